@@ -1,0 +1,1 @@
+"""The embedded CIMOM: HTTP, CIM-XML, operations, class store, association traversal.  Knows nothing of libvirt."""

@@ -1,0 +1,1 @@
+"""One module for each virtualization platform, and the registry that finds them."""

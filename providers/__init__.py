@@ -1,0 +1,1 @@
+"""The CIM side: turns inventory objects into property values and method calls into calls of libhelper."""

@@ -1,0 +1,287 @@
+"""The provider interface: all that a front end (`cimom`, `cmpi`) knows of providers, and the reverse.
+
+Layer rule: this module imports nothing of this project.  `cimom` and `cmpi` import it and no other module of
+`providers`; providers import it and neither of the front ends.
+
+A provider speaks plain Python values.  The CIM type of each comes from the class declaration:
+
+====================== =================================================================
+CIM type               Python value
+====================== =================================================================
+boolean                `bool`
+uint8 .. sint64        `int`
+real32, real64         `float`
+string, char16         `str`
+datetime, a point      timezone-aware `datetime.datetime`
+datetime, an interval  `datetime.timedelta`
+reference              `InstancePath`
+embedded instance      `EmbeddedInstance`
+array of the above     `list` or `tuple`
+NULL                   `None`
+====================== =================================================================
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "Association",
+    "CIMError",
+    "Catalog",
+    "EmbeddedInstance",
+    "End",
+    "Instance",
+    "InstancePath",
+    "InstanceProvider",
+    "MethodResult",
+    "RequestContext",
+    "Status",
+]
+
+
+class Status(enum.IntEnum):
+    """The CIM status codes (DSP0200 1.4, section 5.3.3, and CIM_Error.CIMStatusCode)."""
+
+    FAILED = 1
+    ACCESS_DENIED = 2
+    INVALID_NAMESPACE = 3
+    INVALID_PARAMETER = 4
+    INVALID_CLASS = 5
+    NOT_FOUND = 6
+    NOT_SUPPORTED = 7
+    CLASS_HAS_CHILDREN = 8
+    CLASS_HAS_INSTANCES = 9
+    INVALID_SUPERCLASS = 10
+    ALREADY_EXISTS = 11
+    NO_SUCH_PROPERTY = 12
+    TYPE_MISMATCH = 13
+    QUERY_LANGUAGE_NOT_SUPPORTED = 14
+    INVALID_QUERY = 15
+    METHOD_NOT_AVAILABLE = 16
+    METHOD_NOT_FOUND = 17
+    NAMESPACE_NOT_EMPTY = 20
+    INVALID_ENUMERATION_CONTEXT = 21
+    INVALID_OPERATION_TIMEOUT = 22
+    PULL_HAS_BEEN_ABANDONED = 23
+    PULL_CANNOT_BE_ABANDONED = 24
+    FILTERED_ENUMERATION_NOT_SUPPORTED = 25
+    CONTINUATION_ON_ERROR_NOT_SUPPORTED = 26
+    SERVER_LIMITS_EXCEEDED = 27
+    SERVER_IS_SHUTTING_DOWN = 28
+
+
+class CIMError(Exception):
+    """A CIM error as the client is to see it.
+
+    Parameters:
+        status: the CIM status code.
+        description: text for the client; names the object and, where libvirt refused, holds libvirt's own text.
+        libvirt_code: libvirt's error number, where libvirt caused the error.
+    """
+
+    def __init__(self, status: Status, description: str = "", libvirt_code: int | None = None) -> None:
+        super().__init__(description)
+        self.status = status
+        self.description = description
+        self.libvirt_code = libvirt_code
+
+    def __str__(self) -> str:
+        return f"CIM_ERR_{self.status.name}: {self.description}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstancePath:
+    """The name of an instance (DSP0004 1.3, section 8.2.5).
+
+    `keys` maps key property names, in the order of the class, to values.  `namespace` has no leading or trailing
+    slash; None means the namespace of the request.  The host is added by the front end.
+    """
+
+    class_name: str
+    keys: Mapping[str, Any]
+    namespace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedInstance:
+    """A CIM instance as the value of a property or parameter (DSP0201 1.4, attribute EmbeddedObject)."""
+
+    class_name: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Who asks, and where: what a provider may want to know of a request.
+
+    `principal` is the authenticated user ("" when authentication is off).  `namespace` is the target namespace.
+    """
+
+    namespace: str
+    principal: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """What an extrinsic method gives back: the return value and the output parameters that are not NULL."""
+
+    return_value: Any
+    out: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Instance(ABC):
+    """A handle on one CIM instance: cheap to make, its properties are computed only when asked for.
+
+    Attributes:
+        class_name: the creation class, spelt as the class store has it (`KVM_ComputerSystem`).
+        identity: unique among the instances of `class_name` in a namespace, and hashable.
+        revision: equal revisions of one identity promise equal properties.  Front ends may cache encoded
+            instances under (class_name, identity) as long as the revision stays the same.
+    """
+
+    __slots__ = ()
+
+    class_name: str
+    identity: Hashable
+    revision: Hashable
+
+    @abstractmethod
+    def keys(self) -> dict[str, Any]:
+        """The key properties and their values, in the order of the class."""
+
+    @abstractmethod
+    def properties(self) -> Mapping[str, Any]:
+        """All properties that have a value, keys included.  A property left out is NULL."""
+
+    def path(self, namespace: str | None = None) -> InstancePath:
+        """The instance path, in `namespace`."""
+        return InstancePath(self.class_name, self.keys(), namespace)
+
+
+class InstanceProvider(ABC):
+    """Serves the instances of one or more creation classes.
+
+    Attributes:
+        class_names: the creation classes it serves: concrete classes, one for each platform that is present or known.
+    """
+
+    class_names: Sequence[str]
+
+    @abstractmethod
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        """The instances whose creation class is `class_name` (not of its subclasses).
+
+        A broken instance is left out with a log line; a class whose hypervisor is absent has no instances.
+        Makes no libvirt call: the inventory already knows.
+        """
+
+    @abstractmethod
+    def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
+        """The instance with just these keys (names in any case, values as the client sent them).
+
+        Raises:
+            CIMError: NOT_FOUND when there is none; INVALID_PARAMETER when a key is missing, unknown or of the
+                wrong type; with libvirt-cim's text where it has one.
+        """
+
+    def invoke_method(
+        self,
+        class_name: str,
+        keys: Mapping[str, Any] | None,
+        method: str,
+        parameters: Mapping[str, Any],
+        context: RequestContext,
+    ) -> MethodResult:
+        """Carry out an extrinsic method and wait until the inventory shows its effect.
+
+        Parameters:
+            keys: of the target instance; None when the method was invoked on the class.
+            method: spelt as the class declares it.
+            parameters: the input parameters that were given, typed and spelt as the class declares them.
+
+        Raises:
+            CIMError: METHOD_NOT_AVAILABLE when the class declares the method and the provider does not have it.
+        """
+        raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{class_name}.{method} is not available")
+
+    def create_instance(
+        self, class_name: str, properties: Mapping[str, Any], context: RequestContext
+    ) -> InstancePath:
+        """Create an instance and return its path.  Raises CIMError NOT_SUPPORTED unless overridden."""
+        raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be created")
+
+    def modify_instance(
+        self, class_name: str, keys: Mapping[str, Any], properties: Mapping[str, Any], context: RequestContext
+    ) -> None:
+        """Set just these properties of an instance.  Raises CIMError NOT_SUPPORTED unless overridden."""
+        raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be modified")
+
+    def delete_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+        """Delete an instance.  Raises CIMError NOT_SUPPORTED unless overridden."""
+        raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of an association: its role (the name of the reference property) and the creation classes found there."""
+
+    role: str
+    class_names: frozenset[str]
+
+
+class Association(ABC):
+    """One association, declared: its classes, its two ends, and a way from each end to the other.
+
+    The front end's one engine makes the four association operations, their filters and the instances of the
+    association class from this.
+
+    Attributes:
+        class_names: the creation classes of the association (`KVM_SystemDevice`, `Xen_SystemDevice`, ...).
+        left, right: the two ends, in the order of the keys of the class.
+    """
+
+    class_names: Sequence[str]
+    left: End
+    right: End
+
+    @abstractmethod
+    def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
+        """The instances at the right end that are associated with `left`."""
+
+    @abstractmethod
+    def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
+        """The instances at the left end that are associated with `right`."""
+
+    @abstractmethod
+    def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        """The instances at the left end from which `to_right` reaches every instance of `class_name`."""
+
+    @abstractmethod
+    def class_name(self, left: Instance, right: Instance) -> str:
+        """The creation class of the association between these two."""
+
+    def properties(self, left: Instance, right: Instance) -> Mapping[str, Any]:
+        """Properties of the association beside its two references."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Which provider serves which class in which namespace: what `registration` hands to the front ends.
+
+    Attributes:
+        namespaces: namespace name (`root/virt`) to the providers that serve it.  A creation class has one provider
+            in a namespace.
+        associations: namespace name to the associations that can be traversed from there.
+        namespace_of: creation class to the namespace where its instances live, for paths that cross namespaces.
+    """
+
+    namespaces: Mapping[str, Sequence[InstanceProvider]]
+    associations: Mapping[str, Sequence[Association]]
+    namespace_of: Mapping[str, str]

@@ -1,0 +1,1 @@
+"""Which provider serves which class in which namespace."""

@@ -1,0 +1,1 @@
+"""The DMTF classes, in MOF."""
