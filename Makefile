@@ -1,0 +1,79 @@
+# Everything a developer does with this tree.  Each target does its own set-up: on a fresh Debian 12 it installs the
+# packages that are missing (as root, or through sudo) and makes the virtual environment .venv; afterwards that costs
+# nothing, until setup.cfg, pyproject.toml or the package list change.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGING := setup.cfg pyproject.toml
+
+# What follows "make run ARGS=...": options of `virtcim serve`.
+ARGS ?=
+# Sizes for "make bench N=...", and options of pytest for "make test PYTEST_ARGS=...".
+N ?=
+PYTEST_ARGS ?=
+
+.PHONY: help setup run test test-all lint format bench clean
+
+help:
+	@echo 'make run       serve the guests of this host (options of virtcim serve: ARGS="--listen 127.0.0.1:0")'
+	@echo 'make test      lint, and every test that is not marked slow'
+	@echo 'make test-all  lint, and every test'
+	@echo 'make lint      ruff and mypy'
+	@echo 'make format    let ruff lay out the source'
+	@echo 'make bench     measure, write table and plot into bench/results (sizes: N="1 100")'
+	@echo 'make setup     only what the targets above need: packages and .venv'
+	@echo 'make clean     remove what make made'
+
+setup: $(VENV)/.stamp-test
+
+$(VENV)/.packages-run: .ci/packages
+	@PYTHON=$(PYTHON) .ci/packages run
+	@mkdir -p $(VENV) && touch $@
+
+$(VENV)/.packages-test: .ci/packages $(VENV)/.packages-run
+	@PYTHON=$(PYTHON) .ci/packages run test
+	@mkdir -p $(VENV) && touch $@
+
+$(BIN)/python: | $(VENV)/.packages-run
+	@echo 'making $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp-run: $(PACKAGING) $(VENV)/.packages-run | $(BIN)/python
+	@echo 'installing virtcim into $(VENV)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.stamp-test: $(PACKAGING) $(VENV)/.packages-test | $(BIN)/python
+	@echo 'installing virtcim and its test tools into $(VENV)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.stamp-run
+
+run: $(VENV)/.stamp-run
+	@exec $(BIN)/virtcim serve --example $(ARGS)
+
+lint: $(VENV)/.stamp-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.stamp-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint
+	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+test-all: lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.stamp-test
+	$(BIN)/python -m bench $(if $(N),--sizes $(N))
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
