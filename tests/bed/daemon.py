@@ -1,0 +1,258 @@
+"""A libvirtd of our own: real, on private directories, beside whatever the host runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import libvirt
+
+from tests.bed.guests import disk_image
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+
+#: Seconds until a started daemon must answer; the first start on a machine probes every QEMU binary.
+START_PATIENCE = 120.0
+
+LIBVIRTD_CONF = """\
+host_uuid = "{uuid}"
+unix_sock_rw_perms = "0777"
+unix_sock_ro_perms = "0777"
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+max_client_requests = 20
+log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
+"""
+
+# As root, QEMU may open what the bed makes and /dev/kvm whatever its mode: libvirt otherwise probes QEMU anew at
+# every call when root may open /dev/kvm and QEMU's user may not.  No security driver, because the host's AppArmor
+# profiles are not ours; output goes to files, so that no virtlogd is needed.
+QEMU_CONF = """\
+user = "root"
+group = "root"
+dynamic_ownership = 0
+security_driver = "none"
+stdio_handler = "file"
+namespaces = []
+seccomp_sandbox = 0
+"""
+
+
+def why_unavailable() -> str | None:
+    """Why this machine cannot run the bed; None when it can."""
+    if os.geteuid() != 0:
+        return "a private libvirtd needs root"
+    for program in ("libvirtd", "virsh", "qemu-system-x86_64", "qemu-img", "as", "ld", "mount"):
+        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
+            return f"{program} is not installed"
+    probe = subprocess.run(
+        ["unshare", "--mount", "mount", "--bind", "/tmp", "/tmp"], capture_output=True, text=True, check=False
+    )
+    if probe.returncode != 0:
+        return f"mount namespaces are not allowed here: {probe.stderr.strip()}"
+    return None
+
+
+class Libvirtd:
+    """A private libvirtd with its own configuration, state, sockets and host UUID.
+
+    It shares the network with the machine it runs on (VNC servers listen on its loopback address); networks are
+    not started by themselves.  Several can run at once.
+
+    Parameters:
+        qemu_conf: further lines for qemu.conf.
+        libvirtd_conf: further lines for libvirtd.conf.
+    """
+
+    def __init__(self, qemu_conf: str = "", libvirtd_conf: str = "") -> None:
+        self.host_uuid = str(uuid.uuid4())
+        # Not below pytest's directory: the path of a Unix socket must stay under 108 bytes.
+        self.directory = Path(tempfile.mkdtemp(prefix="virtcim-bed-"))
+        for name in ("etc/qemu", "etc/lxc", "lib/images", "log", "cache", "run/libvirt"):
+            (self.directory / name).mkdir(parents=True)
+        (self.directory / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=self.host_uuid) + libvirtd_conf)
+        (self.directory / "etc/qemu.conf").write_text(QEMU_CONF + qemu_conf)
+        filters = Path("/etc/libvirt/nwfilter")
+        if filters.is_dir():
+            shutil.copytree(filters, self.directory / "etc/nwfilter")
+        self.pid: int | None = None
+        self._supervisor: subprocess.Popen[str] | None = None
+
+    @property
+    def images(self) -> Path:
+        """Where disk images of guests belong."""
+        return self.directory / "lib/images"
+
+    @property
+    def xml_directory(self) -> Path:
+        """Where libvirtd writes the XML of its QEMU domains (inside the namespace /etc/libvirt/qemu)."""
+        return self.directory / "etc/qemu"
+
+    @property
+    def log(self) -> str:
+        """What the daemon logged so far."""
+        return "".join(path.read_text(errors="replace") for path in sorted((self.directory / "log").glob("*.log")))
+
+    def uri(self, driver: str = "qemu") -> str:
+        """The URI of this daemon for a driver: qemu, lxc or test."""
+        path = "default" if driver == "test" else "system"
+        return f"{driver}+unix:///{path}?socket={self.directory}/run/libvirt/libvirt-sock"
+
+    def start(self) -> None:
+        """Start the daemon and wait until it answers."""
+        if self._supervisor is None:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, str(SUPERVISOR), str(self.directory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            self._expect("ready")
+        self.pid = int(self._command("start", "started"))
+        deadline = time.monotonic() + START_PATIENCE
+        while True:
+            answer = self._run_virsh("--connect", self.uri(), "version")
+            if answer.returncode == 0:
+                return
+            if time.monotonic() > deadline or not Path(f"/proc/{self.pid}").exists():
+                raise RuntimeError(f"the private libvirtd does not answer: {answer.stderr.strip()}\n{self.log}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End the daemon as a service manager would (SIGTERM).  Guests go on running."""
+        self._command("stop", "stopped")
+        self.pid = None
+
+    def kill(self) -> None:
+        """End the daemon by SIGKILL.  Guests go on running."""
+        self._command("kill", "stopped")
+        self.pid = None
+
+    def restart(self) -> None:
+        """Stop and start."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End the daemon and its guests, and remove its directories."""
+        if self._supervisor is not None and self._supervisor.stdin is not None:
+            self._supervisor.stdin.close()
+            self._supervisor.wait(60)
+            self._supervisor = None
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def virsh(self, *arguments: str, driver: str = "qemu") -> str:
+        """Run virsh and return what it printed.
+
+        Raises:
+            subprocess.CalledProcessError: virsh failed; its complaint is in the notes of the exception.
+        """
+        done = self._run_virsh("--quiet", "--connect", self.uri(driver), *arguments)
+        if done.returncode != 0:
+            error = subprocess.CalledProcessError(done.returncode, ["virsh", *arguments], done.stdout, done.stderr)
+            error.add_note(done.stderr.strip())
+            raise error
+        return done.stdout
+
+    @staticmethod
+    def _run_virsh(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["virsh", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+
+    def connect(self, driver: str = "qemu") -> Any:
+        """A connection of libvirt-python to this daemon; the caller closes it."""
+        return libvirt.open(self.uri(driver))
+
+    def define(self, xml: str, driver: str = "qemu") -> str:
+        """Define a domain and return its UUID."""
+        connection = self.connect(driver)
+        try:
+            return str(connection.defineXML(xml).UUIDString())
+        finally:
+            connection.close()
+
+    def new_image(self) -> Path:
+        """A bootable disk image of its own (qcow2) with the boot-sector guest on it."""
+        template = self.images / "boot-sector.qcow2"
+        if not template.exists():
+            disk_image(template)
+        image = self.images / f"{uuid.uuid4().hex}.qcow2"
+        shutil.copyfile(template, image)
+        return image
+
+    def list_all(self, driver: str = "qemu") -> dict[str, str]:
+        """`virsh list --all`: names and states in virsh's words."""
+        table = self._run_virsh("--connect", self.uri(driver), "list", "--all")
+        if table.returncode != 0:
+            raise RuntimeError(table.stderr)
+        header, _, *rows = table.stdout.rstrip("\n").split("\n")
+        name, state = header.index("Name"), header.index("State")
+        return {row[name:state].strip(): row[state:].strip() for row in rows if row}
+
+    def remove_domains(self) -> None:
+        """Destroy and undefine every domain of this daemon."""
+        for driver in ("qemu", "lxc"):
+            connection = self.connect(driver)
+            try:
+                for domain in connection.listAllDomains():
+                    remove_domain(domain)
+            finally:
+                connection.close()
+
+    def _command(self, command: str, answer: str) -> str:
+        if self._supervisor is None or self._supervisor.stdin is None:
+            raise RuntimeError("the private libvirtd was never started")
+        self._supervisor.stdin.write(f"{command}\n")
+        self._supervisor.stdin.flush()
+        return self._expect(answer)
+
+    def _expect(self, answer: str) -> str:
+        if self._supervisor is None or self._supervisor.stdout is None:
+            raise RuntimeError("the private libvirtd was never started")
+        line = self._supervisor.stdout.readline()
+        word, _, rest = line.strip().partition(" ")
+        if word != answer:
+            raise RuntimeError(f"the supervisor of the private libvirtd said {line!r} instead of {answer!r}")
+        return rest
+
+
+def remove_domain(domain: Any) -> None:
+    """Destroy and undefine one domain, whatever hangs on it."""
+    persistent = domain.isPersistent()
+    if domain.isActive():
+        domain.destroy()
+    if persistent:
+        container = domain.connect().getType() == "LXC"
+        domain.undefineFlags(
+            0
+            if container
+            else libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        )

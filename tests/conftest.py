@@ -1,0 +1,102 @@
+"""Fixtures of the test bed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import libvirt
+import pytest
+
+from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, container_root, container_xml, why_unavailable
+
+# libvirt-python otherwise prints every error that a test provokes.
+libvirt.registerErrorHandler(lambda *_: None, None)
+
+
+def missing(reason: str) -> None:
+    """Skip for want of something on this machine; in continuous integration nothing may be wanting."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have the whole test bed: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def libvirtd() -> Iterator[Libvirtd]:
+    """One private libvirtd for the whole run.  Tests that stop it make their own (`new_libvirtd`)."""
+    if (reason := why_unavailable()) is not None:
+        missing(reason)
+    with Libvirtd() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def new_libvirtd() -> Iterator[Callable[[], Libvirtd]]:
+    """Makes further private daemons, running and empty: to be stopped, killed, migrated to."""
+    if (reason := why_unavailable()) is not None:
+        missing(reason)
+    made: list[Libvirtd] = []
+
+    def make() -> Libvirtd:
+        daemon = Libvirtd()
+        made.append(daemon)
+        daemon.start()
+        return daemon
+
+    yield make
+    for daemon in made:
+        daemon.close()
+
+
+class Guests:
+    """Defines guests on a daemon, each with what it needs.  All return the name of the guest."""
+
+    def __init__(self, daemon: Libvirtd) -> None:
+        self.daemon = daemon
+
+    def baseline(self, name: str, title: str | None = None, description: str | None = None) -> str:
+        """An inactive guest with nine resource allocations; it can be started, too."""
+        self.daemon.define(baseline_xml(name, self.daemon.new_image(), title=title, description=description))
+        return name
+
+    def boot_sector(self, name: str, machine: str = "pc") -> str:
+        """A guest that answers the power button and unplug requests 0.1 s after its start."""
+        self.daemon.define(boot_sector_xml(name, self.daemon.new_image(), machine=machine))
+        return name
+
+    def container(self, name: str) -> str:
+        """An LXC container."""
+        root = container_root(self.daemon.directory / "root")
+        self.daemon.define(container_xml(name, root), "lxc")
+        return name
+
+
+@pytest.fixture
+def guests(libvirtd: Libvirtd) -> Iterator[Guests]:
+    """Guests on the session's daemon; after the test the daemon is empty again."""
+    libvirtd.remove_domains()
+    yield Guests(libvirtd)
+    libvirtd.remove_domains()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Starts servers: `serve(uri, ..., auth=..., config=...)`; the test's end is theirs."""
+    running: list[Server] = []
+
+    def start(*uris: str, **options: object) -> Server:
+        server = Server(*uris, **options)  # type: ignore[arg-type]
+        running.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in running:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def default_server() -> Iterator[Server]:
+    """A server on libvirt's test driver, for tests that only read."""
+    with Server("test:///default") as server:
+        yield server
