@@ -244,10 +244,9 @@ class ClassStore:
 
     def get(self, name: str) -> ClassDeclaration | None:
         """The class with this name, in any case, or None."""
-        try:
-            return self[name]
-        except KeyError:
+        if name.lower() not in self._local:
             return None
+        return self[name]
 
     def ancestors(self, name: str) -> list[str]:
         """The class itself, its superclass, and so on to the top.  Raises KeyError for an unknown class."""

@@ -1,1 +1,21 @@
-"""The project's own classes, in MOF."""
+"""The classes of this project, in MOF: `virt.mof` for all platforms, `platform.mof` the template of each platform."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+__all__ = ["templates", "texts"]
+
+
+def texts() -> list[tuple[str, str]]:
+    """Name and text of the MOF of the classes that all platforms have in common."""
+    return [_text("virt.mof")]
+
+
+def templates() -> list[tuple[str, str]]:
+    """Name and text of the MOF that is a template for the classes of each platform."""
+    return [_text("platform.mof")]
+
+
+def _text(name: str) -> tuple[str, str]:
+    return name, files(__name__).joinpath(name).read_text(encoding="utf-8")
