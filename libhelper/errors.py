@@ -1,0 +1,103 @@
+"""libvirt's errors as an exception of our own, so that nobody above libhelper needs to import libvirt.
+
+Layer rule: imports libvirt and nothing of this project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import libvirt
+
+__all__ = ["LibvirtError", "silence_libvirt", "translated"]
+
+_GONE = frozenset(
+    {
+        libvirt.VIR_ERR_NO_DOMAIN,
+        libvirt.VIR_ERR_NO_NETWORK,
+        libvirt.VIR_ERR_NO_STORAGE_POOL,
+        libvirt.VIR_ERR_NO_STORAGE_VOL,
+        libvirt.VIR_ERR_NO_NODE_DEVICE,
+        libvirt.VIR_ERR_NO_NWFILTER,
+        libvirt.VIR_ERR_NO_INTERFACE,
+        libvirt.VIR_ERR_NO_SECRET,
+    }
+)
+_UNSUPPORTED = frozenset(
+    {
+        libvirt.VIR_ERR_NO_SUPPORT,
+        libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
+        libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
+        libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+        libvirt.VIR_ERR_INVALID_ARG,
+    }
+)
+_TIMEOUT_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_AGENT_UNRESPONSIVE})
+
+
+class LibvirtError(Exception):
+    """What libvirt refused, or could not do.
+
+    Attributes:
+        code: libvirt's error number (`VIR_ERR_*`); 0 when there is none.
+        domain: the part of libvirt that raised it (`VIR_FROM_*`).
+        level: 1 a warning, 2 an error.
+        message: libvirt's own text.
+    """
+
+    def __init__(self, message: str, code: int = 0, domain: int = 0, level: int = libvirt.VIR_ERR_ERROR) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.domain = domain
+        self.level = level
+
+    @classmethod
+    def of(cls, error: libvirt.libvirtError) -> LibvirtError:
+        """The same error, as ours."""
+        return cls(
+            error.get_error_message() or str(error),
+            error.get_error_code() or 0,
+            error.get_error_domain() or 0,
+            error.get_error_level() or libvirt.VIR_ERR_ERROR,
+        )
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the object that was asked for does not exist (any more)."""
+        return self.code in _GONE
+
+    @property
+    def is_no_domain(self) -> bool:
+        """Whether there is no such domain."""
+        return bool(self.code == libvirt.VIR_ERR_NO_DOMAIN)
+
+    @property
+    def is_unsupported(self) -> bool:
+        """Whether this driver does not have the call, or not with these flags."""
+        return self.code in _UNSUPPORTED
+
+    @property
+    def is_invalid_state(self) -> bool:
+        """Whether the object was not in a state that allows the operation."""
+        return bool(self.code == libvirt.VIR_ERR_OPERATION_INVALID)
+
+    @property
+    def is_timeout(self) -> bool:
+        """Whether somebody (a lock, a guest agent, our own time limit) did not answer in time."""
+        return self.code in _TIMEOUT_CODES
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise `LibvirtError` for every `libvirt.libvirtError` in the block."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise LibvirtError.of(error) from error
+
+
+def silence_libvirt() -> None:
+    """Keep libvirt from printing every error to stderr; they reach us as exceptions."""
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)

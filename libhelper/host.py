@@ -1,0 +1,125 @@
+"""What a hypervisor says of itself and its node.
+
+Layer rule: imports libvirt, connections and errors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import libvirt
+
+__all__ = ["HostFacts", "NodeInfo", "qualified_name", "read_host_facts"]
+
+_UUID = re.compile(r"<host>\s*<uuid>([^<]+)</uuid>")
+_RESOLVE_TIMEOUT = 1.0
+"""Seconds that a name server is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """The node's hardware (virNodeGetInfo).
+
+    Attributes:
+        model: the CPU model, as libvirt calls it (`x86_64`).
+        memory: KiB.
+        cpus: active CPUs.
+        mhz: expected frequency of the CPUs in MHz; 0 when unknown.
+        numa_nodes, sockets, cores, threads: NUMA cells; sockets per cell, cores per socket, threads per core.
+    """
+
+    model: str = ""
+    memory: int = 0
+    cpus: int = 0
+    mhz: int = 0
+    numa_nodes: int = 0
+    sockets: int = 0
+    cores: int = 0
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What a hypervisor says of itself at the time of connecting.
+
+    Attributes:
+        driver: libvirt's name of the driver (`QEMU`, `LXC`, `Xen`, `TEST`).
+        hostname: the node's name as libvirt has it.
+        libvirt_version, hypervisor_version: (major, minor, release).
+        node: the hardware.
+        capabilities_xml, sysinfo_xml: "" where the driver has none.
+        host_uuid: the UUID in the capabilities; None where there is none.
+    """
+
+    driver: str = ""
+    hostname: str = ""
+    libvirt_version: tuple[int, int, int] = (0, 0, 0)
+    hypervisor_version: tuple[int, int, int] = (0, 0, 0)
+    node: NodeInfo = NodeInfo()
+    capabilities_xml: str = ""
+    sysinfo_xml: str = ""
+    host_uuid: str | None = None
+
+
+def read_host_facts(connection: libvirt.virConnect) -> HostFacts:
+    """Ask a hypervisor for all of it; what it cannot say stays empty.
+
+    Raises:
+        libvirt.libvirtError: the connection broke.
+    """
+    capabilities = _ask(connection.getCapabilities, "")
+    uuid = _UUID.search(capabilities)
+    info = _ask(connection.getInfo, None)
+    return HostFacts(
+        driver=connection.getType(),
+        hostname=_ask(connection.getHostname, ""),
+        libvirt_version=_version(_ask(connection.getLibVersion, 0)),
+        hypervisor_version=_version(_ask(connection.getVersion, 0)),
+        node=NodeInfo(info[0], info[1] * 1024, *info[2:8]) if info else NodeInfo(),
+        capabilities_xml=capabilities,
+        sysinfo_xml=_ask(lambda: connection.getSysinfo(0), ""),
+        host_uuid=uuid.group(1) if uuid else None,
+    )
+
+
+def _ask(call: Callable[[], Any], default: Any) -> Any:
+    with contextlib.suppress(libvirt.libvirtError):
+        return call()
+    return default
+
+
+def _version(number: int) -> tuple[int, int, int]:
+    """libvirt's packed version number, taken apart."""
+    return number // 1_000_000, number // 1_000 % 1_000, number % 1_000
+
+
+def qualified_name(hostname: str) -> str:
+    """The fully qualified name of this machine, which libvirt calls `hostname`.
+
+    What the resolver says in time, else `hostname`; a name that only means "here" is not taken where there is another.
+    """
+    found: list[str] = []
+
+    def resolve() -> None:
+        with contextlib.suppress(OSError):
+            answers = socket.getaddrinfo(hostname or socket.gethostname(), None, flags=socket.AI_CANONNAME)
+            found.extend(answer[3] for answer in answers if answer[3])
+        found.append(socket.getfqdn(hostname))
+
+    thread = threading.Thread(target=resolve, name="resolve", daemon=True)
+    thread.start()
+    thread.join(_RESOLVE_TIMEOUT)
+    names = [name.rstrip(".") for name in found if not _is_loopback(name)]
+    dotted = next((name for name in names if "." in name), None)
+    own = [name for name in (hostname, socket.gethostname()) if name and not _is_loopback(name)]
+    return dotted or next(iter(own + names), hostname or "localhost")
+
+
+def _is_loopback(name: str) -> bool:
+    return name.startswith(("localhost", "ip6-")) or name.endswith(".arpa") or name[:1].isdigit()

@@ -1,0 +1,38 @@
+"""The settings of one hypervisor connection, each with its unit and the reason for its default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["HypervisorSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class HypervisorSettings:
+    """How a `Hypervisor` keeps its inventory.
+
+    Attributes:
+        read_only: open read-only connections: no operation is possible, and no password presence is known.
+        interval: seconds within which a change that libvirt announces by no event is seen.
+        readers: threads, each with its own connection, that fetch from libvirt.
+        call_budget: seconds after which a fetch counts as stuck: it is reported, and another reader takes the
+            place of the one that waits.
+        keepalive_interval, keepalive_count: seconds between probes and probes missed before a silent libvirtd is
+            taken for lost; only libvirt's own transports have this.
+        open_timeout: seconds for one attempt to open a connection.
+        watch_directories: directories with libvirt's XML files; None means those that belong to the URI, an empty
+            sequence none.
+        watch_interval: seconds between two looks at these directories.
+    """
+
+    read_only: bool = False
+    interval: float = 10.0
+    readers: int = 4
+    call_budget: float = 5.0
+    keepalive_interval: int = 5
+    keepalive_count: int = 3
+    open_timeout: float = 10.0
+    watch_directories: Sequence[Path] | None = None
+    watch_interval: float = 0.5
