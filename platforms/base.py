@@ -1,0 +1,104 @@
+"""What a virtualization platform is to virtcim: plain data and a few methods.
+
+A platform adds no provider: the classes `<prefix>_ComputerSystem`, `<prefix>_LogicalDisk` and so on are derived from
+its prefix, and everything in which platforms differ is asked from the object declared here.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+__all__ = ["BusDefaults", "Feature", "Platform", "PlatformError"]
+
+_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]*\Z")
+_RESERVED_PREFIXES = frozenset({"cim", "virt", "platform"})
+
+
+class PlatformError(ValueError):
+    """A platform declares something that cannot be."""
+
+
+class Feature(enum.Flag):
+    """What a platform can do beyond defining, starting and stopping guests."""
+
+    SUSPEND = enum.auto()
+    MANAGED_SAVE = enum.auto()
+    REBOOT = enum.auto()
+    RESET = enum.auto()
+    CONTROLLERS = enum.auto()
+    FILTERS = enum.auto()
+    GRAPHICS = enum.auto()
+    MIGRATION = enum.auto()
+    SNAPSHOTS = enum.auto()
+    HOTPLUG = enum.auto()
+    WEIGHT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class BusDefaults:
+    """What a new device of a new guest gets when the client names none: the libvirt words of its bus and model."""
+
+    disk: str
+    mouse: str = "ps2"
+    tablet: str = "usb"
+    network_model: str | None = None
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A virtualization platform.
+
+    Attributes:
+        prefix: of its classes: `KVM` makes `KVM_ComputerSystem`.  Letters and digits; `CIM`, `Virt` and `Platform`
+            are taken.
+        title: for people, as in "Kernel-based Virtual Machine".
+        drivers: what libvirt's `virConnectGetType` answers on a connection of this platform.
+        uris: candidates to try, in order, when the user names none.
+        domain_types: libvirt's `domain/@type` of its guests, the default for new ones first.
+        os_types: libvirt's `os/type`, the default for new guests first.
+        features: what it can do.
+        buses: defaults for the devices of new guests.
+        mac_prefix: the first three octets of MAC addresses made for new network ports.
+        emulator: path of the device model for new guests where host capabilities name none.
+        no_state_is_running: the driver reports VIR_DOMAIN_NOSTATE for guests that run.
+        boot_devices: whether guests have a list of boot devices.
+        max_network_ports: per guest.
+    """
+
+    prefix: str
+    title: str
+    drivers: tuple[str, ...]
+    uris: tuple[str, ...]
+    domain_types: tuple[str, ...]
+    os_types: tuple[str, ...]
+    features: Feature
+    buses: BusDefaults
+    mac_prefix: str = "52:54:00"
+    emulator: str | None = None
+    no_state_is_running: bool = False
+    boot_devices: bool = True
+    max_network_ports: int = 8
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.match(self.prefix) or self.prefix.lower() in _RESERVED_PREFIXES:
+            raise PlatformError(f"{self.prefix!r} cannot be a class prefix")
+        if not self.drivers:
+            raise PlatformError(f"platform {self.prefix} names no libvirt driver")
+
+    def class_name(self, base: str) -> str:
+        """The class of this platform that is called `base` without its prefix."""
+        return f"{self.prefix}_{base}"
+
+    def supports(self, feature: Feature) -> bool:
+        """Whether the platform has all of `feature`."""
+        return feature in self.features
+
+    def serves(self, driver: str) -> bool:
+        """Whether a connection whose libvirt driver is called `driver` (any case) belongs to this platform."""
+        return driver.lower() in (name.lower() for name in self.drivers)
+
+    def full_virtualization(self, os_type: str | None) -> bool:
+        """Whether a guest with this libvirt `os/type` sees a whole machine rather than a paravirtual interface."""
+        return os_type == "hvm"

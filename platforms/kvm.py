@@ -1,0 +1,28 @@
+"""KVM and plain QEMU, through libvirt's QEMU driver."""
+
+from __future__ import annotations
+
+from platforms.base import BusDefaults, Feature, Platform
+
+PLATFORM = Platform(
+    prefix="KVM",
+    title="Kernel-based Virtual Machine",
+    drivers=("QEMU",),
+    uris=("qemu:///system",),
+    domain_types=("kvm", "qemu", "hvf"),
+    os_types=("hvm",),
+    features=(
+        Feature.SUSPEND
+        | Feature.MANAGED_SAVE
+        | Feature.REBOOT
+        | Feature.RESET
+        | Feature.CONTROLLERS
+        | Feature.FILTERS
+        | Feature.GRAPHICS
+        | Feature.MIGRATION
+        | Feature.SNAPSHOTS
+        | Feature.HOTPLUG
+        | Feature.WEIGHT
+    ),
+    buses=BusDefaults(disk="virtio", network_model="virtio"),
+)

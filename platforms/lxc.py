@@ -1,0 +1,18 @@
+"""Linux containers, through libvirt's LXC driver."""
+
+from __future__ import annotations
+
+from platforms.base import BusDefaults, Feature, Platform
+
+PLATFORM = Platform(
+    prefix="LXC",
+    title="Linux Containers",
+    drivers=("LXC",),
+    uris=("lxc:///system",),
+    domain_types=("lxc",),
+    os_types=("exe",),
+    features=Feature.SUSPEND | Feature.REBOOT | Feature.HOTPLUG | Feature.WEIGHT,
+    buses=BusDefaults(disk="", mouse="usb"),
+    mac_prefix="00:16:3e",
+    boot_devices=False,
+)

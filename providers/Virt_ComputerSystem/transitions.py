@@ -1,0 +1,223 @@
+"""Which state changes a guest can make now, what libvirt does for each, and when it has happened.
+
+The table is that of DSP1057, with the meaning of CIM_EnabledLogicalElement.RequestStateChange: Disabled is at once,
+Shut Down is orderly, Reboot is Shut Down and Enabled, Reset is Disabled and Enabled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from libhelper.records import DomainState
+from platforms.base import Feature
+from providers.states import RequestedState
+
+if TYPE_CHECKING:
+    from libhelper.records import Domain
+    from platforms.base import Platform
+    from providers.site import Guest
+
+__all__ = ["Transition", "available_requests", "is_supported", "transition"]
+
+_RUNNING = frozenset({DomainState.RUNNING, DomainState.BLOCKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One way from a state to another.
+
+    Attributes:
+        action: calls libvirt; returns when libvirt has answered.
+        is_done: from the guest's record before and its record now (None when it is gone) to whether the change has
+            happened, or cannot happen any more.
+        failure: libvirt-cim's words for when libvirt refuses.
+        orderly: whether the guest takes part, and so needs time of its own.
+    """
+
+    action: Callable[[Guest], None]
+    is_done: Callable[[Domain, Domain | None], bool]
+    failure: str
+    orderly: bool = False
+
+
+def _is_active(before: Domain, now: Domain | None) -> bool:
+    return now is None or now.active
+
+
+def _is_running(before: Domain, now: Domain | None) -> bool:
+    return now is None or not now.active or now.state in _RUNNING
+
+
+def _is_stopped(before: Domain, now: Domain | None) -> bool:
+    return now is None or not now.active
+
+
+def _is_paused(before: Domain, now: Domain | None) -> bool:
+    return now is None or not now.active or now.state is DomainState.PAUSED
+
+
+def _is_saved(before: Domain, now: Domain | None) -> bool:
+    return now is None or (not now.active and now.has_managed_save)
+
+
+def _has_no_save(before: Domain, now: Domain | None) -> bool:
+    return now is None or not now.has_managed_save
+
+
+def _is_started_anew(before: Domain, now: Domain | None) -> bool:
+    return now is None or (now.active and now.id != before.id)
+
+
+def _is_answered(before: Domain, now: Domain | None) -> bool:
+    return True
+
+
+def _start(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.start(guest.domain.uuid)
+
+
+def _resume(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.resume(guest.domain.uuid)
+
+
+def _wake_up(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.pm_wakeup(guest.domain.uuid)
+
+
+def _destroy(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.destroy(guest.domain.uuid)
+
+
+def _discard(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.managed_save_remove(guest.domain.uuid)
+
+
+def _shut_down(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.shutdown(guest.domain.uuid)
+
+
+def _save(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.managed_save(guest.domain.uuid)
+
+
+def _suspend(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.suspend(guest.domain.uuid)
+
+
+def _reboot(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.reboot(guest.domain.uuid)
+
+
+def _reset(guest: Guest) -> None:
+    guest.hypervisor.lifecycle.reset(guest.domain.uuid)
+
+
+def _power_cycle(guest: Guest) -> None:
+    _destroy(guest)
+    _start(guest)
+
+
+START = Transition(_start, _is_active, "Unable to start domain")
+RESUME = Transition(_resume, _is_running, "Unable to unpause domain")
+WAKE_UP = Transition(_wake_up, _is_running, "Unable to start domain")
+DESTROY = Transition(_destroy, _is_stopped, "Unable to disable domain")
+DISCARD = Transition(_discard, _has_no_save, "Unable to disable domain")
+SHUT_DOWN = Transition(_shut_down, _is_stopped, "Unable to shutdown domain", orderly=True)
+SAVE = Transition(_save, _is_saved, "Unable to save domain")
+SUSPEND = Transition(_suspend, _is_paused, "Unable to pause domain")
+REBOOT = Transition(_reboot, _is_answered, "Unable to reboot domain", orderly=True)
+RESET = Transition(_reset, _is_answered, "Unable to reset domain")
+POWER_CYCLE = Transition(_power_cycle, _is_started_anew, "Unable to reset domain")
+
+_FROM_RUNNING: Mapping[RequestedState, Transition] = {
+    RequestedState.DISABLED: DESTROY,
+    RequestedState.SHUT_DOWN: SHUT_DOWN,
+    RequestedState.OFFLINE: SAVE,
+    RequestedState.QUIESCE: SUSPEND,
+    RequestedState.REBOOT: REBOOT,
+    RequestedState.RESET: RESET,
+}
+_FROM_STOPPED: Mapping[RequestedState, Transition] = {RequestedState.ENABLED: START}
+_FROM_SAVED: Mapping[RequestedState, Transition] = {
+    RequestedState.ENABLED: START,
+    RequestedState.DISABLED: DISCARD,
+}
+_ONLY_OFF: Mapping[RequestedState, Transition] = {RequestedState.DISABLED: DESTROY}
+_TRANSITIONS: Mapping[DomainState, Mapping[RequestedState, Transition]] = {
+    DomainState.NOSTATE: {},
+    DomainState.RUNNING: _FROM_RUNNING,
+    DomainState.BLOCKED: _FROM_RUNNING,
+    DomainState.PAUSED: {
+        RequestedState.ENABLED: RESUME,
+        RequestedState.DISABLED: DESTROY,
+        RequestedState.OFFLINE: SAVE,
+        RequestedState.RESET: RESET,
+    },
+    DomainState.SHUTDOWN: _ONLY_OFF,
+    DomainState.SHUTOFF: _FROM_STOPPED,
+    DomainState.CRASHED: {**_ONLY_OFF, RequestedState.RESET: RESET},
+    DomainState.PMSUSPENDED: {RequestedState.ENABLED: WAKE_UP, RequestedState.DISABLED: DESTROY},
+}
+
+_NEEDED: Mapping[RequestedState, Feature] = {
+    RequestedState.OFFLINE: Feature.MANAGED_SAVE,
+    RequestedState.QUIESCE: Feature.SUSPEND,
+    RequestedState.REBOOT: Feature.REBOOT,
+}
+
+IMPLEMENTED = frozenset(
+    {
+        RequestedState.ENABLED,
+        RequestedState.DISABLED,
+        RequestedState.SHUT_DOWN,
+        RequestedState.OFFLINE,
+        RequestedState.QUIESCE,
+        RequestedState.REBOOT,
+        RequestedState.RESET,
+    }
+)
+"""The states that RequestStateChange can lead to on some platform."""
+
+
+def is_supported(requested: RequestedState, platform: Platform, persistent: bool) -> bool:
+    """Whether guests of a platform can ever be asked for this state.
+
+    Parameters:
+        persistent: whether the guest stays when it stops; one that does not cannot be saved by libvirt, nor be
+            started again where a reset has to be made of a stop and a start.
+    """
+    needed = _NEEDED.get(requested)
+    if requested not in IMPLEMENTED or (needed is not None and not platform.supports(needed)):
+        return False
+    if requested is RequestedState.OFFLINE:
+        return persistent
+    if requested is RequestedState.RESET:
+        return persistent or platform.supports(Feature.RESET)
+    return True
+
+
+def transition(guest: Guest, requested: RequestedState) -> Transition | None:
+    """What leads from the guest's present state to the requested one; None where the table has no way."""
+    found = _from_here(guest).get(requested)
+    if found is RESET and not guest.platform.supports(Feature.RESET):
+        return POWER_CYCLE
+    return found
+
+
+def available_requests(guest: Guest) -> list[int]:
+    """What AvailableRequestedStates says: what RequestStateChange would accept now."""
+    if not guest.domain.contact or guest.hypervisor.read_only:
+        return []
+    platform, persistent = guest.platform, guest.domain.persistent
+    return sorted(int(state) for state in _from_here(guest) if is_supported(state, platform, persistent))
+
+
+def _from_here(guest: Guest) -> Mapping[RequestedState, Transition]:
+    domain = guest.domain
+    if domain.state in (DomainState.SHUTOFF, DomainState.CRASHED) and not domain.active:
+        return _FROM_SAVED if domain.has_managed_save else _FROM_STOPPED
+    if domain.state is DomainState.NOSTATE and domain.active and guest.platform.no_state_is_running:
+        return _FROM_RUNNING
+    return _TRANSITIONS[domain.state]

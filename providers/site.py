@@ -1,0 +1,238 @@
+"""What there is to serve: the hypervisors of each platform, and their guests.
+
+Everything here is made from the inventories and stays as long as the records it was made from, so that enumerating a
+quiet host makes no new objects.
+
+Layer rule: imports `platforms` and `libhelper`; every provider imports this module.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from platforms.base import Platform
+from providers.deviceids import DeviceEntry, device_entries
+from providers.requested import RequestedStates
+from providers.states import system_state
+
+if TYPE_CHECKING:
+    from libhelper.domainxml import DomainConfig
+    from libhelper.hypervisor import Hypervisor
+    from libhelper.records import Domain
+
+__all__ = ["Configuration", "Guest", "ProviderSettings", "Site"]
+
+_log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What an administrator may set for the providers.
+
+    Attributes:
+        namespace: where the instances live; used in values that hold a WBEM URI.
+        settle_timeout: seconds to wait until the inventory shows what libvirt has reported as done.
+        shutdown_timeout: seconds that a guest gets for an orderly stop when the client sets no time limit.
+    """
+
+    namespace: str = "root/virt"
+    settle_timeout: float = 10.0
+    shutdown_timeout: float = 60.0
+
+
+class _Memo:
+    """Keeps what was made from an object as long as the object itself."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Any] = {}
+
+    def memo(self, key: Hashable, make: Callable[..., Made]) -> Made:
+        """What `make(self)` gave when it was first asked for under `key`."""
+        try:
+            return cast(Made, self._made[key])
+        except KeyError:
+            return cast(Made, self._made.setdefault(key, make(self)))
+
+
+class Configuration(_Memo):
+    """One configuration of a guest: what a VirtualSystemSettingData and its ResourceAllocationSettingData show.
+
+    Attributes:
+        guest: the guest.
+        config: the domain XML.
+        is_state: whether this is the configuration in which the guest is now (the "state" configuration of DSP1057),
+            rather than another one that its next start takes.
+        instance_id: of the setting data.
+    """
+
+    __slots__ = ("_entries", "config", "guest", "instance_id", "is_state")
+
+    def __init__(self, guest: Guest, config: DomainConfig, is_state: bool) -> None:
+        super().__init__()
+        self.guest = guest
+        self.config = config
+        self.is_state = is_state
+        self.instance_id = f"{guest.platform.prefix}:{guest.name}"
+        self._entries: dict[str, DeviceEntry] | None = None
+
+    @property
+    def entries(self) -> Mapping[str, DeviceEntry]:
+        """The resources by their identifiers, which are unique in the guest."""
+        if self._entries is None:
+            self._entries = device_entries(self.config, self.guest.is_taken)
+        return self._entries
+
+
+class Guest(_Memo):
+    """One domain as a guest of a platform.
+
+    Attributes:
+        site, platform, hypervisor: where it lives.
+        domain: the record of the inventory.
+        name: of the domain.
+        condition: its state, in the words of the DMTF.
+        namesakes: guests of the platform whose names, followed by a slash, begin this one's name.
+    """
+
+    __slots__ = ("condition", "domain", "hypervisor", "name", "namesakes", "platform", "site")
+
+    def __init__(self, site: Site, platform: Platform, domain: Domain, namesakes: tuple[Guest, ...] = ()) -> None:
+        super().__init__()
+        self.site = site
+        self.platform = platform
+        self.hypervisor = domain.hypervisor
+        self.domain = domain
+        self.name = domain.name
+        self.condition = system_state(domain, platform)
+        self.namesakes = namesakes
+
+    @property
+    def state(self) -> Configuration | None:
+        """The configuration in which the guest is now; None when its XML could not be read."""
+        configurations = self.configurations
+        return configurations[0] if configurations else None
+
+    @property
+    def configurations(self) -> Sequence[Configuration]:
+        """All configurations, the one in which the guest is now first; none when its XML could not be read."""
+        return self.memo(Configuration, _configurations)
+
+    def is_taken(self, identifier: str) -> bool:
+        """Whether `<name>/<identifier>` already names a resource of another guest, whose name is a part of ours."""
+        whole = f"{self.name}/{identifier}"
+        return any(
+            namesake.state is not None and whole[len(namesake.name) + 1 :] in namesake.state.entries
+            for namesake in self.namesakes
+        )
+
+
+def _configurations(guest: Guest) -> tuple[Configuration, ...]:
+    config = guest.domain.config
+    return () if config is None else (Configuration(guest, config, is_state=True),)
+
+
+class _Roster:
+    """The guests of one platform by name, kept until an inventory changes."""
+
+    def __init__(self, site: Site, platform: Platform, hypervisors: Sequence[Hypervisor]) -> None:
+        self.hypervisors = hypervisors
+        self._site = site
+        self._platform = platform
+        self._lock = threading.Lock()
+        self._revisions: tuple[int, ...] = ()
+        self._guests: dict[str, Guest] = {}
+        self._reported: set[tuple[str, str]] = set()
+
+    @property
+    def guests(self) -> Mapping[str, Guest]:
+        revisions = tuple(hypervisor.inventory.revision for hypervisor in self.hypervisors)
+        if revisions == self._revisions:
+            return self._guests
+        with self._lock:
+            self._guests = self._updated(self._guests)
+            self._revisions = revisions
+            return self._guests
+
+    def _updated(self, known: Mapping[str, Guest]) -> dict[str, Guest]:
+        guests: dict[str, Guest] = {}
+        for hypervisor in self.hypervisors:
+            for domain in hypervisor.inventory.domains():
+                name = domain.name
+                if name in guests:
+                    self._report(domain, guests[name])
+                    continue
+                guest = known.get(name)
+                if guest is None or guest.domain is not domain or guest.namesakes:
+                    guest = Guest(self._site, self._platform, domain)
+                guests[name] = guest
+        for name in [name for name in guests if "/" in name]:
+            parts = (name[:end] for end in _slashes(name))
+            namesakes = tuple(guests[part] for part in parts if part in guests)
+            if namesakes:
+                guests[name] = Guest(self._site, self._platform, guests[name].domain, namesakes)
+        return guests
+
+    def _report(self, domain: Domain, served: Guest) -> None:
+        """Say once that a guest is hidden by another of the same name."""
+        place = (domain.hypervisor.uri, domain.name)
+        if place not in self._reported:
+            self._reported.add(place)
+            _log.warning("guest %r of %s is not served: %s has one of that name, and both are of platform %s",
+                         domain.name, domain.hypervisor.uri, served.hypervisor.uri, self._platform.prefix)
+
+
+class Site:
+    """The hypervisors that are served, each under its platform.
+
+    Parameters:
+        members: the hypervisors with their platforms; several of one platform are all served.
+        platforms: every platform whose classes are served, also those without a hypervisor.
+        settings: of the providers.
+    """
+
+    def __init__(self, members: Iterable[tuple[Platform, Hypervisor]], platforms: Iterable[Platform],
+                 settings: ProviderSettings | None = None) -> None:
+        self.settings = settings or ProviderSettings()
+        self.requested_states = RequestedStates()
+        self.platforms = tuple(platforms)
+        members = tuple(members)
+        self._rosters = {
+            platform.prefix: _Roster(self, platform, [member for owner, member in members if owner is platform])
+            for platform in self.platforms
+        }
+
+    def hypervisors(self, platform: Platform) -> Sequence[Hypervisor]:
+        """The hypervisors of a platform, in the order in which they were given."""
+        return self._rosters[platform.prefix].hypervisors
+
+    def guests(self, platform: Platform) -> Iterable[Guest]:
+        """The guests of a platform, over all its hypervisors, in a stable order."""
+        return self._rosters[platform.prefix].guests.values()
+
+    def guest(self, platform: Platform, name: str) -> Guest | None:
+        """The guest of a platform with this name (case matters, as it does to libvirt)."""
+        return self._rosters[platform.prefix].guests.get(name)
+
+    def split(self, platform: Platform, identifier: str) -> Iterable[tuple[Guest, str]]:
+        """The readings of `<guest>/<rest>` for which the guest exists.
+
+        There can be several, as a name may hold slashes.
+        """
+        guests = self._rosters[platform.prefix].guests
+        for end in _slashes(identifier):
+            guest = guests.get(identifier[:end])
+            if guest is not None:
+                yield guest, identifier[end + 1 :]
+
+
+def _slashes(text: str) -> Iterable[int]:
+    """The positions of the slashes in a text."""
+    return (position for position, character in enumerate(text) if character == "/")
