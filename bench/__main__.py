@@ -1,0 +1,259 @@
+"""`python -m bench`: measure, print a table, write table, figures and plot into bench/results.
+
+With VIRTCIM_BENCH_CIMOM set to the URL of another CIMOM (`http://user:password@host:port`) the same operations are
+timed against it.  It should show as many guests; the table gives the number of objects of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import libvirt
+
+from bench.measure import (
+    cpu_seconds,
+    foreign_client,
+    libvirt_floor,
+    memory_mib,
+    operations,
+    request_rate,
+    time_operation,
+    visible_after,
+)
+from bench.report import Run, machine, table, write
+from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, why_unavailable
+from tests.bed.server import instance_name, parameter
+
+SIZES = (1, 100, 1000, 3000)
+
+#: Guests on QEMU; with fewer guests on the test driver, as many as those.
+QEMU_GUESTS = 1000
+
+#: Threads that define guests on the private libvirtd.
+DEFINERS = 4
+
+#: Seconds of load for each number of clients.
+LOAD_SECONDS = 3.0
+CLIENTS = (1, 4, 16)
+
+#: Rounds of each change whose way to the client is timed.
+ROUNDS = 20
+
+#: Seconds of quiet over which the server's own CPU use is taken.
+QUIET_SECONDS = 12.0
+
+TEST_DOMAIN = """\
+<domain type='test'>
+  <name>{name}</name>
+  <memory unit='MiB'>64</memory>
+  <vcpu>1</vcpu>
+  <os><type>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/><source file='/images/{name}.qcow2'/><target dev='vda' bus='virtio'/>
+    </disk>
+    <controller type='usb' index='0'/>
+    <controller type='pci' index='0' model='pci-root'/>
+    <interface type='user'/>
+    <input type='mouse' bus='ps2'/>
+    <input type='keyboard' bus='ps2'/>
+    <graphics type='vnc' port='-1' autoport='yes'/>
+    <video><model type='cirrus'/></video>
+  </devices>
+</domain>
+"""
+
+
+def guest_name(number: int) -> str:
+    return f"guest{number:05}"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def prefixed_guest(prefix: str, name: str) -> list[str]:
+    """The parameter of GetInstance for a guest."""
+    class_name = f"{prefix}_ComputerSystem"
+    return [parameter("InstanceName", instance_name(class_name, {"CreationClassName": class_name, "Name": name}))]
+
+
+@contextmanager
+def warm_server(run: Run, uri: str, expected: int, prefix: str) -> Iterator[Server]:
+    """A server that has compiled its classes before; its start is timed."""
+    server = Server(uri)
+    try:
+        server.start()
+        first = server.start_seconds
+        server.stop()
+        server.start()
+        run.figures["start to listening line"] = f"{server.start_seconds:.2f} s (first start: {first:.2f} s)"
+        began = time.monotonic()
+        names = operations(prefix, "")["EnumerateInstanceNames ComputerSystem"]
+        with server.client() as client:
+            while (shown := client.call(*flat(names)).count(b"<INSTANCENAME ")) < expected:
+                if time.monotonic() - began > 120:
+                    raise RuntimeError(f"{shown} of {expected} guests are shown")
+                time.sleep(0.02)
+        run.figures["start to all guests shown"] = f"{server.start_seconds + time.monotonic() - began:.2f} s"
+        yield server
+    finally:
+        server.close()
+
+
+def flat(operation: tuple[str, list[str]]) -> Sequence[str]:
+    return [operation[0], *operation[1]]
+
+
+def measure(run: Run, server: Server, uri: str, prefix: str) -> None:
+    """Everything that can be measured while nothing changes."""
+    guest = guest_name(run.guests // 2)
+    with server.client() as client:
+        for name, (operation, parameters) in operations(prefix, guest).items():
+            run.timings.append(time_operation(client, server.pid, name, operation, parameters))
+        for clients in CLIENTS:
+            run.rates[clients] = request_rate(
+                client, server.pid, prefixed_guest(prefix, guest), clients, LOAD_SECONDS
+            )
+    pss, rss = memory_mib(server.pid)
+    run.figures["memory"] = f"{pss:.0f} MiB PSS, {rss:.0f} MiB RSS"
+    run.floor = libvirt_floor(uri)
+
+
+def measure_test_driver(size: int) -> Run:
+    """`size` guests of the test driver, from a node file."""
+    run = Run("test", size)
+    with tempfile.TemporaryDirectory() as scratch:
+        node = Path(scratch, "node.xml")
+        domains = "".join(TEST_DOMAIN.format(name=escape(guest_name(number))) for number in range(size))
+        node.write_text(f"<node>{domains}</node>")
+        uri = f"test://{node}"
+        with warm_server(run, uri, size, "Test") as server:
+            measure(run, server, uri, "Test")
+    return run
+
+
+def define_guests(daemon: Libvirtd, size: int) -> None:
+    """Define `size` inactive guests, in parallel."""
+
+    def define(numbers: range) -> None:
+        connection = libvirt.open(daemon.uri())
+        try:
+            for number in numbers:
+                name = guest_name(number)
+                connection.defineXML(baseline_xml(name, f"/var/lib/libvirt/images/{name}.qcow2"))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(DEFINERS) as pool:
+        for done in [pool.submit(define, range(first, size, DEFINERS)) for first in range(DEFINERS)]:
+            done.result()
+
+
+def measure_qemu(size: int) -> Run:
+    """`size` inactive guests on a private libvirtd, and the way of events from it."""
+    run = Run("QEMU", size)
+    with Libvirtd() as daemon:
+        began = time.monotonic()
+        define_guests(daemon, size)
+        say(f"  {size} guests defined in {time.monotonic() - began:.1f} s")
+        with warm_server(run, daemon.uri(), size, "KVM") as server:
+            measure(run, server, daemon.uri(), "KVM")
+            measure_events(run, server, daemon)
+            before = cpu_seconds(server.pid)
+            time.sleep(QUIET_SECONDS)
+            share = (cpu_seconds(server.pid) - before) / QUIET_SECONDS
+            run.figures["CPU of the server while nothing happens"] = f"{share * 100:.1f} % of one core"
+        if url := os.environ.get("VIRTCIM_BENCH_CIMOM"):
+            with foreign_client(url) as client:
+                for name, (operation, parameters) in operations("KVM", guest_name(size // 2)).items():
+                    run.foreign.append(time_operation(client, None, name, operation, parameters))
+    return run
+
+
+def measure_events(run: Run, server: Server, daemon: Libvirtd) -> None:
+    """From the return of a libvirt call until a client sees its effect."""
+    connection = libvirt.open(daemon.uri())
+    xml = boot_sector_xml("event-guest", daemon.new_image())
+    with server.client() as client:
+        body, headers = client.prepared("GetInstance", *prefixed_guest("KVM", "event-guest"))
+
+        def shown() -> bytes:
+            return client.post(body, headers)[2]
+
+        def state(number: int) -> Callable[[], bool]:
+            wanted = re.compile(rb'NAME="EnabledState"[^>]*>\s*<VALUE>%d</VALUE>' % number)
+            return lambda: wanted.search(shown()) is not None
+
+        def gone() -> bool:
+            return b"<ERROR " in shown()
+
+        def present() -> bool:
+            return not gone()
+
+        def series(name: str, *steps: tuple[Callable[[], Any], Callable[[], bool]]) -> None:
+            took: list[list[float]] = [[] for _ in steps]
+            for _ in range(ROUNDS):
+                for (action, seen), times in zip(steps, took, strict=True):
+                    times.append(visible_after(action, seen))
+            words = name.split("/")
+            for word, times in zip(words, took, strict=True):
+                times.sort()
+                run.figures[f"visible after {word}"] = (
+                    f"median {statistics.median(times):.1f} ms, p95 {times[int(len(times) * 0.95) - 1]:.1f} ms"
+                )
+
+        try:
+            series(
+                "define/undefine",
+                (lambda: connection.defineXML(xml), present),
+                (lambda: connection.lookupByName("event-guest").undefine(), gone),
+            )
+            guest = connection.defineXML(xml)
+            series("start/destroy", (guest.create, state(2)), (guest.destroy, state(3)))
+            guest.create()
+            series("suspend/resume", (guest.suspend, state(9)), (guest.resume, state(2)))
+            guest.destroy()
+            guest.undefine()
+        finally:
+            connection.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="numbers of guests")
+    sizes = sorted(parser.parse_args().sizes)
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    runs: list[Run] = []
+    texts = [machine()]
+    say(texts[0])
+
+    def note(run: Run) -> None:
+        runs.append(run)
+        texts.append(table(run))
+        say("\n" + texts[-1])
+
+    for size in sizes:
+        note(measure_test_driver(size))
+    if (reason := why_unavailable()) is None:
+        note(measure_qemu(min(QEMU_GUESTS, max(sizes))))
+    else:
+        texts.append(f"no QEMU guests: {reason}")
+        say(texts[-1])
+    plot = write(runs, "\n\n".join(texts))
+    say(f"\nwritten: {plot} and, beside it, bench.txt and bench.json")
+
+
+if __name__ == "__main__":
+    main()
