@@ -1,0 +1,184 @@
+"""`virtcim serve` as a user meets it: start, first answer, password, end."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bed import RawClient, Server, wait_until
+from tests.bed.server import COMMAND, ROOT, class_parameter
+
+TEST_GUEST = 'Test_ComputerSystem.CreationClassName="Test_ComputerSystem",Name="test"'
+
+LIST_GUESTS = ("EnumerateInstanceNames", class_parameter("ClassName", "CIM_ComputerSystem"))
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`virtcim` with a command line that ends at once."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def test_first_answer(serve: Callable[..., Server]) -> None:
+    server = serve("test:///default")
+    assert server.port != 0
+    assert [line.partition("/")[2] for line in server.wbemcli("ein", "Test_ComputerSystem")] == [
+        f"root/virt:{TEST_GUEST}"
+    ]
+
+
+def test_stdout_holds_the_listening_line_only(serve: Callable[..., Server]) -> None:
+    server = serve("test:///default")
+    server.client().call(*LIST_GUESTS)
+    process = server.process
+    assert process is not None
+    assert process.stdout is not None
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.read() == ""
+
+
+def test_makes_a_user_on_first_start(serve: Callable[..., Server]) -> None:
+    server = serve("test:///default", auth="default")
+    file = server.state_dir / "password"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(server.state_dir.stat().st_mode) == 0o700
+    user, _, password = file.read_text().strip().partition(":")
+    assert user == "virtcim"
+    assert len(password) >= 20
+    assert password not in server.errors
+    with RawClient(server.host, server.port, user, password) as client:
+        client.call(*LIST_GUESTS)
+
+    server.stop()
+    server.start()
+    assert file.read_text().strip() == f"{user}:{password}"
+    with RawClient(server.host, server.port, user, password) as client:
+        client.call(*LIST_GUESTS)
+
+
+@pytest.mark.parametrize(("user", "password"), [(None, None), ("virtcim", "wrong"), ("nobody", ""), ("", "")])
+def test_asks_for_the_password(default_server: Server, user: str | None, password: str | None) -> None:
+    with RawClient(default_server.host, default_server.port, user, password) as client:
+        status, headers, _ = client.post(*client.prepared(*LIST_GUESTS))
+    assert status == 401
+    assert headers["WWW-Authenticate"].startswith("Basic realm=")
+
+
+def test_printed_wbemcli_line_works_when_pasted(serve: Callable[..., Server]) -> None:
+    server = serve("test:///default", auth="default", arguments=["--example"])
+    line = wait_until(lambda: re.search(r"^\s*(wbemcli .*)$", server.errors, re.MULTILINE), 5).group(1)
+    assert shlex.split(line)[0] == "wbemcli"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert 'Name="test"' in done.stdout
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
+def test_no_authentication_on_loopback_only(tmp_path: Path, address: str) -> None:
+    done = run(
+        "serve", "--uri", "test:///default", "--listen", address, "--auth", "none", "--state-dir", str(tmp_path)
+    )
+    assert done.returncode != 0
+    assert "listening" not in done.stdout
+    assert "loopback" in done.stderr
+
+
+def test_no_authentication_on_loopback(serve: Callable[..., Server]) -> None:
+    server = serve("test:///default", auth="none")
+    assert len(server.wbemcli("ein", "Test_ComputerSystem")) == 1
+
+
+def test_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run(
+            "serve",
+            *("--uri", "test:///default", "--listen", f"127.0.0.1:{taken.getsockname()[1]}"),
+            *("--state-dir", str(tmp_path)),
+        )
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--listen", "nonsense"],
+        ["--listen", "127.0.0.1:99999"],
+        ["--auth", "sometimes"],
+        ["--auth", "htpasswd:/nonexistent/file"],
+        ["--config", "/nonexistent/file"],
+    ],
+)
+def test_wrong_options_are_named(tmp_path: Path, arguments: list[str]) -> None:
+    done = run("serve", "--uri", "test:///default", "--state-dir", str(tmp_path / "state"), *arguments)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert arguments[1].removeprefix("htpasswd:") in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_in_time(serve: Callable[..., Server], number: signal.Signals) -> None:
+    server = serve("test:///default")
+    idle = [socket.create_connection((server.host, server.port)) for _ in range(20)]
+    with server.client() as client:
+        client.call(*LIST_GUESTS)  # and stays open
+        assert server.stop(number) == 0
+    for connection in idle:
+        connection.close()
+
+
+def test_without_hypervisor_serves_the_test_driver(serve: Callable[..., Server]) -> None:
+    for uri in ("qemu:///system", "lxc:///system", "xen:///system", "qemu:///session"):
+        if subprocess.run(["virsh", "-r", "-c", uri, "version"], capture_output=True, check=False).returncode == 0:
+            pytest.skip(f"this machine has a hypervisor: {uri}")
+    server = serve()
+    assert any(TEST_GUEST in line for line in server.wbemcli("ein", "CIM_ComputerSystem"))
+    assert "test:///default" in server.errors
+
+
+def test_several_connections(serve: Callable[..., Server], tmp_path: Path) -> None:
+    node = tmp_path / "node.xml"
+    node.write_text(
+        "<node><domain type='test'><name>other</name><memory>1024</memory><os><type>hvm</type></os></domain></node>"
+    )
+    server = serve("test:///default", f"test://{node}")
+    with server.pywbem() as connection:
+        names = {path["Name"] for path in connection.EnumerateInstanceNames("Test_ComputerSystem")}
+    assert names == {"test", "other"}
+
+
+def test_answers_while_clients_come_and_go(default_server: Server) -> None:
+    """Connections that say nothing, stop in the middle, or hang up during the answer do not disturb others."""
+    address = (default_server.host, default_server.port)
+    idle = [socket.create_connection(address) for _ in range(500)]
+    try:
+        body, _ = default_server.client().prepared(*LIST_GUESTS)
+        request = b"POST /cimom HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n" + body
+        for size in (1, 40, len(request)):
+            with socket.create_connection(address) as rude:
+                rude.sendall(request[:size])
+        began = time.monotonic()
+        with default_server.client() as client:
+            client.call(*LIST_GUESTS)
+        assert time.monotonic() - began < 5
+    finally:
+        for connection in idle:
+            connection.close()
