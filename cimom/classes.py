@@ -149,9 +149,9 @@ class ClassDeclaration:
 class LocalClass:
     """A class as declared, unresolved.
 
-    `text` is JSON: `{"name", "superclass", "qualifiers", "properties", "methods"}` in the form that `cimom.mof`
-    writes.  `substitute` is a pair of schema names; the first is read as the second wherever a class name starts
-    with it, which makes one template serve several platforms.
+    `text` is JSON: `{"name", "superclass", "qualifiers", "properties", "methods"}` in the form that `cimom.mofcompile`
+    gives.  `substitute` is a pair of schema names; the first is read as the second wherever a name starts with it,
+    in texts too, which makes one template serve several platforms.
     """
 
     name: str
@@ -166,15 +166,19 @@ class LocalClass:
 
     def declaration(self) -> dict[str, Any]:
         """The declaration as plain values."""
-        text = self.text.decode()
-        if self.substitute is not None:
-            text = _substituted(text, *self.substitute)
-        declaration: dict[str, Any] = json.loads(text)
-        return declaration
+        declaration: dict[str, Any] = json.loads(self.text)
+        return declaration if self.substitute is None else _substituted(declaration, *self.substitute)
 
 
-def _substituted(text: str, template: str, schema: str) -> str:
-    return re.sub(rf"\b{template}_", f"{schema}_", text)
+def _substituted(value: Any, template: str, schema: str) -> Any:
+    """The value with the schema name replaced in every string in it."""
+    if isinstance(value, str):
+        return re.sub(rf"\b{template}_", f"{schema}_", value)
+    if isinstance(value, list):
+        return [_substituted(each, template, schema) for each in value]
+    if isinstance(value, dict):
+        return {key: _substituted(each, template, schema) for key, each in value.items()}
+    return value
 
 
 @dataclass(slots=True, frozen=True)
@@ -195,10 +199,10 @@ class ClassStore:
 
     Parameters:
         qualifier_declarations: the qualifier types.
-        classes: the classes, in any order.
+        classes: the classes, each after its superclass.
 
     Raises:
-        SchemaError: when a class is declared twice, or its superclass is missing.
+        SchemaError: when a class is declared twice, or its superclass is not there before it.
     """
 
     def __init__(
@@ -210,13 +214,13 @@ class ClassStore:
         self._local: dict[str, LocalClass] = {}
         self._children: dict[str | None, list[str]] = {None: []}
         for local in classes:
-            if local.name.lower() in self._local:
-                raise SchemaError(f"Class {local.name} is declared twice")
-            self._local[local.name.lower()] = local
-        for key, local in self._local.items():
+            key = local.name.lower()
             parent = local.superclass and local.superclass.lower()
+            if key in self._local:
+                raise SchemaError(f"Class {local.name} is declared twice")
             if parent is not None and parent not in self._local:
-                raise SchemaError(f"Superclass {local.superclass} of {local.name} is not declared")
+                raise SchemaError(f"Superclass {local.superclass} of {local.name} is not declared before it")
+            self._local[key] = local
             self._children.setdefault(parent, []).append(key)
         self._resolved: dict[str, ClassDeclaration] = {}
         self._heritages: dict[str, _Heritage] = {}

@@ -12,11 +12,19 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cimom.classes import ClassStore, LocalClass, QualifierDeclaration, SchemaError
+from cimom.classes import (
+    ClassStore,
+    LocalClass,
+    ParameterDeclaration,
+    PropertyDeclaration,
+    Qualifier,
+    QualifierDeclaration,
+    SchemaError,
+)
 
 __all__ = ["CACHE_NAME", "TEMPLATE_SCHEMA", "MofSource", "load_class_store"]
 
@@ -32,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class MofSource(NamedTuple):
-    """A MOF text; `name` stands in messages and must be unique.  A plain pair will do wherever one is asked for."""
+    """A MOF text; `name` stands in messages.  A plain pair will do wherever one is asked for."""
 
     name: str
     text: str
@@ -47,7 +55,8 @@ def load_class_store(
     """Make the class store, from the cache where it is valid.
 
     Parameters:
-        sources: classes common to all platforms, in the order of compilation; qualifier declarations first.
+        sources: classes common to all platforms, in the order of compilation: qualifier declarations first, and a
+            class after its superclass.
         templates: classes named `Platform_...`, compiled after the sources.
         prefixes: the schema name of each platform (`KVM`); in its classes it stands for `Platform` in every class
             name, superclass, reference, EmbeddedInstance and text.
@@ -86,16 +95,16 @@ def _compile(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, 
     from cimom.mofcompile import compile_mof
 
     qualifiers, classes = compile_mof([*sources, *templates])
-    template_names = {name for name, _ in templates}
     index = []
     texts = []
-    for source, declarations in classes.items():
+    for number, declarations in enumerate(classes):
+        is_template = number >= len(sources)
         for declaration in declarations:
             name = declaration["name"]
-            if source in template_names and not name.startswith(f"{TEMPLATE_SCHEMA}_"):
-                raise SchemaError(f"{source}: {name} is in a template and not named {TEMPLATE_SCHEMA}_...")
+            if is_template != name.startswith(f"{TEMPLATE_SCHEMA}_"):
+                raise SchemaError(f"{name}: the classes of templates, and no others, are named {TEMPLATE_SCHEMA}_...")
             text = json.dumps(declaration, separators=(",", ":")).encode()
-            index.append([name, declaration["superclass"], source in template_names, len(text)])
+            index.append([name, declaration["superclass"], is_template, len(text)])
             texts.append(text)
     head = json.dumps({"qualifiers": qualifiers, "classes": index}, separators=(",", ":")).encode()
     return b"\n".join([head, b"".join(texts)])
@@ -149,11 +158,11 @@ def _check(store: ClassStore) -> None:
                 _check_named(store, parameter, f"{name}.{local}({parameter.name})")
 
 
-def _overrides(qualifiers: Any) -> bool:
+def _overrides(qualifiers: Mapping[str, Qualifier]) -> bool:
     return "override" in qualifiers and not qualifiers["override"].propagated
 
 
-def _check_named(store: ClassStore, element: Any, where: str) -> None:
+def _check_named(store: ClassStore, element: PropertyDeclaration | ParameterDeclaration, where: str) -> None:
     for named in (element.reference_class, element.embedded_class):
         if named is not None and named not in store:
             raise SchemaError(f"{where} names {named}, which is not declared")

@@ -17,6 +17,8 @@ __all__ = ["compile_mof"]
 
 _NAMESPACE = "schema"
 
+_SCOPES = frozenset({"CLASS", "ASSOCIATION", "INDICATION", "PROPERTY", "REFERENCE", "METHOD", "PARAMETER"})
+
 
 class _Collector(MOFWBEMConnection):  # type: ignore[misc]  # pywbem is not typed
     """Takes what the compiler finds and looks nothing up: the class store resolves."""
@@ -37,16 +39,14 @@ class _Collector(MOFWBEMConnection):  # type: ignore[misc]  # pywbem is not type
         self.collected.append(cim_class)
 
 
-def compile_mof(
-    sources: Iterable[tuple[str, str]],
-) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+def compile_mof(sources: Iterable[tuple[str, str]]) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
     """Compile MOF texts, in this order, as one unit.
 
     Parameters:
         sources: name (for messages) and text of each.
 
     Returns:
-        The qualifier declarations, and for each source the classes it declares, all as JSON values:
+        The qualifier declarations, and for each source the list of the classes it declares, all as JSON values:
         see `cimom.classes.LocalClass`.
 
     Raises:
@@ -54,14 +54,14 @@ def compile_mof(
     """
     collector = _Collector()
     compiler = MOFCompiler(collector, log_func=None)
-    classes: dict[str, list[dict[str, Any]]] = {}
+    classes = []
     for name, text in sources:
         collector.collected = []
         try:
             compiler.compile_string(text, _NAMESPACE, filename=name)
         except MOFCompileError as error:
             raise SchemaError(error.get_err_msg()) from error
-        classes[name] = [_flat_class(each, collector.declared) for each in collector.collected]
+        classes.append([_flat_class(each, collector.declared) for each in collector.collected])
     return [_flat_declaration(each) for each in collector.declared.values()], classes
 
 
@@ -84,14 +84,14 @@ def _plain(value: Any) -> Any:
 
 
 def _flat_declaration(declaration: CIMQualifierDeclaration) -> dict[str, Any]:
-    scopes = sorted(scope for scope, applies in declaration.scopes.items() if applies)
+    scopes = {scope for scope, applies in declaration.scopes.items() if applies}
     return {
         "name": declaration.name,
         "type": declaration.type,
         "array": bool(declaration.is_array),
         "size": declaration.array_size,
         "value": _plain(declaration.value),
-        "scopes": scopes,
+        "scopes": sorted(_SCOPES if "ANY" in scopes else scopes),
         "flavors": _flavors(declaration),
     }
 
