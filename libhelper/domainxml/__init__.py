@@ -16,6 +16,7 @@ from libhelper.domainxml.chardev import Channel, Chardev, Console, Parallel, Ser
 from libhelper.domainxml.controller import Controller
 from libhelper.domainxml.device import Device, UnknownDevice
 from libhelper.domainxml.disk import Disk
+from libhelper.domainxml.document import DeviceNotFoundError, DomainDocument, element_text
 from libhelper.domainxml.domain import DEVICE_CLASSES, DomainConfig, device_class
 from libhelper.domainxml.filesystem import Filesystem
 from libhelper.domainxml.graphics import Graphics
@@ -43,8 +44,10 @@ __all__ = [
     "Console",
     "Controller",
     "Device",
+    "DeviceNotFoundError",
     "Disk",
     "DomainConfig",
+    "DomainDocument",
     "FieldInfo",
     "Filesystem",
     "Graphics",
@@ -76,4 +79,5 @@ __all__ = [
     "Vsock",
     "Watchdog",
     "device_class",
+    "element_text",
 ]

@@ -23,7 +23,7 @@ class Device(Mapped):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "tag" in vars(cls):
+        if isinstance(vars(cls).get("tag"), str):
             cls.location = f"devices/{cls.tag}"
 
 
@@ -31,7 +31,7 @@ class UnknownDevice(Device):
     """A device that this package has no class for: its name and its attributes."""
 
     location = "devices/*"
-    tag = ElementName()  # type: ignore[assignment]
+    tag = ElementName()
     attributes = Attributes(".")
 
 

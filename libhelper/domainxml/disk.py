@@ -87,35 +87,8 @@ class BackingStore(StorageSource):
     format_type = Text("format/@type")
 
 
-class Disk(StorageSource, VirtioOptions, Device):
-    """A `<disk>`.
-
-    Credentials are held as references to libvirt secrets only; the values of cookies are never read.
-    """
-
-    tag = "disk"
-    type = Text("@type")
-    device = Text("@device")
-    model = Text("@model")
-    rawio = YesNo("@rawio")
-    sgio = Text("@sgio")
-    snapshot = Text("@snapshot")
-
-    driver_name = Text("driver/@name")
-    driver_type = Text("driver/@type")
-    driver_cache = Text("driver/@cache")
-    driver_error_policy = Text("driver/@error_policy")
-    driver_rerror_policy = Text("driver/@rerror_policy")
-    driver_io = Text("driver/@io")
-    driver_ioeventfd = OnOff("driver/@ioeventfd")
-    driver_event_idx = OnOff("driver/@event_idx")
-    driver_copy_on_read = OnOff("driver/@copy_on_read")
-    driver_discard = Text("driver/@discard")
-    driver_detect_zeroes = Text("driver/@detect_zeroes")
-    driver_iothread = Int("driver/@iothread")
-    driver_queues = Int("driver/@queues")
-    driver_queue_size = Int("driver/@queue_size")
-    driver_metadata_cache_max_size = Size("driver/metadata_cache/max_size", unit="bytes", absent="bytes")
+class DiskTarget(Mapped):
+    """What a disk has behind its source: how the guest sees it, and the limits it is under."""
 
     auth_username = Text("auth/@username")
     auth_secret_type = Text("auth/secret/@type")
@@ -178,3 +151,34 @@ class Disk(StorageSource, VirtioOptions, Device):
     encryption_secret_type = Text("encryption/secret/@type")
     encryption_secret_uuid = Text("encryption/secret/@uuid")
     encryption_secret_usage = Text("encryption/secret/@usage")
+
+
+class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
+    """A `<disk>`.
+
+    Credentials are held as references to libvirt secrets only; the values of cookies are never read.
+    """
+
+    tag = "disk"
+    type = Text("@type")
+    device = Text("@device")
+    model = Text("@model")
+    rawio = YesNo("@rawio")
+    sgio = Text("@sgio")
+    snapshot = Text("@snapshot")
+
+    driver_name = Text("driver/@name")
+    driver_type = Text("driver/@type")
+    driver_cache = Text("driver/@cache")
+    driver_error_policy = Text("driver/@error_policy")
+    driver_rerror_policy = Text("driver/@rerror_policy")
+    driver_io = Text("driver/@io")
+    driver_ioeventfd = OnOff("driver/@ioeventfd")
+    driver_event_idx = OnOff("driver/@event_idx")
+    driver_copy_on_read = OnOff("driver/@copy_on_read")
+    driver_discard = Text("driver/@discard")
+    driver_detect_zeroes = Text("driver/@detect_zeroes")
+    driver_iothread = Int("driver/@iothread")
+    driver_queues = Int("driver/@queues")
+    driver_queue_size = Int("driver/@queue_size")
+    driver_metadata_cache_max_size = Size("driver/metadata_cache/max_size", unit="bytes", absent="bytes")

@@ -81,7 +81,7 @@ class FrozenDict(dict[str, str]):
     def _refuse(self, *_args: Any, **_options: Any) -> NoReturn:
         raise TypeError("this mapping does not change")
 
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
@@ -158,7 +158,7 @@ class Node:
     __slots__ = ("attributes", "children", "collectors", "plain", "values", "variants")
 
     def __init__(self) -> None:
-        self.attributes: dict[str, tuple[str, Callable[[str], Any], Field[Any]]] = {}
+        self.attributes: dict[Any, tuple[str, Callable[[Any], Any], Field[Any]]] = {}
         self.values: list[tuple[str, Callable[[etree._Element], Any]]] = []
         self.children: dict[Any, Node] = {}
         self.variants: list[tuple[Step, Node]] = []
@@ -228,7 +228,7 @@ def read_into(element: etree._Element, node: Node, out: dict[str, Any]) -> None:
                 read_into(child, variant, out)
 
 
-def log_garbage(field: Field[Any], text: str) -> None:
+def log_garbage(field: Field[Any], text: str | bytes) -> None:
     """Say in the debug log that a value could not be read and counts as absent."""
     if log.isEnabledFor(logging.DEBUG):
         log.debug("%s: %.*r is not of type %s; taken as absent", field.path, _LONGEST_LOGGED, text, field.type_name)
@@ -554,7 +554,7 @@ class Items(_Many[M]):
         return self.record.from_element(element)
 
     def encode_item(self, item: Any) -> dict[Field[Any], Any]:
-        given = item.as_dict() if isinstance(item, self.record) else item
+        given = item.writable_values() if isinstance(item, self.record) else item
         if not isinstance(given, Mapping):
             raise ValueRejectedError(f"{item!r} is neither a {self.record.__name__} nor a mapping")
         encoded = self.record.encode_fields({name: value for name, value in given.items() if value is not None})
@@ -599,8 +599,7 @@ class Attributes(Field[Mapping[str, str]]):
     default = EMPTY
 
     def read_element(self, element: etree._Element) -> FrozenDict:
-        items: list[Any] = element.items()
-        key = tuple(items)
+        key: tuple[Any, ...] = tuple(element.items())
         known = _attribute_sets.get(key)
         if known is None:
             known = FrozenDict({sys.intern(name): sys.intern(value) for name, value in key})
@@ -677,6 +676,7 @@ class Mapped(metaclass=_MappedType):
     #: Path from the root of the document to that element; empty for the root itself.
     location: ClassVar[str] = ""
 
+    _declared: ClassVar[dict[str, Field[Any]]]
     _layout: dict[str, int]
     _values: tuple[Any, ...]
 
@@ -719,6 +719,10 @@ class Mapped(metaclass=_MappedType):
     def as_dict(self) -> dict[str, Any]:
         """The fields that the document holds, by name."""
         return {name: self._values[place] for name, place in self._layout.items()}
+
+    def writable_values(self) -> dict[str, Any]:
+        """The fields that the document holds and that can be written, by name."""
+        return {name: value for name, value in self.as_dict().items() if self._declared[name].writable}
 
     @classmethod
     def reader(cls) -> Node:

@@ -40,8 +40,6 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # A document type declaration stands before the root element, after comments and processing instructions at most.
 _DOCTYPE = re.compile(r"\ufeff?(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
 
-_STRING_VALUE = etree.XPath("string()", smart_strings=False)
-
 # Without huge_tree libxml2 bounds the depth (256), the length of a text (10 MB) and the growth by entities.
 _PARSER_OPTIONS: dict[str, bool] = {
     "resolve_entities": False,
@@ -76,8 +74,8 @@ def parse_xml(text: str | bytes) -> etree._Element:
         root = etree.fromstring(characters.encode("utf-8"), _PARSER)
     except etree.XMLSyntaxError as error:
         raise NotWellFormedError(f"not well-formed XML: {error.msg}") from None
-    except UnicodeError as error:
-        raise NotWellFormedError(f"not well-formed XML: {error.reason}") from None
+    except UnicodeError:
+        raise NotWellFormedError("not well-formed XML: not Unicode text") from None
     if root is None:
         raise NotWellFormedError("not well-formed XML: no root element")
     return root
@@ -108,11 +106,11 @@ def is_blank(text: str | None) -> bool:
 
 
 def text_of(element: etree._Element) -> str | None:
-    """The character data of an element as XPath's `string()` gives it; None when it is empty."""
-    if len(element):
-        value = str(_STRING_VALUE(element))
-        return None if is_blank(value) else value
-    return element.text or None
+    """The character data that stands in an element itself, comments left out; None when it is empty."""
+    if not len(element):
+        return element.text or None
+    value = "".join([element.text or "", *(child.tail or "" for child in element)])
+    return None if is_blank(value) else value
 
 
 def scale(number: int, unit: str) -> int | None:
@@ -124,5 +122,5 @@ def scale(number: int, unit: str) -> int | None:
     if power is None:
         return None
     if word[1:] in ("", "ib"):
-        return number * 1024**power
-    return number * 1000**power if word[1:] == "b" else None
+        return number * int(1024**power)
+    return number * int(1000**power) if word[1:] == "b" else None
