@@ -1,0 +1,1 @@
+"""CIM-XML (DSP0201 2.4, DSP0203 2.4): reading requests and writing answers."""

@@ -1,0 +1,265 @@
+"""CIM-XML over HTTP/1.1 (DSP0200 1.4, sections 6 and 7), on aiohttp's low-level server.
+
+A request goes through here: authentication, headers, body, decoding, the operation (in the event loop when it is
+quick, else in a worker thread), and the answer, streamed in pieces as the client reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod
+
+from cimom.auth import AuthenticationBusy, Authenticator
+from cimom.cimxml.decode import Request, RequestFault, decode_request
+from cimom.headers import check_against_body, check_request_headers
+from cimom.operations import Answer, Operations
+from cimom.settings import ServerSettings
+
+__all__ = ["CIMHandler", "HTTPServer"]
+
+log = logging.getLogger(__name__)
+
+ALLOWED = "POST, OPTIONS"
+CONTENT_TYPE = 'application/xml; charset="utf-8"'
+
+WHOLE_LIMIT = 128 * 1024
+"""Answers up to this many bytes are sent in one piece, with Content-Length; larger ones chunked."""
+
+CHUNK = 256 * 1024
+"""Bytes per chunk: large enough that their number costs nothing, small beside what a connection may buffer."""
+
+INLINE_BODY = 64 * 1024
+"""Requests up to this many bytes are decoded in the event loop (a millisecond); larger ones in a worker thread."""
+
+
+class _Protocol(web.RequestHandler):
+    """aiohttp's protocol, with its own error pages replaced: no trace back, and 501 for an unknown method."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        manager = self._manager
+        if isinstance(manager, HTTPServer) and len(manager.connections) > manager.max_connections:
+            log.warning("More than %d connections: one is closed", manager.max_connections)
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        headers = {}
+        if isinstance(exc, BadHttpMethod):
+            status, headers["Allow"] = 501, ALLOWED
+        elif status == 400 and message and ("too large" in message.lower() or "too long" in message.lower()):
+            status = 431
+        if status >= 500 and not isinstance(exc, BadHttpMethod):
+            log.error("Request from %s failed", request.remote, exc_info=exc)
+        else:
+            log.info("Bad request from %s: %s", request.remote, exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("The answer has begun already")
+        response = web.Response(status=status, text=f"{status} {HTTPStatus(status).phrase}\n", headers=headers)
+        response.force_close()
+        return response
+
+
+class HTTPServer(web.Server):
+    """aiohttp's low-level server with the protocol of this module.
+
+    Parameters:
+        handler: takes the requests.
+        max_connections: open connections.
+        options: for the protocol.
+    """
+
+    def __init__(self, handler: CIMHandler, max_connections: int, **options: Any) -> None:
+        super().__init__(handler, handler_cancellation=True)
+        self.max_connections = max_connections
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._options)
+
+
+class CIMHandler:
+    """Takes HTTP requests and gives CIM answers.
+
+    Parameters:
+        operations: carries out the operations.
+        settings: limits.
+        authenticator: tells who asks.
+    """
+
+    def __init__(self, operations: Operations, settings: ServerSettings, authenticator: Authenticator) -> None:
+        self._operations = operations
+        self._settings = settings
+        self._authenticator = authenticator
+        self._readers = ThreadPoolExecutor(settings.read_threads, thread_name_prefix="read")
+        self._changers = ThreadPoolExecutor(settings.method_threads, thread_name_prefix="method")
+        self._waiting = 0
+
+    def close(self) -> None:
+        """Give up the worker threads; what they still do is not waited for."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._changers.shutdown(wait=False, cancel_futures=True)
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        started = time.monotonic()
+        try:
+            return await self._respond(request, started)
+        except RequestFault as fault:
+            return _fault_response(fault)
+
+    async def _respond(self, request: web.BaseRequest, started: float) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return _options_response()
+        if request.method != "POST":
+            raise RequestFault(
+                405 if request.method in {"GET", "HEAD", "PUT", "DELETE", "PATCH"} else 501, None,
+                f"{request.method} is not supported", {"Allow": ALLOWED},
+            )
+        principal = await self._principal(request)
+        check_request_headers(request.headers)
+        body = await self._body(request)
+        if len(body) <= INLINE_BODY:
+            decoded = decode_request(body, self._settings.max_elements)
+        else:
+            decoded = await self._in_thread(self._readers, decode_request, body, self._settings.max_elements)
+        check_against_body(request.headers, decoded)
+        void_result = decoded.message_id == "4711" and "User-Agent" not in request.headers
+        answer = await self._answer(decoded, principal, void_result)
+        return await self._send(request, answer, started)
+
+    async def _principal(self, request: web.BaseRequest) -> str:
+        authorization = request.headers.get("Authorization")
+        principal = self._authenticator.remembered(authorization)
+        if principal is None:
+            try:
+                principal = await self._authenticator.authenticate(authorization)
+            except AuthenticationBusy:
+                raise _busy() from None
+        if principal is None:
+            raise RequestFault(
+                401, None, "Authentication is needed", {"WWW-Authenticate": self._authenticator.challenge}
+            )
+        return principal
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        limit = self._settings.max_body
+        too_large = RequestFault(413, None, f"A request may have {limit} bytes")
+        if (request.content_length or 0) > limit:
+            raise too_large
+        expect = request.headers.get("Expect")
+        if expect is not None:
+            if expect.strip().lower() != "100-continue":
+                raise RequestFault(417, None, "Only 100-continue can be expected")
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        parts = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._settings.body_timeout):
+                while data := await request.content.readany():
+                    size += len(data)
+                    if size > limit:
+                        raise too_large
+                    parts.append(data)
+        except TimeoutError:
+            raise RequestFault(408, None, "The request took too long to arrive") from None
+        except web.RequestPayloadError as exc:
+            raise RequestFault(400, None, f"The request did not arrive whole: {exc}") from None
+        return b"".join(parts)
+
+    async def _answer(self, decoded: Request, principal: str, void_result: bool) -> Answer:
+        operations = self._operations
+        if operations.is_quick(decoded):
+            return operations.execute(decoded, principal, void_result=void_result)
+        pool = self._changers if operations.is_change(decoded) else self._readers
+        return await self._in_thread(pool, operations.execute, decoded, principal, void_result=void_result)
+
+    async def _in_thread(self, pool: ThreadPoolExecutor, function: Any, *arguments: Any, **options: Any) -> Any:
+        if self._waiting >= self._settings.max_waiting:
+            raise _busy()
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, lambda: function(*arguments, **options))
+        finally:
+            self._waiting -= 1
+
+    async def _send(self, request: web.BaseRequest, answer: Answer, started: float) -> web.StreamResponse:
+        size = sum(map(len, answer.pieces))
+        headers = {
+            "Content-Type": CONTENT_TYPE,
+            "CIMOperation": "MethodResponse",
+            "WBEMServerResponseTime": str(int((time.monotonic() - started) * 1_000_000)),
+        }
+        if size <= WHOLE_LIMIT:
+            return web.Response(body=b"".join(answer.pieces), headers=headers)
+        response = web.StreamResponse(headers=headers)
+        if request.version >= (1, 1):
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = size
+        await response.prepare(request)
+        async for chunk in _chunks(answer.pieces):
+            try:
+                async with asyncio.timeout(self._settings.send_timeout):
+                    await response.write(chunk)
+            except TimeoutError:
+                log.info("%s does not read its answer: it is cut off", request.remote)
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionResetError("The client does not read") from None
+        return response
+
+
+async def _chunks(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    """The pieces put together to chunks, without ever holding all of them twice."""
+    start, size = 0, 0
+    for index, piece in enumerate(pieces):
+        size += len(piece)
+        if size >= CHUNK:
+            yield b"".join(pieces[start : index + 1])
+            start, size = index + 1, 0
+    if size:
+        yield b"".join(pieces[start:])
+
+
+def _busy() -> RequestFault:
+    return RequestFault(503, None, "Too much at once; try again", {"Retry-After": "1"})
+
+
+def _fault_response(fault: RequestFault) -> web.Response:
+    headers = dict(fault.headers)
+    if fault.cim_error is not None:
+        headers["CIMError"] = fault.cim_error
+    response = web.Response(status=fault.status, text=f"{fault.text}\n", headers=headers)
+    if fault.status in {408, 413, 415, 417}:
+        # Nobody waits for the rest of the body.
+        response.force_close()
+    return response
+
+
+def _options_response() -> web.Response:
+    """OPTIONS (DSP0200 1.4, section 7.5): what the server can do, in headers of the standard's extension."""
+    return web.Response(
+        status=200,
+        headers={
+            "Allow": ALLOWED,
+            "Opt": 'http://www.dmtf.org/cim/mapping/http/v1.0 ; ns=73',
+            "73-CIMProtocolVersion": "1.0",
+            "73-CIMSupportedFunctionalGroups": (
+                "Basic Read, Basic Write, Instance Manipulation, Association Traversal, Qualifier Declaration"
+            ),
+        },
+    )

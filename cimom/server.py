@@ -1,0 +1,99 @@
+"""The server: the embedded CIMOM as one object to start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+
+from aiohttp import web
+
+from cimom.auth import Authenticator
+from cimom.classes import ClassStore
+from cimom.http import CIMHandler, HTTPServer
+from cimom.operations import Operations
+from cimom.settings import ServerSettings
+from providers.interface import Catalog
+
+__all__ = ["Server"]
+
+log = logging.getLogger(__name__)
+
+SWEEP_INTERVAL = 60.0
+"""Seconds between two sweeps of the cache."""
+
+READ_BUFFER = 256 * 1024
+"""Bytes of a request body that may wait to be read."""
+
+
+class Server:
+    """The embedded CIMOM.
+
+    Parameters:
+        catalog: which provider serves which class where.
+        classes: the class store.
+        settings: addresses and limits.
+        authenticator: tells who asks.
+        tls: serves HTTPS when given.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        classes: ClassStore,
+        settings: ServerSettings,
+        authenticator: Authenticator,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.operations = Operations(catalog, classes, settings)
+        self._settings = settings
+        self._authenticator = authenticator
+        self._tls = tls
+        self._handler = CIMHandler(self.operations, settings, authenticator)
+        self._runner: web.ServerRunner | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self.port = settings.port
+
+    async def start(self) -> None:
+        """Listen.  `port` then tells the port.  Raises OSError when the address cannot be had."""
+        settings = self._settings
+        server = HTTPServer(
+            self._handler,
+            settings.max_connections,
+            auto_decompress=False,
+            access_log=None,
+            keepalive_timeout=settings.idle_timeout,
+            lingering_time=2.0,
+            max_line_size=settings.max_header,
+            max_field_size=settings.max_header,
+            read_bufsize=READ_BUFFER,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=settings.stop_timeout)
+        await self._runner.setup()
+        site = web.TCPSite(
+            self._runner, settings.host, settings.port, ssl_context=self._tls, backlog=1024, reuse_address=True
+        )
+        await site.start()
+        listening = getattr(site._server, "sockets", ())
+        for each in listening:
+            if each.family in {socket.AF_INET, socket.AF_INET6}:
+                self.port = each.getsockname()[1]
+                break
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL)
+            self.operations.namespaces.cache.sweep()
+
+    async def stop(self) -> None:
+        """Take no more requests, let answers in flight finish for `stop_timeout` seconds, and close."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        self._handler.close()
+        await self._authenticator.close()

@@ -1,0 +1,51 @@
+"""The settings of the embedded CIMOM: every limit has a name, a unit and a reason."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+
+__all__ = ["ServerSettings"]
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the server listens, and what it allows.
+
+    Attributes:
+        host, port: the TCP address to listen on; port 0 takes a free one.
+        host_name: the host in INSTANCEPATH elements, the same in every answer.
+        max_body: bytes of a request body; the largest sensible request, DefineSystem of a big guest, has 100 KiB.
+        max_elements: XML elements in a request: bounds the memory of the parsed tree.
+        max_header: bytes of one header line; CIMObject holds a whole object path.
+        max_connections: open connections; beyond it new ones are closed at once.
+        idle_timeout: seconds that a connection may stay open without a request, and a request's header may take.
+        body_timeout: seconds that a request body may take.
+        send_timeout: seconds without progress after which a client that does not read its answer is dropped.
+        stop_timeout: seconds that answers in flight get when the server stops.
+        read_threads: worker threads for enumerations and associations: they compute, so few are enough.
+        method_threads: worker threads for methods and changes: they wait for the hypervisor.
+        max_waiting: operations that may wait for a worker thread; beyond it the answer is 503.
+        cache_bytes: memory for encoded instances.
+        cache_seconds: encoded instances that nobody asked for in this time are forgotten.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 5988
+    host_name: str = field(default_factory=socket.gethostname)
+    max_body: int = 8 * MIB
+    max_elements: int = 200_000
+    max_header: int = 16 * KIB
+    max_connections: int = 2000
+    idle_timeout: float = 60.0
+    body_timeout: float = 60.0
+    send_timeout: float = 60.0
+    stop_timeout: float = 1.5
+    read_threads: int = 4
+    method_threads: int = 16
+    max_waiting: int = 256
+    cache_bytes: int = 64 * MIB
+    cache_seconds: float = 600.0
