@@ -19,10 +19,10 @@ import libvirt
 from libhelper.errors import LibvirtError, silence_libvirt, translated
 from libhelper.events import ensure_event_loop
 
-__all__ = ["Connections", "is_local", "is_single_node", "open_connection", "scheme_driver"]
+__all__ = ["Connections", "is_local", "is_single_node", "open_connection", "scheme_driver", "socket_path"]
 
-_MAX_PENDING_OPENS = 3
-"""Opens that hang (a stopped daemon answers nothing, not even an error) and are waited for by nobody."""
+_MAX_ABANDONED_OPENS = 3
+"""Opens that hang and are waited for by nobody: a stopped daemon answers nothing, not even an error."""
 
 
 def scheme_driver(uri: str) -> str:
@@ -127,7 +127,7 @@ class Connections:
         self._lock = threading.Lock()
         self._shared: libvirt.virConnect | None = None
         self._holders = 0
-        self._pending: list[_PendingOpen] = []
+        self._abandoned: list[_PendingOpen] = []
 
     def open(self) -> libvirt.virConnect:
         """A connection for the caller alone (for a single node: the one that all share).
@@ -163,8 +163,8 @@ class Connections:
             self.release(connection)
 
     def _open(self) -> libvirt.virConnect:
-        self._pending = [pending for pending in self._pending if pending.thread.is_alive()]
-        if len(self._pending) >= _MAX_PENDING_OPENS:
+        self._abandoned = [pending for pending in self._abandoned if pending.thread.is_alive()]
+        if len(self._abandoned) >= _MAX_ABANDONED_OPENS:
             raise LibvirtError("earlier attempts to connect still wait", libvirt.VIR_ERR_OPERATION_TIMEOUT)
         pending = _PendingOpen(
             lambda: open_connection(
@@ -174,8 +174,11 @@ class Connections:
                 keepalive_count=self._keepalive[1],
             )
         )
-        self._pending.append(pending)
-        return pending.result(self._open_timeout)
+        try:
+            return pending.result(self._open_timeout)
+        except LibvirtError:
+            self._abandoned.append(pending)
+            raise
 
 
 silence_libvirt()

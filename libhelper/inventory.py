@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -34,17 +35,21 @@ from libhelper.records import (
     NWFilter,
     Pool,
     Record,
+    Volume,
 )
 
 if TYPE_CHECKING:
     from libhelper.hypervisor import Hypervisor
 
-__all__ = ["Inventory", "Listener"]
+__all__ = ["VOLUMES", "Inventory", "Listener"]
 
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[Change], None]
 AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+VOLUMES = "volumes"
+"""In the place of a kind, with a pool's key: the volumes of that pool."""
 
 _revisions = itertools.count(1)
 
@@ -63,12 +68,13 @@ _STATE_EVENTS = frozenset(
 class _Table:
     """The records of one kind."""
 
-    __slots__ = ("by_key", "by_name", "ordered")
+    __slots__ = ("by_key", "by_name", "fetched", "ordered")
 
     def __init__(self) -> None:
         self.by_key: dict[str, Record] = {}
         self.by_name: dict[str, Record] = {}
         self.ordered: list[Record] | None = None
+        self.fetched: dict[str, float] = {}
 
     def put(self, record: Record) -> None:
         old = self.by_key.get(record.key)
@@ -105,6 +111,7 @@ class Inventory:
         self.revision = 0
         self.listeners: list[Listener] = []
         self.readers: Readers | None = None
+        self._volumes_read: dict[str, float] = {}
 
     def domains(self) -> list[Domain]:
         """All domains, sorted by name."""
@@ -190,10 +197,18 @@ class Inventory:
         with self._changed:
             return list(self._tables[kind].by_key)
 
+    def fetched_since(self, kind: str, key: str, moment: float) -> bool:
+        """Whether an object has been fetched by a fetch that began after `moment`, in seconds since the epoch."""
+        return self._tables[kind].fetched.get(key, 0.0) > moment
+
     def fetch(self, connection: libvirt.virConnect, key: Key, task: Task, generation: int) -> None:
         """Read one object and put it into its table; for the readers, which hold the object meanwhile."""
+        if key[0] == VOLUMES:
+            self._fetch_volumes(connection, key[1], generation)
+            return
         kind = KINDS[key[0]]
         events = tuple(task.events)
+        self._tables[kind.name].fetched[key[1]] = time.time()
         try:
             handle = kind.lookup(connection, key[1])
             facts = kind.facts(handle)
@@ -237,11 +252,12 @@ class Inventory:
         extra: dict[str, Any] = {}
         if kind is DOMAIN:
             extra["state_changed"] = _state_changed(cast("Domain | None", old), facts, events, observed)
-        elif isinstance(old, Pool):
-            extra["volumes"] = old.volumes
         with self._changed:
             if generation != self._generation():
                 return
+            if kind.record is Pool:
+                present = table.by_key.get(key)
+                extra["volumes"] = present.volumes if isinstance(present, Pool) else None
             new = kind.record(
                 hypervisor=self._hypervisor,
                 contact=True,
@@ -254,6 +270,42 @@ class Inventory:
             table.put(new)
             self._bump(new.revision)
         self.tell(Change("changed" if old is not None else "added", old, new, events))
+        if kind.record is Pool and self.readers is not None:
+            self._volumes_read.pop(key, None)
+            self.readers.mark((VOLUMES, key))
+
+    def _fetch_volumes(self, connection: libvirt.virConnect, pool: str, generation: int) -> None:
+        """List the volumes of a pool, and read the XML of those that are new, from time to time of all."""
+        record = self._tables["pool"].by_key.get(pool)
+        if not isinstance(record, Pool):
+            return
+        known = {volume.name: volume for volume in record.volumes or ()}
+        now = time.monotonic()
+        again = now - self._volumes_read.get(pool, -math.inf) > self._hypervisor.settings.volume_interval
+        volumes: list[Volume] = []
+        for handle in connection.storagePoolLookupByUUIDString(pool).listAllVolumes(0) if record.active else ():
+            volume = known.get(handle.name())
+            if volume is None or again:
+                try:
+                    text = handle.XMLDesc(0)
+                except libvirt.libvirtError as error:
+                    if not is_gone(error):
+                        raise
+                    continue
+                if volume is None or volume.document.digest != Document.digest_of(text):
+                    volume = Volume(handle.name(), handle.key(), Document(text, _unparsed))
+            volumes.append(volume)
+        if again:
+            self._volumes_read[pool] = now
+        found = tuple(sorted(volumes, key=lambda volume: volume.name))
+        with self._changed:
+            old = self._tables["pool"].by_key.get(pool)
+            if not isinstance(old, Pool) or old.volumes == found or generation != self._generation():
+                return
+            new = replace(old, volumes=found, revision=next(_revisions))
+            self._tables["pool"].put(new)
+            self._bump(new.revision)
+        self.tell(Change("changed", old, new))
 
     def remove(self, kind: Kind, key: str, events: tuple[Event, ...], generation: int) -> None:
         """Take an object that is gone out of its table."""
@@ -263,6 +315,7 @@ class Inventory:
             if old is None or generation != self._generation():
                 return
             table.drop(old)
+            table.fetched.pop(key, None)
             self._bump(next(_revisions))
         self.tell(Change("removed", old, None, events))
 
@@ -305,6 +358,10 @@ class Inventory:
 def is_gone(error: libvirt.libvirtError) -> bool:
     """Whether libvirt says that the object does not exist."""
     return LibvirtError.of(error).is_gone
+
+
+def _unparsed(_text: str) -> None:
+    """The parsed form of XML that has no mapping."""
 
 
 def _document(kind: Kind, old: Document[Any] | None, text: str | None) -> Document[Any] | None:

@@ -137,9 +137,15 @@ class Readers:
             if key not in self._claimed:
                 self._condition.notify()
 
-    def claim(self, keys: Iterable[Key]) -> set[Key]:
-        """Keep the readers from these objects until `release`; gives back those that no reader has now."""
+    def claim(self, keys: Iterable[Key], generation: int) -> set[Key]:
+        """Keep the readers from these objects until `release`.
+
+        Returns:
+            those that nobody has now; none when the generation is over.
+        """
         with self._condition:
+            if generation != self.generation:
+                return set()
             claimed = {key for key in keys if key not in self._claimed}
             self._claimed |= claimed
             return claimed

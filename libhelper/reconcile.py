@@ -22,11 +22,12 @@ from typing import Any
 
 import libvirt
 
-from libhelper.inventory import Inventory, is_gone
+from libhelper.inventory import VOLUMES, Inventory, is_gone
 from libhelper.kinds import KINDS, Kind
 from libhelper.readers import Readers
-from libhelper.records import Document, Record
+from libhelper.records import Document, Pool, Record
 from libhelper.settings import HypervisorSettings
+from libhelper.watch import DirectoryWatch, default_directories
 
 __all__ = ["Reconciler"]
 
@@ -38,6 +39,8 @@ _FULL = 1000
 """Objects from which on a round takes its whole time; below, it takes less in proportion."""
 _SHORTEST = 2.0
 """Seconds that a round of few objects takes, at least."""
+_FILE_CLOCK = 0.05
+"""Seconds by which the time of a file may be behind the clock."""
 _PARALLEL = 50
 """Objects from which on the first reading is worth more than one reader."""
 
@@ -56,9 +59,12 @@ class Reconciler:
         self._inventory = inventory
         self._readers = readers
         self._settings = settings
-        self._rounds = [_Round(kind, settings.interval * _SHARE) for kind in KINDS.values()]
+        self._by_kind = {name: _Round(kind, settings.interval * _SHARE) for name, kind in KINDS.items()}
         self._due: deque[tuple[Kind, str]] = deque()
         self._jobs: list[Future[None]] = []
+        directories = settings.watch_directories
+        self._watch = DirectoryWatch(default_directories(uri) if directories is None else directories)
+        self._watched = 0.0
 
     def load(self, kind: Kind) -> Load:
         """Read all objects of a kind, with as few calls as possible, and drop those that are gone."""
@@ -66,7 +72,10 @@ class Reconciler:
 
     def turn(self, now: float) -> None:
         """One turn: ask for what is due now (a monotonic time in seconds)."""
-        for part in self._rounds:
+        if now - self._watched >= self._settings.watch_interval:
+            self._watched = now
+            self._look(now)
+        for part in self._by_kind.values():
             keys = self._inventory.keys(part.kind.name)
             if part.listing_due(now, len(keys)):
                 part.listing = self._readers.submit(
@@ -78,10 +87,19 @@ class Reconciler:
         if self._due and len(self._jobs) < self._settings.readers:
             self._jobs.append(self._readers.submit("comparison", self._compare_due))
 
+    def _look(self, now: float) -> None:
+        """Mark what has a new file, unless it has been fetched since that was written."""
+        for kind, name, modified in self._watch.changed():
+            record = self._inventory.find_by_name(kind, name)
+            if record is None:
+                self._by_kind[kind].list_at(now)
+            elif not self._inventory.fetched_since(kind, record.key, modified + _FILE_CLOCK):
+                self._readers.mark((kind, record.key))
+
     def restart(self) -> None:
         """Everything has just been read: begin new rounds."""
         self._due.clear()
-        for part in self._rounds:
+        for part in self._by_kind.values():
             part.restart(time.monotonic())
 
     def _compare_listing(self, kind: Kind, connection: libvirt.virConnect) -> None:
@@ -94,20 +112,29 @@ class Reconciler:
             record = self._inventory.find(kind.name, key)
             if record is None or not record.contact or kind.facts_of(record) != facts:
                 self._readers.mark((kind.name, key))
+            elif kind.record is Pool:
+                self._readers.mark((VOLUMES, key))
 
     def _compare_due(self, connection: libvirt.virConnect) -> None:
         """Compare the XML of what is due.
 
-        One object at a time is taken from the common queue, so that one that does not answer keeps one reader.
+        One object at a time is taken from the common queue, and claimed, so that one that does not answer keeps one
+        reader.
         """
         while True:
             try:
                 kind, key = self._due.popleft()
             except IndexError:
                 return
+            generation = self._readers.generation
             record = self._inventory.find(kind.name, key)
-            if record is not None and self._differs(kind, record, connection):
-                self._readers.mark((kind.name, key))
+            if record is None or not self._readers.claim([(kind.name, key)], generation):
+                continue
+            try:
+                if self._differs(kind, record, connection):
+                    self._readers.mark((kind.name, key))
+            finally:
+                self._readers.release((kind.name, key), generation)
 
     def _differs(self, kind: Kind, record: Record, connection: libvirt.virConnect) -> bool:
         try:
@@ -153,6 +180,10 @@ class _Round:
     def period(self, count: int) -> float:
         """Seconds for a round of `count` objects."""
         return min(self._period, max(_SHORTEST, self._period * count / _FULL))
+
+    def list_at(self, now: float) -> None:
+        """List at `now`, before it would be due."""
+        self._listed = now - self._period
 
     def listing_due(self, now: float, count: int) -> bool:
         """Whether to list now; if so, that is taken as done."""
@@ -203,7 +234,7 @@ class Load:
         self._listed = False
         self.done: Future[None] = Future()
         known = inventory.keys(kind.name)
-        self._claimed = readers.claim((kind.name, key) for key in known)
+        self._claimed = readers.claim([(kind.name, key) for key in known], self._generation)
         listing = readers.submit(f"first list of {kind.name}s", self._list)
         listing.add_done_callback(self._on_listed)
 
@@ -219,7 +250,9 @@ class Load:
     def _list(self, connection: libvirt.virConnect) -> None:
         kind, name = self._kind, self._kind.name
         listing = kind.listing(connection)
-        claimed = self._claimed | self._readers.claim({(name, key) for key in listing} - self._claimed)
+        claimed = self._claimed | self._readers.claim(
+            {(name, key) for key in listing} - self._claimed, self._generation
+        )
         for _name, key in claimed:
             if key not in listing:
                 self._inventory.remove(kind, key, (), self._generation)

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from libhelper.events import Event
     from libhelper.hypervisor import Hypervisor
 
-__all__ = ["Change", "Document", "Domain", "DomainState", "Interface", "NWFilter", "Network", "NodeDevice", "Pool"]
+__all__ = [
+    "Change",
+    "Document",
+    "Domain",
+    "DomainState",
+    "Interface",
+    "NWFilter",
+    "Network",
+    "NodeDevice",
+    "Pool",
+    "Volume",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -179,14 +190,34 @@ class Network(Record):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """A storage volume.
+
+    Attributes:
+        name: unique in its pool.
+        key: unique everywhere; the path of most volumes.
+        document: its XML.
+    """
+
+    name: str
+    key: str
+    document: Document[None]
+
+    @property
+    def xml(self) -> str:
+        """Its XML."""
+        return self.document.text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pool(Record):
     """A storage pool.
 
     Attributes:
-        volumes: its volumes as (name, XML document); None while they were not listed yet.
+        volumes: its volumes, sorted by name; None while they were not listed yet, empty for a pool that is inactive.
     """
 
-    volumes: tuple[tuple[str, Document[None]], ...] | None = None
+    volumes: tuple[Volume, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,11 @@ class HypervisorSettings:
         keepalive_interval, keepalive_count: seconds between probes and probes missed before a silent libvirtd is
             taken for lost; only libvirt's own transports have this.
         open_timeout: seconds for one attempt to open a connection.
-        watch_directories: directories with libvirt's XML files; None means those that belong to the URI, an empty
-            sequence none.
+        watch_directories: directories with libvirt's XML files, each with the kind of object it holds (see
+            `watch.xml_directories`); None means those that belong to the URI, an empty mapping none.
         watch_interval: seconds between two looks at these directories.
+        volume_interval: seconds after which the XML of all volumes of a pool is read again; that volumes came or
+            went is seen within `interval`.
     """
 
     read_only: bool = False
@@ -34,5 +36,6 @@ class HypervisorSettings:
     keepalive_interval: int = 5
     keepalive_count: int = 3
     open_timeout: float = 10.0
-    watch_directories: Sequence[Path] | None = None
+    watch_directories: Mapping[Path, str] | None = None
     watch_interval: float = 0.5
+    volume_interval: float = 60.0
