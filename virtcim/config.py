@@ -1,0 +1,169 @@
+"""Settings: one TOML file, overridden by the command line, checked against the dataclasses that use them.
+
+Each table of the file is a dataclass of the layer that it configures, so a setting is declared in one place, with its
+default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[providers]` is
+`providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import ipaddress
+import os
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cimom.settings import ServerSettings
+from libhelper.settings import HypervisorSettings
+from providers.site import ProviderSettings
+
+__all__ = ["ConfigError", "Settings", "load", "parse_listen"]
+
+DEFAULT_LISTEN = "127.0.0.1:5988"
+
+T = TypeVar("T")
+
+
+class ConfigError(Exception):
+    """A setting that cannot be taken; the text names it and says why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of `virtcim serve`.
+
+    Attributes:
+        uris: libvirt URIs to serve; empty: ask every platform which hypervisors answer here.
+        listen: `HOST:PORT`; IPv6 addresses in brackets; port 0 picks a free one.
+        state_dir: where the credentials, the class cache and the database live; made with mode 0700.
+        auth: `password` (one user, made on first start), `htpasswd:FILE`, or `none` (loopback addresses only).
+        log_level: of the log on stderr: DEBUG, INFO, WARNING or ERROR.
+        startup_wait: seconds that start-up waits for hypervisors before it serves without them.
+    """
+
+    uris: tuple[str, ...] = ()
+    listen: str = DEFAULT_LISTEN
+    state_dir: Path = field(default_factory=lambda: default_state_dir())
+    auth: str = "password"
+    log_level: str = "INFO"
+    startup_wait: float = 10.0
+    server: ServerSettings = field(default_factory=ServerSettings)
+    providers: ProviderSettings = field(default_factory=ProviderSettings)
+    inventory: HypervisorSettings = field(default_factory=HypervisorSettings)
+
+
+def default_state_dir() -> Path:
+    """The directory that systemd or the XDG base directory specification names, or /var/lib/virtcim for root."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/virtcim")
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "virtcim"
+
+
+def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
+    """Read the settings.
+
+    Parameters:
+        file: a TOML file, or None for the defaults.
+        overrides: settings of the command line; those that are None are left out.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds an unknown setting or a value of the wrong type.
+    """
+    table: dict[str, Any] = {}
+    if file is not None:
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{file}: {error}") from error
+    table.update({name: value for name, value in overrides.items() if value is not None})
+    settings = from_table(Settings, table, "")
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Refuse what contradicts itself or is not safe."""
+    host, _ = parse_listen(settings.listen)
+    if settings.auth == "none" and not is_loopback(host):
+        raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {host}")
+    if settings.auth not in ("none", "password") and not settings.auth.startswith("htpasswd:"):
+        raise ConfigError(f"auth: {settings.auth!r} is none of 'none', 'password', 'htpasswd:FILE'")
+    if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError(f"log_level: {settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Split `HOST:PORT` or `[IPV6]:PORT`.
+
+    Raises:
+        ConfigError: there is no port, or it is not between 0 and 65535.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"listen: {text!r} is not HOST:PORT")
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1], int(port)
+    if ":" in host:
+        raise ConfigError(f"listen: {text!r}: an IPv6 address stands in brackets")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def from_table(kind: type[T], table: dict[str, Any], where: str) -> T:
+    """Make a settings dataclass from a table, naming whatever does not fit.
+
+    Parameters:
+        kind: a dataclass; nested dataclasses are nested tables.
+        where: the dotted name of the table, for messages.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    values = {}
+    for name, value in table.items():
+        full = f"{where}.{name}" if where else name
+        if name not in known:
+            raise ConfigError(f"{full}: there is no such setting")
+        values[name] = convert(hints[name], value, full)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ConfigError(f"{where or 'settings'}: {error}") from error
+
+
+def convert(hint: Any, value: Any, where: str) -> Any:
+    """`value` as the type that `hint` says; TOML integers serve as floats and strings as paths."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: a table is wanted")
+        return from_table(typing.cast(type[Any], hint), value, where)
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        hints = [one for one in typing.get_args(hint) if one is not type(None)]
+        return None if value is None else convert(hints[0], value, where)
+    if typing.get_origin(hint) in (tuple, collections.abc.Sequence):
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where}: a list is wanted")
+        return tuple(convert(typing.get_args(hint)[0], item, where) for item in value)
+    if hint is Path and isinstance(value, str | Path):
+        return Path(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{where}: {value!r} is not of type {hint.__name__}")
+    return value

@@ -1,0 +1,200 @@
+"""`virtcim serve`: starts everything in order, and stops it in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import mof
+import schema
+from cimom.auth import Authenticator, BasicAuthenticator, Htpasswd, NoAuthentication, PasswordFile
+from cimom.classes import ClassStore
+from cimom.mof import load_class_store
+from cimom.server import Server
+from libhelper.connections import scheme_driver
+from libhelper.detect import detect
+from libhelper.hypervisor import Hypervisor
+from platforms.base import Platform
+from platforms.registry import Registry, load_platforms
+from providers.site import Site
+from registration.catalog import build_catalog
+from virtcim.config import ConfigError, Settings, parse_listen
+from virtcim.credentials import first_password
+
+__all__ = ["serve"]
+
+FALLBACK_URI = "test:///default"
+"""What is served where no hypervisor answers: libvirt's own make-believe one."""
+
+HYPERVISOR_STOP = 0.5
+"""Seconds that the hypervisors get to close; with `ServerSettings.stop_timeout` it makes the 2 s of a stop."""
+
+log = logging.getLogger("virtcim")
+
+Result = TypeVar("Result")
+
+
+def serve(settings: Settings, example: bool) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Parameters:
+        settings: see `Settings`.
+        example: print a wbemcli line that works when pasted, with the password, to stderr.
+
+    Returns:
+        the exit status: 0 after an orderly stop, 1 when the address cannot be had.
+
+    Raises:
+        ConfigError: a setting turns out wrong only when it is used.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    status = asyncio.run(_until_signalled(lambda: _run(settings, example)))
+    if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
+        # A worker that waits for a libvirt call without an answer cannot be ended otherwise.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+    return status
+
+
+async def _until_signalled(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run `work`, cancelled by SIGTERM or SIGINT, which is an orderly end."""
+    task = asyncio.ensure_future(work())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 0
+
+
+async def _run(settings: Settings, example: bool) -> int:
+    try:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        authenticator, login = _authentication(settings)
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    registry = load_platforms()
+    members = await _in_thread(lambda: _members(settings, registry))
+    for _, hypervisor in members:
+        hypervisor.start()
+    try:
+        classes = await _in_thread(lambda: _classes(settings, registry))
+        await _ready([hypervisor for _, hypervisor in members], settings.startup_wait)
+        site = Site(members, registry, settings.providers)
+        host, port = parse_listen(settings.listen)
+        server = Server(
+            build_catalog(site), classes, dataclasses.replace(settings.server, host=host, port=port), authenticator
+        )
+        try:
+            await server.start()
+        except OSError as error:
+            log.error("cannot listen on %s: %s", settings.listen, error)
+            return 1
+        try:
+            # What is here now stays; without it, each full collection would walk it again.
+            gc.collect()
+            gc.freeze()
+            address = f"[{host}]" if ":" in host else host
+            if example:
+                print(_example(address, server.port, login, settings.providers.namespace), file=sys.stderr, flush=True)
+            print(f"virtcim: listening on http://{address}:{server.port}", flush=True)
+            await asyncio.Event().wait()
+        finally:
+            await server.stop()
+    finally:
+        await _stop(hypervisor for _, hypervisor in members)
+    return 0
+
+
+def _authentication(settings: Settings) -> tuple[Authenticator, str]:
+    """The authenticator, and what stands before the host in a URL that it lets through."""
+    if settings.auth == "none":
+        return NoAuthentication(), ""
+    if settings.auth == "password":
+        user, password = first_password(settings.state_dir)
+        return BasicAuthenticator(PasswordFile(settings.state_dir / "password")), f"{user}:{password}@"
+    verifier = Htpasswd(Path(settings.auth.removeprefix("htpasswd:")))
+    return BasicAuthenticator(verifier), "USER:PASSWORD@"
+
+
+def _members(settings: Settings, registry: Registry) -> list[tuple[Platform, Hypervisor]]:
+    """The hypervisors to serve, each with its platform: those that are named, else those that answer."""
+    if settings.uris:
+        return [_member(uri, settings, registry) for uri in dict.fromkeys(settings.uris)]
+    found = detect([uri for platform in registry for uri in platform.uris], read_only=settings.inventory.read_only)
+    if not found:
+        log.warning("no hypervisor answers on this host: serving libvirt's test driver, %s", FALLBACK_URI)
+        return [_member(FALLBACK_URI, settings, registry)]
+    members = []
+    for each in found:
+        inventory = dataclasses.replace(settings.inventory, read_only=each.read_only)
+        log.info("serving %s%s", each.uri, ", read-only" if each.read_only else "")
+        members.append(_member(each.uri, dataclasses.replace(settings, inventory=inventory), registry))
+    return members
+
+
+def _member(uri: str, settings: Settings, registry: Registry) -> tuple[Platform, Hypervisor]:
+    driver = scheme_driver(uri)
+    platform = registry.by_driver(driver)
+    if platform is None:
+        known = ", ".join(driver for platform in registry for driver in platform.drivers)
+        raise ConfigError(f"uri: {uri!r}: no platform serves the driver {driver!r}; there are {known}")
+    return platform, Hypervisor(uri, settings.inventory)
+
+
+def _classes(settings: Settings, registry: Registry) -> ClassStore:
+    return load_class_store(
+        [*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), settings.state_dir
+    )
+
+
+async def _ready(hypervisors: Sequence[Hypervisor], timeout: float) -> None:
+    """Wait until every hypervisor was read, or is known to be away."""
+    await asyncio.gather(*(_in_thread(partial(hypervisor.wait_ready, timeout)) for hypervisor in hypervisors))
+    for hypervisor in hypervisors:
+        if not hypervisor.connected:
+            log.warning("%s does not answer yet: its classes are empty until it does", hypervisor.uri)
+
+
+async def _stop(hypervisors: Iterable[Hypervisor]) -> None:
+    stopping = [asyncio.ensure_future(_in_thread(hypervisor.stop)) for hypervisor in hypervisors]
+    if stopping:
+        await asyncio.wait(stopping, timeout=HYPERVISOR_STOP)
+
+
+def _example(host: str, port: int, login: str, namespace: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+    return f"wbemcli ein 'http://{login}{host}:{port}/{namespace}:Virt_ComputerSystem'"
+
+
+def _in_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:
+    """Run `work` in a thread that does not keep the process from ending."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return asyncio.wrap_future(future)
