@@ -21,14 +21,14 @@ def test_file_sets_every_layer(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         'uris = ["test:///default"]\n[server]\nmax_body = 1000\n[inventory]\ninterval = 3\nread_only = true\n'
-        'watch_directories = ["/somewhere"]\n[providers]\nshutdown_timeout = 5\n',
+        'watch_directories = {"/somewhere" = "domain"}\n[providers]\nshutdown_timeout = 5\n',
     )
     settings = load(file, {})
     assert settings.uris == ("test:///default",)
     assert settings.server.max_body == 1000
     assert settings.inventory.interval == 3.0
     assert settings.inventory.read_only
-    assert settings.inventory.watch_directories == (Path("/somewhere"),)
+    assert settings.inventory.watch_directories == {Path("/somewhere"): "domain"}
     assert settings.providers.shutdown_timeout == 5.0
 
 

@@ -160,6 +160,11 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where}: a list is wanted")
         return tuple(convert(typing.get_args(hint)[0], item, where) for item in value)
+    if typing.get_origin(hint) is collections.abc.Mapping:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: a table is wanted")
+        of_key, of_value = typing.get_args(hint)
+        return {convert(of_key, key, where): convert(of_value, each, where) for key, each in value.items()}
     if hint is Path and isinstance(value, str | Path):
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
