@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod
@@ -26,6 +27,8 @@ from cimom.settings import ServerSettings
 __all__ = ["CIMHandler", "HTTPServer"]
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 ALLOWED = "POST, OPTIONS"
 CONTENT_TYPE = 'application/xml; charset="utf-8"'
@@ -134,10 +137,13 @@ class CIMHandler:
         if len(body) <= INLINE_BODY:
             decoded = decode_request(body, self._settings.max_elements)
         else:
-            decoded = await self._in_thread(self._readers, decode_request, body, self._settings.max_elements)
+            decoded = await self._in_thread(
+                self._readers, partial(decode_request, body, self._settings.max_elements)
+            )
         check_against_body(request.headers, decoded)
-        void_result = decoded.message_id == "4711" and "User-Agent" not in request.headers
-        answer = await self._answer(decoded, principal, void_result)
+        # sfcc and wbemcli do not say who they are, but nobody else does it like this.
+        old_client = decoded.message_id == "4711" and "User-Agent" not in request.headers
+        answer = await self._answer(decoded, principal, old_client)
         return await self._send(request, answer, started)
 
     async def _principal(self, request: web.BaseRequest) -> str:
@@ -180,19 +186,19 @@ class CIMHandler:
             raise RequestFault(400, None, f"The request did not arrive whole: {exc}") from None
         return b"".join(parts)
 
-    async def _answer(self, decoded: Request, principal: str, void_result: bool) -> Answer:
+    async def _answer(self, decoded: Request, principal: str, old_client: bool) -> Answer:
         operations = self._operations
         if operations.is_quick(decoded):
-            return operations.execute(decoded, principal, void_result=void_result)
+            return operations.execute(decoded, principal, old_client=old_client)
         pool = self._changers if operations.is_change(decoded) else self._readers
-        return await self._in_thread(pool, operations.execute, decoded, principal, void_result=void_result)
+        return await self._in_thread(pool, partial(operations.execute, decoded, principal, old_client=old_client))
 
-    async def _in_thread(self, pool: ThreadPoolExecutor, function: Any, *arguments: Any, **options: Any) -> Any:
+    async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         if self._waiting >= self._settings.max_waiting:
             raise _busy()
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, lambda: function(*arguments, **options))
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
         finally:
             self._waiting -= 1
 

@@ -101,10 +101,11 @@ class Namespace:
         Raises:
             CIMError: NOT_FOUND when there is none, or what the provider raises.
         """
-        place = self.siblings.get(normalized(path.namespace or self.home(path.class_name)))
+        name = path.namespace or self.home(path.class_name)
+        place = self.siblings.get(normalized(name))
         provider = place.provider(path.class_name) if place else None
         if place is None or provider is None:
-            raise CIMError(Status.NOT_FOUND, f"No instance of {path.class_name} exists in {path.namespace or self.name}")
+            raise CIMError(Status.NOT_FOUND, f"No instance of {path.class_name} exists in {name}")
         if place is not self:
             context = RequestContext(place.name, context.principal, context.request_id)
         declaration = self._classes[path.class_name]

@@ -17,7 +17,7 @@ from cimom.cimxml.decode import RawClassName, RawInstance, RawNamedInstance, Raw
 from cimom.cimxml.encode import ClassOptions, TableOptions, qualifier_declaration
 from cimom.cimxml.typed import TypedReader
 from cimom.cimxml.values import attribute, writer
-from cimom.classes import ClassDeclaration, ClassStore
+from cimom.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 from cimom.namespaces import Namespace, Namespaces
 from cimom.settings import ServerSettings
 from providers.interface import Catalog, CIMError, Instance, InstancePath, InstanceProvider, RequestContext, Status
@@ -39,11 +39,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What an operation gets: where, for whom, and its parameters by lower-case name, defaults filled in."""
+    """What an operation gets: where, for whom, and its parameters by lower-case name, defaults filled in.
+
+    `old_client` is as in `Operations.execute`.
+    """
 
     namespace: Namespace
     context: RequestContext
     parameters: Mapping[str, Any]
+    old_client: bool
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -232,13 +236,14 @@ class Operations:
             operation is not None and (operation.void or operation.method == "create_instance")
         )
 
-    def execute(self, request: Request, principal: str = "", *, void_result: bool = False) -> Answer:
+    def execute(self, request: Request, principal: str = "", *, old_client: bool = False) -> Answer:
         """Carry out one operation; errors become ERROR elements.
 
         Parameters:
             principal: the authenticated user.
-            void_result: send an empty IRETURNVALUE for operations without a result: one client library ends its
-                process without it, the others must not get it.
+            old_client: the client is sfcc or wbemcli.  sfcc ends its process when an operation without a result is
+                answered without an (empty) IRETURNVALUE, which others must not get; wbemcli cannot read
+                EmbeddedObject on arrays.
         """
         tag = "METHODRESPONSE" if request.extrinsic else "IMETHODRESPONSE"
         start = (
@@ -248,7 +253,7 @@ class Operations:
         end = f"</{tag}></SIMPLERSP></MESSAGE></CIM>"
         status = 0
         try:
-            pieces = list(self._result(request, principal, void_result))
+            pieces = list(self._result(request, principal, old_client))
         except CIMError as exc:
             status = int(exc.status)
             pieces = [_error(exc).encode()]
@@ -259,7 +264,7 @@ class Operations:
             pieces = [_error(CIMError(Status.FAILED, text)).encode()]
         return Answer([start.encode(), *pieces, end.encode()], status)
 
-    def _result(self, request: Request, principal: str, void_result: bool) -> Iterable[bytes]:
+    def _result(self, request: Request, principal: str, old_client: bool) -> Iterable[bytes]:
         namespace = self.namespaces[request.namespace]
         context = RequestContext(namespace.name, principal, str(next(self._numbers)))
         if request.extrinsic:
@@ -267,10 +272,10 @@ class Operations:
         operation = _INTRINSICS.get(request.operation.lower())
         if operation is None:
             raise CIMError(Status.NOT_SUPPORTED, f"Operation {request.operation} is not supported")
-        call = _Call(namespace, context, self._parameters(operation, request))
+        call = _Call(namespace, context, self._parameters(operation, request), old_client)
         result: Iterable[bytes] = getattr(self, operation.method)(call)
         if operation.void:
-            return [b"<IRETURNVALUE></IRETURNVALUE>"] if void_result else []
+            return [b"<IRETURNVALUE></IRETURNVALUE>"] if old_client else []
         return itertools.chain((b"<IRETURNVALUE>",), result, (b"</IRETURNVALUE>",))
 
     def _parameters(self, operation: _Intrinsic, request: Request) -> dict[str, Any]:
@@ -310,16 +315,15 @@ class Operations:
         provider, declaration = self._target(call, path)
         return provider.get_instance(declaration.name, path.keys, call.context)
 
-    def _options(self, call: _Call, class_name: str | None = None, limit: str | None = None) -> TableOptions:
+    def _options(self, call: _Call, class_name: str, limit: str | None = None) -> TableOptions:
         """The options for one creation class, those that change nothing left out, so that tables are shared."""
         wanted: frozenset[str] | None = call["propertylist"]
-        if class_name is not None:
-            own = self._classes[class_name].properties
-            if wanted is not None:
-                wanted = None if wanted >= own.keys() else wanted & own.keys()
-            if limit is not None and len(self._classes[limit].properties) == len(own):
-                limit = None
-        return TableOptions(limit, wanted, call["includeclassorigin"])
+        own = self._classes[class_name].properties
+        if wanted is not None:
+            wanted = None if wanted >= own.keys() else wanted.intersection(own)
+        if limit is not None and len(self._classes[limit].properties) == len(own):
+            limit = None
+        return TableOptions(limit, wanted, call["includeclassorigin"], call.old_client and _embedded_arrays(own))
 
     # Instances
 
@@ -546,7 +550,9 @@ class Operations:
         return list(dict.fromkeys(near for near, _ in self._class_level.links(name, self._reference_filters(call))))
 
     def _classes_with_path(self, call: _Call, class_names: Iterable[str]) -> Iterator[bytes]:
-        options = ClassOptions(False, call["includequalifiers"], call["includeclassorigin"], call["propertylist"])
+        options = ClassOptions(
+            False, call["includequalifiers"], call["includeclassorigin"], call["propertylist"], call.old_client
+        )
         start, encoder = call.namespace.path_start("CLASSPATH"), call.namespace.encoder
         for name in class_names:
             yield b"<VALUE.OBJECTWITHPATH>" + start + _class_name_element(name) + b"</CLASSPATH>"
@@ -564,7 +570,8 @@ class Operations:
     def get_class(self, call: _Call) -> Iterable[bytes]:
         """GetClass (5.3.2.1)."""
         options = ClassOptions(
-            call["localonly"], call["includequalifiers"], call["includeclassorigin"], call["propertylist"]
+            call["localonly"], call["includequalifiers"], call["includeclassorigin"], call["propertylist"],
+            call.old_client,
         )
         return [call.namespace.encoder.class_element(self._class(call["classname"]).name, options).encode()]
 
@@ -574,7 +581,9 @@ class Operations:
 
     def enumerate_classes(self, call: _Call) -> Iterator[bytes]:
         """EnumerateClasses (5.3.2.10)."""
-        options = ClassOptions(call["localonly"], call["includequalifiers"], call["includeclassorigin"])
+        options = ClassOptions(
+            call["localonly"], call["includequalifiers"], call["includeclassorigin"], old_client=call.old_client
+        )
         for name in self._subclasses(call):
             yield call.namespace.encoder.class_element(name, options).encode()
 
@@ -631,6 +640,10 @@ class Operations:
             except (ValueError, TypeError, KeyError) as exc:
                 log.error("Output parameter %s of %s.%s: %s", name, declaration.name, method.name, exc)
         return [piece.encode() for piece in pieces]
+
+
+def _embedded_arrays(properties: Mapping[str, PropertyDeclaration]) -> bool:
+    return any(each.is_array and each.embedded_object for each in properties.values())
 
 
 def _class_name_element(name: str) -> bytes:

@@ -9,6 +9,7 @@ made beforehand.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from cimom.cimxml.values import NUMERIC_TYPES, attribute, escape, writer
 from cimom.classes import (
     ClassDeclaration,
     ClassStore,
@@ -25,7 +27,6 @@ from cimom.classes import (
     Qualifier,
     QualifierDeclaration,
 )
-from cimom.cimxml.values import NUMERIC_TYPES, attribute, escape, writer
 from providers.interface import EmbeddedInstance, InstancePath
 
 __all__ = ["ClassOptions", "EncodedReference", "Encoder", "Table", "TableOptions"]
@@ -57,21 +58,24 @@ class TableOptions:
         limit_class: only the properties of this class (DeepInheritance=false), or None.
         properties: lower-case names of the PropertyList, or None for all.
         class_origin: IncludeClassOrigin.
+        old_client: the client cannot read EmbeddedObject on arrays.
     """
 
     limit_class: str | None = None
     properties: frozenset[str] | None = None
     class_origin: bool = False
+    old_client: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ClassOptions:
-    """What of a class is asked for: the parameters of GetClass."""
+    """What of a class is asked for: the parameters of GetClass, and `old_client` as in `TableOptions`."""
 
     local_only: bool = True
     qualifiers: bool = True
     class_origin: bool = False
     properties: frozenset[str] | None = None
+    old_client: bool = False
 
 
 class Table:
@@ -140,10 +144,8 @@ class Encoder:
             table = self._make_table(self._classes[class_name], options)
             self._tables[key] = table
             if len(self._tables) > MAX_TABLES:
-                try:
+                with contextlib.suppress(KeyError):
                     self._tables.popitem(last=False)
-                except KeyError:
-                    pass
         return table
 
     def _make_table(self, declaration: ClassDeclaration, options: TableOptions) -> Table:
@@ -158,7 +160,7 @@ class Encoder:
             if each.is_array and each.type == "reference":
                 continue  # CIM-XML has no element for it
             origin = f' CLASSORIGIN="{attribute(each.class_origin)}"' if options.class_origin else ""
-            tag, attributes = _property_tag(each, origin)
+            tag, attributes = _property_tag(each, origin, options.old_client)
             start, end, write = self._value(each)
             lines.append(
                 (each.name, f"<{tag}{attributes}></{tag}>", f"<{tag}{attributes}>{start}", write, f"{end}</{tag}>")
@@ -167,6 +169,7 @@ class Encoder:
 
     def _value(self, declared: PropertyDeclaration | ParameterDeclaration) -> tuple[str, str, Write]:
         """Start, end and content of the value element for a declaration."""
+        write: Write
         if declared.type == "reference":
             tag, array, write = "VALUE.REFERENCE", "VALUE.REFARRAY", self.reference
         elif declared.embedded_object:
@@ -272,9 +275,11 @@ class Encoder:
                 continue
             if options.properties is None or key in options.properties:
                 parts.append(self._class_property(each, options))
-        for method in declaration.methods.values():
-            if not (options.local_only and method.propagated):
-                parts.append(_method(method, options))
+        parts.extend(
+            _method(each, options)
+            for each in declaration.methods.values()
+            if not (options.local_only and each.propagated)
+        )
         parts.append("</CLASS>")
         return "".join(parts)
 
@@ -285,18 +290,20 @@ class Encoder:
             target = f' REFERENCECLASS="{attribute(declared.reference_class)}"' if declared.reference_class else ""
             attributes = f' NAME="{attribute(declared.name)}"{target}{origin}'
         else:
-            tag, attributes = _property_tag(declared, origin)
+            tag, attributes = _property_tag(declared, origin, options.old_client)
         value = ""
         if declared.default is not None and declared.type != "reference" and not declared.embedded_object:
             value = _plain_value(declared.default, declared.type)
         return f"<{tag}{attributes}>{_qualifiers(declared.qualifiers.values(), options)}{value}</{tag}>"
 
 
-def _property_tag(declared: PropertyDeclaration, origin: str) -> tuple[str, str]:
+def _property_tag(declared: PropertyDeclaration, origin: str, old_client: bool) -> tuple[str, str]:
     name = f' NAME="{attribute(declared.name)}"{origin}'
     if declared.type == "reference":
         return "PROPERTY.REFERENCE", name
-    embedded = f' EmbeddedObject="{declared.embedded_object}"' if declared.embedded_object else ""
+    embedded = ""
+    if declared.embedded_object and not (old_client and declared.is_array):
+        embedded = f' EmbeddedObject="{declared.embedded_object}"'
     size = f' ARRAYSIZE="{declared.array_size}"' if declared.is_array and declared.array_size else ""
     return "PROPERTY.ARRAY" if declared.is_array else "PROPERTY", f'{name} TYPE="{declared.type}"{size}{embedded}'
 

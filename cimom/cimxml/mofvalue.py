@@ -9,12 +9,12 @@ import re
 import threading
 from typing import Any
 
-from pywbem import CIMClass, CIMDateTime, CIMInstance, CIMProperty, MOFCompiler, MOFCompileError
+from pywbem import CIMClass, CIMDateTime, CIMInstance, CIMProperty, MOFCompileError, MOFCompiler
 from pywbem._mof_compiler import BaseRepositoryConnection
 
-from cimom.classes import ClassStore
 from cimom.cimxml.decode import RawInstance, RawProperty
 from cimom.cimxml.values import writer
+from cimom.classes import ClassStore
 
 __all__ = ["parse_mof_instance"]
 

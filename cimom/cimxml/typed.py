@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from cimom.classes import ClassDeclaration, ClassStore, MethodDeclaration
 from cimom.cimxml.decode import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath, decode_instance
 from cimom.cimxml.values import NUMERIC_TYPES, reader
+from cimom.classes import ClassDeclaration, ClassStore, MethodDeclaration
 from providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
 __all__ = ["TypedReader"]
