@@ -13,6 +13,7 @@ from dataclasses import dataclass
 __all__ = ["BusDefaults", "Feature", "Platform", "PlatformError"]
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]*\Z")
+_FULL_VIRTUALIZATION = {"hvm": True, "xenpvh": True, "linux": False, "xen": False}
 _RESERVED_PREFIXES = frozenset({"cim", "virt", "platform"})
 
 
@@ -99,6 +100,9 @@ class Platform:
         """Whether a connection whose libvirt driver is called `driver` (any case) belongs to this platform."""
         return driver.lower() in (name.lower() for name in self.drivers)
 
-    def full_virtualization(self, os_type: str | None) -> bool:
-        """Whether a guest with this libvirt `os/type` sees a whole machine rather than a paravirtual interface."""
-        return os_type == "hvm"
+    def full_virtualization(self, os_type: str | None) -> bool | None:
+        """Whether a guest with this libvirt `os/type` sees a whole machine rather than a paravirtual interface.
+
+        None for what is neither, such as a container.
+        """
+        return _FULL_VIRTUALIZATION.get(os_type or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
@@ -14,7 +14,7 @@ from providers.keys import check_keys
 from providers.properties import PropertyTable
 from providers.site import Site
 
-__all__ = ["Element", "ElementProvider", "class_of", "no_such_domain", "trimmed"]
+__all__ = ["Element", "ElementProvider", "class_of", "each", "no_such_domain", "trimmed"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +55,11 @@ class Element(Instance):
         self.platform = platform
         self.identity = identity
 
+    @classmethod
+    @abstractmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[Element]:
+        """All instances of this type on one platform, in a stable order."""
+
     def keys(self) -> dict[str, Any]:
         table = self.table
         return {name: table[name].get(self) for name in self.key_names}
@@ -67,13 +72,14 @@ class Element(Instance):
 
 
 Source = TypeVar("Source")
+Made = TypeVar("Made")
 
 
 class ElementProvider(InstanceProvider):
     """Serves the classes of some kinds of elements, for every platform.
 
-    A subclass names the element types and tells how to get at their instances; enumeration, the key checks and what
-    belongs to a class are done here.
+    A subclass names the element types and tells how to find an instance; enumeration, the key checks and which class
+    is whose are done here.
 
     Parameters:
         site: what there is to serve.
@@ -92,7 +98,7 @@ class ElementProvider(InstanceProvider):
 
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         platform, element = self.resolve(class_name)
-        return self.enumerate(platform, element)
+        return element.all_of(self.site, platform)
 
     def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
         platform, element = self.resolve(class_name)
@@ -116,10 +122,6 @@ class ElementProvider(InstanceProvider):
         return {element.base: element.table for element in self.types}
 
     @abstractmethod
-    def enumerate(self, platform: Platform, element: type[Element]) -> Iterable[Element]:
-        """The instances of one element type on one platform."""
-
-    @abstractmethod
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The instance that the main key of `keys` names; the other keys are checked by the caller.
 
@@ -128,7 +130,7 @@ class ElementProvider(InstanceProvider):
         """
 
 
-def each(sources: Iterable[Source], make: Any) -> Iterator[Any]:
+def each(sources: Iterable[Source], make: Callable[[Source], Sequence[Made]]) -> Iterator[Made]:
     """What `make` gives for each source, one after the other; a source that fails is left out with a log line."""
     for source in sources:
         try:

@@ -18,6 +18,7 @@ from platforms.base import Platform
 from providers.deviceids import DeviceEntry, device_entries
 from providers.requested import RequestedStates
 from providers.states import system_state
+from providers.storage import StorageMaps
 
 if TYPE_CHECKING:
     from libhelper.domainxml import DomainConfig
@@ -82,6 +83,10 @@ class Configuration(_Memo):
         self.is_state = is_state
         self.instance_id = f"{guest.platform.prefix}:{guest.name}"
         self._entries: dict[str, DeviceEntry] | None = None
+
+    def resource_id(self, identifier: str) -> str:
+        """The InstanceID of the setting data of one resource."""
+        return f"{self.guest.name}/{identifier}"
 
     @property
     def entries(self) -> Mapping[str, DeviceEntry]:
@@ -202,6 +207,7 @@ class Site:
                  settings: ProviderSettings | None = None) -> None:
         self.settings = settings or ProviderSettings()
         self.requested_states = RequestedStates()
+        self.storage = StorageMaps()
         self.platforms = tuple(platforms)
         members = tuple(members)
         self._rosters = {

@@ -4,38 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from providers.interface import Association, Catalog, InstanceProvider
+from providers.associations import Relation
+from providers.base import ElementProvider
+from providers.interface import Catalog
 from providers.site import Site
 from providers.Virt_ComputerSystem import ComputerSystemProvider
+from providers.Virt_Device import DeviceProvider
+from providers.Virt_HostedDependency import hosted_dependency
 from providers.Virt_HostSystem import HostSystemProvider
+from providers.Virt_RASD import ResourceSettingProvider
+from providers.Virt_SettingsDefineState import settings_define_state
+from providers.Virt_SystemDevice import system_device
+from providers.Virt_VSSD import VirtualSystemSettingDataProvider
+from providers.Virt_VSSDComponent import virtual_system_setting_data_component
 
-__all__ = ["CIMV2", "INTEROP", "build_catalog", "providers_of"]
+__all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog"]
 
 INTEROP = "root/interop"
 CIMV2 = "root/cimv2"
 
-_PROVIDERS: Sequence[Callable[[Site], InstanceProvider]] = (
-    ComputerSystemProvider,
+PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     HostSystemProvider,
+    ComputerSystemProvider,
+    DeviceProvider,
+    VirtualSystemSettingDataProvider,
+    ResourceSettingProvider,
 )
-_ASSOCIATIONS: Sequence[Callable[[Site], Association]] = ()
-
-
-def providers_of(site: Site) -> list[InstanceProvider]:
-    """All providers of the main namespace."""
-    return [make(site) for make in _PROVIDERS]
+ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
+    hosted_dependency,
+    system_device,
+    settings_define_state,
+    virtual_system_setting_data_component,
+)
 
 
 def build_catalog(site: Site) -> Catalog:
-    """The catalog of a site: the instances live in the main namespace, `root/virt` unless set otherwise.
+    """The catalog of a site.
 
-    `root/interop` and `root/cimv2` exist, as libvirt-cim's clients expect.
+    The instances live in the main namespace of the site's settings, `root/virt` unless set otherwise.  `root/interop`
+    and `root/cimv2` are there for the clients that look there first.
     """
     main = site.settings.namespace
-    providers = providers_of(site)
-    associations = [make(site) for make in _ASSOCIATIONS]
+    providers = [make(site) for make in PROVIDERS]
+    associations = [make(site) for make in ASSOCIATIONS]
     return Catalog(
         namespaces={main: providers, INTEROP: (), CIMV2: ()},
         associations={main: associations, INTEROP: (), CIMV2: ()},
-        namespace_of={class_name: main for provider in providers for class_name in provider.class_names},
+        namespace_of={
+            **{class_name: main for provider in providers for class_name in provider.class_names},
+            **{class_name: main for association in associations for class_name in association.class_names},
+        },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
@@ -36,9 +36,6 @@ class ComputerSystemProvider(ElementProvider):
     """Serves <prefix>_ComputerSystem."""
 
     types: ClassVar = (ComputerSystem,)
-
-    def enumerate(self, platform: Platform, element: type[Element]) -> Iterable[Element]:
-        return [system_of(guest) for guest in self.site.guests(platform)]
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         name = main_key(keys, "Name", "No domain name specified")

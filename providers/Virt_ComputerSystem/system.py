@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import ClassVar
 
 from libhelper.domainxml import DomainConfig, Graphics
+from platforms.base import Platform
 from providers.base import Element, trimmed
 from providers.properties import Property, PropertyTable, attribute, constant
-from providers.site import Guest
+from providers.site import Guest, Site
 from providers.states import EnabledState, RequestedState
 from providers.Virt_ComputerSystem.transitions import available_requests
 
@@ -28,6 +29,10 @@ class ComputerSystem(Element):
         super().__init__(guest.platform, guest.name)
         self.guest = guest
         self.domain = guest.domain
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[ComputerSystem]:
+        return [system_of(guest) for guest in site.guests(platform)]
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -38,6 +38,10 @@ class HostSystem(Element):
         self.name = host_name(hypervisor)
         super().__init__(platform, self.name)
 
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostSystem]:
+        return hosts_of(site, platform)
+
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return self.hypervisor.connected, self.hypervisor.facts
@@ -130,9 +134,6 @@ class HostSystemProvider(ElementProvider):
     """Serves <prefix>_HostSystem."""
 
     types: ClassVar = (HostSystem,)
-
-    def enumerate(self, platform: Platform, element: type[Element]) -> Iterable[Element]:
-        return list(hosts_of(self.site, platform))
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         name = main_key(keys, "Name", "No host name specified").casefold()

@@ -1,0 +1,39 @@
+"""Text consoles of a guest."""
+
+from __future__ import annotations
+
+from libhelper.domainxml import Console
+from providers.consoles import bind_url, connect_url, source_path, source_type
+from providers.deviceids import Kind
+from providers.properties import Property, PropertyTable, attribute, constant
+from providers.Virt_RASD.setting import COMMON, OTHER, PLACED, ResourceSetting
+
+__all__ = ["CHARACTER", "ConsoleSetting"]
+
+
+class ConsoleSetting(ResourceSetting):
+    """A text console of a guest."""
+
+    __slots__ = ()
+
+    base = "ConsoleResourceAllocationSettingData"
+    kind = Kind.CONSOLE
+
+
+CHARACTER = PropertyTable(
+    Property("SourceType", lambda setting: source_type(setting.device), f"domain XML {Console.field_path('type')}"),
+    Property("SourcePath", lambda setting: source_path(setting.device),
+             f"domain XML {Console.field_path('source_path')}"),
+    Property("BindURL", lambda setting: bind_url(setting.device), "domain XML devices/console/source of mode bind"),
+    Property("ConnectURL", lambda setting: connect_url(setting.device),
+             "domain XML devices/console/source of mode connect"),
+)
+
+ConsoleSetting.table = PropertyTable(
+    COMMON,
+    PLACED,
+    CHARACTER,
+    constant("ResourceType", OTHER),
+    constant("OtherResourceType", "console"),
+    attribute("TargetType", "device.target_type", Console),
+)

@@ -1,0 +1,61 @@
+"""Graphical consoles of a guest, and pseudo terminals (as libvirt-cim lists them)."""
+
+from __future__ import annotations
+
+from libhelper.domainxml import Console, Graphics
+from providers.consoles import graphics_address
+from providers.deviceids import Kind
+from providers.properties import Property, PropertyTable, constant
+from providers.Virt_RASD.setting import COMMON, COUNT, ResourceSetting
+
+__all__ = ["GraphicsSetting"]
+
+_GRAPHICS_CONTROLLER = 24
+_HIDDEN = "********"
+
+
+class GraphicsSetting(ResourceSetting):
+    """A graphical console of a guest."""
+
+    __slots__ = ()
+
+    base = "GraphicsResourceAllocationSettingData"
+    kind = Kind.GRAPHICS
+
+
+def _sub_type(setting: GraphicsSetting) -> str | None:
+    kind: str | None = "console" if isinstance(setting.device, Console) else setting.device.type
+    return kind
+
+
+def _key_map(setting: GraphicsSetting) -> str | None:
+    keymap: str | None = None if isinstance(setting.device, Console) else setting.device.keymap
+    return keymap
+
+
+def _password(setting: GraphicsSetting) -> str | None:
+    return _HIDDEN if getattr(setting.device, "passwd_set", False) else None
+
+
+def _is_ipv6_only(setting: GraphicsSetting) -> bool | None:
+    """Whether it listens on one IPv6 address; NULL for what does not listen on an address."""
+    if isinstance(setting.device, Console):
+        return None
+    listen = setting.device.listen or setting.device.listen_address
+    return None if listen is None else ":" in listen and listen != "::"
+
+
+GraphicsSetting.table = PropertyTable(
+    COMMON,
+    constant("ResourceType", _GRAPHICS_CONTROLLER),
+    constant("PoolID", "GraphicsPool/0"),
+    constant("VirtualQuantity", 1, "always 1: one device"),
+    constant("VirtualQuantityUnits", COUNT),
+    Property("ResourceSubType", _sub_type, f"domain XML {Graphics.field_path('type')}", writable=True),
+    Property("Address", lambda setting: graphics_address(setting.device),
+             f"domain XML {Graphics.field_path('listen')}, {Graphics.field_path('port')}; "
+             f"{Console.field_path('source_path')}", writable=True),
+    Property("KeyMap", _key_map, f"domain XML {Graphics.field_path('keymap')}", writable=True),
+    Property("Password", _password, "asterisks when domain XML devices/graphics/@passwd is there", writable=True),
+    Property("IsIPv6Only", _is_ipv6_only, f"domain XML {Graphics.field_path('listen')}", writable=True),
+)

@@ -1,0 +1,34 @@
+"""Mice, tablets and keyboards of a guest."""
+
+from __future__ import annotations
+
+from libhelper.domainxml import Input
+from providers.deviceids import Kind
+from providers.inputs import input_caption
+from providers.properties import Property, PropertyTable, attribute, constant
+from providers.Virt_RASD.setting import COMMON, PLACED, ResourceSetting
+
+__all__ = ["InputSetting"]
+
+_IO_DEVICE = 13
+
+
+class InputSetting(ResourceSetting):
+    """An input device of a guest."""
+
+    __slots__ = ()
+
+    base = "InputResourceAllocationSettingData"
+    kind = Kind.INPUT
+
+
+InputSetting.table = PropertyTable(
+    COMMON,
+    PLACED,
+    constant("ResourceType", _IO_DEVICE),
+    constant("PoolID", "InputPool/0"),
+    attribute("ResourceSubType", "device.type", Input, writable=True),
+    attribute("BusType", "device.bus", Input, writable=True),
+    Property("Caption", lambda setting: input_caption(setting.device),
+             f"domain XML {Input.field_path('bus')}, {Input.field_path('type')}"),
+)

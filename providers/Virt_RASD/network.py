@@ -1,0 +1,95 @@
+"""Network interfaces of a guest."""
+
+from __future__ import annotations
+
+from libhelper.domainxml import Interface
+from providers.deviceids import Kind
+from providers.properties import Property, PropertyTable, attribute, constant
+from providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, ResourceSetting
+
+__all__ = ["NetworkSetting"]
+
+_ETHERNET_ADAPTER = 10
+_PASSED_THROUGH, _VIRTUALIZED = 2, 3
+_DEDICATED = 3
+_RATE = "byte*10^3/second"
+"""libvirt's unit of bandwidth as a programmatic unit (DSP0004, annex C)."""
+
+
+class NetworkSetting(ResourceSetting):
+    """A network interface of a guest."""
+
+    __slots__ = ()
+
+    base = "NetResourceAllocationSettingData"
+    kind = Kind.NETWORK
+
+
+def _network_name(setting: NetworkSetting) -> str | None:
+    device = setting.device
+    name: str | None = device.source_network or device.source_bridge or device.source_dev
+    return name
+
+
+def _connection(setting: NetworkSetting) -> list[str] | None:
+    name = _network_name(setting)
+    return None if name is None else [name]
+
+
+def _pool_id(setting: NetworkSetting) -> str | None:
+    network = setting.device.source_network
+    return f"NetworkPool/{network}" if network else None
+
+
+def _limit(setting: NetworkSetting) -> int | None:
+    """The inbound peak, which means something only beside an average."""
+    device = setting.device
+    peak: int | None = device.bandwidth_inbound_peak if device.bandwidth_inbound_average is not None else None
+    return peak
+
+
+def _direct(field: str) -> Property:
+    """The part of the source that only an interface of type direct has."""
+    name = {"source_dev": "SourceDevice", "source_mode": "NetworkMode"}[field]
+    return Property(name, lambda setting: getattr(setting.device, field) if setting.device.type == "direct" else None,
+                    f"domain XML {Interface.field_path(field)}", writable=True)
+
+
+def _xml(name: str, field: str) -> Property:
+    return attribute(name, f"device.{field}", Interface, writable=True)
+
+
+NetworkSetting.table = PropertyTable(
+    COMMON,
+    PLACED,
+    ADDRESS,
+    constant("ResourceType", _ETHERNET_ADAPTER),
+    _xml("ResourceSubType", "model_type"),
+    Property("PoolID", _pool_id, f"domain XML {Interface.field_path('source_network')}", writable=True),
+    _xml("Address", "mac_address"),
+    Property("Connection", _connection, "as NetworkName"),
+    Property("AllocationUnits",
+             lambda setting: _RATE if setting.device.bandwidth_inbound_average is not None else None,
+             "unit of Reservation and Limit"),
+    _xml("Reservation", "bandwidth_inbound_average"),
+    Property("Limit", _limit, f"domain XML {Interface.field_path('bandwidth_inbound_peak')}", writable=True),
+    Property("ConsumerVisibility",
+             lambda setting: _PASSED_THROUGH if setting.device.type == "hostdev" else _VIRTUALIZED,
+             f"domain XML {Interface.field_path('type')}"),
+    Property("MappingBehavior", lambda setting: _DEDICATED if setting.device.type == "hostdev" else None,
+             f"domain XML {Interface.field_path('type')}"),
+    _xml("NetworkType", "type"),
+    Property("NetworkName", _network_name,
+             f"domain XML {Interface.field_path('source_network')}, {Interface.field_path('source_bridge')}, "
+             f"{Interface.field_path('source_dev')}", writable=True),
+    _direct("source_dev"),
+    _direct("source_mode"),
+    _xml("VirtualDevice", "target_dev"),
+    _xml("VSIType", "virtualport_type"),
+    _xml("VSIManagerID", "virtualport_parameters_managerid"),
+    _xml("VSITypeID", "virtualport_parameters_typeid"),
+    _xml("VSITypeIDVersion", "virtualport_parameters_typeidversion"),
+    _xml("VSIInstanceID", "virtualport_parameters_instanceid"),
+    _xml("ProfileID", "virtualport_parameters_profileid"),
+    _xml("FilterRef", "filterref_filter"),
+)

@@ -1,0 +1,59 @@
+"""The processors of a guest."""
+
+from __future__ import annotations
+
+from libhelper.domainxml import DomainConfig
+from providers.deviceids import Kind
+from providers.properties import Property, PropertyTable, attribute, constant
+from providers.Virt_RASD.setting import COMMON, COUNT, ResourceSetting
+
+__all__ = ["ProcessorSetting"]
+
+_PROCESSOR = 3
+_SOFT_AFFINITY, _HARD_AFFINITY = 4, 5
+_DEFAULT_PERIOD = 100_000
+"""Microseconds; what libvirt takes when a quota has no period."""
+
+
+class ProcessorSetting(ResourceSetting):
+    """The processors of a guest together."""
+
+    __slots__ = ()
+
+    base = "ProcResourceAllocationSettingData"
+    kind = Kind.PROCESSOR
+
+
+def _limit(setting: ProcessorSetting) -> int | None:
+    """The processor time that all virtual processors together may take, in per cent of one host processor."""
+    config = setting.device
+    quota = config.cputune_quota
+    if quota is None or quota <= 0:
+        return None
+    return int(quota * 100 * (config.vcpu_current or 1) // (config.cputune_period or _DEFAULT_PERIOD))
+
+
+def _units(setting: ProcessorSetting) -> str:
+    return COUNT if _limit(setting) is None else "percent"
+
+
+def _mapping(setting: ProcessorSetting) -> int | None:
+    config = setting.device
+    if config.cputune_vcpupins or config.vcpu_cpuset:
+        return _HARD_AFFINITY
+    return _SOFT_AFFINITY if config.vcpu_placement == "auto" else None
+
+
+ProcessorSetting.table = PropertyTable(
+    COMMON,
+    constant("ResourceType", _PROCESSOR),
+    constant("PoolID", "ProcessorPool/0"),
+    attribute("VirtualQuantity", "device.vcpu_current", DomainConfig, writable=True),
+    constant("VirtualQuantityUnits", COUNT),
+    Property("AllocationUnits", _units, "unit of Limit"),
+    attribute("Weight", "device.cputune_shares", DomainConfig, writable=True),
+    Property("Limit", _limit, f"domain XML {DomainConfig.field_path('cputune_quota')}, "
+             f"{DomainConfig.field_path('cputune_period')}", writable=True),
+    Property("MappingBehavior", _mapping, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}, "
+             f"{DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}"),
+)

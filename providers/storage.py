@@ -1,0 +1,125 @@
+"""Which storage pool and volume are behind a disk, as far as libvirt knows."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import ParseError, fromstring
+
+from libhelper.domainxml import Disk, Filesystem
+
+if TYPE_CHECKING:
+    from libhelper.hypervisor import Hypervisor
+    from libhelper.records import Pool
+    from providers.site import Guest
+
+__all__ = ["StorageMap", "StorageMaps", "capacity_of", "pool_of", "storage_of"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class StorageMap:
+    """The storage pools of one hypervisor.
+
+    Attributes:
+        epoch: a number that grows whenever a pool or its volumes change.
+        directories: target path to the name of the pool.
+        pools: path of a volume to the name of its pool.
+        capacities: path of a volume to its capacity in bytes.
+        paths: (pool, volume) by name to the path of the volume.
+    """
+
+    epoch: int = 0
+    directories: dict[str, str] = field(default_factory=dict)
+    pools: dict[str, str] = field(default_factory=dict)
+    capacities: dict[str, int] = field(default_factory=dict)
+    paths: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+class StorageMaps:
+    """The storage maps of all hypervisors, each remade when a pool changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, tuple[Pool, ...], StorageMap]] = {}
+
+    def of(self, hypervisor: Hypervisor) -> StorageMap:
+        """The map of a hypervisor."""
+        revision = hypervisor.inventory.revision
+        known = self._known.get(hypervisor.uri)
+        if known is not None and known[0] == revision:
+            return known[2]
+        pools = tuple(hypervisor.inventory.pools())
+        if known is not None and len(pools) == len(known[1]) and all(map(_same, pools, known[1])):
+            storage = known[2]
+        else:
+            storage = _mapped(pools, known[2].epoch + 1 if known else 1)
+        self._known[hypervisor.uri] = revision, pools, storage
+        return storage
+
+
+def _same(one: Pool, other: Pool) -> bool:
+    """Whether two records say the same of where disks are."""
+    return one is other or (
+        one.volumes is other.volumes
+        and one.live_document is other.live_document
+        and one.defined_document is other.defined_document
+    )
+
+
+def _mapped(pools: Iterable[Pool], epoch: int) -> StorageMap:
+    storage = StorageMap(epoch)
+    for pool in pools:
+        try:
+            _add(storage, pool)
+        except ParseError as error:
+            _log.warning("the XML of storage pool %r cannot be read: %s", pool.name, error)
+    return storage
+
+
+def _add(storage: StorageMap, pool: Pool) -> None:
+    target = fromstring(pool.xml).findtext("target/path") if pool.xml else None
+    if target:
+        storage.directories.setdefault(posixpath.normpath(target), pool.name)
+    for volume in pool.volumes or ():
+        described = fromstring(volume.xml)
+        path = described.findtext("target/path") or volume.key
+        if path:
+            storage.pools[path] = pool.name
+            storage.paths[pool.name, volume.name] = path
+            capacity = described.findtext("capacity")
+            if capacity and capacity.strip().isdigit():
+                storage.capacities[path] = int(capacity)
+
+
+def storage_of(guest: Guest) -> StorageMap:
+    """The storage map of a guest's hypervisor."""
+    return guest.site.storage.of(guest.hypervisor)
+
+
+def path_of(guest: Guest, device: Disk | Filesystem) -> str | None:
+    """The path on the host of what is behind a disk; None where it has none or it is not known."""
+    if device.source_pool and device.source_volume:
+        return storage_of(guest).paths.get((device.source_pool, device.source_volume))
+    path: str | None = device.source_file or device.source_dev or device.source_dir
+    return path
+
+
+def pool_of(guest: Guest, device: Disk | Filesystem) -> str | None:
+    """The name of the storage pool that a disk comes from: of its volume, or of the directory it lies in."""
+    if device.source_pool:
+        return str(device.source_pool)
+    path = path_of(guest, device)
+    if path is None:
+        return None
+    storage = storage_of(guest)
+    return storage.pools.get(path) or storage.directories.get(posixpath.dirname(posixpath.normpath(path)))
+
+
+def capacity_of(guest: Guest, device: Disk | Filesystem) -> int | None:
+    """The size in bytes that the guest sees; None where libvirt does not know it."""
+    path = path_of(guest, device)
+    return None if path is None else storage_of(guest).capacities.get(path)
