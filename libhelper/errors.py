@@ -30,7 +30,6 @@ _UNSUPPORTED = frozenset(
         libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
         libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
         libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
-        libvirt.VIR_ERR_INVALID_ARG,
     }
 )
 _TIMEOUT_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_AGENT_UNRESPONSIVE})
@@ -76,7 +75,8 @@ class LibvirtError(Exception):
     @property
     def is_unsupported(self) -> bool:
         """Whether this driver does not have the call, or not with these flags."""
-        return self.code in _UNSUPPORTED
+        flags = self.code == libvirt.VIR_ERR_INVALID_ARG and "unsupported flags" in self.message
+        return flags or self.code in _UNSUPPORTED
 
     @property
     def is_invalid_state(self) -> bool:

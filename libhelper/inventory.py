@@ -167,10 +167,9 @@ class Inventory:
             with self._changed:
                 while self.revision == revision:
                     left = deadline - time.monotonic()
-                    if left <= 0 or not self._changed.wait(left):
-                        break
-                if self.revision == revision:
-                    return False
+                    if left <= 0:
+                        return False
+                    self._changed.wait(left)
 
     def refresh(self, uuid: str, timeout: float = 5.0, kind: str = "domain") -> Record | None:
         """Fetch one object now, and wait until that has been done; for use after an own write.
@@ -209,9 +208,13 @@ class Inventory:
         kind = KINDS[key[0]]
         events = tuple(task.events)
         self._tables[kind.name].fetched[key[1]] = time.time()
+        old = self._tables[kind.name].by_key.get(key[1])
         try:
             handle = kind.lookup(connection, key[1])
-            facts = kind.facts(handle)
+            if old is not None and old.contact and task.only_events:
+                facts = kind.facts_after(handle, kind.facts_of(old), events)
+            else:
+                facts = kind.facts(handle)
             texts = kind.texts(handle, facts, self._hypervisor.read_only)
         except libvirt.libvirtError as error:
             if not is_gone(error):

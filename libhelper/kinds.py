@@ -3,7 +3,7 @@
 Bulk calls tell as much as they can for all objects at once (the flags of `listAllDomains` and its kin are filters on
 exactly the facts we want), so that a round over thousands of objects costs a handful of calls.
 
-Layer rule: imports libvirt, errors, records and domainxml.
+Layer rule: imports libvirt, errors, events, records and domainxml.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import libvirt
 
 from libhelper.domainxml import DomainConfig
 from libhelper.errors import LibvirtError
+from libhelper.events import Event
 from libhelper.records import Domain, DomainState, Interface, Network, NodeDevice, NWFilter, Pool, Record
 
 __all__ = ["DOMAIN", "KINDS", "DomainFacts", "Facts", "Kind"]
@@ -78,6 +79,14 @@ class Kind(ABC):
     @abstractmethod
     def facts(self, handle: Any) -> tuple[Any, ...]:
         """The facts of one object."""
+
+    def facts_after(self, handle: Any, known: tuple[Any, ...], events: tuple[Event, ...]) -> tuple[Any, ...]:
+        """The facts of one object after events, of which only those are asked for that the events can have changed.
+
+        Parameters:
+            known: the facts before the events.
+        """
+        return self.facts(handle)
 
     @abstractmethod
     def texts(self, handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
@@ -207,6 +216,24 @@ class DomainKind(Kind):
             reason=reason,
             has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
             has_snapshots=bool(_ask(handle.snapshotNum)),
+        )
+
+    def facts_after(self, handle: libvirt.virDomain, known: tuple[Any, ...], events: tuple[Event, ...]) -> DomainFacts:
+        before = DomainFacts._make(known)
+        if all(event.name != "lifecycle" for event in events):
+            return before
+        number = handle.ID()
+        state, reason = handle.state()
+        persistent = bool(handle.isPersistent())
+        return before._replace(
+            name=handle.name(),
+            active=number != -1,
+            persistent=persistent,
+            autostart=persistent and before.autostart,
+            id=number if number != -1 else None,
+            state=DomainState(state),
+            reason=reason,
+            has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
         )
 
     def texts(

@@ -38,9 +38,16 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class Task:
-    """Why an object is to be fetched: the events that named it, and who waits for the fetch."""
+    """Why an object is to be fetched.
+
+    Attributes:
+        events: those that named it, oldest first.
+        only_events: whether nobody else asked.
+        waiters: who waits for the fetch.
+    """
 
     events: list[Event] = field(default_factory=list)
+    only_events: bool = True
     waiters: list[threading.Event] = field(default_factory=list)
 
     def wake(self) -> None:
@@ -59,6 +66,7 @@ class _Work:
     key: Key | None = None
     task: Task = field(default_factory=Task)
     generation: int = 0
+    result: Any = None
     attempts: int = 0
     since: float = 0.0
     reported: bool = False
@@ -132,6 +140,8 @@ class Readers:
             task = self._dirty.setdefault(key, Task())
             if event is not None:
                 task.events.append(event)
+            else:
+                task.only_events = False
             if waiter is not None:
                 task.waiters.append(waiter)
             if key not in self._claimed:
@@ -191,6 +201,7 @@ class Readers:
         for task in self._dirty.values():
             task.wake()
         for work in self._jobs:
+            work.task.wake()
             work.future.cancel()
         self._dirty.clear()
         self._jobs.clear()
@@ -226,11 +237,11 @@ class Readers:
                     connection = self._connections.open()
                     generation = work.generation
             except LibvirtError as error:
-                self._finish(thread, work, error)
+                self._finish(thread, work, error, logging.DEBUG)
                 self._broken(error.message)
                 continue
             try:
-                result = work.run(connection)
+                work.result = work.run(connection)
             except Exception as error:
                 if connection.isAlive() == 1:
                     self._finish(thread, work, error)
@@ -240,7 +251,7 @@ class Readers:
                     generation = -1
                     self._again(thread, work, error)
             else:
-                self._finish(thread, work, None, result)
+                self._finish(thread, work, None)
 
     def _take(self, thread: threading.Thread, generation: int) -> _Work | None:
         """The next thing to do; None when the reader's connection is to be closed, or the reader to end."""
@@ -283,7 +294,9 @@ class Readers:
             self._threads.discard(thread)
             return True
 
-    def _finish(self, thread: threading.Thread, work: _Work, error: Exception | None, result: Any = None) -> None:
+    def _finish(
+        self, thread: threading.Thread, work: _Work, error: Exception | None, level: int = logging.WARNING
+    ) -> None:
         with self._condition:
             del self._running[thread]
             if work.key is not None:
@@ -293,10 +306,10 @@ class Readers:
                 self._said[work.what] = str(error)
         work.task.wake()
         if error is None:
-            work.future.set_result(result)
+            work.future.set_result(work.result)
             return
         work.future.set_exception(error)
-        level = logging.DEBUG if said == str(error) else logging.WARNING
+        level = logging.DEBUG if said == str(error) else level
         _log.log(level, "%s: %s", work.what, error, exc_info=not isinstance(error, _LIBVIRT_ERRORS))
 
     def _again(self, thread: threading.Thread, work: _Work, error: Exception) -> None:

@@ -1,0 +1,537 @@
+"""The inventory on libvirt's test driver, and its parts alone."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import libvirt
+import pytest
+
+from libhelper.connections import Connections, is_local, is_single_node, scheme_driver
+from libhelper.detect import detect
+from libhelper.errors import LibvirtError, translated
+from libhelper.events import Event
+from libhelper.host import qualified_name
+from libhelper.hypervisor import Hypervisor
+from libhelper.readers import Key, Readers, Task
+from libhelper.records import Change, Document, DomainState
+from libhelper.settings import HypervisorSettings
+from libhelper.watch import DirectoryWatch, default_directories
+
+PATIENCE = 10.0
+ODD_NAMES = ('it\'s "quoted"', "R&D <1>", "guest 🦊", "ünïcode", "..", "-rf", "x" * 200)
+
+
+def node_file(path: Path, names: list[str]) -> str:
+    """A test driver's node with running domains of these names; the URI."""
+    domains = "".join(
+        f"<domain type='test'><name>{escape(name)}</name><memory>65536</memory><vcpu>2</vcpu>"
+        "<os><type>hvm</type></os></domain>"
+        for name in names
+    )
+    path.write_text(f"<node>{domains}</node>")
+    return f"test://{path}"
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., Hypervisor]]:
+    """Starts hypervisors and waits until they are ready."""
+    running: list[Hypervisor] = []
+
+    def start(uri: str, **settings: Any) -> Hypervisor:
+        hypervisor = Hypervisor(uri, HypervisorSettings(**settings))
+        running.append(hypervisor)
+        hypervisor.start()
+        hypervisor.wait_ready(PATIENCE)
+        return hypervisor
+
+    yield start
+    for hypervisor in running:
+        hypervisor.stop()
+
+
+@pytest.fixture
+def node(tmp_path: Path, started: Callable[..., Hypervisor]) -> Hypervisor:
+    """A node of three domains that nobody else sees."""
+    return started(node_file(tmp_path / "node.xml", ["one", "three", "two"]))
+
+
+def state_is(name: str, state: DomainState) -> Callable[[Any], bool]:
+    """A predicate for `wait_for`."""
+
+    def holds(inventory: Any) -> bool:
+        domain = inventory.domain(name)
+        return domain is not None and domain.state is state
+
+    return holds
+
+
+def test_default_node(started: Callable[..., Hypervisor]) -> None:
+    hypervisor = started("test:///default")
+    assert hypervisor.connected
+    assert hypervisor.driver == "TEST"
+    assert hypervisor.libvirt_version >= (9, 0, 0)
+    assert hypervisor.node.cpus == 16
+    assert hypervisor.node.memory == 3145728
+    assert hypervisor.capabilities_xml.startswith("<capabilities>")
+    assert not hypervisor.fqdn.startswith("localhost")
+    domain = hypervisor.inventory.domain("test")
+    assert domain is not None
+    assert domain is hypervisor.inventory.domain_by_uuid(domain.uuid)
+    assert (domain.state, domain.active, domain.persistent, domain.contact) == (DomainState.RUNNING, True, True, True)
+    assert domain.state_changed is None
+    assert domain.config is domain.live
+    assert domain.config is not None
+    assert domain.config.name == "test"
+    assert domain.defined is not None
+    assert domain.xml.startswith("<domain")
+
+
+def test_other_kinds(started: Callable[..., Hypervisor]) -> None:
+    inventory = started("test:///default").inventory
+    assert inventory.wait_for(
+        lambda now: bool(now.networks() and now.pools() and now.node_devices() and now.interfaces()), PATIENCE
+    )
+    network = inventory.find_by_name("network", "default")
+    assert network is not None
+    assert network.active
+    assert "<network" in network.xml
+    assert inventory.find("network", network.key) is not None
+    assert inventory.nwfilters() == []
+    assert inventory.wait_for(lambda now: now.pools()[0].volumes is not None, PATIENCE)
+
+
+def test_volumes_are_seen_without_an_event(started: Callable[..., Hypervisor]) -> None:
+    hypervisor = started("test:///default", interval=2.0)
+    inventory = hypervisor.inventory
+    assert inventory.wait_for(lambda now: bool(now.pools() and now.pools()[0].volumes is not None), PATIENCE)
+    with hypervisor.connections.connection() as connection:
+        pool = connection.listAllStoragePools(0)[0]
+        volume = pool.createXML("<volume><name>v1</name><capacity>1024</capacity></volume>", 0)
+        assert inventory.wait_for(lambda now: [v.name for v in now.pools()[0].volumes or ()] == ["v1"], PATIENCE)
+        assert "<name>v1</name>" in (inventory.pools()[0].volumes or ())[0].xml
+        volume.delete(0)
+        assert inventory.wait_for(lambda now: now.pools()[0].volumes == (), PATIENCE)
+
+
+def test_domains_are_sorted_and_found(node: Hypervisor) -> None:
+    assert [domain.name for domain in node.inventory.domains()] == ["one", "three", "two"]
+    assert node.inventory.domain("nobody") is None
+    assert node.inventory.domain_by_uuid("nobody") is None
+
+
+def test_records_are_replaced_and_snapshots_stay(node: Hypervisor) -> None:
+    inventory = node.inventory
+    before, snapshot, revision = inventory.domain("one"), inventory.domains(), inventory.revision
+    assert before is not None
+    node.lifecycle.suspend("one")
+    assert inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
+    after = inventory.domain("one")
+    assert after is not None
+    assert after is not before
+    assert after.revision > before.revision
+    assert inventory.revision > revision
+    assert after.state_changed is not None
+    assert after.live_document is before.live_document
+    assert before.state is DomainState.RUNNING
+    assert snapshot[0] is before
+    assert inventory.domains()[0] is after
+    with pytest.raises(AttributeError):
+        after.state = DomainState.RUNNING  # type: ignore[misc]
+
+
+def test_every_operation(node: Hypervisor) -> None:
+    lifecycle, inventory = node.lifecycle, node.inventory
+    steps: list[tuple[Callable[[str], Any], DomainState]] = [
+        (lifecycle.suspend, DomainState.PAUSED),
+        (lifecycle.resume, DomainState.RUNNING),
+        (lifecycle.shutdown, DomainState.SHUTOFF),
+        (lifecycle.start, DomainState.RUNNING),
+        (lifecycle.managed_save, DomainState.SHUTOFF),
+        (lifecycle.start, DomainState.RUNNING),
+        (lifecycle.destroy, DomainState.SHUTOFF),
+    ]
+    for operation, state in steps:
+        operation("two")
+        assert inventory.wait_for(state_is("two", state), PATIENCE), operation
+    domain = inventory.domain("two")
+    assert domain is not None
+    assert domain.id is None
+    assert domain.live is None
+    assert domain.config is domain.defined
+    with pytest.raises(LibvirtError) as caught:
+        lifecycle.start(domain.uuid, paused=True)
+    assert caught.value.is_unsupported
+    lifecycle.start(domain.uuid)
+    assert lifecycle.reboot("two", timeout=PATIENCE)
+
+
+def test_managed_save_is_known(node: Hypervisor) -> None:
+    node.lifecycle.managed_save("one")
+    assert node.inventory.wait_for(state_is("one", DomainState.SHUTOFF), PATIENCE)
+    uuid = node.inventory.domains()[0].uuid
+    assert node.inventory.refresh(uuid) is node.inventory.domain("one")
+    assert node.inventory.domains()[0].has_managed_save
+    node.lifecycle.managed_save_remove("one")
+    node.inventory.refresh(uuid)
+    assert not node.inventory.domains()[0].has_managed_save
+
+
+def test_errors_are_ours(node: Hypervisor) -> None:
+    with pytest.raises(LibvirtError) as caught:
+        node.lifecycle.start("nobody")
+    assert caught.value.is_no_domain
+    assert caught.value.is_gone
+    with pytest.raises(LibvirtError) as caught:
+        node.lifecycle.pm_wakeup("one")
+    assert caught.value.is_unsupported
+    assert "virDomainPMWakeup" in caught.value.message
+    with pytest.raises(LibvirtError), translated():
+        raise libvirt.libvirtError("nothing more is known")
+
+
+def test_define_undefine_rename(node: Hypervisor) -> None:
+    inventory = node.inventory
+    changes: list[Change] = []
+    inventory.listeners.append(changes.append)
+    with node.connections.connection() as connection:
+        domain = connection.defineXML(
+            "<domain type='test'><name>new</name><memory>1024</memory><os><type>hvm</type></os></domain>"
+        )
+        assert inventory.wait_for(lambda now: now.domain("new") is not None, PATIENCE)
+        record = inventory.domain("new")
+        assert record is not None
+        assert not record.active
+        assert record.state_changed is not None
+        domain.undefine()
+        assert inventory.wait_for(lambda now: now.domain("new") is None, PATIENCE)
+    kinds = [change.kind for change in changes if (change.new or change.old) is not None]
+    assert (kinds[0], kinds[-1]) == ("added", "removed")
+    assert changes[0].event is not None
+    assert changes[0].event.name == "lifecycle"
+    assert changes[-1].old is record
+
+
+def test_a_failing_listener_harms_nobody(node: Hypervisor, caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[Change] = []
+
+    def fail(_change: Change) -> None:
+        raise ValueError("no")
+
+    node.inventory.listeners.extend([fail, heard.append])
+    node.lifecycle.suspend("one")
+    assert node.inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
+    wait_until(lambda: bool(heard))
+
+
+def test_changes_without_an_event(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    hypervisor = started(node_file(tmp_path / "node.xml", ["one", "two"]), interval=3.0)
+    with hypervisor.connections.connection() as connection:
+        connection.lookupByName("one").setAutostart(1)
+        connection.lookupByName("two").setVcpusFlags(1, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+    def seen(inventory: Any) -> bool:
+        return bool(inventory.domain("one").autostart and inventory.domain("two").defined.vcpu_current == 1)
+
+    assert hypervisor.inventory.wait_for(seen, PATIENCE)
+
+
+def test_nothing_changes_on_a_quiet_host(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    hypervisor = started(node_file(tmp_path / "node.xml", [f"d{number}" for number in range(20)]), interval=2.0)
+    inventory = hypervisor.inventory
+    wait_until(lambda: len(inventory.domains()) == 20)
+    revision = inventory.revision
+    assert not inventory.wait_for(lambda now: now.revision != revision, 5.0)
+
+
+def test_refresh_shows_own_writes(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    hypervisor = started(node_file(tmp_path / "node.xml", ["one"]), interval=3600.0)
+    uuid = hypervisor.inventory.domains()[0].uuid
+    with hypervisor.connections.connection() as connection:
+        for value in (True, False, True, False):
+            connection.lookupByName("one").setAutostart(int(value))
+            record = hypervisor.inventory.refresh(uuid)
+            assert record is not None
+            assert record.autostart is value
+    assert hypervisor.inventory.refresh("nobody") is None
+
+
+def test_odd_names(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    hypervisor = started(node_file(tmp_path / "node.xml", list(ODD_NAMES)))
+    assert {domain.name for domain in hypervisor.inventory.domains()} == set(ODD_NAMES)
+    for name in ODD_NAMES:
+        domain = hypervisor.inventory.domain(name)
+        assert domain is not None
+        assert domain.config is not None
+        assert domain.config.name == name
+        hypervisor.lifecycle.suspend(name)
+        assert hypervisor.inventory.wait_for(state_is(name, DomainState.PAUSED), PATIENCE)
+
+
+def test_thousand_domains(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    hypervisor = started(node_file(tmp_path / "node.xml", [f"d{number:04}" for number in range(1000)]))
+    assert len(hypervisor.inventory.domains()) == 1000
+    assert hypervisor.inventory.domain("d0999") is not None
+
+
+def test_stop_ends_threads(tmp_path: Path) -> None:
+    def ours() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("libvirt-")]
+
+    uri = node_file(tmp_path / "node.xml", ["one"])
+    before = ours()
+    hypervisor = Hypervisor(uri)
+    hypervisor.start()
+    assert hypervisor.wait_ready(PATIENCE)
+    begun = time.monotonic()
+    hypervisor.stop()
+    assert time.monotonic() - begun < 1.0
+    assert sorted(ours()) == sorted({*before, "libvirt-events"})
+    Hypervisor(uri).stop()
+
+
+def test_absent_hypervisor_answers_empty(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    hypervisor = started(f"qemu+unix:///system?socket={tmp_path}/none")
+    assert not hypervisor.connected
+    assert hypervisor.inventory.domains() == []
+    assert hypervisor.inventory.refresh("nobody") is None
+    with pytest.raises(LibvirtError):
+        hypervisor.lifecycle.start("nobody")
+
+
+def test_detect(tmp_path: Path) -> None:
+    absent = f"qemu+unix:///system?socket={tmp_path}/none"
+    found = detect([absent, "test:///default", "nonsense", "test:///default"])
+    assert [hypervisor.uri for hypervisor in found] == ["test:///default"]
+    assert found[0].facts.driver == "TEST"
+    assert not found[0].read_only
+    assert detect(["test:///default"], read_only=True)[0].read_only
+    assert detect([]) == []
+
+
+def test_uris() -> None:
+    assert scheme_driver("qemu+ssh://host/system") == "qemu"
+    assert is_local("qemu:///system")
+    assert not is_local("qemu+tls://host/system")
+    assert is_single_node("test:///some/node.xml")
+    assert not is_single_node("test:///default")
+    assert not is_single_node("qemu:///system")
+    assert default_directories("qemu:///system")[Path("/etc/libvirt/qemu")] == "domain"
+    assert default_directories("lxc:///")[Path("/etc/libvirt/lxc")] == "domain"
+    assert default_directories("qemu+unix:///system?socket=/elsewhere") == {}
+    assert default_directories("qemu+ssh://host/system") == {}
+    assert default_directories("test:///default") == {}
+
+
+def test_single_node_is_one_connection(tmp_path: Path) -> None:
+    connections = Connections(node_file(tmp_path / "node.xml", ["one"]))
+    first, second = connections.open(), connections.open()
+    assert first is second
+    connections.release(first)
+    assert second.isAlive()
+    connections.release(second)
+
+
+def test_qualified_name() -> None:
+    assert qualified_name("certainly-no-such-host") == "certainly-no-such-host"
+    assert qualified_name("host.example.org") == "host.example.org"
+
+
+def test_document_keeps_no_password() -> None:
+    text = "<domain><devices><graphics type='vnc' passwd='s3cret' port='1'/><graphics passwd=\"x\"/></devices></domain>"
+    document: Document[str] = Document(text, str.upper)
+    assert "s3cret" not in document.text
+    assert document.text.count("passwd=") == 2
+    assert document.digest == Document.digest_of(text)
+    assert document.parsed() is document.parsed()
+
+
+def test_document_that_cannot_be_parsed(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_text: str) -> None:
+        raise ValueError("broken")
+
+    document: Document[None] = Document("<domain>", fail)
+    with caplog.at_level(logging.WARNING):
+        assert document.parsed() is None
+        assert document.parsed() is None
+    assert len([record for record in caplog.records if "broken" in record.getMessage()]) == 1
+
+
+def test_unknown_state_is_no_state() -> None:
+    assert DomainState(99) is DomainState.NOSTATE
+
+
+class FakeConnections:
+    """Connections to nothing."""
+
+    class Connection:
+        alive = 1
+
+        def isAlive(self) -> int:
+            return self.alive
+
+    def __init__(self) -> None:
+        self.opened = 0
+
+    def open(self) -> Any:
+        self.opened += 1
+        return self.Connection()
+
+    def release(self, _connection: Any) -> None:
+        self.opened -= 1
+
+
+@pytest.fixture
+def readers() -> Iterator[Callable[..., Readers]]:
+    """Makes readers that are stopped at the end."""
+    made: list[Readers] = []
+
+    def make(fetch: Callable[..., None], budget: float = 60.0, connections: Any = None) -> Readers:
+        new = Readers(connections or FakeConnections(), 4, budget, fetch, lambda _reason: None)
+        made.append(new)
+        new.resume()
+        return new
+
+    yield make
+    for each in made:
+        each.stop(2.0)
+
+
+def wait_until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_an_older_answer_never_replaces_a_newer_one(readers: Callable[..., Readers]) -> None:
+    truth = dict.fromkeys("abc", 0)
+    shown: dict[str, list[int]] = {name: [] for name in truth}
+
+    def fetch(_connection: Any, key: Key, _task: Task, _generation: int) -> None:
+        value = truth[key[1]]
+        time.sleep(0.0005 * (value % 5))
+        shown[key[1]].append(value)
+
+    queue = readers(fetch)
+    for value in range(1, 400):
+        for name in truth:
+            truth[name] = value
+            queue.mark(("domain", name))
+        if value % 20 == 0:
+            time.sleep(0.002)
+    wait_until(lambda: all(values and values[-1] == 399 for values in shown.values()))
+    for values in shown.values():
+        assert values == sorted(values)
+
+
+def test_marks_coalesce_and_keep_their_events(readers: Callable[..., Readers]) -> None:
+    gate, fetched = threading.Event(), []
+
+    def fetch(_connection: Any, _key: Key, task: Task, _generation: int) -> None:
+        gate.wait(PATIENCE)
+        fetched.append(len(task.events))
+
+    queue = readers(fetch)
+    event = Event("domain", "lifecycle", "a", "a")
+    for _ in range(1000):
+        queue.mark(("domain", "a"), event)
+    gate.set()
+    wait_until(lambda: sum(fetched) == 1000)
+    assert len(fetched) <= 2
+
+
+def test_a_stuck_object_stalls_nobody(readers: Callable[..., Readers], caplog: pytest.LogCaptureFixture) -> None:
+    gate, fetched = threading.Event(), []
+
+    def fetch(_connection: Any, key: Key, _task: Task, _generation: int) -> None:
+        if key[1].startswith("stuck"):
+            gate.wait(PATIENCE)
+        fetched.append(key[1])
+
+    connections = FakeConnections()
+    queue = readers(fetch, 0.1, connections)
+    for number in range(4):
+        queue.mark(("domain", f"stuck{number}"))
+        queue.mark(("domain", f"stuck{number}"))
+    time.sleep(0.2)
+    with caplog.at_level(logging.WARNING):
+        queue.check_stuck()
+        queue.check_stuck()
+    assert len([record for record in caplog.records if "no answer" in record.getMessage()]) == 4
+    for number in range(20):
+        queue.mark(("domain", f"quick{number}"))
+    wait_until(lambda: len(fetched) == 20)
+    assert not any(name.startswith("stuck") for name in fetched)
+    gate.set()
+    wait_until(lambda: len(fetched) >= 24)
+    wait_until(lambda: connections.opened <= 4)
+
+
+def test_a_claimed_object_waits(readers: Callable[..., Readers]) -> None:
+    fetched: list[str] = []
+    queue = readers(lambda _connection, key, _task, _generation: fetched.append(key[1]))
+    assert queue.claim([("domain", "a")], queue.generation) == {("domain", "a")}
+    assert queue.claim([("domain", "a")], queue.generation) == set()
+    queue.mark(("domain", "a"))
+    queue.mark(("domain", "b"))
+    wait_until(lambda: fetched == ["b"])
+    queue.release(("domain", "a"), queue.generation)
+    wait_until(lambda: fetched == ["b", "a"])
+    assert queue.claim([("domain", "a")], queue.generation - 1) == set()
+
+
+def test_a_pause_ends_the_generation(readers: Callable[..., Readers]) -> None:
+    connections = FakeConnections()
+    queue = readers(lambda *_: None, connections=connections)
+    waiter = threading.Event()
+    queue.claim([("domain", "a")], queue.generation)
+    queue.mark(("domain", "a"), waiter=waiter)
+    generation = queue.generation
+    queue.pause()
+    assert waiter.is_set()
+    assert queue.generation > generation
+    assert queue.submit("anything", lambda _connection: None).cancelled()
+    wait_until(lambda: connections.opened == 0)
+    queue.resume()
+    assert queue.submit("anything", lambda _connection: 7).result(PATIENCE) == 7
+
+
+def test_work_on_a_broken_connection_is_done_again(readers: Callable[..., Readers]) -> None:
+    attempts: list[Any] = []
+
+    def break_once(connection: Any) -> str:
+        attempts.append(connection)
+        if len(attempts) == 1:
+            connection.alive = 0
+            raise libvirt.libvirtError("broken")
+        return "done"
+
+    queue = readers(lambda *_: None)
+    assert queue.submit("work", break_once).result(PATIENCE) == "done"
+    assert attempts[0] is not attempts[1]
+
+
+def test_directory_watch(tmp_path: Path) -> None:
+    (tmp_path / "old.xml").write_text("1")
+    watch = DirectoryWatch({tmp_path: "domain", tmp_path / "missing": "network"})
+    assert watch.changed() == []
+    (tmp_path / "ignored.txt").write_text("1")
+    (tmp_path / "new.tmp").write_text("1")
+    (tmp_path / "new.tmp").rename(tmp_path / "new.xml")
+    assert [change[:2] for change in watch.changed()] == [("domain", "new")]
+    (tmp_path / "new.tmp").write_text("22")
+    (tmp_path / "new.tmp").rename(tmp_path / "new.xml")
+    assert [change[:2] for change in watch.changed()] == [("domain", "new")]
+    (tmp_path / "old.xml").unlink()
+    assert [change[:2] for change in watch.changed()] == [("domain", "old")]
+    (tmp_path / "missing").mkdir()
+    (tmp_path / "missing" / "net.xml").symlink_to("nowhere")
+    assert [change[:2] for change in watch.changed()] == [("network", "net")]
+    assert watch.changed() == []

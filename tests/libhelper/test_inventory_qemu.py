@@ -1,0 +1,356 @@
+"""The inventory on a private libvirtd with QEMU and LXC: events, what has none, and everything that can break."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+
+from libhelper.errors import LibvirtError
+from libhelper.hypervisor import Hypervisor
+from libhelper.inventory import Inventory
+from libhelper.records import Change, Domain, DomainState
+from libhelper.settings import HypervisorSettings
+from libhelper.watch import xml_directories
+from tests.bed import Libvirtd, baseline_xml, wait_until
+from tests.conftest import Guests
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., Hypervisor]]:
+    """Starts hypervisors and waits until they are ready."""
+    running: list[Hypervisor] = []
+
+    def start(uri: str, **settings: Any) -> Hypervisor:
+        hypervisor = Hypervisor(uri, HypervisorSettings(**settings))
+        running.append(hypervisor)
+        hypervisor.start()
+        hypervisor.wait_ready(PATIENCE)
+        return hypervisor
+
+    yield start
+    for hypervisor in running:
+        hypervisor.stop()
+
+
+def domain(inventory: Inventory, name: str) -> Domain:
+    """The domain, which must be there."""
+    found = inventory.domain(name)
+    assert found is not None
+    return found
+
+
+def state_is(name: str, state: DomainState) -> Callable[[Inventory], bool]:
+    """A predicate for `wait_for`."""
+    return lambda inventory: inventory.domain(name) is not None and domain(inventory, name).state is state
+
+
+def test_what_virsh_does_is_seen(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    hypervisor = started(libvirtd.uri(), interval=3600.0)
+    inventory = hypervisor.inventory
+    assert hypervisor.host_uuid == libvirtd.host_uuid
+    name = guests.baseline("seen")
+    assert inventory.wait_for(state_is(name, DomainState.SHUTOFF), PATIENCE)
+    assert domain(inventory, name).live is None
+    for command, state in (
+        ("start", DomainState.RUNNING),
+        ("suspend", DomainState.PAUSED),
+        ("resume", DomainState.RUNNING),
+        ("managedsave", DomainState.SHUTOFF),
+        ("start", DomainState.RUNNING),
+        ("destroy", DomainState.SHUTOFF),
+    ):
+        before = domain(inventory, name)
+        libvirtd.virsh(command, name)
+        assert inventory.wait_for(state_is(name, state), PATIENCE), command
+        after = domain(inventory, name)
+        assert after.state_changed is not None
+        assert before.state_changed is None or after.state_changed > before.state_changed
+        assert inventory.wait_for(
+            lambda now, saved=command == "managedsave": domain(now, name).has_managed_save is saved, PATIENCE
+        ), command
+        assert (after.live is not None) is after.active
+        assert after.defined is not None
+    libvirtd.virsh("undefine", name)
+    assert inventory.wait_for(lambda now: now.domain(name) is None, PATIENCE)
+
+
+def test_device_and_metadata_events(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    name = guests.boot_sector("devices")
+    inventory = started(libvirtd.uri(), interval=3600.0).inventory
+    libvirtd.virsh("start", name)
+    connection = libvirtd.connect()
+    interface = "<interface type='user'><model type='virtio'/></interface>"
+    connection.lookupByName(name).attachDeviceFlags(interface, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    connection.close()
+    assert inventory.wait_for(lambda now: "<interface type='user'>" in domain(now, name).xml, PATIENCE)
+    assert "<interface" not in _defined_xml(inventory, name)
+    libvirtd.virsh("desc", name, "--config", "--live", "a new description")
+    assert inventory.wait_for(lambda now: "a new description" in domain(now, name).xml, PATIENCE)
+
+
+def _defined_xml(inventory: Inventory, name: str) -> str:
+    document = domain(inventory, name).defined_document
+    return document.text if document else ""
+
+
+def test_changes_without_an_event_within_the_interval(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]
+) -> None:
+    name = guests.baseline("quiet")
+    inventory = started(libvirtd.uri(), interval=4.0).inventory
+    libvirtd.virsh("setvcpus", name, "3", "--config", "--maximum")
+    libvirtd.virsh("autostart", name)
+    begun = time.monotonic()
+
+    def seen(now: Inventory) -> bool:
+        config = domain(now, name).defined
+        return domain(now, name).autostart and config is not None and config.vcpu == 3
+
+    assert inventory.wait_for(seen, PATIENCE)
+    assert time.monotonic() - begun < 4.0 + 1.0
+
+
+def test_files_tell_sooner(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    name = guests.baseline("file")
+    directories = xml_directories("qemu", libvirtd.directory / "etc", libvirtd.directory / "run/libvirt")
+    inventory = started(libvirtd.uri(), interval=3600.0, watch_directories=directories).inventory
+    for value in ("2", "3"):
+        libvirtd.virsh("setvcpus", name, value, "--config", "--maximum")
+        assert inventory.wait_for(lambda now, value=value: f">{value}</vcpu>" in domain(now, name).xml, PATIENCE)
+    libvirtd.virsh("autostart", name)
+    assert inventory.wait_for(lambda now: domain(now, name).autostart, PATIENCE)
+    libvirtd.virsh("autostart", "--disable", name)
+    assert inventory.wait_for(lambda now: not domain(now, name).autostart, PATIENCE)
+
+
+def test_networks_pools_and_filters(libvirtd: Libvirtd, started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    inventory = started(libvirtd.uri(), interval=3600.0).inventory
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    (pool / "one.raw").write_bytes(bytes(512))
+    libvirtd.virsh("pool-create-as", "scratch", "dir", "--target", str(pool))
+    try:
+        assert inventory.wait_for(lambda now: bool(now.pools()) and bool(now.pools()[0].volumes), PATIENCE)
+        record = inventory.pools()[0]
+        assert (record.name, record.active, record.persistent) == ("scratch", True, False)
+        assert [volume.name for volume in record.volumes or ()] == ["one.raw"]
+        (pool / "two.raw").write_bytes(bytes(512))
+        libvirtd.virsh("pool-refresh", "scratch")
+        assert inventory.wait_for(lambda now: len(now.pools()[0].volumes or ()) == 2, PATIENCE)
+    finally:
+        libvirtd.virsh("pool-destroy", "scratch")
+    assert inventory.wait_for(lambda now: now.pools() == [], PATIENCE)
+    definition = tmp_path / "network.xml"
+    definition.write_text("<network><name>lonely</name></network>")
+    libvirtd.virsh("net-define", str(definition))
+    assert inventory.wait_for(lambda now: now.find_by_name("network", "lonely") is not None, PATIENCE)
+    assert not inventory.networks()[0].active
+    libvirtd.virsh("net-undefine", "lonely")
+    assert inventory.wait_for(lambda now: now.networks() == [], PATIENCE)
+    assert inventory.wait_for(lambda now: now.find_by_name("nodedev", "computer") is not None, PATIENCE)
+    assert inventory.wait_for(lambda now: now.find_by_name("nwfilter", "clean-traffic") is not None, PATIENCE)
+
+
+def test_a_burst_of_a_thousand_events(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    names = [guests.baseline(f"burst{number}") for number in range(5)]
+    inventory = started(libvirtd.uri(), interval=3600.0).inventory
+    changes: list[Change] = []
+    inventory.listeners.append(changes.append)
+    connection = libvirtd.connect()
+    domains = [connection.lookupByName(name) for name in names]
+    for number in range(200):
+        for each in domains:
+            each.setMetadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, f"number {number}", None, None, 0)
+    connection.close()
+    assert inventory.wait_for(lambda now: all("number 199<" in domain(now, name).xml for name in names), 2.0)
+    assert 0 < sum(len(change.events) for change in changes) <= 1000
+    for name in names:
+        seen = [change.new.revision for change in changes if change.new is not None and change.new.name == name]
+        assert seen == sorted(seen)
+
+
+def test_reads_see_whole_records_while_everything_changes(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]
+) -> None:
+    inventory = started(libvirtd.uri()).inventory
+    connection = libvirtd.connect()
+    for number in range(60):
+        made = connection.defineXML(baseline_xml(f"passing{number}"))
+        for record in inventory.domains():
+            assert record.config is not None
+            assert record.config.name == record.name
+        if number % 2:
+            made.undefine()
+    connection.close()
+    expected = {f"passing{number}" for number in range(0, 60, 2)}
+    assert inventory.wait_for(lambda now: {record.name for record in now.domains()} == expected, PATIENCE)
+
+
+def test_libvirtd_goes_and_comes_back(new_libvirtd: Callable[[], Libvirtd], started: Callable[..., Hypervisor]) -> None:
+    daemon = new_libvirtd()
+    for number in range(60):
+        daemon.define(baseline_xml(f"guest{number}"))
+    hypervisor = started(daemon.uri())
+    inventory = hypervisor.inventory
+    changes: list[Change] = []
+    inventory.listeners.append(changes.append)
+    before = domain(inventory, "guest1")
+    config = before.config
+    for end in (daemon.kill, daemon.stop):
+        end()
+        assert inventory.wait_for(lambda _now: not hypervisor.connected, PATIENCE)
+        assert len(inventory.domains()) == 60
+        assert not any(record.contact for record in inventory.domains())
+        lost = domain(inventory, "guest1")
+        assert lost.revision > before.revision
+        assert inventory.refresh(lost.uuid) is lost
+        with pytest.raises(LibvirtError):
+            hypervisor.lifecycle.start("guest1")
+        (daemon.xml_directory / "guest0.xml").unlink(missing_ok=True)
+        daemon.start()
+        back = time.monotonic()
+        assert inventory.wait_for(lambda _now: hypervisor.connected, PATIENCE)
+        assert time.monotonic() - back < 5.0
+        assert len(inventory.domains()) == 59
+        assert all(record.contact for record in inventory.domains())
+        assert domain(inventory, "guest1").config is config
+        assert domain(inventory, "guest1").state_changed is None
+        daemon.define(baseline_xml("guest0"))
+        assert inventory.wait_for(lambda now: now.domain("guest0") is not None, PATIENCE)
+    kinds = [change.kind for change in changes if change.new is None and change.old is None]
+    assert kinds == ["disconnected", "connected"] * 2
+
+
+def test_libvirtd_absent_at_start(new_libvirtd: Callable[[], Libvirtd], started: Callable[..., Hypervisor]) -> None:
+    daemon = new_libvirtd()
+    daemon.define(baseline_xml("patient"))
+    daemon.stop()
+    hypervisor = started(daemon.uri())
+    assert not hypervisor.connected
+    assert hypervisor.inventory.domains() == []
+    daemon.start()
+    assert hypervisor.inventory.wait_for(lambda now: now.domain("patient") is not None, PATIENCE)
+
+
+def test_a_frozen_libvirtd_is_noticed(new_libvirtd: Callable[[], Libvirtd], started: Callable[..., Hypervisor]) -> None:
+    daemon = new_libvirtd()
+    daemon.define(baseline_xml("frozen"))
+    hypervisor = started(daemon.uri(), keepalive_interval=1, keepalive_count=2)
+    assert daemon.pid is not None
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        assert hypervisor.inventory.wait_for(lambda _now: not hypervisor.connected, PATIENCE)
+        assert not domain(hypervisor.inventory, "frozen").contact
+        begun = time.monotonic()
+        hypervisor.inventory.domains()
+        assert time.monotonic() - begun < 0.1
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    assert hypervisor.inventory.wait_for(lambda _now: hypervisor.connected, PATIENCE)
+    assert domain(hypervisor.inventory, "frozen").contact
+
+
+def test_stop_while_libvirtd_is_frozen(
+    new_libvirtd: Callable[[], Libvirtd], started: Callable[..., Hypervisor]
+) -> None:
+    daemon = new_libvirtd()
+    hypervisor = started(daemon.uri())
+    assert daemon.pid is not None
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        hypervisor.stop()
+        assert time.monotonic() - begun < 1.5
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+
+
+def test_nothing_leaks(libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    def clients() -> int:
+        return len(os.listdir(f"/proc/{libvirtd.pid}/fd"))
+
+    started(libvirtd.uri()).stop()
+    before, served = descriptors(), clients()
+    for _ in range(5):
+        hypervisor = started(libvirtd.uri())
+        assert hypervisor.connected
+        with pytest.raises(LibvirtError):
+            hypervisor.lifecycle.start("nobody")
+        hypervisor.stop()
+    wait_until(lambda: descriptors() <= before, PATIENCE)
+    wait_until(lambda: clients() <= served, PATIENCE)
+
+
+def power_button(hypervisor: Hypervisor, name: str) -> bool:
+    """Press it, which a guest that still boots does not notice; whether the guest is off soon."""
+    hypervisor.lifecycle.shutdown(name)
+    return hypervisor.inventory.wait_for(state_is(name, DomainState.SHUTOFF), 1.0)
+
+
+def test_operations_and_what_they_wait_for(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]
+) -> None:
+    name = guests.boot_sector("operated")
+    hypervisor = started(libvirtd.uri(), interval=3600.0)
+    lifecycle, inventory = hypervisor.lifecycle, hypervisor.inventory
+    lifecycle.start(name, paused=True)
+    assert inventory.wait_for(state_is(name, DomainState.PAUSED), PATIENCE)
+    lifecycle.resume(name)
+    assert inventory.wait_for(state_is(name, DomainState.RUNNING), PATIENCE)
+    with pytest.raises(LibvirtError) as caught:
+        lifecycle.start(name)
+    assert caught.value.is_invalid_state
+    assert lifecycle.reset(name, timeout=PATIENCE)
+    lifecycle.managed_save(name)
+    assert inventory.wait_for(lambda now: domain(now, name).has_managed_save, PATIENCE)
+    lifecycle.start(name)
+    assert inventory.wait_for(lambda now: domain(now, name).active and not domain(now, name).has_managed_save, PATIENCE)
+    lifecycle.destroy(name)
+    assert inventory.wait_for(state_is(name, DomainState.SHUTOFF), PATIENCE)
+    lifecycle.start(name)
+    wait_until(lambda: power_button(hypervisor, name), PATIENCE)
+    with pytest.raises(LibvirtError) as caught:
+        lifecycle.destroy(name)
+    assert caught.value.is_invalid_state
+
+
+def test_read_only(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    name = guests.baseline("looked-at")
+    uri = f"{libvirtd.uri()}-ro"
+    hypervisor = started(uri, read_only=True)
+    assert hypervisor.connected
+    assert domain(hypervisor.inventory, name).config is not None
+    with pytest.raises(LibvirtError, match="read only"):
+        hypervisor.lifecycle.start(name)
+
+
+def test_passwords_are_not_kept(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    libvirtd.define(baseline_xml("secretive").replace("autoport='yes'", "autoport='yes' passwd='s3cret'"))
+    record = domain(started(libvirtd.uri()).inventory, "secretive")
+    assert "s3cret" not in record.xml
+    assert record.config is not None
+    graphics = [device for device in record.config.devices if device.tag == "graphics"]
+    assert graphics[0].passwd_set  # type: ignore[attr-defined]
+
+
+def test_container(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    name = guests.container("box")
+    hypervisor = started(libvirtd.uri("lxc"))
+    assert hypervisor.driver == "LXC"
+    hypervisor.lifecycle.start(name)
+    assert hypervisor.inventory.wait_for(state_is(name, DomainState.RUNNING), PATIENCE)
+    time.sleep(0.5)
+    hypervisor.lifecycle.shutdown(name)
+    assert hypervisor.inventory.wait_for(state_is(name, DomainState.SHUTOFF), PATIENCE)
