@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import libvirt
 
@@ -56,6 +55,7 @@ QUIET_SECONDS = 12.0
 TEST_DOMAIN = """\
 <domain type='test'>
   <name>{name}</name>
+  <uuid>00000000-0000-4000-8000-{number:012}</uuid>
   <memory unit='MiB'>64</memory>
   <vcpu>1</vcpu>
   <os><type>hvm</type></os>
@@ -136,7 +136,7 @@ def measure_test_driver(size: int) -> Run:
     run = Run("test", size)
     with tempfile.TemporaryDirectory() as scratch:
         node = Path(scratch, "node.xml")
-        domains = "".join(TEST_DOMAIN.format(name=escape(guest_name(number))) for number in range(size))
+        domains = "".join(TEST_DOMAIN.format(name=guest_name(number), number=number) for number in range(size))
         node.write_text(f"<node>{domains}</node>")
         uri = f"test://{node}"
         with warm_server(run, uri, size, "Test") as server:

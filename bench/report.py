@@ -13,6 +13,9 @@ from bench.measure import Timing
 
 RESULTS = Path(__file__).with_name("results")
 
+#: Shades of grey for what is not the server.
+FLOOR_COLOURS = ("0.15", "0.45", "0.7")
+
 
 @dataclass(slots=True)
 class Run:
@@ -98,11 +101,13 @@ def plot(runs: list[Run]) -> Path:
     for run in runs:
         for timing in [*run.timings, *run.floor]:
             series.setdefault((run.driver, timing.name), []).append((run.guests, timing.median))
-    colours: dict[str, str] = {}
+    colours = dict(zip((timing.name for timing in runs[0].floor), FLOOR_COLOURS, strict=True))
+    labelled: set[str] = set()
     for (driver, name), points in series.items():
         points.sort()
-        first = name not in colours
-        colour = colours.setdefault(name, f"C{len(colours)}")
+        first = name not in labelled
+        labelled.add(name)
+        colour = colours.setdefault(name, f"C{len(colours) - len(FLOOR_COLOURS)}")
         axes.plot(
             *zip(*points, strict=True),
             color=colour,
