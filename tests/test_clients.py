@@ -181,6 +181,25 @@ def test_request_state_change(serve: Callable[..., Server]) -> None:
     assert shown() == ENABLED
 
 
+def read_by_wbemcli(server: Server, class_name: str) -> None:
+    """Every read operation of wbemcli on a class and on its first instance."""
+    names = server.wbemcli("ein", class_name)
+    assert names
+    assert len(server.wbemcli("ei", class_name)) == len(names)
+    _, _, path = names[0].partition("/root/virt:")
+    assert server.wbemcli("gi", path)
+    assert server.wbemcli("gc", class_name)
+    association = "Antecedent=" in path or "GroupComponent=" in path or "ManagedElement=" in path
+    if not association:
+        assert len(server.wbemcli("ain", path)) == len(server.wbemcli("ai", path)) > 0
+        assert len(server.wbemcli("rin", path)) == len(server.wbemcli("ri", path)) > 0
+
+
+@pytest.mark.parametrize("class_name", CLASSES)
+def test_wbemcli_reads(full_server: Server, class_name: str) -> None:
+    read_by_wbemcli(full_server, class_name)
+
+
 def walk(connection: Any, prefix: str) -> None:
     """From the host over guests, devices and settings back to the host, by AssociatorNames."""
 
