@@ -77,8 +77,8 @@ def _names_target(text: str, request: Request) -> bool:
     class_name, dot, keys = model_path.partition(".")
     if class_name.lower() != target.class_name.lower():
         return False
-    if target.keys is None:
-        return not dot
+    if not target.keys or not dot:
+        return not target.keys and not dot
     return _same_keys(keys, target)
 
 
@@ -97,7 +97,7 @@ def _same_keys(text: str, target: RawPath) -> bool:
         found[match[1].strip().lower()] = match[2]
         position = match.end()
     wanted = {name.lower(): value for name, value in target.keys or () if name is not None}
-    if not wanted or not found:
+    if not wanted:
         return True
     return found.keys() == wanted.keys() and all(_same_key(found[name], wanted[name]) for name in wanted)
 

@@ -1,0 +1,326 @@
+"""What DSP0200 says of HTTP: methods, headers, the errors below the CIM level."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.cimom.harness import (
+    RawClient,
+    RunningServer,
+    class_name,
+    element,
+    extrinsic,
+    http_request,
+    intrinsic,
+    message,
+    namespace_path,
+    quote,
+    system,
+    value,
+)
+from tests.cimom.toy import ODD_NAMES
+
+SYSTEMS = intrinsic("EnumerateInstanceNames", ClassName=class_name("Toy_System"))
+
+
+def test_headers_of_an_answer(raw: RawClient) -> None:
+    response = raw.post(SYSTEMS)
+    assert response.status == 200
+    assert response.headers["content-type"] == 'application/xml; charset="utf-8"'
+    assert response.headers["cimoperation"] == "MethodResponse"
+    assert int(response.headers["wbemserverresponsetime"]) >= 0
+    assert response.xml.find("MESSAGE").get("ID") == "1001"
+
+
+def test_one_connection_serves_many_requests(raw: RawClient) -> None:
+    for _ in range(3):
+        assert raw.post(SYSTEMS).status == 200
+    raw.send(http_request(SYSTEMS.encode()) * 5)
+    assert [raw.receive().status for _ in range(5)] == [200] * 5
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "cim_error"),
+    [
+        ({"CIMOperation": None}, 400, "unsupported-operation"),
+        ({"CIMOperation": "Nonsense"}, 400, "unsupported-operation"),
+        ({"CIMOperation": "MethodResponse"}, 400, "unsupported-operation"),
+        ({"CIMMethod": None}, 400, "header-mismatch"),
+        ({"CIMMethod": ""}, 400, "header-mismatch"),
+        ({"CIMMethod": "GetInstance"}, 400, "header-mismatch"),
+        ({"CIMMethod": "%FF"}, 400, "header-mismatch"),
+        ({"CIMObject": None}, 400, "header-mismatch"),
+        ({"CIMObject": "root/other"}, 400, "header-mismatch"),
+        ({"CIMObject": "root/toy:Toy_System"}, 400, "header-mismatch"),
+        ({"CIMProtocolVersion": "2.0"}, 501, "unsupported-protocol-version"),
+        ({"CIMProtocolVersion": "1.1"}, 400, "header-mismatch"),
+        ({"Content-Type": "application/json"}, 400, None),
+        ({"Content-Encoding": "gzip"}, 415, None),
+        ({"Expect": "200-ok"}, 417, None),
+    ],
+)
+def test_faulty_headers(raw: RawClient, headers: dict[str, str | None], status: int, cim_error: str | None) -> None:
+    response = raw.post(SYSTEMS, headers)
+    assert (response.status, response.headers.get("cimerror")) == (status, cim_error)
+    assert b"Traceback" not in response.body
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": None},
+        {"Content-Type": "text/xml"},
+        {"Content-Type": "Application/XML;charset=utf-8"},
+        {"Content-Encoding": "identity"},
+        {"CIMProtocolVersion": "1.0"},
+        {"CIMObject": "/root/toy/"},
+        {"CIMObject": "ROOT%2fToy"},
+        {"CIMObject": "root/toy"},
+        {"CIMMethod": "enumerateinstancenames"},
+        {"CIMOperation": "methodcall"},
+        {"Accept-Encoding": "gzip, deflate"},
+        {"X-Unknown": "\xff\xfe"},
+    ],
+)
+def test_tolerated_headers(raw: RawClient, headers: dict[str, str | None]) -> None:
+    assert raw.post(SYSTEMS, headers).status == 200
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_object_header_of_odd_names(raw: RawClient, name: str) -> None:
+    body = extrinsic("Change", system(name), State=value(2))
+    path = f'root/toy:Toy_System.CreationClassName="Toy_System",Name="{name}"'
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    spec = f'root/toy:Toy_System.Name="{escaped}",CreationClassName="Toy_System"'
+    assert raw.post(body, {"CIMObject": quote(path)}).cim_status == 0
+    assert raw.post(body, {"CIMObject": quote(spec)}).cim_status == 0
+    if name.isascii():
+        assert raw.post(body, {"CIMObject": spec}).cim_status == 0
+
+
+@pytest.mark.parametrize(
+    "cim_object",
+    [
+        "root/toy",
+        "root/toy:Toy_System",
+        "root/toy:Toy_Disk.CreationClassName=\"Toy_System\",Name=\"plain\"",
+        "root/toy:Toy_System.CreationClassName=\"Toy_System\",Name=\"other\"",
+        "root/toy:Toy_System.Name=\"plain\"",
+    ],
+)
+def test_object_header_names_another_target(raw: RawClient, cim_object: str) -> None:
+    response = raw.post(extrinsic("Change", system("plain"), State=value(2)), {"CIMObject": quote(cim_object)})
+    assert (response.status, response.headers["cimerror"]) == (400, "header-mismatch")
+
+
+CALL = element("IMETHODCALL", namespace_path("root/toy"), NAME="EnumerateClassNames")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "cim_error"),
+    [
+        ("", 400, "request-not-well-formed"),
+        ("no xml", 400, "request-not-well-formed"),
+        ("<CIM>", 400, "request-not-well-formed"),
+        ("<CIM></CIM><CIM></CIM>", 400, "request-not-well-formed"),
+        (b"<CIM>\xff\xfe</CIM>", 400, "request-not-well-formed"),
+        ("<CIM>&unknown;</CIM>", 400, "request-not-well-formed"),
+        ("<CIM>\x01</CIM>", 400, "request-not-well-formed"),
+        ("<CIM>\x00</CIM>", 400, "request-not-well-formed"),
+        ('<?xml version="1.0" encoding="utf-16"?><CIM/>'.encode("utf-16"), 400, "request-not-well-formed"),
+        (b'<?xml version="1.0" encoding="iso-8859-1"?><CIM CIMVERSION="2.0"/>', 400, "request-not-well-formed"),
+        ('<?xml version="1.0" encoding="nonsense"?><CIM/>', 400, "request-not-well-formed"),
+        ("<html></html>", 400, "request-not-valid"),
+        ("<CIM></CIM>", 400, "request-not-valid"),
+        ('<CIM CIMVERSION="2.0" DTDVERSION="2.0"></CIM>', 400, "request-not-valid"),
+        ('<CIM CIMVERSION="2.0" DTDVERSION="2.0"><MESSAGE ID="1" PROTOCOLVERSION="1.0"/></CIM>', 400,
+         "request-not-valid"),
+        (message("<NONSENSE/>"), 400, "request-not-valid"),
+        (message(element("IMETHODCALL", namespace_path("root/toy"))), 400, "request-not-valid"),
+        (message(element("IMETHODCALL", NAME="GetClass")), 400, "request-not-valid"),
+        (message(element("IMETHODCALL", element("LOCALNAMESPACEPATH"), NAME="X")), 400, "request-not-valid"),
+        (message(CALL + CALL), 400, "request-not-valid"),
+        (message(element("METHODCALL", namespace_path("root/toy"), NAME="X")), 400, "request-not-valid"),
+        (intrinsic("GetClass", ClassName="<X/>"), 400, "request-not-valid"),
+        (intrinsic("GetClass", ClassName="<VALUE><VALUE/></VALUE>"), 400, "request-not-valid"),
+        (intrinsic("GetClass", ClassName="<CLASSNAME/>"), 400, "request-not-valid"),
+        (intrinsic("GetClass", ClassName=class_name("A") + class_name("B")), 400, "request-not-valid"),
+        (message(CALL, CIMVERSION="3.0"), 501, "unsupported-cim-version"),
+        (message(CALL, DTDVERSION="1.0"), 501, "unsupported-dtd-version"),
+        (message(CALL, PROTOCOLVERSION="2.0"), 501, "unsupported-protocol-version"),
+        (message(CALL).replace("SIMPLEREQ", "MULTIREQ"), 501, "multiple-requests-unsupported"),
+        (message(CALL).replace("SIMPLEREQ", "SIMPLEEXPREQ"), 400, "unsupported-operation"),
+    ],
+)
+def test_faulty_messages(raw: RawClient, body: str | bytes, status: int, cim_error: str) -> None:
+    response = raw.post(body)
+    assert (response.status, response.headers.get("cimerror")) == (status, cim_error)
+    assert raw.post(SYSTEMS).status == 200
+
+
+def test_doctype_without_subset_is_tolerated(raw: RawClient) -> None:
+    body = SYSTEMS.replace("<CIM ", '<!DOCTYPE CIM SYSTEM "http://nowhere.example/cim.dtd"><CIM ', 1)
+    assert raw.post(body).status == 200
+    assert raw.post(body.replace("Toy_System", "&bomb;")).status == 400
+
+
+@pytest.mark.parametrize(
+    "subset",
+    [
+        '[<!ENTITY a "x">]',
+        'SYSTEM "x" [<!ENTITY a "x">]',
+        'PUBLIC "[" "]" [<!ENTITY % a SYSTEM "file:///etc/passwd"> %a;]',
+        "[]",
+    ],
+)
+def test_doctype_with_subset_is_refused(raw: RawClient, subset: str) -> None:
+    response = raw.post(SYSTEMS.replace("<CIM ", f"<!-- - --><?x ??>\n<!DOCTYPE CIM {subset}><CIM ", 1))
+    assert (response.status, response.headers["cimerror"]) == (400, "request-not-valid")
+
+
+def test_entity_bomb(raw: RawClient) -> None:
+    entities = '<!ENTITY a0 "xxxxxxxxxx">' + "".join(
+        f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12)
+    )
+    body = SYSTEMS.replace("<CIM ", f"<!DOCTYPE CIM [{entities}]><CIM ", 1).replace("Toy_System", "&a11;")
+    assert raw.post(body).status == 400
+
+
+@pytest.mark.parametrize("tag", ["x", "VALUE.REFERENCE", "KEYBINDING"])
+def test_deep_nesting(raw: RawClient, tag: str) -> None:
+    assert raw.post(f"<{tag}>" * 50_000 + f"</{tag}>" * 50_000).status == 400
+    inner = system("plain")
+    for _ in range(40):
+        path = element("VALUE.REFERENCE", element("LOCALINSTANCEPATH", namespace_path("root/toy"), inner))
+        inner = element("INSTANCENAME", element("KEYBINDING", path, NAME="Antecedent"), CLASSNAME="Toy_Partner")
+    response = raw.post(intrinsic("GetInstance", InstanceName=inner))
+    assert (response.status, response.headers["cimerror"]) == (400, "request-not-valid")
+
+
+def test_body_limits(make_server: Callable[..., RunningServer]) -> None:
+    server = make_server(max_body=10_000, max_elements=1000)
+    padding = " " * 10_000
+    with RawClient(server.port) as client:
+        client.send(http_request((SYSTEMS + padding).encode())[:400])
+        assert client.receive().status == 413
+        assert client.is_closed()
+    with RawClient(server.port) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nCIMOperation: MethodCall\r\nCIMMethod: a\r\nCIMObject: b\r\n")
+        client.send(b"Transfer-Encoding: chunked\r\n\r\n" + b"1000\r\n" + b"x" * 4096 + b"\r\n")
+        client.send((b"1000\r\n" + b"x" * 4096 + b"\r\n") * 3)
+        assert client.receive().status == 413
+    with RawClient(server.port) as client:
+        assert client.post("<a/>" * 2400).status == 413
+    with RawClient(server.port) as client:
+        assert client.post(SYSTEMS).status == 200
+
+
+def test_header_limits(server: RunningServer) -> None:
+    for headers in ({"X-Long": "x" * 100_000}, {f"X-{n}": "x" for n in range(5000)}):
+        with RawClient(server.port) as client:
+            try:
+                assert client.post(SYSTEMS, headers).status in {400, 431}
+            except ConnectionError:
+                pass
+
+
+def test_large_body_is_taken(raw: RawClient) -> None:
+    assert raw.post(SYSTEMS + " " * 3_000_000).status == 200
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_chunked_request(raw: RawClient, size: int) -> None:
+    body = SYSTEMS.encode()
+    head = http_request(body, {"Content-Length": None, "Transfer-Encoding": "chunked"})[: -len(body)]
+    chunks = (body[i : i + size] for i in range(0, len(body), size))
+    raw.send(head + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n")
+    assert raw.receive().status == 200
+    assert raw.post(SYSTEMS).status == 200
+
+
+def test_expect_continue(raw: RawClient) -> None:
+    body = SYSTEMS.encode()
+    raw.send(http_request(body, {"Expect": "100-continue"})[: -len(body)])
+    assert raw.receive().status == 100
+    raw.send(body)
+    assert raw.receive().status == 200
+    assert raw.post(SYSTEMS).status == 200
+
+
+def test_compressed_request_is_not_inflated(raw: RawClient) -> None:
+    response = raw.post(gzip.compress(b"x" * 10_000_000), {"Content-Encoding": "gzip"})
+    assert response.status == 415
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", 405), ("HEAD", 405), ("PUT", 405), ("DELETE", 405), ("TRACE", 501), ("M-POST", 501),
+                           ("PROPFIND", 501), ("NONSENSE", 501)]
+)
+def test_other_methods(server: RunningServer, method: str, status: int) -> None:
+    with RawClient(server.port) as client:
+        client.send(f"{method} /cimom HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        response = client.receive(has_body=method != "HEAD")
+        assert response.status == status
+        assert "POST" in response.headers["allow"]
+        assert b"Traceback" not in response.body
+
+
+def test_options(raw: RawClient) -> None:
+    raw.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+    response = raw.receive()
+    assert response.status == 200
+    assert "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/9.9\r\n\r\n",
+        b"\r\n\r\n\0\0\0\0\r\n\r\n",
+    ],
+)
+def test_garbage(server: RunningServer, garbage: bytes) -> None:
+    with RawClient(server.port, timeout=3) as client:
+        client.send(garbage)
+        response = client.receive()
+        assert response.status in {400, 501, 505}
+        assert b"Traceback" not in response.body
+    with RawClient(server.port) as client:
+        assert client.post(SYSTEMS).status == 200
+
+
+def test_http_1_0(server: RunningServer) -> None:
+    with RawClient(server.port) as client:
+        client.send(http_request(SYSTEMS.encode()).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        assert client.receive().status == 200
+        assert client.is_closed()
+
+
+def test_large_answers_are_chunked(raw: RawClient, server: RunningServer) -> None:
+    for number in range(1000):
+        server_provider(server).add("Toy_System", Name=f"guest{number}")
+    response = raw.post(intrinsic("EnumerateInstances", ClassName=class_name("Toy_System")))
+    assert response.headers["transfer-encoding"] == "chunked"
+    assert len(response.xml.findall(".//VALUE.NAMEDINSTANCE")) > 1000
+    assert raw.post(SYSTEMS).status == 200
+    raw.send(http_request(intrinsic("EnumerateInstances", ClassName=class_name("Toy_System")).encode()).replace(
+        b"HTTP/1.1", b"HTTP/1.0", 1))
+    response = raw.receive()
+    assert "transfer-encoding" not in response.headers
+    assert len(response.xml.findall(".//VALUE.NAMEDINSTANCE")) > 1000
+
+
+def server_provider(server: RunningServer) -> Any:
+    provider = server.server.operations.namespaces["root/toy"].provider("Toy_System")
+    assert provider is not None
+    return provider
