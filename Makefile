@@ -18,6 +18,8 @@ ARGS ?=
 N ?=
 PYTEST_ARGS ?=
 
+include cmpi/build.mk
+
 .PHONY: help setup run test test-all lint format bench clean
 
 help:
@@ -27,6 +29,7 @@ help:
 	@echo 'make lint      ruff and mypy'
 	@echo 'make format    let ruff lay out the source'
 	@echo 'make bench     measure, write table and plot into bench/results (sizes: N="1 100")'
+	@echo 'make cmpi      build the library for other CIM servers into build/cmpi (needs libcbor-dev)'
 	@echo 'make setup     only what the targets above need: packages and .venv'
 	@echo 'make clean     remove what make made'
 

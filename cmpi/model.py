@@ -1,0 +1,166 @@
+"""What the bridge asks of the server that it runs in; `cimom` offers it, `virtcim` hands it over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cmpi.codec import Value, WireInstance, WirePath
+from providers.interface import (
+    Association,
+    EmbeddedInstance,
+    Instance,
+    InstancePath,
+    InstanceProvider,
+    RequestContext,
+)
+
+__all__ = [
+    "AssociationFilters",
+    "ClassLike",
+    "IndicationSource",
+    "MethodLike",
+    "Model",
+    "NamespaceLike",
+    "ParameterLike",
+    "PropertyLike",
+    "Query",
+]
+
+
+class ParameterLike(Protocol):
+    """A parameter of a method."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def is_array(self) -> bool: ...
+    @property
+    def embedded_object(self) -> str | None: ...
+
+
+class PropertyLike(ParameterLike, Protocol):
+    """A property of a class."""
+
+    @property
+    def default(self) -> Any: ...
+    @property
+    def is_key(self) -> bool: ...
+
+
+class MethodLike(Protocol):
+    """A method of a class.  `parameters` is keyed by lower-case name."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def return_type(self) -> str: ...
+    @property
+    def parameters(self) -> Mapping[str, ParameterLike]: ...
+    @property
+    def qualifiers(self) -> Mapping[str, Any]: ...
+
+
+class ClassLike(Protocol):
+    """A class with all that it inherits.  `properties` and `methods` are keyed by lower-case name."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+    @property
+    def properties(self) -> Mapping[str, PropertyLike]: ...
+    @property
+    def methods(self) -> Mapping[str, MethodLike]: ...
+    @property
+    def is_association(self) -> bool: ...
+
+
+class NamespaceLike(Protocol):
+    """A namespace, and who serves what in it.  Class names in any case."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def associations(self) -> tuple[Association, ...]: ...
+    @property
+    def served(self) -> Callable[[str], tuple[str, ...]]:
+        """The creation classes among a class and its descendants."""
+
+    def provider(self, class_name: str) -> InstanceProvider | None:
+        """The provider of a creation class."""
+
+    def home(self, class_name: str) -> str:
+        """The namespace where the instances of a class live."""
+
+
+Query = Callable[[str, str, RequestContext], Iterable[Instance]]
+"""The instances that a query (its text, its language) selects in a namespace; raises CIMError."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationFilters:
+    """The filters of an association operation; None or "" where the client gave none.
+
+    `association_class` is AssocClass of Associators and ResultClass of References.
+    """
+
+    association_class: str | None = None
+    result_class: str | None = None
+    role: str | None = None
+    result_role: str | None = None
+
+
+class Model(Protocol):
+    """Classes, namespaces and the rules that the bridge shares with the embedded server."""
+
+    def namespace(self, name: str) -> NamespaceLike:
+        """The namespace with this name.  Raises CIMError INVALID_NAMESPACE."""
+
+    def declaration(self, class_name: str) -> ClassLike | None:
+        """The class with this name, in any case."""
+
+    def is_a(self, class_name: str, ancestor: str) -> bool:
+        """Whether a class is another or a descendant of it; false when either is unknown."""
+
+    def path(self, path: WirePath) -> InstancePath:
+        """The path of an instance with typed keys.  Raises CIMError INVALID_PARAMETER."""
+
+    def instance(self, instance: WireInstance) -> EmbeddedInstance:
+        """An instance of a request with typed properties.  Raises CIMError INVALID_PARAMETER."""
+
+    def method_parameters(
+        self, class_name: str, method: str, given: Iterable[tuple[str, Value]]
+    ) -> Mapping[str, Any]:
+        """The input parameters of a method, typed.  Raises CIMError INVALID_PARAMETER."""
+
+    def links(
+        self,
+        associations: Iterable[Association],
+        source: Instance,
+        filters: AssociationFilters,
+        context: RequestContext,
+    ) -> Iterator[tuple[Instance, Instance]]:
+        """The associations of an instance that pass the filters, each with the instance at its other end.
+
+        Raises:
+            CIMError: INVALID_PARAMETER for the class of a filter that does not exist.
+        """
+
+    @property
+    def query(self) -> Query | None:
+        """Carries out queries; None when the server has no query language."""
+
+
+class IndicationSource(Protocol):
+    """Where indications come from."""
+
+    def listen(self, deliver: Callable[[str, EmbeddedInstance], None]) -> Callable[[], None]:
+        """Call `deliver` with the namespace and each indication from now on, from any thread.
+
+        Returns:
+            the function that ends it.
+        """
