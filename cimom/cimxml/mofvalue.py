@@ -9,8 +9,7 @@ import re
 import threading
 from typing import Any
 
-from pywbem import CIMClass, CIMDateTime, CIMInstance, CIMProperty, MOFCompileError, MOFCompiler
-from pywbem._mof_compiler import BaseRepositoryConnection
+from pywbem import CIMClass, CIMDateTime, CIMInstance, CIMProperty, MOFCompileError, MOFCompiler, MOFWBEMConnection
 
 from cimom.cimxml.decode import RawInstance, RawProperty
 from cimom.cimxml.values import writer
@@ -25,14 +24,14 @@ _INSTANCE = re.compile(r"\s*instance\s+of\s", re.IGNORECASE)
 _LOCK = threading.Lock()
 
 
-class _Collector(BaseRepositoryConnection):  # type: ignore[misc]
+class _Collector(MOFWBEMConnection):  # type: ignore[misc]
     """What the compiler takes for its repository: classes from the class store, instances kept in a list."""
 
     def __init__(self, classes: ClassStore) -> None:
-        super().__init__()
+        super().__init__(conn=None)
         self.classes = classes
-        self.instances: list[CIMInstance] = []
-        self.default_namespace = "root/virt"
+        self.collected: list[CIMInstance] = []
+        self.default_namespace = "request"
 
     def GetClass(self, ClassName: str, *_args: Any, **_options: Any) -> CIMClass:  # noqa: N802, N803
         declaration = self.classes.get(ClassName)
@@ -48,8 +47,14 @@ class _Collector(BaseRepositoryConnection):  # type: ignore[misc]
         return CIMClass(declaration.name, properties=properties)
 
     def CreateInstance(self, NewInstance: CIMInstance, *_args: Any, **_options: Any) -> Any:  # noqa: N802, N803
-        self.instances.append(NewInstance)
+        self.collected.append(NewInstance)
         return NewInstance.path
+
+    def CreateClass(self, *_args: Any, **_options: Any) -> None:  # noqa: N802
+        raise ValueError("a class cannot be declared here")
+
+    def SetQualifier(self, *_args: Any, **_options: Any) -> None:  # noqa: N802
+        raise ValueError("a qualifier cannot be declared here")
 
 
 class _Compiler(MOFCompiler):  # type: ignore[misc]
@@ -92,9 +97,9 @@ def parse_mof_instance(text: str, classes: ClassStore) -> RawInstance:
             raise ValueError(str(exc.msg)) from None
         except Exception as exc:  # the compiler lets errors of all kinds through
             raise ValueError(str(exc)) from None
-    if len(collector.instances) != 1:
-        raise ValueError(f"{len(collector.instances)} instances where one is needed")
-    instance = collector.instances[0]
+    if len(collector.collected) != 1:
+        raise ValueError(f"{len(collector.collected)} instances where one is needed")
+    instance = collector.collected[0]
     return RawInstance(
         instance.classname,
         tuple(
