@@ -19,7 +19,15 @@ import libvirt
 from libhelper.errors import LibvirtError, silence_libvirt, translated
 from libhelper.events import ensure_event_loop
 
-__all__ = ["Connections", "is_local", "is_single_node", "open_connection", "scheme_driver", "socket_path"]
+__all__ = [
+    "Connections",
+    "is_alive",
+    "is_local",
+    "is_single_node",
+    "open_connection",
+    "scheme_driver",
+    "socket_path",
+]
 
 _MAX_ABANDONED_OPENS = 3
 """Opens that hang and are waited for by nobody: a stopped daemon answers nothing, not even an error."""
@@ -66,6 +74,13 @@ def close_connection(connection: libvirt.virConnect) -> None:
     """Close; a connection that is already broken is no error."""
     with contextlib.suppress(libvirt.libvirtError):
         connection.close()
+
+
+def is_alive(connection: libvirt.virConnect) -> bool:
+    """Whether a connection stands, as far as is known here; asks nobody."""
+    with contextlib.suppress(libvirt.libvirtError):
+        return bool(connection.isAlive() == 1)
+    return False
 
 
 class _PendingOpen:

@@ -10,12 +10,12 @@ import re
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import libvirt
 
-__all__ = ["HostFacts", "NodeInfo", "qualified_name", "read_host_facts"]
+__all__ = ["HostFacts", "NodeInfo", "qualified_name", "read_capabilities", "read_host_facts", "read_identity"]
 
 _UUID = re.compile(r"<host>\s*<uuid>([^<]+)</uuid>")
 _RESOLVE_TIMEOUT = 1.0
@@ -68,20 +68,28 @@ class HostFacts:
 
 
 def read_host_facts(connection: libvirt.virConnect) -> HostFacts:
-    """Ask a hypervisor for all of it; what it cannot say stays empty.
+    """Ask a hypervisor for all of it; what it cannot say stays empty.  May take seconds, see `read_capabilities`."""
+    return read_capabilities(connection, read_identity(connection))
 
-    Raises:
-        libvirt.libvirtError: the connection broke.
-    """
-    capabilities = _ask(connection.getCapabilities, "")
-    uuid = _UUID.search(capabilities)
+
+def read_identity(connection: libvirt.virConnect) -> HostFacts:
+    """What a hypervisor can say at once."""
     info = _ask(connection.getInfo, None)
     return HostFacts(
-        driver=connection.getType(),
+        driver=_ask(connection.getType, ""),
         hostname=_ask(connection.getHostname, ""),
         libvirt_version=_version(_ask(connection.getLibVersion, 0)),
-        hypervisor_version=_version(_ask(connection.getVersion, 0)),
         node=NodeInfo(info[0], info[1] * 1024, *info[2:8]) if info else NodeInfo(),
+    )
+
+
+def read_capabilities(connection: libvirt.virConnect, identity: HostFacts) -> HostFacts:
+    """`identity`, and what a hypervisor has to find out first: a QEMU driver asks every QEMU binary."""
+    capabilities = _ask(connection.getCapabilities, "")
+    uuid = _UUID.search(capabilities)
+    return replace(
+        identity,
+        hypervisor_version=_version(_ask(connection.getVersion, 0)),
         capabilities_xml=capabilities,
         sysinfo_xml=_ask(lambda: connection.getSysinfo(0), ""),
         host_uuid=uuid.group(1) if uuid else None,

@@ -5,20 +5,23 @@ Layer rule: the top of libhelper, together with lifecycle and detect; knows noth
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 import libvirt
 
-from libhelper.connections import Connections, is_local
-from libhelper.errors import LibvirtError
+from libhelper.connections import Connections, is_alive, is_local
+from libhelper.errors import LibvirtError, translated
 from libhelper.events import Event, EventSubscription
-from libhelper.host import HostFacts, NodeInfo, qualified_name, read_host_facts
+from libhelper.host import HostFacts, NodeInfo, qualified_name, read_capabilities, read_identity
 from libhelper.inventory import Inventory
 from libhelper.kinds import KINDS
 from libhelper.lifecycle import Lifecycle
@@ -33,8 +36,10 @@ _log = logging.getLogger(__name__)
 _TICK = 0.25
 """Seconds between two turns of the worker."""
 _BACKOFF_FIRST = 0.1
-_BACKOFF_MOST = {True: 1.0, False: 3.0}
+_BACKOFF_MOST = {True: 0.5, False: 3.0}
 """Seconds between two attempts to connect, at most; here, and where an attempt costs a network connection."""
+_CAPABILITIES_TIMEOUT = 1.5
+"""Seconds that the first connection waits for the capabilities: a daemon that has just started has to find them out."""
 _STOP_TIMEOUT = 0.4
 """Seconds that `stop` waits for each of its two sorts of threads."""
 
@@ -89,6 +94,8 @@ class Hypervisor:
         )
         self.inventory.readers = self._readers
         self._reconciler = Reconciler(self.inventory, self._readers, self.settings, uri)
+        self._asking = threading.Lock()
+        self._questions: dict[str, Future[Any]] = {}
         self._wake = threading.Condition()
         self._stopping = False
         self._lost: str | None = None
@@ -151,6 +158,38 @@ class Hypervisor:
         if self._thread.is_alive():
             self._thread.join(_STOP_TIMEOUT)
         self._readers.stop(_STOP_TIMEOUT)
+
+    def ask(self, what: str, question: Callable[[libvirt.virConnect], Result], timeout: float) -> Result:
+        """Ask libvirt something that the inventory does not hold, such as statistics, within a time budget.
+
+        Flags that keep libvirt from waiting for a guest (`NOWAIT`) are up to the question.  While an earlier question
+        of the same name has no answer yet, it is not asked again.
+
+        Parameters:
+            what: a name for the question, for the log.
+            question: called with a connection of a reader; must keep nothing of it.
+            timeout: seconds to wait for the answer.
+
+        Raises:
+            LibvirtError: libvirt's answer, no connection, or no answer in time (`is_timeout`).
+        """
+        with self._asking:
+            earlier = self._questions.get(what)
+            if earlier is not None and not earlier.done():
+                raise LibvirtError(f"{what}: still no answer to the last question", libvirt.VIR_ERR_OPERATION_TIMEOUT)
+            future = self._questions[what] = self._readers.submit(what, question)
+        try:
+            with translated():
+                answer: Result = future.result(timeout)
+                return answer
+        except FutureTimeoutError:
+            raise LibvirtError(f"{what}: no answer in {timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT) from None
+        except CancelledError:
+            raise LibvirtError(f"{what}: no connection to {self.uri}", libvirt.VIR_ERR_NO_CONNECT) from None
+        finally:
+            with self._asking:
+                if future.done():
+                    self._questions.pop(what, None)
 
     def add_event_sink(self, sink: Callable[[Event], None]) -> None:
         """Have `sink` called with every event, in libvirt's event thread; it must return at once."""
@@ -215,10 +254,9 @@ class Hypervisor:
         """Read everything that has to be known before the inventory is true."""
         self.event_names = frozenset(subscription.names)
         self._readers.resume()
-        facts = self._readers.submit("host facts", read_host_facts)
+        identity = self._readers.submit("host", read_identity)
         loading = self._reconciler.load(KINDS["domain"])
-        self.facts = self._await(facts)
-        self.fqdn = qualified_name(self.hostname) if is_local(self.uri) else self.hostname
+        self._identify(self._await(identity))
         self._await(loading.done, loading.check)
         for kind in list(KINDS.values())[1:]:
             self._reconciler.load(kind)
@@ -231,6 +269,28 @@ class Hypervisor:
             len(self.inventory.keys("domain")),
             *self.libvirt_version,
         )
+
+    def _identify(self, identity: HostFacts) -> None:
+        """Take in who this is; what takes longer follows, and until then what was known before stays."""
+        if not self.fqdn or identity.hostname != self.hostname:
+            self.fqdn = qualified_name(identity.hostname) if is_local(self.uri) else identity.hostname
+        self.facts = replace(
+            self.facts,
+            driver=identity.driver,
+            hostname=identity.hostname,
+            libvirt_version=identity.libvirt_version,
+            node=identity.node,
+        )
+        first = not self.facts.capabilities_xml
+        capabilities = self._readers.submit("capabilities", partial(read_capabilities, identity=identity))
+        capabilities.add_done_callback(self._on_capabilities)
+        if first:
+            with contextlib.suppress(FutureTimeoutError, CancelledError, libvirt.libvirtError):
+                capabilities.result(_CAPABILITIES_TIMEOUT)
+
+    def _on_capabilities(self, future: Future[HostFacts]) -> None:
+        if not future.cancelled() and future.exception() is None and self._lost is None:
+            self.facts = future.result()
 
     def _await(self, future: Future[Result], check: Callable[[], None] = lambda: None) -> Result:
         while True:
@@ -254,7 +314,7 @@ class Hypervisor:
                     self._wake.wait(_TICK)
             if self._stopping or self._lost is not None:
                 raise _LostError
-            if connection.isAlive() != 1:
+            if not is_alive(connection):
                 self._lost = self._lost or "the connection is dead"
                 raise _LostError
             self._readers.check_stuck()

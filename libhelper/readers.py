@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import libvirt
 
-from libhelper.connections import Connections
+from libhelper.connections import Connections, is_alive
 from libhelper.errors import LibvirtError
 from libhelper.events import Event
 
@@ -124,6 +124,7 @@ class Readers:
         """End all threads; those that are stuck in libvirt are left behind, they are daemons."""
         with self._condition:
             self._stopping = True
+            self._open = False
             self._end_generation()
             threads = list(self._threads)
         deadline = time.monotonic() + timeout
@@ -243,7 +244,7 @@ class Readers:
             try:
                 work.result = work.run(connection)
             except Exception as error:
-                if connection.isAlive() == 1:
+                if is_alive(connection):
                     self._finish(thread, work, error)
                 else:
                     self._connections.release(connection)
@@ -292,6 +293,7 @@ class Readers:
             if not self._stopping and len(self._threads) <= self._wanted():
                 return False
             self._threads.discard(thread)
+            self._condition.notify()
             return True
 
     def _finish(

@@ -7,7 +7,7 @@ inventory: what differs is marked, and the readers fetch it, so that there is on
 Worst staleness: both parts begin again `_SHARE` of the interval after they began, so a change is fetched within the
 interval as long as a whole round takes less than the rest of it.
 
-Layer rule: imports inventory, kinds, readers, settings, watch.
+Layer rule: imports connections, inventory, kinds, readers, settings, watch.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 import libvirt
 
+from libhelper.connections import is_alive
 from libhelper.inventory import VOLUMES, Inventory, is_gone
 from libhelper.kinds import KINDS, Kind
 from libhelper.readers import Readers
@@ -302,7 +303,7 @@ class Load:
             except libvirt.libvirtError as error:
                 if is_gone(error):
                     self._inventory.remove(kind, key, (), self._generation)
-                elif connection.isAlive() != 1:
+                elif not is_alive(connection):
                     self._todo.appendleft((key, facts))
                     raise
                 else:

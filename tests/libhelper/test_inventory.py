@@ -305,6 +305,38 @@ def test_absent_hypervisor_answers_empty(started: Callable[..., Hypervisor], tmp
         hypervisor.lifecycle.start("nobody")
 
 
+def hypervisor_has_answered(hypervisor: Hypervisor, what: str) -> Callable[[], bool]:
+    """Whether a question of this name can be asked again."""
+
+    def answered() -> bool:
+        try:
+            return hypervisor.ask(what, lambda _connection: True, PATIENCE)
+        except LibvirtError:
+            return False
+
+    return answered
+
+
+def test_questions_have_a_time_budget(started: Callable[..., Hypervisor]) -> None:
+    hypervisor = started("test:///default")
+    assert hypervisor.ask("free memory", lambda connection: connection.getFreeMemory(), PATIENCE) > 0
+    gate = threading.Event()
+    with pytest.raises(LibvirtError, match="no answer in") as caught:
+        hypervisor.ask("slow", lambda _connection: gate.wait(PATIENCE), 0.05)
+    assert caught.value.is_timeout
+    with pytest.raises(LibvirtError, match="still no answer"):
+        hypervisor.ask("slow", lambda _connection: None, 0.05)
+    assert hypervisor.ask("another", lambda _connection: 1, PATIENCE) == 1
+    gate.set()
+    wait_until(hypervisor_has_answered(hypervisor, "slow"))
+    with pytest.raises(LibvirtError) as caught:
+        hypervisor.ask("missing", lambda connection: connection.lookupByName("nobody"), PATIENCE)
+    assert caught.value.is_no_domain
+    hypervisor.stop()
+    with pytest.raises(LibvirtError, match="no connection"):
+        hypervisor.ask("late", lambda _connection: None, PATIENCE)
+
+
 def test_detect(tmp_path: Path) -> None:
     absent = f"qemu+unix:///system?socket={tmp_path}/none"
     found = detect([absent, "test:///default", "nonsense", "test:///default"])
