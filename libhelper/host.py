@@ -1,6 +1,6 @@
 """What a hypervisor says of itself and its node.
 
-Layer rule: imports libvirt, connections and errors.
+Layer rule: imports libvirt, and connections of this project.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import libvirt
 
+from libhelper.connections import is_local
+
 __all__ = ["HostFacts", "NodeInfo", "qualified_name", "read_capabilities", "read_host_facts", "read_identity"]
 
 _UUID = re.compile(r"<host>\s*<uuid>([^<]+)</uuid>")
+_CGROUPS = Path("/sys/fs/cgroup")
 _RESOLVE_TIMEOUT = 1.0
 """Seconds that a name server is waited for."""
 
@@ -55,6 +59,10 @@ class HostFacts:
         node: the hardware.
         capabilities_xml, sysinfo_xml: "" where the driver has none.
         host_uuid: the UUID in the capabilities; None where there is none.
+        domain_capabilities_xml: what a guest of the default type and machine can have; "" where the driver has none.
+        storage_capabilities_xml: the kinds of storage pools; "" where the driver has none.
+        max_vcpus: processors that a guest can have at most; 0 when unknown.
+        cgroup_version: of the control groups of this machine; 0 when it has none, and for another machine.
     """
 
     driver: str = ""
@@ -65,6 +73,10 @@ class HostFacts:
     capabilities_xml: str = ""
     sysinfo_xml: str = ""
     host_uuid: str | None = None
+    domain_capabilities_xml: str = ""
+    storage_capabilities_xml: str = ""
+    max_vcpus: int = 0
+    cgroup_version: int = 0
 
 
 def read_host_facts(connection: libvirt.virConnect) -> HostFacts:
@@ -93,7 +105,17 @@ def read_capabilities(connection: libvirt.virConnect, identity: HostFacts) -> Ho
         capabilities_xml=capabilities,
         sysinfo_xml=_ask(lambda: connection.getSysinfo(0), ""),
         host_uuid=uuid.group(1) if uuid else None,
+        domain_capabilities_xml=_ask(connection.getDomainCapabilities, ""),
+        storage_capabilities_xml=_ask(connection.getStoragePoolCapabilities, ""),
+        max_vcpus=_ask(lambda: connection.getMaxVcpus(None), 0),
+        cgroup_version=_cgroup_version() if is_local(connection.getURI()) else 0,
     )
+
+
+def _cgroup_version() -> int:
+    if (_CGROUPS / "cgroup.controllers").exists():
+        return 2
+    return 1 if (_CGROUPS / "cpu").exists() else 0
 
 
 def _ask(call: Callable[[], Any], default: Any) -> Any:

@@ -37,6 +37,7 @@ from libhelper.records import (
     Record,
     Volume,
 )
+from libhelper.storagexml import VolumeConfig
 
 if TYPE_CHECKING:
     from libhelper.hypervisor import Hypervisor
@@ -296,7 +297,7 @@ class Inventory:
                         raise
                     continue
                 if volume is None or volume.document.digest != Document.digest_of(text):
-                    volume = Volume(handle.name(), handle.key(), Document(text, _unparsed))
+                    volume = Volume(handle.name(), handle.key(), Document(text, VolumeConfig.parse))
             volumes.append(volume)
         if again:
             self._volumes_read[pool] = now
@@ -362,9 +363,6 @@ def is_gone(error: libvirt.libvirtError) -> bool:
     """Whether libvirt says that the object does not exist."""
     return LibvirtError.of(error).is_gone
 
-
-def _unparsed(_text: str) -> None:
-    """The parsed form of XML that has no mapping."""
 
 
 def _document(kind: Kind, old: Document[Any] | None, text: str | None) -> Document[Any] | None:

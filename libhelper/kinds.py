@@ -18,7 +18,10 @@ import libvirt
 from libhelper.domainxml import DomainConfig
 from libhelper.errors import LibvirtError
 from libhelper.events import Event
+from libhelper.networkxml import NetworkConfig
+from libhelper.nodedevicexml import NodeDeviceConfig
 from libhelper.records import Domain, DomainState, Interface, Network, NodeDevice, NWFilter, Pool, Record
+from libhelper.storagexml import PoolConfig
 
 __all__ = ["DOMAIN", "KINDS", "DomainFacts", "Facts", "Kind"]
 
@@ -262,6 +265,7 @@ class PlainKind(Kind):
             the kind does not have this.
         inactive_flag: the flag of XMLDesc for the definition; None where there is one XML only.
         has_uuid: whether its key is a UUID.
+        parser: makes the parsed form of its XML; None for a kind without a mapping.
     """
 
     facts_class = Facts
@@ -275,6 +279,7 @@ class PlainKind(Kind):
         filters: tuple[int | None, int | None, int | None],
         inactive_flag: int | None,
         has_uuid: bool,
+        parser: Callable[[str], Any] | None = None,
     ) -> None:
         self.name = name
         self.record = record
@@ -283,6 +288,10 @@ class PlainKind(Kind):
         self._filters = filters
         self._inactive_flag = inactive_flag
         self._has_uuid = has_uuid
+        self._parser = parser
+
+    def parse(self, text: str) -> Any:
+        return None if self._parser is None else self._parser(text)
 
     def _key(self, handle: Any) -> str:
         key: str = handle.UUIDString() if self._has_uuid else handle.name()
@@ -354,6 +363,7 @@ KINDS: dict[str, Kind] = {
             ),
             libvirt.VIR_NETWORK_XML_INACTIVE,
             True,
+            NetworkConfig.parse,
         ),
         PlainKind(
             "pool",
@@ -367,8 +377,18 @@ KINDS: dict[str, Kind] = {
             ),
             libvirt.VIR_STORAGE_XML_INACTIVE,
             True,
+            PoolConfig.parse,
         ),
-        PlainKind("nodedev", NodeDevice, "listAllDevices", "nodeDeviceLookupByName", (None, None, None), None, False),
+        PlainKind(
+            "nodedev",
+            NodeDevice,
+            "listAllDevices",
+            "nodeDeviceLookupByName",
+            (None, None, None),
+            None,
+            False,
+            NodeDeviceConfig.parse,
+        ),
         PlainKind(
             "nwfilter", NWFilter, "listAllNWFilters", "nwfilterLookupByUUIDString", (None, None, None), None, True
         ),

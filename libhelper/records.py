@@ -16,12 +16,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from libhelper.domainxml import DomainConfig
     from libhelper.events import Event
     from libhelper.hypervisor import Hypervisor
+    from libhelper.networkxml import NetworkConfig
+    from libhelper.nodedevicexml import NodeDeviceConfig
+    from libhelper.storagexml import PoolConfig, VolumeConfig
 
 __all__ = [
     "Change",
@@ -148,6 +151,11 @@ class Record:
         document = self.live_document or self.defined_document
         return document.text if document else ""
 
+    def _parsed(self) -> Any:
+        """The parsed form of its XML as it is now; None when it cannot be parsed."""
+        document = self.live_document or self.defined_document
+        return document.parsed() if document else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Domain(Record):
@@ -188,6 +196,11 @@ class Domain(Record):
 class Network(Record):
     """A virtual network."""
 
+    @property
+    def config(self) -> NetworkConfig | None:
+        """What describes it now; None for XML that cannot be parsed."""
+        return cast("NetworkConfig | None", self._parsed())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volume:
@@ -201,12 +214,17 @@ class Volume:
 
     name: str
     key: str
-    document: Document[None]
+    document: Document[VolumeConfig]
 
     @property
     def xml(self) -> str:
         """Its XML."""
         return self.document.text
+
+    @property
+    def config(self) -> VolumeConfig | None:
+        """What describes it; None for XML that cannot be parsed."""
+        return self.document.parsed()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,10 +237,20 @@ class Pool(Record):
 
     volumes: tuple[Volume, ...] | None = None
 
+    @property
+    def config(self) -> PoolConfig | None:
+        """What describes it now; None for XML that cannot be parsed."""
+        return cast("PoolConfig | None", self._parsed())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeDevice(Record):
     """A device of the host."""
+
+    @property
+    def config(self) -> NodeDeviceConfig | None:
+        """What describes it now; None for XML that cannot be parsed."""
+        return cast("NodeDeviceConfig | None", self._parsed())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
