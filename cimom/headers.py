@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
+from xml.sax.saxutils import unescape
 
 from cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault
 
 __all__ = ["check_against_body", "check_request_headers"]
 
 CONTENT_TYPES = frozenset({"application/xml", "text/xml"})
+
+QUOTES = {"&quot;": '"', "&apos;": "'"}
 
 _KEY = re.compile(r'([^=,"]+)=("(?:[^"\\]|\\.)*"|[^",]*)(?:,|\Z)', re.DOTALL)
 
@@ -61,9 +64,12 @@ def check_against_body(headers: Mapping[str, str], request: Request) -> None:
         raise _mismatch("CIMProtocolVersion and PROTOCOLVERSION differ")
     if _decoded(headers["CIMMethod"]).lower() != request.operation.lower():
         raise _mismatch("CIMMethod does not name the method of the request")
-    cim_object = headers["CIMObject"]
-    # Clients differ in whether they escape: one that does not may have a % of its own in a key.
-    if not any(_names_target(text, request) for text in (_decoded(cim_object), cim_object.strip())):
+    cim_object = headers["CIMObject"].strip()
+    # Clients differ in what they escape: all, nothing (pywbem), or all but the keys (wbemcli).
+    name, dot, keys = cim_object.partition(".")
+    if not any(
+        _names_target(text, request) for text in (_decoded(cim_object), cim_object, f"{_decoded(name)}{dot}{keys}")
+    ):
         raise _mismatch("CIMObject does not name the target of the request")
 
 
@@ -106,5 +112,7 @@ def _same_key(text: str, value: RawKey | RawPath) -> bool:
     if isinstance(value, RawPath):
         return True
     if text.startswith('"'):
-        return value.text in (text[1:-1], re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL))
+        inner = text[1:-1]
+        # wbemcli puts a key into both header and XML as its user typed it, so that & has to be typed as &amp;
+        return value.text in (inner, re.sub(r"\\(.)", r"\1", inner, flags=re.DOTALL), unescape(inner, QUOTES))
     return text.strip().lower() == value.text.strip().lower()

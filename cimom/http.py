@@ -21,7 +21,7 @@ from aiohttp.http_exceptions import BadHttpMethod
 from cimom.auth import AuthenticationBusy, Authenticator
 from cimom.cimxml.decode import Request, RequestFault, decode_request
 from cimom.headers import check_against_body, check_request_headers
-from cimom.operations import Answer, Operations
+from cimom.operations import NO_QUIRKS, SFCC, WBEMCLI, Answer, Operations, Quirks
 from cimom.settings import ServerSettings
 
 __all__ = ["CIMHandler", "HTTPServer"]
@@ -32,6 +32,9 @@ Result = TypeVar("Result")
 
 ALLOWED = "POST, OPTIONS"
 CONTENT_TYPE = 'application/xml; charset="utf-8"'
+
+SERVER = "virtcim"
+"""The Server header: no versions for those who look for old ones."""
 
 WHOLE_LIMIT = 128 * 1024
 """Answers up to this many bytes are sent in one piece, with Content-Length; larger ones chunked."""
@@ -60,7 +63,7 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        headers = {}
+        headers = {"Server": SERVER}
         if isinstance(exc, BadHttpMethod):
             status, headers["Allow"] = 501, ALLOWED
         elif status == 400 and message and ("too large" in message.lower() or "too long" in message.lower()):
@@ -141,9 +144,7 @@ class CIMHandler:
                 self._readers, partial(decode_request, body, self._settings.max_elements)
             )
         check_against_body(request.headers, decoded)
-        # sfcc and wbemcli do not say who they are, but nobody else does it like this.
-        old_client = decoded.message_id == "4711" and "User-Agent" not in request.headers
-        answer = await self._answer(decoded, principal, old_client)
+        answer = await self._answer(decoded, principal, _quirks(request, decoded))
         return await self._send(request, answer, started)
 
     async def _principal(self, request: web.BaseRequest) -> str:
@@ -186,12 +187,12 @@ class CIMHandler:
             raise RequestFault(400, None, f"The request did not arrive whole: {exc}") from None
         return b"".join(parts)
 
-    async def _answer(self, decoded: Request, principal: str, old_client: bool) -> Answer:
+    async def _answer(self, decoded: Request, principal: str, quirks: Quirks) -> Answer:
         operations = self._operations
         if operations.is_quick(decoded):
-            return operations.execute(decoded, principal, old_client=old_client)
+            return operations.execute(decoded, principal, quirks)
         pool = self._changers if operations.is_change(decoded) else self._readers
-        return await self._in_thread(pool, partial(operations.execute, decoded, principal, old_client=old_client))
+        return await self._in_thread(pool, partial(operations.execute, decoded, principal, quirks))
 
     async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         if self._waiting >= self._settings.max_waiting:
@@ -205,6 +206,7 @@ class CIMHandler:
     async def _send(self, request: web.BaseRequest, answer: Answer, started: float) -> web.StreamResponse:
         size = sum(map(len, answer.pieces))
         headers = {
+            "Server": SERVER,
             "Content-Type": CONTENT_TYPE,
             "CIMOperation": "MethodResponse",
             "WBEMServerResponseTime": str(int((time.monotonic() - started) * 1_000_000)),
@@ -229,6 +231,14 @@ class CIMHandler:
         return response
 
 
+def _quirks(request: web.BaseRequest, decoded: Request) -> Quirks:
+    """sfcc and wbemcli do not say who they are, but nobody else does it like they do."""
+    if decoded.message_id != "4711" or "User-Agent" in request.headers:
+        return NO_QUIRKS
+    tokens = {token.strip().lower() for token in request.headers.get("Connection", "").split(",")}
+    return WBEMCLI if "te" in tokens else SFCC
+
+
 async def _chunks(pieces: list[bytes]) -> AsyncIterator[bytes]:
     """The pieces put together to chunks, without ever holding all of them twice."""
     start, size = 0, 0
@@ -246,7 +256,7 @@ def _busy() -> RequestFault:
 
 
 def _fault_response(fault: RequestFault) -> web.Response:
-    headers = dict(fault.headers)
+    headers = {"Server": SERVER, **fault.headers}
     if fault.cim_error is not None:
         headers["CIMError"] = fault.cim_error
     response = web.Response(status=fault.status, text=f"{fault.text}\n", headers=headers)
@@ -261,6 +271,7 @@ def _options_response() -> web.Response:
     return web.Response(
         status=200,
         headers={
+            "Server": SERVER,
             "Allow": ALLOWED,
             "Opt": 'http://www.dmtf.org/cim/mapping/http/v1.0 ; ns=73',
             "73-CIMProtocolVersion": "1.0",

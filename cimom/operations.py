@@ -22,7 +22,7 @@ from cimom.namespaces import Namespace, Namespaces
 from cimom.settings import ServerSettings
 from providers.interface import Catalog, CIMError, Instance, InstancePath, InstanceProvider, RequestContext, Status
 
-__all__ = ["Answer", "Operations"]
+__all__ = ["NO_QUIRKS", "SFCC", "WBEMCLI", "Answer", "Operations", "Quirks"]
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +38,35 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """What an operation gets: where, for whom, and its parameters by lower-case name, defaults filled in.
+class Quirks:
+    """What a client cannot read.
 
-    `old_client` is as in `Operations.execute`.
+    Attributes:
+        needs_return_value: send an empty IRETURNVALUE where an operation has no result.  sfcc ends its process
+            without it; others must not get it.
+        plain_arrays: leave out EmbeddedObject on arrays, which wbemcli takes for an error.
+        no_reference_arrays: leave out output parameters that are arrays of references, for which wbemcli would show
+            not even the return value.
     """
+
+    needs_return_value: bool = False
+    plain_arrays: bool = False
+    no_reference_arrays: bool = False
+
+
+NO_QUIRKS = Quirks()
+SFCC = Quirks(needs_return_value=True)
+WBEMCLI = Quirks(plain_arrays=True, no_reference_arrays=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What an operation gets: where, for whom, and its parameters by lower-case name, defaults filled in."""
 
     namespace: Namespace
     context: RequestContext
     parameters: Mapping[str, Any]
-    old_client: bool
+    quirks: Quirks
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -236,14 +255,12 @@ class Operations:
             operation is not None and (operation.void or operation.method == "create_instance")
         )
 
-    def execute(self, request: Request, principal: str = "", *, old_client: bool = False) -> Answer:
+    def execute(self, request: Request, principal: str = "", quirks: Quirks = NO_QUIRKS) -> Answer:
         """Carry out one operation; errors become ERROR elements.
 
         Parameters:
             principal: the authenticated user.
-            old_client: the client is sfcc or wbemcli.  sfcc ends its process when an operation without a result is
-                answered without an (empty) IRETURNVALUE, which others must not get; wbemcli cannot read
-                EmbeddedObject on arrays.
+            quirks: what the client cannot read.
         """
         tag = "METHODRESPONSE" if request.extrinsic else "IMETHODRESPONSE"
         start = (
@@ -253,7 +270,7 @@ class Operations:
         end = f"</{tag}></SIMPLERSP></MESSAGE></CIM>"
         status = 0
         try:
-            pieces = list(self._result(request, principal, old_client))
+            pieces = list(self._result(request, principal, quirks))
         except CIMError as exc:
             status = int(exc.status)
             pieces = [_error(exc).encode()]
@@ -264,18 +281,18 @@ class Operations:
             pieces = [_error(CIMError(Status.FAILED, text)).encode()]
         return Answer([start.encode(), *pieces, end.encode()], status)
 
-    def _result(self, request: Request, principal: str, old_client: bool) -> Iterable[bytes]:
+    def _result(self, request: Request, principal: str, quirks: Quirks) -> Iterable[bytes]:
         namespace = self.namespaces[request.namespace]
         context = RequestContext(namespace.name, principal, str(next(self._numbers)))
         if request.extrinsic:
-            return self._invoke(request, namespace, context)
+            return self._invoke(request, namespace, context, quirks)
         operation = _INTRINSICS.get(request.operation.lower())
         if operation is None:
             raise CIMError(Status.NOT_SUPPORTED, f"Operation {request.operation} is not supported")
-        call = _Call(namespace, context, self._parameters(operation, request), old_client)
+        call = _Call(namespace, context, self._parameters(operation, request), quirks)
         result: Iterable[bytes] = getattr(self, operation.method)(call)
         if operation.void:
-            return [b"<IRETURNVALUE></IRETURNVALUE>"] if old_client else []
+            return [b"<IRETURNVALUE></IRETURNVALUE>"] if quirks.needs_return_value else []
         return itertools.chain((b"<IRETURNVALUE>",), result, (b"</IRETURNVALUE>",))
 
     def _parameters(self, operation: _Intrinsic, request: Request) -> dict[str, Any]:
@@ -323,7 +340,8 @@ class Operations:
             wanted = None if wanted >= own.keys() else wanted.intersection(own)
         if limit is not None and len(self._classes[limit].properties) == len(own):
             limit = None
-        return TableOptions(limit, wanted, call["includeclassorigin"], call.old_client and _embedded_arrays(own))
+        plain = call.quirks.plain_arrays and _embedded_arrays(own)
+        return TableOptions(limit, wanted, call["includeclassorigin"], plain)
 
     # Instances
 
@@ -551,7 +569,7 @@ class Operations:
 
     def _classes_with_path(self, call: _Call, class_names: Iterable[str]) -> Iterator[bytes]:
         options = ClassOptions(
-            False, call["includequalifiers"], call["includeclassorigin"], call["propertylist"], call.old_client
+            False, call["includequalifiers"], call["includeclassorigin"], call["propertylist"], call.quirks.plain_arrays
         )
         start, encoder = call.namespace.path_start("CLASSPATH"), call.namespace.encoder
         for name in class_names:
@@ -571,7 +589,7 @@ class Operations:
         """GetClass (5.3.2.1)."""
         options = ClassOptions(
             call["localonly"], call["includequalifiers"], call["includeclassorigin"], call["propertylist"],
-            call.old_client,
+            call.quirks.plain_arrays,
         )
         return [call.namespace.encoder.class_element(self._class(call["classname"]).name, options).encode()]
 
@@ -582,7 +600,8 @@ class Operations:
     def enumerate_classes(self, call: _Call) -> Iterator[bytes]:
         """EnumerateClasses (5.3.2.10)."""
         options = ClassOptions(
-            call["localonly"], call["includequalifiers"], call["includeclassorigin"], old_client=call.old_client
+            call["localonly"], call["includequalifiers"], call["includeclassorigin"],
+            plain_arrays=call.quirks.plain_arrays,
         )
         for name in self._subclasses(call):
             yield call.namespace.encoder.class_element(name, options).encode()
@@ -604,7 +623,9 @@ class Operations:
 
     # Methods
 
-    def _invoke(self, request: Request, namespace: Namespace, context: RequestContext) -> Iterable[bytes]:
+    def _invoke(
+        self, request: Request, namespace: Namespace, context: RequestContext, quirks: Quirks
+    ) -> Iterable[bytes]:
         """An extrinsic method (5.4)."""
         target = request.target
         assert target is not None
@@ -631,9 +652,10 @@ class Operations:
             pieces.append(f'<RETURNVALUE PARAMTYPE="{method.return_type}"><VALUE>{value}</VALUE></RETURNVALUE>')
         for name, value in result.out.items():
             declared = method.parameters.get(name.lower())
-            if declared is None or value is None:
-                if declared is None:
-                    log.error("%s.%s gives back an unknown parameter %s", declaration.name, method.name, name)
+            if declared is None:
+                log.error("%s.%s gives back an unknown parameter %s", declaration.name, method.name, name)
+                continue
+            if value is None or (quirks.no_reference_arrays and declared.is_array and declared.type == "reference"):
                 continue
             try:
                 pieces.append(namespace.encoder.parameter(declared, value))

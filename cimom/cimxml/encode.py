@@ -58,24 +58,24 @@ class TableOptions:
         limit_class: only the properties of this class (DeepInheritance=false), or None.
         properties: lower-case names of the PropertyList, or None for all.
         class_origin: IncludeClassOrigin.
-        old_client: the client cannot read EmbeddedObject on arrays.
+        plain_arrays: leave out EmbeddedObject on arrays, for a client that cannot read it.
     """
 
     limit_class: str | None = None
     properties: frozenset[str] | None = None
     class_origin: bool = False
-    old_client: bool = False
+    plain_arrays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ClassOptions:
-    """What of a class is asked for: the parameters of GetClass, and `old_client` as in `TableOptions`."""
+    """What of a class is asked for: the parameters of GetClass, and `plain_arrays` as in `TableOptions`."""
 
     local_only: bool = True
     qualifiers: bool = True
     class_origin: bool = False
     properties: frozenset[str] | None = None
-    old_client: bool = False
+    plain_arrays: bool = False
 
 
 class Table:
@@ -160,7 +160,7 @@ class Encoder:
             if each.is_array and each.type == "reference":
                 continue  # CIM-XML has no element for it
             origin = f' CLASSORIGIN="{attribute(each.class_origin)}"' if options.class_origin else ""
-            tag, attributes = _property_tag(each, origin, options.old_client)
+            tag, attributes = _property_tag(each, origin, options.plain_arrays)
             start, end, write = self._value(each)
             lines.append(
                 (each.name, f"<{tag}{attributes}></{tag}>", f"<{tag}{attributes}>{start}", write, f"{end}</{tag}>")
@@ -290,19 +290,19 @@ class Encoder:
             target = f' REFERENCECLASS="{attribute(declared.reference_class)}"' if declared.reference_class else ""
             attributes = f' NAME="{attribute(declared.name)}"{target}{origin}'
         else:
-            tag, attributes = _property_tag(declared, origin, options.old_client)
+            tag, attributes = _property_tag(declared, origin, options.plain_arrays)
         value = ""
         if declared.default is not None and declared.type != "reference" and not declared.embedded_object:
             value = _plain_value(declared.default, declared.type)
         return f"<{tag}{attributes}>{_qualifiers(declared.qualifiers.values(), options)}{value}</{tag}>"
 
 
-def _property_tag(declared: PropertyDeclaration, origin: str, old_client: bool) -> tuple[str, str]:
+def _property_tag(declared: PropertyDeclaration, origin: str, plain_arrays: bool) -> tuple[str, str]:
     name = f' NAME="{attribute(declared.name)}"{origin}'
     if declared.type == "reference":
         return "PROPERTY.REFERENCE", name
     embedded = ""
-    if declared.embedded_object and not (old_client and declared.is_array):
+    if declared.embedded_object and not (plain_arrays and declared.is_array):
         embedded = f' EmbeddedObject="{declared.embedded_object}"'
     size = f' ARRAYSIZE="{declared.array_size}"' if declared.is_array and declared.array_size else ""
     return "PROPERTY.ARRAY" if declared.is_array else "PROPERTY", f'{name} TYPE="{declared.type}"{size}{embedded}'

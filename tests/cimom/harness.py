@@ -253,7 +253,7 @@ def _target_headers(body: bytes) -> dict[str, str]:
 def quote(text: str) -> str:
     """%-escaped as DSP0200 wants CIM headers."""
     return "".join(
-        chr(byte) if chr(byte).isalnum() and byte < 128 or chr(byte) in "_-" else f"%{byte:02X}"
+        chr(byte) if (chr(byte).isalnum() and byte < 128) or chr(byte) in "_-" else f"%{byte:02X}"
         for byte in text.encode()
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from collections.abc import Callable
 from typing import Any
@@ -221,11 +222,9 @@ def test_body_limits(make_server: Callable[..., RunningServer]) -> None:
 
 def test_header_limits(server: RunningServer) -> None:
     for headers in ({"X-Long": "x" * 100_000}, {f"X-{n}": "x" for n in range(5000)}):
-        with RawClient(server.port) as client:
-            try:
-                assert client.post(SYSTEMS, headers).status in {400, 431}
-            except ConnectionError:
-                pass
+        # The server closes without reading all of it, which may reset the connection.
+        with RawClient(server.port) as client, contextlib.suppress(ConnectionError):
+            assert client.post(SYSTEMS, headers).status in {400, 431}
 
 
 def test_large_body_is_taken(raw: RawClient) -> None:

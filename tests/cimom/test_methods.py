@@ -36,7 +36,7 @@ def given(toy: Toy) -> dict[str, Any]:
 
 
 def test_every_type_from_pywbem(connection: pywbem.WBEMConnection, toy: Toy) -> None:
-    path = pywbem.CIMInstanceName("Toy_System", {"CreationClassName": "Toy_System", "Name": "plain"}, namespace="root/toy")
+    path = pywbem.CIMInstanceName("Toy_System", PLAIN_PATH.keys, namespace="root/toy")
     embedded = pywbem.CIMInstance("Toy_Setting", {"InstanceID": "a&b", "Weight": pywbem.Uint32(5), "Words": ["x", "<"]})
     code, out = connection.InvokeMethod(
         "change", path, state=pywbem.Uint16(3), Timeout=pywbem.CIMDateTime(timedelta(seconds=5)), Force=True,
@@ -98,7 +98,10 @@ def test_parameter_forms(raw: RawClient, toy: Toy, name: str, xml: str, expected
     assert given(toy)[name[0].upper() + name[1:]] == expected
 
 
-SETTING = '<INSTANCE CLASSNAME="toy_setting"><PROPERTY NAME="instanceid" TYPE="string"><VALUE>{}</VALUE></PROPERTY>{}</INSTANCE>'
+SETTING = (
+    '<INSTANCE CLASSNAME="toy_setting">'
+    '<PROPERTY NAME="instanceid" TYPE="string"><VALUE>{}</VALUE></PROPERTY>{}</INSTANCE>'
+)
 
 
 @pytest.mark.parametrize(

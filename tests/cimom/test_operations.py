@@ -23,7 +23,7 @@ def status_of(raw: RawClient, operation: str, **parameters: str) -> Status | int
 
 
 def test_all_types(connection: pywbem.WBEMConnection) -> None:
-    path = pywbem.CIMInstanceName("Toy_System", {"CreationClassName": "Toy_System", "Name": "typed"}, namespace="root/toy")
+    path = pywbem.CIMInstanceName("Toy_System", {"CreationClassName": "Toy_System", "Name": "typed"})
     instance = connection.GetInstance(path)
     for name, expected in ALL_TYPES.items():
         got = instance[name]
