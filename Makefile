@@ -20,6 +20,9 @@ PYTEST_ARGS ?=
 
 include cmpi/build.mk
 
+# A test that hangs shows after five minutes where it does.
+PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300
+
 .PHONY: help setup run test test-all lint format bench clean
 
 help:
@@ -63,16 +66,17 @@ run: $(VENV)/.stamp-run
 lint: $(VENV)/.stamp-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p tests.bed -p bench
 
 format: $(VENV)/.stamp-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 test: lint
-	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
+	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
 
 test-all: lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 bench: $(VENV)/.stamp-test
 	$(BIN)/python -m bench $(if $(N),--sizes $(N))
