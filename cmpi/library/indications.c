@@ -104,7 +104,7 @@ static bool deliver(struct reader *reader)
     char *name, *ns, *class_name;
     if (!take_array(reader, &count) || count != 5 || !take_uint(reader, ANSWER_INDICATION, &kind) ||
         kind != ANSWER_INDICATION || !take_text(reader, &name) || !take_text(reader, &ns) ||
-        !take_text(reader, &class_name))
+        !take_text(reader, &class_name) || !*class_name)
         return false;
     bool good = true;
     pthread_mutex_lock(&delivery_lock);

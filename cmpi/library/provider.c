@@ -89,7 +89,7 @@ static bool take_shape(struct reader *reader, struct call *call)
     char *ns, *class_name, *name;
     size_t count, parts;
     if (!take_uint(reader, SHAPES_MAX, &number) || number != call->shape_count || !take_text(reader, &ns) ||
-        !take_text(reader, &class_name) || !take_array(reader, &count))
+        !take_text(reader, &class_name) || !*class_name || !take_array(reader, &count))
         return false;
     struct shape *shapes = realloc(call->shapes, (call->shape_count + 1) * sizeof *shapes);
     if (!shapes)
@@ -108,7 +108,7 @@ static bool take_shape(struct reader *reader, struct call *call)
     shape.class_name = store(&at, class_name);
     size_t keys = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!take_array(reader, &parts) || parts != 3 || !take_text(reader, &name) ||
+        if (!take_array(reader, &parts) || parts != 3 || !take_text(reader, &name) || !*name ||
             !take_uint(reader, UINT16_MAX, &type) || !is_known_type(type) || !take_uint(reader, UINT8_MAX, &flags)) {
             free(shape.names);
             return false;
@@ -213,7 +213,7 @@ static bool take_out(struct reader *reader, struct call *call)
     char *name;
     uint64_t type;
     CMPIData data;
-    if (!call->out || !take_text(reader, &name) || !take_uint(reader, UINT16_MAX, &type) || !is_known_type(type) ||
+    if (!call->out || !take_text(reader, &name) || !*name || !take_uint(reader, UINT16_MAX, &type) || !is_known_type(type) ||
         !take_value(reader, &call->scope, (CMPIType)type, &data))
         return false;
     if (!(data.state & CMPI_nullValue))

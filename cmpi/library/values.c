@@ -265,7 +265,7 @@ static bool take_named(struct reader *reader, const struct scope *scope, int dep
 {
     size_t count;
     uint64_t type;
-    return take_array(reader, &count) && count == 3 && take_text(reader, name) &&
+    return take_array(reader, &count) && count == 3 && take_text(reader, name) && **name &&
            take_uint(reader, UINT16_MAX, &type) && is_known_type(type) &&
            take_nested(reader, scope, (CMPIType)type, depth, data);
 }
@@ -275,7 +275,7 @@ static CMPIObjectPath *take_path(struct reader *reader, const struct scope *scop
 {
     size_t keys;
     char *ns, *class_name, *name;
-    if (!take_text_or_null(reader, &ns) || !take_text(reader, &class_name) || !take_array(reader, &keys))
+    if (!take_text_or_null(reader, &ns) || !take_text(reader, &class_name) || !*class_name || !take_array(reader, &keys))
         return NULL;
     CMPIObjectPath *path = scope->broker->eft->newObjectPath(scope->broker, ns ? ns : scope->ns, class_name, NULL);
     for (size_t i = 0; path && i < keys; i++) {
@@ -379,7 +379,7 @@ static bool take_nested(struct reader *reader, const struct scope *scope, CMPITy
         return data->value.ref != NULL;
     case CMPI_instance: {
         char *class_name;
-        if (item.kind != ITEM_ARRAY || item.number != 2 || !take_text(reader, &class_name))
+        if (item.kind != ITEM_ARRAY || item.number != 2 || !take_text(reader, &class_name) || !*class_name)
             return false;
         data->value.inst = take_properties(reader, scope, class_name, depth + 1);
         return data->value.inst != NULL;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +136,3 @@ class Broker:
         _, errors = self.process.communicate(timeout=30)
         assert self.process.returncode == 0, errors
         assert not errors
-
-
-def names(properties: Iterable[str] | None) -> Node:
-    """A property list."""
-    return None if properties is None else tuple(properties)
