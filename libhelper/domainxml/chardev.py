@@ -25,7 +25,6 @@ class CharacterSource(Mapped):
     source_master = Text("source/@master")
     source_slave = Text("source/@slave")
     source_tls = YesNo("source/@tls")
-    source_address = Text("source/@address")
     source_bind_host = Text("source[@mode='bind']/@host")
     source_bind_service = Text("source[@mode='bind']/@service")
     source_connect_host = Text("source[@mode='connect']/@host")

@@ -20,7 +20,6 @@ class Filesystem(VirtioOptions, Device):
     dmode = Text("@dmode")
     driver_type = Text("driver/@type")
     driver_format = Text("driver/@format")
-    driver_name = Text("driver/@name")
     driver_wrpolicy = Text("driver/@wrpolicy")
     driver_queue = Int("driver/@queue")
     binary_path = Text("binary/@path")

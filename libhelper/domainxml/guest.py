@@ -90,12 +90,6 @@ class Boot(Mapped):
     os_bios_reboot_timeout = Int("os/bios/@rebootTimeout")
 
 
-class Capability(Mapped):
-    """A capability of a container, such as `<mknod state='on'/>`."""
-
-    state = OnOff("@state")
-
-
 class Features(Mapped):
     """`<features>`.  A feature that is an element only reads True when the element is there."""
 
@@ -448,14 +442,16 @@ class SysinfoEntry(Mapped):
 
 
 class Sysinfo(Mapped):
-    """`<sysinfo>` of SMBIOS.  The contents of firmware configuration entries are not held, their names are."""
+    """`<sysinfo>` of SMBIOS.
+
+    OEM strings and the contents of firmware configuration entries are not held: guests are given credentials that way.
+    """
 
     sysinfo_type = Text("sysinfo/@type")
     sysinfo_bios_entries = Items("sysinfo[@type='smbios']/bios/entry", SysinfoEntry)
     sysinfo_system_entries = Items("sysinfo[@type='smbios']/system/entry", SysinfoEntry)
     sysinfo_base_board_entries = Items("sysinfo[@type='smbios']/baseBoard/entry", SysinfoEntry)
     sysinfo_chassis_entries = Items("sysinfo[@type='smbios']/chassis/entry", SysinfoEntry)
-    sysinfo_oem_strings = Texts("sysinfo[@type='smbios']/oemStrings/entry")
     sysinfo_fwcfg_names = Texts("sysinfo[@type='fwcfg']/entry/@name", writable=False)
 
 

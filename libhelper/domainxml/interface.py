@@ -66,7 +66,6 @@ class Bandwidth(Mapped):
     bandwidth_inbound_burst = Int("bandwidth/inbound/@burst")
     bandwidth_outbound_average = Int("bandwidth/outbound/@average")
     bandwidth_outbound_peak = Int("bandwidth/outbound/@peak")
-    bandwidth_outbound_floor = Int("bandwidth/outbound/@floor")
     bandwidth_outbound_burst = Int("bandwidth/outbound/@burst")
 
 

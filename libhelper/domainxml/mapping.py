@@ -70,6 +70,8 @@ _LONGEST_LOGGED = 80
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _NUMBER = re.compile(r"[ \t\r\n]*([+-]?[0-9]{1,20})[ \t\r\n]*", re.ASCII)
 _STEP = re.compile(r"([^\[\]@/]+)(?:\[@([^=\]]+)='([^']*)'\])?")
+# Attributes that `Attributes` leaves out wherever they occur: what a device of tomorrow may call a password.
+_SECRET = re.compile(r"pass(?:w|phrase)", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -602,9 +604,9 @@ class Attributes(Field[Mapping[str, str]]):
         key: tuple[Any, ...] = tuple(element.items())
         known = _attribute_sets.get(key)
         if known is None:
-            known = FrozenDict({sys.intern(name): sys.intern(value) for name, value in key})
+            known = FrozenDict({sys.intern(name): sys.intern(value) for name, value in key if not _SECRET.search(name)})
             if len(_attribute_sets) < SHARED_ATTRIBUTE_SETS:
-                _attribute_sets[tuple(known.items())] = known
+                _attribute_sets[key] = known
         return known
 
     def encode(self, value: Any) -> dict[str, str] | None:
