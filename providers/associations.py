@@ -42,6 +42,9 @@ class Role:
 class Relation(Association):
     """An association between elements of one platform.
 
+    A class can have elements of several types (the settings of guests, and those that show what a pool can give):
+    those whose type is not declared at an end are not associated there.
+
     Parameters:
         site: what there is to serve.
         base: the name of the association class without the prefix.
@@ -67,14 +70,15 @@ class Relation(Association):
         self._platforms = {class_of(platform.prefix, base): platform for platform in site.platforms}
         self.class_names = tuple(self._platforms)
         self._left_types = left.types
+        self._right_types = right.types
         self._steps = (to_right, to_left)
         self._properties = properties
 
     def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
-        return self._steps[0](left)
+        return self._steps[0](left) if isinstance(left, self._left_types) else ()
 
     def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
-        return self._steps[1](right)
+        return self._steps[1](right) if isinstance(right, self._right_types) else ()
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         platform = self._platforms.get(class_name)

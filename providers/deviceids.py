@@ -62,19 +62,21 @@ def device_entries(config: DomainConfig, is_taken: Callable[[str], bool]) -> dic
         config: the domain XML.
         is_taken: tells whether an identifier is in use already, outside of this guest.
     """
-    found = sorted(_candidates(config), key=lambda candidate: _ORDER[candidate[0]])
     entries: dict[str, DeviceEntry] = {}
-    for kind, wanted, device, ordinal in found:
+    for kind, wanted, device, ordinal in _candidates(config):
         identifier = wanted
         number = 1
         while identifier in entries or is_taken(identifier):
             number += 1
             identifier = f"{wanted}#{number}"
         entries[identifier] = DeviceEntry(kind, identifier, device, ordinal)
-    return entries
+    return dict(sorted(entries.items(), key=lambda item: _ORDER[item[1].kind]))
 
 
 _ORDER = {kind: place for place, kind in enumerate(Kind)}
+
+_NO_DEVICES = frozenset({"audio", "redirfilter"})
+"""Elements beside the devices that say how the host serves other devices; the guest sees nothing of them."""
 
 _Candidate = tuple[Kind, str, Any, int]
 
@@ -84,6 +86,8 @@ def _candidates(config: DomainConfig) -> Iterator[_Candidate]:
     yield Kind.PROCESSOR, PROCESSOR_ID, config, 0
     ordinals: dict[str, int] = {}
     for device in config.devices:
+        if device.tag in _NO_DEVICES or (isinstance(device, domainxml.MemBalloon) and device.model == "none"):
+            continue
         ordinal = ordinals.get(device.tag, 0)
         ordinals[device.tag] = ordinal + 1
         yield from _named(device, ordinal)

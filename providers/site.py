@@ -119,6 +119,9 @@ class Guest(_Memo):
         self.condition = system_state(domain, platform)
         self.namesakes = namesakes
 
+    def __repr__(self) -> str:
+        return f"<guest {self.name!r} of {self.hypervisor.uri}>"
+
     @property
     def state(self) -> Configuration | None:
         """The configuration in which the guest is now; None when its XML could not be read."""
@@ -194,7 +197,7 @@ class _Roster:
                          domain.name, domain.hypervisor.uri, served.hypervisor.uri, self._platform.prefix)
 
 
-class Site:
+class Site(_Memo):
     """The hypervisors that are served, each under its platform.
 
     Parameters:
@@ -205,6 +208,7 @@ class Site:
 
     def __init__(self, members: Iterable[tuple[Platform, Hypervisor]], platforms: Iterable[Platform],
                  settings: ProviderSettings | None = None) -> None:
+        super().__init__()
         self.settings = settings or ProviderSettings()
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import ParseError, fromstring
 
 from libhelper.domainxml import Disk, Filesystem
 
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from providers.site import Guest
 
 __all__ = ["StorageMap", "StorageMaps", "capacity_of", "pool_of", "storage_of"]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -73,26 +69,21 @@ def _same(one: Pool, other: Pool) -> bool:
 def _mapped(pools: Iterable[Pool], epoch: int) -> StorageMap:
     storage = StorageMap(epoch)
     for pool in pools:
-        try:
-            _add(storage, pool)
-        except ParseError as error:
-            _log.warning("the XML of storage pool %r cannot be read: %s", pool.name, error)
+        _add(storage, pool)
     return storage
 
 
 def _add(storage: StorageMap, pool: Pool) -> None:
-    target = fromstring(pool.xml).findtext("target/path") if pool.xml else None
-    if target:
-        storage.directories.setdefault(posixpath.normpath(target), pool.name)
+    config = pool.config
+    if config is not None and config.target_path:
+        storage.directories.setdefault(posixpath.normpath(config.target_path), pool.name)
     for volume in pool.volumes or ():
-        described = fromstring(volume.xml)
-        path = described.findtext("target/path") or volume.key
-        if path:
-            storage.pools[path] = pool.name
-            storage.paths[pool.name, volume.name] = path
-            capacity = described.findtext("capacity")
-            if capacity and capacity.strip().isdigit():
-                storage.capacities[path] = int(capacity)
+        described = volume.config
+        path = (described and described.target_path) or volume.key
+        storage.pools[path] = pool.name
+        storage.paths[pool.name, volume.name] = path
+        if described is not None and described.capacity is not None:
+            storage.capacities[path] = described.capacity
 
 
 def storage_of(guest: Guest) -> StorageMap:

@@ -132,7 +132,6 @@ COMMON = PropertyTable(
     attribute("EnabledState", "enabled_state", source="domain state"),
     constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable: devices follow their guest"),
     constant("TransitioningToState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
-    constant("EnabledDefault", int(EnabledState.ENABLED), "always Enabled: devices start with their guest"),
     Property("HealthState", _health, "contact with the hypervisor"),
     Property("OperationalStatus", _operational_status, "domain state"),
 )

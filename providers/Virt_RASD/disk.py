@@ -131,7 +131,7 @@ DiskSetting.table = PropertyTable(
     Property("MountPoint", _of(None, "target_dir"), f"domain XML {Filesystem.field_path('target_dir')}", writable=True),
     Property("EmulatedType", _emulated_type, f"domain XML {Disk.field_path('device')}", writable=True),
     _field("BusType", "target_bus"),
-    _field("DriverName", "driver_name", "driver_name"),
+    _field("DriverName", "driver_name"),
     _field("DriverType", "driver_type", "driver_type"),
     _field("DriverCache", "driver_cache"),
     _field("AccessMode", None, "accessmode"),

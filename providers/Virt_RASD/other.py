@@ -108,8 +108,12 @@ def _memory_or(value: Any) -> Any:
     return lambda setting: setting.device.target_size if isinstance(setting.device, MemoryDevice) else value
 
 
+def _memory_units(setting: OtherSetting) -> str | None:
+    return _KIBIBYTES if isinstance(setting.device, MemoryDevice) else None
+
+
 def _units(setting: OtherSetting) -> str:
-    return _KIBIBYTES if isinstance(setting.device, MemoryDevice) else COUNT
+    return _memory_units(setting) or COUNT
 
 
 OtherSetting.table = PropertyTable(
@@ -119,7 +123,7 @@ OtherSetting.table = PropertyTable(
     Property("OtherResourceType", _other_type, "name of the domain XML element, where ResourceType is Other"),
     Property("ResourceSubType", _sub_type, "domain XML @model, @type, target/@type or @mode of the device"),
     Property("Address", _address, "domain XML source of the device"),
-    Property("AllocationUnits", _units, "unit of VirtualQuantity"),
+    Property("AllocationUnits", _memory_units, "unit of VirtualQuantity of a memory device"),
     Property("VirtualQuantityUnits", _units, "unit of VirtualQuantity"),
     Property("VirtualQuantity", _memory_or(1), f"domain XML {MemoryDevice.field_path('target_size')}; 1 otherwise"),
     Property("ConsumerVisibility",

@@ -33,8 +33,8 @@ def _limit(setting: ProcessorSetting) -> int | None:
     return int(quota * 100 * (config.vcpu_current or 1) // (config.cputune_period or _DEFAULT_PERIOD))
 
 
-def _units(setting: ProcessorSetting) -> str:
-    return COUNT if _limit(setting) is None else "percent"
+def _units(setting: ProcessorSetting) -> str | None:
+    return None if _limit(setting) is None else "percent"
 
 
 def _mapping(setting: ProcessorSetting) -> int | None:

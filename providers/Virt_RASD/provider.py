@@ -18,7 +18,7 @@ from providers.Virt_RASD.memory import MemorySetting
 from providers.Virt_RASD.network import NetworkSetting
 from providers.Virt_RASD.other import OtherSetting
 from providers.Virt_RASD.processor import ProcessorSetting
-from providers.Virt_RASD.setting import ResourceSetting, settings_of
+from providers.Virt_RASD.setting import ResourceSetting, resource_settings_of
 
 __all__ = ["SETTING_TYPES", "ResourceSettingProvider"]
 
@@ -49,12 +49,7 @@ class ResourceSettingProvider(ElementProvider):
         if not guests:
             name = instance_id.partition("/")[0]
             raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id}): {no_such_domain(name)}")
-        candidates = [
-            setting
-            for guest in guests
-            for configuration in guest.configurations
-            for setting in settings_of(configuration, element)
-        ]
+        candidates = [setting for guest in guests for setting in resource_settings_of(guest, element)]
         folded = instance_id.casefold()
         for setting in sorted(candidates, key=lambda setting: setting.instance_id != instance_id):
             if setting.instance_id.casefold() == folded:

@@ -8,12 +8,21 @@ from typing import Any, ClassVar
 from platforms.base import Platform
 from providers.base import Element, class_of, each
 from providers.deviceids import DeviceEntry, Kind
-from providers.interface import Instance
 from providers.properties import Property, PropertyTable, attribute, constant
 from providers.site import Configuration, Guest, Site
 from providers.Virt_RASD.placement import address_on_parent, parent_of
 
-__all__ = ["ADDRESS", "COMMON", "COUNT", "OTHER", "PLACED", "ResourceSetting", "setting_for", "settings_of"]
+__all__ = [
+    "ADDRESS",
+    "COMMON",
+    "COUNT",
+    "OTHER",
+    "PLACED",
+    "ResourceSetting",
+    "resource_settings_of",
+    "setting_for",
+    "settings_of",
+]
 
 OTHER = 1
 """ResourceType Other."""
@@ -54,10 +63,7 @@ class ResourceSetting(Element):
 
     @classmethod
     def all_of(cls, site: Site, platform: Platform) -> Iterable[ResourceSetting]:
-        return each(
-            (configuration for guest in site.guests(platform) for configuration in guest.configurations),
-            lambda configuration: settings_of(configuration, cls),
-        )
+        return each(site.guests(platform), lambda guest: resource_settings_of(guest, cls))
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -92,9 +98,11 @@ def setting_for(configuration: Configuration, identifier: str) -> ResourceSettin
     return configuration.memo(_Settings, _Settings).by_identifier.get(identifier)
 
 
-def resource_settings_of(guest: Guest) -> Iterable[Instance]:
-    """The settings of a guest in all its configurations."""
-    return (setting for configuration in guest.configurations for setting in settings_of(configuration))
+def resource_settings_of(guest: Guest, setting_type: type[Element]) -> Sequence[ResourceSetting]:
+    """The settings of one type of a guest, in all its configurations."""
+    return [
+        setting for configuration in guest.configurations for setting in settings_of(configuration, setting_type)
+    ]
 
 
 def _parent(setting: ResourceSetting) -> str | None:

@@ -1,0 +1,182 @@
+"""Sites made of recorded domain XML, for what no driver on this machine can produce (Xen, lost connections, odd XML).
+
+The records, their XML and everything above them are the real ones; only the connection to libvirt is not there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from libhelper.domainxml import DomainConfig
+from libhelper.host import HostFacts
+from libhelper.records import Document, Domain, DomainState, Pool, Volume
+from libhelper.storagexml import PoolConfig, VolumeConfig
+from platforms.base import Platform
+from platforms.registry import load_platforms
+from providers.interface import Catalog, Instance, InstanceProvider, RequestContext
+from providers.site import ProviderSettings, Site
+from registration.catalog import build_catalog
+
+DOMAINS = Path(__file__).parent.parent / "data" / "domains"
+CONTEXT = RequestContext("root/virt")
+PLATFORMS = load_platforms(())
+_revisions = itertools.count(1)
+
+
+@dataclass
+class RecordedInventory:
+    """What an inventory offers to the providers."""
+
+    revision: int = 0
+    held: list[Domain] = field(default_factory=list)
+    held_pools: list[Pool] = field(default_factory=list)
+
+    def domains(self) -> list[Domain]:
+        return sorted(self.held, key=lambda domain: domain.name)
+
+    def pools(self) -> list[Pool]:
+        return list(self.held_pools)
+
+    def domain_by_uuid(self, uuid: str) -> Domain | None:
+        return next((domain for domain in self.held if domain.uuid == uuid), None)
+
+    def wait_for(self, predicate: Callable[[Any], bool], timeout: float) -> bool:
+        return predicate(self)
+
+
+@dataclass(eq=False)
+class RecordedHypervisor:
+    """What a hypervisor offers to the providers."""
+
+    uri: str
+    driver: str
+    inventory: RecordedInventory = field(default_factory=RecordedInventory)
+    lifecycle: Any = None
+    read_only: bool = False
+    connected: bool = True
+    hostname: str = "node"
+    fqdn: str = "node.example.org"
+    hypervisor_version: tuple[int, int, int] = (7, 2, 0)
+    facts: HostFacts = field(default_factory=HostFacts)
+
+    def put(self, xml: str, **changes: Any) -> Domain:
+        """Take in a domain, in place of one of the same name; `changes` are attributes of the record."""
+        config = DomainConfig.parse(xml)
+        active = bool(changes.get("active", False))
+        document = Document(xml, DomainConfig.parse)
+        attributes: dict[str, Any] = {
+            "hypervisor": self,
+            "name": config.name or "",
+            "uuid": config.uuid or "",
+            "active": active,
+            "persistent": True,
+            "autostart": False,
+            "contact": True,
+            "id": 1 if active else None,
+            "state": DomainState.RUNNING if active else DomainState.SHUTOFF,
+            "reason": 0,
+            "has_managed_save": False,
+            "has_snapshots": False,
+            "state_changed": None,
+            "live_document": document if active else None,
+            "defined_document": document,
+            "revision": next(_revisions),
+        }
+        domain = Domain(**{**attributes, **changes})
+        held = self.inventory.held
+        held[:] = [other for other in held if other.name != domain.name]
+        held.append(domain)
+        self.inventory.revision = domain.revision
+        return domain
+
+    def put_pool(self, name: str, target: str, volumes: Iterable[tuple[str, int]] | None) -> None:
+        """Take in a storage pool of type dir with volumes of a name and a capacity in bytes."""
+        xml = f"<pool type='dir'><name>{name}</name><target><path>{target}</path></target></pool>"
+        document = Document(xml, PoolConfig.parse)
+        held = None if volumes is None else tuple(
+            Volume(volume, f"{target}/{volume}", Document(
+                f"<volume><name>{volume}</name><capacity unit='bytes'>{capacity}</capacity>"
+                f"<target><path>{target}/{volume}</path></target></volume>", VolumeConfig.parse))
+            for volume, capacity in volumes
+        )
+        pool = Pool(
+            hypervisor=self, name=name, uuid=name, active=True, persistent=True, autostart=True,  # type: ignore[arg-type]
+            contact=True, revision=next(_revisions), live_document=document, defined_document=document, volumes=held,
+        )
+        self.inventory.held_pools = [other for other in self.inventory.held_pools if other.name != name] + [pool]
+        self.inventory.revision = pool.revision
+
+
+class Served:
+    """A site with its catalog, and short ways to ask it."""
+
+    def __init__(self, members: Iterable[tuple[Platform, Any]], settings: ProviderSettings | None = None) -> None:
+        self.site = Site(members, PLATFORMS, settings)
+        self.catalog: Catalog = build_catalog(self.site)
+        self.providers: dict[str, InstanceProvider] = {
+            name: provider for provider in self.catalog.namespaces["root/virt"] for name in provider.class_names
+        }
+
+    def instances(self, class_name: str) -> list[Instance]:
+        return list(self.providers[class_name].instances(class_name, CONTEXT))
+
+    def everything(self) -> list[Instance]:
+        return [instance for class_name in self.providers for instance in self.instances(class_name)]
+
+    def get(self, class_name: str, **keys: Any) -> Instance:
+        return self.providers[class_name].get_instance(class_name, keys, CONTEXT)
+
+    def guest(self, name: str, prefix: str = "KVM") -> dict[str, Any]:
+        class_name = f"{prefix}_ComputerSystem"
+        return dict(self.get(class_name, CreationClassName=class_name, Name=name).properties())
+
+    def device(self, base: str, guest: str, identifier: str, prefix: str = "KVM") -> dict[str, Any]:
+        class_name = f"{prefix}_{base}"
+        keys = {"SystemCreationClassName": f"{prefix}_ComputerSystem", "SystemName": guest,
+                "CreationClassName": class_name, "DeviceID": f"{guest}/{identifier}"}
+        return dict(self.get(class_name, **keys).properties())
+
+    def setting(self, base: str, guest: str, identifier: str, prefix: str = "KVM") -> dict[str, Any]:
+        class_name = f"{prefix}_{base}ResourceAllocationSettingData"
+        return dict(self.get(class_name, InstanceID=f"{guest}/{identifier}").properties())
+
+    def vssd(self, guest: str, prefix: str = "KVM") -> dict[str, Any]:
+        return dict(self.get(f"{prefix}_VirtualSystemSettingData", InstanceID=f"{prefix}:{guest}").properties())
+
+    def identifiers(self, class_name: str) -> list[Any]:
+        return [instance.identity for instance in self.instances(class_name)]
+
+
+def platform(prefix: str) -> Platform:
+    """The platform with this prefix."""
+    found = PLATFORMS.by_prefix(prefix)
+    assert found is not None
+    return found
+
+
+def hypervisor(prefix: str = "KVM", name: str = "system") -> RecordedHypervisor:
+    """An empty hypervisor of a platform."""
+    return RecordedHypervisor(f"{prefix.lower()}:///{name}", platform(prefix).drivers[0])
+
+
+def domain_xml(name: str, devices: str = "", *, rest: str = "", kind: str = "kvm", uuid: str | None = None) -> str:
+    """A small domain."""
+    uuid = uuid or f"00000000-0000-4000-8000-{crc32(name.encode()):012d}"
+    return (
+        f"<domain type='{kind}'><name>{name}</name><uuid>{uuid}</uuid><memory unit='KiB'>65536</memory>"
+        f"<vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>{rest}"
+        f"<devices>{devices}</devices></domain>"
+    )
+
+
+def served(prefix: str, *xmls: str, **changes: Any) -> Served:
+    """A site with one hypervisor that holds these domains."""
+    host = hypervisor(prefix)
+    for xml in xmls:
+        host.put(xml, **changes)
+    return Served([(platform(prefix), host)])

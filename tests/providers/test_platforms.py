@@ -1,0 +1,98 @@
+"""The registry of platforms: built-in ones, plugins, broken plugins."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import pytest
+
+from platforms.base import BusDefaults, Feature, Platform, PlatformError
+from platforms.registry import GROUP, Registry, load_platforms
+from providers.site import Site
+from registration.catalog import build_catalog
+from tests.providers.recorded import Served, domain_xml, hypervisor
+
+
+def plugin_platform(prefix: str, *drivers: str) -> Platform:
+    return Platform(prefix, prefix, drivers, (), ("x",), ("hvm",), Feature(0), BusDefaults(disk="virtio"))
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = ModuleType("virtcim_test_plugins")
+    module.BHYVE = plugin_platform("Bhyve", "bhyve")  # type: ignore[attr-defined]
+    module.DOUBLE = plugin_platform("kvm", "QEMU")  # type: ignore[attr-defined]
+    module.NOTHING = object()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def entry(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name, value, GROUP)
+
+
+def test_built_in_platforms_are_found_in_a_source_tree() -> None:
+    assert load_platforms(()).prefixes == ("KVM", "Xen", "LXC", "Test")
+
+
+def test_built_in_platforms_are_not_doubled_when_installed() -> None:
+    installed = [entry("kvm", "platforms.kvm:PLATFORM"), entry("test", "platforms.test:PLATFORM")]
+    assert len(load_platforms(installed)) == 4
+
+
+def test_plugins(plugins: ModuleType) -> None:
+    registry = load_platforms([entry("bhyve", "virtcim_test_plugins:BHYVE")])
+    assert registry.prefixes == ("KVM", "Xen", "LXC", "Test", "Bhyve")
+    assert registry.by_driver("BHYVE") is plugins.BHYVE
+    assert registry.by_prefix("bhyve") is plugins.BHYVE
+
+
+@pytest.mark.parametrize(("value", "said"), [
+    ("virtcim_no_such_module:PLATFORM", "cannot be loaded: ModuleNotFoundError"),
+    ("virtcim_test_plugins:MISSING", "cannot be loaded: AttributeError"),
+    ("virtcim_test_plugins:NOTHING", "names a object and no Platform"),
+    ("virtcim_test_plugins:DOUBLE", "platform prefix kvm is taken already"),
+    ("virtcim_test_exit:PLATFORM", "cannot be loaded: SystemExit"),
+])
+def test_broken_plugins_are_reported_and_skipped(
+    plugins: ModuleType, caplog: pytest.LogCaptureFixture, tmp_path: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str,
+) -> None:
+    (tmp_path / "virtcim_test_exit.py").write_text("raise SystemExit(1)")  # type: ignore[operator]
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with caplog.at_level(logging.WARNING):
+        registry = load_platforms([entry("aaa", value), entry("bhyve", "virtcim_test_plugins:BHYVE")])
+    assert registry.prefixes == ("KVM", "Xen", "LXC", "Test", "Bhyve")
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("prefix", ["", "A_B", "CIM", "virt", "Platform", "1x", "a b"])
+def test_impossible_prefixes(prefix: str) -> None:
+    with pytest.raises(PlatformError):
+        plugin_platform(prefix, "driver")
+
+
+def test_a_platform_needs_a_driver() -> None:
+    with pytest.raises(PlatformError):
+        plugin_platform("X")
+
+
+@pytest.mark.parametrize(("driver", "prefix"), [("QEMU", "KVM"), ("LXC", "LXC"), ("Xen", "Xen"), ("Test", "Test"),
+                                                ("TEST", "Test"), ("VMware", None)])
+def test_platform_of_a_driver(driver: str, prefix: str | None) -> None:
+    found = load_platforms(()).by_driver(driver)
+    assert (found.prefix if found else None) == prefix
+
+
+def test_a_plugin_gets_all_classes_without_a_provider_of_its_own(plugins: ModuleType) -> None:
+    host = hypervisor()
+    host.put(domain_xml("g", kind="bhyve"))
+    registry = Registry([plugins.BHYVE])
+    site = Site([(plugins.BHYVE, host)], registry)  # type: ignore[list-item]
+    catalog = build_catalog(site)
+    names = {name for provider in catalog.namespaces["root/virt"] for name in provider.class_names}
+    expected = {name.replace("KVM_", "Bhyve_") for name in Served([]).providers if name.startswith("KVM_")}
+    assert names == expected

@@ -1,0 +1,133 @@
+"""Several hypervisors, absent ones, changes, and guests that are broken."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from providers.site import Guest, ProviderSettings, Site
+from registration.catalog import build_catalog
+from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
+
+
+def test_absent_hypervisors_have_no_instances() -> None:
+    site = Served([])
+    assert site.everything() == []
+    for association in site.catalog.associations["root/virt"]:
+        for class_name in association.class_names:
+            assert list(association.sources(class_name, CONTEXT)) == []
+
+
+def test_a_hypervisor_that_never_answered_has_no_host() -> None:
+    host = hypervisor()
+    host.fqdn = host.hostname = ""
+    host.connected = False
+    assert Served([(platform("KVM"), host)]).everything() == []
+
+
+def test_several_hypervisors_of_one_platform(caplog: pytest.LogCaptureFixture) -> None:
+    one, two = hypervisor("KVM", "system"), hypervisor("KVM", "session")
+    one.put(domain_xml("both", rest="<title>first</title>"))
+    one.put(domain_xml("one"))
+    two.put(domain_xml("both", rest="<title>second</title>"))
+    two.put(domain_xml("two"))
+    site = Served([(platform("KVM"), one), (platform("KVM"), two)])
+    with caplog.at_level(logging.WARNING):
+        assert sorted(site.identifiers("KVM_ComputerSystem")) == ["both", "one", "two"]
+        two.put(domain_xml("three"))
+        assert sorted(site.identifiers("KVM_ComputerSystem")) == ["both", "one", "three", "two"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "guest 'both' of kvm:///session is not served: kvm:///system has one of that name, and both are of platform KVM"
+    ]
+    assert site.vssd("both")["Caption"] == "first"
+    assert len(site.instances("KVM_HostSystem")) == 1
+
+
+def test_hosts_of_different_hypervisors_keep_their_guests() -> None:
+    near, far = hypervisor("KVM", "near"), hypervisor("KVM", "far")
+    far.fqdn = "far.example.org"
+    near.put(domain_xml("n"))
+    far.put(domain_xml("f"))
+    site = Served([(platform("KVM"), near), (platform("KVM"), far)])
+    hosted = next(a for a in site.catalog.associations["root/virt"] if "KVM_HostedDependency" in a.class_names)
+    assert (hosted.left.role, hosted.right.role) == ("Antecedent", "Dependent")
+    pairs = {
+        left.identity: [right.identity for right in hosted.to_right(left, CONTEXT)]
+        for left in hosted.sources("KVM_HostedDependency", CONTEXT)
+    }
+    assert pairs == {"node.example.org": ["n"], "far.example.org": ["f"]}
+
+
+def test_platforms_do_not_mix() -> None:
+    kvm, xen = hypervisor("KVM"), hypervisor("Xen")
+    kvm.put(domain_xml("same"))
+    xen.put(domain_xml("same"))
+    site = Served([(platform("KVM"), kvm), (platform("Xen"), xen)])
+    assert site.guest("same", "Xen")["CreationClassName"] == "Xen_ComputerSystem"
+    assert site.vssd("same", "KVM")["InstanceID"] == "KVM:same"
+    for association in site.catalog.associations["root/virt"]:
+        for class_name in association.class_names:
+            for left in association.sources(class_name, CONTEXT):
+                prefix = class_name.partition("_")[0]
+                assert left.class_name.startswith(prefix)
+                assert all(r.class_name.startswith(prefix) for r in association.to_right(left, CONTEXT))
+
+
+def test_changes_show_and_leave_the_rest_alone() -> None:
+    host = hypervisor()
+    host.put(domain_xml("a"))
+    host.put(domain_xml("b"))
+    site = Served([(platform("KVM"), host)])
+    a, b = site.instances("KVM_ComputerSystem")
+    host.put(domain_xml("b"), active=True)
+    same, changed = site.instances("KVM_ComputerSystem")
+    assert same is a
+    assert changed is not b
+    assert (changed.identity, changed.revision != b.revision) == (b.identity, True)
+    host.inventory.held.clear()
+    host.inventory.revision += 1
+    assert site.instances("KVM_ComputerSystem") == []
+
+
+def test_a_guest_whose_xml_cannot_be_read_is_still_a_system() -> None:
+    host = hypervisor()
+    host.put(domain_xml("good"))
+    host.put(domain_xml("bad"), defined_document=None)
+    site = Served([(platform("KVM"), host)])
+    assert sorted(site.identifiers("KVM_ComputerSystem")) == ["bad", "good"]
+    assert site.guest("bad")["EnabledState"] == 3
+    assert site.identifiers("KVM_VirtualSystemSettingData") == ["KVM:good"]
+    assert site.identifiers("KVM_Memory") == ["good/mem"]
+
+
+def test_a_guest_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    host = hypervisor()
+    for name in ("bad", "good"):
+        host.put(domain_xml(name))
+    site = Served([(platform("KVM"), host)])
+    state = Guest.configurations.fget  # type: ignore[attr-defined]
+
+    def broken(guest: Guest) -> object:
+        if guest.name == "bad":
+            raise ValueError("nothing fits")
+        return state(guest)
+
+    monkeypatch.setattr(Guest, "configurations", property(broken))
+    assert site.identifiers("KVM_Memory") == ["good/mem"]
+    assert site.identifiers("KVM_MemResourceAllocationSettingData") == ["good/mem"]
+    assert "nothing fits" in caplog.text
+
+
+def test_another_main_namespace() -> None:
+    host = hypervisor()
+    host.put(domain_xml("g", "<controller type='scsi' index='0'/><disk type='file' device='disk'><target dev='sda' "
+                             "bus='scsi'/><address type='drive' controller='0' unit='0'/></disk>"))
+    site = Site([(platform("KVM"), host)], PLATFORMS, ProviderSettings(namespace="root/node2"))  # type: ignore[list-item]
+    catalog = build_catalog(site)
+    assert set(catalog.namespaces) == {"root/node2", "root/interop", "root/cimv2"}
+    assert set(catalog.namespace_of.values()) == {"root/node2"}
+    provider = next(p for p in catalog.namespaces["root/node2"]
+                    if "KVM_DiskResourceAllocationSettingData" in p.class_names)
+    (disk,) = provider.instances("KVM_DiskResourceAllocationSettingData", CONTEXT)
+    assert disk.properties()["Parent"].startswith("/root/node2:KVM_Controller")
