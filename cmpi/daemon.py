@@ -138,7 +138,7 @@ class CmpiDaemon:
         thread = threading.Thread(target=run, name=name, daemon=True)
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+            thread.start()  # under the lock: whoever sees a thread may join it
 
     def _accept(self, listener: socket.socket) -> None:
         while self._listener is not None:
@@ -153,7 +153,7 @@ class CmpiDaemon:
                 crowded = len(self._connections) >= 2 * self._settings.max_connections
                 if not crowded:
                     self._connections.add(connection)
-            if crowded or not self._is_allowed(connection):
+            if self._listener is None or crowded or not self._is_allowed(connection):
                 self._close(connection)
             else:
                 self._spawn(self._serve, "cmpi", connection)
