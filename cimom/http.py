@@ -7,10 +7,10 @@ quick, else in a worker thread), and the answer, streamed in pieces as the clien
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from cimom.cimxml.decode import Request, RequestFault, decode_request
 from cimom.headers import check_against_body, check_request_headers
 from cimom.operations import NO_QUIRKS, SFCC, WBEMCLI, Answer, Operations, Quirks
 from cimom.settings import ServerSettings
+from cimom.workers import WorkerPool
 
 __all__ = ["CIMHandler", "HTTPServer"]
 
@@ -110,21 +111,36 @@ class CIMHandler:
         self._operations = operations
         self._settings = settings
         self._authenticator = authenticator
-        self._readers = ThreadPoolExecutor(settings.read_threads, thread_name_prefix="read")
-        self._changers = ThreadPoolExecutor(settings.method_threads, thread_name_prefix="method")
+        self._readers = WorkerPool(settings.read_threads, "read")
+        self._changers = WorkerPool(settings.method_threads, "method")
         self._waiting = 0
+        self._in_flight = 0
+        self._idle = asyncio.Event()
 
     def close(self) -> None:
         """Give up the worker threads; what they still do is not waited for."""
-        self._readers.shutdown(wait=False, cancel_futures=True)
-        self._changers.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
+        self._changers.close()
+
+    async def wait_until_idle(self, seconds: float) -> None:
+        """Wait until no request is being answered, but no longer than `seconds`."""
+        self._idle.clear()
+        if self._in_flight:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.monotonic()
+        self._in_flight += 1
         try:
             return await self._respond(request, started)
         except RequestFault as fault:
             return _fault_response(fault)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
 
     async def _respond(self, request: web.BaseRequest, started: float) -> web.StreamResponse:
         if request.method == "OPTIONS":
@@ -194,12 +210,12 @@ class CIMHandler:
         pool = self._changers if operations.is_change(decoded) else self._readers
         return await self._in_thread(pool, partial(operations.execute, decoded, principal, quirks))
 
-    async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+    async def _in_thread(self, pool: WorkerPool, work: Callable[[], Result]) -> Result:
         if self._waiting >= self._settings.max_waiting:
             raise _busy()
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, work)
+            return await pool.run(work)
         finally:
             self._waiting -= 1
 

@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 SWEEP_INTERVAL = 60.0
 """Seconds between two sweeps of the cache."""
 
+CLOSE_TIMEOUT = 0.1
+"""Seconds that connections get to close, after the answers in flight had their time."""
+
+LINGER = 1.0
+"""Seconds for which the rest of a refused body is read away, so that the client gets to read why."""
+
 READ_BUFFER = 256 * 1024
 """Bytes of a request body that may wait to be read."""
 
@@ -64,12 +70,12 @@ class Server:
             auto_decompress=False,
             access_log=None,
             keepalive_timeout=settings.idle_timeout,
-            lingering_time=2.0,
+            lingering_time=LINGER,
             max_line_size=settings.max_header,
             max_field_size=settings.max_header,
             read_bufsize=READ_BUFFER,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=settings.stop_timeout)
+        self._runner = web.ServerRunner(server, shutdown_timeout=CLOSE_TIMEOUT)
         await self._runner.setup()
         site = web.TCPSite(
             self._runner, settings.host, settings.port, ssl_context=self._tls, backlog=1024, reuse_address=True
@@ -93,6 +99,11 @@ class Server:
             self._sweeper.cancel()
             self._sweeper = None
         if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+            if self._runner.server is not None:
+                self._runner.server.pre_shutdown()
+            await self._handler.wait_until_idle(self._settings.stop_timeout)
             await self._runner.cleanup()
             self._runner = None
         self._handler.close()

@@ -1,0 +1,120 @@
+"""The cache of encoded instances."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import pywbem
+
+from cimom.cache import OVERHEAD, InstanceCache
+from cimom.cimxml.encode import Table
+from tests.cimom.harness import RunningServer
+from tests.cimom.toy import Toy
+
+TABLES = [Table(f"Toy_{number}", ()) for number in range(6)]
+
+
+def store(cache: InstanceCache, identity: str, size: int, revision: int = 0, now: float = 0.0, table: int = 0) -> None:
+    bucket = cache.bucket("n", "C")
+    entry = cache.entry(bucket, identity, revision, now)
+    cache.store_body(bucket, identity, entry, TABLES[table], b"x" * size)
+
+
+def held(cache: InstanceCache) -> int:
+    """The size as it should be."""
+    return sum(
+        OVERHEAD + len(entry.name or b"") + sum(map(len, entry.bodies.values()))
+        for bucket in cache._buckets.values()
+        for entry in bucket.values()
+    )
+
+
+def test_revision() -> None:
+    cache = InstanceCache(10_000, 60)
+    bucket = cache.bucket("n", "C")
+    store(cache, "a", 100)
+    assert cache.entry(bucket, "a", 0, 1.0).bodies == {TABLES[0]: b"x" * 100}
+    assert cache.entry(bucket, "a", 1, 1.0).bodies == {}
+    assert cache.size == held(cache) == OVERHEAD
+
+
+def test_bodies_are_bounded() -> None:
+    cache = InstanceCache(100_000, 60)
+    for table in range(6):
+        store(cache, "a", 100, table=table)
+        store(cache, "a", 150, table=table)
+    bodies = cache.entry(cache.bucket("n", "C"), "a", 0, 1.0).bodies
+    assert list(bodies) == TABLES[2:]
+    assert cache.size == held(cache)
+
+
+def test_least_recently_used_goes_first() -> None:
+    cache = InstanceCache(10 * (OVERHEAD + 100), 60)
+    for number in range(10):
+        store(cache, f"{number}", 100, now=float(number))
+    cache.entry(cache.bucket("n", "C"), "0", 0, 10.0)
+    store(cache, "10", 100, now=11.0)
+    assert set(cache.bucket("n", "C")) == {"0", "4", "5", "6", "7", "8", "9", "10"}
+    assert cache.size == held(cache) <= 10 * (OVERHEAD + 100)
+
+
+def test_larger_than_the_cache() -> None:
+    cache = InstanceCache(1000, 60)
+    store(cache, "a", 5000)
+    assert cache.size == held(cache) == 0
+
+
+def test_vanished_instances_go() -> None:
+    cache = InstanceCache(100_000, 60)
+    for name in "abc":
+        store(cache, name, 10, now=ord(name))
+    cache.keep_only(cache.bucket("n", "C"), ["a", "b"])
+    assert set(cache.bucket("n", "C")) == {"a", "b"}
+    cache.sweep(now=ord("a") + 60.5)
+    assert set(cache.bucket("n", "C")) == {"b"}
+    assert cache.size == held(cache)
+    assert len(cache) == 1
+
+
+def test_threads() -> None:
+    cache = InstanceCache(50_000, 60)
+
+    def work(seed: int) -> None:
+        for number in range(3000):
+            store(cache, str((number * seed) % 97), 100 + number % 50, number % 3, float(number), number % 6)
+            if number % 500 == 0:
+                cache.keep_only(cache.bucket("n", "C"), [str(each) for each in range(50)])
+                cache.sweep(now=float(number))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in (3, 5, 7)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert cache.size == held(cache)
+    assert cache.size <= 50_000
+
+
+@pytest.mark.parametrize("origin", [True, False])
+def test_used_by_the_server(
+    server: RunningServer, connection: pywbem.WBEMConnection, toy: Toy, monkeypatch: pytest.MonkeyPatch, origin: bool
+) -> None:
+    connection.EnumerateInstances("Toy_System", IncludeClassOrigin=origin)
+    written = []
+    instance = Table.instance
+    monkeypatch.setattr(
+        Table, "instance", lambda self, properties: (written.append(properties["Name"]), instance(self, properties))[1]
+    )
+    connection.EnumerateInstances("Toy_System", IncludeClassOrigin=origin)
+    assert written == []
+    toy.provider.change("Toy_System", "plain", Caption="new")
+    found = connection.EnumerateInstances("Toy_System", IncludeClassOrigin=origin)
+    assert written == ["plain"]
+    assert {each["Name"]: each["Caption"] for each in found}["plain"] == "new"
+    cache = server.server.operations.namespaces.cache
+    before = len(cache)
+    del toy.provider.stores["Toy_System"]["plain"]
+    connection.EnumerateInstanceNames("Toy_System")
+    assert len(cache) == before - 1
+    assert cache.size == held(cache)

@@ -1,0 +1,245 @@
+"""Clients that hang up, stall or come in crowds; stopping while answers are under way."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.interface import MethodResult, RequestContext
+from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, http_request, intrinsic, system, value
+from tests.cimom.toy import Toy
+
+SYSTEMS = intrinsic("EnumerateInstances", ClassName=class_name("Toy_System"))
+ONE = intrinsic("GetInstance", InstanceName=system("plain"))
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def connections(server: RunningServer) -> int:
+    runner = server.server._runner
+    assert runner is not None
+    assert runner.server is not None
+    return len(runner.server.connections)
+
+
+def fill(toy: Toy, count: int) -> None:
+    for number in range(count):
+        toy.provider.add("Toy_System", Name=f"guest{number}", Caption="x" * 2000)
+
+
+def test_idle_connections_are_closed(make_server: Callable[..., RunningServer]) -> None:
+    server = make_server(idle_timeout=1.0)
+    before = descriptors()
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(500)]
+    for each in idle[::5]:
+        each.sendall(b"POST /cimom HTTP/1.1\r\nHost: ")
+    eventually(lambda: connections(server) == 500)
+    with RawClient(server.port) as client:
+        assert client.post(ONE).status == 200
+        eventually(lambda: connections(server) == 0)
+    for each in idle:
+        each.close()
+    eventually(lambda: descriptors() <= before)
+
+
+def test_connection_limit(make_server: Callable[..., RunningServer]) -> None:
+    server = make_server(max_connections=10)
+    idle = [RawClient(server.port) for _ in range(10)]
+    eventually(lambda: connections(server) == 10)
+    with RawClient(server.port) as client:
+        assert client.is_closed()
+    idle.pop().socket.close()
+    eventually(lambda: connections(server) < 10)
+    with RawClient(server.port) as client:
+        assert client.post(ONE).status == 200
+    for each in idle:
+        each.socket.close()
+
+
+@pytest.mark.parametrize("read", [0, 1, 100_000])
+def test_hanging_up_mid_answer(make_server: Callable[..., RunningServer], toy: Toy, read: int) -> None:
+    fill(toy, 1000)
+    server = make_server()
+    before = descriptors()
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(http_request(SYSTEMS.encode()))
+            left = read
+            while left > 0 and (data := client.recv(left)):
+                left -= len(data)
+    eventually(lambda: connections(server) == 0)
+    eventually(lambda: descriptors() <= before)
+    with RawClient(server.port) as client:
+        assert client.post(ONE).status == 200
+
+
+def test_hanging_up_mid_request(server: RunningServer) -> None:
+    request = http_request(SYSTEMS.encode())
+    for size in (1, 30, len(request) - 1):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(request[:size])
+    eventually(lambda: connections(server) == 0)
+
+
+def test_slow_bodies_time_out(make_server: Callable[..., RunningServer]) -> None:
+    server = make_server(body_timeout=0.3)
+    with RawClient(server.port) as client:
+        client.send(http_request(ONE.encode())[:-10])
+        assert client.receive().status == 408
+        assert client.is_closed()
+
+
+def test_stalled_reader_is_cut_off(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    fill(toy, 5000)
+    server = make_server(send_timeout=0.5)
+    with socket.socket() as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect(("127.0.0.1", server.port))
+        stalled.sendall(http_request(SYSTEMS.encode()))
+        eventually(lambda: connections(server) == 1)
+        with RawClient(server.port) as client:
+            assert client.post(ONE).status == 200
+        eventually(lambda: connections(server) == 0)
+
+
+class Slow:
+    """Makes a method of the toy provider wait until it is told to go on."""
+
+    def __init__(self, toy: Toy) -> None:
+        self.go_on = threading.Event()
+        self.started = threading.Semaphore(0)
+        self._invoke = toy.provider.invoke_method
+        toy.provider.invoke_method = self.invoke  # type: ignore[method-assign]
+
+    def invoke(self, class_name: str, keys: Any, method: str, parameters: Mapping[str, Any], context: RequestContext
+               ) -> MethodResult:
+        self.started.release()
+        assert self.go_on.wait(20)
+        return self._invoke(class_name, keys, method, parameters, context)
+
+
+CHANGE = extrinsic("Change", system("plain"), State=value(2))
+
+
+def test_slow_methods_hold_nobody_up(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    slow = Slow(toy)
+    server = make_server(method_threads=2, max_waiting=4)
+    clients = [RawClient(server.port) for _ in range(4)]
+    for each in clients:
+        each.send(http_request(CHANGE.encode()))
+    slow.started.acquire(timeout=5)
+    slow.started.acquire(timeout=5)
+    with RawClient(server.port) as client:
+        assert client.post(ONE).cim_status == 0
+        eventually(lambda: server.server._handler._waiting == 4)
+        busy = client.post(CHANGE)
+        assert (busy.status, busy.headers["retry-after"]) == (503, "1")
+        slow.go_on.set()
+        assert [each.receive().cim_status for each in clients] == [0] * 4
+        assert client.post(CHANGE).cim_status == 0
+    for each in clients:
+        each.socket.close()
+
+
+def test_hanging_up_on_a_method(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    """A method that has begun is carried out to its end, and its place is free again."""
+    slow = Slow(toy)
+    server = make_server()
+    with RawClient(server.port) as client:
+        client.send(http_request(CHANGE.encode()))
+        assert slow.started.acquire(timeout=5)
+    eventually(lambda: connections(server) == 0)
+    slow.go_on.set()
+    eventually(lambda: len(toy.provider.calls) == 1)
+    eventually(lambda: server.server._handler._waiting == 0)
+
+
+def test_stop_lets_answers_finish(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    slow = Slow(toy)
+    server = make_server()
+    idle = RawClient(server.port)
+    with RawClient(server.port) as client, ThreadPoolExecutor(1) as pool:
+        client.send(http_request(CHANGE.encode()))
+        assert slow.started.acquire(timeout=5)
+        stopping = pool.submit(lambda: server.run(server.server.stop()))
+        time.sleep(0.2)
+        slow.go_on.set()
+        assert client.receive().cim_status == 0
+        stopping.result(5)
+        assert client.is_closed()
+    assert idle.is_closed()
+    with pytest.raises(ConnectionError):
+        RawClient(server.port)
+
+
+def test_stop_does_not_wait_for_ever(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    slow = Slow(toy)
+    server = make_server(stop_timeout=0.5)
+    with RawClient(server.port) as client:
+        client.send(http_request(CHANGE.encode()))
+        assert slow.started.acquire(timeout=5)
+        started = time.monotonic()
+        server.run(server.server.stop())
+        assert time.monotonic() - started < 1.0
+        assert client.is_closed()
+    slow.go_on.set()
+
+
+def test_parallel_clients(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    fill(toy, 200)
+    server = make_server()
+    answers_before = server.answers
+
+    def work(number: int) -> int:
+        with RawClient(server.port) as client:
+            for turn in range(20):
+                body = (ONE, SYSTEMS, CHANGE)[(number + turn) % 3]
+                assert client.post(body).cim_status == 0
+        return 20
+
+    def disturb() -> None:
+        for turn in range(50):
+            toy.provider.change("Toy_System", f"guest{turn}", Caption=str(turn))
+            time.sleep(0.005)
+
+    with ThreadPoolExecutor(9) as pool:
+        disturbance = pool.submit(disturb)
+        done = sum(pool.map(work, range(8)))
+        disturbance.result()
+    assert done == server.answers - answers_before
+
+
+def test_memory_does_not_grow(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    """The same requests again and again leave nothing behind."""
+    fill(toy, 300)
+    server = make_server()
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+
+    with RawClient(server.port) as client:
+        for _ in range(20):
+            client.post(SYSTEMS)
+        before = resident()
+        for _ in range(60):
+            client.post(SYSTEMS)
+            client.post("<CIM>")
+            client.post(ONE)
+        assert resident() - before < 20_000
