@@ -1,0 +1,203 @@
+"""The request decoder, fed with everything: it answers or refuses, and never breaks."""
+
+from __future__ import annotations
+
+import random
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from cimom.cimxml.decode import RawKey, RawPath, RequestFault, decode_instance, decode_request
+from cimom.cimxml.typed import TypedReader
+from cimom.classes import ClassStore
+from cimom.operations import Operations
+from cimom.settings import ServerSettings
+from tests.cimom.harness import (
+    DTD,
+    array,
+    class_name,
+    element,
+    extrinsic,
+    faults,
+    instance_name,
+    intrinsic,
+    message,
+    namespace_path,
+    system,
+    value,
+)
+from tests.cimom.toy import Toy
+
+SETTING = '<INSTANCE CLASSNAME="Toy_Setting"><PROPERTY NAME="Weight" TYPE="uint32"><VALUE>1</VALUE></PROPERTY></INSTANCE>'
+DISK = instance_name("Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda")
+REFERENCE = element("VALUE.REFERENCE", element("LOCALINSTANCEPATH", namespace_path("root/toy"), system("plain")))
+NEW_DISK = (
+    '<INSTANCE CLASSNAME="Toy_Disk"><QUALIFIER NAME="q" TYPE="string"><VALUE>x</VALUE></QUALIFIER>'
+    '<PROPERTY NAME="Name" TYPE="string"><VALUE>n</VALUE></PROPERTY>'
+    '<PROPERTY NAME="Size" TYPE="uint64"><VALUE>5</VALUE></PROPERTY></INSTANCE>'
+)
+
+SEEDS = [
+    intrinsic("EnumerateInstances", ClassName=class_name("Toy_Element"), DeepInheritance=value("TRUE"),
+              PropertyList=array(["Name", "Caption"])),
+    intrinsic("GetInstance", InstanceName=system("typed"), IncludeClassOrigin=value("true")),
+    intrinsic("Associators", ObjectName=system("plain"), AssocClass=class_name("Toy_Dependency"), Role=value("x")),
+    intrinsic("References", ObjectName=class_name("Toy_Disk"), ResultClass=class_name("Toy_Dependency")),
+    intrinsic("GetInstance", InstanceName=element(
+        "INSTANCENAME", element("KEYBINDING", REFERENCE, NAME="Antecedent"),
+        element("KEYBINDING", REFERENCE, NAME="Dependent"), CLASSNAME="Toy_Partner")),
+    intrinsic("GetClass", ClassName=class_name("Toy_System"), LocalOnly=value("false")),
+    intrinsic("CreateInstance", NewInstance=NEW_DISK),
+    intrinsic("ModifyInstance", ModifiedInstance=element("VALUE.NAMEDINSTANCE", DISK, NEW_DISK)),
+    intrinsic("DeleteInstance", InstanceName=DISK),
+    intrinsic("SetProperty", InstanceName=DISK, PropertyName=value("Size"), NewValue=value(1)),
+    intrinsic("EnumerateQualifiers"),
+    extrinsic("Change", system("plain"), State=value(2), Words=array(["a"]), Setting=value(SETTING),
+              Settings=array([SETTING]), Partner=REFERENCE, Partners=element("VALUE.REFARRAY", REFERENCE)),
+    extrinsic("Count", class_name("Toy_System")),
+    intrinsic("CreateClass", NewClass='<CLASS NAME="X"><PROPERTY NAME="P" TYPE="string"/></CLASS>'),
+    message(
+        '<CORRELATOR NAME="c" TYPE="string"><VALUE>1</VALUE></CORRELATOR>'
+        + element("IMETHODCALL", namespace_path("root/toy"), NAME="EnumerateClassNames")
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def operations(classes: ClassStore) -> Operations:
+    toy = Toy()
+    toy.fill()
+    return Operations(toy.catalog, classes, ServerSettings(host_name="toyhost"))
+
+
+def answer(operations: Operations, body: bytes) -> None:
+    """Carry a request through: it is refused as DSP0200 has it, or answered with valid CIM-XML."""
+    try:
+        request = decode_request(body)
+    except RequestFault as fault:
+        assert 400 <= fault.status < 600
+        assert fault.status != 500
+        return
+    operations.is_quick(request)
+    operations.is_change(request)
+    result = operations.execute(request)
+    document = b"".join(result.pieces)
+    assert not faults(document)
+    assert b"failed:" not in document
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_seeds_are_valid(operations: Operations, seed: str) -> None:
+    assert DTD.validate(etree.fromstring(seed.encode())), DTD.error_log
+    assert decode_request(seed.encode()).operation
+    answer(operations, seed.encode())
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=st.binary(max_size=300))
+def test_bytes(operations: Operations, body: bytes) -> None:
+    answer(operations, body)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.sampled_from(SEEDS), cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    insert=st.text(st.sampled_from("<>/&;\"'=[]!-x\0\ufffd\U0001f427 "), max_size=6)
+)
+def test_cuts(operations: Operations, seed: str, cut: tuple[float, float], insert: str) -> None:
+    start, end = sorted(round(each * len(seed)) for each in cut)
+    if end - start > 40:
+        end = start + (end - start) % 40
+    answer(operations, (seed[:start] + insert + seed[end:]).encode())
+
+
+def mutate(root: etree._Element, choose: random.Random) -> None:
+    """Drop, double, move, rename, empty or change one element or attribute."""
+    elements = list(root.iter())
+    victim = choose.choice(elements)
+    parent = victim.getparent()
+    other = choose.choice(elements)
+    kind = choose.randrange(8)
+    if kind == 0 and parent is not None:
+        parent.remove(victim)
+    elif kind == 1 and parent is not None:
+        parent.append(etree.fromstring(etree.tostring(victim)))
+    elif kind == 2:
+        other.insert(choose.randrange(len(other) + 1), etree.fromstring(etree.tostring(victim)))
+    elif kind == 3:
+        victim.tag = other.tag
+    elif kind == 4:
+        victim.text = choose.choice(["", "0x", "\u0130\u0663", "-1", "TRUE", "9" * 40, escape(SETTING), "instance of X {", None])
+    elif kind == 5 and victim.attrib:
+        del victim.attrib[choose.choice(list(victim.attrib))]
+    elif kind == 6 and victim.attrib:
+        victim.set(
+            choose.choice(list(victim.attrib)),
+            choose.choice(["", "x", "Toy_System", "2.0", "3.0", "\u0130", "State", "numeric", "root", "/"]),
+        )
+    else:
+        for child in list(victim):
+            victim.remove(child)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.sampled_from(SEEDS), mutations=st.integers(1, 6), entropy=st.integers(0, 2**32))
+def test_mutated_messages(operations: Operations, seed: str, mutations: int, entropy: int) -> None:
+    choose = random.Random(entropy)
+    root = etree.fromstring(seed.encode())
+    for _ in range(mutations):
+        mutate(root, choose)
+    answer(operations, etree.tostring(root, encoding="utf-8"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60), st.sampled_from(["", "<INSTANCE CLASSNAME='A'>", "instance of Toy_Setting {"]))
+def test_embedded_instances(classes: ClassStore, text: str, start: str) -> None:
+    declared = classes["Toy_System"].properties["setting"]
+    try:
+        TypedReader(classes).value(start + text, declared)
+    except Exception as exc:
+        assert type(exc).__name__ == "CIMError", exc
+
+
+@pytest.mark.parametrize("form", [lambda inner: escape(inner), lambda inner: f"<![CDATA[{inner}]]>"])
+def test_embedded_too_deep(classes: ClassStore, form: object) -> None:
+    assert callable(form)
+    text = SETTING
+    for _ in range(40):
+        inner = form(text) if "]]>" not in text else escape(text)
+        text = (
+            '<INSTANCE CLASSNAME="Toy_Setting"><PROPERTY NAME="Inner" TYPE="string">'
+            f"<VALUE>{inner}</VALUE></PROPERTY></INSTANCE>"
+        )
+        if len(text) > 500_000:
+            break
+    declared = classes["Toy_System"].properties["setting"]
+    with pytest.raises(Exception, match="too deep|no embedded"):
+        TypedReader(classes).value(text * 1, declared)
+
+
+def test_instance_text() -> None:
+    assert decode_instance(SETTING).class_name == "Toy_Setting"
+    for text in ("", "<x/>", "<INSTANCE>", "<INSTANCE/>", "\ud800", f"<!DOCTYPE a []>{SETTING}"):
+        with pytest.raises(ValueError, match="no embedded"):
+            decode_instance(text)
+
+
+def test_path_forms() -> None:
+    request = decode_request(extrinsic("M", instance_name("A", K="v", L="w")).encode())
+    assert request.namespace == "root/toy"
+    assert request.target == RawPath(
+        "A", (("K", RawKey("v", "string", "")), ("L", RawKey("w", "string", ""))), "root/toy"
+    )
+    assert decode_request(extrinsic("M", class_name("A")).encode()).target == RawPath("A", None, "root/toy")
+
+
+def test_white_space_in_values_is_kept() -> None:
+    request = decode_request(extrinsic("M", instance_name("A", K=" v\n "), P=value(" x\ty ")).encode())
+    assert request.parameters == (("P", " x\ty "),)
+    assert request.target is not None
+    assert request.target.keys == (("K", RawKey(" v\n ", "string", "")),)
