@@ -47,6 +47,8 @@ class RequestedStates:
         try:
             set_metadata(guest.hypervisor, guest.domain.uuid, element, _KEY, NAMESPACE)
         except LibvirtError as error:
+            if error.is_gone:
+                self._requested.pop(guest.domain.uuid, None)
             _log.debug("guest %r: the requested state is not kept: %s", guest.name, error.message)
 
 

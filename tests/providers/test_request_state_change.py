@@ -1,0 +1,306 @@
+"""RequestStateChange on libvirt's test driver: every request from every state, and what can go wrong."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+
+from libhelper.errors import LibvirtError
+from libhelper.hypervisor import Hypervisor
+from libhelper.settings import HypervisorSettings
+from providers.interface import CIMError, Status
+from providers.site import ProviderSettings
+from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
+
+CLASS = "Test_ComputerSystem"
+KEYS = {"CreationClassName": CLASS, "Name": "guest"}
+
+NODE = """<node><domain type='test'><name>guest</name><uuid>00000000-0000-4000-8000-000000000001</uuid>
+<memory>65536</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain></node>"""
+
+UNKNOWN, ENABLED, DISABLED, SHUT_DOWN, OFFLINE, QUIESCE, REBOOT, RESET = 0, 2, 3, 4, 6, 9, 10, 11
+NOT_SUPPORTED, NO_TIME, INVALID, TRANSITION, BUSY = 1, 3, 5, 4097, 4099
+
+#: From which state which requests lead where; all others are invalid state transitions.
+WAYS: dict[int, dict[int, int]] = {
+    ENABLED: {DISABLED: DISABLED, SHUT_DOWN: DISABLED, OFFLINE: OFFLINE, QUIESCE: QUIESCE, REBOOT: ENABLED,
+              RESET: ENABLED},
+    DISABLED: {ENABLED: ENABLED},
+    QUIESCE: {ENABLED: ENABLED, DISABLED: DISABLED, OFFLINE: OFFLINE, RESET: ENABLED},
+    OFFLINE: {ENABLED: ENABLED, DISABLED: DISABLED},
+}
+REQUESTS = (ENABLED, DISABLED, SHUT_DOWN, OFFLINE, QUIESCE, REBOOT, RESET)
+
+#: How to bring a running guest into a state.
+PREPARE: dict[int, Callable[[libvirt.virDomain], Any]] = {
+    ENABLED: lambda domain: None,
+    DISABLED: lambda domain: domain.destroy(),
+    QUIESCE: lambda domain: domain.suspend(),
+    OFFLINE: lambda domain: domain.managedSave(0),
+}
+
+
+class Driver(Served):
+    """A site on a node of the test driver."""
+
+    def __init__(self, uri: str, read_only: bool = False, settings: ProviderSettings | None = None) -> None:
+        self.hypervisor = Hypervisor(uri, HypervisorSettings(read_only=read_only, interval=0.5))
+        self.hypervisor.start()
+        assert self.hypervisor.wait_ready(10)
+        super().__init__([(platform("Test"), self.hypervisor)], settings)
+
+    def request(self, state: Any, **parameters: Any) -> int:
+        given = {"RequestedState": state, **parameters}
+        result = self.providers[CLASS].invoke_method(CLASS, KEYS, "RequestStateChange", given, CONTEXT)
+        return int(result.return_value)
+
+    def act(self, action: Callable[[libvirt.virDomain], Any]) -> None:
+        """Do something behind the server's back."""
+        with self.hypervisor.lifecycle.domain("guest") as domain:
+            action(domain)
+
+    @property
+    def state(self) -> int:
+        return int(self.guest("guest", "Test")["EnabledState"])
+
+    def until(self, state: int) -> None:
+        deadline = time.monotonic() + 5
+        while self.state != state:
+            assert time.monotonic() < deadline, self.state
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> str:
+    file = tmp_path / "node.xml"
+    file.write_text(NODE)
+    return f"test://{file}"
+
+
+@pytest.fixture
+def driver(node: str) -> Iterator[Driver]:
+    made = Driver(node)
+    yield made
+    made.hypervisor.stop()
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+@pytest.mark.parametrize("state", WAYS)
+def test_every_request_from_every_state(driver: Driver, state: int, request_: int) -> None:
+    driver.act(PREPARE[state])
+    driver.until(state)
+    offered = driver.guest("guest", "Test")["AvailableRequestedStates"]
+    assert (request_ in offered) == (request_ in WAYS[state])
+    if request_ in WAYS[state]:
+        assert driver.request(request_) == 0
+        assert driver.state == WAYS[state][request_] or (state, request_) == (QUIESCE, RESET)
+        assert driver.guest("guest", "Test")["RequestedState"] == request_
+    else:
+        assert driver.request(request_) == TRANSITION
+        assert driver.state == state
+        assert driver.guest("guest", "Test")["RequestedState"] == UNKNOWN
+
+
+@pytest.mark.parametrize(("request_", "code"), [
+    (7, NOT_SUPPORTED), (8, NOT_SUPPORTED), (0, INVALID), (1, INVALID), (5, INVALID), (12, INVALID), (13, INVALID),
+    (32768, INVALID), (65535, INVALID),
+])
+def test_states_that_cannot_be_requested(driver: Driver, request_: int, code: int) -> None:
+    assert driver.request(request_) == code
+    assert driver.state == ENABLED
+
+
+def test_changes_show_when_the_answer_comes(driver: Driver) -> None:
+    for _ in range(20):
+        assert driver.request(QUIESCE) == 0
+        assert driver.state == QUIESCE
+        assert driver.request(ENABLED) == 0
+        assert driver.state == ENABLED
+    assert driver.guest("guest", "Test")["TimeOfLastStateChange"].tzinfo is not None
+
+
+@pytest.mark.parametrize("timeout", [timedelta(0), timedelta(seconds=5), None])
+def test_time_limits_that_can_be_kept(driver: Driver, timeout: timedelta | None) -> None:
+    assert driver.request(SHUT_DOWN, TimeoutPeriod=timeout) == 0
+    assert driver.state == DISABLED
+
+
+def test_time_limit_that_is_a_point_in_time(driver: Driver) -> None:
+    assert driver.request(SHUT_DOWN, TimeoutPeriod=datetime.now(UTC)) == INVALID
+
+
+@pytest.mark.parametrize(("keys", "parameters", "status", "text"), [
+    (KEYS, {}, Status.INVALID_PARAMETER, "Invalid RequestedState"),
+    (KEYS, {"RequestedState": None}, Status.INVALID_PARAMETER, "Invalid RequestedState"),
+    (None, {"RequestedState": 2}, Status.FAILED, "Name key not specified"),
+    ({"CreationClassName": CLASS}, {"RequestedState": 2}, Status.FAILED, "Name key not specified"),
+    ({**KEYS, "Name": "gone"}, {"RequestedState": 2}, Status.INVALID_PARAMETER,
+     "Unable to get instance for guest 'gone'"),
+    ({**KEYS, "CreationClassName": "X"}, {"RequestedState": 2}, Status.NOT_FOUND,
+     "No such instance (CreationClassName)"),
+])
+def test_bad_arguments(
+    driver: Driver, keys: dict[str, str] | None, parameters: dict[str, Any], status: Status, text: str
+) -> None:
+    with pytest.raises(CIMError) as caught:
+        driver.providers[CLASS].invoke_method(CLASS, keys, "RequestStateChange", parameters, CONTEXT)
+    assert (caught.value.status, caught.value.description) == (status, text)
+
+
+def test_other_methods_are_not_available(driver: Driver) -> None:
+    with pytest.raises(CIMError) as caught:
+        driver.providers[CLASS].invoke_method(CLASS, KEYS, "SetPowerState", {}, CONTEXT)
+    assert caught.value.status is Status.METHOD_NOT_AVAILABLE
+
+
+def test_read_only(node: str) -> None:
+    site = Driver(node, read_only=True)
+    try:
+        with pytest.raises(CIMError) as caught:
+            site.request(DISABLED)
+        assert caught.value.status is Status.ACCESS_DENIED
+        assert site.request(7) == NOT_SUPPORTED
+        assert site.guest("guest", "Test")["AvailableRequestedStates"] == []
+    finally:
+        site.hypervisor.stop()
+
+
+def test_the_requested_state_is_kept_with_the_guest(driver: Driver) -> None:
+    assert driver.request(QUIESCE) == 0
+    with driver.hypervisor.lifecycle.domain("guest") as domain:
+        assert "urn:virtcim:requested-state" in domain.XMLDesc()
+    another = Served([(platform("Test"), driver.hypervisor)])
+    deadline = time.monotonic() + 5
+    while another.guest("guest", "Test")["RequestedState"] != QUIESCE and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert another.guest("guest", "Test")["RequestedState"] == QUIESCE
+
+
+def test_a_guest_vanishes_while_it_is_asked(driver: Driver) -> None:
+    """Transient guests are gone when they stop, and that is what was asked for."""
+    driver.act(lambda domain: domain.undefine())
+    deadline = time.monotonic() + 5
+    while "EnabledDefault" in driver.guest("guest", "Test") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert driver.request(OFFLINE) == NOT_SUPPORTED
+    assert driver.request(DISABLED) == 0
+    assert driver.instances(CLASS) == []
+
+
+class Refusing:
+    """A lifecycle that answers every operation in one way."""
+
+    def __init__(self, answer: Callable[[], None]) -> None:
+        self._answer = answer
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: self._answer()
+
+    def domain(self, uuid: str) -> None:
+        raise LibvirtError("no connection")
+
+
+def failing(code: int) -> Callable[[], None]:
+    def fail() -> None:
+        raise LibvirtError("it will not", code)
+
+    return fail
+
+
+def stopped_guest(answer: Callable[[], None], **settings: float) -> Served:
+    host = hypervisor("Test")
+    host.put(domain_xml("guest"), active=True)
+    host.lifecycle = Refusing(answer)
+    return Served([(platform("Test"), host)], ProviderSettings(**settings))  # type: ignore[arg-type]
+
+
+def ask(site: Served, state: int, **parameters: Any) -> int:
+    given = {"RequestedState": state, **parameters}
+    return int(site.providers[CLASS].invoke_method(CLASS, KEYS, "RequestStateChange", given, CONTEXT).return_value)
+
+
+@pytest.mark.parametrize(("code", "answer"), [
+    (libvirt.VIR_ERR_OPERATION_INVALID, TRANSITION),
+    (libvirt.VIR_ERR_OPERATION_UNSUPPORTED, NOT_SUPPORTED),
+    (libvirt.VIR_ERR_NO_SUPPORT, NOT_SUPPORTED),
+    (libvirt.VIR_ERR_OPERATION_TIMEOUT, BUSY),
+])
+def test_what_libvirt_says_as_a_return_value(code: int, answer: int) -> None:
+    assert ask(stopped_guest(failing(code)), QUIESCE) == answer
+
+
+@pytest.mark.parametrize(("code", "status"), [
+    (libvirt.VIR_ERR_INTERNAL_ERROR, Status.FAILED),
+    (libvirt.VIR_ERR_NO_DOMAIN, Status.NOT_FOUND),
+    (libvirt.VIR_ERR_OPERATION_DENIED, Status.ACCESS_DENIED),
+    (libvirt.VIR_ERR_ACCESS_DENIED, Status.ACCESS_DENIED),
+])
+@pytest.mark.parametrize("timeout", [None, timedelta(seconds=5)])
+def test_what_libvirt_says_as_an_error(code: int, status: Status, timeout: timedelta | None) -> None:
+    with pytest.raises(CIMError) as caught:
+        ask(stopped_guest(failing(code)), QUIESCE, TimeoutPeriod=timeout)
+    assert caught.value.status is status
+    assert caught.value.description == "Unable to pause domain: it will not"
+    assert caught.value.libvirt_code == code
+
+
+def test_a_guest_that_does_not_shut_down() -> None:
+    site = stopped_guest(lambda: None, shutdown_timeout=0.05)
+    assert ask(site, SHUT_DOWN) == NO_TIME
+    assert ask(site, SHUT_DOWN, TimeoutPeriod=timedelta(seconds=0.01)) == NO_TIME
+    assert site.guest("guest", "Test")["RequestedState"] == UNKNOWN
+
+
+def test_a_call_that_takes_longer_than_the_client_has() -> None:
+    release = threading.Event()
+
+    def wait() -> None:
+        release.wait(5)
+
+    site = stopped_guest(wait)
+    began = time.monotonic()
+    assert ask(site, DISABLED, TimeoutPeriod=timedelta(seconds=0.05)) == NO_TIME
+    assert time.monotonic() - began < 2
+    release.set()
+
+
+def test_success_that_does_not_show(caplog: pytest.LogCaptureFixture) -> None:
+    """libvirt's word counts, even where the inventory does not follow."""
+    assert ask(stopped_guest(lambda: None, settle_timeout=0.01), QUIESCE) == 0
+    assert "not seen yet" in caplog.text
+
+
+def test_a_reset_made_of_a_stop_and_a_start() -> None:
+    """Where the platform has no reset button."""
+    host = hypervisor("LXC")
+    host.put(domain_xml("guest"), active=True)
+    calls: list[str] = []
+
+    class Recording:
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            def call(*_: Any) -> None:
+                calls.append(name)
+                if name == "start":
+                    host.put(domain_xml("guest"), active=True, id=2)
+
+            return call
+
+        def domain(self, uuid: str) -> None:
+            raise LibvirtError("gone", libvirt.VIR_ERR_NO_DOMAIN)
+
+    host.lifecycle = Recording()
+    site = Served([(platform("LXC"), host)])
+    provider = site.providers["LXC_ComputerSystem"]
+    keys = {"CreationClassName": "LXC_ComputerSystem", "Name": "guest"}
+    for request, answer in ((RESET, 0), (OFFLINE, NOT_SUPPORTED)):
+        parameters = {"RequestedState": request}
+        result = provider.invoke_method("LXC_ComputerSystem", keys, "RequestStateChange", parameters, CONTEXT)
+        assert result.return_value == answer
+    assert calls == ["destroy", "start"]
