@@ -8,21 +8,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import libvirt
 
 from libhelper.connections import Connections
 from libhelper.errors import LibvirtError
-from libhelper.host import HostFacts, read_host_facts
+from libhelper.host import HostFacts, read_capabilities, read_identity
 
 __all__ = ["Detected", "detect"]
 
 _log = logging.getLogger(__name__)
 
 _TIMEOUT = 5.0
-"""Seconds that one hypervisor gets to answer; the first question to a QEMU driver may take it some."""
+"""Seconds that the hypervisors get to answer; a QEMU driver that has just started needs some to know what it can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Detected:
     Attributes:
         uri: where.
         read_only: whether only a read-only connection was granted.
-        facts: what it says of itself, its capabilities among it.
+        facts: what it says of itself; its capabilities among it, if it told them in time.
     """
 
     uri: str
@@ -54,7 +54,8 @@ def detect(uris: Iterable[str], timeout: float = _TIMEOUT, read_only: bool = Fal
     def ask(uri: str) -> None:
         for attempt in (True,) if read_only else (False, True):
             try:
-                found[uri] = _ask(uri, attempt, timeout)
+                for answer in _answers(uri, attempt, timeout):
+                    found[uri] = answer
             except (LibvirtError, libvirt.libvirtError) as error:
                 _log.debug("%s does not answer: %s", uri, error)
             else:
@@ -69,6 +70,9 @@ def detect(uris: Iterable[str], timeout: float = _TIMEOUT, read_only: bool = Fal
     return [found[uri] for uri in wanted if uri in found]
 
 
-def _ask(uri: str, read_only: bool, timeout: float) -> Detected:
+def _answers(uri: str, read_only: bool, timeout: float) -> Iterator[Detected]:
+    """What a hypervisor says at once, and then that with its capabilities."""
     with Connections(uri, read_only, open_timeout=timeout).connection() as connection:
-        return Detected(uri, read_only, read_host_facts(connection))
+        identity = read_identity(connection)
+        yield Detected(uri, read_only, identity)
+        yield Detected(uri, read_only, read_capabilities(connection, identity))

@@ -18,7 +18,7 @@ import libvirt
 
 from libhelper.connections import is_local
 
-__all__ = ["HostFacts", "NodeInfo", "qualified_name", "read_capabilities", "read_host_facts", "read_identity"]
+__all__ = ["HostFacts", "NodeInfo", "qualified_name", "read_capabilities", "read_identity"]
 
 _UUID = re.compile(r"<host>\s*<uuid>([^<]+)</uuid>")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -77,11 +77,6 @@ class HostFacts:
     storage_capabilities_xml: str = ""
     max_vcpus: int = 0
     cgroup_version: int = 0
-
-
-def read_host_facts(connection: libvirt.virConnect) -> HostFacts:
-    """Ask a hypervisor for all of it; what it cannot say stays empty.  May take seconds, see `read_capabilities`."""
-    return read_capabilities(connection, read_identity(connection))
 
 
 def read_identity(connection: libvirt.virConnect) -> HostFacts:

@@ -223,6 +223,8 @@ class Inventory:
             self.remove(kind, key[1], events, generation)
             return
         self.put(kind, facts, texts, events, generation)
+        if kind.record is Pool and events:
+            self._list_volumes(key[1])
 
     def put(
         self,
@@ -274,9 +276,14 @@ class Inventory:
             table.put(new)
             self._bump(new.revision)
         self.tell(Change("changed" if old is not None else "added", old, new, events))
-        if kind.record is Pool and self.readers is not None:
-            self._volumes_read.pop(key, None)
-            self.readers.mark((VOLUMES, key))
+        if kind.record is Pool:
+            self._list_volumes(key)
+
+    def _list_volumes(self, pool: str) -> None:
+        """Have the volumes of a pool listed, and the XML of all of them read."""
+        self._volumes_read.pop(pool, None)
+        if self.readers is not None:
+            self.readers.mark((VOLUMES, pool))
 
     def _fetch_volumes(self, connection: libvirt.virConnect, pool: str, generation: int) -> None:
         """List the volumes of a pool, and read the XML of those that are new, from time to time of all."""
@@ -362,7 +369,6 @@ class Inventory:
 def is_gone(error: libvirt.libvirtError) -> bool:
     """Whether libvirt says that the object does not exist."""
     return LibvirtError.of(error).is_gone
-
 
 
 def _document(kind: Kind, old: Document[Any] | None, text: str | None) -> Document[Any] | None:

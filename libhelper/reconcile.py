@@ -42,6 +42,8 @@ _SHORTEST = 2.0
 """Seconds that a round of few objects takes, at least."""
 _FILE_CLOCK = 0.05
 """Seconds by which the time of a file may be behind the clock."""
+_PATIENCE = 2.0
+"""Seconds without progress after which the first reading goes round what does not answer."""
 _PARALLEL = 50
 """Objects from which on the first reading is worth more than one reader."""
 
@@ -242,9 +244,13 @@ class Load:
     def check(self) -> None:
         """Called now and then: an object that does not answer must not keep the others waiting for ever."""
         with self._lock:
-            stalled = self._listed and time.monotonic() - self._progress > self._settings.call_budget
+            stalled = self._listed and time.monotonic() - self._progress > _PATIENCE and not self.done.done()
+            if stalled:
+                self._progress = time.monotonic()
             left = self._left
-        if stalled and not self.done.done():
+        if stalled and self._todo:
+            self._readers.submit(f"reading {self._kind.name}s", self._drain)
+        elif stalled:
             _log.warning("%d %ss not read yet, going on without them", left, self._kind.name)
             self._finish()
 

@@ -19,6 +19,7 @@ from libhelper.errors import LibvirtError, translated
 from libhelper.events import Event
 from libhelper.host import qualified_name
 from libhelper.hypervisor import Hypervisor
+from libhelper.kinds import DOMAIN
 from libhelper.readers import Key, Readers, Task
 from libhelper.records import Change, Document, DomainState
 from libhelper.settings import HypervisorSettings
@@ -278,6 +279,27 @@ def test_thousand_domains(started: Callable[..., Hypervisor], tmp_path: Path) ->
     hypervisor = started(node_file(tmp_path / "node.xml", [f"d{number:04}" for number in range(1000)]))
     assert len(hypervisor.inventory.domains()) == 1000
     assert hypervisor.inventory.domain("d0999") is not None
+
+
+def test_a_stuck_object_delays_the_first_reading_a_little(
+    started: Callable[..., Hypervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, read = threading.Event(), DOMAIN.texts
+
+    def texts(handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
+        if handle.name() == "d05":
+            gate.wait(3 * PATIENCE)
+        return read(handle, facts, read_only)
+
+    monkeypatch.setattr(DOMAIN, "texts", texts)
+    uri = node_file(tmp_path / "node.xml", [f"d{number:02}" for number in range(20)])
+    hypervisor = started(uri, call_budget=0.5)
+    assert hypervisor.connected
+    assert {domain.name for domain in hypervisor.inventory.domains()} == {f"d{n:02}" for n in range(20) if n != 5}
+    hypervisor.lifecycle.suspend("d07")
+    assert hypervisor.inventory.wait_for(state_is("d07", DomainState.PAUSED), PATIENCE)
+    gate.set()
+    assert hypervisor.inventory.wait_for(lambda now: now.domain("d05") is not None, PATIENCE)
 
 
 def test_stop_ends_threads(tmp_path: Path) -> None:

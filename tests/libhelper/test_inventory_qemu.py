@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -176,6 +177,32 @@ def test_a_burst_of_a_thousand_events(guests: Guests, libvirtd: Libvirtd, starte
     for name in names:
         seen = [change.new.revision for change in changes if change.new is not None and change.new.name == name]
         assert seen == sorted(seen)
+
+
+def test_a_stuck_guest_stalls_nobody(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    stuck, other = guests.boot_sector("stuck"), guests.baseline("other")
+    libvirtd.virsh("start", stuck)
+    inventory = started(libvirtd.uri(), interval=4.0, call_budget=1.0).inventory
+    emulator = int((libvirtd.directory / f"run/libvirt/qemu/{stuck}.pid").read_text())
+    os.kill(emulator, signal.SIGSTOP)
+    asking = libvirtd.connect()
+    waiting = threading.Thread(target=lambda: asking.lookupByName(stuck).memoryStats(), daemon=True)
+    waiting.start()
+    try:
+        time.sleep(0.5)
+        libvirtd.virsh("start", other)
+        assert inventory.wait_for(state_is(other, DomainState.RUNNING), PATIENCE)
+        libvirtd.virsh("destroy", other)
+        assert inventory.wait_for(state_is(other, DomainState.SHUTOFF), PATIENCE)
+        libvirtd.virsh("autostart", other)
+        assert inventory.wait_for(lambda now: domain(now, other).autostart, PATIENCE)
+        assert domain(inventory, stuck).active
+        late = started(libvirtd.uri()).inventory
+        assert domain(late, stuck).config is not None
+    finally:
+        os.kill(emulator, signal.SIGCONT)
+        waiting.join(PATIENCE)
+        asking.close()
 
 
 def test_reads_see_whole_records_while_everything_changes(
