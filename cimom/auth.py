@@ -125,19 +125,24 @@ class Htpasswd(_File):
         super().__init__(path)
         self._loaded: tuple[object, HtpasswdFile] | None = None
 
-    def verify(self, user: str, password: str) -> bool:
+    def load(self) -> HtpasswdFile:
+        """Read the file, if it changed.  Raises OSError or ValueError when it cannot be read or is none."""
         stamp = self.stamp()
         loaded = self._loaded
+        if loaded is None or loaded[0] != stamp:
+            loaded = self._loaded = stamp, HtpasswdFile(str(self.path))
+        return loaded[1]
+
+    def verify(self, user: str, password: str) -> bool:
         try:
-            if loaded is None or loaded[0] != stamp:
-                loaded = self._loaded = stamp, HtpasswdFile(str(self.path))
-            known = loaded[1].check_password(user, password)
+            users = self.load()
+            known = users.check_password(user, password)
         except (OSError, ValueError, TypeError) as exc:
             log.error("Password file %s: %s", self.path, exc)
             return False
         if known is None:
             # An unknown user takes as long as a known one.
-            loaded[1].context.dummy_verify()
+            users.context.dummy_verify()
         return bool(known)
 
 

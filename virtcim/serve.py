@@ -130,7 +130,9 @@ def _authentication(settings: Settings) -> tuple[Authenticator, str]:
     if settings.auth == "password":
         user, password = first_password(settings.state_dir)
         return BasicAuthenticator(PasswordFile(settings.state_dir / "password")), f"{user}:{password}@"
-    verifier = Htpasswd(Path(settings.auth.removeprefix("htpasswd:")))
+    file = Path(settings.auth.removeprefix("htpasswd:"))
+    verifier = Htpasswd(file)
+    verifier.load()
     return BasicAuthenticator(verifier), "USER:PASSWORD@"
 
 
