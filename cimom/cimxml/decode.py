@@ -154,6 +154,13 @@ def _attribute(element: etree._Element, name: str) -> str:
     return str(value)
 
 
+def _name(element: etree._Element) -> str:
+    """The NAME of an element that cannot have children."""
+    if len(element):
+        raise _unexpected(element, element[0])
+    return _attribute(element, "NAME")
+
+
 def _only_child(element: etree._Element) -> etree._Element | None:
     if len(element) > 1:
         raise _not_valid(f"{element.tag} has more than one child")
@@ -206,7 +213,7 @@ def _local_namespace(element: etree._Element) -> str:
     for child in element:
         if child.tag != "NAMESPACE":
             raise _unexpected(element, child)
-        parts.append(_attribute(child, "NAME"))
+        parts.append(_name(child))
     if not parts:
         raise _not_valid(f"{element.tag} is empty")
     return "/".join(parts).strip("/")
@@ -228,7 +235,7 @@ def _path(element: etree._Element, depth: int = 0) -> RawPath:
     if tag == "INSTANCENAME":
         return _instance_name(element, None, depth)
     if tag == "CLASSNAME":
-        return RawPath(_attribute(element, "NAME"), None)
+        return RawPath(_name(element), None)
     if tag not in {"INSTANCEPATH", "LOCALINSTANCEPATH", "CLASSPATH", "LOCALCLASSPATH"}:
         raise _not_valid(f"{tag if isinstance(tag, str) else 'An entity'} is no path")
     if len(element) != 2:
@@ -237,7 +244,7 @@ def _path(element: etree._Element, depth: int = 0) -> RawPath:
     if name.tag == "INSTANCENAME" and tag.endswith("INSTANCEPATH"):
         return _instance_name(name, namespace, depth)
     if name.tag == "CLASSNAME" and tag.endswith("CLASSPATH"):
-        return RawPath(_attribute(name, "NAME"), None, namespace)
+        return RawPath(_name(name), None, namespace)
     raise _unexpected(element, name)
 
 
@@ -274,7 +281,7 @@ _PROPERTY_VALUES = {"PROPERTY": "VALUE", "PROPERTY.ARRAY": "VALUE.ARRAY", "PROPE
 def _instance(element: etree._Element, depth: int) -> RawInstance:
     properties = []
     for child in element:
-        if child.tag in {"QUALIFIER"}:
+        if child.tag == "QUALIFIER":
             continue
         if child.tag not in _PROPERTY_VALUES:
             raise _unexpected(element, child)
@@ -301,7 +308,7 @@ _VALUES: dict[str, Callable[[etree._Element, int], Any]] = {
     "VALUE.ARRAY": _value_array,
     "VALUE.REFERENCE": _reference,
     "VALUE.REFARRAY": _reference_array,
-    "CLASSNAME": lambda element, _depth: RawClassName(_attribute(element, "NAME")),
+    "CLASSNAME": lambda element, _depth: RawClassName(_name(element)),
     "INSTANCENAME": _path,
     "INSTANCE": _instance,
     "VALUE.NAMEDINSTANCE": _named_instance,

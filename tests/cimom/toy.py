@@ -155,6 +155,8 @@ class ToyProvider(InstanceProvider):
     ) -> InstancePath:
         if class_name != "Toy_Disk":
             return super().create_instance(class_name, properties, context)
+        if not properties.get("Name"):
+            raise CIMError(Status.INVALID_PARAMETER, "Name is needed")
         if properties["Name"] in self.stores[class_name]:
             raise CIMError(Status.ALREADY_EXISTS, f"{properties['Name']} exists")
         return self.add(class_name, **properties).path()
