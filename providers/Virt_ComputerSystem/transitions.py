@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from libhelper.errors import LibvirtError
 from libhelper.records import DomainState
 from platforms.base import Feature
 from providers.states import RequestedState
@@ -114,6 +115,16 @@ def _reset(guest: Guest) -> None:
     guest.hypervisor.lifecycle.reset(guest.domain.uuid)
 
 
+def _reset_and_resume(guest: Guest) -> None:
+    """A paused guest stays paused over a reset on some drivers, and Reset is to end in Enabled."""
+    _reset(guest)
+    try:
+        _resume(guest)
+    except LibvirtError as error:
+        if not error.is_invalid_state:
+            raise
+
+
 def _power_cycle(guest: Guest) -> None:
     _destroy(guest)
     _start(guest)
@@ -129,6 +140,7 @@ SAVE = Transition(_save, _is_saved, "Unable to save domain")
 SUSPEND = Transition(_suspend, _is_paused, "Unable to pause domain")
 REBOOT = Transition(_reboot, _is_answered, "Unable to reboot domain", orderly=True)
 RESET = Transition(_reset, _is_answered, "Unable to reset domain")
+RESET_PAUSED = Transition(_reset_and_resume, _is_running, "Unable to reset domain")
 POWER_CYCLE = Transition(_power_cycle, _is_started_anew, "Unable to reset domain")
 
 _FROM_RUNNING: Mapping[RequestedState, Transition] = {
@@ -153,7 +165,7 @@ _TRANSITIONS: Mapping[DomainState, Mapping[RequestedState, Transition]] = {
         RequestedState.ENABLED: RESUME,
         RequestedState.DISABLED: DESTROY,
         RequestedState.OFFLINE: SAVE,
-        RequestedState.RESET: RESET,
+        RequestedState.RESET: RESET_PAUSED,
     },
     DomainState.SHUTDOWN: _ONLY_OFF,
     DomainState.SHUTOFF: _FROM_STOPPED,
@@ -201,7 +213,7 @@ def is_supported(requested: RequestedState, platform: Platform, persistent: bool
 def transition(guest: Guest, requested: RequestedState) -> Transition | None:
     """What leads from the guest's present state to the requested one; None where the table has no way."""
     found = _from_here(guest).get(requested)
-    if found is RESET and not guest.platform.supports(Feature.RESET):
+    if requested is RequestedState.RESET and found is not None and not guest.platform.supports(Feature.RESET):
         return POWER_CYCLE
     return found
 
