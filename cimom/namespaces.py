@@ -47,7 +47,9 @@ class Namespace:
         self, name: str, catalog: Catalog, classes: ClassStore, settings: ServerSettings, cache: InstanceCache
     ) -> None:
         self.name = name.strip("/")
-        self.associations: tuple[Association, ...] = tuple(catalog.associations.get(name, ()))
+        self.associations: tuple[Association, ...] = tuple(
+            each for each in catalog.associations.get(name, ()) if any(known in classes for known in each.class_names)
+        )
         self.siblings: Mapping[str, Namespace] = {}
         self._classes = classes
         self._cache = cache
@@ -58,7 +60,7 @@ class Namespace:
             for class_name in provider.class_names:
                 self._register(class_name, provider)
         by_class: dict[str, list[Association]] = {}
-        for association in self.associations:
+        for association in catalog.associations.get(name, ()):
             for class_name in association.class_names:
                 by_class.setdefault(class_name, []).append(association)
         for class_name, associations in by_class.items():

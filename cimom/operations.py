@@ -16,7 +16,7 @@ from cimom.associations import AssociationProvider, ClassLevel, Filters, links
 from cimom.cimxml.decode import RawClassName, RawInstance, RawNamedInstance, RawPath, Request
 from cimom.cimxml.encode import ClassOptions, TableOptions, qualifier_declaration
 from cimom.cimxml.typed import TypedReader
-from cimom.cimxml.values import attribute, writer
+from cimom.cimxml.values import attribute, reader, writer
 from cimom.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 from cimom.namespaces import Namespace, Namespaces
 from cimom.settings import ServerSettings
@@ -429,7 +429,7 @@ class Operations:
                 if declared is None:
                     raise CIMError(Status.NO_SUCH_PROPERTY, f"{declaration.name} has no property {key}")
                 if not declared.is_key:
-                    properties.setdefault(declared.name, declared.default)
+                    properties.setdefault(declared.name, _default(declared))
             properties = {name: value for name, value in properties.items() if name.lower() in wanted}
         provider.modify_instance(declaration.name, path.keys, properties, call.context)
         return []
@@ -509,6 +509,9 @@ class Operations:
 
     def _objects_with_path(self, call: _Call, instances: Iterable[Instance]) -> Iterator[bytes]:
         for instance in instances:
+            if instance.class_name not in self._classes:
+                log.error("Class %s is not declared; an instance is left out", instance.class_name)
+                continue
             place = call.namespace.at_home(instance.class_name)
             table = place.encoder.table(instance.class_name, self._options(call, instance.class_name))
             encoded = place.encoded(instance, table)
@@ -662,6 +665,14 @@ class Operations:
             except (ValueError, TypeError, KeyError) as exc:
                 log.error("Output parameter %s of %s.%s: %s", name, declaration.name, method.name, exc)
         return [piece.encode() for piece in pieces]
+
+
+def _default(declared: PropertyDeclaration) -> Any:
+    """The default of a property as a Python value; the class store has datetimes as strings."""
+    if declared.type != "datetime" or declared.default is None:
+        return declared.default
+    read = reader("datetime")
+    return [read(each) for each in declared.default] if declared.is_array else read(declared.default)
 
 
 def _embedded_arrays(properties: Mapping[str, PropertyDeclaration]) -> bool:

@@ -333,8 +333,8 @@ def _array_writer(tag: str, write: Write, strings: bool) -> Write:
 
 
 def _plain_value(value: Any, cim_type: str) -> str:
-    """The VALUE or VALUE.ARRAY element of a default or qualifier value."""
-    write = writer(cim_type)
+    """The VALUE or VALUE.ARRAY element of a default or qualifier value; a datetime is a string there."""
+    write = writer("string" if cim_type == "datetime" else cim_type)
     if isinstance(value, (tuple, list)):
         return f"<VALUE.ARRAY>{_array_writer('VALUE', write, True)(value)}</VALUE.ARRAY>"
     return f"<VALUE>{write(value)}</VALUE>"

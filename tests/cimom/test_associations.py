@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,17 @@ import pywbem
 from lxml import etree
 
 from providers.interface import Status
-from tests.cimom.harness import RawClient, array, class_name, element, intrinsic, namespace_path, system, value
+from tests.cimom.harness import (
+    RawClient,
+    RunningServer,
+    array,
+    class_name,
+    element,
+    intrinsic,
+    namespace_path,
+    system,
+    value,
+)
 from tests.cimom.harness import instance_name as name_of
 from tests.cimom.toy import Toy
 
@@ -187,6 +198,15 @@ def test_instances_follow_their_ends(connection: pywbem.WBEMConnection, toy: Toy
 def test_links_of_a_broken_end_are_left_out(connection: pywbem.WBEMConnection, toy: Toy) -> None:
     toy.provider.stores["Toy_Disk"]["plain|vdb"].values["Name"] = 5
     assert len(connection.EnumerateInstances("Toy_SystemDevice")) == 2
+
+
+def test_undeclared_classes_are_left_out(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    near = toy.catalog.associations["root/toy"]
+    near[0].class_names = ("Toy_Undeclared",)
+    toy.remote.only.class_name = "Toy_Undeclared"
+    with RawClient(make_server().port) as raw:
+        assert found(raw, "Associators", PLAIN) == ["Toy_SpecialSystem:special"]
+        assert found(raw, "AssociatorNames", PLAIN) == ["Toy_SpecialSystem:special"]
 
 
 # Class level

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import pywbem
@@ -103,9 +105,12 @@ def test_used_by_the_server(
     connection.EnumerateInstances("Toy_System", IncludeClassOrigin=origin)
     written = []
     instance = Table.instance
-    monkeypatch.setattr(
-        Table, "instance", lambda self, properties: (written.append(properties["Name"]), instance(self, properties))[1]
-    )
+
+    def counting(self: Table, properties: Mapping[str, Any]) -> str:
+        written.append(properties["Name"])
+        return instance(self, properties)
+
+    monkeypatch.setattr(Table, "instance", counting)
     connection.EnumerateInstances("Toy_System", IncludeClassOrigin=origin)
     assert written == []
     toy.provider.change("Toy_System", "plain", Caption="new")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from xml.sax.saxutils import escape
 
@@ -10,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from cimom.cimxml.decode import RawKey, RawPath, RequestFault, decode_instance, decode_request
+from cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault, decode_instance, decode_request
 from cimom.cimxml.typed import TypedReader
 from cimom.classes import ClassStore
 from cimom.operations import Operations
 from cimom.settings import ServerSettings
+from providers.interface import CIMError
 from tests.cimom.harness import (
     DTD,
     array,
@@ -31,7 +33,9 @@ from tests.cimom.harness import (
 )
 from tests.cimom.toy import Toy
 
-SETTING = '<INSTANCE CLASSNAME="Toy_Setting"><PROPERTY NAME="Weight" TYPE="uint32"><VALUE>1</VALUE></PROPERTY></INSTANCE>'
+SETTING = (
+    '<INSTANCE CLASSNAME="Toy_Setting"><PROPERTY NAME="Weight" TYPE="uint32"><VALUE>1</VALUE></PROPERTY></INSTANCE>'
+)
 DISK = instance_name("Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda")
 REFERENCE = element("VALUE.REFERENCE", element("LOCALINSTANCEPATH", namespace_path("root/toy"), system("plain")))
 NEW_DISK = (
@@ -73,18 +77,22 @@ def operations(classes: ClassStore) -> Operations:
     return Operations(toy.catalog, classes, ServerSettings(host_name="toyhost"))
 
 
+def decoded(body: bytes) -> Request | RequestFault:
+    try:
+        return decode_request(body)
+    except RequestFault as fault:
+        return fault
+
+
 def answer(operations: Operations, body: bytes) -> None:
     """Carry a request through: it is refused as DSP0200 has it, or answered with valid CIM-XML."""
-    try:
-        request = decode_request(body)
-    except RequestFault as fault:
-        assert 400 <= fault.status < 600
-        assert fault.status != 500
+    request = decoded(body)
+    if isinstance(request, RequestFault):
+        assert request.status in {400, 413, 501}
         return
     operations.is_quick(request)
     operations.is_change(request)
-    result = operations.execute(request)
-    document = b"".join(result.pieces)
+    document = b"".join(operations.execute(request).pieces)
     assert not faults(document)
     assert b"failed:" not in document
 
@@ -114,6 +122,9 @@ def test_cuts(operations: Operations, seed: str, cut: tuple[float, float], inser
     answer(operations, (seed[:start] + insert + seed[end:]).encode())
 
 
+TEXTS = ["", "0x", "\u0130\u0663", "-1", "TRUE", "9" * 40, SETTING, "instance of X {", None]
+
+
 def mutate(root: etree._Element, choose: random.Random) -> None:
     """Drop, double, move, rename, empty or change one element or attribute."""
     elements = list(root.iter())
@@ -130,7 +141,7 @@ def mutate(root: etree._Element, choose: random.Random) -> None:
     elif kind == 3:
         victim.tag = other.tag
     elif kind == 4:
-        victim.text = choose.choice(["", "0x", "\u0130\u0663", "-1", "TRUE", "9" * 40, escape(SETTING), "instance of X {", None])
+        victim.text = choose.choice(TEXTS)
     elif kind == 5 and victim.attrib:
         del victim.attrib[choose.choice(list(victim.attrib))]
     elif kind == 6 and victim.attrib:
@@ -157,10 +168,8 @@ def test_mutated_messages(operations: Operations, seed: str, mutations: int, ent
 @given(st.text(max_size=60), st.sampled_from(["", "<INSTANCE CLASSNAME='A'>", "instance of Toy_Setting {"]))
 def test_embedded_instances(classes: ClassStore, text: str, start: str) -> None:
     declared = classes["Toy_System"].properties["setting"]
-    try:
+    with contextlib.suppress(CIMError):
         TypedReader(classes).value(start + text, declared)
-    except Exception as exc:
-        assert type(exc).__name__ == "CIMError", exc
 
 
 @pytest.mark.parametrize("form", [lambda inner: escape(inner), lambda inner: f"<![CDATA[{inner}]]>"])
@@ -176,8 +185,8 @@ def test_embedded_too_deep(classes: ClassStore, form: object) -> None:
         if len(text) > 500_000:
             break
     declared = classes["Toy_System"].properties["setting"]
-    with pytest.raises(Exception, match="too deep|no embedded"):
-        TypedReader(classes).value(text * 1, declared)
+    with pytest.raises(Exception, match=r"too deep|no embedded"):
+        TypedReader(classes).value(text, declared)
 
 
 def test_instance_text() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -279,7 +280,8 @@ def test_get_class(connection: pywbem.WBEMConnection) -> None:
     assert whole.properties["EnabledState"].qualifiers["Values"].value == ["Enabled", "Disabled"]
     assert whole.properties["Size"].value == 10
     local = connection.GetClass("Toy_Disk", LocalOnly=True)
-    assert list(local.properties) == ["Size"]
+    assert list(local.properties) == ["Size", "Interval"]
+    assert local.properties["Interval"].value.timedelta == timedelta(minutes=5)
     bare = connection.GetClass("Toy_System", LocalOnly=False, IncludeQualifiers=False, PropertyList=["u8", "name"])
     assert set(bare.properties) == {"U8", "Name"}
     assert not bare.qualifiers
@@ -378,8 +380,9 @@ def test_create_modify_delete(connection: pywbem.WBEMConnection, toy: Toy) -> No
     assert connection.GetInstance(path)["Caption"] == "c"
     connection.ModifyInstance(pywbem.CIMInstance("Toy_Disk", {"Caption": "third"}, path=path))
     assert (connection.GetInstance(path)["Size"], connection.GetInstance(path)["Caption"]) == (6, "third")
-    connection.ModifyInstance(pywbem.CIMInstance("Toy_Disk", {}, path=path), PropertyList=["Size"])
+    connection.ModifyInstance(pywbem.CIMInstance("Toy_Disk", {}, path=path), PropertyList=["Size", "Interval"])
     assert connection.GetInstance(path)["Size"] == 10
+    assert connection.GetInstance(path)["Interval"].timedelta == timedelta(minutes=5)
     connection.DeleteInstance(path)
     with pytest.raises(pywbem.CIMError) as error:
         connection.DeleteInstance(path)
