@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, overload
 
@@ -80,8 +81,14 @@ class DomainDocument:
         return to_text(self._root, whole_document=True)
 
     def device_xml(self, device: Device | int) -> str:
-        """The text of one device, to hand to libvirt for attaching, updating or detaching it."""
-        return to_text(self._element(device))
+        """The text of one device, to hand to libvirt for attaching, updating or detaching it.
+
+        Raises:
+            DeviceNotFoundError: no such device in this document.
+        """
+        element = copy.deepcopy(self._element(device))
+        etree.cleanup_namespaces(element)
+        return to_text(element)
 
     @overload
     def set(self, target: DomainConfig, values: Mapping[str, Any]) -> DomainConfig: ...
