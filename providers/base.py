@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from platforms.base import Platform
 from providers.interface import CIMError, Instance, InstanceProvider, RequestContext, Status
@@ -14,9 +13,7 @@ from providers.keys import check_keys
 from providers.properties import PropertyTable
 from providers.site import Site
 
-__all__ = ["Element", "ElementProvider", "class_of", "each", "no_such_domain", "trimmed"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Element", "ElementProvider", "class_of", "no_such_domain", "trimmed"]
 
 _CAPTION_LENGTH = 64
 """MaxLen of CIM_ManagedElement.Caption."""
@@ -69,10 +66,6 @@ class Element(Instance):
 
     def __repr__(self) -> str:
         return f"<{self.class_name} {self.identity!r}>"
-
-
-Source = TypeVar("Source")
-Made = TypeVar("Made")
 
 
 class ElementProvider(InstanceProvider):
@@ -128,17 +121,6 @@ class ElementProvider(InstanceProvider):
         Raises:
             CIMError: NOT_FOUND when there is none, FAILED when the main key is missing.
         """
-
-
-def each(sources: Iterable[Source], make: Callable[[Source], Sequence[Made]]) -> Iterator[Made]:
-    """What `make` gives for each source, one after the other; a source that fails is left out with a log line."""
-    for source in sources:
-        try:
-            made = make(source)
-        except Exception:  # whatever is wrong with one guest must not take the others with it
-            _log.exception("%r is left out", source)
-        else:
-            yield from made
 
 
 def no_such_domain(name: str) -> str:

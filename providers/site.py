@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -147,6 +147,17 @@ def _configurations(guest: Guest) -> tuple[Configuration, ...]:
     return () if config is None else (Configuration(guest, config, is_state=True),)
 
 
+class _Snapshot:
+    """The guests of one platform as they were at some revisions of the inventories, and what was gathered of them."""
+
+    __slots__ = ("gathered", "guests", "revisions")
+
+    def __init__(self, revisions: tuple[int, ...], guests: dict[str, Guest]) -> None:
+        self.revisions = revisions
+        self.guests = guests
+        self.gathered: dict[Hashable, Sequence[Any]] = {}
+
+
 class _Roster:
     """The guests of one platform by name, kept until an inventory changes."""
 
@@ -155,19 +166,21 @@ class _Roster:
         self._site = site
         self._platform = platform
         self._lock = threading.Lock()
-        self._revisions: tuple[int, ...] = ()
-        self._guests: dict[str, Guest] = {}
+        self._snapshot = _Snapshot((), {})
         self._reported: set[tuple[str, str]] = set()
 
     @property
-    def guests(self) -> Mapping[str, Guest]:
+    def snapshot(self) -> _Snapshot:
         revisions = tuple(hypervisor.inventory.revision for hypervisor in self.hypervisors)
-        if revisions == self._revisions:
-            return self._guests
+        if revisions == self._snapshot.revisions:
+            return self._snapshot
         with self._lock:
-            self._guests = self._updated(self._guests)
-            self._revisions = revisions
-            return self._guests
+            self._snapshot = _Snapshot(revisions, self._updated(self._snapshot.guests))
+            return self._snapshot
+
+    @property
+    def guests(self) -> Mapping[str, Guest]:
+        return self.snapshot.guests
 
     def _updated(self, known: Mapping[str, Guest]) -> dict[str, Guest]:
         guests: dict[str, Guest] = {}
@@ -227,6 +240,21 @@ class Site(_Memo):
         """The guests of a platform, over all its hypervisors, in a stable order."""
         return self._rosters[platform.prefix].guests.values()
 
+    def gathered(self, platform: Platform, key: Hashable, make: Callable[[Guest], Sequence[Made]]) -> Sequence[Made]:
+        """What `make` gives for each guest of a platform, one after the other, kept until a guest changes.
+
+        A guest for which it fails is left out with a log line.
+
+        Parameters:
+            platform: whose guests.
+            key: stands for `make`, which is called only when nothing is kept under it.
+        """
+        snapshot = self._rosters[platform.prefix].snapshot
+        kept = snapshot.gathered.get(key)
+        if kept is None:
+            kept = snapshot.gathered[key] = tuple(_each(snapshot.guests.values(), make))
+        return kept
+
     def guest(self, platform: Platform, name: str) -> Guest | None:
         """The guest of a platform with this name (case matters, as it does to libvirt)."""
         return self._rosters[platform.prefix].guests.get(name)
@@ -241,6 +269,16 @@ class Site(_Memo):
             guest = guests.get(identifier[:end])
             if guest is not None:
                 yield guest, identifier[end + 1 :]
+
+
+def _each(guests: Iterable[Guest], make: Callable[[Guest], Sequence[Made]]) -> Iterator[Made]:
+    for guest in guests:
+        try:
+            made = make(guest)
+        except Exception:  # whatever is wrong with one guest must not take the others with it
+            _log.exception("%r is left out", guest)
+        else:
+            yield from made
 
 
 def _slashes(text: str) -> Iterable[int]:

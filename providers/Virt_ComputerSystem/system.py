@@ -32,7 +32,7 @@ class ComputerSystem(Element):
 
     @classmethod
     def all_of(cls, site: Site, platform: Platform) -> Iterable[ComputerSystem]:
-        return [system_of(guest) for guest in site.guests(platform)]
+        return site.gathered(platform, cls, lambda guest: (system_of(guest),))
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from platforms.base import Platform
-from providers.base import Element, class_of, each
+from providers.base import Element, class_of
 from providers.deviceids import DeviceEntry, Kind
 from providers.properties import Property, PropertyTable, attribute, constant
 from providers.site import Configuration, Guest, Site
@@ -63,7 +63,7 @@ class GuestDevice(Element):
 
     @classmethod
     def all_of(cls, site: Site, platform: Platform) -> Iterable[GuestDevice]:
-        return each(site.guests(platform), lambda guest: devices_of(guest, cls))
+        return site.gathered(platform, cls, lambda guest: devices_of(guest, cls))
 
     @classmethod
     def made_from(cls, configuration: Configuration, entry: DeviceEntry) -> Iterable[GuestDevice]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from libhelper.domainxml import Disk, DomainConfig, Hostdev, Interface, Redirdev
 from platforms.base import Platform
-from providers.base import Element, ElementProvider, each, no_such_domain, trimmed
+from providers.base import Element, ElementProvider, no_such_domain, trimmed
 from providers.interface import CIMError, Status
 from providers.keys import main_key
 from providers.properties import Property, PropertyTable, attribute
@@ -50,7 +50,7 @@ class VirtualSystemSettingData(Element):
 
     @classmethod
     def all_of(cls, site: Site, platform: Platform) -> Iterable[VirtualSystemSettingData]:
-        return each(site.guests(platform), settings_of_guest)
+        return site.gathered(platform, cls, settings_of_guest)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
