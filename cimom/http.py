@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -228,7 +228,10 @@ class CIMHandler:
             "WBEMServerResponseTime": str(int((time.monotonic() - started) * 1_000_000)),
         }
         if size <= WHOLE_LIMIT:
-            return web.Response(body=b"".join(answer.pieces), headers=headers)
+            whole = web.Response(body=b"".join(answer.pieces), headers=headers)
+            await whole.prepare(request)
+            await self._patiently(request, whole.write_eof())
+            return whole
         response = web.StreamResponse(headers=headers)
         if request.version >= (1, 1):
             response.enable_chunked_encoding()
@@ -236,15 +239,20 @@ class CIMHandler:
             response.content_length = size
         await response.prepare(request)
         async for chunk in _chunks(answer.pieces):
-            try:
-                async with asyncio.timeout(self._settings.send_timeout):
-                    await response.write(chunk)
-            except TimeoutError:
-                log.info("%s does not read its answer: it is cut off", request.remote)
-                if request.transport is not None:
-                    request.transport.abort()
-                raise ConnectionResetError("The client does not read") from None
+            await self._patiently(request, response.write(chunk))
+        await self._patiently(request, response.write_eof())
         return response
+
+    async def _patiently(self, request: web.BaseRequest, sending: Awaitable[None]) -> None:
+        """Wait for something to be sent, but not for ever: a client that does not read is cut off."""
+        try:
+            async with asyncio.timeout(self._settings.send_timeout):
+                await sending
+        except TimeoutError:
+            log.info("%s does not read its answer: it is cut off", request.remote)
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("The client does not read") from None
 
 
 def _quirks(request: web.BaseRequest, decoded: Request) -> Quirks:

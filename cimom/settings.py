@@ -24,7 +24,7 @@ class ServerSettings:
         max_connections: open connections; beyond it new ones are closed at once.
         idle_timeout: seconds that a connection may stay open without a request, and a request's header may take.
         body_timeout: seconds that a request body may take.
-        send_timeout: seconds without progress after which a client that does not read its answer is dropped.
+        send_timeout: seconds that a client may take to read 256 KiB of its answer; then it is cut off.
         stop_timeout: seconds that answers in flight get when the server stops.
         read_threads: worker threads for enumerations and associations: they compute, so few are enough.
         method_threads: worker threads for methods and changes: they wait for the hypervisor.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -116,6 +117,18 @@ def test_stalled_reader_is_cut_off(make_server: Callable[..., RunningServer], to
         eventually(lambda: connections(server) == 1)
         with RawClient(server.port) as client:
             assert client.post(ONE).status == 200
+        eventually(lambda: connections(server) == 0)
+
+
+def test_stalled_pipeline_is_cut_off(make_server: Callable[..., RunningServer]) -> None:
+    server = make_server(send_timeout=0.5)
+    with socket.socket() as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect(("127.0.0.1", server.port))
+        stalled.settimeout(5)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(3000):
+                stalled.sendall(http_request(ONE.encode()))
         eventually(lambda: connections(server) == 0)
 
 
