@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from libhelper.domainxml import NotWellFormedError
 from libhelper.domainxml.mapping import Int, Items, Mapped, Size, Text, Texts, YesNo
 
 __all__ = [
     "DomainCapabilities",
+    "GuestCapabilities",
+    "GuestDomain",
+    "GuestMachine",
     "HostCapabilities",
     "HostCell",
     "HostPages",
@@ -55,16 +58,52 @@ class HostCell(Mapped):
     cpus = Items("cpus/cpu", HostProcessor)
 
 
+class GuestMachine(Mapped):
+    """A `<machine>` that guests can have."""
+
+    tag = "machine"
+    name = Text(".")
+    canonical = Text("@canonical")
+    max_cpus = Int("@maxCpus")
+
+
+class GuestDomain(Mapped):
+    """A `<domain>` type that guests can have, with what it has of its own."""
+
+    tag = "domain"
+    type = Text("@type")
+    emulator = Text("emulator")
+    machines = Items("machine", GuestMachine)
+
+
+class GuestCapabilities(Mapped):
+    """A `<guest>`: one operating system type and architecture that guests can have."""
+
+    tag = "guest"
+    os_type = Text("os_type")
+    arch_name = Text("arch/@name")
+    arch_wordsize = Int("arch/wordsize")
+    arch_emulator = Text("arch/emulator")
+    arch_machines = Items("arch/machine", GuestMachine)
+    arch_domains = Items("arch/domain", GuestDomain)
+
+
 class HostCapabilities(Mapped):
-    """The host part of `<capabilities>`."""
+    """`<capabilities>`: the host, and the guests that it can run."""
 
     tag = "capabilities"
+    host_uuid = Text("host/uuid")
     cpu_arch = Text("host/cpu/arch")
     cpu_model = Text("host/cpu/model")
     cpu_vendor = Text("host/cpu/vendor")
     cpu_features = Texts("host/cpu/feature/@name")
     pages = Items("host/cpu/pages", HostPages)
     cells = Items("host/topology/cells/cell", HostCell)
+    cpu_topology_sockets = Int("host/cpu/topology/@sockets")
+    cpu_topology_dies = Int("host/cpu/topology/@dies")
+    cpu_topology_cores = Int("host/cpu/topology/@cores")
+    cpu_topology_threads = Int("host/cpu/topology/@threads")
+    guests = Items("guest", GuestCapabilities)
 
     @property
     def memory(self) -> int | None:
@@ -108,12 +147,16 @@ class StoragePoolCapabilities(Mapped):
     pools = Items("pool", StoragePoolType)
 
 
-@lru_cache(maxsize=64)
 def parsed(capabilities: type[Capabilities], xml: str) -> Capabilities:
     """The parsed form of a capabilities document; the same object for the same text.
 
     A hypervisor that does not have the document (empty text) can do nothing that it would tell.
     """
+    return cast(Capabilities, _parsed(capabilities, xml))
+
+
+@lru_cache(maxsize=64)
+def _parsed(capabilities: type[Mapped], xml: str) -> Mapped:
     try:
         return capabilities.parse(xml) if xml else capabilities()
     except NotWellFormedError as error:

@@ -10,7 +10,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-__all__ = ["BusDefaults", "Feature", "Platform", "PlatformError"]
+__all__ = ["BusDefaults", "Feature", "Platform", "PlatformError", "WeightRange"]
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]*\Z")
 _FULL_VIRTUALIZATION = {"hvm": True, "xenpvh": True, "linux": False, "xen": False}
@@ -47,6 +47,21 @@ class BusDefaults:
     network_model: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WeightRange:
+    """Which shares of the processors a guest can be given against others.
+
+    Attributes:
+        least, most, default: libvirt's numbers.
+        cgroup_version: of the control groups for which this holds; None where it does not depend on them.
+    """
+
+    least: int
+    most: int
+    default: int
+    cgroup_version: int | None = None
+
+
 @dataclass(frozen=True)
 class Platform:
     """A virtualization platform.
@@ -66,6 +81,9 @@ class Platform:
         no_state_is_running: the driver reports VIR_DOMAIN_NOSTATE for guests that run.
         boot_devices: whether guests have a list of boot devices.
         max_network_ports: per guest.
+        weights: shares of the processors, those for a version of the control groups each.
+        inputs: libvirt's type and bus of the input devices that guests can have.
+        containers: whether guests are containers, which see directories of the host in place of disks.
     """
 
     prefix: str
@@ -81,6 +99,9 @@ class Platform:
     no_state_is_running: bool = False
     boot_devices: bool = True
     max_network_ports: int = 8
+    weights: tuple[WeightRange, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()
+    containers: bool = False
 
     def __post_init__(self) -> None:
         if not _PREFIX.match(self.prefix) or self.prefix.lower() in _RESERVED_PREFIXES:
@@ -99,6 +120,14 @@ class Platform:
     def serves(self, driver: str) -> bool:
         """Whether a connection whose libvirt driver is called `driver` (any case) belongs to this platform."""
         return driver.lower() in (name.lower() for name in self.drivers)
+
+    def weight_range(self, cgroup_version: int) -> WeightRange | None:
+        """The shares of the processors on a host; None where they are not known.
+
+        Parameters:
+            cgroup_version: of the host's control groups, 0 when unknown.
+        """
+        return next((weight for weight in self.weights if weight.cgroup_version in (None, cgroup_version)), None)
 
     def full_virtualization(self, os_type: str | None) -> bool | None:
         """Whether a guest with this libvirt `os/type` sees a whole machine rather than a paravirtual interface.

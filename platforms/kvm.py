@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platforms.base import BusDefaults, Feature, Platform
+from platforms.base import BusDefaults, Feature, Platform, WeightRange
 
 PLATFORM = Platform(
     prefix="KVM",
@@ -25,4 +25,15 @@ PLATFORM = Platform(
         | Feature.WEIGHT
     ),
     buses=BusDefaults(disk="virtio", network_model="virtio"),
+    weights=(WeightRange(2, 262144, 1024, cgroup_version=1), WeightRange(1, 10000, 100, cgroup_version=2)),
+    inputs=(
+        ("mouse", "ps2"),
+        ("mouse", "usb"),
+        ("mouse", "virtio"),
+        ("tablet", "usb"),
+        ("tablet", "virtio"),
+        ("keyboard", "ps2"),
+        ("keyboard", "usb"),
+        ("keyboard", "virtio"),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platforms.base import BusDefaults, Feature, Platform
+from platforms.base import BusDefaults, Feature, Platform, WeightRange
 
 PLATFORM = Platform(
     prefix="LXC",
@@ -15,4 +15,6 @@ PLATFORM = Platform(
     buses=BusDefaults(disk="", mouse="usb"),
     mac_prefix="00:16:3e",
     boot_devices=False,
+    weights=(WeightRange(2, 262144, 1024, cgroup_version=1), WeightRange(1, 10000, 100, cgroup_version=2)),
+    containers=True,
 )

@@ -22,4 +22,5 @@ PLATFORM = Platform(
         | Feature.WEIGHT
     ),
     buses=BusDefaults(disk="virtio", network_model="virtio"),
+    inputs=(("mouse", "ps2"), ("mouse", "usb"), ("tablet", "usb"), ("keyboard", "ps2")),
 )

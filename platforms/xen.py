@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platforms.base import BusDefaults, Feature, Platform
+from platforms.base import BusDefaults, Feature, Platform, WeightRange
 
 PLATFORM = Platform(
     prefix="Xen",
@@ -25,4 +25,6 @@ PLATFORM = Platform(
     mac_prefix="00:16:3e",
     emulator="/usr/lib/xen/bin/qemu-dm",
     no_state_is_running=True,
+    weights=(WeightRange(1, 65535, 256),),
+    inputs=(("mouse", "ps2"), ("mouse", "usb"), ("mouse", "xen"), ("tablet", "usb"), ("keyboard", "xen")),
 )

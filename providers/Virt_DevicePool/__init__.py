@@ -7,7 +7,7 @@ a pool of its own beside it, whether it is active or not.
 from __future__ import annotations
 
 from providers.Virt_DevicePool.disk import DiskPool, available
-from providers.Virt_DevicePool.host import MemoryPool, ProcessorPool, host_memory
+from providers.Virt_DevicePool.host import MemoryPool, ProcessorPool
 from providers.Virt_DevicePool.network import NetworkPool
 from providers.Virt_DevicePool.pool import DevicePool, pool_for, pools_of, roster_of
 from providers.Virt_DevicePool.provider import POOL_TYPES, DevicePoolProvider, find_pool
@@ -26,7 +26,6 @@ __all__ = [
     "ProcessorPool",
     "available",
     "find_pool",
-    "host_memory",
     "pool_for",
     "pools_of",
     "roster_of",

@@ -71,15 +71,24 @@ def _consumed(pool: NetworkPool) -> int:
 NetworkPool.table = PropertyTable(
     COMMON,
     Property("Caption", _caption, f"network XML {NetworkConfig.field_path('bridge_name')}"),
-    Property("Description", lambda pool: pool.config.description or pool.config.title,
-             f"network XML {NetworkConfig.field_path('description')}, else {NetworkConfig.field_path('title')}"),
-    Property("ResourceSubType", lambda pool: None if pool.primordial else pool.config.mode,
-             f"network XML {NetworkConfig.field_path('forward_mode')}; isolated where it has none"),
+    Property(
+        "Description",
+        lambda pool: pool.config.description or pool.config.title,
+        f"network XML {NetworkConfig.field_path('description')}, else {NetworkConfig.field_path('title')}",
+    ),
+    Property(
+        "ResourceSubType",
+        lambda pool: None if pool.primordial else pool.config.mode,
+        f"network XML {NetworkConfig.field_path('forward_mode')}; isolated where it has none",
+    ),
     constant("AllocationUnits", COUNT),
     constant("ConsumedResourceUnits", COUNT),
     Property("Capacity", _capacity, f"number of network XML {NetworkConfig.field_path('forward_addresses')}"),
-    Property("Reserved", lambda pool: None if _capacity(pool) is None else _consumed(pool),
-             "network interfaces of the active guests, where there is a capacity"),
+    Property(
+        "Reserved",
+        lambda pool: None if _capacity(pool) is None else _consumed(pool),
+        "network interfaces of the active guests, where there is a capacity",
+    ),
     Property("CurrentlyConsumedResource", _consumed, "network interfaces of the active guests"),
     Property("MaxConsumableResource", _capacity, "as Capacity"),
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from libhelper.records import Network, Pool
 from platforms.base import Platform
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMON", "COUNT", "DevicePool", "PoolRoster", "Usage", "pool_for", "pools_of", "roster_of"]
 
+Made = TypeVar("Made")
+
 COUNT = "count"
 """The unit of what is counted (DSP0004, annex C)."""
+
+_ORDER = (Kind.PROCESSOR, Kind.MEMORY, Kind.NETWORK, Kind.DISK, Kind.GRAPHICS, Kind.INPUT, Kind.CONTROLLER)
+"""libvirt-cim's order of all pools."""
 
 PRIMORDIAL = "0"
 """In the place of a name: the pool of all resources of a kind."""
@@ -39,7 +44,7 @@ class DevicePool(Element):
         record: the network or storage pool that it is; None for a primordial pool.
     """
 
-    __slots__ = ("hypervisor", "instance_id", "record", "site")
+    __slots__ = ("_kept", "hypervisor", "instance_id", "record", "site")
 
     kind: ClassVar[Kind]
     resource_type: ClassVar[int]
@@ -55,6 +60,7 @@ class DevicePool(Element):
         self.hypervisor = hypervisor
         self.instance_id = instance_id
         self.record = record
+        self._kept: dict[str, tuple[Any, Any]] = {}
         super().__init__(platform, instance_id)
 
     @classmethod
@@ -74,6 +80,13 @@ class DevicePool(Element):
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return self.hypervisor.connected, self.hypervisor.facts, self.hypervisor.inventory.revision
+
+    def kept(self, name: str, state: Any, make: Callable[[], Made]) -> Made:
+        """What `make` gave for `name` when it was last asked for at this `state` of what it is made from."""
+        known = self._kept.get(name)
+        if known is None or known[0] != state:
+            known = self._kept[name] = (state, make())
+        return cast(Made, known[1])
 
     @property
     def primordial(self) -> bool:
@@ -190,7 +203,7 @@ class PoolRoster:
         places: dict[tuple[Any, type[DevicePool], str | None], DevicePool] = {}
         pools: dict[str, DevicePool] = {}
         bridges: dict[tuple[Any, str], DevicePool] = {}
-        for pool_type in DevicePool.types.values():
+        for pool_type in (DevicePool.types[kind] for kind in _ORDER):
             found: dict[str, DevicePool] = {}
             primordial = [self._place(places, found, pool_type, hypervisor, None) for hypervisor in hypervisors]
             children = [
@@ -265,8 +278,11 @@ COMMON = PropertyTable(
     attribute("Name", "name", source="as ElementName"),
     attribute("ResourceType", "resource_type", source="kind of pool"),
     attribute("Primordial", "primordial", source="true for the pool of all resources of its kind"),
-    Property("HealthState", lambda pool: int(HealthState.OK if pool.contact else HealthState.UNKNOWN),
-             "contact with the hypervisor"),
+    Property(
+        "HealthState",
+        lambda pool: int(HealthState.OK if pool.contact else HealthState.UNKNOWN),
+        "contact with the hypervisor",
+    ),
     Property("OperationalStatus", _operational_status, "whether the network or storage pool is active"),
     Property("OperatingStatus", _operating_status, "whether the network or storage pool is active"),
 )

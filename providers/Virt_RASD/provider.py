@@ -9,6 +9,7 @@ from platforms.base import Platform
 from providers.base import Element, ElementProvider, no_such_domain
 from providers.interface import CIMError, Status
 from providers.keys import main_key
+from providers.Virt_AllocationCapabilities import find_template
 from providers.Virt_RASD.console import ConsoleSetting
 from providers.Virt_RASD.controller import ControllerSetting
 from providers.Virt_RASD.disk import DiskSetting
@@ -46,12 +47,15 @@ class ResourceSettingProvider(ElementProvider):
         if not self.site.hypervisors(platform):
             raise CIMError(Status.NOT_FOUND, "No such instance")
         guests = [guest for guest, _ in self.site.split(platform, instance_id)]
-        if not guests:
-            name = instance_id.partition("/")[0]
-            raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id}): {no_such_domain(name)}")
         candidates = [setting for guest in guests for setting in resource_settings_of(guest, element)]
         folded = instance_id.casefold()
         for setting in sorted(candidates, key=lambda setting: setting.instance_id != instance_id):
             if setting.instance_id.casefold() == folded:
                 return setting
+        template = find_template(self.site, platform, element.base, instance_id)
+        if template is not None:
+            return template
+        if not guests:
+            name = instance_id.partition("/")[0]
+            raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id}): {no_such_domain(name)}")
         raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id})")

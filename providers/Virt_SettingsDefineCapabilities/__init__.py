@@ -1,0 +1,52 @@
+"""<prefix>_SettingsDefineCapabilities: capabilities, and settings that show them (DSP1043)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from providers.associations import Relation, Role
+from providers.site import Site
+from providers.Virt_AllocationCapabilities import (
+    TEMPLATE_TYPES,
+    AllocationCapabilities,
+    Sample,
+    Template,
+    capabilities_of,
+    templates_of,
+)
+
+__all__ = ["allocation_settings"]
+
+_INDEPENDENT, _CORRELATED = 0, 1
+
+
+def _templates(capabilities: AllocationCapabilities) -> Iterable[Template]:
+    return templates_of(capabilities.pool)
+
+
+def _capabilities(template: Template) -> Iterable[AllocationCapabilities]:
+    return (capabilities_of(template.pool),)
+
+
+def _meaning(_capabilities: AllocationCapabilities, template: Template) -> Mapping[str, Any]:
+    """How the values are to be read; those of one possible choice go together."""
+    sample = template.sample
+    return {
+        "PropertyPolicy": _CORRELATED if sample is Sample.POINT else _INDEPENDENT,
+        "ValueRole": sample.role,
+        "ValueRange": sample.range,
+    }
+
+
+def allocation_settings(site: Site) -> Relation:
+    """The association, for the capabilities of pools."""
+    return Relation(
+        site,
+        "SettingsDefineCapabilities",
+        Role("GroupComponent", (AllocationCapabilities,)),
+        Role("PartComponent", tuple(TEMPLATE_TYPES.values())),
+        to_right=_templates,
+        to_left=_capabilities,
+        properties=_meaning,
+    )
