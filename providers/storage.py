@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["StorageMap", "StorageMaps", "capacity_of", "pool_of", "storage_of"]
 
 
+_epochs = itertools.count(1)
+
+
 @dataclass(slots=True)
 class StorageMap:
     """The storage pools of one hypervisor.
 
     Attributes:
-        epoch: a number that grows whenever a pool or its volumes change.
+        epoch: another number whenever a pool or its volumes change; no two maps of a process share one.
         directories: target path to the name of the pool.
         pools: path of a volume to the name of its pool.
         capacities: path of a volume to its capacity in bytes.
@@ -52,7 +56,7 @@ class StorageMaps:
         if known is not None and len(pools) == len(known[1]) and all(map(_same, pools, known[1])):
             storage = known[2]
         else:
-            storage = _mapped(pools, known[2].epoch + 1 if known else 1)
+            storage = _mapped(pools)
         self._known[hypervisor.uri] = revision, pools, storage
         return storage
 
@@ -66,8 +70,8 @@ def _same(one: Pool, other: Pool) -> bool:
     )
 
 
-def _mapped(pools: Iterable[Pool], epoch: int) -> StorageMap:
-    storage = StorageMap(epoch)
+def _mapped(pools: Iterable[Pool]) -> StorageMap:
+    storage = StorageMap(next(_epochs))
     for pool in pools:
         _add(storage, pool)
     return storage

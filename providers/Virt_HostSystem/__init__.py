@@ -44,7 +44,7 @@ class HostSystem(Element):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.hypervisor.connected, self.hypervisor.facts
+        return self.hypervisor.inventory.revision
 
 
 def host_name(hypervisor: Hypervisor) -> str:

@@ -14,7 +14,17 @@ from zlib import crc32
 
 from libhelper.domainxml import DomainConfig
 from libhelper.host import HostFacts
-from libhelper.records import Document, Domain, DomainState, Pool, Volume
+from libhelper.records import (
+    Document,
+    Domain,
+    DomainState,
+    Interface,
+    Network,
+    NodeDevice,
+    NWFilter,
+    Pool,
+    Volume,
+)
 from libhelper.storagexml import PoolConfig, VolumeConfig
 from platforms.base import Platform
 from platforms.registry import load_platforms
@@ -35,12 +45,25 @@ class RecordedInventory:
     revision: int = 0
     held: list[Domain] = field(default_factory=list)
     held_pools: list[Pool] = field(default_factory=list)
+    held_networks: list[Network] = field(default_factory=list)
 
     def domains(self) -> list[Domain]:
         return sorted(self.held, key=lambda domain: domain.name)
 
     def pools(self) -> list[Pool]:
         return list(self.held_pools)
+
+    def networks(self) -> list[Network]:
+        return list(self.held_networks)
+
+    def node_devices(self) -> list[NodeDevice]:
+        return []
+
+    def nwfilters(self) -> list[NWFilter]:
+        return []
+
+    def interfaces(self) -> list[Interface]:
+        return []
 
     def domain_by_uuid(self, uuid: str) -> Domain | None:
         return next((domain for domain in self.held if domain.uuid == uuid), None)
@@ -88,9 +111,8 @@ class RecordedHypervisor:
             "revision": next(_revisions),
         }
         domain = Domain(**{**attributes, **changes})
-        held = self.inventory.held
-        held[:] = [other for other in held if other.name != domain.name]
-        held.append(domain)
+        others = [other for other in self.inventory.held if other.name != domain.name]
+        self.inventory.held = [*others, domain]
         self.inventory.revision = domain.revision
         return domain
 

@@ -85,7 +85,7 @@ def test_changes_show_and_leave_the_rest_alone() -> None:
     assert same is a
     assert changed is not b
     assert (changed.identity, changed.revision != b.revision) == (b.identity, True)
-    host.inventory.held.clear()
+    host.inventory.held = []
     host.inventory.revision += 1
     assert site.instances("KVM_ComputerSystem") == []
 

@@ -121,6 +121,7 @@ def test_host_system(host: RecordedHypervisor, web: Served) -> None:
     host.facts = HostFacts(sysinfo_xml="<broken")
     before = instance.revision
     host.connected = False
+    host.inventory.revision += 1
     assert instance.revision != before
     has(dict(instance.properties()), EnabledState=0, OperationalStatus=[12], HealthState=0, OperatingStatus=0,
         OtherIdentifyingInfo=None)
