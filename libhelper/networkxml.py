@@ -5,9 +5,28 @@ Layer rule: knows nothing of CIM and does not call libvirt.
 
 from __future__ import annotations
 
-from libhelper.domainxml.mapping import Attributes, Flag, Int, Items, Mapped, Text, Texts
+from libhelper.domainxml.interface import Bandwidth, VirtualPort, Vlan
+from libhelper.domainxml.mapping import Attributes, Flag, Int, Items, Mapped, OnOff, Text, Texts, YesNo
 
-__all__ = ["ForwardAddress", "NetworkConfig", "NetworkIp"]
+__all__ = ["DhcpHost", "DhcpRange", "ForwardAddress", "NetworkConfig", "NetworkIp", "PortGroup"]
+
+
+class DhcpRange(Mapped):
+    """A `<range>` of addresses that are given out."""
+
+    tag = "range"
+    start = Text("@start")
+    end = Text("@end")
+
+
+class DhcpHost(Mapped):
+    """A `<host>` with an address kept for it."""
+
+    tag = "host"
+    mac = Text("@mac")
+    id = Text("@id")
+    name = Text("@name")
+    ip = Text("@ip")
 
 
 class NetworkIp(Mapped):
@@ -20,6 +39,8 @@ class NetworkIp(Mapped):
     prefix = Int("@prefix")
     dhcp_range_start = Text("dhcp/range/@start")
     dhcp_range_end = Text("dhcp/range/@end")
+    dhcp_ranges = Items("dhcp/range", DhcpRange)
+    dhcp_hosts = Items("dhcp/host", DhcpHost)
 
 
 class ForwardAddress(Mapped):
@@ -29,7 +50,16 @@ class ForwardAddress(Mapped):
     attributes = Attributes(".")
 
 
-class NetworkConfig(Mapped):
+class PortGroup(VirtualPort, Bandwidth, Vlan):
+    """A `<portgroup>`: settings that interfaces ask for by name."""
+
+    tag = "portgroup"
+    name = Text("@name")
+    default = YesNo("@default")
+    trust_guest_rx_filters = YesNo("@trustGuestRxFilters")
+
+
+class NetworkConfig(VirtualPort, Bandwidth, Vlan):
     """A virtual network."""
 
     tag = "network"
@@ -44,8 +74,16 @@ class NetworkConfig(Mapped):
     forward_interface_devs = Texts("forward/interface/@dev")
     forward_addresses = Items("forward/address", ForwardAddress)
     bridge_name = Text("bridge/@name")
+    bridge_stp = OnOff("bridge/@stp")
+    bridge_delay = Int("bridge/@delay")
+    bridge_zone = Text("bridge/@zone")
+    bridge_mac_table_manager = Text("bridge/@macTableManager")
+    mac_address = Text("mac/@address")
     mtu_size = Int("mtu/@size")
     domain_name = Text("domain/@name")
+    domain_local_only = YesNo("domain/@localOnly")
+    dns_enable = YesNo("dns/@enable")
+    portgroups = Items("portgroup", PortGroup)
     ips = Items("ip", NetworkIp)
 
     @property

@@ -35,6 +35,7 @@ from libhelper.domainxml.xmltext import ValueRejectedError, check_text, parse_xm
 __all__ = [
     "Attributes",
     "Chain",
+    "Children",
     "ElementName",
     "Field",
     "FieldInfo",
@@ -588,6 +589,23 @@ class Chain(Items[M]):
         node.values.append((self.name, self._nested))
 
 
+class Children(_Many[M]):
+    """All child elements whatever their names, each an object of one class.  Not writable."""
+
+    def __init__(self, record: type[M]) -> None:
+        super().__init__(".", writable=False)
+        self.record = record
+
+    def describe(self) -> str:
+        return f"tuple[{self.record.__name__}]"
+
+    def _children(self, element: etree._Element) -> tuple[M, ...]:
+        return tuple(self.record.from_element(child) for child in element if isinstance(child.tag, str))
+
+    def compile_into(self, root: Node) -> None:
+        root.values.append((self.name, self._children))
+
+
 _attribute_sets: dict[tuple[tuple[str, str], ...], FrozenDict] = {}
 
 
@@ -661,7 +679,7 @@ class _MappedType(type):
                     declared.setdefault(attribute, value)
         cls._declared = declared
         cls._node = None
-        cls._lists = tuple(field.name for field in declared.values() if field.many and not isinstance(field, Chain))
+        cls._lists = tuple(field.name for field in declared.values() if field.many)
         return cls
 
 
