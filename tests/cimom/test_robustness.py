@@ -198,6 +198,7 @@ def test_stop_lets_answers_finish(make_server: Callable[..., RunningServer], toy
         stopping.result(5)
         assert client.is_closed()
     assert idle.is_closed()
+    idle.socket.close()
     with pytest.raises(ConnectionError):
         RawClient(server.port)
 
