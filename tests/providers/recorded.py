@@ -13,7 +13,7 @@ from typing import Any
 from zlib import crc32
 
 from libhelper.domainxml import DomainConfig
-from libhelper.host import HostFacts
+from libhelper.host import HostFacts, NodeInfo
 from libhelper.records import (
     Document,
     Domain,
@@ -85,7 +85,15 @@ class RecordedHypervisor:
     hostname: str = "node"
     fqdn: str = "node.example.org"
     hypervisor_version: tuple[int, int, int] = (7, 2, 0)
-    facts: HostFacts = field(default_factory=HostFacts)
+    facts: HostFacts = HostFacts(node=NodeInfo(model="x86_64", memory=8 << 20, cpus=4, mhz=2000, cores=4, threads=1))
+
+    @property
+    def node(self) -> NodeInfo:
+        return self.facts.node
+
+    @property
+    def capabilities_xml(self) -> str:
+        return self.facts.capabilities_xml
 
     def put(self, xml: str, **changes: Any) -> Domain:
         """Take in a domain, in place of one of the same name; `changes` are attributes of the record."""

@@ -106,8 +106,7 @@ def test_a_name_with_a_slash_never_shares_an_id() -> None:
                              "</filesystem>"))
     host.put(domain_xml("a/b"))
     site = Served([(platform("KVM"), host)])
-    paths = [instance.path() for instance in site.everything()]
-    ids = [path.keys["InstanceID"] for path in paths if path.keys.get("InstanceID")]
+    ids = [instance.keys()["InstanceID"] for instance in site.everything() if "SettingData" in instance.class_name]
     assert sorted(ids) == ["KVM:a", "KVM:a/b", "a/b/mem", "a/b/mem#2", "a/b/proc", "a/b/proc#2", "a/mem", "a/proc"]
     for class_name in (DISK, "KVM_MemResourceAllocationSettingData", "KVM_ProcResourceAllocationSettingData"):
         for instance in site.instances(class_name):
