@@ -27,6 +27,8 @@ class Feature(enum.Flag):
     SUSPEND = enum.auto()
     MANAGED_SAVE = enum.auto()
     REBOOT = enum.auto()
+    REBOOT_EVENT = enum.auto()
+    """libvirt tells when a guest has rebooted."""
     RESET = enum.auto()
     CONTROLLERS = enum.auto()
     FILTERS = enum.auto()

@@ -11,7 +11,7 @@ PLATFORM = Platform(
     uris=("lxc:///system",),
     domain_types=("lxc",),
     os_types=("exe",),
-    features=Feature.SUSPEND | Feature.REBOOT | Feature.HOTPLUG | Feature.WEIGHT,
+    features=Feature.SUSPEND | Feature.REBOOT | Feature.REBOOT_EVENT | Feature.HOTPLUG | Feature.WEIGHT,
     buses=BusDefaults(disk="", mouse="usb"),
     mac_prefix="00:16:3e",
     boot_devices=False,

@@ -15,6 +15,7 @@ PLATFORM = Platform(
         Feature.SUSPEND
         | Feature.MANAGED_SAVE
         | Feature.REBOOT
+        | Feature.REBOOT_EVENT
         | Feature.RESET
         | Feature.CONTROLLERS
         | Feature.GRAPHICS

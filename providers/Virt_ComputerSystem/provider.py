@@ -136,10 +136,12 @@ def _carry_out(guest: Guest, way: Transition, limit: float | None) -> bool:
     allowed = limit or (settings.shutdown_timeout if way.orderly else settings.settle_timeout)
     before, uuid = guest.domain, guest.domain.uuid
     started = time.monotonic()
-    if limit is None:
-        way.action(guest)
+    if limit is not None:
+        seen = _acted_within(guest, way, limit)
+    else:
+        seen = way.action(guest, allowed)
         started = time.monotonic()
-    elif not _acted_within(guest, way, limit):
+    if not seen and (limit is not None or way.orderly):
         return False
     left = max(0.0, started + allowed - time.monotonic())
     shown = guest.hypervisor.inventory.wait_for(
@@ -154,10 +156,11 @@ def _carry_out(guest: Guest, way: Transition, limit: float | None) -> bool:
 def _acted_within(guest: Guest, way: Transition, limit: float) -> bool:
     """Let libvirt act for at most `limit` seconds; False when it is not through by then (it goes on)."""
     failures: list[LibvirtError] = []
+    answers: list[bool] = []
 
     def act() -> None:
         try:
-            way.action(guest)
+            answers.append(way.action(guest, limit))
         except LibvirtError as error:
             failures.append(error)
 
@@ -166,4 +169,4 @@ def _acted_within(guest: Guest, way: Transition, limit: float) -> bool:
     worker.join(limit)
     if failures:
         raise failures[0]
-    return not worker.is_alive()
+    return True in answers

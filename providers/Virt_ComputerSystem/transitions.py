@@ -30,14 +30,15 @@ class Transition:
     """One way from a state to another.
 
     Attributes:
-        action: calls libvirt; returns when libvirt has answered.
+        action: calls libvirt; returns when libvirt has answered, and whether an effect that the inventory cannot show
+            (a reboot) was seen within the seconds given.
         is_done: from the guest's record before and its record now (None when it is gone) to whether the change has
             happened, or cannot happen any more.
         failure: libvirt-cim's words for when libvirt refuses.
         orderly: whether the guest takes part, and so needs time of its own.
     """
 
-    action: Callable[[Guest], None]
+    action: Callable[[Guest, float], bool]
     is_done: Callable[[Domain, Domain | None], bool]
     failure: str
     orderly: bool = False
@@ -71,63 +72,72 @@ def _is_started_anew(before: Domain, now: Domain | None) -> bool:
     return now is None or (now.active and now.id != before.id)
 
 
-def _is_answered(before: Domain, now: Domain | None) -> bool:
+def _runs_again(before: Domain, now: Domain | None) -> bool:
+    return now is None or now.state in _RUNNING
+
+
+def _start(guest: Guest, seconds: float) -> bool:
+    guest.hypervisor.lifecycle.start(guest.domain.uuid)
     return True
 
 
-def _start(guest: Guest) -> None:
-    guest.hypervisor.lifecycle.start(guest.domain.uuid)
-
-
-def _resume(guest: Guest) -> None:
+def _resume(guest: Guest, seconds: float) -> bool:
     guest.hypervisor.lifecycle.resume(guest.domain.uuid)
+    return True
 
 
-def _wake_up(guest: Guest) -> None:
+def _wake_up(guest: Guest, seconds: float) -> bool:
     guest.hypervisor.lifecycle.pm_wakeup(guest.domain.uuid)
+    return True
 
 
-def _destroy(guest: Guest) -> None:
+def _destroy(guest: Guest, seconds: float) -> bool:
     guest.hypervisor.lifecycle.destroy(guest.domain.uuid)
+    return True
 
 
-def _discard(guest: Guest) -> None:
+def _discard(guest: Guest, seconds: float) -> bool:
     guest.hypervisor.lifecycle.managed_save_remove(guest.domain.uuid)
+    return True
 
 
-def _shut_down(guest: Guest) -> None:
+def _shut_down(guest: Guest, seconds: float) -> bool:
     guest.hypervisor.lifecycle.shutdown(guest.domain.uuid)
+    return True
 
 
-def _save(guest: Guest) -> None:
+def _save(guest: Guest, seconds: float) -> bool:
     guest.hypervisor.lifecycle.managed_save(guest.domain.uuid)
+    return True
 
 
-def _suspend(guest: Guest) -> None:
+def _suspend(guest: Guest, seconds: float) -> bool:
     guest.hypervisor.lifecycle.suspend(guest.domain.uuid)
+    return True
 
 
-def _reboot(guest: Guest) -> None:
-    guest.hypervisor.lifecycle.reboot(guest.domain.uuid)
+def _reboot(guest: Guest, seconds: float) -> bool:
+    timeout = seconds if guest.platform.supports(Feature.REBOOT_EVENT) else 0.0
+    return guest.hypervisor.lifecycle.reboot(guest.domain.uuid, timeout=timeout) or not timeout
 
 
-def _reset(guest: Guest) -> None:
-    guest.hypervisor.lifecycle.reset(guest.domain.uuid)
+def _reset(guest: Guest, seconds: float) -> bool:
+    return guest.hypervisor.lifecycle.reset(guest.domain.uuid, timeout=seconds)
 
 
-def _reset_and_resume(guest: Guest) -> None:
+def _reset_and_resume(guest: Guest, seconds: float) -> bool:
     """A paused guest stays paused over a reset on some drivers, and Reset is to end in Enabled."""
-    _reset(guest)
+    seen = _reset(guest, seconds)
     try:
-        _resume(guest)
+        _resume(guest, seconds)
     except LibvirtError as error:
         if not error.is_invalid_state:
             raise
+    return seen
 
 
-def _power_cycle(guest: Guest) -> None:
-    _destroy(guest)
-    _start(guest)
+def _power_cycle(guest: Guest, seconds: float) -> bool:
+    return _destroy(guest, seconds) and _start(guest, seconds)
 
 
 START = Transition(_start, _is_active, "Unable to start domain")
@@ -138,8 +148,8 @@ DISCARD = Transition(_discard, _has_no_save, "Unable to disable domain")
 SHUT_DOWN = Transition(_shut_down, _is_stopped, "Unable to shutdown domain", orderly=True)
 SAVE = Transition(_save, _is_saved, "Unable to save domain")
 SUSPEND = Transition(_suspend, _is_paused, "Unable to pause domain")
-REBOOT = Transition(_reboot, _is_answered, "Unable to reboot domain", orderly=True)
-RESET = Transition(_reset, _is_answered, "Unable to reset domain")
+REBOOT = Transition(_reboot, _runs_again, "Unable to reboot domain", orderly=True)
+RESET = Transition(_reset, _runs_again, "Unable to reset domain")
 RESET_PAUSED = Transition(_reset_and_resume, _is_running, "Unable to reset domain")
 POWER_CYCLE = Transition(_power_cycle, _is_started_anew, "Unable to reset domain")
 

@@ -9,6 +9,7 @@ import schema
 from cimom.classes import ClassStore
 from cimom.mof import load_class_store
 from libhelper.domainxml import DomainConfig
+from tests.providers.furnished import furnish
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
 
 PLATFORM_OF_TYPE = {kind: found.prefix for found in PLATFORMS for kind in found.domain_types}
@@ -22,11 +23,12 @@ def classes() -> ClassStore:
 
 @pytest.fixture(scope="session")
 def corpus() -> Served:
-    """All recorded domains, those called running as running ones, and a storage pool."""
+    """All recorded domains, those called running as running ones, and a host with networks, storage and devices."""
     hosts = {prefix: hypervisor(prefix) for prefix in PLATFORMS.prefixes}
     for file in sorted(DOMAINS.glob("*.xml")):
         xml = file.read_text()
         kind = DomainConfig.parse(xml).type or ""
         hosts[PLATFORM_OF_TYPE[kind]].put(xml, active="running" in file.name)
+    furnish(hosts["KVM"])
     hosts["KVM"].put_pool("guests", "/srv/guests", [("top.qcow2", 1 << 30)])
     return Served([(platform(prefix), host) for prefix, host in hosts.items()])

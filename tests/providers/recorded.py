@@ -38,6 +38,11 @@ PLATFORMS = load_platforms(())
 _revisions = itertools.count(1)
 
 
+def next_revision() -> int:
+    """A number for a record that no other has."""
+    return next(_revisions)
+
+
 @dataclass
 class RecordedInventory:
     """What an inventory offers to the providers."""
@@ -46,6 +51,7 @@ class RecordedInventory:
     held: list[Domain] = field(default_factory=list)
     held_pools: list[Pool] = field(default_factory=list)
     held_networks: list[Network] = field(default_factory=list)
+    held_node_devices: list[NodeDevice] = field(default_factory=list)
 
     def domains(self) -> list[Domain]:
         return sorted(self.held, key=lambda domain: domain.name)
@@ -57,7 +63,7 @@ class RecordedInventory:
         return list(self.held_networks)
 
     def node_devices(self) -> list[NodeDevice]:
-        return []
+        return list(self.held_node_devices)
 
     def nwfilters(self) -> list[NWFilter]:
         return []
@@ -70,6 +76,9 @@ class RecordedInventory:
 
     def wait_for(self, predicate: Callable[[Any], bool], timeout: float) -> bool:
         return predicate(self)
+
+
+_FACTS = HostFacts(node=NodeInfo(model="x86_64", memory=8 << 20, cpus=4, mhz=2000, cores=4, threads=1))
 
 
 @dataclass(eq=False)
@@ -85,7 +94,7 @@ class RecordedHypervisor:
     hostname: str = "node"
     fqdn: str = "node.example.org"
     hypervisor_version: tuple[int, int, int] = (7, 2, 0)
-    facts: HostFacts = HostFacts(node=NodeInfo(model="x86_64", memory=8 << 20, cpus=4, mhz=2000, cores=4, threads=1))
+    facts: HostFacts = _FACTS
 
     @property
     def node(self) -> NodeInfo:

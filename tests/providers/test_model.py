@@ -13,12 +13,14 @@ from libhelper.host import HostFacts
 from providers.associations import Relation
 from providers.base import ElementProvider
 from providers.interface import Instance
+from providers.Virt_AllocationCapabilities import templates_of
 from providers.Virt_ComputerSystem import ComputerSystemProvider
 from providers.Virt_Device import DeviceProvider
+from providers.Virt_DevicePool import pools_of
 from providers.Virt_HostSystem import HostSystemProvider
 from providers.Virt_RASD import ResourceSettingProvider
 from providers.Virt_VSSD import VirtualSystemSettingDataProvider
-from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
+from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
 
 _TYPES: dict[str, type] = {
     "string": str, "boolean": bool, "datetime": datetime, "uint16": int, "uint32": int, "uint64": int,
@@ -48,7 +50,13 @@ def everything(corpus: Served) -> list[Instance]:
         active=True,
         state_changed=datetime(2026, 1, 1, tzinfo=UTC),
     )
-    return [*corpus.everything(), *Served([(platform("KVM"), host)]).everything()]
+    templates = [
+        template
+        for each in PLATFORMS
+        for pool in pools_of(corpus.site, each)
+        for template in templates_of(pool)
+    ]
+    return [*corpus.everything(), *Served([(platform("KVM"), host)]).everything(), *templates]
 
 
 def test_instances_agree_with_their_class(everything: list[Instance], classes: ClassStore) -> None:
@@ -138,7 +146,8 @@ def test_right_ends_lead_back(corpus: Served) -> None:
         for class_name in sorted(relation.right.class_names):
             for right in corpus.instances(class_name):
                 for left in relation.to_left(right, CONTEXT):
-                    assert any(found is right for found in relation.to_right(left, CONTEXT)), (left, right)
+                    found = [(other.class_name, other.identity) for other in relation.to_right(left, CONTEXT)]
+                    assert (right.class_name, right.identity) in found, left
 
 
 def test_every_device_and_setting_belongs_to_its_guest(corpus: Served) -> None:

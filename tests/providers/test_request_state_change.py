@@ -201,7 +201,7 @@ class Refusing:
         self._answer = answer
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: self._answer()
+        return lambda *_, **__: self._answer()
 
     def domain(self, uuid: str) -> None:
         raise LibvirtError("no connection")

@@ -126,7 +126,8 @@ def test_another_main_namespace() -> None:
     site = Site([(platform("KVM"), host)], PLATFORMS, ProviderSettings(namespace="root/node2"))  # type: ignore[list-item]
     catalog = build_catalog(site)
     assert set(catalog.namespaces) == {"root/node2", "root/interop", "root/cimv2"}
-    assert set(catalog.namespace_of.values()) == {"root/node2"}
+    assert set(catalog.namespace_of.values()) == {"root/node2", "root/interop"}
+    assert catalog.namespace_of["KVM_ComputerSystem"] == "root/node2"
     provider = next(p for p in catalog.namespaces["root/node2"]
                     if "KVM_DiskResourceAllocationSettingData" in p.class_names)
     (disk,) = provider.instances("KVM_DiskResourceAllocationSettingData", CONTEXT)
