@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from providers.associations import Relation
 from providers.base import ElementProvider
-from providers.interface import Catalog
+from providers.interface import Association, Catalog, InstanceProvider
 from providers.site import Site
 from providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
 from providers.Virt_ComputerSystem import ComputerSystemProvider
@@ -15,12 +15,15 @@ from providers.Virt_Device import DeviceProvider
 from providers.Virt_DevicePool import DevicePoolProvider
 from providers.Virt_ElementAllocatedFromPool import element_allocated_from_pool
 from providers.Virt_ElementCapabilities import allocation_capabilities
+from providers.Virt_ElementConformsToProfile import element_conforms_to_profile
 from providers.Virt_HostDevice import HostDeviceProvider
 from providers.Virt_HostedDependency import hosted_dependency
 from providers.Virt_HostedResourcePool import hosted_resource_pool
 from providers.Virt_HostSystem import HostSystemProvider
 from providers.Virt_HostSystemDevice import host_system_device
 from providers.Virt_RASD import ResourceSettingProvider
+from providers.Virt_ReferencedProfile import referenced_profile
+from providers.Virt_RegisteredProfile import RegisteredProfileProvider, profiles_of
 from providers.Virt_ResourceAllocationFromPool import resource_allocation_from_pool
 from providers.Virt_SettingsDefineCapabilities import allocation_settings
 from providers.Virt_SettingsDefineState import settings_define_state
@@ -61,20 +64,52 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
 )
 
 
+CIMV2_ASSOCIATIONS = frozenset(
+    {
+        "ElementCapabilities",
+        "ElementConformsToProfile",
+        "HostedAccessPoint",
+        "HostedDependency",
+        "HostedResourcePool",
+        "HostedService",
+    }
+)
+"""The association classes, without their prefix, that libvirt-cim registered in root/cimv2 as well."""
+
+
 def build_catalog(site: Site) -> Catalog:
     """The catalog of a site.
 
-    The instances live in the main namespace of the site's settings, `root/virt` unless set otherwise.  `root/interop`
-    and `root/cimv2` are there for the clients that look there first.
+    The instances live in the main namespace of the site's settings, `root/virt` unless set otherwise; the profiles
+    that they follow live in `root/interop`, and the association between the two can be followed from both.
+    `root/cimv2` shows the associations that libvirt-cim registered there.
     """
     main = site.settings.namespace
     providers = [make(site) for make in PROVIDERS]
-    associations = [make(site) for make in ASSOCIATIONS]
+    # Which profiles are followed depends on what is served.
+    profiles_of(site, [element for provider in providers for element in provider.types])
+    profile_providers = [RegisteredProfileProvider(site)]
+    conformance = element_conforms_to_profile(site)
+    profile_associations = [conformance, referenced_profile(site)]
+    associations = [*(make(site) for make in ASSOCIATIONS), conformance]
     return Catalog(
-        namespaces={main: providers, INTEROP: (), CIMV2: ()},
-        associations={main: associations, INTEROP: (), CIMV2: ()},
+        namespaces={main: providers, INTEROP: profile_providers, CIMV2: ()},
+        associations={
+            main: associations,
+            INTEROP: profile_associations,
+            CIMV2: [association for association in associations if association.base in CIMV2_ASSOCIATIONS],
+        },
         namespace_of={
-            **{class_name: main for provider in providers for class_name in provider.class_names},
-            **{class_name: main for association in associations for class_name in association.class_names},
+            **_homes(INTEROP, profile_providers, profile_associations),
+            **_homes(main, providers, associations),
         },
     )
+
+
+def _homes(
+    namespace: str, providers: Iterable[InstanceProvider], associations: Iterable[Association]
+) -> dict[str, str]:
+    """Each class that these serve, with the namespace where its instances live."""
+    names = [name for provider in providers for name in provider.class_names]
+    names += [name for association in associations for name in association.class_names]
+    return dict.fromkeys(names, namespace)

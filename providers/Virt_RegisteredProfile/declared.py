@@ -1,0 +1,106 @@
+"""Which profiles there can be: one line each.
+
+There are two sets.  The first is that of libvirt-cim, whose clients look for its InstanceIDs and for the name "Virtual
+System Profile"; the second one registers what the DMTF has published since, under the DMTF's names.  Each set is a
+tree of its own, in which one autonomous profile refers to all others, so that a client that looks for the scoping
+profile of a profile (DSP1033) finds exactly one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PROFILES", "DeclaredProfile"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredProfile:
+    """A profile, before the platforms are known.
+
+    Attributes:
+        instance_id: `{prefix}` in it stands for the prefix of the platform.
+        name, version: RegisteredName and RegisteredVersion.
+        central: the central classes without their prefix.  The profile is registered when one of them is served.
+        scoping: the scoping classes, where ElementConformsToProfile leads to their instances as well.
+        referencing: the instance_id of the profile that refers to this one.
+    """
+
+    instance_id: str
+    name: str
+    version: str
+    central: tuple[str, ...]
+    scoping: tuple[str, ...] = ()
+    referencing: str | None = None
+
+
+_HOST = ("HostSystem",)
+_GUEST = ("ComputerSystem",)
+_POOLS = ("ProcessorPool", "MemoryPool", "NetworkPool", "DiskPool", "GraphicsPool", "InputPool", "ControllerPool")
+_GENERIC_POOLS = ("GraphicsPool", "InputPool", "ControllerPool")
+
+_OLD_ROOT = "CIM:DSP1042-SystemVirtualization-1.0.0"
+_GENERIC = ("CIM:DSP1059-GenericDeviceResourceVirtualization-1.0.0", "Generic Device Resource Virtualization", "1.0.0")
+_ALLOCATION = ("CIM:DSP1041-ResourceAllocation-1.1.0c", "Resource Allocation", "1.1.0c")
+_SUFFIXES = {"_d": "DiskPool", "_n": "NetworkPool", "_p": "ProcessorPool", "_m": "MemoryPool"}
+
+
+def _old(instance_id: str, name: str, version: str, central: str, scoping: tuple[str, ...] = ()) -> DeclaredProfile:
+    return DeclaredProfile(instance_id, name, version, (central,), scoping, _OLD_ROOT)
+
+
+def _each_pool(
+    profile: tuple[str, str, str], suffixes: str, scoping: tuple[str, ...] = ()
+) -> tuple[DeclaredProfile, ...]:
+    """A profile that is registered once for each kind of pool."""
+    instance_id, name, version = profile
+    return tuple(
+        _old(f"{instance_id}_{letter}", name, version, _SUFFIXES[f"_{letter}"], scoping) for letter in suffixes
+    )
+
+
+_OLD = (
+    DeclaredProfile(_OLD_ROOT, "System Virtualization", "1.0.0", _HOST),
+    _old("CIM:DSP1057-VirtualSystem-1.0.0a", "Virtual System Profile", "1.0.0a", "ComputerSystem"),
+    *_each_pool(_GENERIC, "dnp"),
+    _old("CIM:DSP1045-MemoryResourceVirtualization-1.0.0", "Memory Resource Virtualization", "1.0.0", "MemoryPool"),
+    _old(
+        "CIM:DSP1081-VirtualSystemMigration-0.8.1",
+        "Virtual System Migration",
+        "0.8.1",
+        "VirtualSystemMigrationService",
+    ),
+    _old("CIM:DSP1076-KVMRedirection-1.0.0", "KVM Redirection", "1.0.0", "ConsoleRedirectionService", _HOST),
+    _old(
+        "CIM:DSP1043-AllocationCapabilities-1.0.0a",
+        "Allocation Capabilities",
+        "1.0.0a",
+        "AllocationCapabilities",
+        _GUEST,
+    ),
+    *_each_pool(_ALLOCATION, "dnpm", _GUEST),
+)
+
+_ROOT = "{prefix}:DSP1042-SystemVirtualization-1.1.0"
+
+
+def _current(number: int, name: str, version: str, *central: str) -> DeclaredProfile:
+    instance_id = f"{{prefix}}:DSP{number}-{name.replace(' ', '')}-{version}"
+    return DeclaredProfile(instance_id, name, version, central, (), None if instance_id == _ROOT else _ROOT)
+
+
+_CURRENT = (
+    _current(1042, "System Virtualization", "1.1.0", *_HOST),
+    _current(1057, "Virtual System", "1.0.0", *_GUEST),
+    _current(1041, "Resource Allocation", "1.1.0", *_POOLS),
+    _current(1043, "Allocation Capabilities", "1.0.0", "AllocationCapabilities"),
+    _current(1044, "Processor Resource Virtualization", "1.0.0", "ProcessorPool"),
+    _current(1045, "Memory Resource Virtualization", "1.0.0", "MemoryPool"),
+    _current(1047, "Storage Resource Virtualization", "1.0.0", "DiskPool"),
+    _current(1050, "Ethernet Port Resource Virtualization", "1.0.0", "NetworkPool"),
+    _current(1059, "Generic Device Resource Virtualization", "1.0.0", *_GENERIC_POOLS),
+    _current(1076, "KVM Redirection", "1.0.0", "ConsoleRedirectionService"),
+    _current(1081, "Virtual System Migration", "1.0.0", "VirtualSystemMigrationService"),
+)
+
+PROFILES: tuple[DeclaredProfile, ...] = (*_OLD, *_CURRENT)
+"""All profiles, in the order of enumeration; libvirt-cim's come first."""
