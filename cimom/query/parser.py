@@ -149,7 +149,8 @@ def _describe(error: UnexpectedInput, text: str) -> str:
         position = error.pos_in_stream or 0
         expected = error.allowed or set() if isinstance(error, UnexpectedCharacters) else set()
     found = f"{text[position:position + 16]!r}" if position < len(text) else "the end"
-    names = sorted({_EXPECTED.get(name) or (name.lstrip("_") if _KEYWORD.match(name) else "") for name in expected} - {""})
+    known = (name for name in expected if name in _EXPECTED or _KEYWORD.match(name))
+    names = sorted({_EXPECTED.get(name) or name.lstrip("_") for name in known})
     return f"Syntax error at position {position + 1}: found {found}, expected {', '.join(names)}"
 
 
@@ -167,7 +168,11 @@ _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4,6})|([btnfr\\'\"]))")
 
 
 def _unquoted(token: str) -> str:
-    """The string in a literal.  A backslash before a character that has no escape stands for itself."""
+    """The string in a literal (DSP0202 1.0, `literal-string`).
+
+    `\\u` takes as many of the next four to six hexadecimal digits as there are.  A backslash before a character that
+    has no escape stands for itself, so that `'\\.'` reaches LIKE as it is.
+    """
 
     def unescaped(match: re.Match[str]) -> str:
         digits, letter = match.groups()

@@ -17,7 +17,7 @@ _HEAD = re.compile(
     r"(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z", re.DOTALL
 )
 _KEY = re.compile(
-    r"(?P<name>[^\W\d]\w*)\s*=\s*(?:\"(?P<text>(?:[^\"\\]|\\.)*)\"|'(?P<character>(?:[^'\\]|\\.)*)'|(?P<bare>[^,\"']+))"
+    r"\s*(?P<name>[^\W\d]\w*)\s*=\s*(?:\"(?P<text>(?:[^\"\\]|\\.)*)\"|'(?P<character>(?:[^'\\]|\\.)*)'|(?P<bare>[^,\"']+))"
     r"\s*(?P<end>,|\Z)",
     re.DOTALL,
 )

@@ -82,8 +82,10 @@ class Query:
         for chain in map(self._local, self.select):
             if not chain.steps and chain.star:
                 return None
+            if not chain.steps:
+                raise invalid_query(f"{self.from_class} is no property of itself")
             self._compiler(store, self.from_class).check_selected(chain)
-            selected = declaration.properties.get(chain.steps[0].name.lower()) if chain.steps else None
+            selected = declaration.properties.get(chain.steps[0].name.lower())
             if selected is not None:
                 names[selected.name] = None
         return tuple(names)
