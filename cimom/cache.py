@@ -81,9 +81,7 @@ class InstanceCache:
                 entry.name = name
                 self._grow(bucket, identity, entry, len(name))
 
-    def store_body(
-        self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: bytes
-    ) -> None:
+    def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: bytes) -> None:
         """Keep the INSTANCE that `table` wrote."""
         with self._lock:
             growth = len(body) - len(entry.bodies.pop(table, b""))

@@ -205,9 +205,7 @@ class ClassStore:
         SchemaError: when a class is declared twice, or its superclass is not there before it.
     """
 
-    def __init__(
-        self, qualifier_declarations: Iterable[QualifierDeclaration], classes: Iterable[LocalClass]
-    ) -> None:
+    def __init__(self, qualifier_declarations: Iterable[QualifierDeclaration], classes: Iterable[LocalClass]) -> None:
         self.qualifier_declarations: Mapping[str, QualifierDeclaration] = {
             declaration.name.lower(): declaration for declaration in qualifier_declarations
         }
@@ -310,9 +308,7 @@ class ClassStore:
             overrides = (self._method(each, methods.get(each["name"].lower()), local.name) for each in raw["methods"])
             methods = {**methods, **{each.name.lower(): each for each in overrides}}
         local_properties = tuple(sys.intern(each["name"]) for each in raw["properties"])
-        own_keys = (
-            name for name in local_properties if properties[name.lower()].is_key and name not in heritage.keys
-        )
+        own_keys = (name for name in local_properties if properties[name.lower()].is_key and name not in heritage.keys)
         return ClassDeclaration(
             name=sys.intern(local.name),
             superclass=local.superclass and sys.intern(local.superclass),
@@ -390,9 +386,7 @@ class ClassStore:
             qualifiers[key] = self._qualifier(Qualifier(declared.name, declared.type, value, *flavors))
         return self._share(qualifiers)
 
-    def _property(
-        self, raw: dict[str, Any], above: PropertyDeclaration | None, class_name: str
-    ) -> PropertyDeclaration:
+    def _property(self, raw: dict[str, Any], above: PropertyDeclaration | None, class_name: str) -> PropertyDeclaration:
         name = sys.intern(raw["name"])
         element = f"{class_name}.{name}"
         qualifiers = self._qualifiers(raw["qualifiers"], above.qualifiers if above else {}, element)

@@ -147,8 +147,10 @@ class CIMHandler:
             return _options_response()
         if request.method != "POST":
             raise RequestFault(
-                405 if request.method in {"GET", "HEAD", "PUT", "DELETE", "PATCH"} else 501, None,
-                f"{request.method} is not supported", {"Allow": ALLOWED},
+                405 if request.method in {"GET", "HEAD", "PUT", "DELETE", "PATCH"} else 501,
+                None,
+                f"{request.method} is not supported",
+                {"Allow": ALLOWED},
             )
         principal = await self._principal(request)
         check_request_headers(request.headers)
@@ -156,9 +158,7 @@ class CIMHandler:
         if len(body) <= INLINE_BODY:
             decoded = decode_request(body, self._settings.max_elements)
         else:
-            decoded = await self._in_thread(
-                self._readers, partial(decode_request, body, self._settings.max_elements)
-            )
+            decoded = await self._in_thread(self._readers, partial(decode_request, body, self._settings.max_elements))
         check_against_body(request.headers, decoded)
         answer = await self._answer(decoded, principal, _quirks(request, decoded))
         return await self._send(request, answer, started)
@@ -297,7 +297,7 @@ def _options_response() -> web.Response:
         headers={
             "Server": SERVER,
             "Allow": ALLOWED,
-            "Opt": 'http://www.dmtf.org/cim/mapping/http/v1.0 ; ns=73',
+            "Opt": "http://www.dmtf.org/cim/mapping/http/v1.0 ; ns=73",
             "73-CIMProtocolVersion": "1.0",
             "73-CIMSupportedFunctionalGroups": (
                 "Basic Read, Basic Write, Instance Manipulation, Association Traversal, Qualifier Declaration"

@@ -202,9 +202,7 @@ class Namespaces:
     def __init__(self, catalog: Catalog, classes: ClassStore, settings: ServerSettings) -> None:
         self.cache = InstanceCache(settings.cache_bytes, settings.cache_seconds)
         names = dict.fromkeys([*catalog.namespaces, *catalog.associations])
-        self._by_name = {
-            normalized(name): Namespace(name, catalog, classes, settings, self.cache) for name in names
-        }
+        self._by_name = {normalized(name): Namespace(name, catalog, classes, settings, self.cache) for name in names}
         for namespace in self._by_name.values():
             namespace.siblings = self._by_name
 

@@ -186,8 +186,14 @@ _INTRINSICS = {
     for each in (
         _intrinsic("GetInstance", "get_instance", _INSTANCE, _LOCAL, _NO_QUALIFIERS, _ORIGIN, _LIST, quick=True),
         _intrinsic(
-            "EnumerateInstances", "enumerate_instances", _CLASS, _LOCAL,
-            _Parameter("DeepInheritance", _boolean, True), _NO_QUALIFIERS, _ORIGIN, _LIST,
+            "EnumerateInstances",
+            "enumerate_instances",
+            _CLASS,
+            _LOCAL,
+            _Parameter("DeepInheritance", _boolean, True),
+            _NO_QUALIFIERS,
+            _ORIGIN,
+            _LIST,
         ),
         _intrinsic("EnumerateInstanceNames", "enumerate_instance_names", _CLASS),
         _intrinsic("Associators", "associators", _OBJECT, *_FILTERS, _NO_QUALIFIERS, _ORIGIN, _LIST),
@@ -198,21 +204,19 @@ _INTRINSICS = {
         _intrinsic("EnumerateClasses", "enumerate_classes", _ANY_CLASS, _SHALLOW, _LOCAL, _QUALIFIERS, _ORIGIN),
         _intrinsic("EnumerateClassNames", "enumerate_class_names", _ANY_CLASS, _SHALLOW, quick=True),
         _intrinsic("GetProperty", "get_property", _INSTANCE, _PROPERTY, quick=True),
+        _intrinsic("SetProperty", "set_property", _INSTANCE, _PROPERTY, _Parameter("NewValue", _any), void=True),
+        _intrinsic("CreateInstance", "create_instance", _Parameter("NewInstance", _new_instance, required=True)),
         _intrinsic(
-            "SetProperty", "set_property", _INSTANCE, _PROPERTY, _Parameter("NewValue", _any), void=True
-        ),
-        _intrinsic(
-            "CreateInstance", "create_instance", _Parameter("NewInstance", _new_instance, required=True)
-        ),
-        _intrinsic(
-            "ModifyInstance", "modify_instance", _Parameter("ModifiedInstance", _modified_instance, required=True),
-            _NO_QUALIFIERS, _LIST, void=True,
+            "ModifyInstance",
+            "modify_instance",
+            _Parameter("ModifiedInstance", _modified_instance, required=True),
+            _NO_QUALIFIERS,
+            _LIST,
+            void=True,
         ),
         _intrinsic("DeleteInstance", "delete_instance", _INSTANCE, void=True),
         _intrinsic("EnumerateQualifiers", "enumerate_qualifiers"),
-        _intrinsic(
-            "GetQualifier", "get_qualifier", _Parameter("QualifierName", _string, required=True), quick=True
-        ),
+        _intrinsic("GetQualifier", "get_qualifier", _Parameter("QualifierName", _string, required=True), quick=True),
     )
 }
 
@@ -468,8 +472,10 @@ class Operations:
 
     def _filters(self, call: _Call, association: str | None, result: str | None, result_role: str | None) -> Filters:
         return Filters(
-            self._filter_class("AssocClass", association), self._filter_class("ResultClass", result),
-            call["role"], result_role,
+            self._filter_class("AssocClass", association),
+            self._filter_class("ResultClass", result),
+            call["role"],
+            result_role,
         )
 
     def _filter_class(self, parameter: str, class_name: str | None) -> frozenset[str] | None:
@@ -591,7 +597,10 @@ class Operations:
     def get_class(self, call: _Call) -> Iterable[bytes]:
         """GetClass (5.3.2.1)."""
         options = ClassOptions(
-            call["localonly"], call["includequalifiers"], call["includeclassorigin"], call["propertylist"],
+            call["localonly"],
+            call["includequalifiers"],
+            call["includeclassorigin"],
+            call["propertylist"],
             call.quirks.plain_arrays,
         )
         return [call.namespace.encoder.class_element(self._class(call["classname"]).name, options).encode()]
@@ -603,7 +612,9 @@ class Operations:
     def enumerate_classes(self, call: _Call) -> Iterator[bytes]:
         """EnumerateClasses (5.3.2.10)."""
         options = ClassOptions(
-            call["localonly"], call["includequalifiers"], call["includeclassorigin"],
+            call["localonly"],
+            call["includequalifiers"],
+            call["includeclassorigin"],
             plain_arrays=call.quirks.plain_arrays,
         )
         for name in self._subclasses(call):

@@ -53,9 +53,7 @@ class RequestFault(Exception):
         headers: further headers of the answer.
     """
 
-    def __init__(
-        self, status: int, cim_error: str | None, text: str, headers: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, status: int, cim_error: str | None, text: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(text)
         self.status = status
         self.cim_error = cim_error
@@ -398,7 +396,12 @@ def decode_request(body: bytes, max_elements: int = 200_000) -> Request:
         if not children or children[0].tag != "LOCALNAMESPACEPATH":
             raise _not_valid("IMETHODCALL needs a LOCALNAMESPACEPATH")
         return Request(
-            message_id, version, _attribute(call, "NAME"), False, _local_namespace(children[0]), None,
+            message_id,
+            version,
+            _attribute(call, "NAME"),
+            False,
+            _local_namespace(children[0]),
+            None,
             _parameters(children[1:], "IPARAMVALUE"),
         )
     if call.tag == "METHODCALL":
@@ -406,7 +409,12 @@ def decode_request(body: bytes, max_elements: int = 200_000) -> Request:
             raise _not_valid("METHODCALL needs a LOCALCLASSPATH or a LOCALINSTANCEPATH")
         target = _path(children[0])
         return Request(
-            message_id, version, _attribute(call, "NAME"), True, target.namespace or "", target,
+            message_id,
+            version,
+            _attribute(call, "NAME"),
+            True,
+            target.namespace or "",
+            target,
             _parameters(children[1:], "PARAMVALUE"),
         )
     raise _not_valid(f"SIMPLEREQ cannot hold {call.tag}")

@@ -325,9 +325,7 @@ def _array_writer(tag: str, write: Write, strings: bool) -> Write:
     def write_array(values: Any) -> str:
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
             raise ValueError(f"{values!r} is no array")
-        return "".join(
-            [f"{start}{'' if each is None and strings else write(each)}{end}" for each in values]
-        )
+        return "".join([f"{start}{'' if each is None and strings else write(each)}{end}" for each in values])
 
     return write_array
 

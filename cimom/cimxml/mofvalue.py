@@ -39,8 +39,13 @@ class _Collector(MOFWBEMConnection):  # type: ignore[misc]
             raise ValueError(f"class {ClassName} is not known")
         properties = [
             CIMProperty(
-                each.name, None, type=each.type, is_array=each.is_array, reference_class=each.reference_class,
-                class_origin=each.class_origin, propagated=each.propagated,
+                each.name,
+                None,
+                type=each.type,
+                is_array=each.is_array,
+                reference_class=each.reference_class,
+                class_origin=each.class_origin,
+                propagated=each.propagated,
             )
             for each in declaration.properties.values()
         ]

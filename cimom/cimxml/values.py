@@ -206,7 +206,10 @@ def parse_datetime(text: str) -> datetime | timedelta:
         if int(hours) > 23 or int(minutes) > 59 or int(seconds) > 59:
             raise ValueError("is no CIM interval")
         return timedelta(
-            days=int(days), hours=int(hours), minutes=int(minutes), seconds=int(seconds),
+            days=int(days),
+            hours=int(hours),
+            minutes=int(minutes),
+            seconds=int(seconds),
             microseconds=int(fraction.ljust(6, "0")),
         )
     if match := _POINT.match(text):

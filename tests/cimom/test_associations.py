@@ -31,9 +31,7 @@ DISK = name_of("Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda")
 
 def found(raw: RawClient, operation: str, source: str, **filters: str) -> list[str]:
     """Class and last key of each result; for associations, class and both ends."""
-    filters = {
-        name: class_name(each) if name.endswith("Class") else value(each) for name, each in filters.items()
-    }
+    filters = {name: class_name(each) if name.endswith("Class") else value(each) for name, each in filters.items()}
     response = raw.post(intrinsic(operation, ObjectName=source, **filters))
     assert response.cim_status == 0, response.description
     results = []
@@ -57,8 +55,11 @@ def found(raw: RawClient, operation: str, source: str, **filters: str) -> list[s
         (PLAIN, {"AssocClass": "toy_systemdevice"}, ["Toy_Disk:plain|vda", "Toy_Disk:plain|vdb"]),
         (PLAIN, {"AssocClass": "Toy_Dependency", "ResultClass": "Toy_System"}, ["Toy_SpecialSystem:special"]),
         (PLAIN, {"ResultClass": "Toy_SPECIALSystem"}, ["Toy_SpecialSystem:special"]),
-        (PLAIN, {"ResultClass": "Toy_Element"},
-         ["Toy_Disk:plain|vda", "Toy_Disk:plain|vdb", "Toy_Remote:far", "Toy_SpecialSystem:special"]),
+        (
+            PLAIN,
+            {"ResultClass": "Toy_Element"},
+            ["Toy_Disk:plain|vda", "Toy_Disk:plain|vdb", "Toy_Remote:far", "Toy_SpecialSystem:special"],
+        ),
         (PLAIN, {"ResultClass": "Toy_Single"}, []),
         (PLAIN, {"AssocClass": "Toy_Disk"}, []),
         (PLAIN, {"Role": "ANTECEDENT"}, ["Toy_Disk:plain|vda", "Toy_Disk:plain|vdb", "Toy_Remote:far"]),

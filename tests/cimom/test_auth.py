@@ -50,14 +50,22 @@ class Counting(Verifier):
 @pytest.mark.parametrize(
     "authorization",
     [
-        None, "", "Basic", "Basic !!!", "Basic dQ==", "Bearer x", basic("virtcim", "wrong"), basic("virtcim", ""),
-        basic("other", "s3cret"), basic("", ""), basic("virtcim:s3cret", ""), "Basic \xff\xfe",
+        None,
+        "",
+        "Basic",
+        "Basic !!!",
+        "Basic dQ==",
+        "Bearer x",
+        basic("virtcim", "wrong"),
+        basic("virtcim", ""),
+        basic("other", "s3cret"),
+        basic("", ""),
+        basic("virtcim:s3cret", ""),
+        "Basic \xff\xfe",
         basic("virtcim\nx", "s3cret"),
     ],
 )
-def test_refusals(
-    make_server: Callable[..., RunningServer], passwords: Path, authorization: str | None
-) -> None:
+def test_refusals(make_server: Callable[..., RunningServer], passwords: Path, authorization: str | None) -> None:
     server = make_server(BasicAuthenticator(PasswordFile(passwords), delay=0.01))
     with RawClient(server.port) as client:
         response = client.post(NAMES, {"Authorization": authorization})

@@ -45,22 +45,40 @@ NEW_DISK = (
 )
 
 SEEDS = [
-    intrinsic("EnumerateInstances", ClassName=class_name("Toy_Element"), DeepInheritance=value("TRUE"),
-              PropertyList=array(["Name", "Caption"])),
+    intrinsic(
+        "EnumerateInstances",
+        ClassName=class_name("Toy_Element"),
+        DeepInheritance=value("TRUE"),
+        PropertyList=array(["Name", "Caption"]),
+    ),
     intrinsic("GetInstance", InstanceName=system("typed"), IncludeClassOrigin=value("true")),
     intrinsic("Associators", ObjectName=system("plain"), AssocClass=class_name("Toy_Dependency"), Role=value("x")),
     intrinsic("References", ObjectName=class_name("Toy_Disk"), ResultClass=class_name("Toy_Dependency")),
-    intrinsic("GetInstance", InstanceName=element(
-        "INSTANCENAME", element("KEYBINDING", REFERENCE, NAME="Antecedent"),
-        element("KEYBINDING", REFERENCE, NAME="Dependent"), CLASSNAME="Toy_Partner")),
+    intrinsic(
+        "GetInstance",
+        InstanceName=element(
+            "INSTANCENAME",
+            element("KEYBINDING", REFERENCE, NAME="Antecedent"),
+            element("KEYBINDING", REFERENCE, NAME="Dependent"),
+            CLASSNAME="Toy_Partner",
+        ),
+    ),
     intrinsic("GetClass", ClassName=class_name("Toy_System"), LocalOnly=value("false")),
     intrinsic("CreateInstance", NewInstance=NEW_DISK),
     intrinsic("ModifyInstance", ModifiedInstance=element("VALUE.NAMEDINSTANCE", DISK, NEW_DISK)),
     intrinsic("DeleteInstance", InstanceName=DISK),
     intrinsic("SetProperty", InstanceName=DISK, PropertyName=value("Size"), NewValue=value(1)),
     intrinsic("EnumerateQualifiers"),
-    extrinsic("Change", system("plain"), State=value(2), Words=array(["a"]), Setting=value(SETTING),
-              Settings=array([SETTING]), Partner=REFERENCE, Partners=element("VALUE.REFARRAY", REFERENCE)),
+    extrinsic(
+        "Change",
+        system("plain"),
+        State=value(2),
+        Words=array(["a"]),
+        Setting=value(SETTING),
+        Settings=array([SETTING]),
+        Partner=REFERENCE,
+        Partners=element("VALUE.REFARRAY", REFERENCE),
+    ),
     extrinsic("Count", class_name("Toy_System")),
     intrinsic("CreateClass", NewClass='<CLASS NAME="X"><PROPERTY NAME="P" TYPE="string"/></CLASS>'),
     message(
@@ -112,8 +130,9 @@ def test_bytes(operations: Operations, body: bytes) -> None:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    seed=st.sampled_from(SEEDS), cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
-    insert=st.text(st.sampled_from("<>/&;\"'=[]!-x\0\ufffd\U0001f427 "), max_size=6)
+    seed=st.sampled_from(SEEDS),
+    cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    insert=st.text(st.sampled_from("<>/&;\"'=[]!-x\0\ufffd\U0001f427 "), max_size=6),
 )
 def test_cuts(operations: Operations, seed: str, cut: tuple[float, float], insert: str) -> None:
     start, end = sorted(round(each * len(seed)) for each in cut)

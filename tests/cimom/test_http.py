@@ -108,9 +108,9 @@ def test_object_header_of_odd_names(raw: RawClient, name: str) -> None:
     [
         "root/toy",
         "root/toy:Toy_System",
-        "root/toy:Toy_Disk.CreationClassName=\"Toy_System\",Name=\"plain\"",
-        "root/toy:Toy_System.CreationClassName=\"Toy_System\",Name=\"other\"",
-        "root/toy:Toy_System.Name=\"plain\"",
+        'root/toy:Toy_Disk.CreationClassName="Toy_System",Name="plain"',
+        'root/toy:Toy_System.CreationClassName="Toy_System",Name="other"',
+        'root/toy:Toy_System.Name="plain"',
     ],
 )
 def test_object_header_names_another_target(raw: RawClient, cim_object: str) -> None:
@@ -138,8 +138,11 @@ CALL = element("IMETHODCALL", namespace_path("root/toy"), NAME="EnumerateClassNa
         ("<html></html>", 400, "request-not-valid"),
         ("<CIM></CIM>", 400, "request-not-valid"),
         ('<CIM CIMVERSION="2.0" DTDVERSION="2.0"></CIM>', 400, "request-not-valid"),
-        ('<CIM CIMVERSION="2.0" DTDVERSION="2.0"><MESSAGE ID="1" PROTOCOLVERSION="1.0"/></CIM>', 400,
-         "request-not-valid"),
+        (
+            '<CIM CIMVERSION="2.0" DTDVERSION="2.0"><MESSAGE ID="1" PROTOCOLVERSION="1.0"/></CIM>',
+            400,
+            "request-not-valid",
+        ),
         (message("<NONSENSE/>"), 400, "request-not-valid"),
         (message(element("IMETHODCALL", namespace_path("root/toy"))), 400, "request-not-valid"),
         (message(element("IMETHODCALL", NAME="GetClass")), 400, "request-not-valid"),
@@ -184,9 +187,7 @@ def test_doctype_with_subset_is_refused(raw: RawClient, subset: str) -> None:
 
 
 def test_entity_bomb(raw: RawClient) -> None:
-    entities = '<!ENTITY a0 "xxxxxxxxxx">' + "".join(
-        f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12)
-    )
+    entities = '<!ENTITY a0 "xxxxxxxxxx">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     body = SYSTEMS.replace("<CIM ", f"<!DOCTYPE CIM [{entities}]><CIM ", 1).replace("Toy_System", "&a11;")
     assert raw.post(body).status == 400
 
@@ -256,8 +257,17 @@ def test_compressed_request_is_not_inflated(raw: RawClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "status"), [("GET", 405), ("HEAD", 405), ("PUT", 405), ("DELETE", 405), ("TRACE", 501), ("M-POST", 501),
-                           ("PROPFIND", 501), ("NONSENSE", 501)]
+    ("method", "status"),
+    [
+        ("GET", 405),
+        ("HEAD", 405),
+        ("PUT", 405),
+        ("DELETE", 405),
+        ("TRACE", 501),
+        ("M-POST", 501),
+        ("PROPFIND", 501),
+        ("NONSENSE", 501),
+    ],
 )
 def test_other_methods(server: RunningServer, method: str, status: int) -> None:
     with RawClient(server.port) as client:
@@ -312,8 +322,11 @@ def test_large_answers_are_chunked(raw: RawClient, server: RunningServer) -> Non
     assert response.headers["transfer-encoding"] == "chunked"
     assert len(response.xml.findall(".//VALUE.NAMEDINSTANCE")) > 1000
     assert raw.post(SYSTEMS).status == 200
-    raw.send(http_request(intrinsic("EnumerateInstances", ClassName=class_name("Toy_System")).encode()).replace(
-        b"HTTP/1.1", b"HTTP/1.0", 1))
+    raw.send(
+        http_request(intrinsic("EnumerateInstances", ClassName=class_name("Toy_System")).encode()).replace(
+            b"HTTP/1.1", b"HTTP/1.0", 1
+        )
+    )
     response = raw.receive()
     assert "transfer-encoding" not in response.headers
     assert len(response.xml.findall(".//VALUE.NAMEDINSTANCE")) > 1000

@@ -39,17 +39,34 @@ def test_every_type_from_pywbem(connection: pywbem.WBEMConnection, toy: Toy) -> 
     path = pywbem.CIMInstanceName("Toy_System", PLAIN_PATH.keys, namespace="root/toy")
     embedded = pywbem.CIMInstance("Toy_Setting", {"InstanceID": "a&b", "Weight": pywbem.Uint32(5), "Words": ["x", "<"]})
     code, out = connection.InvokeMethod(
-        "change", path, state=pywbem.Uint16(3), Timeout=pywbem.CIMDateTime(timedelta(seconds=5)), Force=True,
-        Offset=pywbem.Sint64(-5), Words=["a", ""], Setting=embedded, Settings=[embedded, embedded], Partner=path,
+        "change",
+        path,
+        state=pywbem.Uint16(3),
+        Timeout=pywbem.CIMDateTime(timedelta(seconds=5)),
+        Force=True,
+        Offset=pywbem.Sint64(-5),
+        Words=["a", ""],
+        Setting=embedded,
+        Settings=[embedded, embedded],
+        Partner=path,
         Partners=[path],
     )
     setting = EmbeddedInstance("Toy_Setting", {"InstanceID": "a&b", "Weight": 5, "Words": ["x", "<"]})
     assert toy.provider.calls == [
         (
-            "Toy_System", PLAIN_PATH.keys, "Change",
+            "Toy_System",
+            PLAIN_PATH.keys,
+            "Change",
             {
-                "State": 3, "Timeout": timedelta(seconds=5), "Force": True, "Offset": -5, "Words": ["a", ""],
-                "Setting": setting, "Settings": [setting, setting], "Partner": PLAIN_PATH, "Partners": [PLAIN_PATH],
+                "State": 3,
+                "Timeout": timedelta(seconds=5),
+                "Force": True,
+                "Offset": -5,
+                "Words": ["a", ""],
+                "Setting": setting,
+                "Settings": [setting, setting],
+                "Partner": PLAIN_PATH,
+                "Partners": [PLAIN_PATH],
             },
             "",
         )
@@ -86,10 +103,24 @@ def test_null_inputs_are_left_out(raw: RawClient, toy: Toy) -> None:
         ("Words", array([]), []),
         ("Partner", element("VALUE.REFERENCE", PLAIN), InstancePath(PLAIN_PATH.class_name, PLAIN_PATH.keys)),
         ("Partner", PLAIN, InstancePath(PLAIN_PATH.class_name, PLAIN_PATH.keys)),
-        ("Partner", element("VALUE.REFERENCE", element("INSTANCEPATH", element(
-            "NAMESPACEPATH", element("HOST", "x"), namespace_path("root/toy")), PLAIN)), PLAIN_PATH),
-        ("Partners", element("VALUE.REFARRAY", element("VALUE.REFERENCE", element(
-            "LOCALINSTANCEPATH", namespace_path("root/toy"), PLAIN))), [PLAIN_PATH]),
+        (
+            "Partner",
+            element(
+                "VALUE.REFERENCE",
+                element(
+                    "INSTANCEPATH", element("NAMESPACEPATH", element("HOST", "x"), namespace_path("root/toy")), PLAIN
+                ),
+            ),
+            PLAIN_PATH,
+        ),
+        (
+            "Partners",
+            element(
+                "VALUE.REFARRAY",
+                element("VALUE.REFERENCE", element("LOCALINSTANCEPATH", namespace_path("root/toy"), PLAIN)),
+            ),
+            [PLAIN_PATH],
+        ),
     ],
 )
 def test_parameter_forms(raw: RawClient, toy: Toy, name: str, xml: str, expected: Any) -> None:
@@ -131,7 +162,10 @@ def test_embedded_instance_values(raw: RawClient, toy: Toy) -> None:
     )
     assert change(raw, Setting=value(SETTING.format("o", more))) == 0
     assert given(toy)["Setting"].properties == {
-        "InstanceID": "o", "Weight": 10, "Since": SINCE, "Words": ["a"],
+        "InstanceID": "o",
+        "Weight": 10,
+        "Since": SINCE,
+        "Words": ["a"],
         "Inner": EmbeddedInstance("Toy_Setting", {"InstanceID": "inner"}),
         "Owner": InstancePath(PLAIN_PATH.class_name, PLAIN_PATH.keys),
     }
@@ -144,7 +178,10 @@ def test_mof_values(raw: RawClient, toy: Toy) -> None:
     )
     assert change(raw, Setting=value(text), Settings=array([text])) == 0
     assert given(toy)["Setting"].properties == {
-        "InstanceID": 'q"t\\', "Weight": 12, "Words": ["a", "b"], "Since": SINCE,
+        "InstanceID": 'q"t\\',
+        "Weight": 12,
+        "Words": ["a", "b"],
+        "Since": SINCE,
         "Inner": EmbeddedInstance("Toy_Setting", {"Weight": 1}),
     }
     assert given(toy)["Settings"] == [given(toy)["Setting"]]

@@ -174,16 +174,27 @@ def test_namespace_spellings(raw: RawClient, namespace: str) -> None:
         ("GetInstance", {}, Status.INVALID_PARAMETER),
         ("EnumerateInstances", {}, Status.INVALID_PARAMETER),
         ("EnumerateInstances", {"ClassName": class_name("Toy_Disk"), "Nonsense": value(1)}, Status.INVALID_PARAMETER),
-        ("EnumerateInstances", {"ClassName": class_name("Toy_Disk"), "className": class_name("Toy_Disk")},
-         Status.INVALID_PARAMETER),
-        ("EnumerateInstances", {"ClassName": class_name("Toy_Disk"), "DeepInheritance": value("maybe")},
-         Status.INVALID_PARAMETER),
-        ("EnumerateInstances", {"ClassName": class_name("Toy_Disk"), "DeepInheritance": array(["true"])},
-         Status.INVALID_PARAMETER),
-        ("EnumerateInstances", {"ClassName": class_name("Toy_Disk"), "PropertyList": class_name("x")},
-         Status.INVALID_PARAMETER),
-        ("GetProperty", {"InstanceName": system("plain"), "PropertyName": value("Nonsense")},
-         Status.NO_SUCH_PROPERTY),
+        (
+            "EnumerateInstances",
+            {"ClassName": class_name("Toy_Disk"), "className": class_name("Toy_Disk")},
+            Status.INVALID_PARAMETER,
+        ),
+        (
+            "EnumerateInstances",
+            {"ClassName": class_name("Toy_Disk"), "DeepInheritance": value("maybe")},
+            Status.INVALID_PARAMETER,
+        ),
+        (
+            "EnumerateInstances",
+            {"ClassName": class_name("Toy_Disk"), "DeepInheritance": array(["true"])},
+            Status.INVALID_PARAMETER,
+        ),
+        (
+            "EnumerateInstances",
+            {"ClassName": class_name("Toy_Disk"), "PropertyList": class_name("x")},
+            Status.INVALID_PARAMETER,
+        ),
+        ("GetProperty", {"InstanceName": system("plain"), "PropertyName": value("Nonsense")}, Status.NO_SUCH_PROPERTY),
         ("GetQualifier", {"QualifierName": value("Nonsense")}, Status.NOT_FOUND),
         ("CreateClass", {"NewClass": "<CLASS NAME='X'/>"}, Status.NOT_SUPPORTED),
         ("ModifyClass", {}, Status.NOT_SUPPORTED),
@@ -391,8 +402,9 @@ def test_create_modify_delete(connection: pywbem.WBEMConnection, toy: Toy) -> No
 
 def test_void_operations(make_server: Any, toy: Toy) -> None:
     server: RunningServer = make_server()
-    body = intrinsic("DeleteInstance", InstanceName=instance_name(
-        "Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda"))
+    body = intrinsic(
+        "DeleteInstance", InstanceName=instance_name("Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda")
+    )
     with RawClient(server.port) as client:
         assert b"IRETURNVALUE" not in client.post(body).body
         toy.provider.add("Toy_Disk", Name="plain|vda")
@@ -410,12 +422,18 @@ INSTANCE = '<INSTANCE CLASSNAME="{}">{}</INSTANCE>'
         (INSTANCE.format("Toy_Element", ""), Status.NOT_SUPPORTED),
         (INSTANCE.format("Toy_System", ""), Status.NOT_SUPPORTED),
         (INSTANCE.format("Toy_Disk", '<PROPERTY NAME="Nonsense" TYPE="string"/>'), Status.INVALID_PARAMETER),
-        (INSTANCE.format("Toy_Disk", '<PROPERTY NAME="Size" TYPE="uint64"><VALUE>x</VALUE></PROPERTY>'),
-         Status.INVALID_PARAMETER),
-        (INSTANCE.format("Toy_Disk", '<PROPERTY NAME="Size" TYPE="uint64"/><PROPERTY NAME="size" TYPE="uint64"/>'),
-         Status.INVALID_PARAMETER),
-        (INSTANCE.format("Toy_Disk", '<PROPERTY.ARRAY NAME="Size" TYPE="uint64"><VALUE.ARRAY/></PROPERTY.ARRAY>'),
-         Status.INVALID_PARAMETER),
+        (
+            INSTANCE.format("Toy_Disk", '<PROPERTY NAME="Size" TYPE="uint64"><VALUE>x</VALUE></PROPERTY>'),
+            Status.INVALID_PARAMETER,
+        ),
+        (
+            INSTANCE.format("Toy_Disk", '<PROPERTY NAME="Size" TYPE="uint64"/><PROPERTY NAME="size" TYPE="uint64"/>'),
+            Status.INVALID_PARAMETER,
+        ),
+        (
+            INSTANCE.format("Toy_Disk", '<PROPERTY.ARRAY NAME="Size" TYPE="uint64"><VALUE.ARRAY/></PROPERTY.ARRAY>'),
+            Status.INVALID_PARAMETER,
+        ),
     ],
 )
 def test_faulty_new_instances(raw: RawClient, instance: str, status: Status) -> None:

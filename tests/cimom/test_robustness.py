@@ -141,8 +141,9 @@ class Slow:
         self._invoke = toy.provider.invoke_method
         toy.provider.invoke_method = self.invoke  # type: ignore[method-assign]
 
-    def invoke(self, class_name: str, keys: Any, method: str, parameters: Mapping[str, Any], context: RequestContext
-               ) -> MethodResult:
+    def invoke(
+        self, class_name: str, keys: Any, method: str, parameters: Mapping[str, Any], context: RequestContext
+    ) -> MethodResult:
         self.started.release()
         assert self.go_on.wait(20)
         return self._invoke(class_name, keys, method, parameters, context)

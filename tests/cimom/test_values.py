@@ -92,9 +92,17 @@ def test_intervals(value: timedelta) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "20260101000000.000000+00", "20261301000000.000000+000", "20260101250000.000000+000", "now" * 9,
-     "00000000006000.000000:000", "20260101000000.000000:000x", "2026010100000a.000000+000",
-     "00000001240000.000000:000"],
+    [
+        "",
+        "20260101000000.000000+00",
+        "20261301000000.000000+000",
+        "20260101250000.000000+000",
+        "now" * 9,
+        "00000000006000.000000:000",
+        "20260101000000.000000:000x",
+        "2026010100000a.000000+000",
+        "00000001240000.000000:000",
+    ],
 )
 def test_no_datetimes(text: str) -> None:
     with pytest.raises(ValueError):
@@ -108,9 +116,19 @@ def test_unspecified_fraction() -> None:
 @pytest.mark.parametrize(
     ("cim_type", "value"),
     [
-        ("boolean", 1), ("boolean", "TRUE"), ("uint8", 256), ("uint8", True), ("uint8", 1.0), ("uint8", "1"),
-        ("sint8", -129), ("string", 1), ("string", b"x"), ("char16", "xy"), ("char16", "\U0001f427"),
-        ("datetime", "20260101000000.000000+000"), ("datetime", datetime(2026, 1, 1)),
+        ("boolean", 1),
+        ("boolean", "TRUE"),
+        ("uint8", 256),
+        ("uint8", True),
+        ("uint8", 1.0),
+        ("uint8", "1"),
+        ("sint8", -129),
+        ("string", 1),
+        ("string", b"x"),
+        ("char16", "xy"),
+        ("char16", "\U0001f427"),
+        ("datetime", "20260101000000.000000+000"),
+        ("datetime", datetime(2026, 1, 1)),
         ("datetime", timedelta(seconds=-1)),
     ],
 )

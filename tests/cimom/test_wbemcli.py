@@ -22,7 +22,10 @@ def wbemcli(server: RunningServer, operation: str, target: str, *more: str) -> s
     assert WBEMCLI is not None
     run = subprocess.run(
         [WBEMCLI, "-nl", operation, f"{server.url}/root/toy:{target}", *more],
-        capture_output=True, text=True, timeout=20, check=False,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     assert "Exception" not in run.stderr
@@ -95,7 +98,10 @@ def test_changes(server: RunningServer, toy: Toy) -> None:
 def test_errors_are_shown(server: RunningServer) -> None:
     assert WBEMCLI is not None
     run = subprocess.run(
-        [WBEMCLI, "gi", f"{server.url}/root/toy:{system('absent')}"], capture_output=True, text=True, timeout=20,
+        [WBEMCLI, "gi", f"{server.url}/root/toy:{system('absent')}"],
+        capture_output=True,
+        text=True,
+        timeout=20,
         check=False,
     )
     assert "CIM_ERR_NOT_FOUND" in run.stderr

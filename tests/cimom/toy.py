@@ -70,8 +70,10 @@ ALL_TYPES: dict[str, Any] = {
     "Ratios": [1.0, 1e300, -2.5e-7],
     "Times": [SINCE, AGE],
     "Setting": setting("s&1", Weight=7, Since=SINCE, Words=["a", "<b>"], Inner=setting("inner", Weight=1)),
-    "Settings": [setting("a"), setting("b", Owner=InstancePath(
-        "Toy_System", {"CreationClassName": "Toy_System", "Name": "plain"}))],
+    "Settings": [
+        setting("a"),
+        setting("b", Owner=InstancePath("Toy_System", {"CreationClassName": "Toy_System", "Name": "plain"})),
+    ],
     "Anything": setting("any"),
 }
 
@@ -150,9 +152,7 @@ class ToyProvider(InstanceProvider):
         out["NewSetting"] = parameters.get("Setting")
         return MethodResult(0 if parameters["State"] < 100 else 4097, out)
 
-    def create_instance(
-        self, class_name: str, properties: Mapping[str, Any], context: RequestContext
-    ) -> InstancePath:
+    def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
         if class_name != "Toy_Disk":
             return super().create_instance(class_name, properties, context)
         if not properties.get("Name"):
@@ -267,8 +267,11 @@ class Toy:
             namespaces={"root/toy": [self.provider], "root/far": [self.remote]},
             associations={"root/toy": near, "root/far": (near[2],)},
             namespace_of={
-                "Toy_System": "root/toy", "Toy_SpecialSystem": "root/toy", "Toy_Disk": "root/toy",
-                "Toy_Single": "root/toy", "Toy_Remote": "root/far",
+                "Toy_System": "root/toy",
+                "Toy_SpecialSystem": "root/toy",
+                "Toy_Disk": "root/toy",
+                "Toy_Single": "root/toy",
+                "Toy_Remote": "root/far",
             },
         )
 
