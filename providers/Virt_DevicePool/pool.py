@@ -79,7 +79,8 @@ class DevicePool(Element):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.hypervisor.connected, self.hypervisor.facts, self.hypervisor.inventory.revision
+        record = None if self.record is None else self.record.revision
+        return self.hypervisor.connected, self.hypervisor.facts, self.hypervisor.inventory.revision, record
 
     def kept(self, name: str, state: Any, make: Callable[[], Made]) -> Made:
         """What `make` gave for `name` when it was last asked for at this `state` of what it is made from."""

@@ -8,7 +8,7 @@ from typing import Any
 from libhelper.domainxml import Controller
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable, attribute, constant
-from providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, ResourceSetting
+from providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, POOLED, ResourceSetting
 
 __all__ = ["ControllerSetting"]
 
@@ -42,7 +42,7 @@ ControllerSetting.table = PropertyTable(
     ADDRESS,
     constant("ResourceType", OTHER),
     constant("OtherResourceType", "controller"),
-    constant("PoolID", "ControllerPool/0"),
+    POOLED,
     attribute("ResourceSubType", "device.type", Controller, writable=True),
     attribute("Index", "device.index", Controller, writable=True),
     attribute("Model", "device.model", Controller, writable=True),

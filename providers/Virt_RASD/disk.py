@@ -8,8 +8,8 @@ from libhelper.domainxml import Disk, Filesystem
 from providers.consoles import file_url, host_and_port
 from providers.deviceids import Kind
 from providers.properties import Getter, Property, PropertyTable, constant
-from providers.storage import capacity_of, path_of, pool_of, storage_of
-from providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, ResourceSetting
+from providers.storage import capacity_of, path_of, storage_of
+from providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, ResourceSetting, pool_id
 
 __all__ = ["DiskSetting"]
 
@@ -88,11 +88,6 @@ def _host_resource(setting: DiskSetting) -> list[str] | None:
     return None
 
 
-def _pool_id(setting: DiskSetting) -> str | None:
-    pool = pool_of(setting.guest, setting.device)
-    return None if pool is None else f"DiskPool/{pool}"
-
-
 def _emulated_type(setting: DiskSetting) -> int | None:
     if isinstance(setting.device, Filesystem):
         return _FILESYSTEM
@@ -117,7 +112,7 @@ DiskSetting.table = PropertyTable(
     ADDRESS,
     constant("ResourceType", _DISK_DRIVE),
     Property("ResourceSubType", lambda setting: setting.device.type, f"domain XML {Disk.field_path('type')}"),
-    Property("PoolID", _pool_id, "storage pool of the volume or directory of the source"),
+    Property("PoolID", pool_id, "storage pool of the volume or directory of the source"),
     Property("Address", _address, "domain XML devices/disk/source, devices/filesystem/source", writable=True),
     Property("HostResource", _host_resource, "the source as a URL"),
     constant("AllocationUnits", BYTES),

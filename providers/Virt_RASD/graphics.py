@@ -6,7 +6,7 @@ from libhelper.domainxml import Console, Graphics
 from providers.consoles import graphics_address
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable, constant
-from providers.Virt_RASD.setting import COMMON, COUNT, ResourceSetting
+from providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
 
 __all__ = ["GraphicsSetting"]
 
@@ -48,7 +48,7 @@ def _is_ipv6_only(setting: GraphicsSetting) -> bool | None:
 GraphicsSetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _GRAPHICS_CONTROLLER),
-    constant("PoolID", "GraphicsPool/0"),
+    POOLED,
     constant("VirtualQuantity", 1, "always 1: one device"),
     constant("VirtualQuantityUnits", COUNT),
     Property("ResourceSubType", _sub_type, f"domain XML {Graphics.field_path('type')}", writable=True),

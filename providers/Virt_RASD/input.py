@@ -6,7 +6,7 @@ from libhelper.domainxml import Input
 from providers.deviceids import Kind
 from providers.inputs import input_caption
 from providers.properties import Property, PropertyTable, attribute, constant
-from providers.Virt_RASD.setting import COMMON, PLACED, ResourceSetting
+from providers.Virt_RASD.setting import COMMON, PLACED, POOLED, ResourceSetting
 
 __all__ = ["InputSetting"]
 
@@ -26,7 +26,7 @@ InputSetting.table = PropertyTable(
     COMMON,
     PLACED,
     constant("ResourceType", _IO_DEVICE),
-    constant("PoolID", "InputPool/0"),
+    POOLED,
     attribute("ResourceSubType", "device.type", Input, writable=True),
     attribute("BusType", "device.bus", Input, writable=True),
     Property("Caption", lambda setting: input_caption(setting.device),

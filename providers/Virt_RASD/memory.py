@@ -5,7 +5,7 @@ from __future__ import annotations
 from libhelper.domainxml import DomainConfig
 from providers.deviceids import Kind
 from providers.properties import PropertyTable, attribute, constant
-from providers.Virt_RASD.setting import COMMON, ResourceSetting
+from providers.Virt_RASD.setting import COMMON, POOLED, ResourceSetting
 
 __all__ = ["KIBIBYTES", "MemorySetting"]
 
@@ -26,7 +26,7 @@ class MemorySetting(ResourceSetting):
 MemorySetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _MEMORY),
-    constant("PoolID", "MemoryPool/0"),
+    POOLED,
     constant("AllocationUnits", KIBIBYTES),
     constant("VirtualQuantityUnits", KIBIBYTES),
     attribute("VirtualQuantity", "device.current_memory", DomainConfig, writable=True),

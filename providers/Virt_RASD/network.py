@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from libhelper.domainxml import Interface
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable, attribute, constant
-from providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, ResourceSetting
+from providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, ResourceSetting, pool_id
 
 __all__ = ["NetworkSetting"]
 
@@ -24,6 +26,10 @@ class NetworkSetting(ResourceSetting):
     base = "NetResourceAllocationSettingData"
     kind = Kind.NETWORK
 
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.guest.domain.revision, pool_id(self)
+
 
 def _network_name(setting: NetworkSetting) -> str | None:
     device = setting.device
@@ -34,11 +40,6 @@ def _network_name(setting: NetworkSetting) -> str | None:
 def _connection(setting: NetworkSetting) -> list[str] | None:
     name = _network_name(setting)
     return None if name is None else [name]
-
-
-def _pool_id(setting: NetworkSetting) -> str | None:
-    network = setting.device.source_network
-    return f"NetworkPool/{network}" if network else None
 
 
 def _limit(setting: NetworkSetting) -> int | None:
@@ -65,7 +66,8 @@ NetworkSetting.table = PropertyTable(
     ADDRESS,
     constant("ResourceType", _ETHERNET_ADAPTER),
     _xml("ResourceSubType", "model_type"),
-    Property("PoolID", _pool_id, f"domain XML {Interface.field_path('source_network')}", writable=True),
+    Property("PoolID", pool_id, f"the network of domain XML {Interface.field_path('source_network')}, or the one whose "
+             f"bridge is {Interface.field_path('source_bridge')}", writable=True),
     _xml("Address", "mac_address"),
     Property("Connection", _connection, "as NetworkName"),
     Property("AllocationUnits",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from libhelper.domainxml import DomainConfig
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable, attribute, constant
-from providers.Virt_RASD.setting import COMMON, COUNT, ResourceSetting
+from providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
 
 __all__ = ["ProcessorSetting"]
 
@@ -47,7 +47,7 @@ def _mapping(setting: ProcessorSetting) -> int | None:
 ProcessorSetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _PROCESSOR),
-    constant("PoolID", "ProcessorPool/0"),
+    POOLED,
     attribute("VirtualQuantity", "device.vcpu_current", DomainConfig, writable=True),
     constant("VirtualQuantityUnits", COUNT),
     Property("AllocationUnits", _units, "unit of Limit"),

@@ -10,6 +10,7 @@ from providers.base import Element, class_of
 from providers.deviceids import DeviceEntry, Kind
 from providers.properties import Property, PropertyTable, attribute, constant
 from providers.site import Configuration, Guest, Site
+from providers.Virt_DevicePool import pool_for
 from providers.Virt_RASD.placement import address_on_parent, parent_of
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "COUNT",
     "OTHER",
     "PLACED",
+    "POOLED",
     "ResourceSetting",
+    "pool_id",
     "resource_settings_of",
     "setting_for",
     "settings_of",
@@ -105,6 +108,12 @@ def resource_settings_of(guest: Guest, setting_type: type[Element]) -> Sequence[
     ]
 
 
+def pool_id(setting: ResourceSetting) -> str | None:
+    """The InstanceID of the pool that the resource is taken from; None where it is taken from none."""
+    pool = pool_for(setting.guest, setting.entry)
+    return None if pool is None else pool.instance_id
+
+
 def _parent(setting: ResourceSetting) -> str | None:
     """The controller that the device is attached to, as a WBEM URI (DSP0207)."""
     identifier = parent_of(setting.entry, setting.configuration.entries)
@@ -135,6 +144,8 @@ COMMON = PropertyTable(
     constant("AutomaticAllocation", True, "always true: allocated when the guest starts"),
     constant("AutomaticDeallocation", True, "always true: released when the guest stops"),
 )
+
+POOLED = PropertyTable(Property("PoolID", pool_id, "the pool of all resources of the kind"))
 
 PLACED = PropertyTable(
     constant("VirtualQuantity", 1, "always 1: one device"),

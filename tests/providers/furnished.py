@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from libhelper.host import HostFacts, NodeInfo
 from libhelper.kinds import KINDS
-from libhelper.records import Document, Network, NodeDevice, Pool, Volume
+from libhelper.records import Document, Network, NodeDevice, Pool, Record, Volume
 from libhelper.storagexml import VolumeConfig
 from tests.providers.recorded import RecordedHypervisor, next_revision
+
+Held = TypeVar("Held", bound=Record)
 
 CAPABILITIES = """<capabilities><host><uuid>0000</uuid>
 <cpu><arch>x86_64</arch><model>EPYC-Milan</model><vendor>AMD</vendor><feature name='svm'/>
@@ -51,7 +54,8 @@ NAT = """<network><name>default</name><uuid>n1</uuid><description>for guests</de
 <ip address='192.168.122.1' netmask='255.255.255.0'/><ip family='ipv6' address='fd00::1' prefix='64'/></network>"""
 ISOLATED = "<network><name>lab</name><uuid>n2</uuid><title>no way out</title><bridge name='virbr1'/></network>"
 DEVICES = """<network><name>whole</name><uuid>n3</uuid><forward mode='hostdev' managed='yes'>
-<address type='pci' domain='0' bus='4' slot='0' function='1'/><address type='pci' domain='0' bus='4' slot='0' function='2'/>
+<address type='pci' domain='0' bus='4' slot='0' function='1'/>
+<address type='pci' domain='0' bus='4' slot='0' function='2'/>
 </forward></network>"""
 DIRECT = """<network><name>outside</name><uuid>n4</uuid><forward mode='bridge'><interface dev='eth0'/></forward>
 </network>"""
@@ -66,7 +70,8 @@ ISCSI = """<pool type='iscsi'><name>san</name><uuid>p2</uuid><capacity unit='KiB
 <target><path>/dev/disk/by-path</path></target></pool>"""
 GROUP = """<pool type='logical'><name>vg0</name><uuid>p3</uuid><capacity unit='bytes'>4194304</capacity>
 <allocation unit='bytes'>0</allocation><available unit='bytes'>4194304</available>
-<source><device path='/dev/sda'/><name>vg0</name><format type='lvm2'/></source><target><path>/dev/vg0</path></target></pool>"""
+<source><device path='/dev/sda'/><name>vg0</name><format type='lvm2'/></source>
+<target><path>/dev/vg0</path></target></pool>"""
 NFS = """<pool type='netfs'><name>shared</name><uuid>p4</uuid><capacity unit='bytes'>0</capacity>
 <allocation unit='bytes'>0</allocation><available unit='bytes'>0</available><source><host name='nas.example.org'/>
 <dir path='/export'/><format type='nfs'/></source><target><path>/mnt/shared</path></target></pool>"""
@@ -76,7 +81,8 @@ VOLUMES = (
     "<capacity unit='bytes'>10737418240</capacity><allocation unit='bytes'>200704</allocation>"
     "<target><path>/srv/images/root.qcow2</path><format type='qcow2'/></target></volume>",
     "<volume type='file'><name>odd</name><key>/srv/images/odd</key><capacity unit='bytes'>1000</capacity>"
-    "<allocation unit='bytes'>1024</allocation><target><path>/srv/images/odd</path><format type='raw'/></target></volume>",
+    "<allocation unit='bytes'>1024</allocation><target><path>/srv/images/odd</path><format type='raw'/></target>"
+    "</volume>",
     "<volume type='file'><name>cd.iso</name><key>/srv/images/cd.iso</key><capacity unit='bytes'>1048576</capacity>"
     "<allocation unit='bytes'>1048576</allocation><target><path>/srv/images/cd.iso</path><format type='iso'/></target>"
     "</volume>",
@@ -86,7 +92,8 @@ VOLUMES = (
 
 NODE_DEVICES = (
     "<device><name>net_eth0</name><capability type='net'><interface>eth0</interface>"
-    "<address>52:54:00:00:00:01</address><link speed='10000' state='up'/><capability type='80203'/></capability></device>",
+    "<address>52:54:00:00:00:01</address><link speed='10000' state='up'/><capability type='80203'/></capability>"
+    "</device>",
     "<device><name>net_virbr0</name><capability type='net'><interface>virbr0</interface>"
     "<address>52:54:00:00:00:02</address><link state='down'/><capability type='80203'/></capability></device>",
     "<device><name>net_wlan0</name><capability type='net'><interface>wlan0</interface>"
@@ -140,22 +147,25 @@ def _volume(xml: str) -> Volume:
     return Volume(config.name or "", config.key or "", Document(xml, VolumeConfig.parse))
 
 
-def _put(host, kind, record_type, held, xml, active, **extra):  # type: ignore[no-untyped-def]
+def _put(
+    host: RecordedHypervisor, kind: str, record_type: type[Held], held: list[Held], xml: str, active: bool, **extra: Any
+) -> Held:
     document = Document(xml, KINDS[kind].parse)
     config = KINDS[kind].parse(xml)
-    record = record_type(
-        hypervisor=host,
-        name=config.name,
-        uuid=getattr(config, "uuid", None) or "",
-        active=active,
-        persistent=True,
-        autostart=active,
-        contact=True,
-        revision=next_revision(),
-        live_document=document if active else None,
-        defined_document=document,
+    attributes: dict[str, Any] = {
+        "hypervisor": host,
+        "name": config.name,
+        "uuid": getattr(config, "uuid", None) or "",
+        "active": active,
+        "persistent": True,
+        "autostart": active,
+        "contact": True,
+        "revision": next_revision(),
+        "live_document": document if active else None,
+        "defined_document": document,
         **extra,
-    )
+    }
+    record = record_type(**attributes)
     held[:] = sorted([*(other for other in held if other.name != record.name), record], key=lambda each: each.name)
     host.inventory.revision = record.revision
     return record

@@ -8,6 +8,7 @@ import pytest
 
 from libhelper.host import HostFacts
 from libhelper.records import DomainState
+from tests.providers.furnished import NAT, put_network
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform, served
 
 DEVICES = """
@@ -64,6 +65,7 @@ GUEST = domain_xml(
 def host() -> RecordedHypervisor:
     made = hypervisor()
     made.put(GUEST, active=True, autostart=True)
+    put_network(made, NAT)
     return made
 
 
@@ -277,7 +279,7 @@ def test_disk_settings(host: RecordedHypervisor, web: Served) -> None:
         ConsumerVisibility=2, HostResource=["file:///dev/mapper/x%20y"])
     has(web.setting("Disk", "web", "vdb"), Address="rbd://[fe80::1]:6789/pool/image",
         HostResource=["rbd://[fe80::1]:6789/pool/image"])
-    has(web.setting("Disk", "web", "vdc"), Address="store/v1", PoolID="DiskPool/store", HostResource=None)
+    has(web.setting("Disk", "web", "vdc"), Address="store/v1", PoolID=None, HostResource=None)
     host.put_pool("store", "/vols", [("v1", 1 << 20)])
     host.put_pool("images", "/images", None)
     has(web.setting("Disk", "web", "vdc"), Address="/vols/v1", VirtualQuantity=1 << 20)
