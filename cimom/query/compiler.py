@@ -393,9 +393,7 @@ class Compiler:
     def _truth(self, operand: _Operand) -> Evaluate:
         if operand.kind is Kind.NULL or operand.is_array:
             raise invalid_query(f"{operand.text} is no condition")
-        if operand.kind is Kind.BOOLEAN:
-            return operand.evaluate
-        if operand.kind is not Kind.ANY:
+        if operand.kind not in {Kind.BOOLEAN, Kind.ANY}:
             raise invalid_query(f"{operand.text} is of type {operand.kind.value}, not a condition")
         read = operand.evaluate
         return lambda name, properties: value if isinstance(value := read(name, properties), bool) else None
