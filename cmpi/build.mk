@@ -15,7 +15,11 @@ CMPI_LIBRARY = $(CMPI_CC) $(CMPI_FLAGS) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility
 	-DVIRTCIM_CMPI_SOCKET='"$(CMPI_SOCKET)"' $(1) -shared -Wl,-z,nodelete,-z,relro,-z,now $(LDFLAGS) \
 	-o $@ $(CMPI_SOURCES) -lcbor
 
-.PHONY: cmpi cmpi-test-programs install-cmpi
+# URLs of the CIM server to compare, with virtcim registered in it, and of the `virtcim serve` behind it.
+CIMOM ?=
+EMBEDDED ?=
+
+.PHONY: cmpi cmpi-test-programs install-cmpi test-cimom
 
 cmpi: $(CMPI_BUILD)/libvirtcim.so
 
@@ -24,6 +28,12 @@ cmpi-test-programs: cmpi $(CMPI_BUILD)/testbroker $(CMPI_BUILD)/sanitized/libvir
 
 install-cmpi: cmpi
 	install -D -m 0755 $(CMPI_BUILD)/libvirtcim.so $(DESTDIR)$(CMPI_DIR)/libvirtcim.so
+
+test-cimom:
+	@test -n "$(CIMOM)" -a -n "$(EMBEDDED)" || \
+		{ echo 'usage: make test-cimom CIMOM=http://... EMBEDDED=http://...  (see docs/cmpi.md)' >&2; exit 2; }
+	VIRTCIM_TEST_CIMOM=$(CIMOM) VIRTCIM_TEST_EMBEDDED=$(EMBEDDED) $(or $(BIN),.venv/bin)/python -m pytest \
+		tests/cmpi/test_installed.py
 
 $(CMPI_BUILD)/libvirtcim.so: $(CMPI_SOURCES) $(CMPI_HEADERS) cmpi/build.mk
 	@mkdir -p $(@D)

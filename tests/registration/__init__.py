@@ -1,0 +1,1 @@
+"""Tests of registration in other CIM servers, with make-believe tools."""

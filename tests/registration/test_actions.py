@@ -1,0 +1,170 @@
+"""register, unregister and status with make-believe CIM servers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from registration.actions import choose, register, status, unregister
+from registration.cimservers import Plan
+from registration.pegasus import Pegasus
+from registration.sfcb import Sfcb
+from registration.tools import RegistrationError
+from tests.registration.conftest import Fakes
+
+
+def sfcb(fakes: Fakes, *, dry_run: bool = False, running: bool = False) -> Sfcb:
+    return Sfcb(fakes.tools(dry_run=dry_run), lambda: running)
+
+
+def test_choosing(fakes: Fakes) -> None:
+    with pytest.raises(RegistrationError, match="pegasus or sfcb"):
+        choose(None, fakes.tools())
+    fakes.install_sfcb("CIM_Thing")
+    assert choose(None, fakes.tools()).name == "sfcb"
+    with pytest.raises(RegistrationError, match="No tools of pegasus"):
+        choose("pegasus", fakes.tools())
+    with pytest.raises(RegistrationError, match="no CIM server 'other'"):
+        choose("other", fakes.tools())
+    fakes.install_pegasus()
+    with pytest.raises(RegistrationError, match="say --cimom"):
+        choose(None, fakes.tools())
+    assert choose("pegasus", fakes.tools()).name == "pegasus"
+
+
+def test_sfcb_and_back(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    before = fakes.tree()
+    register(plan, sfcb(fakes), state_dir)
+    mof = (fakes.root / "stage/mofs/root/toy/virtcim-root-toy.mof").read_text()
+    assert "class Toy_System : Toy_Named {" in mof
+    assert "Qualifier " not in mof
+    assert "[Toy_System]" in (fakes.root / "stage/regs/virtcim.reg").read_text()
+    assert (fakes.root / "stage/mofs/root/far/virtcim-root-far.mof").exists()
+    assert "sfcbrepos -f" in fakes.log
+    assert status([sfcb(fakes)], state_dir) == ["sfcb: stopped, registered by virtcim 1.0 in root/toy, root/far"]
+    unregister(sfcb(fakes), state_dir)
+    assert fakes.tree() == before
+    assert status([sfcb(fakes)], state_dir) == ["sfcb: stopped, not registered"]
+    unregister(sfcb(fakes), state_dir)
+    assert fakes.said[-1] == "nothing is registered in sfcb"
+
+
+def test_sfcb_again(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    register(plan, sfcb(fakes), state_dir)
+    after, said = fakes.tree(), len(fakes.said)
+    register(plan, sfcb(fakes), state_dir)
+    assert fakes.tree() == after
+    assert len(fakes.said) == said
+
+
+def test_an_sfcb_without_schema_gets_one(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb()
+    register(plan, sfcb(fakes), state_dir)
+    assert "Qualifier Key" in (fakes.root / "schema/CIM_Schema.mof").read_text()
+    register(plan, sfcb(fakes), state_dir)
+    # SFCB makes its last repository while the schema is there: it could not make one without.
+    unregister(sfcb(fakes), state_dir)
+    assert not (fakes.root / "schema/CIM_Schema.mof").exists()
+
+
+def test_sfcb_is_restarted(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing", running="sfcb")
+    register(plan, sfcb(fakes, running=True), state_dir)
+    changes = [line for line in fakes.log if line.startswith(("systemctl st", "sfcbrepos -f"))]
+    assert changes == ["systemctl stop sfcb", "sfcbrepos -f", "systemctl start sfcb"]
+
+
+def test_an_sfcb_that_systemd_does_not_know(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    register(plan, sfcb(fakes, running=True), state_dir)
+    assert "restart SFCB" in fakes.said[-1]
+
+
+def test_sfcb_failing_half_way_can_be_undone(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    before = fakes.tree()
+    (fakes.root / "broken").touch()
+    with pytest.raises(RegistrationError, match="syntax error"):
+        register(plan, sfcb(fakes), state_dir)
+    assert status([sfcb(fakes)], state_dir) == ["sfcb: stopped, partly registered"]
+    (fakes.root / "broken").unlink()
+    unregister(sfcb(fakes), state_dir)
+    assert fakes.tree() == before
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("interop", ["root/PG_InterOp", "root/interop"])
+def test_pegasus_and_back(
+    fakes: Fakes, state_dir: Path, plan: Plan, running: bool, interop: str
+) -> None:
+    fakes.install_pegasus(running=running, interop=interop)
+    before = fakes.pegasus
+    register(plan, Pegasus(fakes.tools()), state_dir)
+    state = fakes.pegasus
+    assert "virtcim" in state["modules"]
+    assert "Toy_System" in state["namespaces"]["root/toy"]["classes"]
+    assert any(line.startswith("cimmof " if running else "cimmofl ") and f"-n {interop}" in line for line in fakes.log)
+    register(plan, Pegasus(fakes.tools()), state_dir)
+    assert fakes.pegasus == state
+    if not running:
+        with pytest.raises(RegistrationError, match="start cimserver"):
+            unregister(Pegasus(fakes.tools()), state_dir)
+        fakes.run_pegasus()
+    assert "pegasus: running, registered by virtcim 1.0" in status([Pegasus(fakes.tools())], state_dir)[0]
+    unregister(Pegasus(fakes.tools()), state_dir)
+    assert fakes.pegasus == before
+
+
+def test_classes_that_pegasus_had_before_stay(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_pegasus()
+    state = fakes.pegasus
+    state["namespaces"]["root/toy"] = {"classes": ["Toy_Element", "Toy_Setting"], "qualifiers": ["Key"]}
+    (fakes.root / "pegasus.json").write_text(json.dumps(state))
+    register(plan, Pegasus(fakes.tools()), state_dir)
+    assert any("-uc" in line for line in fakes.log)
+    unregister(Pegasus(fakes.tools()), state_dir)
+    assert fakes.pegasus["namespaces"]["root/toy"] == state["namespaces"]["root/toy"]
+
+
+def test_what_others_use_meanwhile_stays(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_pegasus()
+    register(plan, Pegasus(fakes.tools()), state_dir)
+    state = fakes.pegasus
+    state["in_use"] = ["Toy_Named"]
+    (fakes.root / "pegasus.json").write_text(json.dumps(state))
+    unregister(Pegasus(fakes.tools()), state_dir)
+    assert fakes.pegasus["namespaces"]["root/toy"]["classes"] == ["Toy_Named"]
+    assert "Toy_Named stays in root/toy: something else uses it" in fakes.said
+
+
+def test_dry_run_changes_nothing(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_pegasus()
+    fakes.install_sfcb()
+    before = fakes.tree()
+    for server in (Pegasus(fakes.tools(dry_run=True)), sfcb(fakes, dry_run=True)):
+        register(plan, server, state_dir)
+    assert fakes.tree() == before
+    assert not state_dir.exists()
+    assert any(line.startswith("cimmof ") for line in fakes.said)
+    assert "sfcbrepos -f" in fakes.said
+    register(plan, Pegasus(fakes.tools()), state_dir)
+    before = fakes.tree()
+    unregister(Pegasus(fakes.tools(dry_run=True)), state_dir)
+    assert fakes.tree() == before
+    assert "registered by" in status([Pegasus(fakes.tools())], state_dir)[0]
+
+
+def test_a_registration_that_nothing_is_remembered_of(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_pegasus()
+    register(plan, Pegasus(fakes.tools()), state_dir)
+    (state_dir / "registrations.json").unlink()
+    assert status([Pegasus(fakes.tools())], state_dir) == ["pegasus: running, registered by somebody else"]
+    with pytest.raises(RegistrationError, match="register again"):
+        unregister(Pegasus(fakes.tools()), state_dir)
+    (state_dir / "registrations.json").write_text("{")
+    with pytest.raises(RegistrationError, match=r"registrations\.json cannot be read"):
+        status([Pegasus(fakes.tools())], state_dir)
