@@ -486,7 +486,7 @@ _CALCULABLE = (int, float, datetime, timedelta)
 
 
 def _divide(left: Any, right: Any) -> Any:
-    """Integers divide to an integer, the rest dropped (DSP0202 1.0)."""
+    """Integers divide to an integer, the rest dropped."""
     if isinstance(left, int) and isinstance(right, int):
         quotient = abs(left) // abs(right)
         return quotient if (left < 0) == (right < 0) else -quotient
