@@ -81,6 +81,16 @@ def _start(guest: Guest, seconds: float) -> bool:
     return True
 
 
+def _restore(guest: Guest, seconds: float) -> bool:
+    """A guest that was paused when it was saved comes back paused, and Enabled is to end in running."""
+    guest.hypervisor.lifecycle.start(guest.domain.uuid)
+    guest.hypervisor.inventory.refresh(guest.domain.uuid)
+    now = guest.hypervisor.inventory.domain_by_uuid(guest.domain.uuid)
+    if now is not None and now.state is DomainState.PAUSED:
+        guest.hypervisor.lifecycle.resume(guest.domain.uuid)
+    return True
+
+
 def _resume(guest: Guest, seconds: float) -> bool:
     guest.hypervisor.lifecycle.resume(guest.domain.uuid)
     return True
@@ -141,6 +151,7 @@ def _power_cycle(guest: Guest, seconds: float) -> bool:
 
 
 START = Transition(_start, _is_active, "Unable to start domain")
+RESTORE = Transition(_restore, _is_running, "Unable to start domain")
 RESUME = Transition(_resume, _is_running, "Unable to unpause domain")
 WAKE_UP = Transition(_wake_up, _is_running, "Unable to start domain")
 DESTROY = Transition(_destroy, _is_stopped, "Unable to disable domain")
@@ -163,7 +174,7 @@ _FROM_RUNNING: Mapping[RequestedState, Transition] = {
 }
 _FROM_STOPPED: Mapping[RequestedState, Transition] = {RequestedState.ENABLED: START}
 _FROM_SAVED: Mapping[RequestedState, Transition] = {
-    RequestedState.ENABLED: START,
+    RequestedState.ENABLED: RESTORE,
     RequestedState.DISABLED: DISCARD,
 }
 _ONLY_OFF: Mapping[RequestedState, Transition] = {RequestedState.DISABLED: DESTROY}

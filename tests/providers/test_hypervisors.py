@@ -63,7 +63,7 @@ def lxc(libvirtd: Libvirtd, guests: Guests) -> Iterator[Real]:
 def test_a_qemu_guest_through_its_states(kvm: Real, libvirtd: Libvirtd) -> None:
     for request, state, word in (
         (2, 2, "running"), (9, 9, "paused"), (11, 2, "running"), (9, 9, "paused"), (6, 6, "shut off"),
-        (3, 3, "shut off"), (2, 2, "running"), (11, 2, "running"),
+        (2, 2, "running"), (6, 6, "shut off"), (3, 3, "shut off"), (2, 2, "running"), (11, 2, "running"),
     ):
         assert kvm.request("boot", request) == 0, request
         values = kvm.guest("boot")
