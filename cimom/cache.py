@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Hashable
-from operator import itemgetter
 
 from cimom.cimxml.encode import Table
 
@@ -17,8 +16,15 @@ MAX_BODIES = 4
 OVERHEAD = 500
 """Bytes that an entry takes beside its texts."""
 
-EVICT_TO = 0.8
-"""An eviction frees this much at once, so that it is rare."""
+WANTED = 120.0
+"""Seconds for which an entry that was asked for stays, whatever else wants its place.
+
+Consoles ask again every 30 to 60 seconds.  What does not fit beside the entries that are in use is not kept at all: to
+drop the entry that was not used for the longest time would drop, in an enumeration larger than the cache, just what is
+wanted next, and every enumeration would write everything anew."""
+
+PASS_INTERVAL = 5.0
+"""Seconds between two looks through a full cache for entries that nobody wants any more."""
 
 
 class CachedInstance:
@@ -50,6 +56,7 @@ class InstanceCache:
         self._lifetime = lifetime
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._lock = threading.Lock()
+        self._next_pass = 0.0
         self.size = 0
 
     def __len__(self) -> int:
@@ -59,59 +66,62 @@ class InstanceCache:
         """The entries of one creation class, by identity.  To be changed through this object only."""
         return self._buckets.setdefault((namespace, class_name), {})
 
-    def entry(self, bucket: Bucket, identity: Hashable, revision: Hashable, now: float) -> CachedInstance:
-        """The entry of an instance, emptied when it is of another revision."""
+    @staticmethod
+    def entry(bucket: Bucket, identity: Hashable, revision: Hashable, now: float) -> CachedInstance:
+        """The entry of an instance: the one that is kept, or an empty one, which is kept once something is stored."""
         entry = bucket.get(identity)
         if entry is not None and entry.revision == revision:
             entry.used = now
             return entry
-        fresh = CachedInstance(revision, now)
-        with self._lock:
-            old = bucket.get(identity)
-            if old is not None:
-                self.size -= old.size
-            bucket[identity] = fresh
-            self.size += fresh.size
-        return fresh
+        return CachedInstance(revision, now)
 
     def store_name(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, name: bytes) -> None:
-        """Keep the INSTANCENAME of an instance."""
+        """Keep the INSTANCENAME of an instance, if there is room."""
         with self._lock:
-            if entry.name is None:
+            if entry.name is None and self._grow(bucket, identity, entry, len(name)):
                 entry.name = name
-                self._grow(bucket, identity, entry, len(name))
 
     def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: bytes) -> None:
-        """Keep the INSTANCE that `table` wrote."""
+        """Keep the INSTANCE that `table` wrote, if there is room."""
         with self._lock:
-            growth = len(body) - len(entry.bodies.pop(table, b""))
+            freed = len(entry.bodies.pop(table, b""))
             while len(entry.bodies) >= MAX_BODIES:
-                growth -= len(entry.bodies.pop(next(iter(entry.bodies))))
-            entry.bodies[table] = body
-            self._grow(bucket, identity, entry, growth)
+                freed += len(entry.bodies.pop(next(iter(entry.bodies))))
+            entry.size -= freed
+            if bucket.get(identity) is entry:
+                self.size -= freed
+            if self._grow(bucket, identity, entry, len(body)):
+                entry.bodies[table] = body
 
-    def _grow(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, growth: int) -> None:
+    def _grow(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, growth: int) -> bool:
+        """Let an entry grow, or False when there is no room.  It takes the place of one of another revision."""
+        kept = bucket.get(identity) is entry
+        if not kept:
+            self._drop(bucket, identity)
+        needed = growth if kept else entry.size + growth
+        if not self._has_room(needed, entry.used):
+            return False
+        bucket[identity] = entry
         entry.size += growth
-        if bucket.get(identity) is not entry:
-            return
-        self.size += growth
-        if self.size > self._limit:
-            self._evict()
+        self.size += needed
+        return True
 
-    def _evict(self) -> None:
-        """Drop what was not used for the longest time."""
-        entries = sorted(
-            (
-                (entry.used, number, bucket, identity)
-                for number, bucket in enumerate(self._buckets.values())
-                for identity, entry in bucket.items()
-            ),
-            key=itemgetter(0, 1),
-        )
-        for _, _, bucket, identity in entries:
-            if self.size <= self._limit * EVICT_TO:
-                break
-            self.size -= bucket.pop(identity).size
+    def _has_room(self, size: int, now: float) -> bool:
+        """Whether this much fits, once what nobody wants any more is dropped."""
+        if self.size + size > self._limit and now >= self._next_pass:
+            self._drop_unused(now - WANTED)
+            self._next_pass = now + PASS_INTERVAL
+        return self.size + size <= self._limit
+
+    def _drop(self, bucket: Bucket, identity: Hashable) -> None:
+        entry = bucket.pop(identity, None)
+        if entry is not None:
+            self.size -= entry.size
+
+    def _drop_unused(self, oldest: float) -> None:
+        for bucket in self._buckets.values():
+            for identity in [identity for identity, entry in bucket.items() if entry.used < oldest]:
+                self._drop(bucket, identity)
 
     def keep_only(self, bucket: Bucket, identities: Collection[Hashable]) -> None:
         """Drop the entries of instances that a complete enumeration no longer found."""
@@ -119,12 +129,9 @@ class InstanceCache:
             return
         with self._lock:
             for identity in bucket.keys() - set(identities):
-                self.size -= bucket.pop(identity).size
+                self._drop(bucket, identity)
 
     def sweep(self, now: float | None = None) -> None:
         """Drop what nobody asked for lately.  To be called now and then."""
-        oldest = (time.monotonic() if now is None else now) - self._lifetime
         with self._lock:
-            for bucket in self._buckets.values():
-                for identity in [identity for identity, entry in bucket.items() if entry.used < oldest]:
-                    self.size -= bucket.pop(identity).size
+            self._drop_unused((time.monotonic() if now is None else now) - self._lifetime)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pywbem
 
-from cimom.cache import OVERHEAD, InstanceCache
+from cimom.cache import OVERHEAD, WANTED, InstanceCache
 from cimom.cimxml.encode import Table
 from tests.cimom.harness import RunningServer
 from tests.cimom.toy import Toy
@@ -38,7 +38,8 @@ def test_revision() -> None:
     store(cache, "a", 100)
     assert cache.entry(bucket, "a", 0, 1.0).bodies == {TABLES[0]: b"x" * 100}
     assert cache.entry(bucket, "a", 1, 1.0).bodies == {}
-    assert cache.size == held(cache) == OVERHEAD
+    store(cache, "a", 50, revision=1)
+    assert cache.size == held(cache) == OVERHEAD + 50
 
 
 def test_bodies_are_bounded() -> None:
@@ -51,14 +52,49 @@ def test_bodies_are_bounded() -> None:
     assert cache.size == held(cache)
 
 
-def test_least_recently_used_goes_first() -> None:
-    cache = InstanceCache(10 * (OVERHEAD + 100), 60)
-    for number in range(10):
+def names_of(cache: InstanceCache) -> set[object]:
+    return set(cache.bucket("n", "C"))
+
+
+def test_what_is_in_use_stays() -> None:
+    cache = InstanceCache(10 * (OVERHEAD + 100), 600)
+    for number in range(12):
         store(cache, f"{number}", 100, now=float(number))
-    cache.entry(cache.bucket("n", "C"), "0", 0, 10.0)
-    store(cache, "10", 100, now=11.0)
-    assert set(cache.bucket("n", "C")) == {"0", "4", "5", "6", "7", "8", "9", "10"}
-    assert cache.size == held(cache) <= 10 * (OVERHEAD + 100)
+    assert names_of(cache) == {f"{number}" for number in range(10)}
+    for number in range(5):
+        cache.entry(cache.bucket("n", "C"), f"{number}", 0, 100.0)
+    store(cache, "new", 100, now=WANTED - 1.0)
+    assert names_of(cache) == {f"{number}" for number in range(10)}
+    store(cache, "new", 100, now=WANTED + 10.0)
+    assert names_of(cache) == {"0", "1", "2", "3", "4", "new"}
+    assert cache.size == held(cache)
+
+
+def test_a_scan_larger_than_the_cache_keeps_its_beginning() -> None:
+    """The share that fits is kept, time after time, and looking for room costs next to nothing."""
+    cache = InstanceCache(1000 * (OVERHEAD + 100), 600)
+    bucket = cache.bucket("n", "C")
+    for scan in range(3):
+        hits = 0
+        for number in range(3000):
+            entry = cache.entry(bucket, number, 0, float(scan))
+            if entry.bodies:
+                hits += 1
+            else:
+                cache.store_body(bucket, number, entry, TABLES[0], b"x" * 100)
+        assert hits == (1000 if scan else 0)
+    assert cache.size == held(cache)
+
+
+def test_a_change_takes_the_place_of_its_predecessor() -> None:
+    cache = InstanceCache(2 * (OVERHEAD + 100), 600)
+    store(cache, "a", 100)
+    store(cache, "b", 100)
+    store(cache, "a", 90, revision=1)
+    store(cache, "c", 100)
+    assert names_of(cache) == {"a", "b"}
+    assert cache.bucket("n", "C")["a"].revision == 1
+    assert cache.size == held(cache)
 
 
 def test_larger_than_the_cache() -> None:
