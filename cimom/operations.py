@@ -22,7 +22,7 @@ from cimom.namespaces import Namespace, Namespaces
 from cimom.settings import ServerSettings
 from providers.interface import Catalog, CIMError, Instance, InstancePath, InstanceProvider, RequestContext, Status
 
-__all__ = ["NO_QUIRKS", "SFCC", "WBEMCLI", "Answer", "Operations", "Quirks"]
+__all__ = ["INTRINSIC_OPERATIONS", "NO_QUIRKS", "SFCC", "WBEMCLI", "Answer", "Operations", "Quirks"]
 
 log = logging.getLogger(__name__)
 
@@ -220,6 +220,9 @@ _INTRINSICS = {
     )
 }
 
+INTRINSIC_OPERATIONS = frozenset(operation.name for operation in _INTRINSICS.values())
+"""The intrinsic operations that are implemented, by the names of DSP0200."""
+
 
 class Operations:
     """Carries out operations.  Safe to use from several threads at once.
@@ -410,7 +413,7 @@ class Operations:
         provider = call.namespace.provider(declaration.name)
         if provider is None:
             raise CIMError(Status.NOT_SUPPORTED, f"Instances of {declaration.name} cannot be created")
-        properties = self._typed.instance(raw).properties
+        properties = self._typed.instance(raw, unknown=Status.INVALID_PARAMETER).properties
         path = provider.create_instance(declaration.name, properties, call.context)
         return [call.namespace.encoder.instance_name(path.class_name, path.keys).encode()]
 
@@ -424,7 +427,7 @@ class Operations:
         provider, declaration = self._target(call, path)
         if named.instance.class_name.lower() != declaration.name.lower():
             raise _invalid("The class of the instance is not that of its name")
-        given = self._typed.instance(named.instance).properties
+        given = self._typed.instance(named.instance, unknown=Status.NO_SUCH_PROPERTY).properties
         properties = {name: value for name, value in given.items() if name not in declaration.keys}
         wanted: frozenset[str] | None = call["propertylist"]
         if wanted is not None:
@@ -640,7 +643,11 @@ class Operations:
     def _invoke(
         self, request: Request, namespace: Namespace, context: RequestContext, quirks: Quirks
     ) -> Iterable[bytes]:
-        """An extrinsic method (5.4)."""
+        """An extrinsic method (5.4).
+
+        Scripts invoke methods of services on the class, as libvirt-cim let them, static or not: the provider decides
+        whether it needs to know the instance.
+        """
         target = request.target
         assert target is not None
         declaration = self._classes.get(target.class_name)
@@ -651,13 +658,10 @@ class Operations:
             raise CIMError(Status.METHOD_NOT_FOUND, f"{declaration.name} has no method {request.operation}")
         keys = None if target.keys is None else self._typed.path(target).keys
         provider = namespace.provider(declaration.name)
-        if provider is None and keys is not None:
-            raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {namespace.name}")
-        static = method.qualifiers.get("static")
-        if keys is None and not (static is not None and static.value):
-            raise _invalid(f"{declaration.name}.{method.name} is not static: it needs an instance")
         if provider is None:
-            raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{declaration.name}.{method.name} is not available")
+            if keys is None:
+                raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{declaration.name}.{method.name} is not available")
+            raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {namespace.name}")
         parameters = self._typed.method_parameters(method, request.parameters)
         result = provider.invoke_method(declaration.name, keys, method.name, parameters, context)
         pieces = []

@@ -21,15 +21,17 @@ MAX_LENGTH = 256 * 1024
 """Characters of MOF text: the compiler is slow, 100 KiB take it about a second."""
 
 _INSTANCE = re.compile(r"\s*instance\s+of\s", re.IGNORECASE)
+_ASSIGNMENT = re.compile(r"\b([A-Za-z_]\w*)\s*=\s*(\{)?")
 _LOCK = threading.Lock()
 
 
 class _Collector(MOFWBEMConnection):  # type: ignore[misc]
     """What the compiler takes for its repository: classes from the class store, instances kept in a list."""
 
-    def __init__(self, classes: ClassStore) -> None:
+    def __init__(self, classes: ClassStore, text: str) -> None:
         super().__init__(conn=None)
         self.classes = classes
+        self.assigned = {name.lower(): bool(brace) for name, brace in _ASSIGNMENT.findall(text)}
         self.collected: list[CIMInstance] = []
         self.default_namespace = "request"
 
@@ -48,6 +50,12 @@ class _Collector(MOFWBEMConnection):  # type: ignore[misc]
                 propagated=each.propagated,
             )
             for each in declaration.properties.values()
+        ]
+        # The compiler refuses what is not declared; here it is let through, for the reader of types to leave it out.
+        properties += [
+            CIMProperty(name, None, type="string", is_array=is_array)
+            for name, is_array in self.assigned.items()
+            if name not in declaration.properties
         ]
         return CIMClass(declaration.name, properties=properties)
 
@@ -95,7 +103,7 @@ def parse_mof_instance(text: str, classes: ClassStore) -> RawInstance:
     if not _INSTANCE.match(text) or len(text) > MAX_LENGTH:
         raise ValueError("neither CIM-XML nor MOF 'instance of'")
     with _LOCK:
-        collector = _Collector(classes)
+        collector = _Collector(classes, text)
         try:
             _Compiler(collector, log_func=None).compile_string(text, collector.default_namespace)
         except MOFCompileError as exc:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 from cimom.cimxml.decode import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath, decode_instance
@@ -11,6 +13,8 @@ from cimom.classes import ClassDeclaration, ClassStore, MethodDeclaration
 from providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
 __all__ = ["TypedReader"]
+
+log = logging.getLogger(__name__)
 
 
 class _ValueType(Protocol):
@@ -133,11 +137,16 @@ class TypedReader:
             raise _invalid(f"{declared.name} is no embedded instance: {exc}") from None
         return self.instance(raw, depth + 1)
 
-    def instance(self, raw: RawInstance, depth: int = 0) -> EmbeddedInstance:
+    def instance(self, raw: RawInstance, depth: int = 0, unknown: Status | None = None) -> EmbeddedInstance:
         """An instance in a request, with typed properties; names spelt as the class store has them.
 
+        Parameters:
+            depth: instances around this one.
+            unknown: the error for a property that the class does not have; None leaves it out.  Scripts for
+                libvirt-cim send such properties in embedded instances, and it took no notice of them.
+
         Raises:
-            CIMError: INVALID_PARAMETER for an unknown class or property, or a value of the wrong type.
+            CIMError: INVALID_PARAMETER for an unknown class or a value of the wrong type; `unknown`.
         """
         declaration = self._classes.get(raw.class_name)
         if declaration is None:
@@ -146,7 +155,10 @@ class TypedReader:
         for each in raw.properties:
             declared = declaration.properties.get(each.name.lower())
             if declared is None:
-                raise _invalid(f"{declaration.name} has no property {each.name}")
+                if unknown is not None:
+                    raise CIMError(unknown, f"{declaration.name} has no property {each.name}")
+                _warn_of_unknown(declaration.name, each.name)
+                continue
             if declared.name in properties:
                 raise _invalid(f"{declaration.name}.{declared.name} is given twice")
             properties[declared.name] = self.value(each.value, declared, depth)
@@ -178,6 +190,12 @@ class TypedReader:
             if declared.is_in and required is not None and required.value and declared.name not in parameters:
                 raise _invalid(f"Parameter {declared.name} is required")
         return parameters
+
+
+@lru_cache(maxsize=256)
+def _warn_of_unknown(class_name: str, name: str) -> None:
+    """Once for each: whoever sends it does so again and again."""
+    log.warning("%s has no property %r: it is left out of embedded instances", class_name, name[:80])
 
 
 def _reference_form(raw: Any) -> Any:

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 import pytest
 import pywbem
 
+from cimom.cimxml.typed import _warn_of_unknown
 from providers.interface import EmbeddedInstance, InstancePath, Status
 from tests.cimom.harness import (
     RawClient,
@@ -211,9 +212,7 @@ def test_mof_values(raw: RawClient, toy: Toy) -> None:
         {"Setting": value("<!DOCTYPE x [<!ENTITY a 'b'>]><x/>")},
         {"Setting": value('<INSTANCE CLASSNAME="Toy_None"/>')},
         {"Setting": value('<INSTANCE CLASSNAME="Toy_Disk"/>')},
-        {"Setting": value('<INSTANCE CLASSNAME="Toy_Setting"><PROPERTY NAME="None" TYPE="string"/></INSTANCE>')},
         {"Setting": value("instance of Toy_None { };")},
-        {"Setting": value("instance of Toy_Setting { Nonsense = 1; };")},
         {"Setting": value("instance of Toy_Setting { Weight = -1; };")},
         {"Setting": value("instance of Toy_Setting {")},
         {"Setting": value("instance of Toy_Setting { Weight = 1; }; instance of Toy_Setting { Weight = 1; };")},
@@ -231,6 +230,42 @@ def test_faulty_parameters(raw: RawClient, toy: Toy, parameters: dict[str, str])
     assert not toy.provider.calls
 
 
+UNKNOWN = (
+    '<PROPERTY NAME="Nonsense" TYPE="uint8"><VALUE>x</VALUE></PROPERTY>'
+    '<PROPERTY.ARRAY NAME="More" TYPE="string"><VALUE.ARRAY></VALUE.ARRAY></PROPERTY.ARRAY>'
+)
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        value(SETTING.format("x &amp; y", UNKNOWN)),
+        SETTING.format("x &amp; y", UNKNOWN),
+        value('instance of Toy_Setting { Nonsense = 1; InstanceID = "x & y"; More = {"a", "b"}; Flag = TRUE; };'),
+    ],
+)
+def test_unknown_properties_of_embedded_instances(
+    raw: RawClient, toy: Toy, caplog: pytest.LogCaptureFixture, xml: str
+) -> None:
+    _warn_of_unknown.cache_clear()
+    assert change(raw, Setting=xml) == 0
+    assert given(toy)["Setting"] == EmbeddedInstance("Toy_Setting", {"InstanceID": "x & y"})
+    count = len(caplog.records)
+    assert any("nonsense" in each.message.lower() for each in caplog.records)
+    assert change(raw, Setting=xml) == 0
+    assert len(caplog.records) == count
+
+
+def test_mistyped_properties_of_embedded_instances(raw: RawClient) -> None:
+    for xml in (
+        value('<INSTANCE CLASSNAME="Toy_Setting"><PROPERTY NAME="Weight"><VALUE>x</VALUE></PROPERTY></INSTANCE>'),
+        value('instance of Toy_Setting { Weight = "x"; };'),
+    ):
+        response = raw.post(extrinsic("Change", PLAIN, State=value(2), Setting=xml))
+        assert response.cim_status == Status.INVALID_PARAMETER
+        assert "Weight" in response.description
+
+
 def test_required_parameter(raw: RawClient) -> None:
     response = raw.post(extrinsic("Change", PLAIN))
     assert response.cim_status == Status.INVALID_PARAMETER
@@ -244,6 +279,8 @@ def test_required_parameter(raw: RawClient) -> None:
         ("Missing", PLAIN, Status.METHOD_NOT_AVAILABLE),
         ("Missing", instance_name("Toy_Single", Number="7"), Status.METHOD_NOT_FOUND),
         ("Change", class_name("Toy_System"), Status.INVALID_PARAMETER),
+        ("Missing", class_name("Toy_System"), Status.METHOD_NOT_AVAILABLE),
+        ("Missing", class_name("Toy_Remote"), Status.METHOD_NOT_FOUND),
         ("Change", instance_name("Toy_None", Name="x"), Status.NOT_FOUND),
         ("Missing", instance_name("Toy_Remote", Name="far"), Status.METHOD_NOT_FOUND),
         ("Count", class_name("Toy_System"), 0),
@@ -253,6 +290,12 @@ def test_required_parameter(raw: RawClient) -> None:
 )
 def test_targets(raw: RawClient, method: str, target: str, status: int) -> None:
     assert raw.post(extrinsic(method, target)).cim_status == status
+
+
+def test_methods_on_the_class(raw: RawClient, toy: Toy) -> None:
+    response = raw.post(extrinsic("Change", class_name("toy_specialsystem"), State=value(2)))
+    assert response.cim_status == Status.INVALID_PARAMETER
+    assert toy.provider.calls == [("Toy_SpecialSystem", None, "Change", {"State": 2}, "")]
 
 
 def test_absent_target(raw: RawClient) -> None:

@@ -145,7 +145,8 @@ class ToyProvider(InstanceProvider):
             return MethodResult(len(self.stores[class_name]))
         if method == "Missing":
             return super().invoke_method(class_name, keys, method, parameters, context)
-        assert keys is not None
+        if keys is None:
+            raise CIMError(Status.INVALID_PARAMETER, f"{method} needs an instance")
         target = self.get_instance(class_name, keys, context)
         out: dict[str, Any] = {"Result": target.path(), "Results": [target.path()], "Numbers": [1, 2], "When": SINCE}
         out["Echo"] = repr(sorted(parameters))
