@@ -193,7 +193,8 @@ def test_lost_contact(host: RecordedHypervisor, site: Served) -> None:
             "KVM_MemResourceAllocationSettingData",
             {"InstanceID": "ProcessorPool/0/Minimum"},
             Status.NOT_FOUND,
-            "No such instance (ProcessorPool/0/Minimum): Domain not found: no domain with matching name 'ProcessorPool'",
+            "No such instance (ProcessorPool/0/Minimum): "
+            "Domain not found: no domain with matching name 'ProcessorPool'",
         ),
         (
             "KVM_StorageVolume",
