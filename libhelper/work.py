@@ -1,0 +1,136 @@
+"""Long work under way: how far it is, and asking it to stop.
+
+Whoever does the work reports to it and asks it, at points where stopping is safe, whether to go on; whoever waits for
+it looks at it and asks it to stop.
+
+Layer rule: imports nothing of this project, and no libvirt.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Work", "WorkCancelledError"]
+
+
+class WorkCancelledError(Exception):
+    """The work was asked to stop, and did; what it had begun is undone."""
+
+
+class Work:
+    """One piece of work.
+
+    Parameters:
+        changed: called, without arguments, when the work stands still or goes on again after it was asked to.
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
+        self._state = threading.Condition()
+        self._done = 0
+        self._total = 0
+        self._cancelled = False
+        self._suspended = False
+        self._stoppable = False
+        self._interrupt: Callable[[], None] | None = None
+        self._left = ""
+
+    @property
+    def percent(self) -> int:
+        """How far it is, from 0 to 100; 0 while nobody knows."""
+        with self._state:
+            return min(100, self._done * 100 // self._total) if self._total > 0 else 0
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it was asked to stand still."""
+        return self._suspended
+
+    @property
+    def left(self) -> str:
+        """What stands if the work ends now, in words: what it has made and not undone; "" for nothing."""
+        return self._left
+
+    def report(self, done: int, total: int) -> None:
+        """Say how far it is, in units of its own; it never goes back."""
+        with self._state:
+            if total > 0 and (self._total <= 0 or done * self._total >= self._done * total):
+                self._done, self._total = done, total
+
+    def leaves(self, what: str) -> None:
+        """Say what stands if the work ends now."""
+        self._left = what
+
+    def cancel(self) -> bool:
+        """Ask it to stop; whether it will.  It does not where it is in the middle of something that cannot be stopped."""
+        with self._state:
+            if not self._stoppable:
+                return False
+            self._cancelled = True
+            self._state.notify_all()
+            interrupt = self._interrupt
+        if interrupt is not None:
+            interrupt()
+        return True
+
+    def suspend(self) -> bool:
+        """Ask it to stand still; whether it will."""
+        with self._state:
+            if not self._stoppable or self._cancelled or self._interrupt is not None:
+                return False
+            self._suspended = True
+        self._changed()
+        return True
+
+    def resume(self) -> bool:
+        """Let it go on; whether it stood still."""
+        with self._state:
+            if not self._suspended:
+                return False
+            self._suspended = False
+            self._state.notify_all()
+        self._changed()
+        return True
+
+    def checkpoint(self) -> None:
+        """A point where the work may be stopped: returns when it may go on.
+
+        Raises:
+            WorkCancelledError: it has been asked to stop.
+        """
+        with self._state:
+            while self._suspended and not self._cancelled:
+                self._state.wait()
+            if self._cancelled:
+                raise WorkCancelledError
+
+    @contextmanager
+    def stoppable(self, interrupt: Callable[[], None] | None = None) -> Iterator[None]:
+        """A block that can be stopped: whoever is in it undoes what it did when `WorkCancelledError` comes.
+
+        Parameters:
+            interrupt: called, in another thread, to end a call that blocks; without it the block calls `checkpoint`
+                often enough.
+
+        Raises:
+            WorkCancelledError: the work was asked to stop in the block.
+        """
+        with self._state:
+            self._stoppable, self._interrupt = True, interrupt
+        try:
+            yield
+        except Exception:
+            # A call that was interrupted fails with an error of its own.
+            if self._cancelled:
+                raise WorkCancelledError from None
+            raise
+        finally:
+            with self._state:
+                while self._suspended and not self._cancelled:
+                    self._state.wait()
+                self._stoppable, self._interrupt = False, None
+                cancelled = self._cancelled
+        if cancelled:
+            raise WorkCancelledError
