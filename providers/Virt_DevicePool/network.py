@@ -58,6 +58,12 @@ def _caption(pool: NetworkPool) -> str:
     return trimmed(f"Bridge: {bridge}" if bridge else f"Network: {pool.name}")
 
 
+def _mode(pool: NetworkPool) -> str | None:
+    """How traffic leaves the network; NULL for the primordial pool, and where the XML cannot be read."""
+    known = pool.record is not None and pool.record.config is not None
+    return pool.config.mode if known else None
+
+
 def _capacity(pool: NetworkPool) -> int | None:
     """The devices of the host that the network gives to guests as a whole; NULL where it has no such limit."""
     return len(pool.config.forward_addresses) or None
@@ -78,7 +84,7 @@ NetworkPool.table = PropertyTable(
     ),
     Property(
         "ResourceSubType",
-        lambda pool: None if pool.primordial else pool.config.mode,
+        _mode,
         f"network XML {NetworkConfig.field_path('forward_mode')}; isolated where it has none",
     ),
     constant("AllocationUnits", COUNT),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from libhelper.host import HostFacts
+from libhelper.networkxml import NetworkConfig
+from libhelper.records import Document, Volume
+from libhelper.storagexml import VolumeConfig
 from providers.associations import Relation
 from providers.interface import CIMError, Instance, Status
 from tests.providers.furnished import DIRECTORY, FACTS, ISOLATED, VOLUMES, furnish, put_network, put_pool
@@ -522,3 +526,23 @@ def test_capabilities(site: Served) -> None:
     assert [end.class_name for end in ends] == ["KVM_DiskPool", "KVM_HostSystem"]
     assert [found.properties(end, own)["Characteristics"] for end in ends] == [(2, 3), (2,)]
     assert len(list(found.to_right(ends[1], CONTEXT))) == 16
+
+
+def test_broken_xml_spoils_nothing_else(host: RecordedHypervisor, site: Served) -> None:
+    broken = Document("<broken", NetworkConfig.parse)
+    network = replace(put_network(host, ISOLATED), live_document=broken, defined_document=broken)
+    host.inventory.held_networks[:] = [
+        network if other.name == network.name else other for other in host.inventory.held_networks
+    ]
+    storage = put_pool(host, DIRECTORY, VOLUMES)
+    volume = Volume("bad", "/srv/images/bad", Document("<broken", VolumeConfig.parse))
+    host.inventory.held_pools[:] = [
+        replace(other, volumes=(*(other.volumes or ()), volume)) if other.name == storage.name else other
+        for other in host.inventory.held_pools
+    ]
+    values = pool(site, "NetworkPool/lab")
+    assert (values["Caption"], values.get("ResourceSubType"), values["ElementName"]) == ("Network: lab", None, "lab")
+    assert pool(site, "DiskPool/images")["CurrentlyConsumedResource"] == 10737418240 + 1000 + 1048576
+    bad = [each for each in site.instances("KVM_StorageVolume") if each.identity == "images/bad"]
+    assert [each.properties()["Name"] for each in bad] == ["/srv/images/bad"]
+    assert len(templates(site, "DiskPool/images")) > 5
