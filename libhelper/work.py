@@ -64,7 +64,7 @@ class Work:
         self._left = what
 
     def cancel(self) -> bool:
-        """Ask it to stop; whether it will.  It does not where it is in the middle of something that cannot be stopped."""
+        """Ask it to stop; whether it will: not in the middle of something that cannot be stopped."""
         with self._state:
             if not self._stoppable:
                 return False

@@ -11,6 +11,7 @@ from platforms.base import Platform
 from providers.interface import CIMError, Instance, InstanceProvider, RequestContext, Status
 from providers.keys import check_keys
 from providers.properties import PropertyTable
+from providers.references import register
 from providers.site import Site
 
 __all__ = ["Element", "ElementProvider", "class_of", "no_such_domain", "trimmed"]
@@ -88,12 +89,17 @@ class ElementProvider(InstanceProvider):
             for element in self.types
         }
         self.class_names = tuple(self._classes)
+        register(site, self)
 
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         platform, element = self.resolve(class_name)
         return element.all_of(self.site, platform)
 
     def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
+        return self.element(class_name, keys)
+
+    def element(self, class_name: str, keys: Mapping[str, Any]) -> Element:
+        """The instance with just these keys; raises what `get_instance` does."""
         platform, element = self.resolve(class_name)
         instance = self.find(platform, element, keys)
         check_keys(instance, class_name, keys)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from platforms.base import Platform
 from providers.deviceids import DeviceEntry, device_entries
+from providers.jobs import Jobs, JobSettings
 from providers.requested import RequestedStates
 from providers.states import system_state
 from providers.storage import StorageMaps
@@ -40,11 +42,16 @@ class ProviderSettings:
         namespace: where the instances live; used in values that hold a WBEM URI.
         settle_timeout: seconds to wait until the inventory shows what libvirt has reported as done.
         shutdown_timeout: seconds that a guest gets for an orderly stop when the client sets no time limit.
+        transfer_directory: the directory whose files clients may have written into volumes, and below which they may
+            have volumes written into new files; None for none.
+        jobs: how work that takes time is run and kept.
     """
 
     namespace: str = "root/virt"
     settle_timeout: float = 10.0
     shutdown_timeout: float = 60.0
+    transfer_directory: Path | None = None
+    jobs: JobSettings = field(default_factory=JobSettings)
 
 
 class _Memo:
@@ -217,12 +224,14 @@ class Site(_Memo):
         members: the hypervisors with their platforms; several of one platform are all served.
         platforms: every platform whose classes are served, also those without a hypervisor.
         settings: of the providers.
+        jobs: where work that takes time is run; jobs in memory only where None.
     """
 
     def __init__(self, members: Iterable[tuple[Platform, Hypervisor]], platforms: Iterable[Platform],
-                 settings: ProviderSettings | None = None) -> None:
+                 settings: ProviderSettings | None = None, jobs: Jobs | None = None) -> None:
         super().__init__()
         self.settings = settings or ProviderSettings()
+        self.jobs = jobs or Jobs(self.settings.jobs)
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()
         self.platforms = tuple(platforms)

@@ -75,6 +75,7 @@ class OperationalStatus(enum.IntEnum):
     STOPPED = 10
     NO_CONTACT = 12
     DORMANT = 15
+    COMPLETED = 17
     RELOCATING = 19
 
 

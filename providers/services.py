@@ -1,0 +1,96 @@
+"""Services of a host: what the elements of all their classes have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from platforms.base import Platform
+from providers.base import Element, class_of
+from providers.interface import InstancePath
+from providers.properties import Property, PropertyTable, attribute, constant
+from providers.site import Site
+from providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
+from providers.Virt_HostSystem import HostSystem, hosts_of
+
+if TYPE_CHECKING:
+    from libhelper.hypervisor import Hypervisor
+
+__all__ = ["SERVICE", "HostService"]
+
+
+class HostService(Element):
+    """A service of a host, one on each host of a platform.
+
+    Attributes:
+        service_name: the key Name.
+        site: what is served.
+        host: the host.
+        types: the types of all services.
+    """
+
+    __slots__ = ("host", "site")
+
+    key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    service_name: ClassVar[str]
+    types: ClassVar[list[type[HostService]]] = []
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.types.append(cls)
+
+    def __init__(self, site: Site, host: HostSystem) -> None:
+        self.site = site
+        self.host = host
+        super().__init__(host.platform, host.name)
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostService]:
+        return (cls(site, host) for host in hosts_of(site, platform))
+
+    @property
+    def hypervisor(self) -> Hypervisor:
+        """The hypervisor that it works on: the first one of the platform on its host."""
+        return self.host.hypervisor
+
+    @property
+    def connected(self) -> bool:
+        """Whether the hypervisor can be reached."""
+        return self.hypervisor.connected
+
+    @property
+    def own_path(self) -> InstancePath:
+        """Its instance path, without a namespace."""
+        return InstancePath(self.class_name, self.keys())
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.connected, self.hypervisor.facts
+
+
+def _when_connected(name: str, connected: int, lost: int) -> Property:
+    return Property(name, lambda service: int(connected if service.connected else lost), "connection to libvirt")
+
+
+SERVICE = PropertyTable(
+    Property(
+        "SystemCreationClassName",
+        lambda service: class_of(service.platform.prefix, "HostSystem"),
+        "class name of the host",
+    ),
+    attribute("SystemName", "host.name", source="fully qualified host name"),
+    attribute("CreationClassName", "class_name", source="class name"),
+    attribute("Name", "service_name", source="kind of service"),
+    attribute("ElementName", "service_name", source="as Name"),
+    constant("Started", True),
+    _when_connected("EnabledState", EnabledState.ENABLED, EnabledState.ENABLED_BUT_OFFLINE),
+    constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
+    constant("EnabledDefault", int(EnabledState.ENABLED), "always Enabled"),
+    _when_connected("HealthState", HealthState.OK, HealthState.UNKNOWN),
+    Property(
+        "OperationalStatus",
+        lambda service: [int(OperationalStatus.OK if service.connected else OperationalStatus.NO_CONTACT)],
+        "connection to libvirt",
+    ),
+)
+"""The properties that all services have."""
