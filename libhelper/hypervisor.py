@@ -263,6 +263,7 @@ class Hypervisor:
         self._reconciler.restart()
         self.connected = True
         self.inventory.regain_contact()
+        self.inventory.measure_disks(self.inventory.keys("domain"))
         _log.info(
             "%s: connected, %d domains, libvirt %d.%d.%d",
             self.uri,

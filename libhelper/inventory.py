@@ -4,7 +4,7 @@ Reading takes a lock for as long as a dictionary copy takes, and calls nothing. 
 never have one object at two of them at a time, and belongs to a generation: what was begun before the connection was
 lost is not put into the tables any more.
 
-Layer rule: imports records, kinds, readers, events, errors.
+Layer rule: imports records, kinds, readers, events, errors, disks and domainxml.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import libvirt
 
+from libhelper.disks import disk_capacities
+from libhelper.domainxml import Disk
 from libhelper.errors import LibvirtError
 from libhelper.events import Event
 from libhelper.kinds import DOMAIN, KINDS, DomainFacts, Kind
@@ -51,6 +53,9 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 VOLUMES = "volumes"
 """In the place of a kind, with a pool's key: the volumes of that pool."""
+
+CAPACITIES = "capacities"
+"""In the place of a kind, with a domain's key: the sizes of that domain's disks."""
 
 _revisions = itertools.count(1)
 
@@ -206,6 +211,9 @@ class Inventory:
         if key[0] == VOLUMES:
             self._fetch_volumes(connection, key[1], generation)
             return
+        if key[0] == CAPACITIES:
+            self._fetch_capacities(connection, key[1], generation)
+            return
         kind = KINDS[key[0]]
         events = tuple(task.events)
         self._tables[kind.name].fetched[key[1]] = time.time()
@@ -261,9 +269,11 @@ class Inventory:
         with self._changed:
             if generation != self._generation():
                 return
+            present = table.by_key.get(key)
             if kind.record is Pool:
-                present = table.by_key.get(key)
                 extra["volumes"] = present.volumes if isinstance(present, Pool) else None
+            elif isinstance(present, Domain):
+                extra["capacities"] = present.capacities
             new = kind.record(
                 hypervisor=self._hypervisor,
                 contact=True,
@@ -278,6 +288,37 @@ class Inventory:
         self.tell(Change("changed" if old is not None else "added", old, new, events))
         if kind.record is Pool:
             self._list_volumes(key)
+        elif kind is DOMAIN and self._hypervisor.connected and (
+            old is None or old.defined_document is not defined or old.live_document is not live
+        ):
+            self.measure_disks([key])
+
+    def measure_disks(self, domains: Iterable[str]) -> None:
+        """Have the sizes of the disks of these domains read, when there is nothing else to do."""
+        if self.readers is not None:
+            for key in domains:
+                self.readers.mark_later((CAPACITIES, key))
+
+    def _fetch_capacities(self, connection: libvirt.virConnect, uuid: str, generation: int) -> None:
+        """Measure the disks of a domain.  One that cannot be measured has no size; that is no error."""
+        record = self.domain_by_uuid(uuid)
+        config = record.config if record is not None else None
+        if record is None or config is None:
+            return
+        targets = [
+            disk.target_dev
+            for disk in config.devices
+            if isinstance(disk, Disk) and disk.target_dev and (disk.source_file or disk.source_dev)
+        ]
+        measured = disk_capacities(connection, uuid, record.active, targets) if targets else {}
+        with self._changed:
+            old = self.domain_by_uuid(uuid)
+            if old is None or old.capacities == measured or generation != self._generation():
+                return
+            new = replace(old, capacities=measured, revision=next(_revisions))
+            self._tables["domain"].put(new)
+            self._bump(new.revision)
+        self.tell(Change("changed", old, new))
 
     def _list_volumes(self, pool: str) -> None:
         """Have the volumes of a pool listed, and the XML of all of them read."""

@@ -98,6 +98,7 @@ class Readers:
         self._broken = broken
         self._condition = threading.Condition()
         self._dirty: dict[Key, Task] = {}
+        self._later: dict[Key, Task] = {}
         self._claimed: set[Key] = set()
         self._jobs: deque[_Work] = deque()
         self._running: dict[threading.Thread, _Work] = {}
@@ -146,6 +147,13 @@ class Readers:
             if waiter is not None:
                 task.waiters.append(waiter)
             if key not in self._claimed:
+                self._condition.notify()
+
+    def mark_later(self, key: Key) -> None:
+        """Have something fetched once there is nothing else to do."""
+        with self._condition:
+            if self._open:
+                self._later.setdefault(key, Task(only_events=False))
                 self._condition.notify()
 
     def claim(self, keys: Iterable[Key], generation: int) -> set[Key]:
@@ -205,6 +213,7 @@ class Readers:
             work.task.wake()
             work.future.cancel()
         self._dirty.clear()
+        self._later.clear()
         self._jobs.clear()
         self._claimed.clear()
         self._condition.notify_all()
@@ -273,10 +282,11 @@ class Readers:
     def _next(self) -> _Work | None:
         if self._jobs:
             return self._jobs.popleft()
-        for key in self._dirty:
-            if key not in self._claimed:
-                self._claimed.add(key)
-                return self._fetching(key, self._dirty.pop(key))
+        for waiting in (self._dirty, self._later):
+            for key in waiting:
+                if key not in self._claimed:
+                    self._claimed.add(key)
+                    return self._fetching(key, waiting.pop(key))
         return None
 
     def _fetching(self, key: Key, task: Task) -> _Work:

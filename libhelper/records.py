@@ -13,8 +13,8 @@ import hashlib
 import logging
 import re
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -167,6 +167,8 @@ class Domain(Record):
         has_managed_save: whether the next start resumes a saved state.
         has_snapshots: whether libvirt keeps snapshots of it.
         state_changed: when its state was last seen to change, in UTC; None when that was never seen.
+        capacities: bytes of those disks that libvirt could measure, by target name (`vda`); they are measured in the
+            background, so they come a little later than the rest.
     """
 
     id: int | None
@@ -175,6 +177,7 @@ class Domain(Record):
     has_managed_save: bool
     has_snapshots: bool
     state_changed: datetime | None
+    capacities: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def live(self) -> DomainConfig | None:

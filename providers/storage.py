@@ -116,5 +116,9 @@ def pool_of(guest: Guest, device: Disk | Filesystem) -> str | None:
 
 def capacity_of(guest: Guest, device: Disk | Filesystem) -> int | None:
     """The size in bytes that the guest sees; None where libvirt does not know it."""
+    if isinstance(device, Disk) and device.target_dev:
+        measured = guest.domain.capacities.get(device.target_dev)
+        if measured is not None:
+            return measured
     path = path_of(guest, device)
     return None if path is None else storage_of(guest).capacities.get(path)

@@ -381,3 +381,28 @@ def test_container(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hy
     time.sleep(0.5)
     hypervisor.lifecycle.shutdown(name)
     assert hypervisor.inventory.wait_for(state_is(name, DomainState.SHUTOFF), PATIENCE)
+
+
+def test_disks_are_measured(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
+    name = guests.boot_sector("measured")
+    told = dict(row.split(":") for row in libvirtd.virsh("domblkinfo", name, "vda").splitlines() if row)
+    sizes = {"vda": int(told["Capacity"])}
+    assert sizes["vda"] > 0
+    inventory = started(libvirtd.uri(), interval=3600.0).inventory
+    assert inventory.wait_for(lambda now: domain(now, name).capacities == sizes, PATIENCE)
+    libvirtd.virsh("start", name)
+    assert inventory.wait_for(state_is(name, DomainState.RUNNING), PATIENCE)
+    libvirtd.virsh("destroy", name)
+    libvirtd.virsh("detach-disk", name, "vda", "--config")
+    inventory.refresh(domain(inventory, name).uuid)
+    assert inventory.wait_for(lambda now: domain(now, name).capacities == {}, PATIENCE)
+
+
+def test_a_disk_that_cannot_be_measured_has_no_size(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]
+) -> None:
+    libvirtd.define(baseline_xml("lost", "/nowhere/at/all.qcow2"))
+    name = guests.boot_sector("present")
+    inventory = started(libvirtd.uri(), interval=3600.0).inventory
+    assert inventory.wait_for(lambda now: "vda" in domain(now, name).capacities, PATIENCE)
+    assert domain(inventory, "lost").capacities == {}
