@@ -1,7 +1,7 @@
 """Properties, declared: which value a class shows under which name, and where it comes from.
 
-A `PropertyTable` is what a provider knows of one class.  It computes the values of an instance, and it is the table
-that documentation is made from.
+A `PropertyTable` is what a provider knows of one class.  It computes the values of an instance, it writes the values
+that a client gives, and it is the table that documentation is made from.
 """
 
 from __future__ import annotations
@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-__all__ = ["Getter", "Property", "PropertyTable", "attribute", "constant"]
+if TYPE_CHECKING:
+    from providers.drafts import Draft
+
+__all__ = ["Getter", "Property", "PropertyTable", "Writer", "attribute", "constant"]
 
 Getter = Callable[[Any], Any]
+Writer = Callable[["Draft", Any], None]
+"""Takes the value of a client, which is not None, into a draft; raises `ValueRefusedError` when it cannot be."""
 
 
 class _Mapped(Protocol):
@@ -31,13 +36,18 @@ class Property:
         name: as the class declares it.
         get: from the handle of an instance to the value, None for NULL.
         source: where the value comes from, for people: `domain XML devices/disk/target/@dev`.
-        writable: whether a client can change it.
+        write: takes the value that a client gives; None for what a client cannot change.
     """
 
     name: str
     get: Getter
     source: str
-    writable: bool = False
+    write: Writer | None = None
+
+    @property
+    def writable(self) -> bool:
+        """Whether a client can change it."""
+        return self.write is not None
 
 
 def constant(name: str, value: Any, source: str = "") -> Property:
@@ -54,11 +64,16 @@ def attribute(name: str, path: str, mapped: type[_Mapped] | None = None, source:
         path: the attribute, dotted: `device.target_dev`.
         mapped: the class of the XML mapping that the last part of `path` belongs to; gives the source text.
         source: where the value comes from, when no mapped class tells it.
-        writable: whether a client can change it.
+        writable: whether a client can change it; what is written is the field that is read.
     """
+    field = path.rpartition(".")[2]
     if mapped is not None and not source:
-        source = f"domain XML {mapped.field_path(path.rpartition('.')[2])}"
-    return Property(name, attrgetter(path), source, writable)
+        source = f"domain XML {mapped.field_path(field)}"
+    return Property(name, attrgetter(path), source, _field_writer(field) if writable else None)
+
+
+def _field_writer(field: str) -> Writer:
+    return lambda draft, value: draft.put(field, value)
 
 
 class PropertyTable(Mapping[str, Property]):

@@ -6,6 +6,7 @@ from libhelper.domainxml import Console
 from providers.consoles import bind_url, connect_url, source_path, source_type
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable, attribute, constant
+from providers.Virt_RASD.character_source import write_character
 from providers.Virt_RASD.setting import COMMON, OTHER, PLACED, ResourceSetting
 
 __all__ = ["CHARACTER", "ConsoleSetting"]
@@ -21,12 +22,14 @@ class ConsoleSetting(ResourceSetting):
 
 
 CHARACTER = PropertyTable(
-    Property("SourceType", lambda setting: source_type(setting.device), f"domain XML {Console.field_path('type')}"),
+    Property("SourceType", lambda setting: source_type(setting.device), f"domain XML {Console.field_path('type')}",
+             write_character),
     Property("SourcePath", lambda setting: source_path(setting.device),
-             f"domain XML {Console.field_path('source_path')}"),
-    Property("BindURL", lambda setting: bind_url(setting.device), "domain XML devices/console/source of mode bind"),
+             f"domain XML {Console.field_path('source_path')}", write_character),
+    Property("BindURL", lambda setting: bind_url(setting.device), "domain XML devices/console/source of mode bind",
+             write_character),
     Property("ConnectURL", lambda setting: connect_url(setting.device),
-             "domain XML devices/console/source of mode connect"),
+             "domain XML devices/console/source of mode connect", write_character),
 )
 
 ConsoleSetting.table = PropertyTable(
@@ -35,5 +38,5 @@ ConsoleSetting.table = PropertyTable(
     CHARACTER,
     constant("ResourceType", OTHER),
     constant("OtherResourceType", "console"),
-    attribute("TargetType", "device.target_type", Console),
+    attribute("TargetType", "device.target_type", Console, writable=True),
 )

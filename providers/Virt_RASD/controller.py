@@ -7,6 +7,7 @@ from typing import Any
 
 from libhelper.domainxml import Controller
 from providers.deviceids import Kind
+from providers.drafts import number_text
 from providers.properties import Property, PropertyTable, attribute, constant
 from providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, POOLED, ResourceSetting
 
@@ -33,7 +34,7 @@ def _text(field: str) -> Callable[[ControllerSetting], Any]:
 
 
 def _number(name: str, field: str) -> Property:
-    return Property(name, _text(field), f"domain XML {Controller.field_path(field)}", writable=True)
+    return Property(name, _text(field), f"domain XML {Controller.field_path(field)}", number_text(name, field))
 
 
 ControllerSetting.table = PropertyTable(

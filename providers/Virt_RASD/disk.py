@@ -7,15 +7,15 @@ from collections.abc import Hashable
 from libhelper.domainxml import Disk, Filesystem
 from providers.consoles import file_url, host_and_port
 from providers.deviceids import Kind
-from providers.properties import Getter, Property, PropertyTable, constant
+from providers.drafts import Draft, ValueRefusedError, chosen, flag, to
+from providers.properties import Getter, Property, PropertyTable, Writer, constant
 from providers.storage import capacity_of, path_of, storage_of
-from providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, ResourceSetting, pool_id
+from providers.Virt_RASD.disk_source import EMULATED_TYPES, FILESYSTEM, check_target, write_emulated_type, write_source
+from providers.Virt_RASD.setting import ADDRESS, BOOTABLE, COMMON, PLACED, ResourceSetting, pool_id
 
 __all__ = ["DiskSetting"]
 
 _DISK_DRIVE = 17
-_EMULATED_TYPES = {"disk": 0, "cdrom": 1, "floppy": 2, "lun": 4}
-_FILESYSTEM = 3
 _PASSED_THROUGH, _VIRTUALIZED = 2, 3
 _REMOVABLE = frozenset({"cdrom", "floppy"})
 BYTES = "byte"
@@ -47,7 +47,26 @@ def _of(disk: str | None, filesystem: str | None) -> Getter:
 def _field(name: str, disk: str | None, filesystem: str | None = None) -> Property:
     paths = [Disk.field_path(disk)] if disk else []
     paths += [Filesystem.field_path(filesystem)] if filesystem else []
-    return Property(name, _of(disk, filesystem), "domain XML " + ", ".join(paths), writable=True)
+    return Property(name, _of(disk, filesystem), "domain XML " + ", ".join(paths), _to(name, disk, filesystem))
+
+
+def _to(name: str, disk: str | None, filesystem: str | None) -> Writer:
+    """A writer of what `_of` reads; the empty text removes it."""
+
+    def write(draft: Draft, value: object) -> None:
+        field = filesystem if isinstance(draft.base, Filesystem) else disk
+        if field is None:
+            raise ValueRefusedError(f"{name} does not apply to this kind of disk", contradiction=True)
+        draft.put(field, None if value == "" else value)
+
+    return write
+
+
+def _write_target(draft: Draft, value: str) -> None:
+    """VirtualDevice."""
+    if not isinstance(draft.base, Filesystem):
+        check_target(draft, value)
+    _to("VirtualDevice", "target_dev", "target_dir")(draft, value)
 
 
 def _is_empty(setting: DiskSetting) -> bool:
@@ -90,8 +109,8 @@ def _host_resource(setting: DiskSetting) -> list[str] | None:
 
 def _emulated_type(setting: DiskSetting) -> int | None:
     if isinstance(setting.device, Filesystem):
-        return _FILESYSTEM
-    return _EMULATED_TYPES.get(setting.device.device or "disk")
+        return FILESYSTEM
+    return EMULATED_TYPES.get(setting.device.device or "disk")
 
 
 def _true_or_null(value: bool | None) -> bool | None:
@@ -106,35 +125,60 @@ def _capacity(setting: DiskSetting) -> int | None:
     return capacity_of(setting.guest, setting.device)
 
 
+def _io_limit(name: str, field: str) -> Property:
+    """A limit of what the guest may read or write; 0 removes it."""
+    return Property(name, _of(field, None), f"domain XML {Disk.field_path(field)}",
+                    to(field, lambda value: value or None))
+
+
+_IO_LIMITS = (
+    _io_limit("TotalBytesPerSecond", "iotune_total_bytes_sec"),
+    _io_limit("ReadBytesPerSecond", "iotune_read_bytes_sec"),
+    _io_limit("WriteBytesPerSecond", "iotune_write_bytes_sec"),
+    _io_limit("TotalOperationsPerSecond", "iotune_total_iops_sec"),
+    _io_limit("ReadOperationsPerSecond", "iotune_read_iops_sec"),
+    _io_limit("WriteOperationsPerSecond", "iotune_write_iops_sec"),
+)
+
 DiskSetting.table = PropertyTable(
     COMMON,
     PLACED,
+    BOOTABLE,
     ADDRESS,
     constant("ResourceType", _DISK_DRIVE),
     Property("ResourceSubType", lambda setting: setting.device.type, f"domain XML {Disk.field_path('type')}"),
-    Property("PoolID", pool_id, "storage pool of the volume or directory of the source"),
-    Property("Address", _address, "domain XML devices/disk/source, devices/filesystem/source", writable=True),
-    Property("HostResource", _host_resource, "the source as a URL"),
+    Property("VirtualDevice", _of("target_dev", "target_dir"),
+             f"domain XML {Disk.field_path('target_dev')}, {Filesystem.field_path('target_dir')}", _write_target),
+    Property("EmulatedType", _emulated_type, f"domain XML {Disk.field_path('device')}", write_emulated_type),
+    Property("PoolID", pool_id, "storage pool of the volume or directory of the source", write_source),
+    Property("Address", _address, "domain XML devices/disk/source, devices/filesystem/source", write_source),
+    Property("HostResource", _host_resource, "the source as a URL", write_source),
     constant("AllocationUnits", BYTES),
     constant("VirtualQuantityUnits", BYTES),
-    Property("VirtualQuantity", _capacity, "capacity of the storage volume, where libvirt knows it"),
+    Property("VirtualQuantity", _capacity,
+             "virDomainGetBlockInfo or block statistics; else the capacity of the storage volume"),
     Property("AutomaticAllocation", lambda setting: not _is_empty(setting), "false for an empty drive"),
     Property("ConsumerVisibility",
              lambda setting: _PASSED_THROUGH if getattr(setting.device, "device", None) == "lun" else _VIRTUALIZED,
              f"domain XML {Disk.field_path('device')}"),
-    _field("VirtualDevice", "target_dev", "target_dir"),
-    Property("MountPoint", _of(None, "target_dir"), f"domain XML {Filesystem.field_path('target_dir')}", writable=True),
-    Property("EmulatedType", _emulated_type, f"domain XML {Disk.field_path('device')}", writable=True),
+    _field("MountPoint", None, "target_dir"),
     _field("BusType", "target_bus"),
     _field("DriverName", "driver_name"),
     _field("DriverType", "driver_type", "driver_type"),
     _field("DriverCache", "driver_cache"),
     _field("AccessMode", None, "accessmode"),
     Property("readonly", lambda setting: _true_or_null(setting.device.readonly),
-             f"domain XML {Disk.field_path('readonly')}, {Filesystem.field_path('readonly')}", writable=True),
+             f"domain XML {Disk.field_path('readonly')}, {Filesystem.field_path('readonly')}", flag("readonly")),
     Property("shareable", lambda setting: _true_or_null(getattr(setting.device, "shareable", None)),
-             f"domain XML {Disk.field_path('shareable')}", writable=True),
+             f"domain XML {Disk.field_path('shareable')}", flag("shareable")),
     Property("rawio", lambda setting: _yes_no(getattr(setting.device, "rawio", None)),
-             f"domain XML {Disk.field_path('rawio')}", writable=True),
+             f"domain XML {Disk.field_path('rawio')}", chosen("rawio", "rawio", {"yes": True, "no": False, "": None})),
     _field("sgio", "sgio"),
+    _field("IOMode", "driver_io"),
+    _field("Discard", "driver_discard"),
+    _field("DetectZeroes", "driver_detect_zeroes"),
+    _field("ErrorPolicy", "driver_error_policy"),
+    _field("SerialNumber", "serial"),
+    _field("WWN", "wwn"),
+    *_IO_LIMITS,
 )

@@ -6,12 +6,19 @@ from libhelper.domainxml import Console, Graphics
 from providers.consoles import graphics_address
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable, constant
+from providers.Virt_RASD.display_address import (
+    HIDDEN,
+    write_address,
+    write_ipv6_only,
+    write_key_map,
+    write_password,
+    write_sub_type,
+)
 from providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
 
 __all__ = ["GraphicsSetting"]
 
 _GRAPHICS_CONTROLLER = 24
-_HIDDEN = "********"
 
 
 class GraphicsSetting(ResourceSetting):
@@ -34,7 +41,7 @@ def _key_map(setting: GraphicsSetting) -> str | None:
 
 
 def _password(setting: GraphicsSetting) -> str | None:
-    return _HIDDEN if getattr(setting.device, "passwd_set", False) else None
+    return HIDDEN if getattr(setting.device, "passwd_set", False) else None
 
 
 def _is_ipv6_only(setting: GraphicsSetting) -> bool | None:
@@ -51,11 +58,11 @@ GraphicsSetting.table = PropertyTable(
     POOLED,
     constant("VirtualQuantity", 1, "always 1: one device"),
     constant("VirtualQuantityUnits", COUNT),
-    Property("ResourceSubType", _sub_type, f"domain XML {Graphics.field_path('type')}", writable=True),
+    Property("ResourceSubType", _sub_type, f"domain XML {Graphics.field_path('type')}", write_sub_type),
     Property("Address", lambda setting: graphics_address(setting.device),
              f"domain XML {Graphics.field_path('listen')}, {Graphics.field_path('port')}; "
-             f"{Console.field_path('source_path')}", writable=True),
-    Property("KeyMap", _key_map, f"domain XML {Graphics.field_path('keymap')}", writable=True),
-    Property("Password", _password, "asterisks when domain XML devices/graphics/@passwd is there", writable=True),
-    Property("IsIPv6Only", _is_ipv6_only, f"domain XML {Graphics.field_path('listen')}", writable=True),
+             f"{Console.field_path('source_path')}", write_address),
+    Property("KeyMap", _key_map, f"domain XML {Graphics.field_path('keymap')}", write_key_map),
+    Property("Password", _password, "asterisks when domain XML devices/graphics/@passwd is there", write_password),
+    Property("IsIPv6Only", _is_ipv6_only, f"domain XML {Graphics.field_path('listen')}", write_ipv6_only),
 )

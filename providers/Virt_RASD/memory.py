@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from libhelper.domainxml import DomainConfig
 from providers.deviceids import Kind
-from providers.properties import PropertyTable, attribute, constant
+from providers.properties import Property, PropertyTable, attribute, constant
+from providers.Virt_RASD.memory_size import size, write_limit, write_page_sizes, write_quantity
 from providers.Virt_RASD.setting import COMMON, POOLED, ResourceSetting
 
 __all__ = ["KIBIBYTES", "MemorySetting"]
@@ -23,14 +26,41 @@ class MemorySetting(ResourceSetting):
     kind = Kind.MEMORY
 
 
+def _page_sizes(setting: MemorySetting) -> list[int] | None:
+    return [page.size for page in setting.device.memory_backing_hugepages_pages] or None
+
+
+def _size(name: str, field: str) -> Property:
+    """A size; 0 removes it."""
+    return Property(name, attrgetter(f"device.{field}"), f"domain XML {DomainConfig.field_path(field)}",
+                    size(name, field))
+
+
 MemorySetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _MEMORY),
     POOLED,
     constant("AllocationUnits", KIBIBYTES),
     constant("VirtualQuantityUnits", KIBIBYTES),
-    attribute("VirtualQuantity", "device.current_memory", DomainConfig, writable=True),
-    attribute("Reservation", "device.current_memory", DomainConfig, writable=True),
-    attribute("Limit", "device.memory", DomainConfig, writable=True),
+    Property("Limit", attrgetter("device.memory"), f"domain XML {DomainConfig.field_path('memory')}", write_limit),
+    Property("VirtualQuantity", attrgetter("device.current_memory"),
+             f"domain XML {DomainConfig.field_path('current_memory')}", write_quantity),
+    Property("Reservation", attrgetter("device.current_memory"),
+             f"domain XML {DomainConfig.field_path('current_memory')}", write_quantity),
     attribute("dumpCore", "device.memory_dump_core", DomainConfig, writable=True),
+    _size("HardLimit", "memtune_hard_limit"),
+    _size("SoftLimit", "memtune_soft_limit"),
+    _size("SwapHardLimit", "memtune_swap_hard_limit"),
+    _size("MinimumGuarantee", "memtune_min_guarantee"),
+    _size("MaxMemory", "max_memory"),
+    attribute("MemorySlots", "device.max_memory_slots", DomainConfig, writable=True),
+    attribute("HugePages", "device.memory_backing_hugepages", DomainConfig, writable=True),
+    Property("HugePageSizes", _page_sizes,
+             f"domain XML {DomainConfig.field_path('memory_backing_hugepages_pages')}/@size", write_page_sizes),
+    attribute("Locked", "device.memory_backing_locked", DomainConfig, writable=True),
+    attribute("NoSharePages", "device.memory_backing_nosharepages", DomainConfig, writable=True),
+    attribute("BackingSource", "device.memory_backing_source_type", DomainConfig, writable=True),
+    attribute("BackingAccess", "device.memory_backing_access_mode", DomainConfig, writable=True),
+    attribute("NUMAMode", "device.numatune_memory_mode", DomainConfig, writable=True),
+    attribute("NUMANodes", "device.numatune_memory_nodeset", DomainConfig, writable=True),
 )

@@ -9,7 +9,7 @@ from libhelper.domainxml.chardev import CharacterSource
 from providers.consoles import bind_url, connect_url, source_path
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable
-from providers.Virt_RASD.setting import COMMON, COUNT, OTHER, PLACED, ResourceSetting
+from providers.Virt_RASD.setting import BOOTABLE, COMMON, COUNT, OTHER, PLACED, ResourceSetting
 
 __all__ = ["OtherSetting"]
 
@@ -119,6 +119,7 @@ def _units(setting: OtherSetting) -> str:
 OtherSetting.table = PropertyTable(
     COMMON,
     PLACED,
+    BOOTABLE,
     Property("ResourceType", _resource_type, "name of the domain XML element"),
     Property("OtherResourceType", _other_type, "name of the domain XML element, where ResourceType is Other"),
     Property("ResourceSubType", _sub_type, "domain XML @model, @type, target/@type or @mode of the device"),

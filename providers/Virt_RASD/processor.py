@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from libhelper.domainxml import DomainConfig
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable, attribute, constant
+from providers.Virt_RASD.processor_share import write_limit, write_maximum, write_pins, write_processors
 from providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
 
 __all__ = ["ProcessorSetting"]
@@ -44,16 +47,27 @@ def _mapping(setting: ProcessorSetting) -> int | None:
     return _SOFT_AFFINITY if config.vcpu_placement == "auto" else None
 
 
+def _pins(setting: ProcessorSetting) -> list[str] | None:
+    """`<virtual processor>:<host processors>` for each that is pinned."""
+    return [f"{pin.vcpu}:{pin.cpuset}" for pin in setting.device.cputune_vcpupins] or None
+
+
 ProcessorSetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _PROCESSOR),
     POOLED,
-    attribute("VirtualQuantity", "device.vcpu_current", DomainConfig, writable=True),
+    Property("MaxVirtualQuantity", attrgetter("device.vcpu"), f"domain XML {DomainConfig.field_path('vcpu')}",
+             write_maximum),
+    Property("VirtualQuantity", attrgetter("device.vcpu_current"),
+             f"domain XML {DomainConfig.field_path('vcpu_current')}", write_processors),
     constant("VirtualQuantityUnits", COUNT),
     Property("AllocationUnits", _units, "unit of Limit"),
     attribute("Weight", "device.cputune_shares", DomainConfig, writable=True),
     Property("Limit", _limit, f"domain XML {DomainConfig.field_path('cputune_quota')}, "
-             f"{DomainConfig.field_path('cputune_period')}", writable=True),
+             f"{DomainConfig.field_path('cputune_period')}", write_limit),
     Property("MappingBehavior", _mapping, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}, "
              f"{DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}"),
+    Property("PinnedTo", _pins, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}", write_pins),
+    attribute("HostProcessors", "device.vcpu_cpuset", DomainConfig, writable=True),
+    attribute("IOThreads", "device.iothreads", DomainConfig, writable=True),
 )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from platforms.base import Platform
 from providers.base import Element, class_of
 from providers.deviceids import DeviceEntry, Kind
+from providers.drafts import Draft, address_lists
 from providers.properties import Property, PropertyTable, attribute, constant
 from providers.site import Configuration, Guest, Site
 from providers.Virt_DevicePool import pool_for
@@ -15,6 +16,7 @@ from providers.Virt_RASD.placement import address_on_parent, parent_of
 
 __all__ = [
     "ADDRESS",
+    "BOOTABLE",
     "COMMON",
     "COUNT",
     "OTHER",
@@ -134,11 +136,18 @@ def _address_lists(names: bool) -> Any:
     return get
 
 
+def _write_boot_order(draft: Draft, value: int) -> None:
+    """BootOrder; the list of kinds of devices that the guest has ends, as libvirt takes one or the other."""
+    draft.put("boot_order", value or None)
+    if value and draft.around.config.os_boot_devs:
+        draft.domain_fields["os_boot_devs"] = []
+
+
 COMMON = PropertyTable(
     attribute("InstanceID", "instance_id", source="domain XML name, and the identifier of the resource"),
     attribute("ElementName", "entry.identifier", source="the identifier of the resource"),
     Property("ChangeableType",
-             lambda setting: _CHANGEABLE_TRANSIENT if setting.guest.domain.active else _CHANGEABLE_PERSISTENT,
+             lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
              "domain state: what is changed in a running domain does not last"),
     constant("ConsumerVisibility", _VIRTUALIZED, "always Virtualized"),
     constant("AutomaticAllocation", True, "always true: allocated when the guest starts"),
@@ -156,7 +165,14 @@ PLACED = PropertyTable(
 )
 """What a device on a bus has."""
 
+BOOTABLE = PropertyTable(
+    Property("BootOrder", lambda setting: setting.device.boot_order, "domain XML boot/@order of the device",
+             _write_boot_order),
+)
+"""What a device has that a guest can be booted from."""
+
 ADDRESS = PropertyTable(
-    Property("AddressProperties", _address_lists(True), "domain XML address of the device: the names"),
-    Property("AddressValues", _address_lists(False), "domain XML address of the device: the values"),
+    Property("AddressProperties", _address_lists(True), "domain XML address of the device: the names", address_lists),
+    Property("AddressValues", _address_lists(False), "domain XML address of the device: the values",
+             address_lists),
 )

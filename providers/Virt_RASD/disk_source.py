@@ -1,0 +1,265 @@
+"""Where a disk is to come from: Address, PoolID and HostResource, as the source in the domain XML."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from libhelper.connections import is_local
+from libhelper.domainxml import Disk, Filesystem
+from providers.drafts import Draft, ValueRefusedError
+from providers.storage import StorageMap
+
+if TYPE_CHECKING:
+    from libhelper.records import Pool
+    from providers.drafts import Surroundings
+
+__all__ = ["EMULATED_TYPES", "FILESYSTEM", "disk_class", "finish_disk", "write_emulated_type", "write_source"]
+
+EMULATED_TYPES = {"disk": 0, "cdrom": 1, "floppy": 2, "lun": 4}
+FILESYSTEM = 3
+_DEVICES = {value: word for word, value in EMULATED_TYPES.items()}
+_REMOVABLE = frozenset({"cdrom", "floppy"})
+_EMPTY = frozenset({"", "/dev/null"})
+_PROTOCOLS = frozenset(
+    {"nbd", "rbd", "iscsi", "sheepdog", "gluster", "http", "https", "ftp", "ftps", "tftp", "ssh", "vxhs", "nfs"}
+)
+_POOL_PREFIX = "DiskPool/"
+_ALL_POOLS = "0"
+_LOCATIONS = (
+    "source_file",
+    "source_dev",
+    "source_dir",
+    "source_pool",
+    "source_volume",
+    "source_protocol",
+    "source_name",
+    "source_query",
+    "source_hosts",
+    "source_index",
+)
+"""The fields that say where the source is; what else stands there (labels, start-up policy) is left alone."""
+_VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
+
+
+def disk_class(around: Surroundings, given: Mapping[str, Any]) -> type[Disk | Filesystem]:
+    """Whether a new resource is a disk or a file system: a container has nothing else, a directory is one."""
+    emulated = given.get("EmulatedType")
+    if emulated == FILESYSTEM or (around.platform.containers and emulated is None):
+        return Filesystem
+    path = _path(given) or ""
+    if not emulated and _checks_paths(around) and os.path.isdir(path):
+        return Filesystem
+    return Disk
+
+
+def write_emulated_type(draft: Draft, value: int) -> None:
+    """EmulatedType; a disk cannot become a file system, nor the reverse."""
+    is_filesystem = isinstance(draft.base, Filesystem)
+    if is_filesystem and (value == FILESYSTEM or (draft.is_new and value == 0)):
+        return
+    word = _DEVICES.get(value)
+    if word is None or is_filesystem:
+        raise ValueRefusedError("Invalid value for EmulatedType", str(value))
+    draft.put("device", word)
+
+
+def write_source(draft: Draft, _value: Any) -> None:
+    """Address, PoolID and HostResource together."""
+    path = _path(draft.given)
+    if isinstance(draft.base, Filesystem):
+        _write_directory(draft, path)
+        return
+    pool = _pool(draft)
+    if path is None:
+        if pool is not None and not draft.is_new:
+            raise ValueRefusedError("PoolID says where Address is and cannot be changed alone", contradiction=True)
+        return
+    if path in _EMPTY and (draft.now("device") or "disk") in _REMOVABLE:
+        _put(draft, draft.now("type") or "file")
+        return
+    scheme, separator, _ = path.partition("://")
+    if separator and scheme.lower() in _PROTOCOLS:
+        _write_network(draft, path)
+    else:
+        _write_local(draft, path, pool)
+
+
+def finish_disk(draft: Draft) -> None:
+    """Check a new disk as a whole, and fill in what was left open."""
+    if isinstance(draft.base, Filesystem):
+        if not draft.now("target_dir"):
+            raise ValueRefusedError("Missing `MountPoint' field")
+        if draft.now("source_dir") is None and draft.now("source_file") is None:
+            raise ValueRefusedError("Missing `Address' field")
+        return
+    target = draft.now("target_dev")
+    if not target:
+        raise ValueRefusedError("Missing `VirtualDevice' property")
+    check_target(draft, target)
+    if draft.now("device") is None:
+        draft.put("device", "disk")
+    if draft.now("type") is None:
+        if draft.now("device") not in _REMOVABLE:
+            raise _invalid_source(draft, "/dev/null")
+        draft.put("type", "file")
+    if draft.now("driver_type") is not None and draft.now("driver_name") is None:
+        draft.put("driver_name", "qemu")
+
+
+def check_target(draft: Draft, target: str) -> None:
+    """Refuse the name of another disk of the guest."""
+    for device in draft.around.config.devices:
+        if isinstance(device, Disk) and device.target_dev == target and device is not draft.base:
+            raise ValueRefusedError(
+                "VirtualDevice property must be unique for each DiskResourceAllocationSettingData in a single guest",
+                target,
+            )
+
+
+def _path(given: Mapping[str, Any]) -> str | None:
+    """The source as a path, volume name or URL; None when nothing was said of it."""
+    address: str | None = given.get("Address")
+    resources = [each for each in given.get("HostResource") or () if each is not None]
+    if len(resources) > 1:
+        raise ValueRefusedError("HostResource: a disk has one source")
+    if not resources:
+        return address
+    url = resources[0]
+    named = unquote(urlsplit(url).path) if url.startswith("file:") else url
+    if address is not None and address != named:
+        raise ValueRefusedError("Address and HostResource are different sources", contradiction=True)
+    return named
+
+
+def _pool(draft: Draft) -> Pool | None:
+    """The storage pool that PoolID names; None for none in particular."""
+    pool_id: str | None = draft.given.get("PoolID")
+    if pool_id is None:
+        return None
+    name = pool_id.removeprefix(_POOL_PREFIX)
+    if name == pool_id:
+        raise ValueRefusedError("PoolID specified is not formatted properly", pool_id)
+    for pool in draft.around.hypervisor.inventory.pools():
+        if pool.name == name:
+            return pool
+    if name == _ALL_POOLS:
+        return None
+    raise ValueRefusedError(f"PoolID: there is no storage pool {name}")
+
+
+def _write_directory(draft: Draft, path: str | None) -> None:
+    if path is None:
+        return
+    if _checks_paths(draft.around) and not os.path.exists(path):
+        raise _invalid_source(draft, path)
+    if os.path.isfile(path) and _checks_paths(draft.around):
+        draft.put("type", "file")
+        draft.put("source_file", path)
+        draft.put("source_dir", None)
+        return
+    draft.put("type", "mount")
+    draft.put("source_dir", path)
+    draft.put("source_file", None)
+
+
+def _write_network(draft: Draft, url: str) -> None:
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueRefusedError("Address: invalid port", url) from None
+    name = parts.path.lstrip("/")
+    hosts = [{"name": parts.hostname, "port": port}] if parts.hostname else []
+    _put(draft, "network", source_protocol=parts.scheme.lower(), source_name=unquote(name) or None,
+         source_query=parts.query or None, source_hosts=hosts)
+
+
+def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
+    storage = draft.around.site.storage.of(draft.around.hypervisor)
+    path = address
+    if not address.startswith("/"):
+        path = _volume_path(draft, storage, address, pool)
+    elif pool is not None and storage.pools.get(address, pool.name) != pool.name:
+        raise ValueRefusedError(f"Address {address} is a volume of pool {storage.pools[address]} and not of PoolID",
+                                contradiction=True)
+    volume = _volume(draft, storage, path)
+    if volume is not None:
+        kind, driver_type = volume
+        if draft.is_new and "DriverType" not in draft.given and driver_type is not None:
+            draft.put("driver_type", driver_type)
+    else:
+        kind = _kind_of_path(draft, path)
+    disk_type, field = _VOLUME_DISKS[kind]
+    _put(draft, disk_type, **{field: path})
+
+
+def _volume_path(draft: Draft, storage: StorageMap, address: str, pool: Pool | None) -> str:
+    """The path of a volume by its name in the pool of PoolID, or by `pool/volume`."""
+    pool_name, separator, name = address.partition("/")
+    if pool is not None:
+        pool_name, name = pool.name, address.removeprefix(f"{pool.name}/")
+    elif not separator:
+        raise _invalid_source(draft, address)
+    path = storage.paths.get((pool_name, name))
+    if path is None:
+        raise ValueRefusedError(f"Address: there is no volume {name} in storage pool {pool_name}")
+    return path
+
+
+def _volume(draft: Draft, storage: StorageMap, path: str) -> tuple[str, str | None] | None:
+    """The kind of source and the format of a volume that libvirt knows; None for any other path."""
+    pool_name = storage.pools.get(path)
+    for pool in draft.around.hypervisor.inventory.pools():
+        if pool.name != pool_name:
+            continue
+        for volume in pool.volumes or ():
+            config = volume.config
+            if config is not None and (config.target_path or volume.key) == path:
+                kind = config.type if config.type in _VOLUME_DISKS else _guessed_kind(path)
+                return kind, config.target_format_type if kind == "file" else None
+    return None
+
+
+def _kind_of_path(draft: Draft, path: str) -> str:
+    """The kind of source that a path of the host is."""
+    if not _checks_paths(draft.around):
+        return _guessed_kind(path)
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        mode = 0
+    if stat.S_ISBLK(mode):
+        return "block"
+    if stat.S_ISREG(mode) or (not mode and (draft.now("device") or "disk") in _REMOVABLE):
+        return "file"
+    raise _invalid_source(draft, path)
+
+
+def _guessed_kind(path: str) -> str:
+    return "block" if path.startswith("/dev/") else "file"
+
+
+def _checks_paths(around: Surroundings) -> bool:
+    """Whether the paths of the hypervisor's host are those of this machine."""
+    return is_local(around.hypervisor.uri) and around.hypervisor.driver != "TEST"
+
+
+def _put(draft: Draft, disk_type: str, **source: Any) -> None:
+    """Set the source, and take away what said otherwise."""
+    draft.put("type", disk_type)
+    for field in _LOCATIONS:
+        if field in source:
+            draft.put(field, source[field])
+        elif getattr(draft.base, field):
+            draft.put(field, None)
+
+
+def _invalid_source(draft: Draft, path: str) -> ValueRefusedError:
+    return ValueRefusedError(
+        "Can't get a valid disk type",
+        f"Device {draft.now('target_dev')}, Address {path}, make sure Address can be accessed on host system.",
+    )
