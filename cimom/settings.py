@@ -31,6 +31,7 @@ class ServerSettings:
         max_waiting: operations that may wait for a worker thread; beyond it the answer is 503.
         cache_bytes: memory for encoded instances.
         cache_seconds: encoded instances that nobody asked for in this time are forgotten.
+        dns_sd: announce the server on the local network by DNS-SD; needs the extra `dnssd`.
     """
 
     host: str = "127.0.0.1"
@@ -49,3 +50,4 @@ class ServerSettings:
     max_waiting: int = 256
     cache_bytes: int = 64 * MIB
     cache_seconds: float = 600.0
+    dns_sd: bool = False

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-__all__ = ["FILES", "texts"]
+__all__ = ["FILES", "VERSION", "texts"]
+
+VERSION = "2.49.0"
+"""The version of the CIM Schema."""
 
 FILES = (
     "qualifiers.mof",

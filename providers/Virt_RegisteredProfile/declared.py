@@ -4,6 +4,9 @@ There are two sets.  The first is that of libvirt-cim, whose clients look for it
 System Profile"; the second one registers what the DMTF has published since, under the DMTF's names.  Each set is a
 tree of its own, in which one autonomous profile refers to all others, so that a client that looks for the scoping
 profile of a profile (DSP1033) finds exactly one.
+
+The letters of drafts are left out of RegisteredVersion where the final version is registered under the same name:
+pywbemcli cannot sort the two.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ _GENERIC_POOLS = ("GraphicsPool", "InputPool", "ControllerPool")
 
 _OLD_ROOT = "CIM:DSP1042-SystemVirtualization-1.0.0"
 _GENERIC = ("CIM:DSP1059-GenericDeviceResourceVirtualization-1.0.0", "Generic Device Resource Virtualization", "1.0.0")
-_ALLOCATION = ("CIM:DSP1041-ResourceAllocation-1.1.0c", "Resource Allocation", "1.1.0c")
+_ALLOCATION = ("CIM:DSP1041-ResourceAllocation-1.1.0c", "Resource Allocation", "1.1.0")
 _SUFFIXES = {"_d": "DiskPool", "_n": "NetworkPool", "_p": "ProcessorPool", "_m": "MemoryPool"}
 
 
@@ -73,7 +76,7 @@ _OLD = (
     _old(
         "CIM:DSP1043-AllocationCapabilities-1.0.0a",
         "Allocation Capabilities",
-        "1.0.0a",
+        "1.0.0",
         "AllocationCapabilities",
         _GUEST,
     ),
