@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from libhelper.domainxml.difference import is_as_defined
 from platforms.base import Platform
 from providers.deviceids import DeviceEntry, device_entries
 from providers.jobs import Jobs, JobSettings
@@ -32,6 +33,9 @@ __all__ = ["Configuration", "Guest", "ProviderSettings", "Site"]
 _log = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
+
+_DEFINED = "defined"
+"""Follows the name of a guest in the identifiers of the configuration of its next start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +81,53 @@ class Configuration(_Memo):
         guest: the guest.
         config: the domain XML.
         is_state: whether this is the configuration in which the guest is now (the "state" configuration of DSP1057),
-            rather than another one that its next start takes.
+            rather than another one that its next start takes (the "defined" one).
         instance_id: of the setting data.
     """
 
-    __slots__ = ("_entries", "config", "guest", "instance_id", "is_state")
+    __slots__ = ("_entries", "_start", "config", "guest", "instance_id", "is_state")
 
     def __init__(self, guest: Guest, config: DomainConfig, is_state: bool) -> None:
         super().__init__()
         self.guest = guest
         self.config = config
         self.is_state = is_state
-        self.instance_id = f"{guest.platform.prefix}:{guest.name}"
+        whole = guest.name if is_state else f"{guest.name}/{guest.defined_word}"
+        self.instance_id = f"{guest.platform.prefix}:{whole}"
+        self._start = f"{whole}/"
         self._entries: dict[str, DeviceEntry] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the guest runs in this configuration now."""
+        return self.is_state and self.guest.domain.active
 
     def resource_id(self, identifier: str) -> str:
         """The InstanceID of the setting data of one resource."""
-        return f"{self.guest.name}/{identifier}"
+        return f"{self._start}{identifier}"
+
+    def holds(self, resource_id: str) -> bool:
+        """Whether this is the InstanceID of the setting data of one of the resources."""
+        return resource_id.startswith(self._start) and resource_id[len(self._start) :] in self.entries
 
     @property
     def entries(self) -> Mapping[str, DeviceEntry]:
-        """The resources by their identifiers, which are unique in the guest."""
+        """The resources by their identifiers, which are unique in the configuration."""
         if self._entries is None:
-            self._entries = device_entries(self.config, self.guest.is_taken)
+            self._entries = device_entries(self.config, self._is_taken)
         return self._entries
+
+    def _is_taken(self, identifier: str) -> bool:
+        """Whether the InstanceID that a resource would have is that of another one: of the guest as it is now, or of
+        a guest whose name is a part of this one's."""
+        guest = self.guest
+        if self.is_state and not guest.namesakes:
+            return False
+        resource_id = self.resource_id(identifier)
+        others = [other for namesake in guest.namesakes for other in namesake.configurations]
+        if not self.is_state:
+            others.extend(other for other in guest.configurations if other.is_state)
+        return any(other.holds(resource_id) for other in others)
 
 
 class Guest(_Memo):
@@ -112,11 +139,19 @@ class Guest(_Memo):
         name: of the domain.
         condition: its state, in the words of the DMTF.
         namesakes: guests of the platform whose names, followed by a slash, begin this one's name.
+        defined_word: what tells the identifiers of the defined configuration from those of the present one.
     """
 
-    __slots__ = ("condition", "domain", "hypervisor", "name", "namesakes", "platform", "site")
+    __slots__ = ("condition", "defined_word", "domain", "hypervisor", "name", "namesakes", "platform", "site")
 
-    def __init__(self, site: Site, platform: Platform, domain: Domain, namesakes: tuple[Guest, ...] = ()) -> None:
+    def __init__(
+        self,
+        site: Site,
+        platform: Platform,
+        domain: Domain,
+        namesakes: tuple[Guest, ...] = (),
+        defined_word: str = _DEFINED,
+    ) -> None:
         super().__init__()
         self.site = site
         self.platform = platform
@@ -125,6 +160,7 @@ class Guest(_Memo):
         self.name = domain.name
         self.condition = system_state(domain, platform)
         self.namesakes = namesakes
+        self.defined_word = defined_word
 
     def __repr__(self) -> str:
         return f"<guest {self.name!r} of {self.hypervisor.uri}>"
@@ -140,18 +176,19 @@ class Guest(_Memo):
         """All configurations, the one in which the guest is now first; none when its XML could not be read."""
         return self.memo(Configuration, _configurations)
 
-    def is_taken(self, identifier: str) -> bool:
-        """Whether `<name>/<identifier>` already names a resource of another guest, whose name is a part of ours."""
-        whole = f"{self.name}/{identifier}"
-        return any(
-            namesake.state is not None and whole[len(namesake.name) + 1 :] in namesake.state.entries
-            for namesake in self.namesakes
-        )
-
 
 def _configurations(guest: Guest) -> tuple[Configuration, ...]:
-    config = guest.domain.config
-    return () if config is None else (Configuration(guest, config, is_state=True),)
+    """The present configuration and, of a running guest that is defined otherwise, that of its next start."""
+    domain = guest.domain
+    config = domain.config
+    if config is None:
+        return ()
+    state = Configuration(guest, config, is_state=True)
+    live, defined = domain.live_document, domain.defined_document
+    if live is None or defined is None or is_as_defined(live.text, defined.text):
+        return (state,)
+    next_config = domain.defined
+    return (state,) if next_config is None else (state, Configuration(guest, next_config, is_state=False))
 
 
 class _Snapshot:
@@ -198,15 +235,26 @@ class _Roster:
                     self._report(domain, guests[name])
                     continue
                 guest = known.get(name)
-                if guest is None or guest.domain is not domain or guest.namesakes:
+                if guest is None or guest.domain is not domain or guest.namesakes or guest.defined_word != _DEFINED:
                     guest = Guest(self._site, self._platform, domain)
                 guests[name] = guest
-        for name in [name for name in guests if "/" in name]:
-            parts = (name[:end] for end in _slashes(name))
-            namesakes = tuple(guests[part] for part in parts if part in guests)
-            if namesakes:
+        for name in sorted(name for name in guests if "/" in name):
+            parts = [name[:end] for end in _slashes(name) if name[:end] in guests]
+            if parts:
+                self._reword(guests, parts[-1])
+                namesakes = tuple(guests[part] for part in parts)
                 guests[name] = Guest(self._site, self._platform, guests[name].domain, namesakes)
         return guests
+
+    def _reword(self, guests: dict[str, Guest], name: str) -> None:
+        """Keep the identifiers of a guest's defined configuration apart from the names of other guests."""
+        guest = guests[name]
+        word, number = _DEFINED, 1
+        while f"{name}/{word}" in guests:
+            number += 1
+            word = f"{_DEFINED}#{number}"
+        if word != guest.defined_word:
+            guests[name] = Guest(self._site, self._platform, guest.domain, guest.namesakes, word)
 
     def _report(self, domain: Domain, served: Guest) -> None:
         """Say once that a guest is hidden by another of the same name."""

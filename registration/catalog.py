@@ -16,6 +16,7 @@ from providers.Virt_DevicePool import DevicePoolProvider
 from providers.Virt_ElementAllocatedFromPool import element_allocated_from_pool
 from providers.Virt_ElementCapabilities import allocation_capabilities
 from providers.Virt_ElementConformsToProfile import element_conforms_to_profile
+from providers.Virt_ElementSettingData import element_setting_data
 from providers.Virt_HostDevice import HostDeviceProvider
 from providers.Virt_HostedDependency import hosted_dependency
 from providers.Virt_HostedResourcePool import hosted_resource_pool
@@ -54,6 +55,7 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     system_device,
     settings_define_state,
     virtual_system_setting_data_component,
+    element_setting_data,
     host_system_device,
     hosted_resource_pool,
     concrete_component,

@@ -9,9 +9,11 @@ import schema
 from cimom.classes import ClassStore
 from cimom.mof import load_class_store
 from libhelper.domainxml import DomainConfig
+from libhelper.records import Document
 from tests.providers.furnished import furnish
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
 
+DEFINITIONS = DOMAINS.parent / "definitions"
 PLATFORM_OF_TYPE = {kind: found.prefix for found in PLATFORMS for kind in found.domain_types}
 
 
@@ -29,6 +31,9 @@ def corpus() -> Served:
         xml = file.read_text()
         kind = DomainConfig.parse(xml).type or ""
         hosts[PLATFORM_OF_TYPE[kind]].put(xml, active="running" in file.name)
+    live, defined = ((DEFINITIONS / f"rich-{which}.xml").read_text() for which in ("live", "defined"))
+    redefined = defined.replace("</devices>", "<hub type='usb'/></devices>").replace("current='1'>4", "current='2'>4")
+    hosts["KVM"].put(live, active=True, defined_document=Document(redefined, DomainConfig.parse))
     furnish(hosts["KVM"])
     hosts["KVM"].put_pool("guests", "/srv/guests", [("top.qcow2", 1 << 30)])
     return Served([(platform(prefix), host) for prefix, host in hosts.items()])
