@@ -4,8 +4,8 @@
 #define _GNU_SOURCE
 #include "provider.h"
 
+#include <malloc.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,8 @@ enum {
     MI_VERSION = 200,
     TEXT_SIZE = 1024,
     KEYS_MAX = 16,    /* of one class; CIM_ComputerSystem has two, associations two, devices four */
+    MMAP_THRESHOLD = 128 * 1024,
+    MARKED_OBJECTS = 16, /* SFCB needs some 10 kB for each until they are released */
     SHAPES_MAX = 4096 /* of one answer: classes times property lists */
 };
 
@@ -183,12 +185,15 @@ static bool take_objects(struct reader *reader, struct call *call)
         !take_array(reader, &count))
         return false;
     const CMPIBroker *broker = call->scope.broker;
-    const CMPIGcStat *mark = call->streaming && broker->mft ? broker->mft->mark(broker, NULL) : NULL;
+    bool marking = call->streaming && broker->mft;
     bool good = true;
-    for (size_t i = 0; good && i < count && !call->rc; i++)
-        good = take_object(reader, call, &call->shapes[number], is_instance);
-    if (mark)
-        broker->mft->release(broker, mark);
+    for (size_t i = 0; good && i < count && !call->rc;) {
+        const CMPIGcStat *mark = marking ? broker->mft->mark(broker, NULL) : NULL;
+        for (size_t end = i + MARKED_OBJECTS; good && i < count && i < end && !call->rc; i++)
+            good = take_object(reader, call, &call->shapes[number], is_instance);
+        if (mark)
+            broker->mft->release(broker, mark);
+    }
     return good;
 }
 
@@ -630,6 +635,10 @@ static struct provider *find_provider(const CMPIBroker *broker, const char *name
             provider->indication = (CMPIIndicationMI){provider, &indication_functions};
             provider->next = providers;
             providers = provider;
+            /* SFCB keeps whole answers in our process for clients that take no chunks.  With glibc's threshold
+               for mmap fixed, such buffers go back to the system at once. */
+            if (broker->mft)
+                mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
         }
     }
     pthread_mutex_unlock(&providers_lock);

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import pywbem
 
-from tests.cmpi.views import of_client
+from tests.cmpi.views import in_order, of_client
 
 CIMOM = os.environ.get("VIRTCIM_TEST_CIMOM", "")
 EMBEDDED = os.environ.get("VIRTCIM_TEST_EMBEDDED", "")
@@ -71,7 +71,7 @@ def view(item: Any) -> Any:
 
 
 def views(items: list[Any]) -> list[Any]:
-    return sorted((view(each) for each in items), key=repr)
+    return in_order(view(each) for each in items)
 
 
 def test_enumerations(

@@ -12,7 +12,7 @@ from tests.cimom.harness import RunningServer
 from tests.cimom.toy import ODD_NAMES, Toy
 from tests.cmpi.broker import Broker, instance, path, typed
 from tests.cmpi.conftest import CLASSES, Bridge
-from tests.cmpi.views import of_broker, of_client
+from tests.cmpi.views import in_order, of_broker, of_client
 
 CREATION_CLASSES = ("Toy_System", "Toy_SpecialSystem", "Toy_Disk", "Toy_Single")
 ASSOCIATIONS = ("Toy_SystemDevice", "Toy_Partner", "Toy_Elsewhere")
@@ -30,10 +30,6 @@ def client(toy: Toy) -> Iterator[pywbem.WBEMConnection]:
     yield connection
     connection.close()
     server.stop()
-
-
-def in_order(items: list[Any]) -> list[Any]:
-    return sorted(items, key=repr)
 
 
 @pytest.mark.parametrize("class_name", [*CREATION_CLASSES, *ASSOCIATIONS])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import pywbem
 
-__all__ = ["of_broker", "of_client"]
+__all__ = ["in_order", "of_broker", "of_client"]
+
+
+def in_order(items: Iterable[Any]) -> list[Any]:
+    """Views in an order of their own; the order of keys and properties in them does not matter."""
+    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True, default=str))
 
 
 def _real32(value: float) -> float:
