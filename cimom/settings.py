@@ -31,6 +31,18 @@ class ServerSettings:
         max_waiting: operations that may wait for a worker thread; beyond it the answer is 503.
         cache_bytes: memory for encoded instances.
         cache_seconds: encoded instances that nobody asked for in this time are forgotten.
+        pull_timeout: seconds that an open enumeration waits for its next pull, unless the client says otherwise: no
+            client known takes longer to digest 10 000 instances.
+        pull_min_timeout, pull_max_timeout: seconds that a client may ask for; what is open holds memory.
+        pull_unlimited: whether a client may ask for no time-out; such an enumeration stays when its client is gone.
+        pull_max_objects: objects of one pull; who asks for more gets this many, as the standard allows.
+        pull_max_open: open enumerations.
+        pull_max_open_per_user: of one user, so that nobody takes them all.
+        pull_max_held: instances that wait in all open enumerations: at 100 bytes each, 100 MB.
+        pull_max_empty: pulls of no object in a row, by which a client keeps an enumeration open; then it is closed.
+        slow_seconds: operations that take longer are logged.
+        metrics: serve `/metrics`.
+        metrics_public: serve it to everybody, not only to those who may use the server.
         dns_sd: announce the server on the local network by DNS-SD; needs the extra `dnssd`.
     """
 
@@ -50,4 +62,16 @@ class ServerSettings:
     max_waiting: int = 256
     cache_bytes: int = 64 * MIB
     cache_seconds: float = 600.0
+    pull_timeout: int = 30
+    pull_min_timeout: int = 1
+    pull_max_timeout: int = 600
+    pull_unlimited: bool = False
+    pull_max_objects: int = 10_000
+    pull_max_open: int = 1000
+    pull_max_open_per_user: int = 200
+    pull_max_held: int = 1_000_000
+    pull_max_empty: int = 1000
+    slow_seconds: float = 2.0
+    metrics: bool = True
+    metrics_public: bool = False
     dns_sd: bool = False

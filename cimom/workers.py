@@ -7,9 +7,11 @@ threads are daemons, so that the server ends when it is told to.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 __all__ = ["WorkerPool"]
@@ -36,7 +38,7 @@ class WorkerPool:
         self._lock = threading.Lock()
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Call `work` in a worker thread and give back its result.
+        """Call `work` in a worker thread, with the caller's context variables, and give back its result.
 
         When the caller is cancelled, work that has begun goes on to its end; work that still waits is left out.
         """
@@ -48,7 +50,7 @@ class WorkerPool:
             elif self._threads < self._size:
                 self._threads += 1
                 threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
-        self._jobs.put((loop, future, work))
+        self._jobs.put((loop, future, partial(contextvars.copy_context().run, work)))
         return await future
 
     def _work(self) -> None:
