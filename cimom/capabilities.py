@@ -197,11 +197,12 @@ class ServerCapabilities:
 
 _CHANGES = {
     "CreateInstance": "create_instance",
-    "ModifyInstance": "modify_instance",
-    "SetProperty": "modify_instance",
     "DeleteInstance": "delete_instance",
 }
-"""The operations that a provider has to allow, each with the method by which it does so."""
+"""The operations that a provider has to allow, each with the method by which it does so.
+
+The instance of the object manager can always be modified.
+"""
 
 SUBSCRIPTION = "cim_indicationsubscription"
 

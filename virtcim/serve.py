@@ -12,23 +12,31 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import mof
 import schema
+from cimom import dnssd
 from cimom.auth import Authenticator, BasicAuthenticator, Htpasswd, NoAuthentication, PasswordFile
+from cimom.capabilities import server_capabilities
 from cimom.classes import ClassStore
+from cimom.discovery import ServerIdentity, with_discovery
 from cimom.mof import load_class_store
+from cimom.operations import INTRINSIC_OPERATIONS
 from cimom.server import Server
+from cimom.statistics import OperationStatistics
 from libhelper.connections import scheme_driver
 from libhelper.detect import detect
+from libhelper.host import qualified_name
 from libhelper.hypervisor import Hypervisor
 from platforms.base import Platform
 from platforms.registry import Registry, load_platforms
 from providers.site import Site
 from registration.catalog import build_catalog
+from virtcim import __version__
 from virtcim.config import ConfigError, Settings, parse_listen
 from virtcim.credentials import first_password
 
@@ -85,6 +93,8 @@ async def _until_signalled(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 async def _run(settings: Settings, example: bool) -> int:
+    if settings.server.dns_sd and not dnssd.is_available():
+        raise ConfigError("server.dns_sd: the library zeroconf is missing (pip install 'virtcim[dnssd]')")
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         authenticator, login = _authentication(settings)
@@ -99,8 +109,16 @@ async def _run(settings: Settings, example: bool) -> int:
         await _ready([hypervisor for _, hypervisor in members], settings.startup_wait)
         site = Site(members, registry, settings.providers)
         host, port = parse_listen(settings.listen)
+        identity = await _in_thread(lambda: _identity(settings))
+        catalog = build_catalog(site)
+        capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator)
+        statistics = OperationStatistics(INTRINSIC_OPERATIONS)
         server = Server(
-            build_catalog(site), classes, dataclasses.replace(settings.server, host=host, port=port), authenticator
+            with_discovery(catalog, classes, identity, capabilities, statistics),
+            classes,
+            dataclasses.replace(settings.server, host=host, port=port),
+            authenticator,
+            statistics=statistics,
         )
         try:
             await server.start()
@@ -115,7 +133,8 @@ async def _run(settings: Settings, example: bool) -> int:
             if example:
                 print(_example(address, server.port, login, settings.providers.namespace), file=sys.stderr, flush=True)
             print(f"virtcim: listening on http://{address}:{server.port}", flush=True)
-            await asyncio.Event().wait()
+            async with _announcement(identity, host, server.port):
+                await asyncio.Event().wait()
         finally:
             await server.stop()
     finally:
@@ -165,6 +184,17 @@ def _classes(settings: Settings, registry: Registry) -> ClassStore:
     return load_class_store(
         [*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), settings.state_dir
     )
+
+
+def _identity(settings: Settings) -> ServerIdentity:
+    return ServerIdentity(
+        "virtcim", __version__, qualified_name(settings.server.host_name), schema.VERSION, settings.server.dns_sd
+    )
+
+
+def _announcement(identity: ServerIdentity, host: str, port: int) -> AbstractAsyncContextManager[None]:
+    """Announces the server, where that is wanted."""
+    return dnssd.announced("http", host, port, identity.system_name) if identity.dns_sd else nullcontext()
 
 
 async def _ready(hypervisors: Sequence[Hypervisor], timeout: float) -> None:

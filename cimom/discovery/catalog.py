@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cimom.capabilities import ServerCapabilities
 from cimom.classes import ClassStore
+from cimom.discovery.manager import GatheredStatistics, ManagerProvider, StatisticsProvider
 from cimom.discovery.model import ServerIdentity, ServerObjects
 from cimom.discovery.objects import FixedInstance, FixedProvider
 from cimom.discovery.profiles import (
@@ -16,6 +17,7 @@ from cimom.discovery.profiles import (
     followed_profiles,
     references,
 )
+from cimom.statistics import OperationStatistics
 from providers.interface import Association, Catalog, InstanceProvider
 
 __all__ = ["INTEROP_NAMES", "with_discovery"]
@@ -27,7 +29,11 @@ NAMESPACE_CLASS = "__Namespace"
 
 
 def with_discovery(
-    catalog: Catalog, classes: ClassStore, identity: ServerIdentity, capabilities: ServerCapabilities
+    catalog: Catalog,
+    classes: ClassStore,
+    identity: ServerIdentity,
+    capabilities: ServerCapabilities,
+    statistics: OperationStatistics,
 ) -> Catalog:
     """A catalog that also has the objects of the server itself, under each name of the Interop namespace.
 
@@ -36,6 +42,7 @@ def with_discovery(
         classes: the class store.
         identity: who the server is.
         capabilities: what it can do.
+        statistics: that it can gather.
     """
     main = INTEROP_NAMES[0]
     others = [name for name in _with_parents(catalog.namespaces) if name not in INTEROP_NAMES]
@@ -46,11 +53,14 @@ def with_discovery(
     homes = dict(catalog.namespace_of)
     for name in INTEROP_NAMES:
         visible = sorted([name, *others])
-        objects = ServerObjects(identity, capabilities, visible)
+        objects = ServerObjects(identity, capabilities, statistics, visible)
+        gathered = StatisticsProvider(objects.name, statistics)
+        own_links = [*objects.associations(), GatheredStatistics(objects.object_manager, gathered)]
         providers = [
-            *catalog.namespaces.get(main, ()), FixedProvider(objects.instances()), _namespace_list(visible)
+            *catalog.namespaces.get(main, ()), FixedProvider(objects.instances()),
+            ManagerProvider(objects.object_manager, statistics), gathered, _namespace_list(visible)
         ]  # fmt: skip
-        links = [*catalog.associations.get(main, ()), *objects.associations()]
+        links = [*catalog.associations.get(main, ()), *own_links]
         served = {class_name: provider for provider in providers for class_name in provider.class_names}
         central = {each.central: classes.concrete(each.central) & served.keys() for each in PROFILES}
         # The server's own profiles are registered, too, though their provider is made last.
@@ -62,7 +72,7 @@ def with_discovery(
         namespaces[name] = [*providers, profiles]
         associations[name] = [*links, conformance, references(followed)]
         if name == main:
-            homes.update(_homes(main, [*providers, profiles], [*objects.associations(), conformance], homes))
+            homes.update(_homes(main, [*providers, profiles], [*own_links, conformance], homes))
     return Catalog(namespaces, associations, homes)
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cimom.capabilities import PROTOCOL_VERSION, Authentication, ServerCapabilities
+from cimom.discovery.manager import managed
 from cimom.discovery.objects import FixedAssociation, FixedInstance
+from cimom.statistics import OperationStatistics
 from providers.interface import EmbeddedInstance
 
 __all__ = ["ServerIdentity", "ServerObjects"]
@@ -64,10 +66,17 @@ class ServerObjects:
     Parameters:
         identity: who the server is.
         capabilities: what it can do.
+        statistics: that it can gather.
         namespaces: the names of its namespaces.
     """
 
-    def __init__(self, identity: ServerIdentity, capabilities: ServerCapabilities, namespaces: Iterable[str]) -> None:
+    def __init__(
+        self,
+        identity: ServerIdentity,
+        capabilities: ServerCapabilities,
+        statistics: OperationStatistics,
+        namespaces: Iterable[str],
+    ) -> None:
         self._identity = identity
         self._capabilities = capabilities
         namespaces = tuple(namespaces)
@@ -84,10 +93,8 @@ class ServerObjects:
             },
         )
         described = {"Description": f"{title} Version {identity.version}", "Started": True}
-        self.object_manager = self._hosted(
-            "CIM_ObjectManager", self._name, {"GatherStatisticalData": False, **described}
-        )
-        self.server = self._hosted("CIM_WBEMServer", self._name, described)
+        self.object_manager = managed(self._hosted("CIM_ObjectManager", self.name, described), statistics)
+        self.server = self._hosted("CIM_WBEMServer", self.name, described)
         self.protocol_service = self._hosted(
             "CIM_ProtocolService", CIM_XML, {"Started": True, "Protocol": PROTOCOL_CIM_XML}
         )
@@ -98,14 +105,14 @@ class ServerObjects:
         self.server_namespaces = [self._namespace(name) for name in namespaces]
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
         """Name of the server, unique beyond its host."""
         return f"{self._identity.product}:{self._identity.system_name}"
 
     def instances(self) -> list[FixedInstance]:
-        """All objects."""
+        """All objects but the object manager."""
         return [
-            self.system, self.object_manager, self.server, self.protocol_service, self.mechanism,
+            self.system, self.server, self.protocol_service, self.mechanism,
             self.server_capabilities, self.protocol_capabilities, *self.namespaces, *self.server_namespaces,
         ]  # fmt: skip
 
@@ -140,12 +147,12 @@ class ServerObjects:
             "SystemCreationClassName": SYSTEM, "SystemName": self._identity.system_name,
             "CreationClassName": class_name, "Name": name,
         }  # fmt: skip
-        element_name = self._identity.product if name == self._name else name
+        element_name = self._identity.product if name == self.name else name
         return FixedInstance(class_name, keys, {"ElementName": element_name, **AT_WORK, **properties})
 
     def _with_id(self, class_name: str, local: str, properties: dict[str, Any]) -> FixedInstance:
         """An object that is named by an InstanceID."""
-        keys = {"InstanceID": f"{self._name}:{local}"}
+        keys = {"InstanceID": f"{self.name}:{local}"}
         return FixedInstance(class_name, keys, {"ElementName": local, **properties})
 
     def _mechanism(self) -> dict[str, Any]:
