@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -21,9 +21,11 @@ from aiohttp.http_exceptions import BadHttpMethod
 from cimom.auth import AuthenticationBusy, Authenticator
 from cimom.cimxml.decode import Request, RequestFault, decode_request
 from cimom.headers import check_against_body, check_request_headers
+from cimom.metrics import Metrics, operation_label
 from cimom.operations import NO_QUIRKS, SFCC, WBEMCLI, Answer, Operations, Quirks
+from cimom.query import Language
+from cimom.requestid import next_request_id, request_id
 from cimom.settings import ServerSettings
-from cimom.statistics import OperationStatistics
 from cimom.workers import WorkerPool
 
 __all__ = ["CIMHandler", "HTTPServer"]
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 ALLOWED = "POST, OPTIONS"
+HEALTH = "/health"
+METRICS = "/metrics"
 CONTENT_TYPE = 'application/xml; charset="utf-8"'
 
 SERVER = "virtcim"
@@ -106,7 +110,7 @@ class CIMHandler:
         operations: carries out the operations.
         settings: limits.
         authenticator: tells who asks.
-        statistics: of the operations; by default nothing is gathered.
+        functional_groups: for OPTIONS, by the names of DSP0200.
     """
 
     def __init__(
@@ -114,17 +118,26 @@ class CIMHandler:
         operations: Operations,
         settings: ServerSettings,
         authenticator: Authenticator,
-        statistics: OperationStatistics | None = None,
+        functional_groups: Sequence[str] = (),
     ) -> None:
         self._operations = operations
         self._settings = settings
         self._authenticator = authenticator
-        self._statistics = statistics or OperationStatistics(())
         self._readers = WorkerPool(settings.read_threads, "read")
         self._changers = WorkerPool(settings.method_threads, "method")
+        self._functional_groups = ", ".join(functional_groups)
+        self._stopping = False
         self._waiting = 0
         self._in_flight = 0
+        self.metrics = Metrics()
+        self.metrics.watch("requests_in_flight", "Requests being answered", lambda: self._in_flight)
+        self.metrics.watch("operations_in_threads", "Operations in worker threads or waiting", lambda: self._waiting)
         self._idle = asyncio.Event()
+
+    def stop(self) -> None:
+        """Tell those who watch that the server is about to end, and open no more enumerations."""
+        self._stopping = True
+        self._operations.enumerations.stop()
 
     def close(self) -> None:
         """Give up the worker threads; what they still do is not waited for."""
@@ -142,9 +155,11 @@ class CIMHandler:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.monotonic()
         self._in_flight += 1
+        request_id.set(next_request_id())
         try:
             return await self._respond(request, started)
         except RequestFault as fault:
+            self.metrics.refused(fault.status)
             return _fault_response(fault)
         finally:
             self._in_flight -= 1
@@ -153,7 +168,9 @@ class CIMHandler:
 
     async def _respond(self, request: web.BaseRequest, started: float) -> web.StreamResponse:
         if request.method == "OPTIONS":
-            return _options_response()
+            return _options_response(self._functional_groups)
+        if request.method == "GET" and request.path in {HEALTH, METRICS}:
+            return await self._monitoring(request)
         if request.method != "POST":
             raise RequestFault(
                 405 if request.method in {"GET", "HEAD", "PUT", "DELETE", "PATCH"} else 501,
@@ -170,11 +187,46 @@ class CIMHandler:
             decoded = await self._in_thread(self._readers, partial(decode_request, body, self._settings.max_elements))
         check_against_body(request.headers, decoded)
         answer = await self._answer(decoded, principal, _quirks(request, decoded))
-        if self._statistics.gathering:
-            seconds = time.monotonic() - started
-            size = sum(map(len, answer.pieces))
-            self._statistics.record(decoded.operation, decoded.extrinsic, seconds, len(body), size)
+        self._note(decoded, principal, answer, time.monotonic() - started)
         return await self._send(request, answer, started)
+
+    def _note(self, decoded: Request, principal: str, answer: Answer, seconds: float) -> None:
+        """Count an operation, and log it when it was slow."""
+        operation = operation_label(decoded)
+        self.metrics.answered(operation, answer.status, seconds)
+        if seconds < self._settings.slow_seconds:
+            return
+        log.warning(
+            "%s in %s for %r took %.3f s, %.3f s of them in the operation itself; status %d",
+            decoded.operation,
+            decoded.namespace,
+            principal,
+            seconds,
+            answer.seconds,
+            answer.status,
+            extra={
+                "operation": decoded.operation,
+                "namespace": decoded.namespace,
+                "target_class": decoded.target.class_name if decoded.target else "",
+                "principal": principal,
+                "seconds": round(seconds, 6),
+                "operation_seconds": round(answer.seconds, 6),
+                "cim_status": answer.status,
+            },
+        )
+
+    async def _monitoring(self, request: web.BaseRequest) -> web.StreamResponse:
+        """`/health` tells everybody, in one word, whether requests are taken; `/metrics` has the figures."""
+        if request.path == HEALTH:
+            word, status = ("stopping", 503) if self._stopping else ("ok", 200)
+            return web.json_response({"status": word}, status=status, headers={"Server": SERVER})
+        if not self._settings.metrics:
+            raise RequestFault(404, None, "There are no metrics")
+        if not self._settings.metrics_public:
+            await self._principal(request)
+        return web.Response(
+            body=self.metrics.exposition(), headers={"Server": SERVER, "Content-Type": self.metrics.content_type}
+        )
 
     async def _principal(self, request: web.BaseRequest) -> str:
         authorization = request.headers.get("Authorization")
@@ -303,7 +355,7 @@ def _fault_response(fault: RequestFault) -> web.Response:
     return response
 
 
-def _options_response() -> web.Response:
+def _options_response(functional_groups: str) -> web.Response:
     """OPTIONS (DSP0200 1.4, section 7.5): what the server can do, in headers of the standard's extension."""
     return web.Response(
         status=200,
@@ -312,8 +364,7 @@ def _options_response() -> web.Response:
             "Allow": ALLOWED,
             "Opt": "http://www.dmtf.org/cim/mapping/http/v1.0 ; ns=73",
             "73-CIMProtocolVersion": "1.0",
-            "73-CIMSupportedFunctionalGroups": (
-                "Basic Read, Basic Write, Instance Manipulation, Association Traversal, Qualifier Declaration"
-            ),
+            "73-CIMSupportedFunctionalGroups": functional_groups,
+            "73-CIMSupportedQueryLanguages": ", ".join(language.value for language in Language),
         },
     )

@@ -10,19 +10,20 @@ import ssl
 from aiohttp import web
 
 from cimom.auth import Authenticator
+from cimom.capabilities import server_capabilities
 from cimom.classes import ClassStore
 from cimom.http import CIMHandler, HTTPServer
-from cimom.operations import Operations
+from cimom.operations import INTRINSIC_OPERATIONS, Operations
+from cimom.pull import pull_limits
 from cimom.settings import ServerSettings
-from cimom.statistics import OperationStatistics
 from providers.interface import Catalog
 
 __all__ = ["Server"]
 
 log = logging.getLogger(__name__)
 
-SWEEP_INTERVAL = 60.0
-"""Seconds between two sweeps of the cache."""
+SWEEP_INTERVAL = 10.0
+"""Seconds between two sweeps of the cache and the open enumerations; each takes milliseconds."""
 
 CLOSE_TIMEOUT = 0.1
 """Seconds that connections get to close, after the answers in flight had their time."""
@@ -43,7 +44,6 @@ class Server:
         settings: addresses and limits.
         authenticator: tells who asks.
         tls: serves HTTPS when given.
-        statistics: of the operations; by default nothing is gathered.
     """
 
     def __init__(
@@ -53,16 +53,34 @@ class Server:
         settings: ServerSettings,
         authenticator: Authenticator,
         tls: ssl.SSLContext | None = None,
-        statistics: OperationStatistics | None = None,
     ) -> None:
         self.operations = Operations(catalog, classes, settings)
         self._settings = settings
         self._authenticator = authenticator
         self._tls = tls
-        self._handler = CIMHandler(self.operations, settings, authenticator, statistics)
+        capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
+        groups = [group.name.replace("_", " ").title() for group in capabilities.functional_profiles]
+        self._handler = CIMHandler(self.operations, settings, authenticator, groups)
         self._runner: web.ServerRunner | None = None
+        self._watch()
         self._sweeper: asyncio.Task[None] | None = None
         self.port = settings.port
+
+    def _watch(self) -> None:
+        watch, cache, enumerations = (
+            self._handler.metrics.watch,
+            self.operations.namespaces.cache,
+            self.operations.enumerations,
+        )
+        watch("connections", "Open connections", self._connections)
+        watch("cache_bytes", "Memory of encoded instances", lambda: cache.size)
+        watch("cache_entries", "Encoded instances", lambda: len(cache))
+        watch("open_enumerations", "Enumerations that clients have not pulled to their end", lambda: len(enumerations))
+        watch("held_instances", "Instances that wait in open enumerations", lambda: enumerations.held)
+
+    def _connections(self) -> int:
+        server = self._runner.server if self._runner is not None else None
+        return len(server.connections) if server is not None else 0
 
     async def start(self) -> None:
         """Listen.  `port` then tells the port.  Raises OSError when the address cannot be had."""
@@ -95,9 +113,11 @@ class Server:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL)
             self.operations.namespaces.cache.sweep()
+            self.operations.enumerations.sweep()
 
     async def stop(self) -> None:
         """Take no more requests, let answers in flight finish for `stop_timeout` seconds, and close."""
+        self._handler.stop()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
