@@ -26,6 +26,7 @@ from cimom.operations import NO_QUIRKS, SFCC, WBEMCLI, Answer, Operations, Quirk
 from cimom.query import Language
 from cimom.requestid import next_request_id, request_id
 from cimom.settings import ServerSettings
+from cimom.statistics import OperationStatistics
 from cimom.workers import WorkerPool
 
 __all__ = ["CIMHandler", "HTTPServer"]
@@ -111,6 +112,7 @@ class CIMHandler:
         settings: limits.
         authenticator: tells who asks.
         functional_groups: for OPTIONS, by the names of DSP0200.
+        statistics: of the operations; by default nothing is gathered.
     """
 
     def __init__(
@@ -119,10 +121,12 @@ class CIMHandler:
         settings: ServerSettings,
         authenticator: Authenticator,
         functional_groups: Sequence[str] = (),
+        statistics: OperationStatistics | None = None,
     ) -> None:
         self._operations = operations
         self._settings = settings
         self._authenticator = authenticator
+        self._statistics = statistics or OperationStatistics(())
         self._readers = WorkerPool(settings.read_threads, "read")
         self._changers = WorkerPool(settings.method_threads, "method")
         self._functional_groups = ", ".join(functional_groups)
@@ -187,6 +191,10 @@ class CIMHandler:
             decoded = await self._in_thread(self._readers, partial(decode_request, body, self._settings.max_elements))
         check_against_body(request.headers, decoded)
         answer = await self._answer(decoded, principal, _quirks(request, decoded))
+        if self._statistics.gathering:
+            seconds = time.monotonic() - started
+            size = sum(map(len, answer.pieces))
+            self._statistics.record(decoded.operation, decoded.extrinsic, seconds, len(body), size)
         self._note(decoded, principal, answer, time.monotonic() - started)
         return await self._send(request, answer, started)
 

@@ -16,6 +16,7 @@ from cimom.http import CIMHandler, HTTPServer
 from cimom.operations import INTRINSIC_OPERATIONS, Operations
 from cimom.pull import pull_limits
 from cimom.settings import ServerSettings
+from cimom.statistics import OperationStatistics
 from providers.interface import Catalog
 
 __all__ = ["Server"]
@@ -44,6 +45,7 @@ class Server:
         settings: addresses and limits.
         authenticator: tells who asks.
         tls: serves HTTPS when given.
+        statistics: of the operations; by default nothing is gathered.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Server:
         settings: ServerSettings,
         authenticator: Authenticator,
         tls: ssl.SSLContext | None = None,
+        statistics: OperationStatistics | None = None,
     ) -> None:
         self.operations = Operations(catalog, classes, settings)
         self._settings = settings
@@ -60,7 +63,7 @@ class Server:
         self._tls = tls
         capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
         groups = [group.name.replace("_", " ").title() for group in capabilities.functional_profiles]
-        self._handler = CIMHandler(self.operations, settings, authenticator, groups)
+        self._handler = CIMHandler(self.operations, settings, authenticator, groups, statistics)
         self._runner: web.ServerRunner | None = None
         self._watch()
         self._sweeper: asyncio.Task[None] | None = None
