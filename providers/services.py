@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from platforms.base import Platform
-from providers.base import Element, class_of
-from providers.interface import InstancePath
+from providers.base import Element, ElementProvider, class_of
+from providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from providers.keys import main_key
 from providers.properties import Property, PropertyTable, attribute, constant
 from providers.site import Site
 from providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
@@ -16,7 +17,10 @@ from providers.Virt_HostSystem import HostSystem, hosts_of
 if TYPE_CHECKING:
     from libhelper.hypervisor import Hypervisor
 
-__all__ = ["SERVICE", "HostService"]
+__all__ = ["SERVICE", "HostService", "HostServiceProvider"]
+
+NOT_SUPPORTED = 1
+"""Return code of RequestStateChange, StartService and StopService."""
 
 
 class HostService(Element):
@@ -94,3 +98,34 @@ SERVICE = PropertyTable(
     ),
 )
 """The properties that all services have."""
+
+
+class HostServiceProvider(ElementProvider):
+    """Serves the classes of services.
+
+    A service is there as long as the server is: it cannot be started or stopped by itself.
+    """
+
+    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+        services = cast("list[HostService]", list(element.all_of(self.site, platform)))
+        name = main_key(keys, "Name", "No Name specified").casefold()
+        if not services:
+            raise CIMError(Status.NOT_FOUND, "No such instance")
+        if name != services[0].service_name.casefold():
+            raise CIMError(Status.NOT_FOUND, "No such instance (Name)")
+        host = main_key(keys, "SystemName", "No SystemName specified").casefold()
+        return next((service for service in services if service.host.name.casefold() == host), services[0])
+
+    def invoke_method(
+        self,
+        class_name: str,
+        keys: Mapping[str, Any] | None,
+        method: str,
+        parameters: Mapping[str, Any],
+        context: RequestContext,
+    ) -> MethodResult:
+        if method not in {"RequestStateChange", "StartService", "StopService"}:
+            return super().invoke_method(class_name, keys, method, parameters, context)
+        if keys is not None:
+            self.element(class_name, keys)
+        return MethodResult(NOT_SUPPORTED)

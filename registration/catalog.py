@@ -11,25 +11,35 @@ from providers.site import Site
 from providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
 from providers.Virt_ComputerSystem import ComputerSystemProvider
 from providers.Virt_ConcreteComponent import concrete_component
+from providers.Virt_ConsoleRedirectionService import ConsoleRedirectionServiceProvider
+from providers.Virt_ConsoleRedirectionServiceCapabilities import ConsoleRedirectionCapabilitiesProvider
 from providers.Virt_Device import DeviceProvider
 from providers.Virt_DevicePool import DevicePoolProvider
 from providers.Virt_ElementAllocatedFromPool import element_allocated_from_pool
-from providers.Virt_ElementCapabilities import allocation_capabilities
+from providers.Virt_ElementCapabilities import allocation_capabilities, service_capabilities, state_capabilities
 from providers.Virt_ElementConformsToProfile import element_conforms_to_profile
 from providers.Virt_ElementSettingData import element_setting_data
+from providers.Virt_EnabledLogicalElementCapabilities import StateCapabilitiesProvider
 from providers.Virt_HostDevice import HostDeviceProvider
 from providers.Virt_HostedDependency import hosted_dependency
 from providers.Virt_HostedResourcePool import hosted_resource_pool
+from providers.Virt_HostedService import hosted_service
 from providers.Virt_HostSystem import HostSystemProvider
 from providers.Virt_HostSystemDevice import host_system_device
 from providers.Virt_RASD import ResourceSettingProvider
 from providers.Virt_ReferencedProfile import referenced_profile
 from providers.Virt_RegisteredProfile import RegisteredProfileProvider, profiles_of
 from providers.Virt_ResourceAllocationFromPool import resource_allocation_from_pool
-from providers.Virt_SettingsDefineCapabilities import allocation_settings
+from providers.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
 from providers.Virt_SettingsDefineState import settings_define_state
 from providers.Virt_StorageVolume import StorageVolumeProvider
+from providers.Virt_SwitchService import SwitchServiceProvider
 from providers.Virt_SystemDevice import system_device
+from providers.Virt_VirtualSystemSnapshotService import SnapshotServiceProvider
+from providers.Virt_VirtualSystemSnapshotServiceCapabilities import SnapshotCapabilitiesProvider
+from providers.Virt_VSMigrationCapabilities import MigrationCapabilitiesProvider
+from providers.Virt_VSMigrationService import MigrationServiceProvider
+from providers.Virt_VSMigrationSettingData import MigrationSettingDataProvider
 from providers.Virt_VSSD import VirtualSystemSettingDataProvider
 from providers.Virt_VSSDComponent import virtual_system_setting_data_component
 
@@ -49,6 +59,15 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     StorageVolumeProvider,
     AllocationCapabilitiesProvider,
     TemplateProvider,
+    StateCapabilitiesProvider,
+    MigrationServiceProvider,
+    MigrationCapabilitiesProvider,
+    MigrationSettingDataProvider,
+    SnapshotServiceProvider,
+    SnapshotCapabilitiesProvider,
+    ConsoleRedirectionServiceProvider,
+    ConsoleRedirectionCapabilitiesProvider,
+    SwitchServiceProvider,
 )
 ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     hosted_dependency,
@@ -63,6 +82,10 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     resource_allocation_from_pool,
     allocation_capabilities,
     allocation_settings,
+    migration_settings,
+    service_capabilities,
+    state_capabilities,
+    hosted_service,
 )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from platforms.base import Platform
     from providers.site import Guest
 
-__all__ = ["Transition", "available_requests", "is_supported", "transition"]
+__all__ = ["Transition", "available_requests", "is_supported", "requests_supported", "transition"]
 
 _RUNNING = frozenset({DomainState.RUNNING, DomainState.BLOCKED})
 
@@ -237,6 +237,14 @@ def transition(guest: Guest, requested: RequestedState) -> Transition | None:
     if requested is RequestedState.RESET and found is not None and not guest.platform.supports(Feature.RESET):
         return POWER_CYCLE
     return found
+
+
+def requests_supported(guest: Guest) -> list[int]:
+    """What RequestedStatesSupported says: what RequestStateChange can accept in some state of the guest."""
+    if guest.hypervisor.read_only:
+        return []
+    platform, persistent = guest.platform, guest.domain.persistent
+    return sorted(int(state) for state in IMPLEMENTED if is_supported(state, platform, persistent))
 
 
 def available_requests(guest: Guest) -> list[int]:

@@ -7,12 +7,16 @@ from typing import Any
 
 from providers.associations import Relation, Role
 from providers.base import Element
+from providers.servicecapabilities import ServiceCapabilities
+from providers.services import HostService
 from providers.site import Site
 from providers.Virt_AllocationCapabilities import AllocationCapabilities, capabilities_of
+from providers.Virt_ComputerSystem import ComputerSystem, system_of
 from providers.Virt_DevicePool import POOL_TYPES, DevicePool, pools_of
+from providers.Virt_EnabledLogicalElementCapabilities import StateCapabilities, state_capabilities_of
 from providers.Virt_HostSystem import HostSystem, host_name, hosts_of
 
-__all__ = ["allocation_capabilities"]
+__all__ = ["allocation_capabilities", "service_capabilities", "state_capabilities"]
 
 _DEFAULT, _CURRENT = 2, 3
 
@@ -44,3 +48,51 @@ def allocation_capabilities(site: Site) -> Relation:
         to_left=elements,
         properties=characteristics,
     )
+
+
+def service_capabilities(site: Site) -> Relation:
+    """The association of services, and of the hosts that they are on, with what they can do."""
+
+    def capabilities(element: HostSystem | HostService) -> Iterable[ServiceCapabilities]:
+        for kind in ServiceCapabilities.types:
+            if isinstance(element, HostSystem | kind.service):
+                yield kind(site, element.platform)
+
+    def elements(capabilities: ServiceCapabilities) -> Iterable[Element]:
+        for host in capabilities.hosts:
+            yield capabilities.service(site, host)
+        yield from capabilities.hosts
+
+    return Relation(
+        site,
+        "ElementCapabilities",
+        Role("ManagedElement", (HostSystem, *(kind.service for kind in ServiceCapabilities.types))),
+        Role("Capabilities", tuple(ServiceCapabilities.types)),
+        to_right=capabilities,
+        to_left=elements,
+        properties=_default_and_current,
+    )
+
+
+def state_capabilities(site: Site) -> Relation:
+    """The association of guests with the states that can be asked of them."""
+
+    def capabilities(system: ComputerSystem) -> Iterable[StateCapabilities]:
+        return (state_capabilities_of(system.guest),)
+
+    def systems(capabilities: StateCapabilities) -> Iterable[ComputerSystem]:
+        return (system_of(capabilities.guest),)
+
+    return Relation(
+        site,
+        "ElementCapabilities",
+        Role("ManagedElement", (ComputerSystem,)),
+        Role("Capabilities", (StateCapabilities,)),
+        to_right=capabilities,
+        to_left=systems,
+        properties=_default_and_current,
+    )
+
+
+def _default_and_current(_element: Element, _capabilities: Element) -> Mapping[str, Any]:
+    return {"Characteristics": (_DEFAULT, _CURRENT)}

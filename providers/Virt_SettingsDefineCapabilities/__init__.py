@@ -15,10 +15,13 @@ from providers.Virt_AllocationCapabilities import (
     capabilities_of,
     templates_of,
 )
+from providers.Virt_VSMigrationCapabilities import MigrationCapabilities
+from providers.Virt_VSMigrationSettingData import MigrationSettingData, migration_settings_of
 
-__all__ = ["allocation_settings"]
+__all__ = ["allocation_settings", "migration_settings"]
 
 _INDEPENDENT, _CORRELATED = 0, 1
+_DEFAULT, _POINT = 0, 0
 
 
 def _templates(capabilities: AllocationCapabilities) -> Iterable[Template]:
@@ -49,4 +52,28 @@ def allocation_settings(site: Site) -> Relation:
         to_right=_templates,
         to_left=_capabilities,
         properties=_meaning,
+    )
+
+
+def migration_settings(site: Site) -> Relation:
+    """The association, for what the migration service does when the client gives no settings."""
+
+    def settings(capabilities: MigrationCapabilities) -> Iterable[MigrationSettingData]:
+        return migration_settings_of(site, capabilities.platform)
+
+    def capabilities(settings: MigrationSettingData) -> Iterable[MigrationCapabilities]:
+        return (MigrationCapabilities(site, settings.platform),)
+
+    return Relation(
+        site,
+        "SettingsDefineCapabilities",
+        Role("GroupComponent", (MigrationCapabilities,)),
+        Role("PartComponent", (MigrationSettingData,)),
+        to_right=settings,
+        to_left=capabilities,
+        properties=lambda _capabilities, _settings: {
+            "PropertyPolicy": _INDEPENDENT,
+            "ValueRole": _DEFAULT,
+            "ValueRange": _POINT,
+        },
     )

@@ -23,7 +23,8 @@ from providers.Virt_VSSD import VirtualSystemSettingDataProvider
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
 
 _TYPES: dict[str, type] = {
-    "string": str, "boolean": bool, "datetime": datetime, "uint16": int, "uint32": int, "uint64": int,
+    "string": str, "boolean": bool, "datetime": datetime, "uint8": int, "uint16": int, "uint32": int, "uint64": int,
+    "sint16": int,
 }
 
 _OF_GUESTS = (HostSystemProvider, ComputerSystemProvider, DeviceProvider, VirtualSystemSettingDataProvider,
