@@ -26,6 +26,7 @@ from cimom.classes import ClassStore
 from cimom.discovery import ServerIdentity, with_discovery
 from cimom.mof import load_class_store
 from cimom.operations import INTRINSIC_OPERATIONS
+from cimom.pull import pull_limits
 from cimom.server import Server
 from cimom.statistics import OperationStatistics
 from libhelper.connections import scheme_driver
@@ -100,6 +101,7 @@ async def _run(settings: Settings, example: bool) -> int:
         authenticator, login = _authentication(settings)
     except (OSError, ValueError) as error:
         raise ConfigError(str(error)) from error
+    naming = _in_thread(lambda: _identity(settings))
     registry = load_platforms()
     members = await _in_thread(lambda: _members(settings, registry))
     for _, hypervisor in members:
@@ -109,9 +111,9 @@ async def _run(settings: Settings, example: bool) -> int:
         await _ready([hypervisor for _, hypervisor in members], settings.startup_wait)
         site = Site(members, registry, settings.providers)
         host, port = parse_listen(settings.listen)
-        identity = await _in_thread(lambda: _identity(settings))
+        identity = await naming
         catalog = build_catalog(site)
-        capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator)
+        capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings.server))
         statistics = OperationStatistics(INTRINSIC_OPERATIONS)
         server = Server(
             with_discovery(catalog, classes, identity, capabilities, statistics),
