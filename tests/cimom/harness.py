@@ -140,9 +140,14 @@ class Response:
 
 
 class RawClient:
-    """Sends what it is told, byte for byte, on one connection."""
+    """Sends what it is told, byte for byte, on one connection.
+
+    Attributes:
+        headers: for every `post`.
+    """
 
     def __init__(self, port: int, timeout: float = 10) -> None:
+        self.headers: dict[str, str | None] = {}
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._rest = b""
 
@@ -204,7 +209,7 @@ class RawClient:
     def post(self, body: bytes | str, headers: Mapping[str, str | None] | None = None) -> Response:
         """POST a body with the CIM headers that fit it, changed by `headers` (None leaves one out)."""
         data = body.encode() if isinstance(body, str) else body
-        self.send(http_request(data, headers))
+        self.send(http_request(data, {**self.headers, **(headers or {})}))
         return self.receive()
 
 
