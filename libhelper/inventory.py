@@ -193,6 +193,19 @@ class Inventory:
             waiter.wait(timeout)
         return self.find(kind, uuid)
 
+    def refresh_volumes(self, pool: str, timeout: float = 5.0) -> None:
+        """Read all volumes of a pool now, and wait until that has been done; for use after an own write.
+
+        Parameters:
+            pool: the UUID of the pool.
+            timeout: seconds to wait.
+        """
+        if self.readers is not None:
+            self._volumes_read.pop(pool, None)
+            waiter = threading.Event()
+            self.readers.mark((VOLUMES, pool), waiter=waiter)
+            waiter.wait(timeout)
+
     def _snapshot(self, kind: str) -> list[Record]:
         with self._changed:
             return self._tables[kind].snapshot()

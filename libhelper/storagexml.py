@@ -48,3 +48,4 @@ class VolumeConfig(Mapped):
     target_path = Text("target/path")
     target_format_type = Text("target/format/@type")
     backing_store_path = Text("backingStore/path")
+    backing_store_format_type = Text("backingStore/format/@type")

@@ -8,9 +8,12 @@ from providers.associations import Relation
 from providers.base import ElementProvider
 from providers.interface import Association, Catalog, InstanceProvider
 from providers.site import Site
+from providers.Virt_AffectedJobElement import affected_job_element
 from providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
+from providers.Virt_AssociatedJobMethodResult import associated_job_method_result
 from providers.Virt_ComputerSystem import ComputerSystemProvider
 from providers.Virt_ConcreteComponent import concrete_component
+from providers.Virt_ConcreteJob import ConcreteJobProvider, MethodResultProvider
 from providers.Virt_ConsoleRedirectionService import ConsoleRedirectionServiceProvider
 from providers.Virt_ConsoleRedirectionServiceCapabilities import ConsoleRedirectionCapabilitiesProvider
 from providers.Virt_Device import DeviceProvider
@@ -21,18 +24,27 @@ from providers.Virt_ElementConformsToProfile import element_conforms_to_profile
 from providers.Virt_ElementSettingData import element_setting_data
 from providers.Virt_EnabledLogicalElementCapabilities import StateCapabilitiesProvider
 from providers.Virt_HostDevice import HostDeviceProvider
+from providers.Virt_HostedAccessPoint import hosted_access_point
 from providers.Virt_HostedDependency import hosted_dependency
 from providers.Virt_HostedResourcePool import hosted_resource_pool
 from providers.Virt_HostedService import hosted_service
 from providers.Virt_HostSystem import HostSystemProvider
 from providers.Virt_HostSystemDevice import host_system_device
+from providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
+from providers.Virt_OwningJobElement import owning_job_element
 from providers.Virt_RASD import ResourceSettingProvider
 from providers.Virt_ReferencedProfile import referenced_profile
 from providers.Virt_RegisteredProfile import RegisteredProfileProvider, profiles_of
 from providers.Virt_ResourceAllocationFromPool import resource_allocation_from_pool
+from providers.Virt_ResourcePoolConfigurationCapabilities import ResourcePoolConfigurationCapabilitiesProvider
+from providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationProvider
+from providers.Virt_SAPAvailableForElement import sap_available_for_element
+from providers.Virt_ServiceAccessBySAP import service_access_by_sap
+from providers.Virt_ServiceAffectsElement import console_redirection
 from providers.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
 from providers.Virt_SettingsDefineState import settings_define_state
 from providers.Virt_StorageVolume import StorageVolumeProvider
+from providers.Virt_StorageVolumeRASD import VolumeSettingProvider
 from providers.Virt_SwitchService import SwitchServiceProvider
 from providers.Virt_SystemDevice import system_device
 from providers.Virt_VirtualSystemSnapshotService import SnapshotServiceProvider
@@ -57,6 +69,7 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     DevicePoolProvider,
     HostDeviceProvider,
     StorageVolumeProvider,
+    VolumeSettingProvider,
     AllocationCapabilitiesProvider,
     TemplateProvider,
     StateCapabilitiesProvider,
@@ -68,6 +81,11 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     ConsoleRedirectionServiceProvider,
     ConsoleRedirectionCapabilitiesProvider,
     SwitchServiceProvider,
+    ResourcePoolConfigurationProvider,
+    ResourcePoolConfigurationCapabilitiesProvider,
+    ConcreteJobProvider,
+    MethodResultProvider,
+    KVMRedirectionSAPProvider,
 )
 ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     hosted_dependency,
@@ -86,6 +104,13 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     service_capabilities,
     state_capabilities,
     hosted_service,
+    owning_job_element,
+    affected_job_element,
+    associated_job_method_result,
+    hosted_access_point,
+    service_access_by_sap,
+    sap_available_for_element,
+    console_redirection,
 )
 
 

@@ -33,12 +33,12 @@ class AllocationCapabilitiesProvider(ElementProvider):
 
 
 class TemplateProvider(ElementProvider):
-    """Serves the settings for new networks, storage pools and volumes, of which there are templates only.
+    """Serves the settings for new networks and storage pools, of which there are templates only.
 
-    The templates of the classes of guests' settings are served together with those settings.
+    The templates of the classes of which there are others are served together with those.
     """
 
-    types: ClassVar = tuple(TEMPLATE_TYPES[kind] for kind in ("NetPool", "DiskPool", "StorageVolume"))
+    types: ClassVar = tuple(TEMPLATE_TYPES[kind] for kind in ("NetPool", "DiskPool"))
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         instance_id = main_key(keys, "InstanceID", "Missing InstanceID")

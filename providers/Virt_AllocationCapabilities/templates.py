@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -12,6 +11,7 @@ from platforms.base import Feature, Platform
 from providers.deviceids import Kind
 from providers.hostmemory import host_memory
 from providers.site import Site
+from providers.subnets import free_subnet
 from providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES, Sample, Template
 from providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, available, pools_of
 from providers.Virt_StorageVolume import volumes_of
@@ -42,9 +42,6 @@ _MAKES_VOLUMES = _GROWING | {"disk", "logical", "rbd", "sheepdog", "zfs"}
 
 _FORWARD_MODES = {"none": 0, "nat": 1, "route": 2}
 _USUAL_FORWARD = "nat"
-_SUBNETS = "192.168.0.0/16"
-_USUAL_SUBNET = 122
-"""libvirt's default network is 192.168.122.0/24; the search for a free one begins there."""
 
 Found = Iterator[tuple[str, Sample, str, dict[str, Any]]]
 """Kind of setting, what the values mean, what tells it from others, the values."""
@@ -144,7 +141,7 @@ def _networks(pool: DevicePool) -> Found:
 
 def _new_networks(pool: DevicePool) -> Found:
     """A network for each way of forwarding, with addresses that no other network of the host has."""
-    subnet = _free_subnet(pool)
+    subnet = free_subnet(pool.hypervisor)
     addresses: dict[str, Any] = {}
     if subnet is not None:
         host, first = islice(subnet.hosts(), 2)
@@ -157,24 +154,6 @@ def _new_networks(pool: DevicePool) -> Found:
     yield "NetPool", DEFAULT, "", {"ForwardMode": _FORWARD_MODES[_USUAL_FORWARD], **addresses}
     for mode, code in _FORWARD_MODES.items():
         yield "NetPool", POINT, mode, {"ForwardMode": code, **addresses}
-
-
-def _free_subnet(pool: DevicePool) -> ipaddress.IPv4Network | None:
-    taken = list(_subnets(pool))
-    candidates = list(ipaddress.IPv4Network(_SUBNETS).subnets(new_prefix=24))
-    ordered = candidates[_USUAL_SUBNET:] + candidates[:_USUAL_SUBNET]
-    return next((subnet for subnet in ordered if not any(subnet.overlaps(other) for other in taken)), None)
-
-
-def _subnets(pool: DevicePool) -> Iterator[ipaddress.IPv4Network]:
-    """The IPv4 networks of the virtual networks of a host."""
-    for record in pool.hypervisor.inventory.networks():
-        for ip in record.config.ips if record.config is not None else ():
-            mask = ip.netmask if ip.prefix is None else ip.prefix
-            try:
-                yield ipaddress.IPv4Network(f"{ip.address}/{mask or 32}", strict=False)
-            except ValueError:
-                continue
 
 
 def _disks(pool: DevicePool) -> Found:

@@ -1,0 +1,66 @@
+"""<prefix>_AffectedJobElement: an element, and the jobs that act upon it (CIM_AffectedJobElement; DSP1103)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from providers.associations import Relation, Role
+from providers.base import Element
+from providers.interface import InstancePath
+from providers.references import same_element
+from providers.site import Site
+from providers.Virt_ComputerSystem import ComputerSystem
+from providers.Virt_ConcreteJob import ConcreteJob
+from providers.Virt_ConcreteJob.relation import JobRelation, element_of, jobs_on
+from providers.Virt_DevicePool import POOL_TYPES
+from providers.Virt_RASD import SETTING_TYPES
+from providers.Virt_StorageVolume import StorageVolume
+from providers.Virt_StorageVolumeRASD import VolumeSetting
+from providers.Virt_VSSD import VirtualSystemSettingData
+
+__all__ = ["affected_job_element"]
+
+
+def affected_job_element(site: Site) -> Relation:
+    """The association."""
+
+    def jobs(element: Element) -> Iterable[ConcreteJob]:
+        return (job for job, path in jobs_on(site, element) if _effects(job, path))
+
+    def elements(job: ConcreteJob) -> Iterable[Element]:
+        found = (element_of(site, affected.element) for affected in job.record.affected)
+        return {(each.class_name, each.identity): each for each in found if each is not None}.values()
+
+    def effects(element: Element, job: ConcreteJob) -> Mapping[str, Any]:
+        return {"ElementEffects": _effects(job, InstancePath(element.class_name, element.keys()))}
+
+    types: tuple[type[Element], ...] = (
+        ComputerSystem,
+        VirtualSystemSettingData,
+        *SETTING_TYPES,
+        *POOL_TYPES,
+        StorageVolume,
+        VolumeSetting,
+    )
+    return JobRelation(
+        site,
+        "AffectedJobElement",
+        Role("AffectedElement", types),
+        "AffectingElement",
+        to_right=jobs,
+        to_left=elements,
+        properties=effects,
+    )
+
+
+def _effects(job: ConcreteJob, path: InstancePath) -> list[int]:
+    """What a job does to an element; nothing where it does not act upon it."""
+    return sorted(
+        {
+            effect
+            for affected in job.record.affected
+            if same_element(affected.element, path)
+            for effect in affected.effects
+        }
+    )
