@@ -208,7 +208,11 @@ SUBSCRIPTION = "cim_indicationsubscription"
 
 
 def server_capabilities(
-    catalog: Catalog, operations: Iterable[str], authenticator: Authenticator, pull: PullLimits | None = None
+    catalog: Catalog,
+    operations: Iterable[str],
+    authenticator: Authenticator,
+    pull: PullLimits | None = None,
+    certificates: bool = False,
 ) -> ServerCapabilities:
     """The capabilities of a server.
 
@@ -217,6 +221,7 @@ def server_capabilities(
         operations: the intrinsic operations that are implemented.
         authenticator: tells who asks.
         pull: limits of the pulled enumerations, where these are implemented.
+        certificates: whether client certificates stand for users.
     """
     providers = [provider for group in catalog.namespaces.values() for provider in group]
     allowed = {
@@ -225,19 +230,23 @@ def server_capabilities(
         if any(getattr(type(provider), method) is not getattr(InstanceProvider, method) for provider in providers)
     }
     served = {class_name.lower() for provider in providers for class_name in provider.class_names}
-    mechanism, description = _mechanism(authenticator)
+    mechanisms = _mechanisms(authenticator, certificates)
     return ServerCapabilities(
         operations=frozenset(name for name in operations if name not in _CHANGES or name in allowed),
         indications=SUBSCRIPTION in served,
-        authentication=(mechanism,),
-        authentication_descriptions=(description,),
+        authentication=tuple(mechanism for mechanism, _ in mechanisms),
+        authentication_descriptions=tuple(description for _, description in mechanisms),
         pull=pull,
     )
 
 
-def _mechanism(authenticator: Authenticator) -> tuple[Authentication, str]:
+def _mechanisms(authenticator: Authenticator, certificates: bool) -> list[tuple[Authentication, str]]:
+    """The ways to authenticate, each with a description where its value does not say all."""
+    found = []
     if isinstance(authenticator, NoAuthentication):
-        return Authentication.NONE, ""
-    if isinstance(authenticator, BasicAuthenticator):
-        return Authentication.BASIC, ""
-    return Authentication.OTHER, type(authenticator).__name__
+        found.append((Authentication.NONE, ""))
+    elif isinstance(authenticator, BasicAuthenticator):
+        found.append((Authentication.BASIC, ""))
+    if certificates:
+        found.append((Authentication.OTHER, "TLS client certificate"))
+    return found or [(Authentication.OTHER, "Outside of HTTP")]

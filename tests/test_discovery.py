@@ -384,18 +384,25 @@ def test_every_operation_has_its_number() -> None:
     assert unknown <= {"GetProperty", "SetProperty", "ExecQuery"}
 
 
-class Tickets(Authenticator):
-    """A mechanism that the DMTF has no value for."""
+class Nobody(Authenticator):
+    """Takes no password."""
 
-    async def authenticate(self, authorization: str | None) -> str | None:
+    async def authenticate(self, authorization: str | None, origin: str = "") -> None:
         return None
 
 
 def test_authentication_is_named(tmp_path: Path) -> None:
     basic = BasicAuthenticator(PasswordFile(tmp_path / "password"))
     assert server_capabilities(catalog(), (), basic).authentication == (Authentication.BASIC,)
-    other = server_capabilities(catalog(), (), Tickets())
-    assert (other.authentication, other.authentication_descriptions) == ((Authentication.OTHER,), ("Tickets",))
+    both = server_capabilities(catalog(), (), basic, certificates=True)
+    assert both.authentication == (Authentication.BASIC, Authentication.OTHER)
+    assert both.authentication_descriptions == ("", "TLS client certificate")
+    alone = server_capabilities(catalog(), (), Nobody(), certificates=True)
+    assert (alone.authentication, alone.authentication_descriptions) == (
+        (Authentication.OTHER,),
+        ("TLS client certificate",),
+    )
+    assert server_capabilities(catalog(), (), Nobody()).authentication == (Authentication.OTHER,)
 
 
 def test_dns_sd(serve: Callable[..., Server]) -> None:
