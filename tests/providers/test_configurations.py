@@ -123,7 +123,8 @@ def test_guests_whose_names_look_like_a_configuration(other: str, identifiers: l
     assert "KVM:g/defined" in site.identifiers(VSSD)
     host.put(domain_xml(other, "<filesystem><target dir='defined/mem'/></filesystem>" + DISK.format("vda")))
     assert sorted(site.identifiers(VSSD)) == identifiers
-    settings = [each for each in site.everything() if "ResourceAllocation" in each.class_name or each.class_name == VSSD]
+    everything = site.everything()
+    settings = [each for each in everything if "ResourceAllocation" in each.class_name or each.class_name == VSSD]
     assert len({each.identity for each in settings}) == len(settings)
     for each in settings:
         assert site.get(each.class_name, **each.keys()) is each

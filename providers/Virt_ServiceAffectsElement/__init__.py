@@ -1,0 +1,47 @@
+"""<prefix>_ServiceAffectsElement: what a service acts upon (CIM_ServiceAffectsElement; DSP1042, DSP1076)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from providers.associations import Relation, Role
+from providers.base import Element
+from providers.site import Site
+from providers.Virt_ComputerSystem import ComputerSystem, system_of
+from providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
+from providers.Virt_Device import DEVICE_TYPES, GuestDevice, devices_of
+from providers.Virt_HostSystem import guests_on, host_of
+
+__all__ = ["console_redirection"]
+
+_OTHER = 1
+_REDIRECTED = tuple(
+    device for device in DEVICE_TYPES if device.base in ("DisplayController", "PointingDevice", "Controller")
+)
+
+
+def console_redirection(site: Site) -> Relation:
+    """The association of guests, and of the devices that make a console, with the console service."""
+
+    def services(element: ComputerSystem | GuestDevice) -> Iterable[ConsoleRedirectionService]:
+        return (ConsoleRedirectionService(site, host_of(element.guest)),)
+
+    def elements(service: ConsoleRedirectionService) -> Iterable[Element]:
+        for guest in guests_on(site, service.host):
+            yield system_of(guest)
+            for kind in _REDIRECTED:
+                yield from devices_of(guest, kind)
+
+    def effects(_element: Element, _service: Element) -> Mapping[str, Any]:
+        return {"ElementEffects": (_OTHER,), "OtherElementEffectsDescriptions": ("Console redirection",)}
+
+    return Relation(
+        site,
+        "ServiceAffectsElement",
+        Role("AffectedElement", (ComputerSystem, *_REDIRECTED)),
+        Role("AffectingElement", (ConsoleRedirectionService,)),
+        to_right=services,
+        to_left=elements,
+        properties=effects,
+    )
