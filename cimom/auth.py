@@ -1,7 +1,8 @@
-"""Who asks: HTTP Basic authentication (RFC 7617) against password files.
+"""Who asks: HTTP Basic authentication (RFC 7617) against password files and PAM.
 
-Verifying a password is slow on purpose (bcrypt takes a quarter of a second), so what was verified is remembered for a
-while; failures are answered late.  Neither holds up other clients.
+Verifying a password is slow on purpose (bcrypt takes a quarter of a second, PAM may ask a directory), so what was
+verified is remembered for a while, and several requests with the same credentials are verified once; failures are
+answered late, and the later the more of them come from one address.  None of this holds up other clients.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ import logging
 import secrets
 import time
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 from passlib.apache import HtpasswdFile
+
+from cimom import audit
+from cimom.principals import NOBODY, Mechanism, Principal, system_groups
+from cimom.workers import WorkerPool
 
 __all__ = [
     "AuthenticationBusy",
@@ -26,6 +32,8 @@ __all__ = [
     "BasicAuthenticator",
     "Htpasswd",
     "NoAuthentication",
+    "NoPasswords",
+    "Pam",
     "PasswordFile",
     "Verifier",
 ]
@@ -37,6 +45,18 @@ MAX_REMEMBERED = 1024
 
 STAT_INTERVAL = 1.0
 """Seconds between two looks at whether the password file has changed."""
+
+MAX_ORIGINS = 4096
+"""Addresses whose failures are counted; the one that failed longest ago is forgotten first."""
+
+FORGIVEN_AFTER = 300.0
+"""Seconds after its last failure for which an address is answered later."""
+
+LONGEST_DELAY = 16.0
+"""Seconds that a refusal waits at most."""
+
+PENDING_OF_ORIGIN = 8
+"""Verifications and refusals of one address under way; beyond it this address is turned away, and no other."""
 
 
 class AuthenticationBusy(Exception):
@@ -53,10 +73,17 @@ class Authenticator(ABC):
     challenge: str = 'Basic realm="virtcim"'
 
     @abstractmethod
-    async def authenticate(self, authorization: str | None) -> str | None:
-        """The user that the Authorization header proves, or None.  Raises AuthenticationBusy under attack."""
+    async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
+        """The user that the Authorization header proves, or None.
 
-    def remembered(self, authorization: str | None) -> str | None:
+        Parameters:
+            origin: the address that the request comes from.
+
+        Raises:
+            AuthenticationBusy: under attack.
+        """
+
+    def remembered(self, authorization: str | None) -> Principal | None:
         """The user, when no waiting is needed to tell; else None, and `authenticate` decides."""
         return None
 
@@ -68,15 +95,28 @@ class Authenticator(ABC):
 class NoAuthentication(Authenticator):
     """Everybody may; for loopback addresses only."""
 
-    async def authenticate(self, authorization: str | None) -> str | None:
-        return ""
+    async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
+        return NOBODY
 
-    def remembered(self, authorization: str | None) -> str | None:
-        return ""
+    def remembered(self, authorization: str | None) -> Principal | None:
+        return NOBODY
+
+
+class NoPasswords(Authenticator):
+    """No password is good: for client certificates and the Unix socket alone."""
+
+    async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
+        return None
 
 
 class Verifier(ABC):
-    """Knows passwords."""
+    """Knows passwords.
+
+    Attributes:
+        mechanism: what it goes by in roles and in the audit log.
+    """
+
+    mechanism: Mechanism = Mechanism.PASSWORD
 
     @abstractmethod
     def verify(self, user: str, password: str) -> bool:
@@ -86,6 +126,18 @@ class Verifier(ABC):
     def stamp(self) -> object:
         """Changes when what was verified before may no longer hold."""
 
+    def groups(self, user: str) -> frozenset[str]:
+        """The groups of the system that a user is in.  May take long; called in a worker thread."""
+        return frozenset()
+
+
+def _stamp(path: Path) -> object:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
 
 class _File(Verifier):
     """A password file that is read again when it changes."""
@@ -94,11 +146,7 @@ class _File(Verifier):
         self.path = path
 
     def stamp(self) -> object:
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        return _stamp(self.path)
 
 
 class PasswordFile(_File):
@@ -120,6 +168,8 @@ class PasswordFile(_File):
 
 class Htpasswd(_File):
     """A file of Apache's htpasswd: bcrypt, SHA-256 and SHA-512 crypt, apr1 and what else passlib knows."""
+
+    mechanism = Mechanism.HTPASSWD
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -146,82 +196,164 @@ class Htpasswd(_File):
         return bool(known)
 
 
+class Pam(Verifier):
+    """The users of the system, by PAM: authentication and account management, with no session.
+
+    Parameters:
+        service: the name of the file in /etc/pam.d.
+
+    Raises:
+        OSError: the PAM library is missing.
+    """
+
+    mechanism = Mechanism.PAM
+
+    ACCOUNTS = (Path("/etc/passwd"), Path("/etc/shadow"), Path("/etc/group"))
+    """A change of these ends what is remembered: a password that was changed, an account that was locked."""
+
+    def __init__(self, service: str = "virtcim") -> None:
+        import pam  # here, since it loads libpam, which other ways of authentication do not need
+
+        self.service = service
+        self._authenticator = pam.PamAuthenticator
+        self._authenticator()
+
+    def verify(self, user: str, password: str) -> bool:
+        if not user or not password:
+            # Not even where PAM would let somebody in without a password.
+            return False
+        conversation = self._authenticator()
+        try:
+            good = conversation.authenticate(user, password, service=self.service, resetcreds=False)
+        except (ValueError, OSError) as exc:
+            log.error("PAM service %s: %s", self.service, exc)
+            return False
+        if not good:
+            log.info("PAM service %s refuses %r: %s", self.service, user, conversation.reason)
+        return bool(good)
+
+    def groups(self, user: str) -> frozenset[str]:
+        return system_groups(user)
+
+    def stamp(self) -> object:
+        return [_stamp(path) for path in (*self.ACCOUNTS, Path("/etc/pam.d") / self.service)]
+
+
 class BasicAuthenticator(Authenticator):
     """HTTP Basic.
 
     Parameters:
-        verifier: knows the passwords.
+        verifiers: know the passwords; asked one after the other.
         lifetime: seconds for which verified credentials are remembered.
-        delay: seconds before a failure is answered.
+        delay: seconds before the first failure of an address is answered; each further one waits twice as long.
         max_pending: failures and verifications under way; beyond it clients are turned away.
         threads: verifications at one time.
     """
 
     def __init__(
-        self, verifier: Verifier, lifetime: float = 300.0, delay: float = 1.0, max_pending: int = 64, threads: int = 2
+        self,
+        verifiers: Verifier | Sequence[Verifier],
+        lifetime: float = 300.0,
+        delay: float = 1.0,
+        max_pending: int = 64,
+        threads: int = 2,
     ) -> None:
-        self._verifier = verifier
+        self._verifiers = [verifiers] if isinstance(verifiers, Verifier) else list(verifiers)
         self._lifetime = lifetime
         self._delay = delay
         self._max_pending = max_pending
-        self._pending = 0
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="verify")
+        self._under_way: dict[bytes, asyncio.Task[Principal | None]] = {}
+        self._pending: dict[str, int] = {}
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._workers = WorkerPool(threads, "verify")
         self._secret = secrets.token_bytes(32)
-        self._remembered: dict[bytes, tuple[str, float]] = {}
-        self._stamp: object = verifier.stamp()
+        self._remembered: dict[bytes, tuple[Principal, float]] = {}
+        self._stamp = self._stamps()
         self._stamp_checked = 0.0
+
+    def _stamps(self) -> object:
+        return [each.stamp() for each in self._verifiers]
 
     def _digest(self, authorization: str) -> bytes:
         """What credentials are remembered by: nobody who sees the memory learns the password from it."""
         return hmac.digest(self._secret, authorization.encode("utf-8", "surrogateescape"), hashlib.sha256)
 
-    def remembered(self, authorization: str | None) -> str | None:
+    def remembered(self, authorization: str | None) -> Principal | None:
         if not authorization:
             return None
         now = time.monotonic()
         if now - self._stamp_checked > STAT_INTERVAL:
             self._stamp_checked = now
-            stamp = self._verifier.stamp()
+            stamp = self._stamps()
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._remembered.clear()
         found = self._remembered.get(self._digest(authorization))
         return found[0] if found is not None and found[1] > now else None
 
-    async def authenticate(self, authorization: str | None) -> str | None:
-        user = self.remembered(authorization)
-        if user is not None:
-            return user
+    async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
+        principal = self.remembered(authorization)
+        if principal is not None:
+            return principal
         credentials = _basic_credentials(authorization)
         if authorization is None or credentials is None:
             return None
-        if self._pending >= self._max_pending:
-            raise AuthenticationBusy
-        self._pending += 1
+        digest = self._digest(authorization)
+        task = self._under_way.get(digest)
+        if task is None:
+            pending = self._pending.get(origin, 0)
+            if len(self._under_way) >= self._max_pending or pending >= PENDING_OF_ORIGIN:
+                raise AuthenticationBusy
+            self._pending[origin] = pending + 1
+            task = asyncio.create_task(self._verify(digest, credentials, origin))
+            self._under_way[digest] = task
+        # A client that hangs up does not end what others may wait for too, nor its own delay.
+        return await asyncio.shield(task)
+
+    async def _verify(self, digest: bytes, credentials: tuple[str, str], origin: str) -> Principal | None:
         try:
             stamp = self._stamp
-            verified = await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._verifier.verify, *credentials
-            )
-            if not verified:
+            principal = await self._workers.run(lambda: self._ask(*credentials))
+            if principal is None:
                 log.warning("Authentication of %r failed", credentials[0])
-                await asyncio.sleep(self._delay)
-                return None
+                audit.record_refused_login(credentials[0], origin)
+                await asyncio.sleep(self._failed(origin))
+            elif stamp == self._stamp:
+                self._remember(digest, principal)
+            return principal
         finally:
-            self._pending -= 1
-        if stamp == self._stamp:
-            self._remember(self._digest(authorization), credentials[0])
-        return credentials[0]
+            self._under_way.pop(digest, None)
+            self._pending[origin] -= 1
+            if not self._pending[origin]:
+                del self._pending[origin]
 
-    def _remember(self, digest: bytes, user: str) -> None:
+    def _ask(self, user: str, password: str) -> Principal | None:
+        for each in self._verifiers:
+            if each.verify(user, password):
+                return Principal(user, each.mechanism, each.groups(user))
+        return None
+
+    def _failed(self, origin: str) -> float:
+        """Count a failure, and tell for how many seconds its answer waits."""
+        now = time.monotonic()
+        count, last = self._failures.pop(origin, (0, now))
+        count = 1 if now - last > FORGIVEN_AFTER else count + 1
+        self._failures[origin] = count, now
+        if len(self._failures) > MAX_ORIGINS:
+            self._failures.popitem(last=False)
+        return min(self._delay * 2.0 ** min(count - 1, 16), max(LONGEST_DELAY, self._delay))
+
+    def _remember(self, digest: bytes, principal: Principal) -> None:
         now = time.monotonic()
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered = {key: value for key, value in self._remembered.items() if value[1] > now}
         if len(self._remembered) < MAX_REMEMBERED:
-            self._remembered[digest] = user, now + self._lifetime
+            self._remembered[digest] = principal, now + self._lifetime
 
     async def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for task in list(self._under_way.values()):
+            task.cancel()
+        self._workers.close()
 
 
 def _basic_credentials(authorization: str | None) -> tuple[str, str] | None:

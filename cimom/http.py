@@ -23,10 +23,13 @@ from cimom.cimxml.decode import Request, RequestFault, decode_request
 from cimom.headers import check_against_body, check_request_headers
 from cimom.metrics import Metrics, operation_label
 from cimom.operations import NO_QUIRKS, SFCC, WBEMCLI, Answer, Operations, Quirks
+from cimom.peers import Client, Peers
+from cimom.principals import Principal
 from cimom.query import Language
 from cimom.requestid import next_request_id, request_id
 from cimom.settings import ServerSettings
 from cimom.statistics import OperationStatistics
+from cimom.tls import CertificateUser
 from cimom.workers import WorkerPool
 
 __all__ = ["CIMHandler", "HTTPServer"]
@@ -56,7 +59,10 @@ INLINE_BODY = 64 * 1024
 class _Protocol(web.RequestHandler):
     """aiohttp's protocol, with its own error pages replaced: no trace back, and 501 for an unknown method."""
 
+    client = Client()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.client = Client.of(transport)
         super().connection_made(transport)
         manager = self._manager
         if isinstance(manager, HTTPServer) and len(manager.connections) > manager.max_connections:
@@ -100,6 +106,12 @@ class HTTPServer(web.Server):
         self.max_connections = max_connections
         self._options = options
 
+    def forget_certificates(self) -> None:
+        """Close the connections whose clients showed a certificate, which may not be good any more."""
+        for connection in self.connections:
+            if isinstance(connection, _Protocol) and connection.client.certificate:
+                connection.close()
+
     def __call__(self) -> web.RequestHandler:
         return _Protocol(self, loop=self._loop, **self._options)
 
@@ -110,9 +122,10 @@ class CIMHandler:
     Parameters:
         operations: carries out the operations.
         settings: limits.
-        authenticator: tells who asks.
+        authenticator: tells who asks, by the Authorization header.
         functional_groups: for OPTIONS, by the names of DSP0200.
         statistics: of the operations; by default nothing is gathered.
+        certificate_users: which client certificate stands for which user.
     """
 
     def __init__(
@@ -122,10 +135,12 @@ class CIMHandler:
         authenticator: Authenticator,
         functional_groups: Sequence[str] = (),
         statistics: OperationStatistics | None = None,
+        certificate_users: Sequence[CertificateUser] = (),
     ) -> None:
         self._operations = operations
         self._settings = settings
         self._authenticator = authenticator
+        self._peers = Peers(certificate_users)
         self._statistics = statistics or OperationStatistics(())
         self._readers = WorkerPool(settings.read_threads, "read")
         self._changers = WorkerPool(settings.method_threads, "method")
@@ -147,6 +162,7 @@ class CIMHandler:
         """Give up the worker threads; what they still do is not waited for."""
         self._readers.close()
         self._changers.close()
+        self._peers.close()
 
     async def wait_until_idle(self, seconds: float) -> None:
         """Wait until no request is being answered, but no longer than `seconds`."""
@@ -190,12 +206,12 @@ class CIMHandler:
         else:
             decoded = await self._in_thread(self._readers, partial(decode_request, body, self._settings.max_elements))
         check_against_body(request.headers, decoded)
-        answer = await self._answer(decoded, principal, _quirks(request, decoded))
+        answer = await self._answer(decoded, principal, _quirks(request, decoded), _client(request).origin)
         if self._statistics.gathering:
             seconds = time.monotonic() - started
             size = sum(map(len, answer.pieces))
             self._statistics.record(decoded.operation, decoded.extrinsic, seconds, len(body), size)
-        self._note(decoded, principal, answer, time.monotonic() - started)
+        self._note(decoded, principal.name, answer, time.monotonic() - started)
         return await self._send(request, answer, started)
 
     def _note(self, decoded: Request, principal: str, answer: Answer, seconds: float) -> None:
@@ -236,12 +252,19 @@ class CIMHandler:
             body=self.metrics.exposition(), headers={"Server": SERVER, "Content-Type": self.metrics.content_type}
         )
 
-    async def _principal(self, request: web.BaseRequest) -> str:
+    async def _principal(self, request: web.BaseRequest) -> Principal:
+        """Who asks: the user of the process behind a Unix socket, else of the Authorization header, else of the
+        certificate."""
+        client = _client(request)
+        if client.uid is not None:
+            return await self._peers.local(client.uid)
         authorization = request.headers.get("Authorization")
         principal = self._authenticator.remembered(authorization)
+        if principal is None and authorization is None and client.certificate:
+            principal = self._peers.by_certificate(client.certificate)
         if principal is None:
             try:
-                principal = await self._authenticator.authenticate(authorization)
+                principal = await self._authenticator.authenticate(authorization, client.address)
             except AuthenticationBusy:
                 raise _busy() from None
         if principal is None:
@@ -276,12 +299,12 @@ class CIMHandler:
             raise RequestFault(400, None, f"The request did not arrive whole: {exc}") from None
         return b"".join(parts)
 
-    async def _answer(self, decoded: Request, principal: str, quirks: Quirks) -> Answer:
+    async def _answer(self, decoded: Request, principal: Principal, quirks: Quirks, origin: str) -> Answer:
         operations = self._operations
         if operations.is_quick(decoded):
-            return operations.execute(decoded, principal, quirks)
+            return operations.execute(decoded, principal, quirks, origin)
         pool = self._changers if operations.is_change(decoded) else self._readers
-        return await self._in_thread(pool, partial(operations.execute, decoded, principal, quirks))
+        return await self._in_thread(pool, partial(operations.execute, decoded, principal, quirks, origin))
 
     async def _in_thread(self, pool: WorkerPool, work: Callable[[], Result]) -> Result:
         if self._waiting >= self._settings.max_waiting:
@@ -326,6 +349,10 @@ class CIMHandler:
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError("The client does not read") from None
+
+
+def _client(request: web.BaseRequest) -> Client:
+    return request.protocol.client if isinstance(request.protocol, _Protocol) else Client()
 
 
 def _quirks(request: web.BaseRequest, decoded: Request) -> Quirks:

@@ -10,9 +10,12 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from cimom import audit
+from cimom.access import Access, Role, RoleSettings
 from cimom.associations import AssociationProvider, ClassLevel
 from cimom.cimxml.decode import RawInstance, RawNamedInstance, RawPath, Request
 from cimom.cimxml.encode import ClassOptions, qualifier_declaration
@@ -33,6 +36,7 @@ from cimom.intrinsics import (
     invalid_parameter,
 )
 from cimom.namespaces import Namespace, Namespaces
+from cimom.principals import NOBODY, Principal
 from cimom.pulloperations import PullOperations
 from cimom.reading import Reader
 from cimom.requestid import request_id
@@ -68,9 +72,13 @@ class Operations:
         catalog: which provider serves which class where.
         classes: the class store.
         settings: host name and limits.
+        access: decides who may do what; without it, by the roles that `RoleSettings` begins with.
     """
 
-    def __init__(self, catalog: Catalog, classes: ClassStore, settings: ServerSettings) -> None:
+    def __init__(
+        self, catalog: Catalog, classes: ClassStore, settings: ServerSettings, access: Access | None = None
+    ) -> None:
+        self._access = access or Access(RoleSettings(), {}, classes.ancestors)
         self.namespaces = Namespaces(catalog, classes, settings)
         self._classes = classes
         self._class_level = ClassLevel(classes)
@@ -105,12 +113,15 @@ class Operations:
         operation = INTRINSICS.get(request.operation.lower())
         return request.extrinsic or (operation is not None and operation.change)
 
-    def execute(self, request: Request, principal: str = "", quirks: Quirks = NO_QUIRKS) -> Answer:
-        """Carry out one operation; errors become ERROR elements.
+    def execute(
+        self, request: Request, principal: Principal = NOBODY, quirks: Quirks = NO_QUIRKS, origin: str = ""
+    ) -> Answer:
+        """Carry out one operation; errors become ERROR elements, and what changes something an audit line.
 
         Parameters:
             principal: the authenticated user.
             quirks: what the client cannot read.
+            origin: where the client is, for the audit log.
         """
         tag = "METHODRESPONSE" if request.extrinsic else "IMETHODRESPONSE"
         start = (
@@ -120,7 +131,11 @@ class Operations:
         end = f"</{tag}></SIMPLERSP></MESSAGE></CIM>"
         status, started = 0, time.monotonic()
         try:
-            pieces = list(self._result(request, principal, quirks))
+            needed = self._access.needed(request.operation, request.extrinsic, _applied_to(request))
+            change = audit.Change(request, principal, origin) if needed > Role.READ else None
+            with change or nullcontext():
+                self._access.require(principal, request.namespace, needed, request.operation)
+                pieces = list(self._result(request, principal, quirks, change))
         except CIMError as exc:
             status = int(exc.status)
             pieces = [self._errors.element(exc, not quirks.no_error_instances)]
@@ -131,11 +146,13 @@ class Operations:
             pieces = [self._errors.element(CIMError(Status.FAILED, text), not quirks.no_error_instances)]
         return Answer([start.encode(), *pieces, end.encode()], status, time.monotonic() - started)
 
-    def _result(self, request: Request, principal: str, quirks: Quirks) -> Iterable[bytes]:
+    def _result(
+        self, request: Request, principal: Principal, quirks: Quirks, change: audit.Change | None
+    ) -> Iterable[bytes]:
         namespace = self.namespaces[request.namespace]
-        context = RequestContext(namespace.name, principal, request_id.get())
+        context = RequestContext(namespace.name, principal.name, request_id.get())
         if request.extrinsic:
-            return self._invoke(request, namespace, context, quirks)
+            return self._invoke(request, namespace, context, quirks, change)
         operation = INTRINSICS.get(request.operation.lower())
         if operation is None:
             raise CIMError(Status.NOT_SUPPORTED, f"Operation {request.operation} is not supported")
@@ -417,7 +434,12 @@ class Operations:
     # Methods
 
     def _invoke(
-        self, request: Request, namespace: Namespace, context: RequestContext, quirks: Quirks
+        self,
+        request: Request,
+        namespace: Namespace,
+        context: RequestContext,
+        quirks: Quirks,
+        change: audit.Change | None,
     ) -> Iterable[bytes]:
         """An extrinsic method (5.4).
 
@@ -441,6 +463,8 @@ class Operations:
         parameters = self._typed.method_parameters(method, request.parameters)
         result = provider.invoke_method(declaration.name, keys, method.name, parameters, context)
         pieces = []
+        if change is not None:
+            change.return_value = result.return_value
         if result.return_value is not None:
             value = writer(method.return_type)(result.return_value)
             pieces.append(f'<RETURNVALUE PARAMTYPE="{method.return_type}"><VALUE>{value}</VALUE></RETURNVALUE>')
@@ -456,6 +480,18 @@ class Operations:
             except (ValueError, TypeError, KeyError) as exc:
                 log.error("Output parameter %s of %s.%s: %s", name, declaration.name, method.name, exc)
         return [piece.encode() for piece in pieces]
+
+
+def _applied_to(request: Request) -> Iterator[str]:
+    """The classes of all that a request names: the role that it needs is the highest that one of them needs."""
+    if request.target is not None:
+        yield request.target.class_name
+    elif not request.extrinsic:
+        for _, value in request.parameters:
+            if isinstance(value, RawNamedInstance):
+                yield value.path.class_name
+            elif isinstance(value, RawPath | RawInstance):
+                yield value.class_name
 
 
 def _default(declared: PropertyDeclaration) -> Any:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import ssl
+from collections.abc import Sequence
 
-from aiohttp import web
-
+from cimom.access import Access
 from cimom.auth import Authenticator
 from cimom.capabilities import server_capabilities
 from cimom.classes import ClassStore
 from cimom.http import CIMHandler, HTTPServer
+from cimom.listener import Endpoint, Listener, open_tcp
 from cimom.operations import INTRINSIC_OPERATIONS, Operations
 from cimom.pull import pull_limits
 from cimom.settings import ServerSettings
 from cimom.statistics import OperationStatistics
+from cimom.tls import TLSState
 from providers.interface import Catalog
 
 __all__ = ["Server"]
@@ -44,8 +44,13 @@ class Server:
         classes: the class store.
         settings: addresses and limits.
         authenticator: tells who asks.
-        tls: serves HTTPS when given.
+        tls: certificates, for the endpoints that speak HTTPS.
         statistics: of the operations; by default nothing is gathered.
+        access: decides who may do what.
+
+    Attributes:
+        endpoints: where it listens.
+        port: of the first endpoint.
     """
 
     def __init__(
@@ -54,19 +59,23 @@ class Server:
         classes: ClassStore,
         settings: ServerSettings,
         authenticator: Authenticator,
-        tls: ssl.SSLContext | None = None,
+        tls: TLSState | None = None,
         statistics: OperationStatistics | None = None,
+        access: Access | None = None,
     ) -> None:
-        self.operations = Operations(catalog, classes, settings)
+        self.operations = Operations(catalog, classes, settings, access)
         self._settings = settings
         self._authenticator = authenticator
         self._tls = tls
         capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
         groups = [group.name.replace("_", " ").title() for group in capabilities.functional_profiles]
-        self._handler = CIMHandler(self.operations, settings, authenticator, groups, statistics)
-        self._runner: web.ServerRunner | None = None
+        users = tls.users if tls is not None else ()
+        self._handler = CIMHandler(self.operations, settings, authenticator, groups, statistics, users)
+        self._http: HTTPServer | None = None
+        self._listeners: list[Listener] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._watch()
-        self._sweeper: asyncio.Task[None] | None = None
+        self.endpoints: Sequence[Endpoint] = ()
         self.port = settings.port
 
     def _watch(self) -> None:
@@ -75,20 +84,30 @@ class Server:
             self.operations.namespaces.cache,
             self.operations.enumerations,
         )
-        watch("connections", "Open connections", self._connections)
+        watch("connections", "Open connections", lambda: self.connections)
         watch("cache_bytes", "Memory of encoded instances", lambda: cache.size)
         watch("cache_entries", "Encoded instances", lambda: len(cache))
         watch("open_enumerations", "Enumerations that clients have not pulled to their end", lambda: len(enumerations))
         watch("held_instances", "Instances that wait in open enumerations", lambda: enumerations.held)
 
-    def _connections(self) -> int:
-        server = self._runner.server if self._runner is not None else None
-        return len(server.connections) if server is not None else 0
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return len(self._http.connections) if self._http is not None else 0
 
-    async def start(self) -> None:
-        """Listen.  `port` then tells the port.  Raises OSError when the address cannot be had."""
-        settings = self._settings
-        server = HTTPServer(
+    async def start(self, endpoints: Sequence[Endpoint] | None = None) -> None:
+        """Listen.
+
+        Parameters:
+            endpoints: where; without them, plain HTTP on `host` and `port` of the settings.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        settings, tls = self._settings, self._tls
+        self.endpoints = open_tcp(settings.host, settings.port) if endpoints is None else endpoints
+        self.port = self.endpoints[0].port if self.endpoints else 0
+        self._http = HTTPServer(
             self._handler,
             settings.max_connections,
             auto_decompress=False,
@@ -99,18 +118,31 @@ class Server:
             max_field_size=settings.max_header,
             read_bufsize=READ_BUFFER,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=CLOSE_TIMEOUT)
-        await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, settings.host, settings.port, ssl_context=self._tls, backlog=1024, reuse_address=True
-        )
-        await site.start()
-        listening = getattr(site._server, "sockets", ())
-        for each in listening:
-            if each.family in {socket.AF_INET, socket.AF_INET6}:
-                self.port = each.getsockname()[1]
-                break
-        self._sweeper = asyncio.create_task(self._sweep())
+        for endpoint in self.endpoints:
+            if endpoint.scheme == "https" and tls is None:
+                raise ValueError("HTTPS needs certificates")
+            context = (lambda: tls.context) if tls is not None and endpoint.scheme == "https" else None
+            listener = Listener(endpoint, self._http, context, settings.handshake_timeout, settings.max_handshakes)
+            self._listeners.append(listener)
+            listener.start()
+        self._tasks = [asyncio.create_task(self._sweep())]
+        if tls is not None:
+            self._tasks.append(asyncio.create_task(self._watch_certificates(tls)))
+
+    async def _watch_certificates(self, tls: TLSState) -> None:
+        while True:
+            await asyncio.sleep(tls.check_seconds)
+            self.reload_certificates(force=False)
+
+    def reload_certificates(self, force: bool = True) -> None:
+        """Use the certificates as the files have them now, from the next connection on.
+
+        Parameters:
+            force: even when the files look unchanged.
+        """
+        if self._tls is not None and self._tls.reload(force) and self._http is not None:
+            # An authority may be gone, or a certificate revoked.
+            self._http.forget_certificates()
 
     async def _sweep(self) -> None:
         while True:
@@ -121,16 +153,16 @@ class Server:
     async def stop(self) -> None:
         """Take no more requests, let answers in flight finish for `stop_timeout` seconds, and close."""
         self._handler.stop()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
-        if self._runner is not None:
-            for site in list(self._runner.sites):
-                await site.stop()
-            if self._runner.server is not None:
-                self._runner.server.pre_shutdown()
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+        for listener in self._listeners:
+            await listener.stop()
+        self._listeners = []
+        if self._http is not None:
+            self._http.pre_shutdown()
             await self._handler.wait_until_idle(self._settings.stop_timeout)
-            await self._runner.cleanup()
-            self._runner = None
+            await self._http.shutdown(CLOSE_TIMEOUT)
+            self._http = None
         self._handler.close()
         await self._authenticator.close()

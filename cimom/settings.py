@@ -25,6 +25,10 @@ class ServerSettings:
         idle_timeout: seconds that a connection may stay open without a request, and a request's header may take.
         body_timeout: seconds that a request body may take.
         send_timeout: seconds that a client may take to read 256 KiB of its answer; then it is cut off.
+        handshake_timeout: seconds that a TLS handshake may take.
+        max_handshakes: TLS handshakes at one time; beyond it the oldest is ended.
+        login_lifetime: seconds for which a verified password is remembered, so that PAM is not asked per request.
+        login_delay: seconds before a wrong password is refused; further ones from one address wait longer and longer.
         stop_timeout: seconds that answers in flight get when the server stops.
         read_threads: worker threads for enumerations and associations: they compute, so few are enough.
         method_threads: worker threads for methods and changes: they wait for the hypervisor.
@@ -56,6 +60,10 @@ class ServerSettings:
     idle_timeout: float = 60.0
     body_timeout: float = 60.0
     send_timeout: float = 60.0
+    handshake_timeout: float = 10.0
+    max_handshakes: int = 256
+    login_lifetime: float = 300.0
+    login_delay: float = 1.0
     stop_timeout: float = 1.5
     read_threads: int = 4
     method_threads: int = 16

@@ -1,8 +1,9 @@
 """Settings: one TOML file, overridden by the command line, checked against the dataclasses that use them.
 
 Each table of the file is a dataclass of the layer that it configures, so a setting is declared in one place, with its
-default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[providers]` is
-`providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`.
+default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` is
+`cimom.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is `providers.site.ProviderSettings`,
+`[inventory]` is `libhelper.settings.HypervisorSettings`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cimom.access import RoleSettings
 from cimom.settings import ServerSettings
+from cimom.tls import TLSSettings
 from libhelper.settings import HypervisorSettings
 from providers.site import ProviderSettings
 
-__all__ = ["ConfigError", "Settings", "load", "parse_listen"]
+__all__ = ["ConfigError", "Settings", "load", "parse_auth", "parse_listen"]
 
 DEFAULT_LISTEN = "127.0.0.1:5988"
 
@@ -39,20 +42,30 @@ class Settings:
 
     Attributes:
         uris: libvirt URIs to serve; empty: ask every platform which hypervisors answer here.
-        listen: `HOST:PORT`; IPv6 addresses in brackets; port 0 picks a free one.
+        listen: `HOST:PORT` for HTTP; IPv6 addresses in brackets; port 0 picks a free one; empty: no HTTP.
+        listen_https: `HOST:PORT` for HTTPS, usually with port 5989; empty: no HTTPS.
+        listen_unix: path of a Unix socket, where users are known by the credentials of their processes; empty: none.
         state_dir: where the credentials, the class cache and the database live; made with mode 0700.
-        auth: `password` (one user, made on first start), `htpasswd:FILE`, or `none` (loopback addresses only).
+        auth: how users are authenticated: `password` (one user, made on first start), `htpasswd:FILE`, `pam` or
+            `pam:SERVICE` (the users of the system), `certificate` (no passwords at all), several of them separated by
+            commas, or `none` (loopback addresses only).  Client certificates and the Unix socket work beside each.
+        audit_file: a file for the audit log, one JSON object per line; empty: with the other log lines only.
         log_level: of the log on stderr: DEBUG, INFO, WARNING or ERROR.
         startup_wait: seconds that start-up waits for hypervisors before it serves without them.
     """
 
     uris: tuple[str, ...] = ()
     listen: str = DEFAULT_LISTEN
+    listen_https: str = ""
+    listen_unix: str = ""
     state_dir: Path = field(default_factory=lambda: default_state_dir())
     auth: str = "password"
+    audit_file: str = ""
     log_level: str = "INFO"
     startup_wait: float = 10.0
     server: ServerSettings = field(default_factory=ServerSettings)
+    tls: TLSSettings = field(default_factory=TLSSettings)
+    roles: RoleSettings = field(default_factory=RoleSettings)
     providers: ProviderSettings = field(default_factory=ProviderSettings)
     inventory: HypervisorSettings = field(default_factory=HypervisorSettings)
 
@@ -91,13 +104,39 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
 
 def check(settings: Settings) -> None:
     """Refuse what contradicts itself or is not safe."""
-    host, _ = parse_listen(settings.listen)
-    if settings.auth == "none" and not is_loopback(host):
-        raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {host}")
-    if settings.auth not in ("none", "password") and not settings.auth.startswith("htpasswd:"):
-        raise ConfigError(f"auth: {settings.auth!r} is none of 'none', 'password', 'htpasswd:FILE'")
+    hosts = [parse_listen(each)[0] for each in (settings.listen, settings.listen_https) if each]
+    if not hosts and not settings.listen_unix and "LISTEN_FDS" not in os.environ:
+        raise ConfigError("listen: listen, listen_https and listen_unix are all empty")
+    if "none" in (mechanism for mechanism, _ in parse_auth(settings.auth)):
+        for host in hosts:
+            if not is_loopback(host):
+                raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {host}")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError(f"log_level: {settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+
+
+def parse_auth(text: str) -> list[tuple[str, str]]:
+    """Split the setting `auth` into mechanisms, each with its argument ("" without one).
+
+    Raises:
+        ConfigError: a mechanism is unknown or has the wrong argument, or they contradict each other.
+    """
+    found: list[tuple[str, str]] = []
+    for item in text.split(","):
+        mechanism, colon, argument = item.strip().partition(":")
+        if mechanism not in {"none", "password", "htpasswd", "pam", "certificate"} or (
+            (bool(colon) or mechanism == "htpasswd") and (not argument or mechanism not in {"htpasswd", "pam"})
+        ):
+            raise ConfigError(
+                f"auth: {item.strip()!r} is none of 'password', 'htpasswd:FILE', 'pam', 'pam:SERVICE', 'certificate', "
+                "'none'"
+            )
+        if mechanism == "pam" and "/" in argument:
+            raise ConfigError(f"auth: {item.strip()!r}: the name of a service has no slash")
+        found.append((mechanism, argument))
+    if len(found) > 1 and any(mechanism in {"none", "certificate"} for mechanism, _ in found):
+        raise ConfigError(f"auth: {text!r}: 'none' and 'certificate' stand alone")
+    return found
 
 
 def parse_listen(text: str) -> tuple[str, int]:

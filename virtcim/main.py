@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from virtcim import __version__
-from virtcim.config import DEFAULT_LISTEN, ConfigError, load
+from virtcim.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 
 __all__ = ["main"]
 
@@ -29,39 +30,105 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     parser = argparse.ArgumentParser(prog="virtcim", description="Serve libvirt's guests to CIM/WBEM clients.")
     parser.add_argument("--version", action="version", version=f"virtcim {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="run the server", description="Run the server until SIGTERM or SIGINT.")
-    serve.add_argument(
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
         "--uri",
         action="append",
         metavar="URI",
         help="a libvirt connection to serve; may be given again; default: every hypervisor that answers here",
     )
-    serve.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
-    serve.add_argument("--listen", metavar="HOST:PORT", help=f"default {DEFAULT_LISTEN}; port 0 picks a free one")
-    serve.add_argument("--state-dir", type=Path, metavar="DIR", help="credentials, class cache, database")
-    serve.add_argument(
+    common.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
+    common.add_argument("--listen", metavar="HOST:PORT", help=f"default {DEFAULT_LISTEN}; port 0 picks a free one")
+    common.add_argument("--state-dir", type=Path, metavar="DIR", help="credentials, class cache, database")
+    common.add_argument("--listen-https", metavar="HOST:PORT", help="serve HTTPS there too, usually with port 5989")
+    common.add_argument("--listen-unix", metavar="PATH", help="serve on a Unix socket too")
+    common.add_argument(
+        "--tls",
+        choices=["self-signed"],
+        help="make a self-signed certificate in the state directory, when there is none yet",
+    )
+    common.add_argument(
         "--auth",
-        metavar="none|htpasswd:FILE",
-        help="who may ask: anybody (on loopback addresses only), or the users of FILE; "
-        "default: one user, made on first start",
+        metavar="HOW",
+        help="who may ask: none (anybody, on loopback addresses only), htpasswd:FILE (the users of FILE), pam or "
+        "pam:SERVICE (the users of the system), certificate (whoever shows one), several separated by commas; "
+        "default: password (one user, made on first start)",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve", parents=[common], help="run the server", description="Run the server until SIGTERM or SIGINT."
     )
     serve.add_argument(
         "--example", action="store_true", help="print a wbemcli line, with the password, that lists the guests"
     )
     serve.set_defaults(run=run_serve)
+    check = commands.add_parser(
+        "check",
+        parents=[common],
+        help="tell what is wrong with this host's set-up",
+        description="Look at libvirt, permissions, certificates and addresses; the exit status is 1 when something "
+        "would keep the server from working.",
+    )
+    check.set_defaults(run=run_check)
+    certificate = commands.add_parser(
+        "certificate",
+        help="make a self-signed certificate",
+        description="Make a key and a certificate that signs itself, in place of those that are there.",
+    )
+    certificate.add_argument("--directory", type=Path, metavar="DIR", help="where to; default: the state directory")
+    certificate.add_argument(
+        "--name", action="append", metavar="NAME", help="host name or address of this server; may be given again"
+    )
+    certificate.add_argument("--days", type=int, default=365, help="for how long it is valid; default 365")
+    certificate.set_defaults(run=run_certificate)
     return parser
 
 
 def run_serve(arguments: argparse.Namespace) -> int:
     """`virtcim serve`."""
-    settings = load(
-        arguments.config,
-        {"uris": arguments.uri, "listen": arguments.listen, "state_dir": arguments.state_dir, "auth": arguments.auth},
-    )
+    settings = _settings(arguments)
     from virtcim.serve import serve  # here, so that `--help` and a wrong setting need no libvirt
 
     return serve(settings, arguments.example)
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """`virtcim check`."""
+    settings = _settings(arguments)
+    from virtcim.check import check_host
+
+    return check_host(settings)
+
+
+def run_certificate(arguments: argparse.Namespace) -> int:
+    """`virtcim certificate`."""
+    from virtcim.certificates import default_names, make_pair
+
+    directory = arguments.directory or default_state_dir()
+    try:
+        made = make_pair(directory, arguments.name or default_names(), arguments.days)
+    except (OSError, ValueError) as error:
+        print(f"virtcim: {error}", file=sys.stderr)
+        return 1
+    print(*made, sep="\n")
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    settings = load(
+        arguments.config,
+        {
+            "uris": arguments.uri,
+            "listen": arguments.listen,
+            "listen_https": arguments.listen_https,
+            "listen_unix": arguments.listen_unix,
+            "state_dir": arguments.state_dir,
+            "auth": arguments.auth,
+        },
+    )
+    if arguments.tls == "self-signed":
+        settings = dataclasses.replace(settings, tls=dataclasses.replace(settings.tls, self_signed=True))
+    return settings
 
 
 if __name__ == "__main__":

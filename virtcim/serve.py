@@ -20,15 +20,26 @@ from typing import Any, TypeVar
 import mof
 import schema
 from cimom import dnssd
-from cimom.auth import Authenticator, BasicAuthenticator, Htpasswd, NoAuthentication, PasswordFile
+from cimom.auth import (
+    Authenticator,
+    BasicAuthenticator,
+    Htpasswd,
+    NoAuthentication,
+    NoPasswords,
+    Pam,
+    PasswordFile,
+    Verifier,
+)
 from cimom.capabilities import server_capabilities
 from cimom.classes import ClassStore
 from cimom.discovery import ServerIdentity, with_discovery
+from cimom.listener import Endpoint, open_tcp, open_unix
 from cimom.mof import load_class_store
 from cimom.operations import INTRINSIC_OPERATIONS
 from cimom.pull import pull_limits
 from cimom.server import Server
 from cimom.statistics import OperationStatistics
+from cimom.tls import TLSState
 from libhelper.connections import scheme_driver
 from libhelper.detect import detect
 from libhelper.host import qualified_name
@@ -37,9 +48,12 @@ from platforms.base import Platform
 from platforms.registry import Registry, load_platforms
 from providers.site import Site
 from registration.catalog import build_catalog
-from virtcim import __version__
-from virtcim.config import ConfigError, Settings, parse_listen
+from virtcim import __version__, systemd
+from virtcim.auditfile import open_audit_log
+from virtcim.certificates import with_pair
+from virtcim.config import ConfigError, Settings, is_loopback, parse_auth, parse_listen
 from virtcim.credentials import first_password
+from virtcim.roles import make_access
 
 __all__ = ["serve"]
 
@@ -99,6 +113,7 @@ async def _run(settings: Settings, example: bool) -> int:
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         authenticator, login = _authentication(settings)
+        open_audit_log(settings.audit_file)
     except (OSError, ValueError) as error:
         raise ConfigError(str(error)) from error
     naming = _in_thread(lambda: _identity(settings))
@@ -110,34 +125,50 @@ async def _run(settings: Settings, example: bool) -> int:
         classes = await _in_thread(lambda: _classes(settings, registry))
         await _ready([hypervisor for _, hypervisor in members], settings.startup_wait)
         site = Site(members, registry, settings.providers)
-        host, port = parse_listen(settings.listen)
         identity = await naming
         catalog = build_catalog(site)
-        capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings.server))
         statistics = OperationStatistics(INTRINSIC_OPERATIONS)
+        try:
+            endpoints = _endpoints(settings)
+        except OSError as error:
+            log.error("%s", error.strerror or error)
+            return 1
+        try:
+            tls = _certificates(settings, endpoints)
+        except (OSError, ValueError) as error:
+            raise ConfigError(str(error)) from error
+        capabilities = server_capabilities(
+            catalog,
+            INTRINSIC_OPERATIONS,
+            authenticator,
+            pull_limits(settings.server),
+            certificates=tls is not None and bool(tls.users),
+        )
         server = Server(
             with_discovery(catalog, classes, identity, capabilities, statistics),
             classes,
-            dataclasses.replace(settings.server, host=host, port=port),
+            settings.server,
             authenticator,
-            statistics=statistics,
+            tls,
+            statistics,
+            make_access(settings.roles, classes),
         )
+        await server.start(endpoints)
         try:
-            await server.start()
-        except OSError as error:
-            log.error("cannot listen on %s: %s", settings.listen, error)
-            return 1
-        try:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload_certificates)
             # What is here now stays; without it, each full collection would walk it again.
             gc.collect()
             gc.freeze()
-            address = f"[{host}]" if ":" in host else host
-            if example:
-                print(_example(address, server.port, login, settings.providers.namespace), file=sys.stderr, flush=True)
-            print(f"virtcim: listening on http://{address}:{server.port}", flush=True)
-            async with _announcement(identity, host, server.port):
+            reachable = [each for each in endpoints if each.scheme != "unix"]
+            if example and reachable:
+                print(_example(reachable[0], login, settings.providers.namespace), file=sys.stderr, flush=True)
+            for url in dict.fromkeys(each.url for each in endpoints):
+                print(f"virtcim: listening on {url}", flush=True)
+            systemd.notify("READY=1")
+            async with _announcement(identity, reachable):
                 await asyncio.Event().wait()
         finally:
+            systemd.notify("STOPPING=1")
             await server.stop()
     finally:
         await _stop(hypervisor for _, hypervisor in members)
@@ -146,15 +177,60 @@ async def _run(settings: Settings, example: bool) -> int:
 
 def _authentication(settings: Settings) -> tuple[Authenticator, str]:
     """The authenticator, and what stands before the host in a URL that it lets through."""
-    if settings.auth == "none":
-        return NoAuthentication(), ""
-    if settings.auth == "password":
-        user, password = first_password(settings.state_dir)
-        return BasicAuthenticator(PasswordFile(settings.state_dir / "password")), f"{user}:{password}@"
-    file = Path(settings.auth.removeprefix("htpasswd:"))
-    verifier = Htpasswd(file)
-    verifier.load()
-    return BasicAuthenticator(verifier), "USER:PASSWORD@"
+    verifiers: list[Verifier] = []
+    login = "USER:PASSWORD@"
+    for mechanism, argument in parse_auth(settings.auth):
+        match mechanism:
+            case "none":
+                return NoAuthentication(), ""
+            case "certificate":
+                return NoPasswords(), ""
+            case "password":
+                user, password = first_password(settings.state_dir)
+                verifiers.append(PasswordFile(settings.state_dir / "password"))
+                login = f"{user}:{password}@"
+            case "htpasswd":
+                file = Htpasswd(Path(argument))
+                file.load()
+                verifiers.append(file)
+            case "pam":
+                verifiers.append(Pam(argument or "virtcim"))
+    limits = settings.server
+    return BasicAuthenticator(verifiers, limits.login_lifetime, limits.login_delay), login
+
+
+def _certificates(settings: Settings, endpoints: Sequence[Endpoint]) -> TLSState | None:
+    """The certificates, where something listens that needs them."""
+    if all(each.scheme != "https" for each in endpoints):
+        return None
+    return TLSState(with_pair(settings.tls, settings.state_dir))
+
+
+def _endpoints(settings: Settings) -> list[Endpoint]:
+    """What is listened on: what systemd hands over, and nothing else then; otherwise what the settings say.
+
+    Raises:
+        OSError: an address cannot be had; the text names it.
+    """
+    endpoints = systemd.inherited_endpoints()
+    if endpoints:
+        open_doors = [each.url for each in endpoints if each.scheme != "unix" and not is_loopback(each.bound_host)]
+        if settings.auth == "none" and open_doors:
+            raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {', '.join(open_doors)}")
+        return endpoints
+    try:
+        for scheme, listen in (("http", settings.listen), ("https", settings.listen_https)):
+            if listen:
+                where = listen
+                endpoints += open_tcp(*parse_listen(listen), scheme)
+        if settings.listen_unix:
+            where = settings.listen_unix
+            endpoints.append(open_unix(Path(settings.listen_unix)))
+    except OSError as error:
+        for each in endpoints:
+            each.socket.close()
+        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
+    return endpoints
 
 
 def _members(settings: Settings, registry: Registry) -> list[tuple[Platform, Hypervisor]]:
@@ -194,9 +270,12 @@ def _identity(settings: Settings) -> ServerIdentity:
     )
 
 
-def _announcement(identity: ServerIdentity, host: str, port: int) -> AbstractAsyncContextManager[None]:
+def _announcement(identity: ServerIdentity, reachable: Sequence[Endpoint]) -> AbstractAsyncContextManager[None]:
     """Announces the server, where that is wanted."""
-    return dnssd.announced("http", host, port, identity.system_name) if identity.dns_sd else nullcontext()
+    if not identity.dns_sd or not reachable:
+        return nullcontext()
+    chosen = reachable[-1]  # HTTPS, where there is both
+    return dnssd.announced(chosen.scheme, chosen.bound_host, chosen.port, identity.system_name)
 
 
 async def _ready(hypervisors: Sequence[Hypervisor], timeout: float) -> None:
@@ -213,9 +292,11 @@ async def _stop(hypervisors: Iterable[Hypervisor]) -> None:
         await asyncio.wait(stopping, timeout=HYPERVISOR_STOP)
 
 
-def _example(host: str, port: int, login: str, namespace: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
-    return f"wbemcli ein 'http://{login}{host}:{port}/{namespace}:Virt_ComputerSystem'"
+def _example(endpoint: Endpoint, login: str, namespace: str) -> str:
+    url = endpoint.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    url = url.replace("//", f"//{login}", 1)
+    unverified = "-noverify " if endpoint.scheme == "https" else ""
+    return f"wbemcli ein {unverified}'{url}/{namespace}:Virt_ComputerSystem'"
 
 
 def _in_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:

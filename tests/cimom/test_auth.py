@@ -15,10 +15,12 @@ import pywbem
 from passlib.apache import HtpasswdFile
 
 from cimom.auth import AuthenticationBusy, BasicAuthenticator, Htpasswd, NoAuthentication, PasswordFile, Verifier
+from cimom.principals import NOBODY, Mechanism, Principal
 from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
 
 NAMES = intrinsic("EnumerateClassNames")
+USER = Principal("u", Mechanism.PASSWORD)
 
 
 def basic(user: str, password: str) -> str:
@@ -112,11 +114,11 @@ def test_remembered_credentials_expire_and_follow_the_file(monkeypatch: pytest.M
     verifier = Counting()
 
     async def log_in() -> None:
-        assert await authenticator.authenticate(basic("u", "p")) == "u"
+        assert await authenticator.authenticate(basic("u", "p")) == USER
 
     async def story() -> None:
         await log_in()
-        assert authenticator.remembered(basic("u", "p")) == "u"
+        assert authenticator.remembered(basic("u", "p")) == USER
         assert authenticator.remembered(basic("u", "q")) is None
         now[0] += 301
         assert authenticator.remembered(basic("u", "p")) is None
@@ -167,7 +169,7 @@ def test_failures_are_late_and_bounded(caplog: pytest.LogCaptureFixture) -> None
             await authenticator.authenticate(basic("u", "p"))
         assert await asyncio.gather(*attempts) == [None] * 3
         assert 0.25 < time.monotonic() - started < 2
-        assert await authenticator.authenticate(basic("u", "p")) == "u"
+        assert await authenticator.authenticate(basic("u", "p")) == USER
         await authenticator.close()
 
     with caplog.at_level(logging.WARNING):
@@ -182,4 +184,4 @@ def test_overload_is_503(make_server: Callable[..., RunningServer]) -> None:
 
 
 def test_no_authentication() -> None:
-    assert asyncio.run(NoAuthentication().authenticate(None)) == ""
+    assert asyncio.run(NoAuthentication().authenticate(None)) == NOBODY

@@ -34,10 +34,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
 
 
 def connections(server: RunningServer) -> int:
-    runner = server.server._runner
-    assert runner is not None
-    assert runner.server is not None
-    return len(runner.server.connections)
+    return server.server.connections
 
 
 def fill(toy: Toy, count: int) -> None:
