@@ -38,6 +38,7 @@ from cimom.intrinsics import (
 from cimom.namespaces import Namespace, Namespaces
 from cimom.principals import NOBODY, Principal
 from cimom.pulloperations import PullOperations
+from cimom.query.paths import same_path
 from cimom.reading import Reader
 from cimom.requestid import request_id
 from cimom.selection import Selector
@@ -221,20 +222,23 @@ class Operations:
                 yield encoded
 
     def create_instance(self, call: Call) -> Iterable[bytes]:
-        """CreateInstance (5.3.2.6)."""
+        """CreateInstance (5.3.2.6): properties that the request does not hold have the defaults of the class."""
         raw: RawInstance = call["newinstance"]
         declaration = self._reader.declaration(raw.class_name)
         provider = call.namespace.provider(declaration.name)
         if provider is None:
             raise CIMError(Status.NOT_SUPPORTED, f"Instances of {declaration.name} cannot be created")
-        properties = self._typed.instance(raw, unknown=Status.INVALID_PARAMETER).properties
+        given = self._typed.instance(raw, unknown=Status.INVALID_PARAMETER).properties
+        defaults = {each.name: _default(each) for each in declaration.properties.values() if each.default is not None}
+        properties = {**defaults, **given}
         path = provider.create_instance(declaration.name, properties, call.context)
         return [call.namespace.encoder.instance_name(path.class_name, path.keys).encode()]
 
     def modify_instance(self, call: Call) -> Iterable[bytes]:
         """ModifyInstance (5.3.2.8): only the properties that the request holds change, restricted by PropertyList.
 
-        A property that PropertyList names and the instance does not hold is set to the default of the class.
+        A property that PropertyList names and the instance does not hold is set to the default of the class.  Keys
+        may be given, as they are.
         """
         named: RawNamedInstance = call["modifiedinstance"]
         path = self._typed.path(named.path)
@@ -242,6 +246,9 @@ class Operations:
         if named.instance.class_name.lower() != declaration.name.lower():
             raise invalid_parameter("The class of the instance is not that of its name")
         given = self._typed.instance(named.instance, unknown=Status.NO_SUCH_PROPERTY).properties
+        for name in declaration.keys:
+            if given.get(name) is not None and not _same_key(given[name], path.keys.get(name)):
+                raise invalid_parameter(f"{name} is a key of {declaration.name}: it cannot be changed")
         properties = {name: value for name, value in given.items() if name not in declaration.keys}
         wanted: frozenset[str] | None = call["propertylist"]
         if wanted is not None:
@@ -278,6 +285,8 @@ class Operations:
         declared = declaration.properties.get(call["propertyname"].lower())
         if declared is None:
             raise CIMError(Status.NO_SUCH_PROPERTY, f"{declaration.name} has no property {call['propertyname']}")
+        if declared.is_key:
+            raise invalid_parameter(f"{declared.name} is a key of {declaration.name}: it cannot be changed")
         try:
             value = self._typed.value(call["newvalue"], declared)
         except CIMError as exc:
@@ -492,6 +501,13 @@ def _applied_to(request: Request) -> Iterator[str]:
                 yield value.path.class_name
             elif isinstance(value, RawPath | RawInstance):
                 yield value.class_name
+
+
+def _same_key(given: Any, key: Any) -> bool:
+    """Whether a key in an instance is that of its path; a reference may have its namespace in one of them only."""
+    if isinstance(given, InstancePath) and isinstance(key, InstancePath):
+        return same_path(given, key)
+    return bool(given == key)
 
 
 def _default(declared: PropertyDeclaration) -> Any:

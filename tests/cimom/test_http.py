@@ -283,6 +283,10 @@ def test_options(raw: RawClient) -> None:
     response = raw.receive()
     assert response.status == 200
     assert "POST" in response.headers["allow"]
+    groups = set(response.headers["73-cimsupportedfunctionalgroups"].split(", "))
+    assert {"Basic Read", "Association Traversal", "Query Execution", "Pulled Read", "Pulled Query Execution"} < groups
+    assert "Schema Manipulation" not in groups
+    assert response.headers["73-cimsupportedquerylanguages"] == "DMTF:CQL, DMTF:FQL, WQL"
 
 
 @pytest.mark.parametrize(

@@ -317,14 +317,14 @@ def test_restricted_qualifiers_stay(connection: pywbem.WBEMConnection) -> None:
 
 def test_enumerate_classes(connection: pywbem.WBEMConnection) -> None:
     top = connection.EnumerateClassNames()
-    assert set(top) == {"Toy_Element", "Toy_Single", "Toy_Setting", "Toy_Dependency"}
+    assert set(top) == {"Toy_Element", "Toy_Single", "Toy_Setting", "Toy_Dependency", "CIM_Error"}
     assert set(connection.EnumerateClassNames(ClassName="Toy_Named")) == {"Toy_System", "Toy_Disk", "Toy_Remote"}
     deep = connection.EnumerateClassNames(ClassName="Toy_Named", DeepInheritance=True)
     assert "Toy_SpecialSystem" in deep
     assert [each.classname for each in connection.EnumerateClasses(ClassName="Toy_Named", DeepInheritance=True)] == deep
     assert connection.EnumerateClassNames(ClassName="Toy_Disk") == []
     everything = connection.EnumerateClasses(DeepInheritance=True, LocalOnly=False, IncludeClassOrigin=True)
-    assert len(everything) == 12
+    assert len(everything) == 13
 
 
 def test_qualifiers(connection: pywbem.WBEMConnection) -> None:
@@ -370,6 +370,54 @@ def test_failing_provider(raw: RawClient, toy: Toy, failure: Exception, status: 
 
 
 # Changing instances
+
+
+def modified(raw: RawClient, properties: str, **parameters: str) -> int:
+    disk = instance_name("Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda")
+    instance = f'<INSTANCE CLASSNAME="Toy_Disk">{properties}</INSTANCE>'
+    named = f"<VALUE.NAMEDINSTANCE>{disk}{instance}</VALUE.NAMEDINSTANCE>"
+    return raw.post(intrinsic("ModifyInstance", ModifiedInstance=named, **parameters)).cim_status
+
+
+def one(name: str, text: str | None) -> str:
+    return f'<PROPERTY NAME="{name}" TYPE="string">{"" if text is None else value(text)}</PROPERTY>'
+
+
+@pytest.mark.parametrize(
+    ("properties", "parameters", "status", "expected"),
+    [
+        (one("Name", "plain|vda") + one("size", "5"), {}, 0, {"Size": 5}),
+        (one("Name", None) + one("Size", "5"), {}, 0, {"Size": 5}),
+        (one("Name", "other") + one("Size", "5"), {}, Status.INVALID_PARAMETER, {}),
+        (one("Size", None), {}, 0, {"Size": None}),
+        (one("Size", "5") + one("Caption", "x"), {"PropertyList": array(["SIZE"])}, 0, {"Size": 5}),
+        (one("Caption", "x"), {"PropertyList": array(["Size", "Name"])}, 0, {"Size": 10}),
+        (one("Caption", "x"), {"PropertyList": array([])}, 0, {}),
+        (one("Caption", "x"), {"PropertyList": array(["Nonsense"])}, Status.NO_SUCH_PROPERTY, {}),
+        (one("Nonsense", "x"), {}, Status.NO_SUCH_PROPERTY, {}),
+        (one("Size", "x"), {}, Status.INVALID_PARAMETER, {}),
+    ],
+)
+def test_what_is_modified(
+    raw: RawClient, toy: Toy, properties: str, parameters: dict[str, str], status: int, expected: dict[str, Any]
+) -> None:
+    before = dict(toy.provider.stores["Toy_Disk"]["plain|vda"].values)
+    assert modified(raw, properties, **parameters) == status
+    assert toy.provider.stores["Toy_Disk"]["plain|vda"].values == {**before, **expected}
+
+
+def test_keys_cannot_be_set(raw: RawClient) -> None:
+    disk = instance_name("Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda")
+    parameters = {"InstanceName": disk, "PropertyName": value("name"), "NewValue": value("other")}
+    assert status_of(raw, "SetProperty", **parameters) == Status.INVALID_PARAMETER
+
+
+def test_defaults_of_new_instances(connection: pywbem.WBEMConnection, toy: Toy) -> None:
+    connection.CreateInstance(pywbem.CIMInstance("Toy_Disk", {"Name": "first"}))
+    connection.CreateInstance(pywbem.CIMInstance("Toy_Disk", {"Name": "second", "Size": pywbem.Uint64(1)}))
+    disks = toy.provider.stores["Toy_Disk"]
+    assert disks["first"].values == {"Name": "first", "EnabledState": 5, "Size": 10, "Interval": timedelta(minutes=5)}
+    assert disks["second"].values["Size"] == 1
 
 
 def test_create_modify_delete(connection: pywbem.WBEMConnection, toy: Toy) -> None:

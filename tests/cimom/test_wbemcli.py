@@ -73,7 +73,7 @@ def test_associations(server: RunningServer) -> None:
 
 
 def test_classes(server: RunningServer) -> None:
-    assert len(wbemcli(server, "ecn", "").splitlines()) == 12
+    assert len(wbemcli(server, "ecn", "").splitlines()) == 13
     assert "Toy_SpecialSystem" in wbemcli(server, "ec", "")
     assert "Toy_Disk" in wbemcli(server, "gc", "Toy_Disk")
 
