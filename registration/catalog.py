@@ -40,13 +40,15 @@ from providers.Virt_ResourcePoolConfigurationCapabilities import ResourcePoolCon
 from providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationProvider
 from providers.Virt_SAPAvailableForElement import sap_available_for_element
 from providers.Virt_ServiceAccessBySAP import service_access_by_sap
-from providers.Virt_ServiceAffectsElement import console_redirection
+from providers.Virt_ServiceAffectsElement import console_redirection, system_management
 from providers.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
 from providers.Virt_SettingsDefineState import settings_define_state
 from providers.Virt_StorageVolume import StorageVolumeProvider
 from providers.Virt_StorageVolumeRASD import VolumeSettingProvider
 from providers.Virt_SwitchService import SwitchServiceProvider
 from providers.Virt_SystemDevice import system_device
+from providers.Virt_VirtualSystemManagementCapabilities import ManagementCapabilitiesProvider
+from providers.Virt_VirtualSystemManagementService import VirtualSystemManagementServiceProvider
 from providers.Virt_VirtualSystemSnapshotService import SnapshotServiceProvider
 from providers.Virt_VirtualSystemSnapshotServiceCapabilities import SnapshotCapabilitiesProvider
 from providers.Virt_VSMigrationCapabilities import MigrationCapabilitiesProvider
@@ -73,6 +75,8 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     AllocationCapabilitiesProvider,
     TemplateProvider,
     StateCapabilitiesProvider,
+    VirtualSystemManagementServiceProvider,
+    ManagementCapabilitiesProvider,
     MigrationServiceProvider,
     MigrationCapabilitiesProvider,
     MigrationSettingDataProvider,
@@ -111,6 +115,7 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     service_access_by_sap,
     sap_available_for_element,
     console_redirection,
+    system_management,
 )
 
 

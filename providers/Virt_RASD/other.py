@@ -9,6 +9,7 @@ from libhelper.domainxml.chardev import CharacterSource
 from providers.consoles import bind_url, connect_url, source_path
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable
+from providers.Virt_RASD.other_device import write_other_address, write_other_quantity, write_other_sub_type
 from providers.Virt_RASD.setting import BOOTABLE, COMMON, COUNT, OTHER, PLACED, ResourceSetting
 
 __all__ = ["OtherSetting"]
@@ -122,11 +123,13 @@ OtherSetting.table = PropertyTable(
     BOOTABLE,
     Property("ResourceType", _resource_type, "name of the domain XML element"),
     Property("OtherResourceType", _other_type, "name of the domain XML element, where ResourceType is Other"),
-    Property("ResourceSubType", _sub_type, "domain XML @model, @type, target/@type or @mode of the device"),
-    Property("Address", _address, "domain XML source of the device"),
+    Property("ResourceSubType", _sub_type, "domain XML @model, @type, target/@type or @mode of the device",
+             write_other_sub_type),
+    Property("Address", _address, "domain XML source of the device", write_other_address),
     Property("AllocationUnits", _memory_units, "unit of VirtualQuantity of a memory device"),
     Property("VirtualQuantityUnits", _units, "unit of VirtualQuantity"),
-    Property("VirtualQuantity", _memory_or(1), f"domain XML {MemoryDevice.field_path('target_size')}; 1 otherwise"),
+    Property("VirtualQuantity", _memory_or(1), f"domain XML {MemoryDevice.field_path('target_size')}; 1 otherwise",
+             write_other_quantity),
     Property("ConsumerVisibility",
              lambda setting: _PASSED_THROUGH if _is_passed_through(setting) else _VIRTUALIZED,
              "Passed-Through for host devices and redirected ones, else Virtualized"),

@@ -12,10 +12,11 @@ from providers.Virt_ComputerSystem import ComputerSystem, system_of
 from providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
 from providers.Virt_Device import DEVICE_TYPES, GuestDevice, devices_of
 from providers.Virt_HostSystem import guests_on, host_of
+from providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService
 
-__all__ = ["console_redirection"]
+__all__ = ["console_redirection", "system_management"]
 
-_OTHER = 1
+_OTHER, _MANAGES = 1, 5
 _REDIRECTED = tuple(
     device for device in DEVICE_TYPES if device.base in ("DisplayController", "PointingDevice", "Controller")
 )
@@ -44,4 +45,24 @@ def console_redirection(site: Site) -> Relation:
         to_right=services,
         to_left=elements,
         properties=effects,
+    )
+
+
+def system_management(site: Site) -> Relation:
+    """The association of guests with the service that defines, changes and removes them."""
+
+    def services(system: ComputerSystem) -> Iterable[VirtualSystemManagementService]:
+        return (VirtualSystemManagementService(site, host_of(system.guest)),)
+
+    def systems(service: VirtualSystemManagementService) -> Iterable[ComputerSystem]:
+        return (system_of(guest) for guest in guests_on(site, service.host))
+
+    return Relation(
+        site,
+        "ServiceAffectsElement",
+        Role("AffectedElement", (ComputerSystem,)),
+        Role("AffectingElement", (VirtualSystemManagementService,)),
+        to_right=services,
+        to_left=systems,
+        properties=lambda _system, _service: {"ElementEffects": (_MANAGES,)},
     )
