@@ -85,13 +85,14 @@ class Dispatcher:
     def answer(self, request: Request, request_id: str = "") -> Iterator[bytes]:
         """The frames of the answer; errors become frames as well."""
         try:
-            if request.operation is Operation.AUTHORIZE:
-                self._authorize(request)
-            else:
-                path = _path(request)
-                namespace = self._model.namespace(path.namespace or "")
-                context = RequestContext(namespace.name, request.principal, request_id)
-                yield from self._operations[request.operation](request, namespace, context)
+            with self._model.admission(request):
+                if request.operation is Operation.AUTHORIZE:
+                    self._authorize(request)
+                else:
+                    path = _path(request)
+                    namespace = self._model.namespace(path.namespace or "")
+                    context = RequestContext(namespace.name, request.principal, request_id)
+                    yield from self._operations[request.operation](request, namespace, context)
         except CIMError as exc:
             yield error_frame(exc.status, exc.description)
         except Exception as exc:
@@ -221,13 +222,17 @@ class Dispatcher:
         return iter(())
 
     def _query(self, request: Request, namespace: NamespaceLike, context: RequestContext) -> Iterator[bytes]:
-        """All properties of what the query selects; SFCB and Pegasus apply its list of properties."""
+        """A query on a class that stands for itself alone; SFCB applies the list of properties.
+
+        For all other classes SFCB would ask once for each registered class below, and get everything each time.  When
+        it is told that queries are not supported, it enumerates class by class and selects by itself.
+        """
         text, language = request.arguments
-        if self._model.query is None:
-            raise CIMError(Status.NOT_SUPPORTED, "This server carries out no queries")
-        selected = self._model.query(text, language or "WQL", context)
-        own = (each for each in selected if self._provider_of(each.class_name) == request.provider)
-        return self._objects(namespace, own, False, None)
+        name = self._class(_path(request).class_name).name
+        if namespace.served(name) != (name,):
+            raise CIMError(Status.NOT_SUPPORTED, f"Queries on {name} are carried out class by class")
+        selected = self._model.select(text, language or "WQL", context)
+        return self._objects(namespace, (each for each in selected if each.class_name == name), False, None)
 
     # Associations
 
@@ -271,6 +276,7 @@ class Dispatcher:
     # Methods
 
     def _invoke(self, request: Request, namespace: NamespaceLike, context: RequestContext) -> Iterator[bytes]:
+        """An extrinsic method, of an instance or of a class: the provider decides whether it needs the instance."""
         wire = _path(request)
         declaration = self._class(wire.class_name)
         method = declaration.methods.get(request.arguments[0].lower())
@@ -278,14 +284,10 @@ class Dispatcher:
             raise CIMError(Status.METHOD_NOT_FOUND, f"{declaration.name} has no method {request.arguments[0]}")
         keys = self._model.path(wire).keys if wire.keys else None
         provider = namespace.provider(declaration.name)
-        if provider is None and keys is not None:
-            raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {namespace.name}")
-        static = method.qualifiers.get("static")
-        if keys is None and not (static is not None and static.value):
-            text = f"{declaration.name}.{method.name} is not static: it needs an instance"
-            raise CIMError(Status.INVALID_PARAMETER, text)
         if provider is None:
-            raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{declaration.name}.{method.name} is not available")
+            if keys is None:
+                raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{declaration.name}.{method.name} is not available")
+            raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {namespace.name}")
         parameters = self._model.method_parameters(declaration.name, method.name, request.arguments[1])
         result = provider.invoke_method(declaration.name, keys, method.name, parameters, context)
         for name, value in result.out.items():

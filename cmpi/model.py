@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cmpi.codec import Value, WireInstance, WirePath
+from cmpi.codec import Request, Value, WireInstance, WirePath
 from providers.interface import (
     Association,
     EmbeddedInstance,
@@ -25,7 +26,6 @@ __all__ = [
     "NamespaceLike",
     "ParameterLike",
     "PropertyLike",
-    "Query",
 ]
 
 
@@ -60,8 +60,6 @@ class MethodLike(Protocol):
     def return_type(self) -> str: ...
     @property
     def parameters(self) -> Mapping[str, ParameterLike]: ...
-    @property
-    def qualifiers(self) -> Mapping[str, Any]: ...
 
 
 class ClassLike(Protocol):
@@ -97,10 +95,6 @@ class NamespaceLike(Protocol):
         """The namespace where the instances of a class live."""
 
 
-Query = Callable[[str, str, RequestContext], Iterable[Instance]]
-"""The instances that a query (its text, its language) selects in a namespace; raises CIMError."""
-
-
 @dataclass(frozen=True, slots=True)
 class AssociationFilters:
     """The filters of an association operation; None or "" where the client gave none.
@@ -116,6 +110,10 @@ class AssociationFilters:
 
 class Model(Protocol):
     """Classes, namespaces and the rules that the bridge shares with the embedded server."""
+
+    def admission(self, request: Request) -> AbstractContextManager[object]:
+        """What stands around the work for a request: it refuses what the principal may not do (CIMError
+        ACCESS_DENIED) and writes down changes, as the embedded server does for its own requests."""
 
     def namespace(self, name: str) -> NamespaceLike:
         """The namespace with this name.  Raises CIMError INVALID_NAMESPACE."""
@@ -150,9 +148,12 @@ class Model(Protocol):
             CIMError: INVALID_PARAMETER for the class of a filter that does not exist.
         """
 
-    @property
-    def query(self) -> Query | None:
-        """Carries out queries; None when the server has no query language."""
+    def select(self, query: str, language: str, context: RequestContext) -> Iterable[Instance]:
+        """The instances that a query selects in the namespace of the context.
+
+        Raises:
+            CIMError: QUERY_LANGUAGE_NOT_SUPPORTED, INVALID_QUERY, INVALID_CLASS.
+        """
 
 
 class IndicationSource(Protocol):

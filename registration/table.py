@@ -13,6 +13,9 @@ __all__ = ["LIBRARY", "Entry", "Table", "make_table"]
 LIBRARY = "virtcim"
 """The library that serves all of them: `libvirtcim.so`, without what CIM servers put around it."""
 
+ASSOCIATIONS = "Virt_Association"
+"""The provider of all associations."""
+
 INSTANCE, ASSOCIATION, INDICATION, METHOD = "instance", "association", "indication", "method"
 
 
@@ -61,8 +64,9 @@ def make_table(catalog: Catalog, schema: SchemaLike, indications: Mapping[str, I
         schema: tells which classes are associations and which have methods.
         indications: namespace to the indication classes that are raised there.
 
-    Providers are named as libvirt-cim named them: an instance provider by its package (`Virt_Device`), an association
-    and an indication by the class without its prefix (`Virt_SystemDevice`).
+    Providers are named as libvirt-cim named them: an instance provider by its package (`Virt_Device`), an indication by
+    the class without its prefix (`Virt_ComputerSystemIndication`).  All associations have one provider: SFCB asks each
+    provider once, so that one question answers Associators, and what two associations lead to comes once.
     """
     entries: dict[tuple[str, str], Entry] = {}
 
@@ -79,7 +83,7 @@ def make_table(catalog: Catalog, schema: SchemaLike, indications: Mapping[str, I
     for namespace, associations in catalog.associations.items():
         for association in associations:
             for class_name in association.class_names:
-                add(class_name, namespace, _by_class(class_name), INSTANCE, ASSOCIATION)
+                add(class_name, namespace, ASSOCIATIONS, INSTANCE, ASSOCIATION)
     for namespace, class_names in (indications or {}).items():
         for class_name in class_names:
             add(class_name, namespace, _by_class(class_name), INDICATION)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any
 
+from cimom.access import Access, Role, RoleSettings
 from cimom.associations import Filters, links
-from cimom.cimxml.decode import RawInstance, RawKey, RawPath, RawProperty
+from cimom.audit import Change
+from cimom.cimxml.decode import RawInstance, RawKey, RawNamedInstance, RawPath, RawProperty
+from cimom.cimxml.decode import Request as CIMRequest
 from cimom.cimxml.typed import TypedReader
 from cimom.classes import ClassDeclaration, ClassStore
 from cimom.namespaces import Namespace, Namespaces
-from cmpi.codec import Value, WireInstance, WirePath
+from cimom.principals import Mechanism, Principal, system_groups
+from cimom.query import parse_select
+from cmpi.codec import Operation, Request, Value, WireInstance, WirePath
 from cmpi.daemon import CmpiDaemon
 from cmpi.dispatch import Dispatcher
-from cmpi.model import AssociationFilters, IndicationSource, Query
+from cmpi.model import AssociationFilters, IndicationSource
 from cmpi.settings import CmpiSettings
 from providers.interface import (
     Association,
@@ -28,6 +35,9 @@ from virtcim import __version__
 
 __all__ = ["BridgeModel", "make_daemon"]
 
+ORIGIN = "cmpi"
+"""Where a request comes from, in the audit log: only the CIM server knows where its client is."""
+
 
 class BridgeModel:
     """What the bridge asks of the embedded server (`cmpi.model.Model`).
@@ -35,14 +45,17 @@ class BridgeModel:
     Parameters:
         namespaces: of the embedded server.
         classes: the class store.
+        access: who may do what; without it, by the roles that `RoleSettings` begins with.
     """
 
-    query: Query | None = None
-
-    def __init__(self, namespaces: Namespaces, classes: ClassStore) -> None:
+    def __init__(self, namespaces: Namespaces, classes: ClassStore, access: Access | None = None) -> None:
         self._namespaces = namespaces
         self._classes = classes
         self._typed = TypedReader(classes)
+        self._access = access or Access(RoleSettings(), {}, classes.ancestors)
+
+    def admission(self, request: Request) -> AbstractContextManager[object]:
+        return _Admission(self._access, request)
 
     def namespace(self, name: str) -> Namespace:
         return self._namespaces[name]
@@ -57,11 +70,9 @@ class BridgeModel:
         return self._typed.path(_raw_path(path))
 
     def instance(self, instance: WireInstance) -> EmbeddedInstance:
-        return self._typed.instance(_raw_instance(instance))
+        return self._typed.instance(_raw_instance(instance), unknown=Status.INVALID_PARAMETER)
 
-    def method_parameters(
-        self, class_name: str, method: str, given: Iterable[tuple[str, Value]]
-    ) -> Mapping[str, Any]:
+    def method_parameters(self, class_name: str, method: str, given: Iterable[tuple[str, Value]]) -> Mapping[str, Any]:
         declared = self._classes[class_name].methods[method.lower()]
         return self._typed.method_parameters(declared, tuple((name, _raw(value)) for name, value in given))
 
@@ -84,12 +95,87 @@ class BridgeModel:
             context,
         )
 
+    def select(self, query: str, language: str, context: RequestContext) -> Iterator[Instance]:
+        parsed = parse_select(language, query)
+        selects = parsed.compile(self._classes)
+        place = self._namespaces[context.namespace]
+        for class_name in place.served(parsed.from_class):
+            provider = place.provider(class_name)
+            assert provider is not None
+            for instance in provider.instances(class_name, context):
+                if selects(class_name, instance.properties()):
+                    yield instance
+
     def _filter_class(self, parameter: str, class_name: str | None) -> frozenset[str] | None:
         if not class_name:
             return None
         if class_name not in self._classes:
             raise CIMError(Status.INVALID_PARAMETER, f"{parameter} {class_name} does not exist")
         return self._classes.concrete(class_name)
+
+
+_INTRINSIC = {
+    Operation.ENUMERATE_NAMES: "EnumerateInstanceNames",
+    Operation.ENUMERATE: "EnumerateInstances",
+    Operation.GET: "GetInstance",
+    Operation.CREATE: "CreateInstance",
+    Operation.MODIFY: "ModifyInstance",
+    Operation.DELETE: "DeleteInstance",
+    Operation.QUERY: "ExecQuery",
+    Operation.ASSOCIATORS: "Associators",
+    Operation.ASSOCIATOR_NAMES: "AssociatorNames",
+    Operation.REFERENCES: "References",
+    Operation.REFERENCE_NAMES: "ReferenceNames",
+    # Whoever may read a class may be told of its changes.
+    Operation.AUTHORIZE: "EnumerateInstances",
+}
+
+
+class _Admission:
+    """Stands around the work for a request: roles before it, and for a change the audit line after it."""
+
+    def __init__(self, access: Access, request: Request) -> None:
+        self._access = access
+        self._principal = Principal(request.principal, Mechanism.CMPI, system_groups(request.principal))
+        self._extrinsic = request.operation is Operation.INVOKE
+        self._name = request.arguments[0] if self._extrinsic else _INTRINSIC[request.operation]
+        self._namespace = request.arguments[0] if request.path is None else request.path.namespace or ""
+        class_names = [] if request.path is None else [request.path.class_name]
+        self._needed = access.needed(self._name, self._extrinsic, class_names)
+        self._change: Change | None = None
+        if self._needed > Role.READ and request.path is not None:
+            self._change = Change(_cim_request(request, self._name, request.path), self._principal, ORIGIN)
+
+    def __enter__(self) -> None:
+        try:
+            self._access.require(self._principal, self._namespace, self._needed, self._name)
+        except CIMError as error:
+            if self._change is not None:
+                self._change.__exit__(type(error), error, None)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._change is not None:
+            self._change.__exit__(kind, error, trace)
+
+
+def _cim_request(request: Request, name: str, path: WirePath) -> CIMRequest:
+    """The request in the form that the audit log reads."""
+    parameters: list[tuple[str, Any]] = []
+    if request.operation is Operation.INVOKE:
+        parameters = [(parameter, _raw(value)) for parameter, value in request.arguments[1]]
+    elif request.operation is Operation.DELETE:
+        parameters = [("InstanceName", _raw_path(path))]
+    elif request.operation is Operation.CREATE:
+        parameters = [("NewInstance", _raw_instance(request.arguments[0]))]
+    else:
+        parameters = [("ModifiedInstance", RawNamedInstance(_raw_path(path), _raw_instance(request.arguments[0])))]
+    extrinsic = request.operation is Operation.INVOKE
+    return CIMRequest(
+        "", "1.0", name, extrinsic, path.namespace or "", _raw_path(path) if extrinsic else None, tuple(parameters)
+    )
 
 
 def _raw(value: Value) -> Any:
@@ -139,6 +225,7 @@ def make_daemon(
     provider_of: Callable[[str], str],
     settings: CmpiSettings,
     indications: IndicationSource | None = None,
+    access: Access | None = None,
 ) -> CmpiDaemon:
     """The daemon's side of the bridge, not started yet.
 
@@ -146,6 +233,7 @@ def make_daemon(
         namespaces: of the embedded server.
         provider_of: the name under which a class's provider is registered (`registration.table.provider_of`).
         indications: where indications come from, or None.
+        access: who may do what, as the embedded server has it.
     """
-    dispatcher = Dispatcher(BridgeModel(namespaces, classes), provider_of, indications is not None)
+    dispatcher = Dispatcher(BridgeModel(namespaces, classes, access), provider_of, indications is not None)
     return CmpiDaemon(dispatcher, settings, __version__, indications)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cimom.access import Access
 from cimom.namespaces import Namespaces
 from cimom.settings import ServerSettings
 from cmpi.daemon import CmpiDaemon
@@ -54,10 +55,10 @@ class Bridge:
         self.socket = socket
         self.daemon: CmpiDaemon | None = None
 
-    def start(self, indications: Any = None, **settings: Any) -> None:
+    def start(self, indications: Any = None, access: Access | None = None, **settings: Any) -> None:
         namespaces = Namespaces(self.toy.catalog, CLASSES, ServerSettings())
         chosen = CmpiSettings(socket=self.socket, **settings)
-        self.daemon = make_daemon(namespaces, CLASSES, provider_of, chosen, indications)
+        self.daemon = make_daemon(namespaces, CLASSES, provider_of, chosen, indications, access)
         self.daemon.start()
 
     def stop(self) -> None:

@@ -74,6 +74,12 @@ def views(items: list[Any]) -> list[Any]:
     return in_order(view(each) for each in items)
 
 
+def once(items: list[Any]) -> list[Any]:
+    """OpenPegasus asks for each association class, and shows what two of them lead to twice."""
+    viewed = views(items)
+    return [each for number, each in enumerate(viewed) if each not in viewed[:number]]
+
+
 def test_enumerations(
     ours: pywbem.WBEMConnection, theirs: pywbem.WBEMConnection, present: dict[str, list[pywbem.CIMInstance]]
 ) -> None:
@@ -116,7 +122,7 @@ def test_associations(
         for instance in instances[:2]:
             path = instance.path
             for operation in ("AssociatorNames", "ReferenceNames", "Associators", "References"):
-                found = views(getattr(theirs, operation)(path))
+                found = once(getattr(theirs, operation)(path))
                 expected = views(getattr(ours, operation)(path))
                 assert found == expected, (operation, class_name)
 
@@ -138,7 +144,7 @@ def test_association_filters(
 ) -> None:
     name = next(name for name in present if name.endswith("_ComputerSystem"))
     path = present[name][0].path
-    assert views(theirs.AssociatorNames(path, **filters)) == views(ours.AssociatorNames(path, **filters))
+    assert once(theirs.AssociatorNames(path, **filters)) == views(ours.AssociatorNames(path, **filters))
 
 
 def test_errors(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pywbem
 
+from cimom import audit
+from cimom.access import Access, Role, RoleSettings
 from tests.cimom.harness import RunningServer
 from tests.cimom.toy import ODD_NAMES, Toy
 from tests.cmpi.broker import Broker, instance, path, typed
@@ -185,6 +190,52 @@ def test_static_methods(broker: Broker) -> None:
     assert answer["results"] == [["uint32", 12]]
 
 
+@pytest.mark.parametrize("language", ["WQL", "DMTF:CQL", "CIM:CQL"])
+def test_queries(broker: Broker, language: str) -> None:
+    disks = path("root/toy", "Toy_Disk")
+    found = broker.results("query", "Toy", disks, "SELECT * FROM Toy_Disk WHERE Size > 1", language)
+    assert sorted(each["properties"]["Name"][1] for each in found) == ["plain|vdb", "special|vda"]
+    # A CIM server asks for each class that is registered, with the query as it came.
+    found = broker.results("query", "Toy", disks, "SELECT * FROM Toy_Named WHERE Name = 'plain|vda'", language)
+    assert [each["path"]["class"] for each in found] == ["Toy_Disk"]
+    assert broker.results("query", "Toy", path("root/toy", "Toy_Single"), "SELECT * FROM Toy_Disk", language) == []
+    # SFCB then enumerates, and selects by itself.
+    assert broker.do("query", "Toy", path("root/toy", "Toy_Named"), "SELECT * FROM Toy_Named", language)["rc"] == 7
+
+
+def test_roles_are_those_of_the_embedded_server(
+    toy: Toy, bridge: Bridge, socket: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    roles = RoleSettings(read=("reader", "operator"), operate=("operator",), administer=("root",))
+    bridge.stop()
+    bridge.start(access=Access(roles, {"Toy_System.Change": Role.OPERATE}, CLASSES.ancestors))
+    change = ("invoke", "Toy", system("plain"), "Change", ("arg", "State", typed("uint16", 3)))
+    delete = ("delete", "Toy", path("root/toy", "Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda"))
+    read = ("enumerate", "Toy", path("root/toy", "Toy_System"), None)
+    caplog.set_level(logging.INFO, audit.LOGGER.name)
+    with Broker(socket) as broker:
+        for principal, allowed in (("reader", 1), ("operator", 2), ("root", 3), ("stranger", 0), (None, 0)):
+            broker.good("principal", principal)
+            answers = [broker.do(*words)["rc"] for words in (read, change, delete)]
+            assert answers == [0] * allowed + [2] * (3 - allowed)
+    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == audit.LOGGER.name]
+    assert [(line["user"], line["operation"], line["result"] == "success") for line in lines] == [
+        ("reader", "Change", False),
+        ("reader", "DeleteInstance", False),
+        ("operator", "Change", True),
+        ("operator", "DeleteInstance", False),
+        ("root", "Change", True),
+        ("root", "DeleteInstance", True),
+        ("stranger", "Change", False),
+        ("stranger", "DeleteInstance", False),
+        ("", "Change", False),
+        ("", "DeleteInstance", False),
+    ]
+    assert lines[2]["by"] == "cmpi"
+    assert lines[2]["parameters"] == {"State": "3"}
+    assert "plain" in lines[2]["target"]
+
+
 def test_create_modify_delete(broker: Broker, toy: Toy) -> None:
     disk = instance(
         "Toy_Disk",
@@ -223,8 +274,10 @@ def test_create_modify_delete(broker: Broker, toy: Toy) -> None:
         (("invoke", "Toy", system("plain"), "Nothing"), 17, "has no method"),
         (("invoke", "Toy", system("plain"), "Missing"), 16, "not available"),
         (("invoke", "Toy", system("plain"), "Change"), 4, "State is required"),
-        (("invoke", "Toy", path("root/toy", "Toy_System"), "Change"), 4, "not static"),
-        (("query", "Toy", path("root/toy", "Toy_System"), "SELECT * FROM Toy_System", "WQL"), 7, "queries"),
+        (("invoke", "Toy", path("root/toy", "Toy_Setting"), "Change"), 17, "has no method"),
+        (("query", "Toy", path("root/toy", "Toy_Disk"), "SELECT * FROM Toy_Nothing", "WQL"), 5, "Toy_Nothing"),
+        (("query", "Toy", path("root/toy", "Toy_Disk"), "SELECT FROM", "WQL"), 15, "Syntax error"),
+        (("query", "Toy", path("root/toy", "Toy_Disk"), "SELECT *", "SQL-92"), 14, "SQL-92"),
         (("authorize", "Toy", "root/toy", "Toy_System", "SELECT * FROM Toy_System"), 7, "no indications"),
     ],
 )

@@ -76,8 +76,8 @@ def test_the_table_is_that_of_the_catalog(table: Table, classes: ClassStore) -> 
     assert (system.provider, system.types) == ("Virt_ComputerSystem", ("instance", "method"))
     assert entries["Xen_LogicalDisk", "root/virt"].provider == "Virt_Device"
     device = entries["LXC_SystemDevice", "root/virt"]
-    assert (device.provider, device.types) == ("Virt_SystemDevice", ("instance", "association"))
-    assert table.provider_of("kvm_systemdevice") == "Virt_SystemDevice"
+    assert (device.provider, device.types) == ("Virt_Association", ("instance", "association"))
+    assert table.provider_of("kvm_systemdevice") == "Virt_Association"
     assert table.provider_of("CIM_Nothing") == ""
     for entry in table.entries:
         assert classes[entry.class_name].is_association == ("association" in entry.types)

@@ -1,0 +1,48 @@
+"""The commands, as a user gives them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from tests.registration.conftest import Fakes
+from virtcim.registering import add_commands
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers(required=True))
+    arguments = parser.parse_args(words)
+    return int(arguments.run(arguments))
+
+
+def test_all_there_is_to_serve(fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fakes.install_sfcb("CIM_ManagedElement")
+    state = ("--state-dir", str(tmp_path / "state"))
+    before = fakes.tree()
+    assert run("register", "--dry-run", *state) == 0
+    assert fakes.tree() == before
+    assert "nothing was changed" in capsys.readouterr().out
+    assert run("register", *state) == 0
+    registration = (fakes.root / "stage/regs/virtcim.reg").read_text()
+    for prefix in ("KVM", "Xen", "LXC"):
+        assert f"[{prefix}_ComputerSystem]" in registration
+    classes = (fakes.root / "stage/mofs/root/virt/virtcim-root-virt.mof").read_text()
+    assert "class KVM_ComputerSystem : Virt_ComputerSystem {" in classes
+    assert "class CIM_ManagedElement " not in classes
+    assert "class CIM_ComputerSystem : CIM_System {" in classes
+    assert run("status", *state) == 0
+    assert "registered by virtcim" in capsys.readouterr().out
+    assert run("unregister", *state) == 0
+    assert fakes.tree() == before
+
+
+def test_without_a_cim_server(fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = ("--state-dir", str(tmp_path / "state"))
+    assert run("register", *state) == 1
+    assert "No tools of pegasus or sfcb are on PATH" in capsys.readouterr().err
+    assert run("register", "--cimom", "sfcb", *state) == 1
+    assert run("status", *state) == 0
+    assert "no CIM server is installed" in capsys.readouterr().out
