@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -116,6 +116,38 @@ class HTTPServer(web.Server):
         return _Protocol(self, loop=self._loop, **self._options)
 
 
+class _Memory:
+    """What the bodies of requests and answers take, all of them together.
+
+    Parameters:
+        limit: bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.taken = 0
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """A request's share: a function that takes bytes, which are given back when the request is done.
+
+        It raises RequestFault, 503, when there is no room; a single request gets what it needs when it is alone.
+        """
+        mine = 0
+
+        def take(size: int) -> None:
+            nonlocal mine
+            if self.taken > mine and self.taken + size > self._limit:
+                raise _busy()
+            mine += size
+            self.taken += size
+
+        try:
+            yield take
+        finally:
+            self.taken -= mine
+
+
 class CIMHandler:
     """Takes HTTP requests and gives CIM answers.
 
@@ -148,7 +180,9 @@ class CIMHandler:
         self._stopping = False
         self._waiting = 0
         self._in_flight = 0
+        self._memory = _Memory(settings.max_in_flight)
         self.metrics = Metrics()
+        self.metrics.watch("bytes_in_flight", "Memory of requests and answers", lambda: self._memory.taken)
         self.metrics.watch("requests_in_flight", "Requests being answered", lambda: self._in_flight)
         self.metrics.watch("operations_in_threads", "Operations in worker threads or waiting", lambda: self._waiting)
         self._idle = asyncio.Event()
@@ -200,7 +234,13 @@ class CIMHandler:
             )
         principal = await self._principal(request)
         check_request_headers(request.headers)
-        body = await self._body(request)
+        with self._memory.share() as take:
+            return await self._carry_out(request, principal, take, started)
+
+    async def _carry_out(
+        self, request: web.BaseRequest, principal: Principal, take: Callable[[int], None], started: float
+    ) -> web.StreamResponse:
+        body = await self._body(request, take)
         if len(body) <= INLINE_BODY:
             decoded = decode_request(body, self._settings.max_elements)
         else:
@@ -212,6 +252,7 @@ class CIMHandler:
             size = sum(map(len, answer.pieces))
             self._statistics.record(decoded.operation, decoded.extrinsic, seconds, len(body), size)
         self._note(decoded, principal.name, answer, time.monotonic() - started)
+        take(sum(map(len, answer.pieces)))
         return await self._send(request, answer, started)
 
     def _note(self, decoded: Request, principal: str, answer: Answer, seconds: float) -> None:
@@ -273,7 +314,7 @@ class CIMHandler:
             )
         return principal
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
+    async def _body(self, request: web.BaseRequest, take: Callable[[int], None]) -> bytes:
         limit = self._settings.max_body
         too_large = RequestFault(413, None, f"A request may have {limit} bytes")
         if (request.content_length or 0) > limit:
@@ -292,6 +333,7 @@ class CIMHandler:
                     size += len(data)
                     if size > limit:
                         raise too_large
+                    take(len(data))
                     parts.append(data)
         except TimeoutError:
             raise RequestFault(408, None, "The request took too long to arrive") from None

@@ -21,6 +21,8 @@ class ServerSettings:
         max_body: bytes of a request body; the largest sensible request, DefineSystem of a big guest, has 100 KiB.
         max_elements: XML elements in a request: bounds the memory of the parsed tree.
         max_header: bytes of one header line; CIMObject holds a whole object path.
+        max_in_flight: bytes of requests that are read and answers that are sent, all together; what does not fit is
+            answered by 503.  The largest answers known, 30 000 instances at once, have 75 MB.
         max_connections: open connections; beyond it new ones are closed at once.
         idle_timeout: seconds that a connection may stay open without a request, and a request's header may take.
         body_timeout: seconds that a request body may take.
@@ -56,6 +58,7 @@ class ServerSettings:
     max_body: int = 8 * MIB
     max_elements: int = 200_000
     max_header: int = 16 * KIB
+    max_in_flight: int = 512 * MIB
     max_connections: int = 2000
     idle_timeout: float = 60.0
     body_timeout: float = 60.0

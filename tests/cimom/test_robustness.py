@@ -129,6 +129,37 @@ def test_stalled_pipeline_is_cut_off(make_server: Callable[..., RunningServer]) 
         eventually(lambda: connections(server) == 0)
 
 
+def test_memory_of_answers_is_limited(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    """Clients that do not read take it up; others are told to come back, and can."""
+    fill(toy, 5000)
+    server = make_server(max_in_flight=20 << 20, send_timeout=1.0)
+    with socket.socket() as stalled, RawClient(server.port) as client:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect(("127.0.0.1", server.port))
+        stalled.sendall(http_request(SYSTEMS.encode()))
+        eventually(lambda: server.server._handler._memory.taken > 10 << 20)
+        busy = client.post(SYSTEMS)
+        assert (busy.status, busy.headers["retry-after"]) == (503, "1")
+        assert client.post(ONE).status == 200
+        eventually(lambda: server.server._handler._memory.taken == 0)
+        assert client.post(SYSTEMS).status == 200
+    eventually(lambda: server.server._handler._memory.taken == 0)
+
+
+def test_memory_of_requests_is_limited(make_server: Callable[..., RunningServer]) -> None:
+    server = make_server(max_in_flight=1 << 20)
+    large = http_request(ONE.encode() + b" " * (700 << 10))
+    with RawClient(server.port) as first, RawClient(server.port) as second:
+        first.send(large[:-10])
+        eventually(lambda: server.server._handler._memory.taken > 600 << 10)
+        second.send(large)
+        assert second.receive().status == 503
+        first.send(large[-10:])
+        assert first.receive().status == 200
+        second.send(large)
+        assert second.receive().status == 200
+
+
 class Slow:
     """Makes a method of the toy provider wait until it is told to go on."""
 
