@@ -69,6 +69,13 @@ class _Protocol(web.RequestHandler):
             log.warning("More than %d connections: one is closed", manager.max_connections)
             self.force_close()
 
+    def retire(self) -> None:
+        """Close once the request under way, if any, is answered."""
+        if self._current_request is None:
+            self.force_close()
+        else:
+            self.close()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -110,7 +117,7 @@ class HTTPServer(web.Server):
         """Close the connections whose clients showed a certificate, which may not be good any more."""
         for connection in self.connections:
             if isinstance(connection, _Protocol) and connection.client.certificate:
-                connection.close()
+                connection.retire()
 
     def __call__(self) -> web.RequestHandler:
         return _Protocol(self, loop=self._loop, **self._options)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 import threading
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lxml import etree
 
 from cimom.auth import Authenticator, NoAuthentication
 from cimom.classes import ClassStore
+from cimom.listener import Endpoint
 from cimom.operations import Answer
 from cimom.server import Server
 from cimom.settings import ServerSettings
@@ -68,6 +70,8 @@ class RunningServer:
         classes: ClassStore,
         settings: ServerSettings | None = None,
         authenticator: Authenticator | None = None,
+        endpoints: Callable[[], list[Endpoint]] | None = None,
+        **options: Any,
     ) -> None:
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(lambda _loop, context: self.errors.append(context))
@@ -77,13 +81,19 @@ class RunningServer:
         self._thread = threading.Thread(target=self.loop.run_forever, name="server", daemon=True)
         self._thread.start()
         settings = settings or ServerSettings(port=0, host_name="toyhost")
-        self.server = self.run(self._make(catalog, classes, settings, authenticator or NoAuthentication()))
+        self._endpoints = endpoints
+        self.server = self.run(self._make(catalog, classes, settings, authenticator or NoAuthentication(), options))
         self.port = self.server.port
 
     async def _make(
-        self, catalog: Catalog, classes: ClassStore, settings: ServerSettings, authenticator: Authenticator
+        self,
+        catalog: Catalog,
+        classes: ClassStore,
+        settings: ServerSettings,
+        authenticator: Authenticator,
+        options: dict[str, Any],
     ) -> Server:
-        server = Server(catalog, classes, settings, authenticator)
+        server = Server(catalog, classes, settings, authenticator, **options)
         operations = server.operations
         execute = operations.execute
 
@@ -95,7 +105,7 @@ class RunningServer:
             return answer
 
         operations.execute = checked  # type: ignore[method-assign]
-        await server.start()
+        await server.start(self._endpoints() if self._endpoints is not None else None)
         return server
 
     def run(self, work: Coroutine[Any, Any, Any], timeout: float = 20) -> Any:
@@ -146,9 +156,18 @@ class RawClient:
         headers: for every `post`.
     """
 
-    def __init__(self, port: int, timeout: float = 10) -> None:
+    def __init__(
+        self, port: int = 0, timeout: float = 10, tls: ssl.SSLContext | None = None, path: Path | None = None
+    ) -> None:
         self.headers: dict[str, str | None] = {}
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        if path is not None:
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.socket.settimeout(timeout)
+            self.socket.connect(str(path))
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self._rest = b""
 
     def __enter__(self) -> RawClient:
