@@ -18,6 +18,7 @@ from cmpi.settings import CmpiSettings
 from tests.cimom.toy import Toy, class_store
 from tests.cmpi.broker import ROOT, Broker
 from tests.conftest import missing
+from tests.providers.conftest import corpus  # noqa: F401
 from virtcim.bridge import make_daemon
 
 CLASSES = class_store()
