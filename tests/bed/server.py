@@ -112,6 +112,12 @@ class Server:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def login_url(self) -> str:
+        """`url` with this server's user."""
+        login = f"{self.user}:{self.password}@" if self.user is not None else ""
+        return f"http://{login}{self.host}:{self.port}"
+
+    @property
     def pid(self) -> int:
         """The process id of the running server."""
         assert self.process is not None, "the server does not run"

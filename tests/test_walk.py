@@ -1,0 +1,61 @@
+"""The whole graph of real hosts: libvirt's test driver, and QEMU and LXC with everything they can show here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.bed import Libvirtd, Server, wait_until
+from tests.bed.furnished import furnished, start_container
+from tests.walk import Report, Walker, Wire
+from tests.walk.clients import sample
+
+PREFIXES = ("KVM", "LXC", "Xen", "Test")
+
+
+def walked(server: Server, by_clients: bool = True) -> Report:
+    """The walk of a server, which is to have no findings; prints the graph's size."""
+    with Wire(server.login_url) as wire:
+        walker = Walker(wire)
+        report = walker.walk()
+        if by_clients:
+            print(f"{sample(walker)} classes sampled by pywbem and wbemcli")
+    print(report.summary())
+    assert not report.findings, report.text()
+    return report
+
+
+def count(report: Report, prefix: str) -> int:
+    """How many instances and links of a platform there are."""
+    return sum(number for name, number in (report.instances + report.links).items() if name.startswith(f"{prefix}_"))
+
+
+def test_the_test_driver(default_server: Server) -> None:
+    report = walked(default_server)
+    assert count(report, "Test") > 300
+    assert [count(report, prefix) for prefix in PREFIXES[:3]] == [0, 0, 0]
+
+
+@pytest.fixture
+def host(libvirtd: Libvirtd) -> Libvirtd:
+    """The daemon without guests."""
+    libvirtd.remove_domains()
+    return libvirtd
+
+
+def test_a_host_with_every_device(host: Libvirtd, serve: Callable[..., Server]) -> None:
+    with furnished(host):
+        container = start_container(host)
+        server = serve(host.uri(), host.uri("lxc"))
+        with server.pywbem() as connection:
+            wait_until(lambda: len(connection.EnumerateInstanceNames("KVM_StorageVolume")) == 2)
+        report = walked(server)
+        host.remove_domains()
+    assert report.instances["KVM_ComputerSystem"] == 4
+    assert report.instances["LXC_ComputerSystem"] == 1
+    assert report.instances["KVM_ResourceAllocationSettingData"] > 30
+    assert count(report, "KVM") > 1000
+    assert count(report, "LXC") > 100
+    assert count(report, "Xen") == 0
+    assert container or report.instances["LXC_Memory"] == 1
