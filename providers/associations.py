@@ -7,16 +7,24 @@ else follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from providers.base import Element, class_of
 from providers.interface import Association, End, Instance, RequestContext
+from providers.properties import PropertyTable
 from providers.site import Site
 
-__all__ = ["Relation", "Role"]
+__all__ = ["Pair", "Relation", "Role"]
 
 Step = Callable[[Any], Iterable[Element]]
 """From an element at one end to those at the other."""
+
+
+class Pair(NamedTuple):
+    """The elements that an association connects: what its own properties are computed from."""
+
+    left: Any
+    right: Any
 
 
 class Role:
@@ -50,7 +58,12 @@ class Relation(Association):
         base: the name of the association class without the prefix.
         left, right: the ends, in the order of the keys of the class.
         to_right, to_left: from an element at one end to those at the other.
-        properties: of the association beside its references, from the elements at its ends.
+        table: the properties of the association beside its references; their getters take a `Pair`.
+
+    Attributes:
+        base: as given.
+        table: as given, empty where the association has no properties of its own.
+        ends: the two ends, before the platforms are known.
     """
 
     def __init__(
@@ -61,10 +74,12 @@ class Relation(Association):
         right: Role,
         to_right: Step,
         to_left: Step,
-        properties: Callable[[Any, Any], Mapping[str, Any]] | None = None,
+        table: PropertyTable | None = None,
     ) -> None:
         self.site = site
         self.base = base
+        self.table = table or PropertyTable()
+        self.ends = (left, right)
         self.left = left.end(site)
         self.right = right.end(site)
         self._platforms = {class_of(platform.prefix, base): platform for platform in site.platforms}
@@ -72,7 +87,6 @@ class Relation(Association):
         self._left_types = left.types
         self._right_types = right.types
         self._steps = (to_right, to_left)
-        self._properties = properties
 
     def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
         return self._steps[0](left) if isinstance(left, self._left_types) else ()
@@ -90,4 +104,4 @@ class Relation(Association):
         return class_of(left.platform.prefix, self.base) if isinstance(left, Element) else self.class_names[0]
 
     def properties(self, left: Instance, right: Instance) -> Mapping[str, Any]:
-        return {} if self._properties is None else self._properties(left, right)
+        return self.table.values_of(Pair(left, right)) if self.table else {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from providers.associations import Relation, Role
 from providers.base import Element
 from providers.interface import InstancePath
+from providers.properties import Property, PropertyTable
 from providers.references import same_element
 from providers.site import Site
 from providers.Virt_ComputerSystem import ComputerSystem
@@ -32,9 +32,6 @@ def affected_job_element(site: Site) -> Relation:
         found = (element_of(site, affected.element) for affected in job.record.affected)
         return {(each.class_name, each.identity): each for each in found if each is not None}.values()
 
-    def effects(element: Element, job: ConcreteJob) -> Mapping[str, Any]:
-        return {"ElementEffects": _effects(job, InstancePath(element.class_name, element.keys()))}
-
     types: tuple[type[Element], ...] = (
         ComputerSystem,
         VirtualSystemSettingData,
@@ -50,7 +47,7 @@ def affected_job_element(site: Site) -> Relation:
         "AffectingElement",
         to_right=jobs,
         to_left=elements,
-        properties=effects,
+        table=_EFFECTS,
     )
 
 
@@ -64,3 +61,12 @@ def _effects(job: ConcreteJob, path: InstancePath) -> list[int]:
             for effect in affected.effects
         }
     )
+
+
+_EFFECTS = PropertyTable(
+    Property(
+        "ElementEffects",
+        lambda pair: _effects(pair.right, InstancePath(pair.left.class_name, pair.left.keys())),
+        "record of the job",
+    )
+)

@@ -9,6 +9,7 @@ from typing import Any
 from providers.associations import Relation, Role, Step
 from providers.base import Element, class_of
 from providers.interface import CIMError, Instance, InstancePath, RequestContext
+from providers.properties import PropertyTable
 from providers.references import element_at
 from providers.site import Site
 from providers.Virt_ConcreteJob.job import JOB_TYPES, ConcreteJob
@@ -32,15 +33,14 @@ class JobRelation(Relation):
         role: str,
         to_right: Step,
         to_left: Step,
-        properties: Any = None,
+        table: PropertyTable | None = None,
     ) -> None:
-        super().__init__(site, base, left, Role(role, JOB_TYPES), to_right, to_left, properties)
-        self._base = base
+        super().__init__(site, base, left, Role(role, JOB_TYPES), to_right, to_left, table)
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         found: dict[Any, Instance] = {}
         for platform in self.site.platforms:
-            if class_of(platform.prefix, self._base) == class_name:
+            if class_of(platform.prefix, self.base) == class_name:
                 for job_type in JOB_TYPES:
                     for job in job_type.all_of(self.site, platform):
                         for element in self.to_left(job, context):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from providers.associations import Relation, Role
+from providers.associations import Pair, Relation, Role
 from providers.base import Element
+from providers.properties import Property, PropertyTable, constant
 from providers.servicecapabilities import ServiceCapabilities
 from providers.services import HostService
 from providers.site import Site
@@ -19,6 +19,17 @@ from providers.Virt_HostSystem import HostSystem, host_name, hosts_of
 __all__ = ["allocation_capabilities", "service_capabilities", "state_capabilities"]
 
 _DEFAULT, _CURRENT = 2, 3
+
+
+def _characteristics(pair: Pair) -> tuple[int, ...]:
+    """Of a host they are what it can do by default; of a pool that, and what it can do now."""
+    return (_DEFAULT,) if isinstance(pair.left, HostSystem) else (_DEFAULT, _CURRENT)
+
+
+_OF_POOLS = PropertyTable(
+    Property("Characteristics", _characteristics, "Default of a host; Default and Current of a pool")
+)
+_OF_ONE = PropertyTable(constant("Characteristics", (_DEFAULT, _CURRENT), "always Default and Current"))
 
 
 def allocation_capabilities(site: Site) -> Relation:
@@ -35,10 +46,6 @@ def allocation_capabilities(site: Site) -> Relation:
         yield pool
         yield from (host for host in hosts_of(site, pool.platform) if host.name == host_name(pool.hypervisor))
 
-    def characteristics(element: Element, _capabilities: AllocationCapabilities) -> Mapping[str, Any]:
-        """Of a host they are what it can do by default; of a pool that, and what it can do now."""
-        return {"Characteristics": (_DEFAULT,) if isinstance(element, HostSystem) else (_DEFAULT, _CURRENT)}
-
     return Relation(
         site,
         "ElementCapabilities",
@@ -46,7 +53,7 @@ def allocation_capabilities(site: Site) -> Relation:
         Role("Capabilities", (AllocationCapabilities,)),
         to_right=capabilities,
         to_left=elements,
-        properties=characteristics,
+        table=_OF_POOLS,
     )
 
 
@@ -70,7 +77,7 @@ def service_capabilities(site: Site) -> Relation:
         Role("Capabilities", tuple(ServiceCapabilities.types)),
         to_right=capabilities,
         to_left=elements,
-        properties=_default_and_current,
+        table=_OF_ONE,
     )
 
 
@@ -90,9 +97,5 @@ def state_capabilities(site: Site) -> Relation:
         Role("Capabilities", (StateCapabilities,)),
         to_right=capabilities,
         to_left=systems,
-        properties=_default_and_current,
+        table=_OF_ONE,
     )
-
-
-def _default_and_current(_element: Element, _capabilities: Element) -> Mapping[str, Any]:
-    return {"Characteristics": (_DEFAULT, _CURRENT)}

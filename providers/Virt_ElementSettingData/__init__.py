@@ -8,11 +8,11 @@ The guest itself leads to all of its configurations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from providers.associations import Relation, Role
+from providers.associations import Pair, Relation, Role
 from providers.base import Element
+from providers.properties import Property, PropertyTable
 from providers.site import Configuration, Site
 from providers.Virt_ComputerSystem import ComputerSystem, system_of
 from providers.Virt_RASD import SETTING_TYPES, ResourceSetting, setting_for
@@ -50,16 +50,25 @@ def _in(configuration: Configuration, setting: Setting) -> Iterable[Element]:
     return () if counterpart is None else (counterpart,)
 
 
-def _counts(_element: Element, setting: Setting) -> Mapping[str, Any]:
-    """How the settings count: the present ones are current; those of the definition are the default and the next."""
-    configuration = setting.configuration
-    domain = configuration.guest.domain
-    is_definition = domain.persistent and configuration is configuration.guest.configurations[-1]
-    return {
-        "IsCurrent": _YES if configuration.is_state else _NO,
-        "IsDefault": _YES if is_definition else _NO,
-        "IsNext": _UNKNOWN if domain.has_managed_save else _YES if is_definition else _NO,
-    }
+def _is_current(pair: Pair) -> int:
+    return _YES if pair.right.configuration.is_state else _NO
+
+
+def _is_default(pair: Pair) -> int:
+    configuration = pair.right.configuration
+    guest = configuration.guest
+    return _YES if guest.domain.persistent and configuration is guest.configurations[-1] else _NO
+
+
+def _is_next(pair: Pair) -> int:
+    return _UNKNOWN if pair.right.guest.domain.has_managed_save else _is_default(pair)
+
+
+_COUNTS = PropertyTable(
+    Property("IsCurrent", _is_current, "Is Current for the configuration in which the domain is now"),
+    Property("IsDefault", _is_default, "Is Default for the definition of a persistent domain"),
+    Property("IsNext", _is_next, "as IsDefault; unknown for a domain with a managed save"),
+)
 
 
 def element_setting_data(site: Site) -> Relation:
@@ -75,5 +84,5 @@ def element_setting_data(site: Site) -> Relation:
         Role("SettingData", (VirtualSystemSettingData, *SETTING_TYPES)),
         to_right=_settings,
         to_left=_elements,
-        properties=_counts,
+        table=_COUNTS,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from providers.associations import Relation, Role
 from providers.base import Element
+from providers.properties import PropertyTable, constant
 from providers.site import Site
 from providers.Virt_ComputerSystem import ComputerSystem, system_of
 from providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
@@ -20,6 +20,11 @@ _OTHER, _MANAGES = 1, 5
 _REDIRECTED = tuple(
     device for device in DEVICE_TYPES if device.base in ("DisplayController", "PointingDevice", "Controller")
 )
+_REDIRECTION = PropertyTable(
+    constant("ElementEffects", (_OTHER,), "always Other"),
+    constant("OtherElementEffectsDescriptions", ("Console redirection",)),
+)
+_MANAGEMENT = PropertyTable(constant("ElementEffects", (_MANAGES,), "always Manages"))
 
 
 def console_redirection(site: Site) -> Relation:
@@ -34,9 +39,6 @@ def console_redirection(site: Site) -> Relation:
             for kind in _REDIRECTED:
                 yield from devices_of(guest, kind)
 
-    def effects(_element: Element, _service: Element) -> Mapping[str, Any]:
-        return {"ElementEffects": (_OTHER,), "OtherElementEffectsDescriptions": ("Console redirection",)}
-
     return Relation(
         site,
         "ServiceAffectsElement",
@@ -44,7 +46,7 @@ def console_redirection(site: Site) -> Relation:
         Role("AffectingElement", (ConsoleRedirectionService,)),
         to_right=services,
         to_left=elements,
-        properties=effects,
+        table=_REDIRECTION,
     )
 
 
@@ -64,5 +66,5 @@ def system_management(site: Site) -> Relation:
         Role("AffectingElement", (VirtualSystemManagementService,)),
         to_right=services,
         to_left=systems,
-        properties=lambda _system, _service: {"ElementEffects": (_MANAGES,)},
+        table=_MANAGEMENT,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from providers.associations import Relation, Role
+from providers.properties import Property, PropertyTable, attribute, constant
 from providers.site import Site
 from providers.Virt_AllocationCapabilities import (
     TEMPLATE_TYPES,
@@ -32,14 +32,22 @@ def _capabilities(template: Template) -> Iterable[AllocationCapabilities]:
     return (capabilities_of(template.pool),)
 
 
-def _meaning(_capabilities: AllocationCapabilities, template: Template) -> Mapping[str, Any]:
-    """How the values are to be read; those of one possible choice go together."""
-    sample = template.sample
-    return {
-        "PropertyPolicy": _CORRELATED if sample is Sample.POINT else _INDEPENDENT,
-        "ValueRole": sample.role,
-        "ValueRange": sample.range,
-    }
+_SAMPLES = PropertyTable(
+    Property(
+        "PropertyPolicy",
+        lambda pair: _CORRELATED if pair.right.sample is Sample.POINT else _INDEPENDENT,
+        "Correlated for one possible choice, whose values go together, else Independent",
+    ),
+    attribute("ValueRole", "right.sample.role", source="what the template is a sample of"),
+    attribute("ValueRange", "right.sample.range", source="what the template is a sample of"),
+)
+"""How the values of a template are to be read."""
+
+_DEFAULTS = PropertyTable(
+    constant("PropertyPolicy", _INDEPENDENT, "always Independent"),
+    constant("ValueRole", _DEFAULT, "always Default"),
+    constant("ValueRange", _POINT, "always Point"),
+)
 
 
 def allocation_settings(site: Site) -> Relation:
@@ -51,7 +59,7 @@ def allocation_settings(site: Site) -> Relation:
         Role("PartComponent", tuple(TEMPLATE_TYPES.values())),
         to_right=_templates,
         to_left=_capabilities,
-        properties=_meaning,
+        table=_SAMPLES,
     )
 
 
@@ -71,9 +79,5 @@ def migration_settings(site: Site) -> Relation:
         Role("PartComponent", (MigrationSettingData,)),
         to_right=settings,
         to_left=capabilities,
-        properties=lambda _capabilities, _settings: {
-            "PropertyPolicy": _INDEPENDENT,
-            "ValueRole": _DEFAULT,
-            "ValueRange": _POINT,
-        },
+        table=_DEFAULTS,
     )
