@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from platforms.base import Platform
 from providers.base import Element
 from providers.interface import EmbeddedInstance, InstancePath
-from providers.jobs import Job, JobError, JobState
+from providers.jobs import Job, JobError, JobRecord, JobState
 from providers.properties import Property, PropertyTable, attribute
 from providers.references import uri_of
 from providers.site import Site
@@ -48,9 +48,12 @@ class ConcreteJob(Element):
     Attributes:
         site: where it runs.
         job: the job.
+        record: what was known of it when the handle was made.
+        percent: how far it was then.
+        elapsed: how long it had run then, in whole seconds; None before it began.
     """
 
-    __slots__ = ("job", "record", "site")
+    __slots__ = ("elapsed", "job", "percent", "record", "revision", "site")
 
     base = "ConcreteJob"
     key_names = ("InstanceID",)
@@ -59,7 +62,12 @@ class ConcreteJob(Element):
     def __init__(self, site: Site, platform: Platform, job: Job) -> None:
         self.site = site
         self.job = job
+        # In this order: a record that is newer than its revision is looked at again, and an older one would be kept.
+        revision = job.revision
         self.record = job.record
+        self.percent = job.percent
+        self.elapsed = _elapsed(self.record)
+        self.revision: Hashable = (revision, self.percent, self.elapsed)
         super().__init__(platform, job.record.instance_id)
 
     @classmethod
@@ -67,20 +75,16 @@ class ConcreteJob(Element):
         return [cls(site, platform, job) for job in site.jobs.all(platform.prefix, cls.base)]
 
     @property
-    def elapsed(self) -> timedelta | None:
-        """How long it has run, in whole seconds."""
-        if self.record.started is None:
-            return None
-        return timedelta(seconds=int(((self.record.ended or datetime.now(UTC)) - self.record.started).total_seconds()))
-
-    @property
     def error(self) -> JobError | None:
         """Its first error; None when it has none."""
         return next(iter(self.record.errors), None)
 
-    @property
-    def revision(self) -> Hashable:  # type: ignore[override]
-        return self.job.revision, self.job.percent, self.elapsed
+
+def _elapsed(record: JobRecord) -> timedelta | None:
+    """How long a job has run, in whole seconds; None before it began."""
+    if record.started is None:
+        return None
+    return timedelta(seconds=int(((record.ended or datetime.now(UTC)) - record.started).total_seconds()))
 
 
 class MigrationJob(ConcreteJob):
@@ -144,7 +148,7 @@ ConcreteJob.table = PropertyTable(
         lambda job: int(HealthState.CRITICAL_FAILURE if job.record.errors else HealthState.OK),
         "whether the job failed",
     ),
-    attribute("PercentComplete", "job.percent", source="what the work reports"),
+    attribute("PercentComplete", "percent", source="what the work reports"),
     attribute("TimeSubmitted", "record.submitted", source="clock of the server"),
     attribute("StartTime", "record.started", source="clock of the server"),
     attribute("ElapsedTime", "elapsed", source="clock of the server"),

@@ -40,7 +40,7 @@ class JobMethodResult(Element):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.job.job.revision
+        return self.job.revision
 
 
 def _call(result: JobMethodResult, **properties: Any) -> EmbeddedInstance:

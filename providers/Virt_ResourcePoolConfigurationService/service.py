@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from libhelper.work import Work
-from providers.errors import access_denied
+from providers.errors import access_denied, libvirt_failure
 from providers.interface import InstancePath, MethodResult, RequestContext
 from providers.jobs import Affected, Effect, JobOrder
 from providers.properties import PropertyTable, constant
 from providers.services import SERVICE, HostService
 
 if TYPE_CHECKING:
+    from libhelper.errors import LibvirtError
     from libhelper.hypervisor import Hypervisor
 
-__all__ = ["PoolCode", "ResourcePoolConfigurationService", "VolumeCode", "check_writable"]
+__all__ = ["PoolCode", "ResourcePoolConfigurationService", "VolumeCode", "check_writable", "refused"]
 
 
 class PoolCode:
@@ -70,6 +71,20 @@ class ResourcePoolConfigurationService(HostService):
             principal=context.principal,
         )
         return self.site.jobs.run(order)
+
+
+def refused(text: str, error: LibvirtError) -> MethodResult:
+    """What a method for volumes answers when libvirt refuses.
+
+    Returns:
+        Not Supported, where the driver does not have what is asked for.
+
+    Raises:
+        CIMError: else, with libvirt's text.
+    """
+    if error.is_unsupported:
+        return MethodResult(VolumeCode.NOT_SUPPORTED)
+    raise libvirt_failure(text, error) from error
 
 
 def check_writable(hypervisor: Hypervisor) -> None:

@@ -17,14 +17,14 @@ from typing import Any, BinaryIO
 
 from libhelper.errors import LibvirtError
 from libhelper.storage import Storage
-from libhelper.work import Work
-from providers.errors import libvirt_failure
+from libhelper.work import Work, WorkCancelledError
 from providers.interface import CIMError, MethodResult, RequestContext, Status
 from providers.jobs import Effect
 from providers.Virt_ResourcePoolConfigurationService.service import (
     ResourcePoolConfigurationService,
     VolumeCode,
     check_writable,
+    refused,
 )
 from providers.Virt_ResourcePoolConfigurationService.settings import reference
 from providers.Virt_ResourcePoolConfigurationService.volumes import refresh_volumes, refuse_in_use, volume_at
@@ -72,8 +72,10 @@ def upload_volume(
                 Storage(volume.pool.hypervisor).upload(
                     volume.pool.record.uuid, volume.volume.name, source, offset, length, work
                 )
-            except (LibvirtError, OSError) as error:
-                raise _failure("Unable to upload to storage volume", error) from error
+            except LibvirtError as error:
+                return refused("Unable to upload to storage volume", error)
+            except OSError as error:
+                raise CIMError(Status.FAILED, f"Unable to upload to storage volume: {error.strerror}") from error
         refresh_volumes(volume.pool)
         return MethodResult(VolumeCode.COMPLETED)
 
@@ -103,7 +105,7 @@ def download_volume(
         try:
             storage.download(pool, own_name, data, offset, length, Work())
         except LibvirtError as error:
-            raise libvirt_failure("Unable to download storage volume", error) from error
+            return refused("Unable to download storage volume", error)
         return MethodResult(VolumeCode.COMPLETED, {"Data": base64.b64encode(data.getvalue()).decode()})
     place = service.site.settings.transfer_directory
     if place is None:
@@ -115,14 +117,24 @@ def download_volume(
         try:
             with target:
                 storage.download(pool, own_name, target, offset, length, work)
-        except BaseException as error:
+        except LibvirtError as error:
             _removed(place, name)
-            if isinstance(error, LibvirtError | OSError):
-                raise _failure("Unable to download storage volume", error) from error
+            return refused("Unable to download storage volume", error)
+        except OSError as error:
+            _removed(place, name)
+            raise CIMError(Status.FAILED, f"Unable to download storage volume: {error.strerror}") from error
+        except WorkCancelledError:
+            _removed(place, name)
             raise
         return MethodResult(VolumeCode.COMPLETED)
 
-    return service.do("DownloadVolume", context, run, [path], Effect.PERFORMANCE_IMPACT)
+    try:
+        return service.do("DownloadVolume", context, run, [path], Effect.PERFORMANCE_IMPACT)
+    except CIMError:
+        if not target.closed:
+            target.close()
+            _removed(place, name)
+        raise
 
 
 def _decoded(text: str) -> bytes:
@@ -160,9 +172,3 @@ def _below(place: Path, name: str) -> Path:
 def _removed(place: Path, name: str) -> None:
     with suppress(OSError):
         _below(place, name).unlink()
-
-
-def _failure(text: str, error: LibvirtError | OSError) -> CIMError:
-    if isinstance(error, LibvirtError):
-        return libvirt_failure(text, error)
-    return CIMError(Status.FAILED, f"{text}: {error.strerror}")

@@ -24,6 +24,7 @@ from providers.Virt_ResourcePoolConfigurationService.service import (
     ResourcePoolConfigurationService,
     VolumeCode,
     check_writable,
+    refused,
 )
 from providers.Virt_ResourcePoolConfigurationService.settings import (
     Given,
@@ -354,7 +355,7 @@ def resize_volume(
                 pool.record.uuid, name, capacity, allocate=allocate and not shrinks, shrink=shrinks
             )
         except LibvirtError as error:
-            raise libvirt_failure("Unable to resize storage volume", error) from error
+            return refused("Unable to resize storage volume", error)
         refresh_volumes(pool)
         return MethodResult(VolumeCode.COMPLETED)
 
@@ -378,7 +379,7 @@ def wipe_volume(
         try:
             Storage(pool.hypervisor).wipe_volume(pool.record.uuid, name, algorithm)
         except LibvirtError as error:
-            raise libvirt_failure("Unable to wipe storage volume", error) from error
+            return refused("Unable to wipe storage volume", error)
         refresh_volumes(pool)
         return MethodResult(VolumeCode.COMPLETED)
 

@@ -46,7 +46,7 @@ class JobSettings:
         workers: jobs that run at the same time; further ones wait.
         waiting: jobs that may wait; beyond it methods are refused.
         grace: seconds that a method waits for its work before it answers that it has become a job: what an ordinary
-            volume or network takes, and too little for anybody to mind.
+            volume or network takes, and too little for anybody to mind.  With 0, all work becomes jobs.
         retention: seconds that a job stays after its end unless a client sets TimeBeforeRemoval (DSP1103: 5 minutes).
         limit: jobs that are kept; beyond it those that ended first are removed.
     """
@@ -165,7 +165,7 @@ class Jobs:
         job = self._submit(order)
         job.over.wait(self.settings.grace)
         with self._lock:
-            if not job.over.is_set():
+            if not job.over.is_set() or not self.settings.grace:
                 self._publish(job)
                 return MethodResult(JOB_STARTED, {"Job": job.path})
         if isinstance(job._outcome, MethodResult):
@@ -332,6 +332,7 @@ class Jobs:
         over = [each for each in self._jobs.values() if each.record.is_over]
         for each in over[: max(0, len(self._jobs) - self.settings.limit)]:
             self.remove(each)
+        self._watch_removals()
 
     def _move(self, job: Job, state: JobState) -> None:
         self._replace(job, state=state, changed=datetime.now(UTC))

@@ -1,0 +1,584 @@
+"""Jobs: how work becomes one, what it shows, how it is ended, and what is left of it after a restart."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cimom.classes import ClassStore
+from libhelper.errors import LibvirtError
+from libhelper.work import Work, WorkCancelledError
+from providers.associations import Relation
+from providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
+from providers.jobs import Affected, Effect, JobOrder, JobRecord, Jobs, JobSettings, JobState
+from providers.jobs.record import JobError, read_record, write_record
+from providers.site import ProviderSettings
+from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
+
+SERVICE = InstancePath(
+    "KVM_ResourcePoolConfigurationService",
+    {
+        "SystemCreationClassName": "KVM_HostSystem",
+        "SystemName": "node.example.org",
+        "CreationClassName": "KVM_ResourcePoolConfigurationService",
+        "Name": "RPCS",
+    },
+)
+GUEST = InstancePath("KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": "guest"})
+POOL = InstancePath("KVM_DiskPool", {"InstanceID": "DiskPool/images"})
+START, SUSPEND, TERMINATE, KILL, SERVICE_STATE = 2, 3, 4, 5, 6
+HASTY = JobSettings(grace=0.0)
+
+
+class Task:
+    """Work that goes on until it is told to end."""
+
+    def __init__(self, result: Any = MethodResult(0), stoppable: bool = True) -> None:  # noqa: B008
+        self.result = result
+        self.stoppable = stoppable
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+        self.undone = False
+
+    def __call__(self, work: Work) -> MethodResult:
+        self.began.set()
+        work.report(1, 4)
+        if self.stoppable:
+            try:
+                with work.stoppable():
+                    while not self.may_end.wait(0.002):
+                        work.checkpoint()
+            except WorkCancelledError:
+                self.undone = True
+                raise
+        else:
+            self.may_end.wait(10)
+        if isinstance(self.result, Exception):
+            raise self.result
+        assert isinstance(self.result, MethodResult)
+        return self.result
+
+
+class Site(Served):
+    """A site with one guest and one pool, all of whose work becomes jobs."""
+
+    def __init__(self, settings: JobSettings = HASTY) -> None:
+        host = hypervisor("KVM")
+        host.put(domain_xml("guest"))
+        host.put_pool("images", "/images", [])
+        super().__init__([(platform("KVM"), host)], ProviderSettings(jobs=settings))
+
+    def run(self, task: Callable[[Work], MethodResult], **options: Any) -> MethodResult:
+        options = {"owner": SERVICE, "affected": [Affected(GUEST, (2, 3))], "principal": "ann", **options}
+        return self.site.jobs.run(JobOrder("KVM", "DoSomething", task, **options))
+
+    def start(self, task: Callable[[Work], MethodResult], **options: Any) -> str:
+        result = self.run(task, **options)
+        assert result.return_value == 4096
+        return str(result.out["Job"].keys["InstanceID"])
+
+    def job(self, instance_id: str, base: str = "ConcreteJob") -> dict[str, Any]:
+        return dict(self.get(f"KVM_{base}", InstanceID=instance_id).properties())
+
+    def call(self, instance_id: str, method: str, **parameters: Any) -> MethodResult:
+        provider = self.providers["KVM_ConcreteJob"]
+        return provider.invoke_method("KVM_ConcreteJob", {"InstanceID": instance_id}, method, parameters, CONTEXT)
+
+    def ask(self, instance_id: str, state: Any, **parameters: Any) -> int:
+        return int(self.call(instance_id, "RequestStateChange", RequestedState=state, **parameters).return_value)
+
+    def wait(self, instance_id: str) -> dict[str, Any]:
+        job = self.site.jobs.find(instance_id)
+        assert job is not None
+        assert job.over.wait(10)
+        return self.job(instance_id)
+
+    def relation(self, base: str) -> Relation:
+        relations = self.catalog.associations["root/virt"]
+        return next(each for each in relations if isinstance(each, Relation) and each.base == base)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    yield made
+    made.site.jobs.stop(5)
+
+
+def test_short_work_is_the_answer_of_the_method() -> None:
+    site = Site(JobSettings(grace=10))
+    assert site.run(lambda _: MethodResult(0, {"Pool": POOL})) == MethodResult(0, {"Pool": POOL})
+    assert site.run(lambda _: MethodResult(6)).return_value == 6
+
+    def fail(_: Work) -> MethodResult:
+        raise CIMError(Status.FAILED, "no such luck")
+
+    with pytest.raises(CIMError, match="no such luck"):
+        site.run(fail)
+    assert not site.instances("KVM_ConcreteJob")
+
+
+def test_a_job_from_beginning_to_end(site: Site) -> None:
+    task = Task(MethodResult(0, {"Pool": POOL}))
+    before = datetime.now(UTC)
+    name = site.start(task)
+    assert task.began.wait(10)
+    shown = site.job(name)
+    assert (shown["JobState"], shown["OperationalStatus"], shown["PercentComplete"]) == (4, [2], 25)
+    assert (shown["Name"], shown["Owner"], shown["JobStatus"]) == ("DoSomething", "ann", "Running")
+    assert before <= shown["TimeSubmitted"] <= shown["StartTime"] <= datetime.now(UTC)
+    assert shown["ElapsedTime"] == timedelta(0)
+    assert (shown["ErrorCode"], "JobOutParameters" in shown, "ErrorDescription" in shown) == (0, False, False)
+    task.may_end.set()
+    shown = site.wait(name)
+    assert (shown["JobState"], shown["OperationalStatus"], shown["PercentComplete"]) == (7, [2, 17], 100)
+    assert shown["TimeBeforeRemoval"] == timedelta(minutes=5)
+    assert shown["DeleteOnCompletion"]
+    out = {"__ReturnValue": 0, "Pool": 'root/virt:KVM_DiskPool.InstanceID="DiskPool/images"'}
+    assert shown["JobOutParameters"] == EmbeddedInstance("__JobOutParameters", out)
+    assert site.call(name, "GetErrors") == MethodResult(0)
+    assert site.call(name, "GetError") == MethodResult(0)
+
+
+def test_a_handle_is_made_anew_when_the_job_changes(site: Site) -> None:
+    task = Task()
+    name = site.start(task)
+    assert task.began.wait(10)
+    one, two = (site.get("KVM_ConcreteJob", InstanceID=name) for _ in range(2))
+    assert one.revision == two.revision
+    task.may_end.set()
+    site.wait(name)
+    assert site.get("KVM_ConcreteJob", InstanceID=name).revision != one.revision
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "expected"),
+    [
+        (
+            LibvirtError("pool is full", 38, 18, 2),
+            38,
+            {"OwningEntity": "libvirt", "MessageID": "libvirt:38", "CIMStatusCode": 1, "ErrorType": 4,
+             "MessageArguments": ["code=38", "domain=18", "level=2"], "Message": "DoSomething failed: pool is full"},
+        ),
+        (
+            CIMError(Status.ACCESS_DENIED, "not for you"),
+            2,
+            {"OwningEntity": "virtcim", "MessageID": "CIM:2", "CIMStatusCode": 2, "ErrorType": 7,
+             "Message": "not for you"},
+        ),
+        (
+            ZeroDivisionError("x"),
+            1,
+            {"OwningEntity": "virtcim", "CIMStatusCode": 1,
+             "Message": "DoSomething failed: internal error (ZeroDivisionError)"},
+        ),
+    ],
+)
+def test_a_job_that_fails(
+    site: Site, classes: ClassStore, error: Exception, code: int, expected: dict[str, Any]
+) -> None:
+    task = Task(error)
+    task.may_end.set()
+    name = site.start(task)
+    shown = site.wait(name)
+    assert (shown["JobState"], shown["OperationalStatus"], shown["ErrorCode"]) == (10, [6, 17], code)
+    assert (shown["ErrorDescription"], shown["HealthState"]) == (expected["Message"], 25)
+    (told,) = site.call(name, "GetErrors").out["Errors"]
+    assert told == site.call(name, "GetError").out["Error"]
+    assert told.class_name == "CIM_Error"
+    assert {key: told.properties[key] for key in expected} == expected
+    assert {key.lower() for key in told.properties} <= set(classes["CIM_Error"].properties)
+
+
+def test_a_return_value_other_than_success_is_a_failure(site: Site) -> None:
+    task = Task(MethodResult(6))
+    task.may_end.set()
+    shown = site.wait(site.start(task))
+    assert (shown["JobState"], shown["ErrorDescription"]) == (10, "DoSomething gave back 6")
+    assert shown["JobOutParameters"].properties == {"__ReturnValue": 6}
+
+
+@pytest.mark.parametrize(("request_", "state"), [(TERMINATE, 8), (KILL, 9)])
+def test_a_job_is_ended(site: Site, request_: int, state: int) -> None:
+    task = Task()
+    name = site.start(task)
+    assert task.began.wait(10)
+    assert site.ask(name, request_) == 0
+    shown = site.job(name)
+    assert (shown["JobState"], shown["OperationalStatus"], shown["ErrorCode"]) == (state, [10, 17], 0)
+    assert task.undone
+    for again in (TERMINATE, KILL, SUSPEND, START):
+        assert site.ask(name, again) == 4097
+
+
+def test_a_job_is_suspended_and_goes_on(site: Site) -> None:
+    task = Task()
+    name = site.start(task)
+    assert task.began.wait(10)
+    assert site.ask(name, START) == 4097
+    assert site.ask(name, SUSPEND) == 0
+    assert (site.job(name)["JobState"], site.job(name)["OperationalStatus"]) == (5, [10])
+    assert site.ask(name, SUSPEND) == 4097
+    task.may_end.set()
+    job = site.site.jobs.find(name)
+    assert job is not None
+    assert not job.over.wait(0.05)
+    assert site.ask(name, START) == 0
+    assert site.wait(name)["JobState"] == 7
+
+
+def test_a_suspended_job_can_be_ended(site: Site) -> None:
+    task = Task()
+    name = site.start(task)
+    assert task.began.wait(10)
+    assert (site.ask(name, SUSPEND), site.ask(name, TERMINATE)) == (0, 0)
+    assert site.job(name)["JobState"] == 8
+
+
+def test_work_that_cannot_be_stopped_is_not_said_to_be(site: Site) -> None:
+    task = Task(stoppable=False)
+    name = site.start(task)
+    assert task.began.wait(10)
+    assert [site.ask(name, state) for state in (SUSPEND, TERMINATE, KILL)] == [1, 1, 1]
+    assert site.call(name, "KillJob", DeleteOnKill=True).return_value == 1
+    assert site.job(name)["JobState"] == 4
+    task.may_end.set()
+    assert site.wait(name)["JobState"] == 7
+
+
+def test_requests_that_mean_nothing(site: Site) -> None:
+    task = Task()
+    name = site.start(task)
+    assert task.began.wait(10)
+    assert [site.ask(name, state) for state in (None, 0, 7, 99)] == [5, 5, 5, 5]
+    assert site.ask(name, SERVICE_STATE) == 1
+    assert site.ask(name, TERMINATE, TimeoutPeriod=datetime.now(UTC)) == 5
+    assert site.job(name)["JobState"] == 4
+
+
+def test_a_time_limit_for_ending(site: Site) -> None:
+    stopping = threading.Event()
+    may_end = threading.Event()
+
+    def slow(work: Work) -> MethodResult:
+        try:
+            with work.stoppable():
+                stopping.set()
+                while True:
+                    work.checkpoint()
+                    time.sleep(0.002)
+        finally:
+            may_end.wait(10)
+
+    name = site.start(slow)
+    assert stopping.wait(10)
+    assert site.ask(name, TERMINATE, TimeoutPeriod=timedelta(milliseconds=20)) == 3
+    assert (site.job(name)["JobState"], site.job(name)["OperationalStatus"]) == (6, [9])
+    may_end.set()
+    assert site.wait(name)["JobState"] == 8
+
+
+def test_what_interrupts_a_blocking_call_ends_it(site: Site) -> None:
+    began, aborted = threading.Event(), threading.Event()
+
+    def blocking(work: Work) -> MethodResult:
+        with work.stoppable(aborted.set):
+            began.set()
+            aborted.wait(10)
+            raise LibvirtError("operation aborted: canceled by client", 78)
+
+    name = site.start(blocking)
+    assert began.wait(10)
+    assert site.ask(name, SUSPEND) == 1
+    assert site.ask(name, TERMINATE) == 0
+    assert site.job(name)["JobState"] == 8
+
+
+def test_kill_job_of_old_clients(site: Site) -> None:
+    first, second = Task(), Task()
+    one, two = site.start(first), site.start(second)
+    assert first.began.wait(10)
+    assert second.began.wait(10)
+    assert site.call(one, "KillJob", DeleteOnKill=False).return_value == 0
+    assert site.wait(one)["JobState"] == 9
+    assert site.call(one, "KillJob", DeleteOnKill=False).return_value == 4
+    assert site.call(two, "KillJob", DeleteOnKill=True).return_value == 0
+    assert site.site.jobs.find(two) is None
+
+
+def test_jobs_wait_for_their_turn_and_are_refused_when_too_many_do() -> None:
+    site = Site(JobSettings(grace=0.0, workers=1, waiting=1))
+    first, second = Task(), Task()
+    one, two = site.start(first), site.start(second)
+    assert (site.job(two)["JobState"], site.job(two)["OperationalStatus"]) == (2, [15])
+    assert "StartTime" not in site.job(two)
+    with pytest.raises(CIMError, match="1 jobs wait already") as refused:
+        site.run(Task())
+    assert refused.value.status is Status.SERVER_LIMITS_EXCEEDED
+    assert site.ask(two, SUSPEND) == 4097
+    assert site.ask(two, TERMINATE) == 0
+    assert site.job(two)["JobState"] == 8
+    assert not second.began.is_set()
+    third = Task()
+    site.start(third)
+    first.may_end.set()
+    assert site.wait(one)["JobState"] == 7
+    assert third.began.wait(10)
+    site.site.jobs.stop(5)
+
+
+def test_what_a_job_belongs_to(site: Site) -> None:
+    task = Task(MethodResult(0, {"Pool": POOL}))
+    name = site.start(task)
+    job = site.get("KVM_ConcreteJob", InstanceID=name)
+    owning, affected = site.relation("OwningJobElement"), site.relation("AffectedJobElement")
+    service = site.get(SERVICE.class_name, **SERVICE.keys)
+    guest = site.get(GUEST.class_name, **GUEST.keys)
+    pool = site.get(POOL.class_name, **POOL.keys)
+    assert [each.identity for each in owning.to_left(job, CONTEXT)] == [service.identity]
+    assert [each.identity for each in owning.to_right(service, CONTEXT)] == [name]
+    assert [each.identity for each in affected.to_left(job, CONTEXT)] == [guest.identity]
+    assert list(affected.to_right(pool, CONTEXT)) == []
+    task.may_end.set()
+    site.wait(name)
+    job = site.get("KVM_ConcreteJob", InstanceID=name)
+    assert [each.identity for each in affected.to_left(job, CONTEXT)] == [guest.identity, pool.identity]
+    assert [each.identity for each in affected.to_right(pool, CONTEXT)] == [name]
+    assert affected.properties(guest, job) == {"ElementEffects": [2, 3]}
+    assert affected.properties(pool, job) == {"ElementEffects": [5]}
+    assert {each.identity for each in affected.sources("KVM_AffectedJobElement", CONTEXT)} == {
+        guest.identity, pool.identity,
+    }
+    assert list(affected.sources("Xen_AffectedJobElement", CONTEXT)) == []
+
+
+def test_an_element_that_is_gone_is_left_out(site: Site) -> None:
+    gone = InstancePath("KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": "gone"})
+    task = Task()
+    task.may_end.set()
+    name = site.start(task, affected=[Affected(gone, (2,))], owner=None)
+    site.wait(name)
+    job = site.get("KVM_ConcreteJob", InstanceID=name)
+    assert list(site.relation("AffectedJobElement").to_left(job, CONTEXT)) == []
+    assert list(site.relation("OwningJobElement").to_left(job, CONTEXT)) == []
+
+
+def test_the_call_and_what_it_gave_back(site: Site, classes: ClassStore) -> None:
+    task = Task(MethodResult(0, {"Pool": POOL}))
+    name = site.start(task)
+    shown = site.job(name, "MethodResult")
+    assert "PostCallIndication" not in shown
+    before = shown["PreCallIndication"]
+    assert (before.class_name, before.properties["MethodName"], before.properties["PreCall"]) == (
+        "CIM_InstMethodCall", "DoSomething", True,
+    )
+    task.may_end.set()
+    site.wait(name)
+    after = site.job(name, "MethodResult")["PostCallIndication"]
+    assert after.properties["ReturnValue"] == "0"
+    assert after.properties["MethodParameters"] == site.job(name)["JobOutParameters"]
+    assert {key.lower() for key in after.properties} <= set(classes["CIM_InstMethodCall"].properties)
+    relation = site.relation("AssociatedJobMethodResult")
+    (result,) = relation.to_right(site.get("KVM_ConcreteJob", InstanceID=name), CONTEXT)
+    assert result.keys() == {"InstanceID": name}
+    assert [each.identity for each in relation.to_left(result, CONTEXT)] == [name]
+
+
+def test_properties_agree_with_the_class(site: Site, classes: ClassStore) -> None:
+    task = Task(CIMError(Status.FAILED, "x"))
+    task.may_end.set()
+    name = site.start(task)
+    site.wait(name)
+    for base in ("ConcreteJob", "MethodResult"):
+        assert {key.lower() for key in site.job(name, base)} <= set(classes[f"KVM_{base}"].properties)
+
+
+def test_a_migration_is_a_job_of_its_own_class(site: Site) -> None:
+    task = Task()
+    task.may_end.set()
+    name = site.start(task, base="MigrationJob")
+    assert [each.identity for each in site.instances("KVM_MigrationJob")] == [name]
+    assert not site.instances("KVM_ConcreteJob")
+    with pytest.raises(CIMError):
+        site.get("KVM_ConcreteJob", InstanceID=name)
+
+
+def modify(site: Site, name: str, **properties: Any) -> None:
+    site.providers["KVM_ConcreteJob"].modify_instance("KVM_ConcreteJob", {"InstanceID": name}, properties, CONTEXT)
+
+
+def test_a_job_is_removed_in_time(site: Site) -> None:
+    task = Task()
+    name = site.start(task)
+    removed = threading.Event()
+    site.site.jobs.listeners.append(lambda before, after: removed.set() if after is None else None)
+    modify(site, name, TimeBeforeRemoval=timedelta(milliseconds=50))
+    assert not removed.wait(0.1)
+    task.may_end.set()
+    site.wait(name)
+    assert removed.wait(10)
+    with pytest.raises(CIMError) as gone:
+        site.job(name)
+    assert gone.value.status is Status.NOT_FOUND
+
+
+def test_a_job_is_kept_and_deleted_by_the_client(site: Site) -> None:
+    task = Task()
+    name = site.start(task)
+    modify(site, name, DeleteOnCompletion=False, TimeBeforeRemoval=timedelta(0), InstanceID=name)
+    provider = site.providers["KVM_ConcreteJob"]
+    with pytest.raises(CIMError, match="is not over"):
+        provider.delete_instance("KVM_ConcreteJob", {"InstanceID": name}, CONTEXT)
+    task.may_end.set()
+    assert not site.wait(name)["DeleteOnCompletion"]
+    time.sleep(0.02)
+    assert site.instances("KVM_ConcreteJob")
+    provider.delete_instance("KVM_ConcreteJob", {"InstanceID": name}, CONTEXT)
+    assert not site.instances("KVM_ConcreteJob")
+
+
+def test_refused_modifications(site: Site) -> None:
+    task = Task()
+    name = site.start(task)
+    with pytest.raises(CIMError, match="Priority cannot be modified"):
+        modify(site, name, Priority=3)
+    with pytest.raises(CIMError, match="is not an interval"):
+        modify(site, name, TimeBeforeRemoval=datetime.now(UTC))
+
+
+def test_only_so_many_jobs_are_kept() -> None:
+    site = Site(JobSettings(grace=0.0, limit=3))
+    names = []
+    for _ in range(5):
+        task = Task()
+        task.may_end.set()
+        names.append(site.start(task))
+        site.wait(names[-1])
+    assert [each.identity for each in site.instances("KVM_ConcreteJob")] == names[2:]
+    site.site.jobs.stop(5)
+
+
+def order(task: Callable[[Work], MethodResult]) -> JobOrder:
+    return JobOrder("KVM", "DoSomething", task, owner=SERVICE, affected=[Affected(GUEST, (2,))], principal="ann")
+
+
+def test_jobs_survive_a_restart(tmp_path: Path) -> None:
+    database = tmp_path / "state.sqlite"
+    jobs = Jobs(HASTY, database)
+    done, failed, running = Task(MethodResult(0, {"Pool": POOL})), Task(LibvirtError("full", 38)), Task()
+    for task in (done, failed):
+        task.may_end.set()
+        jobs.run(order(task))
+    for job in jobs.all("KVM", "ConcreteJob"):
+        assert job.over.wait(10)
+
+    def leave(work: Work) -> MethodResult:
+        work.leaves("storage volume 'x', unfinished")
+        return running(work)
+
+    jobs.run(order(leave))
+    assert running.began.wait(10)
+    jobs._replace(jobs.all("KVM", "ConcreteJob")[-1])
+    records = {job.record.state: job.record for job in jobs.all("KVM", "ConcreteJob")}
+    again = Jobs(HASTY, database)
+    found = [job.record for job in again.all("KVM", "ConcreteJob")]
+    assert found[0] == records[JobState.COMPLETED]
+    assert found[1] == records[JobState.EXCEPTION]
+    assert (found[2].state, found[2].instance_id) == (JobState.EXCEPTION, records[JobState.RUNNING].instance_id)
+    assert found[2].errors[0].message == (
+        "The server ended while the job was under way; what it had made stands: storage volume 'x', unfinished"
+    )
+    running.may_end.set()
+    jobs.stop(5)
+    again.stop(5)
+
+
+def test_jobs_that_run_when_the_server_stops(tmp_path: Path) -> None:
+    database = tmp_path / "state.sqlite"
+    jobs = Jobs(JobSettings(grace=0.0, workers=2), database)
+    stoppable, stuck, waiting = Task(), Task(stoppable=False), Task()
+    names = [str(jobs.run(order(task)).out["Job"].keys["InstanceID"]) for task in (stoppable, stuck, waiting)]
+    assert stoppable.began.wait(10)
+    assert stuck.began.wait(10)
+    jobs.stop(0.1)
+    assert stoppable.undone
+    with pytest.raises(CIMError) as refused:
+        jobs.run(order(Task()))
+    assert refused.value.status is Status.SERVER_IS_SHUTTING_DOWN
+    again = Jobs(HASTY, database)
+    states = {job.record.instance_id: job.record.state for job in again.all("KVM", "ConcreteJob")}
+    assert states == dict(zip(names, (JobState.TERMINATED, JobState.EXCEPTION, JobState.EXCEPTION), strict=True))
+    stuck.may_end.set()
+    again.stop(1)
+
+
+def test_what_is_due_when_the_server_starts_is_removed(tmp_path: Path) -> None:
+    database = tmp_path / "state.sqlite"
+    jobs = Jobs(JobSettings(grace=0.0, retention=0.0), database)
+    task = Task()
+    jobs.run(order(task))
+    jobs._closing = True  # a server that is killed removes nothing
+    task.may_end.set()
+    time.sleep(0.05)
+    again = Jobs(HASTY, database)
+    assert not again.all("KVM", "ConcreteJob")
+    assert not sqlite3.connect(database).execute("SELECT * FROM job").fetchall()
+
+
+def test_a_database_that_cannot_be_used_costs_only_history(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = tmp_path / "state.sqlite"
+    database.write_bytes(b"this is no database, and it is long enough to be read as one" * 100)
+    jobs = Jobs(JobSettings(grace=10.0), database)
+    assert "jobs will be forgotten" in caplog.text
+    assert jobs.run(order(lambda _: MethodResult(0))).return_value == 0
+    assert database.read_bytes().startswith(b"this is no database")
+
+
+def test_a_job_of_another_version_is_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = tmp_path / "state.sqlite"
+    Jobs(HASTY, database).stop(1)
+    with sqlite3.connect(database) as connection:
+        connection.execute("INSERT INTO job VALUES ('a', '{\"colour\": \"blue\"}'), ('b', 'not JSON')")
+    assert not Jobs(HASTY, database).all("KVM", "ConcreteJob")
+    assert caplog.text.count("cannot be read back") == 2
+
+
+def test_records_are_read_as_they_were_written() -> None:
+    now = datetime.now(UTC)
+    record = JobRecord(
+        "KVM:job:1", "KVM", "ConcreteJob", "a name \u20ac", "M", "ann", SERVICE, JobState.EXCEPTION, now, now,
+        started=now, ended=now, affected=(Affected(GUEST, (int(Effect.CREATE),)),), percent=3, return_value=6,
+        out={"A": (GUEST, POOL), "B": True, "C": None, "D": 1.5, "E": timedelta(seconds=3), "F": now,
+             "G": EmbeddedInstance("CIM_Error", {"Message": "m", "CIMStatusCode": 1})},
+        errors=(JobError("m", 1, 38, 18, 2), JobError("n", 2)), delete_on_completion=False,
+    )
+    assert read_record(write_record(record)) == record
+
+
+def test_listeners_are_told(site: Site) -> None:
+    told: list[tuple[JobState | None, JobState | None]] = []
+
+    def listen(before: JobRecord | None, after: JobRecord | None) -> None:
+        told.append((before and before.state, after and after.state))
+        raise ValueError("a listener that fails")
+
+    site.site.jobs.listeners.append(listen)
+    task = Task()
+    name = site.start(task)
+    assert task.began.wait(10)
+    task.may_end.set()
+    site.wait(name)
+    job = site.site.jobs.find(name)
+    assert job is not None
+    assert site.site.jobs.remove(job)
+    assert told[0] == (None, JobState.RUNNING)
+    assert told[-2:] == [(JobState.RUNNING, JobState.COMPLETED), (JobState.COMPLETED, None)]
