@@ -57,12 +57,16 @@ WBEMCLI = Quirks(plain_arrays=True, no_reference_arrays=True, no_error_instances
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What an operation gets: where, for whom, and its parameters by lower-case name, defaults filled in."""
+    """What an operation gets: where, for whom, and its parameters by lower-case name, defaults filled in.
+
+    `may_read` tells whether who asks may read another namespace, to which an association leads.
+    """
 
     namespace: Namespace
     context: RequestContext
     parameters: Mapping[str, Any]
     quirks: Quirks
+    may_read: Callable[[str], bool]
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cimom import audit
@@ -147,6 +148,9 @@ class Operations:
             pieces = [self._errors.element(CIMError(Status.FAILED, text), not quirks.no_error_instances)]
         return Answer([start.encode(), *pieces, end.encode()], status, time.monotonic() - started)
 
+    def _may_read(self, principal: Principal, namespace: str) -> bool:
+        return self._access.role(principal, namespace) >= Role.READ
+
     def _result(
         self, request: Request, principal: Principal, quirks: Quirks, change: audit.Change | None
     ) -> Iterable[bytes]:
@@ -157,7 +161,8 @@ class Operations:
         operation = INTRINSICS.get(request.operation.lower())
         if operation is None:
             raise CIMError(Status.NOT_SUPPORTED, f"Operation {request.operation} is not supported")
-        call = Call(namespace, context, self._parameters(operation, request), quirks)
+        may_read = partial(self._may_read, principal)
+        call = Call(namespace, context, self._parameters(operation, request), quirks, may_read)
         result = self._methods[operation.method](call)
         if operation.shape is Shape.WHOLE:
             return result

@@ -111,7 +111,7 @@ class Reader:
         """The instances at the other end of the associations of an instance, each once."""
         filters = self.associator_filters(call)
         seen = set()
-        for _, other in links(call.namespace.associations, self.instance(call, path), filters, call.context):
+        for _, other in self._links(call, path, filters):
             key = (other.class_name, other.identity)
             if key not in seen:
                 seen.add(key)
@@ -122,12 +122,19 @@ class Reader:
         """The associations of an instance, each once."""
         filters = self.reference_filters(call)
         seen = set()
-        for link, _ in links(call.namespace.associations, self.instance(call, path), filters, call.context):
+        for link, _ in self._links(call, path, filters):
             key = (link.class_name, link.identity)
             if key not in seen:
                 seen.add(key)
                 if self._is_declared(link):
                     yield link
+
+    def _links(self, call: Call, path: InstancePath, filters: Filters) -> Iterator[tuple[Instance, Instance]]:
+        """The associations of an instance, each with its other end, as far as who asks may read where that lives."""
+        for link, other in links(call.namespace.associations, self.instance(call, path), filters, call.context):
+            home = call.namespace.home(other.class_name)
+            if home == call.namespace.name or call.may_read(home):
+                yield link, other
 
     def _is_declared(self, instance: Instance) -> bool:
         if instance.class_name in self._classes:
