@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Collection, Hashable
 
-from cimom.cimxml.encode import Table
+from cimom.cimxml.encode import NO_BODY, Body, Table
 
 __all__ = ["CachedInstance", "InstanceCache"]
 
 MAX_BODIES = 4
 """Bodies kept of one instance: clients differ in IncludeClassOrigin and PropertyList, but not much at one time."""
 
-OVERHEAD = 500
+OVERHEAD = 600
 """Bytes that an entry takes beside its texts."""
 
 WANTED = 120.0
@@ -37,7 +37,7 @@ class CachedInstance:
         self.used = now
         self.size = OVERHEAD
         self.name: bytes | None = None
-        self.bodies: dict[Table, bytes] = {}
+        self.bodies: dict[Table, Body] = {}
 
 
 Bucket = dict[Hashable, CachedInstance]
@@ -81,16 +81,16 @@ class InstanceCache:
             if entry.name is None and self._grow(bucket, identity, entry, len(name)):
                 entry.name = name
 
-    def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: bytes) -> None:
-        """Keep the INSTANCE that `table` wrote, if there is room."""
+    def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: Body) -> None:
+        """Keep the INSTANCE that `table` wrote, if there is room.  Its second piece is shared, and not counted."""
         with self._lock:
-            freed = len(entry.bodies.pop(table, b""))
+            freed = len(entry.bodies.pop(table, NO_BODY)[0])
             while len(entry.bodies) >= MAX_BODIES:
-                freed += len(entry.bodies.pop(next(iter(entry.bodies))))
+                freed += len(entry.bodies.pop(next(iter(entry.bodies)))[0])
             entry.size -= freed
             if bucket.get(identity) is entry:
                 self.size -= freed
-            if self._grow(bucket, identity, entry, len(body)):
+            if self._grow(bucket, identity, entry, len(body[0])):
                 entry.bodies[table] = body
 
     def _grow(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, growth: int) -> bool:

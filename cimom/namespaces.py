@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from cimom.associations import AssociationProvider, Link
 from cimom.cache import InstanceCache
-from cimom.cimxml.encode import EncodedReference, Encoder, Table
+from cimom.cimxml.encode import NO_BODY, Body, EncodedReference, Encoder, Table
 from cimom.classes import ClassStore
 from cimom.settings import ServerSettings
 from providers.interface import (
@@ -113,13 +113,13 @@ class Namespace:
         declaration = self._classes[path.class_name]
         return provider.get_instance(declaration.name, path.keys, context)
 
-    def encoded(self, instance: Instance, table: Table | None) -> tuple[bytes, bytes] | None:
-        """The INSTANCENAME and INSTANCE (b"" without a table) of an instance that lives here.
+    def encoded(self, instance: Instance, table: Table | None) -> tuple[bytes, Body] | None:
+        """The INSTANCENAME and INSTANCE (`NO_BODY` without a table) of an instance that lives here.
 
         None when the instance is broken; the log tells why.
         """
         try:
-            return self.name_of(instance), b"" if table is None else self.body_of(instance, table)
+            return self.name_of(instance), NO_BODY if table is None else self.body_of(instance, table)
         except Exception:
             log.exception("A %s is left out: %r", instance.class_name, instance.identity)
             return None
@@ -136,15 +136,15 @@ class Namespace:
             self._cache.store_name(bucket, instance.identity, entry, name)
         return name
 
-    def body_of(self, instance: Instance, table: Table) -> bytes:
+    def body_of(self, instance: Instance, table: Table) -> Body:
         """The INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
         if isinstance(instance, Link):
-            return table.instance({**instance.extra(), **self._link_keys(instance)}).encode()
+            return table.body({**instance.extra(), **self._link_keys(instance)})
         bucket = self._cache.bucket(self.name, instance.class_name)
         entry = self._cache.entry(bucket, instance.identity, instance.revision, time.monotonic())
         body = entry.bodies.get(table)
         if body is None:
-            body = table.instance(instance.properties()).encode()
+            body = table.body(instance.properties())
             self._cache.store_body(bucket, instance.identity, entry, table, body)
         return body
 
@@ -165,8 +165,8 @@ class Namespace:
 
     def complete(
         self, class_name: str, instances: Iterable[Instance], table: Table | None
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """The whole of a creation class, as INSTANCENAME and INSTANCE (b"" without a table).
+    ) -> Iterator[tuple[bytes, Body]]:
+        """The whole of a creation class, as INSTANCENAME and INSTANCE (`NO_BODY` without a table).
 
         A broken instance is left out.  What else is remembered of the class is forgotten, so `instances` has to be
         complete.
@@ -180,7 +180,7 @@ class Namespace:
             if entry is not None and entry.revision == instance.revision:
                 entry.used = now
                 name = entry.name
-                body = b"" if table is None else entry.bodies.get(table)
+                body = NO_BODY if table is None else entry.bodies.get(table)
                 if name is not None and body is not None:
                     yield name, body
                     continue

@@ -19,7 +19,7 @@ from cimom import audit
 from cimom.access import Access, Role, RoleSettings
 from cimom.associations import AssociationProvider, ClassLevel
 from cimom.cimxml.decode import RawInstance, RawNamedInstance, RawPath, Request
-from cimom.cimxml.encode import ClassOptions, qualifier_declaration
+from cimom.cimxml.encode import Body, ClassOptions, qualifier_declaration
 from cimom.cimxml.typed import TypedReader
 from cimom.cimxml.values import attribute, reader, writer
 from cimom.classes import ClassStore, PropertyDeclaration
@@ -195,7 +195,7 @@ class Operations:
         """GetInstance (5.3.2.2)."""
         instance = self._reader.instance(call, call["instancename"])
         options = self._reader.options(call, instance.class_name)
-        return [call.namespace.body_of(instance, call.namespace.encoder.table(instance.class_name, options))]
+        return call.namespace.body_of(instance, call.namespace.encoder.table(instance.class_name, options))
 
     def enumerate_instances(self, call: Call) -> Iterator[bytes]:
         """EnumerateInstances (5.3.2.3).  LocalOnly and IncludeQualifiers have no effect, as the standard advises."""
@@ -205,7 +205,8 @@ class Operations:
             for name, body in self._complete(call.namespace, class_name, instances, table):
                 yield b"<VALUE.NAMEDINSTANCE>"
                 yield name
-                yield body
+                yield body[0]
+                yield body[1]
                 yield b"</VALUE.NAMEDINSTANCE>"
 
     def enumerate_instance_names(self, call: Call) -> Iterator[bytes]:
@@ -217,7 +218,7 @@ class Operations:
     @staticmethod
     def _complete(
         namespace: Namespace, class_name: str, instances: Iterable[Instance], table: Any
-    ) -> Iterator[tuple[bytes, bytes]]:
+    ) -> Iterator[tuple[bytes, Body]]:
         if not isinstance(namespace.provider(class_name), AssociationProvider):
             yield from namespace.complete(class_name, instances, table)
             return
@@ -315,7 +316,7 @@ class Operations:
                 log.exception("A %s is left out: %r", instance.class_name, instance.identity)
                 continue
             yield b"<VALUE.OBJECT>"
-            yield body
+            yield from body
             yield b"</VALUE.OBJECT>"
 
     # Associations
@@ -330,7 +331,7 @@ class Operations:
                 yield place.path_start("INSTANCEPATH")
                 yield encoded[0]
                 yield b"</INSTANCEPATH>"
-                yield encoded[1]
+                yield from encoded[1]
                 yield b"</VALUE.OBJECTWITHPATH>"
 
     @staticmethod

@@ -145,7 +145,7 @@ class PullOperations:
                 form = forms[instance.class_name] = place, place.encoder.table(instance.class_name, options), start
             place, table, start = form
             name, body = place.name_of(instance), place.body_of(instance, table)
-            return start, name, b"</INSTANCEPATH>", body, b"</VALUE.INSTANCEWITHPATH>"
+            return start, name, b"</INSTANCEPATH>", *body, b"</VALUE.INSTANCEWITHPATH>"
 
         return write
 
@@ -153,7 +153,7 @@ class PullOperations:
         def write(instance: Instance) -> Iterable[bytes]:
             place = call.namespace.at_home(instance.class_name)
             options = self._reader.options(call, instance.class_name)
-            return (place.body_of(instance, place.encoder.table(instance.class_name, options)),)
+            return place.body_of(instance, place.encoder.table(instance.class_name, options))
 
         return write
 

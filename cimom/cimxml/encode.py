@@ -29,7 +29,7 @@ from cimom.classes import (
 )
 from providers.interface import EmbeddedInstance, InstancePath
 
-__all__ = ["ClassOptions", "EncodedReference", "Encoder", "Table", "TableOptions"]
+__all__ = ["NO_BODY", "Body", "ClassOptions", "EncodedReference", "Encoder", "Table", "TableOptions"]
 
 log = logging.getLogger(__name__)
 
@@ -78,42 +78,69 @@ class ClassOptions:
     plain_arrays: bool = False
 
 
+Body = tuple[bytes, bytes]
+"""An INSTANCE element in two pieces: what it has, and its NULL properties with the end.
+
+The second is the same object for all instances of a table in which the same properties are NULL.  That is half of what
+is sent, and need not be kept for each."""
+
+NO_BODY: Body = b"", b""
+
+MAX_ENDS = 1024
+"""Ends kept per table.  There are as many as instances differ in which properties are NULL: a dozen, as a rule."""
+
+
 class Table:
-    """Writes the INSTANCE elements of one class.
+    """Writes the INSTANCE elements of one class: properties that have a value, then those that are NULL.
 
     Attributes:
         class_name: the class.
         lines: for each property: name, the element when NULL, the start, the function for the value, the end.
     """
 
-    __slots__ = ("class_name", "head", "lines")
+    __slots__ = ("_ends", "class_name", "head", "lines")
 
     def __init__(self, class_name: str, lines: tuple[tuple[str, str, str, Write, str], ...]) -> None:
         self.class_name = class_name
         self.head = f'<INSTANCE CLASSNAME="{attribute(class_name)}">'
         self.lines = lines
+        self._ends: dict[str, bytes] = {}
+
+    def body(self, properties: Mapping[str, Any]) -> Body:
+        """The INSTANCE element, encoded.  A value that does not fit its type is logged and sent as NULL."""
+        filled, rest = self._parts(properties)
+        end = self._ends.get(rest)
+        if end is None:
+            end = rest.encode()
+            if len(self._ends) < MAX_ENDS:
+                self._ends[rest] = end
+        return filled.encode(), end
 
     def instance(self, properties: Mapping[str, Any]) -> str:
-        """The INSTANCE element.  A value that does not fit its type is logged and sent as NULL."""
+        """The INSTANCE element as text."""
+        return "".join(self._parts(properties))
+
+    def _parts(self, properties: Mapping[str, Any]) -> tuple[str, str]:
         parts = [self.head]
+        rest: list[str] = []
         add = parts.append
         get = properties.get
         for name, null, start, write, end in self.lines:
             value = get(name)
             if value is None:
-                add(null)
+                rest.append(null)
                 continue
             try:
                 text = write(value)
             except (ValueError, TypeError, AttributeError, KeyError) as exc:
                 log.warning("%s.%s is sent as NULL: %s", self.class_name, name, exc)
-                add(null)
+                rest.append(null)
                 continue
             add(start)
             add(text)
             add(end)
-        add("</INSTANCE>")
-        return "".join(parts)
+        rest.append("</INSTANCE>")
+        return "".join(parts), "".join(rest)
 
 
 class Encoder:

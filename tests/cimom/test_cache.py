@@ -10,23 +10,25 @@ import pytest
 import pywbem
 
 from cimom.cache import OVERHEAD, WANTED, InstanceCache
-from cimom.cimxml.encode import Table
-from tests.cimom.harness import RunningServer
+from cimom.cimxml.encode import Body, Encoder, Table, TableOptions
+from cimom.classes import ClassStore
+from tests.cimom.harness import RunningServer, faults
 from tests.cimom.toy import Toy
 
 TABLES = [Table(f"Toy_{number}", ()) for number in range(6)]
+END = b"</INSTANCE>"
 
 
 def store(cache: InstanceCache, identity: str, size: int, revision: int = 0, now: float = 0.0, table: int = 0) -> None:
     bucket = cache.bucket("n", "C")
     entry = cache.entry(bucket, identity, revision, now)
-    cache.store_body(bucket, identity, entry, TABLES[table], b"x" * size)
+    cache.store_body(bucket, identity, entry, TABLES[table], (b"x" * size, END))
 
 
 def held(cache: InstanceCache) -> int:
     """The size as it should be."""
     return sum(
-        OVERHEAD + len(entry.name or b"") + sum(map(len, entry.bodies.values()))
+        OVERHEAD + len(entry.name or b"") + sum(len(body) for body, _ in entry.bodies.values())
         for bucket in cache._buckets.values()
         for entry in bucket.values()
     )
@@ -36,7 +38,7 @@ def test_revision() -> None:
     cache = InstanceCache(10_000, 60)
     bucket = cache.bucket("n", "C")
     store(cache, "a", 100)
-    assert cache.entry(bucket, "a", 0, 1.0).bodies == {TABLES[0]: b"x" * 100}
+    assert cache.entry(bucket, "a", 0, 1.0).bodies == {TABLES[0]: (b"x" * 100, END)}
     assert cache.entry(bucket, "a", 1, 1.0).bodies == {}
     store(cache, "a", 50, revision=1)
     assert cache.size == held(cache) == OVERHEAD + 50
@@ -81,7 +83,7 @@ def test_a_scan_larger_than_the_cache_keeps_its_beginning() -> None:
             if entry.bodies:
                 hits += 1
             else:
-                cache.store_body(bucket, number, entry, TABLES[0], b"x" * 100)
+                cache.store_body(bucket, number, entry, TABLES[0], (b"x" * 100, END))
         assert hits == (1000 if scan else 0)
     assert cache.size == held(cache)
 
@@ -134,19 +136,32 @@ def test_threads() -> None:
     assert cache.size <= 50_000
 
 
+def test_null_properties_are_shared(classes: ClassStore) -> None:
+    table = Encoder(classes, "root/toy", "h", lambda _: "root/toy").table("Toy_Disk", TableOptions())
+    one, other, third = (
+        table.body({"Name": name, **more}) for name, more in (("a", {}), ("b", {"Size": None}), ("c", {"Size": 1}))
+    )
+    assert one[1] is other[1]
+    assert one[1] != third[1]
+    assert b'<PROPERTY NAME="Size" TYPE="uint64"></PROPERTY>' in one[1]
+    assert b"".join(one).decode() == table.instance({"Name": "a"})
+    for document in (one, third):
+        assert not faults(b"".join(document))
+
+
 @pytest.mark.parametrize("origin", [True, False])
 def test_used_by_the_server(
     server: RunningServer, connection: pywbem.WBEMConnection, toy: Toy, monkeypatch: pytest.MonkeyPatch, origin: bool
 ) -> None:
     connection.EnumerateInstances("Toy_System", IncludeClassOrigin=origin)
     written = []
-    instance = Table.instance
+    body = Table.body
 
-    def counting(self: Table, properties: Mapping[str, Any]) -> str:
+    def counting(self: Table, properties: Mapping[str, Any]) -> Body:
         written.append(properties["Name"])
-        return instance(self, properties)
+        return body(self, properties)
 
-    monkeypatch.setattr(Table, "instance", counting)
+    monkeypatch.setattr(Table, "body", counting)
     connection.EnumerateInstances("Toy_System", IncludeClassOrigin=origin)
     assert written == []
     toy.provider.change("Toy_System", "plain", Caption="new")

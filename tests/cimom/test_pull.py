@@ -15,7 +15,7 @@ import pywbem
 
 from cimom.auth import BasicAuthenticator, NoAuthentication, PasswordFile
 from cimom.capabilities import FunctionalProfile, server_capabilities
-from cimom.cimxml.encode import Table
+from cimom.cimxml.encode import Body, Table
 from cimom.intrinsics import INTRINSIC_OPERATIONS
 from cimom.pull import Enumeration, Enumerations, PullKind, pull_limits
 from cimom.settings import ServerSettings
@@ -357,13 +357,13 @@ def test_changes_underneath(puller: pywbem.WBEMConnection, toy: Toy) -> None:
 
 def test_nothing_is_written_ahead(raw: RawClient, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Any] = []
-    instance = Table.instance
+    body = Table.body
 
-    def counting(self: Table, properties: Any) -> str:
+    def counting(self: Table, properties: Any) -> Body:
         written.append(properties["Name"])
-        return instance(self, properties)
+        return body(self, properties)
 
-    monkeypatch.setattr(Table, "instance", counting)
+    monkeypatch.setattr(Table, "body", counting)
     context = opened(raw)
     assert not written
     pull(raw, context, 2)
