@@ -32,7 +32,14 @@ _LOOK_AGAIN = 0.25
 _IO_LIMITS = "iotune_"
 _MEDIA = frozenset({"cdrom", "floppy"})
 _INTERFACE = (
-    "type", "source_", "bandwidth_", "filterref_", "link_state", "vlan_", "coalesce_", "trust_guest_rx_filters",
+    "type",
+    "source_",
+    "bandwidth_",
+    "filterref_",
+    "link_state",
+    "vlan_",
+    "coalesce_",
+    "trust_guest_rx_filters",
 )
 """The fields of an interface that libvirt changes in a running domain: those that begin so."""
 _GRAPHICS = frozenset({"passwd", "passwd_valid_to", "connected"})
@@ -71,10 +78,19 @@ _TEXTS = {
     "title": libvirt.VIR_DOMAIN_METADATA_TITLE,
     "description": libvirt.VIR_DOMAIN_METADATA_DESCRIPTION,
 }
-_DOMAIN = frozenset({
-    *_SCHEDULER, *_MEMORY, *_ACTIONS, *_TEXTS, "current_memory", "vcpu_current", "vcpus", "blkiotune_weight",
-    "cputune_vcpupins",
-})
+_DOMAIN = frozenset(
+    {
+        *_SCHEDULER,
+        *_MEMORY,
+        *_ACTIONS,
+        *_TEXTS,
+        "current_memory",
+        "vcpu_current",
+        "vcpus",
+        "blkiotune_weight",
+        "cputune_vcpupins",
+    }
+)
 
 
 def domain_fields(fields: Mapping[str, Any]) -> frozenset[str]:
@@ -108,16 +124,23 @@ def domain_steps(before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep
     changed = [name for name in _DOMAIN if getattr(before, name) != getattr(after, name)]
     if "current_memory" in changed:
         old, new = before.current_memory or 0, after.current_memory or 0
-        yield LiveStep("the memory", lambda domain: domain.setMemoryFlags(new, _LIVE),
-                       lambda domain: domain.setMemoryFlags(old, _LIVE))
+        yield LiveStep(
+            "the memory",
+            lambda domain: domain.setMemoryFlags(new, _LIVE),
+            lambda domain: domain.setMemoryFlags(old, _LIVE),
+        )
     if "vcpu_current" in changed:
         was, will = before.vcpu_current or 1, after.vcpu_current or 1
-        yield LiveStep("the number of processors", lambda domain: domain.setVcpusFlags(will, _LIVE),
-                       lambda domain: domain.setVcpusFlags(was, _LIVE))
+        yield LiveStep(
+            "the number of processors",
+            lambda domain: domain.setVcpusFlags(will, _LIVE),
+            lambda domain: domain.setVcpusFlags(was, _LIVE),
+        )
     yield from _parameters("the shares of the processors", "setSchedulerParametersFlags", _SCHEDULER, before, after)
     yield from _parameters("the limits of the memory", "setMemoryParameters", _MEMORY, before, after)
-    yield from _parameters("the share of the block devices", "setBlkioParameters", {"blkiotune_weight": "weight"},
-                           before, after)
+    yield from _parameters(
+        "the share of the block devices", "setBlkioParameters", {"blkiotune_weight": "weight"}, before, after
+    )
     if "cputune_vcpupins" in changed:
         yield LiveStep("the host processors", _pin(after), _pin(before))
     for name, event in _ACTIONS.items():
@@ -128,8 +151,9 @@ def domain_steps(before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep
             yield LiveStep(name, _describe(kind, getattr(after, name)), _describe(kind, getattr(before, name)))
 
 
-def _parameters(what: str, method: str, names: Mapping[str, str], before: DomainConfig,
-                after: DomainConfig) -> Iterator[LiveStep]:
+def _parameters(
+    what: str, method: str, names: Mapping[str, str], before: DomainConfig, after: DomainConfig
+) -> Iterator[LiveStep]:
     """One step for typed parameters."""
     changed = [name for name in names if getattr(before, name) != getattr(after, name)]
     if not changed:
@@ -210,8 +234,14 @@ def device_steps(document: DomainDocument, device: Device, fields: Mapping[str, 
 
 
 def _limit(disk: Any) -> Callable[[libvirt.virDomain], Any]:
-    names = ("total_bytes_sec", "read_bytes_sec", "write_bytes_sec", "total_iops_sec", "read_iops_sec",
-             "write_iops_sec")
+    names = (
+        "total_bytes_sec",
+        "read_bytes_sec",
+        "write_bytes_sec",
+        "total_iops_sec",
+        "read_iops_sec",
+        "write_iops_sec",
+    )
     values = {name: getattr(disk, f"{_IO_LIMITS}{name}") or 0 for name in names}
     return lambda domain: domain.setBlockIoTune(disk.target_dev, values, _LIVE)
 

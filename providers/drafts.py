@@ -89,7 +89,7 @@ class Draft:
         is_new: whether the object does not exist yet.
     """
 
-    __slots__ = ("around", "autostart", "base", "device_fields", "domain_fields", "fields", "given", "is_new")
+    __slots__ = ("_name", "around", "autostart", "base", "device_fields", "domain_fields", "fields", "given", "is_new")
 
     def __init__(self, around: Surroundings, base: Any, given: Mapping[str, Any], is_new: bool) -> None:
         self.around = around
@@ -100,9 +100,16 @@ class Draft:
         self.device_fields: list[tuple[Device, dict[str, Any]]] = []
         self.autostart: bool | None = None
         self.is_new = is_new
+        self._name = ""
 
     def put(self, field: str, value: Any) -> None:
-        """Have a field written; None removes it."""
+        """Have a field written; None removes it.
+
+        Raises:
+            ValueRefusedError: the property means nothing to this kind of resource.
+        """
+        if field not in self.base.declared():
+            raise ValueRefusedError(f"{self._name} does not apply to <{self.base.tag}>", contradiction=True)
         self.fields[field] = value
 
     def put_device(self, device: Device, field: str, value: Any) -> None:
@@ -121,6 +128,7 @@ class Draft:
         """
         for name, declared in table.items():
             if declared.write is not None and name in self.given:
+                self._name = name
                 declared.write(self, self.given[name])
 
 

@@ -55,8 +55,9 @@ def constant(name: str, value: Any, source: str = "") -> Property:
     return Property(name, lambda _handle: value, source or f"always {value!r}")
 
 
-def attribute(name: str, path: str, mapped: type[_Mapped] | None = None, source: str = "",
-              writable: bool = False) -> Property:
+def attribute(
+    name: str, path: str, mapped: type[_Mapped] | None = None, source: str = "", writable: bool = False
+) -> Property:
     """A property whose value is an attribute of the handle.
 
     Parameters:

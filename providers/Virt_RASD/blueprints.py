@@ -52,8 +52,9 @@ def _finish_controller(draft: Draft) -> None:
     kind = draft.now("type")
     if kind is None:
         raise ValueRefusedError("ControllerRASD ResourceSubType field not valid")
-    others = [device for device in draft.around.config.devices if isinstance(device, Controller)
-              and device.type == kind]
+    others = [
+        device for device in draft.around.config.devices if isinstance(device, Controller) and device.type == kind
+    ]
     taken = {device.index for device in others}
     if draft.now("index") is None:
         draft.put("index", next(index for index in range(len(taken) + 1) if index not in taken))

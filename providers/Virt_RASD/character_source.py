@@ -10,14 +10,30 @@ from providers.drafts import Draft, ValueRefusedError
 __all__ = ["finish_character", "write_character"]
 
 _TYPES = {
-    0: "null", 1: "vc", 2: "pty", 3: "dev", 4: "file", 5: "pipe", 6: "stdio", 7: "udp", 8: "tcp", 9: "unix",
+    0: "null",
+    1: "vc",
+    2: "pty",
+    3: "dev",
+    4: "file",
+    5: "pipe",
+    6: "stdio",
+    7: "udp",
+    8: "tcp",
+    9: "unix",
     10: "spicevmc",
 }
 _PATHS = frozenset({"dev", "file", "pipe"})
 _PROTOCOLS = frozenset({"raw", "telnet", "telnets", "tls"})
 _FIELDS = (
-    "source_mode", "source_path", "source_host", "source_service", "source_bind_host", "source_bind_service",
-    "source_connect_host", "source_connect_service", "protocol_type",
+    "source_mode",
+    "source_path",
+    "source_host",
+    "source_service",
+    "source_bind_host",
+    "source_bind_service",
+    "source_connect_host",
+    "source_connect_service",
+    "protocol_type",
 )
 
 

@@ -22,14 +22,30 @@ class ConsoleSetting(ResourceSetting):
 
 
 CHARACTER = PropertyTable(
-    Property("SourceType", lambda setting: source_type(setting.device), f"domain XML {Console.field_path('type')}",
-             write_character),
-    Property("SourcePath", lambda setting: source_path(setting.device),
-             f"domain XML {Console.field_path('source_path')}", write_character),
-    Property("BindURL", lambda setting: bind_url(setting.device), "domain XML devices/console/source of mode bind",
-             write_character),
-    Property("ConnectURL", lambda setting: connect_url(setting.device),
-             "domain XML devices/console/source of mode connect", write_character),
+    Property(
+        "SourceType",
+        lambda setting: source_type(setting.device),
+        f"domain XML {Console.field_path('type')}",
+        write_character,
+    ),
+    Property(
+        "SourcePath",
+        lambda setting: source_path(setting.device),
+        f"domain XML {Console.field_path('source_path')}",
+        write_character,
+    ),
+    Property(
+        "BindURL",
+        lambda setting: bind_url(setting.device),
+        "domain XML devices/console/source of mode bind",
+        write_character,
+    ),
+    Property(
+        "ConnectURL",
+        lambda setting: connect_url(setting.device),
+        "domain XML devices/console/source of mode connect",
+        write_character,
+    ),
 )
 
 ConsoleSetting.table = PropertyTable(

@@ -127,8 +127,9 @@ def _capacity(setting: DiskSetting) -> int | None:
 
 def _io_limit(name: str, field: str) -> Property:
     """A limit of what the guest may read or write; 0 removes it."""
-    return Property(name, _of(field, None), f"domain XML {Disk.field_path(field)}",
-                    to(field, lambda value: value or None))
+    return Property(
+        name, _of(field, None), f"domain XML {Disk.field_path(field)}", to(field, lambda value: value or None)
+    )
 
 
 _IO_LIMITS = (
@@ -147,32 +148,53 @@ DiskSetting.table = PropertyTable(
     ADDRESS,
     constant("ResourceType", _DISK_DRIVE),
     Property("ResourceSubType", lambda setting: setting.device.type, f"domain XML {Disk.field_path('type')}"),
-    Property("VirtualDevice", _of("target_dev", "target_dir"),
-             f"domain XML {Disk.field_path('target_dev')}, {Filesystem.field_path('target_dir')}", _write_target),
+    Property(
+        "VirtualDevice",
+        _of("target_dev", "target_dir"),
+        f"domain XML {Disk.field_path('target_dev')}, {Filesystem.field_path('target_dir')}",
+        _write_target,
+    ),
     Property("EmulatedType", _emulated_type, f"domain XML {Disk.field_path('device')}", write_emulated_type),
     Property("PoolID", pool_id, "storage pool of the volume or directory of the source", write_source),
     Property("Address", _address, "domain XML devices/disk/source, devices/filesystem/source", write_source),
     Property("HostResource", _host_resource, "the source as a URL", write_source),
     constant("AllocationUnits", BYTES),
     constant("VirtualQuantityUnits", BYTES),
-    Property("VirtualQuantity", _capacity,
-             "virDomainGetBlockInfo or block statistics; else the capacity of the storage volume"),
+    Property(
+        "VirtualQuantity",
+        _capacity,
+        "virDomainGetBlockInfo or block statistics; else the capacity of the storage volume",
+    ),
     Property("AutomaticAllocation", lambda setting: not _is_empty(setting), "false for an empty drive"),
-    Property("ConsumerVisibility",
-             lambda setting: _PASSED_THROUGH if getattr(setting.device, "device", None) == "lun" else _VIRTUALIZED,
-             f"domain XML {Disk.field_path('device')}"),
+    Property(
+        "ConsumerVisibility",
+        lambda setting: _PASSED_THROUGH if getattr(setting.device, "device", None) == "lun" else _VIRTUALIZED,
+        f"domain XML {Disk.field_path('device')}",
+    ),
     _field("MountPoint", None, "target_dir"),
     _field("BusType", "target_bus"),
     _field("DriverName", "driver_name"),
     _field("DriverType", "driver_type", "driver_type"),
     _field("DriverCache", "driver_cache"),
     _field("AccessMode", None, "accessmode"),
-    Property("readonly", lambda setting: _true_or_null(setting.device.readonly),
-             f"domain XML {Disk.field_path('readonly')}, {Filesystem.field_path('readonly')}", flag("readonly")),
-    Property("shareable", lambda setting: _true_or_null(getattr(setting.device, "shareable", None)),
-             f"domain XML {Disk.field_path('shareable')}", flag("shareable")),
-    Property("rawio", lambda setting: _yes_no(getattr(setting.device, "rawio", None)),
-             f"domain XML {Disk.field_path('rawio')}", chosen("rawio", "rawio", {"yes": True, "no": False, "": None})),
+    Property(
+        "readonly",
+        lambda setting: _true_or_null(setting.device.readonly),
+        f"domain XML {Disk.field_path('readonly')}, {Filesystem.field_path('readonly')}",
+        flag("readonly"),
+    ),
+    Property(
+        "shareable",
+        lambda setting: _true_or_null(getattr(setting.device, "shareable", None)),
+        f"domain XML {Disk.field_path('shareable')}",
+        flag("shareable"),
+    ),
+    Property(
+        "rawio",
+        lambda setting: _yes_no(getattr(setting.device, "rawio", None)),
+        f"domain XML {Disk.field_path('rawio')}",
+        chosen("rawio", "rawio", {"yes": True, "no": False, "": None}),
+    ),
     _field("sgio", "sgio"),
     _field("IOMode", "driver_io"),
     _field("Discard", "driver_discard"),

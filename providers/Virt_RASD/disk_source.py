@@ -174,8 +174,14 @@ def _write_network(draft: Draft, url: str) -> None:
         raise ValueRefusedError("Address: invalid port", url) from None
     name = parts.path.lstrip("/")
     hosts = [{"name": parts.hostname, "port": port}] if parts.hostname else []
-    _put(draft, "network", source_protocol=parts.scheme.lower(), source_name=unquote(name) or None,
-         source_query=parts.query or None, source_hosts=hosts)
+    _put(
+        draft,
+        "network",
+        source_protocol=parts.scheme.lower(),
+        source_name=unquote(name) or None,
+        source_query=parts.query or None,
+        source_hosts=hosts,
+    )
 
 
 def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
@@ -184,8 +190,9 @@ def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
     if not address.startswith("/"):
         path = _volume_path(draft, storage, address, pool)
     elif pool is not None and storage.pools.get(address, pool.name) != pool.name:
-        raise ValueRefusedError(f"Address {address} is a volume of pool {storage.pools[address]} and not of PoolID",
-                                contradiction=True)
+        raise ValueRefusedError(
+            f"Address {address} is a volume of pool {storage.pools[address]} and not of PoolID", contradiction=True
+        )
     volume = _volume(draft, storage, path)
     if volume is not None:
         kind, driver_type = volume

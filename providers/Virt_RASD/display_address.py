@@ -26,7 +26,12 @@ __all__ = [
 HIDDEN = "********"
 """What is shown in place of a password."""
 _KINDS: dict[str, type[Device]] = {
-    "vnc": Graphics, "spice": Graphics, "sdl": Graphics, "rdp": Graphics, "console": Console, "serial": Serial,
+    "vnc": Graphics,
+    "spice": Graphics,
+    "sdl": Graphics,
+    "rdp": Graphics,
+    "console": Console,
+    "serial": Serial,
 }
 _NETWORKED = frozenset({"vnc", "spice", "rdp"})
 _AUTO = -1

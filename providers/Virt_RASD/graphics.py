@@ -59,9 +59,13 @@ GraphicsSetting.table = PropertyTable(
     constant("VirtualQuantity", 1, "always 1: one device"),
     constant("VirtualQuantityUnits", COUNT),
     Property("ResourceSubType", _sub_type, f"domain XML {Graphics.field_path('type')}", write_sub_type),
-    Property("Address", lambda setting: graphics_address(setting.device),
-             f"domain XML {Graphics.field_path('listen')}, {Graphics.field_path('port')}; "
-             f"{Console.field_path('source_path')}", write_address),
+    Property(
+        "Address",
+        lambda setting: graphics_address(setting.device),
+        f"domain XML {Graphics.field_path('listen')}, {Graphics.field_path('port')}; "
+        f"{Console.field_path('source_path')}",
+        write_address,
+    ),
     Property("KeyMap", _key_map, f"domain XML {Graphics.field_path('keymap')}", write_key_map),
     Property("Password", _password, "asterisks when domain XML devices/graphics/@passwd is there", write_password),
     Property("IsIPv6Only", _is_ipv6_only, f"domain XML {Graphics.field_path('listen')}", write_ipv6_only),

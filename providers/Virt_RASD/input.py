@@ -29,6 +29,9 @@ InputSetting.table = PropertyTable(
     POOLED,
     attribute("ResourceSubType", "device.type", Input, writable=True),
     attribute("BusType", "device.bus", Input, writable=True),
-    Property("Caption", lambda setting: input_caption(setting.device),
-             f"domain XML {Input.field_path('bus')}, {Input.field_path('type')}"),
+    Property(
+        "Caption",
+        lambda setting: input_caption(setting.device),
+        f"domain XML {Input.field_path('bus')}, {Input.field_path('type')}",
+    ),
 )

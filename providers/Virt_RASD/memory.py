@@ -32,8 +32,9 @@ def _page_sizes(setting: MemorySetting) -> list[int] | None:
 
 def _size(name: str, field: str) -> Property:
     """A size; 0 removes it."""
-    return Property(name, attrgetter(f"device.{field}"), f"domain XML {DomainConfig.field_path(field)}",
-                    size(name, field))
+    return Property(
+        name, attrgetter(f"device.{field}"), f"domain XML {DomainConfig.field_path(field)}", size(name, field)
+    )
 
 
 MemorySetting.table = PropertyTable(
@@ -43,10 +44,18 @@ MemorySetting.table = PropertyTable(
     constant("AllocationUnits", KIBIBYTES),
     constant("VirtualQuantityUnits", KIBIBYTES),
     Property("Limit", attrgetter("device.memory"), f"domain XML {DomainConfig.field_path('memory')}", write_limit),
-    Property("VirtualQuantity", attrgetter("device.current_memory"),
-             f"domain XML {DomainConfig.field_path('current_memory')}", write_quantity),
-    Property("Reservation", attrgetter("device.current_memory"),
-             f"domain XML {DomainConfig.field_path('current_memory')}", write_quantity),
+    Property(
+        "VirtualQuantity",
+        attrgetter("device.current_memory"),
+        f"domain XML {DomainConfig.field_path('current_memory')}",
+        write_quantity,
+    ),
+    Property(
+        "Reservation",
+        attrgetter("device.current_memory"),
+        f"domain XML {DomainConfig.field_path('current_memory')}",
+        write_quantity,
+    ),
     attribute("dumpCore", "device.memory_dump_core", DomainConfig, writable=True),
     _size("HardLimit", "memtune_hard_limit"),
     _size("SoftLimit", "memtune_soft_limit"),
@@ -55,8 +64,12 @@ MemorySetting.table = PropertyTable(
     _size("MaxMemory", "max_memory"),
     attribute("MemorySlots", "device.max_memory_slots", DomainConfig, writable=True),
     attribute("HugePages", "device.memory_backing_hugepages", DomainConfig, writable=True),
-    Property("HugePageSizes", _page_sizes,
-             f"domain XML {DomainConfig.field_path('memory_backing_hugepages_pages')}/@size", write_page_sizes),
+    Property(
+        "HugePageSizes",
+        _page_sizes,
+        f"domain XML {DomainConfig.field_path('memory_backing_hugepages_pages')}/@size",
+        write_page_sizes,
+    ),
     attribute("Locked", "device.memory_backing_locked", DomainConfig, writable=True),
     attribute("NoSharePages", "device.memory_backing_nosharepages", DomainConfig, writable=True),
     attribute("BackingSource", "device.memory_backing_source_type", DomainConfig, writable=True),

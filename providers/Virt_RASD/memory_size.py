@@ -40,8 +40,9 @@ def write_quantity(draft: Draft, value: int) -> None:
     if not current:
         raise ValueRefusedError("VirtualQuantity: a guest has memory")
     most = draft.now("memory")
-    if most is None or (current > most and "Limit" not in draft.given and draft.base.current_memory == most
-                        and not draft.around.live):
+    if most is None or (
+        current > most and "Limit" not in draft.given and draft.base.current_memory == most and not draft.around.live
+    ):
         most = current
         draft.put("memory", most)
     if current > most:
@@ -56,4 +57,8 @@ def size(name: str, field: str) -> Writer:
 
 def write_page_sizes(draft: Draft, value: Sequence[int]) -> None:
     """HugePageSizes: in KiB, whatever AllocationUnits says."""
-    draft.put("memory_backing_hugepages_pages", [{"size": each} for each in value])
+    known = draft.base.memory_backing_hugepages_pages
+    draft.put(
+        "memory_backing_hugepages_pages",
+        [{**(known[place].as_dict() if place < len(known) else {}), "size": each} for place, each in enumerate(value)],
+    )

@@ -55,14 +55,17 @@ def _limit(setting: NetworkSetting) -> int | None:
 def _direct(field: str) -> Property:
     """The part of the source that only an interface of type direct has."""
     name = {"source_dev": "SourceDevice", "source_mode": "NetworkMode"}[field]
-    return Property(name, lambda setting: getattr(setting.device, field) if setting.device.type == "direct" else None,
-                    f"domain XML {Interface.field_path(field)}", write_connection)
+    return Property(
+        name,
+        lambda setting: getattr(setting.device, field) if setting.device.type == "direct" else None,
+        f"domain XML {Interface.field_path(field)}",
+        write_connection,
+    )
 
 
 def _rate(name: str, field: str) -> Property:
     """A bandwidth; 0 removes it."""
-    return Property(name, attrgetter(f"device.{field}"), f"domain XML {Interface.field_path(field)}",
-                    rate(name, field))
+    return Property(name, attrgetter(f"device.{field}"), f"domain XML {Interface.field_path(field)}", rate(name, field))
 
 
 def _xml(name: str, field: str) -> Property:
@@ -76,27 +79,47 @@ NetworkSetting.table = PropertyTable(
     ADDRESS,
     constant("ResourceType", _ETHERNET_ADAPTER),
     _xml("ResourceSubType", "model_type"),
-    Property("PoolID", pool_id, f"the network of domain XML {Interface.field_path('source_network')}, or the one whose "
-             f"bridge is {Interface.field_path('source_bridge')}", write_connection),
-    Property("Address", attrgetter("device.mac_address"), f"domain XML {Interface.field_path('mac_address')}",
-             write_mac),
+    Property(
+        "PoolID",
+        pool_id,
+        f"the network of domain XML {Interface.field_path('source_network')}, or the one whose "
+        f"bridge is {Interface.field_path('source_bridge')}",
+        write_connection,
+    ),
+    Property(
+        "Address", attrgetter("device.mac_address"), f"domain XML {Interface.field_path('mac_address')}", write_mac
+    ),
     Property("Connection", _connection, "as NetworkName"),
-    Property("AllocationUnits",
-             lambda setting: _RATE if setting.device.bandwidth_inbound_average is not None else None,
-             "unit of Reservation and Limit"),
+    Property(
+        "AllocationUnits",
+        lambda setting: _RATE if setting.device.bandwidth_inbound_average is not None else None,
+        "unit of Reservation and Limit",
+    ),
     _rate("Reservation", "bandwidth_inbound_average"),
-    Property("Limit", _limit, f"domain XML {Interface.field_path('bandwidth_inbound_peak')}",
-             rate("Limit", "bandwidth_inbound_peak")),
-    Property("ConsumerVisibility",
-             lambda setting: _PASSED_THROUGH if setting.device.type == "hostdev" else _VIRTUALIZED,
-             f"domain XML {Interface.field_path('type')}"),
-    Property("MappingBehavior", lambda setting: _DEDICATED if setting.device.type == "hostdev" else None,
-             f"domain XML {Interface.field_path('type')}"),
-    Property("NetworkType", attrgetter("device.type"), f"domain XML {Interface.field_path('type')}",
-             write_connection),
-    Property("NetworkName", _network_name,
-             f"domain XML {Interface.field_path('source_network')}, {Interface.field_path('source_bridge')}, "
-             f"{Interface.field_path('source_dev')}", write_connection),
+    Property(
+        "Limit",
+        _limit,
+        f"domain XML {Interface.field_path('bandwidth_inbound_peak')}",
+        rate("Limit", "bandwidth_inbound_peak"),
+    ),
+    Property(
+        "ConsumerVisibility",
+        lambda setting: _PASSED_THROUGH if setting.device.type == "hostdev" else _VIRTUALIZED,
+        f"domain XML {Interface.field_path('type')}",
+    ),
+    Property(
+        "MappingBehavior",
+        lambda setting: _DEDICATED if setting.device.type == "hostdev" else None,
+        f"domain XML {Interface.field_path('type')}",
+    ),
+    Property("NetworkType", attrgetter("device.type"), f"domain XML {Interface.field_path('type')}", write_connection),
+    Property(
+        "NetworkName",
+        _network_name,
+        f"domain XML {Interface.field_path('source_network')}, {Interface.field_path('source_bridge')}, "
+        f"{Interface.field_path('source_dev')}",
+        write_connection,
+    ),
     _direct("source_dev"),
     _direct("source_mode"),
     _xml("VirtualDevice", "target_dev"),
@@ -108,10 +131,18 @@ NetworkSetting.table = PropertyTable(
     _xml("ProfileID", "virtualport_parameters_profileid"),
     _xml("FilterRef", "filterref_filter"),
     _xml("PortGroup", "source_portgroup"),
-    Property("LinkState", lambda setting: setting.device.link_state, f"domain XML {Interface.field_path('link_state')}",
-             chosen("LinkState", "link_state", {"up": "up", "down": "down", "": None})),
-    Property("MTU", attrgetter("device.mtu_size"), f"domain XML {Interface.field_path('mtu_size')}",
-             to("mtu_size", lambda value: value or None)),
+    Property(
+        "LinkState",
+        lambda setting: setting.device.link_state,
+        f"domain XML {Interface.field_path('link_state')}",
+        chosen("LinkState", "link_state", {"up": "up", "down": "down", "": None}),
+    ),
+    Property(
+        "MTU",
+        attrgetter("device.mtu_size"),
+        f"domain XML {Interface.field_path('mtu_size')}",
+        to("mtu_size", lambda value: value or None),
+    ),
     _rate("InboundBurst", "bandwidth_inbound_burst"),
     _rate("OutboundAverage", "bandwidth_outbound_average"),
     _rate("OutboundPeak", "bandwidth_outbound_peak"),

@@ -21,6 +21,11 @@ __all__ = ["finish_interface", "rate", "write_connection", "write_mac"]
 
 _TYPES = frozenset({"bridge", "network", "user", "direct", "ethernet"})
 _MODES = frozenset({"vepa", "bridge", "private", "passthrough"})
+_MEANT_FOR = {
+    "NetworkName": frozenset({"bridge", "network", "direct"}),
+    "SourceDevice": frozenset({"direct"}),
+    "NetworkMode": frozenset({"direct"}),
+}
 _LOCATIONS = ("source_network", "source_portgroup", "source_portid", "source_bridge", "source_dev", "source_mode")
 _POOL_PREFIX = "NetworkPool/"
 _ALL_NETWORKS = "0"
@@ -38,6 +43,9 @@ def write_connection(draft: Draft, _value: Any) -> None:
         raise ValueRefusedError(f"What an interface of type {kind} is attached to cannot be changed here")
     if kind not in _TYPES:
         raise ValueRefusedError("Invalid Network Type specified" if kind else "No Network Type specified")
+    for name, types in _MEANT_FOR.items():
+        if given.get(name) and kind not in types:
+            raise ValueRefusedError(f"{name} means nothing to an interface of type {kind}", contradiction=True)
     source = _SOURCES[kind](draft)
     draft.put("type", kind)
     for field in _LOCATIONS:
@@ -144,7 +152,7 @@ def _pool_name(draft: Draft) -> str | None:
 
 def _direct(draft: Draft) -> dict[str, Any]:
     own = draft.base if draft.base.type == "direct" else None
-    device = draft.given.get("SourceDevice", own and own.source_dev)
+    device = draft.given.get("SourceDevice", draft.given.get("NetworkName", own and own.source_dev))
     mode = draft.given.get("NetworkMode", own and own.source_mode)
     if device is None:
         raise ValueRefusedError("No Source Device specified")

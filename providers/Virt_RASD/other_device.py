@@ -33,11 +33,27 @@ _BY_RESOURCE_TYPE: dict[int, type[Device]] = {4: MemoryDevice, 13: Hostdev, 21: 
 _BY_NAME: dict[str, type[Device]] = {
     device.tag: device
     for device in (
-        Channel, Hostdev, MemBalloon, MemoryDevice, Panic, Parallel, Rng, Serial, Sound, Tpm, Video, Vsock, Watchdog,
+        Channel,
+        Hostdev,
+        MemBalloon,
+        MemoryDevice,
+        Panic,
+        Parallel,
+        Rng,
+        Serial,
+        Sound,
+        Tpm,
+        Video,
+        Vsock,
+        Watchdog,
     )
 }
 _SUB_TYPE_FIELDS = {
-    "video": "model_type", "serial": "target_type", "parallel": "type", "channel": "target_type", "hostdev": "type",
+    "video": "model_type",
+    "serial": "target_type",
+    "parallel": "type",
+    "channel": "target_type",
+    "hostdev": "type",
 }
 _ONLY_MADE = frozenset({"parallel", "hostdev"})
 """The elements whose kind makes them what they are."""
@@ -52,9 +68,10 @@ def other_class(_around: Surroundings, given: Mapping[str, Any]) -> type[Device]
     """The class of a new device: ResourceType, or OtherResourceType where that is Other."""
     found = _BY_RESOURCE_TYPE.get(given.get("ResourceType", 0)) or _BY_NAME.get(given.get("OtherResourceType") or "")
     if found is None:
-        raise ValueRefusedError("Resource type not supported on this platform",
-                                f"ResourceType {given.get('ResourceType')}, OtherResourceType "
-                                f"{given.get('OtherResourceType')}")
+        raise ValueRefusedError(
+            "Resource type not supported on this platform",
+            f"ResourceType {given.get('ResourceType')}, OtherResourceType {given.get('OtherResourceType')}",
+        )
     return found
 
 

@@ -56,17 +56,30 @@ ProcessorSetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _PROCESSOR),
     POOLED,
-    Property("MaxVirtualQuantity", attrgetter("device.vcpu"), f"domain XML {DomainConfig.field_path('vcpu')}",
-             write_maximum),
-    Property("VirtualQuantity", attrgetter("device.vcpu_current"),
-             f"domain XML {DomainConfig.field_path('vcpu_current')}", write_processors),
+    Property(
+        "MaxVirtualQuantity", attrgetter("device.vcpu"), f"domain XML {DomainConfig.field_path('vcpu')}", write_maximum
+    ),
+    Property(
+        "VirtualQuantity",
+        attrgetter("device.vcpu_current"),
+        f"domain XML {DomainConfig.field_path('vcpu_current')}",
+        write_processors,
+    ),
     constant("VirtualQuantityUnits", COUNT),
     Property("AllocationUnits", _units, "unit of Limit"),
     attribute("Weight", "device.cputune_shares", DomainConfig, writable=True),
-    Property("Limit", _limit, f"domain XML {DomainConfig.field_path('cputune_quota')}, "
-             f"{DomainConfig.field_path('cputune_period')}", write_limit),
-    Property("MappingBehavior", _mapping, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}, "
-             f"{DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}"),
+    Property(
+        "Limit",
+        _limit,
+        f"domain XML {DomainConfig.field_path('cputune_quota')}, {DomainConfig.field_path('cputune_period')}",
+        write_limit,
+    ),
+    Property(
+        "MappingBehavior",
+        _mapping,
+        f"domain XML {DomainConfig.field_path('cputune_vcpupins')}, "
+        f"{DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}",
+    ),
     Property("PinnedTo", _pins, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}", write_pins),
     attribute("HostProcessors", "device.vcpu_cpuset", DomainConfig, writable=True),
     attribute("IOThreads", "device.iothreads", DomainConfig, writable=True),

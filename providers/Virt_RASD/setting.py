@@ -105,9 +105,7 @@ def setting_for(configuration: Configuration, identifier: str) -> ResourceSettin
 
 def resource_settings_of(guest: Guest, setting_type: type[Element]) -> Sequence[ResourceSetting]:
     """The settings of one type of a guest, in all its configurations."""
-    return [
-        setting for configuration in guest.configurations for setting in settings_of(configuration, setting_type)
-    ]
+    return [setting for configuration in guest.configurations for setting in settings_of(configuration, setting_type)]
 
 
 def pool_id(setting: ResourceSetting) -> str | None:
@@ -146,9 +144,11 @@ def _write_boot_order(draft: Draft, value: int) -> None:
 COMMON = PropertyTable(
     attribute("InstanceID", "instance_id", source="domain XML name, and the identifier of the resource"),
     attribute("ElementName", "entry.identifier", source="the identifier of the resource"),
-    Property("ChangeableType",
-             lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
-             "domain state: what is changed in a running domain does not last"),
+    Property(
+        "ChangeableType",
+        lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
+        "domain state: what is changed in a running domain does not last",
+    ),
     constant("ConsumerVisibility", _VIRTUALIZED, "always Virtualized"),
     constant("AutomaticAllocation", True, "always true: allocated when the guest starts"),
     constant("AutomaticDeallocation", True, "always true: released when the guest stops"),
@@ -160,19 +160,25 @@ PLACED = PropertyTable(
     constant("VirtualQuantity", 1, "always 1: one device"),
     constant("VirtualQuantityUnits", COUNT),
     Property("Parent", _parent, "domain XML address of the device: the controller it names"),
-    Property("AddressOnParent", lambda setting: address_on_parent(setting.device.address),
-             "domain XML address of the device: unit, port, slot or slot.function"),
+    Property(
+        "AddressOnParent",
+        lambda setting: address_on_parent(setting.device.address),
+        "domain XML address of the device: unit, port, slot or slot.function",
+    ),
 )
 """What a device on a bus has."""
 
 BOOTABLE = PropertyTable(
-    Property("BootOrder", lambda setting: setting.device.boot_order, "domain XML boot/@order of the device",
-             _write_boot_order),
+    Property(
+        "BootOrder",
+        lambda setting: setting.device.boot_order,
+        "domain XML boot/@order of the device",
+        _write_boot_order,
+    ),
 )
 """What a device has that a guest can be booted from."""
 
 ADDRESS = PropertyTable(
     Property("AddressProperties", _address_lists(True), "domain XML address of the device: the names", address_lists),
-    Property("AddressValues", _address_lists(False), "domain XML address of the device: the values",
-             address_lists),
+    Property("AddressValues", _address_lists(False), "domain XML address of the device: the values", address_lists),
 )

@@ -119,14 +119,19 @@ def _flag(name: str, field: str) -> Property:
 
 def _on_event(name: str, field: str, default: int = _DEFAULT_ACTION) -> Property:
     """A property that says what becomes of the domain."""
-    return Property(name, lambda setting: _action(getattr(setting.config, field), default),
-                    f"domain XML {DomainConfig.field_path(field)}", chosen(name, field, _ACTION_WORDS))
+    return Property(
+        name,
+        lambda setting: _action(getattr(setting.config, field), default),
+        f"domain XML {DomainConfig.field_path(field)}",
+        chosen(name, field, _ACTION_WORDS),
+    )
 
 
 def _topology(name: str, field: str) -> Property:
     """A number of the topology of the processors."""
-    return Property(name, attrgetter(f"config.{field}"), f"domain XML {DomainConfig.field_path(field)}",
-                    write_topology(name, field))
+    return Property(
+        name, attrgetter(f"config.{field}"), f"domain XML {DomainConfig.field_path(field)}", write_topology(name, field)
+    )
 
 
 def _write_startup(draft: Draft, value: int) -> None:
@@ -159,8 +164,10 @@ def _write_uuid(draft: Draft, value: str) -> None:
     except ValueError:
         raise ValueRefusedError(f"Invalid value for UUID: {value}") from None
     if not draft.is_new and uuid != draft.base.uuid:
-        raise ValueRefusedError(f"{draft.base.name} is already defined with UUID {draft.base.uuid} - cannot change "
-                                f"UUID to the UUID specified {value}")
+        raise ValueRefusedError(
+            f"{draft.base.name} is already defined with UUID {draft.base.uuid} - cannot change "
+            f"UUID to the UUID specified {value}"
+        )
     draft.put("uuid", uuid)
 
 
@@ -186,8 +193,9 @@ def _write_full_virtualization(draft: Draft, value: bool) -> None:
     """IsFullVirt, of a new guest only."""
     if not draft.is_new:
         raise ValueRefusedError("IsFullVirt: the type of virtualization cannot be changed")
-    kinds = [kind for kind in draft.around.platform.os_types
-             if draft.around.platform.full_virtualization(kind) is value]
+    kinds = [
+        kind for kind in draft.around.platform.os_types if draft.around.platform.full_virtualization(kind) is value
+    ]
     if not kinds:
         raise ValueRefusedError(f"Invalid value for IsFullVirt: {value}")
     draft.put("os_type", "linux" if "linux" in kinds else kinds[0])
@@ -197,23 +205,39 @@ _CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 1, 2
 
 VirtualSystemSettingData.table = PropertyTable(
     attribute("InstanceID", "configuration.instance_id", source="platform and domain XML name"),
-    Property("VirtualSystemIdentifier", attrgetter("guest.name"), f"domain XML {DomainConfig.field_path('name')}",
-             _write_name),
+    Property(
+        "VirtualSystemIdentifier",
+        attrgetter("guest.name"),
+        f"domain XML {DomainConfig.field_path('name')}",
+        _write_name,
+    ),
     Property("ElementName", attrgetter("guest.name"), f"domain XML {DomainConfig.field_path('name')}", _write_name),
-    Property("Caption", lambda setting: trimmed(setting.config.title or _STANDARD_TEXT),
-             "domain XML title, else a fixed text"),
+    Property(
+        "Caption",
+        lambda setting: trimmed(setting.config.title or _STANDARD_TEXT),
+        "domain XML title, else a fixed text",
+    ),
     Property("Title", attrgetter("config.title"), f"domain XML {DomainConfig.field_path('title')}", as_text("title")),
-    Property("Description", lambda setting: setting.config.description or _STANDARD_TEXT,
-             "domain XML description, else a fixed text",
-             to("description", lambda value: None if value == _STANDARD_TEXT else value or None)),
-    Property("Notes", lambda setting: [setting.config.description] if setting.config.description else None,
-             "domain XML description"),
-    Property("ChangeableType",
-             lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
-             "domain state: what is changed in a running domain does not last"),
+    Property(
+        "Description",
+        lambda setting: setting.config.description or _STANDARD_TEXT,
+        "domain XML description, else a fixed text",
+        to("description", lambda value: None if value == _STANDARD_TEXT else value or None),
+    ),
+    Property(
+        "Notes",
+        lambda setting: [setting.config.description] if setting.config.description else None,
+        "domain XML description",
+    ),
+    Property(
+        "ChangeableType",
+        lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
+        "domain state: what is changed in a running domain does not last",
+    ),
     Property("VirtualSystemType", attrgetter("platform.prefix"), "platform", _write_type),
-    Property("DomainType", attrgetter("config.type"), f"domain XML {DomainConfig.field_path('type')}",
-             _write_domain_type),
+    Property(
+        "DomainType", attrgetter("config.type"), f"domain XML {DomainConfig.field_path('type')}", _write_domain_type
+    ),
     Property("UUID", attrgetter("guest.domain.uuid"), f"domain XML {DomainConfig.field_path('uuid')}", _write_uuid),
     Property("AutomaticStartupAction", _startup_action, "autostart flag of a persistent domain", _write_startup),
     Property("AutoStart", lambda setting: int(setting.guest.domain.autostart), "autostart flag", _write_autostart),
@@ -230,17 +254,32 @@ VirtualSystemSettingData.table = PropertyTable(
     _xml("HideHypervisor", "features_kvm_hidden_state"),
     _part("HyperVFeatures", hyperv_features, write_hyperv_features, "features_hyperv_relaxed_state"),
     _part("ClockOffset", clock, write_clock, "clock_offset", "clock_basis"),
-    Property("ClockTimezone", attrgetter("config.clock_timezone"),
-             f"domain XML {DomainConfig.field_path('clock_timezone')}", write_timezone),
+    Property(
+        "ClockTimezone",
+        attrgetter("config.clock_timezone"),
+        f"domain XML {DomainConfig.field_path('clock_timezone')}",
+        write_timezone,
+    ),
     _part("Timers", timers, write_timers, "clock_timers"),
-    Property("IsFullVirt", lambda setting: setting.platform.full_virtualization(setting.config.os_type),
-             f"domain XML {DomainConfig.field_path('os_type')}", _write_full_virtualization),
-    Property("BootDevices", lambda setting: boot_devices(setting.config),
-             f"domain XML {DomainConfig.field_path('os_boot_devs')}, else boot/@order of the devices",
-             write_boot_devices),
+    Property(
+        "IsFullVirt",
+        lambda setting: setting.platform.full_virtualization(setting.config.os_type),
+        f"domain XML {DomainConfig.field_path('os_type')}",
+        _write_full_virtualization,
+    ),
+    Property(
+        "BootDevices",
+        lambda setting: boot_devices(setting.config),
+        f"domain XML {DomainConfig.field_path('os_boot_devs')}, else boot/@order of the devices",
+        write_boot_devices,
+    ),
     _xml("BootMenu", "os_bootmenu_enable"),
-    Property("BootMenuTimeout", attrgetter("config.os_bootmenu_timeout"),
-             f"domain XML {DomainConfig.field_path('os_bootmenu_timeout')}", to("os_bootmenu_timeout")),
+    Property(
+        "BootMenuTimeout",
+        attrgetter("config.os_bootmenu_timeout"),
+        f"domain XML {DomainConfig.field_path('os_bootmenu_timeout')}",
+        to("os_bootmenu_timeout"),
+    ),
     _part("Firmware", attrgetter("os_firmware"), write_firmware, "os_firmware"),
     _xml("FirmwareLoader", "os_loader"),
     _xml("FirmwareLoaderType", "os_loader_type"),
@@ -258,9 +297,12 @@ VirtualSystemSettingData.table = PropertyTable(
     _topology("CPUCores", "cpu_topology_cores"),
     _topology("CPUThreads", "cpu_topology_threads"),
     _part("NUMACells", numa_cells, write_numa_cells, "cpu_numa_cells"),
-    Property("IOWeight", attrgetter("config.blkiotune_weight"),
-             f"domain XML {DomainConfig.field_path('blkiotune_weight')}",
-             to("blkiotune_weight", lambda value: value or None)),
+    Property(
+        "IOWeight",
+        attrgetter("config.blkiotune_weight"),
+        f"domain XML {DomainConfig.field_path('blkiotune_weight')}",
+        to("blkiotune_weight", lambda value: value or None),
+    ),
     _xml("Bootloader", "bootloader"),
     _xml("BootloaderArgs", "bootloader_args"),
     _xml("Kernel", "os_kernel"),

@@ -40,8 +40,20 @@ _BOOT_KINDS = frozenset({"hd", "cdrom", "fd", "network"})
 _SECURE_BOOT, _ENROLLED_KEYS = "secure-boot", "enrolled-keys"
 _POLICIES = frozenset({"force", "require", "optional", "disable", "forbid"})
 _HYPERV = (
-    "relaxed", "vapic", "spinlocks", "vpindex", "runtime", "synic", "stimer", "reset", "frequencies",
-    "reenlightenment", "tlbflush", "ipi", "evmcs", "avic",
+    "relaxed",
+    "vapic",
+    "spinlocks",
+    "vpindex",
+    "runtime",
+    "synic",
+    "stimer",
+    "reset",
+    "frequencies",
+    "reenlightenment",
+    "tlbflush",
+    "ipi",
+    "evmcs",
+    "avic",
 )
 """The features of `<hyperv>` that are on or off."""
 _TOPOLOGY = ("cpu_topology_sockets", "cpu_topology_dies", "cpu_topology_cores", "cpu_topology_threads")
@@ -163,8 +175,14 @@ def write_firmware(draft: Draft, value: str) -> None:
     if value not in (_EFI, _BIOS, ""):
         raise ValueRefusedError(f"Invalid value for Firmware: {value}")
     draft.put("os_firmware", value or None)
-    for field in ("os_loader", "os_loader_readonly", "os_loader_type", "os_loader_secure", "os_nvram",
-                  "os_nvram_template"):
+    for field in (
+        "os_loader",
+        "os_loader_readonly",
+        "os_loader_type",
+        "os_loader_secure",
+        "os_nvram",
+        "os_nvram_template",
+    ):
         if getattr(draft.base, field) is not None:
             draft.put(field, None)
     if draft.base.os_firmware_features:

@@ -52,8 +52,9 @@ ManagementCapabilities.table = PropertyTable(
     Property("SynchronousMethodsSupported", _methods, "methods of the service; none over read-only connections"),
     constant("AsynchronousMethodsSupported", (), "methods of the service that start a job"),
     Property("VirtualSystemTypesSupported", _types, "platform, and domain types of the host capabilities"),
-    Property("ElementNameEditSupported", _can_write, "whether guests can be renamed: where there is a connection that "
-             "writes"),
+    Property(
+        "ElementNameEditSupported", _can_write, "whether guests can be renamed: where there is a connection that writes"
+    ),
 )
 
 

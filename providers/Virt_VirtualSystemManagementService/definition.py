@@ -110,9 +110,9 @@ class Definition:
                 self.document.set(device, {"mac_address": None})
 
     def _write_system(self, system: EmbeddedInstance | None) -> None:
-        given = {} if system is None else {
-            name: value for name, value in system.properties.items() if value is not None
-        }
+        given = (
+            {} if system is None else {name: value for name, value in system.properties.items() if value is not None}
+        )
         with _told(self._report, "SystemSettings Error"):
             self._check_class(system)
         with _told(self._report, "SystemSettings Error"):
@@ -142,8 +142,9 @@ class Definition:
     def _check_name(self) -> None:
         taken = self._hypervisor.inventory.domain(self.name)
         if taken is not None:
-            self._report(refused(f"Failed to define domain: domain '{self.name}' already exists with uuid "
-                                 f"{taken.uuid}"))
+            self._report(
+                refused(f"Failed to define domain: domain '{self.name}' already exists with uuid {taken.uuid}")
+            )
 
     def _kind_of_guest(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The type of the domain, and what a guest of that type has unless it is told otherwise."""

@@ -35,10 +35,27 @@ changed where the client does not tell the two apart."""
 _RESOURCE_TYPES = {Kind.PROCESSOR: 3, Kind.MEMORY: 4}
 _DESCRIPTIVE = frozenset(
     {
-        "InstanceID", "ElementName", "Caption", "Description", "Notes", "ChangeableType", "Parent", "AddressOnParent",
-        "ConsumerVisibility", "MappingBehavior", "AutomaticAllocation", "AutomaticDeallocation", "PoolID",
-        "HostResource", "Connection", "VirtualQuantityUnits", "ResourceType", "OtherResourceType", "VirtualQuantity",
-        "VirtualSystemIdentifier", "VirtualSystemType",
+        "InstanceID",
+        "ElementName",
+        "Caption",
+        "Description",
+        "Notes",
+        "ChangeableType",
+        "Parent",
+        "AddressOnParent",
+        "ConsumerVisibility",
+        "MappingBehavior",
+        "AutomaticAllocation",
+        "AutomaticDeallocation",
+        "PoolID",
+        "HostResource",
+        "Connection",
+        "VirtualQuantityUnits",
+        "ResourceType",
+        "OtherResourceType",
+        "VirtualQuantity",
+        "VirtualSystemIdentifier",
+        "VirtualSystemType",
     }
 )
 """What only describes a resource, and so may be stale in what a client sends back."""
@@ -119,8 +136,9 @@ class Edit:
     def around(self, document: DomainDocument) -> Surroundings:
         """The surroundings of a draft for a document."""
         guest = self.guest
-        return Surroundings(guest.site, guest.platform, guest.hypervisor, document.config,
-                            live=document is self.change.live)
+        return Surroundings(
+            guest.site, guest.platform, guest.hypervisor, document.config, live=document is self.change.live
+        )
 
     def setting(self, document: DomainDocument, identifier: str) -> ResourceSetting | None:
         """The setting of a resource as it is in a document."""
@@ -239,7 +257,8 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting, chan
     if document is not edit.change.live:
         return write_draft(document, draft, setting.device)
     place = document.devices.index(setting.device)
-    now = device_fields(setting.device, draft.fields)
+    plugs = edit.guest.platform.supports(Feature.HOTPLUG)
+    now = device_fields(setting.device, draft.fields) if plugs else frozenset()
     _check_live(edit, draft, now)
     edit.change.steps.extend(device_steps(document, setting.device, {name: draft.fields[name] for name in now}))
     return document.devices[place]

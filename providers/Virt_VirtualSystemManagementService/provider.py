@@ -172,8 +172,11 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
             raise no_such_guest(name)
         wanted = self._wanted(platform, parameters)
         with _resources_told("Add resource failed"):
-            (edit,) = self._change([(target.guest, target, lambda edit: add_resources(edit, wanted))],
-                                   "Add resource failed", has_invalid_state=False)
+            (edit,) = self._change(
+                [(target.guest, target, lambda edit: add_resources(edit, wanted))],
+                "Add resource failed",
+                has_invalid_state=False,
+            )
         settle_addresses(edit)
         return MethodResult(0, {"ResultingResourceSettings": paths_of(edit)})
 
@@ -182,8 +185,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         with _resources_told("Modify resource failed"):
             found = [(self._resource(platform, each), each) for each in self._wanted(platform, parameters)]
             works = [
-                (guest, mine[0][0], partial(_modify, mine))
-                for guest, mine in _by_guest(found, lambda item: item[0])
+                (guest, mine[0][0], partial(_modify, mine)) for guest, mine in _by_guest(found, lambda item: item[0])
             ]
             edits = self._change(works, "Modify resource failed")
         return MethodResult(0, {"ResultingResourceSettings": [path for edit in edits for path in paths_of(edit)]})
@@ -194,9 +196,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         if not paths:
             raise CIMError(Status.INVALID_PARAMETER, "Missing ResourceSettings parameter")
         targets = [self._referenced(platform, path) for path in paths]
-        works = [
-            (guest, mine[0], partial(_remove, mine)) for guest, mine in _by_guest(targets, lambda target: target)
-        ]
+        works = [(guest, mine[0], partial(_remove, mine)) for guest, mine in _by_guest(targets, lambda target: target)]
         with _resources_told("Remove resource failed"):
             self._change(works, "Remove resource failed")
         return MethodResult(0)
@@ -302,10 +302,12 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         for guest, _, _ in works:
             _check_writable(guest.hypervisor)
         try:
-            change_domains([
-                DomainWork(guest.hypervisor, guest.domain.uuid, partial(begin, guest, target, work))
-                for guest, target, work in works
-            ])
+            change_domains(
+                [
+                    DomainWork(guest.hypervisor, guest.domain.uuid, partial(begin, guest, target, work))
+                    for guest, target, work in works
+                ]
+            )
         except LibvirtError as error:
             if error.is_no_domain:
                 raise no_such_guest(works[0][0].name) from error
@@ -330,8 +332,10 @@ def _by_guest(items: Iterable[Item], target_of: Callable[[Item], Target]) -> lis
         found.setdefault(target_of(item).guest.domain.uuid, []).append(item)
     for mine in found.values():
         if len({target_of(item).is_state for item in mine}) > 1:
-            raise CIMError(Status.INVALID_PARAMETER, "InstanceID: settings of the running guest and of its next start "
-                           "are changed in calls of their own")
+            raise CIMError(
+                Status.INVALID_PARAMETER,
+                "InstanceID: settings of the running guest and of its next start are changed in calls of their own",
+            )
     return [(target_of(mine[0]).guest, mine) for mine in found.values()]
 
 

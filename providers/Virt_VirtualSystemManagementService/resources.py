@@ -113,11 +113,9 @@ def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -
     draft = Draft(around, device_class(), wanted.given, is_new=True)
     draft.write(ResourceSetting.types[wanted.kind].table)
     blueprint.finish(draft)
-    device = document.add_device(device_class, {name: value for name, value in draft.fields.items()
-                                                if value is not None})
-    draft.fields = {}
-    write_draft(document, draft, device)
-    return device
+    if draft.domain_fields:
+        document.set(document.config, draft.domain_fields)
+    return document.add_device(device_class, {name: value for name, value in draft.fields.items() if value is not None})
 
 
 def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) -> None:

@@ -45,7 +45,8 @@ def _path(trace: Trace, configurations: list[Configuration]) -> InstancePath | N
         for setting in settings_of(configuration, ResourceSetting.types[trace.kind]):
             if Trace.of(trace.kind, setting.device, configuration.config) == trace:
                 return InstancePath(
-                    class_of(configuration.guest.platform.prefix, setting.base), {"InstanceID": setting.instance_id},
+                    class_of(configuration.guest.platform.prefix, setting.base),
+                    {"InstanceID": setting.instance_id},
                     configuration.guest.site.settings.namespace,
                 )
     return None
@@ -76,5 +77,11 @@ def settle_addresses(edit: Edit) -> None:
 
 def _find(trace: Trace, document: DomainDocument) -> Device | None:
     config = document.config
-    return next((device for device in config.devices if device.tag == trace.tag
-                 and Trace.of(trace.kind, device, config) == trace), None)
+    return next(
+        (
+            device
+            for device in config.devices
+            if device.tag == trace.tag and Trace.of(trace.kind, device, config) == trace
+        ),
+        None,
+    )

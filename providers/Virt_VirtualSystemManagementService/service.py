@@ -43,7 +43,9 @@ def _caption(service: VirtualSystemManagementService) -> str:
 VirtualSystemManagementService.table = PropertyTable(
     SERVICE,
     Property("Caption", _caption, "driver and hypervisor version (virConnectGetType, virConnectGetVersion)"),
-    Property("LibvirtVersion", lambda service: _dotted(service.hypervisor.facts.libvirt_version), "virConnectGetLibVersion"),
+    Property(
+        "LibvirtVersion", lambda service: _dotted(service.hypervisor.facts.libvirt_version), "virConnectGetLibVersion"
+    ),
     constant("Revision", _REVISION, "fixed: greater than libvirt-cim's last one"),
     constant("Changeset", _REVISION, "as Revision"),
     constant("Release", _release(), "version of the package"),

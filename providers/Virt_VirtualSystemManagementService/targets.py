@@ -93,8 +93,11 @@ def find_resource(site: Site, platform: Platform, instance_id: str) -> Target | 
     for guest, rest in readings:
         for configuration in guest.configurations:
             if configuration.holds(instance_id):
-                start = len(instance_id) - len(rest) if configuration.is_state else len(
-                    f"{guest.name}/{guest.defined_word}/")
+                start = (
+                    len(instance_id) - len(rest)
+                    if configuration.is_state
+                    else len(f"{guest.name}/{guest.defined_word}/")
+                )
                 return Target(guest, configuration.is_state, instance_id[start:])
     for guest, rest in readings:
         word, _, identifier = rest.partition("/")
