@@ -52,7 +52,7 @@ MAX_ORIGINS = 4096
 FORGIVEN_AFTER = 300.0
 """Seconds after its last failure for which an address is answered later."""
 
-LONGEST_DELAY = 16.0
+LONGEST_DELAY = 4.0
 """Seconds that a refusal waits at most."""
 
 PENDING_OF_ORIGIN = 8

@@ -7,8 +7,11 @@ those below it.
 
 from __future__ import annotations
 
+import dataclasses
+
 from cimom.access import Access, Role, RoleSettings
 from cimom.classes import ClassStore
+from cimom.discovery import INTEROP_NAMES
 
 __all__ = ["ROLES", "make_access"]
 
@@ -39,5 +42,14 @@ ROLES = {
 
 
 def make_access(roles: RoleSettings, classes: ClassStore) -> Access:
-    """Who may do what, by the settings and this table."""
+    """Who may do what, by the settings and this table.
+
+    The interop namespace has several names; what is set for one of them counts for all.
+    """
+    given = {name.strip("/").lower(): special for name, special in roles.namespaces.items()}
+    for name in INTEROP_NAMES:
+        if (special := given.get(name.lower())) is not None:
+            for other in INTEROP_NAMES:
+                given.setdefault(other.lower(), special)
+    roles = dataclasses.replace(roles, namespaces=given)
     return Access(roles, ROLES, classes.ancestors)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,15 @@ import pytest
 import pywbem
 from passlib.apache import HtpasswdFile
 
-from cimom.auth import AuthenticationBusy, BasicAuthenticator, Htpasswd, NoAuthentication, PasswordFile, Verifier
+from cimom.auth import (
+    AuthenticationBusy,
+    BasicAuthenticator,
+    Htpasswd,
+    NoAuthentication,
+    NoPasswords,
+    PasswordFile,
+    Verifier,
+)
 from cimom.principals import NOBODY, Mechanism, Principal
 from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
@@ -185,3 +194,134 @@ def test_overload_is_503(make_server: Callable[..., RunningServer]) -> None:
 
 def test_no_authentication() -> None:
     assert asyncio.run(NoAuthentication().authenticate(None)) == NOBODY
+
+
+class Slow(Verifier):
+    """Takes its time, as PAM does for a wrong password, and counts how many it looks at at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.asked = 0
+        self.at_once = 0
+        self.most = 0
+        self._lock = threading.Lock()
+
+    def verify(self, user: str, password: str) -> bool:
+        with self._lock:
+            self.asked += 1
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+        time.sleep(self.seconds)
+        with self._lock:
+            self.at_once -= 1
+        return (user, password) == ("u", "p")
+
+    def stamp(self) -> object:
+        return None
+
+    def groups(self, user: str) -> frozenset[str]:
+        return frozenset({"wheel"})
+
+
+def test_the_same_credentials_are_verified_once_at_a_time() -> None:
+    """Thirty clients of one console start at the same moment."""
+
+    async def story() -> None:
+        verifier = Slow(0.2)
+        authenticator = BasicAuthenticator(verifier)
+        attempts = [asyncio.create_task(authenticator.authenticate(basic("u", "p"), "10.0.0.1")) for _ in range(30)]
+        await asyncio.sleep(0.05)
+        attempts[0].cancel()  # one that hangs up takes nothing from the others
+        found = await asyncio.gather(*attempts[1:])
+        assert found == [Principal("u", Mechanism.PASSWORD, frozenset({"wheel"}))] * 29
+        assert verifier.asked == 1
+        await authenticator.close()
+
+    asyncio.run(story())
+
+
+def test_an_attacker_keeps_nobody_else_out() -> None:
+    """Two hundred guesses at once from one address, while somebody logs in from another and a third is logged in."""
+
+    async def story() -> None:
+        verifier = Slow(0.01)
+        authenticator = BasicAuthenticator(verifier, delay=0.5, max_pending=64)
+        assert await authenticator.authenticate(basic("u", "p"), "10.0.0.3") is not None
+        guesses = [
+            asyncio.create_task(authenticator.authenticate(basic("u", f"guess{n}"), "10.6.6.6")) for n in range(200)
+        ]
+        await asyncio.sleep(0.02)
+        began = time.monotonic()
+        assert authenticator.remembered(basic("u", "p")) is not None
+        assert await authenticator.authenticate(basic("other", "x"), "10.0.0.2") is None
+        assert time.monotonic() - began < 1.5
+        found = await asyncio.gather(*guesses, return_exceptions=True)
+        assert not [each for each in found if isinstance(each, Principal)]
+        assert sum(isinstance(each, AuthenticationBusy) for each in found) == 192
+        assert verifier.most <= 2
+        await authenticator.close()
+
+    asyncio.run(story())
+
+
+def test_failures_of_one_address_are_answered_later_and_later() -> None:
+    async def story() -> None:
+        authenticator = BasicAuthenticator(Counting(), delay=0.02)
+        took = []
+        for number in range(5):
+            began = time.monotonic()
+            assert await authenticator.authenticate(basic("u", f"{number}"), "10.6.6.6") is None
+            took.append(time.monotonic() - began)
+        assert took[4] > 0.3
+        assert took[4] > 3 * took[1]
+        began = time.monotonic()
+        assert await authenticator.authenticate(basic("u", "x"), "10.0.0.1") is None
+        assert time.monotonic() - began < 0.15
+        await authenticator.close()
+
+    asyncio.run(story())
+
+
+def test_addresses_that_failed_are_forgotten() -> None:
+    authenticator = BasicAuthenticator(Counting(), delay=0.1)
+    for number in range(10_000):
+        assert authenticator._failed(f"10.0.{number // 256}.{number % 256}") == 0.1
+    assert len(authenticator._failures) <= 4096
+    for _ in range(50):
+        delay = authenticator._failed("10.6.6.6")
+    assert delay == 4.0
+
+
+def test_nothing_stays_of_a_brute_force_loop(make_server: Callable[..., RunningServer]) -> None:
+    server = make_server(BasicAuthenticator(Counting(), delay=0.001))
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for number in range(10):
+        with RawClient(server.port) as client:
+            assert client.post(NAMES, {"Authorization": basic("u", f"{number}")}).status == 401
+    authenticator = server.server._authenticator
+    assert isinstance(authenticator, BasicAuthenticator)
+    assert not authenticator._remembered
+    assert len(authenticator._failures) == 1
+    deadline = time.monotonic() + 20
+    while authenticator._under_way or len(os.listdir("/proc/self/fd")) > descriptors:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not authenticator._pending
+    with RawClient(server.port) as client:
+        assert client.post(NAMES, {"Authorization": basic("u", "p")}).status == 200
+
+
+def test_several_verifiers(passwords: Path, tmp_path: Path) -> None:
+    other = HtpasswdFile(str(tmp_path / "htpasswd"), new=True, default_scheme="bcrypt")
+    other.set_password("anna", "geheim")
+    other.save()
+
+    async def story() -> None:
+        authenticator = BasicAuthenticator([PasswordFile(passwords), Htpasswd(tmp_path / "htpasswd")], delay=0.01)
+        assert await authenticator.authenticate(basic("virtcim", "s3cret")) == Principal("virtcim", Mechanism.PASSWORD)
+        assert await authenticator.authenticate(basic("anna", "geheim")) == Principal("anna", Mechanism.HTPASSWD)
+        assert await authenticator.authenticate(basic("anna", "s3cret")) is None
+        assert await NoPasswords().authenticate(basic("anna", "geheim")) is None
+        await authenticator.close()
+
+    asyncio.run(story())
