@@ -136,9 +136,10 @@ class Storage:
         Raises:
             LibvirtError: `is_unsupported` where this driver cannot read volumes; nothing was done then.
         """
-        with self.volume(*source) as origin, self.pool(pool) as found:
+        with self.pool(pool) as found:
+            origin = _volume(found.connect(), *source)
             total = _length(origin)
-            incoming = _stream(found)
+            incoming = found.connect().newStream(0)
             origin.download(incoming, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
             try:
                 target = found.createXML(xml, 0)
@@ -146,7 +147,7 @@ class Storage:
                 _abort(incoming)
                 raise
             work.leaves(f"storage volume {name!r}, unfinished")
-            outgoing = _stream(found)
+            outgoing = found.connect().newStream(0)
             try:
                 target.upload(outgoing, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
                 with work.stoppable():
@@ -160,9 +161,9 @@ class Storage:
 
     def convert_volume(self, pool: str, xml: str, name: str, source: tuple[str, str], work: Work) -> None:
         """Create a volume with the content of another one, in a format of its own; libvirt cannot stop that."""
-        with self.volume(*source) as origin, self.pool(pool) as found, self._watched(pool, name, work, origin):
+        with self.pool(pool) as found, self._watched(pool, name, work, source):
             work.leaves(f"storage volume {name!r}, unfinished")
-            found.createXMLFrom(xml, origin, 0)
+            found.createXMLFrom(xml, _volume(found.connect(), *source), 0)
 
     def delete_volume(self, pool: str, name: str) -> None:
         """Delete a volume with its data."""
@@ -234,16 +235,16 @@ class Storage:
                 raise
 
     @contextlib.contextmanager
-    def _watched(self, pool: str, name: str, work: Work, origin: libvirt.virStorageVol | None = None) -> Iterator[None]:
+    def _watched(self, pool: str, name: str, work: Work, source: tuple[str, str] | None = None) -> Iterator[None]:
         """Report how far a call is that fills a volume, by what the volume has taken from the pool so far."""
         over = threading.Event()
 
         def watch() -> None:
             if over.wait(_POLL_INTERVAL):
                 return
-            total = 0 if origin is None else origin.info()[2]
             with self._hypervisor.connections.connection() as connection:
                 found = _pool(connection, pool)
+                total = 0 if source is None else _volume(connection, *source).info()[2]
                 while not over.wait(_POLL_INTERVAL):
                     with contextlib.suppress(libvirt.libvirtError):
                         _type, capacity, allocation = found.storageVolLookupByName(name).info()
@@ -271,6 +272,10 @@ def _pool(connection: libvirt.virConnect, name_or_uuid: str) -> libvirt.virStora
         return connection.storagePoolLookupByName(name_or_uuid)
 
 
+def _volume(connection: libvirt.virConnect, pool: str, name: str) -> libvirt.virStorageVol:
+    return _pool(connection, pool).storageVolLookupByName(name)
+
+
 def _build_flags(kind: str, overwrite: bool) -> int:
     if kind not in _BUILD_MAY_OVERWRITE:
         return 0
@@ -285,10 +290,6 @@ def _length(volume: libvirt.virStorageVol) -> int:
     except libvirt.libvirtError:
         length = volume.info()[1]
     return length
-
-
-def _stream(pool: libvirt.virStoragePool) -> libvirt.virStream:
-    return pool.connect().newStream(0)
 
 
 def _pump(incoming: libvirt.virStream, outgoing: libvirt.virStream, total: int, work: Work) -> None:

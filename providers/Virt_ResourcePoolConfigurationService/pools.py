@@ -77,6 +77,10 @@ def create_child_resource_pool(
         try:
             uuid = create(work)
         except LibvirtError as error:
+            # What was defined for a moment may have been seen.
+            seen = hypervisor.inventory.find_by_name(_RECORDS[pool_type], name)
+            if seen is not None:
+                hypervisor.inventory.refresh(seen.key, kind=_RECORDS[pool_type])
             raise libvirt_failure("Unable to create resource pool", error) from error
         pool = _shown(service, pool_type, hypervisor, name, uuid)
         return MethodResult(PoolCode.COMPLETED, {"Pool": InstancePath(pool.class_name, pool.keys())})
