@@ -129,6 +129,30 @@ def test_stalled_pipeline_is_cut_off(make_server: Callable[..., RunningServer]) 
         eventually(lambda: connections(server) == 0)
 
 
+def test_overload_is_answered_and_recovered_from(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    fill(toy, 300)
+    server = make_server(max_waiting=3, read_threads=1)
+    statuses: list[int] = []
+
+    def work() -> None:
+        with RawClient(server.port, timeout=30) as client:
+            for _ in range(5):
+                response = client.post(SYSTEMS)
+                statuses.append(response.status)
+                if response.status == 503:
+                    assert response.headers["retry-after"] == "1"
+                    # What needs no thread is answered all the same.
+                    assert client.post(ONE).status == 200
+
+    with ThreadPoolExecutor(20) as pool:
+        for done in [pool.submit(work) for _ in range(20)]:
+            done.result()
+    assert set(statuses) == {200, 503}
+    assert len(statuses) == 100
+    with RawClient(server.port) as client:
+        assert client.post(SYSTEMS).status == 200
+
+
 def test_memory_of_answers_is_limited(make_server: Callable[..., RunningServer], toy: Toy) -> None:
     """Clients that do not read take it up; others are told to come back, and can."""
     fill(toy, 5000)
