@@ -365,7 +365,7 @@ def _once(instances: Iterable[Instance]) -> Iterator[Instance]:
 
 
 def _shape_frame(number: int, shape: Shape) -> bytes:
-    return frame(array_head(5) + integer(Answer.SHAPE) + integer(number) + shape.declaration)
+    return frame(array_head(6) + integer(Answer.SHAPE) + integer(number) + shape.declaration)
 
 
 def _objects_frame(number: int, are_instances: bool, batch: list[bytes]) -> bytes:

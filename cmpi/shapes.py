@@ -186,7 +186,8 @@ class Shaper:
             if each.default is not None:
                 flags |= ShapeFlag.HAS_DEFAULT
             listed.append([each.name, type_code(each.type, each.is_array, bool(each.embedded_object)), int(flags)])
-        head = b"".join(cbor2.dumps(part) for part in (namespace.home(class_name), declaration.name, listed))
+        parts = (namespace.home(class_name), declaration.name, declaration.superclass, listed)
+        head = b"".join(map(cbor2.dumps, parts))
         lines = tuple((each.name, self.converter(each, namespace)) for each in (*keys, *others))
         cached = properties is None and not keys_only and not declaration.is_association
         return Shape(declaration.name, head, lines, len(keys), cached)

@@ -82,8 +82,12 @@ def unregister(server: CimServer, state_dir: Path) -> None:
             records.save(state_dir, known)
 
 
-def status(servers: Sequence[CimServer], state_dir: Path) -> list[str]:
-    """One line for each CIM server that is installed."""
+def status(servers: Sequence[CimServer], state_dir: Path, version: str) -> list[str]:
+    """One line for each CIM server that is installed.
+
+    Parameters:
+        version: of this project; a registration by another one should be made again.
+    """
     known = records.load(state_dir)
     lines = []
     for server in servers:
@@ -96,5 +100,7 @@ def status(servers: Sequence[CimServer], state_dir: Path) -> list[str]:
         else:
             places = ", ".join(record.namespaces)
             state = f"registered by virtcim {record.version} in {places}" if record.digest else "partly registered"
+            if record.version != version:
+                state += f"; this is virtcim {version}: register again"
         lines.append(f"{server.name}: {running}, {state}")
     return lines or ["no CIM server is installed"]

@@ -80,5 +80,5 @@ def _unregister(arguments: argparse.Namespace, settings: Settings) -> None:
 
 def _status(arguments: argparse.Namespace, settings: Settings) -> None:
     tools = Tools(print)
-    for line in status([make(tools) for make in CIM_SERVERS.values()], settings.state_dir):
+    for line in status([make(tools) for make in CIM_SERVERS.values()], settings.state_dir, __version__):
         print(line)

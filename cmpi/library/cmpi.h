@@ -118,7 +118,7 @@ typedef struct CMPIBrokerEncFT {
     cmpi_slot newDateTimeFromBinary;
     CMPIDateTime *(*newDateTimeFromChars)(const CMPIBroker *, const char *, CMPIStatus *);
     cmpi_slot newSelectExp;
-    cmpi_slot classPathIsA;
+    CMPIBoolean (*classPathIsA)(const CMPIBroker *, const CMPIObjectPath *, const char *ancestor, CMPIStatus *);
     cmpi_slot toString;
     cmpi_slot isOfType;
     cmpi_slot getType;

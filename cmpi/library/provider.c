@@ -22,8 +22,7 @@ enum {
     SHAPES_MAX = 4096 /* of one answer: classes times property lists */
 };
 
-static const char *const broken_text = "The broker could not take an object: it is out of memory or does not know the "
-                                       "class. Check that the schema of virtcim is installed (virtcim status).";
+static const char *const broken_text = "The CIM server could not take an object: it is out of memory.";
 
 /* How one class of objects of an answer looks: properties, or just the keys of paths. */
 struct shape {
@@ -34,6 +33,7 @@ struct shape {
     const char **keys; /* ends with NULL */
     CMPIType *types;
     unsigned char *flags;
+    bool known; /* to the broker */
 };
 
 /* One operation under way. */
@@ -84,14 +84,23 @@ static char *store(char **at, const char *text)
     return kept;
 }
 
-/* [..., number, namespace, class, [[name, type, flags], ...]]: kept in one block behind `names`. */
+/* Whether the broker knows a class, which SFCB takes for granted: its HTTP process does not survive others. */
+static bool knows_class(const struct call *call, const char *ns, const char *class_name, const char *superclass)
+{
+    const CMPIBroker *broker = call->scope.broker;
+    CMPIObjectPath *path = broker->eft->newObjectPath(broker, ns, class_name, NULL);
+    return path && (!superclass || broker->eft->classPathIsA(broker, path, superclass, NULL));
+}
+
+/* [..., number, namespace, class, superclass, [[name, type, flags], ...]]: kept in one block behind `names`. */
 static bool take_shape(struct reader *reader, struct call *call)
 {
     uint64_t number, type, flags;
-    char *ns, *class_name, *name;
+    char *ns, *class_name, *superclass, *name;
     size_t count, parts;
     if (!take_uint(reader, SHAPES_MAX, &number) || number != call->shape_count || !take_text(reader, &ns) ||
-        !take_text(reader, &class_name) || !*class_name || !take_array(reader, &count))
+        !take_text(reader, &class_name) || !*class_name || !take_text_or_null(reader, &superclass) ||
+        !take_array(reader, &count))
         return false;
     struct shape *shapes = realloc(call->shapes, (call->shape_count + 1) * sizeof *shapes);
     if (!shapes)
@@ -122,6 +131,14 @@ static bool take_shape(struct reader *reader, struct call *call)
             shape.keys[keys++] = shape.names[i];
     }
     shape.keys[keys] = NULL;
+    shape.known = knows_class(call, shape.ns, shape.class_name, superclass);
+    if (!shape.known && !call->streaming) {
+        fail(call, CMPI_RC_ERR_FAILED, "");
+        snprintf(call->text, sizeof call->text,
+                 "The CIM server does not know the class %s in %s: its schema is not that of this release of virtcim. "
+                 "Register again (virtcim register).",
+                 shape.class_name, shape.ns);
+    }
     call->shapes[call->shape_count++] = shape;
     return true;
 }
@@ -184,6 +201,10 @@ static bool take_objects(struct reader *reader, struct call *call)
     if (!take_uint(reader, SHAPES_MAX, &number) || number >= call->shape_count || !take_bool(reader, &is_instance) ||
         !take_array(reader, &count))
         return false;
+    if (!call->shapes[number].known) {
+        reader->used = reader->size; /* left out, so that the others can be shown */
+        return true;
+    }
     const CMPIBroker *broker = call->scope.broker;
     bool marking = call->streaming && broker->mft;
     bool good = true;
@@ -240,7 +261,7 @@ static bool take_error(struct reader *reader, struct call *call)
 /* One frame of an answer; `*done` when it was the last one. */
 static bool take_answer(struct reader *reader, struct call *call, bool *done)
 {
-    static const size_t parts[] = {1, 3, 5, 4, 3, 4};
+    static const size_t parts[] = {1, 3, 6, 4, 3, 4};
     size_t count;
     uint64_t kind;
     if (!take_array(reader, &count) || !take_uint(reader, ANSWER_OUT, &kind) || count != parts[kind])

@@ -42,7 +42,7 @@ enum operation {
 enum answer {
     ANSWER_DONE = 0,       /* [0] */
     ANSWER_ERROR = 1,      /* [1, CIM status, text] */
-    ANSWER_SHAPE = 2,      /* [2, number, namespace, class, [[name, type, flags], ...]] */
+    ANSWER_SHAPE = 2,      /* [2, number, namespace, class, superclass, [[name, type, flags], ...]] */
     ANSWER_OBJECTS = 3,    /* [3, shape number, is instance, [[value, ...], ...]] */
     ANSWER_VALUE = 4,      /* [4, type, value]: what a method returns */
     ANSWER_OUT = 5,        /* [5, name, type, value]: an output parameter */

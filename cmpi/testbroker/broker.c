@@ -47,6 +47,13 @@ static indication_sink sink;
 static enum imitation imitated;
 static CMPIBroker broker;
 
+static char forgotten[128];
+
+void forget_class(const char *class_name)
+{
+    snprintf(forgotten, sizeof forgotten, "%s", class_name);
+}
+
 void complain(const char *format, ...)
 {
     va_list arguments;
@@ -679,11 +686,23 @@ static CMPIInstance *new_instance(const CMPIBroker *given, const CMPIObjectPath 
     (void)given;
     set_status(status);
     struct object *of = object_of(path, KIND_PATH);
+    if (strcasecmp(of->text, forgotten) == 0)
+        complain("an instance of a class that is not known, which ends SFCB's HTTP process");
     struct object *instance = make(KIND_INSTANCE, true);
     instance->ns = copy_text(of->ns);
     instance->text = copy_text(of->text);
     instance->path = copy_object(of);
     return (CMPIInstance *)instance;
+}
+
+static CMPIBoolean is_a(const CMPIBroker *given, const CMPIObjectPath *path, const char *ancestor, CMPIStatus *status)
+{
+    (void)given;
+    set_status(status);
+    if (!ancestor)
+        complain("is-a of NULL");
+    const char *class_name = object_of(path, KIND_PATH)->text;
+    return strcasecmp(class_name, ancestor) == 0 || strcasecmp(class_name, forgotten) != 0;
 }
 
 static CMPIArgs *new_args(const CMPIBroker *given, CMPIStatus *status)
@@ -830,7 +849,7 @@ static const void *const tables[] = {
 static CMPIBrokerEncFT make_table = {
     .ftVersion = 200, .newInstance = new_instance, .newObjectPath = new_path, .newArgs = new_args,
     .newString = new_string, .newArray = new_array, SLOT(newDateTime), SLOT(newDateTimeFromBinary),
-    .newDateTimeFromChars = new_datetime, SLOT(newSelectExp), SLOT(classPathIsA), SLOT(toString), SLOT(isOfType),
+    .newDateTimeFromChars = new_datetime, SLOT(newSelectExp), .classPathIsA = is_a, SLOT(toString), SLOT(isOfType),
     SLOT(getType), SLOT(getMessage), SLOT(logMessage), SLOT(trace), SLOT(newCMPIError), SLOT(openMessageFile),
     SLOT(closeMessageFile), SLOT(getMessage2)};
 static CMPIBrokerFT service_table = {

@@ -41,6 +41,9 @@ void print_data(FILE *out, const CMPIData *data);
 /* {"name": [type, value], ...} */
 void print_args(FILE *out, const CMPIArgs *args);
 
+/* From now on the broker does not know this class. */
+void forget_class(const char *class_name);
+
 /* Objects that were made and not freed. */
 long live_objects(void);
 

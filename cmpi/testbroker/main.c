@@ -478,6 +478,9 @@ static void run_line(char *line)
         free(principal);
         principal = item(&node, 1)->text ? strdup(word(&node, 1)) : NULL;
         fputs("\"rc\": 0", out);
+    } else if (strcmp(operation, "forget") == 0) {
+        forget_class(word(&node, 1));
+        fputs("\"rc\": 0", out);
     } else if (strcmp(operation, "repeat") == 0) {
         run_repetition(&node, out);
     } else if (strcmp(operation, "wait") == 0) {

@@ -303,6 +303,18 @@ def test_a_broken_instance_is_left_out(broker: Broker, toy: Toy) -> None:
     assert [each["properties"]["Name"][1] for each in found] == ["plain|vda", "plain|vdb", "special|vda"]
 
 
+def test_classes_that_the_cim_server_does_not_know(broker: Broker) -> None:
+    broker.good("forget", "Toy_Disk")
+    disk = path("root/toy", "Toy_Disk", CreationClassName="Toy_Disk", Name="plain|vda")
+    answer = broker.do("get", "Toy", disk, None)
+    assert answer["rc"] == 1
+    assert "does not know the class Toy_Disk in root/toy" in answer["message"]
+    assert "virtcim register" in answer["message"]
+    found = broker.results("enumerate", "Toy", path("root/toy", "Toy_Named"), None)
+    assert {each["path"]["class"] for each in found} == {"Toy_System", "Toy_SpecialSystem"}
+    assert broker.results("associators", "Toy_SystemDevice", system("plain"), None, None, None, None, None) == []
+
+
 def test_changes_are_seen_though_instances_are_cached(broker: Broker, toy: Toy) -> None:
     for size in (1, 2, 3):
         toy.provider.change("Toy_Disk", "plain|vda", Size=size)

@@ -44,10 +44,10 @@ def test_sfcb_and_back(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     assert "[Toy_System]" in (fakes.root / "stage/regs/virtcim.reg").read_text()
     assert (fakes.root / "stage/mofs/root/far/virtcim-root-far.mof").exists()
     assert "sfcbrepos -f" in fakes.log
-    assert status([sfcb(fakes)], state_dir) == ["sfcb: stopped, registered by virtcim 1.0 in root/toy, root/far"]
+    assert status([sfcb(fakes)], state_dir, "1.0") == ["sfcb: stopped, registered by virtcim 1.0 in root/toy, root/far"]
     unregister(sfcb(fakes), state_dir)
     assert fakes.tree() == before
-    assert status([sfcb(fakes)], state_dir) == ["sfcb: stopped, not registered"]
+    assert status([sfcb(fakes)], state_dir, "1.0") == ["sfcb: stopped, not registered"]
     unregister(sfcb(fakes), state_dir)
     assert fakes.said[-1] == "nothing is registered in sfcb"
 
@@ -71,6 +71,13 @@ def test_an_sfcb_without_schema_gets_one(fakes: Fakes, state_dir: Path, plan: Pl
     assert not (fakes.root / "schema/CIM_Schema.mof").exists()
 
 
+def test_a_registration_by_another_version(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    register(plan, sfcb(fakes), state_dir)
+    (line,) = status([sfcb(fakes)], state_dir, "1.1")
+    assert line.endswith("root/far; this is virtcim 1.1: register again")
+
+
 def test_sfcb_is_restarted(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     fakes.install_sfcb("CIM_Thing", running="sfcb")
     register(plan, sfcb(fakes, running=True), state_dir)
@@ -90,7 +97,9 @@ def test_sfcb_failing_half_way_can_be_undone(fakes: Fakes, state_dir: Path, plan
     (fakes.root / "broken").touch()
     with pytest.raises(RegistrationError, match="syntax error"):
         register(plan, sfcb(fakes), state_dir)
-    assert status([sfcb(fakes)], state_dir) == ["sfcb: stopped, partly registered"]
+    assert status([sfcb(fakes)], state_dir, "1.0") == [
+        "sfcb: stopped, partly registered; this is virtcim 1.0: register again"
+    ]
     (fakes.root / "broken").unlink()
     unregister(sfcb(fakes), state_dir)
     assert fakes.tree() == before
@@ -114,7 +123,7 @@ def test_pegasus_and_back(
         with pytest.raises(RegistrationError, match="start cimserver"):
             unregister(Pegasus(fakes.tools()), state_dir)
         fakes.run_pegasus()
-    assert "pegasus: running, registered by virtcim 1.0" in status([Pegasus(fakes.tools())], state_dir)[0]
+    assert "pegasus: running, registered by virtcim 1.0" in status([Pegasus(fakes.tools())], state_dir, "1.0")[0]
     unregister(Pegasus(fakes.tools()), state_dir)
     assert fakes.pegasus == before
 
@@ -155,16 +164,16 @@ def test_dry_run_changes_nothing(fakes: Fakes, state_dir: Path, plan: Plan) -> N
     before = fakes.tree()
     unregister(Pegasus(fakes.tools(dry_run=True)), state_dir)
     assert fakes.tree() == before
-    assert "registered by" in status([Pegasus(fakes.tools())], state_dir)[0]
+    assert "registered by" in status([Pegasus(fakes.tools())], state_dir, "1.0")[0]
 
 
 def test_a_registration_that_nothing_is_remembered_of(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     fakes.install_pegasus()
     register(plan, Pegasus(fakes.tools()), state_dir)
     (state_dir / "registrations.json").unlink()
-    assert status([Pegasus(fakes.tools())], state_dir) == ["pegasus: running, registered by somebody else"]
+    assert status([Pegasus(fakes.tools())], state_dir, "1.0") == ["pegasus: running, registered by somebody else"]
     with pytest.raises(RegistrationError, match="register again"):
         unregister(Pegasus(fakes.tools()), state_dir)
     (state_dir / "registrations.json").write_text("{")
     with pytest.raises(RegistrationError, match=r"registrations\.json cannot be read"):
-        status([Pegasus(fakes.tools())], state_dir)
+        status([Pegasus(fakes.tools())], state_dir, "1.0")
