@@ -46,6 +46,7 @@ from libhelper.host import qualified_name
 from libhelper.hypervisor import Hypervisor
 from platforms.base import Platform
 from platforms.registry import Registry, load_platforms
+from providers.jobs import Jobs
 from providers.site import Site
 from registration.catalog import build_catalog
 from virtcim import __version__, systemd
@@ -59,6 +60,12 @@ __all__ = ["serve"]
 
 FALLBACK_URI = "test:///default"
 """What is served where no hypervisor answers: libvirt's own make-believe one."""
+
+DATABASE = "state.sqlite"
+"""The file in the state directory for what outlives the server."""
+
+JOB_STOP = 1.0
+"""Seconds that jobs get to undo what they have begun, while answers in flight get theirs."""
 
 HYPERVISOR_STOP = 0.5
 """Seconds that the hypervisors get to close; with `ServerSettings.stop_timeout` it makes the 2 s of a stop."""
@@ -124,7 +131,8 @@ async def _run(settings: Settings, example: bool) -> int:
     try:
         classes = await _in_thread(lambda: _classes(settings, registry))
         await _ready([hypervisor for _, hypervisor in members], settings.startup_wait)
-        site = Site(members, registry, settings.providers)
+        jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, settings.state_dir / DATABASE))
+        site = Site(members, registry, settings.providers, jobs)
         identity = await naming
         catalog = build_catalog(site)
         statistics = OperationStatistics(INTRINSIC_OPERATIONS)
@@ -169,7 +177,7 @@ async def _run(settings: Settings, example: bool) -> int:
                 await asyncio.Event().wait()
         finally:
             systemd.notify("STOPPING=1")
-            await server.stop()
+            await asyncio.gather(server.stop(), _in_thread(lambda: jobs.stop(JOB_STOP)))
     finally:
         await _stop(hypervisor for _, hypervisor in members)
     return 0
