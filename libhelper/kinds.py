@@ -18,6 +18,7 @@ import libvirt
 from libhelper.domainxml import DomainConfig
 from libhelper.errors import LibvirtError
 from libhelper.events import Event
+from libhelper.filterxml import FilterConfig
 from libhelper.networkxml import NetworkConfig
 from libhelper.nodedevicexml import NodeDeviceConfig
 from libhelper.records import Domain, DomainState, Interface, Network, NodeDevice, NWFilter, Pool, Record
@@ -390,7 +391,14 @@ KINDS: dict[str, Kind] = {
             NodeDeviceConfig.parse,
         ),
         PlainKind(
-            "nwfilter", NWFilter, "listAllNWFilters", "nwfilterLookupByUUIDString", (None, None, None), None, True
+            "nwfilter",
+            NWFilter,
+            "listAllNWFilters",
+            "nwfilterLookupByUUIDString",
+            (None, None, None),
+            None,
+            True,
+            FilterConfig.parse,
         ),
         PlainKind(
             "interface",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 if TYPE_CHECKING:
     from libhelper.domainxml import DomainConfig
     from libhelper.events import Event
+    from libhelper.filterxml import FilterConfig
     from libhelper.hypervisor import Hypervisor
     from libhelper.networkxml import NetworkConfig
     from libhelper.nodedevicexml import NodeDeviceConfig
@@ -259,6 +260,11 @@ class NodeDevice(Record):
 @dataclass(frozen=True, slots=True, eq=False)
 class NWFilter(Record):
     """A network filter."""
+
+    @property
+    def config(self) -> FilterConfig | None:
+        """What describes it now; None for XML that cannot be parsed."""
+        return cast("FilterConfig | None", self._parsed())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

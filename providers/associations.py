@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from platforms.base import Platform
 from providers.base import Element, class_of
-from providers.interface import Association, End, Instance, RequestContext
+from providers.interface import Association, CIMError, End, Instance, RequestContext, Status
 from providers.properties import PropertyTable
 from providers.site import Site
 
@@ -102,6 +103,17 @@ class Relation(Association):
 
     def class_name(self, left: Instance, right: Instance) -> str:
         return class_of(left.platform.prefix, self.base) if isinstance(left, Element) else self.class_names[0]
+
+    def platform_of(self, class_name: str) -> Platform:
+        """The platform of one of the classes.
+
+        Raises:
+            CIMError: INVALID_CLASS for another class.
+        """
+        try:
+            return self._platforms[class_name]
+        except KeyError:
+            raise CIMError(Status.INVALID_CLASS, f"{class_name} is not served here") from None
 
     def properties(self, left: Instance, right: Instance) -> Mapping[str, Any]:
         return self.table.values_of(Pair(left, right)) if self.table else {}

@@ -271,6 +271,30 @@ class Association(ABC):
         """Properties of the association beside its two references."""
         return {}
 
+    def create(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+        """Associate two elements, and return the path of the association.
+
+        Parameters:
+            class_name: the creation class of the association.
+            properties: those of the association, its references among them.
+
+        Raises:
+            CIMError: NOT_SUPPORTED unless overridden.
+        """
+        raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be created")
+
+    def delete(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+        """End an association.
+
+        Parameters:
+            class_name: the creation class of the association.
+            keys: the two references (names in any case).
+
+        Raises:
+            CIMError: NOT_SUPPORTED unless overridden.
+        """
+        raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be deleted")
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:

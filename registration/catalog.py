@@ -10,6 +10,7 @@ from providers.interface import Association, Catalog, InstanceProvider
 from providers.site import Site
 from providers.Virt_AffectedJobElement import affected_job_element
 from providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
+from providers.Virt_AppliedFilterList import AppliedFilterLists
 from providers.Virt_AssociatedJobMethodResult import associated_job_method_result
 from providers.Virt_ComputerSystem import ComputerSystemProvider
 from providers.Virt_ConcreteComponent import concrete_component
@@ -23,14 +24,19 @@ from providers.Virt_ElementCapabilities import allocation_capabilities, service_
 from providers.Virt_ElementConformsToProfile import element_conforms_to_profile
 from providers.Virt_ElementSettingData import element_setting_data
 from providers.Virt_EnabledLogicalElementCapabilities import StateCapabilitiesProvider
+from providers.Virt_EntriesInFilterList import entries_in_filter_list
+from providers.Virt_FilterEntry import FilterEntryProvider
+from providers.Virt_FilterList import FilterListProvider
 from providers.Virt_HostDevice import HostDeviceProvider
 from providers.Virt_HostedAccessPoint import hosted_access_point
 from providers.Virt_HostedDependency import hosted_dependency
+from providers.Virt_HostedFilterList import hosted_filter_list
 from providers.Virt_HostedResourcePool import hosted_resource_pool
 from providers.Virt_HostedService import hosted_service
 from providers.Virt_HostSystem import HostSystemProvider
 from providers.Virt_HostSystemDevice import host_system_device
 from providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
+from providers.Virt_NestedFilterList import NestedFilterLists
 from providers.Virt_OwningJobElement import owning_job_element
 from providers.Virt_RASD import ResourceSettingProvider
 from providers.Virt_ReferencedProfile import referenced_profile
@@ -90,6 +96,8 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     ConcreteJobProvider,
     MethodResultProvider,
     KVMRedirectionSAPProvider,
+    FilterListProvider,
+    FilterEntryProvider,
 )
 ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     hosted_dependency,
@@ -116,6 +124,10 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     sap_available_for_element,
     console_redirection,
     system_management,
+    hosted_filter_list,
+    entries_in_filter_list,
+    AppliedFilterLists,
+    NestedFilterLists,
 )
 
 

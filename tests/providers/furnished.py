@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from libhelper.host import HostFacts, NodeInfo
 from libhelper.kinds import KINDS
-from libhelper.records import Document, Network, NodeDevice, Pool, Record, Volume
+from libhelper.records import Document, Network, NodeDevice, NWFilter, Pool, Record, Volume
 from libhelper.storagexml import VolumeConfig
 from tests.providers.recorded import RecordedHypervisor, next_revision
 
@@ -111,6 +111,32 @@ NODE_DEVICES = (
     "<device><name>pci_0000_00_02_0</name><capability type='pci'/></device>",
 )
 
+FILTERS = (
+    """<filter name='clean-traffic' chain='root' priority='-10'><uuid>f1</uuid>
+<filterref filter='no-spoofing'/><filterref filter='gone'/>
+<filterref filter='no-spoofing'><parameter name='A' value='1'/></filterref>
+<rule action='drop' direction='inout' priority='500'/>
+<rule action='return' direction='in'><newfangled deep='1'/></rule>
+</filter>""",
+    """<filter name='no-spoofing' chain='mac'><uuid>f2</uuid>
+<rule action='accept' direction='out' priority='-650'><mac protocolid='ipv4' srcmacaddr='$MAC'/></rule>
+<rule action='drop' direction='in'><mac match='no' srcmacaddr='1:2:3:a:b:cc' srcmacmask='ff:ff:ff:0:0:0'
+  dstmacaddr='52:54:00:00:00:01' dstmacmask='ff:ff:ff:ff:ff:ff' protocolid='0x88a8' comment='not for us'/></rule>
+<rule action='reject' direction='inout'><arp srcmacaddr='52:54:00:00:00:02' arpsrcmacaddr='52:54:00:00:00:03'/></rule>
+<rule action='continue' direction='out'><vlan vlanid='0x10'/></rule>
+</filter>""",
+    """<filter name='web' chain='ipv4'><uuid>f3</uuid>
+<rule action='accept' direction='in'><tcp srcipaddr='10.0.0.0' srcipmask='8' dstipaddr='$IP' dstportstart='80'
+  dstportend='443' srcportstart='1024' srcportend='65535' dscp='0x0a'/></rule>
+<rule action='accept' direction='in'><udp-ipv6 srcipfrom='fd00::1' srcipto='fd00::ff' dstipaddr='fd00::'
+  dstipmask='64'/></rule>
+<rule action='accept' direction='in'><ip protocol='udp' dstipfrom='10.0.0.1' dstipto='10.0.0.9'
+  srcipmask='255.255.0.0'/></rule>
+<rule action='drop' direction='in'><ip protocol='89'/></rule>
+<rule action='drop' direction='in'><all/></rule>
+</filter>""",
+)
+
 
 def furnish(host: RecordedHypervisor) -> RecordedHypervisor:
     """Give a host all of it, all running but the isolated network and the network file system."""
@@ -123,6 +149,8 @@ def furnish(host: RecordedHypervisor) -> RecordedHypervisor:
     put_pool(host, NFS, (), active=False)
     for xml in NODE_DEVICES:
         put_node_device(host, xml)
+    for xml in FILTERS:
+        put_filter(host, xml)
     return host
 
 
@@ -140,6 +168,11 @@ def put_pool(host: RecordedHypervisor, xml: str, volumes: Sequence[str] | None, 
 def put_node_device(host: RecordedHypervisor, xml: str) -> NodeDevice:
     """Take in a device of the host."""
     return _put(host, "nodedev", NodeDevice, host.inventory.held_node_devices, xml, True)
+
+
+def put_filter(host: RecordedHypervisor, xml: str) -> NWFilter:
+    """Take in a network filter."""
+    return _put(host, "nwfilter", NWFilter, host.inventory.held_filters, xml, True)
 
 
 def _volume(xml: str) -> Volume:

@@ -52,6 +52,7 @@ class RecordedInventory:
     held_pools: list[Pool] = field(default_factory=list)
     held_networks: list[Network] = field(default_factory=list)
     held_node_devices: list[NodeDevice] = field(default_factory=list)
+    held_filters: list[NWFilter] = field(default_factory=list)
 
     def domains(self) -> list[Domain]:
         return sorted(self.held, key=lambda domain: domain.name)
@@ -66,7 +67,7 @@ class RecordedInventory:
         return list(self.held_node_devices)
 
     def nwfilters(self) -> list[NWFilter]:
-        return []
+        return list(self.held_filters)
 
     def interfaces(self) -> list[Interface]:
         return []

@@ -11,7 +11,7 @@ import pytest
 
 from libhelper.sockets import Sockets
 from providers.associations import Relation
-from providers.interface import CIMError, Status
+from providers.interface import CIMError, Instance, Status
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform, served
 
 SAP = "KVM_KVMRedirectionSAP"
@@ -129,18 +129,16 @@ def test_keys(change: dict[str, Any], status: Status, text: str) -> None:
 def test_associations_of_consoles() -> None:
     site = served("KVM", domain_xml("g", VNC.format(5901, "no") + "<input type='mouse' bus='ps2'/>"), domain_xml("h"))
     point = site.instances(SAP)[0]
-    by_base = {each.base: each for each in site.catalog.associations["root/virt"] if isinstance(each, Relation)}
+    relations = [each for each in site.catalog.associations["root/virt"] if isinstance(each, Relation)]
 
-    def names(base: str) -> list[Any]:
-        relation = by_base[base]
-        forward = [relation.to_left(point, CONTEXT), relation.to_right(point, CONTEXT)]
-        return [other.class_name for others in forward for other in others]
+    def names(base: str, element: Instance) -> list[Any]:
+        ways = [(each.to_left, each.to_right) for each in relations if each.base == base]
+        return [other.class_name for both in ways for way in both for other in way(element, CONTEXT)]
 
-    assert names("HostedAccessPoint") == ["KVM_HostSystem"]
-    assert names("ServiceAccessBySAP") == ["KVM_ConsoleRedirectionService"]
-    assert names("SAPAvailableForElement") == ["KVM_ComputerSystem"]
-    service = site.instances("KVM_ConsoleRedirectionService")[0]
-    affected = [each.class_name for each in by_base["ServiceAffectsElement"].to_left(service, CONTEXT)]
+    assert names("HostedAccessPoint", point) == ["KVM_HostSystem"]
+    assert names("ServiceAccessBySAP", point) == ["KVM_ConsoleRedirectionService"]
+    assert names("SAPAvailableForElement", point) == ["KVM_ComputerSystem"]
+    affected = names("ServiceAffectsElement", site.instances("KVM_ConsoleRedirectionService")[0])
     assert affected == ["KVM_ComputerSystem", "KVM_DisplayController", "KVM_PointingDevice", "KVM_ComputerSystem"]
 
 
