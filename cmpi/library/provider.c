@@ -143,12 +143,18 @@ static bool take_shape(struct reader *reader, struct call *call)
     return true;
 }
 
-/* Note what the broker said to an object. */
-static bool handed_over(struct call *call, CMPIStatus status)
+/* Note what the broker said to an object.  Without marks, as in Pegasus, it is released here: what is left until
+   the end of the call are its arrays and dates. */
+static bool handed_over(struct call *call, CMPIStatus status, CMPIObjectPath *path, CMPIInstance *instance)
 {
     call->delivered++;
     if (status.rc)
         fail(call, status.rc, broken_text);
+    if (call->streaming && !call->scope.broker->mft) {
+        if (instance)
+            instance->ft->release(instance);
+        path->ft->release(path);
+    }
     return true;
 }
 
@@ -176,7 +182,7 @@ static bool take_object(struct reader *reader, struct call *call, const struct s
     if (!instance) {
         if (i < count)
             return false;
-        return handed_over(call, call->result->ft->returnObjectPath(call->result, path));
+        return handed_over(call, call->result->ft->returnObjectPath(call->result, path), path, NULL);
     }
     if (call->properties)
         instance->ft->setPropertyFilter(instance, call->properties, shape->keys);
@@ -189,7 +195,7 @@ static bool take_object(struct reader *reader, struct call *call, const struct s
         if (!(data.state & CMPI_nullValue) || shape->flags[i] & SHAPE_HAS_DEFAULT)
             instance->ft->setProperty(instance, shape->names[i], value_pointer(&data), data.type);
     }
-    return handed_over(call, call->result->ft->returnInstance(call->result, instance));
+    return handed_over(call, call->result->ft->returnInstance(call->result, instance), path, instance);
 }
 
 /* [..., shape, is instance, [object, ...]] */

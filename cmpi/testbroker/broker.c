@@ -298,9 +298,22 @@ static void unexpected(void)
     complain("a function is called that not every CIM server has");
 }
 
-static CMPIStatus no_release(void)
+/* Pegasus takes an object back at once; SFCB keeps what belongs to it until the mark or the thread ends. */
+static CMPIStatus release_object(void *given)
 {
-    complain("an object is released by hand, which CIM servers do at the end of the call");
+    struct object *object = given;
+    if (imitated == LIKE_SFCB)
+        complain("an object is released by hand where marks are to be used");
+    if (object->alive != ALIVE)
+        complain("a dead object is released");
+    struct object **at = &heap->objects;
+    while (*at && *at != object)
+        at = &(*at)->next;
+    if (!*at)
+        complain("an object of another thread is released");
+    *at = object->next;
+    destroy(object);
+    return good();
 }
 
 /* String, DateTime, SelectExp */
@@ -807,7 +820,22 @@ static CMPIStatus release(const CMPIBroker *given, const CMPIGcStat *marked)
 }
 
 #define SLOT(name) .name = unexpected
-#define RELEASE(type) .release = (CMPIStatus(*)(type *))(cmpi_slot)no_release
+#define RELEASE(type) .release = release_##type
+#define DEFINE_RELEASE(type) \
+    static CMPIStatus release_##type(type *object) \
+    { \
+        return release_object(object); \
+    }
+
+DEFINE_RELEASE(CMPIString)
+DEFINE_RELEASE(CMPIDateTime)
+DEFINE_RELEASE(CMPISelectExp)
+DEFINE_RELEASE(CMPIObjectPath)
+DEFINE_RELEASE(CMPIInstance)
+DEFINE_RELEASE(CMPIArgs)
+DEFINE_RELEASE(CMPIArray)
+DEFINE_RELEASE(CMPIContext)
+DEFINE_RELEASE(CMPIResult)
 
 static const CMPIStringFT string_table = {.ftVersion = 200, RELEASE(CMPIString), SLOT(clone),
                                           .getCharPtr = string_characters};
