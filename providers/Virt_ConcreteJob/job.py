@@ -15,7 +15,7 @@ from providers.references import uri_of
 from providers.site import Site
 from providers.states import HealthState, OperationalStatus
 
-__all__ = ["JOB_TYPES", "ConcreteJob", "MigrationJob", "job_element", "out_parameters"]
+__all__ = ["JOB_TYPES", "OUT_PARAMETERS", "ConcreteJob", "MigrationJob", "job_element", "out_parameters"]
 
 _OPERATIONAL_STATUS: Mapping[JobState, tuple[OperationalStatus, ...]] = {
     JobState.NEW: (OperationalStatus.DORMANT,),
@@ -40,6 +40,17 @@ _STATUS: Mapping[JobState, str] = {
 }
 
 _LARGEST_ERROR_CODE = 0xFFFF
+
+
+OUT_PARAMETERS = (
+    "Pool",
+    "Resource",
+    "ResultingSystem",
+    "ResultingResourceSettings",
+    "ResultingSnapshot",
+    "NewComputerSystem",
+)
+"""The output parameters of methods whose work can become a job; Virt_JobOutParameters has them all."""
 
 
 class ConcreteJob(Element):
@@ -113,8 +124,8 @@ def out_parameters(job: ConcreteJob) -> EmbeddedInstance | None:
     record = job.record
     if record.return_value is None:
         return None
-    values = {name: _as_value(job, value) for name, value in record.out.items()}
-    return EmbeddedInstance("__JobOutParameters", {"__ReturnValue": record.return_value, **values})
+    values = {name: _as_value(job, record.out[name]) for name in OUT_PARAMETERS if name in record.out}
+    return EmbeddedInstance("Virt_JobOutParameters", {"__ReturnValue": record.return_value, **values})
 
 
 def _as_value(job: ConcreteJob, value: Any) -> Any:

@@ -20,6 +20,7 @@ from providers.interface import CIMError, EmbeddedInstance, InstancePath, Method
 from providers.jobs import Affected, Effect, JobOrder, JobRecord, Jobs, JobSettings, JobState
 from providers.jobs.record import JobError, read_record, write_record
 from providers.site import ProviderSettings
+from providers.Virt_ConcreteJob.job import OUT_PARAMETERS
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 
 SERVICE = InstancePath(
@@ -142,7 +143,7 @@ def test_a_job_from_beginning_to_end(site: Site) -> None:
     assert shown["TimeBeforeRemoval"] == timedelta(minutes=5)
     assert shown["DeleteOnCompletion"]
     out = {"__ReturnValue": 0, "Pool": 'root/virt:KVM_DiskPool.InstanceID="DiskPool/images"'}
-    assert shown["JobOutParameters"] == EmbeddedInstance("__JobOutParameters", out)
+    assert shown["JobOutParameters"] == EmbeddedInstance("Virt_JobOutParameters", out)
     assert site.call(name, "GetErrors") == MethodResult(0)
     assert site.call(name, "GetError") == MethodResult(0)
 
@@ -398,6 +399,17 @@ def test_properties_agree_with_the_class(site: Site, classes: ClassStore) -> Non
     site.wait(name)
     for base in ("ConcreteJob", "MethodResult"):
         assert {key.lower() for key in site.job(name, base)} <= set(classes[f"KVM_{base}"].properties)
+
+
+def test_every_output_parameter_of_a_method_can_be_shown(site: Site, classes: ClassStore) -> None:
+    shown = classes["Virt_JobOutParameters"].properties
+    for name in site.providers:
+        for method in classes[name].methods.values():
+            out = {key: each for key, each in method.parameters.items() if each.is_out}
+            if "job" in out and method.name != "DownloadVolume":
+                for key, each in out.items():
+                    assert key == "job" or shown[key].is_array == each.is_array, (name, method.name, key)
+    assert {each.name for each in shown.values()} == {"__ReturnValue", *OUT_PARAMETERS}
 
 
 def test_a_migration_is_a_job_of_its_own_class(site: Site) -> None:
