@@ -111,8 +111,8 @@ class Work:
         """A block that can be stopped: whoever is in it undoes what it did when `WorkCancelledError` comes.
 
         Parameters:
-            interrupt: called, in another thread, to end a call that blocks; without it the block calls `checkpoint`
-                often enough.
+            interrupt: called, in another thread, to end a call that blocks: that fails then, or was done already, and
+                then it counts.  Without it the block calls `checkpoint` often enough.
 
         Raises:
             WorkCancelledError: the work was asked to stop in the block.
@@ -131,6 +131,6 @@ class Work:
                 while self._suspended and not self._cancelled:
                     self._state.wait()
                 self._stoppable, self._interrupt = False, None
-                cancelled = self._cancelled
-        if cancelled:
+                cancelled, self._cancelled = self._cancelled, False
+        if cancelled and interrupt is None:
             raise WorkCancelledError

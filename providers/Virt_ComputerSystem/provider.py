@@ -6,14 +6,18 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
+from libhelper.domainjobs import followed
 from libhelper.errors import LibvirtError
+from libhelper.work import Work
 from platforms.base import Platform
 from providers.base import Element, ElementProvider, no_such_domain
 from providers.errors import access_denied, libvirt_failure
-from providers.interface import CIMError, MethodResult, RequestContext, Status
+from providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from providers.jobs import Affected, Effect, JobOrder
 from providers.keys import main_key
 from providers.site import Guest
 from providers.states import RequestedState
@@ -64,39 +68,72 @@ class ComputerSystemProvider(ElementProvider):
         if self.site.guest(platform, name) is None:
             raise CIMError(Status.INVALID_PARAMETER, f"Unable to get instance for guest '{name}'")
         system = cast(ComputerSystem, self.get_instance(class_name, keys or {}, context))
-        return MethodResult(request_state_change(system.guest, requested, parameters.get("TimeoutPeriod")))
+        return request_state_change(system, requested, parameters.get("TimeoutPeriod"), context)
 
 
-def request_state_change(guest: Guest, requested: int, timeout_period: Any) -> int:
+def request_state_change(
+    system: ComputerSystem, requested: int, timeout_period: Any, context: RequestContext
+) -> MethodResult:
     """CIM_EnabledLogicalElement.RequestStateChange on a guest.
 
     Parameters:
-        guest: the guest.
+        system: the guest.
         requested: the state to go to.
         timeout_period: the client's limit as an interval; None or zero for none.
 
     Returns:
-        The DMTF's return code.
+        The DMTF's return code; 4096 and a job for what takes long where the client sets no limit.
 
     Raises:
         CIMError: ACCESS_DENIED on a read-only connection; FAILED with libvirt's text when libvirt refuses; NOT_FOUND
             when the guest has vanished in between.
     """
+    guest = system.guest
     if timeout_period is not None and not isinstance(timeout_period, timedelta):
-        return INVALID_PARAMETER
+        return MethodResult(INVALID_PARAMETER)
     target = _REQUESTS.get(requested)
     if target is None:
-        return INVALID_PARAMETER
+        return MethodResult(INVALID_PARAMETER)
     if not is_supported(target, guest.platform, guest.domain.persistent):
-        return NOT_SUPPORTED
+        return MethodResult(NOT_SUPPORTED)
     if guest.hypervisor.read_only:
         raise access_denied(guest.hypervisor)
     way = transition(guest, target)
     if way is None:
-        return INVALID_STATE_TRANSITION
-    limit = timeout_period.total_seconds() if timeout_period else None
+        return MethodResult(INVALID_STATE_TRANSITION)
+    if timeout_period or not way.is_job:
+        limit = timeout_period.total_seconds() if timeout_period else None
+        return MethodResult(_change(guest, target, way, limit, nullcontext()))
+
+    def run(work: Work) -> MethodResult:
+        return MethodResult(_change(guest, target, way, None, followed(guest.hypervisor, guest.domain.uuid, work)))
+
+    path = InstancePath(system.class_name, system.keys())
+    return guest.site.jobs.run(
+        JobOrder(
+            guest.platform.prefix,
+            "RequestStateChange",
+            run,
+            name=f"RequestStateChange {target.name.capitalize()} {guest.name}",
+            owner=path,
+            affected=(Affected(path, (Effect.EXCLUSIVE_USE,)),),
+            principal=context.principal,
+            grace=guest.site.settings.settle_timeout,
+        )
+    )
+
+
+def _change(
+    guest: Guest, target: RequestedState, way: Transition, limit: float | None, following: AbstractContextManager[None]
+) -> int:
+    """Make a change, and say in the DMTF's return codes what came of it.
+
+    Parameters:
+        limit: seconds that the client allows; None leaves the limit to the settings.
+        following: the block in which libvirt acts.
+    """
     try:
-        done = _carry_out(guest, way, limit)
+        done = _carry_out(guest, way, limit, following)
     except LibvirtError as error:
         code = _return_code(error)
         if code is None:
@@ -126,12 +163,8 @@ def _return_code(error: LibvirtError) -> int | None:
     return None
 
 
-def _carry_out(guest: Guest, way: Transition, limit: float | None) -> bool:
-    """Make a change and wait until the inventory shows it; False when that takes longer than allowed.
-
-    Parameters:
-        limit: seconds that the client allows; None leaves the limit to the settings.
-    """
+def _carry_out(guest: Guest, way: Transition, limit: float | None, following: AbstractContextManager[None]) -> bool:
+    """Make a change and wait until the inventory shows it; False when that takes longer than allowed."""
     settings = guest.site.settings
     allowed = limit or (settings.shutdown_timeout if way.orderly else settings.settle_timeout)
     before, uuid = guest.domain, guest.domain.uuid
@@ -139,7 +172,8 @@ def _carry_out(guest: Guest, way: Transition, limit: float | None) -> bool:
     if limit is not None:
         seen = _acted_within(guest, way, limit)
     else:
-        seen = way.action(guest, allowed)
+        with following:
+            seen = way.action(guest, allowed)
         started = time.monotonic()
     if not seen and (limit is not None or way.orderly):
         return False

@@ -36,12 +36,14 @@ class Transition:
             happened, or cannot happen any more.
         failure: libvirt-cim's words for when libvirt refuses.
         orderly: whether the guest takes part, and so needs time of its own.
+        is_job: whether libvirt can take long, and tells how far it is.
     """
 
     action: Callable[[Guest, float], bool]
     is_done: Callable[[Domain, Domain | None], bool]
     failure: str
     orderly: bool = False
+    is_job: bool = False
 
 
 def _is_active(before: Domain, now: Domain | None) -> bool:
@@ -157,7 +159,7 @@ WAKE_UP = Transition(_wake_up, _is_running, "Unable to start domain")
 DESTROY = Transition(_destroy, _is_stopped, "Unable to disable domain")
 DISCARD = Transition(_discard, _has_no_save, "Unable to disable domain")
 SHUT_DOWN = Transition(_shut_down, _is_stopped, "Unable to shutdown domain", orderly=True)
-SAVE = Transition(_save, _is_saved, "Unable to save domain")
+SAVE = Transition(_save, _is_saved, "Unable to save domain", is_job=True)
 SUSPEND = Transition(_suspend, _is_paused, "Unable to pause domain")
 REBOOT = Transition(_reboot, _runs_again, "Unable to reboot domain", orderly=True)
 RESET = Transition(_reset, _runs_again, "Unable to reset domain")

@@ -72,6 +72,7 @@ class JobOrder:
         effect: on what the output parameters refer to, once it is done.
         principal: the user who called.
         base: the name of the job's class without the prefix.
+        grace: seconds that the method waits, in place of those of the settings.
     """
 
     prefix: str
@@ -83,6 +84,7 @@ class JobOrder:
     effect: Effect = Effect.CREATE
     principal: str = ""
     base: str = "ConcreteJob"
+    grace: float | None = None
 
 
 class Job:
@@ -163,9 +165,10 @@ class Jobs:
                 jobs wait already.
         """
         job = self._submit(order)
-        job.over.wait(self.settings.grace)
+        grace = self.settings.grace if order.grace is None else order.grace
+        job.over.wait(grace)
         with self._lock:
-            if not job.over.is_set() or not self.settings.grace:
+            if not job.over.is_set() or not grace:
                 self._publish(job)
                 return MethodResult(JOB_STARTED, {"Job": job.path})
         if isinstance(job._outcome, MethodResult):

@@ -302,6 +302,21 @@ def test_what_interrupts_a_blocking_call_ends_it(site: Site) -> None:
     assert site.job(name)["JobState"] == 8
 
 
+def test_a_call_that_was_done_before_it_was_interrupted_counts(site: Site) -> None:
+    began, interrupted = threading.Event(), threading.Event()
+
+    def blocking(work: Work) -> MethodResult:
+        with work.stoppable(interrupted.set):
+            began.set()
+            interrupted.wait(10)
+        return MethodResult(0)
+
+    name = site.start(blocking)
+    assert began.wait(10)
+    assert site.ask(name, TERMINATE) == 4
+    assert site.job(name)["JobState"] == 7
+
+
 def test_kill_job_of_old_clients(site: Site) -> None:
     first, second = Task(), Task()
     one, two = site.start(first), site.start(second)
