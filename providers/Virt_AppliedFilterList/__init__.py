@@ -60,6 +60,11 @@ class AppliedFilterLists(Relation):
         port, filters = self._port(class_name, properties), self._filter(class_name, properties)
         if port.device.filterref_filter != filters.name:
             _apply(port, filters.name)
+            port = self._port(class_name, properties)
+            if port.device.filterref_filter != filters.name:
+                kind = port.device.type
+                text = f"Failed to update the network interface: one of type {kind} has no filter"
+                raise CIMError(Status.FAILED, text)
         return InstancePath(class_name, {"Antecedent": port.path(), "Dependent": filters.path()})
 
     def delete(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
