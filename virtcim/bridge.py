@@ -52,10 +52,11 @@ class BridgeModel:
         self._namespaces = namespaces
         self._classes = classes
         self._typed = TypedReader(classes)
+        self._raw = _RawForm(classes)
         self._access = access or Access(RoleSettings(), {}, classes.ancestors)
 
     def admission(self, request: Request) -> AbstractContextManager[object]:
-        return _Admission(self._access, request)
+        return _Admission(self._access, self._raw, request)
 
     def namespace(self, name: str) -> Namespace:
         return self._namespaces[name]
@@ -70,11 +71,11 @@ class BridgeModel:
         return self._typed.path(_raw_path(path))
 
     def instance(self, instance: WireInstance) -> EmbeddedInstance:
-        return self._typed.instance(_raw_instance(instance), unknown=Status.INVALID_PARAMETER)
+        return self._typed.instance(self._raw.instance(instance), unknown=Status.INVALID_PARAMETER)
 
     def method_parameters(self, class_name: str, method: str, given: Iterable[tuple[str, Value]]) -> Mapping[str, Any]:
         declared = self._classes[class_name].methods[method.lower()]
-        return self._typed.method_parameters(declared, tuple((name, _raw(value)) for name, value in given))
+        return self._typed.method_parameters(declared, tuple((name, self._raw.value(value)) for name, value in given))
 
     def links(
         self,
@@ -134,7 +135,7 @@ _INTRINSIC = {
 class _Admission:
     """Stands around the work for a request: roles before it, and for a change the audit line after it."""
 
-    def __init__(self, access: Access, request: Request) -> None:
+    def __init__(self, access: Access, raw: _RawForm, request: Request) -> None:
         self._access = access
         self._principal = Principal(request.principal, Mechanism.CMPI, system_groups(request.principal))
         self._extrinsic = request.operation is Operation.INVOKE
@@ -144,7 +145,7 @@ class _Admission:
         self._needed = access.needed(self._name, self._extrinsic, class_names)
         self._change: Change | None = None
         if self._needed > Role.READ and request.path is not None:
-            self._change = Change(_cim_request(request, self._name, request.path), self._principal, ORIGIN)
+            self._change = Change(_cim_request(raw, request, self._name, request.path), self._principal, ORIGIN)
 
     def __enter__(self) -> None:
         try:
@@ -161,47 +162,72 @@ class _Admission:
             self._change.__exit__(kind, error, trace)
 
 
-def _cim_request(request: Request, name: str, path: WirePath) -> CIMRequest:
+def _cim_request(raw: _RawForm, request: Request, name: str, path: WirePath) -> CIMRequest:
     """The request in the form that the audit log reads."""
     parameters: list[tuple[str, Any]] = []
     if request.operation is Operation.INVOKE:
-        parameters = [(parameter, _raw(value)) for parameter, value in request.arguments[1]]
+        parameters = [(parameter, raw.value(value)) for parameter, value in request.arguments[1]]
     elif request.operation is Operation.DELETE:
         parameters = [("InstanceName", _raw_path(path))]
     elif request.operation is Operation.CREATE:
-        parameters = [("NewInstance", _raw_instance(request.arguments[0]))]
+        parameters = [("NewInstance", raw.instance(request.arguments[0], with_nulls=False))]
     else:
-        parameters = [("ModifiedInstance", RawNamedInstance(_raw_path(path), _raw_instance(request.arguments[0])))]
+        parameters = [("ModifiedInstance", RawNamedInstance(_raw_path(path), raw.instance(request.arguments[0])))]
     extrinsic = request.operation is Operation.INVOKE
     return CIMRequest(
         "", "1.0", name, extrinsic, path.namespace or "", _raw_path(path) if extrinsic else None, tuple(parameters)
     )
 
 
-def _raw(value: Value) -> Any:
-    """A typed value as the untyped one that CIM-XML would have brought, so that both are read by the same rules."""
-    if isinstance(value.value, list):
-        return [None if each is None else _raw_scalar(value.type, each) for each in value.value]
-    return None if value.value is None else _raw_scalar(value.type, value.value)
+class _RawForm:
+    """The typed values of a request as the untyped ones that CIM-XML would have brought, so that both are read by the
+    same rules.
 
+    Parameters:
+        classes: the class store.
+    """
 
-def _raw_scalar(cim_type: str, value: Any) -> Any:
-    if cim_type == "char16":
-        return chr(value)
-    if isinstance(value, WirePath):
-        return _raw_path(value)
-    if isinstance(value, WireInstance):
-        return _raw_instance(value)
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    return value if isinstance(value, str) else repr(value)
+    def __init__(self, classes: ClassStore) -> None:
+        self._classes = classes
 
+    def value(self, value: Value) -> Any:
+        """A value of a parameter or property."""
+        if isinstance(value.value, list):
+            return [None if each is None else self._scalar(value.type, each) for each in value.value]
+        return None if value.value is None else self._scalar(value.type, value.value)
 
-def _raw_instance(instance: WireInstance) -> RawInstance:
-    # CIM servers hand over every property of the class, NULL where the client gave none.
-    return RawInstance(
-        instance.class_name, tuple(RawProperty(name, _raw(value)) for name, value in instance.properties)
-    )
+    def _scalar(self, cim_type: str, value: Any) -> Any:
+        if cim_type == "char16":
+            return chr(value)
+        if isinstance(value, WirePath):
+            return _raw_path(value)
+        if isinstance(value, WireInstance):
+            return self.instance(value, with_nulls=False)
+        if isinstance(value, bool):
+            return "TRUE" if value else "FALSE"
+        return value if isinstance(value, str) else repr(value)
+
+    def instance(self, instance: WireInstance, *, with_nulls: bool = True) -> RawInstance:
+        """An instance, without what the client did not give as far as that can be told.
+
+        CIM servers hand over all properties of the class, NULL where the client gave none; OpenPegasus puts in the
+        defaults of the class (VirtualQuantityUnits "count"), which so are the same as nothing.
+
+        Parameters:
+            with_nulls: keep what is NULL.
+        """
+        declaration = self._classes.get(instance.class_name)
+        properties = []
+        for name, value in instance.properties:
+            declared = declaration.properties.get(name.lower()) if declaration is not None else None
+            given = tuple(value.value) if isinstance(value.value, list) else value.value
+            if given is None:
+                if not with_nulls:
+                    continue
+            elif declared is not None and given == declared.default:
+                continue
+            properties.append(RawProperty(name, self.value(value)))
+        return RawInstance(instance.class_name, tuple(properties))
 
 
 def _raw_path(path: WirePath) -> RawPath:

@@ -185,6 +185,18 @@ def test_invoke_method(broker: Broker, toy: Toy) -> None:
     assert out["NewSetting"][1]["properties"]["Weight"] == ["uint32", 5]
 
 
+def test_what_cim_servers_put_into_embedded_instances_does_not_count(broker: Broker, toy: Toy) -> None:
+    disk = {"Name": typed("string", "d"), "Caption": typed("string", None), "Size": typed("uint64", 10)}
+    setting = {"InstanceID": typed("string", "s"), "Weight": typed("uint32", None), "Words": ("array", "string", None)}
+    state = ("arg", "State", typed("uint16", 3))
+    given = ("arg", "Setting", typed("instance", instance("Toy_Setting", setting)))
+    broker.good("invoke", "Toy", system("plain"), "Change", state, given)
+    assert toy.provider.calls[-1][3]["Setting"].properties == {"InstanceID": "s", "Words": [None]}
+    # The default of Size is 10: the client did not give it.
+    broker.good("create", "Toy", path("root/toy", "Toy_Disk"), instance("Toy_Disk", disk))
+    assert toy.provider.stores["Toy_Disk"]["d"].values == {"Name": "d"}
+
+
 def test_static_methods(broker: Broker) -> None:
     answer = broker.good("invoke", "Toy", path("root/toy", "Toy_System"), "Count")
     assert answer["results"] == [["uint32", 12]]
