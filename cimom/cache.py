@@ -8,7 +8,7 @@ from collections.abc import Collection, Hashable
 
 from cimom.cimxml.encode import NO_BODY, Body, Table
 
-__all__ = ["CachedInstance", "InstanceCache"]
+__all__ = ["Bucket", "CachedInstance", "InstanceCache"]
 
 MAX_BODIES = 4
 """Bodies kept of one instance: clients differ in IncludeClassOrigin and PropertyList, but not much at one time."""
@@ -41,6 +41,7 @@ class CachedInstance:
 
 
 Bucket = dict[Hashable, CachedInstance]
+"""The entries of one creation class in a namespace, by identity."""
 
 
 class InstanceCache:

@@ -66,7 +66,7 @@ def _properties(error: CIMError) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "ErrorType": error_type,
         "OwningEntity": LIBVIRT_ENTITY if from_libvirt else OWN_ENTITY,
-        "MessageID": str(error.libvirt_code) if from_libvirt else name,
+        "MessageID": f"libvirt:{error.libvirt_code}" if from_libvirt else f"CIM:{int(error.status)}",
         "Message": error.description,
         "PerceivedSeverity": MAJOR if error_type == SOFTWARE_ERROR else INFORMATION,
         "ProbableCause": 0,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from cimom.associations import AssociationProvider, Link
-from cimom.cache import InstanceCache
+from cimom.cache import Bucket, CachedInstance, InstanceCache
 from cimom.cimxml.encode import NO_BODY, Body, EncodedReference, Encoder, Table
 from cimom.classes import ClassStore
 from cimom.settings import ServerSettings
@@ -119,7 +119,7 @@ class Namespace:
         None when the instance is broken; the log tells why.
         """
         try:
-            return self.name_of(instance), NO_BODY if table is None else self.body_of(instance, table)
+            return (self.name_of(instance), NO_BODY) if table is None else self.name_and_body(instance, table)
         except Exception:
             log.exception("A %s is left out: %r", instance.class_name, instance.identity)
             return None
@@ -128,20 +128,35 @@ class Namespace:
         """The INSTANCENAME of an instance that lives here.  Raises whatever a broken instance raises."""
         if isinstance(instance, Link):
             return self.encoder.instance_name(instance.class_name, self._link_keys(instance)).encode()
+        return self._name(instance, *self._entry(instance))
+
+    def body_of(self, instance: Instance, table: Table) -> Body:
+        """The INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
+        if isinstance(instance, Link):
+            return table.body({**instance.extra(), **self._link_keys(instance)})
+        return self._body(instance, table, *self._entry(instance))
+
+    def name_and_body(self, instance: Instance, table: Table) -> tuple[bytes, Body]:
+        """The INSTANCENAME and INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
+        if isinstance(instance, Link):
+            keys = self._link_keys(instance)
+            name = self.encoder.instance_name(instance.class_name, keys).encode()
+            return name, table.body({**instance.extra(), **keys})
+        bucket, entry = self._entry(instance)
+        return self._name(instance, bucket, entry), self._body(instance, table, bucket, entry)
+
+    def _entry(self, instance: Instance) -> tuple[Bucket, CachedInstance]:
         bucket = self._cache.bucket(self.name, instance.class_name)
-        entry = self._cache.entry(bucket, instance.identity, instance.revision, time.monotonic())
+        return bucket, self._cache.entry(bucket, instance.identity, instance.revision, time.monotonic())
+
+    def _name(self, instance: Instance, bucket: Bucket, entry: CachedInstance) -> bytes:
         name = entry.name
         if name is None:
             name = self.encoder.instance_name(instance.class_name, instance.keys()).encode()
             self._cache.store_name(bucket, instance.identity, entry, name)
         return name
 
-    def body_of(self, instance: Instance, table: Table) -> Body:
-        """The INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
-        if isinstance(instance, Link):
-            return table.body({**instance.extra(), **self._link_keys(instance)})
-        bucket = self._cache.bucket(self.name, instance.class_name)
-        entry = self._cache.entry(bucket, instance.identity, instance.revision, time.monotonic())
+    def _body(self, instance: Instance, table: Table, bucket: Bucket, entry: CachedInstance) -> Body:
         body = entry.bodies.get(table)
         if body is None:
             body = table.body(instance.properties())

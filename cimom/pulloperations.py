@@ -144,7 +144,7 @@ class PullOperations:
                 start = b"<VALUE.INSTANCEWITHPATH>" + place.path_start("INSTANCEPATH")
                 form = forms[instance.class_name] = place, place.encoder.table(instance.class_name, options), start
             place, table, start = form
-            name, body = place.name_of(instance), place.body_of(instance, table)
+            name, body = place.name_and_body(instance, table)
             return start, name, b"</INSTANCEPATH>", *body, b"</VALUE.INSTANCEWITHPATH>"
 
         return write

@@ -24,7 +24,7 @@ def test_libvirt_errors(connection: pywbem.WBEMConnection, toy: Toy) -> None:
     assert dict(instance) == {
         "ErrorType": 4,
         "OwningEntity": "libvirt",
-        "MessageID": "55",
+        "MessageID": "libvirt:55",
         "Message": "Requested operation is not valid: <domain> is running",
         "PerceivedSeverity": 5,
         "ProbableCause": 0,
@@ -44,7 +44,7 @@ def test_own_errors(connection: pywbem.WBEMConnection, toy: Toy, failure: Except
     (instance,) = error.value.instances
     assert (instance["OwningEntity"], instance["ErrorType"]) == ("virtcim", kind)
     assert instance["CIMStatusCode"] == error.value.status_code
-    assert instance["MessageID"] == instance["CIMStatusCodeDescription"]
+    assert instance["MessageID"] == f"CIM:{error.value.status_code}"
     assert (instance.get("OtherErrorType") == "Request Error") is (kind == 1)
 
 
