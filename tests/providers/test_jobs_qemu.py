@@ -1,0 +1,90 @@
+"""Jobs on a real libvirtd: a guest is saved as a job, and a server that is killed remembers what it was about."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pywbem
+
+from providers.jobs import JobSettings
+from providers.site import ProviderSettings
+from tests.bed import Libvirtd, Server, wait_until
+from tests.conftest import Guests
+from tests.providers.poolservice import COMPLETED, EXCEPTION, SUSPENDED, TERMINATED, PoolService
+from tests.providers.recorded import CONTEXT
+from tests.providers.test_rpcs_qemu import GIB, MIB, remove_all, sparse_image
+
+ENABLED, OFFLINE, DISABLED = 2, 6, 3
+
+
+def test_a_guest_is_saved_as_a_job(guests: Guests, libvirtd: Libvirtd) -> None:
+    name = guests.boot_sector("saved")
+    libvirtd.virsh("start", name)
+    service = PoolService(libvirtd.uri(), "KVM", settings=ProviderSettings(settle_timeout=0.01, jobs=JobSettings()))
+    try:
+        keys = {"CreationClassName": "KVM_ComputerSystem", "Name": name}
+        system = service.providers["KVM_ComputerSystem"]
+
+        def request(state: int) -> tuple[int, pywbem.CIMInstanceName | None]:
+            result = system.invoke_method(
+                "KVM_ComputerSystem", keys, "RequestStateChange", {"RequestedState": state}, CONTEXT
+            )
+            return result.return_value, result.out.get("Job")
+
+        code, job = request(OFFLINE)
+        assert (code, job is not None) == (4096, True)
+        assert service.end_of(job)["JobState"] == COMPLETED
+        assert service.shown(job)["Name"] == f"RequestStateChange Offline {name}"
+        wait_until(lambda: service.guest(name)["EnabledState"] == OFFLINE)
+        assert [each.identity for each in service.instances("KVM_ConcreteJob")] == [job.keys["InstanceID"]]
+
+        libvirtd.virsh("start", name)
+        wait_until(lambda: service.guest(name)["EnabledState"] == ENABLED)
+        code, job = request(OFFLINE)
+        assert code == 4096
+        # The save may be over before it can be stopped; what is said is what is so.
+        ended = service.job(job, "RequestStateChange", RequestedState=4).return_value
+        shown = service.end_of(job)
+        assert (ended, shown["JobState"]) in ((0, TERMINATED), (4, COMPLETED), (4097, COMPLETED))
+        expected = ENABLED if shown["JobState"] == TERMINATED else OFFLINE
+        wait_until(lambda: service.guest(name)["EnabledState"] == expected)
+    finally:
+        service.close()
+
+
+def test_a_server_that_is_killed_says_what_it_left(
+    serve: Callable[..., Server], libvirtd: Libvirtd, tmp_path: Path
+) -> None:
+    server = serve(libvirtd.uri(), config="[providers.jobs]\ngrace = 0.2\n")
+    try:
+        connection = pywbem.WBEMConnection(server.url, (server.user, server.password), default_namespace="root/virt")
+        (service,) = connection.EnumerateInstanceNames("KVM_ResourcePoolConfigurationService")
+        directory = tmp_path / "pool"
+        settings = f'instance of KVM_DiskPoolResourceAllocationSettingData {{ Type = 1; Path = "{directory}"; }};'
+        connection.InvokeMethod("CreateChildResourcePool", service, ElementName="images", Settings=[settings])
+        pool = pywbem.CIMInstanceName("KVM_DiskPool", {"InstanceID": "DiskPool/images"}, namespace="root/virt")
+        wait_until(lambda: pool in [each.path for each in connection.EnumerateInstances("KVM_DiskPool")])
+        sparse_image(directory / "big", 2 * GIB, 4 * MIB)
+        connection.InvokeMethod("RefreshResourcesInPool", service, Pool=pool)
+        copy = (
+            "instance of KVM_StorageVolumeResourceAllocationSettingData "
+            f'{{ VolumeName = "copy"; HostResource = {{ "{directory}/big" }}; }};'
+        )
+        code, out = connection.InvokeMethod("CreateResourceInPool", service, Pool=pool, Settings=copy)
+        assert code == 4096
+        job = out["Job"]
+        code, _ = connection.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(3))
+        assert code == 0
+        assert connection.GetInstance(job)["JobState"] == SUSPENDED
+        server.stop(signal.SIGKILL)
+        server.start()
+        connection = pywbem.WBEMConnection(server.url, (server.user, server.password), default_namespace="root/virt")
+        shown = connection.GetInstance(job)
+        assert shown["JobState"] == EXCEPTION
+        assert "storage volume 'copy', unfinished" in shown["ErrorDescription"]
+        (error,) = connection.InvokeMethod("GetErrors", job)[1]["Errors"]
+        assert error["Message"] == shown["ErrorDescription"]
+    finally:
+        remove_all(libvirtd)
