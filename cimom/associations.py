@@ -108,9 +108,7 @@ class AssociationProvider(InstanceProvider):
                     return Link(class_name, association, left, each)
         raise CIMError(Status.NOT_FOUND, f"No {class_name} connects these two")
 
-    def create_instance(
-        self, class_name: str, properties: Mapping[str, Any], context: RequestContext
-    ) -> InstancePath:
+    def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
         return self._associations[0].create(class_name, properties, context)
 
     def delete_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:

@@ -514,9 +514,7 @@ def _constant(value: Any) -> _Operand:
 def _symbol(declaration: PropertyDeclaration, text: str) -> _Operand:
     """A value of a property by its name in the Values qualifier (DSP0004 2.8, sections 5.6.3.54 and 5.6.3.55)."""
     qualifiers = declaration.qualifiers
-    values, value_map = (
-        qualifiers[name].value if name in qualifiers else None for name in ("values", "valuemap")
-    )
+    values, value_map = (qualifiers[name].value if name in qualifiers else None for name in ("values", "valuemap"))
     names = [str(each).lower() for each in values or ()]
     if text.lower() not in names:
         raise invalid_query(f"{declaration.name} has no value {text!r}")

@@ -174,8 +174,19 @@ class Disjunction:
 
 
 Expression: TypeAlias = (
-    Chain | Constant | Symbol | Call | Arithmetic | Concatenation | Comparison | Like | Is | IsA
-    | Negation | Conjunction | Disjunction
+    Chain
+    | Constant
+    | Symbol
+    | Call
+    | Arithmetic
+    | Concatenation
+    | Comparison
+    | Like
+    | Is
+    | IsA
+    | Negation
+    | Conjunction
+    | Disjunction
 )
 
 

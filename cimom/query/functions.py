@@ -89,8 +89,20 @@ FUNCTIONS = {
 }
 """By lower-case name.  `ClassName`, which takes an instance or none, is the compiler's own."""
 
-REFUSED_FUNCTIONS = frozenset({
-    "count", "min", "max", "sum", "mean", "median", "createarray", "hostport", "modelpath", "namespacename",
-    "instancetoreference", "referencetostring",
-})
+REFUSED_FUNCTIONS = frozenset(
+    {
+        "count",
+        "min",
+        "max",
+        "sum",
+        "mean",
+        "median",
+        "createarray",
+        "hostport",
+        "modelpath",
+        "namespacename",
+        "instancetoreference",
+        "referencetostring",
+    }
+)
 """Functions of DSP0202 that are not here: aggregation, and what needs more than the values of one instance."""

@@ -297,11 +297,7 @@ class _Automaton:
                 continue
             reached.add(state)
             test = self.tests[state]
-            if (
-                test is None
-                or (at_start and isinstance(test, _Start))
-                or (at_end and isinstance(test, _End))
-            ):
+            if test is None or (at_start and isinstance(test, _Start)) or (at_end and isinstance(test, _End)):
                 waiting.extend(self.targets[state])
         return frozenset(reached)
 

@@ -148,7 +148,7 @@ def _describe(error: UnexpectedInput, text: str) -> str:
     else:
         position = error.pos_in_stream or 0
         expected = error.allowed or set() if isinstance(error, UnexpectedCharacters) else set()
-    found = f"{text[position:position + 16]!r}" if position < len(text) else "the end"
+    found = f"{text[position : position + 16]!r}" if position < len(text) else "the end"
     known = (name for name in expected if name in _EXPECTED or _KEYWORD.match(name))
     names = sorted({_EXPECTED.get(name) or name.lstrip("_") for name in known})
     return f"Syntax error at position {position + 1}: found {found}, expected {', '.join(names)}"

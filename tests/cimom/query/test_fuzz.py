@@ -27,14 +27,43 @@ TOKENS = st.sampled_from([*WORDS.split(), "\0", "\n"])
 LANGUAGES = st.sampled_from(["CQL", "WQL", "FQL"])
 
 OPERANDS = st.sampled_from(
-    ["U8", "t.S64", "R64", "Name", "Since", "Age", "Dedicated", "Notes", "Codes[*]", "Notes[1]", "Setting",
-    "Setting.Weight",
-     "Settings[*].InstanceID", "Anything.X", "Anything.InstanceID", "Setting.Inner.Toy_Setting::Weight",
-     "Settings[1].Owner",
-     "t", "Nothing", "1", "-2.5", "'plain'", "TRUE", "NULL", "{1, 2}", "{}", "'20260228235958.123456-090'",
-     "#'Enabled'",
-     "EnabledState", "UpperCase(Name)", "ClassName()", "CurrentDateTime()", "Times", "Flags",
-     "Toy_SpecialSystem::Special"]
+    [
+        "U8",
+        "t.S64",
+        "R64",
+        "Name",
+        "Since",
+        "Age",
+        "Dedicated",
+        "Notes",
+        "Codes[*]",
+        "Notes[1]",
+        "Setting",
+        "Setting.Weight",
+        "Settings[*].InstanceID",
+        "Anything.X",
+        "Anything.InstanceID",
+        "Setting.Inner.Toy_Setting::Weight",
+        "Settings[1].Owner",
+        "t",
+        "Nothing",
+        "1",
+        "-2.5",
+        "'plain'",
+        "TRUE",
+        "NULL",
+        "{1, 2}",
+        "{}",
+        "'20260228235958.123456-090'",
+        "#'Enabled'",
+        "EnabledState",
+        "UpperCase(Name)",
+        "ClassName()",
+        "CurrentDateTime()",
+        "Times",
+        "Flags",
+        "Toy_SpecialSystem::Special",
+    ]
 )
 VALUES = st.recursive(
     OPERANDS,
@@ -46,10 +75,12 @@ VALUES = st.recursive(
     max_leaves=4,
 )
 COMPARISONS = st.one_of(
-    st.tuples(st.sampled_from(["", "ANY ", "EVERY "]), VALUES, st.sampled_from(["=", "<>", "<",
-    ">="]), VALUES).map(" ".join),
-    st.tuples(VALUES, st.sampled_from(["IS NULL", "IS NOT NULL", "ISA Toy_Named", "LIKE 'p.*'", "IS TRUE",
-    ""])).map(" ".join),
+    st.tuples(st.sampled_from(["", "ANY ", "EVERY "]), VALUES, st.sampled_from(["=", "<>", "<", ">="]), VALUES).map(
+        " ".join
+    ),
+    st.tuples(VALUES, st.sampled_from(["IS NULL", "IS NOT NULL", "ISA Toy_Named", "LIKE 'p.*'", "IS TRUE", ""])).map(
+        " ".join
+    ),
 )
 CONDITIONS = st.recursive(
     COMPARISONS,
@@ -86,8 +117,11 @@ def test_any_text(toy: ClassStore, language: str, text: str) -> None:
 
 
 @QUICK
-@given(language=LANGUAGES, start=st.sampled_from(["",
-"SELECT * FROM Toy_System t WHERE "]), tokens=st.lists(TOKENS, max_size=25))
+@given(
+    language=LANGUAGES,
+    start=st.sampled_from(["", "SELECT * FROM Toy_System t WHERE "]),
+    tokens=st.lists(TOKENS, max_size=25),
+)
 def test_any_tokens(toy: ClassStore, language: str, start: str, tokens: list[str]) -> None:
     run(toy, language, start + " ".join(tokens), ALL_TYPES)
 
@@ -104,10 +138,12 @@ def comparisons(operands: list[str], operators: list[str]) -> st.SearchStrategy[
 
 
 WELL_TYPED = st.one_of(
-    comparisons(["U8", "S64", "R64", "Setting.Weight", "Codes[0]", "255", "-1.5", "U8 + 1", "U8 / 0"],
-                ["=", "<>", "<"]),
-    comparisons(["Name", "Caption", "Notes[1]", "'plain'", "UpperCase(Name)", "Anything.InstanceID"],
-                ["=", "<>", "<="]),
+    comparisons(
+        ["U8", "S64", "R64", "Setting.Weight", "Codes[0]", "255", "-1.5", "U8 + 1", "U8 / 0"], ["=", "<>", "<"]
+    ),
+    comparisons(
+        ["Name", "Caption", "Notes[1]", "'plain'", "UpperCase(Name)", "Anything.InstanceID"], ["=", "<>", "<="]
+    ),
     comparisons(["Since", "Times[0]", "Setting.Since", "'20260228235958.123456-090'", "Since + Age"], ["=", "<>", ">"]),
     comparisons(["Dedicated", "Flags[0]", "TRUE", "Flags[9]"], ["=", "<>"]),
     comparisons(["Codes", "{1, 2}", "Codes[*]", "{}"], ["=", "<>"]),
@@ -142,11 +178,45 @@ def test_three_valued_logic(toy: ClassStore, one: str, other: str, properties: d
 @pytest.mark.parametrize("language", ["CQL", "WQL", "FQL"])
 @pytest.mark.parametrize(
     "piece",
-    ["(", ")", "[", "{", "'", '"', "\\", "'\\", "NOT ", "NOT (", "a.", "a::", "#", "1", "0x", "1.", ".", "-", "+",
-    "{a", '{"',
-     "UpperCase(", "a = 1 AND ", "a = 1 OR (", "ANY ", "a || ", "a * ", ", ", "\u00df", "\0", "SELECT ", "* FROM ",
-     "{1, ", "a[",
-     "CurrentDateTime() - ", "1 * ", "9"],
+    [
+        "(",
+        ")",
+        "[",
+        "{",
+        "'",
+        '"',
+        "\\",
+        "'\\",
+        "NOT ",
+        "NOT (",
+        "a.",
+        "a::",
+        "#",
+        "1",
+        "0x",
+        "1.",
+        ".",
+        "-",
+        "+",
+        "{a",
+        '{"',
+        "UpperCase(",
+        "a = 1 AND ",
+        "a = 1 OR (",
+        "ANY ",
+        "a || ",
+        "a * ",
+        ", ",
+        "\u00df",
+        "\0",
+        "SELECT ",
+        "* FROM ",
+        "{1, ",
+        "a[",
+        "CurrentDateTime() - ",
+        "1 * ",
+        "9",
+    ],
 )
 def test_the_same_over_and_over(toy: ClassStore, language: str, piece: str) -> None:
     for start in ("", "SELECT * FROM Toy_System WHERE ", "SELECT ", "Name = ", "ASSOCIATORS OF "):

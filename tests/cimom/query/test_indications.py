@@ -46,36 +46,54 @@ CHANGED_STATE = (
         (
             "SELECT * FROM CIM_InstModification WHERE "
             "SourceInstance.OperationalStatus <> PreviousInstance.OperationalStatus",
-            MODIFIED, [TROUBLED], [STARTED, UNCHANGED],
+            MODIFIED,
+            [TROUBLED],
+            [STARTED, UNCHANGED],
         ),
         (
             "SELECT * FROM CIM_InstModification WHERE "
             "SourceInstance.CIM_ManagedSystemElement::OperationalStatus[*] = 17",
-            MODIFIED, [TROUBLED], [STARTED],
+            MODIFIED,
+            [TROUBLED],
+            [STARTED],
         ),
         (
             "SELECT * FROM CIM_InstModification WHERE ANY SourceInstance.CIM_ComputerSystem::OperationalStatus[*] = 17 "
             "AND ANY SourceInstance.CIM_ComputerSystem::OperationalStatus[*] = 6",
-            MODIFIED, [TROUBLED], [STARTED],
+            MODIFIED,
+            [TROUBLED],
+            [STARTED],
         ),
         (
             "SELECT * FROM CIM_InstModification WHERE SourceInstance.CIM_ComputerSystem::OperationalStatus[0] <> "
             "PreviousInstance.CIM_ComputerSystem::OperationalStatus[0]",
-            MODIFIED, [TROUBLED], [STARTED],
+            MODIFIED,
+            [TROUBLED],
+            [STARTED],
         ),
         (
             "SELECT * FROM CIM_InstModification WHERE SourceInstance.CIM_ComputerSystem::EnabledState = #'Enabled'",
-            MODIFIED, [STARTED, UNCHANGED], [modification(system(2), system(3))],
+            MODIFIED,
+            [STARTED, UNCHANGED],
+            [modification(system(2), system(3))],
         ),
         ("SELECT * FROM CIM_InstModification m WHERE m.SourceInstance.Name LIKE 'guest'", MODIFIED, [STARTED], []),
         (
             "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ConcreteJob AND "
             "SourceInstance.CIM_ConcreteJob::JobState <> PreviousInstance.CIM_ConcreteJob::JobState",
             "CIM_InstModification",
-            [modification(EmbeddedInstance("CIM_ConcreteJob", {"JobState": 4}),
-                          EmbeddedInstance("CIM_ConcreteJob", {"JobState": 7}))],
-            [STARTED, modification(EmbeddedInstance("CIM_ConcreteJob", {}),
-                                   EmbeddedInstance("CIM_ConcreteJob", {"JobState": 7}))],
+            [
+                modification(
+                    EmbeddedInstance("CIM_ConcreteJob", {"JobState": 4}),
+                    EmbeddedInstance("CIM_ConcreteJob", {"JobState": 7}),
+                )
+            ],
+            [
+                STARTED,
+                modification(
+                    EmbeddedInstance("CIM_ConcreteJob", {}), EmbeddedInstance("CIM_ConcreteJob", {"JobState": 7})
+                ),
+            ],
         ),
     ],
 )

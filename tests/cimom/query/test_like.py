@@ -60,9 +60,28 @@ def test_dsp1001(pattern: str, yes: list[str], no: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["*a", "+", "a|*", "(", "(a", "a)", "[", "[a", "[]", "\\", "a**", "a{1}{2}", "^*", "a{3,1}", "a{999}",
-    "(a{99}){99}",
-     "((((){9999}){9999}){9999}){9999}", "(" * 20 + "a" + ")" * 20, "a" * (MAX_PATTERN_LENGTH + 1), "a?" * 400],
+    [
+        "*a",
+        "+",
+        "a|*",
+        "(",
+        "(a",
+        "a)",
+        "[",
+        "[a",
+        "[]",
+        "\\",
+        "a**",
+        "a{1}{2}",
+        "^*",
+        "a{3,1}",
+        "a{999}",
+        "(a{99}){99}",
+        "((((){9999}){9999}){9999}){9999}",
+        "(" * 20 + "a" + ")" * 20,
+        "a" * (MAX_PATTERN_LENGTH + 1),
+        "a?" * 400,
+    ],
 )
 def test_patterns_that_are_refused(pattern: str) -> None:
     with pytest.raises(ValueError):
@@ -103,8 +122,16 @@ def test_wql(pattern: str, yes: list[str], no: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(a*)*b", "(a+)+b", "(a|a)*b", "(a|aa)+b", "(.*)(.*)(.*)(.*)(.*)b", "(a?){60}" + "a{60}b", "((a*)*)*b",
-     ".*" * 60 + "b"],
+    [
+        "(a*)*b",
+        "(a+)+b",
+        "(a|a)*b",
+        "(a|aa)+b",
+        "(.*)(.*)(.*)(.*)(.*)b",
+        "(a?){60}" + "a{60}b",
+        "((a*)*)*b",
+        ".*" * 60 + "b",
+    ],
 )
 def test_no_dsp1001_pattern_takes_long(pattern: str) -> None:
     started = time.process_time()
@@ -124,8 +151,9 @@ PATTERNS = st.recursive(
     lambda inner: st.one_of(
         st.tuples(inner, inner).map("".join),
         st.tuples(inner, inner).map(lambda pair: f"({pair[0]}|{pair[1]})"),
-        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}",
-        "{0,}"])).map(lambda pair: f"({pair[0]}){pair[1]}"),
+        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{0,}"])).map(
+            lambda pair: f"({pair[0]}){pair[1]}"
+        ),
     ),
     max_leaves=6,
 )

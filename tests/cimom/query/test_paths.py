@@ -16,8 +16,10 @@ from providers.interface import InstancePath
     ("text", "path"),
     [
         ('CIM_X.a="b"', InstancePath("CIM_X", {"a": "b"})),
-        ('root/virt:CIM_X.a="b",c=5,d=TRUE,e=-1.5', InstancePath("CIM_X", {"a": "b", "c": 5, "d": True, "e": -1.5},
-        "root/virt")),
+        (
+            'root/virt:CIM_X.a="b",c=5,d=TRUE,e=-1.5',
+            InstancePath("CIM_X", {"a": "b", "c": 5, "d": True, "e": -1.5}, "root/virt"),
+        ),
         ('//host:5989/root/virt:CIM_X.a="b"', InstancePath("CIM_X", {"a": "b"}, "root/virt")),
         ('/root/virt:CIM_X.a="b"', InstancePath("CIM_X", {"a": "b"}, "root/virt")),
         ('\\\\HOST\\root\\virt:CIM_X.a="b\\\\c"', InstancePath("CIM_X", {"a": "b\\c"}, "root/virt")),
@@ -34,9 +36,23 @@ def test_paths(text: str, path: InstancePath) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "CIM_X", "CIM_X.", "CIM_X.a",
-    "CIM_X.a=", 'CIM_X.a="b', 'CIM_X.a="b",', 'CIM_X.a="b"c="d"', 'CIM_X.a="1",A="2"',
-     "CIM_X.a=b", "5.a=1", '.a="b"', "CIM_X=@", 'CIM_X="a","b"', 'CIM_X="a",b="c"'],
+    [
+        "",
+        "CIM_X",
+        "CIM_X.",
+        "CIM_X.a",
+        "CIM_X.a=",
+        'CIM_X.a="b',
+        'CIM_X.a="b",',
+        'CIM_X.a="b"c="d"',
+        'CIM_X.a="1",A="2"',
+        "CIM_X.a=b",
+        "5.a=1",
+        '.a="b"',
+        "CIM_X=@",
+        'CIM_X="a","b"',
+        'CIM_X="a",b="c"',
+    ],
 )
 def test_no_paths(text: str) -> None:
     with pytest.raises(ValueError):
@@ -62,9 +78,12 @@ def test_the_same_instance() -> None:
     assert same_path(written, nested)
     assert same_path(InstancePath("A", {"": "b"}), InstancePath("A", {"Name": "b"}))
     for other in (
-        InstancePath("CIM_B", keys), InstancePath("CIM_A", {**keys, "N": 6}),
-        InstancePath("CIM_A", {**keys, "N": "5"}), InstancePath("CIM_A", {"N": 5}),
-        InstancePath("CIM_A", {**keys, "T": "x"}), InstancePath("CIM_A", {"N": 5, "REF": "x", "Q": 1}),
+        InstancePath("CIM_B", keys),
+        InstancePath("CIM_A", {**keys, "N": 6}),
+        InstancePath("CIM_A", {**keys, "N": "5"}),
+        InstancePath("CIM_A", {"N": 5}),
+        InstancePath("CIM_A", {**keys, "T": "x"}),
+        InstancePath("CIM_A", {"N": 5, "REF": "x", "Q": 1}),
     ):
         assert not same_path(nested, other)
     here, there = InstancePath("A", {"a": 1}, "root/virt"), InstancePath("A", {"a": 1}, "root/cimv2")
