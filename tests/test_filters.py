@@ -84,7 +84,7 @@ def test_nesting_keeps_rules_and_priority(client: Any, libvirtd: Libvirtd) -> No
     path = client.CreateInstance(association("KVM_NestedFilterList", parent, child))
     xml = libvirtd.virsh("nwfilter-dumpxml", "virtcim-parent")
     assert "<filterref filter='no-arp-spoofing'/>" in xml
-    assert "priority='-350'" in xml and "priority='-650'" in xml and "no-mac-spoofing" in xml
+    assert all(part in xml for part in ("priority='-350'", "priority='-650'", "no-mac-spoofing"))
     assert client.GetInstance(path).path.keybindings["Dependent"]["Name"] == "no-arp-spoofing"
     with pytest.raises(pywbem.CIMError, match="Failed to append filter reference"):
         client.CreateInstance(association("KVM_NestedFilterList", parent, child))

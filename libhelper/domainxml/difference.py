@@ -10,6 +10,7 @@ Layer rule: imports `xmltext` of this project and nothing else; knows nothing of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from lxml import etree
 
@@ -41,6 +42,7 @@ _RUNTIME = frozenset(
         "disk/source/seclabel",
         "disk/source/privateData",
         "disk/source/slices",
+        "disk/target/@tray",
         "interface/source/@portid",
         "interface/guest/@actual",
         "console/@tty",
@@ -56,6 +58,7 @@ _FILLED_IN = frozenset(
     {
         "idmap",
         "iothreadids",
+        "vcpus",
         "numatune",
         "cpu",
         "cpu/vendor",
@@ -98,6 +101,9 @@ _FILLED_IN = frozenset(
     }
 )
 """What libvirt chooses when the definition leaves it open: it counts only where both have it."""
+
+_MARKED = frozenset(path.rpartition("/@")[0] for path in _RUNTIME if "/@" in path)
+"""The elements of which some attributes do not count."""
 
 _ATTACHMENT = "interface/@type"
 """What the network is on this host: never what the definition says, which is `network`."""
@@ -174,7 +180,10 @@ def _same(live: etree._Element, defined: etree._Element, path: str, filled_in: f
     return (
         _same_text(live, defined, path)
         and _same_attributes(live, defined, path, filled_in)
-        and _same_children(_children(live), _children(defined), path, filled_in)
+        and (
+            (len(live) == 0 and len(defined) == 0)
+            or _same_children(_children(live), _children(defined), path, filled_in)
+        )
     )
 
 
@@ -196,15 +205,17 @@ def _same_processor(live: etree._Element, defined: etree._Element, filled_in: fr
 
 
 def _same_text(live: etree._Element, defined: etree._Element, path: str) -> bool:
+    if live.text == defined.text:
+        return True
     one, other = (live.text or "").strip(), (defined.text or "").strip()
     return one == other or _VALUES.get(path, str.__eq__)(one, other)
 
 
 def _same_attributes(live: etree._Element, defined: etree._Element, path: str, filled_in: frozenset[str]) -> bool:
-    mine = {str(name): str(value) for name, value in live.attrib.items()}
-    theirs = {str(name): str(value) for name, value in defined.attrib.items()}
-    if mine == theirs:
+    if live.items() == defined.items():
         return True
+    mine = {str(name): str(value) for name, value in live.items()}
+    theirs = {str(name): str(value) for name, value in defined.items()}
     for name in {*mine, *theirs}:
         place = f"{path}/@{name}" if path else f"@{name}"
         one, other = mine.get(name), theirs.get(name)
@@ -226,18 +237,39 @@ def _same_children(
     path: str,
     filled_in: frozenset[str],
 ) -> bool:
-    for tag in {*live, *defined}:
-        place = f"{path}/{tag}" if path else tag
-        anywhere = f"*/{tag}" if path and "/" not in path else ""
-        if place in _RUNTIME or anywhere in _RUNTIME:
+    for tag in live.keys() | defined.keys():
+        place, anywhere, counts = _place(path, tag)
+        if not counts:
             continue
         mine, theirs = live.get(tag, []), defined.get(tag, [])
+        if place in _MARKED:
+            mine, theirs = _telling(mine, place), _telling(theirs, place)
         if not mine or not theirs:
-            if place not in filled_in and anywhere not in filled_in:
+            if (mine or theirs) and place not in filled_in and anywhere not in filled_in:
                 return False
         elif not _pair(mine, theirs, place, filled_in):
             return False
     return True
+
+
+@lru_cache(maxsize=4096)
+def _place(path: str, tag: str) -> tuple[str, str, bool]:
+    """The path of a child, its path in whatever device, and whether it counts."""
+    place = f"{path}/{tag}" if path else tag
+    anywhere = f"*/{tag}" if path and "/" not in path else ""
+    return place, anywhere, place not in _RUNTIME and anywhere not in _RUNTIME
+
+
+def _telling(elements: list[etree._Element], path: str) -> list[etree._Element]:
+    """The elements that say something: libvirt leaves a source with nothing but its number in an emptied drive."""
+    return [
+        element
+        for element in elements
+        if not element.attrib
+        or len(element)
+        or (element.text or "").strip()
+        or any(f"{path}/@{name}" not in _RUNTIME for name in map(str, element.attrib))
+    ]
 
 
 def _pair(live: list[etree._Element], defined: list[etree._Element], path: str, filled_in: frozenset[str]) -> bool:

@@ -92,6 +92,11 @@ def test_what_was_changed_is_a_difference(now: str, then: str) -> None:
             domain(rest="<cpu mode='custom'><model>Skylake</model></cpu>"),
             False,
         ),
+        (
+            domain("<disk device='cdrom'><source index='3'/><target dev='hdc' tray='open'/></disk>"),
+            domain("<disk device='cdrom'><target dev='hdc'/></disk>"),
+            True,
+        ),
         (domain(), "no XML", True),
         (domain("<!-- seen --><sound model='a'/>"), domain("<sound model='a'/>"), True),
     ],
