@@ -36,6 +36,7 @@ __all__ = [
     "define_domain",
     "domain_xml",
     "exclusive",
+    "host_capabilities",
     "remove_domain",
 ]
 
@@ -330,6 +331,18 @@ def _undefine(domain: libvirt.virDomain) -> None:
 
 _NATIVE_FORMATS = {"QEMU": "qemu-argv", "Xen": "xen-xl"}
 """By driver, what libvirt can make of a domain without defining it; making it checks the domain."""
+
+
+def host_capabilities(hypervisor: Hypervisor) -> str:
+    """The capabilities document, also while the inventory still waits for it; "" where the driver has none."""
+    if hypervisor.facts.capabilities_xml:
+        return hypervisor.facts.capabilities_xml
+    try:
+        with hypervisor.connections.connection() as connection:
+            return str(connection.getCapabilities())
+    except (libvirt.libvirtError, LibvirtError) as error:
+        _log.debug("%s: no capabilities: %s", hypervisor.uri, error)
+        return ""
 
 
 def check_domain(hypervisor: Hypervisor, xml: str) -> LibvirtError | None:

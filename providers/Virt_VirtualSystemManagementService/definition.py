@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from libhelper.capabilitiesxml import HostCapabilities, parsed
+from libhelper.change import host_capabilities
 from libhelper.domainxml import Console, Controller, DomainDocument, Graphics, Input, Interface, MappingError
 from platforms.base import Feature
 from providers.deviceids import Kind
@@ -128,11 +129,24 @@ class Definition:
             write_draft(self.document, draft)
             self.autostart = bool(draft.autostart)
             self._check_uuid()
+            self._check_machine()
         self._check_name()
 
     def _check_class(self, system: EmbeddedInstance | None) -> None:
         if system is not None and system.class_name.partition("_")[0] not in (self._platform.prefix, "Virt", "CIM"):
             raise ValueRefusedError(f"{system.class_name} is of another platform")
+
+    def _check_machine(self) -> None:
+        config = self.document.config
+        capable = None if config.os_type is None else self._capable(config.os_type, config.os_type_arch)
+        if capable is None or config.os_type_machine is None:
+            return
+        machines = [*capable.arch_machines, *(machine for kind in capable.arch_domains for machine in kind.machines)]
+        known = {name for machine in machines for name in (machine.name, machine.canonical)}
+        if machines and config.os_type_machine not in known:
+            raise ValueRefusedError(
+                f"Machine: the host has no machine {config.os_type_machine} for the architecture {capable.arch_name}"
+            )
 
     def _check_uuid(self) -> None:
         uuid = self.document.config.uuid
@@ -185,7 +199,7 @@ class Definition:
         Raises:
             ValueRefusedError: it has none of that architecture.
         """
-        capabilities = parsed(HostCapabilities, self._hypervisor.facts.capabilities_xml)
+        capabilities = parsed(HostCapabilities, host_capabilities(self._hypervisor))
         guests = [guest for guest in capabilities.guests if guest.os_type == os_type]
         if arch is not None and guests:
             guests = [guest for guest in guests if guest.arch_name == arch]

@@ -59,6 +59,9 @@ _log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
+_VALID, _INVALID = 2, 3
+"""Verdict: a number, as pywbem reads every boolean output parameter as true."""
+
 
 class VirtualSystemManagementServiceProvider(ElementProvider):
     """Serves <prefix>_VirtualSystemManagementService."""
@@ -121,13 +124,13 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
             definition = Definition(self.site, platform, hypervisor, request, note)
         except CIMError as error:
             note(error)
-            return MethodResult(0, {"IsValid": False, "Messages": messages})
+            return MethodResult(0, {"Verdict": _INVALID, "Messages": messages})
         xml = definition.document.tostring()
         objection = None if messages else check_domain(hypervisor, xml)
         if objection is not None:
             messages.append(f"Failed to define domain: {objection.message}")
         shown = Document(xml, DomainConfig.parse).text
-        return MethodResult(0, {"IsValid": not messages, "Messages": messages, "DomainXML": shown})
+        return MethodResult(0, {"Verdict": _INVALID if messages else _VALID, "Messages": messages, "DomainXML": shown})
 
     def destroy_system(self, platform: Platform, parameters: Mapping[str, Any]) -> MethodResult:
         """DestroySystem."""

@@ -28,6 +28,7 @@ NODE = """<node><domain type='test'><name>guest</name><uuid>00000000-0000-4000-8
 <ip address='192.168.122.1' netmask='255.255.255.0'/></network>
 <pool type='dir'><name>images</name><target><path>/images</path></target></pool></node>"""
 INVALID_STATE = 5
+VALID, INVALID = 2, 3
 
 
 def setting(class_name: str, **properties: Any) -> EmbeddedInstance:
@@ -308,10 +309,10 @@ def test_a_dry_run_tells_all_that_is_wrong(node: Node) -> None:
         ResourceSettings=[resource("Mem"), DISK, DISK],
     )
     assert result.return_value == 0
-    assert not result.out["IsValid"]
+    assert result.out["Verdict"] == INVALID
     assert len(result.out["Messages"]) == 4
     fine = node.call("ValidateSystemSettings", SystemSettings=system(), ResourceSettings=[MEMORY, DISK])
-    assert (fine.out["IsValid"], fine.out["Messages"]) == (True, [])
+    assert (fine.out["Verdict"], fine.out["Messages"]) == (VALID, [])
     assert "<name>new</name>" in fine.out["DomainXML"]
     assert node.hypervisor.inventory.domain("new") is None
     like = node.call(

@@ -1,0 +1,300 @@
+"""Guests that are defined and changed by real clients, on a real libvirtd with QEMU; each step confirmed with virsh."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pywbem
+from lxml import etree
+
+from tests.bed import Libvirtd, Server, wait_until
+
+KVM = "KVM_VirtualSystemManagementService"
+NAME = "vsms-guest"
+VALID, INVALID = 2, 3
+
+
+class Client:
+    """pywbem, and virsh to check what it was told."""
+
+    def __init__(self, daemon: Libvirtd, server: Server) -> None:
+        self.daemon = daemon
+        self.server = server
+        self.wbem = server.pywbem()
+        (self.service,) = self.wbem.EnumerateInstanceNames(KVM)
+
+    def call(self, method: str, **parameters: Any) -> tuple[int, dict[str, Any]]:
+        code, out = self.wbem.InvokeMethod(method, self.service, **parameters)
+        return int(code), dict(out)
+
+    def done(self, method: str, **parameters: Any) -> dict[str, Any]:
+        code, out = self.call(method, **parameters)
+        assert code == 0, (method, code)
+        return out
+
+    def xml(self, *options: str, name: str = NAME) -> etree._Element:
+        return etree.fromstring(self.daemon.virsh("dumpxml", name, *options).encode())
+
+    def both(self, path: str, name: str = NAME) -> list[list[Any]]:
+        """What an XPath gives in the running guest and in its definition."""
+        return [self.xml(name=name).xpath(path), self.xml("--inactive", name=name).xpath(path)]
+
+
+def setting(kind: str, **properties: Any) -> pywbem.CIMInstance:
+    """The settings of a resource."""
+    sized = {name: UNSIGNED.get(name, lambda value: value)(value) for name, value in properties.items()}
+    return pywbem.CIMInstance(f"KVM_{kind}ResourceAllocationSettingData", sized)
+
+
+UNSIGNED: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("VirtualQuantity", "Limit", "Reservation", "MaxVirtualQuantity", "Index"), pywbem.Uint64),
+    **dict.fromkeys(("ReadBytesPerSecond", "TotalBytesPerSecond"), pywbem.Uint64),
+    **dict.fromkeys(("EmulatedType", "ResourceType", "SourceType"), pywbem.Uint16),
+    **dict.fromkeys(("Weight", "BootOrder"), pywbem.Uint32),
+}
+
+
+def system(**properties: Any) -> pywbem.CIMInstance:
+    """The settings of the whole."""
+    return pywbem.CIMInstance("KVM_VirtualSystemSettingData", properties)
+
+
+def configuration(instance_id: str) -> pywbem.CIMInstanceName:
+    return pywbem.CIMInstanceName("KVM_VirtualSystemSettingData", {"InstanceID": instance_id}, namespace="root/virt")
+
+
+def guest_path(name: str = NAME) -> pywbem.CIMInstanceName:
+    return pywbem.CIMInstanceName(
+        "KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": name}, namespace="root/virt"
+    )
+
+
+@pytest.fixture
+def client(libvirtd: Libvirtd, serve: Callable[..., Server]) -> Iterator[Client]:
+    yield Client(libvirtd, serve(libvirtd.uri()))
+    libvirtd.remove_domains()
+
+
+def new_disk(directory: Path, name: str) -> str:
+    path = directory / name
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), "16M"], check=True)
+    return str(path)
+
+
+def define(client: Client, **more: Any) -> None:
+    """A guest that boots the boot sector."""
+    resources = [
+        setting("Mem", VirtualQuantity=64, AllocationUnits="MegaBytes"),
+        setting("Proc", VirtualQuantity=1, MaxVirtualQuantity=4, Weight=512),
+        setting("Disk", VirtualDevice="vda", Address=str(client.daemon.new_image()), DriverType="qcow2"),
+        setting("Net", NetworkType="user"),
+        setting("Disk", VirtualDevice="hdc", EmulatedType=1, Address=""),
+        setting("Console", SourceType=2),
+    ]
+    settings = system(VirtualSystemIdentifier=NAME, DomainType="qemu", **more)
+    checked = client.done("ValidateSystemSettings", SystemSettings=settings, ResourceSettings=resources)
+    assert (checked["Verdict"], list(checked["Messages"])) == (VALID, [])
+    out = client.done("DefineSystem", SystemSettings=settings, ResourceSettings=resources)
+    made = client.wbem.GetInstance(out["ResultingSystem"])
+    assert (made["Name"], made["EnabledState"]) == (NAME, 3)
+
+
+def start(client: Client) -> None:
+    code, _ = client.wbem.InvokeMethod("RequestStateChange", guest_path(), RequestedState=pywbem.Uint16(2))
+    assert code == 0
+    time.sleep(0.5)  # until the boot sector listens
+
+
+def test_a_guest_from_definition_to_removal(client: Client, tmp_path: Path) -> None:
+    define(client)
+    start(client)
+    assert client.daemon.list_all()[NAME] == "running"
+    ids = [each.path["InstanceID"] for each in client.wbem.EnumerateInstances("KVM_VirtualSystemSettingData")]
+    assert ids == [f"KVM:{NAME}"], "the running guest is as it is defined"
+
+    disk, mac = new_disk(tmp_path, "extra.qcow2"), "52:54:00:12:34:56"
+    out = client.done(
+        "AddResourceSettings",
+        AffectedConfiguration=configuration(f"KVM:{NAME}"),
+        ResourceSettings=[
+            setting("Disk", VirtualDevice="vdb", Address=disk, DriverType="qcow2"),
+            setting("Net", NetworkType="user", Address=mac),
+        ],
+    )
+    assert [path["InstanceID"] for path in out["ResultingResourceSettings"]] == [f"{NAME}/vdb", f"{NAME}/{mac}"]
+    assert client.both("//disk[target/@dev='vdb']/source/@file") == [[disk], [disk]]
+    assert client.both(f"//interface[mac/@address='{mac}']/model/@type") == [["virtio"], ["virtio"]]
+    places = client.both("//disk[target/@dev='vdb']/address/@slot")
+    assert places[0] == places[1]
+
+    client.done(
+        "ModifyResourceSettings",
+        ResourceSettings=[setting("Disk", InstanceID=f"{NAME}/vdb", ReadBytesPerSecond=1 << 20)],
+    )
+    assert client.both("//disk[target/@dev='vdb']/iotune/read_bytes_sec/text()") == [["1048576"], ["1048576"]]
+    assert "read_bytes_sec : 1048576" in " ".join(client.daemon.virsh("blkdeviotune", NAME, "vdb").split())
+
+    client.done(
+        "ModifyResourceSettings", ResourceSettings=[setting("Net", InstanceID=f"{NAME}/{mac}", LinkState="down")]
+    )
+    assert client.both(f"//interface[mac/@address='{mac}']/link/@state") == [["down"], ["down"]]
+
+    cd = new_disk(tmp_path, "cd.iso")
+    client.done("ModifyResourceSettings", ResourceSettings=[setting("Disk", InstanceID=f"{NAME}/hdc", Address=cd)])
+    assert client.both("//disk[@device='cdrom']/source/@file") == [[cd], [cd]]
+    client.done("ModifyResourceSettings", ResourceSettings=[setting("Disk", InstanceID=f"{NAME}/hdc", Address="")])
+    assert client.both("//disk[@device='cdrom']/source/@file") == [[], []]
+
+    paths = [
+        pywbem.CIMInstanceName("KVM_DiskResourceAllocationSettingData", {"InstanceID": f"{NAME}/vdb"}),
+        pywbem.CIMInstanceName("KVM_NetResourceAllocationSettingData", {"InstanceID": f"{NAME}/{mac}"}),
+    ]
+    client.done("RemoveResourceSettings", ResourceSettings=paths)
+    assert client.both("count(//disk) + count(//interface)") == [3.0, 3.0]
+
+    client.done("DestroySystem", AffectedSystem=guest_path())
+    assert NAME not in client.daemon.list_all()
+    assert Path(disk).exists()
+
+
+def test_memory_processors_and_shares_of_a_running_guest(client: Client) -> None:
+    define(client)
+    start(client)
+    client.done(
+        "ModifyResourceSettings",
+        ResourceSettings=[setting("Proc", InstanceID=f"{NAME}/proc", VirtualQuantity=2, Weight=2048, Limit=50)],
+    )
+    assert client.both("//vcpu/@current") == [["2"], ["2"]]
+    assert client.both("//cputune/shares/text()") == [["2048"], ["2048"]]
+    assert client.both("//cputune/quota/text()") == [["25000"], ["25000"]]
+    shares = dict(line.split(":") for line in client.daemon.virsh("schedinfo", NAME).replace(" ", "").splitlines())
+    assert (shares["cpu_shares"], shares["vcpu_quota"]) == ("2048", "25000")
+    assert (
+        client.wbem.GetInstance(
+            pywbem.CIMInstanceName("KVM_ProcResourceAllocationSettingData", {"InstanceID": f"{NAME}/proc"})
+        )["Limit"]
+        == 50
+    )
+
+    client.done(
+        "ModifyResourceSettings",
+        ResourceSettings=[setting("Mem", InstanceID=f"{NAME}/mem", VirtualQuantity=48, AllocationUnits="byte*2^20")],
+    )
+    # The boot sector has no balloon driver, so only libvirt's wish can be seen: in the definition.
+    assert client.xml("--inactive").xpath("//currentMemory/text()") == ["49152"]
+    with pytest.raises(pywbem.CIMError, match="more than Limit"):
+        client.call(
+            "ModifyResourceSettings",
+            ResourceSettings=[setting("Mem", InstanceID=f"{NAME}/mem", VirtualQuantity=1 << 20)],
+        )
+
+
+def test_what_waits_for_the_next_start(client: Client) -> None:
+    """A change of what cannot be changed now makes of one configuration two, each with settings of its own."""
+    define(client)
+    start(client)
+    client.done(
+        "ModifySystemSettings",
+        SystemSettings=system(InstanceID=f"KVM:{NAME}", CPUMode="custom", CPUModel="Haswell", Title="both"),
+    )
+    assert client.both("/domain/title/text()") == [["both"], ["both"]]
+    assert client.both("/domain/cpu/model/text()")[1] == ["Haswell"]
+    found = {each["InstanceID"]: each for each in client.wbem.EnumerateInstances("KVM_VirtualSystemSettingData")}
+    assert set(found) == {f"KVM:{NAME}", f"KVM:{NAME}/defined"}
+    assert found[f"KVM:{NAME}/defined"]["CPUModel"] == "Haswell"
+
+    code, _ = client.call("ModifySystemSettings", SystemSettings=system(InstanceID=f"KVM:{NAME}", CPUModel="qemu32"))
+    assert code == 5, "the running guest alone was meant, and its processors cannot be changed"
+    client.done("ModifySystemSettings", SystemSettings=system(InstanceID=f"KVM:{NAME}/defined", Title="next"))
+    assert client.both("/domain/title/text()") == [["both"], ["next"]]
+    mac = "52:54:00:12:34:57"
+    out = client.done(
+        "AddResourceSettings",
+        AffectedConfiguration=configuration(f"KVM:{NAME}/defined"),
+        ResourceSettings=[setting("Net", NetworkType="user", Address=mac)],
+    )
+    assert out["ResultingResourceSettings"][0]["InstanceID"] == f"{NAME}/defined/{mac}"
+    assert [len(found) for found in client.both(f"//mac[@address='{mac}']")] == [0, 1]
+    code, _ = client.call(
+        "ModifySystemSettings", SystemSettings=system(InstanceID=f"KVM:{NAME}", VirtualSystemIdentifier="other")
+    )
+    assert code == 5
+
+
+def test_a_failure_changes_nothing(client: Client, tmp_path: Path) -> None:
+    """The second of two disks does not exist when QEMU opens it: the first one goes again."""
+    define(client)
+    start(client)
+    before = [client.daemon.virsh("dumpxml", NAME, *options) for options in ((), ("--inactive",))]
+    fine, broken = new_disk(tmp_path, "fine.qcow2"), tmp_path / "broken.qcow2"
+    broken.write_text("this is no image")
+    with pytest.raises(pywbem.CIMError, match="Add resource failed"):
+        client.call(
+            "AddResourceSettings",
+            AffectedConfiguration=configuration(f"KVM:{NAME}"),
+            ResourceSettings=[
+                setting("Disk", VirtualDevice="vdb", Address=fine, DriverType="qcow2"),
+                setting("Disk", VirtualDevice="vdc", Address=str(broken), DriverType="qcow2"),
+            ],
+        )
+    after = [client.daemon.virsh("dumpxml", NAME, *options) for options in ((), ("--inactive",))]
+    assert after == before
+
+
+def test_a_guest_with_all_that_libvirt_keeps_is_removed(client: Client) -> None:
+    define(client)
+    start(client)
+    client.daemon.virsh("snapshot-create", NAME)
+    client.daemon.virsh("managedsave", NAME)
+    client.done("DestroySystem", AffectedSystem=guest_path())
+    assert NAME not in client.daemon.list_all()
+    with pytest.raises(pywbem.CIMError) as caught:
+        client.call("DestroySystem", AffectedSystem=guest_path())
+    assert caught.value.status_code == pywbem.CIM_ERR_NOT_FOUND
+
+
+def test_a_guest_is_renamed_while_it_is_off(client: Client) -> None:
+    define(client)
+    uuid = client.xml("--inactive").findtext("uuid")
+    client.done(
+        "ModifySystemSettings",
+        SystemSettings=system(InstanceID=f"KVM:{NAME}", ElementName="renamed", AutoStart=pywbem.Uint16(1)),
+    )
+    assert client.xml("--inactive", name="renamed").findtext("uuid") == uuid
+    assert client.wbem.GetInstance(guest_path("renamed"))["UUID"] == uuid
+    assert client.wbem.GetInstance(configuration("KVM:renamed").copy())["AutoStart"] == 1
+
+
+def test_the_dry_run_says_what_libvirt_would(client: Client) -> None:
+    out = client.done(
+        "ValidateSystemSettings",
+        SystemSettings=system(VirtualSystemIdentifier=NAME, DomainType="qemu", Machine="pdp-11"),
+    )
+    assert out["Verdict"] == INVALID
+    assert "pdp-11" in out["Messages"][0]
+    assert NAME not in client.daemon.list_all()
+    with pytest.raises(pywbem.CIMError, match="SystemSettings Error: Machine"):
+        client.call(
+            "DefineSystem", SystemSettings=system(VirtualSystemIdentifier=NAME, DomainType="qemu", Machine="pdp-11")
+        )
+
+
+def test_wbemcli_defines_a_guest_in_mof(client: Client) -> None:
+    """As libvirt-cim's own scripts do: the settings as MOF in plain strings.  wbemcli itself escapes nothing."""
+    path = (
+        f'{KVM}.SystemCreationClassName="KVM_HostSystem",SystemName="{client.service["SystemName"]}",'
+        f'CreationClassName="{KVM}",Name="Management Service"'
+    )
+    whole = f'instance of KVM_VirtualSystemSettingData {{ VirtualSystemIdentifier = "{NAME}"; DomainType = "qemu"; }};'
+    memory = 'instance of KVM_MemResourceAllocationSettingData { VirtualQuantity = 65536; AllocationUnits = "KiB"; };'
+    given = {"SystemSettings": whole, "ResourceSettings": memory}
+    quoted = ",".join(f'{name}="{text.replace(chr(34), "&quot;")}"' for name, text in given.items())
+    client.server.wbemcli("cm", path, f"DefineSystem.{quoted}")
+    assert wait_until(lambda: client.daemon.list_all().get(NAME)) == "shut off"
+    assert client.xml("--inactive").xpath("//memory/text()") == ["65536"]
+    client.done("DestroySystem", AffectedSystem=guest_path())
