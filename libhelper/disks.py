@@ -14,7 +14,7 @@ __all__ = ["disk_capacities"]
 
 def disk_capacities(
     connection: libvirt.virConnect, uuid: str, active: bool, targets: Iterable[str]
-) -> Mapping[str, int]:
+) -> Mapping[str, int] | None:
     """The sizes of a domain's disks, as the guest sees them.
 
     Parameters:
@@ -23,7 +23,7 @@ def disk_capacities(
         targets: names of the disks' targets (`vda`).
 
     Returns:
-        bytes by target; a disk that libvirt cannot measure is left out.
+        bytes by target; a disk that libvirt cannot measure is left out.  None when the emulator is busy.
 
     Raises:
         libvirt.libvirtError: the domain cannot be looked up.
@@ -43,11 +43,15 @@ def disk_capacities(
     return {target: size for target, size in sizes.items() if size > 0}
 
 
-def _running(connection: libvirt.virConnect, domain: libvirt.virDomain, targets: frozenset[str]) -> Mapping[str, int]:
+def _running(
+    connection: libvirt.virConnect, domain: libvirt.virDomain, targets: frozenset[str]
+) -> Mapping[str, int] | None:
     flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
     ((_, values),) = connection.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
+    if "block.count" not in values:
+        return None
     sizes = {}
-    for number in range(values.get("block.count", 0)):
+    for number in range(values["block.count"]):
         target, size = values.get(f"block.{number}.name"), values.get(f"block.{number}.capacity")
         if target in targets and size:
             sizes[target] = int(size)

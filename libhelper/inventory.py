@@ -324,6 +324,8 @@ class Inventory:
             if isinstance(disk, Disk) and disk.target_dev and (disk.source_file or disk.source_dev)
         ]
         measured = disk_capacities(connection, uuid, record.active, targets) if targets else {}
+        if measured is None:
+            return
         with self._changed:
             old = self.domain_by_uuid(uuid)
             if old is None or old.capacities == measured or generation != self._generation():
