@@ -1,26 +1,24 @@
 """Operations on virtual networks, each on a connection of its own.
 
-Layer rule: imports libvirt, connections, errors, work; knows nothing of CIM.
+Layer rule: imports libvirt, connections, errors, undoing, work; knows nothing of CIM.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import libvirt
 
 from libhelper.errors import translated
+from libhelper.undoing import undone
 from libhelper.work import Work
 
 if TYPE_CHECKING:
     from libhelper.hypervisor import Hypervisor
 
 __all__ = ["Networks"]
-
-_log = logging.getLogger(__name__)
 
 
 class Networks:
@@ -55,9 +53,9 @@ class Networks:
                 network.create()
                 if autostart:
                     network.setAutostart(1)
-            except libvirt.libvirtError:
-                self._undo(network)
-                raise
+            except libvirt.libvirtError as error:
+                steps = (lambda: network.isActive() and network.destroy(), network.undefine)
+                raise undone(error, f"network {network.name()!r}", *steps) from error
             uuid: str = network.UUIDString()
             return uuid
 
@@ -70,17 +68,7 @@ class Networks:
             try:
                 if persistent:
                     network.undefine()
-            except libvirt.libvirtError:
-                if was_active:
-                    with contextlib.suppress(libvirt.libvirtError):
-                        network.create()
-                raise
-
-    @staticmethod
-    def _undo(network: libvirt.virNetwork) -> None:
-        try:
-            if network.isActive():
-                network.destroy()
-            network.undefine()
-        except libvirt.libvirtError as error:
-            _log.warning("could not take back a network that did not start: %s", error)
+            except libvirt.libvirtError as error:
+                if not was_active:
+                    raise
+                raise undone(error, f"network {network.name()!r}, stopped", network.create) from error

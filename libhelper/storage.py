@@ -1,19 +1,22 @@
 """Operations on storage pools and volumes, each on connections of its own, so that a slow one delays nobody.
 
-Layer rule: imports libvirt, connections, errors, work; knows nothing of CIM.
+Layer rule: imports libvirt, connections, errors, undoing, work; knows nothing of CIM.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import libvirt
 
+from libhelper.connections import is_local
 from libhelper.errors import LibvirtError, translated
+from libhelper.undoing import undone
 from libhelper.work import Work, WorkCancelledError
 
 if TYPE_CHECKING:
@@ -71,17 +74,30 @@ class Storage:
         with self.pool(pool) as found:
             yield found.storageVolLookupByName(name)
 
-    def create_pool(self, xml: str, kind: str, *, build: bool, overwrite: bool, autostart: bool, work: Work) -> str:
+    def create_pool(
+        self,
+        xml: str,
+        kind: str,
+        target: str | None,
+        *,
+        build: bool,
+        overwrite: bool,
+        autostart: bool,
+        work: Work,
+    ) -> str:
         """Define a pool, make its place where asked to, and start it; nothing of it stays when a step fails.
 
         Parameters:
             kind: the type of the pool.
+            target: the path under which its volumes are found.
             build: make its directory, file system, partition table or volume group.
             overwrite: though there be data.
 
         Returns:
             its UUID.
         """
+        # A directory that was there before stays there, whatever happens.
+        missing = build and kind == "dir" and is_local(self._hypervisor.uri) and not os.path.lexists(target or "/")
         with self._hypervisor.connections.connection() as connection, translated():
             pool = connection.storagePoolDefineXML(xml, 0)
             work.leaves(f"storage pool {pool.name()!r}")
@@ -93,9 +109,11 @@ class Storage:
                 work.report(2, 3)
                 if autostart:
                     pool.setAutostart(1)
-            except libvirt.libvirtError:
-                _undo(lambda: pool.isActive() and pool.destroy(), pool.undefine)
-                raise
+            except libvirt.libvirtError as error:
+                steps = [lambda: pool.isActive() and pool.destroy(), pool.undefine]
+                if missing:
+                    steps.insert(1, lambda: pool.delete(0))
+                raise undone(error, f"storage pool {pool.name()!r}", *steps) from error
             uuid: str = pool.UUIDString()
             return uuid
 
@@ -108,10 +126,10 @@ class Storage:
             try:
                 if persistent:
                     pool.undefine()
-            except libvirt.libvirtError:
-                if was_active:
-                    _undo(lambda: pool.create(0))
-                raise
+            except libvirt.libvirtError as error:
+                if not was_active:
+                    raise
+                raise undone(error, f"storage pool {pool.name()!r}, stopped", lambda: pool.create(0)) from error
 
     def refresh_pool(self, uuid: str) -> None:
         """Have libvirt look again what a pool holds."""
@@ -124,6 +142,7 @@ class Storage:
         How far it is can be told by what it has taken from the pool, where it is to take that at once.
         """
         with self.pool(pool) as found, self._watched(pool, name, work):
+            work.leaves(f"storage volume {name!r}, unfinished")
             found.createXML(xml, 0)
 
     def copy_volume(self, pool: str, xml: str, name: str, source: tuple[str, str], work: Work) -> None:
@@ -154,10 +173,9 @@ class Storage:
                     _pump(incoming, outgoing, total, work)
                 incoming.finish()
                 outgoing.finish()
-            except (libvirt.libvirtError, WorkCancelledError):
+            except (libvirt.libvirtError, WorkCancelledError) as error:
                 _abort(incoming, outgoing)
-                _undo(lambda: target.delete(0))
-                raise
+                raise undone(error, f"storage volume {name!r}, unfinished", lambda: target.delete(0)) from error
 
     def convert_volume(self, pool: str, xml: str, name: str, source: tuple[str, str], work: Work) -> None:
         """Create a volume with the content of another one, in a format of its own; libvirt cannot stop that."""
@@ -320,12 +338,3 @@ def _abort(*streams: libvirt.virStream) -> None:
     for stream in streams:
         with contextlib.suppress(libvirt.libvirtError):
             stream.abort()
-
-
-def _undo(*steps: Callable[[], object]) -> None:
-    """Take back what was done; a step that fails is logged, for the error that led here is the one to be told."""
-    for step in steps:
-        try:
-            step()
-        except libvirt.libvirtError as error:
-            _log.warning("could not undo a step: %s", error)

@@ -23,7 +23,8 @@ class Work:
     """One piece of work.
 
     Parameters:
-        changed: called, without arguments, when the work stands still or goes on again after it was asked to.
+        changed: called, without arguments, when the work was asked to stand still or to go on, and when something
+            else stands if it ends.
     """
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
@@ -62,6 +63,7 @@ class Work:
     def leaves(self, what: str) -> None:
         """Say what stands if the work ends now."""
         self._left = what
+        self._changed()
 
     def cancel(self) -> bool:
         """Ask it to stop; whether it will: not in the middle of something that cannot be stopped."""

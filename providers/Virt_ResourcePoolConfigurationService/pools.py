@@ -104,7 +104,13 @@ def _creation(given: Given, name: str, pool_type: type[DevicePool], hypervisor: 
     except (SettingsError, ValueRejectedError) as error:
         raise CIMError(Status.FAILED, f"Settings Error: {error}") from None
     return lambda work: Storage(hypervisor).create_pool(
-        xml, order.pool.type, build=order.build, overwrite=order.overwrite, autostart=order.autostart, work=work
+        xml,
+        order.pool.type,
+        order.pool.target,
+        build=order.build,
+        overwrite=order.overwrite,
+        autostart=order.autostart,
+        work=work,
     )
 
 

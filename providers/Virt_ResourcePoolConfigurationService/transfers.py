@@ -11,7 +11,6 @@ import binascii
 import io
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -110,31 +109,28 @@ def download_volume(
     place = service.site.settings.transfer_directory
     if place is None:
         return MethodResult(VolumeCode.NOT_SUPPORTED)
-    target = _opened(place, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    file = _below(place, name)
+    if os.path.lexists(file):
+        raise CIMError(Status.FAILED, f"Unable to open `File' {name}: it exists already")
 
     def run(work: Work) -> MethodResult:
-        work.leaves(f"file {name!r}, unfinished")
-        try:
-            with target:
+        with _opened(place, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as target:
+            work.leaves(f"file {name!r}, unfinished")
+            try:
                 storage.download(pool, own_name, target, offset, length, work)
-        except LibvirtError as error:
-            _removed(place, name)
-            return refused("Unable to download storage volume", error)
-        except OSError as error:
-            _removed(place, name)
-            raise CIMError(Status.FAILED, f"Unable to download storage volume: {error.strerror}") from error
-        except WorkCancelledError:
-            _removed(place, name)
-            raise
+                target.flush()
+            except LibvirtError as error:
+                file.unlink(missing_ok=True)
+                return refused("Unable to download storage volume", error)
+            except OSError as error:
+                file.unlink(missing_ok=True)
+                raise CIMError(Status.FAILED, f"Unable to download storage volume: {error.strerror}") from error
+            except WorkCancelledError:
+                file.unlink(missing_ok=True)
+                raise
         return MethodResult(VolumeCode.COMPLETED)
 
-    try:
-        return service.do("DownloadVolume", context, run, [path], Effect.PERFORMANCE_IMPACT)
-    except CIMError:
-        if not target.closed:
-            target.close()
-            _removed(place, name)
-        raise
+    return service.do("DownloadVolume", context, run, [path], Effect.PERFORMANCE_IMPACT)
 
 
 def _decoded(text: str) -> bytes:
@@ -167,8 +163,3 @@ def _below(place: Path, name: str) -> Path:
     if not path.is_relative_to(root) or path == root:
         raise CIMError(Status.INVALID_PARAMETER, f"`File' {name} is not below the directory for transfers")
     return path
-
-
-def _removed(place: Path, name: str) -> None:
-    with suppress(OSError):
-        _below(place, name).unlink()

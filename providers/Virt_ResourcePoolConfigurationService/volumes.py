@@ -122,8 +122,12 @@ def _grow(storage: Storage, pool: DiskPool, volume: NewVolume) -> None:
     """Give a copy the size that was asked for; without it there is to be no copy."""
     try:
         storage.resize_volume(pool.record.uuid, volume.name, volume.capacity, allocate=False, shrink=False)
-    except LibvirtError:
-        storage.delete_volume(pool.record.uuid, volume.name)
+    except LibvirtError as error:
+        try:
+            storage.delete_volume(pool.record.uuid, volume.name)
+        except LibvirtError as failure:
+            text = f"{error.message}; this stands: storage volume {volume.name!r} ({failure.message})"
+            raise LibvirtError(text, error.code, error.domain, error.level) from error
         raise
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from libhelper.storagexml import VolumeConfig
@@ -10,7 +11,7 @@ from platforms.base import Platform
 from providers.base import Element
 from providers.properties import Property, PropertyTable, attribute, constant
 from providers.site import Site
-from providers.Virt_DevicePool import DiskPool, pools_of
+from providers.Virt_DevicePool import DevicePool, DiskPool, pools_of
 from providers.Virt_StorageVolume import StorageVolume, volumes_of
 
 __all__ = ["FORMATS", "UNKNOWN_FORMAT", "VolumeSetting", "volume_setting", "volume_settings_of"]
@@ -55,8 +56,30 @@ class VolumeSetting(Element):
 
 def volume_settings_of(site: Site, platform: Platform) -> Mapping[str, VolumeSetting]:
     """The settings of all volumes of a platform, by InstanceID; `#2` and so on tell apart what has one key."""
+    pools = pools_of(site, platform, DiskPool)
+    kept = site.memo(("volume settings", platform.prefix), lambda _: _Kept())
+    known, settings = kept.made
+    if known != pools:
+        settings = _settings(pools)
+        kept.made = pools, settings
+    return settings
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The settings of all volumes of a platform.
+
+    Attributes:
+        made: the pools that the settings were made from, and the settings; of a pool that changes there is another
+            element.
+    """
+
+    made: tuple[Sequence[DevicePool], Mapping[str, VolumeSetting]] = ((), {})
+
+
+def _settings(pools: Iterable[DevicePool]) -> dict[str, VolumeSetting]:
     settings: dict[str, VolumeSetting] = {}
-    for pool in pools_of(site, platform, DiskPool):
+    for pool in pools:
         for volume in volumes_of(pool):
             instance_id, number = volume.volume.key, 1
             while instance_id in settings:

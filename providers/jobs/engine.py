@@ -266,7 +266,7 @@ class Jobs:
             time_before_removal=timedelta(seconds=self.settings.retention),
         )
         job = Job(record, order)
-        job.work = Work(lambda: self._on_standstill(job))
+        job.work = Work(lambda: self._on_changed_work(job))
         with self._lock:
             if self._closing:
                 raise CIMError(Status.SERVER_IS_SHUTTING_DOWN, "The server is shutting down")
@@ -350,10 +350,15 @@ class Jobs:
             self._store.put(job.record)
             self._tell(before, job.record)
 
-    def _on_standstill(self, job: Job) -> None:
+    def _on_changed_work(self, job: Job) -> None:
         with self._lock:
-            if job.record.state in (JobState.RUNNING, JobState.SUSPENDED) and job.work is not None:
-                self._move(job, JobState.SUSPENDED if job.work.suspended else JobState.RUNNING)
+            if job.work is None or job.record.is_over:
+                return
+            state = JobState.SUSPENDED if job.work.suspended else JobState.RUNNING
+            if job.record.state in (JobState.RUNNING, JobState.SUSPENDED) and job.record.state is not state:
+                self._move(job, state)
+            else:
+                self._replace(job)
 
     def _take_up(self, record: JobRecord) -> None:
         """Take over a job of an earlier run: what was under way then is so no longer."""

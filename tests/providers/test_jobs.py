@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
 from cimom.classes import ClassStore
 from libhelper.errors import LibvirtError
+from libhelper.undoing import undone
 from libhelper.work import Work, WorkCancelledError
 from providers.associations import Relation
 from providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
@@ -512,7 +514,6 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
 
     jobs.run(order(leave))
     assert running.began.wait(10)
-    jobs._replace(jobs.all("KVM", "ConcreteJob")[-1])
     records = {job.record.state: job.record for job in jobs.all("KVM", "ConcreteJob")}
     again = Jobs(HASTY, database)
     found = [job.record for job in again.all("KVM", "ConcreteJob")]
@@ -589,6 +590,20 @@ def test_records_are_read_as_they_were_written() -> None:
         errors=(JobError("m", 1, 38, 18, 2), JobError("n", 2)), delete_on_completion=False,
     )
     assert read_record(write_record(record)) == record
+
+
+def test_what_cannot_be_taken_back_is_named() -> None:
+    def fail() -> None:
+        raise libvirt.libvirtError("no space")
+
+    done: list[str] = []
+    error = libvirt.libvirtError("failed")
+    clean = undone(error, "volume 'v'", lambda: done.append("destroy"), lambda: done.append("undefine"))
+    assert (str(clean), done) == ("failed", ["destroy", "undefine"])
+    assert str(undone(error, "volume 'v'", fail)) == "failed; this stands: volume 'v' (no space)"
+    ended = WorkCancelledError()
+    assert undone(ended, "volume 'v'", lambda: None) is ended
+    assert str(undone(ended, "volume 'v'", fail)) == "ended by a client; this stands: volume 'v' (no space)"
 
 
 def test_listeners_are_told(site: Site) -> None:
