@@ -47,7 +47,7 @@ class NamespaceRoles:
     """The roles in one namespace: a list that is given stands in place of the general one.
 
     Attributes:
-        read, operate, administer: as in `RoleSettings`.
+        read, operate, administer: as in `[roles]`; none: what stands there counts here too.
     """
 
     read: tuple[str, ...] | None = None

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from virtcim.config import ConfigError, load, parse_listen
+from cimom.access import NamespaceRoles, Role, RoleSettings
+from cimom.principals import Mechanism, Principal
+from tests.cimom.toy import class_store
+from virtcim.config import ConfigError, Settings, load, parse_auth, parse_listen
 from virtcim.credentials import first_password
 from virtcim.main import main
+from virtcim.reference import documented, reference
+from virtcim.roles import make_access
 
 
 def written(directory: Path, text: str) -> Path:
@@ -49,6 +57,7 @@ def test_command_line_wins(tmp_path: Path) -> None:
         ("server = 1\n", "server"),
         ("uris = 'qemu:///system'\n", "uris"),
         ("log_level = 'LOUD'\n", "log_level"),
+        ("log_format = 'verse'\n", "log_format"),
         ("listen = '127.0.0.1'\n", "listen"),
         ("auth = 'maybe'\n", "auth"),
         ("listen = '0.0.0.0:5988'\nauth = 'none'\n", "auth"),
@@ -94,3 +103,69 @@ def test_damaged_password_file_is_no_open_door(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match="user:password"):
         first_password(tmp_path)
+
+
+def every_dataclass(kind: type[Any]) -> set[type[Any]]:
+    found = {kind}
+    for hint in typing.get_type_hints(kind).values():
+        for each in (hint, *typing.get_args(hint)):
+            if dataclasses.is_dataclass(each):
+                found |= every_dataclass(each)  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize("kind", sorted(every_dataclass(Settings), key=lambda each: each.__name__))
+def test_every_setting_is_documented(kind: type[Any]) -> None:
+    texts = documented(kind)
+    for item in dataclasses.fields(kind):
+        if not dataclasses.is_dataclass(typing.get_type_hints(kind)[item.name]):
+            assert len(texts.get(item.name, "")) > 8, f"{kind.__name__}.{item.name} is not in its docstring"
+
+
+def test_the_page_about_settings_is_current() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert page == reference(), "run: python -m virtcim.reference > docs/configuration.md"
+
+
+def test_the_example_of_the_page_is_taken(tmp_path: Path) -> None:
+    text = reference().partition("```toml\n")[2].partition("```")[0]
+    settings = load(written(tmp_path, text), {})
+    assert settings.listen_https == "0.0.0.0:5989"
+    assert settings.roles.namespaces["interop"].read == ("*",)
+
+
+@pytest.mark.parametrize("page", ["security.md"])
+def test_examples_in_other_pages_are_taken(tmp_path: Path, page: str) -> None:
+    text = (Path(__file__).parent.parent / "docs" / page).read_text(encoding="utf-8")
+    for example in text.split("```toml\n")[1:]:
+        load(written(tmp_path, example.partition("```")[0]), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("password", [("password", "")]),
+        ("pam", [("pam", "")]),
+        ("pam:login, htpasswd:/a:b", [("pam", "login"), ("htpasswd", "/a:b")]),
+        ("certificate", [("certificate", "")]),
+    ],
+)
+def test_ways_to_authenticate(text: str, found: list[tuple[str, str]]) -> None:
+    assert parse_auth(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "htpasswd", "htpasswd:", "pam:", "none,password", "password:x", "certificate,pam", "a"]
+)
+def test_ways_that_are_none(text: str) -> None:
+    with pytest.raises(ConfigError, match="auth"):
+        parse_auth(text)
+
+
+def test_roles_of_the_interop_namespace_count_under_every_name() -> None:
+    roles = RoleSettings(read=(), administer=(), namespaces={"Interop": NamespaceRoles(read=("anna",))})
+    access = make_access(roles, class_store())
+    anna = Principal("anna", Mechanism.PAM)
+    for name in ("interop", "root/interop", "ROOT/PG_InterOp", "/root/interop/"):
+        assert access.role(anna, name) is Role.READ
+    assert access.role(anna, "root/virt") is Role.NONE

@@ -207,8 +207,11 @@ def _events(uri: str, read_only: bool) -> Iterator[Finding]:
         yield warning(f"{uri} tells of no events: changes are seen with the next comparison (inventory.interval) only")
 
 
+KVM = Path("/dev/kvm")
+
+
 def _kvm() -> Iterator[Finding]:
-    device = Path("/dev/kvm")
+    device = KVM
     if not device.exists():
         yield warning("there is no /dev/kvm: guests are emulated, which is slow")
         return
