@@ -51,6 +51,7 @@ class Settings:
             commas, or `none` (loopback addresses only).  Client certificates and the Unix socket work beside each.
         audit_file: a file for the audit log, one JSON object per line; empty: with the other log lines only.
         log_level: of the log on stderr: DEBUG, INFO, WARNING or ERROR.
+        log_format: of its lines: `text`, or `json` for programs; both name the request that a line belongs to.
         startup_wait: seconds that start-up waits for hypervisors before it serves without them.
     """
 
@@ -62,6 +63,7 @@ class Settings:
     auth: str = "password"
     audit_file: str = ""
     log_level: str = "INFO"
+    log_format: str = "text"
     startup_wait: float = 10.0
     server: ServerSettings = field(default_factory=ServerSettings)
     tls: TLSSettings = field(default_factory=TLSSettings)
@@ -113,6 +115,8 @@ def check(settings: Settings) -> None:
                 raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {host}")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError(f"log_level: {settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+    if settings.log_format not in ("text", "json"):
+        raise ConfigError(f"log_format: {settings.log_format!r} is none of text, json")
 
 
 def parse_auth(text: str) -> list[tuple[str, str]]:

@@ -34,6 +34,7 @@ from cimom.capabilities import server_capabilities
 from cimom.classes import ClassStore
 from cimom.discovery import ServerIdentity, with_discovery
 from cimom.listener import Endpoint, open_tcp, open_unix
+from cimom.logs import configure_logging
 from cimom.mof import load_class_store
 from cimom.operations import INTRINSIC_OPERATIONS
 from cimom.pull import pull_limits
@@ -88,11 +89,7 @@ def serve(settings: Settings, example: bool) -> int:
     Raises:
         ConfigError: a setting turns out wrong only when it is used.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    configure_logging(settings.log_level, structured=settings.log_format == "json")
     status = asyncio.run(_until_signalled(lambda: _run(settings, example)))
     if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
         # A worker that waits for a libvirt call without an answer cannot be ended otherwise.
