@@ -116,7 +116,7 @@ FILTERS = (
 <filterref filter='no-spoofing'/><filterref filter='gone'/>
 <filterref filter='no-spoofing'><parameter name='A' value='1'/></filterref>
 <rule action='drop' direction='inout' priority='500'/>
-<rule action='return' direction='in'><newfangled deep='1'/></rule>
+<rule action='return' direction='in'><newfangled comment='for tomorrow'/></rule>
 </filter>""",
     """<filter name='no-spoofing' chain='mac'><uuid>f2</uuid>
 <rule action='accept' direction='out' priority='-650'><mac protocolid='ipv4' srcmacaddr='$MAC'/></rule>
@@ -133,7 +133,7 @@ FILTERS = (
 <rule action='accept' direction='in'><ip protocol='udp' dstipfrom='10.0.0.1' dstipto='10.0.0.9'
   srcipmask='255.255.0.0'/></rule>
 <rule action='drop' direction='in'><ip protocol='89'/></rule>
-<rule action='drop' direction='in'><all/></rule>
+<rule action='drop' direction='in'><all comment='the rest'/></rule>
 </filter>""",
 )
 
