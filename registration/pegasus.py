@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from registration.cimservers import CimServer, Plan, digest
@@ -17,6 +18,9 @@ __all__ = ["Pegasus"]
 
 INTEROP_NAMESPACES = ("root/PG_InterOp", "root/interop")
 """Where the registration lives: the first one in source builds and before 2.12.1, else the second one."""
+
+OWN_CLASSES = "pg_"
+"""Beginning of the lower-case names of OpenPegasus's own classes."""
 
 _GROUPS_SINCE = (2, 11)
 
@@ -59,6 +63,7 @@ class Pegasus(CimServer):
             self._remove_module()
         record.digest = record.interop = ""
         for namespace, made in list(record.namespaces.items()):
+            self._remove_copies(namespace, made.kept)
             # A class can go when nothing is derived from it any more; some may be in use by others meanwhile.
             for names, command in ((made.classes, "dc"), (made.qualifiers, "dq")):
                 kept = [
@@ -73,6 +78,12 @@ class Pegasus(CimServer):
                 parent, _, child = namespace.rpartition("/")
                 self.tools.change("cimcli", "di", "-n", parent, f'__Namespace.Name="{child}"', may_fail=True)
             del record.namespaces[namespace]
+
+    def _remove_copies(self, namespace: str, kept: Collection[str]) -> None:
+        """Take out the classes of its own that OpenPegasus has put beside ours since: PG_RegisteredProfile and
+        PG_ElementConformsToProfile, wherever the classes above them are served."""
+        for name in sorted(self._own_classes(namespace, True).difference(kept)):
+            self.tools.change("cimcli", "dc", "-n", namespace, name, may_fail=True)
 
     def _remove_module(self) -> None:
         # Disabling fails for a module that is disabled already.
@@ -115,9 +126,16 @@ class Pegasus(CimServer):
             return None
         return {path.name.partition(".")[0].lower() for path in (directory / "classes").iterdir()}
 
+    def _own_classes(self, namespace: str, running: bool) -> set[str]:
+        """Lower-case names of OpenPegasus's own classes in a namespace."""
+        return {name for name in self._classes(namespace, running) or () if name.startswith(OWN_CLASSES)}
+
     def _load_classes(self, namespace: str, plan: Plan, record: Record, running: bool) -> None:
         known = self._classes(namespace, running)
-        made = record.namespaces.setdefault(namespace, NamespaceRecord(created=known is None))
+        if namespace not in record.namespaces:
+            kept = sorted(self._own_classes(namespace, running))
+            record.namespaces[namespace] = NamespaceRecord(created=known is None, kept=kept)
+        made = record.namespaces[namespace]
         missing = plan.missing_classes(namespace, known or ())
         own = plan.own_classes(namespace)
         fingerprint = digest(plan.mof(own))

@@ -23,12 +23,14 @@ class NamespaceRecord:
         classes: names of the classes that were not there before, in the order in which they were made.
         qualifiers: likewise of qualifier types.
         digest: of the MOF of our own classes, to see whether it changed.
+        kept: lower-case names of the CIM server's own classes that were there before.
     """
 
     created: bool = False
     classes: list[str] = field(default_factory=list)
     qualifiers: list[str] = field(default_factory=list)
     digest: str = ""
+    kept: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -161,9 +161,10 @@ def cimcli(arguments: list[str]) -> int:
         return 0 if name in place["classes"] else 6
     elif command in ("dc", "dq"):
         kind = "classes" if command == "dc" else "qualifiers"
-        if name in state["in_use"] or name not in place[kind]:
+        known = {each.lower(): each for each in place[kind]}
+        if name in state["in_use"] or name.lower() not in known:
             return 1
-        place[kind].remove(name)
+        place[kind].remove(known[name.lower()])
     elif command == "di":
         child = f"{namespace}/{name.split(chr(34))[1]}"
         if any(state["namespaces"][child].values()):

@@ -139,6 +139,17 @@ def test_classes_that_pegasus_had_before_stay(fakes: Fakes, state_dir: Path, pla
     assert fakes.pegasus["namespaces"]["root/toy"] == state["namespaces"]["root/toy"]
 
 
+def test_classes_that_pegasus_puts_into_our_namespaces_go(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_pegasus()
+    before = fakes.pegasus
+    register(plan, Pegasus(fakes.tools()), state_dir)
+    state = fakes.pegasus
+    state["namespaces"]["root/toy"]["classes"].append("PG_RegisteredProfile")
+    (fakes.root / "pegasus.json").write_text(json.dumps(state))
+    unregister(Pegasus(fakes.tools()), state_dir)
+    assert fakes.pegasus == before
+
+
 def test_what_others_use_meanwhile_stays(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     fakes.install_pegasus()
     register(plan, Pegasus(fakes.tools()), state_dir)
