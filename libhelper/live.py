@@ -136,10 +136,22 @@ def domain_steps(before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep
             lambda domain: domain.setVcpusFlags(will, _LIVE),
             lambda domain: domain.setVcpusFlags(was, _LIVE),
         )
-    yield from _parameters("the shares of the processors", "setSchedulerParametersFlags", _SCHEDULER, before, after)
-    yield from _parameters("the limits of the memory", "setMemoryParameters", _MEMORY, before, after)
     yield from _parameters(
-        "the share of the block devices", "setBlkioParameters", {"blkiotune_weight": "weight"}, before, after
+        "the shares of the processors",
+        ("setSchedulerParametersFlags", "schedulerParametersFlags"),
+        _SCHEDULER,
+        before,
+        after,
+    )
+    yield from _parameters(
+        "the limits of the memory", ("setMemoryParameters", "memoryParameters"), _MEMORY, before, after
+    )
+    yield from _parameters(
+        "the share of the block devices",
+        ("setBlkioParameters", "blkioParameters"),
+        {"blkiotune_weight": "weight"},
+        before,
+        after,
     )
     if "cputune_vcpupins" in changed:
         yield LiveStep("the host processors", _pin(after), _pin(before))
@@ -152,19 +164,26 @@ def domain_steps(before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep
 
 
 def _parameters(
-    what: str, method: str, names: Mapping[str, str], before: DomainConfig, after: DomainConfig
+    what: str, methods: tuple[str, str], names: Mapping[str, str], before: DomainConfig, after: DomainConfig
 ) -> Iterator[LiveStep]:
     """One step for typed parameters."""
     changed = [name for name in names if getattr(before, name) != getattr(after, name)]
     if not changed:
         return
 
-    def put(config: DomainConfig) -> Callable[[libvirt.virDomain], Any]:
-        values = {names[name]: _parameter(name, getattr(config, name)) for name in changed}
-        known = {name: value for name, value in values.items() if value is not None}
-        return lambda domain: getattr(domain, method)(known, _LIVE) if known else None
+    values = {names[name]: _parameter(name, getattr(after, name)) for name in changed}
+    wanted = {name: value for name, value in values.items() if value is not None}
+    if not wanted:
+        return
+    put, get = methods
+    held: dict[str, Any] = {}
 
-    yield LiveStep(what, put(after), put(before))
+    def do(domain: libvirt.virDomain) -> None:
+        now = getattr(domain, get)(_LIVE)
+        held.update({name: now[name] for name in wanted if name in now})
+        getattr(domain, put)(wanted, _LIVE)
+
+    yield LiveStep(what, do, lambda domain: getattr(domain, put)(held, _LIVE))
 
 
 def _parameter(name: str, value: int | None) -> int | None:

@@ -18,7 +18,7 @@ from providers.states import RequestedState
 if TYPE_CHECKING:
     from providers.site import Guest
 
-__all__ = ["RequestedStates"]
+__all__ = ["RequestedStates", "without_own_metadata"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,16 @@ NAMESPACE = "urn:virtcim:requested-state"
 
 _KEY = "virtcim"
 _ELEMENT = re.compile(rf"<[^<>]*\sxmlns:\w+=['\"]{re.escape(NAMESPACE)}['\"][^<>]*>(\d{{1,5}})<")
+
+
+_OWN = re.compile(
+    r"\s*<(?P<tag>[\w:]+)\s+xmlns(?::\w+)?=(?P<q>['\"])urn:virtcim:[^'\"]*(?P=q)[^>]*>.*?</(?P=tag)>", re.DOTALL
+)
+
+
+def without_own_metadata(xml: str) -> str:
+    """Domain XML without what virtcim keeps in the metadata of a guest, for making another guest of it."""
+    return _OWN.sub("", xml) if "urn:virtcim:" in xml else xml
 
 
 class RequestedStates:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from libhelper.domainxml import DomainConfig
 from providers.deviceids import Kind
 from providers.properties import Property, PropertyTable, attribute, constant
-from providers.Virt_RASD.memory_size import size, write_limit, write_page_sizes, write_quantity
+from providers.Virt_RASD.memory_size import size, write_limit, write_modules, write_page_sizes, write_quantity
 from providers.Virt_RASD.setting import COMMON, POOLED, ResourceSetting
 
 __all__ = ["KIBIBYTES", "MemorySetting"]
@@ -61,8 +61,18 @@ MemorySetting.table = PropertyTable(
     _size("SoftLimit", "memtune_soft_limit"),
     _size("SwapHardLimit", "memtune_swap_hard_limit"),
     _size("MinimumGuarantee", "memtune_min_guarantee"),
-    _size("MaxMemory", "max_memory"),
-    attribute("MemorySlots", "device.max_memory_slots", DomainConfig, writable=True),
+    Property(
+        "MaxMemory",
+        attrgetter("device.max_memory"),
+        f"domain XML {DomainConfig.field_path('max_memory')}",
+        write_modules,
+    ),
+    Property(
+        "MemorySlots",
+        attrgetter("device.max_memory_slots"),
+        f"domain XML {DomainConfig.field_path('max_memory_slots')}",
+        write_modules,
+    ),
     attribute("HugePages", "device.memory_backing_hugepages", DomainConfig, writable=True),
     Property(
         "HugePageSizes",

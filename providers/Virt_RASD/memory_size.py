@@ -10,7 +10,7 @@ from providers.drafts import Draft, ValueRefusedError, kibibytes
 if TYPE_CHECKING:
     from providers.properties import Writer
 
-__all__ = ["size", "write_limit", "write_page_sizes", "write_quantity"]
+__all__ = ["size", "write_limit", "write_modules", "write_page_sizes", "write_quantity"]
 
 
 def write_limit(draft: Draft, value: int) -> None:
@@ -53,6 +53,19 @@ def write_quantity(draft: Draft, value: int) -> None:
 def size(name: str, field: str) -> Writer:
     """Write a size in the units that the client names; 0 removes it."""
     return lambda draft, value: draft.put(field, kibibytes(draft, value, name) or None)
+
+
+def write_modules(draft: Draft, _value: int) -> None:
+    """MaxMemory and MemorySlots, which libvirt has together or not at all."""
+    if "MaxMemory" in draft.given:
+        draft.put("max_memory", kibibytes(draft, draft.given["MaxMemory"], "MaxMemory") or None)
+    if "MemorySlots" in draft.given:
+        draft.put("max_memory_slots", draft.given["MemorySlots"] or None)
+    if (draft.now("max_memory") is None) != (draft.now("max_memory_slots") is None):
+        if draft.given.get("MaxMemory", 1) and draft.given.get("MemorySlots", 1):
+            raise ValueRefusedError("MaxMemory needs MemorySlots, and the reverse", contradiction=True)
+        draft.put("max_memory", None)
+        draft.put("max_memory_slots", None)
 
 
 def write_page_sizes(draft: Draft, value: Sequence[int]) -> None:

@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from libhelper.domainxml import DomainConfig
 from providers.deviceids import Kind
+from providers.drafts import to
 from providers.properties import Property, PropertyTable, attribute, constant
 from providers.Virt_RASD.processor_share import write_limit, write_maximum, write_pins, write_processors
 from providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
@@ -67,7 +68,12 @@ ProcessorSetting.table = PropertyTable(
     ),
     constant("VirtualQuantityUnits", COUNT),
     Property("AllocationUnits", _units, "unit of Limit"),
-    attribute("Weight", "device.cputune_shares", DomainConfig, writable=True),
+    Property(
+        "Weight",
+        attrgetter("device.cputune_shares"),
+        f"domain XML {DomainConfig.field_path('cputune_shares')}",
+        to("cputune_shares", lambda value: value or None),
+    ),
     Property(
         "Limit",
         _limit,

@@ -15,6 +15,7 @@ from platforms.base import Feature
 from providers.deviceids import Kind
 from providers.drafts import Draft, Surroundings, ValueRefusedError
 from providers.interface import CIMError, EmbeddedInstance
+from providers.requested import without_own_metadata
 from providers.Virt_VirtualSystemManagementService.outcomes import refused
 from providers.Virt_VirtualSystemManagementService.resources import (
     Wanted,
@@ -88,7 +89,7 @@ class Definition:
         self._has_reference = request.reference is not None
         self.autostart = False
         self.name = ""
-        self.document = DomainDocument(request.reference or "<domain/>")
+        self.document = DomainDocument(without_own_metadata(request.reference) if request.reference else "<domain/>")
         self._forget_identity()
         self._write_system(request.system)
         self._write_resources(request.resources)

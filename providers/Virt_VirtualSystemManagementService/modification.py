@@ -59,6 +59,8 @@ _DESCRIPTIVE = frozenset(
     }
 )
 """What only describes a resource, and so may be stale in what a client sends back."""
+_MOVES = frozenset({"target_bus", "bus", "target_type"})
+"""The fields with which a device goes to another bus, where its old address means nothing."""
 _UNITS = "AllocationUnits"
 _ADDRESS = ("AddressProperties", "AddressValues")
 
@@ -254,6 +256,8 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting, chan
     if setting.kind in _RESOURCE_TYPES:
         _write_domain(edit, document, draft)
         return document.config
+    if _MOVES & draft.fields.keys() and "address" not in draft.fields and setting.device.address:
+        draft.put("address", None)
     if document is not edit.change.live:
         return write_draft(document, draft, setting.device)
     place = document.devices.index(setting.device)

@@ -151,6 +151,10 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "CPUCores": ("cpu",),
     "CPUThreads": ("cpu",),
     "HugePages": ("memoryBacking",),
+    "BusType": ("devices/*/address",),
+    "TargetType": ("devices/*/address",),
+    "MaxMemory": ("maxMemory",),
+    "MemorySlots": ("maxMemory",),
 }
 
 FILES = sorted(DOMAINS.glob("*.xml"))
