@@ -48,6 +48,7 @@ _RUNTIME = frozenset(
         "console/@tty",
         "channel/target/@state",
         "hostdev/source/seclabel",
+        "memory/address/@base",
         "memory/target/current",
         "tpm/backend/active_pcr_banks",
     }

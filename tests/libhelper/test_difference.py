@@ -97,6 +97,11 @@ def test_what_was_changed_is_a_difference(now: str, then: str) -> None:
             domain("<disk device='cdrom'><target dev='hdc'/></disk>"),
             True,
         ),
+        (
+            domain("<memory model='dimm'><address type='dimm' slot='0' base='0x100000000'/></memory>"),
+            domain("<memory model='dimm'><address type='dimm' slot='0'/></memory>"),
+            True,
+        ),
         (domain(), "no XML", True),
         (domain("<!-- seen --><sound model='a'/>"), domain("<sound model='a'/>"), True),
     ],
