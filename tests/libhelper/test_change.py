@@ -1,0 +1,158 @@
+"""Changes of domains on libvirt's test driver: all or nothing, and nobody else's change lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from libhelper.change import (
+    DomainChange,
+    DomainWork,
+    LiveStep,
+    PartlyDoneError,
+    change_domains,
+    check_domain,
+    define_domain,
+    domain_xml,
+    host_capabilities,
+    remove_domain,
+)
+from libhelper.domainxml import DomainConfig
+from libhelper.errors import LibvirtError
+from libhelper.hypervisor import Hypervisor
+from libhelper.settings import HypervisorSettings
+
+ONE, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+
+
+def domain(name: str, uuid: str) -> str:
+    return (
+        f"<domain type='test'><name>{name}</name><uuid>{uuid}</uuid><memory>65536</memory><vcpu>2</vcpu>"
+        "<os><type>hvm</type></os></domain>"
+    )
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Hypervisor]:
+    file = tmp_path / "node.xml"
+    file.write_text(f"<node>{domain('one', ONE)}{domain('other', OTHER)}</node>")
+    made = Hypervisor(f"test://{file}", HypervisorSettings(interval=0.5))
+    made.start()
+    assert made.wait_ready(10)
+    yield made
+    made.stop()
+
+
+def title(node: Hypervisor, uuid: str) -> str | None:
+    return DomainConfig.parse(domain_xml(node, uuid)).title
+
+
+def name_it(change: DomainChange, text: str) -> None:
+    assert change.defined is not None
+    change.defined.set(change.defined.config, {"title": text})
+
+
+def refuse(_domain: libvirt.virDomain) -> None:
+    raise LibvirtError("no", libvirt.VIR_ERR_OPERATION_FAILED)
+
+
+def test_a_change_shows_in_the_inventory(node: Hypervisor) -> None:
+    change_domains([DomainWork(node, ONE, lambda change: name_it(change, "new"))])
+    record = node.inventory.domain_by_uuid(ONE)
+    assert record is not None
+    assert record.defined is not None
+    assert record.defined.title == "new"
+
+
+def test_a_step_that_fails_undoes_the_others(node: Hypervisor) -> None:
+    trail: list[str] = []
+
+    def edit(change: DomainChange) -> None:
+        name_it(change, "new")
+        change.steps.append(LiveStep("one", lambda _: trail.append("do"), lambda _: trail.append("undo")))
+        change.steps.append(LiveStep("two", refuse, None))
+
+    before = domain_xml(node, ONE)
+    with pytest.raises(LibvirtError, match="no") as caught:
+        change_domains([DomainWork(node, ONE, edit)])
+    assert not isinstance(caught.value, PartlyDoneError)
+    assert trail == ["do", "undo"]
+    assert domain_xml(node, ONE) == before
+
+
+def test_what_cannot_be_undone_is_named(node: Hypervisor) -> None:
+    def edit(change: DomainChange) -> None:
+        change.steps.append(LiveStep("the first", lambda _: None, None))
+        change.steps.append(LiveStep("the second", lambda _: None, refuse))
+        change.steps.append(LiveStep("the third", refuse, None))
+
+    with pytest.raises(PartlyDoneError, match="no; what stands: the second, the first"):
+        change_domains([DomainWork(node, ONE, edit)])
+
+
+def test_all_domains_or_none(node: Hypervisor) -> None:
+    def broken(change: DomainChange) -> None:
+        name_it(change, "b")
+        change.steps.append(LiveStep("nothing", refuse, None))
+
+    works = [DomainWork(node, ONE, lambda change: name_it(change, "a")), DomainWork(node, OTHER, broken)]
+    with pytest.raises(LibvirtError, match="no"):
+        change_domains(works)
+    assert (title(node, ONE), title(node, OTHER)) == (None, None)
+    works[1] = DomainWork(node, OTHER, lambda change: name_it(change, "b"))
+    change_domains(works)
+    assert (title(node, ONE), title(node, OTHER)) == ("a", "b")
+
+
+def test_a_change_from_outside_is_not_lost(node: Hypervisor) -> None:
+    """Somebody redefines the domain between our reading and our writing."""
+    seen: list[str | None] = []
+
+    def edit(change: DomainChange) -> None:
+        assert change.defined is not None
+        seen.append(change.defined.config.description)
+        name_it(change, "ours")
+        if len(seen) == 1:
+            theirs = domain("one", ONE).replace("<memory>", "<description>theirs</description><memory>")
+            change.domain.connect().defineXML(theirs)
+
+    change_domains([DomainWork(node, ONE, edit)])
+    config = DomainConfig.parse(domain_xml(node, ONE))
+    assert (config.title, config.description) == ("ours", "theirs")
+    assert seen == [None, "theirs"]
+
+
+def test_who_is_always_overtaken_gives_up(node: Hypervisor) -> None:
+    counter = iter(range(100))
+
+    def edit(change: DomainChange) -> None:
+        name_it(change, "ours")
+        text = f"<description>{next(counter)}</description><memory>"
+        change.domain.connect().defineXML(domain("one", ONE).replace("<memory>", text))
+
+    with pytest.raises(LibvirtError) as caught:
+        change_domains([DomainWork(node, ONE, edit)])
+    assert caught.value.is_timeout
+    assert title(node, ONE) is None
+
+
+def test_domains_come_and_go(node: Hypervisor) -> None:
+    uuid = "00000000-0000-4000-8000-000000000003"
+    assert define_domain(node, domain("third", uuid)) == uuid
+    assert node.inventory.domain("third") is not None
+    with pytest.raises(LibvirtError):
+        define_domain(node, "<domain/>")
+    remove_domain(node, uuid)
+    assert node.inventory.domain("third") is None
+    with pytest.raises(LibvirtError) as caught:
+        remove_domain(node, uuid)
+    assert caught.value.is_no_domain
+
+
+def test_questions_without_answer(node: Hypervisor) -> None:
+    """The test driver cannot check a domain without defining it."""
+    assert check_domain(node, "<domain/>") is None
+    assert "<capabilities>" in host_capabilities(node)
