@@ -24,7 +24,8 @@ def sample(walker: Walker) -> int:
     credentials = (wire.user, wire.password) if wire.user is not None else None
     first: dict[tuple[str, str], Path] = {}
     for path in walker.found:
-        first.setdefault((path.namespace, path.class_name), path)
+        if path not in walker.unlisted:
+            first.setdefault((path.namespace, path.class_name), path)
     with pywbem.WBEMConnection(wire.address, credentials, timeout=60, no_verification=True) as connection:
         for path in first.values():
             _sample_class(walker, connection, path)

@@ -53,6 +53,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     classes: int = 0
     instances: Counter[str] = field(default_factory=Counter)
+    unlisted: Counter[str] = field(default_factory=Counter)
     links: Counter[str] = field(default_factory=Counter)
     references: int = 0
     filtered: int = 0
@@ -72,6 +73,7 @@ class Report:
         shares = ", ".join(f"{prefix} {count}" for prefix, count in prefixes.most_common())
         return (
             f"{self.classes} classes, {sum(self.instances.values())} instances of {len(self.instances)} of them, "
+            f"{sum(self.unlisted.values())} more found by association only, "
             f"{sum(self.links.values())} links of {len(self.links)} associations ({shares}); "
             f"{self.references} references resolved, {self.filtered} filtered traversals, {self.requests} requests"
         )
@@ -104,21 +106,29 @@ class Walker:
         wire: the connection to it.
         namespaces: the namespaces to walk; the classes are those of the first one.
         thorough: of how many instances with links of the same kinds each filter is tried.
+        classes: the classes, where they are known from an earlier walk.
     """
 
-    def __init__(self, wire: Wire, namespaces: Collection[str] = NAMESPACES, thorough: int = 1) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        namespaces: Collection[str] = NAMESPACES,
+        thorough: int = 1,
+        classes: Mapping[str, ClassDeclaration] | None = None,
+    ) -> None:
         self.wire = wire
         self.namespaces = tuple(namespaces)
         self.thorough = thorough
         self.report = Report()
-        self.classes: Mapping[str, ClassDeclaration] = {}
+        self.classes: Mapping[str, ClassDeclaration] = classes or {}
         self.found: dict[Path, Instance] = {}
         self.links: dict[tuple[str, Path], list[_Link]] = defaultdict(list)
+        self.unlisted: set[Path] = set()
         self._resolved: dict[Path, bool] = {}
 
     def walk(self) -> Report:
         """All of it."""
-        self.classes = self.wire.classes(self.namespaces[0])
+        self.classes = self.classes or self.wire.classes(self.namespaces[0])
         self.report.classes = len(self.classes)
         for namespace in self.namespaces:
             self._enumerate(namespace)
@@ -127,6 +137,7 @@ class Walker:
         for namespace in self.namespaces:
             self._check_unions(namespace)
         self._collect_links()
+        self._add_unlisted()
         self._check_traversals()
         self.report.references = len(self._resolved)
         self.report.requests = self.wire.requests
@@ -221,7 +232,7 @@ class Walker:
                 alone, instance = self._asked_again(path, instance)
         except WireError as error:
             self.report.add("GetInstance of an enumerated name fails", path, error)
-            return
+            alone = instance
         if alone.sent != instance.sent:
             names = [name for name, value in instance.properties.items() if alone.properties.get(name) != value]
             self.report.add("GetInstance and EnumerateInstances differ", path, names)
@@ -338,6 +349,15 @@ class Walker:
                     if role != own:
                         group = (path.class_name, own, role, other.class_name)
                         self.links[path.namespace, end].append(_Link(path, group, other))
+
+    def _add_unlisted(self) -> None:
+        """The ends of associations that no enumeration lists, as a pool's templates are; they are instances, too."""
+        for _, path in list(self.links):
+            if path not in self.found and self._resolved.get(path):
+                self.found[path] = self.wire.get(path)
+                self.unlisted.add(path)
+                self.report.unlisted[path.class_name] += 1
+                self._check_instance(path, self.found[path])
 
     def _check_traversals(self) -> None:
         """The four operations from each instance in its own namespace, and their filters from some."""

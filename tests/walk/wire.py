@@ -228,6 +228,8 @@ class Wire:
         return [_path(element[0], source.namespace) for element in elements]
 
 
+_RESERVED = frozenset({"dmtf reserved", "reserved"})
+
 _CLASS_PARAMETERS = frozenset({"ClassName", "AssocClass", "ResultClass"})
 
 
@@ -334,14 +336,13 @@ def _class(element: Any) -> ClassDeclaration:
 def _declaration(element: Any) -> PropertyDeclaration:
     qualifiers = _qualifiers(element)
     is_reference = element.tag == "PROPERTY.REFERENCE"
-    value_map = qualifiers.get("valuemap")
     return PropertyDeclaration(
         element.get("NAME"),
         "reference" if is_reference else element.get("TYPE"),
         element.tag == "PROPERTY.ARRAY",
         _is_set(qualifiers, "key"),
         element.get("REFERENCECLASS"),
-        tuple(value_map) if isinstance(value_map, list) else None,
+        _value_map(qualifiers),
         _number(qualifiers, "maxlen"),
         _number(qualifiers, "maxvalue"),
         _number(qualifiers, "minvalue"),
@@ -358,6 +359,16 @@ def _qualifiers(element: Any) -> dict[str, str | list[str] | None]:
             else:
                 found[child.get("NAME").lower()] = None if value is None else value.text or ""
     return found
+
+
+def _value_map(qualifiers: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The values that a property can have: those of its value map but the ones that the DMTF keeps for later."""
+    codes, words = qualifiers.get("valuemap"), qualifiers.get("values")
+    if not isinstance(codes, list):
+        return None
+    if not isinstance(words, list) or len(words) != len(codes):
+        return tuple(codes)
+    return tuple(code for code, word in zip(codes, words, strict=True) if word.lower() not in _RESERVED)
 
 
 def _is_set(qualifiers: Mapping[str, Any], name: str) -> bool:
