@@ -23,7 +23,7 @@ include cmpi/build.mk
 # A test that hangs shows after five minutes where it does.
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300
 
-.PHONY: help setup run test test-all lint format bench clean
+.PHONY: help setup run test test-all lint format docs bench clean
 
 help:
 	@echo 'make run       serve the guests of this host (options of virtcim serve: ARGS="--listen 127.0.0.1:0")'
@@ -31,6 +31,7 @@ help:
 	@echo 'make test-all  lint, and every test'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make format    let ruff lay out the source'
+	@echo 'make docs      write docs/classes.md, the page of all classes, from the tables of the providers'
 	@echo 'make bench     measure, write table and plot into bench/results (sizes: N="1 100")'
 	@echo 'make cmpi      build the library for other CIM servers into build/cmpi (needs libcbor-dev)'
 	@echo 'make setup     only what the targets above need: packages and .venv'
@@ -77,6 +78,9 @@ test: lint
 
 test-all: lint
 	$(PYTEST) $(PYTEST_ARGS)
+
+docs: $(VENV)/.stamp-run
+	$(BIN)/python -m virtcim.documentation docs/classes.md
 
 bench: $(VENV)/.stamp-test
 	$(BIN)/python -m bench $(if $(N),--sizes $(N))

@@ -55,7 +55,7 @@ FORGIVEN_AFTER = 300.0
 LONGEST_DELAY = 4.0
 """Seconds that a refusal waits at most."""
 
-PENDING_OF_ORIGIN = 16
+PENDING_OF_ORIGIN = 8
 """Verifications and refusals of one address under way; beyond it this address is turned away, and no other."""
 
 

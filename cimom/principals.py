@@ -6,13 +6,9 @@ import enum
 import grp
 import os
 import pwd
-import time
 from dataclasses import dataclass
 
-__all__ = ["NOBODY", "GroupMemory", "Mechanism", "Principal", "system_groups", "system_principal"]
-
-MAX_USERS = 1024
-"""Users whose groups are remembered."""
+__all__ = ["NOBODY", "Mechanism", "Principal", "system_groups", "system_principal"]
 
 
 class Mechanism(enum.StrEnum):
@@ -60,28 +56,6 @@ def system_groups(user: str) -> frozenset[str]:
         except KeyError:
             continue
     return frozenset(names)
-
-
-class GroupMemory:
-    """Remembers the groups of system users, for those who ask with every request.  Safe to use from several threads.
-
-    Parameters:
-        lifetime: seconds for which groups are remembered.
-    """
-
-    def __init__(self, lifetime: float = 60.0) -> None:
-        self._lifetime = lifetime
-        self._known: dict[str, tuple[frozenset[str], float]] = {}
-
-    def groups(self, user: str) -> frozenset[str]:
-        """The names of a system user's groups, at most `lifetime` seconds old."""
-        now = time.monotonic()
-        known = self._known.get(user)
-        if known is None or known[1] < now:
-            if len(self._known) >= MAX_USERS:
-                self._known.clear()
-            known = self._known[user] = system_groups(user), now + self._lifetime
-        return known[0]
 
 
 def system_principal(uid: int, mechanism: Mechanism = Mechanism.LOCAL) -> Principal:

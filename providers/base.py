@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -119,6 +119,10 @@ class ElementProvider(InstanceProvider):
     def tables(self) -> Mapping[str, PropertyTable]:
         """The properties of each kind of class, by its name without the prefix: what documentation is made from."""
         return {element.base: element.table for element in self.types}
+
+    def methods(self) -> Collection[str]:
+        """The methods that it carries out on its classes, as the classes spell them; none unless overridden."""
+        return ()
 
     @abstractmethod
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from platforms.base import Platform
@@ -100,6 +100,10 @@ SERVICE = PropertyTable(
 """The properties that all services have."""
 
 
+_REFUSED = ("RequestStateChange", "StartService", "StopService")
+"""The methods that are answered with Not Supported."""
+
+
 class HostServiceProvider(ElementProvider):
     """Serves the classes of services.
 
@@ -116,6 +120,9 @@ class HostServiceProvider(ElementProvider):
         host = main_key(keys, "SystemName", "No SystemName specified").casefold()
         return next((service for service in services if service.host.name.casefold() == host), services[0])
 
+    def methods(self) -> Collection[str]:
+        return _REFUSED
+
     def invoke_method(
         self,
         class_name: str,
@@ -124,7 +131,7 @@ class HostServiceProvider(ElementProvider):
         parameters: Mapping[str, Any],
         context: RequestContext,
     ) -> MethodResult:
-        if method not in {"RequestStateChange", "StartService", "StopService"}:
+        if method not in _REFUSED:
             return super().invoke_method(class_name, keys, method, parameters, context)
         if keys is not None:
             self.element(class_name, keys)

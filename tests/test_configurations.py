@@ -6,11 +6,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import libvirt
 import pytest
 
-from libhelper.domainxml.difference import is_as_defined
-from tests.bed import Libvirtd, Server, boot_sector_xml, wait_until
+from tests.bed import Libvirtd, Server, wait_until
 from tests.conftest import Guests
 
 DEVICES = """
@@ -102,37 +100,3 @@ def test_a_client_at_a_console(server: Server, libvirtd: Libvirtd) -> None:
     wait_until(lambda: points()[0]["EnabledState"] == 6)
     libvirtd.virsh("destroy", "busy")
     wait_until(lambda: [(each["Name"], each["EnabledState"]) for each in points()] == [("-1:-1", 3)])
-
-
-def test_what_happens_to_a_running_guest_is_no_difference(libvirtd: Libvirtd, guests: Guests) -> None:
-    libvirtd.define(boot_sector_xml("plug", libvirtd.new_image(), machine="q35"))
-    guests.container("box")
-    connection, containers = libvirtd.connect(), libvirtd.connect("lxc")
-    plug, box = connection.lookupByName("plug"), containers.lookupByName("box")
-
-    def differs(domain: Any = plug) -> bool:
-        return not is_as_defined(domain.XMLDesc(0), domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-
-    both = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
-    plug.create()
-    assert not differs()
-    for device in (
-        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{libvirtd.new_image()}'/>"
-        "<target dev='vdb' bus='virtio'/></disk>",
-        "<interface type='user'><mac address='52:54:00:00:00:77'/><model type='virtio'/></interface>",
-        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>",
-    ):
-        plug.attachDeviceFlags(device, both)
-        assert not differs()
-    plug.setVcpusFlags(2, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    assert differs()
-    plug.setVcpusFlags(2, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-    assert not differs()
-    plug.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<a/>", "k", "urn:k", libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    plug.managedSave(0)
-    plug.create()
-    assert not differs()
-    box.create()
-    assert not differs(box)
-    containers.close()
-    connection.close()

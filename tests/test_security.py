@@ -397,14 +397,14 @@ def test_check_names_what_is_wrong(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         config.write_text(
             f'uris = ["test:///nonexistent.xml"]\nlisten = "127.0.0.1:{port}"\nlisten_https = "127.0.0.1:0"\n'
-            f'auth = "htpasswd:{tmp_path}/absent,pam:no-such-service"\naudit_file = "/nonexistent/audit"\n'
+            f'auth = "htpasswd:{tmp_path}/absent,pam:no-such-service"\n'
             f'[tls]\ncertificate = "{pair}"\nkey = "{pair}"\n'
         )
         status, lines = report("--config", config, "--state-dir", state)
     assert status == 1
     errors, warnings = "\n".join(lines["error"]), "\n".join(lines["warning"])
     for text in ("test:///nonexistent.xml does not answer", f"127.0.0.1:{port}", "expired on", "password has mode 0644",
-                 "expired.pem has mode 0644", "no password file", "no PAM service", "audit_file"):  # fmt: skip
+                 "expired.pem has mode 0644", "no password file", "no PAM service"):  # fmt: skip
         assert text in errors, text
     assert "state directory" in warnings
 

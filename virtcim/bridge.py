@@ -15,7 +15,7 @@ from cimom.cimxml.decode import Request as CIMRequest
 from cimom.cimxml.typed import TypedReader
 from cimom.classes import ClassDeclaration, ClassStore
 from cimom.namespaces import Namespace, Namespaces
-from cimom.principals import GroupMemory, Mechanism, Principal
+from cimom.principals import Mechanism, Principal, system_groups
 from cimom.query import parse_select
 from cmpi.codec import Operation, Request, Value, WireInstance, WirePath
 from cmpi.daemon import CmpiDaemon
@@ -132,15 +132,12 @@ _INTRINSIC = {
 }
 
 
-_GROUPS = GroupMemory()
-
-
 class _Admission:
     """Stands around the work for a request: roles before it, and for a change the audit line after it."""
 
     def __init__(self, access: Access, raw: _RawForm, request: Request) -> None:
         self._access = access
-        self._principal = Principal(request.principal, Mechanism.CMPI, _GROUPS.groups(request.principal))
+        self._principal = Principal(request.principal, Mechanism.CMPI, system_groups(request.principal))
         self._extrinsic = request.operation is Operation.INVOKE
         self._name = request.arguments[0] if self._extrinsic else _INTRINSIC[request.operation]
         self._namespace = request.arguments[0] if request.path is None else request.path.namespace or ""

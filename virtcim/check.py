@@ -125,16 +125,6 @@ def _state_directory(settings: Settings) -> Iterator[Finding]:
             yield from _private(file)
 
 
-def _audit_file(settings: Settings) -> Iterator[Finding]:
-    if not settings.audit_file:
-        return
-    file = Path(settings.audit_file).absolute()
-    if os.access(file if file.exists() else file.parent, os.W_OK):
-        yield ok(f"audit_file: {file}")
-    else:
-        yield error(f"audit_file: {file} cannot be written by this user")
-
-
 def _private(file: Path) -> Iterator[Finding]:
     if not os.access(file, os.R_OK):
         yield error(f"{file} cannot be read by this user")
@@ -363,7 +353,6 @@ def _pam(service: str) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _user,
     _state_directory,
-    _audit_file,
     _hypervisors,
     _addresses,
     _certificates,

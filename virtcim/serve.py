@@ -71,12 +71,6 @@ JOB_STOP = 1.0
 HYPERVISOR_STOP = 0.5
 """Seconds that the hypervisors get to close; with `ServerSettings.stop_timeout` it makes the 2 s of a stop."""
 
-PASSWORD_THREADS = 2
-"""Threads that compute hashes: more would take the processors from those who are logged in."""
-
-PAM_THREADS = 8
-"""Threads that wait for PAM."""
-
 log = logging.getLogger("virtcim")
 
 Result = TypeVar("Result")
@@ -173,9 +167,6 @@ async def _run(settings: Settings, example: bool) -> int:
             reachable = [each for each in endpoints if each.scheme != "unix"]
             if example and reachable:
                 print(_example(reachable[0], login, settings.providers.namespace), file=sys.stderr, flush=True)
-            for each in endpoints:
-                if each.scheme == "http" and not is_loopback(each.bound_host):
-                    log.warning("%s can be reached from elsewhere, and passwords go over it in the clear", each.url)
             for url in dict.fromkeys(each.url for each in endpoints):
                 print(f"virtcim: listening on {url}", flush=True)
             systemd.notify("READY=1")
@@ -210,9 +201,7 @@ def _authentication(settings: Settings) -> tuple[Authenticator, str]:
             case "pam":
                 verifiers.append(Pam(argument or "virtcim"))
     limits = settings.server
-    # PAM sleeps for two seconds over each wrong password, in our thread.
-    threads = PAM_THREADS if any(isinstance(each, Pam) for each in verifiers) else PASSWORD_THREADS
-    return BasicAuthenticator(verifiers, limits.login_lifetime, limits.login_delay, threads=threads), login
+    return BasicAuthenticator(verifiers, limits.login_lifetime, limits.login_delay), login
 
 
 def _certificates(settings: Settings, endpoints: Sequence[Endpoint]) -> TLSState | None:

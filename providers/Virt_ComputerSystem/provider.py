@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any, ClassVar, cast
@@ -49,6 +49,9 @@ class ComputerSystemProvider(ElementProvider):
                 raise CIMError(Status.NOT_FOUND, "No such instance.")
             raise CIMError(Status.NOT_FOUND, f"Referenced domain `{name}' does not exist: {no_such_domain(name)}")
         return system_of(guest)
+
+    def methods(self) -> Collection[str]:
+        return ("RequestStateChange",)
 
     def invoke_method(
         self,

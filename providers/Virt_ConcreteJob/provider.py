@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
@@ -41,6 +41,9 @@ class ConcreteJobProvider(ElementProvider):
         if job is None or (job.record.prefix, job.record.base) != (platform.prefix, element.base):
             raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id})")
         return cast(type[ConcreteJob], element)(self.site, platform, job)
+
+    def methods(self) -> Collection[str]:
+        return ("RequestStateChange", "KillJob", "GetError", "GetErrors")
 
     def invoke_method(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, cast
 
 from platforms.base import Platform
@@ -25,6 +25,9 @@ class RegisteredProfileProvider(ElementProvider):
             if profile.instance_id == instance_id:
                 return profile
         raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id})")
+
+    def methods(self) -> Collection[str]:
+        return ("GetCentralInstances",)
 
     def invoke_method(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, cast
 
 from providers.interface import CIMError, MethodResult, RequestContext, Status
@@ -51,6 +51,9 @@ class ResourcePoolConfigurationProvider(HostServiceProvider):
     """Serves <prefix>_ResourcePoolConfigurationService."""
 
     types: ClassVar = (ResourcePoolConfigurationService,)
+
+    def methods(self) -> Collection[str]:
+        return (*_METHODS, *super().methods())
 
     def invoke_method(
         self,

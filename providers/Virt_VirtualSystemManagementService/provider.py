@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -75,6 +75,9 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
             raise CIMError(Status.NOT_FOUND, "No such instance")
         system = next((value for name, value in keys.items() if name.lower() == "systemname"), None)
         return next((found for found in services if found.keys()["SystemName"] == system), services[0])
+
+    def methods(self) -> Collection[str]:
+        return tuple(_METHODS)
 
     def invoke_method(
         self,

@@ -23,7 +23,7 @@ from cimom.cimxml.decode import RawInstance, RawProperty
 from cimom.classes import ClassStore
 from cimom.listener import open_tcp, open_unix
 from cimom.operations import INTRINSIC_OPERATIONS
-from cimom.principals import NOBODY, GroupMemory, Mechanism, Principal, system_groups
+from cimom.principals import NOBODY, Mechanism, Principal, system_groups
 from cimom.settings import ServerSettings
 from providers.interface import CIMError, EmbeddedInstance, Status
 from tests.cimom.harness import (
@@ -341,19 +341,3 @@ def test_addresses_share_a_port() -> None:
         each.socket.close()
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
         open_tcp("127.0.0.1", taken.getsockname()[1])
-
-
-def test_groups_are_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, asked = [100.0], []
-    monkeypatch.setattr("cimom.principals.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("cimom.principals.system_groups", lambda name: asked.append(name) or frozenset({name}))
-    memory = GroupMemory(lifetime=60)
-    for _ in range(5):
-        assert memory.groups("anna") == {"anna"}
-    assert asked == ["anna"]
-    now[0] += 61
-    assert memory.groups("anna") == {"anna"}
-    assert asked == ["anna", "anna"]
-    for number in range(3000):
-        memory.groups(f"user{number}")
-    assert len(memory._known) <= 1024

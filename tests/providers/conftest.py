@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 import mof
@@ -10,7 +12,11 @@ from cimom.classes import ClassStore
 from cimom.mof import load_class_store
 from libhelper.domainxml import DomainConfig
 from libhelper.records import Document
+from providers.interface import Instance
+from providers.Virt_AllocationCapabilities import templates_of
+from providers.Virt_DevicePool import pools_of
 from tests.providers.furnished import furnish
+from tests.providers.rarities import serve_rarities
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
 
 DEFINITIONS = DOMAINS.parent / "definitions"
@@ -37,3 +43,20 @@ def corpus() -> Served:
     furnish(hosts["KVM"])
     hosts["KVM"].put_pool("guests", "/srv/guests", [("top.qcow2", 1 << 30)])
     return Served([(platform(prefix), host) for prefix, host in hosts.items()])
+
+
+@pytest.fixture(scope="session")
+def rarities() -> Iterator[Served]:
+    """What the recorded domains do not have."""
+    served = serve_rarities()
+    yield served
+    served.site.jobs.stop(5)
+
+
+@pytest.fixture(scope="session")
+def everything(corpus: Served, rarities: Served) -> list[Instance]:
+    """All instances that recorded hosts show, and those that are reached by association only."""
+    templates = [
+        template for each in PLATFORMS for pool in pools_of(corpus.site, each) for template in templates_of(pool)
+    ]
+    return [*corpus.everything(), *rarities.everything(), *templates]

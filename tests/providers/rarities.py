@@ -1,0 +1,66 @@
+"""A host with what the recorded domains do not have: consoles on the network, a layered volume, filters with comments, jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from libhelper.host import HostFacts
+from providers.interface import InstancePath, MethodResult
+from providers.jobs import Affected, JobOrder, JobSettings
+from providers.site import ProviderSettings
+from tests.providers.furnished import put_filter, put_pool
+from tests.providers.recorded import Served, domain_xml, hypervisor, platform
+
+SYSINFO = """<sysinfo type='smbios'><system><entry name='manufacturer'>Maker</entry>
+<entry name='product'>Box</entry><entry name='serial'>0001</entry></system></sysinfo>"""
+
+CONSOLES = """
+<console type='tcp'><source mode='bind' host='::1' service='4555'/><protocol type='telnet'/>
+  <target type='virtio' port='0'/><address type='virtio-serial' controller='0' bus='0' port='3'/></console>
+<console type='tcp'><source mode='connect' host='127.0.0.1' service='4556'/><protocol type='raw'/>
+  <target type='virtio' port='1'/></console>
+<controller type='virtio-serial' index='0'/>"""
+
+SHARES = "<cputune><quota>50000</quota><period>100000</period></cputune>"
+
+LAYERS = "<pool type='dir'><name>layers</name><uuid>p9</uuid><target><path>/srv/layers</path></target></pool>"
+LAYERED = """<volume type='file'><name>layer</name><key>/srv/layers/layer</key><capacity unit='bytes'>1048576</capacity>
+<target><path>/srv/layers/layer</path><format type='qcow2'/></target>
+<backingStore><path>/srv/layers/base</path><format type='raw'/></backingStore></volume>"""
+
+FILTER = """<filter name='explained' chain='root'><uuid>f9</uuid>
+<rule action='accept' direction='in'><all comment='what is known'/></rule>
+<rule action='drop' direction='in'><tcp dstportstart='22' comment='no logins'/></rule></filter>"""
+
+GUEST = InstancePath("KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": "rare"})
+
+
+def serve_rarities() -> Served:
+    """The host, with a job of each class that is done and one that has failed; the caller ends the jobs."""
+    host = hypervisor("KVM", "other")
+    host.facts = HostFacts(driver="QEMU", host_uuid="0000", libvirt_version=(9, 0, 0), sysinfo_xml=SYSINFO)
+    changed = datetime(2026, 1, 1, tzinfo=UTC)
+    host.put(domain_xml("rare", CONSOLES, rest=SHARES), active=True, state_changed=changed)
+    put_pool(host, LAYERS, (LAYERED,))
+    put_filter(host, FILTER)
+    served = Served([(platform("KVM"), host)], ProviderSettings(jobs=JobSettings(grace=0.0)))
+    (service,) = served.instances("KVM_VirtualSystemMigrationService")
+    for base in ("ConcreteJob", "MigrationJob"):
+        for work in (_work, _work_that_fails):
+            started = served.site.jobs.run(
+                JobOrder(
+                    "KVM", "DoSomething", work, "", service.path(), [Affected(GUEST, (2,))], principal="ann", base=base
+                )
+            )
+            job = served.site.jobs.find(started.out["Job"].keys["InstanceID"])
+            assert job is not None
+            assert job.over.wait(10)
+    return served
+
+
+def _work(_: object) -> MethodResult:
+    return MethodResult(0)
+
+
+def _work_that_fails(_: object) -> MethodResult:
+    raise RuntimeError("no such luck")
