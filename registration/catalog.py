@@ -41,14 +41,14 @@ from providers.Virt_OwningJobElement import owning_job_element
 from providers.Virt_RASD import ResourceSettingProvider
 from providers.Virt_ReferencedProfile import referenced_profile
 from providers.Virt_RegisteredProfile import RegisteredProfileProvider, profiles_of
-from providers.Virt_ResourceAllocationFromPool import resource_allocation_from_pool
+from providers.Virt_ResourceAllocationFromPool import resource_allocation_from_pool, volume_allocation_from_pool
 from providers.Virt_ResourcePoolConfigurationCapabilities import ResourcePoolConfigurationCapabilitiesProvider
 from providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationProvider
 from providers.Virt_SAPAvailableForElement import sap_available_for_element
 from providers.Virt_ServiceAccessBySAP import service_access_by_sap
 from providers.Virt_ServiceAffectsElement import console_redirection, system_management
 from providers.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
-from providers.Virt_SettingsDefineState import settings_define_state
+from providers.Virt_SettingsDefineState import settings_define_state, volume_settings
 from providers.Virt_StorageVolume import StorageVolumeProvider
 from providers.Virt_StorageVolumeRASD import VolumeSettingProvider
 from providers.Virt_SwitchService import SwitchServiceProvider
@@ -103,6 +103,7 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     hosted_dependency,
     system_device,
     settings_define_state,
+    volume_settings,
     virtual_system_setting_data_component,
     element_setting_data,
     host_system_device,
@@ -110,6 +111,7 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     concrete_component,
     element_allocated_from_pool,
     resource_allocation_from_pool,
+    volume_allocation_from_pool,
     allocation_capabilities,
     allocation_settings,
     migration_settings,

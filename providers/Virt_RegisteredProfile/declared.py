@@ -103,6 +103,7 @@ _CURRENT = (
     _current(1059, "Generic Device Resource Virtualization", "1.0.0", *_GENERIC_POOLS),
     _current(1076, "KVM Redirection", "1.0.0", "ConsoleRedirectionService"),
     _current(1081, "Virtual System Migration", "1.0.0", "VirtualSystemMigrationService"),
+    _current(1103, "Job Control", "1.0.0", "ConcreteJob"),
 )
 
 PROFILES: tuple[DeclaredProfile, ...] = (*_OLD, *_CURRENT)

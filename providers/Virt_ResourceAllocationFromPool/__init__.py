@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from providers.associations import Relation, Role
 from providers.site import Site
-from providers.Virt_DevicePool import POOL_TYPES, DevicePool, pool_for
+from providers.Virt_DevicePool import POOL_TYPES, DevicePool, DiskPool, pool_for
 from providers.Virt_RASD import ResourceSetting, settings_of
+from providers.Virt_StorageVolumeRASD import VolumeSetting, volume_settings_of
 
-__all__ = ["resource_allocation_from_pool"]
+__all__ = ["resource_allocation_from_pool", "volume_allocation_from_pool"]
 
 _SETTING_TYPES = tuple(ResourceSetting.types[pool_type.kind] for pool_type in POOL_TYPES)
 """The settings of what is taken from pools: text consoles and devices without a class of their own are not."""
@@ -38,4 +39,21 @@ def resource_allocation_from_pool(site: Site) -> Relation:
         Role("Dependent", _SETTING_TYPES),
         to_right=settings,
         to_left=pools,
+    )
+
+
+def volume_allocation_from_pool(site: Site) -> Relation:
+    """The association of storage pools with the settings of their volumes."""
+
+    def settings(pool: DiskPool) -> Iterable[VolumeSetting]:
+        found = volume_settings_of(site, pool.platform).values()
+        return (setting for setting in found if setting.volume.pool.instance_id == pool.instance_id)
+
+    return Relation(
+        site,
+        "ResourceAllocationFromPool",
+        Role("Antecedent", (DiskPool,)),
+        Role("Dependent", (VolumeSetting,)),
+        to_right=settings,
+        to_left=lambda setting: (setting.volume.pool,),
     )

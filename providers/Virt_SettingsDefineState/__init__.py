@@ -10,9 +10,11 @@ from providers.site import Site
 from providers.Virt_ComputerSystem import ComputerSystem, system_of
 from providers.Virt_Device import DEVICE_TYPES, GuestDevice, devices_for
 from providers.Virt_RASD import SETTING_TYPES, ResourceSetting, setting_for
+from providers.Virt_StorageVolume import StorageVolume
+from providers.Virt_StorageVolumeRASD import VolumeSetting, volume_setting
 from providers.Virt_VSSD import VirtualSystemSettingData, setting_of
 
-__all__ = ["settings_define_state"]
+__all__ = ["settings_define_state", "volume_settings"]
 
 
 def _settings(element: ComputerSystem | GuestDevice) -> Iterable[Element]:
@@ -41,4 +43,21 @@ def settings_define_state(site: Site) -> Relation:
         Role("SettingData", (VirtualSystemSettingData, *SETTING_TYPES)),
         to_right=_settings,
         to_left=_elements,
+    )
+
+
+def volume_settings(site: Site) -> Relation:
+    """The association of storage volumes with their settings."""
+
+    def settings(volume: StorageVolume) -> Iterable[VolumeSetting]:
+        setting = volume_setting(site, volume.platform, volume.pool, volume.volume.name)
+        return () if setting is None else (setting,)
+
+    return Relation(
+        site,
+        "SettingsDefineState",
+        Role("ManagedElement", (StorageVolume,)),
+        Role("SettingData", (VolumeSetting,)),
+        to_right=settings,
+        to_left=lambda setting: (setting.volume,),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from libhelper.storagexml import VolumeConfig
@@ -54,46 +53,52 @@ class VolumeSetting(Element):
         return self.volume.revision
 
 
-def volume_settings_of(site: Site, platform: Platform) -> Mapping[str, VolumeSetting]:
-    """The settings of all volumes of a platform, by InstanceID; `#2` and so on tell apart what has one key."""
-    pools = pools_of(site, platform, DiskPool)
-    kept = site.memo(("volume settings", platform.prefix), lambda _: _Kept())
-    known, settings = kept.made
-    if known != pools:
-        settings = _settings(pools)
-        kept.made = pools, settings
-    return settings
-
-
-@dataclass(slots=True)
-class _Kept:
-    """The settings of all volumes of a platform.
+class _Settings:
+    """The settings of all volumes of some pools.
 
     Attributes:
-        made: the pools that the settings were made from, and the settings; of a pool that changes there is another
-            element.
+        pools: the pools; of one that changes there is another element.
+        by_id: by InstanceID; `#2` and so on tell apart volumes that have one key.
+        by_place: by InstanceID of the pool and name of the volume.
     """
 
-    made: tuple[Sequence[DevicePool], Mapping[str, VolumeSetting]] = ((), {})
+    __slots__ = ("by_id", "by_place", "pools")
+
+    def __init__(self, pools: Sequence[DevicePool]) -> None:
+        self.pools = pools
+        self.by_id: dict[str, VolumeSetting] = {}
+        self.by_place: dict[tuple[str, str], VolumeSetting] = {}
+        for pool in pools:
+            for volume in volumes_of(pool):
+                self._add(pool, volume)
+
+    def _add(self, pool: DevicePool, volume: StorageVolume) -> None:
+        instance_id, number = volume.volume.key, 1
+        while instance_id in self.by_id:
+            number += 1
+            instance_id = f"{volume.volume.key}#{number}"
+        setting = VolumeSetting(volume, instance_id)
+        self.by_id[instance_id] = self.by_place[pool.instance_id, volume.volume.name] = setting
 
 
-def _settings(pools: Iterable[DevicePool]) -> dict[str, VolumeSetting]:
-    settings: dict[str, VolumeSetting] = {}
-    for pool in pools:
-        for volume in volumes_of(pool):
-            instance_id, number = volume.volume.key, 1
-            while instance_id in settings:
-                number += 1
-                instance_id = f"{volume.volume.key}#{number}"
-            settings[instance_id] = VolumeSetting(volume, instance_id)
+def _settings_of(site: Site, platform: Platform) -> _Settings:
+    """The settings of all volumes of a platform, kept until a pool changes."""
+    pools = pools_of(site, platform, DiskPool)
+    kept: list[_Settings] = site.memo(("volume settings", platform.prefix), lambda _: [_Settings(())])
+    settings = kept[0]
+    if settings.pools != pools:
+        settings = kept[0] = _Settings(pools)
     return settings
 
 
-def volume_setting(site: Site, platform: Platform, pool: DiskPool, name: str) -> VolumeSetting | None:
+def volume_settings_of(site: Site, platform: Platform) -> Mapping[str, VolumeSetting]:
+    """The settings of all volumes of a platform, by InstanceID."""
+    return _settings_of(site, platform).by_id
+
+
+def volume_setting(site: Site, platform: Platform, pool: DevicePool, name: str) -> VolumeSetting | None:
     """The settings of one volume; None where there is none of that name in the pool."""
-    place = (pool.instance_id, name)
-    found = volume_settings_of(site, platform).values()
-    return next((each for each in found if (each.volume.pool.instance_id, each.volume.volume.name) == place), None)
+    return _settings_of(site, platform).by_place.get((pool.instance_id, name))
 
 
 def _field(name: str, field: str) -> Property:

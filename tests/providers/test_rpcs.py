@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from libhelper.newxml import NewPool
-from providers.interface import InstancePath
+from providers.associations import Relation
+from providers.interface import CIMError, InstancePath
 from providers.site import ProviderSettings
 from providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
 from providers.Virt_ResourcePoolConfigurationService.storagepools import pool_order
@@ -414,6 +417,66 @@ def test_what_the_driver_cannot_do_with_volumes(service: PoolService, pool: Inst
     assert service.call("WipeVolume", Volume=volume).return_value == 1
     assert service.call("UploadVolume", Volume=volume, Data="AAAA").return_value == 1
     assert service.call("DownloadVolume", Volume=volume, Length=4).return_value == 1
+
+
+def test_of_several_who_make_one_thing_one_does(service: PoolService, pool: InstancePath) -> None:
+    net = service.setting("NetPool", Address="10.7.7.1")
+    volume = service.setting("StorageVolume", VolumeName="v", Capacity=512)
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("CreateChildResourcePool", {"ElementName": "n", "Settings": [net]}),
+        ("CreateResourceInPool", {"Settings": volume, "Pool": pool}),
+    ] * 8
+
+    def attempt(call: tuple[str, dict[str, Any]]) -> str:
+        try:
+            return f"{call[0]} {service.call(call[0], **call[1]).return_value}"
+        except CIMError as error:
+            return f"{call[0]} {error.status.name}"
+
+    with ThreadPoolExecutor(8) as clients:
+        answers = Counter(clients.map(attempt, calls))
+    assert answers == {
+        "CreateChildResourcePool 0": 1, "CreateChildResourcePool FAILED": 7,
+        "CreateResourceInPool 0": 1, "CreateResourceInPool FAILED": 7,
+    }
+    assert [each.name for each in service.hypervisor.inventory.networks()] == ["n"]
+    assert service.shown(service.pool("NetworkPool", "n"))["OperationalStatus"] == [2]
+
+
+def test_many_clients_make_and_remove(service: PoolService, pool: InstancePath) -> None:
+    def client(number: int) -> None:
+        for turn in range(5):
+            name = f"v{number}-{turn}"
+            made = service.create_volume(pool, VolumeName=name, Capacity=1 << 20).out["Resource"]
+            assert service.shown(made)["VolumeName"] == name
+            net = service.create("NetPool", f"n{number}", Address=f"10.{number}.0.1")
+            assert service.call("DeleteResourcePool", Pool=net).return_value == 0
+            resource = service.setting("StorageVolume", Address=made.keys["InstanceID"])
+            assert service.call("DeleteResourceInPool", Resource=resource, Pool=pool).return_value == 0
+            with pytest.raises(CIMError):
+                service.shown(made)
+
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(client, range(8)))
+    assert not service.instances("Test_StorageVolume")
+    assert not service.hypervisor.inventory.networks()
+    assert not service.instances("Test_ConcreteJob")
+
+
+def test_associations_of_a_volume(service: PoolService, pool: InstancePath) -> None:
+    made = service.create_volume(pool, VolumeName="v", Capacity=512).out["Resource"]
+    setting, owner = service.get(made.class_name, **made.keys), service.get(pool.class_name, **pool.keys)
+    (volume,) = service.instances("Test_StorageVolume")
+    ends: dict[str, list[tuple[Any, Any]]] = {"SettingsDefineState": [], "ResourceAllocationFromPool": []}
+    for relation in service.catalog.associations["root/virt"]:
+        assert isinstance(relation, Relation)
+        for left in relation.to_left(setting, CONTEXT) if relation.base in ends else ():
+            assert [each.identity for each in relation.to_right(left, CONTEXT)] == [setting.identity]
+            ends[relation.base].append((left.class_name, left.identity))
+    assert ends == {
+        "SettingsDefineState": [(volume.class_name, volume.identity)],
+        "ResourceAllocationFromPool": [(owner.class_name, owner.identity)],
+    }
 
 
 def test_nothing_is_changed_over_a_read_only_connection(uri: str) -> None:
