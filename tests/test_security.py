@@ -19,7 +19,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from tests.bed import RawClient, Server, wait_until
+from tests.bed import Libvirtd, RawClient, Server, wait_until
 from tests.bed.server import COMMAND, LISTENING, ROOT, class_parameter, instance_name, parameter
 from tests.cimom.authority import Authority
 from tests.conftest import missing
@@ -417,7 +417,7 @@ def test_check_of_libvirt_without_permission(tmp_path: Path) -> None:
     assert any("state directory" in line and "will be made" in line for line in lines["ok"])
 
 
-@pytest.mark.parametrize(("mode", "severity"), [(0o600, "error"), (0o666, "ok"), (0o660, None)])
+@pytest.mark.parametrize(("mode", "severity"), [(0o600, "warning"), (0o666, "ok"), (0o660, None)])
 def test_the_trap_of_dev_kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, severity: str | None) -> None:
     from virtcim import check
 
@@ -430,6 +430,14 @@ def test_the_trap_of_dev_kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mo
     assert len(found) == 1
     if severity is not None:
         assert found[0].severity.name.lower() == severity
+
+
+def test_check_of_a_real_libvirtd(libvirtd: Libvirtd, tmp_path: Path) -> None:
+    status, lines = report("--uri", libvirtd.uri(), "--state-dir", tmp_path / "new", "--listen", "127.0.0.1:0")
+    assert (status, lines["error"]) == (0, [])
+    assert f"{libvirtd.uri()} answers" in lines["ok"]
+    assert any("/dev/kvm" in line for line in [*lines["ok"], *lines["warning"]])
+    assert not any("events" in line for line in lines["warning"])
 
 
 def test_reading_over_https_costs_little(serve: Callable[..., Server]) -> None:

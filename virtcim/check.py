@@ -154,7 +154,7 @@ def _hypervisors(settings: Settings) -> Iterator[Finding]:
         else:
             yield ok(f"{uri} answers{', read-only' if answer.read_only else ''}")
         yield from _events(uri, answer.read_only)
-        if scheme_driver(uri) == "QEMU" and is_local(uri):
+        if scheme_driver(uri) == "qemu" and is_local(uri):
             yield from _kvm()
     if not found and not settings.uris:
         yield error(
@@ -223,9 +223,10 @@ def _kvm() -> Iterator[Finding]:
         if _may_open(device, user):
             yield ok(f"/dev/kvm can be opened by {name}")
         else:
-            yield error(
-                f"/dev/kvm cannot be opened by {name}: libvirt then asks QEMU for its capabilities again with every "
-                f"call, and defining a guest takes half a minute; add {name} to the group of /dev/kvm, or chmod 666"
+            yield warning(
+                f"/dev/kvm cannot be opened by {name}: if QEMU runs as that user, libvirt asks it for its capabilities "
+                f"again with every call, and defining a guest takes half a minute; add {name} to the group of "
+                "/dev/kvm, or chmod 666 /dev/kvm"
             )
         return
 
