@@ -182,3 +182,17 @@ def test_answers_while_clients_come_and_go(default_server: Server) -> None:
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_bridge_for_other_servers(serve: Callable[..., Server], tmp_path: Path) -> None:
+    path = tmp_path / "cmpi.sock"
+    server = serve("test:///default", config=f'[cmpi]\nenabled = true\nsocket = "{path}"\n')
+    assert path.is_socket()
+    assert path.stat().st_mode & 0o777 == 0o600
+    server.stop()
+    assert not path.exists()
+
+
+def test_socket_of_the_bridge_that_cannot_be_had(serve: Callable[..., Server]) -> None:
+    with pytest.raises(AssertionError, match="exit status 1"):
+        serve("test:///default", config='[cmpi]\nenabled = true\nsocket = "/nowhere/cmpi.sock"\n')

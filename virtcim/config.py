@@ -3,7 +3,7 @@
 Each table of the file is a dataclass of the layer that it configures, so a setting is declared in one place, with its
 default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` is
 `cimom.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is `providers.site.ProviderSettings`,
-`[inventory]` is `libhelper.settings.HypervisorSettings`.
+`[inventory]` is `libhelper.settings.HypervisorSettings`, `[cmpi]` is `cmpi.settings.CmpiSettings`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from cimom.access import RoleSettings
 from cimom.settings import ServerSettings
 from cimom.tls import TLSSettings
+from cmpi.settings import CmpiSettings
 from libhelper.settings import HypervisorSettings
 from providers.site import ProviderSettings
 
@@ -70,6 +71,7 @@ class Settings:
     roles: RoleSettings = field(default_factory=RoleSettings)
     providers: ProviderSettings = field(default_factory=ProviderSettings)
     inventory: HypervisorSettings = field(default_factory=HypervisorSettings)
+    cmpi: CmpiSettings = field(default_factory=CmpiSettings)
 
 
 def default_state_dir() -> Path:

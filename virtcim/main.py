@@ -10,6 +10,7 @@ from pathlib import Path
 
 from virtcim import __version__
 from virtcim.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
+from virtcim.registering import add_commands
 
 __all__ = ["main"]
 
@@ -81,6 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     certificate.add_argument("--days", type=int, default=365, help="for how long it is valid; default 365")
     certificate.set_defaults(run=run_certificate)
+    add_commands(commands)
     return parser
 
 

@@ -41,6 +41,7 @@ from cimom.pull import pull_limits
 from cimom.server import Server
 from cimom.statistics import OperationStatistics
 from cimom.tls import TLSState
+from cmpi.daemon import CmpiDaemon
 from libhelper.connections import scheme_driver
 from libhelper.detect import detect
 from libhelper.host import qualified_name
@@ -50,8 +51,10 @@ from platforms.registry import Registry, load_platforms
 from providers.jobs import Jobs
 from providers.site import Site
 from registration.catalog import build_catalog
+from registration.table import make_table
 from virtcim import __version__, systemd
 from virtcim.auditfile import open_audit_log
+from virtcim.bridge import make_daemon
 from virtcim.certificates import with_pair
 from virtcim.config import ConfigError, Settings, is_loopback, parse_auth, parse_listen
 from virtcim.credentials import first_password
@@ -149,6 +152,7 @@ async def _run(settings: Settings, example: bool) -> int:
             pull_limits(settings.server),
             certificates=tls is not None and bool(tls.users),
         )
+        access = make_access(settings.roles, classes)
         server = Server(
             with_discovery(catalog, classes, identity, capabilities, statistics),
             classes,
@@ -156,10 +160,19 @@ async def _run(settings: Settings, example: bool) -> int:
             authenticator,
             tls,
             statistics,
-            make_access(settings.roles, classes),
+            access,
         )
         await server.start(endpoints)
+        bridge: CmpiDaemon | None = None
         try:
+            if settings.cmpi.enabled:
+                provider_of = make_table(catalog, classes).provider_of
+                bridge = make_daemon(server.operations.namespaces, classes, provider_of, settings.cmpi, access=access)
+                try:
+                    bridge.start()
+                except OSError as error:
+                    log.error("cannot serve other CIM servers on %s: %s", settings.cmpi.socket, error)
+                    return 1
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload_certificates)
             # What is here now stays; without it, each full collection would walk it again.
             gc.collect()
@@ -174,7 +187,10 @@ async def _run(settings: Settings, example: bool) -> int:
                 await asyncio.Event().wait()
         finally:
             systemd.notify("STOPPING=1")
-            await asyncio.gather(server.stop(), _in_thread(lambda: jobs.stop(JOB_STOP)))
+            stopping = [server.stop(), _in_thread(lambda: jobs.stop(JOB_STOP))]
+            if bridge is not None:
+                stopping.append(_in_thread(bridge.stop))
+            await asyncio.gather(*stopping)
     finally:
         await _stop(hypervisor for _, hypervisor in members)
     return 0
