@@ -12,7 +12,7 @@ from providers.jobs import JobSettings
 from providers.site import ProviderSettings
 from tests.bed import Libvirtd, Server, wait_until
 from tests.conftest import Guests
-from tests.providers.poolservice import COMPLETED, EXCEPTION, SUSPENDED, TERMINATED, PoolService
+from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, SUSPENDED, TERMINATED, PoolService
 from tests.providers.recorded import CONTEXT
 from tests.providers.test_rpcs_qemu import GIB, MIB, remove_all, sparse_image
 
@@ -88,3 +88,27 @@ def test_a_server_that_is_killed_says_what_it_left(
         assert error["Message"] == shown["ErrorDescription"]
     finally:
         remove_all(libvirtd)
+
+
+def test_a_copy_whose_libvirtd_dies_says_what_it_left(new_libvirtd: Callable[[], Libvirtd], tmp_path: Path) -> None:
+    daemon = new_libvirtd()
+    service = PoolService(daemon.uri(), "KVM", settings=ProviderSettings(jobs=HASTY))
+    try:
+        directory = tmp_path / "pool"
+        setting = service.setting("DiskPool", Type=1, Path=str(directory))
+        made = service.call("CreateChildResourcePool", ElementName="images", Settings=[setting])
+        assert service.end_of(made.out["Job"])["JobState"] == COMPLETED
+        pool = service.pool("DiskPool", "images")
+        sparse_image(directory / "big", GIB, 8 * MIB)
+        assert service.end_of(service.call("RefreshResourcesInPool", Pool=pool).out["Job"])["JobState"] == COMPLETED
+        job = service.create_volume(pool, VolumeName="copy", HostResource=[str(directory / "big")]).out["Job"]
+        service.until(job, lambda shown: shown["PercentComplete"] > 2)
+        assert service.job(job, "RequestStateChange", RequestedState=3).return_value == 0
+        daemon.kill()
+        assert service.job(job, "RequestStateChange", RequestedState=2).return_value == 0
+        shown = service.end_of(job)
+        assert shown["JobState"] == EXCEPTION
+        assert "this stands: storage volume 'copy', unfinished" in shown["ErrorDescription"]
+        assert shown["ErrorCode"]
+    finally:
+        service.close()
