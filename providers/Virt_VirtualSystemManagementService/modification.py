@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from libhelper.domainxml import Controller, Device, Disk, DomainConfig, DomainDocument, Interface
+from libhelper.domainxml import Controller, Device, Disk, DomainConfig, DomainDocument, Interface, MemoryDevice
 from libhelper.live import attach, detach, device_fields, device_steps, domain_fields, domain_steps
 from platforms.base import Feature
 from providers.deviceids import Kind
@@ -279,13 +279,23 @@ def add_resources(edit: Edit, wanted: Sequence[Wanted]) -> None:
         device = add_device(document, edit.around(document), resource)
         trace = Trace.of(resource.kind, device, document.config)
         edit.written.append(trace)
+        xml = document.device_xml(device)
+        if document is edit.defined:
+            _count_memory(document, device, 1)
         if edit.live is None:
             continue
         if document is edit.live:
             _plug_in(edit, edit.live, device)
         elif _is_plugged(edit, device):
-            _plug_in(edit, edit.live, edit.live.add_device(document.device_xml(device)))
+            _plug_in(edit, edit.live, edit.live.add_device(xml))
             edit.plugged.append(trace)
+
+
+def _count_memory(document: DomainDocument, device: Device, sign: int) -> None:
+    """Have the guest given all of a memory module that comes, and none of one that goes."""
+    config = document.config
+    if isinstance(device, MemoryDevice) and device.target_size and "current_memory" in config.as_dict():
+        document.set(config, {"current_memory": (config.current_memory or 0) + sign * device.target_size})
 
 
 def _is_plugged(edit: Edit, device: Device) -> bool:
@@ -314,3 +324,5 @@ def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
                     continue
                 edit.change.steps.append(detach(edit.guest.hypervisor, document, found.device))
             document.remove_device(found.device)
+            if document is edit.defined:
+                _count_memory(document, found.device, -1)

@@ -298,3 +298,49 @@ def test_wbemcli_defines_a_guest_in_mof(client: Client) -> None:
     assert wait_until(lambda: client.daemon.list_all().get(NAME)) == "shut off"
     assert client.xml("--inactive").xpath("//memory/text()") == ["65536"]
     client.done("DestroySystem", AffectedSystem=guest_path())
+
+
+def test_a_memory_module_and_other_devices_come_and_go(client: Client, guests: Any) -> None:
+    """One configuration before, in between and after."""
+    guests.boot_sector("modules")
+    wait_until(lambda: client.wbem.EnumerateInstanceNames("KVM_ComputerSystem"))
+    code, _ = client.wbem.InvokeMethod("RequestStateChange", guest_path("modules"), RequestedState=pywbem.Uint16(2))
+    assert code == 0
+    time.sleep(0.5)
+    wanted = [
+        setting("", ResourceType=4, ResourceSubType="dimm", VirtualQuantity=128, AllocationUnits="MegaBytes"),
+        setting("", ResourceType=1, OtherResourceType="rng"),
+        setting("Controller", ResourceSubType="scsi", Model="virtio-scsi"),
+    ]
+    for each in wanted:
+        out = client.done(
+            "AddResourceSettings", AffectedConfiguration=configuration("KVM:modules"), ResourceSettings=[each]
+        )
+        (path,) = out["ResultingResourceSettings"]
+        assert client.wbem.GetInstance(path)["InstanceID"] == path["InstanceID"]
+        assert len(client.wbem.EnumerateInstanceNames("KVM_VirtualSystemSettingData")) == 1
+        if each["ResourceSubType" if "ResourceSubType" in each else "OtherResourceType"] == "dimm":
+            assert client.both("count(//devices/memory)", "modules") == [1.0, 1.0]
+        client.done("RemoveResourceSettings", ResourceSettings=[path])
+        assert len(client.wbem.EnumerateInstanceNames("KVM_VirtualSystemSettingData")) == 1
+    assert client.both("count(//devices/memory|//rng|//controller[@type='scsi'])", "modules") == [0.0, 0.0]
+
+
+def test_an_instance_is_got_changed_and_sent_back(client: Client) -> None:
+    """Clients send back all that they got, with one property changed."""
+    define(client)
+    start(client)
+    for kind, name, value in (
+        ("Net", "LinkState", "down"),
+        ("Disk", "WriteBytesPerSecond", pywbem.Uint64(1 << 20)),
+        ("Proc", "Weight", pywbem.Uint32(333)),
+    ):
+        (instance, *_) = client.wbem.EnumerateInstances(f"KVM_{kind}ResourceAllocationSettingData")
+        instance[name] = value
+        client.done("ModifyResourceSettings", ResourceSettings=[instance])
+        assert client.wbem.GetInstance(instance.path)[name] == value
+    assert client.both("//cputune/shares/text()") == [["333"], ["333"]]
+    whole = client.wbem.GetInstance(configuration(f"KVM:{NAME}"))
+    whole["AutomaticRecoveryAction"] = pywbem.Uint16(3)
+    client.done("ModifySystemSettings", SystemSettings=whole)
+    assert client.both("/domain/on_crash/text()") == [["restart"], ["restart"]]
