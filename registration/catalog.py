@@ -46,7 +46,7 @@ from providers.Virt_ResourcePoolConfigurationCapabilities import ResourcePoolCon
 from providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationProvider
 from providers.Virt_SAPAvailableForElement import sap_available_for_element
 from providers.Virt_ServiceAccessBySAP import service_access_by_sap
-from providers.Virt_ServiceAffectsElement import console_redirection, system_management
+from providers.Virt_ServiceAffectsElement import console_redirection, pool_configuration, system_management
 from providers.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
 from providers.Virt_SettingsDefineState import settings_define_state, volume_settings
 from providers.Virt_StorageVolume import StorageVolumeProvider
@@ -126,6 +126,7 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     sap_available_for_element,
     console_redirection,
     system_management,
+    pool_configuration,
     hosted_filter_list,
     entries_in_filter_list,
     AppliedFilterLists,

@@ -1,4 +1,4 @@
-"""<prefix>_ServiceAffectsElement: what a service acts upon (CIM_ServiceAffectsElement; DSP1042, DSP1076)."""
+"""<prefix>_ServiceAffectsElement: what a service acts upon (CIM_ServiceAffectsElement; DSP1041, 1042, 1076)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from providers.site import Site
 from providers.Virt_ComputerSystem import ComputerSystem, system_of
 from providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
 from providers.Virt_Device import DEVICE_TYPES, GuestDevice, devices_of
-from providers.Virt_HostSystem import guests_on, host_of
+from providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, pools_of
+from providers.Virt_HostSystem import guests_on, host_name, host_of, hosts_of
+from providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationService
 from providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService
 
-__all__ = ["console_redirection", "system_management"]
+__all__ = ["console_redirection", "pool_configuration", "system_management"]
 
 _OTHER, _MANAGES = 1, 5
 _REDIRECTED = tuple(
@@ -66,5 +68,31 @@ def system_management(site: Site) -> Relation:
         Role("AffectingElement", (VirtualSystemManagementService,)),
         to_right=services,
         to_left=systems,
+        table=_MANAGEMENT,
+    )
+
+
+def pool_configuration(site: Site) -> Relation:
+    """The association of networks and storage pools with the service that makes and removes them."""
+
+    def services(pool: DevicePool) -> Iterable[ResourcePoolConfigurationService]:
+        hosts = (host for host in hosts_of(site, pool.platform) if host.name == host_name(pool.hypervisor))
+        return (ResourcePoolConfigurationService(site, host) for host in hosts)
+
+    def pools(service: ResourcePoolConfigurationService) -> Iterable[DevicePool]:
+        found = pools_of(site, service.platform)
+        return (
+            pool
+            for pool in found
+            if isinstance(pool, NetworkPool | DiskPool) and host_name(pool.hypervisor) == service.host.name
+        )
+
+    return Relation(
+        site,
+        "ServiceAffectsElement",
+        Role("AffectedElement", (NetworkPool, DiskPool)),
+        Role("AffectingElement", (ResourcePoolConfigurationService,)),
+        to_right=services,
+        to_left=pools,
         table=_MANAGEMENT,
     )
