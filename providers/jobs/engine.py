@@ -310,7 +310,8 @@ class Jobs:
                 self._begin(self._waiting.popleft())
 
     def _finish(self, job: Job, outcome: MethodResult | CIMError, state: JobState) -> None:
-        job._outcome = outcome
+        # Nobody waits for a job that is published, and an error holds on to all that it went through.
+        job._outcome = None if job._published else outcome
         now = datetime.now(UTC)
         percent = job.work.percent if job.work is not None else 0
         changes: dict[str, Any] = {"state": state, "changed": now, "ended": now, "percent": percent, "left": ""}
@@ -328,7 +329,7 @@ class Jobs:
             self._watch_removals()
 
     def _publish(self, job: Job) -> None:
-        job._published = True
+        job._published, job._outcome = True, None
         self._jobs[job.record.instance_id] = job
         self._store.put(job.record)
         self._tell(None, job.record)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,6 +201,25 @@ def test_a_job_that_fails(
     assert told.class_name == "CIM_Error"
     assert {key: told.properties[key] for key in expected} == expected
     assert {key.lower() for key in told.properties} <= set(classes["CIM_Error"].properties)
+
+
+def test_nothing_of_the_work_is_kept(site: Site) -> None:
+    class Data:
+        pass
+
+    def fail(data: Data, _work: Work) -> MethodResult:
+        raise CIMError(Status.FAILED, f"with {data}")
+
+    data = Data()
+    alive = weakref.ref(data)
+    name = site.start(functools.partial(fail, data))
+    site.wait(name)
+    del data
+    deadline = time.monotonic() + 10
+    while alive() is not None:
+        assert time.monotonic() < deadline
+        gc.collect()
+        time.sleep(0.002)
 
 
 def test_a_return_value_other_than_success_is_a_failure(site: Site) -> None:
