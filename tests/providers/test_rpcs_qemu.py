@@ -97,9 +97,7 @@ def pool_of(service: PoolService, directory: Path) -> InstancePath:
     return service.pool("DiskPool", "images")
 
 
-def test_a_directory_pool_is_made_with_its_directory(
-    service: PoolService, libvirtd: Libvirtd, directory: Path
-) -> None:
+def test_a_directory_pool_is_made_with_its_directory(service: PoolService, libvirtd: Libvirtd, directory: Path) -> None:
     pool = pool_of(service, directory)
     assert directory.is_dir()
     assert "images" in libvirtd.virsh("pool-list", "--name").split()
@@ -144,9 +142,7 @@ def test_a_volume_over_another_one(service: PoolService, directory: Path) -> Non
     pool = pool_of(service, directory)
     service.create_volume(pool, VolumeName="base", Capacity=GIB, AllocationQuantity=0, FormatType=1)
     base = str(directory / "base")
-    shown = service.shown(
-        service.create_volume(pool, VolumeName="top", FormatType=2, BackingPath=base).out["Resource"]
-    )
+    shown = service.shown(service.create_volume(pool, VolumeName="top", FormatType=2, BackingPath=base).out["Resource"])
     assert (shown["BackingPath"], shown["BackingFormat"], shown["Capacity"]) == (base, "raw", GIB)
     text = service.refused("DeleteResourceInPool", Resource=service.setting("Disk", Address=base), Pool=pool)
     assert text == f"FAILED Unable to delete resource: {directory / 'top'} is based on {base}"
@@ -244,7 +240,8 @@ def test_a_copy_of_2_gib_is_a_job_whose_percentage_grows(hasty: PoolService, dir
     assert same(directory / "copy", directory / "big")
     assert (directory / "copy").stat().st_blocks < 512 * MIB // 512
     (affected,) = [
-        each for each in hasty.instances("KVM_StorageVolumeResourceAllocationSettingData")
+        each
+        for each in hasty.instances("KVM_StorageVolumeResourceAllocationSettingData")
         if each.keys()["InstanceID"] == f"{directory}/copy"
     ]
     assert affected.properties()["Capacity"] == 2 * GIB
