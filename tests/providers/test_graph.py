@@ -88,10 +88,9 @@ def small() -> Served:
 
 
 def relation(site: Served, base: str) -> Relation:
-    (found,) = (
-        each for each in site.catalog.associations["root/virt"] if isinstance(each, Relation) and each.base == base
-    )
-    return found
+    """The first association of a class."""
+    found = site.catalog.associations["root/virt"]
+    return next(each for each in found if isinstance(each, Relation) and each.base == base)
 
 
 def test_a_walk_without_findings(walk: Walk, small: Served) -> None:
