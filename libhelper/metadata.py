@@ -1,6 +1,6 @@
 """Elements of our own in a domain's `<metadata>`.
 
-Layer rule: imports libvirt and the types of hypervisor.
+Layer rule: imports libvirt, change, and the types of hypervisor.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import libvirt
+
+from libhelper.change import exclusive
 
 if TYPE_CHECKING:
     from libhelper.hypervisor import Hypervisor
@@ -28,7 +30,7 @@ def set_metadata(hypervisor: Hypervisor, uuid: str, element: str, key: str, name
     Raises:
         LibvirtError: libvirt refuses.
     """
-    with hypervisor.lifecycle.domain(uuid) as domain:
+    with exclusive(hypervisor, uuid), hypervisor.lifecycle.domain(uuid) as domain:
         flags = libvirt.VIR_DOMAIN_AFFECT_CURRENT
         if domain.isActive():
             flags = libvirt.VIR_DOMAIN_AFFECT_LIVE
