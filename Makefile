@@ -67,7 +67,7 @@ run: $(VENV)/.stamp-run
 lint: $(VENV)/.stamp-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy -p tests.bed -p bench
+	$(BIN)/mypy -p tests.bed -p tests.walk -p bench
 
 format: $(VENV)/.stamp-test
 	$(BIN)/ruff check --fix .
