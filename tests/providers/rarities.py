@@ -1,4 +1,4 @@
-"""A host with what the recorded domains do not have: consoles on the network, a layered volume, filters with comments, jobs."""
+"""A host with what the recorded domains do not have: consoles on the network, a layered volume, comments, jobs."""
 
 from __future__ import annotations
 
