@@ -345,3 +345,93 @@ def test_a_password_that_comes_back_hidden_stays() -> None:
     display = next(each for each in settings_of(state) if isinstance(each.device, Graphics) and each.device.passwd_set)
     assert write(guest, text, display, {"Password": "********"}) == DomainDocument(text).tostring()
     assert 'passwd="new"' in write(guest, text, display, {"Password": "new"}).replace("'", '"')
+
+
+def commented(root: etree._Element, chooser: random.Random) -> None:
+    """A comment before and in every element."""
+    for element in list(root.iter("*")):
+        if len(element):
+            element.insert(chooser.randrange(len(element) + 1), etree.Comment(f" {chooser.random()} "))
+
+
+def spaced(root: etree._Element, chooser: random.Random) -> None:
+    """White space of every sort between elements."""
+    for element in root.iter("*"):
+        if element is not root and not (element.tail or "").strip():
+            element.tail = chooser.choice(["", " ", "\n", "\n\t\t", "\n\n      ", "  \t "])
+        if len(element) and not (element.text or "").strip():
+            element.text = chooser.choice(["", "\n", "\t", "\n          "])
+
+
+def foreign(root: etree._Element, chooser: random.Random) -> None:
+    """Elements of a foreign namespace, and with names that nobody knows."""
+    for element in list(root.iter("*")):
+        if len(element):
+            made = etree.Element(chooser.choice(["{urn:foreign}thing", "unheardOf"]), kept="yes")
+            made.text = "text"
+            element.insert(chooser.randrange(len(element) + 1), made)
+
+
+def attributed(root: etree._Element, chooser: random.Random) -> None:
+    """Attributes that nobody knows."""
+    for element in root.iter("*"):
+        element.set(chooser.choice(["unheardOf", "{urn:foreign}kept"]), "yes")
+
+
+def shuffled(root: etree._Element, chooser: random.Random) -> None:
+    """Children in another order than libvirt's, the devices as they were among themselves."""
+    children = list(root)
+    chooser.shuffle(children)
+    root[:] = children
+
+
+def wordy(root: etree._Element, chooser: random.Random) -> None:
+    """Sizes in other units, names with letters of every sort."""
+    for name in ("title", "description"):
+        for element in root.iter(name):
+            element.text = "ümläut & <日本語> ]]>"
+    for element in root.iter("memory", "currentMemory"):
+        if element.getparent() is root and (element.text or "").isdecimal() and element.get("unit", "KiB") == "KiB":
+            element.text, unit = str(int(element.text or "0") * 1024), chooser.choice(["b", "bytes"])
+            element.set("unit", unit)
+
+
+def instructed(root: etree._Element, chooser: random.Random) -> None:
+    """Processing instructions, before the document and in it."""
+    root.addprevious(etree.ProcessingInstruction("before", "the document"))
+    for element in list(root.iter("*"))[:: chooser.randint(2, 4)]:
+        if len(element):
+            element.insert(0, etree.ProcessingInstruction("kept", "yes"))
+
+
+def everything_odd(root: etree._Element, chooser: random.Random) -> None:
+    for change in (foreign, attributed, commented, spaced, wordy):
+        change(root, chooser)
+
+
+ODD = (commented, spaced, foreign, attributed, shuffled, wordy, instructed, everything_odd)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.__name__)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_odd_documents_keep_their_oddities(file: Any, odd: Any) -> None:
+    """Some property of each instance of every sample, in each of the odd forms that a document can have."""
+    chooser = random.Random(f"{file.stem} {odd.__name__}")
+    root = etree.fromstring(file.read_bytes())
+    odd(root, chooser)
+    text = etree.tostring(root.getroottree(), encoding="unicode")
+    _, guest = served_file(text)
+    instances = instances_of(guest)
+    for element in chooser.sample(instances, min(4, len(instances))):
+        for declared in chooser.sample(list(writable(element)), 3) if len(list(writable(element))) > 3 else ():
+            value = new_value(declared.name, element.properties().get(declared.name))
+            try:
+                after = write(guest, text, element, {declared.name: value})
+            except (ValueRefusedError, MethodFailedError, CIMError):
+                continue
+            for path in differing(text, after):
+                assert is_allowed(path, allowed(declared)), (declared.name, value, path)
+
+
+def test_there_are_two_hundred_documents() -> None:
+    assert len(FILES) * len(ODD) >= 200
