@@ -20,6 +20,8 @@ __all__ = ["furnished", "start_container"]
 
 _log = logging.getLogger(__name__)
 
+_STARTS = 3
+
 NETWORK = """\
 <network>
   <name>vcwalk</name>
@@ -261,10 +263,10 @@ def _started(network: Any) -> bool:
 def _add_running(daemon: Libvirtd, connection: Any, with_network: bool) -> None:
     head = _HEAD.format(machine="pc", boot="<boot dev='hd'/>")
     full = RUNNING.format(name="running", head=head, image=daemon.new_image(), directory=daemon.directory)
-    connection.defineXML(full).create()
+    _run(connection.defineXML(full))
     interface = NAT_INTERFACE if with_network else USER_INTERFACE
     other = connection.defineXML(PLAIN.format(name="different", image=daemon.new_image(), interface=interface))
-    other.create()
+    _run(other)
     changed = PLAIN.format(name="different", image=daemon.new_image(), interface=interface)
     sound = "<sound model='ich9'/><serial type='pty'/>"
     uuid = f"<uuid>{other.UUIDString()}</uuid>"
@@ -273,6 +275,19 @@ def _add_running(daemon: Libvirtd, connection: Any, with_network: bool) -> None:
         .replace("<vcpu>1</vcpu>", f"{uuid}<vcpu>2</vcpu>")
         .replace("unit='MiB'>32<", "unit='MiB'>48<")
     )
+
+
+def _run(domain: Any) -> None:
+    """Start a guest, once more where another program of the machine has taken its port for VNC or SPICE just before."""
+    for _ in range(_STARTS):
+        try:
+            domain.create()
+        except libvirt.libvirtError as error:
+            if "Address already in use" not in str(error):
+                raise
+        else:
+            return
+    domain.create()
 
 
 def _define_with(daemon: Libvirtd, connection: Any, name: str, devices: tuple[str, ...]) -> None:
