@@ -79,6 +79,11 @@ class LibvirtError(Exception):
         return flags or self.code in _UNSUPPORTED
 
     @property
+    def is_about_configuration(self) -> bool:
+        """Whether it is the configuration asked for that this driver does not have, rather than the call."""
+        return bool(self.code == libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
+
+    @property
     def is_invalid_state(self) -> bool:
         """Whether the object was not in a state that allows the operation."""
         return bool(self.code == libvirt.VIR_ERR_OPERATION_INVALID)
