@@ -92,7 +92,7 @@ def prefixed_guest(prefix: str, name: str) -> list[str]:
 @contextmanager
 def warm_server(run: Run, uri: str, expected: int, prefix: str) -> Iterator[Server]:
     """A server that has compiled its classes before; its start is timed."""
-    server = Server(uri)
+    server = Server(uri, arguments=["--listen-https", "127.0.0.1:0", "--tls", "self-signed"])
     try:
         server.start()
         first = server.start_seconds
@@ -122,10 +122,11 @@ def measure(run: Run, server: Server, uri: str, prefix: str) -> None:
     with server.client() as client:
         for name, (operation, parameters) in operations(prefix, guest).items():
             run.timings.append(time_operation(client, server.pid, name, operation, parameters))
+        named = prefixed_guest(prefix, guest)
         for clients in CLIENTS:
-            run.rates[clients] = request_rate(
-                client, server.pid, prefixed_guest(prefix, guest), clients, LOAD_SECONDS
-            )
+            for scheme, port in (("http", None), ("https", server.https_port)):
+                label = f"{scheme:5} {clients:2}"
+                run.rates[label] = request_rate(client, server.pid, named, clients, LOAD_SECONDS, port)
     pss, rss = memory_mib(server.pid)
     run.figures["memory"] = f"{pss:.0f} MiB PSS, {rss:.0f} MiB RSS"
     run.floor = libvirt_floor(uri)

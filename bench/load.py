@@ -1,5 +1,6 @@
-"""Keep-alive clients in a process of their own: `python -m bench.load HOST PORT CLIENTS SECONDS`, request on stdin.
+"""Keep-alive clients in a process of their own: `python -m bench.load SCHEME HOST PORT CLIENTS SECONDS`.
 
+The request to repeat comes on stdin.
 Plain sockets and one selector: the clients share two cores with the server, so they must cost next to nothing.
 Prints requests per second and latencies in ms as JSON.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import selectors
 import socket
+import ssl
 import sys
 import time
 
@@ -21,9 +23,11 @@ class Client:
 
     __slots__ = ("answer", "began", "expected", "latencies", "request", "socket")
 
-    def __init__(self, address: tuple[str, int], request: bytes) -> None:
+    def __init__(self, address: tuple[str, int], request: bytes, tls: ssl.SSLContext | None) -> None:
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket)
         self.request = request
         self.latencies: list[float] = []
         self.send()
@@ -37,6 +41,8 @@ class Client:
     def receive(self) -> None:
         """Take what came; when the answer is whole, note its time and send again."""
         data = self.socket.recv(1 << 16)
+        while isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            data += self.socket.recv(1 << 16)
         if not data:
             raise ConnectionError("the server closed a keep-alive connection")
         self.answer += data
@@ -56,10 +62,17 @@ class Client:
 
 
 def main() -> None:
-    host, port, clients, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+    scheme, host = sys.argv[1:3]
+    port, clients, seconds = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
+    tls = None
+    if scheme == "https":
+        # The server's certificate is its own, made for this run: its cost is what counts here.
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
     request = sys.stdin.buffer.read()
     selector = selectors.DefaultSelector()
-    crowd = [Client((host, port), request) for _ in range(clients)]
+    crowd = [Client((host, port), request, tls) for _ in range(clients)]
     for client in crowd:
         selector.register(client.socket, selectors.EVENT_READ, client)
     end = time.perf_counter() + WARM_UP

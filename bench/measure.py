@@ -110,8 +110,10 @@ def time_operation(client: RawClient, pid: int | None, name: str, operation: str
     return Timing(name, statistics.median(took), min(took), cpu, count_objects(answer), len(answer))
 
 
-def request_rate(client: RawClient, pid: int, parameters: list[str], clients: int, seconds: float) -> dict[str, float]:
-    """GetInstance by `clients` keep-alive connections in a process of their own."""
+def request_rate(
+    client: RawClient, pid: int, parameters: list[str], clients: int, seconds: float, https_port: int | None = None
+) -> dict[str, float]:
+    """GetInstance by `clients` keep-alive connections in a process of their own; over HTTPS when given its port."""
     body = simple_request("GetInstance", parameters, client.namespace)
     lines = [
         "POST /cimom HTTP/1.1",
@@ -126,7 +128,8 @@ def request_rate(client: RawClient, pid: int, parameters: list[str], clients: in
     done = subprocess.run(
         [
             sys.executable,
-            *("-m", "bench.load", client.connection.host, str(client.connection.port), str(clients), str(seconds)),
+            *("-m", "bench.load", "https" if https_port else "http", client.connection.host),
+            *(str(https_port or client.connection.port), str(clients), str(seconds)),
         ],
         input=request,
         capture_output=True,

@@ -25,7 +25,7 @@ class Run:
         timings: of the server.
         floor: of libvirt-python alone.
         foreign: of another CIMOM.
-        rates: number of clients -> what bench.load says.
+        rates: scheme and number of clients -> what bench.load says.
         figures: name -> value with unit, for everything else.
     """
 
@@ -34,7 +34,7 @@ class Run:
     timings: list[Timing] = field(default_factory=list)
     floor: list[Timing] = field(default_factory=list)
     foreign: list[Timing] = field(default_factory=list)
-    rates: dict[int, dict[str, float]] = field(default_factory=dict)
+    rates: dict[str, dict[str, float]] = field(default_factory=dict)
     figures: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -55,7 +55,7 @@ def table(run: Run) -> str:
     lines += [row(timing, f"other CIMOM: {timing.name}") for timing in run.foreign]
     lines += [row(timing, timing.name) for timing in run.floor]
     lines += [
-        f"  GetInstance, {clients:2} keep-alive clients: {rate['rate']:7.0f} requests/s, "
+        f"  GetInstance, {clients} keep-alive clients: {rate['rate']:7.0f} requests/s, "
         f"median {rate['median']:.2f} ms, p95 {rate['p95']:.2f} ms, server CPU {rate['cpu']:.3f} ms each"
         for clients, rate in run.rates.items()
     ]

@@ -68,7 +68,7 @@ def test_pywbem_finds_the_server_by_pull_operations(default_server: Server, stri
         found = pulling.IterAssociatorInstancePaths(
             profile, AssocClass="CIM_ElementConformsToProfile", ResultRole="ManagedElement", MaxObjectCount=2
         )
-        assert list(found)
+        assert list(found) or "DSP1103" in profile["InstanceID"]  # Job Control, and there are no jobs
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
@@ -198,7 +198,7 @@ def test_central_instances_by_the_method_and_by_the_central_class(discovered: An
     for profile in discovered.profiles:
         by_method = central(discovered, profile, try_gci_method=True)
         by_class = central(discovered, profile)
-        assert by_method
+        assert by_method or profile["RegisteredName"] == "Job Control"  # there are no jobs
         assert set(by_method) <= set(by_class)
         if not profile["InstanceID"].startswith("CIM:"):
             assert by_method == by_class

@@ -438,29 +438,3 @@ def test_check_of_a_real_libvirtd(libvirtd: Libvirtd, tmp_path: Path) -> None:
     assert f"{libvirtd.uri()} answers" in lines["ok"]
     assert any("/dev/kvm" in line for line in [*lines["ok"], *lines["warning"]])
     assert not any("events" in line for line in lines["warning"])
-
-
-def test_reading_over_https_costs_little(serve: Callable[..., Server]) -> None:
-    """GetInstance with Basic over HTTPS reaches 60 % of the plain rate."""
-    server = serve(URI, arguments=["--listen-https", "127.0.0.1:0", "--tls", "self-signed"])
-    match = LISTENING.match(further_line(server))
-    assert match is not None
-    trust = ssl.create_default_context(cafile=str(server.state_dir / "certificate.pem"))
-    plain = server.client()
-    secure = https_client(server, int(match["port"]), trust, server.user, server.password)
-    request = plain.prepared("GetInstance", NAMED)
-
-    def seconds(client: RawClient, count: int = 100) -> float:
-        began = time.monotonic()
-        for _ in range(count):
-            status, _, answer = client.post(*request)
-            assert status == 200
-            assert b"<ERROR" not in answer
-        return (time.monotonic() - began) / count
-
-    with plain, secure:
-        # Turn by turn, and the best of each: the machine has other things to do.
-        rounds = [(seconds(plain), seconds(secure)) for _ in range(20)]
-    in_the_clear, encrypted = (min(each[index] for each in rounds) for index in (0, 1))
-    print(f"GetInstance: {1 / in_the_clear:.0f}/s in the clear, {1 / encrypted:.0f}/s over HTTPS")
-    assert in_the_clear / encrypted >= 0.6

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -151,6 +152,16 @@ class Server:
             raise AssertionError(f"no listening line but {line!r}, exit status {status}\n{self.errors}")
         self.start_seconds = time.monotonic() - began
         self.host, self.port = match["host"], int(match["port"])
+
+    @cached_property
+    def https_port(self) -> int:
+        """The port of HTTPS, of a server that was told to listen there too: its second line says it."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        match = LISTENING.match(self.process.stdout.readline().rstrip("\n"))
+        assert match is not None
+        assert match["scheme"] == "https"
+        return int(match["port"])
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End the server by a signal, assert that it ends in time, and return its exit status."""
