@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from libhelper.change import (
     DomainChange,
@@ -90,18 +90,18 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         run = _METHODS.get(method)
         if run is None:
             return super().invoke_method(class_name, keys, method, parameters, context)
-        platform, _ = self.resolve(class_name)
-        if keys is not None:
-            self.get_instance(class_name, keys, context)
+        service = self._service(class_name, keys)
         try:
-            return run(self, platform, parameters)
+            return run(self, service, parameters)
         except MethodFailedError as failed:
             _log.info("%s.%s: %s (%s)", class_name, method, failed.text, failed.code.name)
             return MethodResult(int(failed.code))
 
-    def define_system(self, platform: Platform, parameters: Mapping[str, Any]) -> MethodResult:
+    def define_system(self, service: VirtualSystemManagementService, parameters: Mapping[str, Any]) -> MethodResult:
         """DefineSystem."""
-        hypervisor = self._hypervisor(platform)
+        platform = service.platform
+        hypervisor = _connected(service)
+        _check_writable(hypervisor)
         request = self._request(platform, parameters)
         definition = Definition(self.site, platform, hypervisor, request, _raise)
         try:
@@ -112,9 +112,12 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         keys = {"CreationClassName": class_name, "Name": definition.name}
         return MethodResult(0, {"ResultingSystem": InstancePath(class_name, keys, self.site.settings.namespace)})
 
-    def validate_system_settings(self, platform: Platform, parameters: Mapping[str, Any]) -> MethodResult:
+    def validate_system_settings(
+        self, service: VirtualSystemManagementService, parameters: Mapping[str, Any]
+    ) -> MethodResult:
         """ValidateSystemSettings."""
-        hypervisor = self._hypervisor(platform, writes=False)
+        platform = service.platform
+        hypervisor = _connected(service)
         messages: list[str] = []
 
         def note(error: CIMError) -> None:
@@ -135,8 +138,9 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         shown = Document(xml, DomainConfig.parse).text
         return MethodResult(0, {"Verdict": _INVALID if messages else _VALID, "Messages": messages, "DomainXML": shown})
 
-    def destroy_system(self, platform: Platform, parameters: Mapping[str, Any]) -> MethodResult:
+    def destroy_system(self, service: VirtualSystemManagementService, parameters: Mapping[str, Any]) -> MethodResult:
         """DestroySystem."""
+        platform = service.platform
         path = parameters.get("AffectedSystem")
         if path is None:
             raise CIMError(Status.INVALID_PARAMETER, "Missing AffectedSystem parameter")
@@ -150,8 +154,11 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
             raise failure_of("Unable to remove domain", error) from error
         return MethodResult(0)
 
-    def modify_system_settings(self, platform: Platform, parameters: Mapping[str, Any]) -> MethodResult:
+    def modify_system_settings(
+        self, service: VirtualSystemManagementService, parameters: Mapping[str, Any]
+    ) -> MethodResult:
         """ModifySystemSettings."""
+        platform = service.platform
         system = parameters.get("SystemSettings")
         if system is None:
             raise refused("Missing SystemSettings")
@@ -165,8 +172,11 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
             raise refused(str(error)) from error
         return MethodResult(0)
 
-    def add_resource_settings(self, platform: Platform, parameters: Mapping[str, Any]) -> MethodResult:
+    def add_resource_settings(
+        self, service: VirtualSystemManagementService, parameters: Mapping[str, Any]
+    ) -> MethodResult:
         """AddResourceSettings."""
+        platform = service.platform
         path = parameters.get("AffectedConfiguration")
         if path is None:
             raise CIMError(Status.INVALID_PARAMETER, "Missing AffectedConfiguration parameter")
@@ -186,8 +196,11 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         settle_addresses(edit)
         return MethodResult(0, {"ResultingResourceSettings": paths_of(edit)})
 
-    def modify_resource_settings(self, platform: Platform, parameters: Mapping[str, Any]) -> MethodResult:
+    def modify_resource_settings(
+        self, service: VirtualSystemManagementService, parameters: Mapping[str, Any]
+    ) -> MethodResult:
         """ModifyResourceSettings."""
+        platform = service.platform
         with _resources_told("Modify resource failed"):
             found = [(self._resource(platform, each), each) for each in self._wanted(platform, parameters)]
             works = [
@@ -196,8 +209,11 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
             edits = self._change(works, "Modify resource failed")
         return MethodResult(0, {"ResultingResourceSettings": [path for edit in edits for path in paths_of(edit)]})
 
-    def remove_resource_settings(self, platform: Platform, parameters: Mapping[str, Any]) -> MethodResult:
+    def remove_resource_settings(
+        self, service: VirtualSystemManagementService, parameters: Mapping[str, Any]
+    ) -> MethodResult:
         """RemoveResourceSettings."""
+        platform = service.platform
         paths = parameters.get("ResourceSettings")
         if not paths:
             raise CIMError(Status.INVALID_PARAMETER, "Missing ResourceSettings parameter")
@@ -207,14 +223,15 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
             self._change(works, "Remove resource failed")
         return MethodResult(0)
 
-    def _hypervisor(self, platform: Platform, writes: bool = True) -> Hypervisor:
-        """The hypervisor that new guests are defined on."""
-        hypervisor = next(iter(self.site.hypervisors(platform)), None)
-        if hypervisor is None or not hypervisor.connected:
-            raise CIMError(Status.NOT_FOUND, f"Unable to connect to libvirt: {platform.title} is not connected")
-        if writes:
-            _check_writable(hypervisor)
-        return hypervisor
+    def _service(self, class_name: str, keys: Mapping[str, Any] | None) -> VirtualSystemManagementService:
+        """The service that is called; the first one where only its class was named, as old scripts do."""
+        if keys is not None:
+            return cast(VirtualSystemManagementService, self.element(class_name, keys))
+        platform, _ = self.resolve(class_name)
+        found = next(iter(VirtualSystemManagementService.all_of(self.site, platform)), None)
+        if found is None:
+            raise CIMError(Status.NOT_FOUND, f"Unable to connect to libvirt: {platform.title} was never connected")
+        return cast(VirtualSystemManagementService, found)
 
     def _request(self, platform: Platform, parameters: Mapping[str, Any], writes: bool = True) -> Request:
         """The parameters of DefineSystem and ValidateSystemSettings."""
@@ -354,6 +371,13 @@ def _resources_told(text: str) -> Iterator[None]:
         raise refused(f"{text}: {error}" if text else str(error)) from error
 
 
+def _connected(service: VirtualSystemManagementService) -> Hypervisor:
+    """The hypervisor that new guests are defined on."""
+    if not service.connected:
+        raise CIMError(Status.NOT_FOUND, f"Unable to connect to libvirt: {service.platform.title} is not connected")
+    return service.hypervisor
+
+
 def _check_writable(hypervisor: Hypervisor) -> None:
     if hypervisor.read_only:
         raise access_denied(hypervisor)
@@ -363,7 +387,9 @@ def _raise(error: CIMError) -> None:
     raise error
 
 
-_Method = Callable[[VirtualSystemManagementServiceProvider, Platform, Mapping[str, Any]], MethodResult]
+_Method = Callable[
+    [VirtualSystemManagementServiceProvider, VirtualSystemManagementService, Mapping[str, Any]], MethodResult
+]
 _METHODS: Mapping[str, _Method] = {
     "DefineSystem": VirtualSystemManagementServiceProvider.define_system,
     "DestroySystem": VirtualSystemManagementServiceProvider.destroy_system,
