@@ -182,6 +182,8 @@ class TypedReader:
             seen.add(declared.name)
             if not declared.is_in:
                 continue
+            if declared.type == "reference" and isinstance(value, str) and not value.strip():
+                continue  # what clients of libvirt-cim send where they have no reference
             typed = self.value(_reference_form(value), declared)
             if typed is not None:
                 parameters[declared.name] = typed

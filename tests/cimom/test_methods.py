@@ -87,6 +87,12 @@ def test_null_outputs_are_omitted(raw: RawClient) -> None:
     assert b"NewSetting" not in response.body
 
 
+def test_a_blank_is_no_reference(raw: RawClient, toy: Toy) -> None:
+    """Clients of libvirt-cim send it where they have none."""
+    assert change(raw, Partner=value(" ")) == 0
+    assert "Partner" not in given(toy)
+
+
 def test_null_inputs_are_left_out(raw: RawClient, toy: Toy) -> None:
     assert change(raw, Force="", Words="", Setting="", Result="") == 0
     assert given(toy) == {"State": 2}
