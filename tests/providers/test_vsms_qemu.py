@@ -12,7 +12,12 @@ import pytest
 import pywbem
 from lxml import etree
 
+from libhelper import live
+from libhelper.hypervisor import Hypervisor
+from libhelper.settings import HypervisorSettings
+from providers.interface import InstancePath
 from tests.bed import Libvirtd, Server, wait_until
+from tests.providers.recorded import CONTEXT, Served, platform
 
 KVM = "KVM_VirtualSystemManagementService"
 NAME = "vsms-guest"
@@ -344,3 +349,31 @@ def test_an_instance_is_got_changed_and_sent_back(client: Client) -> None:
     whole["AutomaticRecoveryAction"] = pywbem.Uint16(3)
     client.done("ModifySystemSettings", SystemSettings=whole)
     assert client.both("/domain/on_crash/text()") == [["restart"], ["restart"]]
+
+
+def test_a_device_that_the_guest_keeps(client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A paused guest lets go of nothing: the definition keeps the device, too."""
+    define(client)
+    start(client)
+    client.done(
+        "AddResourceSettings",
+        AffectedConfiguration=configuration(f"KVM:{NAME}"),
+        ResourceSettings=[
+            setting("Disk", VirtualDevice="vdb", Address=new_disk(tmp_path, "kept.qcow2"), DriverType="qcow2")
+        ],
+    )
+    client.daemon.virsh("suspend", NAME)
+    monkeypatch.setattr(live, "_DETACH_TIMEOUT", 1.0)
+    hypervisor = Hypervisor(client.daemon.uri(), HypervisorSettings())
+    hypervisor.start()
+    assert hypervisor.wait_ready(60)
+    try:
+        served = Served([(platform("KVM"), hypervisor)])
+        path = InstancePath("KVM_DiskResourceAllocationSettingData", {"InstanceID": f"{NAME}/vdb"})
+        result = served.providers[KVM].invoke_method(
+            KVM, None, "RemoveResourceSettings", {"ResourceSettings": [path]}, CONTEXT
+        )
+    finally:
+        hypervisor.stop()
+    assert result.return_value == 3
+    assert client.both("count(//disk[target/@dev='vdb'])") == [1.0, 1.0]
