@@ -404,7 +404,10 @@ class Operations:
     # Classes and qualifiers
 
     def get_class(self, call: Call) -> Iterable[bytes]:
-        """GetClass (5.3.2.1)."""
+        """GetClass (5.3.2.1), which alone says NOT_FOUND of a class that does not exist."""
+        declaration = self._classes.get(call["classname"])
+        if declaration is None:
+            raise CIMError(Status.NOT_FOUND, f"Class {call['classname']} does not exist")
         options = ClassOptions(
             call["localonly"],
             call["includequalifiers"],
@@ -412,9 +415,7 @@ class Operations:
             call["propertylist"],
             call.quirks.plain_arrays,
         )
-        return [
-            call.namespace.encoder.class_element(self._reader.declaration(call["classname"]).name, options).encode()
-        ]
+        return [call.namespace.encoder.class_element(declaration.name, options).encode()]
 
     def _subclasses(self, call: Call) -> list[str]:
         name = call["classname"]

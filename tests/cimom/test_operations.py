@@ -158,7 +158,7 @@ def test_namespace_spellings(raw: RawClient, namespace: str) -> None:
     [
         ("EnumerateInstances", {"ClassName": class_name("Toy_None")}, Status.INVALID_CLASS),
         ("EnumerateInstanceNames", {"ClassName": class_name("Toy_None")}, Status.INVALID_CLASS),
-        ("GetClass", {"ClassName": class_name("Toy_None")}, Status.INVALID_CLASS),
+        ("GetClass", {"ClassName": class_name("Toy_None")}, Status.NOT_FOUND),
         ("EnumerateClasses", {"ClassName": class_name("Toy_None")}, Status.INVALID_CLASS),
         ("EnumerateClassNames", {"ClassName": class_name("Toy_None")}, Status.INVALID_CLASS),
         ("GetInstance", {"InstanceName": instance_name("Toy_None", Name="x")}, Status.INVALID_CLASS),
