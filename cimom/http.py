@@ -330,8 +330,9 @@ class CIMHandler:
         if expect is not None:
             if expect.strip().lower() != "100-continue":
                 raise RequestFault(417, None, "Only 100-continue can be expected")
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
+            if request.version >= (1, 1):  # who speaks HTTP/1.0 would take it for the answer
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0
         parts = []
         size = 0
         try:

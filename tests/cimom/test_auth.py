@@ -325,3 +325,15 @@ def test_several_verifiers(passwords: Path, tmp_path: Path) -> None:
         await authenticator.close()
 
     asyncio.run(story())
+
+
+def test_a_refused_request_leaves_the_connection_usable(make_server: Callable[..., RunningServer]) -> None:
+    """Clients that wait for the challenge send the same request again, with credentials, on the same connection."""
+    server = make_server(BasicAuthenticator(Counting(), delay=0.01))
+    with RawClient(server.port) as client:
+        for body in (NAMES, NAMES + " " * 300_000):
+            for authorization in (None, basic("u", "wrong"), "Negotiate YII="):
+                refused = client.post(body, {"Authorization": authorization})
+                assert refused.status == 401
+                assert refused.headers["www-authenticate"].startswith("Basic ")
+            assert client.post(body, {"Authorization": basic("u", "p")}).status == 200

@@ -319,6 +319,56 @@ def test_http_1_0(server: RunningServer) -> None:
         assert client.is_closed()
 
 
+def test_http_1_0_is_not_told_to_continue(server: RunningServer) -> None:
+    """Who speaks HTTP/1.0 takes the first status line for that of the answer."""
+    with RawClient(server.port) as client:
+        sent = http_request(SYSTEMS.encode(), {"Expect": "100-continue"})
+        client.send(sent.replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        assert client.receive().status == 200
+
+
+def test_http_1_0_keeps_the_connection_when_asked(server: RunningServer) -> None:
+    with RawClient(server.port) as client:
+        for _ in range(2):
+            sent = http_request(SYSTEMS.encode(), {"Connection": "keep-alive"})
+            client.send(sent.replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+            response = client.receive()
+            assert response.status == 200
+            assert response.headers["connection"] == "keep-alive"
+
+
+def test_connection_close(raw: RawClient) -> None:
+    response = raw.post(SYSTEMS, {"Connection": "close"})
+    assert response.status == 200
+    assert response.headers["connection"] == "close"
+    assert raw.is_closed()
+
+
+def test_pipelining(raw: RawClient) -> None:
+    """Answers come in the order of the requests, faults among them."""
+    raw.send(http_request(SYSTEMS.encode()) + http_request(b"<CIM") + http_request(SYSTEMS.encode()))
+    assert [raw.receive().status for _ in range(3)] == [200, 400, 200]
+
+
+def test_chunked_request_with_extension_and_trailer(raw: RawClient) -> None:
+    body = SYSTEMS.encode()
+    head = http_request(body, {"Content-Length": None, "Transfer-Encoding": "chunked", "Trailer": "X-Sum"})
+    raw.send(head[: -len(body)] + b"%x;part=1\r\n%b\r\n0\r\nX-Sum: 1\r\n\r\n" % (len(body), body))
+    assert raw.receive().status == 200
+    assert raw.post(SYSTEMS).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Transfer-Encoding": "chunked"}, {"Content-Length": "3, 4"}, {"Content-Length": "-1"}, {"Content-Length": "+5"}],
+)
+def test_lengths_that_may_be_read_in_two_ways(server: RunningServer, headers: dict[str, str]) -> None:
+    """What follows must not be taken for a request of its own."""
+    with RawClient(server.port) as client:
+        assert client.post(SYSTEMS, headers).status == 400
+        assert client.is_closed()
+
+
 def test_large_answers_are_chunked(raw: RawClient, server: RunningServer) -> None:
     for number in range(1000):
         server_provider(server).add("Toy_System", Name=f"guest{number}")
