@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from platforms.base import Platform
 
 __all__ = [
+    "PAUSED_WHILE_STARTING",
     "EnabledState",
     "HealthState",
     "OperatingStatus",
@@ -139,6 +140,9 @@ _BY_STATE: Mapping[DomainState, SystemState] = {
     DomainState.PMSUSPENDED: SUSPENDED,
 }
 
+PAUSED_WHILE_STARTING = 11
+"""libvirt's VIR_DOMAIN_PAUSED_STARTING_UP: there is a process, and libvirt has not let it run yet."""
+
 # The reasons are libvirt's virDomainRunningReason, virDomainPausedReason and virDomainShutoffReason.
 _BY_REASON: Mapping[tuple[DomainState, int], SystemState] = {
     (DomainState.RUNNING, 10): replace(
@@ -152,7 +156,7 @@ _BY_REASON: Mapping[tuple[DomainState, int], SystemState] = {
     (DomainState.PAUSED, 8): SHUTTING_DOWN,
     (DomainState.PAUSED, 9): replace(PAUSED, operating=OperatingStatus.SNAPSHOTTING),
     (DomainState.PAUSED, 10): replace(_PAUSED_BY_ERROR, operating=OperatingStatus.ABORTED),
-    (DomainState.PAUSED, 11): STARTING,
+    (DomainState.PAUSED, PAUSED_WHILE_STARTING): STARTING,
     (DomainState.PAUSED, 12): replace(
         PAUSED, operational=OperationalStatus.RELOCATING, operating=OperatingStatus.EMIGRATING
     ),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from libhelper.errors import LibvirtError
 from libhelper.records import DomainState
 from platforms.base import Feature
-from providers.states import RequestedState
+from providers.states import PAUSED_WHILE_STARTING, RequestedState
 
 if TYPE_CHECKING:
     from libhelper.records import Domain
@@ -46,8 +46,12 @@ class Transition:
     is_job: bool = False
 
 
+def _is_started(now: Domain) -> bool:
+    return now.active and (now.state, now.reason) != (DomainState.PAUSED, PAUSED_WHILE_STARTING)
+
+
 def _is_active(before: Domain, now: Domain | None) -> bool:
-    return now is None or now.active
+    return now is None or _is_started(now)
 
 
 def _is_running(before: Domain, now: Domain | None) -> bool:
@@ -71,7 +75,7 @@ def _has_no_save(before: Domain, now: Domain | None) -> bool:
 
 
 def _is_started_anew(before: Domain, now: Domain | None) -> bool:
-    return now is None or (now.active and now.id != before.id)
+    return now is None or (_is_started(now) and now.id != before.id)
 
 
 def _runs_again(before: Domain, now: Domain | None) -> bool:

@@ -14,9 +14,12 @@ import pytest
 
 from libhelper.errors import LibvirtError
 from libhelper.hypervisor import Hypervisor
+from libhelper.records import DomainState
 from libhelper.settings import HypervisorSettings
 from providers.interface import CIMError, Status
 from providers.site import ProviderSettings
+from providers.states import PAUSED_WHILE_STARTING
+from providers.Virt_ComputerSystem.transitions import POWER_CYCLE, START, Transition
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 
 CLASS = "Test_ComputerSystem"
@@ -304,3 +307,18 @@ def test_a_reset_made_of_a_stop_and_a_start() -> None:
         result = provider.invoke_method("LXC_ComputerSystem", keys, "RequestStateChange", parameters, CONTEXT)
         assert result.return_value == answer
     assert calls == ["destroy", "start"]
+
+
+@pytest.mark.parametrize("way", [START, POWER_CYCLE])
+def test_a_guest_that_libvirt_has_not_let_run_yet_is_not_started(way: Transition) -> None:
+    """What an event shows while libvirt starts a guest must not end the wait for the start."""
+    host = hypervisor("Test")
+    before = host.put(domain_xml("guest"))
+    starting = host.put(
+        domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=PAUSED_WHILE_STARTING
+    )
+    assert not way.is_done(before, starting)
+    assert way.is_done(before, host.put(domain_xml("guest"), active=True, id=7, reason=1))
+    paused_by_somebody = host.put(domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=1)
+    assert way.is_done(before, paused_by_somebody)
+    assert way.is_done(before, None)
