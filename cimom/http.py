@@ -83,6 +83,9 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):
+            log.info("%s is gone before the end of its answer: %s", request.remote, exc)
+            raise exc
         headers = {"Server": SERVER}
         if isinstance(exc, BadHttpMethod):
             status, headers["Allow"] = 501, ALLOWED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -71,8 +72,15 @@ def test_connection_limit(make_server: Callable[..., RunningServer]) -> None:
         each.socket.close()
 
 
+def faults_logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What an administrator would take for a fault of the server: clients that go away are none."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 @pytest.mark.parametrize("read", [0, 1, 100_000])
-def test_hanging_up_mid_answer(make_server: Callable[..., RunningServer], toy: Toy, read: int) -> None:
+def test_hanging_up_mid_answer(
+    make_server: Callable[..., RunningServer], toy: Toy, read: int, caplog: pytest.LogCaptureFixture
+) -> None:
     fill(toy, 1000)
     server = make_server()
     before = descriptors()
@@ -86,6 +94,7 @@ def test_hanging_up_mid_answer(make_server: Callable[..., RunningServer], toy: T
     eventually(lambda: descriptors() <= before)
     with RawClient(server.port) as client:
         assert client.post(ONE).status == 200
+    assert faults_logged(caplog) == []
 
 
 def test_hanging_up_mid_request(server: RunningServer) -> None:
@@ -104,7 +113,9 @@ def test_slow_bodies_time_out(make_server: Callable[..., RunningServer]) -> None
         assert client.is_closed()
 
 
-def test_stalled_reader_is_cut_off(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+def test_stalled_reader_is_cut_off(
+    make_server: Callable[..., RunningServer], toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
     fill(toy, 5000)
     server = make_server(send_timeout=0.5)
     with socket.socket() as stalled:
@@ -115,6 +126,7 @@ def test_stalled_reader_is_cut_off(make_server: Callable[..., RunningServer], to
         with RawClient(server.port) as client:
             assert client.post(ONE).status == 200
         eventually(lambda: connections(server) == 0)
+    assert faults_logged(caplog) == []
 
 
 def test_stalled_pipeline_is_cut_off(make_server: Callable[..., RunningServer]) -> None:
