@@ -2,8 +2,8 @@
 
 A change reads the XML of the domain afresh, edits it, and puts it in force: first the definition, which libvirt checks
 and which can be put back, then step by step the running domain.  When a step fails, those before it are undone.  Two
-changes of one domain never run at a time in this process; when somebody else redefines the domain in between, the
-change begins again with the new XML.
+changes of one domain never run at a time in this process, and none while it starts; when somebody else redefines,
+starts or stops the domain in between, the change begins again with the new XML.
 
 Layer rule: imports libvirt, domainxml, errors; knows nothing of CIM.
 """
@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 import libvirt
 
 from libhelper.domainxml import DomainDocument
-from libhelper.errors import LibvirtError
+from libhelper.errors import LibvirtError, translated
 
 if TYPE_CHECKING:
     from libhelper.hypervisor import Hypervisor
@@ -59,7 +59,7 @@ class PartlyDoneError(LibvirtError):
 
 
 class _OvertakenError(Exception):
-    """The definition is not the one any more that was edited."""
+    """The definition is not the one any more that was edited, or the domain was started or stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class DomainChange:
         secure = libvirt.VIR_DOMAIN_XML_SECURE
         self._before = domain.XMLDesc(secure | libvirt.VIR_DOMAIN_XML_INACTIVE) if domain.isPersistent() else None
         self.defined = None if self._before is None else DomainDocument(self._before)
+        self._number = _number_of(domain)
         self.live = DomainDocument(domain.XMLDesc(secure)) if domain.isActive() else None
         self.steps: list[LiveStep] = []
         self.autostart: bool | None = None
@@ -151,11 +152,12 @@ class DomainChange:
         return stands
 
     def _check(self) -> None:
-        if self._before is None:
-            return
         flags = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE
-        if self.domain.XMLDesc(flags) != self._before:
-            raise _OvertakenError
+        with translated():
+            if _number_of(self.domain) != self._number:
+                raise _OvertakenError
+            if self._before is not None and self.domain.XMLDesc(flags) != self._before:
+                raise _OvertakenError
 
     def _persistent_steps(self) -> Iterator[LiveStep]:
         connection, before = self.domain.connect(), self._before
@@ -179,6 +181,11 @@ class DomainChange:
             yield LiveStep(
                 f"the name {name}", lambda domain: domain.rename(name, 0), lambda domain: domain.rename(old, 0)
             )
+
+
+def _number_of(domain: libvirt.virDomain) -> int:
+    """The number of a domain's run, from libvirt itself: its object holds the one of when it was looked up."""
+    return int(domain.connect().lookupByUUIDString(domain.UUIDString()).ID())
 
 
 def _with_stands(error: LibvirtError, stands: list[str]) -> LibvirtError:

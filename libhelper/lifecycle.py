@@ -1,6 +1,6 @@
 """Operations on domains, each on a connection of its own, so that a slow one delays nobody.
 
-Layer rule: imports libvirt, connections, errors, events.
+Layer rule: imports libvirt, change, connections, errors, events.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import libvirt
 
+from libhelper.change import exclusive
 from libhelper.errors import translated
 from libhelper.events import Event
 
@@ -86,7 +87,7 @@ class Lifecycle:
             yield domain
 
     def start(self, domain: str, *, paused: bool = False, force_boot: bool = False) -> None:
-        """Start it, from its managed save where there is one.
+        """Start it, from its managed save where there is one; a change of its definition under way comes first.
 
         Parameters:
             paused: leave it paused.
@@ -94,7 +95,7 @@ class Lifecycle:
         """
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
         flags |= libvirt.VIR_DOMAIN_START_FORCE_BOOT if force_boot else 0
-        with self.domain(domain) as target:
+        with exclusive(self._hypervisor, self._uuid(domain)), self.domain(domain) as target:
             if flags:
                 target.createWithFlags(flags)
             else:

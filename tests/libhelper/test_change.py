@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +124,41 @@ def test_a_change_from_outside_is_not_lost(node: Hypervisor) -> None:
     config = DomainConfig.parse(domain_xml(node, ONE))
     assert (config.title, config.description) == ("ours", "theirs")
     assert seen == [None, "theirs"]
+
+
+def test_a_domain_that_is_started_in_between_is_changed_as_it_runs(node: Hypervisor) -> None:
+    ran: list[bool] = []
+
+    def edit(change: DomainChange) -> None:
+        ran.append(change.live is not None)
+        name_it(change, "ours")
+        if len(ran) == 1:
+            change.domain.create() if change.live is None else change.domain.destroy()
+
+    was = node.inventory.domain("one")
+    assert was is not None
+    change_domains([DomainWork(node, ONE, edit)])
+    assert ran == [was.active, not was.active]
+    assert title(node, ONE) == "ours"
+
+
+def test_a_start_waits_for_a_change(node: Hypervisor) -> None:
+    """Else the domain could run with the old definition, and later changes would not be of both."""
+    node.lifecycle.destroy("one")
+    starter = threading.Thread(target=node.lifecycle.start, args=("one",))
+
+    def edit(change: DomainChange) -> None:
+        assert change.live is None
+        starter.start()
+        starter.join(0.2)
+        assert starter.is_alive()
+        name_it(change, "ours")
+
+    change_domains([DomainWork(node, ONE, edit)])
+    starter.join(10)
+    with node.lifecycle.domain("one") as found:
+        assert found.isActive()
+        assert DomainConfig.parse(found.XMLDesc(0)).title == "ours"
 
 
 def test_who_is_always_overtaken_gives_up(node: Hypervisor) -> None:
