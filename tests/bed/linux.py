@@ -1,0 +1,119 @@
+"""A Linux guest that says on its console what it sees of its hardware: Debian's cloud kernel and the host's busybox."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bed.guests import BUSYBOX
+
+#: The modules that the guest loads, with what they need.
+MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_balloon", "ata_piix", "sr_mod")
+
+#: Fast under emulation; the console is the first serial port.
+COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests audit=0 tsc=reliable no_timer_check"
+
+#: Says what is there each time that it changes.  A processor that is plugged in has to be put to work.
+INIT = """\
+#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sys /sys
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox --install -s /bin
+export PATH=/bin
+for module in MODULES; do modprobe $module; done
+before=
+while :; do
+  for processor in /sys/devices/system/cpu/cpu*/online; do
+    [ -e $processor ] && [ "$(cat $processor)" = 0 ] && echo 1 > $processor
+  done
+  disks=; interfaces=
+  for disk in /sys/block/vd*; do [ -e $disk ] && disks=$disks${disk##*/}:$(cat $disk/size),; done
+  for interface in /sys/class/net/eth*; do [ -e $interface ] && interfaces=$interfaces$(cat $interface/address),; done
+  cd=$(blockdev --getsize64 /dev/sr0 2>/dev/null || echo none)
+  now="cpus=$(grep -c ^processor /proc/cpuinfo) disks=$disks interfaces=$interfaces cd=$cd"
+  now="$now memory=$(awk '/MemTotal/ { print $2 }' /proc/meminfo)"
+  [ "$now" = "$before" ] || echo "SEES $now END"
+  before=$now
+  sleep 0.3
+done
+"""
+
+
+class UnavailableError(Exception):
+    """The packages cannot be had here; the text says why."""
+
+
+@dataclass(frozen=True)
+class LinuxGuest:
+    """What a guest is booted from.
+
+    Attributes:
+        kernel, ramdisk: paths on the host.
+    """
+
+    kernel: Path
+    ramdisk: Path
+
+
+def linux_guest(directory: Path) -> LinuxGuest:
+    """Make one in `directory`.
+
+    Raises:
+        UnavailableError: no Debian packages here, or no busybox.
+    """
+    if not BUSYBOX.exists():
+        raise UnavailableError(f"{BUSYBOX} is not there")
+    depends = _run(["apt-cache", "depends", "linux-image-cloud-amd64"], directory)
+    found = re.search(r"Depends: (linux-image-\S+)", depends)
+    if found is None:
+        raise UnavailableError("apt knows no kernel of the cloud kind")
+    _run(["apt-get", "download", "-q", found[1]], directory)
+    (package,) = directory.glob("linux-image-*.deb")
+    tree = directory / "tree"
+    _run(["dpkg", "-x", str(package), str(tree)], directory)
+    (kernel,) = (tree / "boot").glob("vmlinuz-*")
+    (modules,) = (tree / "lib/modules").iterdir()
+    root = directory / "root"
+    ours = root / "lib/modules" / modules.name
+    ours.mkdir(parents=True)
+    (root / "bin").mkdir()
+    shutil.copy(BUSYBOX, root / "bin/busybox")
+    _run([str(BUSYBOX), "depmod", "-b", str(tree), modules.name], directory)
+    needs = {}
+    for line in (modules / "modules.dep").read_text().splitlines():
+        path, _, others = line.partition(":")
+        needs[Path(path).stem] = [path, *others.split()]
+    for path in {path for name in MODULES for path in needs.get(name, [])}:
+        (ours / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(modules / path, ours / path)
+    _run([str(BUSYBOX), "depmod", "-b", str(root), modules.name], directory)
+    (root / "init").write_text(INIT.replace("MODULES", " ".join(MODULES)))
+    (root / "init").chmod(0o755)
+    names = "\n".join(str(path.relative_to(root)) for path in [root, *sorted(root.rglob("*"))])
+    archive = subprocess.run(
+        [str(BUSYBOX), "cpio", "-o", "-H", "newc"], cwd=root, input=names.encode(), capture_output=True, check=True
+    ).stdout
+    ramdisk = directory / "ramdisk"
+    ramdisk.write_bytes(gzip.compress(archive, 1))
+    return LinuxGuest(kernel, ramdisk)
+
+
+def seen(console: Path) -> dict[str, str]:
+    """What a guest said last, by word; {} before it has said anything."""
+    lines = re.findall(r"SEES (.*) END", console.read_text(errors="replace")) if console.exists() else []
+    return dict(word.split("=", 1) for word in lines[-1].split()) if lines else {}
+
+
+def _run(command: list[str], directory: Path) -> str:
+    try:
+        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True, timeout=300)
+    except (OSError, subprocess.SubprocessError) as error:
+        output = getattr(error, "stderr", None) or ""
+        raise UnavailableError(f"{command[0]} does not work here: {error} {output.strip()}") from error
+    return done.stdout
