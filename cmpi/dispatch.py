@@ -25,7 +25,7 @@ from cmpi.codec import (
     integer,
     type_code,
 )
-from cmpi.model import AssociationFilters, ClassLike, Model, NamespaceLike
+from cmpi.model import AssociationFilters, Model, NamespaceLike
 from cmpi.shapes import EncodedCache, Shape, Shaper
 from providers.interface import (
     Association,
@@ -37,6 +37,7 @@ from providers.interface import (
     RequestContext,
     Status,
 )
+from registration.schema import ClassLike
 
 __all__ = ["Dispatcher"]
 

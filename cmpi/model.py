@@ -16,67 +16,14 @@ from providers.interface import (
     InstanceProvider,
     RequestContext,
 )
+from registration.schema import ClassLike
 
 __all__ = [
     "AssociationFilters",
-    "ClassLike",
     "IndicationSource",
-    "MethodLike",
     "Model",
     "NamespaceLike",
-    "ParameterLike",
-    "PropertyLike",
 ]
-
-
-class ParameterLike(Protocol):
-    """A parameter of a method."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def is_array(self) -> bool: ...
-    @property
-    def embedded_object(self) -> str | None: ...
-
-
-class PropertyLike(ParameterLike, Protocol):
-    """A property of a class."""
-
-    @property
-    def default(self) -> Any: ...
-    @property
-    def is_key(self) -> bool: ...
-
-
-class MethodLike(Protocol):
-    """A method of a class.  `parameters` is keyed by lower-case name."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def return_type(self) -> str: ...
-    @property
-    def parameters(self) -> Mapping[str, ParameterLike]: ...
-
-
-class ClassLike(Protocol):
-    """A class with all that it inherits.  `properties` and `methods` are keyed by lower-case name."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def superclass(self) -> str | None: ...
-    @property
-    def keys(self) -> tuple[str, ...]: ...
-    @property
-    def properties(self) -> Mapping[str, PropertyLike]: ...
-    @property
-    def methods(self) -> Mapping[str, MethodLike]: ...
-    @property
-    def is_association(self) -> bool: ...
 
 
 class NamespaceLike(Protocol):

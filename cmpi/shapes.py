@@ -14,8 +14,9 @@ from typing import Any
 import cbor2
 
 from cmpi.codec import ShapeFlag, type_code
-from cmpi.model import ClassLike, Model, NamespaceLike, ParameterLike
+from cmpi.model import Model, NamespaceLike
 from providers.interface import EmbeddedInstance, Instance, InstancePath
+from registration.schema import ClassLike, ElementLike
 
 __all__ = ["EncodedCache", "Shape", "Shaper"]
 
@@ -198,7 +199,7 @@ class Shaper:
             raise KeyError(class_name)
         return declaration
 
-    def converter(self, declared: ParameterLike, namespace: NamespaceLike) -> Convert:
+    def converter(self, declared: ElementLike, namespace: NamespaceLike) -> Convert:
         """The function from a Python value to the wire for a property or parameter."""
         if declared.embedded_object:
             convert = self._embedded(namespace)

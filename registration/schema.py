@@ -1,4 +1,4 @@
-"""What registration asks of the class store; `cimom.classes` offers it, `virtcim` hands it over."""
+"""What registration and the bridge ask of the class store; `cimom.classes` offers it, `virtcim` hands it over."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 __all__ = [
     "ClassLike",
     "ElementLike",
+    "FlavoredLike",
     "MethodLike",
     "PropertyLike",
     "QualifierLike",
@@ -16,8 +17,8 @@ __all__ = [
 ]
 
 
-class QualifierLike(Protocol):
-    """A qualifier value."""
+class FlavoredLike(Protocol):
+    """What qualifier values and qualifier types have in common."""
 
     @property
     def name(self) -> str: ...
@@ -31,31 +32,24 @@ class QualifierLike(Protocol):
     def tosubclass(self) -> bool: ...
     @property
     def translatable(self) -> bool: ...
+
+
+class QualifierLike(FlavoredLike, Protocol):
+    """A qualifier value."""
+
     @property
     def propagated(self) -> bool: ...
 
 
-class QualifierTypeLike(Protocol):
+class QualifierTypeLike(FlavoredLike, Protocol):
     """A qualifier type."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
     @property
     def is_array(self) -> bool: ...
     @property
     def array_size(self) -> int | None: ...
     @property
-    def value(self) -> Any: ...
-    @property
     def scopes(self) -> frozenset[str]: ...
-    @property
-    def overridable(self) -> bool: ...
-    @property
-    def tosubclass(self) -> bool: ...
-    @property
-    def translatable(self) -> bool: ...
 
 
 class ElementLike(Protocol):
@@ -72,6 +66,8 @@ class ElementLike(Protocol):
     @property
     def reference_class(self) -> str | None: ...
     @property
+    def embedded_object(self) -> str | None: ...
+    @property
     def embedded_class(self) -> str | None: ...
     @property
     def qualifiers(self) -> Mapping[str, QualifierLike]: ...
@@ -82,10 +78,12 @@ class PropertyLike(ElementLike, Protocol):
 
     @property
     def default(self) -> Any: ...
+    @property
+    def is_key(self) -> bool: ...
 
 
 class MethodLike(Protocol):
-    """A method."""
+    """A method.  `parameters` is keyed by lower-case name."""
 
     @property
     def name(self) -> str: ...
@@ -98,12 +96,14 @@ class MethodLike(Protocol):
 
 
 class ClassLike(Protocol):
-    """A class with all that it inherits, and the names of what it declares itself."""
+    """A class with all that it inherits, keyed by lower-case name, and the names of what it declares itself."""
 
     @property
     def name(self) -> str: ...
     @property
     def superclass(self) -> str | None: ...
+    @property
+    def keys(self) -> tuple[str, ...]: ...
     @property
     def qualifiers(self) -> Mapping[str, QualifierLike]: ...
     @property
