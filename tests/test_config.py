@@ -11,6 +11,8 @@ import pytest
 
 from cimom.access import NamespaceRoles, Role, RoleSettings
 from cimom.principals import Mechanism, Principal
+from cimom.tls import TLSSettings
+from cmpi.settings import CmpiSettings
 from tests.cimom.toy import class_store
 from virtcim.config import ConfigError, Settings, load, parse_auth, parse_listen
 from virtcim.credentials import first_password
@@ -45,6 +47,18 @@ def test_command_line_wins(tmp_path: Path) -> None:
     settings = load(file, {"listen": "127.0.0.1:2", "uris": None})
     assert settings.listen == "127.0.0.1:2"
     assert settings.uris == ("a:///",)
+
+
+def test_command_line_goes_into_tables(tmp_path: Path) -> None:
+    file = written(tmp_path, "[cmpi]\nusers = [7]\nsocket = '/a'\n")
+    settings = load(file, {"cmpi.enabled": True, "cmpi.socket": Path("/b"), "tls.self_signed": True, "tls.names": None})
+    assert settings.cmpi == CmpiSettings(enabled=True, socket=Path("/b"), users=(7,))
+    assert settings.tls == TLSSettings(self_signed=True)
+
+
+def test_command_line_into_what_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^cmpi: "):
+        load(written(tmp_path, "cmpi = 1\n"), {"cmpi.enabled": True})
 
 
 @pytest.mark.parametrize(

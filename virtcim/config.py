@@ -89,7 +89,8 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
 
     Parameters:
         file: a TOML file, or None for the defaults.
-        overrides: settings of the command line; those that are None are left out.
+        overrides: settings of the command line by name, those of a table as `table.name`; those that are None are
+            left out.
 
     Raises:
         ConfigError: the file cannot be read, or holds an unknown setting or a value of the wrong type.
@@ -100,7 +101,11 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
             table = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{file}: {error}") from error
-    table.update({name: value for name, value in overrides.items() if value is not None})
+    for full, value in overrides.items():
+        where, _, name = full.rpartition(".")
+        # A table that is none is named when it is read.
+        if value is not None and isinstance(inner := table.setdefault(where, {}) if where else table, dict):
+            inner[name] = value
     settings = from_table(Settings, table, "")
     check(settings)
     return settings

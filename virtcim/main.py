@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cmpi.settings import CmpiSettings
 from virtcim import __version__
 from virtcim.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.registering import add_commands
@@ -43,6 +43,13 @@ def make_parser() -> argparse.ArgumentParser:
     common.add_argument("--state-dir", type=Path, metavar="DIR", help="credentials, class cache, database")
     common.add_argument("--listen-https", metavar="HOST:PORT", help="serve HTTPS there too, usually with port 5989")
     common.add_argument("--listen-unix", metavar="PATH", help="serve on a Unix socket too")
+    common.add_argument(
+        "--cmpi-socket",
+        type=Path,
+        metavar="PATH",
+        help="serve SFCB and OpenPegasus too, on this Unix socket; where libvirtcim.so looks unless it was built for "
+        f"another: {CmpiSettings().socket}",
+    )
     common.add_argument(
         "--tls",
         choices=["self-signed"],
@@ -117,7 +124,7 @@ def run_certificate(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    settings = load(
+    return load(
         arguments.config,
         {
             "uris": arguments.uri,
@@ -126,11 +133,11 @@ def _settings(arguments: argparse.Namespace) -> Settings:
             "listen_unix": arguments.listen_unix,
             "state_dir": arguments.state_dir,
             "auth": arguments.auth,
+            "tls.self_signed": True if arguments.tls == "self-signed" else None,
+            "cmpi.enabled": None if arguments.cmpi_socket is None else True,
+            "cmpi.socket": arguments.cmpi_socket,
         },
     )
-    if arguments.tls == "self-signed":
-        settings = dataclasses.replace(settings, tls=dataclasses.replace(settings.tls, self_signed=True))
-    return settings
 
 
 if __name__ == "__main__":
