@@ -61,9 +61,7 @@ def memory_mib(pid: int) -> tuple[float, float]:
 
 def operations(prefix: str, guest: str) -> dict[str, tuple[str, list[str]]]:
     """The operations of the baseline: a name for the table -> operation and its parameters."""
-    path = instance_name(
-        f"{prefix}_ComputerSystem", {"CreationClassName": f"{prefix}_ComputerSystem", "Name": guest}
-    )
+    path = instance_name(f"{prefix}_ComputerSystem", {"CreationClassName": f"{prefix}_ComputerSystem", "Name": guest})
 
     def enumerate_instances(class_name: str) -> tuple[str, list[str]]:
         return "EnumerateInstances", [class_parameter("ClassName", f"{prefix}_{class_name}")]

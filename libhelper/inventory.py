@@ -301,8 +301,10 @@ class Inventory:
         self.tell(Change("changed" if old is not None else "added", old, new, events))
         if kind.record is Pool:
             self._list_volumes(key)
-        elif kind is DOMAIN and self._hypervisor.connected and (
-            old is None or old.defined_document is not defined or old.live_document is not live
+        elif (
+            kind is DOMAIN
+            and self._hypervisor.connected
+            and (old is None or old.defined_document is not defined or old.live_document is not live)
         ):
             self.measure_disks([key])
 

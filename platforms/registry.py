@@ -72,11 +72,13 @@ def _load(plugin: EntryPoint) -> Platform | None:
     try:
         platform = plugin.load()
     except (Exception, SystemExit) as error:  # a plugin may fail in any way, and must not take the others with it
-        _log.error("platform plugin %s (%s) cannot be loaded: %s: %s", plugin.name, plugin.value,
-                   type(error).__name__, error)
+        _log.error(
+            "platform plugin %s (%s) cannot be loaded: %s: %s", plugin.name, plugin.value, type(error).__name__, error
+        )
         return None
     if not isinstance(platform, Platform):
-        _log.error("platform plugin %s (%s) names a %s and no Platform", plugin.name, plugin.value,
-                   type(platform).__name__)
+        _log.error(
+            "platform plugin %s (%s) names a %s and no Platform", plugin.name, plugin.value, type(platform).__name__
+        )
         return None
     return platform

@@ -12,7 +12,16 @@ __all__ = ["bind_url", "connect_url", "file_url", "graphics_address", "host_and_
 _DEFAULT_LISTEN = "127.0.0.1"
 _NETWORKED = frozenset({"vnc", "spice", "rdp"})
 _SOURCE_TYPES = {
-    "null": 0, "vc": 1, "pty": 2, "dev": 3, "file": 4, "pipe": 5, "stdio": 6, "udp": 7, "tcp": 8, "unix": 9,
+    "null": 0,
+    "vc": 1,
+    "pty": 2,
+    "dev": 3,
+    "file": 4,
+    "pipe": 5,
+    "stdio": 6,
+    "udp": 7,
+    "tcp": 8,
+    "unix": 9,
     "spicevmc": 10,
 }
 _UNKNOWN_SOURCE = 32768

@@ -211,9 +211,7 @@ class InstanceProvider(ABC):
         """
         raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{class_name}.{method} is not available")
 
-    def create_instance(
-        self, class_name: str, properties: Mapping[str, Any], context: RequestContext
-    ) -> InstancePath:
+    def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
         """Create an instance and return its path.  Raises CIMError NOT_SUPPORTED unless overridden."""
         raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be created")
 

@@ -261,8 +261,13 @@ class _Roster:
         place = (domain.hypervisor.uri, domain.name)
         if place not in self._reported:
             self._reported.add(place)
-            _log.warning("guest %r of %s is not served: %s has one of that name, and both are of platform %s",
-                         domain.name, domain.hypervisor.uri, served.hypervisor.uri, self._platform.prefix)
+            _log.warning(
+                "guest %r of %s is not served: %s has one of that name, and both are of platform %s",
+                domain.name,
+                domain.hypervisor.uri,
+                served.hypervisor.uri,
+                self._platform.prefix,
+            )
 
 
 class Site(_Memo):
@@ -275,8 +280,13 @@ class Site(_Memo):
         jobs: where work that takes time is run; jobs in memory only where None.
     """
 
-    def __init__(self, members: Iterable[tuple[Platform, Hypervisor]], platforms: Iterable[Platform],
-                 settings: ProviderSettings | None = None, jobs: Jobs | None = None) -> None:
+    def __init__(
+        self,
+        members: Iterable[tuple[Platform, Hypervisor]],
+        platforms: Iterable[Platform],
+        settings: ProviderSettings | None = None,
+        jobs: Jobs | None = None,
+    ) -> None:
         super().__init__()
         self.settings = settings or ProviderSettings()
         self.jobs = jobs or Jobs(self.settings.jobs)

@@ -124,9 +124,7 @@ SHUTTING_DOWN = SystemState(
 CRASHED = SystemState(
     EnabledState.DISABLED, OperationalStatus.ERROR, HealthState.CRITICAL_FAILURE, OperatingStatus.ABORTED
 )
-UNKNOWN = SystemState(
-    EnabledState.UNKNOWN, OperationalStatus.NO_CONTACT, HealthState.UNKNOWN, OperatingStatus.UNKNOWN
-)
+UNKNOWN = SystemState(EnabledState.UNKNOWN, OperationalStatus.NO_CONTACT, HealthState.UNKNOWN, OperatingStatus.UNKNOWN)
 _PAUSED_BY_ERROR = replace(PAUSED, operational=OperationalStatus.ERROR, health=HealthState.CRITICAL_FAILURE)
 
 _BY_STATE: Mapping[DomainState, SystemState] = {

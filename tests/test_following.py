@@ -68,9 +68,7 @@ def test_names_and_states_follow_virsh(serve: Callable[..., Server], guests: Gue
         assert enabled_states(server) == {"there before": DISABLED, **expected}
 
 
-def test_transient_guest_leaves_with_its_end(
-    serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd
-) -> None:
+def test_transient_guest_leaves_with_its_end(serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd) -> None:
     server = serve(libvirtd.uri())
     guests.boot_sector("passing")
     libvirtd.virsh("start", "passing")
@@ -80,9 +78,7 @@ def test_transient_guest_leaves_with_its_end(
     wait_until(lambda: enabled_states(server) == {}, EVENT_LIMIT)
 
 
-def test_managed_save_is_enabled_but_offline(
-    serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd
-) -> None:
+def test_managed_save_is_enabled_but_offline(serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd) -> None:
     server = serve(libvirtd.uri())
     guests.boot_sector("saved")
     libvirtd.virsh("start", "saved")
@@ -170,9 +166,7 @@ def test_changes_without_event_in_the_default_interval(
     wait_until(lambda: autostart() == 0, 10 + EVENT_LIMIT)
 
 
-def test_request_state_change_reaches_libvirt(
-    serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd
-) -> None:
+def test_request_state_change_reaches_libvirt(serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd) -> None:
     """Every transition: the return value, what libvirt says, and what the next read says."""
     server = serve(libvirtd.uri())
     guests.boot_sector("boot")
@@ -194,9 +188,7 @@ def test_request_state_change_reaches_libvirt(
     assert request_state(server, "boot", 4) == 4097
 
 
-def test_hypervisor_lost_and_found(
-    serve: Callable[..., Server], new_libvirtd: Callable[[], Libvirtd]
-) -> None:
+def test_hypervisor_lost_and_found(serve: Callable[..., Server], new_libvirtd: Callable[[], Libvirtd]) -> None:
     daemon = new_libvirtd()
     own = Guests(daemon)
     own.boot_sector("runs")
@@ -239,9 +231,7 @@ def test_hypervisor_that_comes_later(serve: Callable[..., Server], new_libvirtd:
     wait_until(lambda: enabled_states(server) == {"rests": DISABLED}, 10 + EVENT_LIMIT)
 
 
-def test_walk_over_running_and_resting_guests(
-    serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd
-) -> None:
+def test_walk_over_running_and_resting_guests(serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd) -> None:
     guests.baseline("rests")
     libvirtd.virsh("start", guests.boot_sector("runs"))
     server = serve(libvirtd.uri())
@@ -249,9 +239,7 @@ def test_walk_over_running_and_resting_guests(
         walk(connection, "KVM")
 
 
-def test_allocations_of_the_baseline_guest(
-    serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd
-) -> None:
+def test_allocations_of_the_baseline_guest(serve: Callable[..., Server], guests: Guests, libvirtd: Libvirtd) -> None:
     guests.baseline("nine")
     server = serve(libvirtd.uri())
     with server.pywbem() as connection:

@@ -52,8 +52,12 @@ def imports(path: Path) -> Iterator[str]:
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
-                yield ".".join([*path.relative_to(ROOT).parent.parts[: len(path.relative_to(ROOT).parts) - node.level],
-                                node.module or ""])
+                yield ".".join(
+                    [
+                        *path.relative_to(ROOT).parent.parts[: len(path.relative_to(ROOT).parts) - node.level],
+                        node.module or "",
+                    ]
+                )
             else:
                 yield from (f"{node.module}.{name.name}" for name in node.names)
 
@@ -112,8 +116,11 @@ def test_providers_know_neither_front_end() -> None:
     wrong = [
         path
         for path in (ROOT / "providers").rglob("*.py")
-        if any(is_within(module, front) for module in imports(path) for front in ("cimom", "cmpi", "registration",
-                                                                                 "virtcim"))
+        if any(
+            is_within(module, front)
+            for module in imports(path)
+            for front in ("cimom", "cmpi", "registration", "virtcim")
+        )
     ]
     assert not wrong
 

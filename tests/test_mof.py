@@ -28,7 +28,7 @@ QUALIFIERS = MofSource(
     Qualifier Out : boolean = false, Scope(parameter), Flavor(DisableOverride, ToSubclass);
     """,
 )
-BASE = MofSource("base", 'class A_Base { [Key] string Name; uint8 Bytes[6] = {1, 2}; real32 Part = 0.5; };')
+BASE = MofSource("base", "class A_Base { [Key] string Name; uint8 Bytes[6] = {1, 2}; real32 Part = 0.5; };")
 
 
 def test_a_valid_cache_is_read_without_pywbem(tmp_path: Path) -> None:
@@ -96,9 +96,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, compilations: list[object
     assert path.read_bytes() == content
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     occupied = tmp_path / "file"
     occupied.touch()
     assert "A_Base" in load_class_store([QUALIFIERS, BASE], [], [], occupied / "cache")
@@ -137,7 +135,13 @@ def test_types_and_values_survive(tmp_path: Path) -> None:
         assert do.parameters["both"].embedded_class == "A_Part"
         declared = store.qualifier_declarations
         assert declared["description"].scopes == {
-            "CLASS", "ASSOCIATION", "INDICATION", "PROPERTY", "REFERENCE", "METHOD", "PARAMETER"
+            "CLASS",
+            "ASSOCIATION",
+            "INDICATION",
+            "PROPERTY",
+            "REFERENCE",
+            "METHOD",
+            "PARAMETER",
         }
         assert (declared["key"].overridable, declared["override"].tosubclass) == (False, False)
         assert declared["embeddedinstance"].tosubclass

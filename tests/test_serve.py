@@ -92,9 +92,7 @@ def test_printed_wbemcli_line_works_when_pasted(serve: Callable[..., Server]) ->
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
 def test_no_authentication_on_loopback_only(tmp_path: Path, address: str) -> None:
-    done = run(
-        "serve", "--uri", "test:///default", "--listen", address, "--auth", "none", "--state-dir", str(tmp_path)
-    )
+    done = run("serve", "--uri", "test:///default", "--listen", address, "--auth", "none", "--state-dir", str(tmp_path))
     assert done.returncode != 0
     assert "listening" not in done.stdout
     assert "loopback" in done.stderr

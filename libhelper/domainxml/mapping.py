@@ -447,7 +447,13 @@ class Size(Field[int | None]):
     """
 
     def __init__(
-        self, path: str, *, unit: str = "KiB", absent: str = "KiB", unit_attribute: str = "unit", writable: bool = True,
+        self,
+        path: str,
+        *,
+        unit: str = "KiB",
+        absent: str = "KiB",
+        unit_attribute: str = "unit",
+        writable: bool = True,
         fallback: str | None = None,
     ) -> None:
         super().__init__(path, writable=writable, fallback=fallback)

@@ -38,7 +38,10 @@ def _description(controller: Controller) -> str | None:
 Controller.table = PropertyTable(
     COMMON,
     Property("ProtocolSupported", _protocol, f"domain XML {ControllerXML.field_path('type')}"),
-    Property("ProtocolDescription", _description,
-             f"domain XML {ControllerXML.field_path('model')}, else {ControllerXML.field_path('type')}"),
+    Property(
+        "ProtocolDescription",
+        _description,
+        f"domain XML {ControllerXML.field_path('model')}, else {ControllerXML.field_path('type')}",
+    ),
     attribute("MaxNumberControlled", "device.ports", ControllerXML),
 )

@@ -122,8 +122,11 @@ def _operational_status(device: GuestDevice) -> list[int]:
 
 
 COMMON = PropertyTable(
-    Property("SystemCreationClassName", lambda device: class_of(device.platform.prefix, "ComputerSystem"),
-             "class name of the guest"),
+    Property(
+        "SystemCreationClassName",
+        lambda device: class_of(device.platform.prefix, "ComputerSystem"),
+        "class name of the guest",
+    ),
     attribute("SystemName", "guest.name", source="domain XML name"),
     attribute("CreationClassName", "class_name", source="class name"),
     attribute("DeviceID", "device_id", source="domain XML name, and the identifier of the device"),

@@ -58,14 +58,16 @@ def _access(disk: LogicalDisk) -> int:
 
 LogicalDisk.table = PropertyTable(
     COMMON,
-    Property("Name", _name,
-             f"domain XML {Disk.field_path('target_dev')}, {Filesystem.field_path('target_dir')}"),
+    Property("Name", _name, f"domain XML {Disk.field_path('target_dev')}, {Filesystem.field_path('target_dir')}"),
     Property("Caption", _caption, f"domain XML {Disk.field_path('device')}"),
     Property("BlockSize", _block_size, f"domain XML {Disk.field_path('blockio_logical_block_size')}, else 512"),
     Property("NumberOfBlocks", _blocks, "capacity of the storage volume, where libvirt knows it"),
     Property("ConsumableBlocks", _blocks, "capacity of the storage volume, where libvirt knows it"),
-    Property("DataOrganization", lambda disk: None if isinstance(disk.device, Filesystem) else _FIXED_BLOCK,
-             "always Fixed Block; NULL for a file system"),
+    Property(
+        "DataOrganization",
+        lambda disk: None if isinstance(disk.device, Filesystem) else _FIXED_BLOCK,
+        "always Fixed Block; NULL for a file system",
+    ),
     Property("Access", _access, f"domain XML {Disk.field_path('readonly')}"),
     constant("Primordial", False),
 )

@@ -37,8 +37,11 @@ def _video_processor(display: DisplayController) -> str:
 
 DisplayController.table = PropertyTable(
     COMMON,
-    Property("VideoProcessor", _video_processor,
-             "domain XML devices/graphics/@type, its address and @port; devices/console/source/@path"),
+    Property(
+        "VideoProcessor",
+        _video_processor,
+        "domain XML devices/graphics/@type, its address and @port; devices/console/source/@path",
+    ),
 )
 
 ConsoleDisplayController.table = PropertyTable(

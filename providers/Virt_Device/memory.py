@@ -30,10 +30,16 @@ def _blocks(kibibytes: int | None) -> int | None:
 Memory.table = PropertyTable(
     COMMON,
     constant("BlockSize", _BLOCK_SIZE),
-    Property("NumberOfBlocks", lambda memory: _blocks(memory.device.memory),
-             f"domain XML {DomainConfig.field_path('memory')}"),
-    Property("ConsumableBlocks", lambda memory: _blocks(memory.device.current_memory),
-             f"domain XML {DomainConfig.field_path('current_memory')}"),
+    Property(
+        "NumberOfBlocks",
+        lambda memory: _blocks(memory.device.memory),
+        f"domain XML {DomainConfig.field_path('memory')}",
+    ),
+    Property(
+        "ConsumableBlocks",
+        lambda memory: _blocks(memory.device.current_memory),
+        f"domain XML {DomainConfig.field_path('current_memory')}",
+    ),
     constant("Access", _READ_WRITE, "always Read/Write"),
     constant("Volatile", True),
     constant("Primordial", False),

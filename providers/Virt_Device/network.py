@@ -42,8 +42,11 @@ def _permanent_address(port: NetworkPort) -> str | None:
 
 NetworkPort.table = PropertyTable(
     COMMON,
-    Property("LinkTechnology", lambda port: _ETHERNET if port.device.type in _ETHERNET_TYPES else _UNKNOWN,
-             f"domain XML {Interface.field_path('type')}"),
+    Property(
+        "LinkTechnology",
+        lambda port: _ETHERNET if port.device.type in _ETHERNET_TYPES else _UNKNOWN,
+        f"domain XML {Interface.field_path('type')}",
+    ),
     Property("NetworkAddresses", _addresses, f"domain XML {Interface.field_path('mac_address')}"),
     Property("PermanentAddress", _permanent_address, f"domain XML {Interface.field_path('mac_address')}"),
     attribute("ActiveMaximumTransmissionUnit", "device.mtu_size", Interface),

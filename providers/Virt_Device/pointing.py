@@ -25,8 +25,14 @@ class PointingDevice(GuestDevice):
 
 PointingDevice.table = PropertyTable(
     COMMON,
-    Property("PointingType", lambda pointing: _MOUSE if pointing.device.type in _POINTING else _UNKNOWN,
-             f"domain XML {Input.field_path('type')}"),
-    Property("Caption", lambda pointing: input_caption(pointing.device),
-             f"domain XML {Input.field_path('bus')}, {Input.field_path('type')}"),
+    Property(
+        "PointingType",
+        lambda pointing: _MOUSE if pointing.device.type in _POINTING else _UNKNOWN,
+        f"domain XML {Input.field_path('type')}",
+    ),
+    Property(
+        "Caption",
+        lambda pointing: input_caption(pointing.device),
+        f"domain XML {Input.field_path('bus')}, {Input.field_path('type')}",
+    ),
 )

@@ -17,7 +17,14 @@ _ENABLED, _UNKNOWN = 1, 0
 _MOST_PROCESSORS = 4096
 """More than any hypervisor gives; keeps a wrong number in a domain XML from filling the memory."""
 _WIDTHS = {
-    "x86_64": 64, "aarch64": 64, "ppc64": 64, "ppc64le": 64, "s390x": 64, "riscv64": 64, "i686": 32, "armv7l": 32,
+    "x86_64": 64,
+    "aarch64": 64,
+    "ppc64": 64,
+    "ppc64le": 64,
+    "s390x": 64,
+    "riscv64": 64,
+    "i686": 32,
+    "armv7l": 32,
 }
 
 
@@ -62,13 +69,22 @@ Processor.table = PropertyTable(
     COMMON,
     Property("ElementName", lambda processor: str(processor.number), "number of the virtual processor"),
     constant("Role", "Virtual Processor"),
-    attribute("EnabledState", "enabled_state",
-              source=f"domain state; Disabled beyond domain XML {DomainConfig.field_path('vcpu_current')}, and for "
-                     "vcpus/vcpu/@enabled no"),
+    attribute(
+        "EnabledState",
+        "enabled_state",
+        source=f"domain state; Disabled beyond domain XML {DomainConfig.field_path('vcpu_current')}, and for "
+        "vcpus/vcpu/@enabled no",
+    ),
     Property("CPUStatus", _cpu_status, "as EnabledState"),
-    Property("AddressWidth", lambda processor: _WIDTHS.get(processor.device.os_type_arch),
-             f"domain XML {DomainConfig.field_path('os_type_arch')}"),
-    Property("DataWidth", lambda processor: _WIDTHS.get(processor.device.os_type_arch),
-             f"domain XML {DomainConfig.field_path('os_type_arch')}"),
+    Property(
+        "AddressWidth",
+        lambda processor: _WIDTHS.get(processor.device.os_type_arch),
+        f"domain XML {DomainConfig.field_path('os_type_arch')}",
+    ),
+    Property(
+        "DataWidth",
+        lambda processor: _WIDTHS.get(processor.device.os_type_arch),
+        f"domain XML {DomainConfig.field_path('os_type_arch')}",
+    ),
     constant("NumberOfEnabledCores", 1),
 )

@@ -48,8 +48,11 @@ StateCapabilities.table = PropertyTable(
     attribute("InstanceID", "guest.name", DomainConfig),
     attribute("ElementName", "guest.name", DomainConfig),
     constant("Caption", "States that can be requested of a virtual system", "a fixed text"),
-    Property("RequestedStatesSupported", lambda capabilities: requests_supported(capabilities.guest),
-             "platform, persistence and connection mode; the present state does not matter"),
+    Property(
+        "RequestedStatesSupported",
+        lambda capabilities: requests_supported(capabilities.guest),
+        "platform, persistence and connection mode; the present state does not matter",
+    ),
     constant("ElementNameEditSupported", False, "always false: ElementName is the name of the domain"),
 )
 

@@ -114,19 +114,25 @@ HostSystem.table = PropertyTable(
     Property("Caption", _caption, "driver and hypervisor version (virConnectGetType, virConnectGetVersion)"),
     Property("Description", lambda host: f"Host of {host.platform.title} guests", "platform"),
     constant("Dedicated", (0,), "always Not Dedicated"),
-    Property("OtherIdentifyingInfo", lambda host: _parts(host, 1),
-             "host UUID of the capabilities; sysinfo system/entry serial, manufacturer, product"),
+    Property(
+        "OtherIdentifyingInfo",
+        lambda host: _parts(host, 1),
+        "host UUID of the capabilities; sysinfo system/entry serial, manufacturer, product",
+    ),
     Property("IdentifyingDescriptions", lambda host: _parts(host, 0), "names of the entries of OtherIdentifyingInfo"),
     Property("EnabledState", _when_connected(EnabledState.ENABLED, EnabledState.UNKNOWN), "connection to libvirt"),
     constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
     constant("TransitioningToState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
     constant("EnabledDefault", int(EnabledState.ENABLED), "always Enabled"),
     Property("HealthState", _when_connected(HealthState.OK, HealthState.UNKNOWN), "connection to libvirt"),
-    Property("OperationalStatus",
-             lambda host: [int(OperationalStatus.OK if host.hypervisor.connected else OperationalStatus.NO_CONTACT)],
-             "connection to libvirt"),
-    Property("OperatingStatus", _when_connected(OperatingStatus.IN_SERVICE, OperatingStatus.UNKNOWN),
-             "connection to libvirt"),
+    Property(
+        "OperationalStatus",
+        lambda host: [int(OperationalStatus.OK if host.hypervisor.connected else OperationalStatus.NO_CONTACT)],
+        "connection to libvirt",
+    ),
+    Property(
+        "OperatingStatus", _when_connected(OperatingStatus.IN_SERVICE, OperatingStatus.UNKNOWN), "connection to libvirt"
+    ),
 )
 
 

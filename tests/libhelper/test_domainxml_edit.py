@@ -441,9 +441,7 @@ def _independent(fields: list[Field[Any]]) -> list[Field[Any]]:
 
 
 def _entangled(one: Field[Any], other: Field[Any]) -> bool:
-    shorter, longer = sorted(
-        ([step.tag for step in field.steps] for field in (one, other)), key=len
-    )
+    shorter, longer = sorted(([step.tag for step in field.steps] for field in (one, other)), key=len)
     wide = (Flag, Items, Texts, Ints, Attributes)
     selected = any(step.attribute for field in (one, other) for step in field.steps)
     return (isinstance(one, wide) or isinstance(other, wide) or selected) and longer[: len(shorter)] == shorter
@@ -547,9 +545,7 @@ def test_setting_absent_fields_and_taking_them_back(data: st.DataObject, where: 
     document = DomainDocument(text)
     device = document.devices[place]
     untouched = document.tostring()
-    values = {
-        name: value for name, value in data.draw(values_for(type(device))).items() if _is_absent(device, name)
-    }
+    values = {name: value for name, value in data.draw(values_for(type(device))).items() if _is_absent(device, name)}
     document.set(device, values)
     document.set(device, dict.fromkeys(values))
     assert document.tostring() == untouched

@@ -74,11 +74,7 @@ def domain_with(devices: str = "", rest: str = "") -> DomainConfig:
 
 def test_every_declared_field_is_read_from_some_sample() -> None:
     read = {id(field) for path in SAMPLES for field, _ in fields_held(DomainConfig.parse(path.read_text("utf-8")))}
-    wanted = {
-        key: name
-        for key, name in declarations(iter(domain_classes())).items()
-        if name != "Graphics.passwd"
-    }
+    wanted = {key: name for key, name in declarations(iter(domain_classes())).items() if name != "Graphics.passwd"}
     assert sorted(name for key, name in wanted.items() if key not in read) == []
 
 

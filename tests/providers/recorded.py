@@ -138,15 +138,34 @@ class RecordedHypervisor:
         """Take in a storage pool of type dir with volumes of a name and a capacity in bytes."""
         xml = f"<pool type='dir'><name>{name}</name><target><path>{target}</path></target></pool>"
         document = Document(xml, PoolConfig.parse)
-        held = None if volumes is None else tuple(
-            Volume(volume, f"{target}/{volume}", Document(
-                f"<volume><name>{volume}</name><capacity unit='bytes'>{capacity}</capacity>"
-                f"<target><path>{target}/{volume}</path></target></volume>", VolumeConfig.parse))
-            for volume, capacity in volumes
+        held = (
+            None
+            if volumes is None
+            else tuple(
+                Volume(
+                    volume,
+                    f"{target}/{volume}",
+                    Document(
+                        f"<volume><name>{volume}</name><capacity unit='bytes'>{capacity}</capacity>"
+                        f"<target><path>{target}/{volume}</path></target></volume>",
+                        VolumeConfig.parse,
+                    ),
+                )
+                for volume, capacity in volumes
+            )
         )
         pool = Pool(
-            hypervisor=self, name=name, uuid=name, active=True, persistent=True, autostart=True,  # type: ignore[arg-type]
-            contact=True, revision=next(_revisions), live_document=document, defined_document=document, volumes=held,
+            hypervisor=self,
+            name=name,
+            uuid=name,
+            active=True,
+            persistent=True,
+            autostart=True,  # type: ignore[arg-type]
+            contact=True,
+            revision=next(_revisions),
+            live_document=document,
+            defined_document=document,
+            volumes=held,
         )
         self.inventory.held_pools = [other for other in self.inventory.held_pools if other.name != name] + [pool]
         self.inventory.revision = pool.revision
@@ -177,8 +196,12 @@ class Served:
 
     def device(self, base: str, guest: str, identifier: str, prefix: str = "KVM") -> dict[str, Any]:
         class_name = f"{prefix}_{base}"
-        keys = {"SystemCreationClassName": f"{prefix}_ComputerSystem", "SystemName": guest,
-                "CreationClassName": class_name, "DeviceID": f"{guest}/{identifier}"}
+        keys = {
+            "SystemCreationClassName": f"{prefix}_ComputerSystem",
+            "SystemName": guest,
+            "CreationClassName": class_name,
+            "DeviceID": f"{guest}/{identifier}",
+        }
         return dict(self.get(class_name, **keys).properties())
 
     def setting(self, base: str, guest: str, identifier: str, prefix: str = "KVM") -> dict[str, Any]:

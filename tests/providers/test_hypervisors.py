@@ -62,8 +62,16 @@ def lxc(libvirtd: Libvirtd, guests: Guests) -> Iterator[Real]:
 
 def test_a_qemu_guest_through_its_states(kvm: Real, libvirtd: Libvirtd) -> None:
     for request, state, word in (
-        (2, 2, "running"), (9, 9, "paused"), (11, 2, "running"), (9, 9, "paused"), (6, 6, "shut off"),
-        (2, 2, "running"), (6, 6, "shut off"), (3, 3, "shut off"), (2, 2, "running"), (11, 2, "running"),
+        (2, 2, "running"),
+        (9, 9, "paused"),
+        (11, 2, "running"),
+        (9, 9, "paused"),
+        (6, 6, "shut off"),
+        (2, 2, "running"),
+        (6, 6, "shut off"),
+        (3, 3, "shut off"),
+        (2, 2, "running"),
+        (11, 2, "running"),
     ):
         assert kvm.request("boot", request) == 0, request
         values = kvm.guest("boot")
@@ -82,7 +90,8 @@ def test_a_qemu_guest_through_its_states(kvm: Real, libvirtd: Libvirtd) -> None:
 def test_consoles_and_passwords_of_a_running_guest(libvirtd: Libvirtd, guests: Guests) -> None:
     name = guests.baseline("shown")
     xml = libvirtd.virsh("dumpxml", name, "--inactive").replace(
-        "<graphics type='vnc' port='-1' autoport='yes'", "<graphics type='vnc' port='-1' autoport='yes' passwd='hush'")
+        "<graphics type='vnc' port='-1' autoport='yes'", "<graphics type='vnc' port='-1' autoport='yes' passwd='hush'"
+    )
     libvirtd.define(xml)
     site = Real(libvirtd, "KVM", "qemu")
     try:

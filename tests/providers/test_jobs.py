@@ -170,20 +170,34 @@ def test_a_handle_is_made_anew_when_the_job_changes(site: Site) -> None:
         (
             LibvirtError("pool is full", 38, 18, 2),
             38,
-            {"OwningEntity": "libvirt", "MessageID": "libvirt:38", "CIMStatusCode": 1, "ErrorType": 4,
-             "MessageArguments": ["code=38", "domain=18", "level=2"], "Message": "DoSomething failed: pool is full"},
+            {
+                "OwningEntity": "libvirt",
+                "MessageID": "libvirt:38",
+                "CIMStatusCode": 1,
+                "ErrorType": 4,
+                "MessageArguments": ["code=38", "domain=18", "level=2"],
+                "Message": "DoSomething failed: pool is full",
+            },
         ),
         (
             CIMError(Status.ACCESS_DENIED, "not for you"),
             2,
-            {"OwningEntity": "virtcim", "MessageID": "CIM:2", "CIMStatusCode": 2, "ErrorType": 7,
-             "Message": "not for you"},
+            {
+                "OwningEntity": "virtcim",
+                "MessageID": "CIM:2",
+                "CIMStatusCode": 2,
+                "ErrorType": 7,
+                "Message": "not for you",
+            },
         ),
         (
             ZeroDivisionError("x"),
             1,
-            {"OwningEntity": "virtcim", "CIMStatusCode": 1,
-             "Message": "DoSomething failed: internal error (ZeroDivisionError)"},
+            {
+                "OwningEntity": "virtcim",
+                "CIMStatusCode": 1,
+                "Message": "DoSomething failed: internal error (ZeroDivisionError)",
+            },
         ),
     ],
 )
@@ -394,7 +408,8 @@ def test_what_a_job_belongs_to(site: Site) -> None:
     assert affected.properties(guest, job) == {"ElementEffects": [2, 3]}
     assert affected.properties(pool, job) == {"ElementEffects": [5]}
     assert {each.identity for each in affected.sources("KVM_AffectedJobElement", CONTEXT)} == {
-        guest.identity, pool.identity,
+        guest.identity,
+        pool.identity,
     }
     assert list(affected.sources("Xen_AffectedJobElement", CONTEXT)) == []
 
@@ -417,7 +432,9 @@ def test_the_call_and_what_it_gave_back(site: Site, classes: ClassStore) -> None
     assert "PostCallIndication" not in shown
     before = shown["PreCallIndication"]
     assert (before.class_name, before.properties["MethodName"], before.properties["PreCall"]) == (
-        "CIM_InstMethodCall", "DoSomething", True,
+        "CIM_InstMethodCall",
+        "DoSomething",
+        True,
     )
     task.may_end.set()
     site.wait(name)
@@ -582,9 +599,7 @@ def test_what_is_due_when_the_server_starts_is_removed(tmp_path: Path) -> None:
     assert not sqlite3.connect(database).execute("SELECT * FROM job").fetchall()
 
 
-def test_a_database_that_cannot_be_used_costs_only_history(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_database_that_cannot_be_used_costs_only_history(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     database = tmp_path / "state.sqlite"
     database.write_bytes(b"this is no database, and it is long enough to be read as one" * 100)
     jobs = Jobs(JobSettings(grace=10.0), database)
@@ -605,11 +620,32 @@ def test_a_job_of_another_version_is_forgotten(tmp_path: Path, caplog: pytest.Lo
 def test_records_are_read_as_they_were_written() -> None:
     now = datetime.now(UTC)
     record = JobRecord(
-        "KVM:job:1", "KVM", "ConcreteJob", "a name \u20ac", "M", "ann", SERVICE, JobState.EXCEPTION, now, now,
-        started=now, ended=now, affected=(Affected(GUEST, (int(Effect.CREATE),)),), percent=3, return_value=6,
-        out={"A": (GUEST, POOL), "B": True, "C": None, "D": 1.5, "E": timedelta(seconds=3), "F": now,
-             "G": EmbeddedInstance("CIM_Error", {"Message": "m", "CIMStatusCode": 1})},
-        errors=(JobError("m", 1, 38, 18, 2), JobError("n", 2)), delete_on_completion=False,
+        "KVM:job:1",
+        "KVM",
+        "ConcreteJob",
+        "a name \u20ac",
+        "M",
+        "ann",
+        SERVICE,
+        JobState.EXCEPTION,
+        now,
+        now,
+        started=now,
+        ended=now,
+        affected=(Affected(GUEST, (int(Effect.CREATE),)),),
+        percent=3,
+        return_value=6,
+        out={
+            "A": (GUEST, POOL),
+            "B": True,
+            "C": None,
+            "D": 1.5,
+            "E": timedelta(seconds=3),
+            "F": now,
+            "G": EmbeddedInstance("CIM_Error", {"Message": "m", "CIMStatusCode": 1}),
+        },
+        errors=(JobError("m", 1, 38, 18, 2), JobError("n", 2)),
+        delete_on_completion=False,
     )
     assert read_record(write_record(record)) == record
 

@@ -12,8 +12,14 @@ from providers.interface import EmbeddedInstance, Instance
 from tests.providers.recorded import CONTEXT, Served
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,), "boolean": (bool,), "datetime": (datetime, timedelta), "uint8": (int,), "uint16": (int,),
-    "uint32": (int,), "uint64": (int,), "sint16": (int,),
+    "string": (str,),
+    "boolean": (bool,),
+    "datetime": (datetime, timedelta),
+    "uint8": (int,),
+    "uint16": (int,),
+    "uint32": (int,),
+    "uint64": (int,),
+    "sint16": (int,),
 }
 
 
@@ -72,8 +78,9 @@ def test_get_instance_finds_what_enumeration_shows(corpus: Served) -> None:
 
 def test_enumerating_again_gives_the_same_handles(corpus: Served) -> None:
     for class_name in ("KVM_ComputerSystem", "KVM_LogicalDisk", "KVM_NetResourceAllocationSettingData"):
-        assert all(one is other for one, other in zip(
-            corpus.instances(class_name), corpus.instances(class_name), strict=True))
+        assert all(
+            one is other for one, other in zip(corpus.instances(class_name), corpus.instances(class_name), strict=True)
+        )
 
 
 def relations(served: Served) -> Iterable[Relation]:
@@ -125,5 +132,8 @@ def test_catalog_names_each_class_once(corpus: Served) -> None:
     names = [name for provider in corpus.catalog.namespaces["root/virt"] for name in provider.class_names]
     assert len(names) == len(set(names))
     assert set(names) <= set(corpus.catalog.namespace_of)
-    assert set(corpus.catalog.namespaces) == set(corpus.catalog.associations) == {
-        "root/virt", "root/interop", "root/cimv2"}
+    assert (
+        set(corpus.catalog.namespaces)
+        == set(corpus.catalog.associations)
+        == {"root/virt", "root/interop", "root/cimv2"}
+    )

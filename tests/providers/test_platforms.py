@@ -50,16 +50,23 @@ def test_plugins(plugins: ModuleType) -> None:
     assert registry.by_prefix("bhyve") is plugins.BHYVE
 
 
-@pytest.mark.parametrize(("value", "said"), [
-    ("virtcim_no_such_module:PLATFORM", "cannot be loaded: ModuleNotFoundError"),
-    ("virtcim_test_plugins:MISSING", "cannot be loaded: AttributeError"),
-    ("virtcim_test_plugins:NOTHING", "names a object and no Platform"),
-    ("virtcim_test_plugins:DOUBLE", "platform prefix kvm is taken already"),
-    ("virtcim_test_exit:PLATFORM", "cannot be loaded: SystemExit"),
-])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("virtcim_no_such_module:PLATFORM", "cannot be loaded: ModuleNotFoundError"),
+        ("virtcim_test_plugins:MISSING", "cannot be loaded: AttributeError"),
+        ("virtcim_test_plugins:NOTHING", "names a object and no Platform"),
+        ("virtcim_test_plugins:DOUBLE", "platform prefix kvm is taken already"),
+        ("virtcim_test_exit:PLATFORM", "cannot be loaded: SystemExit"),
+    ],
+)
 def test_broken_plugins_are_reported_and_skipped(
-    plugins: ModuleType, caplog: pytest.LogCaptureFixture, tmp_path: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch, value: str, said: str,
+    plugins: ModuleType,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+    said: str,
 ) -> None:
     (tmp_path / "virtcim_test_exit.py").write_text("raise SystemExit(1)")  # type: ignore[operator]
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -80,8 +87,10 @@ def test_a_platform_needs_a_driver() -> None:
         plugin_platform("X")
 
 
-@pytest.mark.parametrize(("driver", "prefix"), [("QEMU", "KVM"), ("LXC", "LXC"), ("Xen", "Xen"), ("Test", "Test"),
-                                                ("TEST", "Test"), ("VMware", None)])
+@pytest.mark.parametrize(
+    ("driver", "prefix"),
+    [("QEMU", "KVM"), ("LXC", "LXC"), ("Xen", "Xen"), ("Test", "Test"), ("TEST", "Test"), ("VMware", None)],
+)
 def test_platform_of_a_driver(driver: str, prefix: str | None) -> None:
     found = load_platforms(()).by_driver(driver)
     assert (found.prefix if found else None) == prefix

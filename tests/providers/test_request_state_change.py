@@ -33,8 +33,14 @@ NOT_SUPPORTED, NO_TIME, INVALID, TRANSITION, BUSY = 1, 3, 5, 4097, 4099
 
 #: From which state which requests lead where; all others are invalid state transitions.
 WAYS: dict[int, dict[int, int]] = {
-    ENABLED: {DISABLED: DISABLED, SHUT_DOWN: DISABLED, OFFLINE: OFFLINE, QUIESCE: QUIESCE, REBOOT: ENABLED,
-              RESET: ENABLED},
+    ENABLED: {
+        DISABLED: DISABLED,
+        SHUT_DOWN: DISABLED,
+        OFFLINE: OFFLINE,
+        QUIESCE: QUIESCE,
+        REBOOT: ENABLED,
+        RESET: ENABLED,
+    },
     DISABLED: {ENABLED: ENABLED},
     QUIESCE: {ENABLED: ENABLED, DISABLED: DISABLED, OFFLINE: OFFLINE, RESET: ENABLED},
     OFFLINE: {ENABLED: ENABLED, DISABLED: DISABLED},
@@ -111,10 +117,20 @@ def test_every_request_from_every_state(driver: Driver, state: int, request_: in
         assert driver.guest("guest", "Test")["RequestedState"] == UNKNOWN
 
 
-@pytest.mark.parametrize(("request_", "code"), [
-    (7, NOT_SUPPORTED), (8, NOT_SUPPORTED), (0, INVALID), (1, INVALID), (5, INVALID), (12, INVALID), (13, INVALID),
-    (32768, INVALID), (65535, INVALID),
-])
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (7, NOT_SUPPORTED),
+        (8, NOT_SUPPORTED),
+        (0, INVALID),
+        (1, INVALID),
+        (5, INVALID),
+        (12, INVALID),
+        (13, INVALID),
+        (32768, INVALID),
+        (65535, INVALID),
+    ],
+)
 def test_states_that_cannot_be_requested(driver: Driver, request_: int, code: int) -> None:
     assert driver.request(request_) == code
     assert driver.state == ENABLED
@@ -139,16 +155,27 @@ def test_time_limit_that_is_a_point_in_time(driver: Driver) -> None:
     assert driver.request(SHUT_DOWN, TimeoutPeriod=datetime.now(UTC)) == INVALID
 
 
-@pytest.mark.parametrize(("keys", "parameters", "status", "text"), [
-    (KEYS, {}, Status.INVALID_PARAMETER, "Invalid RequestedState"),
-    (KEYS, {"RequestedState": None}, Status.INVALID_PARAMETER, "Invalid RequestedState"),
-    (None, {"RequestedState": 2}, Status.FAILED, "Name key not specified"),
-    ({"CreationClassName": CLASS}, {"RequestedState": 2}, Status.FAILED, "Name key not specified"),
-    ({**KEYS, "Name": "gone"}, {"RequestedState": 2}, Status.INVALID_PARAMETER,
-     "Unable to get instance for guest 'gone'"),
-    ({**KEYS, "CreationClassName": "X"}, {"RequestedState": 2}, Status.NOT_FOUND,
-     "No such instance (CreationClassName)"),
-])
+@pytest.mark.parametrize(
+    ("keys", "parameters", "status", "text"),
+    [
+        (KEYS, {}, Status.INVALID_PARAMETER, "Invalid RequestedState"),
+        (KEYS, {"RequestedState": None}, Status.INVALID_PARAMETER, "Invalid RequestedState"),
+        (None, {"RequestedState": 2}, Status.FAILED, "Name key not specified"),
+        ({"CreationClassName": CLASS}, {"RequestedState": 2}, Status.FAILED, "Name key not specified"),
+        (
+            {**KEYS, "Name": "gone"},
+            {"RequestedState": 2},
+            Status.INVALID_PARAMETER,
+            "Unable to get instance for guest 'gone'",
+        ),
+        (
+            {**KEYS, "CreationClassName": "X"},
+            {"RequestedState": 2},
+            Status.NOT_FOUND,
+            "No such instance (CreationClassName)",
+        ),
+    ],
+)
 def test_bad_arguments(
     driver: Driver, keys: dict[str, str] | None, parameters: dict[str, Any], status: Status, text: str
 ) -> None:
@@ -229,22 +256,28 @@ def ask(site: Served, state: int, **parameters: Any) -> int:
     return int(site.providers[CLASS].invoke_method(CLASS, KEYS, "RequestStateChange", given, CONTEXT).return_value)
 
 
-@pytest.mark.parametrize(("code", "answer"), [
-    (libvirt.VIR_ERR_OPERATION_INVALID, TRANSITION),
-    (libvirt.VIR_ERR_OPERATION_UNSUPPORTED, NOT_SUPPORTED),
-    (libvirt.VIR_ERR_NO_SUPPORT, NOT_SUPPORTED),
-    (libvirt.VIR_ERR_OPERATION_TIMEOUT, BUSY),
-])
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        (libvirt.VIR_ERR_OPERATION_INVALID, TRANSITION),
+        (libvirt.VIR_ERR_OPERATION_UNSUPPORTED, NOT_SUPPORTED),
+        (libvirt.VIR_ERR_NO_SUPPORT, NOT_SUPPORTED),
+        (libvirt.VIR_ERR_OPERATION_TIMEOUT, BUSY),
+    ],
+)
 def test_what_libvirt_says_as_a_return_value(code: int, answer: int) -> None:
     assert ask(stopped_guest(failing(code)), QUIESCE) == answer
 
 
-@pytest.mark.parametrize(("code", "status"), [
-    (libvirt.VIR_ERR_INTERNAL_ERROR, Status.FAILED),
-    (libvirt.VIR_ERR_NO_DOMAIN, Status.NOT_FOUND),
-    (libvirt.VIR_ERR_OPERATION_DENIED, Status.ACCESS_DENIED),
-    (libvirt.VIR_ERR_ACCESS_DENIED, Status.ACCESS_DENIED),
-])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (libvirt.VIR_ERR_INTERNAL_ERROR, Status.FAILED),
+        (libvirt.VIR_ERR_NO_DOMAIN, Status.NOT_FOUND),
+        (libvirt.VIR_ERR_OPERATION_DENIED, Status.ACCESS_DENIED),
+        (libvirt.VIR_ERR_ACCESS_DENIED, Status.ACCESS_DENIED),
+    ],
+)
 @pytest.mark.parametrize("timeout", [None, timedelta(seconds=5)])
 def test_what_libvirt_says_as_an_error(code: int, status: Status, timeout: timedelta | None) -> None:
     with pytest.raises(CIMError) as caught:
@@ -314,9 +347,7 @@ def test_a_guest_that_libvirt_has_not_let_run_yet_is_not_started(way: Transition
     """What an event shows while libvirt starts a guest must not end the wait for the start."""
     host = hypervisor("Test")
     before = host.put(domain_xml("guest"))
-    starting = host.put(
-        domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=PAUSED_WHILE_STARTING
-    )
+    starting = host.put(domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=PAUSED_WHILE_STARTING)
     assert not way.is_done(before, starting)
     assert way.is_done(before, host.put(domain_xml("guest"), active=True, id=7, reason=1))
     paused_by_somebody = host.put(domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=1)

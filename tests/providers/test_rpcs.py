@@ -56,7 +56,10 @@ def test_a_network_has_usual_values(service: PoolService) -> None:
     made = network(service, "libvirt-cim-pool")
     (ip,) = made.ips
     assert (made.mode, ip.address, ip.dhcp_range_start, ip.dhcp_range_end) == (
-        "nat", "192.168.122.1", "192.168.122.2", "192.168.122.254",
+        "nat",
+        "192.168.122.1",
+        "192.168.122.2",
+        "192.168.122.254",
     )
     shown = service.shown(path)
     assert (shown["ResourceSubType"], shown["OperationalStatus"], shown["Primordial"]) == ("nat", [2], False)
@@ -104,8 +107,16 @@ def test_addresses_that_are_given_out(
 
 def test_ipv6_domain_autostart_and_no_dhcp(service: PoolService) -> None:
     service.create(
-        "NetPool", "n", Address="10.9.8.1", IPRangeStart="", IPv6Address="fd00::1", IPv6PrefixLength=80,
-        IPv6RangeStart="fd00::10", IPv6RangeEnd="fd00::ff", DomainName="guests.example", Autostart=1,
+        "NetPool",
+        "n",
+        Address="10.9.8.1",
+        IPRangeStart="",
+        IPv6Address="fd00::1",
+        IPv6PrefixLength=80,
+        IPv6RangeStart="fd00::10",
+        IPv6RangeEnd="fd00::ff",
+        DomainName="guests.example",
+        Autostart=1,
     )
     made = network(service, "n")
     four, six = made.ips
@@ -152,9 +163,7 @@ def test_refused_settings_of_a_network(service: PoolService, properties: dict[st
 def test_names_are_taken_once(service: PoolService, kind: str) -> None:
     properties = {"Type": 1, "Path": "/pools/x"} if kind == "DiskPool" else {}
     service.create(kind, "x", **properties)
-    text = service.refused(
-        "CreateChildResourcePool", ElementName="x", Settings=[service.setting(kind, **properties)]
-    )
+    text = service.refused("CreateChildResourcePool", ElementName="x", Settings=[service.setting(kind, **properties)])
     assert text == "FAILED Pool with that name already exists"
 
 
@@ -171,8 +180,12 @@ def test_parameters_of_create_child_resource_pool(service: PoolService) -> None:
 
 
 def test_what_libvirt_cannot_do_is_not_supported(service: PoolService) -> None:
-    for method in ("CreateResourcePool", "AddResourcesToResourcePool", "RemoveResourcesFromResourcePool",
-                   "ChangeParentResourcePool"):
+    for method in (
+        "CreateResourcePool",
+        "AddResourcesToResourcePool",
+        "RemoveResourcesFromResourcePool",
+        "ChangeParentResourcePool",
+    ):
         assert service.call(method).return_value == 1
 
 
@@ -180,7 +193,10 @@ def test_a_storage_pool_is_made_and_removed(service: PoolService) -> None:
     path = service.create("DiskPool", "p", Type=1, Path="/pools/empty", Autostart=1)
     shown = service.shown(path)
     assert (shown["Path"], shown["ResourceSubType"], shown["Autostart"], shown["OperationalStatus"]) == (
-        "/pools/empty", "dir", 1, [2],
+        "/pools/empty",
+        "dir",
+        1,
+        [2],
     )
     assert service.call("DeleteResourcePool", Pool=path).return_value == 0
     assert not service.hypervisor.inventory.pools()
@@ -306,8 +322,17 @@ def test_building_destroys_nothing_unless_asked_to() -> None:
 
 @pytest.mark.parametrize(
     ("units", "factor"),
-    [(None, 1), ("byte", 1), ("Bytes", 1), ("KiloBytes", 1 << 10), ("byte*2^20", 1 << 20), ("G", 1 << 30),
-     ("byte*10^9", 10**9), ("MiB", 1 << 20), ("GigaBytes", 1 << 30)],
+    [
+        (None, 1),
+        ("byte", 1),
+        ("Bytes", 1),
+        ("KiloBytes", 1 << 10),
+        ("byte*2^20", 1 << 20),
+        ("G", 1 << 30),
+        ("byte*10^9", 10**9),
+        ("MiB", 1 << 20),
+        ("GigaBytes", 1 << 30),
+    ],
 )
 def test_units_of_volumes(service: PoolService, pool: InstancePath, units: str | None, factor: int) -> None:
     given: dict[str, Any] = {} if units is None else {"AllocationUnits": units}
@@ -436,8 +461,10 @@ def test_of_several_who_make_one_thing_one_does(service: PoolService, pool: Inst
     with ThreadPoolExecutor(8) as clients:
         answers = Counter(clients.map(attempt, calls))
     assert answers == {
-        "CreateChildResourcePool 0": 1, "CreateChildResourcePool FAILED": 7,
-        "CreateResourceInPool 0": 1, "CreateResourceInPool FAILED": 7,
+        "CreateChildResourcePool 0": 1,
+        "CreateChildResourcePool FAILED": 7,
+        "CreateResourceInPool 0": 1,
+        "CreateResourceInPool FAILED": 7,
     }
     assert [each.name for each in service.hypervisor.inventory.networks()] == ["n"]
     assert service.shown(service.pool("NetworkPool", "n"))["OperationalStatus"] == [2]

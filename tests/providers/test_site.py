@@ -121,14 +121,20 @@ def test_a_guest_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch, caplog:
 
 def test_another_main_namespace() -> None:
     host = hypervisor()
-    host.put(domain_xml("g", "<controller type='scsi' index='0'/><disk type='file' device='disk'><target dev='sda' "
-                             "bus='scsi'/><address type='drive' controller='0' unit='0'/></disk>"))
+    host.put(
+        domain_xml(
+            "g",
+            "<controller type='scsi' index='0'/><disk type='file' device='disk'><target dev='sda' "
+            "bus='scsi'/><address type='drive' controller='0' unit='0'/></disk>",
+        )
+    )
     site = Site([(platform("KVM"), host)], PLATFORMS, ProviderSettings(namespace="root/node2"))  # type: ignore[list-item]
     catalog = build_catalog(site)
     assert set(catalog.namespaces) == {"root/node2", "root/interop", "root/cimv2"}
     assert set(catalog.namespace_of.values()) == {"root/node2", "root/interop"}
     assert catalog.namespace_of["KVM_ComputerSystem"] == "root/node2"
-    provider = next(p for p in catalog.namespaces["root/node2"]
-                    if "KVM_DiskResourceAllocationSettingData" in p.class_names)
+    provider = next(
+        p for p in catalog.namespaces["root/node2"] if "KVM_DiskResourceAllocationSettingData" in p.class_names
+    )
     (disk,) = provider.instances("KVM_DiskResourceAllocationSettingData", CONTEXT)
     assert disk.properties()["Parent"].startswith("/root/node2:KVM_Controller")

@@ -49,8 +49,12 @@ def test_states(
     active = state is not DomainState.SHUTOFF
     attributes = {"active": active, "state": state, "reason": reason, **changes}
     values = served("KVM", domain_xml("g"), **attributes).guest("g")
-    assert (values["EnabledState"], *values["OperationalStatus"], values["HealthState"],
-            values["OperatingStatus"]) == expected
+    assert (
+        values["EnabledState"],
+        *values["OperationalStatus"],
+        values["HealthState"],
+        values["OperatingStatus"],
+    ) == expected
     assert values["AvailableRequestedStates"] == requests
 
 

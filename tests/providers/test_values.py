@@ -82,15 +82,30 @@ def has(values: dict[str, Any], **expected: Any) -> None:
 def test_computer_system(web: Served) -> None:
     has(
         web.guest("web"),
-        Name="web", ElementName="web", CreationClassName="KVM_ComputerSystem", NameFormat="Other",
-        Caption="Virtual System (Console on vnc://node:5901)", Description="Serves pages",
-        EnabledState=2, RequestedState=0, EnabledDefault=2, HealthState=5, OperationalStatus=[2], OperatingStatus=16,
-        TransitioningToState=5, AvailableRequestedStates=[3, 4, 6, 9, 10, 11], TimeOfLastStateChange=None,
+        Name="web",
+        ElementName="web",
+        CreationClassName="KVM_ComputerSystem",
+        NameFormat="Other",
+        Caption="Virtual System (Console on vnc://node:5901)",
+        Description="Serves pages",
+        EnabledState=2,
+        RequestedState=0,
+        EnabledDefault=2,
+        HealthState=5,
+        OperationalStatus=[2],
+        OperatingStatus=16,
+        TransitioningToState=5,
+        AvailableRequestedStates=[3, 4, 6, 9, 10, 11],
+        TimeOfLastStateChange=None,
     )
     values = web.guest("web")
     identities = dict(zip(values["IdentifyingDescriptions"], values["OtherIdentifyingInfo"], strict=True))
-    assert identities == {"Type": "Virtual System", "Model": "KVM Virtual System", "UUID": values["UUID"],
-                          "Title": "The web server"}
+    assert identities == {
+        "Type": "Virtual System",
+        "Model": "KVM Virtual System",
+        "UUID": values["UUID"],
+        "Title": "The web server",
+    }
 
 
 def test_captions_fit_their_property(host: RecordedHypervisor, web: Served) -> None:
@@ -109,15 +124,22 @@ def test_console_of_a_stopped_guest_has_no_port_yet(host: RecordedHypervisor, we
 
 def test_host_system(host: RecordedHypervisor, web: Served) -> None:
     host.facts = HostFacts(
-        driver="QEMU", host_uuid="abc",
+        driver="QEMU",
+        host_uuid="abc",
         sysinfo_xml="<sysinfo><system><entry name='manufacturer'>M</entry><entry name='serial'>S</entry></system>"
         "</sysinfo>",
     )
     (instance,) = web.instances("KVM_HostSystem")
     has(
         dict(instance.properties()),
-        Name="node.example.org", ElementName="node.example.org", NameFormat="IP", Dedicated=(0,), EnabledState=2,
-        OperationalStatus=[2], HealthState=5, OtherIdentifyingInfo=["abc", "S", "M"],
+        Name="node.example.org",
+        ElementName="node.example.org",
+        NameFormat="IP",
+        Dedicated=(0,),
+        EnabledState=2,
+        OperationalStatus=[2],
+        HealthState=5,
+        OtherIdentifyingInfo=["abc", "S", "M"],
         IdentifyingDescriptions=["UUID", "Serial Number", "Vendor"],
     )
     host.facts = HostFacts(sysinfo_xml="<broken")
@@ -125,43 +147,85 @@ def test_host_system(host: RecordedHypervisor, web: Served) -> None:
     host.connected = False
     host.inventory.revision += 1
     assert instance.revision != before
-    has(dict(instance.properties()), EnabledState=0, OperationalStatus=[12], HealthState=0, OperatingStatus=0,
-        OtherIdentifyingInfo=None)
+    has(
+        dict(instance.properties()),
+        EnabledState=0,
+        OperationalStatus=[12],
+        HealthState=0,
+        OperatingStatus=0,
+        OtherIdentifyingInfo=None,
+    )
 
 
 def test_setting_data(web: Served) -> None:
     has(
         web.vssd("web"),
-        InstanceID="KVM:web", VirtualSystemIdentifier="web", VirtualSystemType="KVM", ElementName="web",
-        Caption="The web server", Description="Serves pages", Notes=["Serves pages"], AutoStart=1,
-        AutomaticStartupAction=4, AutomaticShutdownAction=123, AutomaticRecoveryAction=3, EnableACPI=True,
-        EnableAPIC=False, EnablePAE=True, ClockOffset=1, IsFullVirt=True, Arch="x86_64", Machine="pc",
-        BootDevices=None, ChangeableType=1,
+        InstanceID="KVM:web",
+        VirtualSystemIdentifier="web",
+        VirtualSystemType="KVM",
+        ElementName="web",
+        Caption="The web server",
+        Description="Serves pages",
+        Notes=["Serves pages"],
+        AutoStart=1,
+        AutomaticStartupAction=4,
+        AutomaticShutdownAction=123,
+        AutomaticRecoveryAction=3,
+        EnableACPI=True,
+        EnableAPIC=False,
+        EnablePAE=True,
+        ClockOffset=1,
+        IsFullVirt=True,
+        Arch="x86_64",
+        Machine="pc",
+        BootDevices=None,
+        ChangeableType=1,
     )
 
 
 def test_boot_order_of_devices_becomes_boot_devices() -> None:
-    guest = served("KVM", domain_xml("ordered", """
+    guest = served(
+        "KVM",
+        domain_xml(
+            "ordered",
+            """
         <disk type='file' device='disk'><target dev='vda'/><boot order='2'/></disk>
         <disk type='file' device='cdrom'><target dev='sda'/><boot order='1'/></disk>
-        <interface type='user'><mac address='52:54:00:00:00:01'/><boot order='3'/></interface>"""))
+        <interface type='user'><mac address='52:54:00:00:00:01'/><boot order='3'/></interface>""",
+        ),
+    )
     assert guest.vssd("ordered")["BootDevices"] == ["cdrom", "hd", "network"]
 
 
-@pytest.mark.parametrize(("clock", "expected"), [
-    ("", None), ("<clock offset='utc'/>", 0), ("<clock offset='localtime'/>", 1),
-    ("<clock offset='variable' adjustment='5' basis='localtime'/>", 1),
-    ("<clock offset='timezone' timezone='Europe/Berlin'/>", None),
-])
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [
+        ("", None),
+        ("<clock offset='utc'/>", 0),
+        ("<clock offset='localtime'/>", 1),
+        ("<clock offset='variable' adjustment='5' basis='localtime'/>", 1),
+        ("<clock offset='timezone' timezone='Europe/Berlin'/>", None),
+    ],
+)
 def test_clock_offset(clock: str, expected: int | None) -> None:
     assert served("KVM", domain_xml("c", rest=clock)).vssd("c").get("ClockOffset") == expected
 
 
 def test_paravirtual_xen_and_container(corpus: Served) -> None:
-    by_name = {v["ElementName"]: v for v in (dict(i.properties()) for prefix in ("Xen", "LXC")
-                                             for i in corpus.instances(f"{prefix}_VirtualSystemSettingData"))}
+    by_name = {
+        v["ElementName"]: v
+        for v in (
+            dict(i.properties())
+            for prefix in ("Xen", "LXC")
+            for i in corpus.instances(f"{prefix}_VirtualSystemSettingData")
+        )
+    }
     assert {name: values.get("IsFullVirt") for name, values in by_name.items()} == {
-        "xen-hvm": True, "xen-pv": False, "lxc-application": None, "lxc-system": None}
+        "xen-hvm": True,
+        "xen-pv": False,
+        "lxc-application": None,
+        "lxc-system": None,
+    }
     assert by_name["lxc-system"]["InitPath"]
     assert by_name["xen-pv"]["VirtualSystemType"] == "Xen"
 
@@ -169,27 +233,53 @@ def test_paravirtual_xen_and_container(corpus: Served) -> None:
 def test_network_port(web: Served) -> None:
     has(
         web.device("NetworkPort", "web", "52:54:00:00:00:01"),
-        LinkTechnology=2, NetworkAddresses=["52:54:00:00:00:01"], PermanentAddress="525400000001", EnabledState=6,
-        OperationalStatus=[10], HealthState=5, RequestedState=12,
+        LinkTechnology=2,
+        NetworkAddresses=["52:54:00:00:00:01"],
+        PermanentAddress="525400000001",
+        EnabledState=6,
+        OperationalStatus=[10],
+        HealthState=5,
+        RequestedState=12,
     )
     has(web.device("NetworkPort", "web", "52:54:00:00:00:02"), LinkTechnology=0, EnabledState=2)
 
 
 def test_two_of_the_same_are_told_apart(web: Served) -> None:
     assert web.identifiers("KVM_NetworkPort") == [
-        "web/52:54:00:00:00:01", "web/52:54:00:00:00:02", "web/52:54:00:00:00:02#2"]
+        "web/52:54:00:00:00:01",
+        "web/52:54:00:00:00:02",
+        "web/52:54:00:00:00:02#2",
+    ]
     assert web.identifiers("KVM_DisplayController") == [
-        "web/vnc", "web/spice", "web/vnc#2", "web/sdl::0.0", "web/console:0"]
+        "web/vnc",
+        "web/spice",
+        "web/vnc#2",
+        "web/sdl::0.0",
+        "web/console:0",
+    ]
     assert web.identifiers("KVM_PointingDevice") == [
-        "web/mouse:ps2", "web/keyboard:ps2", "web/tablet:usb", "web/tablet:usb#2"]
+        "web/mouse:ps2",
+        "web/keyboard:ps2",
+        "web/tablet:usb",
+        "web/tablet:usb#2",
+    ]
     assert web.setting("Net", "web", "52:54:00:00:00:02#2")["NetworkType"] == "user"
     assert web.identifiers("KVM_ConsoleDisplayController") == [
-        "web/charconsole:0", "web/charconsole:1", "web/charconsole:2"]
+        "web/charconsole:0",
+        "web/charconsole:1",
+        "web/charconsole:2",
+    ]
 
 
 def test_a_file_system_named_like_the_memory(web: Served) -> None:
-    has(web.setting("Disk", "web", "mem#2"), EmulatedType=3, AccessMode="passthrough", MountPoint="mem",
-        Address="/srv/x", VirtualDevice="mem")
+    has(
+        web.setting("Disk", "web", "mem#2"),
+        EmulatedType=3,
+        AccessMode="passthrough",
+        MountPoint="mem",
+        Address="/srv/x",
+        VirtualDevice="mem",
+    )
     has(web.setting("Mem", "web", "mem"), VirtualQuantity=32768)
 
 
@@ -211,8 +301,9 @@ def test_memory_and_processors(web: Served) -> None:
 
 
 def test_processors_that_are_listed_one_by_one() -> None:
-    xml = domain_xml("v", rest="<vcpus><vcpu id='0' enabled='yes'/><vcpu id='1' enabled='no'/>"
-                     "<vcpu id='2' enabled='yes'/></vcpus>").replace("<vcpu>1<", "<vcpu current='2'>3<")
+    xml = domain_xml(
+        "v", rest="<vcpus><vcpu id='0' enabled='yes'/><vcpu id='1' enabled='no'/><vcpu id='2' enabled='yes'/></vcpus>"
+    ).replace("<vcpu>1<", "<vcpu current='2'>3<")
     processors = served("KVM", xml, active=True).instances("KVM_Processor")
     assert [p.properties()["EnabledState"] for p in processors] == [2, 3, 2]
 
@@ -222,13 +313,16 @@ def test_a_wrong_number_of_processors_does_not_fill_the_memory() -> None:
     assert len(served("KVM", xml).instances("KVM_Processor")) == 4096
 
 
-@pytest.mark.parametrize(("state", "changes", "expected"), [
-    (DomainState.PAUSED, {}, (9, [2], 5)),
-    (DomainState.SHUTOFF, {"active": False}, (3, [10], 5)),
-    (DomainState.SHUTOFF, {"active": False, "has_managed_save": True}, (6, [15], 5)),
-    (DomainState.RUNNING, {"contact": False}, (0, [12], 0)),
-    (DomainState.SHUTDOWN, {}, (2, [2], 5)),
-])
+@pytest.mark.parametrize(
+    ("state", "changes", "expected"),
+    [
+        (DomainState.PAUSED, {}, (9, [2], 5)),
+        (DomainState.SHUTOFF, {"active": False}, (3, [10], 5)),
+        (DomainState.SHUTOFF, {"active": False, "has_managed_save": True}, (6, [15], 5)),
+        (DomainState.RUNNING, {"contact": False}, (0, [12], 0)),
+        (DomainState.SHUTDOWN, {}, (2, [2], 5)),
+    ],
+)
 def test_devices_follow_their_guest(state: DomainState, changes: dict[str, Any], expected: tuple[Any, ...]) -> None:
     guest = served("KVM", GUEST, **{"active": True, "state": state, **changes})
     values = guest.device("LogicalDisk", "web", "sda")
@@ -247,19 +341,46 @@ def test_displays_and_pointing_devices(web: Served) -> None:
 
 def test_controllers(web: Served) -> None:
     has(web.device("Controller", "web", "controller:scsi:0"), ProtocolSupported=9, ProtocolDescription="virtio-scsi")
-    has(web.device("Controller", "web", "controller:virtio-serial:0"), ProtocolSupported=1,
-        ProtocolDescription="virtio-serial", MaxNumberControlled=31)
+    has(
+        web.device("Controller", "web", "controller:virtio-serial:0"),
+        ProtocolSupported=1,
+        ProtocolDescription="virtio-serial",
+        MaxNumberControlled=31,
+    )
     has(web.device("Controller", "web", "controller:xenbus:0"), ProtocolSupported=1, ProtocolDescription="xenbus")
-    has(web.setting("Controller", "web", "controller:virtio-serial:0"), ResourceType=1,
-        OtherResourceType="controller", ResourceSubType="virtio-serial", Index=0, Ports="31", Vectors="4")
+    has(
+        web.setting("Controller", "web", "controller:virtio-serial:0"),
+        ResourceType=1,
+        OtherResourceType="controller",
+        ResourceSubType="virtio-serial",
+        Index=0,
+        Ports="31",
+        Vectors="4",
+    )
 
 
 def test_processor_and_memory_settings(web: Served) -> None:
-    has(web.setting("Proc", "web", "proc"), ResourceType=3, VirtualQuantity=2, VirtualQuantityUnits="count",
+    has(
+        web.setting("Proc", "web", "proc"),
+        ResourceType=3,
+        VirtualQuantity=2,
+        VirtualQuantityUnits="count",
         Weight=2048,
-        Limit=100, AllocationUnits="percent", Reservation=None, PoolID="ProcessorPool/0")
-    has(web.setting("Mem", "web", "mem"), ResourceType=4, VirtualQuantity=32768, Reservation=32768, Limit=65536,
-        AllocationUnits="byte*2^10", VirtualQuantityUnits="byte*2^10", dumpCore=None)
+        Limit=100,
+        AllocationUnits="percent",
+        Reservation=None,
+        PoolID="ProcessorPool/0",
+    )
+    has(
+        web.setting("Mem", "web", "mem"),
+        ResourceType=4,
+        VirtualQuantity=32768,
+        Reservation=32768,
+        Limit=65536,
+        AllocationUnits="byte*2^10",
+        VirtualQuantityUnits="byte*2^10",
+        dumpCore=None,
+    )
     bare = served("KVM", domain_xml("bare")).setting("Proc", "bare", "proc")
     has(bare, Weight=None, Limit=None, AllocationUnits=None, VirtualQuantity=1)
 
@@ -267,18 +388,41 @@ def test_processor_and_memory_settings(web: Served) -> None:
 def test_disk_settings(host: RecordedHypervisor, web: Served) -> None:
     has(
         web.setting("Disk", "web", "sda"),
-        ResourceType=17, Address="/images/a.qcow2", HostResource=["file:///images/a.qcow2"], VirtualDevice="sda",
-        BusType="scsi", DriverName="qemu", DriverType="qcow2", DriverCache="none", EmulatedType=0, readonly=None,
-        shareable=None, PoolID=None, VirtualQuantity=None, AllocationUnits="byte", AddressOnParent="3",
+        ResourceType=17,
+        Address="/images/a.qcow2",
+        HostResource=["file:///images/a.qcow2"],
+        VirtualDevice="sda",
+        BusType="scsi",
+        DriverName="qemu",
+        DriverType="qcow2",
+        DriverCache="none",
+        EmulatedType=0,
+        readonly=None,
+        shareable=None,
+        PoolID=None,
+        VirtualQuantity=None,
+        AllocationUnits="byte",
+        AddressOnParent="3",
         Parent='/root/virt:KVM_ControllerResourceAllocationSettingData.InstanceID="web/controller:scsi:0"',
-        AddressProperties=["type", "controller", "bus", "target", "unit"], AddressValues=["drive", "0", "0", "0", "3"],
+        AddressProperties=["type", "controller", "bus", "target", "unit"],
+        AddressValues=["drive", "0", "0", "0", "3"],
         AutomaticAllocation=True,
     )
     has(web.setting("Disk", "web", "hdc"), EmulatedType=1, Address="", readonly=True, AutomaticAllocation=False)
-    has(web.setting("Disk", "web", "sdb"), EmulatedType=4, rawio="yes", sgio="filtered", shareable=True,
-        ConsumerVisibility=2, HostResource=["file:///dev/mapper/x%20y"])
-    has(web.setting("Disk", "web", "vdb"), Address="rbd://[fe80::1]:6789/pool/image",
-        HostResource=["rbd://[fe80::1]:6789/pool/image"])
+    has(
+        web.setting("Disk", "web", "sdb"),
+        EmulatedType=4,
+        rawio="yes",
+        sgio="filtered",
+        shareable=True,
+        ConsumerVisibility=2,
+        HostResource=["file:///dev/mapper/x%20y"],
+    )
+    has(
+        web.setting("Disk", "web", "vdb"),
+        Address="rbd://[fe80::1]:6789/pool/image",
+        HostResource=["rbd://[fe80::1]:6789/pool/image"],
+    )
     has(web.setting("Disk", "web", "vdc"), Address="store/v1", PoolID=None, HostResource=None)
     host.put_pool("store", "/vols", [("v1", 1 << 20)])
     host.put_pool("images", "/images", None)
@@ -289,20 +433,45 @@ def test_disk_settings(host: RecordedHypervisor, web: Served) -> None:
 def test_network_settings(web: Served) -> None:
     has(
         web.setting("Net", "web", "52:54:00:00:00:01"),
-        ResourceType=10, Address="52:54:00:00:00:01", NetworkType="network", NetworkName="default",
-        ResourceSubType="virtio", PoolID="NetworkPool/default", Reservation=128, Limit=256,
-        AllocationUnits="byte*10^3/second", FilterRef="clean-traffic", Connection=["default"], SourceDevice=None,
+        ResourceType=10,
+        Address="52:54:00:00:00:01",
+        NetworkType="network",
+        NetworkName="default",
+        ResourceSubType="virtio",
+        PoolID="NetworkPool/default",
+        Reservation=128,
+        Limit=256,
+        AllocationUnits="byte*10^3/second",
+        FilterRef="clean-traffic",
+        Connection=["default"],
+        SourceDevice=None,
     )
     has(
         web.setting("Net", "web", "52:54:00:00:00:02"),
-        NetworkType="direct", NetworkName="eth1", SourceDevice="eth1", NetworkMode="vepa", VSIType="802.1Qbh",
-        ProfileID="p", VSIManagerID=None, PoolID=None, Reservation=None, Limit=None, AllocationUnits=None,
+        NetworkType="direct",
+        NetworkName="eth1",
+        SourceDevice="eth1",
+        NetworkMode="vepa",
+        VSIType="802.1Qbh",
+        ProfileID="p",
+        VSIManagerID=None,
+        PoolID=None,
+        Reservation=None,
+        Limit=None,
+        AllocationUnits=None,
     )
 
 
 def test_graphics_settings(web: Served) -> None:
-    has(web.setting("Graphics", "web", "vnc"), ResourceType=24, ResourceSubType="vnc", Address="[::1]:5901",
-        KeyMap="de", Password="********", IsIPv6Only=True)
+    has(
+        web.setting("Graphics", "web", "vnc"),
+        ResourceType=24,
+        ResourceSubType="vnc",
+        Address="[::1]:5901",
+        KeyMap="de",
+        Password="********",
+        IsIPv6Only=True,
+    )
     has(web.setting("Graphics", "web", "spice"), ResourceSubType="spice", Address="127.0.0.1:-1", Password=None)
     has(web.setting("Graphics", "web", "sdl::0.0"), Address="sdl", IsIPv6Only=None)
     has(web.setting("Graphics", "web", "console:0"), ResourceSubType="console", Address="/dev/pts/3:0")
@@ -310,23 +479,50 @@ def test_graphics_settings(web: Served) -> None:
 
 
 def test_console_settings(web: Served) -> None:
-    has(web.setting("Console", "web", "charconsole:0"), ResourceType=1, OtherResourceType="console", SourceType=2,
-        SourcePath="/dev/pts/3", TargetType="serial", BindURL=None)
-    has(web.setting("Console", "web", "charconsole:1"), SourceType=7, BindURL="udp://0.0.0.0:4001",
-        ConnectURL="udp://[::1]:4000")
+    has(
+        web.setting("Console", "web", "charconsole:0"),
+        ResourceType=1,
+        OtherResourceType="console",
+        SourceType=2,
+        SourcePath="/dev/pts/3",
+        TargetType="serial",
+        BindURL=None,
+    )
+    has(
+        web.setting("Console", "web", "charconsole:1"),
+        SourceType=7,
+        BindURL="udp://0.0.0.0:4001",
+        ConnectURL="udp://[::1]:4000",
+    )
     has(web.setting("Console", "web", "charconsole:2"), SourceType=9, BindURL="file:///run/a%20socket", SourcePath=None)
 
 
 def test_settings_of_all_other_devices(web: Served) -> None:
-    has(web.setting("", "web", "hostdev:0"), ResourceType=13, ResourceSubType="pci", Address="0000:06:12.5",
-        ConsumerVisibility=2, MappingBehavior=3)
+    has(
+        web.setting("", "web", "hostdev:0"),
+        ResourceType=13,
+        ResourceSubType="pci",
+        Address="0000:06:12.5",
+        ConsumerVisibility=2,
+        MappingBehavior=3,
+    )
     has(web.setting("", "web", "tpm:0"), ResourceType=1, OtherResourceType="tpm", ResourceSubType="tpm-tis")
     has(web.setting("", "web", "video:0"), ResourceType=24, OtherResourceType=None, ResourceSubType="qxl")
     has(web.setting("", "web", "newfangled:0"), ResourceType=1, OtherResourceType="newfangled", ResourceSubType="x1")
     assert web.identifiers("KVM_ResourceAllocationSettingData") == [
-        "web/hostdev:0", "web/tpm:0", "web/video:0", "web/newfangled:0"]
+        "web/hostdev:0",
+        "web/tpm:0",
+        "web/video:0",
+        "web/newfangled:0",
+    ]
 
 
 def test_input_settings(web: Served) -> None:
-    has(web.setting("Input", "web", "tablet:usb#2"), ResourceType=13, ResourceSubType="tablet", BusType="usb",
-        Caption="USB Tablet", PoolID="InputPool/0")
+    has(
+        web.setting("Input", "web", "tablet:usb#2"),
+        ResourceType=13,
+        ResourceSubType="tablet",
+        BusType="usb",
+        Caption="USB Tablet",
+        PoolID="InputPool/0",
+    )
