@@ -79,9 +79,7 @@ class Model(Protocol):
     def instance(self, instance: WireInstance) -> EmbeddedInstance:
         """An instance of a request with typed properties.  Raises CIMError INVALID_PARAMETER."""
 
-    def method_parameters(
-        self, class_name: str, method: str, given: Iterable[tuple[str, Value]]
-    ) -> Mapping[str, Any]:
+    def method_parameters(self, class_name: str, method: str, given: Iterable[tuple[str, Value]]) -> Mapping[str, Any]:
         """The input parameters of a method, typed.  Raises CIMError INVALID_PARAMETER."""
 
     def links(

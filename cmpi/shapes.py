@@ -307,4 +307,3 @@ class EncodedCache:
                 _, (_, dropped) = self._entries.popitem(last=False)
                 self._size -= len(dropped) + ENTRY_OVERHEAD
         return body
-

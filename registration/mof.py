@@ -100,9 +100,13 @@ def _long_constant(value: object, cim_type: str, indent: str) -> str:
     if isinstance(value, (list, tuple)):
         text = _constant(value, cim_type)
         if len(text) > WIDTH:
-            return "{" + f",\n{indent}".join([f"\n{indent}{_constant(value[0], cim_type)}", *(
-                _constant(each, cim_type) for each in value[1:]
-            )]) + " }"
+            return (
+                "{"
+                + f",\n{indent}".join(
+                    [f"\n{indent}{_constant(value[0], cim_type)}", *(_constant(each, cim_type) for each in value[1:])]
+                )
+                + " }"
+            )
         return text
     return _constant(value, cim_type)
 

@@ -36,9 +36,7 @@ class FakeDaemon:
         requests: how many came.
     """
 
-    def __init__(
-        self, path: Path, behave: Behaviour, hello: bytes | None = greeting("fake"), threads: int = 2
-    ) -> None:
+    def __init__(self, path: Path, behave: Behaviour, hello: bytes | None = greeting("fake"), threads: int = 2) -> None:
         self._behave = behave
         self._hello = hello
         self.requests = 0

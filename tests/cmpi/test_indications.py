@@ -54,9 +54,7 @@ def source() -> Source:
 
 
 @pytest.fixture(params=["sfcb", "sfcb-fork", "pegasus"])
-def subscribed(
-    request: pytest.FixtureRequest, toy: Toy, socket: Path, source: Source
-) -> Any:
+def subscribed(request: pytest.FixtureRequest, toy: Toy, socket: Path, source: Source) -> Any:
     bridge = Bridge(toy, socket)
     bridge.start(source)
     with Broker(socket, pegasus=request.param == "pegasus", fork=request.param == "sfcb-fork") as broker:

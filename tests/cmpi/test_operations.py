@@ -50,9 +50,7 @@ def test_enumerations_are_those_of_the_embedded_server(
     assert [of_broker(each) for each in names] == [of_client(each.path) for each in expected]
 
 
-def test_a_superclass_stands_for_all_that_the_provider_serves(
-    broker: Broker, client: pywbem.WBEMConnection
-) -> None:
+def test_a_superclass_stands_for_all_that_the_provider_serves(broker: Broker, client: pywbem.WBEMConnection) -> None:
     expected = client.EnumerateInstances("Toy_Named")
     found = broker.results("enumerate", "Toy", path("root/toy", "Toy_Named"), None)
     assert [of_broker(each) for each in found] == [of_client(each) for each in expected]
@@ -104,9 +102,7 @@ def test_associations(
     bridge: Bridge, client: pywbem.WBEMConnection, operation: str, source: str, filters: dict[str, str]
 ) -> None:
     class_name = "Toy_SpecialSystem" if source == "special" else "Toy_System"
-    name = pywbem.CIMInstanceName(
-        class_name, {"CreationClassName": class_name, "Name": source}, namespace="root/toy"
-    )
+    name = pywbem.CIMInstanceName(class_name, {"CreationClassName": class_name, "Name": source}, namespace="root/toy")
     if operation == "associators":
         expected = client.Associators(name, **filters)
         expected_names = client.AssociatorNames(name, **filters)

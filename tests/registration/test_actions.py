@@ -107,9 +107,7 @@ def test_sfcb_failing_half_way_can_be_undone(fakes: Fakes, state_dir: Path, plan
 
 @pytest.mark.parametrize("running", [True, False])
 @pytest.mark.parametrize("interop", ["root/PG_InterOp", "root/interop"])
-def test_pegasus_and_back(
-    fakes: Fakes, state_dir: Path, plan: Plan, running: bool, interop: str
-) -> None:
+def test_pegasus_and_back(fakes: Fakes, state_dir: Path, plan: Plan, running: bool, interop: str) -> None:
     fakes.install_pegasus(running=running, interop=interop)
     before = fakes.pegasus
     register(plan, Pegasus(fakes.tools()), state_dir)
