@@ -24,6 +24,7 @@ from libhelper.domainxml import DomainDocument
 from libhelper.errors import LibvirtError, translated
 
 if TYPE_CHECKING:
+    from libhelper.balloons import Balloons
     from libhelper.hypervisor import Hypervisor
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "exclusive",
     "host_capabilities",
     "remove_domain",
+    "run_of",
 ]
 
 _log = logging.getLogger(__name__)
@@ -101,19 +103,21 @@ class DomainChange:
         domain: libvirt's object.
         defined: the definition, to be edited; None for a domain that has none.
         live: the running domain, to be edited; None for one that does not run.  Editing it changes nothing by itself:
-            that is what `steps` are for.
+            that is what `steps` are for.  Its memory is what it was asked to have, where it is on its way there.
         steps: what is to be done to the running domain, in order.
         autostart: whether it is to be started with the host; None to leave that.
         name: its new name; None to leave that.
     """
 
-    def __init__(self, domain: libvirt.virDomain) -> None:
+    def __init__(self, domain: libvirt.virDomain, balloons: Balloons) -> None:
         self.domain = domain
         secure = libvirt.VIR_DOMAIN_XML_SECURE
         self._before = domain.XMLDesc(secure | libvirt.VIR_DOMAIN_XML_INACTIVE) if domain.isPersistent() else None
         self.defined = None if self._before is None else DomainDocument(self._before)
-        self._number = _number_of(domain)
+        self._number = run_of(domain)
         self.live = DomainDocument(domain.XMLDesc(secure)) if domain.isActive() else None
+        if self.live is not None:
+            _fill_balloon(self.live, balloons, domain.UUIDString(), self._number)
         self.steps: list[LiveStep] = []
         self.autostart: bool | None = None
         self.name: str | None = None
@@ -154,7 +158,7 @@ class DomainChange:
     def _check(self) -> None:
         flags = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE
         with translated():
-            if _number_of(self.domain) != self._number:
+            if run_of(self.domain) != self._number:
                 raise _OvertakenError
             if self._before is not None and self.domain.XMLDesc(flags) != self._before:
                 raise _OvertakenError
@@ -183,9 +187,17 @@ class DomainChange:
             )
 
 
-def _number_of(domain: libvirt.virDomain) -> int:
-    """The number of a domain's run, from libvirt itself: its object holds the one of when it was looked up."""
+def run_of(domain: libvirt.virDomain) -> int:
+    """libvirt's number of a domain's run, from libvirt itself: its object holds the one of when it was looked up."""
     return int(domain.connect().lookupByUUIDString(domain.UUIDString()).ID())
+
+
+def _fill_balloon(live: DomainDocument, balloons: Balloons, uuid: str, number: int) -> None:
+    """Write into the document of a running domain the memory that it was asked to have, where it is on its way."""
+    config = live.config
+    asked = balloons.asked(uuid, number, config.current_memory)
+    if asked is not None:
+        live.set(config, {"current_memory": asked})
 
 
 def _with_stands(error: LibvirtError, stands: list[str]) -> LibvirtError:
@@ -231,7 +243,7 @@ def change_domains(works: Sequence[DomainWork]) -> None:
 
 
 def _attempt(works: Sequence[DomainWork], domains: Sequence[libvirt.virDomain]) -> None:
-    changes = [DomainChange(domain) for domain in domains]
+    changes = [DomainChange(domain, work.hypervisor.balloons) for work, domain in zip(works, domains, strict=True)]
     for work, change in zip(works, changes, strict=True):
         work.edit(change)
     for place, change in enumerate(changes):

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import libvirt
 
+from libhelper.balloons import Balloons
 from libhelper.connections import Connections, is_alive, is_local
 from libhelper.errors import LibvirtError, translated
 from libhelper.events import Event, EventSubscription
@@ -82,7 +83,9 @@ class Hypervisor:
         self.facts = HostFacts()
         self.fqdn = ""
         self.event_names: frozenset[str] = frozenset()
+        self.balloons = Balloons()
         self.inventory = Inventory(self)
+        self.inventory.listeners.append(self.balloons.watch)
         self.lifecycle = Lifecycle(self)
         self._event_sinks: list[Callable[[Event], None]] = []
         self._readers = Readers(

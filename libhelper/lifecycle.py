@@ -1,6 +1,6 @@
 """Operations on domains, each on a connection of its own, so that a slow one delays nobody.
 
-Layer rule: imports libvirt, change, connections, errors, events.
+Layer rule: imports libvirt, change, domainxml, errors, events.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import libvirt
 
-from libhelper.change import exclusive
+from libhelper.change import exclusive, run_of
+from libhelper.domainxml import DomainConfig
 from libhelper.errors import translated
 from libhelper.events import Event
 
@@ -96,10 +97,16 @@ class Lifecycle:
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
         flags |= libvirt.VIR_DOMAIN_START_FORCE_BOOT if force_boot else 0
         with exclusive(self._hypervisor, self._uuid(domain)), self.domain(domain) as target:
+            begins_anew = force_boot or not target.hasManagedSaveImage()
+            defined = DomainConfig.parse(target.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)) if begins_anew else None
             if flags:
                 target.createWithFlags(flags)
             else:
                 target.create()
+            if defined is not None and defined.current_memory is not None:
+                uuid = target.UUIDString()
+                self._hypervisor.balloons.ask(uuid, run_of(target), defined.current_memory)
+                self._hypervisor.inventory.refresh(uuid)
 
     def resume(self, domain: str) -> None:
         """Let a paused domain run on."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import libvirt
 
-from libhelper.change import LiveStep
+from libhelper.change import LiveStep, run_of
 from libhelper.domainxml import Disk, DomainDocument, Graphics, Interface, MemoryDevice
 from libhelper.errors import LibvirtError
 
@@ -119,16 +119,12 @@ def device_fields(device: Device, fields: Mapping[str, Any]) -> frozenset[str]:
             return frozenset()
 
 
-def domain_steps(before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep]:
+def domain_steps(hypervisor: Hypervisor, before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep]:
     """The steps that make of a running domain what it is to be."""
     changed = [name for name in _DOMAIN if getattr(before, name) != getattr(after, name)]
     if "current_memory" in changed:
         old, new = before.current_memory or 0, after.current_memory or 0
-        yield LiveStep(
-            "the memory",
-            lambda domain: domain.setMemoryFlags(new, _LIVE),
-            lambda domain: domain.setMemoryFlags(old, _LIVE),
-        )
+        yield LiveStep("the memory", _fill(hypervisor, new), _fill(hypervisor, old))
     if "vcpu_current" in changed:
         was, will = before.vcpu_current or 1, after.vcpu_current or 1
         yield LiveStep(
@@ -161,6 +157,14 @@ def domain_steps(before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep
     for name, kind in _TEXTS.items():
         if name in changed:
             yield LiveStep(name, _describe(kind, getattr(after, name)), _describe(kind, getattr(before, name)))
+
+
+def _fill(hypervisor: Hypervisor, size: int) -> Callable[[libvirt.virDomain], Any]:
+    def act(domain: libvirt.virDomain) -> None:
+        domain.setMemoryFlags(size, _LIVE)
+        hypervisor.balloons.ask(domain.UUIDString(), run_of(domain), size)
+
+    return act
 
 
 def _parameters(

@@ -102,6 +102,14 @@ class Configuration(_Memo):
         """Whether the guest runs in this configuration now."""
         return self.is_state and self.guest.domain.active
 
+    @property
+    def asked_memory(self) -> int | None:
+        """The KiB of memory that the running guest is on its way to; None when it is there, or nothing is known."""
+        if not self.is_running:
+            return None
+        domain = self.guest.domain
+        return self.guest.hypervisor.balloons.asked(domain.uuid, domain.id, self.config.current_memory)
+
     def resource_id(self, identifier: str) -> str:
         """The InstanceID of the setting data of one resource."""
         return f"{self._start}{identifier}"
@@ -185,7 +193,7 @@ def _configurations(guest: Guest) -> tuple[Configuration, ...]:
         return ()
     state = Configuration(guest, config, is_state=True)
     live, defined = domain.live_document, domain.defined_document
-    if live is None or defined is None or is_as_defined(live.text, defined.text):
+    if live is None or defined is None or is_as_defined(live.text, defined.text, state.asked_memory):
         return (state,)
     next_config = domain.defined
     return (state,) if next_config is None else (state, Configuration(guest, next_config, is_state=False))

@@ -37,6 +37,13 @@ def _size(name: str, field: str) -> Property:
     )
 
 
+def _quantity(setting: MemorySetting) -> int | None:
+    """What the guest is to have, where it is still on its way to that."""
+    asked = setting.configuration.asked_memory
+    quantity: int | None = setting.device.current_memory
+    return quantity if asked is None else asked
+
+
 MemorySetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _MEMORY),
@@ -46,13 +53,13 @@ MemorySetting.table = PropertyTable(
     Property("Limit", attrgetter("device.memory"), f"domain XML {DomainConfig.field_path('memory')}", write_limit),
     Property(
         "VirtualQuantity",
-        attrgetter("device.current_memory"),
+        _quantity,
         f"domain XML {DomainConfig.field_path('current_memory')}",
         write_quantity,
     ),
     Property(
         "Reservation",
-        attrgetter("device.current_memory"),
+        _quantity,
         f"domain XML {DomainConfig.field_path('current_memory')}",
         write_quantity,
     ),

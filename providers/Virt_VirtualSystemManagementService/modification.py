@@ -209,7 +209,7 @@ def _write_domain(edit: Edit, document: DomainDocument, draft: Draft) -> None:
     _check_live(edit, draft, now)
     before = document.config
     document.set(before, {name: draft.fields[name] for name in now})
-    edit.change.steps.extend(domain_steps(before, document.config))
+    edit.change.steps.extend(domain_steps(edit.guest.hypervisor, before, document.config))
 
 
 def _check_live(edit: Edit, draft: Draft, now: Iterable[str]) -> None:

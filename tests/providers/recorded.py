@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from libhelper.balloons import Balloons
 from libhelper.domainxml import DomainConfig
 from libhelper.host import HostFacts, NodeInfo
 from libhelper.records import (
@@ -90,6 +91,7 @@ class RecordedHypervisor:
     driver: str
     inventory: RecordedInventory = field(default_factory=RecordedInventory)
     lifecycle: Any = None
+    balloons: Balloons = field(default_factory=Balloons)
     read_only: bool = False
     connected: bool = True
     hostname: str = "node"

@@ -192,11 +192,48 @@ def test_memory_processors_and_shares_of_a_running_guest(client: Client) -> None
     )
     # The boot sector has no balloon driver, so only libvirt's wish can be seen: in the definition.
     assert client.xml("--inactive").xpath("//currentMemory/text()") == ["49152"]
+    check_one_configuration(client, 48)
     with pytest.raises(pywbem.CIMError, match="more than Limit"):
         client.call(
             "ModifyResourceSettings",
             ResourceSettings=[setting("Mem", InstanceID=f"{NAME}/mem", VirtualQuantity=1 << 20)],
         )
+
+
+def check_one_configuration(client: Client, mebibytes: int) -> None:
+    """A guest that has not let go of the memory that it is to give is as it is defined, and changed as a whole."""
+    assert client.xml().xpath("//currentMemory/text()") == ["65536"]
+    ids = [each["InstanceID"] for each in client.wbem.EnumerateInstanceNames("KVM_VirtualSystemSettingData")]
+    assert ids == [f"KVM:{NAME}"]
+    (memory,) = client.wbem.EnumerateInstances("KVM_MemResourceAllocationSettingData")
+    assert memory["VirtualQuantity"] == mebibytes << 10
+    (device,) = client.wbem.EnumerateInstances("KVM_Memory")
+    assert device["ConsumableBlocks"] * device["BlockSize"] == 64 << 20
+    client.done("ModifySystemSettings", SystemSettings=system(InstanceID=f"KVM:{NAME}", Title="of both"))
+    assert client.both("/domain/title/text()") == [["of both"], ["of both"]]
+    client.done("ModifyResourceSettings", ResourceSettings=[memory])
+    assert client.both("//currentMemory/text()") == [["65536"], [str(mebibytes << 10)]]
+
+
+def test_a_guest_that_is_started_with_less_than_it_can_have(client: Client) -> None:
+    """The boot sector has no driver for the balloon, and so keeps all of its memory."""
+    define(client)
+    client.done(
+        "ModifyResourceSettings",
+        ResourceSettings=[setting("Mem", InstanceID=f"{NAME}/mem", VirtualQuantity=40, AllocationUnits="byte*2^20")],
+    )
+    start(client)
+    check_one_configuration(client, 40)
+    client.done(
+        "ModifyResourceSettings",
+        ResourceSettings=[
+            setting("Mem", InstanceID=f"{NAME}/defined/mem", VirtualQuantity=44, AllocationUnits="byte*2^20")
+        ],
+    )
+    ids = [each["InstanceID"] for each in client.wbem.EnumerateInstanceNames("KVM_VirtualSystemSettingData")]
+    assert ids == [f"KVM:{NAME}", f"KVM:{NAME}/defined"], "the next start is to have another size"
+    sizes = {each["VirtualQuantity"] for each in client.wbem.EnumerateInstances("KVM_MemResourceAllocationSettingData")}
+    assert sizes == {40 << 10, 44 << 10}
 
 
 def test_what_waits_for_the_next_start(client: Client) -> None:

@@ -1,0 +1,63 @@
+"""What running guests were asked to have of their memory, and when that is forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from libhelper.balloons import Balloons
+from libhelper.domainxml.difference import is_as_defined
+from libhelper.records import Change
+from tests.providers.recorded import hypervisor
+
+UUID = "00000000-0000-4000-8000-000000000001"
+RUN = 1
+FULL, ASKED = 65536, 32768
+
+
+def xml(memory: int) -> str:
+    return (
+        f"<domain type='kvm'><name>one</name><uuid>{UUID}</uuid><memory unit='KiB'>{FULL}</memory>"
+        f"<currentMemory unit='KiB'>{memory}</currentMemory></domain>"
+    )
+
+
+def shows(balloons: Balloons, memory: int, **changes: Any) -> None:
+    """The inventory sees the guest with that much memory."""
+    record = hypervisor().put(xml(memory), active=True, **changes)
+    balloons.watch(Change("changed", record, record))
+
+
+@pytest.fixture
+def balloons() -> Balloons:
+    made = Balloons()
+    made.ask(UUID, RUN, ASKED)
+    return made
+
+
+def test_on_its_way(balloons: Balloons) -> None:
+    for memory in (FULL, 50000, 50000, 40000):
+        shows(balloons, memory)
+        assert balloons.asked(UUID, RUN, memory) == ASKED
+    assert balloons.asked(UUID, RUN + 1, FULL) is None, "another run"
+    assert balloons.asked(UUID, None, FULL) is None
+    assert balloons.asked("another", RUN, FULL) is None
+    assert balloons.asked(UUID, RUN, ASKED) is None
+
+
+@pytest.mark.parametrize(
+    "then", [{"memory": ASKED}, {"memory": 45000}, {"memory": 40000, "id": RUN + 1}], ids=["there", "turned", "over"]
+)
+def test_forgotten(balloons: Balloons, then: dict[str, Any]) -> None:
+    """What somebody else asks for afterwards is a difference."""
+    shows(balloons, 40000)
+    shows(balloons, **then)
+    assert balloons.asked(UUID, RUN, FULL) is None
+
+
+def test_what_was_asked_counts() -> None:
+    assert not is_as_defined(xml(FULL), xml(ASKED))
+    assert is_as_defined(xml(FULL), xml(ASKED), ASKED)
+    assert not is_as_defined(xml(FULL), xml(ASKED), ASKED + 2048)
+    assert not is_as_defined(xml(ASKED), xml(ASKED), FULL)
