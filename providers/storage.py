@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from libhelper.records import Pool
     from providers.site import Guest
 
-__all__ = ["StorageMap", "StorageMaps", "capacity_of", "pool_of", "storage_of"]
+__all__ = ["StorageMap", "StorageMaps", "capacity_of", "known_path", "pool_of", "storage_of"]
 
 
 _epochs = itertools.count(1)
@@ -97,8 +97,14 @@ def storage_of(guest: Guest) -> StorageMap:
 
 def path_of(guest: Guest, device: Disk | Filesystem) -> str | None:
     """The path on the host of what is behind a disk; None where it has none or it is not known."""
+    return known_path(storage_of(guest), device)
+
+
+def known_path(storage: StorageMap, device: Disk | Filesystem) -> str | None:
+    """The path on the host of what is behind a disk of the storage's hypervisor; None where there is none or it is not
+    known."""
     if device.source_pool and device.source_volume:
-        return storage_of(guest).paths.get((device.source_pool, device.source_volume))
+        return storage.paths.get((device.source_pool, device.source_volume))
     path: str | None = device.source_file or device.source_dev or device.source_dir
     return path
 

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from libhelper.domainxml.device import Device, SecurityLabel, VirtioOptions
-from libhelper.domainxml.mapping import Attributes, Chain, Flag, Int, Items, Mapped, OnOff, Size, Text, Texts, YesNo
+from libhelper.domainxml.mapping import (
+    Attributes,
+    Chain,
+    Flag,
+    Int,
+    Items,
+    Mapped,
+    OnOff,
+    Replacement,
+    Size,
+    Text,
+    Texts,
+    YesNo,
+)
 
 __all__ = ["BackingStore", "Disk", "Slice", "SourceHost", "StorageSource"]
 
@@ -30,6 +45,22 @@ class Slice(Mapped):
 class StorageSource(Mapped):
     """The `<source>` of a disk in each of its kinds: file, block, dir, network, volume, nvme, vhostuser."""
 
+    #: The fields that say which image it is; everything else in a source says how that image is reached and read.
+    location_fields: ClassVar[tuple[str, ...]] = (
+        "source_file",
+        "source_dev",
+        "source_dir",
+        "source_pool",
+        "source_volume",
+        "source_protocol",
+        "source_name",
+        "source_query",
+        "source_hosts",
+        "source_type",
+        "source_namespace",
+        "source_address",
+        "source_path",
+    )
     source_file = Text("source/@file")
     source_dev = Text("source/@dev")
     source_dir = Text("source/@dir")
@@ -160,6 +191,19 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
     """
 
     tag = "disk"
+    replacements = (
+        # What is in a source is said of that image.  What to do where the image is missing is said of the drive, and
+        # libvirt itself hands the labels of an image on to the next one (virStorageSourceInitChainElement).
+        Replacement(
+            fields=("type", *StorageSource.location_fields),
+            takes=("source", "backingStore", "mirror", "auth", "encryption"),
+            keeps=("source/@startupPolicy", "source/seclabel"),
+        ),
+        # Images on this host can be missing when a guest starts, and have labels; libvirt takes neither for others.
+        Replacement(fields=("source_protocol",), takes=("source/@startupPolicy", "source/seclabel")),
+        # The images below, and how they are cached, are those that the header of this format names.
+        Replacement(fields=("driver_type",), takes=("backingStore", "driver/metadata_cache")),
+    )
     type = Text("@type")
     device = Text("@device")
     model = Text("@model")

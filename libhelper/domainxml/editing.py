@@ -1,5 +1,7 @@
 """Changing an XML tree through the declarations, and nothing else in it.
 
+What a class declares to go with the old thing (`Mapped.replacements`) goes when a change makes another thing of it.
+
 A missing element goes where the declarations of its class have it among its siblings, indented like them.  An element
 that this module made goes again when nothing is left in it; one that was in the document stays.
 
@@ -21,9 +23,11 @@ from libhelper.domainxml.mapping import (
     Items,
     Mapped,
     Node,
+    Replacement,
     Size,
     Step,
     Texts,
+    split_path,
 )
 from libhelper.domainxml.xmltext import is_blank
 
@@ -75,6 +79,16 @@ class TreeEditor:
         A value that the element has already is not written again, so that its spelling (the unit of a size) stays.
         """
         held = cls.from_element(element).as_dict()
+        changed = {
+            field.name
+            for field, value in encoded.items()
+            if (field.encode(held.get(field.name)) or None) != (value or None)
+        }
+        replaced = [each for each in cls.replacements if not changed.isdisjoint(each.fields)]
+        if replaced:
+            for replacement in replaced:
+                self._take_out(element, cls, replacement)
+            held = cls.from_element(element).as_dict()
         for field, value in encoded.items():
             if field.name not in held or field.encode(held[field.name]) != value:
                 self._writer(field)(element, cls.reader(), field, value)
@@ -166,6 +180,34 @@ class TreeEditor:
             parent = element.getparent()
             self.remove(element)
             element = parent
+
+    def _take_out(self, element: etree._Element, cls: type[Mapped], replacement: Replacement) -> None:
+        """Take out what describes the thing that is replaced."""
+        stays = (*(cls.declared()[name].path for name in replacement.fields), *replacement.keeps)
+        kept = [split_path(path) for path in stays]
+        for path in replacement.takes:
+            steps, attribute = split_path(path)
+            parent = self.find(element, steps[:-1] if attribute is None else steps)
+            if parent is None:
+                continue
+            if attribute is not None:
+                drop_attribute(parent, attribute)
+                continue
+            attributes = {name for above, name in kept if above == steps and name is not None}
+            children = [below[-1] for below, name in kept if below[:-1] == steps and name is None]
+            for child in [child for child in parent if steps[-1].matches(child)]:
+                if attributes or children:
+                    self._empty(child, attributes, children)
+                else:
+                    self.remove(child)
+
+    def _empty(self, element: etree._Element, attributes: set[str], children: Sequence[Step]) -> None:
+        """Take everything out of an element but some of its attributes and children."""
+        for name in set(element.attrib) - attributes:
+            del element.attrib[name]
+        for child in list(element):
+            if not any(step.matches(child) for step in children):
+                self.remove(child)
 
     def _writer(self, field: Field[Any]) -> Callable[[etree._Element, Node, Field[Any], Any], None]:
         if isinstance(field, Items):

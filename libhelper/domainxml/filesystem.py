@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from libhelper.domainxml.device import Device, VirtioOptions
-from libhelper.domainxml.mapping import Flag, Int, OnOff, Size, Text
+from libhelper.domainxml.mapping import Flag, Int, OnOff, Replacement, Size, Text
 
 __all__ = ["Filesystem"]
 
@@ -12,6 +14,21 @@ class Filesystem(VirtioOptions, Device):
     """A `<filesystem>`.  The limits of space are in bytes, the size of a `ram` file system in KiB."""
 
     tag = "filesystem"
+    #: The fields that say what is lent.
+    location_fields: ClassVar[tuple[str, ...]] = (
+        "source_dir",
+        "source_file",
+        "source_dev",
+        "source_name",
+        "source_pool",
+        "source_volume",
+        "source_socket",
+        "source_usage",
+    )
+    replacements = (
+        # The program that lends a directory, or the format of an image, is of no use to another kind.
+        Replacement(fields=("type",), takes=("driver", "binary")),
+    )
     type = Text("@type")
     accessmode = Text("@accessmode")
     multidevs = Text("@multidevs")

@@ -48,6 +48,7 @@ __all__ = [
     "Mapped",
     "Node",
     "OnOff",
+    "Replacement",
     "Secret",
     "Size",
     "Step",
@@ -128,6 +129,27 @@ class FieldInfo:
     readable: bool
     writable: bool
     many: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """When an object stands for another thing than before, and what goes with the old thing.
+
+    Declared in `Mapped.replacements`.  What goes is taken out before the new values are written, so that a value that
+    is written together with them stands; what this package does not know goes as well, where it stands in an element
+    that goes.  The fields that say which thing it is are themselves left to who writes them.
+
+    Parameters:
+        fields: the names of the fields that say which thing it is: another value in one of them, and it is another.
+        takes: the paths of the elements and attributes that describe the old thing and nothing else.  An element goes
+            with all that is in it; one of which a part stays is emptied of everything else.
+        keeps: the paths of the parts that stay beside those of `fields`: attributes of elements among `takes`, or
+            their children.
+    """
+
+    fields: tuple[str, ...]
+    takes: tuple[str, ...]
+    keeps: tuple[str, ...] = ()
 
 
 def attribute_name(path: str) -> str:
@@ -701,6 +723,8 @@ class Mapped(metaclass=_MappedType):
     tag: ClassVar[Any] = ""
     #: Path from the root of the document to that element; empty for the root itself.
     location: ClassVar[str] = ""
+    #: What goes with the old thing when the object comes to stand for another one.
+    replacements: ClassVar[tuple[Replacement, ...]] = ()
 
     _declared: ClassVar[dict[str, Field[Any]]]
     _layout: dict[str, int]

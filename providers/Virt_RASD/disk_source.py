@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from libhelper.connections import is_local
 from libhelper.domainxml import Disk, Filesystem
 from providers.drafts import Draft, ValueRefusedError
-from providers.storage import StorageMap
+from providers.storage import StorageMap, known_path
 
 if TYPE_CHECKING:
     from libhelper.records import Pool
@@ -29,19 +29,6 @@ _PROTOCOLS = frozenset(
 )
 _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
-_LOCATIONS = (
-    "source_file",
-    "source_dev",
-    "source_dir",
-    "source_pool",
-    "source_volume",
-    "source_protocol",
-    "source_name",
-    "source_query",
-    "source_hosts",
-    "source_index",
-)
-"""The fields that say where the source is; what else stands there (labels, start-up policy) is left alone."""
 _VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
 
 
@@ -156,14 +143,11 @@ def _write_directory(draft: Draft, path: str | None) -> None:
         return
     if _checks_paths(draft.around) and not os.path.exists(path):
         raise _invalid_source(draft, path)
-    if os.path.isfile(path) and _checks_paths(draft.around):
-        draft.put("type", "file")
-        draft.put("source_file", path)
-        draft.put("source_dir", None)
-        return
-    draft.put("type", "mount")
-    draft.put("source_dir", path)
-    draft.put("source_file", None)
+    is_file = os.path.isfile(path) and _checks_paths(draft.around)
+    kind: str | None = "file" if is_file else "mount"
+    if not draft.is_new and draft.base.type is None and kind == "mount":
+        kind = None
+    _put(draft, kind, **{"source_file" if is_file else "source_dir": path})
 
 
 def _write_network(draft: Draft, url: str) -> None:
@@ -193,6 +177,8 @@ def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
         raise ValueRefusedError(
             f"Address {address} is a volume of pool {storage.pools[address]} and not of PoolID", contradiction=True
         )
+    if path == known_path(storage, draft.base):
+        return
     volume = _volume(draft, storage, path)
     if volume is not None:
         kind, driver_type = volume
@@ -255,10 +241,10 @@ def _checks_paths(around: Surroundings) -> bool:
     return is_local(around.hypervisor.uri) and around.hypervisor.driver != "TEST"
 
 
-def _put(draft: Draft, disk_type: str, **source: Any) -> None:
-    """Set the source, and take away what said otherwise."""
-    draft.put("type", disk_type)
-    for field in _LOCATIONS:
+def _put(draft: Draft, kind: str | None, **source: Any) -> None:
+    """Set the source, and take away what said otherwise; what is said of the old image goes with it (`Disk`)."""
+    draft.put("type", kind)
+    for field in draft.base.location_fields:
         if field in source:
             draft.put(field, source[field])
         elif getattr(draft.base, field):

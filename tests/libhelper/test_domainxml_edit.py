@@ -120,7 +120,7 @@ def test_attributes_and_texts() -> None:
     expect(lambda d: d.set(d.config, {"name": "other"}), ("<name>rich</name>", "<name>other</name>"))
     expect(lambda d: d.set(d.config, {"vcpu_current": 1}), ("placement='static'", "placement='static' current='1'"))
     expect(lambda d: d.set(d.config, {"vcpu_placement": None}), (" placement='static'", ""))
-    expect(lambda d: d.set(0, {"source_file": "/b.img"}), ("/a.img", "/b.img"))
+    expect(lambda d: d.set(0, {"source_startup_policy": "optional"}), ("/a.img'", "/a.img' startupPolicy='optional'"))
     expect(lambda d: d.set(0, {"driver_type": None}), (" type='qcow2'", ""))
     expect(lambda d: d.set(d.config, {"features_acpi": False}), ("<acpi/>\n    ", ""))
 
@@ -159,7 +159,7 @@ def test_what_an_edit_made_goes_again() -> None:
         document.set(document.config, values)
         document.set(document.config, dict.fromkeys(values))
         disk = document.devices[0]
-        values = {"iotune_group_name": "g", "source_hosts": [{"name": "h"}], "address": {"type": "pci"}, "serial": "s"}
+        values = {"iotune_group_name": "g", "source_slices": [{"size": 1}], "address": {"type": "pci"}, "serial": "s"}
         document.set(disk, values)
         document.set(disk, dict.fromkeys(values))
 
@@ -208,6 +208,144 @@ def test_two_sources_of_a_udp_device() -> None:
     assert '<source mode="bind" host="::1" service="1"/><source mode="connect" host="::2"/>' in document.tostring()
     document.set(0, dict.fromkeys(both))
     assert '<serial type="udp"/>' in document.tostring()
+
+
+OLD_IMAGE = """<domain>
+  <devices>
+    <disk type='network' device='disk' snapshot='external'>
+      <driver name='qemu' type='qcow2' cache='none'>
+        <metadata_cache><max_size unit='bytes'>1024</max_size></metadata_cache>
+      </driver>
+      <auth username='old'><secret type='ceph' uuid='8b1d8a09-0000-4000-8000-000000000001'/></auth>
+      <source protocol='https' name='a' query='q' tls='yes' tlsHostname='h' index='3' fdgroup='f' mode='direct'
+        pool='p' volume='v' namespace='1' managed='yes' future='yes' startupPolicy='optional'>
+        <host name='h1'/>
+        <host name='h2'/>
+        <snapshot name='s'/>
+        <config file='/c'/>
+        <auth username='old'><secret type='iscsi' usage='u'/></auth>
+        <initiator><iqn name='iqn.2013-07.com.example:old'/></initiator>
+        <ssl verify='no'/>
+        <cookies><cookie name='c'>secret</cookie></cookies>
+        <readahead size='1'/>
+        <timeout seconds='2'/>
+        <identity user='u' group='g'/>
+        <reconnect enabled='yes' timeout='3'/>
+        <encryption format='luks'><secret type='passphrase' uuid='8b1d8a09-0000-4000-8000-000000000002'/></encryption>
+        <reservations managed='yes'/>
+        <slices><slice type='storage' offset='1' size='2'/></slices>
+        <seclabel model='dac' relabel='no'/>
+        <privateData/>
+        <unheard-of/>
+      </source>
+      <backingStore type='file'>
+        <format type='raw'/>
+        <source file='/base'/>
+        <backingStore/>
+      </backingStore>
+      <mirror type='file' job='copy'><source file='/copy'/></mirror>
+      <target dev='vda' bus='virtio' rotation_rate='1'/>
+      <iotune><read_bytes_sec>5</read_bytes_sec></iotune>
+      <serial>S</serial>
+      <encryption format='luks'><secret type='passphrase' uuid='8b1d8a09-0000-4000-8000-000000000003'/></encryption>
+      <unheard-of/>
+      <boot order='1'/>
+      <address type='pci' slot='0x07'/>
+    </disk>
+  </devices>
+</domain>"""
+"""A disk with all that libvirt's schema and its successors say of an image."""
+
+NEW_IMAGE = """<domain>
+  <devices>
+    <disk type="{type}" device="disk" snapshot="external">
+      <driver name="qemu" type="qcow2" cache="none">
+        <metadata_cache><max_size unit="bytes">1024</max_size></metadata_cache>
+      </driver>
+      <source{source}
+      <target dev="vda" bus="virtio" rotation_rate="1"/>
+      <iotune><read_bytes_sec>5</read_bytes_sec></iotune>
+      <serial>S</serial>
+      <unheard-of/>
+      <boot order="1"/>
+      <address type="pci" slot="0x07"/>
+    </disk>
+  </devices>
+</domain>"""
+"""The same with another image."""
+
+NOWHERE = dict.fromkeys(Disk.location_fields)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "source"),
+    [
+        (
+            {**NOWHERE, "type": "network", "source_protocol": "https", "source_name": "b"},
+            "network",
+            ' protocol="https" name="b" startupPolicy="optional">\n        <seclabel model="dac" relabel="no"/>\n'
+            "      </source>",
+        ),
+        ({**NOWHERE, "type": "file", "source_file": "/b"}, "file", ' file="/b">\n      </source>'),
+        (
+            {"source_name": "b", "source_auth_username": "old", "source_slices": [{"offset": 1, "size": 2}]},
+            "network",
+            ' protocol="https" name="b" query="q" pool="p" volume="v" namespace="1" startupPolicy="optional">\n'
+            '        <host name="h1"/>\n        <host name="h2"/>\n        <auth username="old"/>\n        <slices>\n'
+            '          <slice offset="1" size="2"/>\n        </slices>\n        <seclabel model="dac" relabel="no"/>\n'
+            "      </source>",
+        ),
+    ],
+)
+def test_what_describes_an_image_goes_with_it(values: dict[str, Any], kind: str, source: str) -> None:
+    """What is written together with the new image stands, the same value as before included."""
+    text = edited(lambda document: document.set(0, values), OLD_IMAGE)
+    assert canonical(text) == canonical(NEW_IMAGE.format(type=kind, source=source))
+
+
+def test_a_medium_comes_and_goes() -> None:
+    """What to do where there is none is said of the drive, on whichever way the medium comes."""
+    text = (
+        "<domain><devices><disk type='block' device='cdrom'><source dev='/dev/sr0' startupPolicy='optional'>"
+        "<slices><slice type='storage' offset='0' size='9'/></slices></source><backingStore/>"
+        "<target dev='hdc'/></disk></devices></domain>"
+    )
+    document = DomainDocument(text)
+    document.set(0, {"type": "file", "source_dev": None, "source_file": "/cd.iso"})
+    assert '<disk type="file" device="cdrom"><source startupPolicy="optional" file="/cd.iso"/><target' in (
+        document.tostring()
+    )
+    document.set(0, {"source_file": None})
+    assert '<disk type="file" device="cdrom"><source startupPolicy="optional"/><target' in document.tostring()
+
+
+def test_another_format_has_another_chain() -> None:
+    text = edited(lambda document: document.set(0, {"driver_type": "raw"}), OLD_IMAGE)
+    (disk,) = DomainConfig.parse(text).devices
+    assert isinstance(disk, Disk)
+    assert (disk.driver_type, disk.driver_metadata_cache_max_size, disk.backing_chain) == ("raw", None, ())
+    assert (disk.source_encryption_format, disk.driver_cache) == ("luks", "none")
+
+
+def test_a_file_system_of_another_kind() -> None:
+    text = (
+        "<domain><devices><filesystem type='file'><driver type='nbd' format='qcow2'/><source file='/a'/>"
+        "<target dir='/'/></filesystem></devices></domain>"
+    )
+    assert '<driver type="nbd" format="qcow2"/><source file="/b"/>' in edited(
+        lambda document: document.set(0, {"source_file": "/b", "type": "file"}), text
+    )
+    assert '<filesystem type="mount"><source dir="/b"/><target dir="/"/>' in edited(
+        lambda document: document.set(0, {"type": "mount", "source_file": None, "source_dir": "/b"}), text
+    )
+
+
+def test_what_is_declared_to_go_is_named_rightly() -> None:
+    """Fields that are declared, and parts that stay of elements that go."""
+    for cls in mapped_classes():
+        for replacement in cls.replacements:
+            assert set(replacement.fields) <= cls.declared().keys(), cls
+            assert all(path.startswith(tuple(f"{taken}/" for taken in replacement.takes)) for path in replacement.keeps)
 
 
 def test_adding_devices() -> None:
@@ -464,13 +602,24 @@ DEVICE_SAMPLES = [
 
 
 def stripped(text: str, cls: type[Mapped], place: int | None, names: set[str]) -> bytes:
-    """The document without the elements and attributes that the named fields stand for, and without white space."""
+    """The document without the elements and attributes that the named fields stand for and those that go with what
+    they replace, and without white space."""
     root = copy.deepcopy(etree.fromstring(text.encode()))
     target = root
     if place is not None:
         devices = root.find("devices")
         assert devices is not None
         target = [child for child in devices if isinstance(child.tag, str) and child.tag != "emulator"][place]
+    for replacement in cls.replacements:
+        if names.isdisjoint(replacement.fields):
+            continue
+        for path in replacement.takes:
+            steps, at, attribute = path.partition("/@")
+            for holder in target.findall(steps):
+                if at:
+                    holder.attrib.pop(attribute, "")
+                else:
+                    holder.getparent().remove(holder)  # type: ignore[union-attr]
     for name in names:
         field = cls.declared()[name]
         holders = [target]
@@ -552,7 +701,9 @@ def test_setting_absent_fields_and_taking_them_back(data: st.DataObject, where: 
 
 
 def _is_absent(device: Device, name: str) -> bool:
-    """True when neither the field nor anything below its element is in the device."""
+    """True when neither the field nor anything below its element is in the device, and nothing goes with it."""
+    if any(name in replacement.fields for replacement in device.replacements):
+        return False
     steps = [step.tag for step in device.declared()[name].steps]
     field = device.declared()[name]
     for held in device.as_dict():

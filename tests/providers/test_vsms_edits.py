@@ -21,6 +21,7 @@ from providers.drafts import ValueRefusedError
 from providers.interface import CIMError, EmbeddedInstance
 from providers.properties import Property
 from providers.site import Guest
+from providers.Virt_RASD.disk import DiskSetting
 from providers.Virt_RASD.setting import ResourceSetting, settings_of
 from providers.Virt_VirtualSystemManagementService.modification import Edit, modify_resources, modify_system
 from providers.Virt_VirtualSystemManagementService.outcomes import MethodFailedError
@@ -153,6 +154,7 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "HugePages": ("memoryBacking",),
     "BusType": ("devices/*/address",),
     "TargetType": ("devices/*/address",),
+    "DriverType": ("devices/disk/backingStore", "devices/disk/driver/metadata_cache"),
     "MaxMemory": ("maxMemory",),
     "MemorySlots": ("maxMemory",),
 }
@@ -311,6 +313,24 @@ def test_what_is_sent_back_changes_nothing(file: Any) -> None:
         assert (
             write(guest, text, element, {name: value for name, value in nulls.items() if value is not None}) == before
         )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_an_image_under_another_name_changes_nothing(file: Any) -> None:
+    """By the path, the name of the pool and the volume, or the URL, the image is the one that the guest has."""
+    text = file.read_text()
+    _, guest = served_file(text)
+    before = DomainDocument(text).tostring()
+    for element in instances_of(guest):
+        now = element.properties()
+        path = now.get("Address") if isinstance(element, DiskSetting) else None
+        if not path or not path.startswith("/"):
+            continue
+        names = [{"Address": path}, {"HostResource": [f"file://{path}"]}]
+        if path == "/srv/guests/top.qcow2":
+            names.append({"Address": "guests/top.qcow2"})
+        for values in names:
+            assert write(guest, text, element, values) == before, values
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -91,6 +92,35 @@ def new_disk(directory: Path, name: str) -> str:
     return str(path)
 
 
+def layered_disk(directory: Path) -> str:
+    """An image over another one."""
+    path = directory / "layered.qcow2"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", new_disk(directory, "below.qcow2")]
+    subprocess.run([*command, str(path)], check=True)
+    return str(path)
+
+
+def images(disk: etree._Element) -> list[tuple[str, str]]:
+    """The images of a disk as its XML has them, the top first, each with its format."""
+    return list(
+        zip(
+            disk.xpath("source/@file | .//backingStore/source/@file"),
+            disk.xpath("driver/@type | .//backingStore/format/@type"),
+            strict=True,
+        )
+    )
+
+
+def images_on_disk(image: str) -> list[tuple[str, str]]:
+    """The same, as the headers of the images have it."""
+    told = subprocess.run(
+        ["qemu-img", "info", "--force-share", "--backing-chain", "--output=json", image],
+        check=True,
+        capture_output=True,
+    )
+    return [(each["filename"], each["format"]) for each in json.loads(told.stdout)]
+
+
 def define(client: Client, **more: Any) -> None:
     """A guest that boots the boot sector."""
     resources = [
@@ -165,6 +195,46 @@ def test_a_guest_from_definition_to_removal(client: Client, tmp_path: Path) -> N
     client.done("DestroySystem", AffectedSystem=guest_path())
     assert NAME not in client.daemon.list_all()
     assert Path(disk).exists()
+
+
+def test_a_disk_has_the_chain_of_its_image(client: Client, tmp_path: Path) -> None:
+    """libvirt writes the chain of a snapshot into the definition, and would lay another image over the old base."""
+    define(client)
+    start(client)
+    (base,) = client.xml().xpath("//disk[target/@dev='vda']/source/@file")
+    client.daemon.virsh("snapshot-create-as", NAME, "s", "--disk-only", "--no-metadata")
+    client.daemon.virsh("destroy", NAME)
+    (disk,) = client.xml("--inactive").xpath("//disk[target/@dev='vda']")
+    (snapshot, _), _ = images(disk)
+
+    for image in (new_disk(tmp_path, "other.qcow2"), layered_disk(tmp_path), snapshot, base):
+        client.done(
+            "ModifyResourceSettings", ResourceSettings=[setting("Disk", InstanceID=f"{NAME}/vda", Address=image)]
+        )
+        start(client)
+        (disk,) = client.xml().xpath("//disk[target/@dev='vda']")
+        assert images(disk) == images_on_disk(image)
+        assert client.xml("--inactive").xpath("//disk/backingStore") == [], "left to the headers of the images"
+        ids = [each["InstanceID"] for each in client.wbem.EnumerateInstanceNames("KVM_VirtualSystemSettingData")]
+        assert ids == [f"KVM:{NAME}"], "the running guest is as it is defined"
+        client.daemon.virsh("destroy", NAME)
+
+
+def test_a_medium_of_a_running_guest_has_the_chain_of_its_image(client: Client, tmp_path: Path) -> None:
+    define(client)
+    plain, layered = new_disk(tmp_path, "plain.qcow2"), layered_disk(tmp_path)
+    drive = f"{NAME}/hdc"
+    client.done(
+        "ModifyResourceSettings",
+        ResourceSettings=[setting("Disk", InstanceID=drive, Address=plain, DriverType="qcow2")],
+    )
+    start(client)
+    client.done("ModifyResourceSettings", ResourceSettings=[setting("Disk", InstanceID=drive, Address=layered)])
+    running, defined = client.both("//disk[target/@dev='hdc']")
+    assert images(running[0]) == images_on_disk(layered)
+    assert images(defined[0]) == [(layered, "qcow2")]
+    client.done("ModifyResourceSettings", ResourceSettings=[setting("Disk", InstanceID=drive, Address="")])
+    assert client.both("//disk[@device='cdrom']/source/@file | //disk[@device='cdrom']/backingStore") == [[], []]
 
 
 def test_memory_processors_and_shares_of_a_running_guest(client: Client) -> None:

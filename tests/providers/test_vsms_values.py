@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libhelper.domainxml import Device, DomainConfig
+from libhelper.domainxml import Device, Disk, DomainConfig
 from providers.drafts import ValueRefusedError
 from providers.interface import EmbeddedInstance
 from providers.units import rate_in, size_in
@@ -347,6 +347,53 @@ def test_another_medium() -> None:
         "source_startup_policy": "optional",
     }
     assert fields(drive, expected) == expected
+
+
+def test_what_describes_an_image_goes_with_it() -> None:
+    """A snapshot wrote the chain into the definition; the other things said of the image are of no use to another."""
+    xml = config(
+        devices="<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/images/a.snap'>"
+        "<encryption format='luks'><secret type='passphrase' usage='u'/></encryption>"
+        "<seclabel model='dac' relabel='no'/><slices><slice type='storage' offset='0' size='9'/></slices></source>"
+        "<backingStore type='file'><format type='qcow2'/><source file='/images/base'/></backingStore>"
+        "<target dev='vda' bus='virtio'/><serial>S</serial></disk>"
+    )
+    for address in ("/images/other", "/images/base", "rbd://mon/pool/image"):
+        (disk,) = changed(xml, "Disk", "vda", Address=address).devices
+        assert isinstance(disk, Disk)
+        left = (disk.backing_chain, disk.source_encryption_format, disk.source_slices)
+        assert left == ((), None, ()), address
+        assert (disk.serial, disk.driver_type, disk.target_bus) == ("S", "qcow2", "virtio")
+        assert len(disk.source_seclabels) == (address.startswith("/")), address
+    (same,) = changed(xml, "Disk", "vda", Address="/images/a.snap", SerialNumber="T").devices
+    assert isinstance(same, Disk)
+    assert (same.serial, len(same.backing_chain), same.source_encryption_format) == ("T", 1, "luks")
+
+
+def test_another_image_of_an_image_in_the_network() -> None:
+    xml = config(
+        devices="<disk type='network' device='disk'><auth username='old'><secret type='ceph' usage='u'/></auth>"
+        "<source protocol='https' name='a' query='q'><host name='h'/><ssl verify='no'/>"
+        "<cookies><cookie name='c'>x</cookie></cookies><readahead size='5'/></source><target dev='vda'/></disk>"
+    )
+    (disk,) = changed(xml, "Disk", "vda", Address="https://h/b").devices
+    expected = {"source_name": "b", "source_query": None, "auth_username": None, "source_ssl_verify": None}
+    expected |= {"source_cookie_names": (), "source_readahead_size": None, "auth_secret_usage": None}
+    assert fields(disk, expected) == expected
+
+
+def test_a_container_is_lent_something_else() -> None:
+    """What was lent before, and the program that lent it, are not left beside it."""
+    for old in (
+        "type='block'><source dev='/dev/sdb'/>",
+        "type='file'><driver type='nbd' format='qcow2'/><source file='/a'/>",
+        "type='ram'><source usage='5' units='MiB'/>",
+        "type='mount'><source socket='/s'/>",
+    ):
+        xml = config(devices=f"<filesystem {old}<target dir='/srv'/></filesystem>")
+        (lent,) = changed(xml, "Disk", "/srv", Address="/home").devices
+        held = {name: value for name, value in lent.as_dict().items() if name.startswith(("source", "driver", "type"))}
+        assert held == {"type": "mount", "source_dir": "/home"}
 
 
 def test_order_of_boot_is_of_one_sort() -> None:
