@@ -26,7 +26,7 @@ LIBVIRTD_CONF = """\
 host_uuid = "{uuid}"
 unix_sock_rw_perms = "0777"
 unix_sock_ro_perms = "0777"
-auth_unix_rw = "none"
+auth_unix_rw = "{rw_authentication}"
 auth_unix_ro = "none"
 max_client_requests = 20
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
@@ -70,20 +70,23 @@ class Libvirtd:
     Parameters:
         qemu_conf: further lines for qemu.conf.
         libvirtd_conf: further lines for libvirtd.conf.
+        rw_authentication: how who wants to write has to prove who he is: libvirtd's word for it.
     """
 
-    def __init__(self, qemu_conf: str = "", libvirtd_conf: str = "") -> None:
+    def __init__(self, qemu_conf: str = "", libvirtd_conf: str = "", rw_authentication: str = "none") -> None:
         self.host_uuid = str(uuid.uuid4())
         # Not below pytest's directory: the path of a Unix socket must stay under 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="virtcim-bed-"))
         for name in ("etc/qemu", "etc/lxc", "lib/images", "log", "cache", "run/libvirt"):
             (self.directory / name).mkdir(parents=True)
-        (self.directory / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=self.host_uuid) + libvirtd_conf)
+        conf = LIBVIRTD_CONF.format(uuid=self.host_uuid, rw_authentication=rw_authentication)
+        (self.directory / "etc/libvirtd.conf").write_text(conf + libvirtd_conf)
         (self.directory / "etc/qemu.conf").write_text(QEMU_CONF + qemu_conf)
         filters = Path("/etc/libvirt/nwfilter")
         if filters.is_dir():
             shutil.copytree(filters, self.directory / "etc/nwfilter")
         self.pid: int | None = None
+        self._omitted: tuple[str, ...] = ()
         self._supervisor: subprocess.Popen[str] | None = None
 
     @property
@@ -106,6 +109,23 @@ class Libvirtd:
         path = "default" if driver == "test" else "system"
         return f"{driver}+unix:///{path}?socket={self.directory}/run/libvirt/libvirt-sock"
 
+    @property
+    def namespace(self) -> str:
+        """The file of the mount namespace in which this is the daemon on libvirt's default sockets."""
+        if self._supervisor is None:
+            raise RuntimeError("the private libvirtd was never started")
+        return f"/proc/{self._supervisor.pid}/ns/mnt"
+
+    def omit(self, *drivers: str) -> None:
+        """Have the next start do without these drivers, as where their packages are not installed."""
+        self._omitted = drivers
+        links = self.directory / "drivers"
+        shutil.rmtree(links, ignore_errors=True)
+        links.mkdir()
+        for module in Path("/usr").glob("lib*/**/libvirt/connection-driver/libvirt_driver_*.so"):
+            if module.stem.removeprefix("libvirt_driver_") not in drivers:
+                (links / module.name).symlink_to(module)
+
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
         if self._supervisor is None:
@@ -119,8 +139,10 @@ class Libvirtd:
             self._expect("ready")
         self.pid = int(self._command("start", "started"))
         deadline = time.monotonic() + START_PATIENCE
+        driver = next(driver for driver in ("qemu", "lxc") if driver not in self._omitted)
+        socket_for_reading = f"{self.uri(driver)}-ro"
         while True:
-            answer = self._run_virsh("--connect", self.uri(), "version")
+            answer = self._run_virsh("--readonly", "--connect", socket_for_reading, "version")
             if answer.returncode == 0:
                 return
             if time.monotonic() > deadline or not Path(f"/proc/{self.pid}").exists():

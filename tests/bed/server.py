@@ -64,6 +64,7 @@ class Server:
         auth: "htpasswd" (a user made here), "none", or "default" (the server makes its user).
         config: the text of a configuration file (TOML).
         environment: variables added to the server's environment.
+        within: the file of a mount namespace to run in (`Libvirtd.namespace`).
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Server:
         auth: str = "htpasswd",
         config: str | None = None,
         environment: Mapping[str, str] | None = None,
+        within: str | None = None,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="virtcim-server-"))
         self.state_dir = self.directory / "state"
@@ -98,6 +100,8 @@ class Server:
         elif auth == "none":
             self.command += ["--auth", "none"]
         self.command += arguments
+        if within is not None:
+            self.command = ["nsenter", f"--mount={within}", *self.command]
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         self.process: subprocess.Popen[str] | None = None
         self.start_seconds = 0.0

@@ -83,16 +83,20 @@ def children() -> list[int]:
 class Supervisor:
     """Keeps the daemon's process id and reaps whatever dies."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
+        self.drivers = directory / "drivers"
         self.daemon: int | None = None
         self.log = os.open("/var/log/libvirt/output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def start(self) -> None:
         if self.daemon is None:
+            environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+            if self.drivers.exists():
+                environment["LIBVIRT_DRIVER_DIR"] = str(self.drivers)
             self.daemon = os.posix_spawnp(
                 "libvirtd",
                 ["libvirtd", "--pid-file", "/run/libvirtd.pid"],
-                {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"},
+                environment,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_DUP2, self.log, 1),
@@ -167,7 +171,7 @@ class Supervisor:
 
 def main() -> None:
     enter_namespace(Path(sys.argv[1]))
-    supervisor = Supervisor()
+    supervisor = Supervisor(Path(sys.argv[1]))
     try:
         supervisor.serve()
     finally:
