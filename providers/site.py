@@ -214,12 +214,17 @@ class _Roster:
     """The guests of one platform by name, kept until an inventory changes."""
 
     def __init__(self, site: Site, platform: Platform, hypervisors: Sequence[Hypervisor]) -> None:
-        self.hypervisors = hypervisors
+        self.hypervisors = tuple(hypervisors)
         self._site = site
         self._platform = platform
         self._lock = threading.Lock()
         self._snapshot = _Snapshot((), {})
         self._reported: set[tuple[str, str]] = set()
+
+    def add(self, hypervisor: Hypervisor) -> None:
+        with self._lock:
+            # A new tuple: who reads the old one does so to its end.
+            self.hypervisors = (*self.hypervisors, hypervisor)
 
     @property
     def snapshot(self) -> _Snapshot:
@@ -282,7 +287,7 @@ class Site(_Memo):
     """The hypervisors that are served, each under its platform.
 
     Parameters:
-        members: the hypervisors with their platforms; several of one platform are all served.
+        members: the hypervisors with their platforms; several of one platform are all served.  More may come (`add`).
         platforms: every platform whose classes are served, also those without a hypervisor.
         settings: of the providers.
         jobs: where work that takes time is run; jobs in memory only where None.
@@ -307,8 +312,12 @@ class Site(_Memo):
             for platform in self.platforms
         }
 
+    def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
+        """Serve a further hypervisor, after those that its platform has."""
+        self._rosters[platform.prefix].add(hypervisor)
+
     def hypervisors(self, platform: Platform) -> Sequence[Hypervisor]:
-        """The hypervisors of a platform, in the order in which they were given."""
+        """The hypervisors of a platform, in the order in which they came."""
         return self._rosters[platform.prefix].hypervisors
 
     def guests(self, platform: Platform) -> Iterable[Guest]:

@@ -84,12 +84,11 @@ class Profiles:
         self._registered = {
             platform.prefix: [RegisteredProfile(platform, declared) for declared in self._declared]
             for platform in site.platforms
-            if site.hypervisors(platform)
         }
 
     def registered(self, platform: Platform) -> Sequence[RegisteredProfile]:
         """The profiles of a platform."""
-        return self._registered.get(platform.prefix, ())
+        return self._registered[platform.prefix] if self.site.hypervisors(platform) else ()
 
     def central(self, profile: RegisteredProfile) -> Iterable[Element]:
         """The central instances of a profile."""
