@@ -1,6 +1,6 @@
 """One libvirt URI: its connections, its inventory, and the thread that keeps both standing.
 
-Layer rule: the top of libhelper, together with lifecycle and detect; knows nothing of CIM.
+Layer rule: the top of libhelper but for search, together with lifecycle and detect; knows nothing of CIM.
 """
 
 from __future__ import annotations
