@@ -26,7 +26,8 @@ PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300
 .PHONY: help setup run test test-all lint format docs bench clean
 
 help:
-	@echo 'make run       serve the guests of this host (options of virtcim serve: ARGS="--listen 127.0.0.1:0")'
+	@echo 'make run       serve the guests of this host, or those of the test driver where it has no hypervisor'
+	@echo '               (options of virtcim serve: ARGS="--listen 127.0.0.1:0")'
 	@echo 'make test      lint, and every test that is not marked slow'
 	@echo 'make test-all  lint, and every test'
 	@echo 'make lint      ruff and mypy'
@@ -62,7 +63,7 @@ $(VENV)/.stamp-test: $(PACKAGING) $(VENV)/.packages-test | $(BIN)/python
 	@touch $@ $(VENV)/.stamp-run
 
 run: $(VENV)/.stamp-run
-	@exec $(BIN)/virtcim serve --example $(ARGS)
+	@exec $(BIN)/virtcim serve --example --test-driver $(ARGS)
 
 lint: $(VENV)/.stamp-test
 	$(BIN)/ruff check .

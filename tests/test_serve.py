@@ -143,15 +143,6 @@ def test_ends_in_time(serve: Callable[..., Server], number: signal.Signals) -> N
         connection.close()
 
 
-def test_without_hypervisor_serves_the_test_driver(serve: Callable[..., Server]) -> None:
-    for uri in ("qemu:///system", "lxc:///system", "xen:///system", "qemu:///session"):
-        if subprocess.run(["virsh", "-r", "-c", uri, "version"], capture_output=True, check=False).returncode == 0:
-            pytest.skip(f"this machine has a hypervisor: {uri}")
-    server = serve()
-    assert any(TEST_GUEST in line for line in server.wbemcli("ein", "CIM_ComputerSystem"))
-    assert "test:///default" in server.errors
-
-
 def test_several_connections(serve: Callable[..., Server], tmp_path: Path) -> None:
     node = tmp_path / "node.xml"
     node.write_text(

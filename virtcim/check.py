@@ -158,7 +158,7 @@ def _hypervisors(settings: Settings) -> Iterator[Finding]:
             yield from _kvm()
     if not found and not settings.uris:
         yield error(
-            "no hypervisor answers on this host, so that libvirt's test driver would be served; "
+            "no hypervisor answers on this host, so that there is nothing to serve until one does; "
             + "; ".join(f"{uri}: {_why_not(uri)}" for uri in wanted)
         )
 

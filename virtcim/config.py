@@ -42,7 +42,8 @@ class Settings:
     """All settings of `virtcim serve`.
 
     Attributes:
-        uris: libvirt URIs to serve; empty: ask every platform which hypervisors answer here.
+        uris: libvirt URIs to serve; empty: the hypervisor of every platform that answers here, and those that come
+            later when they come.
         listen: `HOST:PORT` for HTTP; IPv6 addresses in brackets; port 0 picks a free one; empty: no HTTP.
         listen_https: `HOST:PORT` for HTTPS, usually with port 5989; empty: no HTTPS.
         listen_unix: path of a Unix socket, where users are known by the credentials of their processes; empty: none.

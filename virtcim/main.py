@@ -36,7 +36,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--uri",
         action="append",
         metavar="URI",
-        help="a libvirt connection to serve; may be given again; default: every hypervisor that answers here",
+        help="a libvirt connection to serve; may be given again; default: every hypervisor that answers here, now or "
+        "later",
     )
     common.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
     common.add_argument("--listen", metavar="HOST:PORT", help=f"default {DEFAULT_LISTEN}; port 0 picks a free one")
@@ -69,6 +70,11 @@ def make_parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--example", action="store_true", help="print a wbemcli line, with the password, that lists the guests"
     )
+    serve.add_argument(
+        "--test-driver",
+        action="store_true",
+        help="for trying out: serve libvirt's test driver where no --uri is given and no hypervisor answers in time",
+    )
     serve.set_defaults(run=run_serve)
     check = commands.add_parser(
         "check",
@@ -98,7 +104,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     from virtcim.serve import serve  # here, so that `--help` and a wrong setting need no libvirt
 
-    return serve(settings, arguments.example)
+    return serve(settings, arguments.example, arguments.test_driver)
 
 
 def run_check(arguments: argparse.Namespace) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import gc
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -43,9 +42,9 @@ from cimom.statistics import OperationStatistics
 from cimom.tls import TLSState
 from cmpi.daemon import CmpiDaemon
 from libhelper.connections import scheme_driver
-from libhelper.detect import detect
 from libhelper.host import qualified_name
 from libhelper.hypervisor import Hypervisor
+from libhelper.search import Search
 from platforms.base import Platform
 from platforms.registry import Registry, load_platforms
 from providers.jobs import Jobs
@@ -62,8 +61,8 @@ from virtcim.roles import make_access
 
 __all__ = ["serve"]
 
-FALLBACK_URI = "test:///default"
-"""What is served where no hypervisor answers: libvirt's own make-believe one."""
+TEST_DRIVER = "test:///default"
+"""libvirt's own make-believe hypervisor."""
 
 DATABASE = "state.sqlite"
 """The file in the state directory for what outlives the server."""
@@ -79,12 +78,14 @@ log = logging.getLogger("virtcim")
 Result = TypeVar("Result")
 
 
-def serve(settings: Settings, example: bool) -> int:
+def serve(settings: Settings, example: bool, test_driver: bool) -> int:
     """Serve until SIGTERM or SIGINT.
 
     Parameters:
         settings: see `Settings`.
         example: print a wbemcli line that works when pasted, with the password, to stderr.
+        test_driver: serve libvirt's test driver where no URI is named and no hypervisor answers in
+            `Settings.startup_wait`.  Those that answer later are served beside it.
 
     Returns:
         the exit status: 0 after an orderly stop, 1 when the address cannot be had.
@@ -93,7 +94,7 @@ def serve(settings: Settings, example: bool) -> int:
         ConfigError: a setting turns out wrong only when it is used.
     """
     configure_logging(settings.log_level, structured=settings.log_format == "json")
-    status = asyncio.run(_until_signalled(lambda: _run(settings, example)))
+    status = asyncio.run(_until_signalled(lambda: _run(settings, example, test_driver)))
     if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
         # A worker that waits for a libvirt call without an answer cannot be ended otherwise.
         logging.shutdown()
@@ -114,7 +115,7 @@ async def _until_signalled(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return 0
 
 
-async def _run(settings: Settings, example: bool) -> int:
+async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
     if settings.server.dns_sd and not dnssd.is_available():
         raise ConfigError("server.dns_sd: the library zeroconf is missing (pip install 'virtcim[dnssd]')")
     try:
@@ -125,14 +126,20 @@ async def _run(settings: Settings, example: bool) -> int:
         raise ConfigError(str(error)) from error
     naming = _in_thread(lambda: _identity(settings))
     registry = load_platforms()
-    members = await _in_thread(lambda: _members(settings, registry))
-    for _, hypervisor in members:
-        hypervisor.start()
+    named = [_member(uri, settings, registry) for uri in dict.fromkeys(settings.uris)]
+    jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, settings.state_dir / DATABASE))
+    site = Site(named, registry, settings.providers, jobs)
+    search = _search(site, registry, settings)
+    hypervisors = [hypervisor for _, hypervisor in named]
     try:
+        for hypervisor in hypervisors:
+            hypervisor.start()
+        search.start()
         classes = await _in_thread(lambda: _classes(settings, registry))
-        await _ready([hypervisor for _, hypervisor in members], settings.startup_wait)
-        jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, settings.state_dir / DATABASE))
-        site = Site(members, registry, settings.providers, jobs)
+        await _ready(hypervisors, search, settings.startup_wait)
+        if test_driver and not settings.uris and not search.hypervisors:
+            hypervisors.append(_serve_test_driver(site, registry, settings))
+            await _in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
         identity = await naming
         catalog = build_catalog(site)
         statistics = OperationStatistics(INTRINSIC_OPERATIONS)
@@ -192,7 +199,8 @@ async def _run(settings: Settings, example: bool) -> int:
                 stopping.append(_in_thread(bridge.stop))
             await asyncio.gather(*stopping)
     finally:
-        await _stop(hypervisor for _, hypervisor in members)
+        search.stop()
+        await _stop([*hypervisors, *search.hypervisors])
     return 0
 
 
@@ -254,20 +262,28 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
     return endpoints
 
 
-def _members(settings: Settings, registry: Registry) -> list[tuple[Platform, Hypervisor]]:
-    """The hypervisors to serve, each with its platform: those that are named, else those that answer."""
-    if settings.uris:
-        return [_member(uri, settings, registry) for uri in dict.fromkeys(settings.uris)]
-    found = detect([uri for platform in registry for uri in platform.uris], read_only=settings.inventory.read_only)
-    if not found:
-        log.warning("no hypervisor answers on this host: serving libvirt's test driver, %s", FALLBACK_URI)
-        return [_member(FALLBACK_URI, settings, registry)]
-    members = []
-    for each in found:
-        inventory = dataclasses.replace(settings.inventory, read_only=each.read_only)
-        log.info("serving %s%s", each.uri, ", read-only" if each.read_only else "")
-        members.append(_member(each.uri, dataclasses.replace(settings, inventory=inventory), registry))
-    return members
+def _search(site: Site, registry: Registry, settings: Settings) -> Search:
+    """The search for the hypervisors of every platform, which are served when they are found; for none where the
+    settings name what to serve."""
+    platforms: dict[str, Platform] = {}
+    if not settings.uris:
+        for platform in registry:
+            for uri in platform.uris:
+                platforms.setdefault(uri, platform)
+
+    def add(hypervisor: Hypervisor) -> None:
+        log.info("serving %s%s", hypervisor.uri, ", read-only" if hypervisor.read_only else "")
+        site.add(platforms[hypervisor.uri], hypervisor)
+
+    return Search(platforms, settings.inventory, add)
+
+
+def _serve_test_driver(site: Site, registry: Registry, settings: Settings) -> Hypervisor:
+    log.warning("serving libvirt's test driver, %s: its guests are make-believe", TEST_DRIVER)
+    platform, hypervisor = _member(TEST_DRIVER, settings, registry)
+    hypervisor.start()
+    site.add(platform, hypervisor)
+    return hypervisor
 
 
 def _member(uri: str, settings: Settings, registry: Registry) -> tuple[Platform, Hypervisor]:
@@ -299,15 +315,19 @@ def _announcement(identity: ServerIdentity, reachable: Sequence[Endpoint]) -> Ab
     return dnssd.announced(chosen.scheme, chosen.bound_host, chosen.port, identity.system_name)
 
 
-async def _ready(hypervisors: Sequence[Hypervisor], timeout: float) -> None:
+async def _ready(hypervisors: Sequence[Hypervisor], search: Search, timeout: float) -> None:
     """Wait until every hypervisor was read, or is known to be away."""
+    searching = _in_thread(lambda: search.wait(timeout))
     await asyncio.gather(*(_in_thread(partial(hypervisor.wait_ready, timeout)) for hypervisor in hypervisors))
-    for hypervisor in hypervisors:
-        if not hypervisor.connected:
-            log.warning("%s does not answer yet: its classes are empty until it does", hypervisor.uri)
+    await searching
+    silent = [hypervisor.uri for hypervisor in hypervisors if not hypervisor.connected]
+    for uri in (*silent, *search.silent):
+        log.warning("%s does not answer yet: its classes are empty until it does", uri)
+    if search.uris and not search.hypervisors:
+        log.warning("no hypervisor answers on this host: looking on for %s", ", ".join(search.uris))
 
 
-async def _stop(hypervisors: Iterable[Hypervisor]) -> None:
+async def _stop(hypervisors: Sequence[Hypervisor]) -> None:
     stopping = [asyncio.ensure_future(_in_thread(hypervisor.stop)) for hypervisor in hypervisors]
     if stopping:
         await asyncio.wait(stopping, timeout=HYPERVISOR_STOP)
