@@ -31,6 +31,8 @@ _LOOK_AGAIN = 0.25
 
 _IO_LIMITS = "iotune_"
 _MEDIA = frozenset({"cdrom", "floppy"})
+_MEDIUM = frozenset({"type", "driver_type"})
+"""What a medium has beside its source.  libvirt takes it for a new medium only, and else drops it in silence."""
 _INTERFACE = (
     "type",
     "source_",
@@ -105,11 +107,11 @@ def device_fields(device: Device, fields: Mapping[str, Any]) -> frozenset[str]:
         case Interface():
             return frozenset(name for name in names if name.startswith(_INTERFACE))
         case Disk():
-            is_media = device.device in _MEDIA
+            is_medium = device.device in _MEDIA and not names.isdisjoint(("type", *device.location_fields))
             return frozenset(
                 name
                 for name in names
-                if name.startswith(_IO_LIMITS) or (is_media and (name.startswith("source_") or name == "type"))
+                if name.startswith(_IO_LIMITS) or (is_medium and (name.startswith("source_") or name in _MEDIUM))
             )
         case Graphics():
             return _GRAPHICS & names

@@ -29,6 +29,8 @@ _PROTOCOLS = frozenset(
 )
 _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
+_READ_AS = {"iso": "raw"}
+"""By the format of a volume, what a disk calls it, where that is another word."""
 _VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
 
 
@@ -67,6 +69,8 @@ def write_source(draft: Draft, _value: Any) -> None:
         return
     if path in _EMPTY and (draft.now("device") or "disk") in _REMOVABLE:
         _put(draft, draft.now("type") or "file")
+        if "DriverType" not in draft.given and draft.base.driver_type is not None:
+            draft.put("driver_type", None)
         return
     scheme, separator, _ = path.partition("://")
     if separator and scheme.lower() in _PROTOCOLS:
@@ -180,12 +184,9 @@ def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
     if path == known_path(storage, draft.base):
         return
     volume = _volume(draft, storage, path)
-    if volume is not None:
-        kind, driver_type = volume
-        if draft.is_new and "DriverType" not in draft.given and driver_type is not None:
-            draft.put("driver_type", driver_type)
-    else:
-        kind = _kind_of_path(draft, path)
+    kind, driver_type = volume or (_kind_of_path(draft, path), _format_in_chain(draft.base, path))
+    if "DriverType" not in draft.given and driver_type is not None:
+        draft.put("driver_type", driver_type)
     disk_type, field = _VOLUME_DISKS[kind]
     _put(draft, disk_type, **{field: path})
 
@@ -213,7 +214,16 @@ def _volume(draft: Draft, storage: StorageMap, path: str) -> tuple[str, str | No
             config = volume.config
             if config is not None and (config.target_path or volume.key) == path:
                 kind = config.type if config.type in _VOLUME_DISKS else _guessed_kind(path)
-                return kind, config.target_format_type if kind == "file" else None
+                driver_type = config.target_format_type if kind == "file" else None
+                return kind, _READ_AS.get(driver_type or "", driver_type)
+    return None
+
+
+def _format_in_chain(disk: Disk, path: str) -> str | None:
+    """The format of an image that the disk's own image lies over, as after a snapshot; None for any other path."""
+    for image in disk.backing_chain:
+        if path in (image.source_file, image.source_dev):
+            return image.format_type
     return None
 
 

@@ -63,6 +63,8 @@ _MOVES = frozenset({"target_bus", "bus", "target_type"})
 """The fields with which a device goes to another bus, where its old address means nothing."""
 _UNITS = "AllocationUnits"
 _ADDRESS = ("AddressProperties", "AddressValues")
+_IMAGE = frozenset({"Address", "HostResource"})
+_FORMAT = "DriverType"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,9 @@ def changed_values(setting: Element, table: PropertyTable, given: Mapping[str, A
             raise ValueRefusedError(f"{name} cannot be changed")
     if changed.keys() & set(_ADDRESS):
         changed |= {name: given.get(name, now.get(name)) for name in _ADDRESS}
+    if changed.keys() & _IMAGE and _FORMAT in given:
+        # Sent along with another image it is asked for that image, also where the old one has the same format.
+        changed[_FORMAT] = given[_FORMAT]
     if changed and _UNITS in given:
         changed[_UNITS] = given[_UNITS]
     return changed

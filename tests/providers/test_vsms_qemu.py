@@ -237,6 +237,40 @@ def test_a_medium_of_a_running_guest_has_the_chain_of_its_image(client: Client, 
     assert client.both("//disk[@device='cdrom']/source/@file | //disk[@device='cdrom']/backingStore") == [[], []]
 
 
+def test_another_volume_is_read_in_its_own_format(client: Client, tmp_path: Path) -> None:
+    """As raw data, the guest would overwrite the header of a qcow2 image."""
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    image, medium, iso = new_disk(pool, "image.qcow2"), new_disk(pool, "medium.qcow2"), pool / "cd.iso"
+    iso.write_bytes(bytes(0x8001) + b"CD001" + bytes(0x8000))
+    raw = tmp_path / "raw.img"
+    raw.write_bytes(bytes(1 << 20))
+
+    def change(device: str, **values: Any) -> None:
+        resource = setting("Disk", InstanceID=f"{NAME}/{device}", **values)
+        client.done("ModifyResourceSettings", ResourceSettings=[resource])
+
+    define(client)
+    client.daemon.virsh("pool-create-as", "formats", "dir", "--target", str(pool))
+    try:
+        wait_until(lambda: "DiskPool/formats" in str(client.wbem.EnumerateInstanceNames("KVM_DiskPool")))
+        change("vda", Address=str(raw), DriverType="raw")
+        change("vda", Address="formats/image.qcow2")
+        (disk,) = client.xml().xpath("//disk[target/@dev='vda']")
+        assert images(disk) == [(image, "qcow2")]
+        start(client)
+        for path, form in ((medium, "qcow2"), (str(iso), "raw"), (medium, "qcow2")):
+            change("hdc", Address=path)
+            assert client.both("//disk[target/@dev='hdc']/driver/@type") == [[form], [form]]
+            assert f"{path} ({form}," in client.daemon.virsh("qemu-monitor-command", NAME, "--hmp", "info block")
+        change("hdc", Address="")
+        assert client.both("//disk[target/@dev='hdc']/driver/@type") == [["raw"], ["raw"]]
+        change("hdc", Address=str(raw))
+        assert client.both("//disk[target/@dev='hdc']/driver/@type") == [["raw"], ["raw"]]
+    finally:
+        client.daemon.virsh("pool-destroy", "formats")
+
+
 def test_memory_processors_and_shares_of_a_running_guest(client: Client) -> None:
     define(client)
     start(client)

@@ -16,6 +16,7 @@ from providers.Virt_RASD.setting import ResourceSetting, settings_of
 from providers.Virt_VirtualSystemManagementService.modification import Edit, modify_resources, modify_system
 from providers.Virt_VirtualSystemManagementService.resources import Wanted, add_device
 from providers.Virt_VirtualSystemManagementService.targets import Target
+from tests.providers.furnished import put_pool
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform
 from tests.providers.test_vsms_edits import edit_of, served_file
 
@@ -27,6 +28,7 @@ def kvm() -> RecordedHypervisor:
     host = hypervisor("KVM")
     host.uri = "qemu+ssh://elsewhere/system"
     host.put_pool("images", "/images", [("a.qcow2", 1 << 30)])
+    put_pool(host, POOL, VOLUMES)
     return host
 
 
@@ -394,6 +396,50 @@ def test_a_container_is_lent_something_else() -> None:
         (lent,) = changed(xml, "Disk", "/srv", Address="/home").devices
         held = {name: value for name, value in lent.as_dict().items() if name.startswith(("source", "driver", "type"))}
         assert held == {"type": "mount", "source_dir": "/home"}
+
+
+def pooled(name: str, format_type: str) -> str:
+    return (
+        f"<volume type='file'><name>{name}</name><target><path>/srv/{name}</path>"
+        f"<format type='{format_type}'/></target></volume>"
+    )
+
+
+POOL = "<pool type='dir'><name>srv</name><target><path>/srv</path></target></pool>"
+VOLUMES = [pooled("new.qcow2", "qcow2"), pooled("new.img", "raw"), pooled("cd.iso", "iso")]
+
+
+def test_another_image_has_its_own_format() -> None:
+    """That of a volume that libvirt knows or of an image below the present one, else as before; never a guess."""
+
+    def disk(driver_type: str, more: str = "", device: str = "disk") -> str:
+        return config(
+            devices=f"<disk type='file' device='{device}'><driver name='qemu' type='{driver_type}'/>"
+            f"<source file='/images/old'/>{more}<target dev='vda'/></disk>"
+        )
+
+    below = "<backingStore type='file'><format type='raw'/><source file='/images/base'/></backingStore>"
+    for xml, properties, driver_type in (
+        (disk("raw"), {"Address": "/srv/new.qcow2"}, "qcow2"),
+        (disk("raw"), {"Address": "srv/new.qcow2"}, "qcow2"),
+        (disk("raw"), {"HostResource": ["file:///srv/new.qcow2"]}, "qcow2"),
+        (disk("raw"), {"Address": "/srv/new.qcow2", "DriverType": "raw"}, "raw"),
+        (disk("raw"), {"Address": "/srv/new.qcow2", "DriverType": "qed"}, "qed"),
+        (disk("qcow2"), {"Address": "/srv/new.img"}, "raw"),
+        (disk("qcow2"), {"Address": "/srv/unknown"}, "qcow2"),
+        (disk("qcow2", below), {"Address": "/images/base"}, "raw"),
+        (disk("qcow2", below), {"Address": "/images/base", "DriverType": "qcow2"}, "qcow2"),
+        (disk("qcow2", device="cdrom"), {"Address": "/srv/cd.iso"}, "raw"),
+        (disk("qcow2", device="cdrom"), {"Address": ""}, None),
+        (disk("qcow2", device="cdrom"), {"Address": "", "DriverType": "qcow2"}, "qcow2"),
+        (disk("qcow2"), {"Address": "/images/old"}, "qcow2"),
+    ):
+        (after,) = changed(xml, "Disk", "vda", **properties).devices
+        assert isinstance(after, Disk)
+        assert after.driver_type == driver_type, properties
+    added = made("Disk", VirtualDevice="hdc", EmulatedType=1, Address="/srv/cd.iso")
+    assert isinstance(added, Disk)
+    assert added.driver_type == "raw"
 
 
 def test_order_of_boot_is_of_one_sort() -> None:
