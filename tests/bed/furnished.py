@@ -1,12 +1,13 @@
 """A host with guests that use every kind of device, a storage pool with volumes, a NAT network and a filter.
 
 What libvirt can start here is in the guests that run; what needs hardware or programs that this machine may lack is in
-guests that are only defined.
+guests that are only defined.  All have UUIDs and MAC addresses of their own, so that two such hosts are alike.
 """
 
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,11 +23,19 @@ _log = logging.getLogger(__name__)
 
 _STARTS = 3
 
-NETWORK = """\
+
+def _uuid_of(name: str) -> str:
+    """Make the UUID of what has this name, always the same."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.walk.example.org"))
+
+
+NETWORK = f"""\
 <network>
   <name>vcwalk</name>
+  <uuid>{_uuid_of("network")}</uuid>
   <forward mode='nat'/>
   <bridge name='vcbr8' stp='on' delay='0'/>
+  <mac address='52:54:00:00:08:00'/>
   <domain name='walk.example.org'/>
   <ip address='192.168.248.1' netmask='255.255.255.0'>
     <dhcp><range start='192.168.248.10' end='192.168.248.99'/></dhcp>
@@ -35,22 +44,32 @@ NETWORK = """\
 """
 
 FILTERS = (
-    """\
+    f"""\
 <filter name='vcwalk-base' chain='root'>
+  <uuid>{_uuid_of("vcwalk-base")}</uuid>
   <rule action='drop' direction='in' priority='600'>
     <tcp srcipaddr='10.1.2.0' srcipmask='24' dstportstart='22' dstportend='23'/>
   </rule>
   <rule action='accept' direction='inout' priority='700'><mac srcmacaddr='52:54:00:00:00:01'/></rule>
 </filter>
 """,
-    """\
+    f"""\
 <filter name='vcwalk' chain='root'>
+  <uuid>{_uuid_of("vcwalk")}</uuid>
   <filterref filter='vcwalk-base'/>
   <rule action='accept' direction='out' priority='500'><udp dstportstart='53' dstportend='53'/></rule>
   <rule action='drop' direction='inout' priority='1000'><all/></rule>
 </filter>
 """,
 )
+
+POOL = """\
+<pool type='dir'>
+  <name>vcwalk</name>
+  <uuid>{uuid}</uuid>
+  <target><path>{target}</path></target>
+</pool>
+"""
 
 _HEAD = """\
   <vcpu current='1'>4</vcpu>
@@ -65,6 +84,7 @@ _HEAD = """\
 RUNNING = """\
 <domain type='qemu'>
   <name>{name}</name>
+  <uuid>{uuid}</uuid>
   <title>A guest with what can run</title>
   <description>All devices that need nothing of the host</description>
   <maxMemory slots='4' unit='MiB'>512</maxMemory>
@@ -113,6 +133,7 @@ RUNNING = """\
 PLAIN = """\
 <domain type='qemu'>
   <name>{name}</name>
+  <uuid>{uuid}</uuid>
   <memory unit='MiB'>32</memory>
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
@@ -132,11 +153,12 @@ NAT_INTERFACE = """\
 <interface type='network'>
   <mac address='52:54:00:00:08:02'/><source network='vcwalk'/><model type='e1000'/><filterref filter='vcwalk'/>
 </interface>"""
-USER_INTERFACE = "<interface type='user'/>"
+USER_INTERFACE = "<interface type='user'><mac address='52:54:00:00:08:02'/></interface>"
 
 DEFINED = """\
 <domain type='qemu'>
   <name>{name}</name>
+  <uuid>{uuid}</uuid>
   <maxMemory slots='4' unit='MiB'>512</maxMemory>
   <memory unit='MiB'>64</memory>
 {head}
@@ -214,7 +236,7 @@ def furnished(daemon: Libvirtd) -> Iterator[Libvirtd]:
     """
     connection = daemon.connect()
     try:
-        _add_pool(daemon)
+        _add_pool(daemon, connection)
         network = connection.networkDefineXML(NETWORK)
         for xml in FILTERS:
             connection.nwfilterDefineXML(xml)
@@ -231,7 +253,8 @@ def start_container(daemon: Libvirtd, name: str = "box") -> bool:
     """A container beside the guests; whether this machine can start it."""
     connection = daemon.connect("lxc")
     try:
-        domain = connection.defineXML(container_xml(name, container_root(daemon.directory / "root")))
+        root = container_root(daemon.directory / "root")
+        domain = connection.defineXML(container_xml(name, root, uuid=_uuid_of(name)))
         try:
             domain.create()
         except libvirt.libvirtError as error:
@@ -242,10 +265,10 @@ def start_container(daemon: Libvirtd, name: str = "box") -> bool:
         connection.close()
 
 
-def _add_pool(daemon: Libvirtd) -> None:
+def _add_pool(daemon: Libvirtd, connection: Any) -> None:
     target = daemon.directory / "walk-pool"
     target.mkdir(exist_ok=True)
-    daemon.virsh("pool-define-as", "vcwalk", "dir", "--target", str(target))
+    connection.storagePoolDefineXML(POOL.format(uuid=_uuid_of("pool"), target=target))
     daemon.virsh("pool-start", "vcwalk")
     daemon.virsh("vol-create-as", "vcwalk", "raw", "1MiB", "--format", "raw")
     daemon.virsh("vol-create-as", "vcwalk", "thin", "1GiB", "--format", "qcow2")
@@ -262,17 +285,17 @@ def _started(network: Any) -> bool:
 
 def _add_running(daemon: Libvirtd, connection: Any, with_network: bool) -> None:
     head = _HEAD.format(machine="pc", boot="<boot dev='hd'/>")
-    full = RUNNING.format(name="running", head=head, image=daemon.new_image(), directory=daemon.directory)
+    names = {"name": "running", "uuid": _uuid_of("running")}
+    full = RUNNING.format(**names, head=head, image=daemon.new_image(), directory=daemon.directory)
     _run(connection.defineXML(full))
+    names = {"name": "different", "uuid": _uuid_of("different")}
     interface = NAT_INTERFACE if with_network else USER_INTERFACE
-    other = connection.defineXML(PLAIN.format(name="different", image=daemon.new_image(), interface=interface))
-    _run(other)
-    changed = PLAIN.format(name="different", image=daemon.new_image(), interface=interface)
+    _run(connection.defineXML(PLAIN.format(**names, image=daemon.new_image(), interface=interface)))
+    changed = PLAIN.format(**names, image=daemon.new_image(), interface=interface)
     sound = "<sound model='ich9'/><serial type='pty'/>"
-    uuid = f"<uuid>{other.UUIDString()}</uuid>"
     connection.defineXML(
         changed.replace("</devices>", f"{sound}</devices>")
-        .replace("<vcpu>1</vcpu>", f"{uuid}<vcpu>2</vcpu>")
+        .replace("<vcpu>1</vcpu>", "<vcpu>2</vcpu>")
         .replace("unit='MiB'>32<", "unit='MiB'>48<")
     )
 
@@ -294,17 +317,18 @@ def _define_with(daemon: Libvirtd, connection: Any, name: str, devices: tuple[st
     """Define a guest with as many of the devices as libvirt takes together, tried one after the other."""
     head = _HEAD.format(machine="q35", boot="").replace("current='1'", "")
     image = daemon.new_image()
+    names = {"name": name, "uuid": _uuid_of(name)}
     taken: list[str] = []
     for device in devices:
         tried = [*taken, device.format(image=image, directory=daemon.directory).replace("bus='ide'", "bus='sata'")]
-        xml = DEFINED.format(name=name, head=head, devices="\n    ".join(tried))
+        xml = DEFINED.format(**names, head=head, devices="\n    ".join(tried))
         try:
             connection.defineXML(xml).undefine()
         except libvirt.libvirtError as error:
             _log.warning("%s has no %s: %s", name, device[:40], error)
         else:
             taken = tried
-    connection.defineXML(DEFINED.format(name=name, head=head, devices="\n    ".join(taken)))
+    connection.defineXML(DEFINED.format(**names, head=head, devices="\n    ".join(taken)))
 
 
 def _clear(connection: Any) -> None:
