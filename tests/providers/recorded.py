@@ -157,12 +157,12 @@ class RecordedHypervisor:
             )
         )
         pool = Pool(
-            hypervisor=self,
+            hypervisor=self,  # type: ignore[arg-type]
             name=name,
             uuid=name,
             active=True,
             persistent=True,
-            autostart=True,  # type: ignore[arg-type]
+            autostart=True,
             contact=True,
             revision=next(_revisions),
             live_document=document,
