@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from cimom.cimxml.decode import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath, decode_instance
+from cimom.cimxml.mofvalue import parse_mof_instance
 from cimom.cimxml.values import NUMERIC_TYPES, reader
 from cimom.classes import ClassDeclaration, ClassStore, MethodDeclaration
 from providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
@@ -128,11 +129,8 @@ class TypedReader:
         return instance
 
     def _mof_instance(self, text: str, declared: _ValueType, depth: int) -> EmbeddedInstance:
-        # The MOF compiler takes most of a second to import, and few clients send MOF.
-        from cimom.cimxml.mofvalue import parse_mof_instance
-
         try:
-            raw = parse_mof_instance(text, self._classes)
+            raw = parse_mof_instance(text)
         except ValueError as exc:
             raise _invalid(f"{declared.name} is no embedded instance: {exc}") from None
         return self.instance(raw, depth + 1)
