@@ -18,6 +18,7 @@ from typing import Any
 from cimom import audit
 from cimom.access import Access, Role, RoleSettings
 from cimom.associations import AssociationProvider, ClassLevel
+from cimom.cimxml.audited import audited_parameters, audited_target
 from cimom.cimxml.decode import RawInstance, RawNamedInstance, RawPath, Request
 from cimom.cimxml.encode import Body, ClassOptions, qualifier_declaration
 from cimom.cimxml.typed import TypedReader
@@ -134,7 +135,7 @@ class Operations:
         status, started = 0, time.monotonic()
         try:
             needed = self._access.needed(request.operation, request.extrinsic, _applied_to(request))
-            change = audit.Change(request, principal, origin) if needed > Role.READ else None
+            change = _change(request, principal, origin) if needed > Role.READ else None
             with change or nullcontext():
                 self._access.require(principal, request.namespace, needed, request.operation)
                 pieces = list(self._result(request, principal, quirks, change))
@@ -496,6 +497,12 @@ class Operations:
             except (ValueError, TypeError, KeyError) as exc:
                 log.error("Output parameter %s of %s.%s: %s", name, declaration.name, method.name, exc)
         return [piece.encode() for piece in pieces]
+
+
+def _change(request: Request, principal: Principal, origin: str) -> audit.Change:
+    return audit.Change(
+        principal, origin, request.namespace, request.operation, audited_target(request), audited_parameters(request)
+    )
 
 
 def _applied_to(request: Request) -> Iterator[str]:

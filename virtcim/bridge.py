@@ -10,6 +10,7 @@ from typing import Any
 from cimom.access import Access, Role, RoleSettings
 from cimom.associations import Filters, links
 from cimom.audit import Change
+from cimom.cimxml.audited import audited_parameters, audited_target
 from cimom.cimxml.decode import RawInstance, RawKey, RawNamedInstance, RawPath, RawProperty
 from cimom.cimxml.decode import Request as CIMRequest
 from cimom.cimxml.typed import TypedReader
@@ -145,7 +146,15 @@ class _Admission:
         self._needed = access.needed(self._name, self._extrinsic, class_names)
         self._change: Change | None = None
         if self._needed > Role.READ and request.path is not None:
-            self._change = Change(_cim_request(raw, request, self._name, request.path), self._principal, ORIGIN)
+            raw_request = _cim_request(raw, request, self._name, request.path)
+            self._change = Change(
+                self._principal,
+                ORIGIN,
+                self._namespace,
+                self._name,
+                audited_target(raw_request),
+                audited_parameters(raw_request),
+            )
 
     def __enter__(self) -> None:
         try:
@@ -163,7 +172,7 @@ class _Admission:
 
 
 def _cim_request(raw: _RawForm, request: Request, name: str, path: WirePath) -> CIMRequest:
-    """The request in the form that the audit log reads."""
+    """The request in the form of CIM-XML, which the audit log's parameters are made from."""
     parameters: list[tuple[str, Any]] = []
     if request.operation is Operation.INVOKE:
         parameters = [(parameter, raw.value(value)) for parameter, value in request.arguments[1]]
