@@ -52,6 +52,9 @@ WHOLE_LIMIT = 128 * 1024
 CHUNK = 256 * 1024
 """Bytes per chunk: large enough that their number costs nothing, small beside what a connection may buffer."""
 
+LOGGED_NAME = 128
+"""Characters of a name that a client made up, in a log line."""
+
 INLINE_BODY = 64 * 1024
 """Requests up to this many bytes are decoded in the event loop (a millisecond); larger ones in a worker thread."""
 
@@ -273,16 +276,16 @@ class CIMHandler:
             return
         log.warning(
             "%s in %s for %r took %.3f s, %.3f s of them in the operation itself; status %d",
-            decoded.operation,
-            decoded.namespace,
+            decoded.operation[:LOGGED_NAME],
+            decoded.namespace[:LOGGED_NAME],
             principal,
             seconds,
             answer.seconds,
             answer.status,
             extra={
-                "operation": decoded.operation,
-                "namespace": decoded.namespace,
-                "target_class": decoded.target.class_name if decoded.target else "",
+                "operation": decoded.operation[:LOGGED_NAME],
+                "namespace": decoded.namespace[:LOGGED_NAME],
+                "target_class": decoded.target.class_name[:LOGGED_NAME] if decoded.target else "",
                 "principal": principal,
                 "seconds": round(seconds, 6),
                 "operation_seconds": round(answer.seconds, 6),

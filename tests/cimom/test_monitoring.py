@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from cimom.auth import BasicAuthenticator, PasswordFile
-from cimom.logs import JSONFormatter, RequestIdFilter, configure_logging
+from cimom.logs import JSONFormatter, RequestIdFilter, TextFormatter, configure_logging
 from cimom.requestid import request_id
-from providers.interface import MethodResult, RequestContext
+from providers.interface import MethodResult, RequestContext, Status
 from tests.cimom.harness import RawClient, Response, RunningServer, class_name, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
 
@@ -146,3 +148,52 @@ def test_log_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     configure_logging("info", structured=True)
     root.info("here")
     assert json.loads(capsys.readouterr().err)["message"] == "here"
+
+
+EVIL = "Change\n2026-01-01 00:00:00,000 INFO virtcim.audit: {}\r\x1b[2J\u2028\u202e\x00\udc80"
+
+
+def test_no_value_begins_a_line_of_its_own() -> None:
+    record = logging.makeLogRecord({"name": "x", "msg": "%s in %r", "args": (EVIL, EVIL), "levelname": "INFO"})
+    RequestIdFilter().filter(record)
+    line = TextFormatter().format(record)
+    assert line.isprintable()
+    assert "Change\\n2026-01-01" in line
+    assert JSONFormatter().format(record).isascii()
+    assert json.loads(JSONFormatter().format(record))["message"] == f"{EVIL} in {EVIL!r}"
+
+
+def test_trace_backs_are_indented() -> None:
+    record = logging.makeLogRecord({"name": "x", "msg": "failed", "levelname": "ERROR", "sinfo": EVIL})
+    RequestIdFilter().filter(record)
+    try:
+        raise ValueError(EVIL)
+    except ValueError as exc:
+        record.exc_info = (type(exc), exc, exc.__traceback__)
+    first, *others = TextFormatter().format(record).split("\n")
+    assert first.endswith("x: failed")
+    assert others
+    assert all(each.startswith("    ") and each.isprintable() for each in others)
+
+
+def test_messages_are_cut() -> None:
+    record = logging.makeLogRecord({"name": "x", "msg": "y" * 1_000_000, "levelname": "INFO"})
+    RequestIdFilter().filter(record)
+    assert len(TextFormatter().format(record)) < 70_000
+    assert len(JSONFormatter().format(record)) < 70_000
+
+
+def test_an_operation_forges_no_line(
+    make_server: Callable[..., RunningServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log of slow operations names the operation as the client did."""
+    caplog.handler.setFormatter(TextFormatter())
+    caplog.handler.addFilter(RequestIdFilter())
+    name = "Change&#10;2026-01-01 00:00:00,000 INFO virtcim.audit: {}"
+    with RawClient(make_server(slow_seconds=0.0).port) as raw:
+        body = intrinsic("Change").replace('NAME="Change"', f'NAME="{name}"')
+        assert raw.post(body, {"CIMMethod": quote(html.unescape(name))}).cim_status == Status.NOT_SUPPORTED
+        raw.post(intrinsic("x" * 5000))
+    assert "took" in caplog.text
+    assert not [each for each in caplog.text.splitlines() if each.startswith("2026-01-01")]
+    assert all(len(each.getMessage()) < 500 for each in caplog.records if "took" in each.message)
