@@ -16,11 +16,11 @@ MAX_NESTING = 4
 _HEAD = re.compile(
     r"(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z", re.DOTALL
 )
-_KEY = re.compile(
-    r"\s*(?P<name>[^\W\d]\w*)\s*=\s*(?:\"(?P<text>(?:[^\"\\]|\\.)*)\"|'(?P<character>(?:[^'\\]|\\.)*)'|(?P<bare>[^,\"']+))"
-    r"\s*(?P<end>,|\Z)",
-    re.DOTALL,
-)
+_NAME = re.compile(r"\s*([^\W\d]\w*)\s*=\s*")
+_QUOTED = {
+    '"': re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"\s*', re.DOTALL),
+    "'": re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'\s*", re.DOTALL),
+}
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}\Z")
 _REAL = re.compile(r"[+-]?[0-9]{0,40}\.[0-9]{1,40}(?:[eE][+-]?[0-9]{1,3})?\Z")
@@ -51,29 +51,43 @@ def parse_path(text: str) -> InstancePath:
 
 
 def _parse_keys(text: str) -> dict[str, Any]:
+    """The keys in `name=value,...`, taken piece by piece: no piece is looked at again when the next one is wrong."""
     keys: dict[str, Any] = {}
+    seen: set[str] = set()
     position = 0
     while True:
-        match = _KEY.match(text, position)
-        if match is None or match["name"].lower() in map(str.lower, keys):
+        name = _NAME.match(text, position)
+        if name is None or name[1].lower() in seen:
             raise ValueError("has faulty keys")
-        keys[match["name"]] = _key_value(match)
-        position = match.end()
-        if not match["end"]:
+        seen.add(name[1].lower())
+        keys[name[1]], position = _key_value(text, name.end())
+        if position == len(text):
             return keys
+        if text[position] != ",":
+            raise ValueError("has faulty keys")
+        position += 1
 
 
-def _key_value(match: re.Match[str]) -> Any:
-    bare: str | None = match["bare"]
-    if bare is None:
-        return _ESCAPE.sub(r"\1", match["text"] if match["character"] is None else match["character"])
-    bare = bare.strip()
-    if bare.lower() in {"true", "false"}:
-        return bare.lower() == "true"
-    if _INTEGER.match(bare):
-        return int(bare)
-    if _REAL.match(bare):
-        return float(bare)
+def _key_value(text: str, start: int) -> tuple[Any, int]:
+    """The value that begins at `start`, and where it and the blanks after it end."""
+    pattern = _QUOTED.get(text[start : start + 1])
+    if pattern is not None:
+        quoted = pattern.match(text, start)
+        if quoted is None:
+            raise ValueError("has faulty keys")
+        return _ESCAPE.sub(r"\1", quoted[1]), quoted.end()
+    end = text.find(",", start)
+    end = len(text) if end < 0 else end
+    return _bare_value(text[start:end].strip()), end
+
+
+def _bare_value(text: str) -> bool | int | float:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    if _INTEGER.match(text):
+        return int(text)
+    if _REAL.match(text):
+        return float(text)
     raise ValueError("has faulty keys")
 
 

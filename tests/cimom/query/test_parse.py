@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -12,6 +13,7 @@ from cimom.query import AssociationQuery, Filter, Language, Query, parse, parse_
 from cimom.query.expressions import ALL, Chain, Comparison, Constant, Step
 from cimom.query.parser import MAX_LENGTH, MAX_NESTING
 from providers.interface import CIMError, InstancePath, Status
+from tests.growth import assert_linear
 
 
 def refusal(language: str, text: str) -> CIMError:
@@ -406,3 +408,30 @@ def test_association_queries_are_wql() -> None:
 def test_the_grammar_library_is_loaded_late() -> None:
     check = "import sys, cimom.query; assert 'lark' not in sys.modules; cimom.query.parse('CQL', 'SELECT * FROM A')"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "digits": lambda n: "SELECT * FROM A WHERE x = " + "1" * n,
+    "fractions": lambda n: "SELECT * FROM A WHERE x = " + "1." * (n // 2),
+    "exponents": lambda n: "SELECT * FROM A WHERE x = " + "1e" * (n // 2),
+    "string without an end": lambda n: "SELECT * FROM A WHERE x = '" + "\\'" * (n // 2),
+    "object without an end": lambda n: "ASSOCIATORS OF {" + '"\\' * (n // 2),
+    "strings in an object": lambda n: "ASSOCIATORS OF {" + '""' * (n // 2),
+    "blanks in an object": lambda n: "ASSOCIATORS OF {X.a=b" + " " * n + '"}',
+    "keys of an object": lambda n: "ASSOCIATORS OF {X." + ",".join(f"b{number}=1" for number in range(n // 7)) + "}",
+    "blanks": lambda n: "SELECT " + " " * n,
+    "names": lambda n: "SELECT * FROM " + "a" * n,
+    "dots": lambda n: "SELECT " + "a." * (n // 2),
+    "entries": lambda n: "SELECT " + "a," * (n // 2) + "a FROM B",
+    "conditions": lambda n: "SELECT * FROM A WHERE " + "a=1 AND " * (n // 8) + "a=1",
+    "negations": lambda n: "SELECT * FROM A WHERE " + "NOT " * (n // 4) + "a=1",
+    "sums": lambda n: "SELECT * FROM A WHERE 1" + "+1" * (n // 2) + "=1",
+    "elements": lambda n: "SELECT * FROM A WHERE a = {" + "1," * (n // 2) + "1}",
+}
+
+
+@pytest.mark.parametrize("language", ["CQL", "WQL"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_time_grows_with_the_length(language: str, name: str) -> None:
+    parse(language, "SELECT * FROM A")  # the grammar is loaded once
+    assert_linear(lambda text: parse(language, text), HOSTILE[name], 3500)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cimom.classes import ClassStore
+from cimom.query import parse_select
 from cimom.query.paths import parse_path, same_path
-from providers.interface import InstancePath
+from providers.interface import CIMError, InstancePath
+from tests.growth import assert_linear
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,41 @@ def test_any_text_is_a_path_or_a_value_error(text: str) -> None:
         except ValueError:
             continue
         assert same_path(path, path)
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "blanks in a value": lambda n: f'X.a=b{" " * n}"',
+    "blanks after a value": lambda n: f'X.a="b"{" " * n}x',
+    "blanks before a name": lambda n: f"X.{' ' * n}",
+    "blanks after a name": lambda n: f"X.a{' ' * n}",
+    "keys": lambda n: "X." + "".join(f"k{number}=1," for number in range(n)),
+    "keys without values": lambda n: "X." + "a=" * n,
+    "names": lambda n: "X." + "a" * n,
+    "escapes": lambda n: 'X.a="' + '\\"' * n,
+    "apostrophes": lambda n: "X.a='" + "\\'" * n,
+    "digits": lambda n: "X.a=" + "1" * n,
+    "fractions": lambda n: "X.a=" + "1." * n,
+    "hosts": lambda n: "//" * n,
+    "namespaces": lambda n: "a/" * n,
+    "colons": lambda n: "a:" * n,
+    "dots": lambda n: "a." * n,
+    "backslashes": lambda n: "\\" * n,
+    "classes": lambda n: "a" * n,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_time_grows_with_the_length(name: str) -> None:
+    assert_linear(parse_path, HOSTILE[name])
+
+
+def test_the_attack_in_a_query(toy: ClassStore) -> None:
+    """Text within the length that a query may have, which took ten seconds."""
+    query = f"SELECT * FROM Toy_System WHERE OBJECTPATH('X.a=b{' ' * 15_800}\"') = OBJECTPATH('X.a=1')"
+    started = time.thread_time()
+    with contextlib.suppress(CIMError):
+        parse_select("DMTF:CQL", query).compile(toy)
+    assert time.thread_time() - started < 2
 
 
 def test_the_same_instance() -> None:
