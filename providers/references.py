@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["element_at", "read_uri", "register", "same_element", "uri_of"]
 
 _PATH = re.compile(r"\s*(?://[^/]*/)?(?:(?P<namespace>[\w/]+):)?(?P<class>\w+)\.(?P<keys>.+)", re.DOTALL)
-_KEY = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(-?\d+)|(true|false))(?:,|\s*\Z)', re.DOTALL | re.IGNORECASE)
+_KEY = re.compile(
+    r'(\w+)=(?:"([^"\\]*(?:\\.[^"\\]*)*)"|(-?\d{1,20})|(true|false))(?:,|\s*\Z)', re.DOTALL | re.IGNORECASE
+)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -56,9 +58,9 @@ def read_uri(text: str) -> InstancePath | None:
     if found is None:
         return None
     keys: dict[str, Any] = {}
-    rest = found["keys"]
-    while rest:
-        key = _KEY.match(rest)
+    position = found.start("keys")
+    while position < len(text):
+        key = _KEY.match(text, position)
         if key is None:
             return None
         name, string, number, boolean = key.groups()
@@ -66,7 +68,7 @@ def read_uri(text: str) -> InstancePath | None:
             keys[name] = _ESCAPED.sub(r"\1", string)
         else:
             keys[name] = int(number) if number is not None else boolean.lower() == "true"
-        rest = rest[key.end() :]
+        position = key.end()
     return InstancePath(found["class"], keys, found["namespace"])
 
 
