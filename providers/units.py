@@ -11,6 +11,12 @@ from fractions import Fraction
 
 __all__ = ["rate_in", "size_in"]
 
+MAX_LENGTH = 64
+"""Characters of a unit; `kilobyte / second * 10^3` has 24."""
+
+MAX_BITS = 128
+"""Binary digits of a factor: an exbibyte has 60."""
+
 _LETTERS = "kmgtpe"
 _WORDS = ("kilo", "mega", "giga", "tera", "peta", "exa")
 _BINARY_WORDS = ("kibi", "mebi", "gibi", "tebi", "pebi", "exbi")
@@ -33,7 +39,7 @@ _BITS: dict[str, int] = {"bit": 1, "bits": 1} | {
 
 
 def _factor(text: str) -> tuple[str, Fraction] | None:
-    """The base unit of a programmatic unit and what it is multiplied with; None for what is none."""
+    """The base unit of a programmatic unit and what it is multiplied with; None for what is none, and beyond reason."""
     text = text.strip()
     value = Fraction(1)
     leading = _LEADING.match(text)
@@ -48,9 +54,10 @@ def _factor(text: str) -> tuple[str, Fraction] | None:
         found = _FACTOR.match(rest)
         if found is None:
             return None
-        number = Fraction(int(found[2])) ** int(found[3] or 1) if int(found[2]) else None
-        if number is None:
+        base_number, exponent = int(found[2]), int(found[3] or 1)
+        if not base_number or base_number.bit_length() * abs(exponent) > MAX_BITS:
             return None
+        number = Fraction(base_number) ** exponent
         value = value * number if found[1] == "*" else value / number
         rest = rest[found.end() :]
     return base[0].casefold(), value
@@ -62,7 +69,7 @@ def size_in(units: str) -> int | None:
     Parameters:
         units: in any spelling and case.
     """
-    found = _factor(units)
+    found = _factor(units) if len(units) <= MAX_LENGTH else None
     if found is None or found[0] not in _SIZES:
         return None
     bytes_ = _SIZES[found[0]] * found[1]
@@ -74,6 +81,8 @@ def rate_in(units: str) -> Fraction | None:
 
     A unit of a size alone means that size per second.
     """
+    if len(units) > MAX_LENGTH:
+        return None
     text = _SECOND.sub("", re.sub(r"/\s*second(?=\s*\*)", "", units))
     found = _factor(text)
     if found is None:
