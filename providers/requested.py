@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from libhelper.errors import LibvirtError
@@ -26,17 +27,41 @@ NAMESPACE = "urn:virtcim:requested-state"
 """A namespace of its own: libvirt keeps one element per namespace, and so writers never meet."""
 
 _KEY = "virtcim"
-_ELEMENT = re.compile(rf"<[^<>]*\sxmlns:\w+=['\"]{re.escape(NAMESPACE)}['\"][^<>]*>(\d{{1,5}})<")
+_OURS = "urn:virtcim:"
+_START = re.compile(r"<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])")
+_STATE = re.compile(r"[0-9]{1,5}")
 
 
-_OWN = re.compile(
-    r"\s*<(?P<tag>[\w:]+)\s+xmlns(?::\w+)?=(?P<q>['\"])urn:virtcim:[^'\"]*(?P=q)[^>]*>.*?</(?P=tag)>", re.DOTALL
-)
+def _own_elements(xml: str) -> Iterator[tuple[int, str, str, int]]:
+    """What virtcim keeps in a domain XML: start of the element, its namespace and text, and its end.
+
+    Goes through the text once: texts and attributes of a guest are its users'.
+    """
+    position = 0
+    while (found := xml.find(_OURS, position)) >= 0:
+        start = xml.rfind("<", position, found)
+        head = _START.match(xml, start) if start >= 0 else None
+        if head is None or head.end() != found:
+            position = found + len(_OURS)
+            continue
+        inside = xml.find(">", found) + 1
+        namespace = xml[found : xml.find(head[2], found)]
+        closing = f"</{head[1]}>"
+        content_end = inside - 1 if xml[inside - 2] == "/" else xml.find(closing, inside)
+        if not inside or content_end < 0:
+            return  # no domain XML
+        position = inside if content_end < inside else content_end + len(closing)
+        yield start, namespace, xml[inside:content_end], position
 
 
 def without_own_metadata(xml: str) -> str:
     """Domain XML without what virtcim keeps in the metadata of a guest, for making another guest of it."""
-    return _OWN.sub("", xml) if "urn:virtcim:" in xml else xml
+    kept: list[str] = []
+    position = 0
+    for start, _, _, end in _own_elements(xml):
+        kept.append(xml[position:start].rstrip())
+        position = end
+    return "".join([*kept, xml[position:]])
 
 
 class RequestedStates:
@@ -64,6 +89,7 @@ class RequestedStates:
 
 def _kept(guest: Guest) -> int:
     """What the domain XML holds."""
-    xml = guest.domain.xml
-    found = _ELEMENT.search(xml) if NAMESPACE in xml else None
-    return int(found[1]) if found else int(RequestedState.UNKNOWN)
+    for _, namespace, text, _ in _own_elements(guest.domain.xml):
+        if namespace == NAMESPACE and _STATE.fullmatch(text):
+            return int(text)
+    return int(RequestedState.UNKNOWN)
