@@ -42,7 +42,9 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-_PASSWORD = re.compile(r"""(<graphics\b[^>]*?\spasswd=)(?:'[^']*'|"[^"]*")""")
+_GRAPHICS = re.compile(r"""<graphics(?:\s+[\w:.-]+=(?:'[^']*'|"[^"]*"))+""")
+_ATTRIBUTE = re.compile(r"""(\s)([\w:.-]+)=('[^']*'|"[^"]*")""")
+
 
 Parsed = TypeVar("Parsed")
 
@@ -87,7 +89,7 @@ class Document(Generic[Parsed]):
     @staticmethod
     def _clean(text: str) -> bytes:
         if "passwd=" in text:
-            text = _PASSWORD.sub(r"\1'*'", text)
+            text = _GRAPHICS.sub(_without_password, text)
         return text.encode("utf-8", "surrogatepass")
 
     @classmethod
@@ -110,6 +112,11 @@ class Document(Generic[Parsed]):
                 _log.warning("XML that cannot be parsed (%s): %.120r", error, self.text)
             self._parser = None
         return self._parsed
+
+
+def _without_password(tag: re.Match[str]) -> str:
+    """The start tag of a graphics device with `*` for its password.  Other attributes may hold what looks like one."""
+    return _ATTRIBUTE.sub(lambda found: f"{found[1]}passwd='*'" if found[2] == "passwd" else found[0], tag[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,42 @@
+"""Documents as they are kept: without passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from libhelper.records import Document
+from tests.growth import assert_linear
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("<graphics type='vnc' passwd='hush' port='1'>", "<graphics type='vnc' passwd='*' port='1'>"),
+        ('<graphics passwd="it\'s" passwdValidTo="x"/>', "<graphics passwd='*' passwdValidTo=\"x\"/>"),
+        ("<graphics type='vnc'\n  passwd='a>b'/>", "<graphics type='vnc'\n  passwd='*'/>"),
+        ("<graphics keymap='>' passwd='hush'/>", "<graphics keymap='>' passwd='*'/>"),
+        ("<graphics keymap=\" passwd='x'\" passwd='hush'/>", "<graphics keymap=\" passwd='x'\" passwd='*'/>"),
+        ("<graphics passwd='a'/><graphics passwd='b'/>", "<graphics passwd='*'/><graphics passwd='*'/>"),
+        ("<description>passwd='x'</description>", "<description>passwd='x'</description>"),
+    ],
+)
+def test_passwords_are_cut_out(text: str, kept: str) -> None:
+    assert Document(text, str).text == kept
+    assert Document(text, str).digest == Document.digest_of(text) == Document(kept, str).digest
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "tags": lambda n: "passwd=" + "<graphics " * n,
+    "tags with values": lambda n: "<graphics passwd=" * n,
+    "quotes": lambda n: "<graphics " + " passwd='" * n,
+    "open values": lambda n: "<graphics a=\"'<graphics passwd=" * n,
+    "blanks": lambda n: "passwd=<graphics" + " " * n,
+    "attributes": lambda n: "<graphics" + " a='b'" * n + " passwd='x' <",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_time_grows_with_the_length(name: str) -> None:
+    assert_linear(Document._clean, HOSTILE[name], 20_000)
