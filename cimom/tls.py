@@ -25,6 +25,9 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 SUBJECT_FIELDS = {"CN": "commonName", "O": "organizationName", "OU": "organizationalUnitName", "UID": "userId"}
 ALTERNATIVE_FIELDS = {"DNS": "DNS", "EMAIL": "email", "URI": "URI", "IP": "IP Address"}
 
+MAX_VALUE = 512
+"""Characters of a value that rules look at: names have 64 at most (RFC 5280), and the pattern of a rule may be slow."""
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateUser:
@@ -55,7 +58,7 @@ class CertificateUser:
     def principal(self, values: Iterable[str]) -> Principal | None:
         """The user that the values of `field` stand for."""
         for value in values:
-            found = re.fullmatch(self.match, value)
+            found = re.fullmatch(self.match, value) if len(value) <= MAX_VALUE else None
             if found is None:
                 continue
             user = found.expand(self.user)

@@ -20,6 +20,7 @@ from cryptography import x509
 from cimom.auth import BasicAuthenticator, NoPasswords, PasswordFile
 from cimom.classes import ClassStore
 from cimom.listener import open_tcp
+from cimom.principals import Mechanism, Principal
 from cimom.settings import ServerSettings
 from cimom.tls import CertificateUser, TLSSettings, TLSState, make_context
 from tests.cimom.authority import Authority
@@ -382,6 +383,12 @@ def test_settings_that_contradict_themselves(changed: dict[str, Any], named: str
 def test_rules_that_are_none(field: str, match: str, user: str) -> None:
     with pytest.raises(ValueError):
         CertificateUser(field, match, user)
+
+
+def test_long_values_fit_no_rule() -> None:
+    rule = CertificateUser("CN", "(x|xx)*y?", "anna")
+    assert rule.principal(["x" * 64]) == Principal("anna", Mechanism.CERTIFICATE)
+    assert rule.principal(["x" * 1000]) is None
 
 
 def test_files_that_do_not_fit_are_named(authority: Authority, tmp_path: Path) -> None:
