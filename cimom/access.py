@@ -28,6 +28,10 @@ READING = frozenset(
 )  # fmt: skip
 """The intrinsic operations that change nothing (DSP0200 1.4, sections 5.3 and 5.4), in lower case."""
 
+MAX_NAME = 256
+"""Characters of a client's name of an operation, class or namespace that are looked at: decisions are remembered by
+name, and no name that means anything is as long."""
+
 EVERYBODY = "*"
 GROUP = "@"
 BY_MECHANISM = "auth:"
@@ -135,8 +139,12 @@ class Access:
     ) -> None:
         self._table = {name.lower(): role for name, role in table.items()}
         self._ancestors = ancestors
-        self.role = lru_cache(maxsize=4096)(roles.role)
+        self._role = lru_cache(maxsize=4096)(roles.role)
         self._needed = lru_cache(maxsize=4096)(self._look_up)
+
+    def role(self, principal: Principal, namespace: str) -> Role:
+        """The highest role of somebody in a namespace."""
+        return self._role(principal, namespace[:MAX_NAME])
 
     def needed(self, operation: str, extrinsic: bool, class_names: Iterable[str] = ()) -> Role:
         """The role that an operation needs.
@@ -146,10 +154,10 @@ class Access:
             extrinsic: whether it is a method.
             class_names: classes of what it is applied to.
         """
-        lowered = operation.lower()
+        lowered = operation[:MAX_NAME].lower()
         if not extrinsic and lowered in READING:
             return Role.READ
-        return max((self._needed(lowered, name.lower()) for name in class_names), default=Role.ADMINISTER)
+        return max((self._needed(lowered, name[:MAX_NAME].lower()) for name in class_names), default=Role.ADMINISTER)
 
     def _look_up(self, operation: str, class_name: str) -> Role:
         try:

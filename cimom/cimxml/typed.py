@@ -155,7 +155,7 @@ class TypedReader:
             if declared is None:
                 if unknown is not None:
                     raise CIMError(unknown, f"{declaration.name} has no property {each.name}")
-                _warn_of_unknown(declaration.name, each.name)
+                _warn_of_unknown(declaration.name, each.name[:80])
                 continue
             if declared.name in properties:
                 raise _invalid(f"{declaration.name}.{declared.name} is given twice")
@@ -195,7 +195,7 @@ class TypedReader:
 @lru_cache(maxsize=256)
 def _warn_of_unknown(class_name: str, name: str) -> None:
     """Once for each: whoever sends it does so again and again."""
-    log.warning("%s has no property %r: it is left out of embedded instances", class_name, name[:80])
+    log.warning("%s has no property %r: it is left out of embedded instances", class_name, name)
 
 
 def _reference_form(raw: Any) -> Any:

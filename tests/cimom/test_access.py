@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,19 @@ def test_refused_per_role(guarded: RunningServer, toy: Toy, operation: str, name
     assert denied == (role < needed), response.body
     if denied:
         assert not toy.provider.calls
+
+
+def test_long_names_are_not_remembered() -> None:
+    access = Access(ROLES, TABLE, lambda name: [name])
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            long = f"{number}{'x' * 1_000_000}"
+            assert access.needed(long, True, [long]) is Role.ADMINISTER
+            assert access.role(user("reader"), long) is Role.READ
+        assert tracemalloc.get_traced_memory()[0] < 3_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def audit_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
