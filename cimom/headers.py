@@ -15,7 +15,7 @@ CONTENT_TYPES = frozenset({"application/xml", "text/xml"})
 
 QUOTES = {"&quot;": '"', "&apos;": "'"}
 
-_KEY = re.compile(r'([^=,"]+)=("(?:[^"\\]|\\.)*"|[^",]*)(?:,|\Z)', re.DOTALL)
+_KEY = re.compile(r'([^=,"]+)=("[^"\\]*(?:\\.[^"\\]*)*"|[^",]*)(?:,|\Z)', re.DOTALL)
 
 
 def _mismatch(text: str) -> RequestFault:
