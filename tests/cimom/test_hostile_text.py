@@ -1,0 +1,97 @@
+"""The time that the parsers of a request take grows with its length.
+
+MOF, paths, queries and the audit log have tests of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from xml.sax.saxutils import escape
+
+import pytest
+
+from cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault, decode_instance, decode_request
+from cimom.cimxml.values import INTEGER_RANGES, reader
+from cimom.headers import check_against_body
+from cimom.query.like import MAX_PATTERN_LENGTH, wql_matcher
+from tests.cimom.harness import extrinsic, system
+from tests.growth import assert_linear
+
+TARGET = RawPath("Toy_System", (("Name", RawKey("x", "string", "")),))
+
+HEADERS: dict[str, Callable[[int], str]] = {
+    "keys": lambda n: 'Name="x",' * n,
+    "names": lambda n: "a" * n,
+    "equal signs": lambda n: "a=" * n,
+    "escapes": lambda n: 'Name="' + '\\"' * n,
+    "blanks": lambda n: 'Name="x"' + " " * n,
+    "percent signs": lambda n: "%41%" * n,
+    "entities": lambda n: f'Name="{"&amp;" * n}"',
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers(name: str) -> None:
+    request = Request("1", "1.0", "Change", True, "root/toy", TARGET, ())
+
+    def check(keys: str) -> None:
+        with contextlib.suppress(RequestFault):
+            check_against_body({"CIMMethod": "Change", "CIMObject": f"root/toy:Toy_System.{keys}"}, request)
+
+    assert_linear(check, HEADERS[name], 20_000)
+
+
+def inside(text: str) -> str:
+    return extrinsic("Change", system("plain"), State=text)
+
+
+XML: dict[str, Callable[[int], str]] = {
+    "attributes": lambda n: inside("<VALUE " + " ".join(f'a{number}="1"' for number in range(n)) + "></VALUE>"),
+    "namespaces": lambda n: inside("<VALUE " + " ".join(f'xmlns:a{number}="1"' for number in range(n)) + "></VALUE>"),
+    "comments in text": lambda n: inside("<VALUE>" + "a<!-- -->" * n + "</VALUE>"),
+    "sections in text": lambda n: inside("<VALUE>" + "a<![CDATA[b]]>" * n + "</VALUE>"),
+    "entities in text": lambda n: inside("<VALUE>" + "a&amp;&#10;" * n + "</VALUE>"),
+    "embedded": lambda n: inside(f"<VALUE>{escape('<a>' * n)}</VALUE>"),
+    "elements": lambda n: inside("<VALUE.ARRAY>" + "<VALUE></VALUE>" * n + "</VALUE.ARRAY>"),
+    "depth": lambda n: "<a>" * n,
+    "comments": lambda n: "<!-- -->" * n,
+    "comment without an end": lambda n: "<!--" * n,
+    "instructions": lambda n: "<?a b?>" * n,
+    "instruction without an end": lambda n: "<?" * n,
+    "document types": lambda n: "<!DOCTYPE " * n,
+    "document type without an end": lambda n: "<!DOCTYPE a" + " 'b'" * n,
+    "blanks": lambda n: " " * n,
+}
+
+
+@pytest.mark.parametrize("name", XML)
+def test_requests(name: str) -> None:
+    def decode(text: str) -> None:
+        with contextlib.suppress(RequestFault):
+            decode_request(text.encode())
+
+    assert_linear(decode, XML[name], 20_000)
+
+
+def properties(count: int) -> str:
+    return "".join(f'<PROPERTY NAME="P{number}"><VALUE>x</VALUE></PROPERTY>' for number in range(count))
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_embedded_instances(torn: bool) -> None:
+    end = "" if torn else "</INSTANCE>"
+    assert_linear(decode_instance, lambda n: f'<INSTANCE CLASSNAME="C">{properties(n // 5)}{end}')
+
+
+@pytest.mark.parametrize("cim_type", [*INTEGER_RANGES, "real32", "real64", "boolean", "datetime", "char16", "string"])
+@pytest.mark.parametrize("text", ["1", "0x1", " ", "1.", "1e", "-", "+", "*"])
+def test_values(cim_type: str, text: str) -> None:
+    assert_linear(reader(cim_type), lambda n: text * n, 200_000)
+
+
+@pytest.mark.parametrize("piece", ["[", "[^", "[]", "%", "%a", "_", "[a-", "[a]%"])
+def test_patterns(piece: str) -> None:
+    """A pattern is short; the time grows with the length of the text."""
+    matches = wql_matcher((piece * MAX_PATTERN_LENGTH)[: MAX_PATTERN_LENGTH // 4])
+    assert_linear(matches, lambda n: "a" * n)
