@@ -81,7 +81,7 @@ test-all: lint
 	$(PYTEST) $(PYTEST_ARGS)
 
 docs: $(VENV)/.stamp-run
-	$(BIN)/python -m virtcim.documentation docs/classes.md
+	$(BIN)/python -m virtcim.app.documentation docs/classes.md
 
 bench: $(VENV)/.stamp-test
 	$(BIN)/python -m bench $(if $(N),--sizes $(N))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from providers.interface import CIMError
+from virtcim.providers.interface import CIMError
 
 __all__ = ["assert_linear"]
 

@@ -12,10 +12,9 @@ import pytest
 import pywbem
 import pywbem_mock  # type: ignore[import-untyped]
 
-import mof
-import schema
-from cimom.classes import ClassStore, LocalClass, Qualifier, QualifierDeclaration, SchemaError
-from cimom.mof import load_class_store
+from virtcim import mof, schema
+from virtcim.cimom.classes import ClassStore, LocalClass, Qualifier, QualifierDeclaration, SchemaError
+from virtcim.cimom.mof import load_class_store
 
 PREFIXES = ("KVM", "Xen", "LXC", "Test")
 

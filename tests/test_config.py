@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from cimom.access import NamespaceRoles, Role, RoleSettings
-from cimom.principals import Mechanism, Principal
-from cimom.tls import TLSSettings
-from cmpi.settings import CmpiSettings
 from tests.cimom.toy import class_store
-from virtcim.config import ConfigError, Settings, load, parse_auth, parse_listen
-from virtcim.credentials import first_password
-from virtcim.main import main
-from virtcim.reference import documented, reference
-from virtcim.roles import make_access
+from virtcim.app.config import ConfigError, Settings, load, parse_auth, parse_listen
+from virtcim.app.credentials import first_password
+from virtcim.app.main import main
+from virtcim.app.reference import documented, reference
+from virtcim.app.roles import make_access
+from virtcim.cimom.access import NamespaceRoles, Role, RoleSettings
+from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.cimom.tls import TLSSettings
+from virtcim.cmpi.settings import CmpiSettings
 
 
 def written(directory: Path, text: str) -> Path:
@@ -138,7 +138,7 @@ def test_every_setting_is_documented(kind: type[Any]) -> None:
 
 def test_the_page_about_settings_is_current() -> None:
     page = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert page == reference(), "run: python -m virtcim.reference > docs/configuration.md"
+    assert page == reference(), "run: python -m virtcim.app.reference > docs/configuration.md"
 
 
 def test_the_example_of_the_page_is_taken(tmp_path: Path) -> None:

@@ -15,19 +15,19 @@ from typing import Any
 import pytest
 import pywbem
 
-from cimom.auth import Authenticator, BasicAuthenticator, NoAuthentication, PasswordFile
-from cimom.capabilities import (
+from tests.bed import Server
+from virtcim import __version__
+from virtcim.cimom.auth import Authenticator, BasicAuthenticator, NoAuthentication, PasswordFile
+from virtcim.cimom.capabilities import (
     Authentication,
     FunctionalProfile,
     GenericOperation,
     PullLimits,
     server_capabilities,
 )
-from cimom.discovery import INTEROP_NAMES
-from cimom.operations import INTRINSIC_OPERATIONS
-from providers.interface import Catalog, InstanceProvider
-from tests.bed import Server
-from virtcim import __version__
+from virtcim.cimom.discovery import INTEROP_NAMES
+from virtcim.cimom.operations import INTRINSIC_OPERATIONS
+from virtcim.providers.interface import Catalog, InstanceProvider
 
 SPELLINGS = ["interop", "root/interop", "root/PG_InterOp", "ROOT/Interop", "/root/pg_interop/", "InterOp"]
 

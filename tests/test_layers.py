@@ -1,8 +1,12 @@
-"""Imports point one way, and each layer knows only what it may."""
+"""Imports point one way, each layer knows only what it may, and everything stands in the one package `virtcim`."""
 
 from __future__ import annotations
 
 import ast
+import configparser
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,28 +14,28 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-OWN = {"libhelper", "platforms", "providers", "cimom", "cmpi", "registration", "schema", "mof", "virtcim"}
-
-#: What each package may import of this project, beside itself.
+#: What each package of `virtcim` may import of the others.
 ALLOWED: dict[str, set[str]] = {
     "libhelper": set(),
+    "schema": set(),
+    "mof": set(),
     "platforms": {"libhelper"},
     "providers": {"platforms", "libhelper"},
     "cimom": {"providers.interface"},
-    "cmpi": {"providers.interface", "registration", "virtcim"},
+    "cmpi": {"providers.interface", "registration"},
     "registration": {"providers", "platforms", "libhelper"},
-    "schema": set(),
-    "mof": set(),
-    "virtcim": OWN,
+    "app": {"cimom", "cmpi", "registration", "providers", "platforms", "libhelper", "schema", "mof"},
 }
+
+LIBVIRT = {"libvirt", "libvirt_qemu", "libvirtaio", "libvirt_lxc"}
 
 #: Libraries that are somebody else's business.
 FOREIGN: dict[str, set[str]] = {
     "libhelper": {"pywbem", "aiohttp"},
-    "platforms": {"libvirt", "libvirt_qemu", "libvirtaio", "libvirt_lxc", "pywbem", "aiohttp", "lxml"},
-    "providers": {"libvirt", "libvirt_qemu", "libvirtaio", "libvirt_lxc", "pywbem", "aiohttp"},
-    "cimom": {"libvirt", "libvirt_qemu", "libvirtaio", "libvirt_lxc"},
-    "cmpi": {"libvirt", "libvirt_qemu", "libvirtaio", "libvirt_lxc", "aiohttp"},
+    "platforms": {*LIBVIRT, "pywbem", "aiohttp", "lxml"},
+    "providers": {*LIBVIRT, "pywbem", "aiohttp"},
+    "cimom": LIBVIRT,
+    "cmpi": {*LIBVIRT, "aiohttp"},
 }
 
 #: Words that give away that a layer knows what it should not.
@@ -42,7 +46,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 
 
 def modules(package: str) -> Iterator[Path]:
-    yield from (ROOT / package).rglob("*.py")
+    yield from (ROOT / "virtcim" / package).rglob("*.py")
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -51,19 +55,28 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
             if node.level:
-                yield ".".join(
-                    [
-                        *path.relative_to(ROOT).parent.parts[: len(path.relative_to(ROOT).parts) - node.level],
-                        node.module or "",
-                    ]
-                )
-            else:
-                yield from (f"{node.module}.{name.name}" for name in node.names)
+                parts = path.relative_to(ROOT).parts[: -node.level]
+                base = ".".join([*parts, *([node.module] if node.module else [])])
+            yield from (f"{base}.{name.name}" for name in node.names)
+
+
+def own_imports(path: Path) -> Iterator[str]:
+    """What a module imports of this project, without the name of the project; its version is everybody's."""
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "virtcim" and rest != "__version__":
+            yield rest
 
 
 def is_within(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
+
+
+def test_every_package_has_its_rule() -> None:
+    found = {path.parent.name for path in (ROOT / "virtcim").glob("*/__init__.py")}
+    assert found == set(ALLOWED)
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -71,9 +84,8 @@ def test_imports_point_one_way(package: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"
         for path in modules(package)
-        for module in imports(path)
-        if module.partition(".")[0] in OWN
-        and not any(is_within(module, allowed) for allowed in {package, *ALLOWED[package]})
+        for module in own_imports(path)
+        if not any(is_within(module, allowed) for allowed in {package, *ALLOWED[package]})
     ]
     assert not wrong
 
@@ -112,18 +124,51 @@ def test_each_layer_speaks_its_own_language(package: str) -> None:
     assert not wrong
 
 
-def test_providers_know_neither_front_end() -> None:
-    wrong = [
-        path
-        for path in (ROOT / "providers").rglob("*.py")
-        if any(
-            is_within(module, front)
-            for module in imports(path)
-            for front in ("cimom", "cmpi", "registration", "virtcim")
-        )
-    ]
+def test_the_provider_interface_imports_nothing_of_this_project() -> None:
+    assert list(own_imports(ROOT / "virtcim" / "providers" / "interface.py")) == []
+
+
+#: The names of packages that a bare import would find through the links at the top of the tree, and load a second time.
+BARE = "cimom|cmpi|frontends|libhelper|mof|platforms|providers|registration|schema"
+
+BARE_IMPORT = re.compile(rf"^\s*(?:>>> )?(?:from (?:{BARE})[.\s]|import (?:{BARE})\b)|-m (?:{BARE})\b", re.MULTILINE)
+
+
+def test_nothing_imports_a_package_without_its_root() -> None:
+    suffixes = {".py", ".md", ".cfg", ".toml", ".mk", ".service", ""}
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    names = listed.stdout.split("\n") if listed.returncode == 0 else map(str, ROOT.rglob("*"))
+    wrong = []
+    for name in filter(None, names):
+        path = ROOT / name
+        if path.suffix in suffixes and path.is_file() and not path.is_symlink():
+            text = path.read_text("utf-8", "replace")
+            wrong += [f"{name}: {found[0].strip()}" for found in BARE_IMPORT.finditer(text)]
     assert not wrong
 
 
-def test_the_provider_interface_imports_nothing_of_this_project() -> None:
-    assert [m for m in imports(ROOT / "providers" / "interface.py") if m.partition(".")[0] in OWN] == []
+def test_entry_points_lead_into_the_one_package() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    lines = [line for group in settings["options.entry_points"].values() for line in group.split("\n") if line]
+    assert lines
+    assert [line for line in lines if not line.partition("=")[2].strip().startswith("virtcim.")] == []
+
+
+LOADED_TWICE = """
+import importlib, pkgutil, sys
+import virtcim
+for found in pkgutil.walk_packages(virtcim.__path__, "virtcim."):
+    importlib.import_module(found.name)
+files = {}
+for name, module in sorted(sys.modules.items()):
+    if getattr(module, "__file__", None) and name != "__main__":
+        files.setdefault(module.__file__, []).append(name)
+twice = [names for names in files.values() if len(names) > 1 and any("virtcim" in name for name in names)]
+sys.exit(repr(twice) if twice else 0)
+"""
+
+
+def test_no_module_is_loaded_under_two_names() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED_TWICE], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import mof
-import schema
-from cimom import mofcompile
-from cimom.classes import SchemaError
-from cimom.mof import CACHE_NAME, MofSource, load_class_store
+from virtcim import mof, schema
+from virtcim.cimom import mofcompile
+from virtcim.cimom.classes import SchemaError
+from virtcim.cimom.mof import CACHE_NAME, MofSource, load_class_store
 
 QUALIFIERS = MofSource(
     "qualifiers",
@@ -35,14 +34,14 @@ def test_a_valid_cache_is_read_without_pywbem(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-import mof, schema
-from cimom.mof import load_class_store
+from virtcim import mof, schema
+from virtcim.cimom.mof import load_class_store
 store = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), ["KVM"], Path(sys.argv[1]))
 for name in store:
     store[name]
 print(len(store), "pywbem" in sys.modules)
 """
-    root = Path(schema.__file__).parent.parent
+    root = Path(schema.__file__).parents[2]
 
     def run() -> list[str]:
         command = [sys.executable, "-c", script, str(tmp_path)]

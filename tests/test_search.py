@@ -16,11 +16,11 @@ from typing import Any
 import libvirt
 import pytest
 
-from libhelper import search
-from libhelper.errors import LibvirtError
-from providers.states import OperationalStatus
 from tests.bed import Libvirtd, Server, baseline_xml, container_root, container_xml, wait_until, why_unavailable
 from tests.conftest import missing
+from virtcim.libhelper import search
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.providers.states import OperationalStatus
 
 FOUND_WITHIN = 10.0
 """Seconds from a daemon's answer until everything that it has is served."""

@@ -23,7 +23,7 @@ from tests.bed import Libvirtd, RawClient, Server, wait_until
 from tests.bed.server import COMMAND, LISTENING, ROOT, class_parameter, instance_name, parameter
 from tests.cimom.authority import Authority
 from tests.conftest import missing
-from virtcim.systemd import inherited_endpoints
+from virtcim.app.systemd import inherited_endpoints
 
 URI = "test:///default"
 GUESTS = ("EnumerateInstanceNames", class_parameter("ClassName", "Test_ComputerSystem"))
@@ -419,7 +419,7 @@ def test_check_of_libvirt_without_permission(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("mode", "severity"), [(0o600, "warning"), (0o666, "ok"), (0o660, None)])
 def test_the_trap_of_dev_kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, severity: str | None) -> None:
-    from virtcim import check
+    from virtcim.app import check
 
     device = tmp_path / "kvm"
     device.touch()

@@ -1,3 +1,3 @@
-"""The command line, configuration and start-up: the one package that knows all the others."""
+"""CIM/WBEM providers for libvirt, with a server of their own and a bridge into other CIM servers."""
 
 __version__ = "0.1.0"

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LISTENING = re.compile(r"^virtcim: listening on (?P<scheme>https?)://(?P<host>.+):(?P<port>\d+)$")
 
 #: Runs the console script of setup.cfg without asking where pip put it.
-COMMAND = [sys.executable, "-c", "import sys; from virtcim.main import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", "import sys; from virtcim.app.main import main; sys.exit(main())"]
 
 #: Seconds until a started server must answer: a first start compiles the classes.
 START_PATIENCE = 60.0

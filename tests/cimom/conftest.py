@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import pywbem
 
-from cimom.auth import Authenticator
-from cimom.classes import ClassStore
-from cimom.settings import ServerSettings
 from tests.cimom.harness import RawClient, RunningServer
 from tests.cimom.toy import Toy, class_store
+from virtcim.cimom.auth import Authenticator
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.settings import ServerSettings
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
-from cimom.auth import Authenticator, NoAuthentication
-from cimom.classes import ClassStore
-from cimom.listener import Endpoint
-from cimom.operations import Answer
-from cimom.server import Server
-from cimom.settings import ServerSettings
-from providers.interface import Catalog
+from virtcim.cimom.auth import Authenticator, NoAuthentication
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.listener import Endpoint
+from virtcim.cimom.operations import Answer
+from virtcim.cimom.server import Server
+from virtcim.cimom.settings import ServerSettings
+from virtcim.providers.interface import Catalog
 
 DTD = etree.DTD(str(Path(__file__).with_name("cim.dtd")))
 

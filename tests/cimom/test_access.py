@@ -18,14 +18,6 @@ from typing import Any
 
 import pytest
 
-from cimom.access import READING, Access, NamespaceRoles, Role, RoleSettings
-from cimom.auth import BasicAuthenticator, PasswordFile
-from cimom.classes import ClassStore
-from cimom.listener import open_tcp, open_unix
-from cimom.operations import INTRINSIC_OPERATIONS
-from cimom.principals import NOBODY, Mechanism, Principal, system_groups
-from cimom.settings import ServerSettings
-from providers.interface import CIMError, Status
 from tests.cimom.harness import (
     RawClient,
     RunningServer,
@@ -37,6 +29,14 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import Toy
+from virtcim.cimom.access import READING, Access, NamespaceRoles, Role, RoleSettings
+from virtcim.cimom.auth import BasicAuthenticator, PasswordFile
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.listener import open_tcp, open_unix
+from virtcim.cimom.operations import INTRINSIC_OPERATIONS
+from virtcim.cimom.principals import NOBODY, Mechanism, Principal, system_groups
+from virtcim.cimom.settings import ServerSettings
+from virtcim.providers.interface import CIMError, Status
 
 ROLES = RoleSettings(
     read=("reader", "@watchers"),

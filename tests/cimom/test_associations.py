@@ -9,7 +9,6 @@ import pytest
 import pywbem
 from lxml import etree
 
-from providers.interface import Status
 from tests.cimom.harness import (
     RawClient,
     RunningServer,
@@ -23,6 +22,7 @@ from tests.cimom.harness import (
 )
 from tests.cimom.harness import instance_name as name_of
 from tests.cimom.toy import Toy
+from virtcim.providers.interface import Status
 
 PLAIN = system("plain")
 SPECIAL = name_of("Toy_SpecialSystem", CreationClassName="Toy_SpecialSystem", Name="special")

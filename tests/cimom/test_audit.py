@@ -12,10 +12,11 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from cimom import audit
-from cimom.audit import Undecoded, plain, target
-from cimom.cimxml.audited import audited_parameters, audited_target
-from cimom.cimxml.decode import (
+from tests.growth import assert_linear
+from virtcim.cimom import audit
+from virtcim.cimom.audit import Undecoded, plain, target
+from virtcim.cimom.cimxml.audited import audited_parameters, audited_target
+from virtcim.cimom.cimxml.decode import (
     RawClassName,
     RawInstance,
     RawKey,
@@ -24,9 +25,8 @@ from cimom.cimxml.decode import (
     RawProperty,
     Request,
 )
-from cimom.principals import Mechanism, Principal
-from providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
-from tests.growth import assert_linear
+from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
 SECRET = "s3cret"
 

@@ -15,7 +15,9 @@ import pytest
 import pywbem
 from passlib.apache import HtpasswdFile
 
-from cimom.auth import (
+from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
+from tests.cimom.toy import Toy
+from virtcim.cimom.auth import (
     AuthenticationBusy,
     BasicAuthenticator,
     Htpasswd,
@@ -24,9 +26,7 @@ from cimom.auth import (
     PasswordFile,
     Verifier,
 )
-from cimom.principals import NOBODY, Mechanism, Principal
-from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
-from tests.cimom.toy import Toy
+from virtcim.cimom.principals import NOBODY, Mechanism, Principal
 
 NAMES = intrinsic("EnumerateClassNames")
 USER = Principal("u", Mechanism.PASSWORD)
@@ -119,7 +119,7 @@ def test_verified_once(make_server: Callable[..., RunningServer]) -> None:
 
 def test_remembered_credentials_expire_and_follow_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("cimom.auth.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("virtcim.cimom.auth.time.monotonic", lambda: now[0])
     verifier = Counting()
 
     async def log_in() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import pywbem
 
-from cimom.cache import OVERHEAD, WANTED, InstanceCache
-from cimom.cimxml.encode import Body, Encoder, Table, TableOptions
-from cimom.classes import ClassStore
 from tests.cimom.harness import RunningServer, faults
 from tests.cimom.toy import Toy
+from virtcim.cimom.cache import OVERHEAD, WANTED, InstanceCache
+from virtcim.cimom.cimxml.encode import Body, Encoder, Table, TableOptions
+from virtcim.cimom.classes import ClassStore
 
 TABLES = [Table(f"Toy_{number}", ()) for number in range(6)]
 END = b"</INSTANCE>"

@@ -11,12 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault, decode_instance, decode_request
-from cimom.cimxml.typed import TypedReader
-from cimom.classes import ClassStore
-from cimom.operations import Operations
-from cimom.settings import ServerSettings
-from providers.interface import CIMError
 from tests.cimom.harness import (
     DTD,
     array,
@@ -32,6 +26,12 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import Toy
+from virtcim.cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault, decode_instance, decode_request
+from virtcim.cimom.cimxml.typed import TypedReader
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.operations import Operations
+from virtcim.cimom.settings import ServerSettings
+from virtcim.providers.interface import CIMError
 
 SETTING = (
     '<INSTANCE CLASSNAME="Toy_Setting"><PROPERTY NAME="Weight" TYPE="uint32"><VALUE>1</VALUE></PROPERTY></INSTANCE>'

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import pywbem
 
-from cimom.classes import ClassStore
-from cimom.errors import ErrorWriter
-from cimom.mof import load_class_store
-from providers.interface import CIMError, Status
 from tests.cimom.harness import RawClient, class_name, intrinsic, system
 from tests.cimom.toy import MOF, Toy
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.errors import ErrorWriter
+from virtcim.cimom.mof import load_class_store
+from virtcim.providers.interface import CIMError, Status
 
 DISKS = intrinsic("EnumerateInstances", ClassName=class_name("Toy_Disk"))
 

@@ -11,12 +11,12 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault, decode_instance, decode_request
-from cimom.cimxml.values import INTEGER_RANGES, reader
-from cimom.headers import check_against_body
-from cimom.query.like import MAX_PATTERN_LENGTH, wql_matcher
 from tests.cimom.harness import extrinsic, system
 from tests.growth import assert_linear
+from virtcim.cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault, decode_instance, decode_request
+from virtcim.cimom.cimxml.values import INTEGER_RANGES, reader
+from virtcim.cimom.headers import check_against_body
+from virtcim.cimom.query.like import MAX_PATTERN_LENGTH, wql_matcher
 
 TARGET = RawPath("Toy_System", (("Name", RawKey("x", "string", "")),))
 

@@ -9,8 +9,6 @@ from xml.sax.saxutils import escape
 import pytest
 import pywbem
 
-from cimom.cimxml.typed import _warn_of_unknown
-from providers.interface import EmbeddedInstance, InstancePath, Status
 from tests.cimom.harness import (
     RawClient,
     array,
@@ -23,6 +21,8 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import SINCE, Toy
+from virtcim.cimom.cimxml.typed import _warn_of_unknown
+from virtcim.providers.interface import EmbeddedInstance, InstancePath, Status
 
 PLAIN = system("plain")
 PLAIN_PATH = InstancePath("Toy_System", {"CreationClassName": "Toy_System", "Name": "plain"}, "root/toy")

@@ -11,10 +11,10 @@ import pywbem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimom.cimxml.decode import RawInstance
-from cimom.cimxml.mofvalue import MAX_LENGTH, parse_mof_instance
-from cimom.cimxml.values import reader
 from tests.growth import assert_linear
+from virtcim.cimom.cimxml.decode import RawInstance
+from virtcim.cimom.cimxml.mofvalue import MAX_LENGTH, parse_mof_instance
+from virtcim.cimom.cimxml.values import reader
 
 CLASS = "class C { string Text; string Texts[]; sint64 Number; sint64 Numbers[]; real64 Real; boolean Flag; };"
 

@@ -12,12 +12,12 @@ from urllib.parse import quote
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from cimom.auth import BasicAuthenticator, PasswordFile
-from cimom.logs import JSONFormatter, RequestIdFilter, TextFormatter, configure_logging
-from cimom.requestid import request_id
-from providers.interface import MethodResult, RequestContext, Status
 from tests.cimom.harness import RawClient, Response, RunningServer, class_name, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
+from virtcim.cimom.auth import BasicAuthenticator, PasswordFile
+from virtcim.cimom.logs import JSONFormatter, RequestIdFilter, TextFormatter, configure_logging
+from virtcim.cimom.requestid import request_id
+from virtcim.providers.interface import MethodResult, RequestContext, Status
 
 ONE = intrinsic("GetInstance", InstanceName=system("plain"))
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import pywbem
 
-from cimom.settings import ServerSettings
-from providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from tests.cimom.harness import RawClient, RunningServer, array, class_name, instance_name, intrinsic, system, value
 from tests.cimom.toy import AGE, ALL_TYPES, ODD_NAMES, SINCE, Toy, ToyInstance
+from virtcim.cimom.settings import ServerSettings
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
 
 def names(instances: list[Any]) -> set[str]:

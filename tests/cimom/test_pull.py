@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 import pywbem
 
-from cimom.auth import BasicAuthenticator, NoAuthentication, PasswordFile
-from cimom.capabilities import FunctionalProfile, server_capabilities
-from cimom.cimxml.encode import Body, Table
-from cimom.intrinsics import INTRINSIC_OPERATIONS
-from cimom.pull import Enumeration, Enumerations, PullKind, pull_limits
-from cimom.settings import ServerSettings
-from providers.interface import CIMError, Instance, RequestContext, Status
 from tests.cimom.harness import RawClient, Response, RunningServer, array, class_name, instance_name, intrinsic, value
 from tests.cimom.harness import system as system_path
 from tests.cimom.toy import Toy, ToyInstance
+from virtcim.cimom.auth import BasicAuthenticator, NoAuthentication, PasswordFile
+from virtcim.cimom.capabilities import FunctionalProfile, server_capabilities
+from virtcim.cimom.cimxml.encode import Body, Table
+from virtcim.cimom.intrinsics import INTRINSIC_OPERATIONS
+from virtcim.cimom.pull import Enumeration, Enumerations, PullKind, pull_limits
+from virtcim.cimom.settings import ServerSettings
+from virtcim.providers.interface import CIMError, Instance, RequestContext, Status
 
 PLAIN = pywbem.CIMInstanceName("Toy_System", {"CreationClassName": "Toy_System", "Name": "plain"}, namespace="root/toy")
 
@@ -575,7 +575,7 @@ def test_pulling_holds_off_expiry() -> None:
 
 
 def test_pulls_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cimom.pull.PULL_SECONDS", 0.0)
+    monkeypatch.setattr("virtcim.cimom.pull.PULL_SECONDS", 0.0)
     enumerations = Enumerations(ServerSettings())
     enumeration = add(enumerations)
     assert take(enumerations, enumeration, 5) == ([], enumeration.context)

@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from cimom.pull import Enumeration, Enumerations, PullKind
-from cimom.settings import ServerSettings
-from providers.interface import CIMError, Status
 from tests.cimom.test_pull import Clock, numbered, write
+from virtcim.cimom.pull import Enumeration, Enumerations, PullKind
+from virtcim.cimom.settings import ServerSettings
+from virtcim.providers.interface import CIMError, Status
 
 LIMITS = ServerSettings(
     pull_timeout=30, pull_max_open=6, pull_max_open_per_user=4, pull_max_held=60, pull_max_objects=5, pull_max_empty=2

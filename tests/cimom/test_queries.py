@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import pywbem
 
-from providers.interface import Status
 from tests.cimom.harness import RawClient, RunningServer, intrinsic, value
 from tests.cimom.test_pull import Broken, outputs, pull
 from tests.cimom.toy import Toy
+from virtcim.providers.interface import Status
 
 DISKS = [
     ("DMTF:CQL", "SELECT * FROM Toy_Disk WHERE Size > 1", {"plain|vdb", "special|vda"}),

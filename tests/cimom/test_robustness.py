@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from providers.interface import MethodResult, RequestContext
 from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, http_request, intrinsic, system, value
 from tests.cimom.toy import Toy
+from virtcim.providers.interface import MethodResult, RequestContext
 
 SYSTEMS = intrinsic("EnumerateInstances", ClassName=class_name("Toy_System"))
 ONE = intrinsic("GetInstance", InstanceName=system("plain"))

@@ -17,16 +17,16 @@ import pytest
 import pywbem
 from cryptography import x509
 
-from cimom.auth import BasicAuthenticator, NoPasswords, PasswordFile
-from cimom.classes import ClassStore
-from cimom.listener import open_tcp
-from cimom.principals import Mechanism, Principal
-from cimom.settings import ServerSettings
-from cimom.tls import CertificateUser, TLSSettings, TLSState, make_context
 from tests.cimom.authority import Authority
 from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
-from virtcim.certificates import make_pair
+from virtcim.app.certificates import make_pair
+from virtcim.cimom.auth import BasicAuthenticator, NoPasswords, PasswordFile
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.listener import open_tcp
+from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.cimom.settings import ServerSettings
+from virtcim.cimom.tls import CertificateUser, TLSSettings, TLSState, make_context
 
 NAMES = intrinsic("EnumerateClassNames")
 
@@ -242,7 +242,7 @@ def test_client_certificates_stand_for_users(
     alternative: list[x509.GeneralName],
     user: str | None,
 ) -> None:
-    from cimom.access import Access, RoleSettings
+    from virtcim.cimom.access import Access, RoleSettings
 
     server = secure(NoPasswords(), client_ca=authority.file, users=USERS)
     server.server.operations._access = Access(RoleSettings(administer=("auth:certificate",)), {}, lambda name: [name])

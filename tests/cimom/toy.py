@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from cimom.classes import ClassStore
-from cimom.mof import load_class_store
-from providers.interface import (
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.mof import load_class_store
+from virtcim.providers.interface import (
     Association,
     Catalog,
     CIMError,

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from cimom.access import Access
-from cimom.namespaces import Namespaces
-from cimom.settings import ServerSettings
-from cmpi.daemon import CmpiDaemon
-from cmpi.settings import CmpiSettings
 from tests.cimom.toy import Toy, class_store
 from tests.cmpi.broker import ROOT, Broker
 from tests.conftest import missing
 from tests.providers.conftest import corpus  # noqa: F401
-from virtcim.bridge import make_daemon
+from virtcim.app.bridge import make_daemon
+from virtcim.cimom.access import Access
+from virtcim.cimom.namespaces import Namespaces
+from virtcim.cimom.settings import ServerSettings
+from virtcim.cmpi.daemon import CmpiDaemon
+from virtcim.cmpi.settings import CmpiSettings
 
 CLASSES = class_store()
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from cmpi.codec import greeting
+from virtcim.cmpi.codec import greeting
 
 __all__ = ["FakeDaemon"]
 

@@ -12,18 +12,17 @@ from typing import Any
 import pytest
 import pywbem
 
-import mof
-import schema
-from cimom.mof import load_class_store
-from cimom.namespaces import Namespaces
-from cimom.settings import ServerSettings
-from cmpi.settings import CmpiSettings
-from registration.table import ASSOCIATIONS, Table, make_table
 from tests.cimom.harness import RunningServer
 from tests.cmpi.broker import Broker, path, typed
 from tests.cmpi.views import in_order, of_broker, of_client
 from tests.providers.recorded import PLATFORMS, Served
-from virtcim.bridge import make_daemon
+from virtcim import mof, schema
+from virtcim.app.bridge import make_daemon
+from virtcim.cimom.mof import load_class_store
+from virtcim.cimom.namespaces import Namespaces
+from virtcim.cimom.settings import ServerSettings
+from virtcim.cmpi.settings import CmpiSettings
+from virtcim.registration.table import ASSOCIATIONS, Table, make_table
 
 SAMPLE = 2
 """Instances of a class whose associations are compared."""

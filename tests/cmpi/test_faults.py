@@ -15,17 +15,17 @@ from pathlib import Path
 import cbor2
 import pytest
 
-from cimom.namespaces import Namespaces
-from cimom.settings import ServerSettings
-from cmpi.codec import FRAME_LIMIT, greeting, read_request
-from cmpi.daemon import CmpiDaemon
-from cmpi.dispatch import Dispatcher
-from cmpi.settings import CmpiSettings
 from tests.cimom.toy import Toy
 from tests.cmpi.broker import Broker, path, typed
 from tests.cmpi.conftest import CLASSES, Bridge, provider_of
 from tests.cmpi.fake import FakeDaemon
-from virtcim.bridge import BridgeModel
+from virtcim.app.bridge import BridgeModel
+from virtcim.cimom.namespaces import Namespaces
+from virtcim.cimom.settings import ServerSettings
+from virtcim.cmpi.codec import FRAME_LIMIT, greeting, read_request
+from virtcim.cmpi.daemon import CmpiDaemon
+from virtcim.cmpi.dispatch import Dispatcher
+from virtcim.cmpi.settings import CmpiSettings
 
 SYSTEM = path("root/toy", "Toy_System", CreationClassName="Toy_System", Name="plain")
 READ = ("enumerate", "Toy", path("root/toy", "Toy_System"), None)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from providers.interface import EmbeddedInstance
 from tests.cimom.toy import SINCE, Toy
 from tests.cmpi.broker import Broker
 from tests.cmpi.conftest import Bridge
+from virtcim.providers.interface import EmbeddedInstance
 
 CLASS = "Toy_Setting"
 QUERY = f"SELECT * FROM {CLASS}"

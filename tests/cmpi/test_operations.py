@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import pywbem
 
-from cimom import audit
-from cimom.access import Access, Role, RoleSettings
 from tests.cimom.harness import RunningServer
 from tests.cimom.toy import ODD_NAMES, Toy
 from tests.cmpi.broker import Broker, instance, path, typed
 from tests.cmpi.conftest import CLASSES, Bridge
 from tests.cmpi.views import in_order, of_broker, of_client
+from virtcim.cimom import audit
+from virtcim.cimom.access import Access, Role, RoleSettings
 
 CREATION_CLASSES = ("Toy_System", "Toy_SpecialSystem", "Toy_Disk", "Toy_Single")
 ASSOCIATIONS = ("Toy_SystemDevice", "Toy_Partner", "Toy_Elsewhere")

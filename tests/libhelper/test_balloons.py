@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from libhelper.balloons import Balloons
-from libhelper.domainxml.difference import is_as_defined
-from libhelper.records import Change
 from tests.providers.recorded import hypervisor
+from virtcim.libhelper.balloons import Balloons
+from virtcim.libhelper.domainxml.difference import is_as_defined
+from virtcim.libhelper.records import Change
 
 UUID = "00000000-0000-4000-8000-000000000001"
 RUN = 1

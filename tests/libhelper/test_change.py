@@ -9,7 +9,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from libhelper.change import (
+from virtcim.libhelper.change import (
     DomainChange,
     DomainWork,
     LiveStep,
@@ -21,10 +21,10 @@ from libhelper.change import (
     host_capabilities,
     remove_domain,
 )
-from libhelper.domainxml import DomainConfig
-from libhelper.errors import LibvirtError
-from libhelper.hypervisor import Hypervisor
-from libhelper.settings import HypervisorSettings
+from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.settings import HypervisorSettings
 
 ONE, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from libhelper.domainxml import (
+from tests.libhelper.domain_samples import SAMPLES, declarations, mapped_classes, sample
+from virtcim.libhelper.domainxml import (
     Console,
     Device,
     DeviceNotFoundError,
@@ -27,7 +28,7 @@ from libhelper.domainxml import (
     ValueRejectedError,
     element_text,
 )
-from libhelper.domainxml.mapping import (
+from virtcim.libhelper.domainxml.mapping import (
     Attributes,
     Field,
     Flag,
@@ -42,7 +43,6 @@ from libhelper.domainxml.mapping import (
     Texts,
     YesNo,
 )
-from tests.libhelper.domain_samples import SAMPLES, declarations, mapped_classes, sample
 
 RICH = """<?xml version='1.0'?>
 <!-- before -->
@@ -503,7 +503,7 @@ def test_every_writable_field_is_written_by_rebuilding_the_samples() -> None:
     missing = {
         name
         for key, name in declarations(
-            cls for cls in mapped_classes() if cls.__module__.startswith("libhelper.domainxml.")
+            cls for cls in mapped_classes() if cls.__module__.startswith("virtcim.libhelper.domainxml.")
         ).items()
         if key not in written and _is_writable(name)
     }

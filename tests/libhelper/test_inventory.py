@@ -13,17 +13,17 @@ from xml.sax.saxutils import escape
 import libvirt
 import pytest
 
-from libhelper.connections import Connections, is_local, is_single_node, scheme_driver
-from libhelper.detect import detect
-from libhelper.errors import LibvirtError, translated
-from libhelper.events import Event
-from libhelper.host import qualified_name
-from libhelper.hypervisor import Hypervisor
-from libhelper.kinds import DOMAIN
-from libhelper.readers import Key, Readers, Task
-from libhelper.records import Change, Document, DomainState
-from libhelper.settings import HypervisorSettings
-from libhelper.watch import DirectoryWatch, default_directories
+from virtcim.libhelper.connections import Connections, is_local, is_single_node, scheme_driver
+from virtcim.libhelper.detect import detect
+from virtcim.libhelper.errors import LibvirtError, translated
+from virtcim.libhelper.events import Event
+from virtcim.libhelper.host import qualified_name
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.kinds import DOMAIN
+from virtcim.libhelper.readers import Key, Readers, Task
+from virtcim.libhelper.records import Change, Document, DomainState
+from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.watch import DirectoryWatch, default_directories
 
 PATIENCE = 10.0
 ODD_NAMES = ('it\'s "quoted"', "R&D <1>", "guest 🦊", "ünïcode", "..", "-rf", "x" * 200)

@@ -13,14 +13,14 @@ from typing import Any
 import libvirt
 import pytest
 
-from libhelper.errors import LibvirtError
-from libhelper.hypervisor import Hypervisor
-from libhelper.inventory import Inventory
-from libhelper.records import Change, Domain, DomainState
-from libhelper.settings import HypervisorSettings
-from libhelper.watch import xml_directories
 from tests.bed import Libvirtd, baseline_xml, wait_until
 from tests.conftest import Guests
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.inventory import Inventory
+from virtcim.libhelper.records import Change, Domain, DomainState
+from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.watch import xml_directories
 
 PATIENCE = 20.0
 

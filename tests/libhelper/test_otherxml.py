@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from libhelper.capabilitiesxml import HostCapabilities
-from libhelper.filterxml import FilterConfig
-from libhelper.networkxml import NetworkConfig
+from virtcim.libhelper.capabilitiesxml import HostCapabilities
+from virtcim.libhelper.filterxml import FilterConfig
+from virtcim.libhelper.networkxml import NetworkConfig
 
 
 def test_network() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from libhelper.records import Document
 from tests.growth import assert_linear
+from virtcim.libhelper.records import Document
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from libhelper.capabilitiesxml import DomainCapabilities, HostCapabilities, StoragePoolCapabilities, parsed
-from libhelper.networkxml import NetworkConfig
-from libhelper.nodedevicexml import NodeDeviceConfig
-from libhelper.storagexml import PoolConfig, VolumeConfig
+from virtcim.libhelper.capabilitiesxml import (
+    DomainCapabilities,
+    HostCapabilities,
+    StoragePoolCapabilities,
+    parsed,
+)
+from virtcim.libhelper.networkxml import NetworkConfig
+from virtcim.libhelper.nodedevicexml import NodeDeviceConfig
+from virtcim.libhelper.storagexml import PoolConfig, VolumeConfig
 
 
 def test_storage_pool() -> None:

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-import mof
-import schema
-from cimom.classes import ClassStore
-from cimom.mof import load_class_store
-from libhelper.domainxml import DomainConfig
-from libhelper.records import Document
-from providers.interface import Instance
-from providers.Virt_AllocationCapabilities import templates_of
-from providers.Virt_DevicePool import pools_of
 from tests.providers.furnished import furnish
 from tests.providers.rarities import serve_rarities
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
+from virtcim import mof, schema
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.mof import load_class_store
+from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.records import Document
+from virtcim.providers.interface import Instance
+from virtcim.providers.Virt_AllocationCapabilities import templates_of
+from virtcim.providers.Virt_DevicePool import pools_of
 
 DEFINITIONS = DOMAINS.parent / "definitions"
 PLATFORM_OF_TYPE = {kind: found.prefix for found in PLATFORMS for kind in found.domain_types}

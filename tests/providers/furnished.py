@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from libhelper.host import HostFacts, NodeInfo
-from libhelper.kinds import KINDS
-from libhelper.records import Document, Network, NodeDevice, NWFilter, Pool, Record, Volume
-from libhelper.storagexml import VolumeConfig
 from tests.providers.recorded import RecordedHypervisor, next_revision
+from virtcim.libhelper.host import HostFacts, NodeInfo
+from virtcim.libhelper.kinds import KINDS
+from virtcim.libhelper.records import Document, Network, NodeDevice, NWFilter, Pool, Record, Volume
+from virtcim.libhelper.storagexml import VolumeConfig
 
 Held = TypeVar("Held", bound=Record)
 

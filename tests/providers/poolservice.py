@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from libhelper.hypervisor import Hypervisor
-from libhelper.settings import HypervisorSettings
-from providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult
-from providers.jobs import JobSettings
-from providers.site import ProviderSettings
 from tests.providers.recorded import CONTEXT, Served, platform
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult
+from virtcim.providers.jobs import JobSettings
+from virtcim.providers.site import ProviderSettings
 
 NEW, RUNNING, SUSPENDED, SHUTTING_DOWN, COMPLETED, TERMINATED, KILLED, EXCEPTION = 2, 4, 5, 6, 7, 8, 9, 10
 

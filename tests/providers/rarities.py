@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from libhelper.host import HostFacts
-from providers.interface import InstancePath, MethodResult
-from providers.jobs import Affected, JobOrder, JobSettings
-from providers.site import ProviderSettings
 from tests.providers.furnished import put_filter, put_pool
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform
+from virtcim.libhelper.host import HostFacts
+from virtcim.providers.interface import InstancePath, MethodResult
+from virtcim.providers.jobs import Affected, JobOrder, JobSettings
+from virtcim.providers.site import ProviderSettings
 
 SYSINFO = """<sysinfo type='smbios'><system><entry name='manufacturer'>Maker</entry>
 <entry name='product'>Box</entry><entry name='serial'>0001</entry></system></sysinfo>"""

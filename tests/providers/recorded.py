@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from libhelper.balloons import Balloons
-from libhelper.domainxml import DomainConfig
-from libhelper.host import HostFacts, NodeInfo
-from libhelper.records import (
+from virtcim.libhelper.balloons import Balloons
+from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.host import HostFacts, NodeInfo
+from virtcim.libhelper.records import (
     Document,
     Domain,
     DomainState,
@@ -26,12 +26,12 @@ from libhelper.records import (
     Pool,
     Volume,
 )
-from libhelper.storagexml import PoolConfig, VolumeConfig
-from platforms.base import Platform
-from platforms.registry import load_platforms
-from providers.interface import Catalog, Instance, InstanceProvider, RequestContext
-from providers.site import ProviderSettings, Site
-from registration.catalog import build_catalog
+from virtcim.libhelper.storagexml import PoolConfig, VolumeConfig
+from virtcim.platforms.base import Platform
+from virtcim.platforms.registry import load_platforms
+from virtcim.providers.interface import Catalog, Instance, InstanceProvider, RequestContext
+from virtcim.providers.site import ProviderSettings, Site
+from virtcim.registration.catalog import build_catalog
 
 DOMAINS = Path(__file__).parent.parent / "data" / "domains"
 CONTEXT = RequestContext("root/virt")

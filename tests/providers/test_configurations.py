@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from libhelper.domainxml import DomainConfig
-from libhelper.records import Document
-from providers.associations import Relation
-from providers.interface import Instance
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform, served
+from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.records import Document
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import Instance
 
 DISK = "<disk device='disk' type='file'><source file='/{0}'/><target dev='{0}'/></disk>"
 NOW = domain_xml("g", DISK.format("vda") + DISK.format("vdb"))

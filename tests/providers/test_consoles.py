@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from libhelper.sockets import Sockets
-from providers.associations import Relation
-from providers.interface import CIMError, Instance, Status
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform, served
+from virtcim.libhelper.sockets import Sockets
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import CIMError, Instance, Status
 
 SAP = "KVM_KVMRedirectionSAP"
 VNC = "<graphics type='vnc' port='{}' autoport='{}' listen='127.0.0.1'/>"

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from cimom.classes import ClassStore
-from providers.associations import Relation
-from providers.base import ElementProvider
-from providers.interface import CIMError, Instance, Status
-from providers.properties import PropertyTable
-from providers.site import Site
-from registration.catalog import INTEROP, build_catalog
-from registration.documentation import document
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served
+from virtcim.cimom.classes import ClassStore
+from virtcim.providers.associations import Relation
+from virtcim.providers.base import ElementProvider
+from virtcim.providers.interface import CIMError, Instance, Status
+from virtcim.providers.properties import PropertyTable
+from virtcim.providers.site import Site
+from virtcim.registration.catalog import INTEROP, build_catalog
+from virtcim.registration.documentation import document
 
 PAGE = Path(__file__).parents[2] / "docs" / "classes.md"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from providers.associations import Relation
-from providers.interface import CIMError, Instance, InstancePath, Status
 from tests.providers.furnished import furnish
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
 
 GUEST = domain_xml(
     "g",

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from cimom.auth import NoAuthentication
-from cimom.classes import ClassStore
-from cimom.server import Server
-from cimom.settings import ServerSettings
-from providers.associations import Relation
-from providers.interface import CIMError, Instance, Status
-from providers.properties import PropertyTable, constant
-from providers.Virt_ComputerSystem import ComputerSystem
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, served
 from tests.walk import Walker, Wire
 from tests.walk.wire import ClassDeclaration
+from virtcim.cimom.auth import NoAuthentication
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.server import Server
+from virtcim.cimom.settings import ServerSettings
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import CIMError, Instance, Status
+from virtcim.providers.properties import PropertyTable, constant
+from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 
 
 class ServerThread:

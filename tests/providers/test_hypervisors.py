@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from libhelper.hypervisor import Hypervisor
-from libhelper.settings import HypervisorSettings
 from tests.bed import Libvirtd
 from tests.conftest import Guests
 from tests.providers.recorded import CONTEXT, Served, platform
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.settings import HypervisorSettings
 
 
 class Real(Served):

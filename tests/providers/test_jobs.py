@@ -16,17 +16,17 @@ from typing import Any
 import libvirt
 import pytest
 
-from cimom.classes import ClassStore
-from libhelper.errors import LibvirtError
-from libhelper.undoing import undone
-from libhelper.work import Work, WorkCancelledError
-from providers.associations import Relation
-from providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
-from providers.jobs import Affected, Effect, JobOrder, JobRecord, Jobs, JobSettings, JobState
-from providers.jobs.record import JobError, read_record, write_record
-from providers.site import ProviderSettings
-from providers.Virt_ConcreteJob.job import OUT_PARAMETERS
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
+from virtcim.cimom.classes import ClassStore
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.undoing import undone
+from virtcim.libhelper.work import Work, WorkCancelledError
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
+from virtcim.providers.jobs import Affected, Effect, JobOrder, JobRecord, Jobs, JobSettings, JobState
+from virtcim.providers.jobs.record import JobError, read_record, write_record
+from virtcim.providers.site import ProviderSettings
+from virtcim.providers.Virt_ConcreteJob.job import OUT_PARAMETERS
 
 SERVICE = InstancePath(
     "KVM_ResourcePoolConfigurationService",

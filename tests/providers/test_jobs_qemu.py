@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pywbem
 
-from providers.jobs import JobSettings
-from providers.site import ProviderSettings
 from tests.bed import Libvirtd, Server, wait_until
 from tests.conftest import Guests
 from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, SUSPENDED, TERMINATED, PoolService
 from tests.providers.recorded import CONTEXT
 from tests.providers.test_rpcs_qemu import GIB, MIB, remove_all, sparse_image
+from virtcim.providers.jobs import JobSettings
+from virtcim.providers.site import ProviderSettings
 
 ENABLED, OFFLINE, DISABLED = 2, 6, 3
 

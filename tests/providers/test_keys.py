@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from providers.interface import CIMError, Status
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform, served
+from virtcim.providers.interface import CIMError, Status
 
 XML = domain_xml("g", "<disk device='disk' type='file'><source file='/x'/><target dev='vda'/></disk>")
 GONE = "Domain not found: no domain with matching name 'gone'"

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from cimom.classes import ClassStore
-from providers.associations import Relation
-from providers.interface import EmbeddedInstance, Instance
 from tests.providers.recorded import CONTEXT, Served
+from virtcim.cimom.classes import ClassStore
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import EmbeddedInstance, Instance
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

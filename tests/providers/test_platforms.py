@@ -9,11 +9,11 @@ from types import ModuleType
 
 import pytest
 
-from platforms.base import BusDefaults, Feature, Platform, PlatformError
-from platforms.registry import GROUP, Registry, load_platforms
-from providers.site import Site
-from registration.catalog import build_catalog
 from tests.providers.recorded import Served, domain_xml, hypervisor
+from virtcim.platforms.base import BusDefaults, Feature, Platform, PlatformError
+from virtcim.platforms.registry import GROUP, Registry, load_platforms
+from virtcim.providers.site import Site
+from virtcim.registration.catalog import build_catalog
 
 
 def plugin_platform(prefix: str, *drivers: str) -> Platform:
@@ -39,7 +39,7 @@ def test_built_in_platforms_are_found_in_a_source_tree() -> None:
 
 
 def test_built_in_platforms_are_not_doubled_when_installed() -> None:
-    installed = [entry("kvm", "platforms.kvm:PLATFORM"), entry("test", "platforms.test:PLATFORM")]
+    installed = [entry("kvm", "virtcim.platforms.kvm:PLATFORM"), entry("test", "virtcim.platforms.test:PLATFORM")]
     assert len(load_platforms(installed)) == 4
 
 

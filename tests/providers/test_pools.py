@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from libhelper.host import HostFacts
-from libhelper.networkxml import NetworkConfig
-from libhelper.records import Document, Volume
-from libhelper.storagexml import VolumeConfig
-from providers.associations import Relation
-from providers.interface import CIMError, Instance, Status
 from tests.providers.furnished import DIRECTORY, FACTS, ISOLATED, VOLUMES, furnish, put_network, put_pool
 from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, domain_xml, hypervisor, platform, served
+from virtcim.libhelper.host import HostFacts
+from virtcim.libhelper.networkxml import NetworkConfig
+from virtcim.libhelper.records import Document, Volume
+from virtcim.libhelper.storagexml import VolumeConfig
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import CIMError, Instance, Status
 
 NICS = """<interface type='network'><mac address='52:54:00:00:00:0a'/><source network='default'/></interface>
 <interface type='bridge'><mac address='52:54:00:00:00:0b'/><source bridge='virbr0'/></interface>

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from providers.base import Element
-from providers.interface import CIMError, Instance, Status
-from providers.Virt_HostSystem import HostSystem
-from providers.Virt_RegisteredProfile import Profiles, RegisteredProfile
 from tests.providers.recorded import CONTEXT, Served, domain_xml, served
+from virtcim.providers.base import Element
+from virtcim.providers.interface import CIMError, Instance, Status
+from virtcim.providers.Virt_HostSystem import HostSystem
+from virtcim.providers.Virt_RegisteredProfile import Profiles, RegisteredProfile
 
 SYSTEM = "KVM:DSP1042-SystemVirtualization-1.1.0"
 OLD_SYSTEM = "CIM:DSP1042-SystemVirtualization-1.0.0"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from providers.interface import InstancePath
-from providers.references import read_uri, uri_of
 from tests.growth import assert_linear
+from virtcim.providers.interface import InstancePath
+from virtcim.providers.references import read_uri, uri_of
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,15 @@ from typing import Any
 import libvirt
 import pytest
 
-from libhelper.errors import LibvirtError
-from libhelper.hypervisor import Hypervisor
-from libhelper.records import DomainState
-from libhelper.settings import HypervisorSettings
-from providers.interface import CIMError, Status
-from providers.site import ProviderSettings
-from providers.states import PAUSED_WHILE_STARTING
-from providers.Virt_ComputerSystem.transitions import POWER_CYCLE, START, Transition
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.records import DomainState
+from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.site import ProviderSettings
+from virtcim.providers.states import PAUSED_WHILE_STARTING
+from virtcim.providers.Virt_ComputerSystem.transitions import POWER_CYCLE, START, Transition
 
 CLASS = "Test_ComputerSystem"
 KEYS = {"CreationClassName": CLASS, "Name": "guest"}

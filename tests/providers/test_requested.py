@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from providers.requested import _kept, without_own_metadata
-from providers.states import RequestedState
 from tests.growth import assert_linear
+from virtcim.providers.requested import _kept, without_own_metadata
+from virtcim.providers.states import RequestedState
 
 OWN = '<virtcim:requested xmlns:virtcim="urn:virtcim:requested-state">{}</virtcim:requested>'
 DOMAIN = "<domain>\n  <description>{}</description>\n  <metadata>{}\n  </metadata>\n</domain>"

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from libhelper.newxml import NewPool
-from providers.associations import Relation
-from providers.interface import CIMError, InstancePath
-from providers.site import ProviderSettings
-from providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
-from providers.Virt_ResourcePoolConfigurationService.storagepools import pool_order
 from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, PoolService
 from tests.providers.recorded import CONTEXT
+from virtcim.libhelper.newxml import NewPool
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import CIMError, InstancePath
+from virtcim.providers.site import ProviderSettings
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
+from virtcim.providers.Virt_ResourcePoolConfigurationService.storagepools import pool_order
 
 GUEST = """<domain type='test'><name>guest</name><memory>65536</memory><os><type>hvm</type></os><devices>
 <disk type='file'><source file='/pools/p/used.img'/><target dev='vda'/></disk>

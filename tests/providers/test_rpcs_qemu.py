@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 
-from providers.interface import CIMError, InstancePath
-from providers.jobs import JobSettings
-from providers.site import ProviderSettings
 from tests.bed import Libvirtd
 from tests.providers.poolservice import (
     COMPLETED,
@@ -23,6 +20,9 @@ from tests.providers.poolservice import (
     TERMINATED,
     PoolService,
 )
+from virtcim.providers.interface import CIMError, InstancePath
+from virtcim.providers.jobs import JobSettings
+from virtcim.providers.site import ProviderSettings
 
 MIB = 1 << 20
 GIB = 1 << 30

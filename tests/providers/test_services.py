@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from providers.associations import Relation
-from providers.interface import CIMError, Status
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform, served
+from virtcim.providers.associations import Relation
+from virtcim.providers.interface import CIMError, Status
 
 SERVICES = {
     "VirtualSystemMigrationService": "MigrationService",

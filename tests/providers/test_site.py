@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from providers.site import Guest, ProviderSettings, Site
-from registration.catalog import build_catalog
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
+from virtcim.providers.site import Guest, ProviderSettings, Site
+from virtcim.registration.catalog import build_catalog
 
 
 def test_absent_hypervisors_have_no_instances() -> None:

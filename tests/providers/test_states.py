@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from libhelper.records import DomainState
-from platforms.base import Feature
-from providers.states import RequestedState
-from providers.Virt_ComputerSystem.transitions import is_supported
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform, served
+from virtcim.libhelper.records import DomainState
+from virtcim.platforms.base import Feature
+from virtcim.providers.states import RequestedState
+from virtcim.providers.Virt_ComputerSystem.transitions import is_supported
 
 RUNNING = [3, 4, 6, 9, 10, 11]
 PAUSED = [2, 3, 6, 11]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from providers.site import Site
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform
+from virtcim.providers.site import Site
 
 CLASSES = ("KVM_ComputerSystem", "KVM_LogicalDisk", "KVM_DiskResourceAllocationSettingData")
 DISK = "<disk type='file' device='disk'><source file='/images/d'/><target dev='vda'/></disk>"

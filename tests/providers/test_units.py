@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from providers.units import rate_in, size_in
 from tests.growth import assert_linear
+from virtcim.providers.units import rate_in, size_in
 
 
 @pytest.mark.parametrize(

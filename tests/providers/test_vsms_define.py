@@ -10,12 +10,12 @@ from typing import Any
 import libvirt
 import pytest
 
-from libhelper.domainxml import Disk, DomainConfig, Graphics, Interface
-from libhelper.errors import LibvirtError
-from libhelper.hypervisor import Hypervisor
-from libhelper.settings import HypervisorSettings
-from providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
 from tests.providers.recorded import CONTEXT, Served, platform
+from virtcim.libhelper.domainxml import Disk, DomainConfig, Graphics, Interface
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
 
 SERVICE = "Test_VirtualSystemManagementService"
 NODE = """<node><domain type='test'><name>guest</name><uuid>00000000-0000-4000-8000-000000000001</uuid>

@@ -14,21 +14,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from libhelper.change import LiveStep
-from libhelper.domainxml import DomainDocument, Graphics
-from providers.base import Element
-from providers.drafts import ValueRefusedError
-from providers.interface import CIMError, EmbeddedInstance
-from providers.properties import Property
-from providers.site import Guest
-from providers.Virt_RASD.disk import DiskSetting
-from providers.Virt_RASD.setting import ResourceSetting, settings_of
-from providers.Virt_VirtualSystemManagementService.modification import Edit, modify_resources, modify_system
-from providers.Virt_VirtualSystemManagementService.outcomes import MethodFailedError
-from providers.Virt_VirtualSystemManagementService.resources import Wanted
-from providers.Virt_VirtualSystemManagementService.targets import Scope, Target
-from providers.Virt_VSSD import VirtualSystemSettingData
 from tests.providers.recorded import DOMAINS, Served, hypervisor, platform
+from virtcim.libhelper.change import LiveStep
+from virtcim.libhelper.domainxml import DomainDocument, Graphics
+from virtcim.providers.base import Element
+from virtcim.providers.drafts import ValueRefusedError
+from virtcim.providers.interface import CIMError, EmbeddedInstance
+from virtcim.providers.properties import Property
+from virtcim.providers.site import Guest
+from virtcim.providers.Virt_RASD.disk import DiskSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, settings_of
+from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
+    Edit,
+    modify_resources,
+    modify_system,
+)
+from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import MethodFailedError
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted
+from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
+from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 #: What is written, where it is not the opposite of a boolean or the next number: a value, or a function of the old one.
 VALUES: dict[str, Any] = {

@@ -13,12 +13,12 @@ import pytest
 import pywbem
 from lxml import etree
 
-from libhelper import live
-from libhelper.hypervisor import Hypervisor
-from libhelper.settings import HypervisorSettings
-from providers.interface import InstancePath
 from tests.bed import Libvirtd, Server, wait_until
 from tests.providers.recorded import CONTEXT, Served, platform
+from virtcim.libhelper import live
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.interface import InstancePath
 
 KVM = "KVM_VirtualSystemManagementService"
 NAME = "vsms-guest"

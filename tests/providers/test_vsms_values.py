@@ -8,17 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libhelper.domainxml import Device, Disk, DomainConfig
-from providers.drafts import ValueRefusedError
-from providers.interface import EmbeddedInstance
-from providers.units import rate_in, size_in
-from providers.Virt_RASD.setting import ResourceSetting, settings_of
-from providers.Virt_VirtualSystemManagementService.modification import Edit, modify_resources, modify_system
-from providers.Virt_VirtualSystemManagementService.resources import Wanted, add_device
-from providers.Virt_VirtualSystemManagementService.targets import Target
 from tests.providers.furnished import put_pool
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform
 from tests.providers.test_vsms_edits import edit_of, served_file
+from virtcim.libhelper.domainxml import Device, Disk, DomainConfig
+from virtcim.providers.drafts import ValueRefusedError
+from virtcim.providers.interface import EmbeddedInstance
+from virtcim.providers.units import rate_in, size_in
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, settings_of
+from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
+    Edit,
+    modify_resources,
+    modify_system,
+)
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted, add_device
+from virtcim.providers.Virt_VirtualSystemManagementService.targets import Target
 
 Fields = dict[str, Any]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from registration.cimservers import Plan
-from registration.table import make_table
-from registration.tools import Tools
 from tests.cimom.toy import Toy, class_store
+from virtcim.registration.cimservers import Plan
+from virtcim.registration.table import make_table
+from virtcim.registration.tools import Tools
 
 SOURCE = Path(__file__).with_name("fake_tools.py")
 SFCB = ("sfcbstage", "sfcbunstage", "sfcbrepos", "systemctl")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from registration.actions import choose, register, status, unregister
-from registration.cimservers import Plan
-from registration.pegasus import Pegasus
-from registration.sfcb import Sfcb
-from registration.tools import RegistrationError
 from tests.registration.conftest import Fakes
+from virtcim.registration.actions import choose, register, status, unregister
+from virtcim.registration.cimservers import Plan
+from virtcim.registration.pegasus import Pegasus
+from virtcim.registration.sfcb import Sfcb
+from virtcim.registration.tools import RegistrationError
 
 
 def sfcb(fakes: Fakes, *, dry_run: bool = False, running: bool = False) -> Sfcb:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.registration.conftest import Fakes
-from virtcim.registering import add_commands
+from virtcim.app.registering import add_commands
 
 
 def run(*words: str) -> int:

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-import mof
-import schema
-from cimom.classes import ClassStore
-from cimom.mof import load_class_store
-from platforms.registry import load_platforms
-from providers.site import ProviderSettings, Site
-from registration.catalog import build_catalog
-from registration.formats import pegasus_mof, registration_lines, sfcb_stanzas
-from registration.mof import class_mof, closure, qualifier_mof, quoted
-from registration.table import Table, make_table
+from virtcim import mof, schema
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.mof import load_class_store
+from virtcim.platforms.registry import load_platforms
+from virtcim.providers.site import ProviderSettings, Site
+from virtcim.registration.catalog import build_catalog
+from virtcim.registration.formats import pegasus_mof, registration_lines, sfcb_stanzas
+from virtcim.registration.mof import class_mof, closure, qualifier_mof, quoted
+from virtcim.registration.table import Table, make_table
 
 
 @pytest.fixture(scope="module")

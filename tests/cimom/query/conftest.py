@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import mof
-import schema
-from cimom.classes import ClassStore
-from cimom.mof import load_class_store
 from tests.cimom.toy import class_store
+from virtcim import mof, schema
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.mof import load_class_store
 
 
 @pytest.fixture(scope="session")

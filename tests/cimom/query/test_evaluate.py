@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cimom.classes import ClassStore
-from cimom.query import parse_filter, parse_select
-from providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from tests.cimom.toy import ALL_TYPES
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.query import parse_filter, parse_select
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
 INSTANCE: dict[str, Any] = {
     **ALL_TYPES,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimom.query.like import MAX_PATTERN_LENGTH, dsp1001_matcher, wql_matcher
+from virtcim.cimom.query.like import MAX_PATTERN_LENGTH, dsp1001_matcher, wql_matcher
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from cimom.query import AssociationQuery, Filter, Language, Query, parse, parse_filter, parse_select
-from cimom.query.expressions import ALL, Chain, Comparison, Constant, Step
-from cimom.query.parser import MAX_LENGTH, MAX_NESTING
-from providers.interface import CIMError, InstancePath, Status
 from tests.growth import assert_linear
+from virtcim.cimom.query import AssociationQuery, Filter, Language, Query, parse, parse_filter, parse_select
+from virtcim.cimom.query.expressions import ALL, Chain, Comparison, Constant, Step
+from virtcim.cimom.query.parser import MAX_LENGTH, MAX_NESTING
+from virtcim.providers.interface import CIMError, InstancePath, Status
 
 
 def refusal(language: str, text: str) -> CIMError:
@@ -406,7 +406,10 @@ def test_association_queries_are_wql() -> None:
 
 
 def test_the_grammar_library_is_loaded_late() -> None:
-    check = "import sys, cimom.query; assert 'lark' not in sys.modules; cimom.query.parse('CQL', 'SELECT * FROM A')"
+    check = (
+        "import sys; from virtcim.cimom import query; assert 'lark' not in sys.modules; "
+        "query.parse('CQL', 'SELECT * FROM A')"
+    )
     subprocess.run([sys.executable, "-c", check], check=True)
 
 

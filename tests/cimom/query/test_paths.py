@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimom.classes import ClassStore
-from cimom.query import parse_select
-from cimom.query.paths import parse_path, same_path
-from providers.interface import CIMError, InstancePath
 from tests.growth import assert_linear
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.query import parse_select
+from virtcim.cimom.query.paths import parse_path, same_path
+from virtcim.providers.interface import CIMError, InstancePath
 
 
 @pytest.mark.parametrize(

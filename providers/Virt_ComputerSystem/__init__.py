@@ -1,8 +1,0 @@
-"""Guests as <prefix>_ComputerSystem (CIM_ComputerSystem; DSP1057)."""
-
-from __future__ import annotations
-
-from providers.Virt_ComputerSystem.provider import ComputerSystemProvider
-from providers.Virt_ComputerSystem.system import ComputerSystem, system_of
-
-__all__ = ["ComputerSystem", "ComputerSystemProvider", "system_of"]

@@ -1,8 +1,0 @@
-"""The service that makes, changes and removes storage pools, networks and volumes (DSP1041)."""
-
-from __future__ import annotations
-
-from providers.Virt_ResourcePoolConfigurationService.provider import ResourcePoolConfigurationProvider
-from providers.Virt_ResourcePoolConfigurationService.service import ResourcePoolConfigurationService
-
-__all__ = ["ResourcePoolConfigurationProvider", "ResourcePoolConfigurationService"]

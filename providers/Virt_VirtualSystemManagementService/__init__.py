@@ -1,8 +1,0 @@
-"""Defining, changing and removing guests (CIM_VirtualSystemManagementService; DSP1042)."""
-
-from __future__ import annotations
-
-from providers.Virt_VirtualSystemManagementService.provider import VirtualSystemManagementServiceProvider
-from providers.Virt_VirtualSystemManagementService.service import VirtualSystemManagementService
-
-__all__ = ["VirtualSystemManagementService", "VirtualSystemManagementServiceProvider"]

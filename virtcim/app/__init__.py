@@ -1,0 +1,1 @@
+"""The command line, configuration and start-up: the one package that knows all the others."""

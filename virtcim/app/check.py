@@ -1,0 +1,361 @@
+"""`virtcim check`: what is wrong with this host's set-up, and what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import enum
+import grp
+import logging
+import os
+import pwd
+import socket
+import ssl
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from virtcim.app.certificates import CERTIFICATE, KEY
+from virtcim.app.config import Settings, is_loopback, parse_auth, parse_listen
+from virtcim.cimom.listener import open_tcp
+from virtcim.cimom.tls import TLSSettings, make_context
+from virtcim.libhelper.connections import close_connection, is_local, open_connection, scheme_driver, socket_path
+from virtcim.libhelper.detect import detect
+from virtcim.libhelper.errors import LibvirtError, silence_libvirt
+from virtcim.libhelper.events import EventSubscription
+from virtcim.platforms.registry import load_platforms
+
+__all__ = ["Finding", "Severity", "check_host", "findings"]
+
+EXPIRES_SOON = datetime.timedelta(days=21)
+
+EMULATOR_USERS = ("libvirt-qemu", "qemu")
+"""Who runs QEMU: Debian's name, and that of Red Hat and SUSE."""
+
+EVENT_PATIENCE = 3.0
+"""Seconds that libvirt gets to take a subscription to events."""
+
+
+class Severity(enum.IntEnum):
+    """How bad it is."""
+
+    OK = 0
+    WARNING = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        text: what was found and, unless all is well, what to do about it.
+    """
+
+    severity: Severity
+    text: str
+
+
+def ok(text: str) -> Finding:
+    return Finding(Severity.OK, text)
+
+
+def warning(text: str) -> Finding:
+    return Finding(Severity.WARNING, text)
+
+
+def error(text: str) -> Finding:
+    return Finding(Severity.ERROR, text)
+
+
+def check_host(settings: Settings) -> int:
+    """Print the report to stdout; the exit status is 1 when there is an error in it, else 0."""
+    silence_libvirt()
+    logging.disable(logging.ERROR)  # what goes wrong here stands in the report
+    worst = Severity.OK
+    for finding in findings(settings):
+        worst = max(worst, finding.severity)
+        print(f"{finding.severity.name.lower():8}{finding.text}", flush=True)
+    return 1 if worst is Severity.ERROR else 0
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Everything that is looked at, in the order in which a start would need it."""
+    for check in CHECKS:
+        try:
+            yield from check(settings)
+        except Exception as failure:
+            # One check that fails must not hide what the others find.
+            yield error(f"{check.__name__.lstrip('_')}: {type(failure).__name__}: {failure}")
+
+
+def _user(_settings: Settings) -> Iterator[Finding]:
+    uid = os.geteuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"#{uid}"
+    if uid == 0:
+        yield warning("running as root: a user of its own in the group libvirt is enough (see docs/security.md)")
+    else:
+        yield ok(f"running as {name}, not as root")
+
+
+def _state_directory(settings: Settings) -> Iterator[Finding]:
+    directory = settings.state_dir
+    if not directory.exists():
+        above = next(each for each in directory.absolute().parents if each.exists())
+        if os.access(above, os.W_OK | os.X_OK):
+            yield ok(f"state directory {directory} will be made")
+        else:
+            yield error(f"state directory {directory} cannot be made in {above}: make it, or set state_dir")
+        return
+    mode = stat.S_IMODE(directory.stat().st_mode)
+    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        yield error(f"state directory {directory} cannot be written: it should belong to the user of the server")
+    elif mode & 0o077:
+        yield warning(f"state directory {directory} has mode {mode:04o}: others can look in; chmod 700 {directory}")
+    else:
+        yield ok(f"state directory {directory}")
+    for name in ("password", KEY):
+        file = directory / name
+        if file.exists():
+            yield from _private(file)
+
+
+def _private(file: Path) -> Iterator[Finding]:
+    if not os.access(file, os.R_OK):
+        yield error(f"{file} cannot be read by this user")
+        return
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o007:
+        yield error(f"{file} has mode {mode:04o}: everybody can read it; chmod 600 {file}")
+    elif mode & 0o020:
+        yield warning(f"{file} has mode {mode:04o}: its group can write it; chmod 640 {file}")
+
+
+def _hypervisors(settings: Settings) -> Iterator[Finding]:
+    wanted = list(settings.uris) or [uri for platform in load_platforms() for uri in platform.uris]
+    read_only = settings.inventory.read_only
+    found = {each.uri: each for each in detect(wanted, read_only=read_only)}
+    for uri in wanted:
+        answer = found.get(uri)
+        if answer is None:
+            if settings.uris:
+                yield error(f"{uri} does not answer: {_why_not(uri)}")
+            continue
+        if answer.read_only and not read_only:
+            yield warning(
+                f"{uri} answers, but grants reading only: nothing can be changed; add the user to the group of "
+                f"{_socket(uri)} (usually libvirt), or set inventory.read_only"
+            )
+        else:
+            yield ok(f"{uri} answers{', read-only' if answer.read_only else ''}")
+        yield from _events(uri, answer.read_only)
+        if scheme_driver(uri) == "qemu" and is_local(uri):
+            yield from _kvm()
+    if not found and not settings.uris:
+        yield error(
+            "no hypervisor answers on this host, so that there is nothing to serve until one does; "
+            + "; ".join(f"{uri}: {_why_not(uri)}" for uri in wanted)
+        )
+
+
+def _socket(uri: str) -> str:
+    return socket_path(uri) or "/run/libvirt/libvirt-sock"
+
+
+def _why_not(uri: str) -> str:
+    """A guess at why a local libvirt does not answer."""
+    path = Path(_socket(uri))
+    if not is_local(uri):
+        return "is the host reachable, and may this user log in there?"
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return f"there is no {path}: is libvirtd running?"
+    except PermissionError:
+        return f"{path} cannot be seen by this user"
+    if not os.access(path, os.W_OK):
+        group = path.stat().st_gid
+        try:
+            name = grp.getgrgid(group).gr_name
+        except KeyError:
+            name = str(group)
+        return f"this user may not open {path}: add it to the group {name}"
+    return f"{path} is there; see the log of libvirtd"
+
+
+def _events(uri: str, read_only: bool) -> Iterator[Finding]:
+    names: set[str] = set()
+
+    def subscribe() -> None:
+        with contextlib.suppress(LibvirtError):
+            connection = open_connection(uri, read_only=read_only)
+            subscription = EventSubscription(connection, lambda _event: None, lambda _reason: None)
+            names.update(subscription.names)
+            subscription.cancel()
+            close_connection(connection)
+
+    # libvirt has no time-out of its own.
+    thread = threading.Thread(target=subscribe, daemon=True)
+    thread.start()
+    thread.join(EVENT_PATIENCE)
+    if not names:
+        yield warning(f"{uri} tells of no events: changes are seen with the next comparison (inventory.interval) only")
+
+
+KVM = Path("/dev/kvm")
+
+
+def _kvm() -> Iterator[Finding]:
+    device = KVM
+    if not device.exists():
+        yield warning("there is no /dev/kvm: guests are emulated, which is slow")
+        return
+    for name in EMULATOR_USERS:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if _may_open(device, user):
+            yield ok(f"/dev/kvm can be opened by {name}")
+        else:
+            yield warning(
+                f"/dev/kvm cannot be opened by {name}: if QEMU runs as that user, libvirt asks it for its capabilities "
+                f"again with every call, and defining a guest takes half a minute; add {name} to the group of "
+                "/dev/kvm, or chmod 666 /dev/kvm"
+            )
+        return
+
+
+def _may_open(device: Path, user: pwd.struct_passwd) -> bool:
+    found = device.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid == user.pw_uid:
+        return mode & 0o600 == 0o600
+    if found.st_gid in os.getgrouplist(user.pw_name, user.pw_gid):
+        return mode & 0o060 == 0o060
+    return mode & 0o006 == 0o006
+
+
+def _addresses(settings: Settings) -> Iterator[Finding]:
+    for name, listen in (("listen", settings.listen), ("listen_https", settings.listen_https)):
+        if not listen:
+            continue
+        host, port = parse_listen(listen)
+        try:
+            for each in open_tcp(host, port):
+                each.socket.close()
+        except OSError as failure:
+            yield error(
+                f"{name}: {listen} cannot be listened on: {failure.strerror or failure}; "
+                "another server, or this one, may run already"
+            )
+            continue
+        if name == "listen" and not is_loopback(host):
+            yield warning(f"listen: {listen} can be reached from elsewhere, and passwords go over it in the clear")
+        else:
+            yield ok(f"{name}: {listen} is free")
+    if settings.listen_unix:
+        above = Path(settings.listen_unix).absolute().parent
+        if os.access(above, os.W_OK | os.X_OK):
+            yield ok(f"listen_unix: {settings.listen_unix}")
+        else:
+            yield error(f"listen_unix: {above} is missing or cannot be written")
+    if not is_resolvable(settings.server.host_name):
+        yield warning(f"the host name {settings.server.host_name} cannot be resolved: clients get it in object paths")
+
+
+def is_resolvable(name: str) -> bool:
+    """Whether a host name stands for an address here."""
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError:
+        return False
+    return True
+
+
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    tls = settings.tls
+    if not settings.listen_https and tls == TLSSettings():
+        return
+    if tls.certificate is None:
+        pair = settings.state_dir / CERTIFICATE, settings.state_dir / KEY
+        if not all(each.exists() for each in pair):
+            if tls.self_signed:
+                yield ok("a self-signed certificate will be made")
+            else:
+                yield error("HTTPS needs a certificate: set tls.certificate and tls.key, or run `virtcim certificate`")
+            return
+        tls = TLSSettings(certificate=pair[0], key=pair[1], minimum_version=tls.minimum_version, ciphers=tls.ciphers)
+    assert tls.certificate is not None
+    assert tls.key is not None
+    try:
+        make_context(tls)
+    except (OSError, ValueError) as failure:
+        yield error(str(failure))
+        return
+    yield from _private(tls.key)
+    yield from _validity(tls.certificate)
+    if tls.client_ca is not None and not tls.users:
+        yield warning("tls.client_ca is set, but no tls.users: no client certificate stands for a user")
+
+
+def _validity(file: Path) -> Iterator[Finding]:
+    from cryptography import x509
+
+    certificate = x509.load_pem_x509_certificates(file.read_bytes())[0]
+    now, end = datetime.datetime.now(datetime.UTC), certificate.not_valid_after_utc
+    if end < now:
+        yield error(f"certificate {file} expired on {end:%Y-%m-%d}")
+    elif certificate.not_valid_before_utc > now:
+        yield error(f"certificate {file} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}")
+    elif end - now < EXPIRES_SOON:
+        yield warning(f"certificate {file} expires on {end:%Y-%m-%d}")
+    else:
+        yield ok(f"certificate {file} is valid until {end:%Y-%m-%d}, with {ssl.OPENSSL_VERSION}")
+
+
+def _authentication(settings: Settings) -> Iterator[Finding]:
+    for mechanism, argument in parse_auth(settings.auth):
+        match mechanism:
+            case "none":
+                yield warning("auth: 'none': every process on this host may do everything")
+            case "htpasswd":
+                file = Path(argument)
+                if file.is_file():
+                    yield ok(f"auth: password file {file}")
+                    yield from _private(file)
+                else:
+                    yield error(f"auth: there is no password file {file}")
+            case "pam":
+                yield from _pam(argument or "virtcim")
+            case "certificate":
+                if settings.tls.client_ca is None and not settings.listen_unix:
+                    yield error("auth: 'certificate' without tls.client_ca: nobody can log in")
+
+
+def _pam(service: str) -> Iterator[Finding]:
+    file = Path("/etc/pam.d") / service
+    if not file.exists():
+        yield error(f"auth: there is no PAM service {file}: copy packaging/pam/virtcim there, so that users can log in")
+    else:
+        yield ok(f"auth: PAM service {file}")
+    if os.geteuid() != 0 and not os.access("/etc/shadow", os.R_OK):
+        yield warning(
+            "auth: PAM's pam_unix can check no password but this user's own, unless the user of the server is in the "
+            "group shadow (SupplementaryGroups=shadow); users of a directory (SSSD) are not concerned"
+        )
+
+
+CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _user,
+    _state_directory,
+    _hypervisors,
+    _addresses,
+    _certificates,
+    _authentication,
+)

@@ -1,0 +1,225 @@
+"""Settings: one TOML file, overridden by the command line, checked against the dataclasses that use them.
+
+Each table of the file is a dataclass of the layer that it configures, so a setting is declared in one place, with its
+default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` is
+`cimom.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is `providers.site.ProviderSettings`,
+`[inventory]` is `libhelper.settings.HypervisorSettings`, `[cmpi]` is `cmpi.settings.CmpiSettings`.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import ipaddress
+import os
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from virtcim.cimom.access import RoleSettings
+from virtcim.cimom.settings import ServerSettings
+from virtcim.cimom.tls import TLSSettings
+from virtcim.cmpi.settings import CmpiSettings
+from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.site import ProviderSettings
+
+__all__ = ["ConfigError", "Settings", "load", "parse_auth", "parse_listen"]
+
+DEFAULT_LISTEN = "127.0.0.1:5988"
+
+T = TypeVar("T")
+
+
+class ConfigError(Exception):
+    """A setting that cannot be taken; the text names it and says why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of `virtcim serve`.
+
+    Attributes:
+        uris: libvirt URIs to serve; empty: the hypervisor of every platform that answers here, and those that come
+            later when they come.
+        listen: `HOST:PORT` for HTTP; IPv6 addresses in brackets; port 0 picks a free one; empty: no HTTP.
+        listen_https: `HOST:PORT` for HTTPS, usually with port 5989; empty: no HTTPS.
+        listen_unix: path of a Unix socket, where users are known by the credentials of their processes; empty: none.
+        state_dir: where the credentials, the class cache and the database live; made with mode 0700.
+        auth: how users are authenticated: `password` (one user, made on first start), `htpasswd:FILE`, `pam` or
+            `pam:SERVICE` (the users of the system), `certificate` (no passwords at all), several of them separated by
+            commas, or `none` (loopback addresses only).  Client certificates and the Unix socket work beside each.
+        audit_file: a file for the audit log, one JSON object per line; empty: with the other log lines only.
+        log_level: of the log on stderr: DEBUG, INFO, WARNING or ERROR.
+        log_format: of its lines: `text`, or `json` for programs; both name the request that a line belongs to.
+        startup_wait: seconds that start-up waits for hypervisors before it serves without them.
+    """
+
+    uris: tuple[str, ...] = ()
+    listen: str = DEFAULT_LISTEN
+    listen_https: str = ""
+    listen_unix: str = ""
+    state_dir: Path = field(default_factory=lambda: default_state_dir())
+    auth: str = "password"
+    audit_file: str = ""
+    log_level: str = "INFO"
+    log_format: str = "text"
+    startup_wait: float = 10.0
+    server: ServerSettings = field(default_factory=ServerSettings)
+    tls: TLSSettings = field(default_factory=TLSSettings)
+    roles: RoleSettings = field(default_factory=RoleSettings)
+    providers: ProviderSettings = field(default_factory=ProviderSettings)
+    inventory: HypervisorSettings = field(default_factory=HypervisorSettings)
+    cmpi: CmpiSettings = field(default_factory=CmpiSettings)
+
+
+def default_state_dir() -> Path:
+    """The directory that systemd or the XDG base directory specification names, or /var/lib/virtcim for root."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/virtcim")
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "virtcim"
+
+
+def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
+    """Read the settings.
+
+    Parameters:
+        file: a TOML file, or None for the defaults.
+        overrides: settings of the command line by name, those of a table as `table.name`; those that are None are
+            left out.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds an unknown setting or a value of the wrong type.
+    """
+    table: dict[str, Any] = {}
+    if file is not None:
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{file}: {error}") from error
+    for full, value in overrides.items():
+        where, _, name = full.rpartition(".")
+        # A table that is none is named when it is read.
+        if value is not None and isinstance(inner := table.setdefault(where, {}) if where else table, dict):
+            inner[name] = value
+    settings = from_table(Settings, table, "")
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Refuse what contradicts itself or is not safe."""
+    hosts = [parse_listen(each)[0] for each in (settings.listen, settings.listen_https) if each]
+    if not hosts and not settings.listen_unix and "LISTEN_FDS" not in os.environ:
+        raise ConfigError("listen: listen, listen_https and listen_unix are all empty")
+    if "none" in (mechanism for mechanism, _ in parse_auth(settings.auth)):
+        for host in hosts:
+            if not is_loopback(host):
+                raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {host}")
+    if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError(f"log_level: {settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+    if settings.log_format not in ("text", "json"):
+        raise ConfigError(f"log_format: {settings.log_format!r} is none of text, json")
+
+
+def parse_auth(text: str) -> list[tuple[str, str]]:
+    """Split the setting `auth` into mechanisms, each with its argument ("" without one).
+
+    Raises:
+        ConfigError: a mechanism is unknown or has the wrong argument, or they contradict each other.
+    """
+    found: list[tuple[str, str]] = []
+    for item in text.split(","):
+        mechanism, colon, argument = item.strip().partition(":")
+        if mechanism not in {"none", "password", "htpasswd", "pam", "certificate"} or (
+            (bool(colon) or mechanism == "htpasswd") and (not argument or mechanism not in {"htpasswd", "pam"})
+        ):
+            raise ConfigError(
+                f"auth: {item.strip()!r} is none of 'password', 'htpasswd:FILE', 'pam', 'pam:SERVICE', 'certificate', "
+                "'none'"
+            )
+        if mechanism == "pam" and "/" in argument:
+            raise ConfigError(f"auth: {item.strip()!r}: the name of a service has no slash")
+        found.append((mechanism, argument))
+    if len(found) > 1 and any(mechanism in {"none", "certificate"} for mechanism, _ in found):
+        raise ConfigError(f"auth: {text!r}: 'none' and 'certificate' stand alone")
+    return found
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Split `HOST:PORT` or `[IPV6]:PORT`.
+
+    Raises:
+        ConfigError: there is no port, or it is not between 0 and 65535.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"listen: {text!r} is not HOST:PORT")
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1], int(port)
+    if ":" in host:
+        raise ConfigError(f"listen: {text!r}: an IPv6 address stands in brackets")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def from_table(kind: type[T], table: dict[str, Any], where: str) -> T:
+    """Make a settings dataclass from a table, naming whatever does not fit.
+
+    Parameters:
+        kind: a dataclass; nested dataclasses are nested tables.
+        where: the dotted name of the table, for messages.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    values = {}
+    for name, value in table.items():
+        full = f"{where}.{name}" if where else name
+        if name not in known:
+            raise ConfigError(f"{full}: there is no such setting")
+        values[name] = convert(hints[name], value, full)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ConfigError(f"{where or 'settings'}: {error}") from error
+
+
+def convert(hint: Any, value: Any, where: str) -> Any:
+    """`value` as the type that `hint` says; TOML integers serve as floats and strings as paths."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: a table is wanted")
+        return from_table(typing.cast(type[Any], hint), value, where)
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        hints = [one for one in typing.get_args(hint) if one is not type(None)]
+        return None if value is None else convert(hints[0], value, where)
+    if typing.get_origin(hint) in (tuple, collections.abc.Sequence):
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where}: a list is wanted")
+        return tuple(convert(typing.get_args(hint)[0], item, where) for item in value)
+    if typing.get_origin(hint) is collections.abc.Mapping:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: a table is wanted")
+        of_key, of_value = typing.get_args(hint)
+        return {convert(of_key, key, where): convert(of_value, each, where) for key, each in value.items()}
+    if hint is Path and isinstance(value, str | Path):
+        return Path(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{where}: {value!r} is not of type {hint.__name__}")
+    return value

@@ -1,0 +1,26 @@
+"""`python -m virtcim.app.documentation FILE`: write the page of all classes (`make docs`)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from virtcim import mof, schema
+from virtcim.cimom.mof import load_class_store
+from virtcim.platforms.registry import load_platforms
+from virtcim.providers.site import Site
+from virtcim.registration.catalog import build_catalog
+from virtcim.registration.documentation import document
+
+__all__ = ["page"]
+
+
+def page() -> str:
+    """The page, for the platforms that come with virtcim."""
+    registry = load_platforms(())
+    classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), None)
+    return document(build_catalog(Site((), registry)), registry, classes)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

@@ -1,0 +1,150 @@
+"""The command `virtcim`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from virtcim import __version__
+from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
+from virtcim.app.registering import add_commands
+from virtcim.cmpi.settings import CmpiSettings
+
+__all__ = ["main"]
+
+EXIT_USAGE = 2  # what argparse ends with, so that every wrong setting ends alike
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: the process's own) and return the exit status."""
+    arguments = make_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except ConfigError as error:
+        print(f"virtcim: {error}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    parser = argparse.ArgumentParser(prog="virtcim", description="Serve libvirt's guests to CIM/WBEM clients.")
+    parser.add_argument("--version", action="version", version=f"virtcim {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--uri",
+        action="append",
+        metavar="URI",
+        help="a libvirt connection to serve; may be given again; default: every hypervisor that answers here, now or "
+        "later",
+    )
+    common.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
+    common.add_argument("--listen", metavar="HOST:PORT", help=f"default {DEFAULT_LISTEN}; port 0 picks a free one")
+    common.add_argument("--state-dir", type=Path, metavar="DIR", help="credentials, class cache, database")
+    common.add_argument("--listen-https", metavar="HOST:PORT", help="serve HTTPS there too, usually with port 5989")
+    common.add_argument("--listen-unix", metavar="PATH", help="serve on a Unix socket too")
+    common.add_argument(
+        "--cmpi-socket",
+        type=Path,
+        metavar="PATH",
+        help="serve SFCB and OpenPegasus too, on this Unix socket; where libvirtcim.so looks unless it was built for "
+        f"another: {CmpiSettings().socket}",
+    )
+    common.add_argument(
+        "--tls",
+        choices=["self-signed"],
+        help="make a self-signed certificate in the state directory, when there is none yet",
+    )
+    common.add_argument(
+        "--auth",
+        metavar="HOW",
+        help="who may ask: none (anybody, on loopback addresses only), htpasswd:FILE (the users of FILE), pam or "
+        "pam:SERVICE (the users of the system), certificate (whoever shows one), several separated by commas; "
+        "default: password (one user, made on first start)",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve", parents=[common], help="run the server", description="Run the server until SIGTERM or SIGINT."
+    )
+    serve.add_argument(
+        "--example", action="store_true", help="print a wbemcli line, with the password, that lists the guests"
+    )
+    serve.add_argument(
+        "--test-driver",
+        action="store_true",
+        help="for trying out: serve libvirt's test driver where no --uri is given and no hypervisor answers in time",
+    )
+    serve.set_defaults(run=run_serve)
+    check = commands.add_parser(
+        "check",
+        parents=[common],
+        help="tell what is wrong with this host's set-up",
+        description="Look at libvirt, permissions, certificates and addresses; the exit status is 1 when something "
+        "would keep the server from working.",
+    )
+    check.set_defaults(run=run_check)
+    certificate = commands.add_parser(
+        "certificate",
+        help="make a self-signed certificate",
+        description="Make a key and a certificate that signs itself, in place of those that are there.",
+    )
+    certificate.add_argument("--directory", type=Path, metavar="DIR", help="where to; default: the state directory")
+    certificate.add_argument(
+        "--name", action="append", metavar="NAME", help="host name or address of this server; may be given again"
+    )
+    certificate.add_argument("--days", type=int, default=365, help="for how long it is valid; default 365")
+    certificate.set_defaults(run=run_certificate)
+    add_commands(commands)
+    return parser
+
+
+def run_serve(arguments: argparse.Namespace) -> int:
+    """`virtcim serve`."""
+    settings = _settings(arguments)
+    from virtcim.app.serve import serve
+
+    return serve(settings, arguments.example, arguments.test_driver)
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """`virtcim check`."""
+    settings = _settings(arguments)
+    from virtcim.app.check import check_host
+
+    return check_host(settings)
+
+
+def run_certificate(arguments: argparse.Namespace) -> int:
+    """`virtcim certificate`."""
+    from virtcim.app.certificates import default_names, make_pair
+
+    directory = arguments.directory or default_state_dir()
+    try:
+        made = make_pair(directory, arguments.name or default_names(), arguments.days)
+    except (OSError, ValueError) as error:
+        print(f"virtcim: {error}", file=sys.stderr)
+        return 1
+    print(*made, sep="\n")
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return load(
+        arguments.config,
+        {
+            "uris": arguments.uri,
+            "listen": arguments.listen,
+            "listen_https": arguments.listen_https,
+            "listen_unix": arguments.listen_unix,
+            "state_dir": arguments.state_dir,
+            "auth": arguments.auth,
+            "tls.self_signed": True if arguments.tls == "self-signed" else None,
+            "cmpi.enabled": None if arguments.cmpi_socket is None else True,
+            "cmpi.socket": arguments.cmpi_socket,
+        },
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""`virtcim register`, `unregister` and `status`: virtcim inside other CIM servers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from virtcim import __version__
+from virtcim.app.config import Settings, load
+from virtcim.registration.actions import CIM_SERVERS, choose, register, status, unregister
+from virtcim.registration.cimservers import Plan
+from virtcim.registration.tools import RegistrationError, Tools
+
+__all__ = ["add_commands"]
+
+EXIT_FAILED = 1
+
+
+def add_commands(commands: Any) -> None:
+    """Add the three commands to the subparsers of the command line."""
+    for name, text, run in (
+        ("register", "put the providers into SFCB or OpenPegasus", _register),
+        ("unregister", "take the providers out again, with all that register added", _unregister),
+        ("status", "say in which CIM servers the providers are", _status),
+    ):
+        parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name != "status":
+            parser.add_argument("--cimom", choices=list(CIM_SERVERS), help="default: the one that is installed")
+            parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do none of it")
+        parser.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
+        parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where is remembered what was registered")
+        parser.set_defaults(run=_run(run))
+
+
+def _run(action: Callable[[argparse.Namespace, Settings], None]) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        settings = load(arguments.config, {"state_dir": arguments.state_dir})
+        try:
+            action(arguments, settings)
+        except RegistrationError as error:
+            print(f"virtcim: {error}", file=sys.stderr)
+            return EXIT_FAILED
+        return 0
+
+    return run
+
+
+def make_plan(settings: Settings) -> Plan:
+    """What is to be registered: the classes of all platforms, whether their hypervisors are here or not."""
+    # Imported here, so that `virtcim --help` and `virtcim status` need no libvirt.
+    from virtcim import mof, schema
+    from virtcim.cimom.mof import load_class_store
+    from virtcim.platforms.registry import load_platforms
+    from virtcim.providers.site import Site
+    from virtcim.registration.catalog import build_catalog
+    from virtcim.registration.table import make_table
+
+    registry = load_platforms()
+    cache = settings.state_dir if settings.state_dir.is_dir() else None
+    classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), cache)
+    catalog = build_catalog(Site([], registry, settings.providers))
+    return Plan(make_table(catalog, classes), classes, __version__)
+
+
+def _register(arguments: argparse.Namespace, settings: Settings) -> None:
+    server = choose(arguments.cimom, Tools(print, dry_run=arguments.dry_run))
+    register(make_plan(settings), server, settings.state_dir)
+    print(f"registered in {server.name}" if not arguments.dry_run else "nothing was changed")
+
+
+def _unregister(arguments: argparse.Namespace, settings: Settings) -> None:
+    server = choose(arguments.cimom, Tools(print, dry_run=arguments.dry_run))
+    unregister(server, settings.state_dir)
+    print(f"no longer registered in {server.name}" if not arguments.dry_run else "nothing was changed")
+
+
+def _status(arguments: argparse.Namespace, settings: Settings) -> None:
+    tools = Tools(print)
+    for line in status([make(tools) for make in CIM_SERVERS.values()], settings.state_dir, __version__):
+        print(line)

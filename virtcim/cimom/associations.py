@@ -1,0 +1,217 @@
+"""Association traversal (DSP0200 1.4, sections 5.3.2.22 to 5.3.2.25 and their class-level forms).
+
+Associations are declared (`providers.interface.Association`); here is the one engine that traverses all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from virtcim.cimom.classes import ClassDeclaration, ClassStore
+from virtcim.providers.interface import (
+    Association,
+    CIMError,
+    Instance,
+    InstancePath,
+    InstanceProvider,
+    RequestContext,
+    Status,
+)
+
+__all__ = ["AssociationProvider", "ClassLevel", "Filters", "Link", "links"]
+
+Resolve = Callable[[InstancePath, RequestContext], Instance]
+
+
+class Link(Instance):
+    """An instance of an association: the pair that it connects."""
+
+    __slots__ = ("association", "class_name", "left", "right")
+
+    def __init__(self, class_name: str, association: Association, left: Instance, right: Instance) -> None:
+        self.class_name = class_name
+        self.association = association
+        self.left = left
+        self.right = right
+
+    @property
+    def identity(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return self.left.class_name, self.left.identity, self.right.class_name, self.right.identity
+
+    @property
+    def revision(self) -> Any:  # type: ignore[override]
+        return self.left.revision, self.right.revision, tuple(sorted(self.extra().items()))
+
+    def ends(self) -> tuple[tuple[str, Instance], tuple[str, Instance]]:
+        """The two roles and what stands there, in the order of the keys."""
+        return (self.association.left.role, self.left), (self.association.right.role, self.right)
+
+    def keys(self) -> dict[str, Any]:
+        return {role: end.path() for role, end in self.ends()}
+
+    def properties(self) -> Mapping[str, Any]:
+        return {**self.extra(), **self.keys()}
+
+    def extra(self) -> Mapping[str, Any]:
+        """The properties beside the two references."""
+        return self.association.properties(self.left, self.right)
+
+
+class AssociationProvider(InstanceProvider):
+    """Serves the instances of one association class, from the associations that declare it.
+
+    Parameters:
+        class_name: the creation class.
+        associations: those that name it.
+        resolve: finds the instance that a path names.
+    """
+
+    def __init__(self, class_name: str, associations: Sequence[Association], resolve: Resolve) -> None:
+        self.class_names = (class_name,)
+        self._associations = associations
+        self._resolve = resolve
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterator[Instance]:
+        seen = set()
+        for association in self._associations:
+            for left in association.sources(class_name, context):
+                for right in association.to_right(left, context):
+                    link = Link(association.class_name(left, right), association, left, right)
+                    if link.class_name == class_name and link.identity not in seen:
+                        seen.add(link.identity)
+                        yield link
+
+    def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
+        given = {name.lower(): value for name, value in keys.items()}
+        left_role, right_role = self._associations[0].left.role.lower(), self._associations[0].right.role.lower()
+        if given.keys() != {left_role, right_role}:
+            raise CIMError(Status.INVALID_PARAMETER, f"{class_name} has the keys {left_role} and {right_role}")
+        for value in given.values():
+            if not isinstance(value, InstancePath):
+                raise CIMError(Status.INVALID_PARAMETER, f"The keys of {class_name} are references")
+        try:
+            left = self._resolve(given[left_role], context)
+            right = self._resolve(given[right_role], context)
+        except CIMError as exc:
+            if exc.status not in {Status.NOT_FOUND, Status.INVALID_CLASS, Status.INVALID_NAMESPACE}:
+                raise
+            raise CIMError(Status.NOT_FOUND, f"No such instance of {class_name}: {exc.description}") from exc
+        wanted = (right.class_name, right.identity)
+        for association in self._associations:
+            if left.class_name not in association.left.class_names:
+                continue
+            for each in association.to_right(left, context):
+                if (each.class_name, each.identity) == wanted and association.class_name(left, each) == class_name:
+                    return Link(class_name, association, left, each)
+        raise CIMError(Status.NOT_FOUND, f"No {class_name} connects these two")
+
+    def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+        return self._associations[0].create(class_name, properties, context)
+
+    def delete_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+        self._associations[0].delete(class_name, keys, context)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The filters of an association operation; None where the client gave none.
+
+    Attributes:
+        association: AssocClass of Associators, ResultClass of References: names of the class and its descendants.
+        result: ResultClass of Associators, likewise.
+        role, result_role: in lower case.
+    """
+
+    association: frozenset[str] | None = None
+    result: frozenset[str] | None = None
+    role: str | None = None
+    result_role: str | None = None
+
+    def roles_match(self, role: str, result_role: str) -> bool:
+        """Whether the source may play `role` and the result `result_role`."""
+        return (self.role is None or self.role == role.lower()) and (
+            self.result_role is None or self.result_role == result_role.lower()
+        )
+
+
+def links(
+    associations: Iterable[Association], source: Instance, filters: Filters, context: RequestContext
+) -> Iterator[tuple[Link, Instance]]:
+    """The associations of an instance that pass the filters, each with the instance at the other end.
+
+    Both directions are tried where the source's class stands at both ends.  No pair comes twice.
+    """
+    seen: set[tuple[Any, ...]] = set()
+    for association in associations:
+        if filters.association is not None and filters.association.isdisjoint(association.class_names):
+            continue
+        for link, other in _directed(association, source, filters, context):
+            if filters.result is not None and other.class_name not in filters.result:
+                continue
+            if filters.association is not None and link.class_name not in filters.association:
+                continue
+            key = (link.class_name, link.identity, other is link.right)
+            if key not in seen:
+                seen.add(key)
+                yield link, other
+
+
+def _directed(
+    association: Association, source: Instance, filters: Filters, context: RequestContext
+) -> Iterator[tuple[Link, Instance]]:
+    left, right = association.left, association.right
+    if _leads_on(source, left.class_names, right.class_names, filters) and filters.roles_match(left.role, right.role):
+        for other in association.to_right(source, context):
+            yield Link(association.class_name(source, other), association, source, other), other
+    if _leads_on(source, right.class_names, left.class_names, filters) and filters.roles_match(right.role, left.role):
+        for other in association.to_left(source, context):
+            yield Link(association.class_name(other, source), association, other, source), other
+
+
+def _leads_on(source: Instance, near: frozenset[str], far: frozenset[str], filters: Filters) -> bool:
+    """Whether a direction can have results, as far as the classes at its two ends tell."""
+    return source.class_name in near and (filters.result is None or not filters.result.isdisjoint(far))
+
+
+class ClassLevel:
+    """The class-level association operations: what the schema itself allows.
+
+    Parameters:
+        classes: the class store.
+    """
+
+    def __init__(self, classes: ClassStore) -> None:
+        self._classes = classes
+
+    @cached_property
+    def _associations(self) -> tuple[ClassDeclaration, ...]:
+        declarations = (self._classes[name] for name in self._classes.subclasses(None, deep=True))
+        return tuple(each for each in declarations if each.is_association)
+
+    def links(self, class_name: str, filters: Filters) -> Iterator[tuple[str, str]]:
+        """The association classes that refer to a class or one of its superclasses, each with the class at another
+        end.  Pairs do not come twice."""
+        own = {name.lower() for name in self._classes.ancestors(class_name)}
+        seen = set()
+        for association in self._associations:
+            if filters.association is not None and association.name not in filters.association:
+                continue
+            references = [
+                (each.name, each.reference_class)
+                for each in association.properties.values()
+                if each.type == "reference" and each.reference_class
+            ]
+            for near_role, near in references:
+                if near.lower() not in own:
+                    continue
+                for far_role, far in references:
+                    if far_role == near_role or not filters.roles_match(near_role, far_role):
+                        continue
+                    if filters.result is not None and far not in filters.result:
+                        continue
+                    if (association.name, far) not in seen:
+                        seen.add((association.name, far))
+                        yield association.name, far

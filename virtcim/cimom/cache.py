@@ -1,0 +1,138 @@
+"""Encoded instances, kept until the object changes (design: enumerating a quiet host costs a copy of bytes)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Hashable
+
+from virtcim.cimom.cimxml.encode import NO_BODY, Body, Table
+
+__all__ = ["Bucket", "CachedInstance", "InstanceCache"]
+
+MAX_BODIES = 4
+"""Bodies kept of one instance: clients differ in IncludeClassOrigin and PropertyList, but not much at one time."""
+
+OVERHEAD = 600
+"""Bytes that an entry takes beside its texts."""
+
+WANTED = 120.0
+"""Seconds for which an entry that was asked for stays, whatever else wants its place.
+
+Consoles ask again every 30 to 60 seconds.  What does not fit beside the entries that are in use is not kept at all: to
+drop the entry that was not used for the longest time would drop, in an enumeration larger than the cache, just what is
+wanted next, and every enumeration would write everything anew."""
+
+PASS_INTERVAL = 5.0
+"""Seconds between two looks through a full cache for entries that nobody wants any more."""
+
+
+class CachedInstance:
+    """What is encoded of one instance at one revision: its INSTANCENAME, and an INSTANCE for each table."""
+
+    __slots__ = ("bodies", "name", "revision", "size", "used")
+
+    def __init__(self, revision: Hashable, now: float) -> None:
+        self.revision = revision
+        self.used = now
+        self.size = OVERHEAD
+        self.name: bytes | None = None
+        self.bodies: dict[Table, Body] = {}
+
+
+Bucket = dict[Hashable, CachedInstance]
+"""The entries of one creation class in a namespace, by identity."""
+
+
+class InstanceCache:
+    """A bounded store of encoded instances.  Safe to use from any thread.
+
+    Parameters:
+        limit: bytes that it may hold.
+        lifetime: seconds after which an entry that nobody asked for is dropped.
+    """
+
+    def __init__(self, limit: int, lifetime: float) -> None:
+        self._limit = limit
+        self._lifetime = lifetime
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._lock = threading.Lock()
+        self._next_pass = 0.0
+        self.size = 0
+
+    def __len__(self) -> int:
+        return sum(len(bucket) for bucket in list(self._buckets.values()))
+
+    def bucket(self, namespace: str, class_name: str) -> Bucket:
+        """The entries of one creation class, by identity.  To be changed through this object only."""
+        return self._buckets.setdefault((namespace, class_name), {})
+
+    @staticmethod
+    def entry(bucket: Bucket, identity: Hashable, revision: Hashable, now: float) -> CachedInstance:
+        """The entry of an instance: the one that is kept, or an empty one, which is kept once something is stored."""
+        entry = bucket.get(identity)
+        if entry is not None and entry.revision == revision:
+            entry.used = now
+            return entry
+        return CachedInstance(revision, now)
+
+    def store_name(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, name: bytes) -> None:
+        """Keep the INSTANCENAME of an instance, if there is room."""
+        with self._lock:
+            if entry.name is None and self._grow(bucket, identity, entry, len(name)):
+                entry.name = name
+
+    def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: Body) -> None:
+        """Keep the INSTANCE that `table` wrote, if there is room.  Its second piece is shared, and not counted."""
+        with self._lock:
+            freed = len(entry.bodies.pop(table, NO_BODY)[0])
+            while len(entry.bodies) >= MAX_BODIES:
+                freed += len(entry.bodies.pop(next(iter(entry.bodies)))[0])
+            entry.size -= freed
+            if bucket.get(identity) is entry:
+                self.size -= freed
+            if self._grow(bucket, identity, entry, len(body[0])):
+                entry.bodies[table] = body
+
+    def _grow(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, growth: int) -> bool:
+        """Let an entry grow, or False when there is no room.  It takes the place of one of another revision."""
+        kept = bucket.get(identity) is entry
+        if not kept:
+            self._drop(bucket, identity)
+        needed = growth if kept else entry.size + growth
+        if not self._has_room(needed, entry.used):
+            return False
+        bucket[identity] = entry
+        entry.size += growth
+        self.size += needed
+        return True
+
+    def _has_room(self, size: int, now: float) -> bool:
+        """Whether this much fits, once what nobody wants any more is dropped."""
+        if self.size + size > self._limit and now >= self._next_pass:
+            self._drop_unused(now - WANTED)
+            self._next_pass = now + PASS_INTERVAL
+        return self.size + size <= self._limit
+
+    def _drop(self, bucket: Bucket, identity: Hashable) -> None:
+        entry = bucket.pop(identity, None)
+        if entry is not None:
+            self.size -= entry.size
+
+    def _drop_unused(self, oldest: float) -> None:
+        for bucket in self._buckets.values():
+            for identity in [identity for identity, entry in bucket.items() if entry.used < oldest]:
+                self._drop(bucket, identity)
+
+    def keep_only(self, bucket: Bucket, identities: Collection[Hashable]) -> None:
+        """Drop the entries of instances that a complete enumeration no longer found."""
+        if len(bucket) <= len(identities):
+            return
+        with self._lock:
+            for identity in bucket.keys() - set(identities):
+                self._drop(bucket, identity)
+
+    def sweep(self, now: float | None = None) -> None:
+        """Drop what nobody asked for lately.  To be called now and then."""
+        with self._lock:
+            self._drop_unused((time.monotonic() if now is None else now) - self._lifetime)

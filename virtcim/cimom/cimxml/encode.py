@@ -1,0 +1,429 @@
+"""Instances, names and classes as CIM-XML (DSP0201 2.4, DSP0203 2.4).
+
+Written for the pickiest client: `<X></X>` and never `<X/>`, no CDATA, no comments, no VALUE.NULL; a NULL property is
+an element without a value.
+
+An instance is written by a `Table`: one line per property, with all text that does not depend on the instance
+made beforehand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from virtcim.cimom.cimxml.values import NUMERIC_TYPES, attribute, escape, writer
+from virtcim.cimom.classes import (
+    ClassDeclaration,
+    ClassStore,
+    MethodDeclaration,
+    ParameterDeclaration,
+    PropertyDeclaration,
+    Qualifier,
+    QualifierDeclaration,
+)
+from virtcim.providers.interface import EmbeddedInstance, InstancePath
+
+__all__ = ["NO_BODY", "Body", "ClassOptions", "EncodedReference", "Encoder", "Table", "TableOptions"]
+
+log = logging.getLogger(__name__)
+
+MAX_TABLES = 512
+"""Tables kept per namespace; property lists come from clients, so there could be any number."""
+
+MAX_NESTING = 8
+"""Embedded instances in embedded instances; references in the keys of references."""
+
+_SCOPES = ("CLASS", "ASSOCIATION", "REFERENCE", "PROPERTY", "METHOD", "PARAMETER", "INDICATION")
+
+Write = Callable[[Any], str]
+
+
+class EncodedReference(str):
+    """A reference value that is encoded already: a LOCALINSTANCEPATH element."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """What of an instance is asked for.
+
+    Attributes:
+        limit_class: only the properties of this class (DeepInheritance=false), or None.
+        properties: lower-case names of the PropertyList, or None for all.
+        class_origin: IncludeClassOrigin.
+        plain_arrays: leave out EmbeddedObject on arrays, for a client that cannot read it.
+    """
+
+    limit_class: str | None = None
+    properties: frozenset[str] | None = None
+    class_origin: bool = False
+    plain_arrays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOptions:
+    """What of a class is asked for: the parameters of GetClass, and `plain_arrays` as in `TableOptions`."""
+
+    local_only: bool = True
+    qualifiers: bool = True
+    class_origin: bool = False
+    properties: frozenset[str] | None = None
+    plain_arrays: bool = False
+
+
+Body = tuple[bytes, bytes]
+"""An INSTANCE element in two pieces: what it has, and its NULL properties with the end.
+
+The second is the same object for all instances of a table in which the same properties are NULL.  That is half of what
+is sent, and need not be kept for each."""
+
+NO_BODY: Body = b"", b""
+
+MAX_ENDS = 1024
+"""Ends kept per table.  There are as many as instances differ in which properties are NULL: a dozen, as a rule."""
+
+
+class Table:
+    """Writes the INSTANCE elements of one class: properties that have a value, then those that are NULL.
+
+    Attributes:
+        class_name: the class.
+        lines: for each property: name, the element when NULL, the start, the function for the value, the end.
+    """
+
+    __slots__ = ("_ends", "class_name", "head", "lines")
+
+    def __init__(self, class_name: str, lines: tuple[tuple[str, str, str, Write, str], ...]) -> None:
+        self.class_name = class_name
+        self.head = f'<INSTANCE CLASSNAME="{attribute(class_name)}">'
+        self.lines = lines
+        self._ends: dict[str, bytes] = {}
+
+    def body(self, properties: Mapping[str, Any]) -> Body:
+        """The INSTANCE element, encoded.  A value that does not fit its type is logged and sent as NULL."""
+        filled, rest = self._parts(properties)
+        end = self._ends.get(rest)
+        if end is None:
+            end = rest.encode()
+            if len(self._ends) < MAX_ENDS:
+                self._ends[rest] = end
+        return filled.encode(), end
+
+    def instance(self, properties: Mapping[str, Any]) -> str:
+        """The INSTANCE element as text."""
+        return "".join(self._parts(properties))
+
+    def _parts(self, properties: Mapping[str, Any]) -> tuple[str, str]:
+        parts = [self.head]
+        rest: list[str] = []
+        add = parts.append
+        get = properties.get
+        for name, null, start, write, end in self.lines:
+            value = get(name)
+            if value is None:
+                rest.append(null)
+                continue
+            try:
+                text = write(value)
+            except (ValueError, TypeError, AttributeError, KeyError) as exc:
+                log.warning("%s.%s is sent as NULL: %s", self.class_name, name, exc)
+                rest.append(null)
+                continue
+            add(start)
+            add(text)
+            add(end)
+        rest.append("</INSTANCE>")
+        return "".join(parts), "".join(rest)
+
+
+class Encoder:
+    """Writes what belongs to one namespace.
+
+    Parameters:
+        classes: the class store.
+        namespace: the namespace.
+        host: the host in INSTANCEPATH elements.
+        home: gives the namespace in which the instances of a class live, for references without one.
+    """
+
+    def __init__(self, classes: ClassStore, namespace: str, host: str, home: Callable[[str], str]) -> None:
+        self._classes = classes
+        self.namespace = namespace
+        self._host = host
+        self._home = home
+        self._tables: OrderedDict[tuple[str, TableOptions], Table] = OrderedDict()
+        self._keys: dict[str, tuple[tuple[str, str], ...]] = {}
+        self.local_namespace = lru_cache(maxsize=64)(self._local_namespace)
+        self.class_element = lru_cache(maxsize=256)(self._class_element)
+
+    def table(self, class_name: str, options: TableOptions) -> Table:
+        """The table for one creation class.  Raises KeyError for an unknown class."""
+        key = (class_name, options)
+        table = self._tables.get(key)
+        if table is None:
+            table = self._make_table(self._classes[class_name], options)
+            self._tables[key] = table
+            if len(self._tables) > MAX_TABLES:
+                with contextlib.suppress(KeyError):
+                    self._tables.popitem(last=False)
+        return table
+
+    def _make_table(self, declaration: ClassDeclaration, options: TableOptions) -> Table:
+        wanted = declaration.properties
+        if options.limit_class is not None:
+            limit = self._classes[options.limit_class].properties
+            wanted = {key: each for key, each in wanted.items() if key in limit}
+        if options.properties is not None:
+            wanted = {key: each for key, each in wanted.items() if key in options.properties}
+        lines = []
+        for each in wanted.values():
+            if each.is_array and each.type == "reference":
+                continue  # CIM-XML has no element for it
+            origin = f' CLASSORIGIN="{attribute(each.class_origin)}"' if options.class_origin else ""
+            tag, attributes = _property_tag(each, origin, options.plain_arrays)
+            start, end, write = self._value(each)
+            lines.append(
+                (each.name, f"<{tag}{attributes}></{tag}>", f"<{tag}{attributes}>{start}", write, f"{end}</{tag}>")
+            )
+        return Table(declaration.name, tuple(lines))
+
+    def _value(self, declared: PropertyDeclaration | ParameterDeclaration) -> tuple[str, str, Write]:
+        """Start, end and content of the value element for a declaration."""
+        write: Write
+        if declared.type == "reference":
+            tag, array, write = "VALUE.REFERENCE", "VALUE.REFARRAY", self.reference
+        elif declared.embedded_object:
+            tag, array, write = "VALUE", "VALUE.ARRAY", self._embedded
+        else:
+            tag, array, write = "VALUE", "VALUE.ARRAY", writer(declared.type)
+        if not declared.is_array:
+            return f"<{tag}>", f"</{tag}>", write
+        return f"<{array}>", f"</{array}>", _array_writer(tag, write, declared.type == "string")
+
+    def reference(self, value: Any) -> str:
+        """A reference: LOCALINSTANCEPATH, with the namespace always given.  Raises ValueError."""
+        if isinstance(value, EncodedReference):
+            return value
+        if not isinstance(value, InstancePath):
+            raise ValueError(f"{value!r} is no reference")
+        return self.local_instance_path(value)
+
+    def local_instance_path(self, path: InstancePath) -> str:
+        """The LOCALINSTANCEPATH element of `path`."""
+        namespace = path.namespace or self._home(path.class_name)
+        return (
+            f"<LOCALINSTANCEPATH>{self.local_namespace(namespace)}"
+            f"{self.instance_name(path.class_name, path.keys)}</LOCALINSTANCEPATH>"
+        )
+
+    @staticmethod
+    def _local_namespace(namespace: str) -> str:
+        parts = "".join(f'<NAMESPACE NAME="{attribute(part)}"></NAMESPACE>' for part in namespace.split("/"))
+        return f"<LOCALNAMESPACEPATH>{parts}</LOCALNAMESPACEPATH>"
+
+    def namespace_path(self, namespace: str) -> str:
+        """The NAMESPACEPATH element: this host and the namespace."""
+        return f"<NAMESPACEPATH><HOST>{escape(self._host)}</HOST>{self.local_namespace(namespace)}</NAMESPACEPATH>"
+
+    def instance_name(self, class_name: str, keys: Mapping[str, Any]) -> str:
+        """The INSTANCENAME element.
+
+        Raises:
+            ValueError: when a key is missing or does not fit its type.
+        """
+        declared = self._keys.get(class_name)
+        if declared is None:
+            declared = self._keys[class_name] = self._declared_keys(class_name, keys)
+        parts = [f'<INSTANCENAME CLASSNAME="{attribute(class_name)}">']
+        for name, cim_type in declared:
+            value = keys.get(name)
+            if value is None:
+                raise ValueError(f"{class_name} without key {name}")
+            if cim_type == "reference":
+                parts.append(
+                    f'<KEYBINDING NAME="{name}"><VALUE.REFERENCE>{self.reference(value)}</VALUE.REFERENCE></KEYBINDING>'
+                )
+                continue
+            parts.append(
+                f'<KEYBINDING NAME="{name}"><KEYVALUE VALUETYPE="{_value_type(cim_type)}" TYPE="{cim_type}">'
+                f"{writer(cim_type)(value)}</KEYVALUE></KEYBINDING>"
+            )
+        parts.append("</INSTANCENAME>")
+        return "".join(parts)
+
+    def _declared_keys(self, class_name: str, keys: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        declaration = self._classes.get(class_name)
+        if declaration is None or not declaration.keys:
+            raise ValueError(f"{class_name} has no keys: {sorted(keys)}")
+        return tuple((name, declaration.properties[name.lower()].type) for name in declaration.keys)
+
+    def _embedded(self, value: Any) -> str:
+        """An embedded instance as text in a VALUE: an INSTANCE element, escaped once more."""
+        if not isinstance(value, EmbeddedInstance):
+            raise ValueError(f"{value!r} is no embedded instance")
+        return escape(self.embedded_element(value))
+
+    def embedded_element(self, value: EmbeddedInstance) -> str:
+        """The INSTANCE element of an embedded instance; properties that it does not have are left out."""
+        names = frozenset(name.lower() for name in value.properties)
+        return self.table(value.class_name, TableOptions(properties=names)).instance(value.properties)
+
+    def parameter(self, declared: ParameterDeclaration, value: Any) -> str:
+        """The PARAMVALUE element of an output parameter.  Raises ValueError when the value does not fit."""
+        start, end, write = self._value(declared)
+        embedded = f' EmbeddedObject="{declared.embedded_object}"' if declared.embedded_object else ""
+        return (
+            f'<PARAMVALUE NAME="{attribute(declared.name)}" PARAMTYPE="{declared.type}"{embedded}>'
+            f"{start}{write(value)}{end}</PARAMVALUE>"
+        )
+
+    def property_value(self, declared: PropertyDeclaration, value: Any) -> str:
+        """The value element of a property, as GetProperty answers it; "" for NULL."""
+        if value is None:
+            return ""
+        start, end, write = self._value(declared)
+        return f"{start}{write(value)}{end}"
+
+    def _class_element(self, class_name: str, options: ClassOptions) -> str:
+        """The CLASS element.  Raises KeyError for an unknown class."""
+        declaration = self._classes[class_name]
+        superclass = f' SUPERCLASS="{attribute(declaration.superclass)}"' if declaration.superclass else ""
+        parts = [f'<CLASS NAME="{attribute(declaration.name)}"{superclass}>']
+        parts.append(_qualifiers(declaration.qualifiers.values(), options))
+        for key, each in declaration.properties.items():
+            if options.local_only and each.propagated:
+                continue
+            if options.properties is None or key in options.properties:
+                parts.append(self._class_property(each, options))
+        parts.extend(
+            _method(each, options)
+            for each in declaration.methods.values()
+            if not (options.local_only and each.propagated)
+        )
+        parts.append("</CLASS>")
+        return "".join(parts)
+
+    def _class_property(self, declared: PropertyDeclaration, options: ClassOptions) -> str:
+        origin = _origin(declared, options)
+        if declared.type == "reference":
+            tag = "PROPERTY.REFERENCE"
+            target = f' REFERENCECLASS="{attribute(declared.reference_class)}"' if declared.reference_class else ""
+            attributes = f' NAME="{attribute(declared.name)}"{target}{origin}'
+        else:
+            tag, attributes = _property_tag(declared, origin, options.plain_arrays)
+        value = ""
+        if declared.default is not None and declared.type != "reference" and not declared.embedded_object:
+            value = _plain_value(declared.default, declared.type)
+        return f"<{tag}{attributes}>{_qualifiers(declared.qualifiers.values(), options)}{value}</{tag}>"
+
+
+def _property_tag(declared: PropertyDeclaration, origin: str, plain_arrays: bool) -> tuple[str, str]:
+    name = f' NAME="{attribute(declared.name)}"{origin}'
+    if declared.type == "reference":
+        return "PROPERTY.REFERENCE", name
+    embedded = ""
+    if declared.embedded_object and not (plain_arrays and declared.is_array):
+        embedded = f' EmbeddedObject="{declared.embedded_object}"'
+    size = f' ARRAYSIZE="{declared.array_size}"' if declared.is_array and declared.array_size else ""
+    return "PROPERTY.ARRAY" if declared.is_array else "PROPERTY", f'{name} TYPE="{declared.type}"{size}{embedded}'
+
+
+def _value_type(cim_type: str) -> str:
+    if cim_type in NUMERIC_TYPES:
+        return "numeric"
+    return "boolean" if cim_type == "boolean" else "string"
+
+
+def _array_writer(tag: str, write: Write, strings: bool) -> Write:
+    """The content of an array element.
+
+    VALUE.NULL makes two of the three common clients fail, so a NULL among strings is sent as the empty string, which
+    keeps parallel arrays parallel; in other arrays it is an error.
+    """
+    start, end = f"<{tag}>", f"</{tag}>"
+
+    def write_array(values: Any) -> str:
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+            raise ValueError(f"{values!r} is no array")
+        return "".join([f"{start}{'' if each is None and strings else write(each)}{end}" for each in values])
+
+    return write_array
+
+
+def _plain_value(value: Any, cim_type: str) -> str:
+    """The VALUE or VALUE.ARRAY element of a default or qualifier value; a datetime is a string there."""
+    write = writer("string" if cim_type == "datetime" else cim_type)
+    if isinstance(value, (tuple, list)):
+        return f"<VALUE.ARRAY>{_array_writer('VALUE', write, True)(value)}</VALUE.ARRAY>"
+    return f"<VALUE>{write(value)}</VALUE>"
+
+
+def _flag(name: str, value: bool, default: bool) -> str:
+    return "" if value is default else f' {name}="{"true" if value else "false"}"'
+
+
+def _flavors(flavored: Qualifier | QualifierDeclaration) -> str:
+    """The flavor attributes that differ from the DTD's defaults."""
+    return (
+        _flag("OVERRIDABLE", flavored.overridable, True)
+        + _flag("TOSUBCLASS", flavored.tosubclass, True)
+        + _flag("TRANSLATABLE", flavored.translatable, False)
+    )
+
+
+def _qualifiers(qualifiers: Iterable[Qualifier], options: ClassOptions) -> str:
+    if not options.qualifiers:
+        return ""
+    return "".join(
+        f'<QUALIFIER NAME="{attribute(each.name)}" TYPE="{each.type}"{_flag("PROPAGATED", each.propagated, False)}'
+        f"{_flavors(each)}>{'' if each.value is None else _plain_value(each.value, each.type)}</QUALIFIER>"
+        for each in qualifiers
+        if not (options.local_only and each.propagated)
+    )
+
+
+def _origin(declared: PropertyDeclaration | MethodDeclaration, options: ClassOptions) -> str:
+    origin = f' CLASSORIGIN="{attribute(declared.class_origin)}"' if options.class_origin else ""
+    return origin + _flag("PROPAGATED", declared.propagated, False)
+
+
+def _method(method: MethodDeclaration, options: ClassOptions) -> str:
+    parameters = "".join(_parameter(each, options) for each in method.parameters.values())
+    kind = "" if method.return_type == "void" else f' TYPE="{method.return_type}"'
+    return (
+        f'<METHOD NAME="{attribute(method.name)}"{kind}{_origin(method, options)}>'
+        f"{_qualifiers(method.qualifiers.values(), options)}{parameters}</METHOD>"
+    )
+
+
+def _parameter(declared: ParameterDeclaration, options: ClassOptions) -> str:
+    attributes = f' NAME="{attribute(declared.name)}"'
+    if declared.type == "reference":
+        tag = "PARAMETER.REFARRAY" if declared.is_array else "PARAMETER.REFERENCE"
+        if declared.reference_class:
+            attributes += f' REFERENCECLASS="{attribute(declared.reference_class)}"'
+    else:
+        tag = "PARAMETER.ARRAY" if declared.is_array else "PARAMETER"
+        attributes += f' TYPE="{declared.type}"'
+    if declared.is_array and declared.array_size:
+        attributes += f' ARRAYSIZE="{declared.array_size}"'
+    return f"<{tag}{attributes}>{_qualifiers(declared.qualifiers.values(), options)}</{tag}>"
+
+
+def qualifier_declaration(declared: QualifierDeclaration) -> str:
+    """The QUALIFIER.DECLARATION element."""
+    array = ' ISARRAY="true"' if declared.is_array else ' ISARRAY="false"'
+    size = f' ARRAYSIZE="{declared.array_size}"' if declared.array_size else ""
+    scope = "".join(f' {name}="true"' for name in _SCOPES if name in declared.scopes)
+    value = "" if declared.value is None else _plain_value(declared.value, declared.type)
+    return (
+        f'<QUALIFIER.DECLARATION NAME="{attribute(declared.name)}" TYPE="{declared.type}"{array}{size}'
+        f"{_flavors(declared)}>{f'<SCOPE{scope}></SCOPE>' if scope else ''}{value}</QUALIFIER.DECLARATION>"
+    )

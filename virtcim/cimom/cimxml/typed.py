@@ -1,0 +1,222 @@
+"""From the untyped values of a request to Python values, by the class declarations (DSP0200 1.4, section 5.3)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+
+from virtcim.cimom.cimxml.decode import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath, decode_instance
+from virtcim.cimom.cimxml.mofvalue import parse_mof_instance
+from virtcim.cimom.cimxml.values import NUMERIC_TYPES, reader
+from virtcim.cimom.classes import ClassDeclaration, ClassStore, MethodDeclaration
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
+
+__all__ = ["TypedReader"]
+
+log = logging.getLogger(__name__)
+
+
+class _ValueType(Protocol):
+    """What property and parameter declarations have in common."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def is_array(self) -> bool: ...
+    @property
+    def embedded_object(self) -> str | None: ...
+    @property
+    def embedded_class(self) -> str | None: ...
+
+
+def _invalid(text: str) -> CIMError:
+    return CIMError(Status.INVALID_PARAMETER, text)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+class TypedReader:
+    """Gives the values of a request their types.
+
+    Parameters:
+        classes: the class store.
+    """
+
+    def __init__(self, classes: ClassStore) -> None:
+        self._classes = classes
+
+    def path(self, raw: RawPath) -> InstancePath:
+        """An instance path; names spelt as the class store has them, key values by the key's declared type.
+
+        A key value that does not fit the declared type stays a string: the provider says what is wrong with it.
+
+        Raises:
+            CIMError: INVALID_PARAMETER for a class path, a key that is given twice, or an unnamed key that could be
+                several.
+        """
+        if raw.keys is None:
+            raise _invalid(f"{raw.class_name} is a class; an instance is needed")
+        declaration = self._classes.get(raw.class_name)
+        keys: dict[str, Any] = {}
+        for name, value in raw.keys:
+            spelt, cim_type = self._key(declaration, name)
+            if spelt in keys:
+                raise _invalid(f"Key {spelt} is given twice")
+            keys[spelt] = self.path(value) if isinstance(value, RawPath) else _key_value(value, cim_type)
+        return InstancePath(declaration.name if declaration else raw.class_name, keys, raw.namespace)
+
+    def _key(self, declaration: ClassDeclaration | None, name: str | None) -> tuple[str, str]:
+        if name is None:
+            if declaration is None or len(declaration.keys) != 1:
+                raise _invalid("A key without a name needs a class with one key")
+            name = declaration.keys[0]
+        found = declaration.properties.get(name.lower()) if declaration else None
+        return (found.name, found.type) if found and found.is_key else (name, "")
+
+    def value(self, raw: Any, declared: _ValueType, depth: int = 0) -> Any:
+        """The Python value of `raw` for a property or parameter.
+
+        Raises:
+            CIMError: INVALID_PARAMETER when it does not fit the declared type.
+        """
+        if raw is None:
+            return None
+        if declared.is_array:
+            if not isinstance(raw, list):
+                raise _invalid(f"{declared.name} is an array")
+            return [None if each is None else self._scalar(each, declared, depth) for each in raw]
+        if isinstance(raw, list):
+            raise _invalid(f"{declared.name} is no array")
+        return self._scalar(raw, declared, depth)
+
+    def _scalar(self, raw: Any, declared: _ValueType, depth: int) -> Any:
+        if declared.type == "reference":
+            if not isinstance(raw, RawPath):
+                raise _invalid(f"{declared.name} is a reference")
+            return self.path(raw)
+        if declared.embedded_object and isinstance(raw, (str, RawInstance)):
+            return self._embedded(raw, declared, depth)
+        if not isinstance(raw, str):
+            raise _invalid(f"{declared.name} is of type {declared.type}")
+        try:
+            return reader(declared.type)(raw)
+        except ValueError as exc:
+            raise _invalid(f"{declared.name}: '{_shortened(raw)}' {exc}") from None
+
+    def _embedded(self, raw: str | RawInstance, declared: _ValueType, depth: int) -> EmbeddedInstance | None:
+        if depth >= MAX_NESTING:
+            raise _invalid(f"{declared.name}: embedded instances are nested too deep")
+        if isinstance(raw, RawInstance):
+            instance = self.instance(raw, depth + 1)
+        elif not raw.strip():
+            return None
+        elif raw.lstrip().startswith("<"):
+            try:
+                instance = self.instance(decode_instance(raw.strip()), depth + 1)
+            except ValueError as exc:
+                raise _invalid(f"{declared.name} {exc}") from None
+        else:
+            instance = self._mof_instance(raw, declared, depth)
+        wanted = declared.embedded_class
+        if wanted and wanted in self._classes and not self._classes.is_a(instance.class_name, wanted):
+            raise _invalid(f"{declared.name}: {instance.class_name} is no {wanted}")
+        return instance
+
+    def _mof_instance(self, text: str, declared: _ValueType, depth: int) -> EmbeddedInstance:
+        try:
+            raw = parse_mof_instance(text)
+        except ValueError as exc:
+            raise _invalid(f"{declared.name} is no embedded instance: {exc}") from None
+        return self.instance(raw, depth + 1)
+
+    def instance(self, raw: RawInstance, depth: int = 0, unknown: Status | None = None) -> EmbeddedInstance:
+        """An instance in a request, with typed properties; names spelt as the class store has them.
+
+        Parameters:
+            depth: instances around this one.
+            unknown: the error for a property that the class does not have; None leaves it out.  Scripts for
+                libvirt-cim send such properties in embedded instances, and it took no notice of them.
+
+        Raises:
+            CIMError: INVALID_PARAMETER for an unknown class or a value of the wrong type; `unknown`.
+        """
+        declaration = self._classes.get(raw.class_name)
+        if declaration is None:
+            raise _invalid(f"Class {raw.class_name} is not known")
+        properties: dict[str, Any] = {}
+        for each in raw.properties:
+            declared = declaration.properties.get(each.name.lower())
+            if declared is None:
+                if unknown is not None:
+                    raise CIMError(unknown, f"{declaration.name} has no property {each.name}")
+                _warn_of_unknown(declaration.name, each.name[:80])
+                continue
+            if declared.name in properties:
+                raise _invalid(f"{declaration.name}.{declared.name} is given twice")
+            properties[declared.name] = self.value(each.value, declared, depth)
+        return EmbeddedInstance(declaration.name, properties)
+
+    def method_parameters(self, method: MethodDeclaration, raw: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+        """The input parameters of an extrinsic method, NULL ones left out.
+
+        Raises:
+            CIMError: INVALID_PARAMETER for a parameter that is unknown, given twice, of the wrong type, or required
+                and missing.
+        """
+        parameters: dict[str, Any] = {}
+        seen: set[str] = set()
+        for name, value in raw:
+            declared = method.parameters.get(name.lower())
+            if declared is None:
+                raise _invalid(f"Method {method.name} has no parameter {name}")
+            if declared.name in seen:
+                raise _invalid(f"Parameter {declared.name} is given twice")
+            seen.add(declared.name)
+            if not declared.is_in:
+                continue
+            if declared.type == "reference" and isinstance(value, str) and not value.strip():
+                continue  # what clients of libvirt-cim send where they have no reference
+            typed = self.value(_reference_form(value), declared)
+            if typed is not None:
+                parameters[declared.name] = typed
+        for declared in method.parameters.values():
+            required = declared.qualifiers.get("required")
+            if declared.is_in and required is not None and required.value and declared.name not in parameters:
+                raise _invalid(f"Parameter {declared.name} is required")
+        return parameters
+
+
+@lru_cache(maxsize=256)
+def _warn_of_unknown(class_name: str, name: str) -> None:
+    """Once for each: whoever sends it does so again and again."""
+    log.warning("%s has no property %r: it is left out of embedded instances", class_name, name)
+
+
+def _reference_form(raw: Any) -> Any:
+    """CLASSNAME stands for a class path where a parameter is a reference."""
+    return RawPath(raw.name, None) if isinstance(raw, RawClassName) else raw
+
+
+def _key_value(raw: RawKey, cim_type: str) -> Any:
+    """A key by the type of the class, else by TYPE, else by VALUETYPE."""
+    for each in (cim_type, raw.cim_type):
+        if each and each != "reference":
+            if each in NUMERIC_TYPES and raw.value_type == "string" and not raw.cim_type:
+                return raw.text
+            try:
+                return reader(each)(raw.text)
+            except (ValueError, KeyError):
+                return raw.text
+    if raw.value_type in {"numeric", "boolean"}:
+        for each in ("boolean",) if raw.value_type == "boolean" else ("sint64", "uint64", "real64"):
+            try:
+                return reader(each)(raw.text)
+            except ValueError:
+                continue
+    return raw.text

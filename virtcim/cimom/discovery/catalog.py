@@ -1,0 +1,109 @@
+"""Adds to a catalog what a server says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from virtcim.cimom.capabilities import ServerCapabilities
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.discovery.manager import GatheredStatistics, ManagerProvider, StatisticsProvider
+from virtcim.cimom.discovery.model import ServerIdentity, ServerObjects
+from virtcim.cimom.discovery.objects import FixedInstance, FixedProvider
+from virtcim.cimom.discovery.profiles import (
+    PROFILE_CLASS,
+    PROFILES,
+    Conformance,
+    ProfileProvider,
+    followed_profiles,
+    references,
+)
+from virtcim.cimom.statistics import OperationStatistics
+from virtcim.providers.interface import Association, Catalog, InstanceProvider
+
+__all__ = ["INTEROP_NAMES", "with_discovery"]
+
+INTEROP_NAMES = ("root/interop", "interop", "root/PG_InterOp")
+"""The names of the Interop namespace that clients try (DSP1033), the one that answers from elsewhere hold first."""
+
+NAMESPACE_CLASS = "__Namespace"
+
+
+def with_discovery(
+    catalog: Catalog,
+    classes: ClassStore,
+    identity: ServerIdentity,
+    capabilities: ServerCapabilities,
+    statistics: OperationStatistics,
+) -> Catalog:
+    """A catalog that also has the objects of the server itself, under each name of the Interop namespace.
+
+    Parameters:
+        catalog: what there is else.
+        classes: the class store.
+        identity: who the server is.
+        capabilities: what it can do.
+        statistics: that it can gather.
+    """
+    main = INTEROP_NAMES[0]
+    others = [name for name in _with_parents(catalog.namespaces) if name not in INTEROP_NAMES]
+    namespaces: dict[str, Sequence[InstanceProvider]] = {
+        name: [*catalog.namespaces.get(name, ()), _namespace_list(_children(name, [main, *others]))] for name in others
+    }
+    associations: dict[str, Sequence[Association]] = {name: catalog.associations.get(name, ()) for name in others}
+    homes = dict(catalog.namespace_of)
+    for name in INTEROP_NAMES:
+        visible = sorted([name, *others])
+        objects = ServerObjects(identity, capabilities, statistics, visible)
+        gathered = StatisticsProvider(objects.name, statistics)
+        own_links = [*objects.associations(), GatheredStatistics(objects.object_manager, gathered)]
+        providers = [
+            *catalog.namespaces.get(main, ()), FixedProvider(objects.instances()),
+            ManagerProvider(objects.object_manager, statistics), gathered, _namespace_list(visible)
+        ]  # fmt: skip
+        links = [*catalog.associations.get(main, ()), *own_links]
+        served = {class_name: provider for provider in providers for class_name in provider.class_names}
+        central = {each.central: classes.concrete(each.central) & served.keys() for each in PROFILES}
+        # The server's own profiles are registered, too, though their provider is made last.
+        central[PROFILE_CLASS] |= {PROFILE_CLASS}
+        followed = followed_profiles(identity.product, central)
+        conformance = Conformance(followed, served)
+        profiles = ProfileProvider(followed, conformance, name)
+        served[PROFILE_CLASS] = profiles
+        namespaces[name] = [*providers, profiles]
+        associations[name] = [*links, conformance, references(followed)]
+        if name == main:
+            homes.update(_homes(main, [*providers, profiles], [*own_links, conformance], homes))
+    return Catalog(namespaces, associations, homes)
+
+
+def _with_parents(names: Iterable[str]) -> list[str]:
+    """The namespaces, and those that they are in."""
+    found: dict[str, None] = {}
+    for name in names:
+        parts = name.split("/")
+        for length in range(1, len(parts) + 1):
+            found["/".join(parts[:length])] = None
+    return sorted(found)
+
+
+def _children(namespace: str, names: Iterable[str]) -> list[str]:
+    """The namespaces directly in one, by their last name."""
+    inside = (name.rpartition("/") for name in names)
+    return sorted(last for parent, _, last in inside if parent == namespace)
+
+
+def _namespace_list(names: Iterable[str]) -> FixedProvider:
+    """__Namespace, an older way to list namespaces."""
+    return FixedProvider((FixedInstance(NAMESPACE_CLASS, {"Name": name}, {}) for name in names), [NAMESPACE_CLASS])
+
+
+def _homes(
+    namespace: str,
+    providers: Iterable[InstanceProvider],
+    associations: Iterable[Association],
+    known: Mapping[str, str],
+) -> dict[str, str]:
+    """The home of each class that has none yet."""
+    names = [name for provider in providers for name in provider.class_names]
+    names += [name for association in associations for name in association.class_names]
+    return {name: namespace for name in names if name not in known}

@@ -1,0 +1,227 @@
+"""The objects that stand for the server: both generations of them, because clients look for either.
+
+The older generation is CIM_ObjectManager with its namespaces and communication mechanism; the newer one, which
+deprecates it, is CIM_WBEMServer with its namespaces, protocol service and capabilities (DSP1092).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from virtcim.cimom.capabilities import PROTOCOL_VERSION, Authentication, ServerCapabilities
+from virtcim.cimom.discovery.manager import managed
+from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance
+from virtcim.cimom.statistics import OperationStatistics
+from virtcim.providers.interface import EmbeddedInstance
+
+__all__ = ["ServerIdentity", "ServerObjects"]
+
+CIM_XML = "CIM-XML"
+SYSTEM = "CIM_ComputerSystem"
+
+AT_WORK = {
+    "EnabledState": 2,
+    "RequestedState": 12,
+    "EnabledDefault": 2,
+    "TransitioningToState": 12,
+    "HealthState": 5,
+    "OperationalStatus": (2,),
+    "OperatingStatus": 16,
+}
+"""Enabled, Not Applicable, Enabled, Not Applicable, OK, OK, In Service: a server that answers is all of this."""
+
+CLASS_INFO_OTHER = 1
+CLASS_TYPE_CIM = 2
+COMMUNICATION_CIM_XML = 2
+PROTOCOL_CIM_XML = 5
+CIMXML_PROTOCOL_1_0 = 1
+ADVERTISE_OTHER = 1
+NOT_ADVERTISED = 2
+SCHEMA_FINAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ServerIdentity:
+    """Who the server is.
+
+    Attributes:
+        product, version: of the software.
+        system_name: of the host, best fully qualified.
+        schema_version: of the DMTF classes, such as 2.49.0.
+        dns_sd: whether the server announces itself by DNS-SD.
+    """
+
+    product: str
+    version: str
+    system_name: str
+    schema_version: str
+    dns_sd: bool = False
+
+
+class ServerObjects:
+    """The objects of a server, as one name of the Interop namespace shows them.
+
+    Parameters:
+        identity: who the server is.
+        capabilities: what it can do.
+        statistics: that it can gather.
+        namespaces: the names of its namespaces.
+    """
+
+    def __init__(
+        self,
+        identity: ServerIdentity,
+        capabilities: ServerCapabilities,
+        statistics: OperationStatistics,
+        namespaces: Iterable[str],
+    ) -> None:
+        self._identity = identity
+        self._capabilities = capabilities
+        namespaces = tuple(namespaces)
+        title = f"{identity.product} WBEM server"
+        self.system = FixedInstance(
+            SYSTEM,
+            {"CreationClassName": SYSTEM, "Name": identity.system_name},
+            {
+                "ElementName": identity.system_name,
+                "NameFormat": "IP",
+                "Dedicated": (0,),
+                "Description": f"Host of the {title}",
+                **AT_WORK,
+            },
+        )
+        described = {"Description": f"{title} Version {identity.version}", "Started": True}
+        self.object_manager = managed(self._hosted("CIM_ObjectManager", self.name, described), statistics)
+        self.server = self._hosted("CIM_WBEMServer", self.name, described)
+        self.protocol_service = self._hosted(
+            "CIM_ProtocolService", CIM_XML, {"Started": True, "Protocol": PROTOCOL_CIM_XML}
+        )
+        self.mechanism = self._hosted("CIM_CIMXMLCommunicationMechanism", CIM_XML, self._mechanism())
+        self.server_capabilities = self._with_id("CIM_WBEMServerCapabilities", "WBEMServer", {})
+        self.protocol_capabilities = self._with_id("CIM_CIMXMLCapabilities", CIM_XML, self._protocol())
+        self.namespaces = [self._old_namespace(name) for name in namespaces]
+        self.server_namespaces = [self._namespace(name) for name in namespaces]
+
+    @property
+    def name(self) -> str:
+        """Name of the server, unique beyond its host."""
+        return f"{self._identity.product}:{self._identity.system_name}"
+
+    def instances(self) -> list[FixedInstance]:
+        """All objects but the object manager."""
+        return [
+            self.system, self.server, self.protocol_service, self.mechanism,
+            self.server_capabilities, self.protocol_capabilities, *self.namespaces, *self.server_namespaces,
+        ]  # fmt: skip
+
+    def associations(self) -> list[FixedAssociation]:
+        """What connects them."""
+        dependency = ("Antecedent", "Dependent")
+        services = (self.object_manager, self.server, self.protocol_service)
+        return [
+            FixedAssociation("CIM_HostedService", dependency, ((self.system, service) for service in services)),
+            FixedAssociation("CIM_HostedAccessPoint", dependency, [(self.system, self.mechanism)]),
+            FixedAssociation("CIM_CommMechanismForManager", dependency, [(self.object_manager, self.mechanism)]),
+            FixedAssociation(
+                "CIM_NamespaceInManager", dependency, ((self.object_manager, each) for each in self.namespaces)
+            ),
+            FixedAssociation(
+                "CIM_HostedDependency", dependency, ((self.server, each) for each in self.server_namespaces)
+            ),
+            FixedAssociation("CIM_ServiceServiceDependency", dependency, [(self.server, self.protocol_service)]),
+            FixedAssociation(
+                "CIM_ElementCapabilities",
+                ("ManagedElement", "Capabilities"),
+                [
+                    (self.server, self.server_capabilities),
+                    (self.protocol_service, self.protocol_capabilities),
+                ],
+            ),
+        ]
+
+    def _hosted(self, class_name: str, name: str, properties: dict[str, Any]) -> FixedInstance:
+        """A service or access point of the host."""
+        keys = {
+            "SystemCreationClassName": SYSTEM, "SystemName": self._identity.system_name,
+            "CreationClassName": class_name, "Name": name,
+        }  # fmt: skip
+        element_name = self._identity.product if name == self.name else name
+        return FixedInstance(class_name, keys, {"ElementName": element_name, **AT_WORK, **properties})
+
+    def _with_id(self, class_name: str, local: str, properties: dict[str, Any]) -> FixedInstance:
+        """An object that is named by an InstanceID."""
+        keys = {"InstanceID": f"{self.name}:{local}"}
+        return FixedInstance(class_name, keys, {"ElementName": local, **properties})
+
+    def _mechanism(self) -> dict[str, Any]:
+        able, pull = self._capabilities, self._capabilities.pull
+        other = Authentication.OTHER in able.authentication
+        announced = self._identity.dns_sd
+        return {
+            "CommunicationMechanism": COMMUNICATION_CIM_XML,
+            "FunctionalProfilesSupported": [int(group) for group in able.functional_profiles],
+            "MultipleOperationsSupported": able.multiple_operations,
+            "AuthenticationMechanismsSupported": [int(each) for each in able.authentication],
+            "AuthenticationMechanismDescriptions": list(able.authentication_descriptions) if other else None,
+            "Version": PROTOCOL_VERSION,
+            "CIMXMLProtocolVersion": CIMXML_PROTOCOL_1_0,
+            "CIMValidated": able.validated,
+            "AdvertiseTypes": (ADVERTISE_OTHER if announced else NOT_ADVERTISED,),
+            "AdvertiseTypeDescriptions": ("DNS-SD",) if announced else None,
+            "PulledEnumerationClosureOnExceedingServerLimitsSupported": pull and pull.closes_on_limits,
+            "PulledEnumerationContinuationOnErrorSupported": pull and pull.continuation_on_error,
+            "PulledEnumerationMinimumOperationTimeout": pull and pull.minimum_timeout,
+            "PulledEnumerationMaximumOperationTimeout": pull and pull.maximum_timeout,
+            "PulledEnumerationNoOperationTimeoutSupported": pull and pull.no_timeout,
+        }
+
+    def _protocol(self) -> dict[str, Any]:
+        able, pull = self._capabilities, self._capabilities.pull
+        operations = {
+            "OperationsSupported": [int(each) for each in able.generic_operations],
+            "FQLSupported": able.filters,
+            "CQLSupport": able.cql_features,
+            "ContinueOnErrorSupported": bool(pull and pull.continuation_on_error),
+        }
+        if pull is not None:
+            operations["MinimumOperationTimeout"] = pull.minimum_timeout
+            operations["MaximumOperationTimeout"] = pull.maximum_timeout
+        return {
+            "WBEMProtocolVersionsSupported": (PROTOCOL_VERSION,),
+            "GenericOperationCapabilities": EmbeddedInstance("CIM_GenericOperationCapabilitiesStructure", operations),
+            "AuthenticationMechanismsSupported": [int(each) for each in able.authentication],
+            "AuthenticationMechanismsDescriptions": list(able.authentication_descriptions),
+            "MultipleOperationsSupported": able.multiple_operations,
+            "Validated": able.validated,
+        }
+
+    def _old_namespace(self, name: str) -> FixedInstance:
+        manager = self.object_manager.keys()
+        keys = {
+            "SystemCreationClassName": manager["SystemCreationClassName"], "SystemName": manager["SystemName"],
+            "ObjectManagerCreationClassName": manager["CreationClassName"], "ObjectManagerName": manager["Name"],
+            "CreationClassName": "CIM_Namespace", "Name": name,
+        }  # fmt: skip
+        version = self._identity.schema_version
+        return FixedInstance(
+            "CIM_Namespace",
+            keys,
+            {
+                "ElementName": name,
+                "ClassInfo": CLASS_INFO_OTHER,
+                "DescriptionOfClassInfo": f"CIM {version}",
+                "ClassType": CLASS_TYPE_CIM,
+                "ClassTypeVersion": version,
+            },
+        )
+
+    def _namespace(self, name: str) -> FixedInstance:
+        schema = {"Name": "CIM", "Version": self._identity.schema_version, "Status": SCHEMA_FINAL,
+                  "OwningOrganization": "DMTF"}  # fmt: skip
+        return self._with_id(
+            "CIM_WBEMServerNamespace",
+            name,
+            {"Name": name, "SchemaInformation": (EmbeddedInstance("CIM_SchemaInformationStructure", schema),)},
+        )

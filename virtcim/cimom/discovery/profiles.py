@@ -1,0 +1,149 @@
+"""The profiles that the server itself follows, and what of it follows them (DSP1033)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance, FixedProvider
+from virtcim.providers.interface import Association, End, Instance, InstanceProvider, MethodResult, RequestContext
+
+__all__ = ["PROFILE_CLASS", "Conformance", "ProfileProvider", "ServerProfile", "followed_profiles", "references"]
+
+PROFILE_CLASS = "CIM_RegisteredProfile"
+DMTF = 2
+PROFILE = 2
+NOT_ADVERTISED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredProfile:
+    """A profile that the server follows when its central class is served.
+
+    Attributes:
+        number: of the DMTF's document.
+        name, version: RegisteredName and RegisteredVersion.
+        central: the central class.
+        referencing: number of the profile that refers to it.
+    """
+
+    number: int
+    name: str
+    version: str
+    central: str
+    referencing: int | None = None
+
+
+PROFILES = (
+    DeclaredProfile(1092, "WBEM Server", "1.0.0", "CIM_WBEMServer"),
+    DeclaredProfile(1033, "Profile Registration", "1.1.0", PROFILE_CLASS, 1092),
+    DeclaredProfile(1054, "Indications", "1.2.2", "CIM_IndicationService", 1092),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProfile:
+    """A profile that is followed: its declaration, its instance, and the creation classes of its central instances."""
+
+    declared: DeclaredProfile
+    instance: FixedInstance
+    central: frozenset[str]
+
+
+def followed_profiles(prefix: str, served: Mapping[str, frozenset[str]]) -> list[ServerProfile]:
+    """The profiles that are followed.
+
+    Parameters:
+        prefix: of their InstanceIDs.
+        served: central class to those of it and its descendants that are served.
+    """
+    followed = []
+    for declared in PROFILES:
+        central = served.get(declared.central)
+        if not central:
+            continue
+        instance_id = f"{prefix}:DSP{declared.number}-{declared.name.replace(' ', '')}-{declared.version}"
+        properties = {
+            "ElementName": f"{declared.name} {declared.version}",
+            "Description": f"The {declared.name} profile, as the server follows it",
+            "RegisteredOrganization": DMTF,
+            "RegisteredName": declared.name,
+            "RegisteredVersion": declared.version,
+            "SpecificationType": PROFILE,
+            "AdvertiseTypes": (NOT_ADVERTISED,),
+        }
+        instance = FixedInstance(PROFILE_CLASS, {"InstanceID": instance_id}, properties)
+        followed.append(ServerProfile(declared, instance, central))
+    return followed
+
+
+def references(profiles: Sequence[ServerProfile]) -> FixedAssociation:
+    """CIM_ReferencedProfile between the profiles: Antecedent is referred to by Dependent."""
+    by_number = {each.declared.number: each.instance for each in profiles}
+    pairs = [
+        (each.instance, by_number[each.declared.referencing])
+        for each in profiles
+        if each.declared.referencing in by_number
+    ]
+    return FixedAssociation("CIM_ReferencedProfile", ("Antecedent", "Dependent"), pairs)
+
+
+class Conformance(Association):
+    """CIM_ElementConformsToProfile between the server's profiles and their central instances.
+
+    Parameters:
+        profiles: that are followed.
+        providers: of the central instances, by creation class.
+    """
+
+    class_names = ("CIM_ElementConformsToProfile",)
+
+    def __init__(self, profiles: Sequence[ServerProfile], providers: Mapping[str, InstanceProvider]) -> None:
+        self._profiles = {each.instance.identity: each for each in profiles}
+        self._providers = providers
+        self.left = End("ConformantStandard", frozenset({PROFILE_CLASS}))
+        self.right = End("ManagedElement", frozenset().union(*(each.central for each in profiles)))
+
+    def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
+        profile = self._profiles.get(left.identity)
+        for class_name in sorted(profile.central) if profile else ():
+            yield from self._providers[class_name].instances(class_name, context)
+
+    def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
+        return [each.instance for each in self._profiles.values() if right.class_name in each.central]
+
+    def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return [each.instance for each in self._profiles.values()]
+
+    def class_name(self, left: Instance, right: Instance) -> str:
+        return self.class_names[0]
+
+
+class ProfileProvider(FixedProvider):
+    """Serves the server's own profiles.
+
+    Parameters:
+        profiles: that are followed.
+        conformance: leads to their central instances.
+        namespace: where the central instances live.
+    """
+
+    def __init__(self, profiles: Iterable[ServerProfile], conformance: Conformance, namespace: str) -> None:
+        super().__init__(each.instance for each in profiles)
+        self._conformance = conformance
+        self._namespace = namespace
+
+    def invoke_method(
+        self,
+        class_name: str,
+        keys: Mapping[str, Any] | None,
+        method: str,
+        parameters: Mapping[str, Any],
+        context: RequestContext,
+    ) -> MethodResult:
+        if method != "GetCentralInstances":
+            return super().invoke_method(class_name, keys, method, parameters, context)
+        profile = self.get_instance(class_name, keys or {}, context)
+        central = self._conformance.to_right(profile, context)
+        return MethodResult(0, {"CentralInstances": [each.path(self._namespace) for each in central]})

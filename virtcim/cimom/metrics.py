@@ -1,0 +1,73 @@
+"""Figures for monitoring, in the OpenMetrics format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from virtcim.cimom.cimxml.decode import Request
+from virtcim.cimom.intrinsics import INTRINSICS
+
+__all__ = ["Metrics", "operation_label"]
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Upper bounds of the histogram: from an instance out of the cache to a guest that takes its time to start."""
+
+
+def operation_label(request: Request) -> str:
+    """The operation as a label.  Names that clients make up share one: there could be any number."""
+    if request.extrinsic:
+        return "InvokeMethod"
+    known = INTRINSICS.get(request.operation.lower())
+    return known.name if known is not None else "unknown"
+
+
+class Metrics:
+    """The figures of one server."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._seconds = Histogram(
+            "virtcim_operation_seconds",
+            "Time from a request's arrival until its answer is ready",
+            ["operation"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._operations = Counter(
+            "virtcim_operations", "Operations by CIM status code", ["operation", "status"], registry=self._registry
+        )
+        self._refused = Counter(
+            "virtcim_refused_requests",
+            "Requests that never became an operation, by HTTP status",
+            ["status"],
+            registry=self._registry,
+        )
+
+    def answered(self, operation: str, status: int, seconds: float) -> None:
+        """Count an operation.  `operation` is an `operation_label`, `status` the CIM status code."""
+        self._seconds.labels(operation).observe(seconds)
+        self._operations.labels(operation, str(status)).inc()
+
+    def refused(self, status: int) -> None:
+        """Count a request that was refused.  `status` is the HTTP status."""
+        self._refused.labels(str(status)).inc()
+
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Show a figure that is asked for when somebody looks.
+
+        Parameters:
+            name: without the prefix `virtcim_`.
+            text: what it is.
+        """
+        Gauge(f"virtcim_{name}", text, registry=self._registry).set_function(value)
+
+    def exposition(self) -> bytes:
+        """All figures as text."""
+        text: bytes = generate_latest(self._registry)  # type: ignore[no-untyped-call]
+        return text

@@ -1,0 +1,204 @@
+"""From MOF to a class store, with a cache between the two.
+
+The cache file holds the declarations as they were in the MOF; classes are resolved by the store when they are asked
+for.  It is valid for exactly the MOF it was made from, and is made again when it is not whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from virtcim.cimom.classes import (
+    ClassStore,
+    LocalClass,
+    ParameterDeclaration,
+    PropertyDeclaration,
+    Qualifier,
+    QualifierDeclaration,
+    SchemaError,
+)
+
+__all__ = ["CACHE_NAME", "TEMPLATE_SCHEMA", "MofSource", "load_class_store"]
+
+CACHE_NAME = "classes.cache"
+
+TEMPLATE_SCHEMA = "Platform"
+"""The schema name in templates; every platform has the classes of the templates under its own schema name."""
+
+_FORMAT = b"virtcim class cache 1"
+"""To be changed with everything that changes the content of the cache for the same MOF."""
+
+_log = logging.getLogger(__name__)
+
+
+class MofSource(NamedTuple):
+    """A MOF text; `name` stands in messages.  A plain pair will do wherever one is asked for."""
+
+    name: str
+    text: str
+
+
+def load_class_store(
+    sources: Sequence[tuple[str, str]],
+    templates: Sequence[tuple[str, str]],
+    prefixes: Sequence[str],
+    cache_dir: Path | None,
+) -> ClassStore:
+    """Make the class store, from the cache where it is valid.
+
+    Parameters:
+        sources: classes common to all platforms, in the order of compilation: qualifier declarations first, and a
+            class after its superclass.
+        templates: classes named `Platform_...`, compiled after the sources.
+        prefixes: the schema name of each platform (`KVM`); in its classes it stands for `Platform` in every class
+            name, superclass, reference, EmbeddedInstance and text.
+        cache_dir: directory for the cache file, which must not be writable for others; None for no cache.
+
+    Raises:
+        SchemaError: when the MOF does not compile, or its classes contradict each other.
+        ValueError: for a prefix that is no schema name (DSP0004 2.8, section 5.1.2.3: no underscore in it).
+    """
+    for prefix in prefixes:
+        if not prefix.isidentifier() or "_" in prefix:
+            raise ValueError(f"Not a schema name: {prefix!r}")
+    digest = _digest(sources, templates)
+    body = None if cache_dir is None else _read_cache(cache_dir / CACHE_NAME, digest)
+    if body is not None:
+        return _store(body, prefixes)
+    body = _compile(sources, templates)
+    _check(_store(body, prefixes))
+    if cache_dir is not None:
+        _write_cache(cache_dir / CACHE_NAME, digest, body)
+    return _store(body, prefixes)
+
+
+def _digest(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, str]]) -> bytes:
+    digest = hashlib.sha256(_FORMAT)
+    for kind, texts in (("source", sources), ("template", templates)):
+        for name, text in texts:
+            digest.update(f"\0{kind}\0{name}\0".encode())
+            digest.update(text.encode())
+    return digest.hexdigest().encode()
+
+
+def _compile(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, str]]) -> bytes:
+    """The body of the cache: one line of JSON with the qualifier declarations and the index of the classes (name,
+    superclass, whether from a template, length of its text), then the texts of the classes without separators."""
+    from virtcim.cimom.mofcompile import compile_mof
+
+    qualifiers, classes = compile_mof([*sources, *templates])
+    index = []
+    texts = []
+    for number, declarations in enumerate(classes):
+        is_template = number >= len(sources)
+        for declaration in declarations:
+            name = declaration["name"]
+            if is_template != name.startswith(f"{TEMPLATE_SCHEMA}_"):
+                raise SchemaError(f"{name}: the classes of templates, and no others, are named {TEMPLATE_SCHEMA}_...")
+            text = json.dumps(declaration, separators=(",", ":")).encode()
+            index.append([name, declaration["superclass"], is_template, len(text)])
+            texts.append(text)
+    head = json.dumps({"qualifiers": qualifiers, "classes": index}, separators=(",", ":")).encode()
+    return b"\n".join([head, b"".join(texts)])
+
+
+def _store(body: bytes, prefixes: Sequence[str]) -> ClassStore:
+    head, _, texts = body.partition(b"\n")
+    index = json.loads(head)
+    return ClassStore(map(_qualifier_declaration, index["qualifiers"]), _classes(index["classes"], texts, prefixes))
+
+
+def _qualifier_declaration(flat: dict[str, Any]) -> QualifierDeclaration:
+    value = flat["value"]
+    return QualifierDeclaration(
+        flat["name"],
+        flat["type"],
+        flat["array"],
+        flat["size"],
+        tuple(value) if isinstance(value, list) else value,
+        frozenset(flat["scopes"]),
+        *flat["flavors"],
+    )
+
+
+def _classes(index: list[list[Any]], texts: bytes, prefixes: Sequence[str]) -> Iterator[LocalClass]:
+    start = 0
+    for name, superclass, is_template, length in index:
+        local = LocalClass(name, superclass, texts[start : start + length])
+        start += length
+        if is_template:
+            yield from (local.for_schema(TEMPLATE_SCHEMA, prefix) for prefix in prefixes)
+        else:
+            yield local
+
+
+def _check(store: ClassStore) -> None:
+    """Resolve everything once, which finds contradictions, and see that every class that is named exists."""
+    for name in store:
+        declaration = store[name]
+        superclass = None if declaration.superclass is None else store[declaration.superclass]
+        for local in declaration.local_properties:
+            each = declaration.properties[local.lower()]
+            if superclass and local.lower() in superclass.properties and not _overrides(each.qualifiers):
+                raise SchemaError(f"{name}.{local} hides an inherited property without the Override qualifier")
+            _check_named(store, each, f"{name}.{local}")
+        for local in declaration.local_methods:
+            method = declaration.methods[local.lower()]
+            if superclass and local.lower() in superclass.methods and not _overrides(method.qualifiers):
+                raise SchemaError(f"{name}.{local} hides an inherited method without the Override qualifier")
+            for parameter in method.parameters.values():
+                _check_named(store, parameter, f"{name}.{local}({parameter.name})")
+
+
+def _overrides(qualifiers: Mapping[str, Qualifier]) -> bool:
+    return "override" in qualifiers and not qualifiers["override"].propagated
+
+
+def _check_named(store: ClassStore, element: PropertyDeclaration | ParameterDeclaration, where: str) -> None:
+    for named in (element.reference_class, element.embedded_class):
+        if named is not None and named not in store:
+            raise SchemaError(f"{where} names {named}, which is not declared")
+
+
+def _read_cache(path: Path, digest: bytes) -> bytes | None:
+    """The body of the cache if it was made from this MOF and is whole.
+
+    The file is `format LF digest of the MOF LF digest of the body LF body`.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    try:
+        form, made_from, checksum, body = content.split(b"\n", 3)
+    except ValueError:
+        return None
+    if (form, made_from, checksum) != (_FORMAT, digest, hashlib.sha256(body).hexdigest().encode()):
+        return None
+    return body
+
+
+def _write_cache(path: Path, digest: bytes, body: bytes) -> None:
+    """Put the cache in its place in one step.  Not being able to costs time at the next start and nothing else."""
+    checksum = hashlib.sha256(body).hexdigest().encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(b"\n".join([_FORMAT, digest, checksum, body]))
+            os.replace(temporary, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        _log.warning("Class cache %s cannot be written: %s", path, error)

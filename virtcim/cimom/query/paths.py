@@ -1,0 +1,124 @@
+"""Instance paths as text (DSP0004 2.8, section 8.2.5, and the forms that WMI knows)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from virtcim.cimom.cimxml.values import parse_datetime
+from virtcim.providers.interface import InstancePath
+
+__all__ = ["parse_path", "same_path"]
+
+MAX_NESTING = 4
+"""References in the keys of references."""
+
+_HEAD = re.compile(
+    r"(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z", re.DOTALL
+)
+_NAME = re.compile(r"\s*([^\W\d]\w*)\s*=\s*")
+_QUOTED = {
+    '"': re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"\s*', re.DOTALL),
+    "'": re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'\s*", re.DOTALL),
+}
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}\Z")
+_REAL = re.compile(r"[+-]?[0-9]{0,40}\.[0-9]{1,40}(?:[eE][+-]?[0-9]{1,3})?\Z")
+
+
+def parse_path(text: str) -> InstancePath:
+    r"""The path in `[[//host]/][namespace:]Class.key="value",...`.
+
+    WMI's backslashes before the class (`\\host\root\virt:Class`) and its single key without a name (`Class="value"`)
+    are read too; that key gets the name "".  Values are strings, integers, reals and booleans as they are written;
+    the host is dropped.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    head, quote, rest = text.strip().partition('"')
+    match = _HEAD.match(head.replace("\\", "/") + quote + rest)
+    if match is None:
+        raise ValueError("is no instance path")
+    if match["keys"].startswith("="):
+        only, *others = _parse_keys("_" + match["keys"]).values()
+        if others:
+            raise ValueError("has faulty keys")
+        keys = {"": only}
+    else:
+        keys = _parse_keys(match["keys"][1:])
+    return InstancePath(match["class"], keys, (match["namespace"] or "").strip("/") or None)
+
+
+def _parse_keys(text: str) -> dict[str, Any]:
+    """The keys in `name=value,...`, taken piece by piece: no piece is looked at again when the next one is wrong."""
+    keys: dict[str, Any] = {}
+    seen: set[str] = set()
+    position = 0
+    while True:
+        name = _NAME.match(text, position)
+        if name is None or name[1].lower() in seen:
+            raise ValueError("has faulty keys")
+        seen.add(name[1].lower())
+        keys[name[1]], position = _key_value(text, name.end())
+        if position == len(text):
+            return keys
+        if text[position] != ",":
+            raise ValueError("has faulty keys")
+        position += 1
+
+
+def _key_value(text: str, start: int) -> tuple[Any, int]:
+    """The value that begins at `start`, and where it and the blanks after it end."""
+    pattern = _QUOTED.get(text[start : start + 1])
+    if pattern is not None:
+        quoted = pattern.match(text, start)
+        if quoted is None:
+            raise ValueError("has faulty keys")
+        return _ESCAPE.sub(r"\1", quoted[1]), quoted.end()
+    end = text.find(",", start)
+    end = len(text) if end < 0 else end
+    return _bare_value(text[start:end].strip()), end
+
+
+def _bare_value(text: str) -> bool | int | float:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    if _INTEGER.match(text):
+        return int(text)
+    if _REAL.match(text):
+        return float(text)
+    raise ValueError("has faulty keys")
+
+
+def same_path(left: InstancePath, right: InstancePath, depth: int = 0) -> bool:
+    """Whether two paths name the same instance.  A namespace that is not given equals any."""
+    if left.class_name.lower() != right.class_name.lower():
+        return False
+    if left.namespace and right.namespace and left.namespace.lower() != right.namespace.lower():
+        return False
+    if len(left.keys) != len(right.keys):
+        return False
+    if "" in left.keys or "" in right.keys:
+        return len(left.keys) == 1 and _same_key(next(iter(left.keys.values())), next(iter(right.keys.values())), depth)
+    others = {name.lower(): value for name, value in right.keys.items()}
+    return all(
+        name.lower() in others and _same_key(value, others[name.lower()], depth) for name, value in left.keys.items()
+    )
+
+
+def _same_key(left: Any, right: Any, depth: int) -> bool:
+    """Whether two key values are equal; a reference or datetime may be written as text on one side."""
+    if isinstance(left, str) and not isinstance(right, str):
+        left, right = right, left
+    if isinstance(right, str) and not isinstance(left, str):
+        try:
+            if isinstance(left, InstancePath):
+                right = parse_path(right)
+            elif not isinstance(left, (bool, int, float)):
+                right = parse_datetime(right)
+        except ValueError:
+            return False
+    if isinstance(left, InstancePath):
+        return isinstance(right, InstancePath) and depth < MAX_NESTING and same_path(left, right, depth + 1)
+    return type(left) is type(right) and bool(left == right)

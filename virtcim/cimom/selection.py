@@ -1,0 +1,124 @@
+"""What a query selects: ExecQuery and OpenQueryInstances (DSP0200 1.4)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.intrinsics import Call
+from virtcim.cimom.query import AssociationQuery, Filter, Language, Predicate, Query, parse
+from virtcim.cimom.query.paths import parse_path
+from virtcim.cimom.reading import Reader
+from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
+
+__all__ = ["Selection", "Selector", "selecting"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a query selects.
+
+    Attributes:
+        instances: those to choose from; an error stands for a class that could not be read.
+        selects: tells of each whether it is selected; None for all of them.
+        call: the call, with the properties that are wanted.
+        class_name: the class in FROM; None for a query that names none.
+    """
+
+    instances: Iterable[Instance | CIMError]
+    selects: Callable[[Instance], bool] | None
+    call: Call
+    class_name: str | None
+
+
+def selecting(predicate: Predicate) -> Callable[[Instance], bool]:
+    """A predicate as a function of the instance."""
+    return lambda instance: predicate(instance.class_name, instance.properties())
+
+
+class Selector:
+    """Carries out queries.
+
+    Parameters:
+        classes: the class store.
+        reader: finds the instances to choose from.
+    """
+
+    def __init__(self, classes: ClassStore, reader: Reader) -> None:
+        self._classes = classes
+        self._reader = reader
+
+    def select(self, call: Call, language: str, text: str, with_errors: bool = False) -> Selection:
+        """What a query selects.
+
+        Parameters:
+            with_errors: put the errors of classes that cannot be read among the instances.
+
+        Raises:
+            CIMError: QUERY_LANGUAGE_NOT_SUPPORTED, INVALID_QUERY, QUERY_FEATURE_NOT_SUPPORTED, INVALID_CLASS; what a
+                provider raises.
+        """
+        query = parse(language, text)
+        if isinstance(query, Filter):
+            raise CIMError(
+                Status.QUERY_LANGUAGE_NOT_SUPPORTED, f"{Language.FQL.value} has filters only; a query is expected"
+            )
+        if isinstance(query, AssociationQuery):
+            return self._follow(call, query)
+        return self._choose(call, query, with_errors)
+
+    def _choose(self, call: Call, query: Query, with_errors: bool) -> Selection:
+        selects = selecting(query.compile(self._classes))
+        declared = self._reader.declaration(query.from_class)
+        names = query.projection(self._classes, declared.name)
+        wanted = None if names is None else frozenset(name.lower() for name in names)
+        errors: list[CIMError] = []
+        classes = list(self._reader.everything(call, declared.name, errors.append))
+        instances: list[Instance | CIMError] = [each for _, found in classes for each in found]
+        if with_errors:
+            instances += errors
+        return Selection(instances, selects, _with(call, propertylist=wanted, includeclassorigin=False), declared.name)
+
+    def _follow(self, call: Call, query: AssociationQuery) -> Selection:
+        query.check(self._classes)
+        path = self._path(query.path)
+        call = _with(
+            call,
+            assocclass=query.assoc_class,
+            resultclass=query.result_class,
+            role=query.role.lower() if query.role else None,
+            resultrole=query.result_role.lower() if query.result_role else None,
+            propertylist=None,
+            includeclassorigin=False,
+        )
+        find = self._reader.referring if query.references else self._reader.associated
+        instances = list(find(call, path))
+        if query.keys_only:
+            keys = {key.lower() for each in instances for key in self._classes[each.class_name].keys}
+            call = _with(call, propertylist=frozenset(keys))
+        return Selection(instances, None, call, query.result_class)
+
+    def _path(self, path: InstancePath) -> InstancePath:
+        """A path in a query, with the one key that has no name given its name, and references read."""
+        declared = self._reader.declaration(path.class_name)
+        keys: dict[str, Any] = {}
+        for name, value in path.keys.items():
+            if not name and len(declared.keys) != 1:
+                raise CIMError(Status.INVALID_QUERY, f"{declared.name} does not have just one key")
+            found = declared.properties.get((name or declared.keys[0]).lower())
+            if found is not None and found.type == "reference" and isinstance(value, str):
+                try:
+                    value = parse_path(value)
+                except ValueError as exc:
+                    raise CIMError(Status.INVALID_QUERY, f"{name} {exc}") from None
+            keys[found.name if found else name] = value
+        return InstancePath(declared.name, keys, path.namespace)
+
+
+def _with(call: Call, **parameters: Any) -> Call:
+    return replace(call, parameters={**call.parameters, **parameters})

@@ -1,0 +1,168 @@
+"""The server: the embedded CIMOM as one object to start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from virtcim.cimom.access import Access
+from virtcim.cimom.auth import Authenticator
+from virtcim.cimom.capabilities import server_capabilities
+from virtcim.cimom.classes import ClassStore
+from virtcim.cimom.http import CIMHandler, HTTPServer
+from virtcim.cimom.listener import Endpoint, Listener, open_tcp
+from virtcim.cimom.operations import INTRINSIC_OPERATIONS, Operations
+from virtcim.cimom.pull import pull_limits
+from virtcim.cimom.settings import ServerSettings
+from virtcim.cimom.statistics import OperationStatistics
+from virtcim.cimom.tls import TLSState
+from virtcim.providers.interface import Catalog
+
+__all__ = ["Server"]
+
+log = logging.getLogger(__name__)
+
+SWEEP_INTERVAL = 10.0
+"""Seconds between two sweeps of the cache and the open enumerations; each takes milliseconds."""
+
+CLOSE_TIMEOUT = 0.1
+"""Seconds that connections get to close, after the answers in flight had their time."""
+
+LINGER = 1.0
+"""Seconds for which the rest of a refused body is read away, so that the client gets to read why."""
+
+READ_BUFFER = 256 * 1024
+"""Bytes of a request body that may wait to be read."""
+
+
+class Server:
+    """The embedded CIMOM.
+
+    Parameters:
+        catalog: which provider serves which class where.
+        classes: the class store.
+        settings: addresses and limits.
+        authenticator: tells who asks.
+        tls: certificates, for the endpoints that speak HTTPS.
+        statistics: of the operations; by default nothing is gathered.
+        access: decides who may do what.
+
+    Attributes:
+        endpoints: where it listens.
+        port: of the first endpoint.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        classes: ClassStore,
+        settings: ServerSettings,
+        authenticator: Authenticator,
+        tls: TLSState | None = None,
+        statistics: OperationStatistics | None = None,
+        access: Access | None = None,
+    ) -> None:
+        self.operations = Operations(catalog, classes, settings, access)
+        self._settings = settings
+        self._authenticator = authenticator
+        self._tls = tls
+        capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
+        groups = [group.name.replace("_", " ").title() for group in capabilities.functional_profiles]
+        users = tls.users if tls is not None else ()
+        self._handler = CIMHandler(self.operations, settings, authenticator, groups, statistics, users)
+        self._http: HTTPServer | None = None
+        self._listeners: list[Listener] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watch()
+        self.endpoints: Sequence[Endpoint] = ()
+        self.port = settings.port
+
+    def _watch(self) -> None:
+        watch, cache, enumerations = (
+            self._handler.metrics.watch,
+            self.operations.namespaces.cache,
+            self.operations.enumerations,
+        )
+        watch("connections", "Open connections", lambda: self.connections)
+        watch("cache_bytes", "Memory of encoded instances", lambda: cache.size)
+        watch("cache_entries", "Encoded instances", lambda: len(cache))
+        watch("open_enumerations", "Enumerations that clients have not pulled to their end", lambda: len(enumerations))
+        watch("held_instances", "Instances that wait in open enumerations", lambda: enumerations.held)
+
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return len(self._http.connections) if self._http is not None else 0
+
+    async def start(self, endpoints: Sequence[Endpoint] | None = None) -> None:
+        """Listen.
+
+        Parameters:
+            endpoints: where; without them, plain HTTP on `host` and `port` of the settings.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        settings, tls = self._settings, self._tls
+        self.endpoints = open_tcp(settings.host, settings.port) if endpoints is None else endpoints
+        self.port = self.endpoints[0].port if self.endpoints else 0
+        self._http = HTTPServer(
+            self._handler,
+            settings.max_connections,
+            auto_decompress=False,
+            access_log=None,
+            keepalive_timeout=settings.idle_timeout,
+            lingering_time=LINGER,
+            max_line_size=settings.max_header,
+            max_field_size=settings.max_header,
+            read_bufsize=READ_BUFFER,
+        )
+        for endpoint in self.endpoints:
+            if endpoint.scheme == "https" and tls is None:
+                raise ValueError("HTTPS needs certificates")
+            context = (lambda: tls.context) if tls is not None and endpoint.scheme == "https" else None
+            listener = Listener(endpoint, self._http, context, settings.handshake_timeout, settings.max_handshakes)
+            self._listeners.append(listener)
+            listener.start()
+        self._tasks = [asyncio.create_task(self._sweep())]
+        if tls is not None:
+            self._tasks.append(asyncio.create_task(self._watch_certificates(tls)))
+
+    async def _watch_certificates(self, tls: TLSState) -> None:
+        while True:
+            await asyncio.sleep(tls.check_seconds)
+            self.reload_certificates(force=False)
+
+    def reload_certificates(self, force: bool = True) -> None:
+        """Use the certificates as the files have them now, from the next connection on.
+
+        Parameters:
+            force: even when the files look unchanged.
+        """
+        if self._tls is not None and self._tls.reload(force) and self._http is not None:
+            # An authority may be gone, or a certificate revoked.
+            self._http.forget_certificates()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL)
+            self.operations.namespaces.cache.sweep()
+            self.operations.enumerations.sweep()
+
+    async def stop(self) -> None:
+        """Take no more requests, let answers in flight finish for `stop_timeout` seconds, and close."""
+        self._handler.stop()
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+        for listener in self._listeners:
+            await listener.stop()
+        self._listeners = []
+        if self._http is not None:
+            self._http.pre_shutdown()
+            await self._handler.wait_until_idle(self._settings.stop_timeout)
+            await self._http.shutdown(CLOSE_TIMEOUT)
+            self._http = None
+        self._handler.close()
+        await self._authenticator.close()

@@ -1,0 +1,286 @@
+"""The socket that `libvirtcim.so` talks to: connections, who may open them, and their limits.
+
+One thread serves one connection, since a request may wait for the hypervisor; the library keeps few connections.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import queue
+import socket
+import stat
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from virtcim.cmpi.codec import (
+    FRAME_LIMIT,
+    PROTOCOL_VERSION,
+    Filter,
+    Operation,
+    ProtocolError,
+    error_frame,
+    greeting,
+    peer_version,
+    read_filters,
+    read_request,
+)
+from virtcim.cmpi.dispatch import Dispatcher
+from virtcim.cmpi.model import IndicationSource
+from virtcim.cmpi.settings import CmpiSettings
+from virtcim.providers.interface import EmbeddedInstance, Status
+
+__all__ = ["CmpiDaemon"]
+
+log = logging.getLogger(__name__)
+
+FRAME_TIMEOUT = 10.0
+"""Seconds in which a frame that has begun has to arrive whole."""
+
+QUEUED_INDICATIONS = 10_000
+"""Indications that wait for one CIM server; further ones are dropped, with a log line."""
+
+STOP_TIMEOUT = 0.5
+"""Seconds that requests under way get at a stop; their threads do not keep the process from ending."""
+
+
+class CmpiDaemon:
+    """Serves CIM servers on a Unix socket.
+
+    Parameters:
+        dispatcher: carries out requests.
+        settings: path of the socket, who may connect, limits.
+        release: which release answers, for the greeting.
+        indications: where indications come from, or None.
+        version: of the protocol; other than the default in tests only.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        settings: CmpiSettings,
+        release: str = "",
+        indications: IndicationSource | None = None,
+        version: int = PROTOCOL_VERSION,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._settings = settings
+        self._greeting = greeting(release, version)
+        self._version = version
+        self._indications = indications
+        self._allowed = {0, os.geteuid(), *settings.users}
+        self._numbers = itertools.count(1)
+        self._listener: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        self._threads: set[threading.Thread] = set()
+
+    def start(self) -> None:
+        """Open the socket and serve it in the background.
+
+        Raises:
+            OSError: the socket cannot be made, or another daemon listens on it.
+        """
+        path = self._settings.socket
+        if _answers(path):
+            raise FileExistsError(f"another daemon listens on {path}")
+        # Nobody can connect before mode and group are right: the socket gets its name last.
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+            listener.bind(str(temporary))
+            if self._settings.group >= 0:
+                os.chown(temporary, -1, self._settings.group)
+            temporary.chmod(0o660 if self._settings.group >= 0 else 0o600)
+            listener.listen(self._settings.max_connections)
+            temporary.rename(path)
+        except OSError:
+            listener.close()
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        self._listener = listener
+        self._spawn(self._accept, "cmpi-accept", listener)
+        log.info("CIM servers are served on %s", path)
+
+    def stop(self) -> None:
+        """Close the socket and all connections.  Requests under way get a moment to end."""
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        with contextlib.suppress(OSError):
+            self._settings.socket.unlink()
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        with self._lock:
+            threads = list(self._threads)
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(STOP_TIMEOUT / max(1, len(threads)))
+
+    def _spawn(self, work: Callable[[socket.socket], None], name: str, handle: socket.socket) -> None:
+        def run() -> None:
+            try:
+                work(handle)
+            finally:
+                with self._lock:
+                    self._threads.discard(thread)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+            thread.start()  # under the lock: whoever sees a thread may join it
+
+    def _accept(self, listener: socket.socket) -> None:
+        while self._listener is not None:
+            try:
+                connection, _ = listener.accept()
+            except OSError as exc:
+                if self._listener is not None:
+                    log.error("A CIM server cannot be taken: %s", exc)
+                    threading.Event().wait(0.1)  # out of file descriptors, as a rule
+                continue
+            with self._lock:
+                crowded = len(self._connections) >= 2 * self._settings.max_connections
+                if not crowded:
+                    self._connections.add(connection)
+            if self._listener is None or crowded or not self._is_allowed(connection):
+                self._close(connection)
+            else:
+                self._spawn(self._serve, "cmpi", connection)
+
+    def _is_allowed(self, connection: socket.socket) -> bool:
+        pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid in self._allowed:
+            return True
+        log.warning("User %d (process %d) may not use the CMPI socket; see users in the settings of cmpi", uid, pid)
+        return False
+
+    def _close(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._connections.discard(connection)
+        connection.close()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            connection.settimeout(FRAME_TIMEOUT)
+            version = peer_version(_read_frame(connection))
+            connection.sendall(self._greeting)
+            if version != self._version:
+                log.error("A CIM server speaks version %d of the bridge protocol, not %d", version, self._version)
+                return
+            while True:
+                connection.settimeout(None)
+                body = _read_frame(connection)
+                connection.settimeout(self._settings.send_timeout)
+                with self._lock:
+                    crowded = len(self._connections) > self._settings.max_connections
+                if crowded:
+                    text = "The virtcim daemon has too many connections: see max_connections in its settings of cmpi"
+                    connection.sendall(error_frame(Status.FAILED, text))
+                    return
+                request = read_request(body)
+                if request.operation is Operation.LISTEN:
+                    self._listen(connection, read_filters(request))
+                    return
+                for frame in self._dispatcher.answer(request, f"cmpi-{next(self._numbers)}"):
+                    connection.sendall(frame)
+        except ProtocolError as exc:
+            log.error("A CIM server sends what is not the bridge protocol: %s", exc)
+        except (OSError, EOFError) as exc:
+            log.debug("A CIM server has gone: %s", exc)
+        finally:
+            self._close(connection)
+
+    def _listen(self, connection: socket.socket, filters: list[Filter]) -> None:
+        """Send indications until the CIM server hangs up; each further LISTEN replaces the filters."""
+        if self._indications is None:
+            log.warning("A CIM server waits for indications, of which this server has none")
+        waiting: queue.Queue[tuple[str, EmbeddedInstance] | None] = queue.Queue(QUEUED_INDICATIONS)
+        active = [filters]
+
+        def deliver(namespace: str, indication: EmbeddedInstance) -> None:
+            try:
+                waiting.put_nowait((namespace, indication))
+            except queue.Full:
+                log.error("A CIM server does not take its indications: a %s is dropped", indication.class_name)
+
+        def send(connection: socket.socket) -> None:
+            while (item := waiting.get()) is not None:
+                try:
+                    for frame in self._dispatcher.indication(active[0], *item):
+                        connection.sendall(frame)
+                except OSError as exc:
+                    log.error("A CIM server does not take its indications: %s", exc)
+                    with contextlib.suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+                    return
+                except Exception:
+                    log.exception("A %s is left out", item[1].class_name)
+
+        stop = self._indications.listen(deliver) if self._indications is not None else lambda: None
+        self._spawn(send, "cmpi-indications", connection)
+        try:
+            connection.settimeout(None)
+            while True:
+                request = read_request(_read_frame(connection))
+                if request.operation is not Operation.LISTEN:
+                    raise ProtocolError(f"{request.operation.name} on a connection for indications")
+                active[0] = read_filters(request)
+        finally:
+            stop()
+            with contextlib.suppress(queue.Full):
+                waiting.put_nowait(None)
+
+
+def _read_frame(connection: socket.socket) -> bytes:
+    """The body of the next frame; waits for its first byte as long as the socket's time-out says.
+
+    Raises:
+        EOFError: the peer hung up.
+        ProtocolError: the length is none.
+    """
+    header = _read(connection, 4)
+    length = int.from_bytes(header, "big")
+    if not 0 < length <= FRAME_LIMIT:
+        raise ProtocolError(f"a frame of {length} bytes")
+    connection.settimeout(FRAME_TIMEOUT)
+    return _read(connection, length)
+
+
+def _read(connection: socket.socket, size: int) -> bytes:
+    parts = []
+    while size:
+        part = connection.recv(min(size, 65536))
+        if not part:
+            raise EOFError("hung up")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens on a socket."""
+    try:
+        if not stat.S_ISSOCK(path.stat().st_mode):
+            raise FileExistsError(f"{path} is no socket")
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+    return True

@@ -1,0 +1,69 @@
+"""Following what libvirt does with a domain for a long time: saving it, dumping it, moving it.
+
+Layer rule: imports libvirt, connections, errors, work; knows nothing of CIM.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import libvirt
+
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.work import Work
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["followed"]
+
+_log = logging.getLogger(__name__)
+
+_INTERVAL = 0.1
+"""Seconds between two looks at the statistics, and between two attempts to stop."""
+
+
+@contextlib.contextmanager
+def followed(hypervisor: Hypervisor, uuid: str, work: Work) -> Iterator[None]:
+    """A block with one call that libvirt counts as a job of a domain: reports how far it is, and can stop it.
+
+    Parameters:
+        hypervisor: where the domain is.
+        uuid: of the domain.
+        work: told how far it is (virDomainGetJobStats), and asked whether to stop (virDomainAbortJob).
+
+    Raises:
+        WorkCancelledError: the call was stopped.
+    """
+    over, stop = threading.Event(), threading.Event()
+
+    def look(domain: libvirt.virDomain) -> None:
+        # Neither is possible before libvirt has begun, or by drivers that have no jobs.
+        with contextlib.suppress(libvirt.libvirtError):
+            if stop.is_set():
+                domain.abortJob()
+            else:
+                statistics = domain.jobStats()
+                work.report(statistics.get("data_processed", 0), statistics.get("data_total", 0))
+
+    def watch() -> None:
+        if over.wait(_INTERVAL):
+            return
+        try:
+            with hypervisor.connections.connection() as connection:
+                domain = connection.lookupByUUIDString(uuid)
+                while not over.wait(_INTERVAL):
+                    look(domain)
+        except (libvirt.libvirtError, LibvirtError) as error:
+            _log.debug("the job of domain %s cannot be followed: %s", uuid, error)
+
+    threading.Thread(target=watch, name="domain-job", daemon=True).start()
+    try:
+        with work.stoppable(stop.set):
+            yield
+    finally:
+        over.set()

@@ -1,0 +1,331 @@
+"""One libvirt URI: its connections, its inventory, and the thread that keeps both standing.
+
+Layer rule: the top of libhelper but for search, together with lifecycle and detect; knows nothing of CIM.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import libvirt
+
+from virtcim.libhelper.balloons import Balloons
+from virtcim.libhelper.connections import Connections, is_alive, is_local
+from virtcim.libhelper.errors import LibvirtError, translated
+from virtcim.libhelper.events import Event, EventSubscription
+from virtcim.libhelper.host import HostFacts, NodeInfo, qualified_name, read_capabilities, read_identity
+from virtcim.libhelper.inventory import Inventory
+from virtcim.libhelper.kinds import KINDS
+from virtcim.libhelper.lifecycle import Lifecycle
+from virtcim.libhelper.readers import Readers
+from virtcim.libhelper.reconcile import Reconciler
+from virtcim.libhelper.settings import HypervisorSettings
+
+__all__ = ["Hypervisor"]
+
+_log = logging.getLogger(__name__)
+
+_TICK = 0.25
+"""Seconds between two turns of the worker."""
+_BACKOFF_FIRST = 0.1
+_BACKOFF_MOST = {True: 0.5, False: 3.0}
+"""Seconds between two attempts to connect, at most; here, and where an attempt costs a network connection."""
+_CAPABILITIES_TIMEOUT = 1.5
+"""Seconds that the first connection waits for the capabilities: a daemon that has just started has to find them out."""
+_STOP_TIMEOUT = 0.4
+"""Seconds that `stop` waits for each of its two sorts of threads."""
+
+Result = TypeVar("Result")
+
+
+class _LostError(Exception):
+    """The connection was lost, or the hypervisor is being stopped."""
+
+
+class Hypervisor:
+    """A hypervisor under one libvirt URI.
+
+    Nothing is known before `start`; nothing in it blocks on libvirt but `start`'s own thread and the readers.
+
+    Parameters:
+        uri: the libvirt URI.
+        settings: how to keep the inventory.
+
+    Attributes:
+        connected: whether the inventory is true: the connection stands and all domains have been read.
+        facts: what the hypervisor said of itself when it was last connected.
+        fqdn: the fully qualified name of its host; "" before the first connection.
+        inventory: what exists there.
+        lifecycle: the operations on domains.
+        event_names: the events that the driver has, as `domain/lifecycle`.
+    """
+
+    def __init__(self, uri: str, settings: HypervisorSettings | None = None) -> None:
+        self.uri = uri
+        self.settings = settings or HypervisorSettings()
+        self.read_only = self.settings.read_only
+        self.connections = Connections(
+            uri,
+            self.read_only,
+            (self.settings.keepalive_interval, self.settings.keepalive_count),
+            self.settings.open_timeout,
+        )
+        self.connected = False
+        self.facts = HostFacts()
+        self.fqdn = ""
+        self.event_names: frozenset[str] = frozenset()
+        self.balloons = Balloons()
+        self.inventory = Inventory(self)
+        self.inventory.listeners.append(self.balloons.watch)
+        self.lifecycle = Lifecycle(self)
+        self._event_sinks: list[Callable[[Event], None]] = []
+        self._readers = Readers(
+            self.connections,
+            1 if self.connections.single else self.settings.readers,
+            self.settings.call_budget,
+            self.inventory.fetch,
+            self._on_lost,
+        )
+        self.inventory.readers = self._readers
+        self._reconciler = Reconciler(self.inventory, self._readers, self.settings, uri)
+        self._asking = threading.Lock()
+        self._questions: dict[str, Future[Any]] = {}
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._lost: str | None = None
+        self._attempted = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="libvirt-hypervisor", daemon=True)
+
+    @property
+    def driver(self) -> str:
+        """libvirt's name of the driver: `QEMU`, `LXC`, `Xen`, `TEST`; "" before the first connection."""
+        return self.facts.driver
+
+    @property
+    def hostname(self) -> str:
+        """The node's name as libvirt has it."""
+        return self.facts.hostname
+
+    @property
+    def libvirt_version(self) -> tuple[int, int, int]:
+        """libvirt's version over there: major, minor, release."""
+        return self.facts.libvirt_version
+
+    @property
+    def hypervisor_version(self) -> tuple[int, int, int]:
+        """The hypervisor's version: major, minor, release."""
+        return self.facts.hypervisor_version
+
+    @property
+    def node(self) -> NodeInfo:
+        """The node's hardware."""
+        return self.facts.node
+
+    @property
+    def capabilities_xml(self) -> str:
+        """The capabilities document."""
+        return self.facts.capabilities_xml
+
+    @property
+    def host_uuid(self) -> str | None:
+        """The node's UUID; None where the driver does not say one."""
+        return self.facts.host_uuid
+
+    def start(self) -> None:
+        """Begin to connect, and to stay connected; returns at once."""
+        self._thread.start()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until the first attempt to connect and to read all domains has ended, well or not.
+
+        Returns:
+            whether it is connected.
+        """
+        self._attempted.wait(timeout)
+        return self.connected
+
+    def stop(self) -> None:
+        """End all threads and close all connections, within a second."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_TIMEOUT)
+        self._readers.stop(_STOP_TIMEOUT)
+
+    def ask(self, what: str, question: Callable[[libvirt.virConnect], Result], timeout: float) -> Result:
+        """Ask libvirt something that the inventory does not hold, such as statistics, within a time budget.
+
+        Flags that keep libvirt from waiting for a guest (`NOWAIT`) are up to the question.  While an earlier question
+        of the same name has no answer yet, it is not asked again.
+
+        Parameters:
+            what: a name for the question, for the log.
+            question: called with a connection of a reader; must keep nothing of it.
+            timeout: seconds to wait for the answer.
+
+        Raises:
+            LibvirtError: libvirt's answer, no connection, or no answer in time (`is_timeout`).
+        """
+        with self._asking:
+            earlier = self._questions.get(what)
+            if earlier is not None and not earlier.done():
+                raise LibvirtError(f"{what}: still no answer to the last question", libvirt.VIR_ERR_OPERATION_TIMEOUT)
+            future = self._questions[what] = self._readers.submit(what, question)
+        try:
+            with translated():
+                answer: Result = future.result(timeout)
+                return answer
+        except FutureTimeoutError:
+            raise LibvirtError(f"{what}: no answer in {timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT) from None
+        except CancelledError:
+            raise LibvirtError(f"{what}: no connection to {self.uri}", libvirt.VIR_ERR_NO_CONNECT) from None
+        finally:
+            with self._asking:
+                if future.done():
+                    self._questions.pop(what, None)
+
+    def add_event_sink(self, sink: Callable[[Event], None]) -> None:
+        """Have `sink` called with every event, in libvirt's event thread; it must return at once."""
+        self._event_sinks.append(sink)
+
+    def remove_event_sink(self, sink: Callable[[Event], None]) -> None:
+        """Undo `add_event_sink`."""
+        self._event_sinks.remove(sink)
+
+    def _on_event(self, event: Event) -> None:
+        for sink in tuple(self._event_sinks):
+            sink(event)
+        if event.source in KINDS:
+            self._readers.mark((event.source, event.key), event)
+
+    def _on_lost(self, reason: str) -> None:
+        with self._wake:
+            if self._lost is None:
+                self._lost = reason
+            self._wake.notify_all()
+
+    def _run(self) -> None:
+        delay = _BACKOFF_FIRST
+        said = False
+        while not self._stopping:
+            connection = None
+            subscription = None
+            self._lost = None
+            try:
+                connection = self.connections.open()
+                subscription = EventSubscription(connection, self._on_event, self._on_lost)
+                self._connect(subscription)
+                delay = _BACKOFF_FIRST
+                said = False
+                self._attempted.set()
+                self._stay(connection)
+            except _LostError:
+                self._report(self._lost, said)
+            except LibvirtError as error:
+                self._report(error.message, said)
+            except Exception as error:
+                _log.exception("%s", self.uri)
+                self._report(str(error), said)
+            finally:
+                said = True
+                self._disconnect()
+                if subscription is not None:
+                    subscription.cancel()
+                if connection is not None:
+                    self.connections.release(connection)
+                self._attempted.set()
+            with self._wake:
+                if not self._stopping:
+                    self._wake.wait(delay)
+            delay = min(delay * 2, _BACKOFF_MOST[is_local(self.uri)])
+
+    def _report(self, reason: str | None, said: bool) -> None:
+        if not self._stopping:
+            _log.log(logging.DEBUG if said else logging.WARNING, "%s: no connection: %s", self.uri, reason)
+
+    def _connect(self, subscription: EventSubscription) -> None:
+        """Read everything that has to be known before the inventory is true."""
+        self.event_names = frozenset(subscription.names)
+        self._readers.resume()
+        identity = self._readers.submit("host", read_identity)
+        loading = self._reconciler.load(KINDS["domain"])
+        self._identify(self._await(identity))
+        self._await(loading.done, loading.check)
+        for kind in list(KINDS.values())[1:]:
+            self._reconciler.load(kind)
+        self._reconciler.restart()
+        self.connected = True
+        self.inventory.regain_contact()
+        self.inventory.measure_disks(self.inventory.keys("domain"))
+        _log.info(
+            "%s: connected, %d domains, libvirt %d.%d.%d",
+            self.uri,
+            len(self.inventory.keys("domain")),
+            *self.libvirt_version,
+        )
+
+    def _identify(self, identity: HostFacts) -> None:
+        """Take in who this is; what takes longer follows, and until then what was known before stays."""
+        if not self.fqdn or identity.hostname != self.hostname:
+            self.fqdn = qualified_name(identity.hostname) if is_local(self.uri) else identity.hostname
+        self.facts = replace(
+            self.facts,
+            driver=identity.driver,
+            hostname=identity.hostname,
+            libvirt_version=identity.libvirt_version,
+            node=identity.node,
+        )
+        first = not self.facts.capabilities_xml
+        capabilities = self._readers.submit("capabilities", partial(read_capabilities, identity=identity))
+        capabilities.add_done_callback(self._on_capabilities)
+        if first:
+            with contextlib.suppress(FutureTimeoutError, CancelledError, libvirt.libvirtError):
+                capabilities.result(_CAPABILITIES_TIMEOUT)
+
+    def _on_capabilities(self, future: Future[HostFacts]) -> None:
+        if not future.cancelled() and future.exception() is None and self._lost is None:
+            self.facts = future.result()
+
+    def _await(self, future: Future[Result], check: Callable[[], None] = lambda: None) -> Result:
+        while True:
+            if self._stopping or self._lost is not None:
+                raise _LostError
+            try:
+                return future.result(_TICK)
+            except FutureTimeoutError:
+                self._readers.check_stuck()
+                check()
+            except CancelledError:
+                raise _LostError from None
+            except libvirt.libvirtError as error:
+                raise LibvirtError.of(error) from error
+
+    def _stay(self, connection: libvirt.virConnect) -> None:
+        """Keep the inventory true until the connection is lost."""
+        while True:
+            with self._wake:
+                if not self._stopping and self._lost is None:
+                    self._wake.wait(_TICK)
+            if self._stopping or self._lost is not None:
+                raise _LostError
+            if not is_alive(connection):
+                self._lost = self._lost or "the connection is dead"
+                raise _LostError
+            self._readers.check_stuck()
+            self._reconciler.turn(time.monotonic())
+
+    def _disconnect(self) -> None:
+        self._readers.pause()
+        if self.connected:
+            self.connected = False
+            self.inventory.lose_contact()

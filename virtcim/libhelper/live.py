@@ -1,0 +1,309 @@
+"""What can be changed in a running domain, field by field, and how.
+
+A field that is not named here takes effect at the next start only.  Every step can be taken back.
+
+Layer rule: imports libvirt, change, domainxml; knows nothing of CIM.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import libvirt
+
+from virtcim.libhelper.change import LiveStep, run_of
+from virtcim.libhelper.domainxml import Disk, DomainDocument, Graphics, Interface, MemoryDevice
+from virtcim.libhelper.errors import LibvirtError
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.domainxml import Device, DomainConfig
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["attach", "detach", "device_fields", "device_steps", "domain_fields", "domain_steps"]
+
+_LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+_DETACH_TIMEOUT = 15.0
+"""Seconds that a guest is given to let go of a device."""
+_LOOK_AGAIN = 0.25
+"""Seconds between two looks at whether it has, where no event tells it."""
+
+_IO_LIMITS = "iotune_"
+_MEDIA = frozenset({"cdrom", "floppy"})
+_MEDIUM = frozenset({"type", "driver_type"})
+"""What a medium has beside its source.  libvirt takes it for a new medium only, and else drops it in silence."""
+_INTERFACE = (
+    "type",
+    "source_",
+    "bandwidth_",
+    "filterref_",
+    "link_state",
+    "vlan_",
+    "coalesce_",
+    "trust_guest_rx_filters",
+)
+"""The fields of an interface that libvirt changes in a running domain: those that begin so."""
+_GRAPHICS = frozenset({"passwd", "passwd_valid_to", "connected"})
+_MEMORY_DEVICE = frozenset({"target_requested"})
+
+_SCHEDULER = {
+    "cputune_shares": "cpu_shares",
+    "cputune_period": "vcpu_period",
+    "cputune_quota": "vcpu_quota",
+    "cputune_global_period": "global_period",
+    "cputune_global_quota": "global_quota",
+    "cputune_emulator_period": "emulator_period",
+    "cputune_emulator_quota": "emulator_quota",
+}
+_NO_QUOTA = -1
+_MEMORY = {
+    "memtune_hard_limit": "hard_limit",
+    "memtune_soft_limit": "soft_limit",
+    "memtune_swap_hard_limit": "swap_hard_limit",
+    "memtune_min_guarantee": "min_guarantee",
+}
+_ACTIONS = {
+    "on_poweroff": libvirt.VIR_DOMAIN_LIFECYCLE_POWEROFF,
+    "on_reboot": libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT,
+    "on_crash": libvirt.VIR_DOMAIN_LIFECYCLE_CRASH,
+}
+_ACTION_NUMBERS = {
+    "destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY,
+    "restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART,
+    "rename-restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART_RENAME,
+    "preserve": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_PRESERVE,
+    "coredump-destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_DESTROY,
+    "coredump-restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART,
+}
+_TEXTS = {
+    "title": libvirt.VIR_DOMAIN_METADATA_TITLE,
+    "description": libvirt.VIR_DOMAIN_METADATA_DESCRIPTION,
+}
+_DOMAIN = frozenset(
+    {
+        *_SCHEDULER,
+        *_MEMORY,
+        *_ACTIONS,
+        *_TEXTS,
+        "current_memory",
+        "vcpu_current",
+        "vcpus",
+        "blkiotune_weight",
+        "cputune_vcpupins",
+    }
+)
+
+
+def domain_fields(fields: Mapping[str, Any]) -> frozenset[str]:
+    """Those of the fields of a domain that can be changed while it runs."""
+    return _DOMAIN & fields.keys()
+
+
+def device_fields(device: Device, fields: Mapping[str, Any]) -> frozenset[str]:
+    """Those of the fields of a device that can be changed while the domain runs."""
+    names = fields.keys()
+    match device:
+        case Interface():
+            return frozenset(name for name in names if name.startswith(_INTERFACE))
+        case Disk():
+            is_medium = device.device in _MEDIA and not names.isdisjoint(("type", *device.location_fields))
+            return frozenset(
+                name
+                for name in names
+                if name.startswith(_IO_LIMITS) or (is_medium and (name.startswith("source_") or name in _MEDIUM))
+            )
+        case Graphics():
+            return _GRAPHICS & names
+        case MemoryDevice():
+            return _MEMORY_DEVICE & names
+        case _:
+            return frozenset()
+
+
+def domain_steps(hypervisor: Hypervisor, before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep]:
+    """The steps that make of a running domain what it is to be."""
+    changed = [name for name in _DOMAIN if getattr(before, name) != getattr(after, name)]
+    if "current_memory" in changed:
+        old, new = before.current_memory or 0, after.current_memory or 0
+        yield LiveStep("the memory", _fill(hypervisor, new), _fill(hypervisor, old))
+    if "vcpu_current" in changed:
+        was, will = before.vcpu_current or 1, after.vcpu_current or 1
+        yield LiveStep(
+            "the number of processors",
+            lambda domain: domain.setVcpusFlags(will, _LIVE),
+            lambda domain: domain.setVcpusFlags(was, _LIVE),
+        )
+    yield from _parameters(
+        "the shares of the processors",
+        ("setSchedulerParametersFlags", "schedulerParametersFlags"),
+        _SCHEDULER,
+        before,
+        after,
+    )
+    yield from _parameters(
+        "the limits of the memory", ("setMemoryParameters", "memoryParameters"), _MEMORY, before, after
+    )
+    yield from _parameters(
+        "the share of the block devices",
+        ("setBlkioParameters", "blkioParameters"),
+        {"blkiotune_weight": "weight"},
+        before,
+        after,
+    )
+    if "cputune_vcpupins" in changed:
+        yield LiveStep("the host processors", _pin(after), _pin(before))
+    for name, event in _ACTIONS.items():
+        if name in changed:
+            yield LiveStep(name, _act_on(event, getattr(after, name)), _act_on(event, getattr(before, name)))
+    for name, kind in _TEXTS.items():
+        if name in changed:
+            yield LiveStep(name, _describe(kind, getattr(after, name)), _describe(kind, getattr(before, name)))
+
+
+def _fill(hypervisor: Hypervisor, size: int) -> Callable[[libvirt.virDomain], Any]:
+    def act(domain: libvirt.virDomain) -> None:
+        domain.setMemoryFlags(size, _LIVE)
+        hypervisor.balloons.ask(domain.UUIDString(), run_of(domain), size)
+
+    return act
+
+
+def _parameters(
+    what: str, methods: tuple[str, str], names: Mapping[str, str], before: DomainConfig, after: DomainConfig
+) -> Iterator[LiveStep]:
+    """One step for typed parameters."""
+    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+    if not changed:
+        return
+
+    values = {names[name]: _parameter(name, getattr(after, name)) for name in changed}
+    wanted = {name: value for name, value in values.items() if value is not None}
+    if not wanted:
+        return
+    put, get = methods
+    held: dict[str, Any] = {}
+
+    def do(domain: libvirt.virDomain) -> None:
+        now = getattr(domain, get)(_LIVE)
+        held.update({name: now[name] for name in wanted if name in now})
+        getattr(domain, put)(wanted, _LIVE)
+
+    yield LiveStep(what, do, lambda domain: getattr(domain, put)(held, _LIVE))
+
+
+def _parameter(name: str, value: int | None) -> int | None:
+    """The value of a parameter; what stands for none, where there is such a value."""
+    if value is not None:
+        return value
+    if name.endswith("_quota"):
+        return _NO_QUOTA
+    return libvirt.VIR_DOMAIN_MEMORY_PARAM_UNLIMITED if name.startswith("memtune_") else None
+
+
+def _pin(config: DomainConfig) -> Callable[[libvirt.virDomain], Any]:
+    pins = {pin.vcpu: pin.cpuset or "" for pin in config.cputune_vcpupins}
+
+    def act(domain: libvirt.virDomain) -> None:
+        count = domain.connect().getCPUMap()[0]
+        for vcpu in range(config.vcpu_current or 1):
+            chosen = _processors(pins[vcpu], count) if vcpu in pins else [True] * count
+            domain.pinVcpuFlags(vcpu, tuple(chosen), _LIVE)
+
+    return act
+
+
+def _processors(text: str, count: int) -> list[bool]:
+    """libvirt's list of processors (`0-3,^1`) as a map."""
+    chosen = [False] * count
+    for part in text.split(","):
+        first, _, last = part.removeprefix("^").partition("-")
+        for number in range(int(first), int(last or first) + 1):
+            if number < count:
+                chosen[number] = not part.startswith("^")
+    return chosen
+
+
+def _act_on(event: int, word: str | None) -> Callable[[libvirt.virDomain], Any]:
+    fallback = "restart" if event == libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT else "destroy"
+    number = _ACTION_NUMBERS[word or fallback]
+    return lambda domain: domain.setLifecycleAction(event, number, _LIVE)
+
+
+def _describe(kind: int, text: str | None) -> Callable[[libvirt.virDomain], Any]:
+    return lambda domain: domain.setMetadata(kind, text, None, None, _LIVE)
+
+
+def device_steps(document: DomainDocument, device: Device, fields: Mapping[str, Any]) -> Iterator[LiveStep]:
+    """Write fields of a device into the document of a running domain, and give the steps that make it so.
+
+    Parameters:
+        fields: all of them among `device_fields`.
+    """
+    if not fields:
+        return
+    before = document.device_xml(device)
+    changed = document.set(device, fields)
+    after = document.device_xml(changed)
+    if isinstance(device, Disk):
+        if any(name.startswith(_IO_LIMITS) for name in fields):
+            yield LiveStep("the limits of the disk", _limit(changed), _limit(device))
+        if all(name.startswith(_IO_LIMITS) for name in fields):
+            return
+    if before != after:
+        yield LiveStep(
+            f"the {device.tag}",
+            lambda domain: domain.updateDeviceFlags(after, _LIVE),
+            lambda domain: domain.updateDeviceFlags(before, _LIVE),
+        )
+
+
+def _limit(disk: Any) -> Callable[[libvirt.virDomain], Any]:
+    names = (
+        "total_bytes_sec",
+        "read_bytes_sec",
+        "write_bytes_sec",
+        "total_iops_sec",
+        "read_iops_sec",
+        "write_iops_sec",
+    )
+    values = {name: getattr(disk, f"{_IO_LIMITS}{name}") or 0 for name in names}
+    return lambda domain: domain.setBlockIoTune(disk.target_dev, values, _LIVE)
+
+
+def attach(hypervisor: Hypervisor, document: DomainDocument, device: Device) -> LiveStep:
+    """Plug in a device of the document of a running domain."""
+    xml = document.device_xml(device)
+    return LiveStep(
+        f"the new {device.tag}",
+        lambda domain: domain.attachDeviceFlags(xml, _LIVE),
+        lambda domain: _detach(hypervisor, domain, xml),
+    )
+
+
+def detach(hypervisor: Hypervisor, document: DomainDocument, device: Device) -> LiveStep:
+    """Unplug a device of the document of a running domain; done when the guest has let go of it."""
+    xml = document.device_xml(device)
+    return LiveStep(
+        f"the removal of the {device.tag}",
+        lambda domain: _detach(hypervisor, domain, xml),
+        lambda domain: domain.attachDeviceFlags(xml, _LIVE),
+    )
+
+
+def _detach(hypervisor: Hypervisor, domain: libvirt.virDomain, xml: str) -> None:
+    count = _count(domain, xml)
+    deadline = time.monotonic() + _DETACH_TIMEOUT
+    with hypervisor.lifecycle.event_wait(domain.UUIDString(), "device-removed") as removed:
+        domain.detachDeviceFlags(xml, _LIVE)
+        while _count(domain, xml) >= count:
+            if time.monotonic() > deadline:
+                raise LibvirtError("The guest has not let go of the device", libvirt.VIR_ERR_OPERATION_TIMEOUT)
+            if not removed.supported or removed.event is not None or not removed.wait(_LOOK_AGAIN):
+                time.sleep(_LOOK_AGAIN)
+
+
+def _count(domain: libvirt.virDomain, xml: str) -> int:
+    """How many devices of the kind of `xml` the running domain has."""
+    tag = DomainDocument(f"<domain><devices>{xml}</devices></domain>").devices[0].tag
+    return sum(device.tag == tag for device in DomainDocument(domain.XMLDesc(0)).devices)

@@ -1,0 +1,339 @@
+"""A few threads that fetch from libvirt, each with its own connection, and the queue that they work on.
+
+The queue is keyed: an object waits in it once, however many events name it, and is never fetched by two threads at a
+time.  So whatever is fetched last was also read last, and no older answer can ever be put over a newer one.
+
+Layer rule: imports libvirt, connections, errors and events.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import libvirt
+
+from virtcim.libhelper.connections import Connections, is_alive
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.events import Event
+
+__all__ = ["Key", "Readers", "Task"]
+
+_log = logging.getLogger(__name__)
+
+_MAX_READERS = 16
+"""Readers at most, those that are stuck included: each costs the daemon a connection."""
+
+Key = tuple[str, str]
+"""The name of a kind, and an object's key there."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Task:
+    """Why an object is to be fetched.
+
+    Attributes:
+        events: those that named it, oldest first.
+        only_events: whether nobody else asked.
+        waiters: who waits for the fetch.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    only_events: bool = True
+    waiters: list[threading.Event] = field(default_factory=list)
+
+    def wake(self) -> None:
+        """Tell those who wait that the fetch is over."""
+        for waiter in self.waiters:
+            waiter.set()
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """One thing for a reader to do."""
+
+    what: str
+    run: Callable[[libvirt.virConnect], Any]
+    future: Future[Any] = field(default_factory=Future)
+    key: Key | None = None
+    task: Task = field(default_factory=Task)
+    generation: int = 0
+    result: Any = None
+    attempts: int = 0
+    since: float = 0.0
+    reported: bool = False
+
+
+class Readers:
+    """The threads and their queue.
+
+    Parameters:
+        connections: where a reader takes its connection from.
+        count: readers that are not stuck.
+        budget: seconds after which a call counts as stuck.
+        fetch: fetches one object on the connection it is given; its libvirt errors are handled here.
+        broken: told in words when a reader cannot get a connection any more.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        count: int,
+        budget: float,
+        fetch: Callable[[libvirt.virConnect, Key, Task, int], None],
+        broken: Callable[[str], None],
+    ) -> None:
+        self._connections = connections
+        self._count = count
+        self._budget = budget
+        self._fetch = fetch
+        self._broken = broken
+        self._condition = threading.Condition()
+        self._dirty: dict[Key, Task] = {}
+        self._later: dict[Key, Task] = {}
+        self._claimed: set[Key] = set()
+        self._jobs: deque[_Work] = deque()
+        self._running: dict[threading.Thread, _Work] = {}
+        self._threads: set[threading.Thread] = set()
+        self._said: dict[str, str] = {}
+        self._open = False
+        self._stopping = False
+        self.generation = 0
+
+    def resume(self) -> None:
+        """The hypervisor answers: work."""
+        with self._condition:
+            self._open = True
+            self._add_threads()
+            self._condition.notify_all()
+
+    def pause(self) -> None:
+        """The connection is lost: forget the queue; what is being fetched belongs to a generation that is over."""
+        with self._condition:
+            self._open = False
+            self._end_generation()
+
+    def stop(self, timeout: float) -> None:
+        """End all threads; those that are stuck in libvirt are left behind, they are daemons."""
+        with self._condition:
+            self._stopping = True
+            self._open = False
+            self._end_generation()
+            threads = list(self._threads)
+        deadline = time.monotonic() + timeout
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def mark(self, key: Key, event: Event | None = None, waiter: threading.Event | None = None) -> None:
+        """Have the object fetched, from now on; an object that is marked already is fetched once."""
+        with self._condition:
+            if not self._open:
+                if waiter is not None:
+                    waiter.set()
+                return
+            task = self._dirty.setdefault(key, Task())
+            if event is not None:
+                task.events.append(event)
+            else:
+                task.only_events = False
+            if waiter is not None:
+                task.waiters.append(waiter)
+            if key not in self._claimed:
+                self._condition.notify()
+
+    def mark_later(self, key: Key) -> None:
+        """Have something fetched once there is nothing else to do."""
+        with self._condition:
+            if self._open:
+                self._later.setdefault(key, Task(only_events=False))
+                self._condition.notify()
+
+    def claim(self, keys: Iterable[Key], generation: int) -> set[Key]:
+        """Keep the readers from these objects until `release`.
+
+        Returns:
+            those that nobody has now; none when the generation is over.
+        """
+        with self._condition:
+            if generation != self.generation:
+                return set()
+            claimed = {key for key in keys if key not in self._claimed}
+            self._claimed |= claimed
+            return claimed
+
+    def release(self, key: Key, generation: int) -> None:
+        """End a claim made in `generation`: what was marked meanwhile is fetched."""
+        with self._condition:
+            self._release(key, generation)
+
+    def _release(self, key: Key, generation: int) -> None:
+        if generation == self.generation:
+            self._claimed.discard(key)
+            if key in self._dirty:
+                self._condition.notify()
+
+    def submit(self, what: str, job: Callable[[libvirt.virConnect], Result]) -> Future[Result]:
+        """Have a job of another sort run by a reader, before the objects that wait.
+
+        Returns:
+            the future of its result; it is cancelled when the connection is lost first.
+        """
+        work = _Work(what, job)
+        with self._condition:
+            if self._open:
+                self._jobs.append(work)
+                self._condition.notify()
+            else:
+                work.future.cancel()
+        return work.future
+
+    def check_stuck(self) -> None:
+        """Report each call that takes longer than the budget, once, and put a fresh reader in its place."""
+        now = time.monotonic()
+        with self._condition:
+            for running in self._running.values():
+                if not running.reported and now - running.since > self._budget:
+                    running.reported = True
+                    _log.warning("%s: no answer for %.0f s, going on with the others", running.what, self._budget)
+            self._add_threads()
+
+    def _end_generation(self) -> None:
+        self.generation += 1
+        for task in self._dirty.values():
+            task.wake()
+        for work in self._jobs:
+            work.task.wake()
+            work.future.cancel()
+        self._dirty.clear()
+        self._later.clear()
+        self._jobs.clear()
+        self._claimed.clear()
+        self._condition.notify_all()
+
+    def _wanted(self) -> int:
+        stuck = sum(work.reported for work in self._running.values())
+        return min(self._count + stuck, _MAX_READERS)
+
+    def _add_threads(self) -> None:
+        while not self._stopping and len(self._threads) < self._wanted():
+            thread = threading.Thread(target=self._run, name="libvirt-reader", daemon=True)
+            self._threads.add(thread)
+            thread.start()
+
+    def _run(self) -> None:
+        thread = threading.current_thread()
+        connection: libvirt.virConnect | None = None
+        generation = -1
+        while True:
+            work = self._take(thread, generation)
+            if connection is not None and (work is None or work.generation != generation):
+                self._connections.release(connection)
+                connection = None
+                generation = -1
+            if work is None:
+                if self._leave(thread):
+                    return
+                continue
+            try:
+                if connection is None:
+                    connection = self._connections.open()
+                    generation = work.generation
+            except LibvirtError as error:
+                self._finish(thread, work, error, logging.DEBUG)
+                self._broken(error.message)
+                continue
+            try:
+                work.result = work.run(connection)
+            except Exception as error:
+                if is_alive(connection):
+                    self._finish(thread, work, error)
+                else:
+                    self._connections.release(connection)
+                    connection = None
+                    generation = -1
+                    self._again(thread, work, error)
+            else:
+                self._finish(thread, work, None)
+
+    def _take(self, thread: threading.Thread, generation: int) -> _Work | None:
+        """The next thing to do; None when the reader's connection is to be closed, or the reader to end."""
+        with self._condition:
+            while True:
+                if self._stopping or len(self._threads) > self._wanted():
+                    return None
+                if generation not in (-1, self.generation):
+                    return None
+                work = self._next() if self._open else None
+                if work is not None:
+                    work.generation = self.generation
+                    work.since = time.monotonic()
+                    self._running[thread] = work
+                    return work
+                self._condition.wait()
+
+    def _next(self) -> _Work | None:
+        if self._jobs:
+            return self._jobs.popleft()
+        for waiting in (self._dirty, self._later):
+            for key in waiting:
+                if key not in self._claimed:
+                    self._claimed.add(key)
+                    return self._fetching(key, waiting.pop(key))
+        return None
+
+    def _fetching(self, key: Key, task: Task) -> _Work:
+        generation = self.generation
+        return _Work(
+            f"{key[0]} {key[1]}",
+            lambda connection: self._fetch(connection, key, task, generation),
+            key=key,
+            task=task,
+        )
+
+    def _leave(self, thread: threading.Thread) -> bool:
+        with self._condition:
+            if not self._stopping and len(self._threads) <= self._wanted():
+                return False
+            self._threads.discard(thread)
+            self._condition.notify()
+            return True
+
+    def _finish(
+        self, thread: threading.Thread, work: _Work, error: Exception | None, level: int = logging.WARNING
+    ) -> None:
+        with self._condition:
+            del self._running[thread]
+            if work.key is not None:
+                self._release(work.key, work.generation)
+            said = self._said.pop(work.what, None)
+            if error is not None:
+                self._said[work.what] = str(error)
+        work.task.wake()
+        if error is None:
+            work.future.set_result(work.result)
+            return
+        work.future.set_exception(error)
+        level = logging.DEBUG if said == str(error) else level
+        _log.log(level, "%s: %s", work.what, error, exc_info=not isinstance(error, _LIBVIRT_ERRORS))
+
+    def _again(self, thread: threading.Thread, work: _Work, error: Exception) -> None:
+        """The reader's connection broke during the work: do it again once, on a new one."""
+        with self._condition:
+            if self._open and work.generation == self.generation and not work.attempts:
+                del self._running[thread]
+                work.attempts += 1
+                self._jobs.appendleft(work)
+                self._condition.notify()
+                return
+        self._finish(thread, work, error)
+
+
+_LIBVIRT_ERRORS = (libvirt.libvirtError, LibvirtError)

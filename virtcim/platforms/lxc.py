@@ -1,0 +1,20 @@
+"""Linux containers, through libvirt's LXC driver."""
+
+from __future__ import annotations
+
+from virtcim.platforms.base import BusDefaults, Feature, Platform, WeightRange
+
+PLATFORM = Platform(
+    prefix="LXC",
+    title="Linux Containers",
+    drivers=("LXC",),
+    uris=("lxc:///system",),
+    domain_types=("lxc",),
+    os_types=("exe",),
+    features=Feature.SUSPEND | Feature.REBOOT | Feature.REBOOT_EVENT | Feature.HOTPLUG | Feature.WEIGHT,
+    buses=BusDefaults(disk="", mouse="usb"),
+    mac_prefix="00:16:3e",
+    boot_devices=False,
+    weights=(WeightRange(2, 262144, 1024, cgroup_version=1), WeightRange(1, 10000, 100, cgroup_version=2)),
+    containers=True,
+)

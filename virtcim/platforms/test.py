@@ -1,0 +1,27 @@
+"""libvirt's test driver: guests without a hypervisor, for trying things out and for tests."""
+
+from __future__ import annotations
+
+from virtcim.platforms.base import BusDefaults, Feature, Platform
+
+PLATFORM = Platform(
+    prefix="Test",
+    title="libvirt test driver",
+    drivers=("TEST",),
+    uris=(),
+    domain_types=("test",),
+    os_types=("hvm", "linux", "exe"),
+    features=(
+        Feature.SUSPEND
+        | Feature.MANAGED_SAVE
+        | Feature.REBOOT
+        | Feature.REBOOT_EVENT
+        | Feature.RESET
+        | Feature.CONTROLLERS
+        | Feature.GRAPHICS
+        | Feature.SNAPSHOTS
+        | Feature.WEIGHT
+    ),
+    buses=BusDefaults(disk="virtio", network_model="virtio"),
+    inputs=(("mouse", "ps2"), ("mouse", "usb"), ("tablet", "usb"), ("keyboard", "ps2")),
+)

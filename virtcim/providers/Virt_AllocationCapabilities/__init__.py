@@ -1,0 +1,23 @@
+"""What can be allocated from pools (CIM_AllocationCapabilities; DSP1043), and the settings that show it."""
+
+from __future__ import annotations
+
+from virtcim.providers.Virt_AllocationCapabilities.capabilities import AllocationCapabilities, capabilities_of
+from virtcim.providers.Virt_AllocationCapabilities.provider import (
+    AllocationCapabilitiesProvider,
+    TemplateProvider,
+)
+from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES, Sample, Template
+from virtcim.providers.Virt_AllocationCapabilities.templates import find_template, templates_of
+
+__all__ = [
+    "TEMPLATE_TYPES",
+    "AllocationCapabilities",
+    "AllocationCapabilitiesProvider",
+    "Sample",
+    "Template",
+    "TemplateProvider",
+    "capabilities_of",
+    "find_template",
+    "templates_of",
+]

@@ -1,0 +1,113 @@
+"""The instance: what can be allocated from a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import ClassVar
+
+from virtcim.platforms.base import Feature, Platform
+from virtcim.providers.base import Element
+from virtcim.providers.deviceids import Kind
+from virtcim.providers.properties import Property, PropertyTable, attribute
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_DevicePool import DevicePool, pools_of
+
+__all__ = ["AllocationCapabilities", "capabilities_of"]
+
+_SPECIFIC, _GENERAL = 2, 3
+_DEDICATED, _SHARED = 2, 3
+_ENABLED, _DISABLED, _NOT_APPLICABLE, _PAUSED = 2, 3, 5, 11
+_HOT = frozenset({Kind.DISK, Kind.NETWORK, Kind.MEMORY, Kind.PROCESSOR, Kind.INPUT, Kind.CONTROLLER})
+"""What hypervisors with hot plug can add to a guest that runs, and take from it."""
+_HOT_IN_CONTAINERS = frozenset({Kind.DISK, Kind.NETWORK, Kind.MEMORY})
+_WITH_CHILDREN = frozenset({Kind.NETWORK, Kind.DISK})
+
+
+class AllocationCapabilities(Element):
+    """What can be allocated from a pool.
+
+    Attributes:
+        pool: the pool; its InstanceID is that of the capabilities, too.
+    """
+
+    __slots__ = ("pool",)
+
+    base = "AllocationCapabilities"
+    key_names = ("InstanceID",)
+    table: ClassVar[PropertyTable]
+
+    def __init__(self, pool: DevicePool) -> None:
+        self.pool = pool
+        super().__init__(pool.platform, pool.instance_id)
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[AllocationCapabilities]:
+        return (capabilities_of(pool) for pool in pools_of(site, platform))
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return None if self.pool.record is None else self.pool.record.revision
+
+    @property
+    def gives_pools(self) -> bool:
+        """Whether what is allocated are pools rather than resources of guests."""
+        return self.pool.primordial and self.pool.kind in _WITH_CHILDREN
+
+
+def capabilities_of(pool: DevicePool) -> AllocationCapabilities:
+    """What can be allocated from a pool."""
+    return pool.kept("capabilities", None, lambda: AllocationCapabilities(pool))
+
+
+def _of_pool(name: str) -> Property:
+    """A property that is the same as the pool's."""
+
+    def get(capabilities: AllocationCapabilities) -> object:
+        pool = capabilities.pool
+        declared = pool.table.get(name)
+        return None if declared is None else declared.get(pool)
+
+    return Property(name, get, f"{name} of the pool")
+
+
+def _request_types(capabilities: AllocationCapabilities) -> int:
+    """A disk is one volume or file; of all else, one is as good as another."""
+    specific = capabilities.pool.kind is Kind.DISK and not capabilities.pool.primordial
+    return _SPECIFIC if specific else _GENERAL
+
+
+def _sharing(capabilities: AllocationCapabilities) -> int:
+    """Processors, networks and what is made up for guests are shared; memory and volumes belong to one guest."""
+    return _DEDICATED if capabilities.pool.kind in (Kind.MEMORY, Kind.DISK) else _SHARED
+
+
+def _is_hot(capabilities: AllocationCapabilities) -> bool:
+    platform = capabilities.platform
+    hot = _HOT_IN_CONTAINERS if platform.containers else _HOT
+    return platform.supports(Feature.HOTPLUG) and capabilities.pool.kind in hot
+
+
+def _add_states(capabilities: AllocationCapabilities) -> list[int]:
+    if capabilities.gives_pools:
+        return [_NOT_APPLICABLE]
+    return [_ENABLED, _DISABLED, _PAUSED] if _is_hot(capabilities) else [_DISABLED]
+
+
+def _remove_states(capabilities: AllocationCapabilities) -> list[int]:
+    """A paused guest cannot let go of a device."""
+    if capabilities.gives_pools:
+        return [_NOT_APPLICABLE]
+    return [_ENABLED, _DISABLED] if _is_hot(capabilities) else [_DISABLED]
+
+
+AllocationCapabilities.table = PropertyTable(
+    attribute("InstanceID", "pool.instance_id", source="InstanceID of the pool"),
+    attribute("ElementName", "pool.name", source="ElementName of the pool"),
+    attribute("ResourceType", "pool.resource_type", source="ResourceType of the pool"),
+    _of_pool("OtherResourceType"),
+    _of_pool("ResourceSubType"),
+    Property("RequestTypesSupported", _request_types, "kind of pool"),
+    Property("SharingMode", _sharing, "kind of pool"),
+    Property("SupportedAddStates", _add_states, "kind of pool, and whether the platform has hot plug"),
+    Property("SupportedRemoveStates", _remove_states, "kind of pool, and whether the platform has hot plug"),
+)

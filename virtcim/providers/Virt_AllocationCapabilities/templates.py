@@ -1,0 +1,298 @@
+"""What each pool can give, from what its host and its hypervisor can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from virtcim.libhelper.capabilitiesxml import DomainCapabilities, StoragePoolCapabilities, parsed
+from virtcim.platforms.base import Feature, Platform
+from virtcim.providers.deviceids import Kind
+from virtcim.providers.hostmemory import host_memory
+from virtcim.providers.site import Site
+from virtcim.providers.subnets import free_subnet
+from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES, Sample, Template
+from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, available, pools_of
+from virtcim.providers.Virt_StorageVolume import volumes_of
+
+__all__ = ["find_template", "templates_of"]
+
+MINIMUM, MAXIMUM, DEFAULT, INCREMENT, POINT = Sample
+
+_COUNT, _BYTES, _KIBIBYTES = "count", "byte", "byte*2^10"
+_MEMORY_STEP = 1024
+"""KiB: what hypervisors round memory up to."""
+_USUAL_MEMORY = 262144
+"""KiB: libvirt-cim's default."""
+_BLOCK = 512
+_DISK, _CDROM, _FLOPPY, _FILESYSTEM = 0, 1, 2, 3
+_DRIVES = {"cdrom": _CDROM, "floppy": _FLOPPY}
+_CONTROLLER_BUSES = ("ide", "fdc", "scsi", "sata", "usb")
+_LOCAL_CONSOLE = "127.0.0.1:-1"
+_FIRST_DISKS = {"virtio": "vda", "ide": "hda", "scsi": "sda", "sata": "sda", "usb": "sda", "xen": "xvda"}
+
+_POOL_TYPES = {"dir": 1, "fs": 2, "netfs": 3, "disk": 4, "iscsi": 5, "logical": 6, "scsi": 7}
+_UNKNOWN_POOL_TYPE = 0
+_DIRECTORY = "dir"
+_FORMATS = {"raw": 1, "qcow2": 2}
+_GROWING = frozenset({"dir", "fs", "netfs", "vstorage"})
+_MAKES_VOLUMES = _GROWING | {"disk", "logical", "rbd", "sheepdog", "zfs"}
+"""The types of pools in which libvirt can create volumes."""
+
+_FORWARD_MODES = {"none": 0, "nat": 1, "route": 2}
+_USUAL_FORWARD = "nat"
+
+Found = Iterator[tuple[str, Sample, str, dict[str, Any]]]
+"""Kind of setting, what the values mean, what tells it from others, the values."""
+
+
+def templates_of(pool: DevicePool) -> Iterable[Template]:
+    """The templates of a pool."""
+    return _by_id(pool).values()
+
+
+def find_template(site: Site, platform: Platform, class_base: str, instance_id: str) -> Template | None:
+    """The template of this class (its name without the prefix) and InstanceID; None when there is none."""
+    for pool in pools_of(site, platform):
+        if instance_id.startswith(f"{pool.instance_id}/"):
+            template = _by_id(pool).get(instance_id)
+            if template is not None and template.base == class_base:
+                return template
+    return None
+
+
+def _by_id(pool: DevicePool) -> Mapping[str, Template]:
+    """The templates by InstanceID, kept until what they are made from changes."""
+    others = pool.hypervisor.inventory.networks() if isinstance(pool, NetworkPool) and pool.primordial else ()
+    state = (pool.hypervisor.facts, tuple(others))
+    return pool.kept("templates", state, lambda: _made(pool))
+
+
+def _made(pool: DevicePool) -> dict[str, Template]:
+    found = [
+        TEMPLATE_TYPES[kind](pool, sample, detail, values) for kind, sample, detail, values in _BY_KIND[pool.kind](pool)
+    ]
+    return {template.instance_id: template for template in sorted(found, key=lambda template: _ORDER[template.sample])}
+
+
+_ORDER = {sample: place for place, sample in enumerate(Sample)}
+
+
+def _domain(pool: DevicePool) -> DomainCapabilities:
+    return parsed(DomainCapabilities, pool.hypervisor.facts.domain_capabilities_xml)
+
+
+def _processors(pool: DevicePool) -> Found:
+    facts = pool.hypervisor.facts
+    most = _domain(pool).vcpu_max or facts.max_vcpus or facts.node.cpus or None
+    weight = pool.platform.weight_range(facts.cgroup_version)
+    weights = (None,) * 4 if weight is None else (weight.least, weight.most, weight.default, 1)
+    for sample, quantity, share in zip(_RANGES, (1, most, 1, 1), weights, strict=True):
+        yield "Proc", sample, "", {"VirtualQuantity": quantity, "VirtualQuantityUnits": _COUNT, "Weight": share}
+
+
+_RANGES = (MINIMUM, MAXIMUM, DEFAULT, INCREMENT)
+
+
+def _memory(pool: DevicePool) -> Found:
+    most = host_memory(pool.hypervisor)
+    usual = _USUAL_MEMORY if most is None else min(_USUAL_MEMORY, most)
+    for sample, quantity in zip(_RANGES, (_MEMORY_STEP, most, usual, _MEMORY_STEP), strict=True):
+        yield (
+            "Mem",
+            sample,
+            "",
+            {
+                "VirtualQuantity": quantity,
+                "Reservation": quantity,
+                "Limit": quantity,
+                "VirtualQuantityUnits": _KIBIBYTES,
+                "AllocationUnits": _KIBIBYTES,
+            },
+        )
+
+
+def _counted(kind: str, most: int | None, usual: Mapping[str, Any], **common: Any) -> Found:
+    """The range of the number of devices that a guest can have, and the device it gets when it asks for no other."""
+    for sample, number in zip(_RANGES, (0, most, 1, 1), strict=True):
+        values = {**common, "VirtualQuantity": number, "VirtualQuantityUnits": _COUNT}
+        yield kind, sample, "", {**values, **usual} if sample is DEFAULT else values
+
+
+def _choice(kind: str, detail: str, **values: Any) -> tuple[str, Sample, str, dict[str, Any]]:
+    """One device that a guest can have."""
+    return kind, POINT, detail, {"VirtualQuantity": 1, "VirtualQuantityUnits": _COUNT, **values}
+
+
+def _networks(pool: DevicePool) -> Found:
+    if pool.primordial:
+        yield from _new_networks(pool)
+        return
+    platform = pool.platform
+    yield from _counted(
+        "Net",
+        platform.max_network_ports,
+        {"ResourceSubType": platform.buses.network_model},
+        NetworkType="network",
+        NetworkName=pool.name,
+    )
+
+
+def _new_networks(pool: DevicePool) -> Found:
+    """A network for each way of forwarding, with addresses that no other network of the host has."""
+    subnet = free_subnet(pool.hypervisor)
+    addresses: dict[str, Any] = {}
+    if subnet is not None:
+        host, first = islice(subnet.hosts(), 2)
+        addresses = {
+            "Address": str(host),
+            "Netmask": str(subnet.netmask),
+            "IPRangeStart": str(first),
+            "IPRangeEnd": str(subnet.broadcast_address - 1),
+        }
+    yield "NetPool", DEFAULT, "", {"ForwardMode": _FORWARD_MODES[_USUAL_FORWARD], **addresses}
+    for mode, code in _FORWARD_MODES.items():
+        yield "NetPool", POINT, mode, {"ForwardMode": code, **addresses}
+
+
+def _disks(pool: DevicePool) -> Found:
+    if not isinstance(pool, DiskPool):
+        return
+    if pool.primordial:
+        yield from _new_pools(pool)
+        return
+    yield from _ranges_of_disks(pool)
+    yield from _new_volumes(pool)
+    yield from _volumes(pool)
+    if not pool.platform.containers:
+        for drive in _domain(pool).disk_devices:
+            if drive in _DRIVES:
+                yield _choice(
+                    "Disk",
+                    drive,
+                    EmulatedType=_DRIVES[drive],
+                    readonly=drive == "cdrom" or None,
+                    AutomaticAllocation=False,
+                )
+
+
+def _disk_defaults(pool: DevicePool) -> dict[str, Any]:
+    if pool.platform.containers:
+        return {"EmulatedType": _FILESYSTEM}
+    bus = pool.platform.buses.disk
+    return {"EmulatedType": _DISK, "BusType": bus or None, "VirtualDevice": _FIRST_DISKS.get(bus)}
+
+
+def _ranges_of_disks(pool: DiskPool) -> Found:
+    """How large a new disk can be."""
+    for sample, size in zip(_RANGES, (_BLOCK, available(pool), None, _BLOCK), strict=True):
+        values = {"VirtualQuantity": size, "VirtualQuantityUnits": _BYTES, "AllocationUnits": _BYTES}
+        yield "Disk", sample, "", {**values, **_disk_defaults(pool)} if sample is DEFAULT else values
+
+
+def _volumes(pool: DiskPool) -> Found:
+    """The volumes that there are: each is a disk that a guest can have."""
+    for volume in volumes_of(pool):
+        config = volume.config
+        image = config.target_format_type == "iso"
+        yield _choice(
+            "Disk",
+            f"volume/{volume.volume.name}",
+            Address=config.target_path or volume.volume.key,
+            VirtualQuantity=config.capacity,
+            VirtualQuantityUnits=_BYTES,
+            AllocationUnits=_BYTES,
+            EmulatedType=_CDROM if image else _disk_defaults(pool)["EmulatedType"],
+            DriverType=config.target_format_type,
+        )
+
+
+def _new_volumes(pool: DiskPool) -> Found:
+    """How large a new volume can be, for each format in which the pool can create one."""
+    kind = pool.config.type
+    if kind not in _MAKES_VOLUMES or not pool.active:
+        return
+    grows = kind in _GROWING
+    free = available(pool)
+    for name in _formats(pool):
+        ranges = zip(_RANGES, (_BLOCK, None if grows else free, None, _BLOCK), (0, free, 0, _BLOCK), strict=True)
+        for sample, size, allocation in ranges:
+            yield (
+                "StorageVolume",
+                sample,
+                f"New Storage Volume {name}",
+                {
+                    "FormatType": _FORMATS[name],
+                    "Path": pool.config.target_path,
+                    "Capacity": size,
+                    "AllocationQuantity": allocation if grows else size,
+                    "AllocationUnits": _BYTES,
+                },
+            )
+
+
+def _formats(pool: DiskPool) -> list[str]:
+    """The formats of new volumes: those of the hypervisor that the class has a value for, else raw."""
+    told = parsed(StoragePoolCapabilities, pool.hypervisor.facts.storage_capabilities_xml)
+    formats = next((kind.formats for kind in told.pools if kind.type == pool.config.type), ())
+    return [name for name in _FORMATS if name in formats] or ["raw"]
+
+
+def _new_pools(pool: DiskPool) -> Found:
+    """A storage pool of each type that the hypervisor can have."""
+    told = parsed(StoragePoolCapabilities, pool.hypervisor.facts.storage_capabilities_xml)
+    yield "DiskPool", DEFAULT, "", _new_pool(_DIRECTORY)
+    for kind in told.pools:
+        if kind.supported and kind.type:
+            yield "DiskPool", POINT, kind.type, _new_pool(kind.type)
+
+
+def _new_pool(kind: str) -> dict[str, Any]:
+    return {"Type": _POOL_TYPES.get(kind, _UNKNOWN_POOL_TYPE), "ResourceSubType": kind, "Autostart": 0}
+
+
+def _graphics(pool: DevicePool) -> Found:
+    if not pool.platform.supports(Feature.GRAPHICS):
+        return
+    types = _domain(pool).graphics_types
+    usual = "vnc" if "vnc" in types or not types else types[0]
+    yield from _counted("Graphics", len(types) or None, _console(usual))
+    for kind in types:
+        yield _choice("Graphics", kind, **_console(kind))
+
+
+def _console(kind: str) -> dict[str, Any]:
+    return {"ResourceSubType": kind, "Address": _LOCAL_CONSOLE if kind in ("vnc", "spice") else None}
+
+
+def _inputs(pool: DevicePool) -> Found:
+    platform = pool.platform
+    if not platform.inputs:
+        return
+    usual = ("mouse", platform.buses.mouse)
+    kind, bus = usual if usual in platform.inputs else platform.inputs[0]
+    yield from _counted("Input", None, {"ResourceSubType": kind, "BusType": bus})
+    for kind, bus in platform.inputs:
+        yield _choice("Input", f"{kind}:{bus}", ResourceSubType=kind, BusType=bus)
+
+
+def _controllers(pool: DevicePool) -> Found:
+    types = [bus for bus in _CONTROLLER_BUSES if bus in _domain(pool).disk_buses]
+    if not types or not pool.platform.supports(Feature.CONTROLLERS):
+        return
+    usual = "scsi" if "scsi" in types else types[0]
+    yield from _counted("Controller", None, {"ResourceSubType": usual}, OtherResourceType="controller")
+    for kind in types:
+        yield _choice("Controller", kind, OtherResourceType="controller", ResourceSubType=kind)
+
+
+_BY_KIND: Mapping[Kind, Callable[[DevicePool], Found]] = {
+    Kind.PROCESSOR: _processors,
+    Kind.MEMORY: _memory,
+    Kind.NETWORK: _networks,
+    Kind.DISK: _disks,
+    Kind.GRAPHICS: _graphics,
+    Kind.INPUT: _inputs,
+    Kind.CONTROLLER: _controllers,
+}

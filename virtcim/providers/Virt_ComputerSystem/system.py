@@ -1,0 +1,135 @@
+"""The instance: what a guest shows as a CIM_ComputerSystem."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import ClassVar
+
+from virtcim.libhelper.domainxml import DomainConfig, Graphics
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, trimmed
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.site import Guest, Site
+from virtcim.providers.states import EnabledState, RequestedState
+from virtcim.providers.Virt_ComputerSystem.transitions import available_requests
+
+__all__ = ["ComputerSystem", "system_of"]
+
+
+class ComputerSystem(Element):
+    """A guest."""
+
+    __slots__ = ("domain", "guest")
+
+    base = "ComputerSystem"
+    key_names = ("CreationClassName", "Name")
+    table: ClassVar[PropertyTable]
+
+    def __init__(self, guest: Guest) -> None:
+        super().__init__(guest.platform, guest.name)
+        self.guest = guest
+        self.domain = guest.domain
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[ComputerSystem]:
+        return site.gathered(platform, cls, lambda guest: (system_of(guest),))
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.domain.revision, self.guest.site.requested_states.get(self.guest)
+
+    @property
+    def config(self) -> DomainConfig | None:
+        """The configuration in which the guest is now."""
+        state = self.guest.state
+        return None if state is None else state.config
+
+
+def system_of(guest: Guest) -> ComputerSystem:
+    """The instance of a guest."""
+    return guest.memo(ComputerSystem, ComputerSystem)
+
+
+def _caption(system: ComputerSystem) -> str:
+    config = system.config
+    for device in config.devices if config else ():
+        if isinstance(device, Graphics):
+            port = f":{device.port}" if device.port is not None and device.port >= 0 else ""
+            console = f"Console on {device.type}://{system.guest.hypervisor.hostname}{port}"
+            return trimmed(f"Virtual System ({console})")
+    return "Virtual System (No console)"
+
+
+def _description(system: ComputerSystem) -> str:
+    config = system.config
+    return (config and config.description) or "Virtual System"
+
+
+def _identities(system: ComputerSystem) -> list[tuple[str, str]]:
+    """Pairs of what IdentifyingDescriptions and OtherIdentifyingInfo hold, index by index."""
+    pairs = [
+        ("Type", "Virtual System"),
+        ("Model", f"{system.platform.prefix} Virtual System"),
+        ("UUID", system.domain.uuid),
+    ]
+    config = system.config
+    if config is not None and config.title:
+        pairs.append(("Title", trimmed(config.title, 256)))
+    return pairs
+
+
+def _enabled_default(system: ComputerSystem) -> int | None:
+    if not system.domain.persistent:
+        return None
+    return int(EnabledState.ENABLED if system.domain.autostart else EnabledState.DISABLED)
+
+
+def _transitioning(system: ComputerSystem) -> int:
+    match system.guest.condition.enabled:
+        case EnabledState.UNKNOWN:
+            return int(RequestedState.UNKNOWN)
+        case EnabledState.SHUTTING_DOWN:
+            return int(RequestedState.SHUT_DOWN)
+        case EnabledState.STARTING:
+            return int(RequestedState.ENABLED)
+        case _:
+            return int(RequestedState.NO_CHANGE)
+
+
+ComputerSystem.table = PropertyTable(
+    attribute("CreationClassName", "class_name", source="class name"),
+    attribute("Name", "guest.name", DomainConfig),
+    attribute("ElementName", "guest.name", DomainConfig),
+    constant("NameFormat", "Other"),
+    attribute("UUID", "domain.uuid", DomainConfig),
+    Property("Caption", _caption, "domain XML devices/graphics/@type, @port of the first one; host name"),
+    Property("Description", _description, "domain XML description, else a fixed text"),
+    attribute("EnabledState", "guest.condition.enabled", source="domain state and reason, managed save"),
+    Property(
+        "RequestedState",
+        lambda system: system.guest.site.requested_states.get(system.guest),
+        "last accepted RequestStateChange; kept in domain XML metadata",
+    ),
+    Property("EnabledDefault", _enabled_default, "autostart flag of a persistent domain"),
+    Property("TransitioningToState", _transitioning, "domain state"),
+    Property(
+        "AvailableRequestedStates",
+        lambda system: available_requests(system.guest),
+        "domain state, persistence, connection mode and platform",
+    ),
+    attribute("TimeOfLastStateChange", "domain.state_changed", source="time of the last observed lifecycle event"),
+    attribute("HealthState", "guest.condition.health", source="domain state and reason"),
+    Property("OperationalStatus", lambda system: [system.guest.condition.operational], "domain state and reason"),
+    attribute("OperatingStatus", "guest.condition.operating", source="domain state and reason"),
+    constant("Dedicated", (0,), "always Not Dedicated"),
+    Property(
+        "OtherIdentifyingInfo",
+        lambda system: [value for _, value in _identities(system)],
+        "fixed texts, domain XML uuid, title",
+    ),
+    Property(
+        "IdentifyingDescriptions",
+        lambda system: [name for name, _ in _identities(system)],
+        "names of the entries of OtherIdentifyingInfo",
+    ),
+)

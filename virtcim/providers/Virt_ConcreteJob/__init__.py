@@ -1,0 +1,17 @@
+"""Jobs as <prefix>_ConcreteJob, and what their methods gave back (CIM_ConcreteJob, CIM_MethodResult; DSP1103)."""
+
+from __future__ import annotations
+
+from virtcim.providers.Virt_ConcreteJob.job import JOB_TYPES, ConcreteJob, MigrationJob, job_element
+from virtcim.providers.Virt_ConcreteJob.provider import ConcreteJobProvider
+from virtcim.providers.Virt_ConcreteJob.result import JobMethodResult, MethodResultProvider
+
+__all__ = [
+    "JOB_TYPES",
+    "ConcreteJob",
+    "ConcreteJobProvider",
+    "JobMethodResult",
+    "MethodResultProvider",
+    "MigrationJob",
+    "job_element",
+]

@@ -1,0 +1,173 @@
+"""What a job shows of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element
+from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.providers.jobs import Job, JobError, JobRecord, JobState
+from virtcim.providers.properties import Property, PropertyTable, attribute
+from virtcim.providers.references import uri_of
+from virtcim.providers.site import Site
+from virtcim.providers.states import HealthState, OperationalStatus
+
+__all__ = ["JOB_TYPES", "OUT_PARAMETERS", "ConcreteJob", "MigrationJob", "job_element", "out_parameters"]
+
+_OPERATIONAL_STATUS: Mapping[JobState, tuple[OperationalStatus, ...]] = {
+    JobState.NEW: (OperationalStatus.DORMANT,),
+    JobState.RUNNING: (OperationalStatus.OK,),
+    JobState.SUSPENDED: (OperationalStatus.STOPPED,),
+    JobState.SHUTTING_DOWN: (OperationalStatus.STOPPING,),
+    JobState.COMPLETED: (OperationalStatus.OK, OperationalStatus.COMPLETED),
+    JobState.TERMINATED: (OperationalStatus.STOPPED, OperationalStatus.COMPLETED),
+    JobState.KILLED: (OperationalStatus.STOPPED, OperationalStatus.COMPLETED),
+    JobState.EXCEPTION: (OperationalStatus.ERROR, OperationalStatus.COMPLETED),
+}
+
+_STATUS: Mapping[JobState, str] = {
+    JobState.NEW: "Queued",
+    JobState.RUNNING: "Running",
+    JobState.SUSPENDED: "Suspended",
+    JobState.SHUTTING_DOWN: "Shutting down",
+    JobState.COMPLETED: "Completed",
+    JobState.TERMINATED: "Terminated",
+    JobState.KILLED: "Killed",
+    JobState.EXCEPTION: "Failed",
+}
+
+_LARGEST_ERROR_CODE = 0xFFFF
+
+
+OUT_PARAMETERS = (
+    "Pool",
+    "Resource",
+    "ResultingSystem",
+    "ResultingResourceSettings",
+    "ResultingSnapshot",
+    "NewComputerSystem",
+)
+"""The output parameters of methods whose work can become a job; Virt_JobOutParameters has them all."""
+
+
+class ConcreteJob(Element):
+    """A job.
+
+    Attributes:
+        site: where it runs.
+        job: the job.
+        record: what was known of it when the handle was made.
+        percent: how far it was then.
+        elapsed: how long it had run then, in whole seconds; None before it began.
+    """
+
+    __slots__ = ("elapsed", "job", "percent", "record", "revision", "site")
+
+    base = "ConcreteJob"
+    key_names = ("InstanceID",)
+    table: ClassVar[PropertyTable]
+
+    def __init__(self, site: Site, platform: Platform, job: Job) -> None:
+        self.site = site
+        self.job = job
+        # In this order: a record that is newer than its revision is looked at again, and an older one would be kept.
+        revision = job.revision
+        self.record = job.record
+        self.percent = job.percent
+        self.elapsed = _elapsed(self.record)
+        self.revision: Hashable = (revision, self.percent, self.elapsed)
+        super().__init__(platform, job.record.instance_id)
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[ConcreteJob]:
+        return [cls(site, platform, job) for job in site.jobs.all(platform.prefix, cls.base)]
+
+    @property
+    def error(self) -> JobError | None:
+        """Its first error; None when it has none."""
+        return next(iter(self.record.errors), None)
+
+
+def _elapsed(record: JobRecord) -> timedelta | None:
+    """How long a job has run, in whole seconds; None before it began."""
+    if record.started is None:
+        return None
+    return timedelta(seconds=int(((record.ended or datetime.now(UTC)) - record.started).total_seconds()))
+
+
+class MigrationJob(ConcreteJob):
+    """A job that is a migration: libvirt-cim has a class of its own for it."""
+
+    __slots__ = ()
+
+    base = "MigrationJob"
+
+
+JOB_TYPES: Sequence[type[ConcreteJob]] = (ConcreteJob, MigrationJob)
+"""The types of all jobs."""
+
+
+def job_element(site: Site, platform: Platform, job: Job) -> ConcreteJob:
+    """The element that shows a job."""
+    job_type = next((each for each in JOB_TYPES if each.base == job.record.base), ConcreteJob)
+    return job_type(site, platform, job)
+
+
+def out_parameters(job: ConcreteJob) -> EmbeddedInstance | None:
+    """What the method gave back, in the way of DSP1103; None before the job is completed.
+
+    References are given as WBEM URIs.
+    """
+    record = job.record
+    if record.return_value is None:
+        return None
+    values = {name: _as_value(job, record.out[name]) for name in OUT_PARAMETERS if name in record.out}
+    return EmbeddedInstance("Virt_JobOutParameters", {"__ReturnValue": record.return_value, **values})
+
+
+def _as_value(job: ConcreteJob, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_as_value(job, each) for each in value]
+    return uri_of(value, job.site.settings.namespace) if isinstance(value, InstancePath) else value
+
+
+def _error_code(job: ConcreteJob) -> int:
+    """libvirt's error number, else the CIM status code; 0 where there is no error."""
+    error = job.error
+    if error is None:
+        return 0
+    return min(error.libvirt_code or error.status, _LARGEST_ERROR_CODE)
+
+
+ConcreteJob.table = PropertyTable(
+    attribute("InstanceID", "record.instance_id", source="made when the job is submitted"),
+    attribute("Name", "record.name", source="the method"),
+    attribute("ElementName", "record.name", source="the method"),
+    attribute("Owner", "record.principal", source="the user who called the method"),
+    Property("JobState", lambda job: int(job.record.state), "state of the job"),
+    Property("JobStatus", lambda job: _STATUS[job.record.state], "state of the job"),
+    Property(
+        "OperationalStatus",
+        lambda job: [int(status) for status in _OPERATIONAL_STATUS[job.record.state]],
+        "state of the job",
+    ),
+    Property(
+        "HealthState",
+        lambda job: int(HealthState.CRITICAL_FAILURE if job.record.errors else HealthState.OK),
+        "whether the job failed",
+    ),
+    attribute("PercentComplete", "percent", source="what the work reports"),
+    attribute("TimeSubmitted", "record.submitted", source="clock of the server"),
+    attribute("StartTime", "record.started", source="clock of the server"),
+    attribute("ElapsedTime", "elapsed", source="clock of the server"),
+    attribute("TimeOfLastStateChange", "record.changed", source="clock of the server"),
+    attribute("TimeBeforeRemoval", "record.time_before_removal", source="settings, or the client"),
+    attribute("DeleteOnCompletion", "record.delete_on_completion", source="true, or the client"),
+    Property("ErrorCode", _error_code, "libvirt's error number, else the CIM status code; 0 without an error"),
+    Property("ErrorDescription", lambda job: job.error and job.error.message, "what the work raised"),
+    Property("JobOutParameters", out_parameters, "what the method gave back"),
+)
+MigrationJob.table = ConcreteJob.table

@@ -1,0 +1,100 @@
+"""Virtual networks as pools of network interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from virtcim.libhelper.networkxml import NetworkConfig
+from virtcim.libhelper.records import Network, Pool
+from virtcim.providers.base import trimmed
+from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.properties import Property, PropertyTable, constant
+from virtcim.providers.site import Guest
+from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool, PoolRoster
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["NetworkPool"]
+
+_ETHERNET_ADAPTER = 10
+
+
+class NetworkPool(DevicePool):
+    """A virtual network, or all of them."""
+
+    __slots__ = ()
+
+    base = "NetworkPool"
+    kind = Kind.NETWORK
+    resource_type = _ETHERNET_ADAPTER
+
+    @classmethod
+    def records(cls, hypervisor: Hypervisor) -> Sequence[Network | Pool]:
+        return hypervisor.inventory.networks()
+
+    @classmethod
+    def place_of(cls, guest: Guest, entry: DeviceEntry, roster: PoolRoster) -> DevicePool | None:
+        """The network that an interface names, or whose bridge it names."""
+        device = entry.device
+        if device.source_network:
+            return roster.named(cls, guest.hypervisor, device.source_network)
+        if device.type == "bridge" and device.source_bridge:
+            return roster.of_bridge(guest.hypervisor, device.source_bridge)
+        return None
+
+    @property
+    def config(self) -> NetworkConfig:
+        """The XML of the network; empty for the primordial pool, and where it cannot be read."""
+        config: NetworkConfig | None = None if self.record is None else self.record.config
+        return config or NetworkConfig()
+
+
+def _caption(pool: NetworkPool) -> str:
+    if pool.primordial:
+        return "All networks"
+    bridge = pool.config.bridge_name
+    return trimmed(f"Bridge: {bridge}" if bridge else f"Network: {pool.name}")
+
+
+def _mode(pool: NetworkPool) -> str | None:
+    """How traffic leaves the network; NULL for the primordial pool, and where the XML cannot be read."""
+    known = pool.record is not None and pool.record.config is not None
+    return pool.config.mode if known else None
+
+
+def _capacity(pool: NetworkPool) -> int | None:
+    """The devices of the host that the network gives to guests as a whole; NULL where it has no such limit."""
+    return len(pool.config.forward_addresses) or None
+
+
+def _consumed(pool: NetworkPool) -> int:
+    networks = pool.usage.networks
+    return sum(networks.values()) if pool.primordial else networks[pool.instance_id]
+
+
+NetworkPool.table = PropertyTable(
+    COMMON,
+    Property("Caption", _caption, f"network XML {NetworkConfig.field_path('bridge_name')}"),
+    Property(
+        "Description",
+        lambda pool: pool.config.description or pool.config.title,
+        f"network XML {NetworkConfig.field_path('description')}, else {NetworkConfig.field_path('title')}",
+    ),
+    Property(
+        "ResourceSubType",
+        _mode,
+        f"network XML {NetworkConfig.field_path('forward_mode')}; isolated where it has none",
+    ),
+    constant("AllocationUnits", COUNT),
+    constant("ConsumedResourceUnits", COUNT),
+    Property("Capacity", _capacity, f"number of network XML {NetworkConfig.field_path('forward_addresses')}"),
+    Property(
+        "Reserved",
+        lambda pool: None if _capacity(pool) is None else _consumed(pool),
+        "network interfaces of the active guests, where there is a capacity",
+    ),
+    Property("CurrentlyConsumedResource", _consumed, "network interfaces of the active guests"),
+    Property("MaxConsumableResource", _capacity, "as Capacity"),
+)

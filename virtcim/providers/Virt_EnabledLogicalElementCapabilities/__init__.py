@@ -1,0 +1,72 @@
+"""The states that can be asked of guests, as <prefix>_EnabledLogicalElementCapabilities (DSP1057)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, ElementProvider, no_such_domain
+from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.keys import main_key
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.site import Guest, Site
+from virtcim.providers.Virt_ComputerSystem.transitions import requests_supported
+
+__all__ = ["StateCapabilities", "StateCapabilitiesProvider", "state_capabilities_of"]
+
+
+class StateCapabilities(Element):
+    """What can be asked of a guest."""
+
+    __slots__ = ("guest",)
+
+    base = "EnabledLogicalElementCapabilities"
+    key_names = ("InstanceID",)
+    table: ClassVar[PropertyTable]
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        super().__init__(guest.platform, guest.name)
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[StateCapabilities]:
+        return site.gathered(platform, cls, lambda guest: (state_capabilities_of(guest),))
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.guest.domain.revision, self.guest.hypervisor.read_only
+
+
+def state_capabilities_of(guest: Guest) -> StateCapabilities:
+    """The instance of a guest."""
+    return guest.memo(StateCapabilities, StateCapabilities)
+
+
+StateCapabilities.table = PropertyTable(
+    attribute("InstanceID", "guest.name", DomainConfig),
+    attribute("ElementName", "guest.name", DomainConfig),
+    constant("Caption", "States that can be requested of a virtual system", "a fixed text"),
+    Property(
+        "RequestedStatesSupported",
+        lambda capabilities: requests_supported(capabilities.guest),
+        "platform, persistence and connection mode; the present state does not matter",
+    ),
+    constant("ElementNameEditSupported", False, "always false: ElementName is the name of the domain"),
+)
+
+
+class StateCapabilitiesProvider(ElementProvider):
+    """Serves <prefix>_EnabledLogicalElementCapabilities."""
+
+    types: ClassVar = (StateCapabilities,)
+
+    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+        name = main_key(keys, "InstanceID", "No InstanceID specified")
+        guest = self.site.guest(platform, name)
+        if guest is None:
+            if not self.site.hypervisors(platform):
+                raise CIMError(Status.NOT_FOUND, "No such instance")
+            raise CIMError(Status.NOT_FOUND, f"No such instance ({name}): {no_such_domain(name)}")
+        return state_capabilities_of(guest)

@@ -1,0 +1,123 @@
+"""The instance: a network filter of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from virtcim.libhelper.filterxml import FilterConfig
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, class_of, trimmed
+from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.records import NWFilter
+
+__all__ = ["FILTER_KEYS", "FilterList", "filter_named", "filters_on", "given"]
+
+_NOT_APPLICABLE = 0
+"""Direction: each rule has its own."""
+
+
+class FilterList(Element):
+    """A network filter.
+
+    Attributes:
+        host: where it is.
+        record: what the inventory knows of it.
+        config: its XML.
+        name: the key.
+    """
+
+    __slots__ = ("config", "host", "name", "record")
+
+    base = "FilterList"
+    key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    table: ClassVar[PropertyTable]
+
+    def __init__(self, host: HostSystem, record: NWFilter, config: FilterConfig) -> None:
+        self.host = host
+        self.record = record
+        self.config = config
+        self.name = record.name
+        super().__init__(host.platform, (host.name, record.name))
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterator[FilterList]:
+        for host in hosts_of(site, platform):
+            yield from filters_on(host)
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.record.revision
+
+
+def filters_on(host: HostSystem) -> Iterator[FilterList]:
+    """The filters of a host, by name; those whose XML cannot be read are left out."""
+    for record in host.hypervisor.inventory.nwfilters():
+        config = record.config
+        if config is not None:
+            yield FilterList(host, record, config)
+
+
+def filter_named(host: HostSystem, name: str) -> FilterList | None:
+    """The filter of a host with this name."""
+    return next((found for found in filters_on(host) if found.name == name), None)
+
+
+def given(properties: Mapping[str, Any], name: str, missing: str) -> Any:
+    """A value by its name in any case.
+
+    Raises:
+        CIMError: FAILED with the text `missing` when it was not given.
+    """
+    for key, value in properties.items():
+        if key.lower() == name.lower() and value is not None:
+            return value
+    raise CIMError(Status.FAILED, missing)
+
+
+def _nested(filters: FilterList) -> Iterable[str]:
+    return (reference.filter for reference in filters.config.filterrefs if reference.filter)
+
+
+def _description(filters: FilterList) -> str:
+    rules = f"{len(filters.config.rules)} rules in chain {filters.config.chain or 'root'}"
+    nested = ", ".join(_nested(filters))
+    return f"{rules}; filters {nested}" if nested else rules
+
+
+FILTER_KEYS = PropertyTable(
+    Property(
+        "SystemCreationClassName",
+        lambda element: class_of(element.platform.prefix, "HostSystem"),
+        "class name of the host",
+    ),
+    attribute("SystemName", "host.name", source="fully qualified host name"),
+    attribute("CreationClassName", "class_name", source="class name"),
+    attribute("Name", "name", source=f"network filter XML {FilterConfig.field_path('name')}; the place of a rule"),
+    attribute("ElementName", "name", source="as Name"),
+)
+"""The keys of filters and of their rules, and their names."""
+
+FilterList.table = PropertyTable(
+    FILTER_KEYS,
+    attribute("InstanceID", "config.uuid", FilterConfig, source="network filter XML uuid"),
+    Property(
+        "Caption",
+        lambda filters: trimmed(f"Network filter {filters.name}"),
+        f"network filter XML {FilterConfig.field_path('name')}",
+    ),
+    Property(
+        "Description",
+        _description,
+        f"network filter XML {FilterConfig.field_path('chain')}, rule, {FilterConfig.field_path('filterrefs')}",
+    ),
+    constant("Direction", _NOT_APPLICABLE, "always Not Applicable: each rule has its own"),
+    attribute(
+        "Priority", "config.priority", FilterConfig, source=f"network filter XML {FilterConfig.field_path('priority')}"
+    ),
+)

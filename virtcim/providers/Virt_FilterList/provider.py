@@ -1,0 +1,69 @@
+"""The provider: finding, making and removing network filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+from virtcim.libhelper.domainxml import ValueRejectedError
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.filters import define_filter, remove_filter
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
+from virtcim.providers.keys import main_key
+from virtcim.providers.Virt_FilterList.filterlist import FilterList, filter_named, given
+from virtcim.providers.Virt_HostSystem import hosts_of
+
+__all__ = ["FilterListProvider"]
+
+
+class FilterListProvider(ElementProvider):
+    """Serves <prefix>_FilterList."""
+
+    types: ClassVar = (FilterList,)
+
+    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+        name = main_key(keys, "Name", "Unable to get Name from reference")
+        for host in hosts_of(self.site, platform):
+            found = filter_named(host, name)
+            if found is not None:
+                return found
+        raise CIMError(Status.NOT_FOUND, f"No such instance ({name})")
+
+    def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+        platform, _ = self.resolve(class_name)
+        name = str(given(properties, "Name", "Unable to get Name property"))
+        host = next(iter(hosts_of(self.site, platform)), None)
+        if host is None:
+            raise CIMError(Status.FAILED, f"There is no {platform.title} hypervisor")
+        if filter_named(host, name) is not None:
+            raise CIMError(Status.ALREADY_EXISTS, "Instance already exists")
+        if host.hypervisor.read_only:
+            raise access_denied(host.hypervisor)
+        try:
+            define_filter(host.hypervisor, name, properties.get("Priority"))
+        except LibvirtError as error:
+            raise libvirt_failure("Failed to create filter", error) from error
+        except ValueRejectedError as error:
+            raise CIMError(Status.INVALID_PARAMETER, f"Name: {error}") from error
+        found = filter_named(host, name)
+        if found is None:
+            raise CIMError(Status.FAILED, f"Filter {name} was created and is gone again")
+        return found.path()
+
+    def delete_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+        try:
+            found = cast(FilterList, self.element(class_name, keys))
+        except CIMError as error:
+            if error.status is not Status.NOT_FOUND:
+                raise
+            raise CIMError(Status.NOT_FOUND, "Instance does not exist") from None
+        hypervisor = found.host.hypervisor
+        if hypervisor.read_only:
+            raise access_denied(hypervisor)
+        try:
+            remove_filter(hypervisor, found.record.uuid)
+        except LibvirtError as error:
+            raise libvirt_failure("Failed to delete filter", error) from error

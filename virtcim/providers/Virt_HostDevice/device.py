@@ -1,0 +1,141 @@
+"""What all devices of a host have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, class_of
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.site import Site
+from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
+from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["COMMON", "DEVICE_STATE", "HostDevice", "host_devices"]
+
+
+class HostDevice(Element):
+    """A device of a host.
+
+    Attributes:
+        host: the host.
+        device_id: the key.
+        device: what it is made from: an object of libhelper's mappings.
+    """
+
+    __slots__ = ("device", "device_id", "host")
+
+    key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID")
+    types: ClassVar[list[type[HostDevice]]] = []
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.types.append(cls)
+
+    def __init__(self, host: HostSystem, device_id: str, device: Any) -> None:
+        self.host = host
+        self.device_id = device_id
+        self.device = device
+        super().__init__(host.platform, (host.name, device_id))
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostDevice]:
+        return (device for host in hosts_of(site, platform) for device in host_devices(site, host, cls))
+
+    @classmethod
+    def found_on(cls, host: HostSystem) -> Iterable[HostDevice]:
+        """The devices of this type that a host has now."""
+        raise NotImplementedError
+
+    @property
+    def hypervisor(self) -> Hypervisor:
+        """The hypervisor that tells of the device."""
+        return self.host.hypervisor
+
+    @property
+    def contact(self) -> bool:
+        """Whether what is known of it is known to be true."""
+        return self.hypervisor.connected
+
+    @property
+    def enabled_state(self) -> int:
+        """The value of EnabledState."""
+        return int(EnabledState.ENABLED if self.contact else EnabledState.UNKNOWN)
+
+    @property
+    def operational_status(self) -> int:
+        """The value of OperationalStatus."""
+        return int(OperationalStatus.OK if self.contact else OperationalStatus.NO_CONTACT)
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.contact, self.hypervisor.facts, self.device
+
+
+class _Found:
+    """The devices of one host, as they were at one state of its inventory."""
+
+    __slots__ = ("by_type", "known", "state")
+
+    def __init__(self) -> None:
+        self.state: Any = None
+        self.by_type: Mapping[type[HostDevice], Sequence[HostDevice]] = {}
+        self.known: dict[tuple[str, str], HostDevice] = {}
+
+    def update(self, host: HostSystem) -> None:
+        """Look again; a device that is the same stays the same object."""
+        state = (host.hypervisor.inventory.revision, host.hypervisor.facts)
+        if state == self.state:
+            return
+        by_type = {
+            device_type: [self._kept(device) for device in device_type.found_on(host)]
+            for device_type in HostDevice.types
+        }
+        self.known = {(device.class_name, device.device_id): device for found in by_type.values() for device in found}
+        self.by_type = by_type
+        self.state = state
+
+    def _kept(self, device: HostDevice) -> HostDevice:
+        known = self.known.get((device.class_name, device.device_id))
+        same = known is not None and known.device == device.device and known.hypervisor is device.hypervisor
+        return known if known is not None and same else device
+
+
+def host_devices(site: Site, host: HostSystem, device_type: type[HostDevice] | None = None) -> Sequence[HostDevice]:
+    """The devices of a host, all or those of one type."""
+    found = site.memo(("host devices", host.platform.prefix, host.name), lambda _: _Found())
+    found.update(host)
+    if device_type is not None:
+        return found.by_type[device_type]
+    return [device for devices in found.by_type.values() for device in devices]
+
+
+DEVICE_STATE = PropertyTable(
+    attribute("EnabledState", "enabled_state", source="contact with the hypervisor"),
+    constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
+    constant("TransitioningToState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
+    Property(
+        "HealthState",
+        lambda device: int(HealthState.OK if device.contact else HealthState.UNKNOWN),
+        "contact with the hypervisor",
+    ),
+    Property("OperationalStatus", lambda device: [device.operational_status], "contact with the hypervisor"),
+)
+
+COMMON = PropertyTable(
+    Property(
+        "SystemCreationClassName",
+        lambda device: class_of(device.platform.prefix, "HostSystem"),
+        "class name of the host",
+    ),
+    attribute("SystemName", "host.name", source="fully qualified host name"),
+    attribute("CreationClassName", "class_name", source="class name"),
+    attribute("DeviceID", "device_id", source="libvirt's name of the node device, else what the device is"),
+    attribute("Name", "device_id", source="as DeviceID"),
+    attribute("ElementName", "device_id", source="as DeviceID"),
+    DEVICE_STATE,
+)

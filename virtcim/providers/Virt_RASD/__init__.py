@@ -1,0 +1,12 @@
+"""Resources of guests as they are asked for and given (CIM_ResourceAllocationSettingData; DSP1041).
+
+Every device of a guest has one.  The kinds that libvirt-cim knew have classes of their own; all others are instances of
+<prefix>_ResourceAllocationSettingData itself.
+"""
+
+from __future__ import annotations
+
+from virtcim.providers.Virt_RASD.provider import SETTING_TYPES, ResourceSettingProvider
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, setting_for, settings_of
+
+__all__ = ["SETTING_TYPES", "ResourceSetting", "ResourceSettingProvider", "setting_for", "settings_of"]

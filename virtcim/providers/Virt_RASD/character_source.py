@@ -1,0 +1,131 @@
+"""What a character device is to be connected to on the host, in the domain XML."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from virtcim.providers.drafts import Draft, ValueRefusedError
+
+__all__ = ["finish_character", "write_character"]
+
+_TYPES = {
+    0: "null",
+    1: "vc",
+    2: "pty",
+    3: "dev",
+    4: "file",
+    5: "pipe",
+    6: "stdio",
+    7: "udp",
+    8: "tcp",
+    9: "unix",
+    10: "spicevmc",
+}
+_PATHS = frozenset({"dev", "file", "pipe"})
+_PROTOCOLS = frozenset({"raw", "telnet", "telnets", "tls"})
+_FIELDS = (
+    "source_mode",
+    "source_path",
+    "source_host",
+    "source_service",
+    "source_bind_host",
+    "source_bind_service",
+    "source_connect_host",
+    "source_connect_service",
+    "protocol_type",
+)
+
+
+def write_character(draft: Draft, _value: Any) -> None:
+    """SourceType, SourcePath, ConnectURL and BindURL together."""
+    kind = draft.base.type
+    if "SourceType" in draft.given:
+        kind = _TYPES.get(draft.given["SourceType"])
+        if kind is None:
+            raise ValueRefusedError("ConsoleRASD: Invalid SourceType value", str(draft.given["SourceType"]))
+    if kind is None:
+        raise ValueRefusedError("ConsoleRASD: SourceType field not specified.")
+    source = _source(draft, kind)
+    draft.put("type", kind)
+    if source is None:
+        return
+    udp = kind == "udp"
+    for field in _FIELDS:
+        paired = field.startswith(("source_bind", "source_connect"))
+        if field in source:
+            draft.put(field, source[field])
+        elif getattr(draft.base, field) is not None and (paired or not udp):
+            draft.put(field, None)
+
+
+def finish_character(draft: Draft) -> None:
+    """Check a new console as a whole."""
+    if draft.now("type") is None:
+        raise ValueRefusedError("ConsoleRASD: SourceType field not specified.")
+
+
+def _source(draft: Draft, kind: str) -> dict[str, Any] | None:
+    """The fields of the source of a kind; None where nothing is to be said of it."""
+    given = draft.given
+    path, connect, bind = given.get("SourcePath"), given.get("ConnectURL"), given.get("BindURL")
+    if kind in _PATHS:
+        if not path and (draft.is_new or draft.base.type != kind):
+            raise ValueRefusedError(f"ConsoleRASD: SourcePath not specified for SourceType {kind}")
+        return {"source_path": path} if path else None
+    if kind == "unix" or kind == "tcp":
+        if (connect is None) == (bind is None):
+            if draft.base.type == kind and connect is None:
+                return None
+            raise ValueRefusedError(f"ConsoleRASD: {kind} needs either ConnectURL or BindURL", contradiction=True)
+        mode, url = ("connect", connect) if connect is not None else ("bind", str(bind))
+        return _unix(mode, url) if kind == "unix" else _tcp(mode, url)
+    if kind == "udp":
+        return _udp(draft, connect, bind)
+    if draft.base.type == kind:
+        return None
+    return {"source_path": path} if kind == "pty" and path else {}
+
+
+def _unix(mode: str, url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme != "file" or not parts.path:
+        raise ValueRefusedError("ConsoleRASD: a URL of a unix socket begins with file://", url)
+    return {"source_mode": mode, "source_path": unquote(parts.path)}
+
+
+def _place(url: str, protocols: frozenset[str]) -> tuple[str, str | None, str | None]:
+    """The protocol, host and port of a URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in protocols:
+        raise ValueRefusedError("ConsoleRASD: Invalid protocol", url)
+    try:
+        return parts.scheme, parts.hostname, None if parts.port is None else str(parts.port)
+    except ValueError:
+        raise ValueRefusedError("ConsoleRASD: Invalid port", url) from None
+
+
+def _tcp(mode: str, url: str) -> dict[str, Any]:
+    protocol, host, port = _place(url, _PROTOCOLS)
+    if port is None:
+        raise ValueRefusedError("ConsoleRASD: port not specified", url)
+    return {"source_mode": mode, "source_host": host, "source_service": port, "protocol_type": protocol}
+
+
+def _udp(draft: Draft, connect: str | None, bind: str | None) -> dict[str, Any] | None:
+    if draft.base.type == "udp" and (connect is None or bind is None):
+        ends = {"bind": bind, "connect": connect}
+    elif connect is None or bind is None:
+        raise ValueRefusedError("ConsoleRASD: udp needs both ConnectURL and BindURL")
+    else:
+        ends = {"bind": bind, "connect": connect}
+    source: dict[str, Any] = {}
+    for mode in ("bind", "connect"):
+        url = ends[mode]
+        if url is None:
+            source[f"source_{mode}_host"] = getattr(draft.base, f"source_{mode}_host")
+            source[f"source_{mode}_service"] = getattr(draft.base, f"source_{mode}_service")
+        else:
+            _, host, port = _place(url, frozenset({"udp"}))
+            source[f"source_{mode}_host"], source[f"source_{mode}_service"] = host, port
+    return source

@@ -1,0 +1,268 @@
+"""Where a disk is to come from: Address, PoolID and HostResource, as the source in the domain XML."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from virtcim.libhelper.connections import is_local
+from virtcim.libhelper.domainxml import Disk, Filesystem
+from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.storage import StorageMap, known_path
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.records import Pool
+    from virtcim.providers.drafts import Surroundings
+
+__all__ = ["EMULATED_TYPES", "FILESYSTEM", "disk_class", "finish_disk", "write_emulated_type", "write_source"]
+
+EMULATED_TYPES = {"disk": 0, "cdrom": 1, "floppy": 2, "lun": 4}
+FILESYSTEM = 3
+_DEVICES = {value: word for word, value in EMULATED_TYPES.items()}
+_REMOVABLE = frozenset({"cdrom", "floppy"})
+_EMPTY = frozenset({"", "/dev/null"})
+_PROTOCOLS = frozenset(
+    {"nbd", "rbd", "iscsi", "sheepdog", "gluster", "http", "https", "ftp", "ftps", "tftp", "ssh", "vxhs", "nfs"}
+)
+_POOL_PREFIX = "DiskPool/"
+_ALL_POOLS = "0"
+_READ_AS = {"iso": "raw"}
+"""By the format of a volume, what a disk calls it, where that is another word."""
+_VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
+
+
+def disk_class(around: Surroundings, given: Mapping[str, Any]) -> type[Disk | Filesystem]:
+    """Whether a new resource is a disk or a file system: a container has nothing else, a directory is one."""
+    emulated = given.get("EmulatedType")
+    if emulated == FILESYSTEM or (around.platform.containers and emulated is None):
+        return Filesystem
+    path = _path(given) or ""
+    if not emulated and _checks_paths(around) and os.path.isdir(path):
+        return Filesystem
+    return Disk
+
+
+def write_emulated_type(draft: Draft, value: int) -> None:
+    """EmulatedType; a disk cannot become a file system, nor the reverse."""
+    is_filesystem = isinstance(draft.base, Filesystem)
+    if is_filesystem and (value == FILESYSTEM or (draft.is_new and value == 0)):
+        return
+    word = _DEVICES.get(value)
+    if word is None or is_filesystem:
+        raise ValueRefusedError("Invalid value for EmulatedType", str(value))
+    draft.put("device", word)
+
+
+def write_source(draft: Draft, _value: Any) -> None:
+    """Address, PoolID and HostResource together."""
+    path = _path(draft.given)
+    if isinstance(draft.base, Filesystem):
+        _write_directory(draft, path)
+        return
+    pool = _pool(draft)
+    if path is None:
+        if pool is not None and not draft.is_new:
+            raise ValueRefusedError("PoolID says where Address is and cannot be changed alone", contradiction=True)
+        return
+    if path in _EMPTY and (draft.now("device") or "disk") in _REMOVABLE:
+        _put(draft, draft.now("type") or "file")
+        if "DriverType" not in draft.given and draft.base.driver_type is not None:
+            draft.put("driver_type", None)
+        return
+    scheme, separator, _ = path.partition("://")
+    if separator and scheme.lower() in _PROTOCOLS:
+        _write_network(draft, path)
+    else:
+        _write_local(draft, path, pool)
+
+
+def finish_disk(draft: Draft) -> None:
+    """Check a new disk as a whole, and fill in what was left open."""
+    if isinstance(draft.base, Filesystem):
+        if not draft.now("target_dir"):
+            raise ValueRefusedError("Missing `MountPoint' field")
+        if draft.now("source_dir") is None and draft.now("source_file") is None:
+            raise ValueRefusedError("Missing `Address' field")
+        return
+    target = draft.now("target_dev")
+    if not target:
+        raise ValueRefusedError("Missing `VirtualDevice' property")
+    check_target(draft, target)
+    if draft.now("device") is None:
+        draft.put("device", "disk")
+    if draft.now("type") is None:
+        if draft.now("device") not in _REMOVABLE:
+            raise _invalid_source(draft, "/dev/null")
+        draft.put("type", "file")
+    if draft.now("driver_type") is not None and draft.now("driver_name") is None:
+        draft.put("driver_name", "qemu")
+
+
+def check_target(draft: Draft, target: str) -> None:
+    """Refuse the name of another disk of the guest."""
+    for device in draft.around.config.devices:
+        if isinstance(device, Disk) and device.target_dev == target and device is not draft.base:
+            raise ValueRefusedError(
+                "VirtualDevice property must be unique for each DiskResourceAllocationSettingData in a single guest",
+                target,
+            )
+
+
+def _path(given: Mapping[str, Any]) -> str | None:
+    """The source as a path, volume name or URL; None when nothing was said of it."""
+    address: str | None = given.get("Address")
+    resources = [each for each in given.get("HostResource") or () if each is not None]
+    if len(resources) > 1:
+        raise ValueRefusedError("HostResource: a disk has one source")
+    if not resources:
+        return address
+    url = resources[0]
+    named = unquote(urlsplit(url).path) if url.startswith("file:") else url
+    if address is not None and address != named:
+        raise ValueRefusedError("Address and HostResource are different sources", contradiction=True)
+    return named
+
+
+def _pool(draft: Draft) -> Pool | None:
+    """The storage pool that PoolID names; None for none in particular."""
+    pool_id: str | None = draft.given.get("PoolID")
+    if pool_id is None:
+        return None
+    name = pool_id.removeprefix(_POOL_PREFIX)
+    if name == pool_id:
+        raise ValueRefusedError("PoolID specified is not formatted properly", pool_id)
+    for pool in draft.around.hypervisor.inventory.pools():
+        if pool.name == name:
+            return pool
+    if name == _ALL_POOLS:
+        return None
+    raise ValueRefusedError(f"PoolID: there is no storage pool {name}")
+
+
+def _write_directory(draft: Draft, path: str | None) -> None:
+    if path is None:
+        return
+    if _checks_paths(draft.around) and not os.path.exists(path):
+        raise _invalid_source(draft, path)
+    is_file = os.path.isfile(path) and _checks_paths(draft.around)
+    kind: str | None = "file" if is_file else "mount"
+    if not draft.is_new and draft.base.type is None and kind == "mount":
+        kind = None
+    _put(draft, kind, **{"source_file" if is_file else "source_dir": path})
+
+
+def _write_network(draft: Draft, url: str) -> None:
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueRefusedError("Address: invalid port", url) from None
+    name = parts.path.lstrip("/")
+    hosts = [{"name": parts.hostname, "port": port}] if parts.hostname else []
+    _put(
+        draft,
+        "network",
+        source_protocol=parts.scheme.lower(),
+        source_name=unquote(name) or None,
+        source_query=parts.query or None,
+        source_hosts=hosts,
+    )
+
+
+def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
+    storage = draft.around.site.storage.of(draft.around.hypervisor)
+    path = address
+    if not address.startswith("/"):
+        path = _volume_path(draft, storage, address, pool)
+    elif pool is not None and storage.pools.get(address, pool.name) != pool.name:
+        raise ValueRefusedError(
+            f"Address {address} is a volume of pool {storage.pools[address]} and not of PoolID", contradiction=True
+        )
+    if path == known_path(storage, draft.base):
+        return
+    volume = _volume(draft, storage, path)
+    kind, driver_type = volume or (_kind_of_path(draft, path), _format_in_chain(draft.base, path))
+    if "DriverType" not in draft.given and driver_type is not None:
+        draft.put("driver_type", driver_type)
+    disk_type, field = _VOLUME_DISKS[kind]
+    _put(draft, disk_type, **{field: path})
+
+
+def _volume_path(draft: Draft, storage: StorageMap, address: str, pool: Pool | None) -> str:
+    """The path of a volume by its name in the pool of PoolID, or by `pool/volume`."""
+    pool_name, separator, name = address.partition("/")
+    if pool is not None:
+        pool_name, name = pool.name, address.removeprefix(f"{pool.name}/")
+    elif not separator:
+        raise _invalid_source(draft, address)
+    path = storage.paths.get((pool_name, name))
+    if path is None:
+        raise ValueRefusedError(f"Address: there is no volume {name} in storage pool {pool_name}")
+    return path
+
+
+def _volume(draft: Draft, storage: StorageMap, path: str) -> tuple[str, str | None] | None:
+    """The kind of source and the format of a volume that libvirt knows; None for any other path."""
+    pool_name = storage.pools.get(path)
+    for pool in draft.around.hypervisor.inventory.pools():
+        if pool.name != pool_name:
+            continue
+        for volume in pool.volumes or ():
+            config = volume.config
+            if config is not None and (config.target_path or volume.key) == path:
+                kind = config.type if config.type in _VOLUME_DISKS else _guessed_kind(path)
+                driver_type = config.target_format_type if kind == "file" else None
+                return kind, _READ_AS.get(driver_type or "", driver_type)
+    return None
+
+
+def _format_in_chain(disk: Disk, path: str) -> str | None:
+    """The format of an image that the disk's own image lies over, as after a snapshot; None for any other path."""
+    for image in disk.backing_chain:
+        if path in (image.source_file, image.source_dev):
+            return image.format_type
+    return None
+
+
+def _kind_of_path(draft: Draft, path: str) -> str:
+    """The kind of source that a path of the host is."""
+    if not _checks_paths(draft.around):
+        return _guessed_kind(path)
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        mode = 0
+    if stat.S_ISBLK(mode):
+        return "block"
+    if stat.S_ISREG(mode) or (not mode and (draft.now("device") or "disk") in _REMOVABLE):
+        return "file"
+    raise _invalid_source(draft, path)
+
+
+def _guessed_kind(path: str) -> str:
+    return "block" if path.startswith("/dev/") else "file"
+
+
+def _checks_paths(around: Surroundings) -> bool:
+    """Whether the paths of the hypervisor's host are those of this machine."""
+    return is_local(around.hypervisor.uri) and around.hypervisor.driver != "TEST"
+
+
+def _put(draft: Draft, kind: str | None, **source: Any) -> None:
+    """Set the source, and take away what said otherwise; what is said of the old image goes with it (`Disk`)."""
+    draft.put("type", kind)
+    for field in draft.base.location_fields:
+        if field in source:
+            draft.put(field, source[field])
+        elif getattr(draft.base, field):
+            draft.put(field, None)
+
+
+def _invalid_source(draft: Draft, path: str) -> ValueRefusedError:
+    return ValueRefusedError(
+        "Can't get a valid disk type",
+        f"Device {draft.now('target_dev')}, Address {path}, make sure Address can be accessed on host system.",
+    )

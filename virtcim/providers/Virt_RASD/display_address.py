@@ -1,0 +1,156 @@
+"""Where a graphical console is to listen, in the domain XML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from virtcim.libhelper.domainxml import Console, Graphics, Serial
+from virtcim.providers.drafts import Draft, ValueRefusedError
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.domainxml import Device
+    from virtcim.providers.drafts import Surroundings
+
+__all__ = [
+    "HIDDEN",
+    "display_class",
+    "finish_display",
+    "write_address",
+    "write_ipv6_only",
+    "write_key_map",
+    "write_password",
+    "write_sub_type",
+]
+
+HIDDEN = "********"
+"""What is shown in place of a password."""
+_KINDS: dict[str, type[Device]] = {
+    "vnc": Graphics,
+    "spice": Graphics,
+    "sdl": Graphics,
+    "rdp": Graphics,
+    "console": Console,
+    "serial": Serial,
+}
+_NETWORKED = frozenset({"vnc", "spice", "rdp"})
+_AUTO = -1
+_LAST_PORT = 65535
+
+
+def display_class(_around: Surroundings, given: Mapping[str, Any]) -> type[Device]:
+    """What kind of device a new graphical console is."""
+    kind = given.get("ResourceSubType")
+    if kind not in _KINDS:
+        raise ValueRefusedError("GraphicsRASD ResourceSubType field not valid")
+    return _KINDS[kind]
+
+
+def write_sub_type(draft: Draft, value: str) -> None:
+    """ResourceSubType."""
+    if isinstance(draft.base, Graphics):
+        if _KINDS.get(value) is not Graphics:
+            raise ValueRefusedError("GraphicsRASD ResourceSubType field not valid")
+        draft.put("type", value)
+    elif draft.is_new:
+        draft.put("type", "pty")
+    else:
+        raise ValueRefusedError("GraphicsRASD ResourceSubType field not valid")
+
+
+def write_address(draft: Draft, value: str) -> None:
+    """Address: `host:port`; `path:port` of a pseudo terminal; `xauth:display` of a window on the host."""
+    if not isinstance(draft.base, Graphics):
+        _write_terminal(draft, value)
+        return
+    kind = draft.now("type")
+    if kind == "sdl":
+        _write_window(draft, value)
+    elif kind in _NETWORKED:
+        _write_listener(draft, value)
+    else:
+        raise ValueRefusedError("GraphicsRASD field Address not valid", f"{kind} has no address")
+
+
+def write_ipv6_only(draft: Draft, value: bool) -> None:
+    """IsIPv6Only; of a window on the host it says, as libvirt-cim has it, whether it takes the whole screen."""
+    if not isinstance(draft.base, Graphics):
+        return
+    if draft.now("type") == "sdl":
+        draft.put("fullscreen", value)
+    elif "Address" not in draft.given:
+        host = draft.now("listen") or draft.now("listen_address")
+        if bool(host and ":" in host and host != "::") != value:
+            _listen(draft, "::1" if value else "127.0.0.1")
+    elif value != (":" in (draft.now("listen") or "")):
+        raise ValueRefusedError("IsIPv6Only and Address contradict each other", contradiction=True)
+
+
+def write_key_map(draft: Draft, value: str) -> None:
+    """KeyMap; the empty text removes it."""
+    if isinstance(draft.base, Graphics):
+        draft.put("keymap", value or None)
+    elif value:
+        raise ValueRefusedError("KeyMap: this console has none", contradiction=True)
+
+
+def write_password(draft: Draft, value: str) -> None:
+    """Password; the asterisks that stand for one that is set change nothing, the empty text removes it."""
+    if value == HIDDEN:
+        return
+    if not isinstance(draft.base, Graphics) or draft.now("type") not in ("vnc", "spice"):
+        raise ValueRefusedError("Password: this console has none", contradiction=True)
+    draft.put("passwd", value or None)
+
+
+def finish_display(draft: Draft) -> None:
+    """Fill in what was left open of a new graphical console."""
+    if isinstance(draft.base, Graphics) and draft.now("type") in _NETWORKED and draft.now("port") is None:
+        draft.put("port", _AUTO)
+        draft.put("autoport", True)
+        if draft.now("listen") is None:
+            draft.put("listen", "127.0.0.1")
+
+
+def _write_terminal(draft: Draft, value: str) -> None:
+    path, separator, port = value.rpartition(":")
+    if not separator or (port and not port.isdigit()):
+        raise ValueRefusedError("GraphicsRASD field Address not valid", value)
+    if port:
+        draft.put("target_port", port)
+    if path and not draft.is_new and path != draft.base.source_path:
+        raise ValueRefusedError("GraphicsRASD field Address not valid", "libvirt chooses the pseudo terminal")
+
+
+def _write_window(draft: Draft, value: str) -> None:
+    if value == "sdl":
+        return
+    xauth, separator, display = value.partition(":")
+    if not separator:
+        raise ValueRefusedError("GraphicsRASD sdl Address not valid", value)
+    draft.put("xauth", xauth or None)
+    draft.put("display", f":{display}" if display else None)
+
+
+def _write_listener(draft: Draft, value: str) -> None:
+    host, separator, number = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not separator or not host or not _is_port(number):
+        raise ValueRefusedError("GraphicsRASD field Address not valid", value)
+    port = int(number)
+    draft.put("port", port)
+    draft.put("autoport", port == _AUTO)
+    _listen(draft, host)
+
+
+def _is_port(text: str) -> bool:
+    return text == str(_AUTO) or (text.isascii() and text.isdigit() and 0 < int(text) <= _LAST_PORT)
+
+
+def _listen(draft: Draft, host: str) -> None:
+    """Name the address in each of the two places where libvirt has it; they must not differ."""
+    if draft.base.socket or draft.base.listen_type in ("socket", "network", "none"):
+        raise ValueRefusedError("GraphicsRASD field Address not valid", "it listens on no address")
+    draft.put("listen", host)
+    if draft.base.listen_type is not None:
+        draft.put("listen_address", host)

@@ -1,0 +1,72 @@
+"""Graphical consoles of a guest, and pseudo terminals (as libvirt-cim lists them)."""
+
+from __future__ import annotations
+
+from virtcim.libhelper.domainxml import Console, Graphics
+from virtcim.providers.consoles import graphics_address
+from virtcim.providers.deviceids import Kind
+from virtcim.providers.properties import Property, PropertyTable, constant
+from virtcim.providers.Virt_RASD.display_address import (
+    HIDDEN,
+    write_address,
+    write_ipv6_only,
+    write_key_map,
+    write_password,
+    write_sub_type,
+)
+from virtcim.providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
+
+__all__ = ["GraphicsSetting"]
+
+_GRAPHICS_CONTROLLER = 24
+
+
+class GraphicsSetting(ResourceSetting):
+    """A graphical console of a guest."""
+
+    __slots__ = ()
+
+    base = "GraphicsResourceAllocationSettingData"
+    kind = Kind.GRAPHICS
+
+
+def _sub_type(setting: GraphicsSetting) -> str | None:
+    kind: str | None = "console" if isinstance(setting.device, Console) else setting.device.type
+    return kind
+
+
+def _key_map(setting: GraphicsSetting) -> str | None:
+    keymap: str | None = None if isinstance(setting.device, Console) else setting.device.keymap
+    return keymap
+
+
+def _password(setting: GraphicsSetting) -> str | None:
+    return HIDDEN if getattr(setting.device, "passwd_set", False) else None
+
+
+def _is_ipv6_only(setting: GraphicsSetting) -> bool | None:
+    """Whether it listens on one IPv6 address; NULL for what does not listen on an address."""
+    if isinstance(setting.device, Console):
+        return None
+    listen = setting.device.listen or setting.device.listen_address
+    return None if listen is None else ":" in listen and listen != "::"
+
+
+GraphicsSetting.table = PropertyTable(
+    COMMON,
+    constant("ResourceType", _GRAPHICS_CONTROLLER),
+    POOLED,
+    constant("VirtualQuantity", 1, "always 1: one device"),
+    constant("VirtualQuantityUnits", COUNT),
+    Property("ResourceSubType", _sub_type, f"domain XML {Graphics.field_path('type')}", write_sub_type),
+    Property(
+        "Address",
+        lambda setting: graphics_address(setting.device),
+        f"domain XML {Graphics.field_path('listen')}, {Graphics.field_path('port')}; "
+        f"{Console.field_path('source_path')}",
+        write_address,
+    ),
+    Property("KeyMap", _key_map, f"domain XML {Graphics.field_path('keymap')}", write_key_map),
+    Property("Password", _password, "asterisks when domain XML devices/graphics/@passwd is there", write_password),
+    Property("IsIPv6Only", _is_ipv6_only, f"domain XML {Graphics.field_path('listen')}", write_ipv6_only),
+)

@@ -1,0 +1,37 @@
+"""Mice, tablets and keyboards of a guest."""
+
+from __future__ import annotations
+
+from virtcim.libhelper.domainxml import Input
+from virtcim.providers.deviceids import Kind
+from virtcim.providers.inputs import input_caption
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.Virt_RASD.setting import COMMON, PLACED, POOLED, ResourceSetting
+
+__all__ = ["InputSetting"]
+
+_IO_DEVICE = 13
+
+
+class InputSetting(ResourceSetting):
+    """An input device of a guest."""
+
+    __slots__ = ()
+
+    base = "InputResourceAllocationSettingData"
+    kind = Kind.INPUT
+
+
+InputSetting.table = PropertyTable(
+    COMMON,
+    PLACED,
+    constant("ResourceType", _IO_DEVICE),
+    POOLED,
+    attribute("ResourceSubType", "device.type", Input, writable=True),
+    attribute("BusType", "device.bus", Input, writable=True),
+    Property(
+        "Caption",
+        lambda setting: input_caption(setting.device),
+        f"domain XML {Input.field_path('bus')}, {Input.field_path('type')}",
+    ),
+)

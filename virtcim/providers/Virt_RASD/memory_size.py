@@ -1,0 +1,77 @@
+"""How much memory a guest is to have, in the domain XML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
+
+if TYPE_CHECKING:
+    from virtcim.providers.properties import Writer
+
+__all__ = ["size", "write_limit", "write_modules", "write_page_sizes", "write_quantity"]
+
+
+def write_limit(draft: Draft, value: int) -> None:
+    """Limit: the memory that the guest can be given while it runs without plugging in more."""
+    most = kibibytes(draft, value, "Limit")
+    if not most:
+        raise ValueRefusedError("Limit: a guest has memory")
+    current = draft.base.current_memory
+    draft.put("memory", most)
+    if "VirtualQuantity" not in draft.given and "Reservation" not in draft.given and current is not None:
+        draft.put("current_memory", None if current >= most else current)
+
+
+def write_quantity(draft: Draft, value: int) -> None:
+    """VirtualQuantity, and Reservation, which is the same to libvirt.
+
+    A guest that has all that it can have is given more of both; one that has less than it can have is not given more
+    than that.
+    """
+    quantities = [draft.given[name] for name in ("VirtualQuantity", "Reservation") if name in draft.given]
+    if len(set(quantities)) > 1:
+        if draft.is_new:
+            value = draft.given["VirtualQuantity"]
+        else:
+            raise ValueRefusedError("VirtualQuantity and Reservation contradict each other", contradiction=True)
+    current = kibibytes(draft, value, "VirtualQuantity")
+    if not current:
+        raise ValueRefusedError("VirtualQuantity: a guest has memory")
+    most = draft.now("memory")
+    if most is None or (
+        current > most and "Limit" not in draft.given and draft.base.current_memory == most and not draft.around.live
+    ):
+        most = current
+        draft.put("memory", most)
+    if current > most:
+        raise ValueRefusedError(f"VirtualQuantity: {current} KiB are more than Limit, {most} KiB")
+    draft.put("current_memory", None if current == most and draft.base.current_memory is None else current)
+
+
+def size(name: str, field: str) -> Writer:
+    """Write a size in the units that the client names; 0 removes it."""
+    return lambda draft, value: draft.put(field, kibibytes(draft, value, name) or None)
+
+
+def write_modules(draft: Draft, _value: int) -> None:
+    """MaxMemory and MemorySlots, which libvirt has together or not at all."""
+    if "MaxMemory" in draft.given:
+        draft.put("max_memory", kibibytes(draft, draft.given["MaxMemory"], "MaxMemory") or None)
+    if "MemorySlots" in draft.given:
+        draft.put("max_memory_slots", draft.given["MemorySlots"] or None)
+    if (draft.now("max_memory") is None) != (draft.now("max_memory_slots") is None):
+        if draft.given.get("MaxMemory", 1) and draft.given.get("MemorySlots", 1):
+            raise ValueRefusedError("MaxMemory needs MemorySlots, and the reverse", contradiction=True)
+        draft.put("max_memory", None)
+        draft.put("max_memory_slots", None)
+
+
+def write_page_sizes(draft: Draft, value: Sequence[int]) -> None:
+    """HugePageSizes: in KiB, whatever AllocationUnits says."""
+    known = draft.base.memory_backing_hugepages_pages
+    draft.put(
+        "memory_backing_hugepages_pages",
+        [{**(known[place].as_dict() if place < len(known) else {}), "size": each} for place, each in enumerate(value)],
+    )

@@ -1,0 +1,176 @@
+"""What a network interface is to be attached to, and its MAC address, in the domain XML."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from virtcim.libhelper.domainxml import Interface
+from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.units import rate_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from virtcim.providers.drafts import Surroundings
+    from virtcim.providers.properties import Writer
+
+__all__ = ["finish_interface", "rate", "write_connection", "write_mac"]
+
+_TYPES = frozenset({"bridge", "network", "user", "direct", "ethernet"})
+_MODES = frozenset({"vepa", "bridge", "private", "passthrough"})
+_MEANT_FOR = {
+    "NetworkName": frozenset({"bridge", "network", "direct"}),
+    "SourceDevice": frozenset({"direct"}),
+    "NetworkMode": frozenset({"direct"}),
+}
+_LOCATIONS = ("source_network", "source_portgroup", "source_portid", "source_bridge", "source_dev", "source_mode")
+_POOL_PREFIX = "NetworkPool/"
+_ALL_NETWORKS = "0"
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
+_NATIVE_RATE = Fraction(1000)
+"""Bytes per second in libvirt's unit of bandwidth."""
+_TRIES = 64
+
+
+def write_connection(draft: Draft, _value: Any) -> None:
+    """NetworkType, NetworkName, PoolID, SourceDevice and NetworkMode together."""
+    given = draft.given
+    kind = str(given.get("NetworkType") or draft.base.type or "").lower()
+    if kind == draft.base.type and kind not in _TYPES:
+        raise ValueRefusedError(f"What an interface of type {kind} is attached to cannot be changed here")
+    if kind not in _TYPES:
+        raise ValueRefusedError("Invalid Network Type specified" if kind else "No Network Type specified")
+    for name, types in _MEANT_FOR.items():
+        if given.get(name) and kind not in types:
+            raise ValueRefusedError(f"{name} means nothing to an interface of type {kind}", contradiction=True)
+    source = _SOURCES[kind](draft)
+    draft.put("type", kind)
+    for field in _LOCATIONS:
+        if field in source:
+            draft.put(field, source[field])
+        elif getattr(draft.base, field) is not None:
+            draft.put(field, None)
+
+
+def write_mac(draft: Draft, value: str) -> None:
+    """Address."""
+    if not _MAC.fullmatch(value) or int(value[:2], 16) & 1:
+        raise ValueRefusedError(f"Address: {value} is not the MAC address of one interface")
+    address = value.lower()
+    others = (device for device in draft.around.config.devices if device is not draft.base)
+    if any(isinstance(other, Interface) and (other.mac_address or "").lower() == address for other in others):
+        raise ValueRefusedError(f"Address: another interface of the guest has the MAC address {value}")
+    draft.put("mac_address", value)
+
+
+def rate(name: str, field: str) -> Writer:
+    """Write a bandwidth, in the units that the client names, else in libvirt's kilobytes per second."""
+
+    def write(draft: Draft, value: int) -> None:
+        units = draft.given.get("AllocationUnits")
+        factor = _NATIVE_RATE if units is None else rate_in(units)
+        if factor is None:
+            raise ValueRefusedError(f"Unknown AllocationUnits {units} of {name}")
+        native = -(-(value * factor) // _NATIVE_RATE)
+        draft.put(field, int(native) or None)
+
+    return write
+
+
+def finish_interface(draft: Draft) -> None:
+    """Check a new interface as a whole, and fill in what was left open."""
+    if draft.now("type") is None:
+        raise ValueRefusedError("No Network Type specified")
+    if draft.now("mac_address") is None:
+        draft.put("mac_address", _new_mac(draft.around))
+    if draft.now("model_type") is None and draft.around.platform.buses.network_model is not None:
+        draft.put("model_type", draft.around.platform.buses.network_model)
+
+
+def _new_mac(around: Surroundings) -> str:
+    """A MAC address that no guest of the hypervisor has."""
+    taken = {
+        (device.mac_address or "").lower()
+        for config in (around.config, *_configs(around))
+        for device in config.devices
+        if isinstance(device, Interface)
+    }
+    for _ in range(_TRIES):
+        tail = secrets.token_bytes(3)
+        address = ":".join((around.platform.mac_prefix, *(f"{octet:02x}" for octet in tail)))
+        if address not in taken:
+            return address
+    raise ValueRefusedError("Unable to generate a MAC address")
+
+
+def _configs(around: Surroundings) -> list[Any]:
+    domains = around.hypervisor.inventory.domains()
+    return [config for domain in domains for config in (domain.live, domain.defined) if config is not None]
+
+
+def _bridge(draft: Draft) -> dict[str, Any]:
+    name = draft.given.get("NetworkName", draft.base.source_bridge if draft.base.type == "bridge" else None)
+    if name is None:
+        raise ValueRefusedError("No Network bridge name specified")
+    if not name:
+        raise ValueRefusedError("Bridge name is empty")
+    return {"source_bridge": name}
+
+
+def _network(draft: Draft) -> dict[str, Any]:
+    name = _pool_name(draft)
+    named = draft.given.get("NetworkName")
+    if name is not None and named is not None and name != named:
+        raise ValueRefusedError("PoolID and NetworkName name different networks", contradiction=True)
+    name = name or named
+    known = {network.name: network for network in draft.around.hypervisor.inventory.networks()}
+    if name is None:
+        if draft.base.type == "network":
+            return {field: getattr(draft.base, field) for field in _LOCATIONS}
+        name = next((network.name for network in known.values() if network.active), None)
+        if name is None:
+            raise ValueRefusedError("No NetworkPool specified no default available")
+    elif name not in known:
+        raise ValueRefusedError(f"{'NetworkName' if name == named else 'PoolID'}: there is no virtual network {name}")
+    keeps = draft.base.source_portgroup if draft.base.source_network == name else None
+    return {"source_network": name, "source_portgroup": keeps}
+
+
+def _pool_name(draft: Draft) -> str | None:
+    pool_id: str | None = draft.given.get("PoolID")
+    if pool_id is None:
+        return None
+    name = pool_id.removeprefix(_POOL_PREFIX)
+    if name == pool_id or not name:
+        raise ValueRefusedError("PoolID specified is not formatted properly", pool_id)
+    networks = draft.around.hypervisor.inventory.networks()
+    return None if name == _ALL_NETWORKS and all(network.name != name for network in networks) else name
+
+
+def _direct(draft: Draft) -> dict[str, Any]:
+    own = draft.base if draft.base.type == "direct" else None
+    device = draft.given.get("SourceDevice", draft.given.get("NetworkName", own and own.source_dev))
+    mode = draft.given.get("NetworkMode", own and own.source_mode)
+    if device is None:
+        raise ValueRefusedError("No Source Device specified")
+    if not device:
+        raise ValueRefusedError("Source Device is empty")
+    if mode is not None and mode not in _MODES:
+        raise ValueRefusedError(f"Invalid value for NetworkMode: {mode}")
+    return {"source_dev": device, "source_mode": mode}
+
+
+def _none(draft: Draft) -> dict[str, Any]:
+    return {}
+
+
+_SOURCES: dict[str, Callable[[Draft], dict[str, Any]]] = {
+    "bridge": _bridge,
+    "network": _network,
+    "direct": _direct,
+    "user": _none,
+    "ethernet": _none,
+}

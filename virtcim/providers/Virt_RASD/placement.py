@@ -1,0 +1,52 @@
+"""Where a device is attached: its controller, and its place there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from virtcim.libhelper.domainxml import Disk
+from virtcim.providers.deviceids import DeviceEntry, Kind
+
+__all__ = ["address_on_parent", "parent_of"]
+
+_CONTROLLER_KEYS = {
+    "drive": "controller",
+    "virtio-serial": "controller",
+    "ccid": "controller",
+    "usb": "bus",
+    "pci": "bus",
+}
+"""The address types that name a controller, and the attribute with its index."""
+
+_PLACE_KEYS = {"drive": "unit", "virtio-serial": "port", "ccid": "slot", "usb": "port"}
+
+
+def parent_of(entry: DeviceEntry, entries: Mapping[str, DeviceEntry]) -> str | None:
+    """The identifier of the controller that a resource is attached to; None where there is none in the domain XML."""
+    address = entry.device.address
+    kind = address.get("type")
+    index = _number(address.get(_CONTROLLER_KEYS.get(kind, ""), ""))
+    if index is None:
+        return None
+    if kind == "drive":
+        kind = entry.device.target_bus if isinstance(entry.device, Disk) else "scsi"
+    identifier = f"controller:{kind}:{index}"
+    found = entries.get(identifier)
+    return identifier if found is not None and found.kind is Kind.CONTROLLER and found is not entry else None
+
+
+def address_on_parent(address: Mapping[str, str]) -> str | None:
+    """The place of a device on its controller: `2`, and `1f.7` for slot and function of a PCI device."""
+    kind = address.get("type", "")
+    if kind == "pci":
+        slot, function = _number(address.get("slot", "")), _number(address.get("function", "0"))
+        return None if slot is None or function is None else f"{slot:02x}.{function:x}"
+    return address.get(_PLACE_KEYS.get(kind, ""))
+
+
+def _number(text: str) -> int | None:
+    """A number as libvirt writes it in addresses: decimal, or hexadecimal with 0x."""
+    try:
+        return int(text, 16) if text.lower().startswith("0x") else int(text)
+    except ValueError:
+        return None

@@ -1,0 +1,92 @@
+"""The processors of a guest."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.providers.deviceids import Kind
+from virtcim.providers.drafts import to
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.Virt_RASD.processor_share import write_limit, write_maximum, write_pins, write_processors
+from virtcim.providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
+
+__all__ = ["ProcessorSetting"]
+
+_PROCESSOR = 3
+_SOFT_AFFINITY, _HARD_AFFINITY = 4, 5
+_DEFAULT_PERIOD = 100_000
+"""Microseconds; what libvirt takes when a quota has no period."""
+
+
+class ProcessorSetting(ResourceSetting):
+    """The processors of a guest together."""
+
+    __slots__ = ()
+
+    base = "ProcResourceAllocationSettingData"
+    kind = Kind.PROCESSOR
+
+
+def _limit(setting: ProcessorSetting) -> int | None:
+    """The processor time that all virtual processors together may take, in per cent of one host processor."""
+    config = setting.device
+    quota = config.cputune_quota
+    if quota is None or quota <= 0:
+        return None
+    return int(quota * 100 * (config.vcpu_current or 1) // (config.cputune_period or _DEFAULT_PERIOD))
+
+
+def _units(setting: ProcessorSetting) -> str | None:
+    return None if _limit(setting) is None else "percent"
+
+
+def _mapping(setting: ProcessorSetting) -> int | None:
+    config = setting.device
+    if config.cputune_vcpupins or config.vcpu_cpuset:
+        return _HARD_AFFINITY
+    return _SOFT_AFFINITY if config.vcpu_placement == "auto" else None
+
+
+def _pins(setting: ProcessorSetting) -> list[str] | None:
+    """`<virtual processor>:<host processors>` for each that is pinned."""
+    return [f"{pin.vcpu}:{pin.cpuset}" for pin in setting.device.cputune_vcpupins] or None
+
+
+ProcessorSetting.table = PropertyTable(
+    COMMON,
+    constant("ResourceType", _PROCESSOR),
+    POOLED,
+    Property(
+        "MaxVirtualQuantity", attrgetter("device.vcpu"), f"domain XML {DomainConfig.field_path('vcpu')}", write_maximum
+    ),
+    Property(
+        "VirtualQuantity",
+        attrgetter("device.vcpu_current"),
+        f"domain XML {DomainConfig.field_path('vcpu_current')}",
+        write_processors,
+    ),
+    constant("VirtualQuantityUnits", COUNT),
+    Property("AllocationUnits", _units, "unit of Limit"),
+    Property(
+        "Weight",
+        attrgetter("device.cputune_shares"),
+        f"domain XML {DomainConfig.field_path('cputune_shares')}",
+        to("cputune_shares", lambda value: value or None),
+    ),
+    Property(
+        "Limit",
+        _limit,
+        f"domain XML {DomainConfig.field_path('cputune_quota')}, {DomainConfig.field_path('cputune_period')}",
+        write_limit,
+    ),
+    Property(
+        "MappingBehavior",
+        _mapping,
+        f"domain XML {DomainConfig.field_path('cputune_vcpupins')}, "
+        f"{DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}",
+    ),
+    Property("PinnedTo", _pins, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}", write_pins),
+    attribute("HostProcessors", "device.vcpu_cpuset", DomainConfig, writable=True),
+    attribute("IOThreads", "device.iothreads", DomainConfig, writable=True),
+)

@@ -1,0 +1,184 @@
+"""What all resource allocation settings have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, class_of
+from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.drafts import Draft, address_lists
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.site import Configuration, Guest, Site
+from virtcim.providers.Virt_DevicePool import pool_for
+from virtcim.providers.Virt_RASD.placement import address_on_parent, parent_of
+
+__all__ = [
+    "ADDRESS",
+    "BOOTABLE",
+    "COMMON",
+    "COUNT",
+    "OTHER",
+    "PLACED",
+    "POOLED",
+    "ResourceSetting",
+    "pool_id",
+    "resource_settings_of",
+    "setting_for",
+    "settings_of",
+]
+
+OTHER = 1
+"""ResourceType Other."""
+COUNT = "count"
+
+_VIRTUALIZED = 3
+_CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 1, 2
+
+
+class ResourceSetting(Element):
+    """The setting data of one resource.
+
+    Attributes:
+        kind: the kind of resource that this type is for.
+        configuration: that it is a part of.
+        entry: the resource.
+        device: its part of the domain XML.
+        instance_id: the key.
+    """
+
+    __slots__ = ("configuration", "device", "entry", "guest", "instance_id")
+
+    kind: ClassVar[Kind]
+    key_names = ("InstanceID",)
+    types: ClassVar[dict[Kind, type[ResourceSetting]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.types[cls.kind] = cls
+
+    def __init__(self, configuration: Configuration, entry: DeviceEntry) -> None:
+        self.guest = configuration.guest
+        self.configuration = configuration
+        self.entry = entry
+        self.device: Any = entry.device
+        self.instance_id = configuration.resource_id(entry.identifier)
+        super().__init__(self.guest.platform, self.instance_id)
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[ResourceSetting]:
+        return site.gathered(platform, cls, lambda guest: resource_settings_of(guest, cls))
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.guest.domain.revision
+
+
+class _Settings:
+    """The settings of a configuration, by identifier and by type."""
+
+    __slots__ = ("all", "by_identifier", "by_type")
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.by_identifier = {
+            entry.identifier: ResourceSetting.types[entry.kind](configuration, entry)
+            for entry in configuration.entries.values()
+        }
+        self.all = tuple(self.by_identifier.values())
+        by_type: dict[type[Element], list[ResourceSetting]] = {}
+        for setting in self.all:
+            by_type.setdefault(type(setting), []).append(setting)
+        self.by_type: Mapping[type[Element], Sequence[ResourceSetting]] = by_type
+
+
+def settings_of(configuration: Configuration, setting_type: type[Element] | None = None) -> Sequence[ResourceSetting]:
+    """The settings of a configuration, all or those of one type."""
+    settings = configuration.memo(_Settings, _Settings)
+    return settings.all if setting_type is None else settings.by_type.get(setting_type, ())
+
+
+def setting_for(configuration: Configuration, identifier: str) -> ResourceSetting | None:
+    """The setting of the resource with this identifier."""
+    return configuration.memo(_Settings, _Settings).by_identifier.get(identifier)
+
+
+def resource_settings_of(guest: Guest, setting_type: type[Element]) -> Sequence[ResourceSetting]:
+    """The settings of one type of a guest, in all its configurations."""
+    return [setting for configuration in guest.configurations for setting in settings_of(configuration, setting_type)]
+
+
+def pool_id(setting: ResourceSetting) -> str | None:
+    """The InstanceID of the pool that the resource is taken from; None where it is taken from none."""
+    pool = pool_for(setting.guest, setting.entry)
+    return None if pool is None else pool.instance_id
+
+
+def _parent(setting: ResourceSetting) -> str | None:
+    """The controller that the device is attached to, as a WBEM URI (DSP0207)."""
+    identifier = parent_of(setting.entry, setting.configuration.entries)
+    if identifier is None:
+        return None
+    class_name = class_of(setting.platform.prefix, "ControllerResourceAllocationSettingData")
+    instance_id = setting.configuration.resource_id(identifier).replace("\\", "\\\\").replace('"', '\\"')
+    return f'/{setting.guest.site.settings.namespace}:{class_name}.InstanceID="{instance_id}"'
+
+
+def _address_lists(names: bool) -> Any:
+    """A getter of AddressProperties (`names`) or of AddressValues."""
+
+    def get(setting: ResourceSetting) -> list[str] | None:
+        address = setting.device.address
+        return (list(address) if names else list(address.values())) or None
+
+    return get
+
+
+def _write_boot_order(draft: Draft, value: int) -> None:
+    """BootOrder; the list of kinds of devices that the guest has ends, as libvirt takes one or the other."""
+    draft.put("boot_order", value or None)
+    if value and draft.around.config.os_boot_devs:
+        draft.domain_fields["os_boot_devs"] = []
+
+
+COMMON = PropertyTable(
+    attribute("InstanceID", "instance_id", source="domain XML name, and the identifier of the resource"),
+    attribute("ElementName", "entry.identifier", source="the identifier of the resource"),
+    Property(
+        "ChangeableType",
+        lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
+        "domain state: what is changed in a running domain does not last",
+    ),
+    constant("ConsumerVisibility", _VIRTUALIZED, "always Virtualized"),
+    constant("AutomaticAllocation", True, "always true: allocated when the guest starts"),
+    constant("AutomaticDeallocation", True, "always true: released when the guest stops"),
+)
+
+POOLED = PropertyTable(Property("PoolID", pool_id, "the pool of all resources of the kind"))
+
+PLACED = PropertyTable(
+    constant("VirtualQuantity", 1, "always 1: one device"),
+    constant("VirtualQuantityUnits", COUNT),
+    Property("Parent", _parent, "domain XML address of the device: the controller it names"),
+    Property(
+        "AddressOnParent",
+        lambda setting: address_on_parent(setting.device.address),
+        "domain XML address of the device: unit, port, slot or slot.function",
+    ),
+)
+"""What a device on a bus has."""
+
+BOOTABLE = PropertyTable(
+    Property(
+        "BootOrder",
+        lambda setting: setting.device.boot_order,
+        "domain XML boot/@order of the device",
+        _write_boot_order,
+    ),
+)
+"""What a device has that a guest can be booted from."""
+
+ADDRESS = PropertyTable(
+    Property("AddressProperties", _address_lists(True), "domain XML address of the device: the names", address_lists),
+    Property("AddressValues", _address_lists(False), "domain XML address of the device: the values", address_lists),
+)

@@ -1,0 +1,16 @@
+"""The profiles that are followed, as <prefix>_RegisteredProfile (CIM_RegisteredProfile; DSP1033)."""
+
+from __future__ import annotations
+
+from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES, DeclaredProfile
+from virtcim.providers.Virt_RegisteredProfile.profile import Profiles, RegisteredProfile, profiles_of
+from virtcim.providers.Virt_RegisteredProfile.provider import RegisteredProfileProvider
+
+__all__ = [
+    "PROFILES",
+    "DeclaredProfile",
+    "Profiles",
+    "RegisteredProfile",
+    "RegisteredProfileProvider",
+    "profiles_of",
+]

@@ -1,0 +1,125 @@
+"""The profiles of a site: which are registered, and which instances follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import ClassVar
+
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES, DeclaredProfile
+
+__all__ = ["Profiles", "RegisteredProfile", "profiles_of"]
+
+DMTF = 2
+"""RegisteredOrganization."""
+
+PROFILE = 2
+"""SpecificationType."""
+
+NOT_ADVERTISED = 2
+"""AdvertiseTypes: there is no SLP here."""
+
+
+class RegisteredProfile(Element):
+    """A profile that a platform follows.
+
+    Attributes:
+        declared: the profile.
+        instance_id: the key.
+    """
+
+    __slots__ = ("declared", "instance_id")
+
+    base = "RegisteredProfile"
+    key_names = ("InstanceID",)
+    table: ClassVar[PropertyTable]
+
+    def __init__(self, platform: Platform, declared: DeclaredProfile) -> None:
+        self.declared = declared
+        self.instance_id = declared.instance_id.format(prefix=platform.prefix)
+        super().__init__(platform, self.instance_id)
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.declared
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[RegisteredProfile]:
+        return profiles_of(site).registered(platform)
+
+
+RegisteredProfile.table = PropertyTable(
+    attribute("InstanceID", "instance_id", source="table of profiles"),
+    attribute("RegisteredName", "declared.name", source="table of profiles"),
+    attribute("RegisteredVersion", "declared.version", source="table of profiles"),
+    constant("RegisteredOrganization", DMTF, "always DMTF"),
+    constant("SpecificationType", PROFILE, "always Profile"),
+    constant("AdvertiseTypes", (NOT_ADVERTISED,), "always Not Advertised"),
+    Property("ElementName", lambda profile: f"{profile.declared.name} {profile.declared.version}", "table of profiles"),
+    Property(
+        "Description",
+        lambda profile: f"The {profile.declared.name} profile, as {profile.platform.title} follows it",
+        "table of profiles, platform",
+    ),
+)
+
+
+class Profiles:
+    """The profiles of a site.
+
+    A profile is registered for a platform that has a hypervisor, when one of its central classes is served.
+
+    Parameters:
+        site: what there is to serve.
+        types: the element types that are served.
+    """
+
+    def __init__(self, site: Site, types: Iterable[type[Element]]) -> None:
+        self.site = site
+        self.types = {element.base: element for element in types}
+        self._declared = [declared for declared in PROFILES if not self.types.keys().isdisjoint(declared.central)]
+        self._registered = {
+            platform.prefix: [RegisteredProfile(platform, declared) for declared in self._declared]
+            for platform in site.platforms
+        }
+
+    def registered(self, platform: Platform) -> Sequence[RegisteredProfile]:
+        """The profiles of a platform."""
+        return self._registered[platform.prefix] if self.site.hypervisors(platform) else ()
+
+    def central(self, profile: RegisteredProfile) -> Iterable[Element]:
+        """The central instances of a profile."""
+        return self._elements(profile, profile.declared.central)
+
+    def conforming(self, profile: RegisteredProfile) -> Iterable[Element]:
+        """What ElementConformsToProfile leads to."""
+        return self._elements(profile, (*profile.declared.scoping, *profile.declared.central))
+
+    def followed_by(self, element: Element) -> Iterable[RegisteredProfile]:
+        """The profiles whose `conforming` leads to an element."""
+        for profile in self.registered(element.platform):
+            if element.base in profile.declared.scoping or element.base in profile.declared.central:
+                yield profile
+
+    def conforming_types(self) -> list[type[Element]]:
+        """The element types that can follow a profile."""
+        bases = dict.fromkeys(base for each in self._declared for base in (*each.scoping, *each.central))
+        return [self.types[base] for base in bases if base in self.types]
+
+    def _elements(self, profile: RegisteredProfile, bases: Iterable[str]) -> Iterable[Element]:
+        for base in bases:
+            element = self.types.get(base)
+            if element is not None:
+                yield from element.all_of(self.site, profile.platform)
+
+
+def profiles_of(site: Site, types: Iterable[type[Element]] = ()) -> Profiles:
+    """The profiles of a site.
+
+    Parameters:
+        types: the element types that are served; counts when the profiles of the site are asked for first.
+    """
+    return site.memo(Profiles, lambda each: Profiles(each, types))

@@ -1,0 +1,97 @@
+"""The service as an element, and what its methods give back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from virtcim.libhelper.work import Work
+from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.interface import InstancePath, MethodResult, RequestContext
+from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.properties import PropertyTable, constant
+from virtcim.providers.services import SERVICE, HostService
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.errors import LibvirtError
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["PoolCode", "ResourcePoolConfigurationService", "VolumeCode", "check_writable", "refused"]
+
+
+class PoolCode:
+    """The return values of CIM_ResourcePoolConfigurationService's methods."""
+
+    COMPLETED: Final = 0
+    NOT_SUPPORTED: Final = 1
+    FAILED: Final = 4
+    INVALID_PARAMETER: Final = 5
+    IN_USE: Final = 6
+    INCORRECT_RESOURCE_TYPE: Final = 7
+
+
+class VolumeCode:
+    """The return values of the methods for volumes, which libvirt-cim has added."""
+
+    COMPLETED: Final = 0
+    NOT_SUPPORTED: Final = 1
+    INVALID_PARAMETER: Final = 4
+
+
+class ResourcePoolConfigurationService(HostService):
+    """The service on a host."""
+
+    __slots__ = ()
+
+    base = "ResourcePoolConfigurationService"
+    service_name = "RPCS"
+    table: ClassVar[PropertyTable] = PropertyTable(SERVICE, constant("Caption", "Pools of this host"))
+
+    def do(
+        self,
+        method: str,
+        context: RequestContext,
+        run: Callable[[Work], MethodResult],
+        affected: Sequence[InstancePath] = (),
+        effect: Effect = Effect.EXCLUSIVE_USE,
+    ) -> MethodResult:
+        """Carry out a method: at once where that is quick, else as a job.
+
+        Parameters:
+            run: does it.
+            affected: what it acts upon.
+            effect: how.
+        """
+        order = JobOrder(
+            self.platform.prefix,
+            method,
+            run,
+            owner=self.own_path,
+            affected=[Affected(path, (int(effect),)) for path in affected],
+            principal=context.principal,
+        )
+        return self.site.jobs.run(order)
+
+
+def refused(text: str, error: LibvirtError) -> MethodResult:
+    """What a method for volumes answers when libvirt refuses.
+
+    Returns:
+        Not Supported, where the driver does not have what is asked for.
+
+    Raises:
+        CIMError: else, with libvirt's text.
+    """
+    if error.is_unsupported:
+        return MethodResult(VolumeCode.NOT_SUPPORTED)
+    raise libvirt_failure(text, error) from error
+
+
+def check_writable(hypervisor: Hypervisor) -> None:
+    """Refuse to change what can only be read.
+
+    Raises:
+        CIMError: ACCESS_DENIED.
+    """
+    if hypervisor.read_only:
+        raise access_denied(hypervisor)

@@ -1,0 +1,390 @@
+"""Making, filling and removing volumes."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from virtcim.libhelper.domainxml.xmltext import ValueRejectedError
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.newxml import NewVolume
+from virtcim.libhelper.storage import Storage
+from virtcim.libhelper.work import Work
+from virtcim.providers.deviceids import Kind
+from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from virtcim.providers.jobs import Effect
+from virtcim.providers.references import element_at, read_uri
+from virtcim.providers.storage import path_of
+from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, pools_of
+from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import pool_at
+from virtcim.providers.Virt_ResourcePoolConfigurationService.service import (
+    ResourcePoolConfigurationService,
+    VolumeCode,
+    check_writable,
+    refused,
+)
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
+    Given,
+    SettingsError,
+    kind_of,
+    reference,
+    single_setting,
+)
+from virtcim.providers.Virt_StorageVolume import StorageVolume, volumes_of
+from virtcim.providers.Virt_StorageVolumeRASD import FORMATS, VolumeSetting, volume_setting
+
+__all__ = [
+    "create_resource_in_pool",
+    "delete_resource_in_pool",
+    "refresh_resources_in_pool",
+    "refresh_volumes",
+    "refuse_in_use",
+    "resize_volume",
+    "volume_at",
+    "wipe_volume",
+]
+
+_ALGORITHMS = range(10)
+"""libvirt's numbers of the ways to wipe a volume (`VIR_STORAGE_VOL_WIPE_ALG_*`)."""
+
+
+def create_resource_in_pool(
+    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+) -> MethodResult:
+    """CreateResourceInPool: a volume, empty, over another one, or with the content of another one."""
+    setting = single_setting(parameters, "Settings")
+    pool = _storage_pool(service, parameters)
+    if kind_of(setting) != "StorageVolume":
+        raise CIMError(
+            Status.FAILED,
+            "Unable to get attributes for resource: This function does not support this resource type",
+        )
+    check_writable(pool.hypervisor)
+    try:
+        given = Given(setting.properties)
+        source = _source(service, pool, given)
+        volume = _new_volume(given, pool, source)
+        xml = volume.xml()
+    except (SettingsError, ValueRejectedError) as error:
+        raise CIMError(
+            Status.FAILED, f"Unable to get attributes for resource: StorageVolumeRASD field not valid: {error}"
+        ) from None
+
+    def run(work: Work) -> MethodResult:
+        try:
+            if source is None:
+                Storage(pool.hypervisor).create_volume(pool.record.uuid, xml, volume.name, work)
+            else:
+                _copy(pool, source, volume, work)
+        except LibvirtError as error:
+            raise libvirt_failure("Unable to create storage volume", error) from error
+        refresh_volumes(pool)
+        made = volume_setting(service.site, service.platform, pool, volume.name)
+        if made is None:
+            raise CIMError(Status.FAILED, f"Storage volume {volume.name!r} was created, and is gone again")
+        return MethodResult(VolumeCode.COMPLETED, {"Resource": InstancePath(made.class_name, made.keys())})
+
+    affected = [InstancePath(pool.class_name, pool.keys())]
+    if source is not None:
+        affected.append(InstancePath(source.class_name, source.keys()))
+    return service.do("CreateResourceInPool", context, run, affected, Effect.PERFORMANCE_IMPACT)
+
+
+def _copy(pool: DiskPool, source: StorageVolume, volume: NewVolume, work: Work) -> None:
+    """Make a volume with the content of another one.
+
+    Where both are of one format and the source stands alone, its bytes are copied, which can be followed and stopped.
+    Else libvirt converts it, and that cannot be stopped.
+    """
+    storage = Storage(pool.hypervisor)
+    place = (source.pool.record.uuid, source.volume.name)
+    like = source.config.target_format_type == volume.format or volume.format is None
+    alone = source.config.backing_store_path is None and volume.backing_path is None
+    if like and alone:
+        capacity = source.config.capacity or volume.capacity
+        first = replace(volume, capacity=capacity, allocation=0)
+        try:
+            storage.copy_volume(pool.record.uuid, first.xml(), volume.name, place, work)
+        except LibvirtError as error:
+            if not error.is_unsupported:
+                raise
+        else:
+            if volume.capacity > capacity:
+                _grow(storage, pool, volume)
+            return
+    storage.convert_volume(pool.record.uuid, volume.xml(), volume.name, place, work)
+
+
+def _grow(storage: Storage, pool: DiskPool, volume: NewVolume) -> None:
+    """Give a copy the size that was asked for; without it there is to be no copy."""
+    try:
+        storage.resize_volume(pool.record.uuid, volume.name, volume.capacity, allocate=False, shrink=False)
+    except LibvirtError as error:
+        try:
+            storage.delete_volume(pool.record.uuid, volume.name)
+        except LibvirtError as failure:
+            text = f"{error.message}; this stands: storage volume {volume.name!r} ({failure.message})"
+            raise LibvirtError(text, error.code, error.domain, error.level) from error
+        raise
+
+
+def _new_volume(given: Given, pool: DiskPool, source: StorageVolume | None) -> NewVolume:
+    """The volume that settings ask for.
+
+    Raises:
+        SettingsError: a property is missing or cannot be had.
+    """
+    name = given.needed("VolumeName")
+    _check_path(given, pool, name)
+    capacity = given.size("Capacity")
+    if capacity is None:
+        capacity = given.size("VirtualQuantity", "VirtualQuantityUnits")
+    backing = given.text("BackingPath")
+    if backing is not None and source is not None:
+        raise SettingsError("`BackingPath' property contradicts `HostResource'")
+    beneath = source or (_volume_by_path(pool, backing) if backing is not None else None)
+    if capacity is None:
+        capacity = None if beneath is None else beneath.config.capacity
+        if capacity is None:
+            raise SettingsError("Missing `Capacity' property")
+    elif source is not None and capacity < (source.config.capacity or 0):
+        raise SettingsError(f"`Capacity' property is less than that of the source, {source.config.capacity} bytes")
+    allocation = given.size("AllocationQuantity")
+    if allocation is not None and allocation > capacity:
+        raise SettingsError("`AllocationQuantity' property is more than `Capacity'")
+    word = _format(given)
+    if word is None and source is not None:
+        word = source.config.target_format_type
+    backing_format = given.text("BackingFormat")
+    if backing_format is not None and backing is None:
+        raise SettingsError("`BackingFormat' property needs `BackingPath'")
+    if backing is not None and backing_format is None:
+        backing_format = None if beneath is None else beneath.config.target_format_type
+        if backing_format is None:
+            raise SettingsError("Missing `BackingFormat' property: the format of `BackingPath' is not known")
+    return NewVolume(name, capacity, allocation, word, backing, backing_format)
+
+
+def _format(given: Given) -> str | None:
+    """libvirt's word for the format; None where the client leaves it to the pool."""
+    subtype = given.text("ResourceSubType")
+    if not given.number("FormatType"):
+        return subtype
+    word = FORMATS.get(given.number("FormatType") or 0)
+    if word is None:
+        raise CIMError(
+            Status.FAILED, f"Unable to generate XML for new resource: FormatType {given.number('FormatType')}"
+        )
+    if subtype not in (None, word):
+        raise SettingsError(f"`ResourceSubType' property contradicts `FormatType': {subtype}, {word}")
+    return word
+
+
+def _check_path(given: Given, pool: DiskPool, name: str) -> None:
+    """A path can only say again where the pool is."""
+    path, target = given.text("Path"), pool.config.target_path
+    if path is None or target is None:
+        return
+    if posixpath.normpath(path) not in (posixpath.normpath(target), posixpath.join(posixpath.normpath(target), name)):
+        raise SettingsError(f"`Path' property is not that of the pool, {target}")
+
+
+def _source(service: ResourcePoolConfigurationService, pool: DiskPool, given: Given) -> StorageVolume | None:
+    """The volume whose content the new one is to have; None where it is to be empty."""
+    named = given.texts("HostResource")
+    if not named:
+        return None
+    if len(named) > 1:
+        raise SettingsError("`HostResource' property names more than one volume")
+    path = read_uri(named[0])
+    try:
+        volume = _volume_by_path(pool, named[0]) if path is None else volume_at(service, path)
+    except CIMError as error:
+        raise SettingsError(f"`HostResource' property: {error.description}") from None
+    if volume is None or volume.pool.hypervisor is not pool.hypervisor:
+        raise SettingsError(f"`HostResource' property: no storage volume {named[0]}")
+    return volume
+
+
+def _volume_by_path(pool: DiskPool, path: str) -> StorageVolume | None:
+    """The volume with this path or key, in whatever pool of the same hypervisor."""
+    return next((each for each in _volumes_beside(pool) if path in (each.volume.key, each.config.target_path)), None)
+
+
+def _volumes_beside(pool: DevicePool) -> Iterator[StorageVolume]:
+    """All volumes of a pool's hypervisor."""
+    for each in pools_of(pool.site, pool.platform, DiskPool):
+        if each.hypervisor is pool.hypervisor:
+            yield from volumes_of(each)
+
+
+def volume_at(service: ResourcePoolConfigurationService, path: InstancePath) -> StorageVolume:
+    """The volume that a reference means: to itself or to its settings.
+
+    Raises:
+        CIMError: NOT_FOUND when there is none; INVALID_PARAMETER when it is no volume.
+    """
+    found = element_at(service.site, path)
+    if isinstance(found, VolumeSetting):
+        found = found.volume
+    if not isinstance(found, StorageVolume) or found.platform is not service.platform:
+        raise CIMError(Status.INVALID_PARAMETER, f"{path.class_name} is not a storage volume")
+    return found
+
+
+def _storage_pool(service: ResourcePoolConfigurationService, parameters: Mapping[str, Any]) -> DiskPool:
+    """The storage pool that the parameter Pool refers to.
+
+    Raises:
+        CIMError: FAILED when it is a pool of another kind.
+    """
+    pool = pool_at(service, reference(parameters, "Pool"))
+    if not isinstance(pool, DiskPool) or pool.primordial:
+        raise CIMError(
+            Status.FAILED, f"This function does not support this resource type: {pool.instance_id} holds no volumes"
+        )
+    return pool
+
+
+def refresh_volumes(pool: DevicePool) -> None:
+    """Have the inventory show a pool and its volumes as they are now."""
+    inventory, uuid = pool.hypervisor.inventory, pool.record.uuid
+    inventory.refresh(uuid, kind="pool")
+    inventory.refresh_volumes(uuid)
+
+
+def refuse_in_use(volume: StorageVolume, text: str) -> None:
+    """Refuse to harm a volume that an active guest or another volume needs.
+
+    Raises:
+        CIMError: FAILED, naming who needs it.
+    """
+    pool = volume.pool
+    paths = {volume.volume.key, volume.config.target_path}
+    for guest in pool.site.guests(pool.platform):
+        if guest.hypervisor is not pool.hypervisor or not guest.domain.active or guest.state is None:
+            continue
+        for entry in guest.state.entries.values():
+            if entry.kind is Kind.DISK and path_of(guest, entry.device) in paths:
+                raise CIMError(Status.FAILED, f"{text}: guest '{guest.name}' uses {volume.volume.key}")
+    for other in _volumes_beside(pool):
+        if other.config.backing_store_path in paths:
+            raise CIMError(Status.FAILED, f"{text}: {other.volume.key} is based on {volume.volume.key}")
+
+
+def delete_resource_in_pool(
+    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+) -> MethodResult:
+    """DeleteResourceInPool: a volume, with its data."""
+    resource = single_setting(parameters, "Resource")
+    pool = _storage_pool(service, parameters)
+    if kind_of(resource) not in ("Disk", "StorageVolume"):
+        raise CIMError(Status.FAILED, "Unable to delete resource: This function does not support this resource type")
+    try:
+        address = Given(resource.properties).text("Address")
+    except SettingsError as error:
+        raise CIMError(Status.FAILED, f"Unable to delete resource: {error}") from None
+    if address is None:
+        raise CIMError(Status.FAILED, "Missing Address in resource RASD")
+    check_writable(pool.hypervisor)
+    refresh_volumes(pool)
+    volume = _volume_by_path(pool, address)
+    if volume is None or volume.pool.name != pool.name:
+        raise CIMError(Status.FAILED, f"Unable to delete resource: {address} is no volume of {pool.instance_id}")
+    refuse_in_use(volume, "Unable to delete resource")
+    name = volume.volume.name
+
+    def run(work: Work) -> MethodResult:
+        try:
+            Storage(pool.hypervisor).delete_volume(pool.record.uuid, name)
+        except LibvirtError as error:
+            raise libvirt_failure("Unable to delete resource", error) from error
+        refresh_volumes(pool)
+        return MethodResult(VolumeCode.COMPLETED)
+
+    return service.do("DeleteResourceInPool", context, run, [InstancePath(volume.class_name, volume.keys())])
+
+
+def refresh_resources_in_pool(
+    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+) -> MethodResult:
+    """RefreshResourcesInPool: libvirt looks again which volumes there are."""
+    path = reference(parameters, "Pool")
+    pool = pool_at(service, path)
+    if not isinstance(pool, DiskPool) or pool.primordial:
+        return MethodResult(VolumeCode.NOT_SUPPORTED)
+    check_writable(pool.hypervisor)
+
+    def run(work: Work) -> MethodResult:
+        try:
+            Storage(pool.hypervisor).refresh_pool(pool.record.uuid)
+        except LibvirtError as error:
+            raise libvirt_failure("Unable to refresh resource pool", error) from error
+        refresh_volumes(pool)
+        return MethodResult(VolumeCode.COMPLETED)
+
+    return service.do("RefreshResourcesInPool", context, run, [path], Effect.PERFORMANCE_IMPACT)
+
+
+def resize_volume(
+    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+) -> MethodResult:
+    """ResizeVolume; a smaller size needs Shrink."""
+    path = reference(parameters, "Volume")
+    volume = volume_at(service, path)
+    check_writable(volume.pool.hypervisor)
+    try:
+        capacity = Given(parameters).size("Capacity")
+    except SettingsError as error:
+        raise CIMError(Status.INVALID_PARAMETER, str(error)) from None
+    if not capacity:
+        raise CIMError(Status.INVALID_PARAMETER, "Missing argument `Capacity'")
+    shrink, allocate = bool(parameters.get("Shrink")), bool(parameters.get("Allocate"))
+    if capacity < (volume.config.capacity or 0) and not shrink:
+        raise CIMError(
+            Status.INVALID_PARAMETER,
+            f"`Capacity' is less than that of the volume, {volume.config.capacity} bytes, and `Shrink' is not set",
+        )
+    refuse_in_use(volume, "Unable to resize storage volume")
+    pool, name = volume.pool, volume.volume.name
+
+    def run(work: Work) -> MethodResult:
+        try:
+            # What becomes smaller has nothing to allocate.
+            shrinks = capacity < (volume.config.capacity or 0)
+            Storage(pool.hypervisor).resize_volume(
+                pool.record.uuid, name, capacity, allocate=allocate and not shrinks, shrink=shrinks
+            )
+        except LibvirtError as error:
+            return refused("Unable to resize storage volume", error)
+        refresh_volumes(pool)
+        return MethodResult(VolumeCode.COMPLETED)
+
+    return service.do("ResizeVolume", context, run, [path])
+
+
+def wipe_volume(
+    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+) -> MethodResult:
+    """WipeVolume; libvirt cannot stop it, nor tell how far it is."""
+    path = reference(parameters, "Volume")
+    volume = volume_at(service, path)
+    check_writable(volume.pool.hypervisor)
+    algorithm = parameters.get("Algorithm") or 0
+    if algorithm not in _ALGORITHMS:
+        return MethodResult(VolumeCode.INVALID_PARAMETER)
+    refuse_in_use(volume, "Unable to wipe storage volume")
+    pool, name = volume.pool, volume.volume.name
+
+    def run(work: Work) -> MethodResult:
+        try:
+            Storage(pool.hypervisor).wipe_volume(pool.record.uuid, name, algorithm)
+        except LibvirtError as error:
+            return refused("Unable to wipe storage volume", error)
+        refresh_volumes(pool)
+        return MethodResult(VolumeCode.COMPLETED)
+
+    return service.do("WipeVolume", context, run, [path])

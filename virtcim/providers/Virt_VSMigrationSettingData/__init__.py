@@ -1,0 +1,70 @@
+"""How a guest is migrated unless the client says otherwise: <prefix>_VirtualSystemMigrationSettingData (DSP1081)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from virtcim.platforms.base import Feature, Platform
+from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.keys import main_key
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_HostSystem import hosts_of
+
+__all__ = ["MigrationSettingData", "MigrationSettingDataProvider", "migration_settings_of"]
+
+_UNKNOWN, _LIVE, _SSH = 0, 2, 2
+
+
+class MigrationSettingData(Element):
+    """The settings of a migration for which the client gives none."""
+
+    __slots__ = ()
+
+    base = "VirtualSystemMigrationSettingData"
+    key_names = ("InstanceID",)
+    table: ClassVar[PropertyTable]
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform, "MigrationSettingData")
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[MigrationSettingData]:
+        return migration_settings_of(site, platform)
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return 0
+
+
+def migration_settings_of(site: Site, platform: Platform) -> Iterable[MigrationSettingData]:
+    """The instance of a platform that has a host."""
+    return (MigrationSettingData(platform),) if hosts_of(site, platform) else ()
+
+
+def _where_it_migrates(value: int) -> Any:
+    return lambda settings: value if settings.platform.supports(Feature.MIGRATION) else _UNKNOWN
+
+
+MigrationSettingData.table = PropertyTable(
+    attribute("InstanceID", "identity", source="a fixed text"),
+    attribute("ElementName", "identity", source="as InstanceID"),
+    Property("MigrationType", _where_it_migrates(_LIVE), "Live, unknown on a platform without migration"),
+    Property("TransportType", _where_it_migrates(_SSH), "SSH, unknown on a platform without migration"),
+    constant("Priority", 0, "always 0: the default"),
+)
+
+
+class MigrationSettingDataProvider(ElementProvider):
+    """Serves <prefix>_VirtualSystemMigrationSettingData."""
+
+    types: ClassVar = (MigrationSettingData,)
+
+    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+        instance_id = main_key(keys, "InstanceID", "No InstanceID specified")
+        for settings in migration_settings_of(self.site, platform):
+            if str(settings.identity).casefold() == instance_id.casefold():
+                return settings
+        raise CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")

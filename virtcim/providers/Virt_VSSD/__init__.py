@@ -1,0 +1,334 @@
+"""Settings of guests as <prefix>_VirtualSystemSettingData (CIM_VirtualSystemSettingData; DSP1057)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, ClassVar
+from uuid import UUID
+
+from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, ElementProvider, no_such_domain, trimmed
+from virtcim.providers.drafts import Draft, ValueRefusedError, as_text, chosen, flag, to
+from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.keys import main_key
+from virtcim.providers.properties import Property, PropertyTable, Writer, attribute
+from virtcim.providers.site import Configuration, Guest, Site
+from virtcim.providers.Virt_VSSD.parts import (
+    boot_devices,
+    clock,
+    cpu_features,
+    hyperv_features,
+    numa_cells,
+    secure_boot,
+    timers,
+    write_arguments,
+    write_boot_devices,
+    write_clock,
+    write_cpu_features,
+    write_firmware,
+    write_hyperv_features,
+    write_model,
+    write_numa_cells,
+    write_secure_boot,
+    write_timers,
+    write_timezone,
+    write_topology,
+)
+
+__all__ = ["VirtualSystemSettingData", "VirtualSystemSettingDataProvider", "setting_of", "settings_of_guest"]
+
+_ACTIONS = {
+    "destroy": 2,
+    "coredump-destroy": 2,
+    "restart": 3,
+    "rename-restart": 3,
+    "coredump-restart": 3,
+    "preserve": 123,
+}
+"""libvirt's on_poweroff, on_reboot and on_crash in the values of the properties for them."""
+_ACTION_WORDS = {2: "destroy", 3: "restart", 123: "preserve"}
+_DEFAULT_ACTION = 2
+_DEFAULT_REBOOT = 3
+
+_NO_STARTUP, _ALWAYS_STARTUP = 2, 4
+_STANDARD_TEXT = "Virtual System"
+
+
+class VirtualSystemSettingData(Element):
+    """The settings of a guest as a whole."""
+
+    __slots__ = ("config", "configuration", "guest")
+
+    base = "VirtualSystemSettingData"
+    key_names = ("InstanceID",)
+    table: ClassVar[PropertyTable]
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.config = configuration.config
+        self.guest = configuration.guest
+        super().__init__(self.guest.platform, configuration.instance_id)
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[VirtualSystemSettingData]:
+        return site.gathered(platform, cls, settings_of_guest)
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.guest.domain.revision
+
+
+def setting_of(configuration: Configuration) -> VirtualSystemSettingData:
+    """The settings as a whole of a configuration."""
+    return configuration.memo(VirtualSystemSettingData, VirtualSystemSettingData)
+
+
+def settings_of_guest(guest: Guest) -> Sequence[VirtualSystemSettingData]:
+    """The settings as a whole of a guest: one for each of its configurations."""
+    return [setting_of(configuration) for configuration in guest.configurations]
+
+
+def _action(word: str | None, default: int = _DEFAULT_ACTION) -> int:
+    return _ACTIONS.get(word or "", default)
+
+
+def _startup_action(setting: VirtualSystemSettingData) -> int | None:
+    domain = setting.guest.domain
+    if not domain.persistent:
+        return None
+    return _ALWAYS_STARTUP if domain.autostart else _NO_STARTUP
+
+
+def _xml(name: str, attribute_name: str) -> Property:
+    """A property that is a field of the domain as a whole."""
+    return attribute(name, f"config.{attribute_name}", DomainConfig, writable=True)
+
+
+def _part(name: str, get: Callable[[DomainConfig], Any], write: Writer, *fields: str) -> Property:
+    """A property that is more than one field."""
+    source = "domain XML " + ", ".join(DomainConfig.field_path(field) for field in fields)
+    return Property(name, lambda setting: get(setting.config), source, write)
+
+
+def _flag(name: str, field: str) -> Property:
+    """A property that says whether an element is there."""
+    return Property(name, attrgetter(f"config.{field}"), f"domain XML {DomainConfig.field_path(field)}", flag(field))
+
+
+def _on_event(name: str, field: str, default: int = _DEFAULT_ACTION) -> Property:
+    """A property that says what becomes of the domain."""
+    return Property(
+        name,
+        lambda setting: _action(getattr(setting.config, field), default),
+        f"domain XML {DomainConfig.field_path(field)}",
+        chosen(name, field, _ACTION_WORDS),
+    )
+
+
+def _topology(name: str, field: str) -> Property:
+    """A number of the topology of the processors."""
+    return Property(
+        name, attrgetter(f"config.{field}"), f"domain XML {DomainConfig.field_path(field)}", write_topology(name, field)
+    )
+
+
+def _write_startup(draft: Draft, value: int) -> None:
+    """AutomaticStartupAction."""
+    if value not in (_NO_STARTUP, _ALWAYS_STARTUP):
+        raise ValueRefusedError(f"Invalid value for AutomaticStartupAction: {value}")
+    _write_autostart(draft, int(value == _ALWAYS_STARTUP))
+
+
+def _write_autostart(draft: Draft, value: int) -> None:
+    """AutoStart."""
+    if draft.autostart is not None and draft.autostart != bool(value):
+        raise ValueRefusedError("AutoStart and AutomaticStartupAction contradict each other", contradiction=True)
+    draft.autostart = bool(value)
+
+
+def _write_name(draft: Draft, value: str) -> None:
+    """VirtualSystemIdentifier and ElementName, which are both the name of the domain."""
+    if not value or ("/" in value and draft.is_new) or "\n" in value:
+        raise ValueRefusedError(f"VirtualSystemIdentifier: {value!r} cannot be the name of a guest")
+    if draft.fields.get("name", value) != value:
+        raise ValueRefusedError("VirtualSystemIdentifier and ElementName contradict each other", contradiction=True)
+    draft.put("name", value)
+
+
+def _write_uuid(draft: Draft, value: str) -> None:
+    """UUID, of a new guest only."""
+    try:
+        uuid = str(UUID(value))
+    except ValueError:
+        raise ValueRefusedError(f"Invalid value for UUID: {value}") from None
+    if not draft.is_new and uuid != draft.base.uuid:
+        raise ValueRefusedError(
+            f"{draft.base.name} is already defined with UUID {draft.base.uuid} - cannot change "
+            f"UUID to the UUID specified {value}"
+        )
+    draft.put("uuid", uuid)
+
+
+def _write_type(draft: Draft, value: str) -> None:
+    """VirtualSystemType: the platform's prefix, or one of its domain types."""
+    platform = draft.around.platform
+    kind = value.strip().lower()
+    if kind in platform.domain_types and "DomainType" not in draft.given:
+        if kind != platform.prefix.lower():
+            draft.put("type", kind)
+    elif kind != platform.prefix.lower():
+        raise ValueRefusedError(f"Invalid value for VirtualSystemType: {value}")
+
+
+def _write_domain_type(draft: Draft, value: str) -> None:
+    """DomainType."""
+    if value not in draft.around.platform.domain_types:
+        raise ValueRefusedError(f"Invalid value for DomainType: {value}")
+    draft.put("type", value)
+
+
+def _write_full_virtualization(draft: Draft, value: bool) -> None:
+    """IsFullVirt, of a new guest only."""
+    if not draft.is_new:
+        raise ValueRefusedError("IsFullVirt: the type of virtualization cannot be changed")
+    kinds = [
+        kind for kind in draft.around.platform.os_types if draft.around.platform.full_virtualization(kind) is value
+    ]
+    if not kinds:
+        raise ValueRefusedError(f"Invalid value for IsFullVirt: {value}")
+    draft.put("os_type", "linux" if "linux" in kinds else kinds[0])
+
+
+_CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 1, 2
+
+VirtualSystemSettingData.table = PropertyTable(
+    attribute("InstanceID", "configuration.instance_id", source="platform and domain XML name"),
+    Property(
+        "VirtualSystemIdentifier",
+        attrgetter("guest.name"),
+        f"domain XML {DomainConfig.field_path('name')}",
+        _write_name,
+    ),
+    Property("ElementName", attrgetter("guest.name"), f"domain XML {DomainConfig.field_path('name')}", _write_name),
+    Property(
+        "Caption",
+        lambda setting: trimmed(setting.config.title or _STANDARD_TEXT),
+        "domain XML title, else a fixed text",
+    ),
+    Property("Title", attrgetter("config.title"), f"domain XML {DomainConfig.field_path('title')}", as_text("title")),
+    Property(
+        "Description",
+        lambda setting: setting.config.description or _STANDARD_TEXT,
+        "domain XML description, else a fixed text",
+        to("description", lambda value: None if value == _STANDARD_TEXT else value or None),
+    ),
+    Property(
+        "Notes",
+        lambda setting: [setting.config.description] if setting.config.description else None,
+        "domain XML description",
+    ),
+    Property(
+        "ChangeableType",
+        lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
+        "domain state: what is changed in a running domain does not last",
+    ),
+    Property("VirtualSystemType", attrgetter("platform.prefix"), "platform", _write_type),
+    Property(
+        "DomainType", attrgetter("config.type"), f"domain XML {DomainConfig.field_path('type')}", _write_domain_type
+    ),
+    Property("UUID", attrgetter("guest.domain.uuid"), f"domain XML {DomainConfig.field_path('uuid')}", _write_uuid),
+    Property("AutomaticStartupAction", _startup_action, "autostart flag of a persistent domain", _write_startup),
+    Property("AutoStart", lambda setting: int(setting.guest.domain.autostart), "autostart flag", _write_autostart),
+    _on_event("AutomaticShutdownAction", "on_poweroff"),
+    _on_event("AutomaticRebootAction", "on_reboot", _DEFAULT_REBOOT),
+    _on_event("AutomaticRecoveryAction", "on_crash"),
+    _flag("EnableACPI", "features_acpi"),
+    _flag("EnableAPIC", "features_apic"),
+    _flag("EnablePAE", "features_pae"),
+    _flag("EnableHAP", "features_hap"),
+    _xml("EnableSMM", "features_smm_state"),
+    _xml("EnableVMPort", "features_vmport_state"),
+    _xml("EnablePMU", "features_pmu_state"),
+    _xml("HideHypervisor", "features_kvm_hidden_state"),
+    _part("HyperVFeatures", hyperv_features, write_hyperv_features, "features_hyperv_relaxed_state"),
+    _part("ClockOffset", clock, write_clock, "clock_offset", "clock_basis"),
+    Property(
+        "ClockTimezone",
+        attrgetter("config.clock_timezone"),
+        f"domain XML {DomainConfig.field_path('clock_timezone')}",
+        write_timezone,
+    ),
+    _part("Timers", timers, write_timers, "clock_timers"),
+    Property(
+        "IsFullVirt",
+        lambda setting: setting.platform.full_virtualization(setting.config.os_type),
+        f"domain XML {DomainConfig.field_path('os_type')}",
+        _write_full_virtualization,
+    ),
+    Property(
+        "BootDevices",
+        lambda setting: boot_devices(setting.config),
+        f"domain XML {DomainConfig.field_path('os_boot_devs')}, else boot/@order of the devices",
+        write_boot_devices,
+    ),
+    _xml("BootMenu", "os_bootmenu_enable"),
+    Property(
+        "BootMenuTimeout",
+        attrgetter("config.os_bootmenu_timeout"),
+        f"domain XML {DomainConfig.field_path('os_bootmenu_timeout')}",
+        to("os_bootmenu_timeout"),
+    ),
+    _part("Firmware", attrgetter("os_firmware"), write_firmware, "os_firmware"),
+    _xml("FirmwareLoader", "os_loader"),
+    _xml("FirmwareLoaderType", "os_loader_type"),
+    _xml("FirmwareVariables", "os_nvram"),
+    _part("SecureBoot", secure_boot, write_secure_boot, "os_firmware_features", "os_loader_secure"),
+    _xml("SMBIOSMode", "os_smbios_mode"),
+    _xml("Arch", "os_type_arch"),
+    _xml("Machine", "os_type_machine"),
+    _xml("Emulator", "emulator"),
+    _xml("CPUMode", "cpu_mode"),
+    _part("CPUModel", attrgetter("cpu_model"), write_model, "cpu_model"),
+    _part("CPUFeatures", cpu_features, write_cpu_features, "cpu_features"),
+    _topology("CPUSockets", "cpu_topology_sockets"),
+    _topology("CPUDies", "cpu_topology_dies"),
+    _topology("CPUCores", "cpu_topology_cores"),
+    _topology("CPUThreads", "cpu_topology_threads"),
+    _part("NUMACells", numa_cells, write_numa_cells, "cpu_numa_cells"),
+    Property(
+        "IOWeight",
+        attrgetter("config.blkiotune_weight"),
+        f"domain XML {DomainConfig.field_path('blkiotune_weight')}",
+        to("blkiotune_weight", lambda value: value or None),
+    ),
+    _xml("Bootloader", "bootloader"),
+    _xml("BootloaderArgs", "bootloader_args"),
+    _xml("Kernel", "os_kernel"),
+    _xml("Ramdisk", "os_initrd"),
+    _xml("CommandLine", "os_cmdline"),
+    _xml("InitPath", "os_init"),
+    _part("InitArguments", lambda config: list(config.os_initargs) or None, write_arguments, "os_initargs"),
+)
+
+
+class VirtualSystemSettingDataProvider(ElementProvider):
+    """Serves <prefix>_VirtualSystemSettingData."""
+
+    types: ClassVar = (VirtualSystemSettingData,)
+
+    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+        instance_id = main_key(keys, "InstanceID", "No InstanceID specified")
+        if not self.site.hypervisors(platform):
+            raise CIMError(Status.NOT_FOUND, "No such instance")
+        prefix, colon, name = instance_id.partition(":")
+        if not colon or prefix.casefold() != platform.prefix.casefold():
+            raise CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")
+        guests = [self.site.guest(platform, name), *(guest for guest, _ in self.site.split(platform, name))]
+        wanted = f"{platform.prefix}:{name}"
+        for guest in guests:
+            for setting in settings_of_guest(guest) if guest is not None else ():
+                if setting.identity == wanted:
+                    return setting
+        raise CIMError(Status.NOT_FOUND, f"No such instance ({name}): {no_such_domain(name)}")

@@ -1,0 +1,302 @@
+"""The settings of a guest that are lists of texts or of several fields, each way: read from and written to the XML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from virtcim.libhelper.domainxml import Disk, DomainConfig, Hostdev, Interface, Redirdev
+from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.properties import Writer
+
+__all__ = [
+    "boot_devices",
+    "clock",
+    "cpu_features",
+    "hyperv_features",
+    "numa_cells",
+    "secure_boot",
+    "timers",
+    "write_arguments",
+    "write_boot_devices",
+    "write_clock",
+    "write_cpu_features",
+    "write_firmware",
+    "write_hyperv_features",
+    "write_model",
+    "write_numa_cells",
+    "write_secure_boot",
+    "write_timers",
+    "write_timezone",
+    "write_topology",
+]
+
+_UTC, _LOCAL = 0, 1
+_CLOCKS = {"utc": _UTC, "localtime": _LOCAL, "absolute": _UTC}
+_CLOCK_WORDS = {_UTC: "utc", _LOCAL: "localtime"}
+_BOOT_WORDS = {"disk": "hd", "lun": "hd", "cdrom": "cdrom", "floppy": "fd"}
+_BOOT_KINDS = frozenset({"hd", "cdrom", "fd", "network"})
+_SECURE_BOOT, _ENROLLED_KEYS = "secure-boot", "enrolled-keys"
+_POLICIES = frozenset({"force", "require", "optional", "disable", "forbid"})
+_HYPERV = (
+    "relaxed",
+    "vapic",
+    "spinlocks",
+    "vpindex",
+    "runtime",
+    "synic",
+    "stimer",
+    "reset",
+    "frequencies",
+    "reenlightenment",
+    "tlbflush",
+    "ipi",
+    "evmcs",
+    "avic",
+)
+"""The features of `<hyperv>` that are on or off."""
+_TOPOLOGY = ("cpu_topology_sockets", "cpu_topology_dies", "cpu_topology_cores", "cpu_topology_threads")
+_TIMER_FLAGS = {"yes": True, "no": False}
+_TIMER_NUMBERS = frozenset({"frequency", "catchup_threshold", "catchup_slew", "catchup_limit"})
+_TIMER_TEXTS = frozenset({"tickpolicy", "track", "mode"})
+_TIMER = re.compile(r"([a-z0-9]+)(?::(.*))?")
+_CELL = re.compile(r"([0-9,^-]+):([0-9]{1,15})")
+_EFI, _BIOS = "efi", "bios"
+
+
+def clock(config: DomainConfig) -> int | None:
+    """The time zone that the clock follows; NULL without a clock, and for one of a zone of its own."""
+    if config.clock_offset == "variable":
+        return _LOCAL if config.clock_basis == "localtime" else _UTC
+    return _CLOCKS.get(config.clock_offset or "")
+
+
+def write_clock(draft: Draft, value: int) -> None:
+    """ClockOffset."""
+    if value not in _CLOCK_WORDS:
+        raise ValueRefusedError(f"Invalid value for ClockOffset: {value}")
+    draft.put("clock_offset", _CLOCK_WORDS[value])
+    for field in ("clock_adjustment", "clock_basis", "clock_timezone", "clock_start"):
+        if getattr(draft.base, field) is not None:
+            draft.put(field, None)
+
+
+def write_timezone(draft: Draft, value: str) -> None:
+    """ClockTimezone."""
+    if not value:
+        raise ValueRefusedError("ClockTimezone is empty; ClockOffset sets the clock to UTC or to that of the host")
+    if "ClockOffset" in draft.given:
+        raise ValueRefusedError("ClockOffset and ClockTimezone contradict each other", contradiction=True)
+    draft.put("clock_offset", "timezone")
+    draft.put("clock_timezone", value)
+    for field in ("clock_adjustment", "clock_basis", "clock_start"):
+        if getattr(draft.base, field) is not None:
+            draft.put(field, None)
+
+
+def timers(config: DomainConfig) -> list[str] | None:
+    """Each timer as `name:attribute=value,attribute=value`."""
+    return [_timer_text(timer.as_dict()) for timer in config.clock_timers] or None
+
+
+def _timer_text(fields: Mapping[str, Any]) -> str:
+    words = {True: "yes", False: "no"}
+    settings = ",".join(
+        f"{name}={words.get(value, value) if isinstance(value, bool) else value}"
+        for name, value in fields.items()
+        if name != "name"
+    )
+    return f"{fields.get('name', '')}:{settings}" if settings else str(fields.get("name", ""))
+
+
+def write_timers(draft: Draft, value: Sequence[str]) -> None:
+    """Timers; the list replaces the one that is there."""
+    draft.put("clock_timers", [_timer(text) for text in value])
+    if value and draft.now("clock_offset") is None:
+        draft.put("clock_offset", "utc")
+
+
+def _timer(text: str) -> dict[str, Any]:
+    found = _TIMER.fullmatch(text)
+    if found is None:
+        raise ValueRefusedError(f"Timers: {text} is not of the form name:attribute=value")
+    fields: dict[str, Any] = {"name": found[1]}
+    for part in filter(None, (found[2] or "").split(",")):
+        name, _, value = part.partition("=")
+        if name == "present" and value in _TIMER_FLAGS:
+            fields[name] = _TIMER_FLAGS[value]
+        elif name in _TIMER_NUMBERS and value.isdigit():
+            fields[name] = int(value)
+        elif name in _TIMER_TEXTS and value:
+            fields[name] = value
+        else:
+            raise ValueRefusedError(f"Timers: {part} in {text} is not known")
+    return fields
+
+
+def boot_devices(config: DomainConfig) -> list[str] | None:
+    """The list of `<os>`, else the kinds of the devices that have an order of their own."""
+    if config.os_boot_devs:
+        return list(config.os_boot_devs)
+    ordered = sorted(
+        (device for device in config.devices if device.boot_order is not None),
+        key=lambda device: device.boot_order or 0,
+    )
+    words = [word for word in map(_boot_word, ordered) if word is not None]
+    return list(dict.fromkeys(words)) or None
+
+
+def _boot_word(device: Any) -> str | None:
+    match device:
+        case Disk():
+            return _BOOT_WORDS.get(device.device or "disk")
+        case Interface():
+            return "network"
+        case Hostdev() | Redirdev():
+            return "hd"
+        case _:
+            return None
+
+
+def write_boot_devices(draft: Draft, value: Sequence[str | None]) -> None:
+    """BootDevices; the order that single devices have ends, as libvirt takes one or the other."""
+    for word in value:
+        if word not in _BOOT_KINDS:
+            raise ValueRefusedError(f"Invalid value for BootDevices: {word}")
+    draft.put("os_boot_devs", list(value))
+    for device in draft.base.devices:
+        if device.boot_order is not None:
+            draft.put_device(device, "boot_order", None)
+
+
+def write_firmware(draft: Draft, value: str) -> None:
+    """Firmware: what libvirt chooses takes the place of a file that was named."""
+    if value not in (_EFI, _BIOS, ""):
+        raise ValueRefusedError(f"Invalid value for Firmware: {value}")
+    draft.put("os_firmware", value or None)
+    for field in (
+        "os_loader",
+        "os_loader_readonly",
+        "os_loader_type",
+        "os_loader_secure",
+        "os_nvram",
+        "os_nvram_template",
+    ):
+        if getattr(draft.base, field) is not None:
+            draft.put(field, None)
+    if draft.base.os_firmware_features:
+        draft.put("os_firmware_features", [])
+
+
+def secure_boot(config: DomainConfig) -> bool | None:
+    """Whether the firmware is asked for secure boot, or is loaded as such."""
+    for feature in config.os_firmware_features:
+        if feature.name == _SECURE_BOOT:
+            return feature.enabled
+    return config.os_loader_secure
+
+
+def write_secure_boot(draft: Draft, value: bool) -> None:
+    """SecureBoot; with keys, as without them nothing is checked."""
+    if draft.now("os_firmware") == _EFI:
+        others = [
+            feature.as_dict()
+            for feature in draft.base.os_firmware_features
+            if feature.name not in (_SECURE_BOOT, _ENROLLED_KEYS)
+        ]
+        wanted = [{"enabled": value, "name": _SECURE_BOOT}]
+        if value:
+            wanted.append({"enabled": True, "name": _ENROLLED_KEYS})
+        draft.put("os_firmware_features", others + wanted)
+    elif draft.now("os_loader") is not None:
+        draft.put("os_loader_secure", value)
+    elif value:
+        raise ValueRefusedError("SecureBoot needs the firmware efi", contradiction=True)
+    if value:
+        draft.put("features_smm_state", True)
+
+
+def cpu_features(config: DomainConfig) -> list[str] | None:
+    """Each feature as `policy:name`."""
+    return [f"{feature.policy or 'require'}:{feature.name}" for feature in config.cpu_features] or None
+
+
+def write_cpu_features(draft: Draft, value: Sequence[str]) -> None:
+    """CPUFeatures; the list replaces the one that is there."""
+    features = []
+    for text in value:
+        policy, separator, name = text.partition(":")
+        if not separator or policy not in _POLICIES or not name:
+            raise ValueRefusedError(f"CPUFeatures: {text} is not of the form require:vmx")
+        features.append({"policy": policy, "name": name})
+    draft.put("cpu_features", features)
+    if features and draft.now("cpu_mode") is None and draft.now("cpu_model") is None:
+        raise ValueRefusedError("CPUFeatures needs CPUMode or CPUModel", contradiction=True)
+
+
+def write_model(draft: Draft, value: str) -> None:
+    """CPUModel; a model has the mode custom."""
+    mode = draft.now("cpu_mode")
+    if value and mode not in (None, "custom"):
+        raise ValueRefusedError(f"CPUModel and the CPUMode {mode} contradict each other", contradiction=True)
+    draft.put("cpu_model", value or None)
+    if value and mode is None:
+        draft.put("cpu_mode", "custom")
+        draft.put("cpu_match", draft.now("cpu_match") or "exact")
+
+
+def write_topology(name: str, field: str) -> Writer:
+    """Write one number of the topology; those that were never given become 1, and with all 0 there is none."""
+
+    def write(draft: Draft, value: int) -> None:
+        draft.put(field, value or None)
+        if any(draft.now(each) for each in _TOPOLOGY) and value:
+            for each in _TOPOLOGY:
+                if draft.now(each) is None and each != "cpu_topology_dies":
+                    draft.put(each, 1)
+
+    return write
+
+
+def numa_cells(config: DomainConfig) -> list[str] | None:
+    """Each cell as `processors:KiB`."""
+    return [f"{cell.cpus or ''}:{cell.memory or 0}" for cell in config.cpu_numa_cells] or None
+
+
+def write_numa_cells(draft: Draft, value: Sequence[str]) -> None:
+    """NUMACells; of a cell that stays, what is not named here stays, too."""
+    known = draft.base.cpu_numa_cells
+    cells = []
+    for place, text in enumerate(value):
+        found = _CELL.fullmatch(text)
+        if found is None:
+            raise ValueRefusedError(f"NUMACells: {text} is not of the form 0-1:1048576")
+        kept = known[place].as_dict() if place < len(known) else {"id": place}
+        cells.append({**kept, "cpus": found[1], "memory": int(found[2])})
+    draft.put("cpu_numa_cells", cells)
+
+
+def hyperv_features(config: DomainConfig) -> list[str] | None:
+    """The names of the features that are on."""
+    return [name for name in _HYPERV if getattr(config, f"features_hyperv_{name}_state")] or None
+
+
+def write_hyperv_features(draft: Draft, value: Sequence[str]) -> None:
+    """HyperVFeatures; the list replaces the one that is there."""
+    for name in value:
+        if name not in _HYPERV:
+            raise ValueRefusedError(f"Invalid value for HyperVFeatures: {name}")
+    for name in _HYPERV:
+        field = f"features_hyperv_{name}_state"
+        if name in value:
+            draft.put(field, True)
+            if name == "spinlocks" and draft.now("features_hyperv_spinlocks_retries") is None:
+                draft.put("features_hyperv_spinlocks_retries", 8191)
+        elif getattr(draft.base, field):
+            draft.put(field, False)
+
+
+def write_arguments(draft: Draft, value: Sequence[str]) -> None:
+    """InitArguments."""
+    draft.put("os_initargs", list(value))

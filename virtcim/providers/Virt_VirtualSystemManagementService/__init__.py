@@ -1,0 +1,8 @@
+"""Defining, changing and removing guests (CIM_VirtualSystemManagementService; DSP1042)."""
+
+from __future__ import annotations
+
+from virtcim.providers.Virt_VirtualSystemManagementService.provider import VirtualSystemManagementServiceProvider
+from virtcim.providers.Virt_VirtualSystemManagementService.service import VirtualSystemManagementService
+
+__all__ = ["VirtualSystemManagementService", "VirtualSystemManagementServiceProvider"]

@@ -1,0 +1,346 @@
+"""Changing guests: settings of the whole, and resources added, changed and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from virtcim.libhelper.domainxml import (
+    Controller,
+    Device,
+    Disk,
+    DomainConfig,
+    DomainDocument,
+    Interface,
+    MemoryDevice,
+)
+from virtcim.libhelper.live import attach, detach, device_fields, device_steps, domain_fields, domain_steps
+from virtcim.platforms.base import Feature
+from virtcim.providers.deviceids import Kind
+from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError, same
+from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.site import Configuration
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, setting_for
+from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import MethodFailedError, ReturnCode
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
+    Wanted,
+    add_device,
+    check_host,
+    write_draft,
+)
+from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
+from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.change import DomainChange
+    from virtcim.providers.base import Element
+    from virtcim.providers.properties import PropertyTable
+    from virtcim.providers.site import Guest
+
+__all__ = ["Edit", "Trace", "add_resources", "modify_resources", "modify_system", "remove_resources"]
+
+_PLUGGABLE = frozenset(
+    {"disk", "interface", "controller", "hostdev", "memory", "rng", "redirdev", "shmem", "vsock", "watchdog", "channel"}
+)
+"""The devices that are plugged into a running guest.  Of all others, as libvirt-cim has it, only the definition is
+changed where the client does not tell the two apart."""
+_RESOURCE_TYPES = {Kind.PROCESSOR: 3, Kind.MEMORY: 4}
+_DESCRIPTIVE = frozenset(
+    {
+        "InstanceID",
+        "ElementName",
+        "Caption",
+        "Description",
+        "Notes",
+        "ChangeableType",
+        "Parent",
+        "AddressOnParent",
+        "ConsumerVisibility",
+        "MappingBehavior",
+        "AutomaticAllocation",
+        "AutomaticDeallocation",
+        "PoolID",
+        "HostResource",
+        "Connection",
+        "VirtualQuantityUnits",
+        "ResourceType",
+        "OtherResourceType",
+        "VirtualQuantity",
+        "VirtualSystemIdentifier",
+        "VirtualSystemType",
+    }
+)
+"""What only describes a resource, and so may be stale in what a client sends back."""
+_MOVES = frozenset({"target_bus", "bus", "target_type"})
+"""The fields with which a device goes to another bus, where its old address means nothing."""
+_UNITS = "AllocationUnits"
+_ADDRESS = ("AddressProperties", "AddressValues")
+_IMAGE = frozenset({"Address", "HostResource"})
+_FORMAT = "DriverType"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How to find a resource again when libvirt has made something of it.
+
+    Attributes:
+        kind: of the resource.
+        tag: its XML element.
+        key: what tells it from others of that element.
+    """
+
+    kind: Kind
+    tag: str
+    key: Hashable
+
+    @classmethod
+    def of(cls, kind: Kind, device: Any, config: DomainConfig) -> Trace:
+        """The trace of a device of a configuration, or of its memory or processors."""
+        if kind in _RESOURCE_TYPES:
+            return cls(kind, "", "")
+        match device:
+            case Disk():
+                key: Hashable = device.target_dev
+            case Interface():
+                key = (device.mac_address or "").lower()
+            case Controller():
+                key = (device.type, device.index)
+            case _:
+                same_tag = [other for other in config.devices if other.tag == device.tag]
+                key = next((place for place, other in enumerate(same_tag) if other is device), None)
+        return cls(kind, str(device.tag), key)
+
+
+@dataclass
+class Edit:
+    """One guest's change under way.
+
+    Attributes:
+        guest: the guest.
+        change: its documents and steps.
+        scope: what is acted on.
+        written: the resources that were added or changed, in the order of the request.
+        plugged: the devices that are plugged into the running guest and added to its definition.
+    """
+
+    guest: Guest
+    change: DomainChange
+    scope: Scope
+    written: list[Trace] = field(default_factory=list)
+    plugged: list[Trace] = field(default_factory=list)
+
+    @property
+    def live(self) -> DomainDocument | None:
+        """The document of the running guest, where that is to be changed."""
+        return self.change.live if self.scope is not Scope.DEFINED else None
+
+    @property
+    def defined(self) -> DomainDocument | None:
+        """The document of the definition, where that is to be changed."""
+        return self.change.defined if self.scope is not Scope.LIVE else None
+
+    @property
+    def documents(self) -> Sequence[DomainDocument]:
+        """The documents to be changed; the one that the client sees first."""
+        return [document for document in (self.live, self.defined) if document is not None]
+
+    def configuration(self, document: DomainDocument) -> Configuration:
+        """A document as a configuration of the guest."""
+        is_state = self.scope is not Scope.DEFINED or self.change.live is None
+        return Configuration(self.guest, document.config, is_state)
+
+    def around(self, document: DomainDocument) -> Surroundings:
+        """The surroundings of a draft for a document."""
+        guest = self.guest
+        return Surroundings(
+            guest.site, guest.platform, guest.hypervisor, document.config, live=document is self.change.live
+        )
+
+    def setting(self, document: DomainDocument, identifier: str) -> ResourceSetting | None:
+        """The setting of a resource as it is in a document."""
+        return setting_for(self.configuration(document), identifier)
+
+
+def changed_values(setting: Element, table: PropertyTable, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client wants changed: the properties that are not as they are.
+
+    Raises:
+        ValueRefusedError: a property that cannot be changed is to be.
+    """
+    now = setting.properties()
+    other_units = _UNITS in given and not same(given[_UNITS], now.get(_UNITS))
+    changed: dict[str, Any] = {}
+    for name, value in given.items():
+        declared = table.get(name)
+        is_amount = other_units and isinstance(value, int) and not isinstance(value, bool)
+        if same(value, now.get(name)) and not is_amount:
+            continue
+        if declared is not None and declared.write is not None:
+            changed[name] = value
+        elif name not in _DESCRIPTIVE and name != _UNITS:
+            raise ValueRefusedError(f"{name} cannot be changed")
+    if changed.keys() & set(_ADDRESS):
+        changed |= {name: given.get(name, now.get(name)) for name in _ADDRESS}
+    if changed.keys() & _IMAGE and _FORMAT in given:
+        # Sent along with another image it is asked for that image, also where the old one has the same format.
+        changed[_FORMAT] = given[_FORMAT]
+    if changed and _UNITS in given:
+        changed[_UNITS] = given[_UNITS]
+    return changed
+
+
+def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:
+    """Change the settings of a guest as a whole."""
+    table = VirtualSystemSettingData.table
+    first = edit.documents[0]
+    changed = changed_values(VirtualSystemSettingData(edit.configuration(first)), table, given)
+    for document in edit.documents:
+        draft = Draft(edit.around(document), document.config, changed, is_new=False)
+        draft.write(table)
+        name = draft.fields.pop("name", None)
+        if name is not None and name != edit.guest.name:
+            _rename(edit, name)
+        if draft.autostart is not None:
+            _start_with_host(edit, draft.autostart)
+        _write_domain(edit, document, draft)
+
+
+def _rename(edit: Edit, name: str) -> None:
+    if edit.change.live is not None:
+        raise MethodFailedError(ReturnCode.INVALID_STATE, "VirtualSystemIdentifier: a running guest cannot be renamed")
+    edit.change.name = name
+
+
+def _start_with_host(edit: Edit, wanted: bool) -> None:
+    if edit.change.defined is None:
+        raise MethodFailedError(ReturnCode.INVALID_STATE, "AutoStart: the guest does not outlast its stop")
+    edit.change.autostart = wanted
+
+
+def _write_domain(edit: Edit, document: DomainDocument, draft: Draft) -> None:
+    """Put a draft of the whole into a document; of a running guest what can be changed now."""
+    if document is not edit.change.live:
+        write_draft(document, draft)
+        return
+    now = domain_fields(draft.fields)
+    _check_live(edit, draft, now)
+    before = document.config
+    document.set(before, {name: draft.fields[name] for name in now})
+    edit.change.steps.extend(domain_steps(edit.guest.hypervisor, before, document.config))
+
+
+def _check_live(edit: Edit, draft: Draft, now: Iterable[str]) -> None:
+    """Refuse what a running guest cannot take, where nothing but the running guest is to be changed."""
+    if edit.scope is not Scope.LIVE:
+        return
+    later = [name for name in draft.fields if name not in now and draft.fields[name] != getattr(draft.base, name, None)]
+    if later or draft.device_fields or draft.domain_fields:
+        names = ", ".join(sorted(draft.given))
+        raise MethodFailedError(ReturnCode.INVALID_STATE, f"{names}: cannot be changed while the guest runs")
+
+
+def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> None:
+    """Change resources of one guest."""
+    for target, resource in wanted:
+        trace: Trace | None = None
+        changed: dict[str, Any] | None = None
+        for document in edit.documents:
+            setting = edit.setting(document, target.identifier)
+            if setting is None:
+                continue
+            _check_kind(setting, resource)
+            if changed is None:
+                changed = changed_values(setting, setting.table, resource.given)
+            device = _modify(edit, document, setting, changed)
+            trace = Trace.of(setting.kind, device, document.config)
+        if trace is None:
+            raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
+        edit.written.append(trace)
+    for document in edit.documents:
+        check_host(edit.around(document))
+
+
+def _check_kind(setting: ResourceSetting, resource: Wanted) -> None:
+    generic = resource.instance.class_name.partition("_")[2] in ("ResourceAllocationSettingData",)
+    if resource.kind is not setting.kind and not generic:
+        raise ValueRefusedError(f"{resource.instance.class_name} is not the class of {resource.instance_id}")
+
+
+def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting, changed: Mapping[str, Any]) -> Any:
+    """Change one resource in one document; the device as it is then."""
+    draft = Draft(edit.around(document), setting.device, changed, is_new=False)
+    draft.write(setting.table)
+    if setting.kind in _RESOURCE_TYPES:
+        _write_domain(edit, document, draft)
+        return document.config
+    if _MOVES & draft.fields.keys() and "address" not in draft.fields and setting.device.address:
+        draft.put("address", None)
+    if document is not edit.change.live:
+        return write_draft(document, draft, setting.device)
+    place = document.devices.index(setting.device)
+    plugs = edit.guest.platform.supports(Feature.HOTPLUG)
+    now = device_fields(setting.device, draft.fields) if plugs else frozenset()
+    _check_live(edit, draft, now)
+    edit.change.steps.extend(device_steps(document, setting.device, {name: draft.fields[name] for name in now}))
+    return document.devices[place]
+
+
+def add_resources(edit: Edit, wanted: Sequence[Wanted]) -> None:
+    """Add resources to a guest."""
+    for resource in wanted:
+        if resource.is_whole:
+            raise CIMError(Status.FAILED, f"Cannot add resources of type {_RESOURCE_TYPES[resource.kind]}")
+        document = edit.defined or edit.live
+        if document is None:
+            continue
+        device = add_device(document, edit.around(document), resource)
+        trace = Trace.of(resource.kind, device, document.config)
+        edit.written.append(trace)
+        xml = document.device_xml(device)
+        if document is edit.defined:
+            _count_memory(document, device, 1)
+        if edit.live is None:
+            continue
+        if document is edit.live:
+            _plug_in(edit, edit.live, device)
+        elif _is_plugged(edit, device):
+            _plug_in(edit, edit.live, edit.live.add_device(xml))
+            edit.plugged.append(trace)
+
+
+def _count_memory(document: DomainDocument, device: Device, sign: int) -> None:
+    """Have the guest given all of a memory module that comes, and none of one that goes."""
+    config = document.config
+    if isinstance(device, MemoryDevice) and device.target_size and "current_memory" in config.as_dict():
+        document.set(config, {"current_memory": (config.current_memory or 0) + sign * device.target_size})
+
+
+def _is_plugged(edit: Edit, device: Device) -> bool:
+    return device.tag in _PLUGGABLE and edit.guest.platform.supports(Feature.HOTPLUG)
+
+
+def _plug_in(edit: Edit, live: DomainDocument, device: Device) -> None:
+    edit.change.steps.append(attach(edit.guest.hypervisor, live, device))
+
+
+def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
+    """Remove resources of one guest."""
+    for target in targets:
+        settings = {id(document): edit.setting(document, target.identifier) for document in edit.documents}
+        setting = next((each for each in settings.values() if each is not None), None)
+        if setting is None:
+            raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
+        if setting.kind in _RESOURCE_TYPES:
+            raise CIMError(Status.FAILED, f"Cannot delete resources of type {_RESOURCE_TYPES[setting.kind]}")
+        for document in edit.documents:
+            found = settings[id(document)]
+            if found is None:
+                continue
+            if document is edit.change.live:
+                if edit.scope is Scope.BOTH and not _is_plugged(edit, found.device):
+                    continue
+                edit.change.steps.append(detach(edit.guest.hypervisor, document, found.device))
+            document.remove_device(found.device)
+            if document is edit.defined:
+                _count_memory(document, found.device, -1)

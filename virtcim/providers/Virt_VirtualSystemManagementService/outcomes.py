@@ -1,0 +1,68 @@
+"""How the methods end: the DMTF's return codes, and CIM errors where only a text can say what is wrong.
+
+A client can do something about a value only when it is told which one, so what libvirt-cim refused with a text is
+refused with the same text, and so is every other value that cannot be had.  What lies in the state of the guest or in
+what the hypervisor can do is a return code, as the methods have one for each case.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from typing import TYPE_CHECKING
+
+from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.interface import CIMError, Status
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.errors import LibvirtError
+
+__all__ = ["MethodFailedError", "ReturnCode", "failure_of", "refused"]
+
+_log = logging.getLogger(__name__)
+
+
+class ReturnCode(enum.IntEnum):
+    """The return codes of CIM_VirtualSystemManagementService."""
+
+    COMPLETED = 0
+    NOT_SUPPORTED = 1
+    FAILED = 2
+    TIMEOUT = 3
+    INVALID_PARAMETER = 4
+    INVALID_STATE = 5
+
+
+class MethodFailedError(Exception):
+    """The method ends with a return code other than 0.
+
+    Attributes:
+        code: the return code.
+        text: the reason, for the log and for ValidateSystemSettings.
+    """
+
+    def __init__(self, code: ReturnCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+def refused(text: str) -> CIMError:
+    """A value that cannot be had, as libvirt-cim tells it."""
+    return CIMError(Status.FAILED, text)
+
+
+def failure_of(text: str, error: LibvirtError, has_invalid_state: bool = True) -> CIMError | MethodFailedError:
+    """How a method ends when libvirt refuses.
+
+    Parameters:
+        text: our words for what was tried.
+        has_invalid_state: whether the method has the return code Invalid State.
+    """
+    if error.is_timeout:
+        return MethodFailedError(ReturnCode.TIMEOUT, f"{text}: {error.message}")
+    if error.is_unsupported and not error.is_about_configuration:
+        return MethodFailedError(ReturnCode.NOT_SUPPORTED, f"{text}: {error.message}")
+    if error.is_invalid_state and has_invalid_state:
+        return MethodFailedError(ReturnCode.INVALID_STATE, f"{text}: {error.message}")
+    return libvirt_failure(text, error)

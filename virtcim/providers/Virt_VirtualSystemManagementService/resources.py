@@ -1,0 +1,153 @@
+"""From the resources that a client describes to devices in a domain document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from virtcim.providers.deviceids import Kind
+from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.hostmemory import host_memory
+from virtcim.providers.Virt_RASD.blueprints import BLUEPRINTS
+from virtcim.providers.Virt_RASD.setting import ResourceSetting
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.domainxml import Device, DomainDocument
+    from virtcim.providers.drafts import Surroundings
+    from virtcim.providers.interface import EmbeddedInstance
+
+__all__ = ["Wanted", "add_device", "check_host", "write_draft", "write_whole"]
+
+_SUFFIX = "ResourceAllocationSettingData"
+_KINDS = {setting.base.removesuffix(_SUFFIX): kind for kind, setting in ResourceSetting.types.items()}
+_KINDS["Character"] = Kind.CONSOLE
+_BY_RESOURCE_TYPE = {3: Kind.PROCESSOR, 4: Kind.MEMORY, 10: Kind.NETWORK, 17: Kind.DISK, 31: Kind.DISK}
+_DISPLAYS = frozenset({"vnc", "spice", "sdl", "rdp", "console"})
+_GENERIC = ""
+_GRAPHICS_CONTROLLER, _MEMORY, _OTHER = 24, 4, 1
+_WHOLE = frozenset({Kind.MEMORY, Kind.PROCESSOR})
+_MODULES = frozenset({"dimm", "nvdimm", "virtio-mem", "virtio-pmem"})
+
+
+class Wanted:
+    """One resource as a client describes it.
+
+    Parameters:
+        instance: as the client sent it.
+
+    Attributes:
+        kind: what it is.
+        given: the properties that are not NULL.
+
+    Raises:
+        ValueRefusedError: its class is not that of a resource, or not of this platform.
+    """
+
+    __slots__ = ("given", "instance", "kind")
+
+    def __init__(self, instance: EmbeddedInstance, prefix: str) -> None:
+        self.instance = instance
+        self.given: Mapping[str, Any] = {
+            name: value for name, value in instance.properties.items() if value is not None
+        }
+        self.kind = _kind(instance.class_name, self.given, prefix)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a property of the guest rather than a device of its own."""
+        return self.kind in _WHOLE
+
+    @property
+    def instance_id(self) -> str | None:
+        """The InstanceID, where it was given."""
+        found: str | None = self.given.get("InstanceID")
+        return found
+
+
+def _kind(class_name: str, given: Mapping[str, Any], prefix: str) -> Kind:
+    own, _, base = class_name.partition("_")
+    if own not in (prefix, "CIM", "Virt") or not base.endswith(_SUFFIX):
+        raise ValueRefusedError("Unable to determine resource type", class_name)
+    name = base.removesuffix(_SUFFIX)
+    kind = _KINDS.get(name)
+    if kind is None:
+        raise ValueRefusedError("Resource type not supported on this platform", class_name)
+    if name != _GENERIC:
+        return kind
+    resource_type, sub_type = given.get("ResourceType"), given.get("ResourceSubType")
+    if resource_type == _MEMORY and sub_type in _MODULES:
+        return Kind.OTHER
+    if resource_type == _GRAPHICS_CONTROLLER and sub_type in _DISPLAYS:
+        return Kind.GRAPHICS
+    if resource_type == _OTHER and given.get("OtherResourceType") in ("console", "controller"):
+        return Kind.CONSOLE if given["OtherResourceType"] == "console" else Kind.CONTROLLER
+    return _BY_RESOURCE_TYPE.get(resource_type or 0, Kind.OTHER)
+
+
+def write_draft(document: DomainDocument, draft: Draft, device: Device | None = None) -> Device | None:
+    """Put what a draft has collected into the document.
+
+    Parameters:
+        device: that the draft is of; None when it is of the domain.
+
+    Returns:
+        the device as it is now.
+    """
+    written = document.set(device, draft.fields) if device is not None else None
+    values = {**(draft.fields if device is None else {}), **draft.domain_fields}
+    if values:
+        document.set(document.config, values)
+    for other, fields in draft.device_fields:
+        document.set(other, fields)
+    return written
+
+
+def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -> Device:
+    """Add a new device to the document.
+
+    Raises:
+        ValueRefusedError: it cannot be had.
+    """
+    blueprint = BLUEPRINTS[wanted.kind]
+    device_class = blueprint.device_class(around, wanted.given)
+    draft = Draft(around, device_class(), wanted.given, is_new=True)
+    draft.write(ResourceSetting.types[wanted.kind].table)
+    blueprint.finish(draft)
+    if draft.domain_fields:
+        document.set(document.config, draft.domain_fields)
+    return document.add_device(device_class, {name: value for name, value in draft.fields.items() if value is not None})
+
+
+def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) -> None:
+    """Write the memory or the processors of a new guest.
+
+    Raises:
+        ValueRefusedError: they cannot be had so.
+    """
+    given = wanted.given
+    if wanted.kind is Kind.MEMORY:
+        if "VirtualQuantity" not in given and "Reservation" not in given:
+            raise ValueRefusedError("Missing `VirtualQuantity' field in Memory RASD")
+        if "AllocationUnits" not in given and "VirtualQuantityUnits" in given:
+            given = {**given, "AllocationUnits": given["VirtualQuantityUnits"]}
+    elif "VirtualQuantity" not in given and not around.platform.containers:
+        raise ValueRefusedError("Missing `VirtualQuantity' field in Processor RASD")
+    draft = Draft(around, document.config, given, is_new=True)
+    draft.write(ResourceSetting.types[wanted.kind].table)
+    write_draft(document, draft)
+
+
+def check_host(around: Surroundings) -> None:
+    """Refuse a guest that is larger than its host.
+
+    Parameters:
+        around: with the configuration that is to be.
+    """
+    config, most = around.config, host_memory(around.hypervisor)
+    if most and config.memory and config.memory > most:
+        raise ValueRefusedError(f"VirtualQuantity: {config.memory} KiB are more than the host has, {most} KiB")
+    processors = around.hypervisor.facts.max_vcpus
+    if processors and config.vcpu and config.vcpu > processors:
+        raise ValueRefusedError(
+            f"VirtualQuantity: {config.vcpu} processors are more than a guest can have here, {processors}"
+        )

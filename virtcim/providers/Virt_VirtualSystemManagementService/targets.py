@@ -1,0 +1,135 @@
+"""Which guest, which configuration and which resource a reference or an InstanceID means."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from virtcim.libhelper.domainxml.difference import is_as_defined
+from virtcim.providers.base import no_such_domain
+from virtcim.providers.interface import CIMError, InstancePath, Status
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.change import DomainChange
+    from virtcim.platforms.base import Platform
+    from virtcim.providers.site import Guest, Site
+
+__all__ = [
+    "Scope",
+    "Target",
+    "find_configuration",
+    "find_resource",
+    "find_system",
+    "instance_id_of",
+    "no_such_guest",
+    "scope_of",
+]
+
+
+class Scope(enum.Enum):
+    """What a change acts on: the running guest, its definition, or both, which are then one configuration."""
+
+    LIVE = enum.auto()
+    DEFINED = enum.auto()
+    BOTH = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an InstanceID means.
+
+    Attributes:
+        guest: the guest.
+        is_state: whether the configuration is the one in which it is now, rather than that of its next start.
+        identifier: of the resource; "" for the guest as a whole.
+    """
+
+    guest: Guest
+    is_state: bool
+    identifier: str = ""
+
+
+def no_such_guest(name: str) -> CIMError:
+    """libvirt-cim's error for a guest that does not exist."""
+    return CIMError(Status.NOT_FOUND, f"Referenced domain `{name}' does not exist: {no_such_domain(name)}")
+
+
+def find_system(site: Site, platform: Platform, path: InstancePath) -> Guest:
+    """The guest that a reference to a system means.
+
+    Raises:
+        CIMError: NOT_FOUND as libvirt-cim has it; INVALID_PARAMETER for a system that is no guest of the platform.
+    """
+    name = _key(path.keys, "Name")
+    if not name:
+        raise CIMError(Status.NOT_FOUND, "Unable to retrieve domain name: Error 0")
+    _check_class(platform, path, "AffectedSystem", "ComputerSystem")
+    guest = site.guest(platform, name)
+    if guest is None:
+        raise no_such_guest(name)
+    return guest
+
+
+def find_configuration(site: Site, platform: Platform, instance_id: str) -> Target | None:
+    """The configuration that the InstanceID of a VirtualSystemSettingData means; None for no guest of the platform."""
+    prefix, colon, rest = instance_id.partition(":")
+    if not colon or prefix.casefold() != platform.prefix.casefold():
+        return None
+    guest = site.guest(platform, rest)
+    if guest is not None:
+        return Target(guest, is_state=True)
+    name, _, word = rest.rpartition("/")
+    guest = site.guest(platform, name)
+    if guest is None or word != guest.defined_word or not guest.domain.persistent:
+        return None
+    return Target(guest, is_state=False)
+
+
+def find_resource(site: Site, platform: Platform, instance_id: str) -> Target | None:
+    """The resource that the InstanceID of a ResourceAllocationSettingData means; None where there is none."""
+    readings = list(site.split(platform, instance_id))
+    for guest, rest in readings:
+        for configuration in guest.configurations:
+            if configuration.holds(instance_id):
+                start = (
+                    len(instance_id) - len(rest)
+                    if configuration.is_state
+                    else len(f"{guest.name}/{guest.defined_word}/")
+                )
+                return Target(guest, configuration.is_state, instance_id[start:])
+    for guest, rest in readings:
+        word, _, identifier = rest.partition("/")
+        state = guest.state
+        if word == guest.defined_word and guest.domain.persistent and state and identifier in state.entries:
+            return Target(guest, is_state=False, identifier=identifier)
+    return None
+
+
+def scope_of(target: Target, change: DomainChange) -> Scope:
+    """What a change of the target acts on, as the guest is at this moment (DSP1042)."""
+    if change.live is None:
+        return Scope.DEFINED
+    if change.defined is None:
+        return Scope.LIVE
+    if not target.is_state:
+        return Scope.DEFINED
+    agree = is_as_defined(change.live.tostring(), change.defined.tostring())
+    return Scope.BOTH if agree else Scope.LIVE
+
+
+def _key(keys: Mapping[str, Any], name: str) -> str | None:
+    return next((value for given, value in keys.items() if given.lower() == name.lower()), None)
+
+
+def instance_id_of(path: InstancePath) -> str | None:
+    """The InstanceID in a reference."""
+    return _key(path.keys, "InstanceID")
+
+
+def _check_class(platform: Platform, path: InstancePath, parameter: str, base: str) -> None:
+    """Refuse what is of another platform, whose guests may have the same names."""
+    prefix, _, rest = path.class_name.partition("_")
+    if rest.lower() != base.lower() or prefix.lower() not in (platform.prefix.lower(), "cim", "virt"):
+        raise CIMError(Status.INVALID_PARAMETER, f"{parameter}: {path.class_name} is not of platform {platform.prefix}")

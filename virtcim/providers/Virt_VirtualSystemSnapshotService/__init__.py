@@ -1,0 +1,28 @@
+"""The snapshot service of a host as <prefix>_VirtualSystemSnapshotService (DSP1042)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from virtcim.providers.properties import PropertyTable, constant
+from virtcim.providers.services import SERVICE, HostService, HostServiceProvider
+
+__all__ = ["SnapshotService", "SnapshotServiceProvider"]
+
+
+class SnapshotService(HostService):
+    """Takes, applies and removes snapshots of guests."""
+
+    __slots__ = ()
+
+    base = "VirtualSystemSnapshotService"
+    service_name = "SnapshotService"
+    table: ClassVar[PropertyTable] = PropertyTable(
+        SERVICE, constant("Caption", "Snapshots of virtual systems", "a fixed text")
+    )
+
+
+class SnapshotServiceProvider(HostServiceProvider):
+    """Serves <prefix>_VirtualSystemSnapshotService."""
+
+    types: ClassVar = (SnapshotService,)

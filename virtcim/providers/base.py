@@ -1,0 +1,138 @@
+"""What the providers share: handles on instances, and finding them by class and by keys."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from virtcim.platforms.base import Platform
+from virtcim.providers.interface import CIMError, Instance, InstanceProvider, RequestContext, Status
+from virtcim.providers.keys import check_keys
+from virtcim.providers.properties import PropertyTable
+from virtcim.providers.references import register
+from virtcim.providers.site import Site
+
+__all__ = ["Element", "ElementProvider", "class_of", "no_such_domain", "trimmed"]
+
+_CAPTION_LENGTH = 64
+"""MaxLen of CIM_ManagedElement.Caption."""
+
+
+@lru_cache(maxsize=4096)
+def class_of(prefix: str, base: str) -> str:
+    """The name of a class; always the same object, so that comparing and hashing are cheap."""
+    return f"{prefix}_{base}"
+
+
+def trimmed(text: str, length: int = _CAPTION_LENGTH) -> str:
+    """A text cut to `length` characters, the MaxLen of the property that takes it."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+class Element(Instance):
+    """A handle on an instance whose properties are declared in a table.
+
+    Attributes:
+        base: the name of its class without the prefix.
+        key_names: the key properties in the order of the class.
+        table: its properties.
+        platform: that it belongs to.
+    """
+
+    __slots__ = ("class_name", "identity", "platform")
+
+    base: ClassVar[str]
+    key_names: ClassVar[tuple[str, ...]]
+    table: ClassVar[PropertyTable]
+    platform: Platform
+
+    def __init__(self, platform: Platform, identity: Hashable) -> None:
+        self.class_name = class_of(platform.prefix, self.base)
+        self.platform = platform
+        self.identity = identity
+
+    @classmethod
+    @abstractmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[Element]:
+        """All instances of this type on one platform, in a stable order."""
+
+    def keys(self) -> dict[str, Any]:
+        table = self.table
+        return {name: table[name].get(self) for name in self.key_names}
+
+    def properties(self) -> Mapping[str, Any]:
+        return self.table.values_of(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.class_name} {self.identity!r}>"
+
+
+class ElementProvider(InstanceProvider):
+    """Serves the classes of some kinds of elements, for every platform.
+
+    A subclass names the element types and tells how to find an instance; enumeration, the key checks and which class
+    is whose are done here.
+
+    Parameters:
+        site: what there is to serve.
+    """
+
+    types: ClassVar[Sequence[type[Element]]]
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._classes: dict[str, tuple[Platform, type[Element]]] = {
+            class_of(platform.prefix, element.base): (platform, element)
+            for platform in site.platforms
+            for element in self.types
+        }
+        self.class_names = tuple(self._classes)
+        register(site, self)
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        platform, element = self.resolve(class_name)
+        return element.all_of(self.site, platform)
+
+    def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
+        return self.element(class_name, keys)
+
+    def element(self, class_name: str, keys: Mapping[str, Any]) -> Element:
+        """The instance with just these keys; raises what `get_instance` does."""
+        platform, element = self.resolve(class_name)
+        instance = self.find(platform, element, keys)
+        check_keys(instance, class_name, keys)
+        return instance
+
+    def resolve(self, class_name: str) -> tuple[Platform, type[Element]]:
+        """The platform and the element type of a creation class.
+
+        Raises:
+            CIMError: INVALID_CLASS for a class that this provider does not serve.
+        """
+        try:
+            return self._classes[class_name]
+        except KeyError:
+            raise CIMError(Status.INVALID_CLASS, f"{class_name} is not served here") from None
+
+    def tables(self) -> Mapping[str, PropertyTable]:
+        """The properties of each kind of class, by its name without the prefix: what documentation is made from."""
+        return {element.base: element.table for element in self.types}
+
+    def methods(self) -> Collection[str]:
+        """The methods that it carries out on its classes, as the classes spell them; none unless overridden."""
+        return ()
+
+    @abstractmethod
+    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+        """The instance that the main key of `keys` names; the other keys are checked by the caller.
+
+        Raises:
+            CIMError: NOT_FOUND when there is none, FAILED when the main key is missing.
+        """
+
+
+def no_such_domain(name: str) -> str:
+    """libvirt's text for a domain that does not exist."""
+    return f"Domain not found: no domain with matching name '{name}'"

@@ -1,0 +1,32 @@
+"""libvirt's errors as CIM errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from virtcim.providers.interface import CIMError, Status
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.errors import LibvirtError
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["access_denied", "libvirt_failure"]
+
+_DENIED = frozenset({29, 45, 88})
+"""VIR_ERR_OPERATION_DENIED, VIR_ERR_AUTH_FAILED, VIR_ERR_ACCESS_DENIED."""
+
+
+def libvirt_failure(text: str, error: LibvirtError) -> CIMError:
+    """What a client is told when libvirt refuses: our words, then libvirt's."""
+    if error.is_gone:
+        status = Status.NOT_FOUND
+    elif error.code in _DENIED:
+        status = Status.ACCESS_DENIED
+    else:
+        status = Status.FAILED
+    return CIMError(status, f"{text}: {error.message}", error.code)
+
+
+def access_denied(hypervisor: Hypervisor) -> CIMError:
+    """What a client is told who wants to change something over a read-only connection."""
+    return CIMError(Status.ACCESS_DENIED, f"The connection to {hypervisor.uri} is read-only")

@@ -1,0 +1,426 @@
+"""The engine: runs the work of methods in threads of its own, a bounded number at a time, and keeps the jobs.
+
+A method hands its work over with `Jobs.run`.  Work that is done within a short time is the method's answer as if there
+were no jobs; what takes longer becomes a job, and the method answers that (4096).
+
+Layer rule: imports `libhelper` and modules of `providers` that know no classes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.work import Work, WorkCancelledError
+from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.interface import CIMError, InstancePath, MethodResult, Status
+from virtcim.providers.jobs.record import Affected, Effect, JobError, JobRecord, JobState
+from virtcim.providers.jobs.store import JobStore
+
+__all__ = ["Job", "JobOrder", "JobSettings", "Jobs"]
+
+_log = logging.getLogger(__name__)
+
+JOB_STARTED = 4096
+"""The return value of a method whose work became a job."""
+
+_ENDED_WITH_SERVER = "The server ended while the job was under way"
+_LONGEST_PAUSE = 3600.0
+"""Seconds between two looks at what is to be removed, for a clock that is put forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """How jobs are run and kept.
+
+    Attributes:
+        workers: jobs that run at the same time; further ones wait.
+        waiting: jobs that may wait; beyond it methods are refused.
+        grace: seconds that a method waits for its work before it answers that it has become a job: what an ordinary
+            volume or network takes, and too little for anybody to mind.  With 0, all work becomes jobs.
+        retention: seconds that a job stays after its end unless a client sets TimeBeforeRemoval (DSP1103: 5 minutes).
+        limit: jobs that are kept; beyond it those that ended first are removed.
+    """
+
+    workers: int = 4
+    waiting: int = 64
+    grace: float = 0.5
+    retention: float = 300.0
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """Work to be done.
+
+    Attributes:
+        prefix: of the platform.
+        method: the method whose work it is.
+        run: does the work; gives what the method gives back, or raises CIMError or LibvirtError.
+        name: for people; the method where it is "".
+        owner: the service whose method it is.
+        affected: what it acts upon.
+        effect: on what the output parameters refer to, once it is done.
+        principal: the user who called.
+        base: the name of the job's class without the prefix.
+        grace: seconds that the method waits, in place of those of the settings.
+    """
+
+    prefix: str
+    method: str
+    run: Callable[[Work], MethodResult]
+    name: str = ""
+    owner: InstancePath | None = None
+    affected: Sequence[Affected] = ()
+    effect: Effect = Effect.CREATE
+    principal: str = ""
+    base: str = "ConcreteJob"
+    grace: float | None = None
+
+
+class Job:
+    """A job, as it is now.
+
+    Attributes:
+        record: what is known of it; replaced with each change.
+        revision: another number after each change of the record.
+        work: how far it is, and the way to stop it; None for a job of an earlier run of the server.
+        order: the work to be done; None once it is done, so that nothing that it holds is kept.
+        over: set when the work is over.
+    """
+
+    __slots__ = ("_end", "_outcome", "_published", "order", "over", "record", "revision", "work")
+
+    def __init__(self, record: JobRecord, order: JobOrder | None = None, work: Work | None = None) -> None:
+        self.record = record
+        self.revision = 0
+        self.order = order
+        self.work = work
+        self.over = threading.Event()
+        self._end = JobState.TERMINATED
+        self._outcome: MethodResult | CIMError | None = None
+        self._published = order is None
+        if record.is_over:
+            self.over.set()
+
+    def __repr__(self) -> str:
+        return f"<job {self.record.instance_id} {self.record.name!r} {self.record.state.name}>"
+
+    @property
+    def percent(self) -> int:
+        """How far it is, from 0 to 100."""
+        return self.record.percent if self.work is None or self.record.is_over else self.work.percent
+
+    @property
+    def path(self) -> InstancePath:
+        """Its instance path."""
+        return InstancePath(f"{self.record.prefix}_{self.record.base}", {"InstanceID": self.record.instance_id})
+
+
+class Jobs:
+    """All jobs of the server.
+
+    Parameters:
+        settings: limits and times.
+        database: the SQLite file that keeps them over a restart; None keeps them in memory only.
+
+    Attributes:
+        listeners: called with the record before and after each change of a job (None where there is none), in the
+            thread that made it; they must return at once.
+    """
+
+    def __init__(self, settings: JobSettings | None = None, database: Path | None = None) -> None:
+        self.settings = settings or JobSettings()
+        self.listeners: list[Callable[[JobRecord | None, JobRecord | None], None]] = []
+        self._store = JobStore(database)
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._jobs: dict[str, Job] = {}
+        self._waiting: deque[Job] = deque()
+        self._running: set[Job] = set()
+        self._closing = False
+        self._remover: threading.Thread | None = None
+        with self._lock:
+            for record in sorted(self._store.read(), key=lambda record: record.submitted):
+                self._take_up(record)
+            self._watch_removals()
+
+    def run(self, order: JobOrder) -> MethodResult:
+        """Do some work: at once where it is short, else as a job.
+
+        Returns:
+            what the work gave back; or the return value 4096 and, as Job, the path of the job.
+
+        Raises:
+            CIMError: what the work raised, as long as the method was waiting; SERVER_LIMITS_EXCEEDED when too many
+                jobs wait already.
+        """
+        job = self._submit(order)
+        grace = self.settings.grace if order.grace is None else order.grace
+        job.over.wait(grace)
+        with self._lock:
+            if not job.over.is_set() or not grace:
+                self._publish(job)
+                return MethodResult(JOB_STARTED, {"Job": job.path})
+        if isinstance(job._outcome, MethodResult):
+            return job._outcome
+        assert job._outcome is not None, job
+        raise job._outcome
+
+    def all(self, prefix: str, base: str) -> list[Job]:
+        """The jobs of a class, those that were made first in front."""
+        with self._lock:
+            self._remove_expired()
+            return [job for job in self._jobs.values() if (job.record.prefix, job.record.base) == (prefix, base)]
+
+    def find(self, instance_id: str) -> Job | None:
+        """The job with this InstanceID."""
+        with self._lock:
+            self._remove_expired()
+            return self._jobs.get(instance_id)
+
+    def end(self, job: Job, state: JobState) -> bool:
+        """Ask a job to end in `state`, Terminated or Killed; whether it will."""
+        with self._lock:
+            if job in self._waiting:
+                self._waiting.remove(job)
+                self._finish(job, CIMError(Status.FAILED, "The job was ended before it began"), state)
+                return True
+            if job.record.is_over or job.work is None:
+                return False
+            before = job._end
+            job._end = state
+        # Outside the lock: what interrupts a call may itself take time.
+        accepted = job.work.cancel()
+        with self._lock:
+            if not accepted:
+                job._end = before
+            elif not job.record.is_over:
+                self._move(job, JobState.SHUTTING_DOWN)
+        return accepted
+
+    def keep(self, job: Job, *, delete_on_completion: bool | None, time_before_removal: timedelta | None) -> None:
+        """Set when a job is to be removed; None leaves things as they are."""
+        changes: dict[str, Any] = {}
+        if delete_on_completion is not None:
+            changes["delete_on_completion"] = delete_on_completion
+        if time_before_removal is not None:
+            changes["time_before_removal"] = time_before_removal
+        with self._lock:
+            self._replace(job, **changes)
+            self._watch_removals()
+
+    def remove(self, job: Job) -> bool:
+        """Forget a job that is over; False for one that is not."""
+        with self._lock:
+            if not job.record.is_over:
+                return False
+            if self._jobs.pop(job.record.instance_id, None) is not None:
+                self._store.remove(job.record.instance_id)
+                self._tell(job.record, None)
+            return True
+
+    def stop(self, timeout: float) -> None:
+        """Ask all jobs to end, for the server is about to; what is not over in time ends with that as its reason."""
+        with self._lock:
+            self._closing = True
+            self._changed.notify_all()
+            for job in list(self._waiting):
+                self._waiting.remove(job)
+                self._finish(job, CIMError(Status.SERVER_IS_SHUTTING_DOWN, _ENDED_WITH_SERVER), JobState.EXCEPTION)
+            running = list(self._running)
+        for job in running:
+            self.end(job, JobState.TERMINATED)
+        deadline = time.monotonic() + timeout
+        for job in running:
+            job.over.wait(max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            for job in running:
+                if not job.over.is_set():
+                    self._replace(job, **_interrupted(job.record))
+            self._store.close()
+
+    def _submit(self, order: JobOrder) -> Job:
+        now = datetime.now(UTC)
+        record = JobRecord(
+            instance_id=f"{order.prefix}:job:{uuid.uuid4()}",
+            prefix=order.prefix,
+            base=order.base,
+            name=order.name or order.method,
+            method=order.method,
+            principal=order.principal,
+            owner=order.owner,
+            state=JobState.NEW,
+            submitted=now,
+            changed=now,
+            affected=tuple(order.affected),
+            time_before_removal=timedelta(seconds=self.settings.retention),
+        )
+        job = Job(record, order)
+        job.work = Work(lambda: self._on_changed_work(job))
+        with self._lock:
+            if self._closing:
+                raise CIMError(Status.SERVER_IS_SHUTTING_DOWN, "The server is shutting down")
+            if len(self._running) < self.settings.workers:
+                self._begin(job)
+            elif len(self._waiting) < self.settings.waiting:
+                self._waiting.append(job)
+            else:
+                raise CIMError(Status.SERVER_LIMITS_EXCEEDED, f"{len(self._waiting)} jobs wait already")
+        return job
+
+    def _begin(self, job: Job) -> None:
+        self._running.add(job)
+        self._replace(job, started=datetime.now(UTC))
+        self._move(job, JobState.RUNNING)
+        threading.Thread(target=self._carry_out, args=(job,), name="job", daemon=True).start()
+
+    def _carry_out(self, job: Job) -> None:
+        assert job.order is not None
+        assert job.work is not None
+        outcome: MethodResult | CIMError
+        state = JobState.EXCEPTION
+        try:
+            outcome = job.order.run(job.work)
+            if not outcome.return_value:
+                state = JobState.COMPLETED
+        except WorkCancelledError:
+            outcome, state = CIMError(Status.FAILED, "The job was ended by a client"), job._end
+        except CIMError as error:
+            outcome = error
+        except LibvirtError as error:
+            outcome = libvirt_failure(f"{job.record.method} failed", error)
+            outcome.__cause__ = error
+        except Exception as error:
+            _log.exception("%r", job)
+            outcome = CIMError(Status.FAILED, f"{job.record.method} failed: internal error ({type(error).__name__})")
+        with self._lock:
+            self._running.discard(job)
+            self._finish(job, outcome, state)
+            while self._waiting and len(self._running) < self.settings.workers and not self._closing:
+                self._begin(self._waiting.popleft())
+
+    def _finish(self, job: Job, outcome: MethodResult | CIMError, state: JobState) -> None:
+        # Nobody waits for a job that is published, and an error holds on to all that it went through.
+        job._outcome = None if job._published else outcome
+        now = datetime.now(UTC)
+        percent = job.work.percent if job.work is not None else 0
+        changes: dict[str, Any] = {"state": state, "changed": now, "ended": now, "percent": percent, "left": ""}
+        if isinstance(outcome, MethodResult):
+            changes |= {"return_value": outcome.return_value, "out": dict(outcome.out)}
+        if state is JobState.COMPLETED and isinstance(outcome, MethodResult):
+            made = () if job.order is None else _results(outcome.out, job.order.effect)
+            changes |= {"percent": 100, "affected": (*job.record.affected, *made)}
+        elif state is JobState.EXCEPTION:
+            changes["errors"] = (_error(outcome, job.record.method),)
+        self._replace(job, **changes)
+        job.order = None
+        job.over.set()
+        if job._published:
+            self._watch_removals()
+
+    def _publish(self, job: Job) -> None:
+        job._published, job._outcome = True, None
+        self._jobs[job.record.instance_id] = job
+        self._store.put(job.record)
+        self._tell(None, job.record)
+        over = [each for each in self._jobs.values() if each.record.is_over]
+        for each in over[: max(0, len(self._jobs) - self.settings.limit)]:
+            self.remove(each)
+        self._watch_removals()
+
+    def _move(self, job: Job, state: JobState) -> None:
+        self._replace(job, state=state, changed=datetime.now(UTC))
+
+    def _replace(self, job: Job, **changes: Any) -> None:
+        before = job.record
+        if job.work is not None and "left" not in changes:
+            changes["left"] = job.work.left
+        job.record = replace(before, **changes)
+        job.revision += 1
+        if job._published and job.record != before:
+            self._store.put(job.record)
+            self._tell(before, job.record)
+
+    def _on_changed_work(self, job: Job) -> None:
+        with self._lock:
+            if job.work is None or job.record.is_over:
+                return
+            state = JobState.SUSPENDED if job.work.suspended else JobState.RUNNING
+            if job.record.state in (JobState.RUNNING, JobState.SUSPENDED) and job.record.state is not state:
+                self._move(job, state)
+            else:
+                self._replace(job)
+
+    def _take_up(self, record: JobRecord) -> None:
+        """Take over a job of an earlier run: what was under way then is so no longer."""
+        job = Job(record)
+        self._jobs[record.instance_id] = job
+        if not record.is_over:
+            self._replace(job, **_interrupted(record))
+            job.over.set()
+
+    def _watch_removals(self) -> None:
+        """Have jobs removed when their time comes."""
+        if self._remover is None and any(job.record.removal is not None for job in self._jobs.values()):
+            self._remover = threading.Thread(target=self._remove_in_time, name="job-removal", daemon=True)
+            self._remover.start()
+        self._changed.notify_all()
+
+    def _remove_in_time(self) -> None:
+        with self._lock:
+            while not self._closing:
+                self._remove_expired()
+                moments = [job.record.removal for job in self._jobs.values()]
+                first = min((moment for moment in moments if moment is not None), default=None)
+                if first is None:
+                    self._remover = None
+                    return
+                left = (first - datetime.now(UTC)).total_seconds()
+                self._changed.wait(min(max(left, 0.0), _LONGEST_PAUSE))
+
+    def _remove_expired(self) -> None:
+        now = datetime.now(UTC)
+        for job in list(self._jobs.values()):
+            removal = job.record.removal
+            if removal is not None and removal <= now:
+                self.remove(job)
+
+    def _tell(self, before: JobRecord | None, after: JobRecord | None) -> None:
+        for listener in tuple(self.listeners):
+            try:
+                listener(before, after)
+            except Exception:
+                _log.exception("a listener of the jobs")
+
+
+def _interrupted(record: JobRecord) -> dict[str, Any]:
+    """What changes in a job whose server ended before it did."""
+    now = datetime.now(UTC)
+    reason = f"{_ENDED_WITH_SERVER}; what it had made stands: {record.left}" if record.left else _ENDED_WITH_SERVER
+    error = JobError(reason, int(Status.SERVER_IS_SHUTTING_DOWN))
+    return {"state": JobState.EXCEPTION, "changed": now, "ended": now, "errors": (error,)}
+
+
+def _results(out: Mapping[str, Any], effect: Effect) -> list[Affected]:
+    """What the output parameters of a method refer to."""
+    values = [value if isinstance(value, list | tuple) else (value,) for value in out.values()]
+    return [Affected(each, (int(effect),)) for value in values for each in value if isinstance(each, InstancePath)]
+
+
+def _error(outcome: MethodResult | CIMError, method: str) -> JobError:
+    if isinstance(outcome, MethodResult):
+        return JobError(f"{method} gave back {outcome.return_value}", int(Status.FAILED))
+    cause = outcome.__cause__
+    if isinstance(cause, LibvirtError):
+        return JobError(outcome.description, int(outcome.status), cause.code, cause.domain, cause.level)
+    return JobError(outcome.description, int(outcome.status), outcome.libvirt_code)

@@ -1,0 +1,193 @@
+"""What is known of a job, as a plain value that is replaced when the job changes, and as text for the database.
+
+Layer rule: imports `providers.interface` and nothing else of this project.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from virtcim.providers.interface import EmbeddedInstance, InstancePath
+
+__all__ = ["FINAL", "Affected", "Effect", "JobError", "JobRecord", "JobState", "read_record", "write_record"]
+
+
+class JobState(enum.IntEnum):
+    """CIM_ConcreteJob.JobState."""
+
+    NEW = 2
+    RUNNING = 4
+    SUSPENDED = 5
+    SHUTTING_DOWN = 6
+    COMPLETED = 7
+    TERMINATED = 8
+    KILLED = 9
+    EXCEPTION = 10
+
+
+FINAL = frozenset({JobState.COMPLETED, JobState.TERMINATED, JobState.KILLED, JobState.EXCEPTION})
+"""The states in which the work is over."""
+
+
+class Effect(enum.IntEnum):
+    """CIM_AffectedJobElement.ElementEffects."""
+
+    EXCLUSIVE_USE = 2
+    PERFORMANCE_IMPACT = 3
+    ELEMENT_INTEGRITY = 4
+    CREATE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """An element that a job acts upon or has made."""
+
+    element: InstancePath
+    effects: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed.
+
+    Attributes:
+        message: for people.
+        status: the CIM status code.
+        libvirt_code: libvirt's error number; None where libvirt has no part in it.
+        libvirt_domain, libvirt_level: which part of libvirt it was, and how grave (`VIR_FROM_*`, `VIR_ERR_*`).
+    """
+
+    message: str
+    status: int
+    libvirt_code: int | None = None
+    libvirt_domain: int | None = None
+    libvirt_level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job.
+
+    Attributes:
+        instance_id: the key.
+        prefix: of the platform whose class it belongs to.
+        base: the name of its class without the prefix.
+        name: what it does, for people.
+        method: the method whose work it is.
+        principal: the user who called.
+        owner: the service; None where there is none.
+        state: how far it is.
+        submitted, started, ended, changed: when it was made, began, ended and last changed its state.
+        affected: what it acts upon, and what it has made.
+        percent: how far it was when it was last written down.
+        return_value, out: what the method gave back; nothing before the end.
+        errors: why it failed.
+        left: what stands if the server is ended now, in words.
+        delete_on_completion: whether it is removed some time after its end.
+        time_before_removal: how long after.
+    """
+
+    instance_id: str
+    prefix: str
+    base: str
+    name: str
+    method: str
+    principal: str
+    owner: InstancePath | None
+    state: JobState
+    submitted: datetime
+    changed: datetime
+    started: datetime | None = None
+    ended: datetime | None = None
+    affected: tuple[Affected, ...] = ()
+    percent: int = 0
+    return_value: Any = None
+    out: Mapping[str, Any] = field(default_factory=dict)
+    errors: tuple[JobError, ...] = ()
+    left: str = ""
+    delete_on_completion: bool = True
+    time_before_removal: timedelta = timedelta(minutes=5)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the work is over."""
+        return self.state in FINAL
+
+    @property
+    def removal(self) -> datetime | None:
+        """When it is to be removed; None while that is not known."""
+        if self.ended is None or not self.delete_on_completion:
+            return None
+        return self.ended + self.time_before_removal
+
+
+def write_record(record: JobRecord) -> str:
+    """A record as JSON."""
+    fields = {name: _plain(getattr(record, name)) for name in JobRecord.__slots__}
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def read_record(text: str) -> JobRecord:
+    """What `write_record` made.
+
+    Raises:
+        ValueError, TypeError, KeyError: it was not made by it, or by one that knew other fields.
+    """
+    fields = {name: _value(value) for name, value in json.loads(text).items()}
+    fields["state"] = JobState(fields["state"])
+    return JobRecord(**fields)
+
+
+def _plain(value: Any) -> Any:
+    """A value in what JSON knows; one that it does not know is an object with one key, that names the type."""
+    match value:
+        case InstancePath():
+            return {"path": [value.class_name, _plain(dict(value.keys)), value.namespace]}
+        case EmbeddedInstance():
+            return {"instance": [value.class_name, _plain(dict(value.properties))]}
+        case Affected():
+            return {"affected": [_plain(value.element), list(value.effects)]}
+        case JobError():
+            return {"error": [getattr(value, name) for name in JobError.__slots__]}
+        case datetime():
+            return {"time": value.astimezone(UTC).isoformat()}
+        case timedelta():
+            return {"seconds": value.total_seconds()}
+        case Mapping():
+            return {"map": {name: _plain(each) for name, each in value.items()}}
+        case list() | tuple():
+            return {"list": [_plain(each) for each in value]}
+        case enum.Enum():
+            return value.value
+        case _:
+            return value
+
+
+def _value(plain: Any) -> Any:
+    if not isinstance(plain, dict):
+        return plain
+    ((kind, held),) = plain.items()
+    match kind:
+        case "path":
+            return InstancePath(held[0], _value(held[1]), held[2])
+        case "instance":
+            return EmbeddedInstance(held[0], _value(held[1]))
+        case "affected":
+            return Affected(_value(held[0]), tuple(held[1]))
+        case "error":
+            return JobError(*held)
+        case "time":
+            return datetime.fromisoformat(held)
+        case "seconds":
+            return timedelta(seconds=held)
+        case "map":
+            return {name: _value(each) for name, each in held.items()}
+        case "list":
+            return tuple(_value(each) for each in held)
+        case _:
+            raise ValueError(f"no type is called {kind!r}")

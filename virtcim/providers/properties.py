@@ -1,0 +1,124 @@
+"""Properties, declared: which value a class shows under which name, and where it comes from.
+
+A `PropertyTable` is what a provider knows of one class.  It computes the values of an instance, it writes the values
+that a client gives, and it is the table that documentation is made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from virtcim.providers.drafts import Draft
+
+__all__ = ["Getter", "Property", "PropertyTable", "Writer", "attribute", "constant"]
+
+Getter = Callable[[Any], Any]
+Writer = Callable[["Draft", Any], None]
+"""Takes the value of a client, which is not None, into a draft; raises `ValueRefusedError` when it cannot be."""
+
+
+class _Mapped(Protocol):
+    """A class of libhelper's XML mapping, as far as documentation needs it."""
+
+    @classmethod
+    def field_path(cls, attribute: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property of a class.
+
+    Attributes:
+        name: as the class declares it.
+        get: from the handle of an instance to the value, None for NULL.
+        source: where the value comes from, for people: `domain XML devices/disk/target/@dev`.
+        write: takes the value that a client gives; None for what a client cannot change.
+    """
+
+    name: str
+    get: Getter
+    source: str
+    write: Writer | None = None
+
+    @property
+    def writable(self) -> bool:
+        """Whether a client can change it."""
+        return self.write is not None
+
+
+def constant(name: str, value: Any, source: str = "") -> Property:
+    """A property that has the same value in every instance."""
+    return Property(name, lambda _handle: value, source or f"always {value!r}")
+
+
+def attribute(
+    name: str, path: str, mapped: type[_Mapped] | None = None, source: str = "", writable: bool = False
+) -> Property:
+    """A property whose value is an attribute of the handle.
+
+    Parameters:
+        name: of the property.
+        path: the attribute, dotted: `device.target_dev`.
+        mapped: the class of the XML mapping that the last part of `path` belongs to; gives the source text.
+        source: where the value comes from, when no mapped class tells it.
+        writable: whether a client can change it; what is written is the field that is read.
+    """
+    field = path.rpartition(".")[2]
+    if mapped is not None and not source:
+        source = f"domain XML {mapped.field_path(field)}"
+    return Property(name, attrgetter(path), source, _field_writer(field) if writable else None)
+
+
+def _field_writer(field: str) -> Writer:
+    return lambda draft, value: draft.put(field, value)
+
+
+class PropertyTable(Mapping[str, Property]):
+    """The properties of one class, in order, keyed by name.
+
+    Parameters:
+        groups: properties, and tables to take over; a later one replaces an earlier one of the same name.
+    """
+
+    __slots__ = ("_getters", "_properties")
+
+    _properties: dict[str, Property]
+
+    def __init__(self, *groups: Property | Iterable[Property] | PropertyTable) -> None:
+        properties: dict[str, Property] = {}
+        for group in groups:
+            if isinstance(group, Property):
+                properties[group.name] = group
+            elif isinstance(group, PropertyTable):
+                properties.update(group._properties)
+            else:
+                properties.update({declared.name: declared for declared in group})
+        self._properties = properties
+        self._getters = tuple((declared.name, declared.get) for declared in properties.values())
+
+    def __getitem__(self, name: str) -> Property:
+        return self._properties[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._properties)
+
+    def __len__(self) -> int:
+        return len(self._properties)
+
+    def only(self, names: Iterable[str]) -> PropertyTable:
+        """The table without the properties that are not in `names`."""
+        wanted = frozenset(names)
+        return PropertyTable(declared for name, declared in self._properties.items() if name in wanted)
+
+    def values_of(self, handle: Any) -> dict[str, Any]:
+        """All properties of one instance that are not NULL."""
+        found = {}
+        for name, get in self._getters:
+            value = get(handle)
+            if value is not None:
+                found[name] = value
+        return found

@@ -1,0 +1,95 @@
+"""The last state that was requested of each guest (CIM_EnabledLogicalElement.RequestedState).
+
+It lives with the guest, as an element of our own in the `<metadata>` of its domain XML, and so outlives both the
+server and the host.  Where libvirt does not take it (a transient guest that has stopped, a driver without metadata)
+it is remembered for as long as the server runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.metadata import set_metadata
+from virtcim.providers.states import RequestedState
+
+if TYPE_CHECKING:
+    from virtcim.providers.site import Guest
+
+__all__ = ["RequestedStates", "without_own_metadata"]
+
+_log = logging.getLogger(__name__)
+
+NAMESPACE = "urn:virtcim:requested-state"
+"""A namespace of its own: libvirt keeps one element per namespace, and so writers never meet."""
+
+_KEY = "virtcim"
+_OURS = "urn:virtcim:"
+_START = re.compile(r"<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])")
+_STATE = re.compile(r"[0-9]{1,5}")
+
+
+def _own_elements(xml: str) -> Iterator[tuple[int, str, str, int]]:
+    """What virtcim keeps in a domain XML: start of the element, its namespace and text, and its end.
+
+    Goes through the text once: texts and attributes of a guest are its users'.
+    """
+    position = 0
+    while (found := xml.find(_OURS, position)) >= 0:
+        start = xml.rfind("<", position, found)
+        head = _START.match(xml, start) if start >= 0 else None
+        if head is None or head.end() != found:
+            position = found + len(_OURS)
+            continue
+        inside = xml.find(">", found) + 1
+        namespace = xml[found : xml.find(head[2], found)]
+        closing = f"</{head[1]}>"
+        content_end = inside - 1 if xml[inside - 2] == "/" else xml.find(closing, inside)
+        if not inside or content_end < 0:
+            return  # no domain XML
+        position = inside if content_end < inside else content_end + len(closing)
+        yield start, namespace, xml[inside:content_end], position
+
+
+def without_own_metadata(xml: str) -> str:
+    """Domain XML without what virtcim keeps in the metadata of a guest, for making another guest of it."""
+    kept: list[str] = []
+    position = 0
+    for start, _, _, end in _own_elements(xml):
+        kept.append(xml[position:start].rstrip())
+        position = end
+    return "".join([*kept, xml[position:]])
+
+
+class RequestedStates:
+    """Remembers requests, and keeps them with the guests."""
+
+    def __init__(self) -> None:
+        self._requested: dict[str, int] = {}
+
+    def get(self, guest: Guest) -> int:
+        """The last accepted request; 0 (Unknown) when there never was one."""
+        known = self._requested.get(guest.domain.uuid)
+        return guest.memo(RequestedStates, _kept) if known is None else known
+
+    def put(self, guest: Guest, requested: RequestedState) -> None:
+        """Take down a request that was accepted."""
+        self._requested[guest.domain.uuid] = int(requested)
+        element = f"<requested>{int(requested)}</requested>"
+        try:
+            set_metadata(guest.hypervisor, guest.domain.uuid, element, _KEY, NAMESPACE)
+        except LibvirtError as error:
+            if error.is_gone:
+                self._requested.pop(guest.domain.uuid, None)
+            _log.debug("guest %r: the requested state is not kept: %s", guest.name, error.message)
+
+
+def _kept(guest: Guest) -> int:
+    """What the domain XML holds."""
+    for _, namespace, text, _ in _own_elements(guest.domain.xml):
+        if namespace == NAMESPACE and _STATE.fullmatch(text):
+            return int(text)
+    return int(RequestedState.UNKNOWN)

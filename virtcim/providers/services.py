@@ -1,0 +1,138 @@
+"""Services of a host: what the elements of all their classes have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, ElementProvider, class_of
+from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from virtcim.providers.keys import main_key
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.site import Site
+from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
+from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["SERVICE", "HostService", "HostServiceProvider"]
+
+NOT_SUPPORTED = 1
+"""Return code of RequestStateChange, StartService and StopService."""
+
+
+class HostService(Element):
+    """A service of a host, one on each host of a platform.
+
+    Attributes:
+        service_name: the key Name.
+        site: what is served.
+        host: the host.
+        types: the types of all services.
+    """
+
+    __slots__ = ("host", "site")
+
+    key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    service_name: ClassVar[str]
+    types: ClassVar[list[type[HostService]]] = []
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.types.append(cls)
+
+    def __init__(self, site: Site, host: HostSystem) -> None:
+        self.site = site
+        self.host = host
+        super().__init__(host.platform, host.name)
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostService]:
+        return (cls(site, host) for host in hosts_of(site, platform))
+
+    @property
+    def hypervisor(self) -> Hypervisor:
+        """The hypervisor that it works on: the first one of the platform on its host."""
+        return self.host.hypervisor
+
+    @property
+    def connected(self) -> bool:
+        """Whether the hypervisor can be reached."""
+        return self.hypervisor.connected
+
+    @property
+    def own_path(self) -> InstancePath:
+        """Its instance path, without a namespace."""
+        return InstancePath(self.class_name, self.keys())
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.connected, self.hypervisor.facts
+
+
+def _when_connected(name: str, connected: int, lost: int) -> Property:
+    return Property(name, lambda service: int(connected if service.connected else lost), "connection to libvirt")
+
+
+SERVICE = PropertyTable(
+    Property(
+        "SystemCreationClassName",
+        lambda service: class_of(service.platform.prefix, "HostSystem"),
+        "class name of the host",
+    ),
+    attribute("SystemName", "host.name", source="fully qualified host name"),
+    attribute("CreationClassName", "class_name", source="class name"),
+    attribute("Name", "service_name", source="kind of service"),
+    attribute("ElementName", "service_name", source="as Name"),
+    constant("Started", True),
+    _when_connected("EnabledState", EnabledState.ENABLED, EnabledState.ENABLED_BUT_OFFLINE),
+    constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
+    constant("EnabledDefault", int(EnabledState.ENABLED), "always Enabled"),
+    _when_connected("HealthState", HealthState.OK, HealthState.UNKNOWN),
+    Property(
+        "OperationalStatus",
+        lambda service: [int(OperationalStatus.OK if service.connected else OperationalStatus.NO_CONTACT)],
+        "connection to libvirt",
+    ),
+)
+"""The properties that all services have."""
+
+
+_REFUSED = ("RequestStateChange", "StartService", "StopService")
+"""The methods that are answered with Not Supported."""
+
+
+class HostServiceProvider(ElementProvider):
+    """Serves the classes of services.
+
+    A service is there as long as the server is: it cannot be started or stopped by itself.
+    """
+
+    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+        services = cast("list[HostService]", list(element.all_of(self.site, platform)))
+        name = main_key(keys, "Name", "No Name specified").casefold()
+        if not services:
+            raise CIMError(Status.NOT_FOUND, "No such instance")
+        if name != services[0].service_name.casefold():
+            raise CIMError(Status.NOT_FOUND, "No such instance (Name)")
+        host = main_key(keys, "SystemName", "No SystemName specified").casefold()
+        return next((service for service in services if service.host.name.casefold() == host), services[0])
+
+    def methods(self) -> Collection[str]:
+        return _REFUSED
+
+    def invoke_method(
+        self,
+        class_name: str,
+        keys: Mapping[str, Any] | None,
+        method: str,
+        parameters: Mapping[str, Any],
+        context: RequestContext,
+    ) -> MethodResult:
+        if method not in _REFUSED:
+            return super().invoke_method(class_name, keys, method, parameters, context)
+        if keys is not None:
+            self.element(class_name, keys)
+        return MethodResult(NOT_SUPPORTED)

@@ -1,0 +1,106 @@
+"""`virtcim register`, `unregister` and `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from virtcim.registration import record as records
+from virtcim.registration.cimservers import CimServer, Plan
+from virtcim.registration.pegasus import Pegasus
+from virtcim.registration.record import Record
+from virtcim.registration.sfcb import Sfcb
+from virtcim.registration.tools import RegistrationError, Tools
+
+__all__ = ["CIM_SERVERS", "choose", "register", "status", "unregister"]
+
+CIM_SERVERS: dict[str, Callable[[Tools], CimServer]] = {"pegasus": Pegasus, "sfcb": Sfcb}
+"""What `--cimom` takes."""
+
+
+def choose(name: str | None, tools: Tools) -> CimServer:
+    """The CIM server that is meant.
+
+    Parameters:
+        name: of `CIM_SERVERS`, or None for the one that is installed.
+
+    Raises:
+        RegistrationError: it is not installed; or none is, or several are and none is named.
+    """
+    known = [make(tools) for each, make in CIM_SERVERS.items() if name in (None, each)]
+    if not known:
+        raise RegistrationError(f"There is no CIM server {name!r}; there are {', '.join(CIM_SERVERS)}")
+    found = [server for server in known if server.installed()]
+    if not found:
+        names = " or ".join(server.name for server in known)
+        raise RegistrationError(f"No tools of {names} are on PATH: is it installed, and its directory on PATH?")
+    if len(found) > 1:
+        raise RegistrationError(f"{' and '.join(server.name for server in found)} are installed: say --cimom which one")
+    return found[0]
+
+
+def register(plan: Plan, server: CimServer, state_dir: Path) -> None:
+    """Register everything.  What is registered already, and has not changed, stays as it is.
+
+    Raises:
+        RegistrationError: it cannot be done; what was done so far is remembered, and can be undone.
+    """
+    known = records.load(state_dir)
+    record = known.setdefault(server.name, Record())
+    try:
+        server.register(plan, record)
+        record.version = plan.version
+    finally:
+        if not server.tools.dry_run:
+            records.save(state_dir, known)
+
+
+def unregister(server: CimServer, state_dir: Path) -> None:
+    """Leave the CIM server as it was before the first `register`.
+
+    Raises:
+        RegistrationError: it cannot be done; what is left to do is remembered.
+    """
+    known = records.load(state_dir)
+    record = known.get(server.name)
+    if record is None:
+        if server.registered():
+            raise RegistrationError(
+                f"{server.name} has a registration that {state_dir} does not tell of: register again from here, "
+                "then unregister"
+            )
+        server.tools.say(f"nothing is registered in {server.name}")
+        return
+    if server.tools.dry_run:
+        record = replace(record, namespaces=dict(record.namespaces), files=list(record.files))
+    try:
+        server.unregister(record)
+        known.pop(server.name)
+    finally:
+        if not server.tools.dry_run:
+            records.save(state_dir, known)
+
+
+def status(servers: Sequence[CimServer], state_dir: Path, version: str) -> list[str]:
+    """One line for each CIM server that is installed.
+
+    Parameters:
+        version: of this project; a registration by another one should be made again.
+    """
+    known = records.load(state_dir)
+    lines = []
+    for server in servers:
+        if not server.installed():
+            continue
+        record = known.get(server.name)
+        running = "running" if server.running() else "stopped"
+        if record is None:
+            state = "registered by somebody else" if server.registered() else "not registered"
+        else:
+            places = ", ".join(record.namespaces)
+            state = f"registered by virtcim {record.version} in {places}" if record.digest else "partly registered"
+            if record.version != version:
+                state += f"; this is virtcim {version}: register again"
+        lines.append(f"{server.name}: {running}, {state}")
+    return lines or ["no CIM server is installed"]

@@ -1,0 +1,198 @@
+"""What is served where: one table, made of the providers themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from virtcim.providers.associations import Relation
+from virtcim.providers.base import ElementProvider
+from virtcim.providers.interface import Association, Catalog, InstanceProvider
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_AffectedJobElement import affected_job_element
+from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
+from virtcim.providers.Virt_AppliedFilterList import AppliedFilterLists
+from virtcim.providers.Virt_AssociatedJobMethodResult import associated_job_method_result
+from virtcim.providers.Virt_ComputerSystem import ComputerSystemProvider
+from virtcim.providers.Virt_ConcreteComponent import concrete_component
+from virtcim.providers.Virt_ConcreteJob import ConcreteJobProvider, MethodResultProvider
+from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionServiceProvider
+from virtcim.providers.Virt_ConsoleRedirectionServiceCapabilities import ConsoleRedirectionCapabilitiesProvider
+from virtcim.providers.Virt_Device import DeviceProvider
+from virtcim.providers.Virt_DevicePool import DevicePoolProvider
+from virtcim.providers.Virt_ElementAllocatedFromPool import element_allocated_from_pool
+from virtcim.providers.Virt_ElementCapabilities import (
+    allocation_capabilities,
+    service_capabilities,
+    state_capabilities,
+)
+from virtcim.providers.Virt_ElementConformsToProfile import element_conforms_to_profile
+from virtcim.providers.Virt_ElementSettingData import element_setting_data
+from virtcim.providers.Virt_EnabledLogicalElementCapabilities import StateCapabilitiesProvider
+from virtcim.providers.Virt_EntriesInFilterList import entries_in_filter_list
+from virtcim.providers.Virt_FilterEntry import FilterEntryProvider
+from virtcim.providers.Virt_FilterList import FilterListProvider
+from virtcim.providers.Virt_HostDevice import HostDeviceProvider
+from virtcim.providers.Virt_HostedAccessPoint import hosted_access_point
+from virtcim.providers.Virt_HostedDependency import hosted_dependency
+from virtcim.providers.Virt_HostedFilterList import hosted_filter_list
+from virtcim.providers.Virt_HostedResourcePool import hosted_resource_pool
+from virtcim.providers.Virt_HostedService import hosted_service
+from virtcim.providers.Virt_HostSystem import HostSystemProvider
+from virtcim.providers.Virt_HostSystemDevice import host_system_device
+from virtcim.providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
+from virtcim.providers.Virt_NestedFilterList import NestedFilterLists
+from virtcim.providers.Virt_OwningJobElement import owning_job_element
+from virtcim.providers.Virt_RASD import ResourceSettingProvider
+from virtcim.providers.Virt_ReferencedProfile import referenced_profile
+from virtcim.providers.Virt_RegisteredProfile import RegisteredProfileProvider, profiles_of
+from virtcim.providers.Virt_ResourceAllocationFromPool import (
+    resource_allocation_from_pool,
+    volume_allocation_from_pool,
+)
+from virtcim.providers.Virt_ResourcePoolConfigurationCapabilities import (
+    ResourcePoolConfigurationCapabilitiesProvider,
+)
+from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationProvider
+from virtcim.providers.Virt_SAPAvailableForElement import sap_available_for_element
+from virtcim.providers.Virt_ServiceAccessBySAP import service_access_by_sap
+from virtcim.providers.Virt_ServiceAffectsElement import (
+    console_redirection,
+    pool_configuration,
+    system_management,
+)
+from virtcim.providers.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
+from virtcim.providers.Virt_SettingsDefineState import settings_define_state, volume_settings
+from virtcim.providers.Virt_StorageVolume import StorageVolumeProvider
+from virtcim.providers.Virt_StorageVolumeRASD import VolumeSettingProvider
+from virtcim.providers.Virt_SwitchService import SwitchServiceProvider
+from virtcim.providers.Virt_SystemDevice import system_device
+from virtcim.providers.Virt_VirtualSystemManagementCapabilities import ManagementCapabilitiesProvider
+from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementServiceProvider
+from virtcim.providers.Virt_VirtualSystemSnapshotService import SnapshotServiceProvider
+from virtcim.providers.Virt_VirtualSystemSnapshotServiceCapabilities import SnapshotCapabilitiesProvider
+from virtcim.providers.Virt_VSMigrationCapabilities import MigrationCapabilitiesProvider
+from virtcim.providers.Virt_VSMigrationService import MigrationServiceProvider
+from virtcim.providers.Virt_VSMigrationSettingData import MigrationSettingDataProvider
+from virtcim.providers.Virt_VSSD import VirtualSystemSettingDataProvider
+from virtcim.providers.Virt_VSSDComponent import virtual_system_setting_data_component
+
+__all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog"]
+
+INTEROP = "root/interop"
+CIMV2 = "root/cimv2"
+
+PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
+    HostSystemProvider,
+    ComputerSystemProvider,
+    DeviceProvider,
+    VirtualSystemSettingDataProvider,
+    ResourceSettingProvider,
+    DevicePoolProvider,
+    HostDeviceProvider,
+    StorageVolumeProvider,
+    VolumeSettingProvider,
+    AllocationCapabilitiesProvider,
+    TemplateProvider,
+    StateCapabilitiesProvider,
+    VirtualSystemManagementServiceProvider,
+    ManagementCapabilitiesProvider,
+    MigrationServiceProvider,
+    MigrationCapabilitiesProvider,
+    MigrationSettingDataProvider,
+    SnapshotServiceProvider,
+    SnapshotCapabilitiesProvider,
+    ConsoleRedirectionServiceProvider,
+    ConsoleRedirectionCapabilitiesProvider,
+    SwitchServiceProvider,
+    ResourcePoolConfigurationProvider,
+    ResourcePoolConfigurationCapabilitiesProvider,
+    ConcreteJobProvider,
+    MethodResultProvider,
+    KVMRedirectionSAPProvider,
+    FilterListProvider,
+    FilterEntryProvider,
+)
+ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
+    hosted_dependency,
+    system_device,
+    settings_define_state,
+    volume_settings,
+    virtual_system_setting_data_component,
+    element_setting_data,
+    host_system_device,
+    hosted_resource_pool,
+    concrete_component,
+    element_allocated_from_pool,
+    resource_allocation_from_pool,
+    volume_allocation_from_pool,
+    allocation_capabilities,
+    allocation_settings,
+    migration_settings,
+    service_capabilities,
+    state_capabilities,
+    hosted_service,
+    owning_job_element,
+    affected_job_element,
+    associated_job_method_result,
+    hosted_access_point,
+    service_access_by_sap,
+    sap_available_for_element,
+    console_redirection,
+    system_management,
+    pool_configuration,
+    hosted_filter_list,
+    entries_in_filter_list,
+    AppliedFilterLists,
+    NestedFilterLists,
+)
+
+
+CIMV2_ASSOCIATIONS = frozenset(
+    {
+        "ElementCapabilities",
+        "ElementConformsToProfile",
+        "HostedAccessPoint",
+        "HostedDependency",
+        "HostedResourcePool",
+        "HostedService",
+    }
+)
+"""The association classes, without their prefix, that libvirt-cim registered in root/cimv2 as well."""
+
+
+def build_catalog(site: Site) -> Catalog:
+    """The catalog of a site.
+
+    The instances live in the main namespace of the site's settings, `root/virt` unless set otherwise; the profiles
+    that they follow live in `root/interop`, and the association between the two can be followed from both.
+    `root/cimv2` shows the associations that libvirt-cim registered there.
+    """
+    main = site.settings.namespace
+    providers = [make(site) for make in PROVIDERS]
+    # Which profiles are followed depends on what is served.
+    profiles_of(site, [element for provider in providers for element in provider.types])
+    profile_providers = [RegisteredProfileProvider(site)]
+    conformance = element_conforms_to_profile(site)
+    profile_associations = [conformance, referenced_profile(site)]
+    associations = [*(make(site) for make in ASSOCIATIONS), conformance]
+    return Catalog(
+        namespaces={main: providers, INTEROP: profile_providers, CIMV2: ()},
+        associations={
+            main: associations,
+            INTEROP: profile_associations,
+            CIMV2: [association for association in associations if association.base in CIMV2_ASSOCIATIONS],
+        },
+        namespace_of={
+            **_homes(INTEROP, profile_providers, profile_associations),
+            **_homes(main, providers, associations),
+        },
+    )
+
+
+def _homes(
+    namespace: str, providers: Iterable[InstanceProvider], associations: Iterable[Association]
+) -> dict[str, str]:
+    """Each class that these serve, with the namespace where its instances live."""
+    names = [name for provider in providers for name in provider.class_names]
+    names += [name for association in associations for name in association.class_names]
+    return dict.fromkeys(names, namespace)

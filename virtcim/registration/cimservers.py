@@ -1,0 +1,93 @@
+"""What all CIM servers have in common for registration, and the plan of what is to be registered."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from virtcim.registration.mof import class_mof, closure, qualifier_mof
+from virtcim.registration.record import Record
+from virtcim.registration.schema import SchemaLike
+from virtcim.registration.table import Table
+from virtcim.registration.tools import Tools
+
+__all__ = ["CimServer", "Plan", "digest"]
+
+DMTF = "cim_"
+"""Beginning of the lower-case names of classes that are the DMTF's, and may be the CIM server's already."""
+
+
+def digest(text: str) -> str:
+    """A text's fingerprint."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be registered.
+
+    Attributes:
+        table: classes, namespaces, providers.
+        schema: their declarations.
+        version: of this project.
+    """
+
+    table: Table
+    schema: SchemaLike
+    version: str
+
+    def own_classes(self, namespace: str) -> list[str]:
+        """Our own classes that a namespace needs, in an order that compilers take."""
+        needed = closure(self.schema, self.table.classes(namespace))
+        return [name for name in needed if not name.lower().startswith(DMTF)]
+
+    def missing_classes(self, namespace: str, known: Collection[str]) -> list[str]:
+        """The classes that a namespace needs beside those with the lower-case names `known`."""
+        return closure(self.schema, self.table.classes(namespace), known)
+
+    def mof(self, class_names: Sequence[str]) -> str:
+        """The MOF of classes."""
+        return "".join(class_mof(self.schema, name) for name in class_names)
+
+    def qualifiers(self) -> str:
+        """The MOF of all qualifier types."""
+        return "".join(qualifier_mof(each) for each in self.schema.qualifier_declarations.values())
+
+
+class CimServer(ABC):
+    """One kind of CIM server.
+
+    Attributes:
+        name: as `--cimom` takes it.
+    """
+
+    name: str
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    @abstractmethod
+    def installed(self) -> bool:
+        """Whether its tools are on PATH."""
+
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether it runs."""
+
+    @abstractmethod
+    def register(self, plan: Plan, record: Record) -> None:
+        """Register, noting each step in `record`, which tells what earlier registrations did.
+
+        Raises:
+            RegistrationError: it cannot be done; what was done stands in `record`.
+        """
+
+    @abstractmethod
+    def unregister(self, record: Record) -> None:
+        """Undo what stands in `record`, and take it from there.  Raises RegistrationError."""
+
+    @abstractmethod
+    def registered(self) -> bool:
+        """Whether the CIM server itself knows of the registration."""

@@ -1,0 +1,145 @@
+"""SFCB: files staged by sfcbstage, from which sfcbrepos makes a new repository."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from virtcim.registration.cimservers import DMTF, CimServer, Plan, digest
+from virtcim.registration.formats import sfcb_stanzas
+from virtcim.registration.mof import closure
+from virtcim.registration.record import NamespaceRecord, Record
+from virtcim.registration.tools import RegistrationError, Tools
+
+__all__ = ["Sfcb"]
+
+REGISTRATION = "virtcim.reg"
+SCHEMA = "CIM_Schema.mof"
+UNITS = ("sblim-sfcb", "sfcb")
+"""Names under which distributions run SFCB in systemd."""
+
+_CLASS = re.compile(r"^\s*class\s+(CIM_\w+)", re.MULTILINE)
+
+
+def _is_running() -> bool:
+    """Whether there is a process sfcbd."""
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().strip() == "sfcbd":
+                return True
+        except OSError:
+            continue
+    return False
+
+
+class Sfcb(CimServer):
+    """SFCB 1.3 and later, running or stopped.
+
+    Parameters:
+        is_running: tells whether the server runs.
+    """
+
+    name = "sfcb"
+
+    def __init__(self, tools: Tools, is_running: Callable[[], bool] = _is_running) -> None:
+        super().__init__(tools)
+        self._is_running = is_running
+
+    def installed(self) -> bool:
+        return self.tools.has("sfcbrepos") and self.tools.has("sfcbstage")
+
+    def running(self) -> bool:
+        return self._is_running()
+
+    def registered(self) -> bool:
+        return (self._directory("sfcbstage", "-s") / "regs" / REGISTRATION).exists()
+
+    def register(self, plan: Plan, record: Record) -> None:
+        stage = self._directory("sfcbstage", "-s")
+        texts = {REGISTRATION: sfcb_stanzas(plan.table.entries)}
+        known = self._schema(plan, record)
+        for namespace in plan.table.namespaces:
+            missing = plan.missing_classes(namespace, known)
+            texts[self._mof_name(namespace)] = plan.mof(missing)
+        fingerprint = digest("".join(f"{name}\0{text}\0" for name, text in texts.items()))
+        if record.digest == fingerprint and self.registered():
+            return
+        with tempfile.TemporaryDirectory(prefix="virtcim-") as temporary:
+            for name, text in texts.items():
+                (Path(temporary) / name).write_text(text, encoding="utf-8")
+            self.tools.change("sfcbstage", "-r", f"{temporary}/{REGISTRATION}")
+            for namespace in plan.table.namespaces:
+                directory = stage / "mofs" / namespace
+                for new in [directory, *directory.parents]:
+                    if new == stage or new.exists():
+                        break
+                    record.files.append(str(new))
+                record.namespaces.setdefault(namespace, NamespaceRecord())
+                self.tools.change("sfcbstage", "-n", namespace, f"{temporary}/{self._mof_name(namespace)}")
+        self._rebuild()
+        record.digest = fingerprint
+
+    def unregister(self, record: Record) -> None:
+        if self.registered():
+            self.tools.change("sfcbunstage", "-r", REGISTRATION)
+        for namespace in list(record.namespaces):
+            self.tools.change("sfcbunstage", "-n", namespace, self._mof_name(namespace), may_fail=True)
+            del record.namespaces[namespace]
+        schema = [Path(name) for name in record.files if name.endswith(SCHEMA)]
+        for name in sorted(record.files, key=len, reverse=True):
+            if Path(name) not in schema:
+                self.tools.remove(Path(name))
+        self._rebuild()
+        for path in schema:
+            # SFCB cannot make a repository without a schema: ours goes last.
+            self.tools.remove(path)
+        record.files.clear()
+        record.digest = ""
+
+    @staticmethod
+    def _mof_name(namespace: str) -> str:
+        return f"virtcim-{namespace.replace('/', '-')}.mof"
+
+    def _directory(self, tool: str, option: str) -> Path:
+        """The default of an option, which the tools tell in their help."""
+        said = self.tools.ask(tool, "-h") or ""
+        found = re.search(rf"^\s*{option}\s.*\[(/.*)\]\s*$", said, re.MULTILINE)
+        if found is None:
+            raise RegistrationError(f"{tool} -h does not tell its default of {option}")
+        return Path(found[1])
+
+    def _schema(self, plan: Plan, record: Record) -> set[str]:
+        """Lower-case names of the DMTF classes that SFCB has; an SFCB without any gets ours."""
+        directory = self._directory("sfcbrepos", "-c")
+        path = directory / SCHEMA
+        if path.exists() and str(path) not in record.files:
+            known: set[str] = set()
+            for file in directory.rglob("*.mof"):
+                known.update(name.lower() for name in _CLASS.findall(file.read_text(errors="replace")))
+            return known
+        names = [name for name in closure(plan.schema, plan.schema) if name.lower().startswith(DMTF)]
+        text = plan.qualifiers() + plan.mof(names)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            self.tools.write(path, text)
+        if str(path) not in record.files:
+            record.files.append(str(path))
+        return {name.lower() for name in names}
+
+    def _rebuild(self) -> None:
+        """Make the repository anew; the server reads it at its start only."""
+        unit = self._unit() if self.running() else None
+        if unit:
+            self.tools.change("systemctl", "stop", unit)
+        self.tools.change("sfcbrepos", "-f")
+        if unit:
+            self.tools.change("systemctl", "start", unit)
+        elif self.running():
+            self.tools.say("restart SFCB: it reads its registrations at its start only")
+
+    def _unit(self) -> str | None:
+        for unit in UNITS:
+            if self.tools.has("systemctl") and self.tools.ask("systemctl", "is-active", "--quiet", unit) is not None:
+                return unit
+        return None

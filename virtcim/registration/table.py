@@ -1,0 +1,100 @@
+"""Which provider serves which class in which namespace: the one table that all registrations are written from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from virtcim.providers.interface import Catalog, InstanceProvider
+from virtcim.registration.schema import SchemaLike
+
+__all__ = ["LIBRARY", "Entry", "Table", "make_table"]
+
+LIBRARY = "virtcim"
+"""The library that serves all of them: `libvirtcim.so`, without what CIM servers put around it."""
+
+ASSOCIATIONS = "Virt_Association"
+"""The provider of all associations."""
+
+INSTANCE, ASSOCIATION, INDICATION, METHOD = "instance", "association", "indication", "method"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One class in one namespace.
+
+    `types` is a choice of `instance`, `association`, `indication` and `method`.
+    """
+
+    class_name: str
+    namespace: str
+    provider: str
+    types: tuple[str, ...]
+
+
+class Table:
+    """The entries, in the order of the catalog.
+
+    Parameters:
+        entries: no class twice in a namespace.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = tuple(entries)
+        self._providers = {entry.class_name.lower(): entry.provider for entry in self.entries}
+
+    @property
+    def namespaces(self) -> list[str]:
+        """The namespaces in which classes are served."""
+        return list(dict.fromkeys(entry.namespace for entry in self.entries))
+
+    def classes(self, namespace: str) -> list[str]:
+        """The classes that are served in a namespace."""
+        return [entry.class_name for entry in self.entries if entry.namespace == namespace]
+
+    def provider_of(self, class_name: str) -> str:
+        """The name under which a class's provider is registered; "" for a class that is not served."""
+        return self._providers.get(class_name.lower(), "")
+
+
+def make_table(catalog: Catalog, schema: SchemaLike, indications: Mapping[str, Iterable[str]] | None = None) -> Table:
+    """The table of a catalog.
+
+    Parameters:
+        schema: tells which classes are associations and which have methods.
+        indications: namespace to the indication classes that are raised there.
+
+    Providers are named as libvirt-cim named them: an instance provider by its package (`Virt_Device`), an indication by
+    the class without its prefix (`Virt_ComputerSystemIndication`).  All associations have one provider: SFCB asks each
+    provider once, so that one question answers Associators, and what two associations lead to comes once.
+    """
+    entries: dict[tuple[str, str], Entry] = {}
+
+    def add(class_name: str, namespace: str, provider: str, *types: str) -> None:
+        if class_name in schema:
+            entries.setdefault((namespace, class_name.lower()), Entry(class_name, namespace, provider, types))
+
+    for namespace, providers in catalog.namespaces.items():
+        for provider in providers:
+            for class_name in provider.class_names:
+                if class_name in schema:
+                    types = (INSTANCE, METHOD) if schema[class_name].methods else (INSTANCE,)
+                    add(class_name, namespace, _package(provider) or _by_class(class_name), *types)
+    for namespace, associations in catalog.associations.items():
+        for association in associations:
+            for class_name in association.class_names:
+                add(class_name, namespace, ASSOCIATIONS, INSTANCE, ASSOCIATION)
+    for namespace, class_names in (indications or {}).items():
+        for class_name in class_names:
+            add(class_name, namespace, _by_class(class_name), INDICATION)
+    return Table(entries.values())
+
+
+def _package(provider: InstanceProvider) -> str:
+    """The package of a provider, `Virt_Device`; "" for one that is in no such package."""
+    parts = type(provider).__module__.split(".")
+    return parts[1] if len(parts) > 1 and parts[1].startswith("Virt_") else ""
+
+
+def _by_class(class_name: str) -> str:
+    return f"Virt_{class_name.partition('_')[2]}"
