@@ -13,8 +13,8 @@ import pywbem
 import pywbem_mock  # type: ignore[import-untyped]
 
 from virtcim import mof, schema
-from virtcim.cimom.classes import ClassStore, LocalClass, Qualifier, QualifierDeclaration, SchemaError
-from virtcim.cimom.mof import load_class_store
+from virtcim.schema.classes import ClassStore, LocalClass, Qualifier, QualifierDeclaration, SchemaError
+from virtcim.schema.mof import load_class_store
 
 PREFIXES = ("KVM", "Xen", "LXC", "Test")
 

@@ -17,8 +17,8 @@ from virtcim.app.reference import documented, reference
 from virtcim.app.roles import make_access
 from virtcim.cimom.access import NamespaceRoles, Role, RoleSettings
 from virtcim.cimom.principals import Mechanism, Principal
-from virtcim.cimom.tls import TLSSettings
-from virtcim.cmpi.settings import CmpiSettings
+from virtcim.frontends.cmpi.settings import CmpiSettings
+from virtcim.frontends.http.tls import TLSSettings
 
 
 def written(directory: Path, text: str) -> Path:

@@ -17,7 +17,6 @@ import pywbem
 
 from tests.bed import Server
 from virtcim import __version__
-from virtcim.cimom.auth import Authenticator, BasicAuthenticator, NoAuthentication, PasswordFile
 from virtcim.cimom.capabilities import (
     Authentication,
     FunctionalProfile,
@@ -27,6 +26,7 @@ from virtcim.cimom.capabilities import (
 )
 from virtcim.cimom.discovery import INTEROP_NAMES
 from virtcim.cimom.operations import INTRINSIC_OPERATIONS
+from virtcim.frontends.http.auth import Authenticator, BasicAuthenticator, NoAuthentication, PasswordFile
 from virtcim.providers.interface import Catalog, InstanceProvider
 
 SPELLINGS = ["interop", "root/interop", "root/PG_InterOp", "ROOT/Interop", "/root/pg_interop/", "InterOp"]

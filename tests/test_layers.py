@@ -17,14 +17,14 @@ ROOT = Path(__file__).parent.parent
 #: What each package of `virtcim` may import of the others.
 ALLOWED: dict[str, set[str]] = {
     "libhelper": set(),
-    "schema": set(),
+    "schema": {"providers.interface"},
     "mof": set(),
     "platforms": {"libhelper"},
     "providers": {"platforms", "libhelper"},
-    "cimom": {"providers.interface"},
-    "cmpi": {"providers.interface", "registration"},
+    "cimom": {"providers.interface", "schema", "frontends"},
+    "frontends": {"providers.interface", "schema", "cimom", "registration"},
     "registration": {"providers", "platforms", "libhelper"},
-    "app": {"cimom", "cmpi", "registration", "providers", "platforms", "libhelper", "schema", "mof"},
+    "app": {"frontends", "cimom", "registration", "providers", "platforms", "libhelper", "schema", "mof"},
 }
 
 LIBVIRT = {"libvirt", "libvirt_qemu", "libvirtaio", "libvirt_lxc"}
@@ -35,7 +35,7 @@ FOREIGN: dict[str, set[str]] = {
     "platforms": {*LIBVIRT, "pywbem", "aiohttp", "lxml"},
     "providers": {*LIBVIRT, "pywbem", "aiohttp"},
     "cimom": LIBVIRT,
-    "cmpi": {*LIBVIRT, "aiohttp"},
+    "frontends": LIBVIRT,
 }
 
 #: Words that give away that a layer knows what it should not.

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from virtcim import mof, schema
-from virtcim.cimom import mofcompile
-from virtcim.cimom.classes import SchemaError
-from virtcim.cimom.mof import CACHE_NAME, MofSource, load_class_store
+from virtcim.schema import mofcompile
+from virtcim.schema.classes import SchemaError
+from virtcim.schema.mof import CACHE_NAME, MofSource, load_class_store
 
 QUALIFIERS = MofSource(
     "qualifiers",
@@ -35,7 +35,7 @@ def test_a_valid_cache_is_read_without_pywbem(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from virtcim import mof, schema
-from virtcim.cimom.mof import load_class_store
+from virtcim.schema.mof import load_class_store
 store = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), ["KVM"], Path(sys.argv[1]))
 for name in store:
     store[name]

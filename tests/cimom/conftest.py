@@ -15,9 +15,9 @@ import pywbem
 
 from tests.cimom.harness import RawClient, RunningServer
 from tests.cimom.toy import Toy, class_store
-from virtcim.cimom.auth import Authenticator
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.http.auth import Authenticator
+from virtcim.schema.classes import ClassStore
 
 
 @pytest.fixture(scope="session")

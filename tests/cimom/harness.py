@@ -15,13 +15,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
-from virtcim.cimom.auth import Authenticator, NoAuthentication
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.listener import Endpoint
 from virtcim.cimom.operations import Answer
-from virtcim.cimom.server import Server
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.http.auth import Authenticator, NoAuthentication
+from virtcim.frontends.http.listener import Endpoint
+from virtcim.frontends.http.server import Server
 from virtcim.providers.interface import Catalog
+from virtcim.schema.classes import ClassStore
 
 DTD = etree.DTD(str(Path(__file__).with_name("cim.dtd")))
 
@@ -56,7 +56,7 @@ def _embedded_is_valid(text: str) -> bool:
 
 
 class RunningServer:
-    """A `cimom.server.Server` on a free port, running in a thread of its own.
+    """A `frontends.http.server.Server` on a free port, running in a thread of its own.
 
     Attributes:
         answers: number of answers that were checked.

@@ -30,13 +30,13 @@ from tests.cimom.harness import (
 )
 from tests.cimom.toy import Toy
 from virtcim.cimom.access import READING, Access, NamespaceRoles, Role, RoleSettings
-from virtcim.cimom.auth import BasicAuthenticator, PasswordFile
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.listener import open_tcp, open_unix
 from virtcim.cimom.operations import INTRINSIC_OPERATIONS
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal, system_groups
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.http.auth import BasicAuthenticator, PasswordFile
+from virtcim.frontends.http.listener import open_tcp, open_unix
 from virtcim.providers.interface import CIMError, Status
+from virtcim.schema.classes import ClassStore
 
 ROLES = RoleSettings(
     read=("reader", "@watchers"),

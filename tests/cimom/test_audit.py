@@ -15,8 +15,9 @@ import pytest
 from tests.growth import assert_linear
 from virtcim.cimom import audit
 from virtcim.cimom.audit import Undecoded, plain, target
-from virtcim.cimom.cimxml.audited import audited_parameters, audited_target
-from virtcim.cimom.cimxml.decode import (
+from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.frontends.cimxml.audited import audited_parameters, audited_target
+from virtcim.frontends.cimxml.decode import (
     RawClassName,
     RawInstance,
     RawKey,
@@ -25,7 +26,6 @@ from virtcim.cimom.cimxml.decode import (
     RawProperty,
     Request,
 )
-from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
 SECRET = "s3cret"

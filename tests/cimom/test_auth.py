@@ -17,7 +17,8 @@ from passlib.apache import HtpasswdFile
 
 from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
-from virtcim.cimom.auth import (
+from virtcim.cimom.principals import NOBODY, Mechanism, Principal
+from virtcim.frontends.http.auth import (
     AuthenticationBusy,
     BasicAuthenticator,
     Htpasswd,
@@ -26,7 +27,6 @@ from virtcim.cimom.auth import (
     PasswordFile,
     Verifier,
 )
-from virtcim.cimom.principals import NOBODY, Mechanism, Principal
 
 NAMES = intrinsic("EnumerateClassNames")
 USER = Principal("u", Mechanism.PASSWORD)
@@ -119,7 +119,7 @@ def test_verified_once(make_server: Callable[..., RunningServer]) -> None:
 
 def test_remembered_credentials_expire_and_follow_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("virtcim.cimom.auth.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("virtcim.frontends.http.auth.time.monotonic", lambda: now[0])
     verifier = Counting()
 
     async def log_in() -> None:

@@ -11,9 +11,9 @@ import pywbem
 
 from tests.cimom.harness import RunningServer, faults
 from tests.cimom.toy import Toy
-from virtcim.cimom.cache import OVERHEAD, WANTED, InstanceCache
-from virtcim.cimom.cimxml.encode import Body, Encoder, Table, TableOptions
-from virtcim.cimom.classes import ClassStore
+from virtcim.frontends.cimxml.cache import OVERHEAD, WANTED, InstanceCache
+from virtcim.frontends.cimxml.encode import Body, Encoder, Table, TableOptions
+from virtcim.schema.classes import ClassStore
 
 TABLES = [Table(f"Toy_{number}", ()) for number in range(6)]
 END = b"</INSTANCE>"

@@ -26,12 +26,19 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import Toy
-from virtcim.cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault, decode_instance, decode_request
-from virtcim.cimom.cimxml.typed import TypedReader
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.operations import Operations
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.cimxml.decode import (
+    RawKey,
+    RawPath,
+    Request,
+    RequestFault,
+    decode_instance,
+    decode_request,
+)
+from virtcim.frontends.cimxml.typed import TypedReader
 from virtcim.providers.interface import CIMError
+from virtcim.schema.classes import ClassStore
 
 SETTING = (
     '<INSTANCE CLASSNAME="Toy_Setting"><PROPERTY NAME="Weight" TYPE="uint32"><VALUE>1</VALUE></PROPERTY></INSTANCE>'

@@ -7,10 +7,10 @@ import pywbem
 
 from tests.cimom.harness import RawClient, class_name, intrinsic, system
 from tests.cimom.toy import MOF, Toy
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.errors import ErrorWriter
-from virtcim.cimom.mof import load_class_store
+from virtcim.frontends.cimxml.errors import ErrorWriter
 from virtcim.providers.interface import CIMError, Status
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.mof import load_class_store
 
 DISKS = intrinsic("EnumerateInstances", ClassName=class_name("Toy_Disk"))
 

@@ -13,10 +13,17 @@ import pytest
 
 from tests.cimom.harness import extrinsic, system
 from tests.growth import assert_linear
-from virtcim.cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault, decode_instance, decode_request
-from virtcim.cimom.cimxml.values import INTEGER_RANGES, reader
-from virtcim.cimom.headers import check_against_body
 from virtcim.cimom.query.like import MAX_PATTERN_LENGTH, wql_matcher
+from virtcim.frontends.cimxml.decode import (
+    RawKey,
+    RawPath,
+    Request,
+    RequestFault,
+    decode_instance,
+    decode_request,
+)
+from virtcim.frontends.cimxml.headers import check_against_body
+from virtcim.frontends.cimxml.values import INTEGER_RANGES, reader
 
 TARGET = RawPath("Toy_System", (("Name", RawKey("x", "string", "")),))
 

@@ -21,7 +21,7 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import SINCE, Toy
-from virtcim.cimom.cimxml.typed import _warn_of_unknown
+from virtcim.frontends.cimxml.typed import _warn_of_unknown
 from virtcim.providers.interface import EmbeddedInstance, InstancePath, Status
 
 PLAIN = system("plain")

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.growth import assert_linear
-from virtcim.cimom.cimxml.decode import RawInstance
-from virtcim.cimom.cimxml.mofvalue import MAX_LENGTH, parse_mof_instance
-from virtcim.cimom.cimxml.values import reader
+from virtcim.frontends.cimxml.decode import RawInstance
+from virtcim.frontends.cimxml.mofvalue import MAX_LENGTH, parse_mof_instance
+from virtcim.frontends.cimxml.values import reader
 
 CLASS = "class C { string Text; string Texts[]; sint64 Number; sint64 Numbers[]; real64 Real; boolean Flag; };"
 

@@ -14,9 +14,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.cimom.harness import RawClient, Response, RunningServer, class_name, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
-from virtcim.cimom.auth import BasicAuthenticator, PasswordFile
-from virtcim.cimom.logs import JSONFormatter, RequestIdFilter, TextFormatter, configure_logging
+from virtcim.app.logs import JSONFormatter, RequestIdFilter, TextFormatter, configure_logging
 from virtcim.cimom.requestid import request_id
+from virtcim.frontends.http.auth import BasicAuthenticator, PasswordFile
 from virtcim.providers.interface import MethodResult, RequestContext, Status
 
 ONE = intrinsic("GetInstance", InstanceName=system("plain"))

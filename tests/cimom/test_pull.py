@@ -16,12 +16,12 @@ import pywbem
 from tests.cimom.harness import RawClient, Response, RunningServer, array, class_name, instance_name, intrinsic, value
 from tests.cimom.harness import system as system_path
 from tests.cimom.toy import Toy, ToyInstance
-from virtcim.cimom.auth import BasicAuthenticator, NoAuthentication, PasswordFile
 from virtcim.cimom.capabilities import FunctionalProfile, server_capabilities
-from virtcim.cimom.cimxml.encode import Body, Table
 from virtcim.cimom.intrinsics import INTRINSIC_OPERATIONS
 from virtcim.cimom.pull import Enumeration, Enumerations, PullKind, pull_limits
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.cimxml.encode import Body, Table
+from virtcim.frontends.http.auth import BasicAuthenticator, NoAuthentication, PasswordFile
 from virtcim.providers.interface import CIMError, Instance, RequestContext, Status
 
 PLAIN = pywbem.CIMInstanceName("Toy_System", {"CreationClassName": "Toy_System", "Name": "plain"}, namespace="root/toy")

@@ -21,12 +21,12 @@ from tests.cimom.authority import Authority
 from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
 from virtcim.app.certificates import make_pair
-from virtcim.cimom.auth import BasicAuthenticator, NoPasswords, PasswordFile
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.listener import open_tcp
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.settings import ServerSettings
-from virtcim.cimom.tls import CertificateUser, TLSSettings, TLSState, make_context
+from virtcim.frontends.http.auth import BasicAuthenticator, NoPasswords, PasswordFile
+from virtcim.frontends.http.listener import open_tcp
+from virtcim.frontends.http.tls import CertificateUser, TLSSettings, TLSState, make_context
+from virtcim.schema.classes import ClassStore
 
 NAMES = intrinsic("EnumerateClassNames")
 

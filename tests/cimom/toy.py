@@ -7,8 +7,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.mof import load_class_store
 from virtcim.providers.interface import (
     Association,
     Catalog,
@@ -22,6 +20,8 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.mof import load_class_store
 
 MOF = Path(__file__).with_name("toy.mof")
 

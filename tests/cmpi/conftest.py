@@ -18,8 +18,8 @@ from virtcim.app.bridge import make_daemon
 from virtcim.cimom.access import Access
 from virtcim.cimom.namespaces import Namespaces
 from virtcim.cimom.settings import ServerSettings
-from virtcim.cmpi.daemon import CmpiDaemon
-from virtcim.cmpi.settings import CmpiSettings
+from virtcim.frontends.cmpi.daemon import CmpiDaemon
+from virtcim.frontends.cmpi.settings import CmpiSettings
 
 CLASSES = class_store()
 

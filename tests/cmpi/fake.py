@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from virtcim.cmpi.codec import greeting
+from virtcim.frontends.cmpi.codec import greeting
 
 __all__ = ["FakeDaemon"]
 

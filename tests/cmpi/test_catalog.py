@@ -18,11 +18,11 @@ from tests.cmpi.views import in_order, of_broker, of_client
 from tests.providers.recorded import PLATFORMS, Served
 from virtcim import mof, schema
 from virtcim.app.bridge import make_daemon
-from virtcim.cimom.mof import load_class_store
 from virtcim.cimom.namespaces import Namespaces
 from virtcim.cimom.settings import ServerSettings
-from virtcim.cmpi.settings import CmpiSettings
+from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.registration.table import ASSOCIATIONS, Table, make_table
+from virtcim.schema.mof import load_class_store
 
 SAMPLE = 2
 """Instances of a class whose associations are compared."""

@@ -22,10 +22,10 @@ from tests.cmpi.fake import FakeDaemon
 from virtcim.app.bridge import BridgeModel
 from virtcim.cimom.namespaces import Namespaces
 from virtcim.cimom.settings import ServerSettings
-from virtcim.cmpi.codec import FRAME_LIMIT, greeting, read_request
-from virtcim.cmpi.daemon import CmpiDaemon
-from virtcim.cmpi.dispatch import Dispatcher
-from virtcim.cmpi.settings import CmpiSettings
+from virtcim.frontends.cmpi.codec import FRAME_LIMIT, greeting, read_request
+from virtcim.frontends.cmpi.daemon import CmpiDaemon
+from virtcim.frontends.cmpi.dispatch import Dispatcher
+from virtcim.frontends.cmpi.settings import CmpiSettings
 
 SYSTEM = path("root/toy", "Toy_System", CreationClassName="Toy_System", Name="plain")
 READ = ("enumerate", "Toy", path("root/toy", "Toy_System"), None)

@@ -10,13 +10,13 @@ from tests.providers.furnished import furnish
 from tests.providers.rarities import serve_rarities
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
 from virtcim import mof, schema
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.mof import load_class_store
 from virtcim.libhelper.domainxml import DomainConfig
 from virtcim.libhelper.records import Document
 from virtcim.providers.interface import Instance
 from virtcim.providers.Virt_AllocationCapabilities import templates_of
 from virtcim.providers.Virt_DevicePool import pools_of
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.mof import load_class_store
 
 DEFINITIONS = DOMAINS.parent / "definitions"
 PLATFORM_OF_TYPE = {kind: found.prefix for found in PLATFORMS for kind in found.domain_types}

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served
-from virtcim.cimom.classes import ClassStore
 from virtcim.providers.associations import Relation
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import CIMError, Instance, Status
@@ -16,6 +15,7 @@ from virtcim.providers.properties import PropertyTable
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import INTEROP, build_catalog
 from virtcim.registration.documentation import document
+from virtcim.schema.classes import ClassStore
 
 PAGE = Path(__file__).parents[2] / "docs" / "classes.md"
 

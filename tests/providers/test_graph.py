@@ -12,14 +12,14 @@ import pytest
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, served
 from tests.walk import Walker, Wire
 from tests.walk.wire import ClassDeclaration
-from virtcim.cimom.auth import NoAuthentication
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.server import Server
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.http.auth import NoAuthentication
+from virtcim.frontends.http.server import Server
 from virtcim.providers.associations import Relation
 from virtcim.providers.interface import CIMError, Instance, Status
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
+from virtcim.schema.classes import ClassStore
 
 
 class ServerThread:

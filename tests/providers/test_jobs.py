@@ -17,7 +17,6 @@ import libvirt
 import pytest
 
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
-from virtcim.cimom.classes import ClassStore
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
@@ -27,6 +26,7 @@ from virtcim.providers.jobs import Affected, Effect, JobOrder, JobRecord, Jobs, 
 from virtcim.providers.jobs.record import JobError, read_record, write_record
 from virtcim.providers.site import ProviderSettings
 from virtcim.providers.Virt_ConcreteJob.job import OUT_PARAMETERS
+from virtcim.schema.classes import ClassStore
 
 SERVICE = InstancePath(
     "KVM_ResourcePoolConfigurationService",

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.providers.recorded import CONTEXT, Served
-from virtcim.cimom.classes import ClassStore
 from virtcim.providers.associations import Relation
 from virtcim.providers.interface import EmbeddedInstance, Instance
+from virtcim.schema.classes import ClassStore
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tests.providers.recorded import platform
 from tests.providers.test_vsms_define import NODE, VALID, Node, system
-from virtcim.cimom.classes import ClassStore
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.Virt_AllocationCapabilities import Sample, templates_of
 from virtcim.providers.Virt_DevicePool import pools_of
+from virtcim.schema.classes import ClassStore
 
 KINDS = ("Disk", "Net", "Mem", "Proc", "Graphics", "Input", "Console", "Controller", "")
 TEXT = st.one_of(

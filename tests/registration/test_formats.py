@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from virtcim import mof, schema
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.mof import load_class_store
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.site import ProviderSettings, Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.registration.formats import pegasus_mof, registration_lines, sfcb_stanzas
 from virtcim.registration.mof import class_mof, closure, qualifier_mof, quoted
 from virtcim.registration.table import Table, make_table
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.mof import load_class_store
 
 
 @pytest.fixture(scope="module")

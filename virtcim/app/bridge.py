@@ -11,19 +11,18 @@ from virtcim import __version__
 from virtcim.cimom.access import Access, Role, RoleSettings
 from virtcim.cimom.associations import Filters, links
 from virtcim.cimom.audit import Change
-from virtcim.cimom.cimxml.audited import audited_parameters, audited_target
-from virtcim.cimom.cimxml.decode import RawInstance, RawKey, RawNamedInstance, RawPath, RawProperty
-from virtcim.cimom.cimxml.decode import Request as CIMRequest
-from virtcim.cimom.cimxml.typed import TypedReader
-from virtcim.cimom.classes import ClassDeclaration, ClassStore
 from virtcim.cimom.namespaces import Namespace, Namespaces
 from virtcim.cimom.principals import Mechanism, Principal, system_groups
 from virtcim.cimom.query import parse_select
-from virtcim.cmpi.codec import Operation, Request, Value, WireInstance, WirePath
-from virtcim.cmpi.daemon import CmpiDaemon
-from virtcim.cmpi.dispatch import Dispatcher
-from virtcim.cmpi.model import AssociationFilters, IndicationSource
-from virtcim.cmpi.settings import CmpiSettings
+from virtcim.frontends.cimxml.audited import audited_parameters, audited_target
+from virtcim.frontends.cimxml.decode import RawInstance, RawKey, RawNamedInstance, RawPath, RawProperty
+from virtcim.frontends.cimxml.decode import Request as CIMRequest
+from virtcim.frontends.cimxml.typed import TypedReader
+from virtcim.frontends.cmpi.codec import Operation, Request, Value, WireInstance, WirePath
+from virtcim.frontends.cmpi.daemon import CmpiDaemon
+from virtcim.frontends.cmpi.dispatch import Dispatcher
+from virtcim.frontends.cmpi.model import AssociationFilters, IndicationSource
+from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.providers.interface import (
     Association,
     CIMError,
@@ -33,6 +32,7 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
+from virtcim.schema.classes import ClassDeclaration, ClassStore
 
 __all__ = ["BridgeModel", "make_daemon"]
 
@@ -41,7 +41,7 @@ ORIGIN = "cmpi"
 
 
 class BridgeModel:
-    """What the bridge asks of the embedded server (`cmpi.model.Model`).
+    """What the bridge asks of the embedded server (`frontends.cmpi.model.Model`).
 
     Parameters:
         namespaces: of the embedded server.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virtcim.app.credentials import write_private
-from virtcim.cimom.tls import TLSSettings
+from virtcim.frontends.http.tls import TLSSettings
 from virtcim.libhelper.host import qualified_name
 
 if TYPE_CHECKING:

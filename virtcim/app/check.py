@@ -19,8 +19,8 @@ from pathlib import Path
 
 from virtcim.app.certificates import CERTIFICATE, KEY
 from virtcim.app.config import Settings, is_loopback, parse_auth, parse_listen
-from virtcim.cimom.listener import open_tcp
-from virtcim.cimom.tls import TLSSettings, make_context
+from virtcim.frontends.http.listener import open_tcp
+from virtcim.frontends.http.tls import TLSSettings, make_context
 from virtcim.libhelper.connections import close_connection, is_local, open_connection, scheme_driver, socket_path
 from virtcim.libhelper.detect import detect
 from virtcim.libhelper.errors import LibvirtError, silence_libvirt

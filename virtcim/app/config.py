@@ -2,8 +2,9 @@
 
 Each table of the file is a dataclass of the layer that it configures, so a setting is declared in one place, with its
 default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` is
-`cimom.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is `providers.site.ProviderSettings`,
-`[inventory]` is `libhelper.settings.HypervisorSettings`, `[cmpi]` is `cmpi.settings.CmpiSettings`.
+`frontends.http.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is
+`providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[cmpi]` is
+`frontends.cmpi.settings.CmpiSettings`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from typing import Any, TypeVar
 
 from virtcim.cimom.access import RoleSettings
 from virtcim.cimom.settings import ServerSettings
-from virtcim.cimom.tls import TLSSettings
-from virtcim.cmpi.settings import CmpiSettings
+from virtcim.frontends.cmpi.settings import CmpiSettings
+from virtcim.frontends.http.tls import TLSSettings
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.site import ProviderSettings
 

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from virtcim import mof, schema
-from virtcim.cimom.mof import load_class_store
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.registration.documentation import document
+from virtcim.schema.mof import load_class_store
 
 __all__ = ["page"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.app.registering import add_commands
-from virtcim.cmpi.settings import CmpiSettings
+from virtcim.frontends.cmpi.settings import CmpiSettings
 
 __all__ = ["main"]
 

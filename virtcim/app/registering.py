@@ -52,11 +52,11 @@ def make_plan(settings: Settings) -> Plan:
     """What is to be registered: the classes of all platforms, whether their hypervisors are here or not."""
     # Imported here, so that `virtcim --help` and `virtcim status` need no libvirt.
     from virtcim import mof, schema
-    from virtcim.cimom.mof import load_class_store
     from virtcim.platforms.registry import load_platforms
     from virtcim.providers.site import Site
     from virtcim.registration.catalog import build_catalog
     from virtcim.registration.table import make_table
+    from virtcim.schema.mof import load_class_store
 
     registry = load_platforms()
     cache = settings.state_dir if settings.state_dir.is_dir() else None

@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 
 from virtcim.cimom.access import Access, Role, RoleSettings
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.discovery import INTEROP_NAMES
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["ROLES", "make_access"]
 

@@ -23,9 +23,16 @@ from virtcim.app.bridge import make_daemon
 from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, parse_auth, parse_listen
 from virtcim.app.credentials import first_password
+from virtcim.app.logs import configure_logging
 from virtcim.app.roles import make_access
-from virtcim.cimom import dnssd
-from virtcim.cimom.auth import (
+from virtcim.cimom.capabilities import server_capabilities
+from virtcim.cimom.discovery import ServerIdentity, with_discovery
+from virtcim.cimom.operations import INTRINSIC_OPERATIONS
+from virtcim.cimom.pull import pull_limits
+from virtcim.cimom.statistics import OperationStatistics
+from virtcim.frontends.cmpi.daemon import CmpiDaemon
+from virtcim.frontends.http import dnssd
+from virtcim.frontends.http.auth import (
     Authenticator,
     BasicAuthenticator,
     Htpasswd,
@@ -35,18 +42,9 @@ from virtcim.cimom.auth import (
     PasswordFile,
     Verifier,
 )
-from virtcim.cimom.capabilities import server_capabilities
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.discovery import ServerIdentity, with_discovery
-from virtcim.cimom.listener import Endpoint, open_tcp, open_unix
-from virtcim.cimom.logs import configure_logging
-from virtcim.cimom.mof import load_class_store
-from virtcim.cimom.operations import INTRINSIC_OPERATIONS
-from virtcim.cimom.pull import pull_limits
-from virtcim.cimom.server import Server
-from virtcim.cimom.statistics import OperationStatistics
-from virtcim.cimom.tls import TLSState
-from virtcim.cmpi.daemon import CmpiDaemon
+from virtcim.frontends.http.listener import Endpoint, open_tcp, open_unix
+from virtcim.frontends.http.server import Server
+from virtcim.frontends.http.tls import TLSState
 from virtcim.libhelper.connections import scheme_driver
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -57,6 +55,8 @@ from virtcim.providers.jobs import Jobs
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.registration.table import make_table
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.mof import load_class_store
 
 __all__ = ["serve"]
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 
-from virtcim.cimom.listener import Endpoint
+from virtcim.frontends.http.listener import Endpoint
 
 __all__ = ["inherited_endpoints", "notify"]
 

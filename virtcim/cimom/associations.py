@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from virtcim.cimom.classes import ClassDeclaration, ClassStore
 from virtcim.providers.interface import (
     Association,
     CIMError,
@@ -20,6 +19,7 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
+from virtcim.schema.classes import ClassDeclaration, ClassStore
 
 __all__ = ["AssociationProvider", "ClassLevel", "Filters", "Link", "links"]
 

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from virtcim.cimom.auth import Authenticator, BasicAuthenticator, NoAuthentication
+from virtcim.frontends.http.auth import Authenticator, BasicAuthenticator, NoAuthentication
 from virtcim.providers.interface import Catalog, InstanceProvider
 
 __all__ = [

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from virtcim.cimom.cimxml.decode import RawClassName, RawInstance, RawNamedInstance, RawPath
-from virtcim.cimom.cimxml.typed import TypedReader
-from virtcim.cimom.cimxml.values import reader
 from virtcim.cimom.namespaces import Namespace
+from virtcim.frontends.cimxml.decode import RawClassName, RawInstance, RawNamedInstance, RawPath
+from virtcim.frontends.cimxml.typed import TypedReader
+from virtcim.frontends.cimxml.values import reader
 from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
 
 __all__ = [

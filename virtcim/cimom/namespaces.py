@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from virtcim.cimom.associations import AssociationProvider, Link
-from virtcim.cimom.cache import Bucket, CachedInstance, InstanceCache
-from virtcim.cimom.cimxml.encode import NO_BODY, Body, EncodedReference, Encoder, Table
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.cimxml.cache import Bucket, CachedInstance, InstanceCache
+from virtcim.frontends.cimxml.encode import NO_BODY, Body, EncodedReference, Encoder, Table
 from virtcim.providers.interface import (
     Association,
     Catalog,
@@ -22,6 +21,7 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["Namespace", "Namespaces", "normalized"]
 

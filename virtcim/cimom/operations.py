@@ -18,13 +18,6 @@ from typing import Any
 from virtcim.cimom import audit
 from virtcim.cimom.access import Access, Role, RoleSettings
 from virtcim.cimom.associations import AssociationProvider, ClassLevel
-from virtcim.cimom.cimxml.audited import audited_parameters, audited_target
-from virtcim.cimom.cimxml.decode import RawInstance, RawNamedInstance, RawPath, Request
-from virtcim.cimom.cimxml.encode import Body, ClassOptions, qualifier_declaration
-from virtcim.cimom.cimxml.typed import TypedReader
-from virtcim.cimom.cimxml.values import attribute, reader, writer
-from virtcim.cimom.classes import ClassStore, PropertyDeclaration
-from virtcim.cimom.errors import ErrorWriter
 from virtcim.cimom.intrinsics import (
     INTRINSIC_OPERATIONS,
     INTRINSICS,
@@ -45,7 +38,14 @@ from virtcim.cimom.reading import Reader
 from virtcim.cimom.requestid import request_id
 from virtcim.cimom.selection import Selector
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.cimxml.audited import audited_parameters, audited_target
+from virtcim.frontends.cimxml.decode import RawInstance, RawNamedInstance, RawPath, Request
+from virtcim.frontends.cimxml.encode import Body, ClassOptions, qualifier_declaration
+from virtcim.frontends.cimxml.errors import ErrorWriter
+from virtcim.frontends.cimxml.typed import TypedReader
+from virtcim.frontends.cimxml.values import attribute, reader, writer
 from virtcim.providers.interface import Catalog, CIMError, Instance, InstancePath, RequestContext, Status
+from virtcim.schema.classes import ClassStore, PropertyDeclaration
 
 __all__ = ["INTRINSIC_OPERATIONS", "NO_QUIRKS", "SFCC", "WBEMCLI", "Answer", "Operations", "Quirks"]
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
-from virtcim.cimom.cimxml.encode import ClassOptions, Table
-from virtcim.cimom.cimxml.values import attribute
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.intrinsics import Call, invalid_parameter
 from virtcim.cimom.namespaces import Namespace
 from virtcim.cimom.pull import Enumeration, Enumerations, PullKind, Write
@@ -15,7 +12,10 @@ from virtcim.cimom.query import parse_filter
 from virtcim.cimom.reading import Reader
 from virtcim.cimom.selection import Selector, selecting
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.cimxml.encode import ClassOptions, Table
+from virtcim.frontends.cimxml.values import attribute
 from virtcim.providers.interface import CIMError, Instance, Status
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["PullOperations"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from virtcim.cimom.associations import Filters, links
-from virtcim.cimom.cimxml.encode import TableOptions
-from virtcim.cimom.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 from virtcim.cimom.intrinsics import Call, invalid_parameter
+from virtcim.frontends.cimxml.encode import TableOptions
 from virtcim.providers.interface import CIMError, Instance, InstancePath, InstanceProvider, Status
+from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 
 __all__ = ["Reader"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.intrinsics import Call
 from virtcim.cimom.query import AssociationQuery, Filter, Language, Predicate, Query, parse
 from virtcim.cimom.query.paths import parse_path
 from virtcim.cimom.reading import Reader
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["Selection", "Selector", "selecting"]
 

@@ -1,4 +1,4 @@
-"""What registration and the bridge ask of the class store; `cimom.classes` offers it, `virtcim` hands it over."""
+"""What registration and the bridge ask of the class store; `schema.classes` offers it, `virtcim` hands it over."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.cimom.toy import class_store
 from virtcim import mof, schema
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.mof import load_class_store
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.mof import load_class_store
 
 
 @pytest.fixture(scope="session")

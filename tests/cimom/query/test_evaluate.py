@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.cimom.toy import ALL_TYPES
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.query import parse_filter, parse_select
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.schema.classes import ClassStore
 
 INSTANCE: dict[str, Any] = {
     **ALL_TYPES,

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cimom.toy import ALL_TYPES
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.query import AssociationQuery, Filter, Query, parse
 from virtcim.cimom.query.parser import MAX_LENGTH
 from virtcim.providers.interface import CIMError
+from virtcim.schema.classes import ClassStore
 
 WORDS = r"""
 SELECT * FROM Toy_System t WHERE AND OR NOT ANY EVERY IS NULL ISA LIKE TRUE FALSE AS ORDER BY GROUP WITHIN IN

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.query import parse_select
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
+from virtcim.schema.classes import ClassStore
 
 
 def system(state: int, status: list[int] | None = None, class_name: str = "KVM_ComputerSystem") -> EmbeddedInstance:

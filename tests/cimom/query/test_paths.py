@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.growth import assert_linear
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.query import parse_select
 from virtcim.cimom.query.paths import parse_path, same_path
 from virtcim.providers.interface import CIMError, InstancePath
+from virtcim.schema.classes import ClassStore
 
 
 @pytest.mark.parametrize(

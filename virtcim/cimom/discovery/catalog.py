@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from virtcim.cimom.capabilities import ServerCapabilities
-from virtcim.cimom.classes import ClassStore
 from virtcim.cimom.discovery.manager import GatheredStatistics, ManagerProvider, StatisticsProvider
 from virtcim.cimom.discovery.model import ServerIdentity, ServerObjects
 from virtcim.cimom.discovery.objects import FixedInstance, FixedProvider
@@ -19,6 +18,7 @@ from virtcim.cimom.discovery.profiles import (
 )
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.providers.interface import Association, Catalog, InstanceProvider
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["INTEROP_NAMES", "with_discovery"]
 

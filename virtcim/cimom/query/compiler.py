@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from virtcim.cimom.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 from virtcim.cimom.query.errors import invalid_query, unsupported_feature
 from virtcim.cimom.query.expressions import (
     ALL,
@@ -47,6 +46,7 @@ from virtcim.cimom.query.values import (
     same_array,
 )
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 
 __all__ = ["Compiler", "Evaluate", "Properties"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from virtcim.cimom.cimxml.values import parse_datetime
+from virtcim.frontends.cimxml.values import parse_datetime
 from virtcim.providers.interface import InstancePath
 
 __all__ = ["parse_path", "same_path"]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from virtcim.cimom.classes import ClassDeclaration, ClassStore
 from virtcim.cimom.query.compiler import Compiler
 from virtcim.cimom.query.errors import invalid_query
 from virtcim.cimom.query.expressions import Chain, Expression, chains
 from virtcim.cimom.query.languages import Language
 from virtcim.providers.interface import CIMError, InstancePath, Status
+from virtcim.schema.classes import ClassDeclaration, ClassStore
 
 __all__ = ["AssociationQuery", "Filter", "Predicate", "Query"]
 

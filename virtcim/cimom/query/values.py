@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from virtcim.cimom.cimxml.values import NUMERIC_TYPES, parse_datetime
-from virtcim.cimom.classes import PropertyDeclaration
 from virtcim.cimom.query.paths import parse_path, same_path
+from virtcim.frontends.cimxml.values import NUMERIC_TYPES, parse_datetime
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.schema.classes import PropertyDeclaration
 
 __all__ = ["Comparator", "Kind", "Text", "comparator", "kind_of", "literal_kind", "read_text", "same_array"]
 

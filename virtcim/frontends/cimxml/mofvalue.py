@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from virtcim.cimom.cimxml.decode import RawInstance, RawProperty
+from virtcim.frontends.cimxml.decode import RawInstance, RawProperty
 
 __all__ = ["MAX_LENGTH", "parse_mof_instance"]
 

@@ -24,7 +24,7 @@ from passlib.apache import HtpasswdFile
 
 from virtcim.cimom import audit
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal, system_groups
-from virtcim.cimom.workers import WorkerPool
+from virtcim.frontends.http.workers import WorkerPool
 
 __all__ = [
     "AuthenticationBusy",

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from virtcim.cimom.classes import (
+from virtcim.schema.classes import (
     ClassStore,
     LocalClass,
     ParameterDeclaration,
@@ -92,7 +92,7 @@ def _digest(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, s
 def _compile(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, str]]) -> bytes:
     """The body of the cache: one line of JSON with the qualifier declarations and the index of the classes (name,
     superclass, whether from a template, length of its text), then the texts of the classes without separators."""
-    from virtcim.cimom.mofcompile import compile_mof
+    from virtcim.schema.mofcompile import compile_mof
 
     qualifiers, classes = compile_mof([*sources, *templates])
     index = []

@@ -13,8 +13,8 @@ from typing import Any
 
 import cbor2
 
-from virtcim.cmpi.codec import ShapeFlag, type_code
-from virtcim.cmpi.model import Model, NamespaceLike
+from virtcim.frontends.cmpi.codec import ShapeFlag, type_code
+from virtcim.frontends.cmpi.model import Model, NamespaceLike
 from virtcim.providers.interface import EmbeddedInstance, Instance, InstancePath
 from virtcim.registration.schema import ClassLike, ElementLike
 

@@ -4,7 +4,7 @@ A class is kept as it was declared, one JSON text each (`LocalClass.text`), and 
 when it is first asked for: most of the classes of a schema are never asked for.  What a subclass takes over
 unchanged is shared with its superclass, object by object, and whole mappings where it changes nothing.
 
-`cimom.mof` makes a store from MOF.  Names are looked up in any case; every mapping here has lower-case keys.
+`schema.mof` makes a store from MOF.  Names are looked up in any case; every mapping here has lower-case keys.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class ClassDeclaration:
 class LocalClass:
     """A class as declared, unresolved.
 
-    `text` is JSON: `{"name", "superclass", "qualifiers", "properties", "methods"}` in the form that `cimom.mofcompile`
+    `text` is JSON: `{"name", "superclass", "qualifiers", "properties", "methods"}` in the form that `schema.mofcompile`
     gives.  `substitute` is a pair of schema names; the first is read as the second wherever a name starts with it,
     in texts too, which makes one template serve several platforms.
     """

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from virtcim.cimom.cimxml.values import NUMERIC_TYPES, attribute, escape, writer
-from virtcim.cimom.classes import (
+from virtcim.frontends.cimxml.values import NUMERIC_TYPES, attribute, escape, writer
+from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.schema.classes import (
     ClassDeclaration,
     ClassStore,
     MethodDeclaration,
@@ -27,7 +28,6 @@ from virtcim.cimom.classes import (
     Qualifier,
     QualifierDeclaration,
 )
-from virtcim.providers.interface import EmbeddedInstance, InstancePath
 
 __all__ = ["NO_BODY", "Body", "ClassOptions", "EncodedReference", "Encoder", "Table", "TableOptions"]
 

@@ -1,6 +1,6 @@
 """From the bytes of a request to its structure (DSP0203 2.4; DSP0200 1.4, sections 6 and 7).
 
-What comes out is still untyped: the types of values come from the class declarations, see `cimom.cimxml.typed`.
+What comes out is still untyped: the types of values come from the class declarations, see `frontends.cimxml.typed`.
 
 Structure is checked; what clients add or leave out in the field is tolerated: unknown attributes, missing PARAMTYPE
 and TYPE, `TYPE=""`, KEYVALUE without VALUETYPE, QUALIFIER children in instances, CORRELATOR, a DOCTYPE without an

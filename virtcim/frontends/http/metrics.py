@@ -7,8 +7,8 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from virtcim.cimom.cimxml.decode import Request
 from virtcim.cimom.intrinsics import INTRINSICS
+from virtcim.frontends.cimxml.decode import Request
 
 __all__ = ["Metrics", "operation_label"]
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from virtcim.cimom.audit import ITEM_LIMIT, Undecoded
-from virtcim.cimom.cimxml.decode import (
+from virtcim.frontends.cimxml.decode import (
     MAX_NESTING,
     RawClassName,
     RawInstance,
@@ -20,7 +20,7 @@ from virtcim.cimom.cimxml.decode import (
     Request,
     decode_instance,
 )
-from virtcim.cimom.cimxml.mofvalue import parse_mof_instance
+from virtcim.frontends.cimxml.mofvalue import parse_mof_instance
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 
 __all__ = ["audited_parameters", "audited_target"]

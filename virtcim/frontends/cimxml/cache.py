@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Collection, Hashable
 
-from virtcim.cimom.cimxml.encode import NO_BODY, Body, Table
+from virtcim.frontends.cimxml.encode import NO_BODY, Body, Table
 
 __all__ = ["Bucket", "CachedInstance", "InstanceCache"]
 

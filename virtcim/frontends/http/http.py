@@ -18,19 +18,19 @@ from typing import Any, TypeVar
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod
 
-from virtcim.cimom.auth import AuthenticationBusy, Authenticator
-from virtcim.cimom.cimxml.decode import Request, RequestFault, decode_request
-from virtcim.cimom.headers import check_against_body, check_request_headers
-from virtcim.cimom.metrics import Metrics, operation_label
 from virtcim.cimom.operations import NO_QUIRKS, SFCC, WBEMCLI, Answer, Operations, Quirks
-from virtcim.cimom.peers import Client, Peers
 from virtcim.cimom.principals import Principal
 from virtcim.cimom.query import Language
 from virtcim.cimom.requestid import next_request_id, request_id
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
-from virtcim.cimom.tls import CertificateUser
-from virtcim.cimom.workers import WorkerPool
+from virtcim.frontends.cimxml.decode import Request, RequestFault, decode_request
+from virtcim.frontends.cimxml.headers import check_against_body, check_request_headers
+from virtcim.frontends.http.auth import AuthenticationBusy, Authenticator
+from virtcim.frontends.http.metrics import Metrics, operation_label
+from virtcim.frontends.http.peers import Client, Peers
+from virtcim.frontends.http.tls import CertificateUser
+from virtcim.frontends.http.workers import WorkerPool
 
 __all__ = ["CIMHandler", "HTTPServer"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import unescape
 
-from virtcim.cimom.cimxml.decode import RawKey, RawPath, Request, RequestFault
+from virtcim.frontends.cimxml.decode import RawKey, RawPath, Request, RequestFault
 
 __all__ = ["check_against_body", "check_request_headers"]
 

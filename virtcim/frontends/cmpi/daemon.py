@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from virtcim.cmpi.codec import (
+from virtcim.frontends.cmpi.codec import (
     FRAME_LIMIT,
     PROTOCOL_VERSION,
     Filter,
@@ -29,9 +29,9 @@ from virtcim.cmpi.codec import (
     read_filters,
     read_request,
 )
-from virtcim.cmpi.dispatch import Dispatcher
-from virtcim.cmpi.model import IndicationSource
-from virtcim.cmpi.settings import CmpiSettings
+from virtcim.frontends.cmpi.dispatch import Dispatcher
+from virtcim.frontends.cmpi.model import IndicationSource
+from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.providers.interface import EmbeddedInstance, Status
 
 __all__ = ["CmpiDaemon"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from virtcim.cimom.principals import Principal, system_principal
-from virtcim.cimom.tls import CertificateUser, certificate_principal
-from virtcim.cimom.workers import WorkerPool
+from virtcim.frontends.http.tls import CertificateUser, certificate_principal
+from virtcim.frontends.http.workers import WorkerPool
 
 __all__ = ["Client", "Peers"]
 

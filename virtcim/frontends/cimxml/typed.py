@@ -7,11 +7,18 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
-from virtcim.cimom.cimxml.decode import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath, decode_instance
-from virtcim.cimom.cimxml.mofvalue import parse_mof_instance
-from virtcim.cimom.cimxml.values import NUMERIC_TYPES, reader
-from virtcim.cimom.classes import ClassDeclaration, ClassStore, MethodDeclaration
+from virtcim.frontends.cimxml.decode import (
+    MAX_NESTING,
+    RawClassName,
+    RawInstance,
+    RawKey,
+    RawPath,
+    decode_instance,
+)
+from virtcim.frontends.cimxml.mofvalue import parse_mof_instance
+from virtcim.frontends.cimxml.values import NUMERIC_TYPES, reader
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration
 
 __all__ = ["TypedReader"]
 

@@ -7,17 +7,17 @@ import logging
 from collections.abc import Sequence
 
 from virtcim.cimom.access import Access
-from virtcim.cimom.auth import Authenticator
 from virtcim.cimom.capabilities import server_capabilities
-from virtcim.cimom.classes import ClassStore
-from virtcim.cimom.http import CIMHandler, HTTPServer
-from virtcim.cimom.listener import Endpoint, Listener, open_tcp
 from virtcim.cimom.operations import INTRINSIC_OPERATIONS, Operations
 from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
-from virtcim.cimom.tls import TLSState
+from virtcim.frontends.http.auth import Authenticator
+from virtcim.frontends.http.http import CIMHandler, HTTPServer
+from virtcim.frontends.http.listener import Endpoint, Listener, open_tcp
+from virtcim.frontends.http.tls import TLSState
 from virtcim.providers.interface import Catalog
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["Server"]
 

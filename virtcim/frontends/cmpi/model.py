@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from virtcim.cmpi.codec import Request, Value, WireInstance, WirePath
+from virtcim.frontends.cmpi.codec import Request, Value, WireInstance, WirePath
 from virtcim.providers.interface import (
     Association,
     EmbeddedInstance,

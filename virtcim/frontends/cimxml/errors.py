@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from virtcim.cimom.cimxml.encode import Encoder
-from virtcim.cimom.cimxml.values import attribute
-from virtcim.cimom.classes import ClassStore
+from virtcim.frontends.cimxml.encode import Encoder
+from virtcim.frontends.cimxml.values import attribute
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["ErrorWriter"]
 

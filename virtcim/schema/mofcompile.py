@@ -1,6 +1,6 @@
 """MOF to flat declarations, with pywbem's MOF compiler.
 
-Apart from `cimom.mof` because importing pywbem takes longer than all the rest of the start; only a start without a
+Apart from `schema.mof` because importing pywbem takes longer than all the rest of the start; only a start without a
 valid cache needs it.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from pywbem import CIMClass, CIMQualifier, CIMQualifierDeclaration, MOFCompileError, MOFCompiler, MOFWBEMConnection
 
-from virtcim.cimom.classes import SchemaError
+from virtcim.schema.classes import SchemaError
 
 __all__ = ["compile_mof"]
 
@@ -47,7 +47,7 @@ def compile_mof(sources: Iterable[tuple[str, str]]) -> tuple[list[dict[str, Any]
 
     Returns:
         The qualifier declarations, and for each source the list of the classes it declares, all as JSON values:
-        see `cimom.classes.LocalClass`.
+        see `schema.classes.LocalClass`.
 
     Raises:
         SchemaError: with the compiler's message, source, line and column.

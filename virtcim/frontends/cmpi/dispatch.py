@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import cbor2
 
-from virtcim.cmpi.codec import (
+from virtcim.frontends.cmpi.codec import (
     FRAME_LIMIT,
     Answer,
     Filter,
@@ -25,8 +25,8 @@ from virtcim.cmpi.codec import (
     integer,
     type_code,
 )
-from virtcim.cmpi.model import AssociationFilters, Model, NamespaceLike
-from virtcim.cmpi.shapes import EncodedCache, Shape, Shaper
+from virtcim.frontends.cmpi.model import AssociationFilters, Model, NamespaceLike
+from virtcim.frontends.cmpi.shapes import EncodedCache, Shape, Shaper
 from virtcim.providers.interface import (
     Association,
     CIMError,

@@ -1,0 +1,1 @@
+"""HTTP: listening, TLS, authentication, and requests handed to whoever reads their bodies."""
