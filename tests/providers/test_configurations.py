@@ -9,7 +9,7 @@ import pytest
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.domainxml import DomainConfig
 from virtcim.libhelper.records import Document
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import Instance
 
 DISK = "<disk device='disk' type='file'><source file='/{0}'/><target dev='{0}'/></disk>"

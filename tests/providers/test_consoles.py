@@ -11,7 +11,7 @@ import pytest
 
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.sockets import Sockets
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, Status
 
 SAP = "KVM_KVMRedirectionSAP"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import CIMError, Instance, Status
 from virtcim.providers.properties import PropertyTable

@@ -8,7 +8,7 @@ import pytest
 
 from tests.providers.furnished import furnish
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
 
 GUEST = domain_xml(

@@ -15,7 +15,7 @@ from tests.walk.wire import ClassDeclaration
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.auth import NoAuthentication
 from virtcim.frontends.http.server import Server
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, Status
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem

@@ -20,7 +20,7 @@ from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, pl
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
 from virtcim.providers.jobs import Affected, Effect, JobOrder, JobRecord, Jobs, JobSettings, JobState
 from virtcim.providers.jobs.record import JobError, read_record, write_record

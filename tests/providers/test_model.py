@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.providers.recorded import CONTEXT, Served
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import EmbeddedInstance, Instance
 from virtcim.schema.classes import ClassStore
 

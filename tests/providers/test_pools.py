@@ -13,7 +13,7 @@ from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.networkxml import NetworkConfig
 from virtcim.libhelper.records import Document, Volume
 from virtcim.libhelper.storagexml import VolumeConfig
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, Status
 
 NICS = """<interface type='network'><mac address='52:54:00:00:00:0a'/><source network='default'/></interface>

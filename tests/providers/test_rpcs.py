@@ -14,7 +14,7 @@ import pytest
 from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, PoolService
 from tests.providers.recorded import CONTEXT
 from virtcim.libhelper.newxml import NewPool
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, InstancePath
 from virtcim.providers.site import ProviderSettings
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError

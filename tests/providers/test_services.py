@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform, served
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Status
 
 SERVICES = {

@@ -4,68 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from virtcim.providers.associations import Relation
+from virtcim.providers.associations.relation import Relation
+from virtcim.providers.associations.Virt_AffectedJobElement import affected_job_element
+from virtcim.providers.associations.Virt_AppliedFilterList import AppliedFilterLists
+from virtcim.providers.associations.Virt_AssociatedJobMethodResult import associated_job_method_result
+from virtcim.providers.associations.Virt_ConcreteComponent import concrete_component
+from virtcim.providers.associations.Virt_ElementAllocatedFromPool import element_allocated_from_pool
+from virtcim.providers.associations.Virt_ElementCapabilities import (
+    allocation_capabilities,
+    service_capabilities,
+    state_capabilities,
+)
+from virtcim.providers.associations.Virt_ElementConformsToProfile import element_conforms_to_profile
+from virtcim.providers.associations.Virt_ElementSettingData import element_setting_data
+from virtcim.providers.associations.Virt_EntriesInFilterList import entries_in_filter_list
+from virtcim.providers.associations.Virt_HostedAccessPoint import hosted_access_point
+from virtcim.providers.associations.Virt_HostedDependency import hosted_dependency
+from virtcim.providers.associations.Virt_HostedFilterList import hosted_filter_list
+from virtcim.providers.associations.Virt_HostedResourcePool import hosted_resource_pool
+from virtcim.providers.associations.Virt_HostedService import hosted_service
+from virtcim.providers.associations.Virt_HostSystemDevice import host_system_device
+from virtcim.providers.associations.Virt_NestedFilterList import NestedFilterLists
+from virtcim.providers.associations.Virt_OwningJobElement import owning_job_element
+from virtcim.providers.associations.Virt_ReferencedProfile import referenced_profile
+from virtcim.providers.associations.Virt_ResourceAllocationFromPool import (
+    resource_allocation_from_pool,
+    volume_allocation_from_pool,
+)
+from virtcim.providers.associations.Virt_SAPAvailableForElement import sap_available_for_element
+from virtcim.providers.associations.Virt_ServiceAccessBySAP import service_access_by_sap
+from virtcim.providers.associations.Virt_ServiceAffectsElement import (
+    console_redirection,
+    pool_configuration,
+    system_management,
+)
+from virtcim.providers.associations.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
+from virtcim.providers.associations.Virt_SettingsDefineState import settings_define_state, volume_settings
+from virtcim.providers.associations.Virt_SystemDevice import system_device
+from virtcim.providers.associations.Virt_VSSDComponent import virtual_system_setting_data_component
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Association, Catalog, InstanceProvider
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_AffectedJobElement import affected_job_element
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
-from virtcim.providers.Virt_AppliedFilterList import AppliedFilterLists
-from virtcim.providers.Virt_AssociatedJobMethodResult import associated_job_method_result
 from virtcim.providers.Virt_ComputerSystem import ComputerSystemProvider
-from virtcim.providers.Virt_ConcreteComponent import concrete_component
 from virtcim.providers.Virt_ConcreteJob import ConcreteJobProvider, MethodResultProvider
 from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionServiceProvider
 from virtcim.providers.Virt_ConsoleRedirectionServiceCapabilities import ConsoleRedirectionCapabilitiesProvider
 from virtcim.providers.Virt_Device import DeviceProvider
 from virtcim.providers.Virt_DevicePool import DevicePoolProvider
-from virtcim.providers.Virt_ElementAllocatedFromPool import element_allocated_from_pool
-from virtcim.providers.Virt_ElementCapabilities import (
-    allocation_capabilities,
-    service_capabilities,
-    state_capabilities,
-)
-from virtcim.providers.Virt_ElementConformsToProfile import element_conforms_to_profile
-from virtcim.providers.Virt_ElementSettingData import element_setting_data
 from virtcim.providers.Virt_EnabledLogicalElementCapabilities import StateCapabilitiesProvider
-from virtcim.providers.Virt_EntriesInFilterList import entries_in_filter_list
 from virtcim.providers.Virt_FilterEntry import FilterEntryProvider
 from virtcim.providers.Virt_FilterList import FilterListProvider
 from virtcim.providers.Virt_HostDevice import HostDeviceProvider
-from virtcim.providers.Virt_HostedAccessPoint import hosted_access_point
-from virtcim.providers.Virt_HostedDependency import hosted_dependency
-from virtcim.providers.Virt_HostedFilterList import hosted_filter_list
-from virtcim.providers.Virt_HostedResourcePool import hosted_resource_pool
-from virtcim.providers.Virt_HostedService import hosted_service
 from virtcim.providers.Virt_HostSystem import HostSystemProvider
-from virtcim.providers.Virt_HostSystemDevice import host_system_device
 from virtcim.providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
-from virtcim.providers.Virt_NestedFilterList import NestedFilterLists
-from virtcim.providers.Virt_OwningJobElement import owning_job_element
 from virtcim.providers.Virt_RASD import ResourceSettingProvider
-from virtcim.providers.Virt_ReferencedProfile import referenced_profile
 from virtcim.providers.Virt_RegisteredProfile import RegisteredProfileProvider, profiles_of
-from virtcim.providers.Virt_ResourceAllocationFromPool import (
-    resource_allocation_from_pool,
-    volume_allocation_from_pool,
-)
 from virtcim.providers.Virt_ResourcePoolConfigurationCapabilities import (
     ResourcePoolConfigurationCapabilitiesProvider,
 )
 from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationProvider
-from virtcim.providers.Virt_SAPAvailableForElement import sap_available_for_element
-from virtcim.providers.Virt_ServiceAccessBySAP import service_access_by_sap
-from virtcim.providers.Virt_ServiceAffectsElement import (
-    console_redirection,
-    pool_configuration,
-    system_management,
-)
-from virtcim.providers.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
-from virtcim.providers.Virt_SettingsDefineState import settings_define_state, volume_settings
 from virtcim.providers.Virt_StorageVolume import StorageVolumeProvider
 from virtcim.providers.Virt_StorageVolumeRASD import VolumeSettingProvider
 from virtcim.providers.Virt_SwitchService import SwitchServiceProvider
-from virtcim.providers.Virt_SystemDevice import system_device
 from virtcim.providers.Virt_VirtualSystemManagementCapabilities import ManagementCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementServiceProvider
 from virtcim.providers.Virt_VirtualSystemSnapshotService import SnapshotServiceProvider
@@ -74,7 +75,6 @@ from virtcim.providers.Virt_VSMigrationCapabilities import MigrationCapabilities
 from virtcim.providers.Virt_VSMigrationService import MigrationServiceProvider
 from virtcim.providers.Virt_VSMigrationSettingData import MigrationSettingDataProvider
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingDataProvider
-from virtcim.providers.Virt_VSSDComponent import virtual_system_setting_data_component
 
 __all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog"]
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.associations import Relation, Role
+from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.providers.properties import PropertyTable

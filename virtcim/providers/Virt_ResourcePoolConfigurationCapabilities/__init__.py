@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from virtcim.providers.properties import Property, PropertyTable
-from virtcim.providers.servicecapabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
+from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationService
 
 __all__ = ["ResourcePoolConfigurationCapabilities", "ResourcePoolConfigurationCapabilitiesProvider"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, cast
 
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
-from virtcim.providers.services import HostServiceProvider
+from virtcim.providers.services.service import HostServiceProvider
 from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import (
     create_child_resource_pool,
     delete_resource_pool,

@@ -10,7 +10,7 @@ from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.interface import InstancePath, MethodResult, RequestContext
 from virtcim.providers.jobs import Affected, Effect, JobOrder
 from virtcim.providers.properties import PropertyTable, constant
-from virtcim.providers.services import SERVICE, HostService
+from virtcim.providers.services.service import SERVICE, HostService
 
 if TYPE_CHECKING:
     from virtcim.libhelper.errors import LibvirtError

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from virtcim.libhelper.capabilitiesxml import HostCapabilities, parsed
 from virtcim.providers.properties import Property, PropertyTable, constant
-from virtcim.providers.servicecapabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
+from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService
 
 __all__ = ["ManagementCapabilities", "ManagementCapabilitiesProvider"]

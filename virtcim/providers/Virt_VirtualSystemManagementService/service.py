@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
 from virtcim.providers.properties import Property, PropertyTable, constant
-from virtcim.providers.services import SERVICE, HostService
+from virtcim.providers.services.service import SERVICE, HostService
 
 __all__ = ["VirtualSystemManagementService"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from virtcim.providers.properties import PropertyTable, constant
-from virtcim.providers.services import SERVICE, HostService, HostServiceProvider
+from virtcim.providers.services.service import SERVICE, HostService, HostServiceProvider
 
 __all__ = ["SnapshotService", "SnapshotServiceProvider"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from virtcim.providers.properties import PropertyTable, constant
-from virtcim.providers.servicecapabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
+from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemSnapshotService import SnapshotService
 
 __all__ = ["SnapshotCapabilities", "SnapshotCapabilitiesProvider"]

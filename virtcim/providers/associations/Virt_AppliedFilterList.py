@@ -1,0 +1,110 @@
+"""<prefix>_AppliedFilterList: a network interface of a guest (Antecedent) and its network filter (Dependent)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from virtcim.libhelper.domainxml import Device, DomainDocument
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.filters import filter_interface
+from virtcim.providers.associations.relation import Relation, Role
+from virtcim.providers.deviceids import device_entries
+from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
+from virtcim.providers.site import Guest, Site
+from virtcim.providers.Virt_Device import GuestDevice, devices_of
+from virtcim.providers.Virt_Device.network import NetworkPort
+from virtcim.providers.Virt_FilterList import FilterList, filter_named, given
+from virtcim.providers.Virt_HostSystem import host_name, host_of, hosts_of
+
+__all__ = ["AppliedFilterLists"]
+
+
+def _filters(port: NetworkPort) -> Iterable[FilterList]:
+    name = port.device.filterref_filter
+    found = None if name is None else filter_named(host_of(port.guest), name)
+    return () if found is None else (found,)
+
+
+def _filtered(guest: Guest) -> Sequence[GuestDevice]:
+    """The interfaces of a guest that have a filter."""
+    return [port for port in devices_of(guest, NetworkPort) if port.device.filterref_filter]
+
+
+class AppliedFilterLists(Relation):
+    """The association, which clients can make and end.
+
+    Parameters:
+        site: what there is to serve.
+    """
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(
+            site,
+            "AppliedFilterList",
+            Role("Antecedent", (NetworkPort,)),
+            Role("Dependent", (FilterList,)),
+            to_right=_filters,
+            to_left=self._ports,
+        )
+
+    def _ports(self, filters: FilterList) -> Iterable[GuestDevice]:
+        return (
+            port
+            for port in self.site.gathered(filters.platform, AppliedFilterLists, _filtered)
+            if port.device.filterref_filter == filters.name and host_name(port.guest.hypervisor) == filters.host.name
+        )
+
+    def create(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+        port, filters = self._port(class_name, properties), self._filter(class_name, properties)
+        if port.device.filterref_filter != filters.name:
+            _apply(port, filters.name)
+            port = self._port(class_name, properties)
+            if port.device.filterref_filter != filters.name:
+                kind = port.device.type
+                text = f"Failed to update the network interface: one of type {kind} has no filter"
+                raise CIMError(Status.FAILED, text)
+        return InstancePath(class_name, {"Antecedent": port.path(), "Dependent": filters.path()})
+
+    def delete(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+        port, filters = self._port(class_name, keys), self._filter(class_name, keys)
+        if port.device.filterref_filter != filters.name:
+            raise CIMError(Status.NOT_FOUND, "Instance does not exist")
+        _apply(port, None)
+
+    def _port(self, class_name: str, properties: Mapping[str, Any]) -> GuestDevice:
+        """The interface that the reference means."""
+        path = given(properties, "Antecedent", "Unable to get Antecedent property")
+        device_id = str(given(path.keys, "DeviceID", "Unable to get Antecedent.DeviceID property"))
+        for guest, _ in self.site.split(self.platform_of(class_name), device_id):
+            for port in devices_of(guest, NetworkPort):
+                if port.device_id == device_id and port.class_name.lower() == path.class_name.lower():
+                    return port
+        raise CIMError(Status.FAILED, "Antecedent.Name object does not exist")
+
+    def _filter(self, class_name: str, properties: Mapping[str, Any]) -> FilterList:
+        """The filter that the reference means."""
+        path = given(properties, "Dependent", "Unable to get Dependent property")
+        name = str(given(path.keys, "Name", "Unable to get Dependent.Name property"))
+        for host in hosts_of(self.site, self.platform_of(class_name)):
+            found = filter_named(host, name)
+            if found is not None and found.class_name.lower() == path.class_name.lower():
+                return found
+        raise CIMError(Status.FAILED, "Dependent.Name object does not exist")
+
+
+def _apply(port: GuestDevice, name: str | None) -> None:
+    """Give an interface a filter, or none, and wait until the inventory shows it."""
+    hypervisor = port.guest.hypervisor
+    if hypervisor.read_only:
+        raise access_denied(hypervisor)
+
+    def find(document: DomainDocument) -> Device | None:
+        entry = device_entries(document.config, lambda _identifier: False).get(port.entry.identifier)
+        return None if entry is None else cast(Device, entry.device)
+
+    try:
+        filter_interface(hypervisor, port.guest.domain.uuid, find, name)
+    except LibvirtError as error:
+        raise libvirt_failure("Failed to update the network interface", error) from error

@@ -1,0 +1,51 @@
+"""<prefix>_ElementAllocatedFromPool: a pool, and the devices and pools taken from it (DSP1041).
+
+The pool is the Antecedent; of two pools, that is the primordial one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from virtcim.providers.associations.relation import Relation, Role
+from virtcim.providers.base import Element
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_Device import GuestDevice, devices_of
+from virtcim.providers.Virt_DevicePool import POOL_TYPES, DevicePool, pool_for, pools_of, roster_of
+
+__all__ = ["element_allocated_from_pool"]
+
+_DEVICE_TYPES = tuple(GuestDevice.types[pool_type.kind] for pool_type in POOL_TYPES)
+"""The devices that are taken from pools: text consoles are not."""
+
+
+def element_allocated_from_pool(site: Site) -> Relation:
+    """The association."""
+
+    def elements(pool: DevicePool) -> Iterable[Element]:
+        device_type = GuestDevice.types[pool.kind]
+        for guest in site.guests(pool.platform):
+            if guest.hypervisor is pool.hypervisor:
+                devices = devices_of(guest, device_type)
+                yield from (device for device in devices if pool_for(guest, device.entry) is pool)
+        if pool.primordial:
+            children = pools_of(site, pool.platform, type(pool))
+            yield from (child for child in children if not child.primordial and child.hypervisor is pool.hypervisor)
+
+    def pools(element: GuestDevice | DevicePool) -> Iterable[DevicePool]:
+        if isinstance(element, GuestDevice):
+            found = pool_for(element.guest, element.entry)
+        elif element.primordial:
+            found = None
+        else:
+            found = roster_of(site, element.platform).primordial(type(element), element.hypervisor)
+        return () if found is None else (found,)
+
+    return Relation(
+        site,
+        "ElementAllocatedFromPool",
+        Role("Antecedent", POOL_TYPES),
+        Role("Dependent", (*_DEVICE_TYPES, *POOL_TYPES)),
+        to_right=elements,
+        to_left=pools,
+    )

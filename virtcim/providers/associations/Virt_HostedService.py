@@ -1,0 +1,31 @@
+"""<prefix>_HostedService: a host (Antecedent) and its services (Dependent) (CIM_HostedService; DSP1042)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from virtcim.providers.associations.relation import Relation, Role
+from virtcim.providers.services.service import HostService
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_HostSystem import HostSystem
+
+__all__ = ["hosted_service"]
+
+
+def hosted_service(site: Site) -> Relation:
+    """The association."""
+
+    def services(host: HostSystem) -> Iterable[HostService]:
+        return (service(site, host) for service in HostService.types)
+
+    def host(service: HostService) -> Iterable[HostSystem]:
+        return (service.host,)
+
+    return Relation(
+        site,
+        "HostedService",
+        Role("Antecedent", (HostSystem,)),
+        Role("Dependent", tuple(HostService.types)),
+        to_right=services,
+        to_left=host,
+    )

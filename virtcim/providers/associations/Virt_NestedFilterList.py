@@ -1,0 +1,86 @@
+"""<prefix>_NestedFilterList: a network filter (Antecedent) and one that it takes in (Dependent)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.filters import FilterReferenceError, add_reference, remove_reference
+from virtcim.providers.associations.relation import Relation, Role
+from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_FilterList import FilterList, filter_named, filters_on, given
+from virtcim.providers.Virt_HostSystem import hosts_of
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["NestedFilterLists"]
+
+
+def _names(filters: FilterList) -> list[str]:
+    """The names of the filters that one takes in, each once."""
+    return list(dict.fromkeys(reference.filter for reference in filters.config.filterrefs if reference.filter))
+
+
+def _inner(filters: FilterList) -> Iterable[FilterList]:
+    found = (filter_named(filters.host, name) for name in _names(filters))
+    return (each for each in found if each is not None)
+
+
+def _outer(filters: FilterList) -> Iterable[FilterList]:
+    return (each for each in filters_on(filters.host) if filters.name in _names(each))
+
+
+class NestedFilterLists(Relation):
+    """The association, which clients can make and end.
+
+    Parameters:
+        site: what there is to serve.
+    """
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(
+            site,
+            "NestedFilterList",
+            Role("Antecedent", (FilterList,)),
+            Role("Dependent", (FilterList,)),
+            to_right=_inner,
+            to_left=_outer,
+        )
+
+    def create(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+        outer, inner = (self._end(class_name, properties, role) for role in ("Antecedent", "Dependent"))
+        _change(add_reference, outer, inner, CIMError(Status.FAILED, "Failed to append filter reference"))
+        return InstancePath(class_name, {"Antecedent": outer.path(), "Dependent": inner.path()})
+
+    def delete(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+        outer, inner = (self._end(class_name, keys, role) for role in ("Antecedent", "Dependent"))
+        _change(remove_reference, outer, inner, CIMError(Status.NOT_FOUND, "Instance does not exist"))
+
+    def _end(self, class_name: str, properties: Mapping[str, Any], role: str) -> FilterList:
+        """The filter that a reference means."""
+        path = given(properties, role, f"Unable to get {role} property")
+        name = given(path.keys, "Name", f"Unable to get {role}.Name property")
+        platform = self.platform_of(class_name)
+        for host in hosts_of(self.site, platform):
+            found = filter_named(host, str(name))
+            if found is not None and path.class_name.lower() == found.class_name.lower():
+                return found
+        raise CIMError(Status.FAILED, f"{role}.Name object does not exist")
+
+
+def _change(
+    edit: Callable[[Hypervisor, str, str], None], outer: FilterList, inner: FilterList, pointless: CIMError
+) -> None:
+    hypervisor = outer.host.hypervisor
+    if hypervisor.read_only:
+        raise access_denied(hypervisor)
+    try:
+        edit(hypervisor, outer.record.uuid, inner.name)
+    except FilterReferenceError:
+        raise pointless from None
+    except LibvirtError as error:
+        raise libvirt_failure("Failed to update filter", error) from error

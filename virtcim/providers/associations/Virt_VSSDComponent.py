@@ -1,0 +1,32 @@
+"""<prefix>_VirtualSystemSettingDataComponent: the settings of a guest as a whole, and of its resources (DSP1057)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from virtcim.providers.associations.relation import Relation, Role
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_RASD import SETTING_TYPES, ResourceSetting, settings_of
+from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of
+
+__all__ = ["virtual_system_setting_data_component"]
+
+
+def _parts(whole: VirtualSystemSettingData) -> Iterable[ResourceSetting]:
+    return settings_of(whole.configuration)
+
+
+def _whole(part: ResourceSetting) -> Iterable[VirtualSystemSettingData]:
+    return (setting_of(part.configuration),)
+
+
+def virtual_system_setting_data_component(site: Site) -> Relation:
+    """The association."""
+    return Relation(
+        site,
+        "VirtualSystemSettingDataComponent",
+        Role("GroupComponent", (VirtualSystemSettingData,)),
+        Role("PartComponent", SETTING_TYPES),
+        to_right=_parts,
+        to_left=_whole,
+    )

@@ -1,0 +1,1 @@
+"""Associations, one file each, named as the class model names them."""
