@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from virtcim.libhelper.domainxml.mapping import Field, Mapped
+from virtcim.libhelper.xml.mapping import Field, Mapped
 
 DATA = Path(__file__).parent.parent / "data"
 SAMPLES = sorted((DATA / "domains").glob("*.xml"))

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.providers.recorded import hypervisor
-from virtcim.libhelper.balloons import Balloons
-from virtcim.libhelper.domainxml.difference import is_as_defined
-from virtcim.libhelper.records import Change
+from virtcim.libhelper.documents.domain.difference import is_as_defined
+from virtcim.libhelper.inventory.balloons import Balloons
+from virtcim.libhelper.inventory.records import Change
 
 UUID = "00000000-0000-4000-8000-000000000001"
 RUN = 1

@@ -21,7 +21,7 @@ from virtcim.libhelper.change import (
     host_capabilities,
     remove_domain,
 )
-from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from virtcim.libhelper.domainxml.difference import is_as_defined
+from virtcim.libhelper.documents.domain.difference import is_as_defined
 
 DIRECTORY = Path(__file__).parent.parent / "data" / "definitions"
 LIVE = (DIRECTORY / "rich-live.xml").read_text()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.libhelper.domain_samples import SAMPLES, declarations, mapped_classes, sample
-from virtcim.libhelper.domainxml import (
+from virtcim.libhelper.documents.domain import (
     Console,
     Device,
     DeviceNotFoundError,
@@ -28,7 +28,7 @@ from virtcim.libhelper.domainxml import (
     ValueRejectedError,
     element_text,
 )
-from virtcim.libhelper.domainxml.mapping import (
+from virtcim.libhelper.xml.mapping import (
     Attributes,
     Field,
     Flag,
@@ -503,7 +503,7 @@ def test_every_writable_field_is_written_by_rebuilding_the_samples() -> None:
     missing = {
         name
         for key, name in declarations(
-            cls for cls in mapped_classes() if cls.__module__.startswith("virtcim.libhelper.domainxml.")
+            cls for cls in mapped_classes() if cls.__module__.startswith("virtcim.libhelper.documents.domain.")
         ).items()
         if key not in written and _is_writable(name)
     }

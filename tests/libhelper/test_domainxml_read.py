@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.libhelper.domain_samples import BEYOND_THE_SCHEMA, SAMPLES, declarations, fields_held, mapped_classes, sample
-from virtcim.libhelper.domainxml import (
+from virtcim.libhelper.documents.domain import (
     DEVICE_CLASSES,
     Console,
     Disk,
@@ -31,8 +31,8 @@ from virtcim.libhelper.domainxml import (
     Serial,
     UnknownDevice,
 )
-from virtcim.libhelper.domainxml.mapping import Mapped, attribute_name
-from virtcim.libhelper.domainxml.xmltext import parse_xml, scale
+from virtcim.libhelper.xml.mapping import Mapped, attribute_name
+from virtcim.libhelper.xml.text import parse_xml, scale
 
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
 SCHEMA_SECONDS = 6
@@ -65,7 +65,7 @@ NAMED_OTHERWISE = {
 
 
 def domain_classes() -> list[type[Mapped]]:
-    return [cls for cls in mapped_classes() if cls.__module__.startswith("virtcim.libhelper.domainxml.")]
+    return [cls for cls in mapped_classes() if cls.__module__.startswith("virtcim.libhelper.documents.domain.")]
 
 
 def domain_with(devices: str = "", rest: str = "") -> DomainConfig:
@@ -261,7 +261,7 @@ def test_secrets_are_not_held(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_garbage_counts_as_absent(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="virtcim.libhelper.domainxml.mapping")
+    caplog.set_level(logging.DEBUG, logger="virtcim.libhelper.xml.mapping")
     config = domain_with(
         "<disk rawio='maybe'><driver iothread='one' queues='99999999999999999999' copy_on_read='yes'/></disk>"
         "<controller index='1_000'/><controller index='٣'/><controller index=' 7 '/><hostdev managed=''/>",

@@ -19,11 +19,11 @@ from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
-from virtcim.libhelper.kinds import DOMAIN
-from virtcim.libhelper.readers import Key, Readers, Task
-from virtcim.libhelper.records import Change, Document, DomainState
+from virtcim.libhelper.inventory.kinds import DOMAIN
+from virtcim.libhelper.inventory.readers import Key, Readers, Task
+from virtcim.libhelper.inventory.records import Change, Document, DomainState
+from virtcim.libhelper.inventory.watch import DirectoryWatch, default_directories
 from virtcim.libhelper.settings import HypervisorSettings
-from virtcim.libhelper.watch import DirectoryWatch, default_directories
 
 PATIENCE = 10.0
 ODD_NAMES = ('it\'s "quoted"', "R&D <1>", "guest 🦊", "ünïcode", "..", "-rf", "x" * 200)

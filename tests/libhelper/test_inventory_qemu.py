@@ -17,10 +17,10 @@ from tests.bed import Libvirtd, baseline_xml, wait_until
 from tests.conftest import Guests
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
-from virtcim.libhelper.inventory import Inventory
-from virtcim.libhelper.records import Change, Domain, DomainState
+from virtcim.libhelper.inventory.inventory import Inventory
+from virtcim.libhelper.inventory.records import Change, Domain, DomainState
+from virtcim.libhelper.inventory.watch import xml_directories
 from virtcim.libhelper.settings import HypervisorSettings
-from virtcim.libhelper.watch import xml_directories
 
 PATIENCE = 20.0
 

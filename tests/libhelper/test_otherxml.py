@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.capabilitiesxml import HostCapabilities
-from virtcim.libhelper.filterxml import FilterConfig
-from virtcim.libhelper.networkxml import NetworkConfig
+from virtcim.libhelper.documents.capabilities import HostCapabilities
+from virtcim.libhelper.documents.network import NetworkConfig
+from virtcim.libhelper.documents.nwfilter import FilterConfig
 
 
 def test_network() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.growth import assert_linear
-from virtcim.libhelper.records import Document
+from virtcim.libhelper.inventory.records import Document
 
 
 @pytest.mark.parametrize(

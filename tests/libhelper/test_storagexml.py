@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from virtcim.libhelper.capabilitiesxml import (
+from virtcim.libhelper.documents.capabilities import (
     DomainCapabilities,
     HostCapabilities,
     StoragePoolCapabilities,
     parsed,
 )
-from virtcim.libhelper.networkxml import NetworkConfig
-from virtcim.libhelper.nodedevicexml import NodeDeviceConfig
-from virtcim.libhelper.storagexml import PoolConfig, VolumeConfig
+from virtcim.libhelper.documents.network import NetworkConfig
+from virtcim.libhelper.documents.nodedevice import NodeDeviceConfig
+from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
 
 
 def test_storage_pool() -> None:

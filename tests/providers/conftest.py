@@ -10,8 +10,8 @@ from tests.providers.furnished import furnish
 from tests.providers.rarities import serve_rarities
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
 from virtcim import mof, schema
-from virtcim.libhelper.domainxml import DomainConfig
-from virtcim.libhelper.records import Document
+from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.interface import Instance
 from virtcim.providers.Virt_AllocationCapabilities import templates_of
 from virtcim.providers.Virt_DevicePool import pools_of

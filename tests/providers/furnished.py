@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from tests.providers.recorded import RecordedHypervisor, next_revision
+from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.host import HostFacts, NodeInfo
-from virtcim.libhelper.kinds import KINDS
-from virtcim.libhelper.records import Document, Network, NodeDevice, NWFilter, Pool, Record, Volume
-from virtcim.libhelper.storagexml import VolumeConfig
+from virtcim.libhelper.inventory.kinds import KINDS
+from virtcim.libhelper.inventory.records import Document, Network, NodeDevice, NWFilter, Pool, Record, Volume
 
 Held = TypeVar("Held", bound=Record)
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from virtcim.libhelper.balloons import Balloons
-from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
 from virtcim.libhelper.host import HostFacts, NodeInfo
-from virtcim.libhelper.records import (
+from virtcim.libhelper.inventory.balloons import Balloons
+from virtcim.libhelper.inventory.records import (
     Document,
     Domain,
     DomainState,
@@ -26,7 +27,6 @@ from virtcim.libhelper.records import (
     Pool,
     Volume,
 )
-from virtcim.libhelper.storagexml import PoolConfig, VolumeConfig
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.interface import Catalog, Instance, InstanceProvider, RequestContext

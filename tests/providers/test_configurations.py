@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform, served
-from virtcim.libhelper.domainxml import DomainConfig
-from virtcim.libhelper.records import Document
+from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import Instance
 

@@ -9,10 +9,10 @@ import pytest
 
 from tests.providers.furnished import DIRECTORY, FACTS, ISOLATED, VOLUMES, furnish, put_network, put_pool
 from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, domain_xml, hypervisor, platform, served
+from virtcim.libhelper.documents.network import NetworkConfig
+from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.host import HostFacts
-from virtcim.libhelper.networkxml import NetworkConfig
-from virtcim.libhelper.records import Document, Volume
-from virtcim.libhelper.storagexml import VolumeConfig
+from virtcim.libhelper.inventory.records import Document, Volume
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, Status
 

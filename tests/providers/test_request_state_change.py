@@ -15,7 +15,7 @@ import pytest
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
-from virtcim.libhelper.records import DomainState
+from virtcim.libhelper.inventory.records import DomainState
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.site import ProviderSettings

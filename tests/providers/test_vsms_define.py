@@ -11,7 +11,7 @@ import libvirt
 import pytest
 
 from tests.providers.recorded import CONTEXT, Served, platform
-from virtcim.libhelper.domainxml import Disk, DomainConfig, Graphics, Interface
+from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Interface
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings

@@ -16,7 +16,7 @@ from lxml import etree
 
 from tests.providers.recorded import DOMAINS, Served, hypervisor, platform
 from virtcim.libhelper.change import LiveStep
-from virtcim.libhelper.domainxml import DomainDocument, Graphics
+from virtcim.libhelper.documents.domain import DomainDocument, Graphics
 from virtcim.providers.base import Element
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.providers.furnished import put_pool
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform
 from tests.providers.test_vsms_edits import edit_of, served_file
-from virtcim.libhelper.domainxml import Device, Disk, DomainConfig
+from virtcim.libhelper.documents.domain import Device, Disk, DomainConfig
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.units import rate_in, size_in

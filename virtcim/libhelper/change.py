@@ -20,12 +20,12 @@ from weakref import WeakKeyDictionary
 
 import libvirt
 
-from virtcim.libhelper.domainxml import DomainDocument
+from virtcim.libhelper.documents.domain import DomainDocument
 from virtcim.libhelper.errors import LibvirtError, translated
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.balloons import Balloons
     from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.libhelper.inventory.balloons import Balloons
 
 __all__ = [
     "DomainChange",

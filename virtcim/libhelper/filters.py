@@ -14,11 +14,11 @@ import libvirt
 from lxml import etree
 
 from virtcim.libhelper.change import DomainChange, DomainWork, change_domains
-from virtcim.libhelper.domainxml import Device, DomainDocument, element_text
-from virtcim.libhelper.domainxml.xmltext import check_text, parse_xml, to_text
+from virtcim.libhelper.documents.domain import Device, DomainDocument, element_text
+from virtcim.libhelper.documents.nwfilter import FilterConfig, FilterReference
 from virtcim.libhelper.errors import translated
-from virtcim.libhelper.filterxml import FilterConfig, FilterReference
 from virtcim.libhelper.live import device_steps
+from virtcim.libhelper.xml.text import check_text, parse_xml, to_text
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import libvirt
 
 from virtcim.libhelper.change import LiveStep, run_of
-from virtcim.libhelper.domainxml import Disk, DomainDocument, Graphics, Interface, MemoryDevice
+from virtcim.libhelper.documents.domain import Disk, DomainDocument, Graphics, Interface, MemoryDevice
 from virtcim.libhelper.errors import LibvirtError
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import Device, DomainConfig
+    from virtcim.libhelper.documents.domain import Device, DomainConfig
     from virtcim.libhelper.hypervisor import Hypervisor
 
 __all__ = ["attach", "detach", "device_fields", "device_steps", "domain_fields", "domain_steps"]

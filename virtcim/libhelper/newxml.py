@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from virtcim.libhelper.domainxml.xmltext import check_text
+from virtcim.libhelper.xml.text import check_text
 
 __all__ = ["NewAddress", "NewNetwork", "NewPool", "NewVolume"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from virtcim.libhelper.domainxml import Console, Graphics
-from virtcim.libhelper.domainxml.chardev import CharacterSource
+from virtcim.libhelper.documents.domain import Console, Graphics
+from virtcim.libhelper.documents.domain.chardev import CharacterSource
 
 __all__ = ["bind_url", "connect_url", "file_url", "graphics_address", "host_and_port", "source_path", "source_type"]
 

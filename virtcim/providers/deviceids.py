@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper import domainxml
+from virtcim.libhelper.documents import domain as domainxml
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import Device, DomainConfig
+    from virtcim.libhelper.documents.domain import Device, DomainConfig
 
 __all__ = ["MEMORY_ID", "PROCESSOR_ID", "DeviceEntry", "Kind", "device_entries"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from virtcim.providers.units import size_in
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import Device, DomainConfig
+    from virtcim.libhelper.documents.domain import Device, DomainConfig
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.platforms.base import Platform
     from virtcim.providers.properties import PropertyTable, Writer

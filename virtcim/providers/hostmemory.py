@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.capabilitiesxml import HostCapabilities, parsed
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.domainxml import Input
+from virtcim.libhelper.documents.domain import Input
 
 __all__ = ["input_caption"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from virtcim.libhelper.domainxml.difference import is_as_defined
+from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.platforms.base import Platform
 from virtcim.providers.deviceids import DeviceEntry, device_entries
 from virtcim.providers.jobs import Jobs, JobSettings
@@ -24,9 +24,9 @@ from virtcim.providers.states import system_state
 from virtcim.providers.storage import StorageMaps
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import DomainConfig
+    from virtcim.libhelper.documents.domain import DomainConfig
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.records import Domain
+    from virtcim.libhelper.inventory.records import Domain
 
 __all__ = ["Configuration", "Guest", "ProviderSettings", "Site"]
 

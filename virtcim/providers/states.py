@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.records import DomainState
+from virtcim.libhelper.inventory.records import DomainState
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.records import Domain
+    from virtcim.libhelper.inventory.records import Domain
     from virtcim.platforms.base import Platform
 
 __all__ = [

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.domainxml import Disk, Filesystem
+from virtcim.libhelper.documents.domain import Disk, Filesystem
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.records import Pool
+    from virtcim.libhelper.inventory.records import Pool
     from virtcim.providers.site import Guest
 
 __all__ = ["StorageMap", "StorageMaps", "capacity_of", "known_path", "pool_of", "storage_of"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from virtcim.libhelper.capabilitiesxml import DomainCapabilities, StoragePoolCapabilities, parsed
+from virtcim.libhelper.documents.capabilities import DomainCapabilities, StoragePoolCapabilities, parsed
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.hostmemory import host_memory

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import ClassVar
 
-from virtcim.libhelper.domainxml import DomainConfig, Graphics
+from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, trimmed
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant

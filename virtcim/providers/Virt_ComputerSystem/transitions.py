@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.records import DomainState
+from virtcim.libhelper.inventory.records import DomainState
 from virtcim.platforms.base import Feature
 from virtcim.providers.states import PAUSED_WHILE_STARTING, RequestedState
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.records import Domain
+    from virtcim.libhelper.inventory.records import Domain
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Guest
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.domainxml import Controller as ControllerXML
+from virtcim.libhelper.documents.domain import Controller as ControllerXML
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice

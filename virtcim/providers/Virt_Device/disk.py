@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from virtcim.libhelper.domainxml import Disk, Filesystem
+from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.storage import capacity_of, storage_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.domainxml import Interface
+from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.states import EnabledState

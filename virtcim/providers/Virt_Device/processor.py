@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.deviceids import DeviceEntry, Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Configuration

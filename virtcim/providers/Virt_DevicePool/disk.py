@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.records import Network, Pool
-from virtcim.libhelper.storagexml import PoolConfig
+from virtcim.libhelper.documents.storage import PoolConfig
+from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
 from virtcim.providers.deviceids import DeviceEntry, Kind
 from virtcim.providers.properties import Property, PropertyTable, constant

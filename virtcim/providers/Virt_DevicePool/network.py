@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.networkxml import NetworkConfig
-from virtcim.libhelper.records import Network, Pool
+from virtcim.libhelper.documents.network import NetworkConfig
+from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
 from virtcim.providers.deviceids import DeviceEntry, Kind
 from virtcim.providers.properties import Property, PropertyTable, constant

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from virtcim.libhelper.records import Network, Pool
+from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element
 from virtcim.providers.deviceids import DeviceEntry, Kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, no_such_domain
 from virtcim.providers.interface import CIMError, Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from virtcim.libhelper.filterxml import FilterRule
+from virtcim.libhelper.documents.nwfilter import FilterRule
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element
 from virtcim.providers.properties import Property, PropertyTable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from virtcim.libhelper.filterxml import FilterConfig
+from virtcim.libhelper.documents.nwfilter import FilterConfig
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, class_of, trimmed
 from virtcim.providers.interface import CIMError, Status
@@ -14,7 +14,7 @@ from virtcim.providers.site import Site
 from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.records import NWFilter
+    from virtcim.libhelper.inventory.records import NWFilter
 
 __all__ = ["FILTER_KEYS", "FilterList", "filter_named", "filters_on", "given"]
 

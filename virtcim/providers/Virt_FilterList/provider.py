@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-from virtcim.libhelper.domainxml import ValueRejectedError
+from virtcim.libhelper.documents.domain import ValueRejectedError
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.filters import define_filter, remove_filter
 from virtcim.platforms.base import Platform

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from virtcim.libhelper.capabilitiesxml import HostCapabilities, parsed
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.providers.hostmemory import host_memory
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_HostDevice.device import COMMON, HostDevice

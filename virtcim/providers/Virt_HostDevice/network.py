@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from virtcim.libhelper.nodedevicexml import NodeDeviceConfig
+from virtcim.libhelper.documents.nodedevice import NodeDeviceConfig
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.states import EnabledState, OperationalStatus
 from virtcim.providers.Virt_HostDevice.device import COMMON, HostDevice

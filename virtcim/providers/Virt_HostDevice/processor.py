@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from virtcim.libhelper import capabilitiesxml
-from virtcim.libhelper.capabilitiesxml import HostCapabilities, parsed
+from virtcim.libhelper.documents import capabilities as capabilitiesxml
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.providers.base import trimmed
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_HostDevice.device import COMMON, HostDevice

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from virtcim.libhelper.connections import is_local
-from virtcim.libhelper.domainxml import DomainConfig, Graphics
+from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.libhelper.sockets import Sockets
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, class_of

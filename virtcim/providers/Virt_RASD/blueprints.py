@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper.domainxml import Console, Controller, Input, Interface
+from virtcim.libhelper.documents.domain import Console, Controller, Input, Interface
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.Virt_RASD.character_source import finish_character
@@ -16,7 +16,7 @@ from virtcim.providers.Virt_RASD.network_source import finish_interface
 from virtcim.providers.Virt_RASD.other_device import finish_other, other_class
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import Device
+    from virtcim.libhelper.documents.domain import Device
     from virtcim.providers.drafts import Surroundings
 
 __all__ = ["BLUEPRINTS", "Blueprint"]

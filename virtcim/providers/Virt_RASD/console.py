@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.domainxml import Console
+from virtcim.libhelper.documents.domain import Console
 from virtcim.providers.consoles import bind_url, connect_url, source_path, source_type
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from virtcim.libhelper.domainxml import Controller
+from virtcim.libhelper.documents.domain import Controller
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import number_text
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant

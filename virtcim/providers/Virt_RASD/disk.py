@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from virtcim.libhelper.domainxml import Disk, Filesystem
+from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.consoles import file_url, host_and_port
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, ValueRefusedError, chosen, flag, to

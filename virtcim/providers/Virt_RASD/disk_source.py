@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from virtcim.libhelper.connections import is_local
-from virtcim.libhelper.domainxml import Disk, Filesystem
+from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.storage import StorageMap, known_path
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.records import Pool
+    from virtcim.libhelper.inventory.records import Pool
     from virtcim.providers.drafts import Surroundings
 
 __all__ = ["EMULATED_TYPES", "FILESYSTEM", "disk_class", "finish_disk", "write_emulated_type", "write_source"]

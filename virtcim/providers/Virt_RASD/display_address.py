@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper.domainxml import Console, Graphics, Serial
+from virtcim.libhelper.documents.domain import Console, Graphics, Serial
 from virtcim.providers.drafts import Draft, ValueRefusedError
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import Device
+    from virtcim.libhelper.documents.domain import Device
     from virtcim.providers.drafts import Surroundings
 
 __all__ = [

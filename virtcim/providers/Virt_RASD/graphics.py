@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.domainxml import Console, Graphics
+from virtcim.libhelper.documents.domain import Console, Graphics
 from virtcim.providers.consoles import graphics_address
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, constant

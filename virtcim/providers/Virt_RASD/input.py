@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.domainxml import Input
+from virtcim.libhelper.documents.domain import Input
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.inputs import input_caption
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant

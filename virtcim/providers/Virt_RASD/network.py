@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from operator import attrgetter
 
-from virtcim.libhelper.domainxml import Interface
+from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import chosen, to
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant

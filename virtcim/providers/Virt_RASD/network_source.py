@@ -7,7 +7,7 @@ import secrets
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper.domainxml import Interface
+from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.units import rate_in
 

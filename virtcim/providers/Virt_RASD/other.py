@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from virtcim.libhelper.domainxml import Hostdev, MemoryDevice, Redirdev, UnknownDevice
-from virtcim.libhelper.domainxml.chardev import CharacterSource
+from virtcim.libhelper.documents.domain import Hostdev, MemoryDevice, Redirdev, UnknownDevice
+from virtcim.libhelper.documents.domain.chardev import CharacterSource
 from virtcim.providers.consoles import bind_url, connect_url, source_path
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable

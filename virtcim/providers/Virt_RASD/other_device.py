@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper.domainxml import (
+from virtcim.libhelper.documents.domain import (
     Channel,
     Hostdev,
     MemBalloon,
@@ -24,7 +24,7 @@ from virtcim.libhelper.domainxml import (
 from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import Device
+    from virtcim.libhelper.documents.domain import Device
     from virtcim.providers.drafts import Surroundings
 
 __all__ = ["finish_other", "other_class", "write_other_address", "write_other_quantity", "write_other_sub_type"]

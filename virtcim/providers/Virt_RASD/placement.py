@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from virtcim.libhelper.domainxml import Disk
+from virtcim.libhelper.documents.domain import Disk
 from virtcim.providers.deviceids import DeviceEntry, Kind
 
 __all__ = ["address_on_parent", "parent_of"]

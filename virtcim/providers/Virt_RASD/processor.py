@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import to
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper.domainxml.xmltext import ValueRejectedError
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.networks import Networks
 from virtcim.libhelper.storage import Storage
 from virtcim.libhelper.work import Work
+from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status

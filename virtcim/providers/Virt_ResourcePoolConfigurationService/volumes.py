@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from virtcim.libhelper.domainxml.xmltext import ValueRejectedError
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.newxml import NewVolume
 from virtcim.libhelper.storage import Storage
 from virtcim.libhelper.work import Work
+from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status

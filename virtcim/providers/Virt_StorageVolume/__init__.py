@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from virtcim.libhelper.records import Volume
-from virtcim.libhelper.storagexml import VolumeConfig
+from virtcim.libhelper.documents.storage import VolumeConfig
+from virtcim.libhelper.inventory.records import Volume
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, class_of
 from virtcim.providers.interface import CIMError, Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from virtcim.libhelper.storagexml import VolumeConfig
+from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
-from virtcim.libhelper.domainxml import DomainConfig
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, no_such_domain, trimmed
 from virtcim.providers.drafts import Draft, ValueRefusedError, as_text, chosen, flag, to

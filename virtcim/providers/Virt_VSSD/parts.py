@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from virtcim.libhelper.domainxml import Disk, DomainConfig, Hostdev, Interface, Redirdev
+from virtcim.libhelper.documents.domain import Disk, DomainConfig, Hostdev, Interface, Redirdev
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.properties import Writer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from virtcim.libhelper.capabilitiesxml import HostCapabilities, parsed
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService

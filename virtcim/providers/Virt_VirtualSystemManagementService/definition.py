@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from virtcim.libhelper.capabilitiesxml import HostCapabilities, parsed
 from virtcim.libhelper.change import host_capabilities
-from virtcim.libhelper.domainxml import (
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
+from virtcim.libhelper.documents.domain import (
     Console,
     Controller,
     DomainDocument,
@@ -35,7 +35,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.capabilitiesxml import GuestCapabilities
+    from virtcim.libhelper.documents.capabilities import GuestCapabilities
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Site

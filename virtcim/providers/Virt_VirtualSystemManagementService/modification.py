@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper.domainxml import (
+from virtcim.libhelper.documents.domain import (
     Controller,
     Device,
     Disk,

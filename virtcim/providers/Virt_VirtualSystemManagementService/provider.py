@@ -17,9 +17,9 @@ from virtcim.libhelper.change import (
     domain_xml,
     remove_domain,
 )
-from virtcim.libhelper.domainxml import DomainConfig, MappingError
+from virtcim.libhelper.documents.domain import DomainConfig, MappingError
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.records import Document
+from virtcim.libhelper.inventory.records import Document
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, class_of
 from virtcim.providers.drafts import ValueRefusedError

@@ -12,7 +12,7 @@ from virtcim.providers.Virt_RASD.blueprints import BLUEPRINTS
 from virtcim.providers.Virt_RASD.setting import ResourceSetting
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import Device, DomainDocument
+    from virtcim.libhelper.documents.domain import Device, DomainDocument
     from virtcim.providers.drafts import Surroundings
     from virtcim.providers.interface import EmbeddedInstance
 

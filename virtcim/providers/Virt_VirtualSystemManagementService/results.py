@@ -13,7 +13,7 @@ from virtcim.providers.Virt_RASD.setting import ResourceSetting, settings_of
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import Edit, Trace
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domainxml import Device, DomainDocument
+    from virtcim.libhelper.documents.domain import Device, DomainDocument
     from virtcim.providers.site import Configuration, Guest
 
 __all__ = ["paths_of", "settle_addresses"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from virtcim.libhelper.domainxml.difference import is_as_defined
+from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.providers.base import no_such_domain
 from virtcim.providers.interface import CIMError, InstancePath, Status
 

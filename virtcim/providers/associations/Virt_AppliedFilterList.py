@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from virtcim.libhelper.domainxml import Device, DomainDocument
+from virtcim.libhelper.documents.domain import Device, DomainDocument
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.filters import filter_interface
 from virtcim.providers.associations.relation import Relation, Role

@@ -1,0 +1,36 @@
+"""`<controller>`: PCI bridges and ports, SCSI, SATA, USB, virtio-serial and other controllers."""
+
+from __future__ import annotations
+
+from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
+from virtcim.libhelper.xml.mapping import Int, OnOff, Size, Text
+
+__all__ = ["Controller"]
+
+
+class Controller(VirtioOptions, Device):
+    """A `<controller>`."""
+
+    tag = "controller"
+    type = Text("@type")
+    index = Int("@index")
+    model = Text("@model")
+    ports = Int("@ports")
+    vectors = Int("@vectors")
+    max_grant_frames = Int("@maxGrantFrames")
+    max_event_channels = Int("@maxEventChannels")
+    model_name = Text("model/@name")
+    driver_queues = Int("driver/@queues")
+    driver_cmd_per_lun = Int("driver/@cmd_per_lun")
+    driver_max_sectors = Int("driver/@max_sectors")
+    driver_ioeventfd = OnOff("driver/@ioeventfd")
+    driver_iothread = Int("driver/@iothread")
+    master_startport = Int("master/@startport")
+    target_chassis_nr = Text("target/@chassisNr")
+    target_chassis = Text("target/@chassis")
+    target_port = Text("target/@port")
+    target_bus_nr = Text("target/@busNr")
+    target_index = Int("target/@index")
+    target_hotplug = OnOff("target/@hotplug")
+    target_node = Int("target/node")
+    pcihole64 = Size("pcihole64")

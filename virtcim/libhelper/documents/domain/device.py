@@ -1,0 +1,108 @@
+"""What all devices of a domain have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from virtcim.libhelper.xml.mapping import Attributes, ElementName, Flag, Int, Items, Mapped, OnOff, Text, YesNo
+
+__all__ = ["Device", "IpAddress", "Route", "SecurityLabel", "UnknownDevice", "VirtioOptions"]
+
+
+class Device(Mapped):
+    """A child of `<devices>`."""
+
+    tag: ClassVar[str]
+    boot_order = Int("boot/@order")
+    boot_loadparm = Text("boot/@loadparm")
+    alias_name = Text("alias/@name")
+    acpi_index = Int("acpi/@index")
+    address = Attributes("address")
+    address_zpci_uid = Text("address/zpci/@uid")
+    address_zpci_fid = Text("address/zpci/@fid")
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if isinstance(vars(cls).get("tag"), str):
+            cls.location = f"devices/{cls.tag}"
+
+
+class UnknownDevice(Device):
+    """A device that this package has no class for: its name and its attributes."""
+
+    location = "devices/*"
+    tag = ElementName()
+    attributes = Attributes(".")
+
+
+class VirtioOptions(Mapped):
+    """The options that every virtio device takes."""
+
+    driver_iommu = OnOff("driver/@iommu")
+    driver_ats = OnOff("driver/@ats")
+    driver_packed = OnOff("driver/@packed")
+    driver_page_per_vq = OnOff("driver/@page_per_vq")
+
+
+class SecurityLabel(Mapped):
+    """A `<seclabel>` of a domain, or of one of its sources."""
+
+    tag = "seclabel"
+    type = Text("@type")
+    model = Text("@model")
+    relabel = YesNo("@relabel")
+    labelskip = YesNo("@labelskip")
+    label = Text("label")
+    imagelabel = Text("imagelabel", writable=False)
+    baselabel = Text("baselabel")
+
+
+class IpAddress(Mapped):
+    """An `<ip>` of an interface."""
+
+    tag = "ip"
+    address = Text("@address")
+    family = Text("@family")
+    prefix = Int("@prefix")
+    peer = Text("@peer")
+
+
+class Route(Mapped):
+    """A `<route>` of an interface."""
+
+    tag = "route"
+    family = Text("@family")
+    address = Text("@address")
+    netmask = Text("@netmask")
+    prefix = Int("@prefix")
+    gateway = Text("@gateway")
+    metric = Int("@metric")
+
+
+class Teaming(Mapped):
+    """The `<teaming>` of an interface or host device."""
+
+    teaming_type = Text("teaming/@type")
+    teaming_persistent = Text("teaming/@persistent")
+
+
+class Rom(Mapped):
+    """The `<rom>` of a PCI device."""
+
+    rom_enabled = YesNo("rom/@enabled")
+    rom_bar = OnOff("rom/@bar")
+    rom_file = Text("rom/@file")
+
+
+class ReadOnlyShareable(Mapped):
+    """The two flags of what is lent to a guest."""
+
+    readonly = Flag("readonly")
+    shareable = Flag("shareable")
+
+
+class GuestNetwork(Mapped):
+    """Addresses and routes inside the guest."""
+
+    ips = Items("ip", IpAddress)
+    routes = Items("route", Route)

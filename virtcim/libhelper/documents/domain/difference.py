@@ -1,0 +1,301 @@
+"""Whether a domain that runs is what its definition says.
+
+libvirt writes more into the XML of a running domain than was defined: aliases, ports, paths, labels, the processor
+that a host model turned out to be.  What it adds is declared here, one line each; everything else counts, elements
+unknown to the mapping included.  The order of elements does not count, since libvirt does not keep it.
+
+Layer rule: imports `xmltext` of this project and nothing else; knows nothing of CIM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from lxml import etree
+
+from virtcim.libhelper.xml.text import MappingError, parse_xml
+
+__all__ = ["is_as_defined"]
+
+_Same = Callable[[str, str], bool]
+
+_RUNTIME = frozenset(
+    {
+        "@id",
+        "metadata",
+        "resource",
+        "seclabel",
+        "clock/@adjustment",
+        "clock/@adjustment0",
+        "cpu/@check",
+        "cpu/@migratable",
+        "cpu/model/@fallback",
+        "os/nvram/@template",
+        "*/alias",
+        "*/acpi",
+        "*/seclabel",
+        "disk/backingStore",
+        "disk/mirror",
+        "disk/source/@index",
+        "disk/source/@startupPolicy",
+        "disk/source/seclabel",
+        "disk/source/privateData",
+        "disk/source/slices",
+        "disk/target/@tray",
+        "interface/source/@portid",
+        "interface/guest/@actual",
+        "console/@tty",
+        "channel/target/@state",
+        "hostdev/source/seclabel",
+        "memory/address/@base",
+        "memory/target/current",
+        "tpm/backend/active_pcr_banks",
+    }
+)
+"""What says nothing of the configuration.  A device's path begins with its element, for all of them with `*`."""
+
+_FILLED_IN = frozenset(
+    {
+        "idmap",
+        "iothreadids",
+        "vcpus",
+        "numatune",
+        "cpu",
+        "cpu/vendor",
+        "launchSecurity/cbitpos",
+        "launchSecurity/reducedPhysBits",
+        "os/bootmenu",
+        "*/address",
+        "disk/driver/@type",
+        "disk/@model",
+        "interface/target",
+        "interface/target/@dev",
+        "interface/backend",
+        "interface/guest",
+        "interface/guest/@dev",
+        "graphics/@port",
+        "graphics/@tlsPort",
+        "graphics/@websocket",
+        "graphics/@listen",
+        "graphics/@socket",
+        "graphics/@passwd",
+        "graphics/@passwdValidTo",
+        "graphics/@connected",
+        "graphics/listen",
+        "graphics/listen/@address",
+        "graphics/listen/@socket",
+        "graphics/gl/@rendernode",
+        "serial/source",
+        "serial/source/@path",
+        "parallel/source",
+        "parallel/source/@path",
+        "console/source",
+        "console/source/@path",
+        "channel/source",
+        "channel/source/@path",
+        "channel/source/@mode",
+        "hostdev/source/address",
+        "vsock/cid/@address",
+        "tpm/backend/encryption",
+        "tpm/backend/source",
+    }
+)
+"""What libvirt chooses when the definition leaves it open: it counts only where both have it."""
+
+_MARKED = frozenset(path.rpartition("/@")[0] for path in _RUNTIME if "/@" in path)
+"""The elements of which some attributes do not count."""
+
+_ATTACHMENT = "interface/@type"
+"""What the network is on this host: never what the definition says, which is `network`."""
+
+_OF_NETWORK = frozenset(
+    {
+        _ATTACHMENT,
+        "interface/@managed",
+        "interface/bandwidth",
+        "interface/driver",
+        "interface/port",
+        "interface/source/@bridge",
+        "interface/source/@dev",
+        "interface/source/@mode",
+        "interface/source/address",
+        "interface/virtualport",
+        "interface/vlan",
+    }
+)
+"""What an interface takes from the virtual network that it is attached to."""
+
+
+_OF_FIRMWARE = frozenset({"os/@firmware", "os/firmware", "os/loader", "os/nvram"})
+"""What libvirt finds when the definition names a kind of firmware."""
+
+_LEFT_OPEN = "-1"
+"""A port that libvirt is to choose."""
+
+_MEBIBYTE = 1024
+
+
+def _same_size(live: str, defined: str) -> bool:
+    """Whether two sizes in KiB are the same memory: a running guest has whole MiB."""
+    if not (live.isdecimal() and defined.isdecimal()):
+        return live == defined
+    return -(-int(live) // _MEBIBYTE) == -(-int(defined) // _MEBIBYTE)
+
+
+_VALUES: Mapping[str, _Same] = {
+    "memory": _same_size,
+    "currentMemory": _same_size,
+    "maxMemory": _same_size,
+    "cpu/numa/cell/@memory": _same_size,
+}
+
+
+def is_as_defined(live: str, defined: str, asked: int | None = None) -> bool:
+    """Whether a running domain is configured as its definition says.
+
+    Parameters:
+        live: the XML of the running domain.
+        defined: the XML that its next start takes.
+        asked: the KiB of memory that it was asked to have, where it is still on its way there: they count, rather than
+            what it has at the moment.
+
+    XML that cannot be parsed differs from nothing.
+    """
+    try:
+        one, other = parse_xml(live), parse_xml(defined)
+        memory = one.find("currentMemory")
+        if asked is not None and memory is not None:
+            memory.text = str(asked)
+        return _same(one, other, "", _FILLED_IN)
+    except MappingError:
+        return True
+
+
+def _same(live: etree._Element, defined: etree._Element, path: str, filled_in: frozenset[str]) -> bool:
+    match path:
+        case "devices":
+            path = ""
+        case "interface" if defined.get("type") == "network":
+            filled_in |= _OF_NETWORK
+        case "os" if defined.get("firmware"):
+            filled_in |= _OF_FIRMWARE
+        case "vsock/cid" if defined.get("auto") == "yes":
+            return live.get("auto") == "yes"
+        case "cpu":
+            return _same_processor(live, defined, filled_in)
+    return (
+        _same_text(live, defined, path)
+        and _same_attributes(live, defined, path, filled_in)
+        and (
+            (len(live) == 0 and len(defined) == 0)
+            or _same_children(_children(live), _children(defined), path, filled_in)
+        )
+    )
+
+
+def _same_processor(live: etree._Element, defined: etree._Element, filled_in: frozenset[str]) -> bool:
+    """A running guest shows the processor that it was given, with all its features."""
+    mine, theirs = _children(live), _children(defined)
+    wanted = {feature.get("name"): feature.get("policy") for feature in theirs.pop("feature", ())}
+    given = {feature.get("name"): feature.get("policy") for feature in mine.pop("feature", ())}
+    if defined.get("mode") in {"host-model", "maximum"}:
+        for children in (mine, theirs):
+            for tag in ("model", "vendor"):
+                children.pop(tag, None)
+        return _same_children(mine, theirs, "cpu", filled_in)
+    return (
+        wanted.items() <= given.items()
+        and _same_attributes(live, defined, "cpu", filled_in)
+        and _same_children(mine, theirs, "cpu", filled_in)
+    )
+
+
+def _same_text(live: etree._Element, defined: etree._Element, path: str) -> bool:
+    if live.text == defined.text:
+        return True
+    one, other = (live.text or "").strip(), (defined.text or "").strip()
+    return one == other or _VALUES.get(path, str.__eq__)(one, other)
+
+
+def _same_attributes(live: etree._Element, defined: etree._Element, path: str, filled_in: frozenset[str]) -> bool:
+    if live.items() == defined.items():
+        return True
+    mine = {str(name): str(value) for name, value in live.items()}
+    theirs = {str(name): str(value) for name, value in defined.items()}
+    for name in {*mine, *theirs}:
+        place = f"{path}/@{name}" if path else f"@{name}"
+        one, other = mine.get(name), theirs.get(name)
+        if one == other or place in _RUNTIME or (place == _ATTACHMENT and place in filled_in):
+            continue
+        if _LEFT_OPEN in (one, other):
+            one, other = (None if value == _LEFT_OPEN else value for value in (one, other))
+        if one is None or other is None:
+            if place not in filled_in:
+                return False
+        elif not _VALUES.get(place, str.__eq__)(one, other):
+            return False
+    return True
+
+
+def _same_children(
+    live: Mapping[str, list[etree._Element]],
+    defined: Mapping[str, list[etree._Element]],
+    path: str,
+    filled_in: frozenset[str],
+) -> bool:
+    for tag in live.keys() | defined.keys():
+        place, anywhere, counts = _place(path, tag)
+        if not counts:
+            continue
+        mine, theirs = live.get(tag, []), defined.get(tag, [])
+        if place in _MARKED:
+            mine, theirs = _telling(mine, place), _telling(theirs, place)
+        if not mine or not theirs:
+            if (mine or theirs) and place not in filled_in and anywhere not in filled_in:
+                return False
+        elif not _pair(mine, theirs, place, filled_in):
+            return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _place(path: str, tag: str) -> tuple[str, str, bool]:
+    """The path of a child, its path in whatever device, and whether it counts."""
+    place = f"{path}/{tag}" if path else tag
+    anywhere = f"*/{tag}" if path and "/" not in path else ""
+    return place, anywhere, place not in _RUNTIME and anywhere not in _RUNTIME
+
+
+def _telling(elements: list[etree._Element], path: str) -> list[etree._Element]:
+    """The elements that say something: libvirt leaves a source with nothing but its number in an emptied drive."""
+    return [
+        element
+        for element in elements
+        if not element.attrib
+        or len(element)
+        or (element.text or "").strip()
+        or any(f"{path}/@{name}" not in _RUNTIME for name in map(str, element.attrib))
+    ]
+
+
+def _pair(live: list[etree._Element], defined: list[etree._Element], path: str, filled_in: frozenset[str]) -> bool:
+    """Whether each element has a partner that is the same."""
+    if len(live) != len(defined):
+        return False
+    left = list(live)
+    for element in defined:
+        partner = next((other for other in left if _same(other, element, path, filled_in)), None)
+        if partner is None:
+            return False
+        left.remove(partner)
+    return True
+
+
+def _children(element: etree._Element) -> dict[str, list[etree._Element]]:
+    """The elements in an element, by name."""
+    children: dict[str, list[etree._Element]] = {}
+    for child in element:
+        if isinstance(child.tag, str):
+            children.setdefault(child.tag, []).append(child)
+    return children

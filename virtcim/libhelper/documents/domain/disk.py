@@ -1,0 +1,228 @@
+"""`<disk>`: hard disks, CD-ROM and floppy drives, LUNs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from virtcim.libhelper.documents.domain.device import Device, SecurityLabel, VirtioOptions
+from virtcim.libhelper.xml.mapping import (
+    Attributes,
+    Chain,
+    Flag,
+    Int,
+    Items,
+    Mapped,
+    OnOff,
+    Replacement,
+    Size,
+    Text,
+    Texts,
+    YesNo,
+)
+
+__all__ = ["BackingStore", "Disk", "Slice", "SourceHost", "StorageSource"]
+
+
+class SourceHost(Mapped):
+    """A `<host>` of a network source."""
+
+    tag = "host"
+    name = Text("@name")
+    port = Int("@port")
+    transport = Text("@transport")
+    socket = Text("@socket")
+
+
+class Slice(Mapped):
+    """A `<slice>` of a source, in bytes."""
+
+    tag = "slice"
+    type = Text("@type")
+    offset = Int("@offset")
+    size = Int("@size")
+
+
+class StorageSource(Mapped):
+    """The `<source>` of a disk in each of its kinds: file, block, dir, network, volume, nvme, vhostuser."""
+
+    #: The fields that say which image it is; everything else in a source says how that image is reached and read.
+    location_fields: ClassVar[tuple[str, ...]] = (
+        "source_file",
+        "source_dev",
+        "source_dir",
+        "source_pool",
+        "source_volume",
+        "source_protocol",
+        "source_name",
+        "source_query",
+        "source_hosts",
+        "source_type",
+        "source_namespace",
+        "source_address",
+        "source_path",
+    )
+    source_file = Text("source/@file")
+    source_dev = Text("source/@dev")
+    source_dir = Text("source/@dir")
+    source_pool = Text("source/@pool")
+    source_volume = Text("source/@volume")
+    source_protocol = Text("source/@protocol")
+    source_name = Text("source/@name")
+    source_query = Text("source/@query")
+    source_tls = YesNo("source/@tls")
+    source_tls_hostname = Text("source/@tlsHostname")
+    source_type = Text("source/@type")
+    source_namespace = Int("source/@namespace")
+    source_managed = YesNo("source/@managed")
+    source_path = Text("source/@path")
+    source_mode = Text("source/@mode")
+    source_fdgroup = Text("source/@fdgroup")
+    source_startup_policy = Text("source/@startupPolicy")
+    source_index = Int("source/@index")
+    source_address = Attributes("source/address")
+    source_hosts = Items("source/host", SourceHost)
+    source_snapshot_name = Text("source/snapshot/@name")
+    source_config_file = Text("source/config/@file")
+    source_auth_username = Text("source/auth/@username")
+    source_auth_secret_type = Text("source/auth/secret/@type")
+    source_auth_secret_uuid = Text("source/auth/secret/@uuid")
+    source_auth_secret_usage = Text("source/auth/secret/@usage")
+    source_initiator_iqn_name = Text("source/initiator/iqn/@name")
+    source_ssl_verify = YesNo("source/ssl/@verify")
+    source_readahead_size = Int("source/readahead/@size")
+    source_timeout_seconds = Int("source/timeout/@seconds")
+    source_identity_user = Text("source/identity/@user")
+    source_identity_group = Text("source/identity/@group")
+    source_cookie_names = Texts("source/cookies/cookie/@name", writable=False)
+    source_encryption_format = Text("source/encryption/@format")
+    source_encryption_engine = Text("source/encryption/@engine")
+    source_encryption_secret_type = Text("source/encryption/secret/@type")
+    source_encryption_secret_uuid = Text("source/encryption/secret/@uuid")
+    source_encryption_secret_usage = Text("source/encryption/secret/@usage")
+    source_reservations_managed = YesNo("source/reservations/@managed")
+    source_reservations_source_type = Text("source/reservations/source/@type")
+    source_reservations_source_path = Text("source/reservations/source/@path")
+    source_reservations_source_mode = Text("source/reservations/source/@mode")
+    source_slices = Items("source/slices/slice", Slice)
+    source_reconnect_enabled = YesNo("source/reconnect/@enabled")
+    source_reconnect_timeout = Int("source/reconnect/@timeout")
+    source_seclabels = Items("source/seclabel", SecurityLabel)
+
+
+class BackingStore(StorageSource):
+    """One image of a backing chain, or the other side of a copy."""
+
+    tag = "backingStore"
+    type = Text("@type")
+    index = Int("@index")
+    format_type = Text("format/@type")
+
+
+class DiskTarget(Mapped):
+    """What a disk has behind its source: how the guest sees it, and the limits it is under."""
+
+    auth_username = Text("auth/@username")
+    auth_secret_type = Text("auth/secret/@type")
+    auth_secret_uuid = Text("auth/secret/@uuid")
+    auth_secret_usage = Text("auth/secret/@usage")
+
+    backing_chain = Chain("backingStore", BackingStore)
+    backenddomain_name = Text("backenddomain/@name")
+    geometry_cyls = Int("geometry/@cyls")
+    geometry_heads = Int("geometry/@heads")
+    geometry_secs = Int("geometry/@secs")
+    geometry_trans = Text("geometry/@trans")
+    blockio_logical_block_size = Int("blockio/@logical_block_size")
+    blockio_physical_block_size = Int("blockio/@physical_block_size")
+
+    mirror_type = Text("mirror/@type", writable=False)
+    mirror_job = Text("mirror/@job", writable=False)
+    mirror_ready = Text("mirror/@ready", writable=False)
+    mirror_format_type = Text("mirror/format/@type", writable=False)
+    mirror_source_file = Text("mirror/source/@file", writable=False)
+    mirror_source_dev = Text("mirror/source/@dev", writable=False)
+
+    target_dev = Text("target/@dev")
+    target_bus = Text("target/@bus")
+    target_tray = Text("target/@tray")
+    target_removable = OnOff("target/@removable")
+    target_rotation_rate = Int("target/@rotation_rate")
+
+    iotune_total_bytes_sec = Int("iotune/total_bytes_sec")
+    iotune_read_bytes_sec = Int("iotune/read_bytes_sec")
+    iotune_write_bytes_sec = Int("iotune/write_bytes_sec")
+    iotune_total_iops_sec = Int("iotune/total_iops_sec")
+    iotune_read_iops_sec = Int("iotune/read_iops_sec")
+    iotune_write_iops_sec = Int("iotune/write_iops_sec")
+    iotune_total_bytes_sec_max = Int("iotune/total_bytes_sec_max")
+    iotune_read_bytes_sec_max = Int("iotune/read_bytes_sec_max")
+    iotune_write_bytes_sec_max = Int("iotune/write_bytes_sec_max")
+    iotune_total_iops_sec_max = Int("iotune/total_iops_sec_max")
+    iotune_read_iops_sec_max = Int("iotune/read_iops_sec_max")
+    iotune_write_iops_sec_max = Int("iotune/write_iops_sec_max")
+    iotune_size_iops_sec = Int("iotune/size_iops_sec")
+    iotune_group_name = Text("iotune/group_name")
+    iotune_total_bytes_sec_max_length = Int("iotune/total_bytes_sec_max_length")
+    iotune_read_bytes_sec_max_length = Int("iotune/read_bytes_sec_max_length")
+    iotune_write_bytes_sec_max_length = Int("iotune/write_bytes_sec_max_length")
+    iotune_total_iops_sec_max_length = Int("iotune/total_iops_sec_max_length")
+    iotune_read_iops_sec_max_length = Int("iotune/read_iops_sec_max_length")
+    iotune_write_iops_sec_max_length = Int("iotune/write_iops_sec_max_length")
+
+    readonly = Flag("readonly")
+    shareable = Flag("shareable")
+    transient = Flag("transient")
+    transient_share_backing = YesNo("transient/@shareBacking")
+    serial = Text("serial")
+    wwn = Text("wwn")
+    vendor = Text("vendor")
+    product = Text("product")
+    encryption_format = Text("encryption/@format")
+    encryption_engine = Text("encryption/@engine")
+    encryption_secret_type = Text("encryption/secret/@type")
+    encryption_secret_uuid = Text("encryption/secret/@uuid")
+    encryption_secret_usage = Text("encryption/secret/@usage")
+
+
+class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
+    """A `<disk>`.
+
+    Credentials are held as references to libvirt secrets only; the values of cookies are never read.
+    """
+
+    tag = "disk"
+    replacements = (
+        # What is in a source is said of that image.  What to do where the image is missing is said of the drive, and
+        # libvirt itself hands the labels of an image on to the next one (virStorageSourceInitChainElement).
+        Replacement(
+            fields=("type", *StorageSource.location_fields),
+            takes=("source", "backingStore", "mirror", "auth", "encryption"),
+            keeps=("source/@startupPolicy", "source/seclabel"),
+        ),
+        # Images on this host can be missing when a guest starts, and have labels; libvirt takes neither for others.
+        Replacement(fields=("source_protocol",), takes=("source/@startupPolicy", "source/seclabel")),
+        # The images below, and how they are cached, are those that the header of this format names.
+        Replacement(fields=("driver_type",), takes=("backingStore", "driver/metadata_cache")),
+    )
+    type = Text("@type")
+    device = Text("@device")
+    model = Text("@model")
+    rawio = YesNo("@rawio")
+    sgio = Text("@sgio")
+    snapshot = Text("@snapshot")
+
+    driver_name = Text("driver/@name")
+    driver_type = Text("driver/@type")
+    driver_cache = Text("driver/@cache")
+    driver_error_policy = Text("driver/@error_policy")
+    driver_rerror_policy = Text("driver/@rerror_policy")
+    driver_io = Text("driver/@io")
+    driver_ioeventfd = OnOff("driver/@ioeventfd")
+    driver_event_idx = OnOff("driver/@event_idx")
+    driver_copy_on_read = OnOff("driver/@copy_on_read")
+    driver_discard = Text("driver/@discard")
+    driver_detect_zeroes = Text("driver/@detect_zeroes")
+    driver_iothread = Int("driver/@iothread")
+    driver_queues = Int("driver/@queues")
+    driver_queue_size = Int("driver/@queue_size")
+    driver_metadata_cache_max_size = Size("driver/metadata_cache/max_size", unit="bytes", absent="bytes")

@@ -1,0 +1,167 @@
+"""`DomainConfig`: a whole domain as libvirt describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lxml import etree
+
+from virtcim.libhelper.documents.domain.chardev import Channel, Console, Parallel, Serial
+from virtcim.libhelper.documents.domain.controller import Controller
+from virtcim.libhelper.documents.domain.device import Device, SecurityLabel, UnknownDevice
+from virtcim.libhelper.documents.domain.disk import Disk
+from virtcim.libhelper.documents.domain.filesystem import Filesystem
+from virtcim.libhelper.documents.domain.graphics import Graphics
+from virtcim.libhelper.documents.domain.guest import (
+    BlockTune,
+    Boot,
+    Clock,
+    Cpu,
+    CpuTune,
+    Features,
+    IdMap,
+    LifecycleActions,
+    Memory,
+    MemoryTune,
+    NumaTune,
+    Processors,
+    Sysinfo,
+)
+from virtcim.libhelper.documents.domain.hostdev import Hostdev
+from virtcim.libhelper.documents.domain.input import Hub, Input
+from virtcim.libhelper.documents.domain.interface import Interface
+from virtcim.libhelper.documents.domain.iommu import Iommu, Lease, Nvram
+from virtcim.libhelper.documents.domain.memory import MemBalloon, MemoryDevice, Shmem
+from virtcim.libhelper.documents.domain.redirdev import Redirdev, Redirfilter
+from virtcim.libhelper.documents.domain.rng import Rng
+from virtcim.libhelper.documents.domain.smartcard import Smartcard
+from virtcim.libhelper.documents.domain.sound import Audio, Sound
+from virtcim.libhelper.documents.domain.tpm import Tpm
+from virtcim.libhelper.documents.domain.video import Video
+from virtcim.libhelper.documents.domain.vsock import Vsock
+from virtcim.libhelper.documents.domain.watchdog import Panic, Watchdog
+from virtcim.libhelper.xml.mapping import Field, Flag, Int, Items, Mapped, Node, OnOff, Text, YesNo
+
+__all__ = ["DEVICE_CLASSES", "DomainConfig", "device_class"]
+
+#: The device classes by element name, in the order in which libvirt writes devices.
+DEVICE_CLASSES: dict[str, type[Device]] = {
+    cls.tag: cls
+    for cls in (
+        Disk,
+        Controller,
+        Lease,
+        Filesystem,
+        Interface,
+        Smartcard,
+        Serial,
+        Parallel,
+        Console,
+        Channel,
+        Input,
+        Tpm,
+        Graphics,
+        Sound,
+        Audio,
+        Video,
+        Hostdev,
+        Redirdev,
+        Redirfilter,
+        Hub,
+        Watchdog,
+        MemBalloon,
+        Rng,
+        Nvram,
+        Panic,
+        Shmem,
+        MemoryDevice,
+        Iommu,
+        Vsock,
+    )
+}
+
+
+def device_class(tag: str) -> type[Device]:
+    """The class of a device element; `UnknownDevice` where there is none."""
+    return DEVICE_CLASSES.get(tag, UnknownDevice)
+
+
+class Devices(Field[tuple[Device, ...]]):
+    """The devices in document order.  Not writable as a whole: see `DomainDocument`."""
+
+    type_name = "tuple[Device]"
+    default = ()
+    many = True
+
+    def __init__(self) -> None:
+        super().__init__("devices", writable=False)
+
+    def read_element(self, element: etree._Element) -> tuple[Device, ...]:
+        return tuple(device_class(child.tag).from_element(child) for child in device_elements(element))
+
+    def compile_into(self, root: Node) -> None:
+        node = root.child(self.steps[0])
+        node.values.append((self.name, self.read_element))
+        for tag in DEVICE_CLASSES:
+            node.children.setdefault(tag, Node())
+
+
+def device_elements(devices: etree._Element) -> list[Any]:
+    """The children of `<devices>` that are devices."""
+    return [child for child in devices if isinstance(child.tag, str) and child.tag != "emulator"]
+
+
+class Resource(Mapped):
+    """`<resource>`."""
+
+    resource_partition = Text("resource/partition")
+    resource_fibrechannel_appid = Text("resource/fibrechannel/@appid")
+
+
+class DevicesAndSecurity(Mapped):
+    """`<devices>` and what stands after it: `<seclabel>`, `<keywrap>`, `<launchSecurity>`."""
+
+    emulator = Text("devices/emulator")
+    devices = Devices()
+    seclabels = Items("seclabel", SecurityLabel)
+    keywrap_cipher_name = Text("keywrap/cipher/@name")
+    keywrap_cipher_state = OnOff("keywrap/cipher/@state")
+    launch_security_type = Text("launchSecurity/@type")
+    launch_security_kernel_hashes = YesNo("launchSecurity/@kernelHashes")
+    launch_security_cbitpos = Int("launchSecurity/cbitpos")
+    launch_security_reduced_phys_bits = Int("launchSecurity/reducedPhysBits")
+    launch_security_policy = Text("launchSecurity/policy")
+
+
+class DomainConfig(
+    Memory,
+    BlockTune,
+    MemoryTune,
+    Processors,
+    CpuTune,
+    NumaTune,
+    Resource,
+    Sysinfo,
+    Boot,
+    IdMap,
+    Features,
+    Cpu,
+    Clock,
+    LifecycleActions,
+    DevicesAndSecurity,
+):
+    """A domain: everything that `<domain>` holds, with its devices.
+
+    Sizes of memory are in KiB.  `vcpu` is the greatest number of processors, `vcpu_current` the number the guest has,
+    which is the same when the document does not tell; likewise `memory` and `current_memory`.
+    """
+
+    tag = "domain"
+    type = Text("@type")
+    id = Int("@id", writable=False)
+    name = Text("name")
+    uuid = Text("uuid")
+    genid = Text("genid")
+    title = Text("title")
+    description = Text("description")
+    metadata = Flag("metadata")

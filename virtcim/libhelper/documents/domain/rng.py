@@ -1,0 +1,28 @@
+"""`<rng>`: random number generators."""
+
+from __future__ import annotations
+
+from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
+from virtcim.libhelper.xml.mapping import Int, Text, YesNo
+
+__all__ = ["Rng"]
+
+
+class Rng(VirtioOptions, Device):
+    """A `<rng>`.  `backend` is the path of a random device; `rate_bytes` may pass in `rate_period` milliseconds."""
+
+    tag = "rng"
+    model = Text("@model")
+    rate_bytes = Int("rate/@bytes")
+    rate_period = Int("rate/@period")
+    backend_model = Text("backend/@model")
+    backend = Text("backend")
+    backend_type = Text("backend/@type")
+    backend_source_mode = Text("backend/source/@mode")
+    backend_source_path = Text("backend/source/@path")
+    backend_source_host = Text("backend/source/@host")
+    backend_source_service = Text("backend/source/@service")
+    backend_source_tls = YesNo("backend/source/@tls")
+    backend_source_reconnect_enabled = YesNo("backend/source/reconnect/@enabled")
+    backend_source_reconnect_timeout = Int("backend/source/reconnect/@timeout")
+    backend_protocol_type = Text("backend/protocol/@type")

@@ -1,0 +1,27 @@
+"""`<tpm>`: trusted platform modules."""
+
+from __future__ import annotations
+
+from virtcim.libhelper.documents.domain.device import Device
+from virtcim.libhelper.xml.mapping import Flag, Text, YesNo
+
+__all__ = ["Tpm"]
+
+
+class Tpm(Device):
+    """A `<tpm>`.  `backend_encryption_secret` is the UUID of a libvirt secret."""
+
+    tag = "tpm"
+    model = Text("@model")
+    backend_type = Text("backend/@type")
+    backend_version = Text("backend/@version")
+    backend_persistent_state = YesNo("backend/@persistent_state")
+    backend_device_path = Text("backend/device/@path")
+    backend_source_type = Text("backend/source/@type")
+    backend_source_mode = Text("backend/source/@mode")
+    backend_source_path = Text("backend/source/@path")
+    backend_encryption_secret = Text("backend/encryption/@secret")
+    backend_active_pcr_banks_sha1 = Flag("backend/active_pcr_banks/sha1")
+    backend_active_pcr_banks_sha256 = Flag("backend/active_pcr_banks/sha256")
+    backend_active_pcr_banks_sha384 = Flag("backend/active_pcr_banks/sha384")
+    backend_active_pcr_banks_sha512 = Flag("backend/active_pcr_banks/sha512")

@@ -1,0 +1,460 @@
+"""What exists now on one hypervisor: records in tables, replaced as libvirt's objects change.
+
+Reading takes a lock for as long as a dictionary copy takes, and calls nothing.  Writing is done by the readers, which
+never have one object at two of them at a time, and belongs to a generation: what was begun before the connection was
+lost is not put into the tables any more.
+
+Layer rule: imports records, kinds, readers, events, errors, disks and domainxml.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import libvirt
+
+from virtcim.libhelper.documents.domain import Disk
+from virtcim.libhelper.documents.storage import VolumeConfig
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.events import Event
+from virtcim.libhelper.inventory.disks import disk_capacities
+from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, DomainFacts, Kind
+from virtcim.libhelper.inventory.readers import Key, Readers, Task
+from virtcim.libhelper.inventory.records import (
+    Change,
+    Document,
+    Domain,
+    Interface,
+    Network,
+    NodeDevice,
+    NWFilter,
+    Pool,
+    Record,
+    Volume,
+)
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+
+__all__ = ["VOLUMES", "Inventory", "Listener"]
+
+_log = logging.getLogger(__name__)
+
+Listener = Callable[[Change], None]
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+VOLUMES = "volumes"
+"""In the place of a kind, with a pool's key: the volumes of that pool."""
+
+CAPACITIES = "capacities"
+"""In the place of a kind, with a domain's key: the sizes of that domain's disks."""
+
+_revisions = itertools.count(1)
+
+_STATE_EVENTS = frozenset(
+    {
+        libvirt.VIR_DOMAIN_EVENT_STARTED,
+        libvirt.VIR_DOMAIN_EVENT_SUSPENDED,
+        libvirt.VIR_DOMAIN_EVENT_RESUMED,
+        libvirt.VIR_DOMAIN_EVENT_STOPPED,
+        libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED,
+        libvirt.VIR_DOMAIN_EVENT_CRASHED,
+    }
+)
+
+
+class _Table:
+    """The records of one kind."""
+
+    __slots__ = ("by_key", "by_name", "fetched", "ordered")
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, Record] = {}
+        self.by_name: dict[str, Record] = {}
+        self.ordered: list[Record] | None = None
+        self.fetched: dict[str, float] = {}
+
+    def put(self, record: Record) -> None:
+        old = self.by_key.get(record.key)
+        if old is not None and self.by_name.get(old.name) is old:
+            del self.by_name[old.name]
+        self.by_key[record.key] = record
+        self.by_name[record.name] = record
+        self.ordered = None
+
+    def drop(self, record: Record) -> None:
+        del self.by_key[record.key]
+        if self.by_name.get(record.name) is record:
+            del self.by_name[record.name]
+        self.ordered = None
+
+    def snapshot(self) -> list[Record]:
+        if self.ordered is None:
+            self.ordered = sorted(self.by_key.values(), key=lambda record: record.name)
+        return self.ordered.copy()
+
+
+class Inventory:
+    """The objects of one hypervisor.
+
+    Attributes:
+        revision: grows with every change.
+        listeners: called with each `Change`, in the thread that saw it; they must return at once.
+    """
+
+    def __init__(self, hypervisor: Hypervisor) -> None:
+        self._hypervisor = hypervisor
+        self._tables = {name: _Table() for name in KINDS}
+        self._changed = threading.Condition()
+        self.revision = 0
+        self.listeners: list[Listener] = []
+        self.readers: Readers | None = None
+        self._volumes_read: dict[str, float] = {}
+
+    def domains(self) -> list[Domain]:
+        """All domains, sorted by name."""
+        return cast("list[Domain]", self._snapshot("domain"))
+
+    def domain(self, name: str) -> Domain | None:
+        """The domain of this name."""
+        return cast("Domain | None", self._tables["domain"].by_name.get(name))
+
+    def domain_by_uuid(self, uuid: str) -> Domain | None:
+        """The domain of this UUID, in libvirt's spelling (lower case)."""
+        return cast("Domain | None", self._tables["domain"].by_key.get(uuid))
+
+    def networks(self) -> list[Network]:
+        """All virtual networks, sorted by name."""
+        return cast("list[Network]", self._snapshot("network"))
+
+    def pools(self) -> list[Pool]:
+        """All storage pools, sorted by name."""
+        return cast("list[Pool]", self._snapshot("pool"))
+
+    def node_devices(self) -> list[NodeDevice]:
+        """All devices of the host, sorted by name."""
+        return cast("list[NodeDevice]", self._snapshot("nodedev"))
+
+    def nwfilters(self) -> list[NWFilter]:
+        """All network filters, sorted by name."""
+        return cast("list[NWFilter]", self._snapshot("nwfilter"))
+
+    def interfaces(self) -> list[Interface]:
+        """All network interfaces of the host, sorted by name."""
+        return cast("list[Interface]", self._snapshot("interface"))
+
+    def find(self, kind: str, key: str) -> Record | None:
+        """The object of this kind ("domain", "network", "pool", "nodedev", "nwfilter", "interface") and key."""
+        return self._tables[kind].by_key.get(key)
+
+    def find_by_name(self, kind: str, name: str) -> Record | None:
+        """The object of this kind and name."""
+        return self._tables[kind].by_name.get(name)
+
+    def wait_for(self, predicate: Callable[[Inventory], bool], timeout: float) -> bool:
+        """Block until `predicate` holds, which is asked after each change, for at most `timeout` seconds.
+
+        Returns:
+            whether it held.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            revision = self.revision
+            if predicate(self):
+                return True
+            with self._changed:
+                while self.revision == revision:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return False
+                    self._changed.wait(left)
+
+    def refresh(self, uuid: str, timeout: float = 5.0, kind: str = "domain") -> Record | None:
+        """Fetch one object now, and wait until that has been done; for use after an own write.
+
+        Parameters:
+            uuid: the key of the object: its UUID, or the name of what has no UUID.
+            timeout: seconds to wait.
+
+        Returns:
+            the record afterwards; None when there is no such object (any more).
+        """
+        if self.readers is not None:
+            waiter = threading.Event()
+            self.readers.mark((kind, uuid), waiter=waiter)
+            waiter.wait(timeout)
+        return self.find(kind, uuid)
+
+    def refresh_volumes(self, pool: str, timeout: float = 5.0) -> None:
+        """Read all volumes of a pool now, and wait until that has been done; for use after an own write.
+
+        Parameters:
+            pool: the UUID of the pool.
+            timeout: seconds to wait.
+        """
+        if self.readers is not None:
+            self._volumes_read.pop(pool, None)
+            waiter = threading.Event()
+            self.readers.mark((VOLUMES, pool), waiter=waiter)
+            waiter.wait(timeout)
+
+    def _snapshot(self, kind: str) -> list[Record]:
+        with self._changed:
+            return self._tables[kind].snapshot()
+
+    def keys(self, kind: str) -> list[str]:
+        """The keys of all objects of a kind."""
+        with self._changed:
+            return list(self._tables[kind].by_key)
+
+    def fetched_since(self, kind: str, key: str, moment: float) -> bool:
+        """Whether an object has been fetched by a fetch that began after `moment`, in seconds since the epoch."""
+        return self._tables[kind].fetched.get(key, 0.0) > moment
+
+    def fetch(self, connection: libvirt.virConnect, key: Key, task: Task, generation: int) -> None:
+        """Read one object and put it into its table; for the readers, which hold the object meanwhile."""
+        if key[0] == VOLUMES:
+            self._fetch_volumes(connection, key[1], generation)
+            return
+        if key[0] == CAPACITIES:
+            self._fetch_capacities(connection, key[1], generation)
+            return
+        kind = KINDS[key[0]]
+        events = tuple(task.events)
+        self._tables[kind.name].fetched[key[1]] = time.time()
+        old = self._tables[kind.name].by_key.get(key[1])
+        try:
+            handle = kind.lookup(connection, key[1])
+            if old is not None and old.contact and task.only_events:
+                facts = kind.facts_after(handle, kind.facts_of(old), events)
+            else:
+                facts = kind.facts(handle)
+            texts = kind.texts(handle, facts, self._hypervisor.read_only)
+        except libvirt.libvirtError as error:
+            if not is_gone(error):
+                raise
+            self.remove(kind, key[1], events, generation)
+            return
+        self.put(kind, facts, texts, events, generation)
+        if kind.record is Pool and events:
+            self._list_volumes(key[1])
+
+    def put(
+        self,
+        kind: Kind,
+        facts: tuple[Any, ...],
+        texts: tuple[str | None, str | None],
+        events: tuple[Event, ...],
+        generation: int,
+        observed: bool = True,
+    ) -> None:
+        """Put what was read of an object into its table; no change, no new record.
+
+        Parameters:
+            observed: False for what is there when the hypervisor is first seen: nobody saw it become so.
+        """
+        table = self._tables[kind.name]
+        key = facts[1] or facts[0]
+        old = table.by_key.get(key)
+        live = _document(kind, old.live_document if old else None, texts[0])
+        defined = _document(kind, old.defined_document if old else None, texts[1])
+        state_event = _state_event(events)
+        if (
+            old is not None
+            and old.contact
+            and state_event is None
+            and old.live_document is live
+            and old.defined_document is defined
+            and kind.facts_of(old) == facts
+        ):
+            return
+        extra: dict[str, Any] = {}
+        if kind is DOMAIN:
+            extra["state_changed"] = _state_changed(cast("Domain | None", old), facts, events, observed)
+        with self._changed:
+            if generation != self._generation():
+                return
+            present = table.by_key.get(key)
+            if kind.record is Pool:
+                extra["volumes"] = present.volumes if isinstance(present, Pool) else None
+            elif isinstance(present, Domain):
+                extra["capacities"] = present.capacities
+            new = kind.record(
+                hypervisor=self._hypervisor,
+                contact=True,
+                revision=next(_revisions),
+                live_document=live,
+                defined_document=defined,
+                **dict(zip(kind.facts_class._fields, facts, strict=True)),
+                **extra,
+            )
+            table.put(new)
+            self._bump(new.revision)
+        self.tell(Change("changed" if old is not None else "added", old, new, events))
+        if kind.record is Pool:
+            self._list_volumes(key)
+        elif (
+            kind is DOMAIN
+            and self._hypervisor.connected
+            and (old is None or old.defined_document is not defined or old.live_document is not live)
+        ):
+            self.measure_disks([key])
+
+    def measure_disks(self, domains: Iterable[str]) -> None:
+        """Have the sizes of the disks of these domains read, when there is nothing else to do."""
+        if self.readers is not None:
+            for key in domains:
+                self.readers.mark_later((CAPACITIES, key))
+
+    def _fetch_capacities(self, connection: libvirt.virConnect, uuid: str, generation: int) -> None:
+        """Measure the disks of a domain.  One that cannot be measured has no size; that is no error."""
+        record = self.domain_by_uuid(uuid)
+        config = record.config if record is not None else None
+        if record is None or config is None:
+            return
+        targets = [
+            disk.target_dev
+            for disk in config.devices
+            if isinstance(disk, Disk) and disk.target_dev and (disk.source_file or disk.source_dev)
+        ]
+        measured = disk_capacities(connection, uuid, record.active, targets) if targets else {}
+        if measured is None:
+            return
+        with self._changed:
+            old = self.domain_by_uuid(uuid)
+            if old is None or old.capacities == measured or generation != self._generation():
+                return
+            new = replace(old, capacities=measured, revision=next(_revisions))
+            self._tables["domain"].put(new)
+            self._bump(new.revision)
+        self.tell(Change("changed", old, new))
+
+    def _list_volumes(self, pool: str) -> None:
+        """Have the volumes of a pool listed, and the XML of all of them read."""
+        self._volumes_read.pop(pool, None)
+        if self.readers is not None:
+            self.readers.mark((VOLUMES, pool))
+
+    def _fetch_volumes(self, connection: libvirt.virConnect, pool: str, generation: int) -> None:
+        """List the volumes of a pool, and read the XML of those that are new, from time to time of all."""
+        record = self._tables["pool"].by_key.get(pool)
+        if not isinstance(record, Pool):
+            return
+        known = {volume.name: volume for volume in record.volumes or ()}
+        now = time.monotonic()
+        again = now - self._volumes_read.get(pool, -math.inf) > self._hypervisor.settings.volume_interval
+        volumes: list[Volume] = []
+        for handle in connection.storagePoolLookupByUUIDString(pool).listAllVolumes(0) if record.active else ():
+            volume = known.get(handle.name())
+            if volume is None or again:
+                try:
+                    text = handle.XMLDesc(0)
+                except libvirt.libvirtError as error:
+                    if not is_gone(error):
+                        raise
+                    continue
+                if volume is None or volume.document.digest != Document.digest_of(text):
+                    volume = Volume(handle.name(), handle.key(), Document(text, VolumeConfig.parse))
+            volumes.append(volume)
+        if again:
+            self._volumes_read[pool] = now
+        found = tuple(sorted(volumes, key=lambda volume: volume.name))
+        with self._changed:
+            old = self._tables["pool"].by_key.get(pool)
+            if not isinstance(old, Pool) or old.volumes == found or generation != self._generation():
+                return
+            new = replace(old, volumes=found, revision=next(_revisions))
+            self._tables["pool"].put(new)
+            self._bump(new.revision)
+        self.tell(Change("changed", old, new))
+
+    def remove(self, kind: Kind, key: str, events: tuple[Event, ...], generation: int) -> None:
+        """Take an object that is gone out of its table."""
+        table = self._tables[kind.name]
+        with self._changed:
+            old = table.by_key.get(key)
+            if old is None or generation != self._generation():
+                return
+            table.drop(old)
+            table.fetched.pop(key, None)
+            self._bump(next(_revisions))
+        self.tell(Change("removed", old, None, events))
+
+    def lose_contact(self) -> None:
+        """The connection is lost: keep all that was known, marked so."""
+        changes: list[Change] = []
+        with self._changed:
+            for table in self._tables.values():
+                for old in list(table.by_key.values()):
+                    if old.contact:
+                        new = replace(old, contact=False, revision=next(_revisions))
+                        table.put(new)
+                        changes.append(Change("changed", old, new))
+            self._bump(next(_revisions))
+        self.tell(Change("disconnected"), *changes)
+
+    def regain_contact(self) -> None:
+        """The inventory is true again: wake those who wait and tell the listeners."""
+        with self._changed:
+            self._bump(next(_revisions))
+        self.tell(Change("connected"))
+
+    def tell(self, *changes: Change) -> None:
+        """Call the listeners; one that fails is logged and does not harm the others."""
+        for listener in tuple(self.listeners):
+            for change in changes:
+                try:
+                    listener(change)
+                except Exception:
+                    _log.exception("a listener of the inventory of %s", self._hypervisor.uri)
+
+    def _bump(self, revision: int) -> None:
+        self.revision = revision
+        self._changed.notify_all()
+
+    def _generation(self) -> int:
+        return self.readers.generation if self.readers is not None else -1
+
+
+def is_gone(error: libvirt.libvirtError) -> bool:
+    """Whether libvirt says that the object does not exist."""
+    return LibvirtError.of(error).is_gone
+
+
+def _document(kind: Kind, old: Document[Any] | None, text: str | None) -> Document[Any] | None:
+    """The document of `text`: the one that we have, with all that was parsed of it, when the text is the same."""
+    if text is None:
+        return None
+    if old is not None and old.digest == Document.digest_of(text):
+        return old
+    return Document(text, kind.parse)
+
+
+def _state_event(events: tuple[Event, ...]) -> Event | None:
+    """The last event that says that a domain's state changed, though it may be the same again by now."""
+    for event in reversed(events):
+        if event.source == "domain" and event.name == "lifecycle" and event.detail[0] in _STATE_EVENTS:
+            return event
+    return None
+
+
+def _state_changed(
+    old: Domain | None, facts: tuple[Any, ...], events: tuple[Event, ...], observed: bool
+) -> datetime | None:
+    """When the domain's state was last seen to change."""
+    event = _state_event(events)
+    if event is not None:
+        return event.time
+    if old is None and not observed:
+        return None
+    if old is not None and old.state == DomainFacts._make(facts).state:
+        return old.state_changed
+    return events[-1].time if events else datetime.now(UTC)

@@ -1,0 +1,422 @@
+"""How each kind of libvirt object is listed, found and read: the one place that knows their different calls.
+
+Bulk calls tell as much as they can for all objects at once (the flags of `listAllDomains` and its kin are filters on
+exactly the facts we want), so that a round over thousands of objects costs a handful of calls.
+
+Layer rule: imports libvirt, errors, events, records and domainxml.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import libvirt
+
+from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.documents.network import NetworkConfig
+from virtcim.libhelper.documents.nodedevice import NodeDeviceConfig
+from virtcim.libhelper.documents.nwfilter import FilterConfig
+from virtcim.libhelper.documents.storage import PoolConfig
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.events import Event
+from virtcim.libhelper.inventory.records import (
+    Domain,
+    DomainState,
+    Interface,
+    Network,
+    NodeDevice,
+    NWFilter,
+    Pool,
+    Record,
+)
+
+__all__ = ["DOMAIN", "KINDS", "DomainFacts", "Facts", "Kind"]
+
+Listing = dict[str, tuple[Any, tuple[Any, ...]]]
+"""Key to (libvirt's object, facts)."""
+
+
+class Facts(NamedTuple):
+    """What bulk calls tell of an object; the names are those of the record."""
+
+    name: str
+    uuid: str
+    active: bool
+    persistent: bool
+    autostart: bool
+
+
+class DomainFacts(NamedTuple):
+    """What bulk calls tell of a domain; the names are those of the record."""
+
+    name: str
+    uuid: str
+    active: bool
+    persistent: bool
+    autostart: bool
+    id: int | None
+    state: DomainState
+    reason: int
+    has_managed_save: bool
+    has_snapshots: bool
+
+
+class Kind(ABC):
+    """One kind of libvirt object.
+
+    Attributes:
+        name: the word for it in events and logs.
+        record: the class of its records.
+        facts_class: the named tuple of its facts.
+    """
+
+    name: str
+    record: type[Record]
+    facts_class: type[Facts] | type[DomainFacts]
+
+    @abstractmethod
+    def handles(self, connection: libvirt.virConnect) -> dict[str, Any]:
+        """libvirt's objects by key, in one call."""
+
+    @abstractmethod
+    def listing(self, connection: libvirt.virConnect) -> Listing:
+        """All objects with their facts, in a few calls."""
+
+    @abstractmethod
+    def lookup(self, connection: libvirt.virConnect, key: str) -> Any:
+        """libvirt's object; raises libvirt.libvirtError when it is gone."""
+
+    @abstractmethod
+    def facts(self, handle: Any) -> tuple[Any, ...]:
+        """The facts of one object."""
+
+    def facts_after(self, handle: Any, known: tuple[Any, ...], events: tuple[Event, ...]) -> tuple[Any, ...]:
+        """The facts of one object after events, of which only those are asked for that the events can have changed.
+
+        Parameters:
+            known: the facts before the events.
+        """
+        return self.facts(handle)
+
+    @abstractmethod
+    def texts(self, handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
+        """The XML as the object runs and as it is defined."""
+
+    def parse(self, text: str) -> Any:
+        """What its XML is parsed to: nothing, unless the kind has a mapping."""
+        return None
+
+    def facts_of(self, record: Record) -> tuple[Any, ...]:
+        """The facts that a record holds."""
+        return self.facts_class(*(getattr(record, field) for field in self.facts_class._fields))
+
+
+def _uuids(call: Callable[[int], list[Any]], flags: int) -> set[str] | None:
+    """The UUIDs of a filtered list; None when the driver does not have the filter."""
+    try:
+        return {handle.UUIDString() for handle in call(flags)}
+    except libvirt.libvirtError:
+        return None
+
+
+def _list(call: Callable[[int], list[Any]]) -> list[Any]:
+    """All objects of a kind: none where the driver does not have the kind.  Any other error is raised."""
+    try:
+        return call(0)
+    except libvirt.libvirtError as error:
+        if LibvirtError.of(error).is_unsupported:
+            return []
+        raise
+
+
+def _ask(call: Callable[[], Any], default: Any = 0) -> Any:
+    """What `call` answers, or `default` where the driver does not know.
+
+    A broken connection is not told apart here: the XML is fetched last, and that raises.
+    """
+    try:
+        return call()
+    except libvirt.libvirtError as error:
+        if LibvirtError.of(error).is_gone:
+            raise
+        return default
+
+
+def _described(handle: Any, flags: int, instead: int | None) -> str | None:
+    """The XML with these flags; with the flags `instead` (None: no XML at all) where the driver has not these."""
+    try:
+        text: str = handle.XMLDesc(flags)
+    except libvirt.libvirtError as error:
+        if not LibvirtError.of(error).is_unsupported:
+            raise
+        return None if instead is None else _described(handle, instead, None)
+    return text
+
+
+class DomainKind(Kind):
+    """Domains."""
+
+    name = "domain"
+    record = Domain
+    facts_class = DomainFacts
+
+    def handles(self, connection: libvirt.virConnect) -> dict[str, Any]:
+        return {domain.UUIDString(): domain for domain in _list(connection.listAllDomains)}
+
+    def listing(self, connection: libvirt.virConnect) -> Listing:
+        handles = self.handles(connection)
+        call = connection.listAllDomains
+        transient = _uuids(call, libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+        autostart = _uuids(call, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+        saved = _uuids(call, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+        snapshots = _uuids(call, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
+        states = self._states(connection)
+        listing: Listing = {}
+        for uuid, domain in handles.items():
+            with contextlib.suppress(libvirt.libvirtError):
+                number = domain.ID()
+                state, reason = states.get(uuid) or domain.state()
+                listing[uuid] = (
+                    domain,
+                    DomainFacts(
+                        name=domain.name(),
+                        uuid=uuid,
+                        active=number != -1,
+                        persistent=uuid not in transient if transient is not None else bool(domain.isPersistent()),
+                        autostart=uuid in autostart if autostart is not None else bool(_ask(domain.autostart)),
+                        id=number if number != -1 else None,
+                        state=DomainState(state),
+                        reason=reason,
+                        has_managed_save=uuid in saved if saved is not None else bool(_ask(domain.hasManagedSaveImage)),
+                        has_snapshots=uuid in snapshots if snapshots is not None else bool(_ask(domain.snapshotNum)),
+                    ),
+                )
+        return listing
+
+    @staticmethod
+    def _states(connection: libvirt.virConnect) -> dict[str, tuple[int, int]]:
+        """State and reason by UUID; empty where the driver has no bulk statistics."""
+        try:
+            statistics = connection.getAllDomainStats(
+                libvirt.VIR_DOMAIN_STATS_STATE, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+            )
+        except libvirt.libvirtError:
+            return {}
+        return {
+            domain.UUIDString(): (values["state.state"], values.get("state.reason", 0))
+            for domain, values in statistics
+            if "state.state" in values
+        }
+
+    def lookup(self, connection: libvirt.virConnect, key: str) -> libvirt.virDomain:
+        return connection.lookupByUUIDString(key)
+
+    def facts(self, handle: libvirt.virDomain) -> DomainFacts:
+        number = handle.ID()
+        state, reason = handle.state()
+        persistent = bool(handle.isPersistent())
+        return DomainFacts(
+            name=handle.name(),
+            uuid=handle.UUIDString(),
+            active=number != -1,
+            persistent=persistent,
+            autostart=persistent and bool(_ask(handle.autostart)),
+            id=number if number != -1 else None,
+            state=DomainState(state),
+            reason=reason,
+            has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
+            has_snapshots=bool(_ask(handle.snapshotNum)),
+        )
+
+    def facts_after(self, handle: libvirt.virDomain, known: tuple[Any, ...], events: tuple[Event, ...]) -> DomainFacts:
+        before = DomainFacts._make(known)
+        if all(event.name != "lifecycle" for event in events):
+            return before
+        number = handle.ID()
+        state, reason = handle.state()
+        persistent = bool(handle.isPersistent())
+        return before._replace(
+            name=handle.name(),
+            active=number != -1,
+            persistent=persistent,
+            autostart=persistent and before.autostart,
+            id=number if number != -1 else None,
+            state=DomainState(state),
+            reason=reason,
+            has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
+        )
+
+    def texts(
+        self, handle: libvirt.virDomain, facts: tuple[Any, ...], read_only: bool
+    ) -> tuple[str | None, str | None]:
+        secure = 0 if read_only else libvirt.VIR_DOMAIN_XML_SECURE
+        active, persistent = facts[2], facts[3]
+        inactive = libvirt.VIR_DOMAIN_XML_INACTIVE
+        live = _described(handle, secure, 0) if active else None
+        defined = _described(handle, secure | inactive, inactive) if persistent or not active else None
+        return live, defined
+
+    def parse(self, text: str) -> DomainConfig:
+        return DomainConfig.parse(text)
+
+
+class PlainKind(Kind):
+    """A kind whose calls differ from those of the others in their names only.
+
+    Parameters:
+        name: the word for it.
+        record: the class of its records.
+        list_all: the method of a connection that lists all.
+        lookup: the method that finds one.
+        filters: the flags of `list_all` that tell what is inactive, transient and started automatically; None where
+            the kind does not have this.
+        inactive_flag: the flag of XMLDesc for the definition; None where there is one XML only.
+        has_uuid: whether its key is a UUID.
+        parser: makes the parsed form of its XML; None for a kind without a mapping.
+    """
+
+    facts_class = Facts
+
+    def __init__(
+        self,
+        name: str,
+        record: type[Record],
+        list_all: str,
+        lookup: str,
+        filters: tuple[int | None, int | None, int | None],
+        inactive_flag: int | None,
+        has_uuid: bool,
+        parser: Callable[[str], Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.record = record
+        self._list_all = list_all
+        self._lookup = lookup
+        self._filters = filters
+        self._inactive_flag = inactive_flag
+        self._has_uuid = has_uuid
+        self._parser = parser
+
+    def parse(self, text: str) -> Any:
+        return None if self._parser is None else self._parser(text)
+
+    def _key(self, handle: Any) -> str:
+        key: str = handle.UUIDString() if self._has_uuid else handle.name()
+        return key
+
+    def _keys(self, connection: libvirt.virConnect, flags: int | None) -> set[str]:
+        if flags is None:
+            return set()
+        handles = _ask(lambda: getattr(connection, self._list_all)(flags), [])
+        return {self._key(handle) for handle in handles}
+
+    def handles(self, connection: libvirt.virConnect) -> dict[str, Any]:
+        return {self._key(handle): handle for handle in _list(getattr(connection, self._list_all))}
+
+    def listing(self, connection: libvirt.virConnect) -> Listing:
+        inactive, transient, autostart = (self._keys(connection, flags) for flags in self._filters)
+        return {
+            key: (
+                handle,
+                Facts(
+                    name=handle.name(),
+                    uuid=key if self._has_uuid else "",
+                    active=key not in inactive,
+                    persistent=key not in transient,
+                    autostart=key in autostart,
+                ),
+            )
+            for key, handle in self.handles(connection).items()
+        }
+
+    def lookup(self, connection: libvirt.virConnect, key: str) -> Any:
+        return getattr(connection, self._lookup)(key)
+
+    def facts(self, handle: Any) -> Facts:
+        inactive, transient, autostart = self._filters
+        return Facts(
+            name=handle.name(),
+            uuid=handle.UUIDString() if self._has_uuid else "",
+            active=inactive is None or bool(_ask(handle.isActive, 1)),
+            persistent=transient is None or bool(_ask(handle.isPersistent, 1)),
+            autostart=autostart is not None and bool(_ask(handle.autostart)),
+        )
+
+    def texts(self, handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
+        active, persistent = facts[2], facts[3]
+        live = handle.XMLDesc(0) if active or self._inactive_flag is None else None
+        defined = None
+        if self._inactive_flag is not None and (persistent or not active):
+            flags = self._inactive_flag
+            defined = _described(handle, flags, None if active else 0)
+        return live, defined
+
+
+DOMAIN = DomainKind()
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        DOMAIN,
+        PlainKind(
+            "network",
+            Network,
+            "listAllNetworks",
+            "networkLookupByUUIDString",
+            (
+                libvirt.VIR_CONNECT_LIST_NETWORKS_INACTIVE,
+                libvirt.VIR_CONNECT_LIST_NETWORKS_TRANSIENT,
+                libvirt.VIR_CONNECT_LIST_NETWORKS_AUTOSTART,
+            ),
+            libvirt.VIR_NETWORK_XML_INACTIVE,
+            True,
+            NetworkConfig.parse,
+        ),
+        PlainKind(
+            "pool",
+            Pool,
+            "listAllStoragePools",
+            "storagePoolLookupByUUIDString",
+            (
+                libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_INACTIVE,
+                libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_TRANSIENT,
+                libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART,
+            ),
+            libvirt.VIR_STORAGE_XML_INACTIVE,
+            True,
+            PoolConfig.parse,
+        ),
+        PlainKind(
+            "nodedev",
+            NodeDevice,
+            "listAllDevices",
+            "nodeDeviceLookupByName",
+            (None, None, None),
+            None,
+            False,
+            NodeDeviceConfig.parse,
+        ),
+        PlainKind(
+            "nwfilter",
+            NWFilter,
+            "listAllNWFilters",
+            "nwfilterLookupByUUIDString",
+            (None, None, None),
+            None,
+            True,
+            FilterConfig.parse,
+        ),
+        PlainKind(
+            "interface",
+            Interface,
+            "listAllInterfaces",
+            "interfaceLookupByName",
+            (libvirt.VIR_CONNECT_LIST_INTERFACES_INACTIVE, None, None),
+            libvirt.VIR_INTERFACE_XML_INACTIVE,
+            False,
+        ),
+    )
+}

@@ -1,0 +1,328 @@
+"""Finding what no event tells: the first reading of everything, and a round of comparing that never ends.
+
+A round has two parts.  A listing, a few bulk calls, tells who is there and every fact but the XML.  The XML of each
+object is fetched and its digest compared, a few objects at a time, spread over the interval.  Neither writes to the
+inventory: what differs is marked, and the readers fetch it, so that there is one way in.
+
+Worst staleness: both parts begin again `_SHARE` of the interval after they began, so a change is fetched within the
+interval as long as a whole round takes less than the rest of it.
+
+Layer rule: imports connections, inventory, kinds, readers, settings, watch.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import libvirt
+
+from virtcim.libhelper.connections import is_alive
+from virtcim.libhelper.inventory.inventory import VOLUMES, Inventory, is_gone
+from virtcim.libhelper.inventory.kinds import KINDS, Kind
+from virtcim.libhelper.inventory.readers import Readers
+from virtcim.libhelper.inventory.records import Document, Pool, Record
+from virtcim.libhelper.inventory.watch import DirectoryWatch, default_directories
+from virtcim.libhelper.settings import HypervisorSettings
+
+__all__ = ["Reconciler"]
+
+_log = logging.getLogger(__name__)
+
+_SHARE = 0.8
+"""The part of the interval in which a round is done."""
+_FULL = 1000
+"""Objects from which on a round takes its whole time; below, it takes less in proportion."""
+_SHORTEST = 2.0
+"""Seconds that a round of few objects takes, at least."""
+_FILE_CLOCK = 0.05
+"""Seconds by which the time of a file may be behind the clock."""
+_PATIENCE = 2.0
+"""Seconds without progress after which the first reading goes round what does not answer."""
+_PARALLEL = 50
+"""Objects from which on the first reading is worth more than one reader."""
+
+
+class Reconciler:
+    """Keeps an inventory true where events do not.
+
+    Parameters:
+        inventory: what to compare with.
+        readers: who fetches.
+        settings: the interval.
+        uri: whose directories to watch.
+    """
+
+    def __init__(self, inventory: Inventory, readers: Readers, settings: HypervisorSettings, uri: str) -> None:
+        self._inventory = inventory
+        self._readers = readers
+        self._settings = settings
+        self._by_kind = {name: _Round(kind, settings.interval * _SHARE) for name, kind in KINDS.items()}
+        self._due: deque[tuple[Kind, str]] = deque()
+        self._jobs: list[Future[None]] = []
+        directories = settings.watch_directories
+        self._watch = DirectoryWatch(default_directories(uri) if directories is None else directories)
+        self._watched = 0.0
+
+    def load(self, kind: Kind) -> Load:
+        """Read all objects of a kind, with as few calls as possible, and drop those that are gone."""
+        return Load(kind, self._inventory, self._readers, self._settings)
+
+    def turn(self, now: float) -> None:
+        """One turn: ask for what is due now (a monotonic time in seconds)."""
+        if now - self._watched >= self._settings.watch_interval:
+            self._watched = now
+            self._look(now)
+        for part in self._by_kind.values():
+            keys = self._inventory.keys(part.kind.name)
+            if part.listing_due(now, len(keys)):
+                part.listing = self._readers.submit(
+                    f"list of {part.kind.name}s",
+                    partial(self._compare_listing, part.kind),
+                )
+            self._due.extend((part.kind, key) for key in part.keys_due(now, keys))
+        self._jobs = [job for job in self._jobs if not job.done()]
+        if self._due and len(self._jobs) < self._settings.readers:
+            self._jobs.append(self._readers.submit("comparison", self._compare_due))
+
+    def _look(self, now: float) -> None:
+        """Mark what has a new file, unless it has been fetched since that was written."""
+        for kind, name, modified in self._watch.changed():
+            record = self._inventory.find_by_name(kind, name)
+            if record is None:
+                self._by_kind[kind].list_at(now)
+            elif not self._inventory.fetched_since(kind, record.key, modified + _FILE_CLOCK):
+                self._readers.mark((kind, record.key))
+
+    def restart(self) -> None:
+        """Everything has just been read: begin new rounds."""
+        self._due.clear()
+        for part in self._by_kind.values():
+            part.restart(time.monotonic())
+
+    def _compare_listing(self, kind: Kind, connection: libvirt.virConnect) -> None:
+        """Mark whatever is new, gone, or not as the record says."""
+        listing = kind.listing(connection)
+        for key in self._inventory.keys(kind.name):
+            if key not in listing:
+                self._readers.mark((kind.name, key))
+        for key, (_handle, facts) in listing.items():
+            record = self._inventory.find(kind.name, key)
+            if record is None or not record.contact or kind.facts_of(record) != facts:
+                self._readers.mark((kind.name, key))
+            elif kind.record is Pool:
+                self._readers.mark((VOLUMES, key))
+
+    def _compare_due(self, connection: libvirt.virConnect) -> None:
+        """Compare the XML of what is due.
+
+        One object at a time is taken from the common queue, and claimed, so that one that does not answer keeps one
+        reader.
+        """
+        while True:
+            try:
+                kind, key = self._due.popleft()
+            except IndexError:
+                return
+            generation = self._readers.generation
+            record = self._inventory.find(kind.name, key)
+            if record is None or not self._readers.claim([(kind.name, key)], generation):
+                continue
+            try:
+                if self._differs(kind, record, connection):
+                    self._readers.mark((kind.name, key))
+            finally:
+                self._readers.release((kind.name, key), generation)
+
+    def _differs(self, kind: Kind, record: Record, connection: libvirt.virConnect) -> bool:
+        try:
+            handle = kind.lookup(connection, record.key)
+            live, defined = kind.texts(handle, kind.facts_of(record), self._settings.read_only)
+        except libvirt.libvirtError as error:
+            if is_gone(error):
+                return True
+            raise
+        return not (_same(record.live_document, live) and _same(record.defined_document, defined))
+
+
+def _same(document: Document[Any] | None, text: str | None) -> bool:
+    if document is None or text is None:
+        return document is None and text is None
+    return document.digest == Document.digest_of(text)
+
+
+class _Round:
+    """Whose turn it is among the objects of one kind.
+
+    Parameters:
+        kind: the kind.
+        period: seconds for a round of very many objects; a round of few takes less, at the same number of objects in
+            a second.
+    """
+
+    def __init__(self, kind: Kind, period: float) -> None:
+        self.kind = kind
+        self.listing: Future[None] | None = None
+        self._period = period
+        self._listed = 0.0
+        self._last = 0.0
+        self._credit = 0.0
+        self._order: deque[str] = deque()
+        self._known: set[str] = set()
+
+    def restart(self, now: float) -> None:
+        self.listing = None
+        self._listed = self._last = now
+        self._credit = 0.0
+
+    def period(self, count: int) -> float:
+        """Seconds for a round of `count` objects."""
+        return min(self._period, max(_SHORTEST, self._period * count / _FULL))
+
+    def list_at(self, now: float) -> None:
+        """List at `now`, before it would be due."""
+        self._listed = now - self._period
+
+    def listing_due(self, now: float, count: int) -> bool:
+        """Whether to list now; if so, that is taken as done."""
+        if now - self._listed < self.period(count) or (self.listing is not None and not self.listing.done()):
+            return False
+        self._listed = now
+        return True
+
+    def keys_due(self, now: float, keys: list[str]) -> list[str]:
+        """The objects to compare now: those that waited longest, as many as keep the round in its time."""
+        present = set(keys)
+        self._order.extend(key for key in keys if key not in self._known)
+        self._known |= present
+        self._credit += len(keys) * (now - self._last) / self.period(len(keys))
+        self._last = now
+        due: list[str] = []
+        while self._credit >= 1 and self._order and len(due) < len(keys):
+            key = self._order.popleft()
+            if key in present:
+                self._order.append(key)
+                due.append(key)
+                self._credit -= 1
+            else:
+                self._known.discard(key)
+        self._credit = min(self._credit, 1.0)
+        return due
+
+
+class Load:
+    """One reading of all objects of a kind.
+
+    The objects are claimed from the readers meanwhile, so that an event that names one has it fetched afterwards.
+
+    Attributes:
+        done: its future; it fails when the connection does.
+    """
+
+    def __init__(self, kind: Kind, inventory: Inventory, readers: Readers, settings: HypervisorSettings) -> None:
+        self._kind = kind
+        self._inventory = inventory
+        self._readers = readers
+        self._settings = settings
+        self._generation = readers.generation
+        self._lock = threading.Lock()
+        self._todo: deque[tuple[str, tuple[Any, ...]]] = deque()
+        self._left = 0
+        self._progress = time.monotonic()
+        self._listed = False
+        self.done: Future[None] = Future()
+        known = inventory.keys(kind.name)
+        self._claimed = readers.claim([(kind.name, key) for key in known], self._generation)
+        listing = readers.submit(f"first list of {kind.name}s", self._list)
+        listing.add_done_callback(self._on_listed)
+
+    def check(self) -> None:
+        """Called now and then: an object that does not answer must not keep the others waiting for ever."""
+        with self._lock:
+            stalled = self._listed and time.monotonic() - self._progress > _PATIENCE and not self.done.done()
+            if stalled:
+                self._progress = time.monotonic()
+            left = self._left
+        if stalled and self._todo:
+            self._readers.submit(f"reading {self._kind.name}s", self._drain)
+        elif stalled:
+            _log.warning("%d %ss not read yet, going on without them", left, self._kind.name)
+            self._finish()
+
+    def _list(self, connection: libvirt.virConnect) -> None:
+        kind, name = self._kind, self._kind.name
+        listing = kind.listing(connection)
+        claimed = self._claimed | self._readers.claim(
+            {(name, key) for key in listing} - self._claimed, self._generation
+        )
+        for _name, key in claimed:
+            if key not in listing:
+                self._inventory.remove(kind, key, (), self._generation)
+                self._readers.release((name, key), self._generation)
+        for key in listing:
+            if (name, key) not in claimed:
+                self._readers.mark((name, key))
+        mine = [(key, facts) for key, (_handle, facts) in listing.items() if (name, key) in claimed]
+        with self._lock:
+            self._todo.extend(mine)
+            self._left = len(mine)
+            self._progress = time.monotonic()
+            self._listed = True
+        if len(mine) >= _PARALLEL:
+            for _ in range(self._settings.readers - 1):
+                self._readers.submit(f"reading {name}s", self._drain)
+        self._read({key: handle for key, (handle, _facts) in listing.items()}, connection)
+        if not mine:
+            self._finish()
+
+    def _on_listed(self, listing: Future[None]) -> None:
+        """Without a list there is nothing to wait for; claims end with the generation or here."""
+        if listing.cancelled():
+            self.done.cancel()
+            return
+        error = listing.exception()
+        if error is not None:
+            for key in self._claimed:
+                self._readers.release(key, self._generation)
+            if not self.done.done():
+                self.done.set_exception(error)
+
+    def _drain(self, connection: libvirt.virConnect) -> None:
+        self._read(self._kind.handles(connection) if self._todo else {}, connection)
+
+    def _read(self, handles: dict[str, Any], connection: libvirt.virConnect) -> None:
+        kind = self._kind
+        while True:
+            try:
+                key, facts = self._todo.popleft()
+            except IndexError:
+                return
+            try:
+                handle = handles.get(key) or kind.lookup(connection, key)
+                texts = kind.texts(handle, facts, self._settings.read_only)
+                self._inventory.put(kind, facts, texts, (), self._generation, observed=False)
+            except libvirt.libvirtError as error:
+                if is_gone(error):
+                    self._inventory.remove(kind, key, (), self._generation)
+                elif not is_alive(connection):
+                    self._todo.appendleft((key, facts))
+                    raise
+                else:
+                    _log.warning("%s %s: %s", kind.name, facts[0], error)
+            self._readers.release((kind.name, key), self._generation)
+            with self._lock:
+                self._left -= 1
+                self._progress = time.monotonic()
+                last = not self._left
+            if last:
+                self._finish()
+
+    def _finish(self) -> None:
+        with self._lock:
+            if not self.done.done():
+                self.done.set_result(None)
