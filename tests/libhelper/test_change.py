@@ -9,7 +9,8 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from virtcim.libhelper.change import (
+from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.domains.change import (
     DomainChange,
     DomainWork,
     LiveStep,
@@ -21,7 +22,6 @@ from virtcim.libhelper.change import (
     host_capabilities,
     remove_domain,
 )
-from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings

@@ -15,7 +15,7 @@ from zlib import crc32
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
 from virtcim.libhelper.host import HostFacts, NodeInfo
-from virtcim.libhelper.inventory.balloons import Balloons
+from virtcim.libhelper.inventory.memory_requests import Balloons
 from virtcim.libhelper.inventory.records import (
     Document,
     Domain,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.providers.recorded import DOMAINS, Served, hypervisor, platform
-from virtcim.libhelper.change import LiveStep
 from virtcim.libhelper.documents.domain import DomainDocument, Graphics
+from virtcim.libhelper.domains.change import LiveStep
 from virtcim.providers.base import Element
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance

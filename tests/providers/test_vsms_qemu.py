@@ -15,7 +15,7 @@ from lxml import etree
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.providers.recorded import CONTEXT, Served, platform
-from virtcim.libhelper import live
+from virtcim.libhelper.domains import live
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import InstancePath

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import libvirt
 from lxml import etree
 
-from virtcim.libhelper.change import DomainChange, DomainWork, change_domains
 from virtcim.libhelper.documents.domain import Device, DomainDocument, element_text
 from virtcim.libhelper.documents.nwfilter import FilterConfig, FilterReference
+from virtcim.libhelper.domains.change import DomainChange, DomainWork, change_domains
+from virtcim.libhelper.domains.live import device_steps
 from virtcim.libhelper.errors import translated
-from virtcim.libhelper.live import device_steps
 from virtcim.libhelper.xml.text import check_text, parse_xml, to_text
 
 if TYPE_CHECKING:

@@ -19,15 +19,15 @@ from typing import Any, TypeVar
 import libvirt
 
 from virtcim.libhelper.connections import Connections, is_alive, is_local
+from virtcim.libhelper.domains.domains import Lifecycle
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event, EventSubscription
 from virtcim.libhelper.host import HostFacts, NodeInfo, qualified_name, read_capabilities, read_identity
-from virtcim.libhelper.inventory.balloons import Balloons
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.kinds import KINDS
+from virtcim.libhelper.inventory.memory_requests import Balloons
 from virtcim.libhelper.inventory.readers import Readers
 from virtcim.libhelper.inventory.reconcile import Reconciler
-from virtcim.libhelper.lifecycle import Lifecycle
 from virtcim.libhelper.settings import HypervisorSettings
 
 __all__ = ["Hypervisor"]

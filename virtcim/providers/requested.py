@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from virtcim.libhelper.domains.metadata import set_metadata
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.metadata import set_metadata
 from virtcim.providers.states import RequestedState
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
-from virtcim.libhelper.domainjobs import followed
+from virtcim.libhelper.domains.jobs import followed
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Platform

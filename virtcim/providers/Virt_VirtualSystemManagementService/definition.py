@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from virtcim.libhelper.change import host_capabilities
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import (
     Console,
@@ -19,6 +18,7 @@ from virtcim.libhelper.documents.domain import (
     Interface,
     MappingError,
 )
+from virtcim.libhelper.domains.change import host_capabilities
 from virtcim.platforms.base import Feature
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError

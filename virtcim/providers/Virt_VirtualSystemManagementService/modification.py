@@ -15,7 +15,7 @@ from virtcim.libhelper.documents.domain import (
     Interface,
     MemoryDevice,
 )
-from virtcim.libhelper.live import attach, detach, device_fields, device_steps, domain_fields, domain_steps
+from virtcim.libhelper.domains.live import attach, detach, device_fields, device_steps, domain_fields, domain_steps
 from virtcim.platforms.base import Feature
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError, same
@@ -33,7 +33,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope,
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.change import DomainChange
+    from virtcim.libhelper.domains.change import DomainChange
     from virtcim.providers.base import Element
     from virtcim.providers.properties import PropertyTable
     from virtcim.providers.site import Guest

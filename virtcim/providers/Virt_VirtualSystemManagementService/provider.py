@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from virtcim.libhelper.change import (
+from virtcim.libhelper.documents.domain import DomainConfig, MappingError
+from virtcim.libhelper.domains.change import (
     DomainChange,
     DomainWork,
     change_domains,
@@ -17,7 +18,6 @@ from virtcim.libhelper.change import (
     domain_xml,
     remove_domain,
 )
-from virtcim.libhelper.documents.domain import DomainConfig, MappingError
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Document
 from virtcim.platforms.base import Platform

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.change import DomainChange, DomainWork, change_domains
+from virtcim.libhelper.domains.change import DomainChange, DomainWork, change_domains
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.base import class_of
 from virtcim.providers.interface import InstancePath

@@ -12,7 +12,7 @@ from virtcim.providers.base import no_such_domain
 from virtcim.providers.interface import CIMError, InstancePath, Status
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.change import DomainChange
+    from virtcim.libhelper.domains.change import DomainChange
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Guest, Site
 

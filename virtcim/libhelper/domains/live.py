@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import libvirt
 
-from virtcim.libhelper.change import LiveStep, run_of
 from virtcim.libhelper.documents.domain import Disk, DomainDocument, Graphics, Interface, MemoryDevice
+from virtcim.libhelper.domains.change import LiveStep, run_of
 from virtcim.libhelper.errors import LibvirtError
 
 if TYPE_CHECKING:

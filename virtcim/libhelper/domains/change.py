@@ -25,7 +25,7 @@ from virtcim.libhelper.errors import LibvirtError, translated
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.inventory.balloons import Balloons
+    from virtcim.libhelper.inventory.memory_requests import Balloons
 
 __all__ = [
     "DomainChange",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import libvirt
 
-from virtcim.libhelper.change import exclusive, run_of
 from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.domains.change import exclusive, run_of
 from virtcim.libhelper.errors import translated
 from virtcim.libhelper.events import Event
 

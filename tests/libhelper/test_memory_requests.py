@@ -8,7 +8,7 @@ import pytest
 
 from tests.providers.recorded import hypervisor
 from virtcim.libhelper.documents.domain.difference import is_as_defined
-from virtcim.libhelper.inventory.balloons import Balloons
+from virtcim.libhelper.inventory.memory_requests import Balloons
 from virtcim.libhelper.inventory.records import Change
 
 UUID = "00000000-0000-4000-8000-000000000001"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import libvirt
 
-from virtcim.libhelper.change import exclusive
+from virtcim.libhelper.domains.change import exclusive
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
