@@ -37,8 +37,8 @@ class NetworkIp(Mapped):
     family = Text("@family")
     netmask = Text("@netmask")
     prefix = Int("@prefix")
-    dhcp_range_start = Text("dhcp/range/@start")
-    dhcp_range_end = Text("dhcp/range/@end")
+    dhcp_range_start = Text("dhcp/range/@start", writable=False)
+    dhcp_range_end = Text("dhcp/range/@end", writable=False)
     dhcp_ranges = Items("dhcp/range", DhcpRange)
     dhcp_hosts = Items("dhcp/host", DhcpHost)
 

@@ -5,13 +5,13 @@ What a class declares to go with the old thing (`Mapped.replacements`) goes when
 A missing element goes where the declarations of its class have it among its siblings, indented like them.  An element
 that this module made goes again when nothing is left in it; one that was in the document stays.
 
-Layer rule: imports `mapping` and `xmltext` of this project and nothing else.
+Layer rule: imports `mapping` and `text` of this project and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from lxml import etree
 
@@ -29,11 +29,13 @@ from virtcim.libhelper.xml.mapping import (
     Texts,
     split_path,
 )
-from virtcim.libhelper.xml.text import is_blank
+from virtcim.libhelper.xml.text import MappingError, is_blank, parse_xml, to_text
 
-__all__ = ["TreeEditor", "children_of", "first_child"]
+__all__ = ["MappedDocument", "TreeEditor", "children_of", "element_text", "first_child", "object_text"]
 
 _INDENT = "  "
+
+Config = TypeVar("Config", bound=Mapped)
 
 
 def children_of(element: etree._Element) -> list[etree._Element]:
@@ -341,3 +343,77 @@ class TreeEditor:
             put(child, node, value)
         if not values:
             self.prune(parent, element)
+
+
+def element_text(cls: type[Mapped], values: Mapping[str, Any], *, indented: bool = True) -> str:
+    """The XML text of one element, such as a device to be attached.
+
+    Parameters:
+        cls: a mapped class with an element of its own, such as `Disk` or `NetworkConfig`.
+        values: field values by name.
+        indented: whether its parts stand on lines of their own.
+
+    Raises:
+        ValueRejectedError: a value or a name is not accepted.
+    """
+    encoded = cls.encode_fields(values)
+    root = etree.Element(cls.tag)
+    TreeEditor(root, indented=indented).apply(root, cls, encoded)
+    return to_text(root)
+
+
+def object_text(made: Mapped) -> str:
+    """The XML text of an object that is made here, such as the `NetworkConfig` of a network to be defined.
+
+    Attributes come in the order of the declarations.
+
+    Raises:
+        ValueRejectedError: a value is not accepted.
+    """
+    held = made.writable_values()
+    return element_text(type(made), {name: held[name] for name in made.declared() if name in held}, indented=False)
+
+
+class MappedDocument(Generic[Config]):
+    """The text of one object of libvirt, edited in place.
+
+    Only what is asked for changes: comments, unknown elements and attributes, namespaces, metadata and white space
+    stay as they are.  Not for use by several threads at once.
+
+    Parameters:
+        xml: the text.
+
+    Raises:
+        NotWellFormedError: the text is not XML, exceeds the parser's limits or has a DOCTYPE.
+        MappingError: the root element is not that of `config_class`.
+    """
+
+    #: What the root element is read as.
+    config_class: ClassVar[type[Any]]
+
+    def __init__(self, xml: str | bytes) -> None:
+        self._root = parse_xml(xml)
+        if self._root.tag != self.config_class.tag:
+            raise MappingError(f"expected a document <{self.config_class.tag}>, got <{self._root.tag}>")
+        self._editor = TreeEditor(self._root)
+        self._config: Config | None = None
+
+    @property
+    def config(self) -> Config:
+        """The object as it stands in the document now."""
+        if self._config is None:
+            self._config = self._read()
+        return self._config
+
+    def tostring(self) -> str:
+        """The text of the whole document, without an XML declaration."""
+        return to_text(self._root, whole_document=True)
+
+    def _read(self) -> Config:
+        read: Config = self.config_class.from_element(self._root)
+        return read
+
+    def _write(self, element: etree._Element, cls: type[Mapped], values: Mapping[str, Any]) -> None:
+        """Set fields of an element; a value that is in the document already is not written again, None removes."""
+        self._editor.apply(element, cls, cls.encode_fields(values))
+        self._config = None

@@ -774,6 +774,10 @@ class Mapped(metaclass=_MappedType):
         """The fields that the document holds and that can be written, by name."""
         return {name: value for name, value in self.as_dict().items() if self._declared[name].writable}
 
+    def replace(self, **changes: Any) -> Self:
+        """The same object with other values of some fields; None takes a field out."""
+        return type(self)(**{**self.as_dict(), **changes})
+
     @classmethod
     def reader(cls) -> Node:
         """The compiled form of the declarations."""

@@ -16,7 +16,7 @@ from virtcim.libhelper.documents.domain.chardev import Channel, Chardev, Console
 from virtcim.libhelper.documents.domain.controller import Controller
 from virtcim.libhelper.documents.domain.device import Device, UnknownDevice
 from virtcim.libhelper.documents.domain.disk import Disk
-from virtcim.libhelper.documents.domain.document import DeviceNotFoundError, DomainDocument, element_text
+from virtcim.libhelper.documents.domain.document import DeviceNotFoundError, DomainDocument
 from virtcim.libhelper.documents.domain.domain import DEVICE_CLASSES, DomainConfig, device_class
 from virtcim.libhelper.documents.domain.filesystem import Filesystem
 from virtcim.libhelper.documents.domain.graphics import Graphics
@@ -33,6 +33,7 @@ from virtcim.libhelper.documents.domain.tpm import Tpm
 from virtcim.libhelper.documents.domain.video import Video
 from virtcim.libhelper.documents.domain.vsock import Vsock
 from virtcim.libhelper.documents.domain.watchdog import Panic, Watchdog
+from virtcim.libhelper.xml.editing import element_text
 from virtcim.libhelper.xml.mapping import FieldInfo, Mapped
 from virtcim.libhelper.xml.text import MappingError, NotWellFormedError, ValueRejectedError
 

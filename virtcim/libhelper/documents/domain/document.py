@@ -10,11 +10,11 @@ from lxml import etree
 
 from virtcim.libhelper.documents.domain.device import Device
 from virtcim.libhelper.documents.domain.domain import DEVICE_CLASSES, DomainConfig, device_class, device_elements
-from virtcim.libhelper.xml.editing import TreeEditor
-from virtcim.libhelper.xml.mapping import Mapped, Step
+from virtcim.libhelper.xml.editing import MappedDocument
+from virtcim.libhelper.xml.mapping import Step
 from virtcim.libhelper.xml.text import MappingError, parse_xml, to_text
 
-__all__ = ["DeviceNotFoundError", "DomainDocument", "element_text"]
+__all__ = ["DeviceNotFoundError", "DomainDocument"]
 
 _DEVICES = Step("devices")
 
@@ -23,23 +23,7 @@ class DeviceNotFoundError(MappingError, LookupError):
     """The document has no such device."""
 
 
-def element_text(cls: type[Mapped], values: Mapping[str, Any]) -> str:
-    """The XML text of one object, such as a device to be attached.
-
-    Parameters:
-        cls: a mapped class with an element of its own, such as `Disk` or `NetworkConfig`.
-        values: field values by name.
-
-    Raises:
-        ValueRejectedError: a value or a name is not accepted.
-    """
-    encoded = cls.encode_fields(values)
-    root = etree.Element(cls.tag)
-    TreeEditor(root, indented=True).apply(root, cls, encoded)
-    return to_text(root)
-
-
-class DomainDocument:
+class DomainDocument(MappedDocument[DomainConfig]):
     """The XML of one domain, for editing.
 
     Only what is asked for changes: comments, unknown elements and attributes, namespaces, metadata and white space
@@ -53,32 +37,17 @@ class DomainDocument:
         MappingError: the root element is not `<domain>`.
     """
 
+    config_class = DomainConfig
+
     def __init__(self, xml: str | bytes) -> None:
-        self._root = parse_xml(xml)
-        if self._root.tag != DomainConfig.tag:
-            raise MappingError(f"expected a document <domain>, got <{self._root.tag}>")
-        self._editor = TreeEditor(self._root)
+        super().__init__(xml)
         # Every device that was handed out, with its element, so that it still names that element after edits.
         self._handed_out: dict[int, tuple[Device, etree._Element]] = {}
-        self._config: DomainConfig | None = None
-
-    @property
-    def config(self) -> DomainConfig:
-        """The domain as it stands in the document now."""
-        if self._config is None:
-            self._config = DomainConfig.from_element(self._root)
-            for device, element in zip(self._config.devices, self._device_elements(), strict=True):
-                self._handed_out[id(device)] = (device, element)
-        return self._config
 
     @property
     def devices(self) -> tuple[Device, ...]:
         """The devices as they stand in the document now, in document order."""
         return self.config.devices
-
-    def tostring(self) -> str:
-        """The text of the whole document, without an XML declaration."""
-        return to_text(self._root, whole_document=True)
 
     def device_xml(self, device: Device | int) -> str:
         """The text of one device, to hand to libvirt for attaching, updating or detaching it.
@@ -196,6 +165,8 @@ class DomainDocument:
         place = self._device_elements().index(element)
         return self.config.devices[place]
 
-    def _write(self, element: etree._Element, cls: type[Mapped], values: Mapping[str, Any]) -> None:
-        self._editor.apply(element, cls, cls.encode_fields(values))
-        self._config = None
+    def _read(self) -> DomainConfig:
+        config = super()._read()
+        for device, element in zip(config.devices, self._device_elements(), strict=True):
+            self._handed_out[id(device)] = (device, element)
+        return config
