@@ -10,18 +10,7 @@ import libvirt
 import pytest
 
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.libhelper.domains.change import (
-    DomainChange,
-    DomainWork,
-    LiveStep,
-    PartlyDoneError,
-    change_domains,
-    check_domain,
-    define_domain,
-    domain_xml,
-    host_capabilities,
-    remove_domain,
-)
+from virtcim.libhelper.domains.change import DomainChange, LiveStep, PartlyDoneError, change_domains
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
@@ -48,7 +37,7 @@ def node(tmp_path: Path) -> Iterator[Hypervisor]:
 
 
 def title(node: Hypervisor, uuid: str) -> str | None:
-    return DomainConfig.parse(domain_xml(node, uuid)).title
+    return DomainConfig.parse(node.domains.xml(uuid)).title
 
 
 def name_it(change: DomainChange, text: str) -> None:
@@ -61,7 +50,7 @@ def refuse(_domain: libvirt.virDomain) -> None:
 
 
 def test_a_change_shows_in_the_inventory(node: Hypervisor) -> None:
-    change_domains([DomainWork(node, ONE, lambda change: name_it(change, "new"))])
+    node.domains.change(ONE, lambda change: name_it(change, "new"))
     record = node.inventory.domain_by_uuid(ONE)
     assert record is not None
     assert record.defined is not None
@@ -76,12 +65,12 @@ def test_a_step_that_fails_undoes_the_others(node: Hypervisor) -> None:
         change.steps.append(LiveStep("one", lambda _: trail.append("do"), lambda _: trail.append("undo")))
         change.steps.append(LiveStep("two", refuse, None))
 
-    before = domain_xml(node, ONE)
+    before = node.domains.xml(ONE)
     with pytest.raises(LibvirtError, match="no") as caught:
-        change_domains([DomainWork(node, ONE, edit)])
+        node.domains.change(ONE, edit)
     assert not isinstance(caught.value, PartlyDoneError)
     assert trail == ["do", "undo"]
-    assert domain_xml(node, ONE) == before
+    assert node.domains.xml(ONE) == before
 
 
 def test_what_cannot_be_undone_is_named(node: Hypervisor) -> None:
@@ -91,7 +80,7 @@ def test_what_cannot_be_undone_is_named(node: Hypervisor) -> None:
         change.steps.append(LiveStep("the third", refuse, None))
 
     with pytest.raises(PartlyDoneError, match="no; what stands: the second, the first"):
-        change_domains([DomainWork(node, ONE, edit)])
+        node.domains.change(ONE, edit)
 
 
 def test_all_domains_or_none(node: Hypervisor) -> None:
@@ -99,11 +88,11 @@ def test_all_domains_or_none(node: Hypervisor) -> None:
         name_it(change, "b")
         change.steps.append(LiveStep("nothing", refuse, None))
 
-    works = [DomainWork(node, ONE, lambda change: name_it(change, "a")), DomainWork(node, OTHER, broken)]
+    works = [node.domains.work(ONE, lambda change: name_it(change, "a")), node.domains.work(OTHER, broken)]
     with pytest.raises(LibvirtError, match="no"):
         change_domains(works)
     assert (title(node, ONE), title(node, OTHER)) == (None, None)
-    works[1] = DomainWork(node, OTHER, lambda change: name_it(change, "b"))
+    works[1] = node.domains.work(OTHER, lambda change: name_it(change, "b"))
     change_domains(works)
     assert (title(node, ONE), title(node, OTHER)) == ("a", "b")
 
@@ -120,8 +109,8 @@ def test_a_change_from_outside_is_not_lost(node: Hypervisor) -> None:
             theirs = domain("one", ONE).replace("<memory>", "<description>theirs</description><memory>")
             change.domain.connect().defineXML(theirs)
 
-    change_domains([DomainWork(node, ONE, edit)])
-    config = DomainConfig.parse(domain_xml(node, ONE))
+    node.domains.change(ONE, edit)
+    config = DomainConfig.parse(node.domains.xml(ONE))
     assert (config.title, config.description) == ("ours", "theirs")
     assert seen == [None, "theirs"]
 
@@ -137,15 +126,15 @@ def test_a_domain_that_is_started_in_between_is_changed_as_it_runs(node: Hypervi
 
     was = node.inventory.domain("one")
     assert was is not None
-    change_domains([DomainWork(node, ONE, edit)])
+    node.domains.change(ONE, edit)
     assert ran == [was.active, not was.active]
     assert title(node, ONE) == "ours"
 
 
 def test_a_start_waits_for_a_change(node: Hypervisor) -> None:
     """Else the domain could run with the old definition, and later changes would not be of both."""
-    node.lifecycle.destroy("one")
-    starter = threading.Thread(target=node.lifecycle.start, args=("one",))
+    node.domains.destroy("one")
+    starter = threading.Thread(target=node.domains.start, args=("one",))
 
     def edit(change: DomainChange) -> None:
         assert change.live is None
@@ -154,9 +143,9 @@ def test_a_start_waits_for_a_change(node: Hypervisor) -> None:
         assert starter.is_alive()
         name_it(change, "ours")
 
-    change_domains([DomainWork(node, ONE, edit)])
+    node.domains.change(ONE, edit)
     starter.join(10)
-    with node.lifecycle.domain("one") as found:
+    with node.domains.handle("one") as found:
         assert found.isActive()
         assert DomainConfig.parse(found.XMLDesc(0)).title == "ours"
 
@@ -170,25 +159,25 @@ def test_who_is_always_overtaken_gives_up(node: Hypervisor) -> None:
         change.domain.connect().defineXML(domain("one", ONE).replace("<memory>", text))
 
     with pytest.raises(LibvirtError) as caught:
-        change_domains([DomainWork(node, ONE, edit)])
+        node.domains.change(ONE, edit)
     assert caught.value.is_timeout
     assert title(node, ONE) is None
 
 
 def test_domains_come_and_go(node: Hypervisor) -> None:
     uuid = "00000000-0000-4000-8000-000000000003"
-    assert define_domain(node, domain("third", uuid)) == uuid
+    assert node.domains.define(domain("third", uuid)) == uuid
     assert node.inventory.domain("third") is not None
     with pytest.raises(LibvirtError):
-        define_domain(node, "<domain/>")
-    remove_domain(node, uuid)
+        node.domains.define("<domain/>")
+    node.domains.remove(uuid)
     assert node.inventory.domain("third") is None
     with pytest.raises(LibvirtError) as caught:
-        remove_domain(node, uuid)
+        node.domains.remove(uuid)
     assert caught.value.is_no_domain
 
 
 def test_questions_without_answer(node: Hypervisor) -> None:
     """The test driver cannot check a domain without defining it."""
-    assert check_domain(node, "<domain/>") is None
-    assert "<capabilities>" in host_capabilities(node)
+    assert node.domains.check("<domain/>") is None
+    assert node.host_capabilities().guests

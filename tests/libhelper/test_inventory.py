@@ -80,7 +80,7 @@ def test_default_node(started: Callable[..., Hypervisor]) -> None:
     assert hypervisor.libvirt_version >= (9, 0, 0)
     assert hypervisor.node.cpus == 16
     assert hypervisor.node.memory == 3145728
-    assert hypervisor.capabilities_xml.startswith("<capabilities>")
+    assert hypervisor.facts.capabilities_xml.startswith("<capabilities>")
     assert not hypervisor.fqdn.startswith("localhost")
     domain = hypervisor.inventory.domain("test")
     assert domain is not None
@@ -131,7 +131,7 @@ def test_records_are_replaced_and_snapshots_stay(node: Hypervisor) -> None:
     inventory = node.inventory
     before, snapshot, revision = inventory.domain("one"), inventory.domains(), inventory.revision
     assert before is not None
-    node.lifecycle.suspend("one")
+    node.domains.suspend("one")
     assert inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
     after = inventory.domain("one")
     assert after is not None
@@ -148,15 +148,15 @@ def test_records_are_replaced_and_snapshots_stay(node: Hypervisor) -> None:
 
 
 def test_every_operation(node: Hypervisor) -> None:
-    lifecycle, inventory = node.lifecycle, node.inventory
+    domains, inventory = node.domains, node.inventory
     steps: list[tuple[Callable[[str], Any], DomainState]] = [
-        (lifecycle.suspend, DomainState.PAUSED),
-        (lifecycle.resume, DomainState.RUNNING),
-        (lifecycle.shutdown, DomainState.SHUTOFF),
-        (lifecycle.start, DomainState.RUNNING),
-        (lifecycle.managed_save, DomainState.SHUTOFF),
-        (lifecycle.start, DomainState.RUNNING),
-        (lifecycle.destroy, DomainState.SHUTOFF),
+        (domains.suspend, DomainState.PAUSED),
+        (domains.resume, DomainState.RUNNING),
+        (domains.shutdown, DomainState.SHUTOFF),
+        (domains.start, DomainState.RUNNING),
+        (domains.managed_save, DomainState.SHUTOFF),
+        (domains.start, DomainState.RUNNING),
+        (domains.destroy, DomainState.SHUTOFF),
     ]
     for operation, state in steps:
         operation("two")
@@ -167,30 +167,30 @@ def test_every_operation(node: Hypervisor) -> None:
     assert domain.live is None
     assert domain.config is domain.defined
     with pytest.raises(LibvirtError) as caught:
-        lifecycle.start(domain.uuid, paused=True)
+        domains.start(domain.uuid, paused=True)
     assert caught.value.is_unsupported
-    lifecycle.start(domain.uuid)
-    assert lifecycle.reboot("two", timeout=PATIENCE)
+    domains.start(domain.uuid)
+    assert domains.reboot("two", timeout=PATIENCE)
 
 
 def test_managed_save_is_known(node: Hypervisor) -> None:
-    node.lifecycle.managed_save("one")
+    node.domains.managed_save("one")
     assert node.inventory.wait_for(state_is("one", DomainState.SHUTOFF), PATIENCE)
     uuid = node.inventory.domains()[0].uuid
     assert node.inventory.refresh(uuid) is node.inventory.domain("one")
     assert node.inventory.domains()[0].has_managed_save
-    node.lifecycle.managed_save_remove("one")
+    node.domains.managed_save_remove("one")
     node.inventory.refresh(uuid)
     assert not node.inventory.domains()[0].has_managed_save
 
 
 def test_errors_are_ours(node: Hypervisor) -> None:
     with pytest.raises(LibvirtError) as caught:
-        node.lifecycle.start("nobody")
+        node.domains.start("nobody")
     assert caught.value.is_no_domain
     assert caught.value.is_gone
     with pytest.raises(LibvirtError) as caught:
-        node.lifecycle.pm_wakeup("one")
+        node.domains.pm_wakeup("one")
     assert caught.value.is_unsupported
     assert "virDomainPMWakeup" in caught.value.message
     with pytest.raises(LibvirtError), translated():
@@ -226,7 +226,7 @@ def test_a_failing_listener_harms_nobody(node: Hypervisor, caplog: pytest.LogCap
         raise ValueError("no")
 
     node.inventory.listeners.extend([fail, heard.append])
-    node.lifecycle.suspend("one")
+    node.domains.suspend("one")
     assert node.inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
     wait_until(lambda: bool(heard))
 
@@ -271,7 +271,7 @@ def test_odd_names(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
         assert domain is not None
         assert domain.config is not None
         assert domain.config.name == name
-        hypervisor.lifecycle.suspend(name)
+        hypervisor.domains.suspend(name)
         assert hypervisor.inventory.wait_for(state_is(name, DomainState.PAUSED), PATIENCE)
 
 
@@ -296,7 +296,7 @@ def test_a_stuck_object_delays_the_first_reading_a_little(
     hypervisor = started(uri, call_budget=0.5)
     assert hypervisor.connected
     assert {domain.name for domain in hypervisor.inventory.domains()} == {f"d{n:02}" for n in range(20) if n != 5}
-    hypervisor.lifecycle.suspend("d07")
+    hypervisor.domains.suspend("d07")
     assert hypervisor.inventory.wait_for(state_is("d07", DomainState.PAUSED), PATIENCE)
     gate.set()
     assert hypervisor.inventory.wait_for(lambda now: now.domain("d05") is not None, PATIENCE)
@@ -324,7 +324,7 @@ def test_absent_hypervisor_answers_empty(started: Callable[..., Hypervisor], tmp
     assert hypervisor.inventory.domains() == []
     assert hypervisor.inventory.refresh("nobody") is None
     with pytest.raises(LibvirtError):
-        hypervisor.lifecycle.start("nobody")
+        hypervisor.domains.start("nobody")
 
 
 def hypervisor_has_answered(hypervisor: Hypervisor, what: str) -> Callable[[], bool]:

@@ -241,7 +241,7 @@ def test_libvirtd_goes_and_comes_back(new_libvirtd: Callable[[], Libvirtd], star
         assert lost.revision > before.revision
         assert inventory.refresh(lost.uuid) is lost
         with pytest.raises(LibvirtError):
-            hypervisor.lifecycle.start("guest1")
+            hypervisor.domains.start("guest1")
         (daemon.xml_directory / "guest0.xml").unlink(missing_ok=True)
         daemon.start()
         back = time.monotonic()
@@ -314,7 +314,7 @@ def test_nothing_leaks(libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -
         hypervisor = started(libvirtd.uri())
         assert hypervisor.connected
         with pytest.raises(LibvirtError):
-            hypervisor.lifecycle.start("nobody")
+            hypervisor.domains.start("nobody")
         hypervisor.stop()
     wait_until(lambda: descriptors() <= before, PATIENCE)
     wait_until(lambda: clients() <= served, PATIENCE)
@@ -322,7 +322,7 @@ def test_nothing_leaks(libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -
 
 def power_button(hypervisor: Hypervisor, name: str) -> bool:
     """Press it, which a guest that still boots does not notice; whether the guest is off soon."""
-    hypervisor.lifecycle.shutdown(name)
+    hypervisor.domains.shutdown(name)
     return hypervisor.inventory.wait_for(state_is(name, DomainState.SHUTOFF), 1.0)
 
 
@@ -331,25 +331,25 @@ def test_operations_and_what_they_wait_for(
 ) -> None:
     name = guests.boot_sector("operated")
     hypervisor = started(libvirtd.uri(), interval=3600.0)
-    lifecycle, inventory = hypervisor.lifecycle, hypervisor.inventory
-    lifecycle.start(name, paused=True)
+    domains, inventory = hypervisor.domains, hypervisor.inventory
+    domains.start(name, paused=True)
     assert inventory.wait_for(state_is(name, DomainState.PAUSED), PATIENCE)
-    lifecycle.resume(name)
+    domains.resume(name)
     assert inventory.wait_for(state_is(name, DomainState.RUNNING), PATIENCE)
     with pytest.raises(LibvirtError) as caught:
-        lifecycle.start(name)
+        domains.start(name)
     assert caught.value.is_invalid_state
-    assert lifecycle.reset(name, timeout=PATIENCE)
-    lifecycle.managed_save(name)
+    assert domains.reset(name, timeout=PATIENCE)
+    domains.managed_save(name)
     assert inventory.wait_for(lambda now: domain(now, name).has_managed_save, PATIENCE)
-    lifecycle.start(name)
+    domains.start(name)
     assert inventory.wait_for(lambda now: domain(now, name).active and not domain(now, name).has_managed_save, PATIENCE)
-    lifecycle.destroy(name)
+    domains.destroy(name)
     assert inventory.wait_for(state_is(name, DomainState.SHUTOFF), PATIENCE)
-    lifecycle.start(name)
+    domains.start(name)
     wait_until(lambda: power_button(hypervisor, name), PATIENCE)
     with pytest.raises(LibvirtError) as caught:
-        lifecycle.destroy(name)
+        domains.destroy(name)
     assert caught.value.is_invalid_state
 
 
@@ -360,7 +360,7 @@ def test_read_only(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hy
     assert hypervisor.connected
     assert domain(hypervisor.inventory, name).config is not None
     with pytest.raises(LibvirtError, match="read only"):
-        hypervisor.lifecycle.start(name)
+        hypervisor.domains.start(name)
 
 
 def test_passwords_are_not_kept(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
@@ -376,10 +376,10 @@ def test_container(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hy
     name = guests.container("box")
     hypervisor = started(libvirtd.uri("lxc"))
     assert hypervisor.driver == "LXC"
-    hypervisor.lifecycle.start(name)
+    hypervisor.domains.start(name)
     assert hypervisor.inventory.wait_for(state_is(name, DomainState.RUNNING), PATIENCE)
     time.sleep(0.5)
-    hypervisor.lifecycle.shutdown(name)
+    hypervisor.domains.shutdown(name)
     assert hypervisor.inventory.wait_for(state_is(name, DomainState.SHUTOFF), PATIENCE)
 
 

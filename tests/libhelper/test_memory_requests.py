@@ -8,7 +8,7 @@ import pytest
 
 from tests.providers.recorded import hypervisor
 from virtcim.libhelper.documents.domain.difference import is_as_defined
-from virtcim.libhelper.inventory.memory_requests import Balloons
+from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.records import Change
 
 UUID = "00000000-0000-4000-8000-000000000001"
@@ -23,37 +23,37 @@ def xml(memory: int) -> str:
     )
 
 
-def shows(balloons: Balloons, memory: int, **changes: Any) -> None:
+def shows(requests: MemoryRequests, memory: int, **changes: Any) -> None:
     """The inventory sees the guest with that much memory."""
     record = hypervisor().put(xml(memory), active=True, **changes)
-    balloons.watch(Change("changed", record, record))
+    requests.watch(Change("changed", record, record))
 
 
 @pytest.fixture
-def balloons() -> Balloons:
-    made = Balloons()
-    made.ask(UUID, RUN, ASKED)
+def requests() -> MemoryRequests:
+    made = MemoryRequests()
+    made.add(UUID, RUN, ASKED)
     return made
 
 
-def test_on_its_way(balloons: Balloons) -> None:
+def test_on_its_way(requests: MemoryRequests) -> None:
     for memory in (FULL, 50000, 50000, 40000):
-        shows(balloons, memory)
-        assert balloons.asked(UUID, RUN, memory) == ASKED
-    assert balloons.asked(UUID, RUN + 1, FULL) is None, "another run"
-    assert balloons.asked(UUID, None, FULL) is None
-    assert balloons.asked("another", RUN, FULL) is None
-    assert balloons.asked(UUID, RUN, ASKED) is None
+        shows(requests, memory)
+        assert requests.pending(UUID, RUN, memory) == ASKED
+    assert requests.pending(UUID, RUN + 1, FULL) is None, "another run"
+    assert requests.pending(UUID, None, FULL) is None
+    assert requests.pending("another", RUN, FULL) is None
+    assert requests.pending(UUID, RUN, ASKED) is None
 
 
 @pytest.mark.parametrize(
     "then", [{"memory": ASKED}, {"memory": 45000}, {"memory": 40000, "id": RUN + 1}], ids=["there", "turned", "over"]
 )
-def test_forgotten(balloons: Balloons, then: dict[str, Any]) -> None:
+def test_forgotten(requests: MemoryRequests, then: dict[str, Any]) -> None:
     """What somebody else asks for afterwards is a difference."""
-    shows(balloons, 40000)
-    shows(balloons, **then)
-    assert balloons.asked(UUID, RUN, FULL) is None
+    shows(requests, 40000)
+    shows(requests, **then)
+    assert requests.pending(UUID, RUN, FULL) is None
 
 
 def test_what_was_asked_counts() -> None:

@@ -186,7 +186,7 @@ def _put(
     document = Document(xml, KINDS[kind].parse)
     config = KINDS[kind].parse(xml)
     attributes: dict[str, Any] = {
-        "hypervisor": host,
+        "uri": host.uri,
         "name": config.name,
         "uuid": getattr(config, "uuid", None) or "",
         "active": active,

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
 from virtcim.libhelper.host import HostFacts, NodeInfo
-from virtcim.libhelper.inventory.memory_requests import Balloons
+from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.records import (
     Document,
     Domain,
@@ -49,6 +50,7 @@ class RecordedInventory:
     """What an inventory offers to the providers."""
 
     revision: int = 0
+    memory_requests: MemoryRequests = field(default_factory=MemoryRequests)
     held: list[Domain] = field(default_factory=list)
     held_pools: list[Pool] = field(default_factory=list)
     held_networks: list[Network] = field(default_factory=list)
@@ -90,8 +92,7 @@ class RecordedHypervisor:
     uri: str
     driver: str
     inventory: RecordedInventory = field(default_factory=RecordedInventory)
-    lifecycle: Any = None
-    balloons: Balloons = field(default_factory=Balloons)
+    domains: Any = None
     read_only: bool = False
     connected: bool = True
     hostname: str = "node"
@@ -103,9 +104,8 @@ class RecordedHypervisor:
     def node(self) -> NodeInfo:
         return self.facts.node
 
-    @property
-    def capabilities_xml(self) -> str:
-        return self.facts.capabilities_xml
+    def host_capabilities(self) -> HostCapabilities:
+        return parsed(HostCapabilities, self.facts.capabilities_xml)
 
     def put(self, xml: str, **changes: Any) -> Domain:
         """Take in a domain, in place of one of the same name; `changes` are attributes of the record."""
@@ -113,7 +113,7 @@ class RecordedHypervisor:
         active = bool(changes.get("active", False))
         document = Document(xml, DomainConfig.parse)
         attributes: dict[str, Any] = {
-            "hypervisor": self,
+            "uri": self.uri,
             "name": config.name or "",
             "uuid": config.uuid or "",
             "active": active,
@@ -157,7 +157,7 @@ class RecordedHypervisor:
             )
         )
         pool = Pool(
-            hypervisor=self,  # type: ignore[arg-type]
+            uri=self.uri,
             name=name,
             uuid=name,
             active=True,

@@ -72,7 +72,7 @@ class Driver(Served):
 
     def act(self, action: Callable[[libvirt.virDomain], Any]) -> None:
         """Do something behind the server's back."""
-        with self.hypervisor.lifecycle.domain("guest") as domain:
+        with self.hypervisor.domains.handle("guest") as domain:
             action(domain)
 
     @property
@@ -204,7 +204,7 @@ def test_read_only(node: str) -> None:
 
 def test_the_requested_state_is_kept_with_the_guest(driver: Driver) -> None:
     assert driver.request(QUIESCE) == 0
-    with driver.hypervisor.lifecycle.domain("guest") as domain:
+    with driver.hypervisor.domains.handle("guest") as domain:
         assert "urn:virtcim:requested-state" in domain.XMLDesc()
     another = Served([(platform("Test"), driver.hypervisor)])
     deadline = time.monotonic() + 5
@@ -225,7 +225,7 @@ def test_a_guest_vanishes_while_it_is_asked(driver: Driver) -> None:
 
 
 class Refusing:
-    """A lifecycle that answers every operation in one way."""
+    """Operations on domains, each of which answers every operation in one way."""
 
     def __init__(self, answer: Callable[[], None]) -> None:
         self._answer = answer
@@ -247,7 +247,7 @@ def failing(code: int) -> Callable[[], None]:
 def stopped_guest(answer: Callable[[], None], **settings: float) -> Served:
     host = hypervisor("Test")
     host.put(domain_xml("guest"), active=True)
-    host.lifecycle = Refusing(answer)
+    host.domains = Refusing(answer)
     return Served([(platform("Test"), host)], ProviderSettings(**settings))  # type: ignore[arg-type]
 
 
@@ -331,7 +331,7 @@ def test_a_reset_made_of_a_stop_and_a_start() -> None:
         def domain(self, uuid: str) -> None:
             raise LibvirtError("gone", libvirt.VIR_ERR_NO_DOMAIN)
 
-    host.lifecycle = Recording()
+    host.domains = Recording()
     site = Served([(platform("LXC"), host)])
     provider = site.providers["LXC_ComputerSystem"]
     keys = {"CreationClassName": "LXC_ComputerSystem", "Name": "guest"}

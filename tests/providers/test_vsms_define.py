@@ -76,7 +76,7 @@ class Node(Served):
 
     def xml(self, name: str) -> str:
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-        with self.hypervisor.lifecycle.domain(name) as domain:
+        with self.hypervisor.domains.handle(name) as domain:
             return str(domain.XMLDesc(flags))
 
     def refusal(self, method: str, **parameters: Any) -> CIMError:
@@ -85,7 +85,7 @@ class Node(Served):
         return caught.value
 
     def act(self, action: Callable[[libvirt.virDomain], Any], name: str = "guest") -> None:
-        with self.hypervisor.lifecycle.domain(name) as domain:
+        with self.hypervisor.domains.handle(name) as domain:
             action(domain)
         self.hypervisor.inventory.refresh("00000000-0000-4000-8000-000000000001")
 
@@ -502,7 +502,7 @@ def test_memory_and_processors_of_a_running_guest(node: Node) -> None:
         ],
     )
     assert result.return_value == 0
-    with node.hypervisor.lifecycle.domain("guest") as domain:
+    with node.hypervisor.domains.handle("guest") as domain:
         assert domain.info()[2] == 32768
         assert domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE) == 1
     assert (node.config("guest").current_memory, node.config("guest").vcpu_current) == (32768, 1)
@@ -563,10 +563,10 @@ def test_a_guest_that_vanishes(node: Node, monkeypatch: pytest.MonkeyPatch) -> N
     """The inventory still has it, libvirt does not."""
     refresh = node.hypervisor.inventory.refresh
     monkeypatch.setattr(node.hypervisor.inventory, "refresh", lambda *_args, **_more: None)
-    with node.hypervisor.lifecycle.domain("guest") as domain:
+    with node.hypervisor.domains.handle("guest") as domain:
         domain.undefine()
     error = node.refusal("ModifySystemSettings", SystemSettings=system("guest", Title="x"))
     assert error.status is Status.NOT_FOUND
     monkeypatch.setattr(node.hypervisor.inventory, "refresh", refresh)
-    with pytest.raises(LibvirtError), node.hypervisor.lifecycle.domain("guest"):
+    with pytest.raises(LibvirtError), node.hypervisor.domains.handle("guest"):
         pass

@@ -1,6 +1,6 @@
-"""One libvirt URI: its connections, its inventory, and the thread that keeps both standing.
+"""One libvirt URI: its connections, its inventory, its operations, and the thread that keeps all this standing.
 
-Layer rule: the top of libhelper but for search, together with lifecycle and detect; knows nothing of CIM.
+Layer rule: the top of libhelper; nothing else in it but `search` imports this module.  Knows nothing of CIM.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from typing import Any, TypeVar
 import libvirt
 
 from virtcim.libhelper.connections import Connections, is_alive, is_local
-from virtcim.libhelper.domains.domains import Lifecycle
+from virtcim.libhelper.context import Context
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
+from virtcim.libhelper.domains.domains import Domains
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event, EventSubscription
+from virtcim.libhelper.filters import Filters
 from virtcim.libhelper.host import HostFacts, NodeInfo, qualified_name, read_capabilities, read_identity
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.kinds import KINDS
-from virtcim.libhelper.inventory.memory_requests import Balloons
 from virtcim.libhelper.inventory.readers import Readers
 from virtcim.libhelper.inventory.reconcile import Reconciler
+from virtcim.libhelper.networks import Networks
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.storage import Storage
 
 __all__ = ["Hypervisor"]
 
@@ -61,12 +65,14 @@ class Hypervisor:
         settings: how to keep the inventory.
 
     Attributes:
+        connections: to it.
         connected: whether the inventory is true: the connection stands and all domains have been read.
-        facts: what the hypervisor said of itself when it was last connected.
         fqdn: the fully qualified name of its host; "" before the first connection.
         inventory: what exists there.
-        lifecycle: the operations on domains.
-        event_names: the events that the driver has, as `domain/lifecycle`.
+        events: what libvirt says.
+        domains, storage, networks, filters: the operations, one object for each field of work.  Each operation takes
+            the identity of its object and its options, returns when libvirt has done it, and raises `LibvirtError`
+            when it refused.
     """
 
     def __init__(self, uri: str, settings: HypervisorSettings | None = None) -> None:
@@ -80,14 +86,14 @@ class Hypervisor:
             self.settings.open_timeout,
         )
         self.connected = False
-        self.facts = HostFacts()
         self.fqdn = ""
-        self.event_names: frozenset[str] = frozenset()
-        self.balloons = Balloons()
-        self.inventory = Inventory(self)
-        self.inventory.listeners.append(self.balloons.watch)
-        self.lifecycle = Lifecycle(self)
-        self._event_sinks: list[Callable[[Event], None]] = []
+        self.inventory = Inventory(uri, self.settings)
+        self._context = Context(uri, self.connections, self.inventory, self.read_only)
+        self.events = self._context.events
+        self.domains = Domains(self._context)
+        self.storage = Storage(self._context)
+        self.networks = Networks(self._context)
+        self.filters = Filters(self._context)
         self._readers = Readers(
             self.connections,
             1 if self.connections.single else self.settings.readers,
@@ -104,6 +110,11 @@ class Hypervisor:
         self._lost: str | None = None
         self._attempted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="libvirt-hypervisor", daemon=True)
+
+    @property
+    def facts(self) -> HostFacts:
+        """What the hypervisor said of itself when it was last connected."""
+        return self._context.facts
 
     @property
     def driver(self) -> str:
@@ -131,14 +142,24 @@ class Hypervisor:
         return self.facts.node
 
     @property
-    def capabilities_xml(self) -> str:
-        """The capabilities document."""
-        return self.facts.capabilities_xml
-
-    @property
     def host_uuid(self) -> str | None:
         """The node's UUID; None where the driver does not say one."""
         return self.facts.host_uuid
+
+    def host_capabilities(self) -> HostCapabilities:
+        """What the host and its guests can have, also while the inventory still waits to be told.
+
+        Returns:
+            the parsed document; one that is empty where the driver has none, or there is no connection.
+        """
+        xml = self.facts.capabilities_xml
+        if not xml:
+            try:
+                with self.connections.connection() as connection:
+                    xml = str(connection.getCapabilities())
+            except (libvirt.libvirtError, LibvirtError) as error:
+                _log.debug("%s: no capabilities: %s", self.uri, error)
+        return parsed(HostCapabilities, xml)
 
     def start(self) -> None:
         """Begin to connect, and to stay connected; returns at once."""
@@ -194,17 +215,8 @@ class Hypervisor:
                 if future.done():
                     self._questions.pop(what, None)
 
-    def add_event_sink(self, sink: Callable[[Event], None]) -> None:
-        """Have `sink` called with every event, in libvirt's event thread; it must return at once."""
-        self._event_sinks.append(sink)
-
-    def remove_event_sink(self, sink: Callable[[Event], None]) -> None:
-        """Undo `add_event_sink`."""
-        self._event_sinks.remove(sink)
-
     def _on_event(self, event: Event) -> None:
-        for sink in tuple(self._event_sinks):
-            sink(event)
+        self.events.tell(event)
         if event.source in KINDS:
             self._readers.mark((event.source, event.key), event)
 
@@ -255,7 +267,7 @@ class Hypervisor:
 
     def _connect(self, subscription: EventSubscription) -> None:
         """Read everything that has to be known before the inventory is true."""
-        self.event_names = frozenset(subscription.names)
+        self.events.names = frozenset(subscription.names)
         self._readers.resume()
         identity = self._readers.submit("host", read_identity)
         loading = self._reconciler.load(KINDS["domain"])
@@ -278,7 +290,7 @@ class Hypervisor:
         """Take in who this is; what takes longer follows, and until then what was known before stays."""
         if not self.fqdn or identity.hostname != self.hostname:
             self.fqdn = qualified_name(identity.hostname) if is_local(self.uri) else identity.hostname
-        self.facts = replace(
+        self._context.facts = replace(
             self.facts,
             driver=identity.driver,
             hostname=identity.hostname,
@@ -294,7 +306,7 @@ class Hypervisor:
 
     def _on_capabilities(self, future: Future[HostFacts]) -> None:
         if not future.cancelled() and future.exception() is None and self._lost is None:
-            self.facts = future.result()
+            self._context.facts = future.result()
 
     def _await(self, future: Future[Result], check: Callable[[], None] = lambda: None) -> Result:
         while True:

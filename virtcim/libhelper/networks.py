@@ -1,22 +1,19 @@
 """Operations on virtual networks, each on a connection of its own.
 
-Layer rule: imports libvirt, connections, errors, undoing, work; knows nothing of CIM.
+Layer rule: imports libvirt, context, errors, undoing, work; knows nothing of CIM.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import libvirt
 
+from virtcim.libhelper.context import Context
 from virtcim.libhelper.errors import translated
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work
-
-if TYPE_CHECKING:
-    from virtcim.libhelper.hypervisor import Hypervisor
 
 __all__ = ["Networks"]
 
@@ -27,8 +24,8 @@ class Networks:
     Each raises `LibvirtError` when libvirt refuses, and leaves nothing half done.
     """
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     @contextlib.contextmanager
     def network(self, uuid: str) -> Iterator[libvirt.virNetwork]:
@@ -37,7 +34,7 @@ class Networks:
         Raises:
             LibvirtError: no connection, no such network, and for every libvirt error in the block.
         """
-        with self._hypervisor.connections.connection() as connection, translated():
+        with self._context.connections.connection() as connection, translated():
             yield connection.networkLookupByUUIDString(uuid)
 
     def create(self, xml: str, *, autostart: bool, work: Work) -> str:
@@ -46,7 +43,7 @@ class Networks:
         Returns:
             its UUID.
         """
-        with self._hypervisor.connections.connection() as connection, translated():
+        with self._context.connections.connection() as connection, translated():
             network = connection.networkDefineXML(xml)
             work.leaves(f"network {network.name()!r}")
             try:

@@ -1,6 +1,6 @@
 """Operations on storage pools and volumes, each on connections of its own, so that a slow one delays nobody.
 
-Layer rule: imports libvirt, connections, errors, undoing, work; knows nothing of CIM.
+Layer rule: imports libvirt, connections, context, errors, undoing, work; knows nothing of CIM.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import libvirt
 
 from virtcim.libhelper.connections import is_local
+from virtcim.libhelper.context import Context
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
-
-if TYPE_CHECKING:
-    from virtcim.libhelper.hypervisor import Hypervisor
 
 __all__ = ["Reader", "Storage", "Writer"]
 
@@ -55,8 +53,8 @@ class Storage:
     leaves nothing half done.  Whether the inventory shows the effect already is another matter.
     """
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     @contextlib.contextmanager
     def pool(self, name_or_uuid: str) -> Iterator[libvirt.virStoragePool]:
@@ -65,7 +63,7 @@ class Storage:
         Raises:
             LibvirtError: no connection, no such pool, and for every libvirt error in the block.
         """
-        with self._hypervisor.connections.connection() as connection, translated():
+        with self._context.connections.connection() as connection, translated():
             yield _pool(connection, name_or_uuid)
 
     @contextlib.contextmanager
@@ -97,8 +95,8 @@ class Storage:
             its UUID.
         """
         # A directory that was there before stays there, whatever happens.
-        missing = build and kind == "dir" and is_local(self._hypervisor.uri) and not os.path.lexists(target or "/")
-        with self._hypervisor.connections.connection() as connection, translated():
+        missing = build and kind == "dir" and is_local(self._context.uri) and not os.path.lexists(target or "/")
+        with self._context.connections.connection() as connection, translated():
             pool = connection.storagePoolDefineXML(xml, 0)
             work.leaves(f"storage pool {pool.name()!r}")
             try:
@@ -260,7 +258,7 @@ class Storage:
         def watch() -> None:
             if over.wait(_POLL_INTERVAL):
                 return
-            with self._hypervisor.connections.connection() as connection:
+            with self._context.connections.connection() as connection:
                 found = _pool(connection, pool)
                 total = 0 if source is None else _volume(connection, *source).info()[2]
                 while not over.wait(_POLL_INTERVAL):

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.domains.metadata import set_metadata
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.states import RequestedState
 
@@ -80,7 +79,7 @@ class RequestedStates:
         self._requested[guest.domain.uuid] = int(requested)
         element = f"<requested>{int(requested)}</requested>"
         try:
-            set_metadata(guest.hypervisor, guest.domain.uuid, element, _KEY, NAMESPACE)
+            guest.hypervisor.domains.set_metadata(guest.domain.uuid, element, _KEY, NAMESPACE)
         except LibvirtError as error:
             if error.is_gone:
                 self._requested.pop(guest.domain.uuid, None)

@@ -107,8 +107,8 @@ class Configuration(_Memo):
         """The KiB of memory that the running guest is on its way to; None when it is there, or nothing is known."""
         if not self.is_running:
             return None
-        domain = self.guest.domain
-        return self.guest.hypervisor.balloons.asked(domain.uuid, domain.id, self.config.current_memory)
+        domain, requests = self.guest.domain, self.guest.hypervisor.inventory.memory_requests
+        return requests.pending(domain.uuid, domain.id, self.config.current_memory)
 
     def resource_id(self, identifier: str) -> str:
         """The InstanceID of the setting data of one resource."""
@@ -156,6 +156,7 @@ class Guest(_Memo):
         self,
         site: Site,
         platform: Platform,
+        hypervisor: Hypervisor,
         domain: Domain,
         namesakes: tuple[Guest, ...] = (),
         defined_word: str = _DEFINED,
@@ -163,7 +164,7 @@ class Guest(_Memo):
         super().__init__()
         self.site = site
         self.platform = platform
-        self.hypervisor = domain.hypervisor
+        self.hypervisor = hypervisor
         self.domain = domain
         self.name = domain.name
         self.condition = system_state(domain, platform)
@@ -249,14 +250,15 @@ class _Roster:
                     continue
                 guest = known.get(name)
                 if guest is None or guest.domain is not domain or guest.namesakes or guest.defined_word != _DEFINED:
-                    guest = Guest(self._site, self._platform, domain)
+                    guest = Guest(self._site, self._platform, hypervisor, domain)
                 guests[name] = guest
         for name in sorted(name for name in guests if "/" in name):
             parts = [name[:end] for end in _slashes(name) if name[:end] in guests]
             if parts:
                 self._reword(guests, parts[-1])
                 namesakes = tuple(guests[part] for part in parts)
-                guests[name] = Guest(self._site, self._platform, guests[name].domain, namesakes)
+                guest = guests[name]
+                guests[name] = Guest(self._site, self._platform, guest.hypervisor, guest.domain, namesakes)
         return guests
 
     def _reword(self, guests: dict[str, Guest], name: str) -> None:
@@ -267,17 +269,17 @@ class _Roster:
             number += 1
             word = f"{_DEFINED}#{number}"
         if word != guest.defined_word:
-            guests[name] = Guest(self._site, self._platform, guest.domain, guest.namesakes, word)
+            guests[name] = Guest(self._site, self._platform, guest.hypervisor, guest.domain, guest.namesakes, word)
 
     def _report(self, domain: Domain, served: Guest) -> None:
         """Say once that a guest is hidden by another of the same name."""
-        place = (domain.hypervisor.uri, domain.name)
+        place = (domain.uri, domain.name)
         if place not in self._reported:
             self._reported.add(place)
             _log.warning(
                 "guest %r of %s is not served: %s has one of that name, and both are of platform %s",
                 domain.name,
-                domain.hypervisor.uri,
+                domain.uri,
                 served.hypervisor.uri,
                 self._platform.prefix,
             )

@@ -5,42 +5,26 @@ and which can be put back, then step by step the running domain.  When a step fa
 changes of one domain never run at a time in this process, and none while it starts; when somebody else redefines,
 starts or stops the domain in between, the change begins again with the new XML.
 
-Layer rule: imports libvirt, domainxml, errors; knows nothing of CIM.
+Layer rule: imports libvirt, context, documents, errors, handle; knows nothing of CIM.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import libvirt
 
+from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import DomainDocument
+from virtcim.libhelper.domains.handle import domain_handle, run_of
 from virtcim.libhelper.errors import LibvirtError, translated
+from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 
-if TYPE_CHECKING:
-    from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.inventory.memory_requests import Balloons
-
-__all__ = [
-    "DomainChange",
-    "DomainWork",
-    "LiveStep",
-    "PartlyDoneError",
-    "change_domains",
-    "check_domain",
-    "define_domain",
-    "domain_xml",
-    "exclusive",
-    "host_capabilities",
-    "remove_domain",
-    "run_of",
-]
+__all__ = ["DomainChange", "DomainWork", "LiveStep", "PartlyDoneError", "change_domains"]
 
 _log = logging.getLogger(__name__)
 
@@ -79,27 +63,11 @@ class LiveStep:
     undo: Callable[[libvirt.virDomain], Any] | None
 
 
-_locks: WeakKeyDictionary[Hypervisor, dict[str, threading.Lock]] = WeakKeyDictionary()
-_locks_lock = threading.Lock()
-
-
-@contextlib.contextmanager
-def exclusive(hypervisor: Hypervisor, name: str) -> Iterator[None]:
-    """Keep others from changing the same thing for the length of a block.
-
-    Parameters:
-        name: the UUID of a domain; or a name of something else, such as that of a domain to be.
-    """
-    with _locks_lock:
-        lock = _locks.setdefault(hypervisor, {}).setdefault(name, threading.Lock())
-    with lock:
-        yield
-
-
 class DomainChange:
     """A change of one domain under way.
 
     Attributes:
+        context: where the domain is.
         domain: libvirt's object.
         defined: the definition, to be edited; None for a domain that has none.
         live: the running domain, to be edited; None for one that does not run.  Editing it changes nothing by itself:
@@ -109,7 +77,8 @@ class DomainChange:
         name: its new name; None to leave that.
     """
 
-    def __init__(self, domain: libvirt.virDomain, balloons: Balloons) -> None:
+    def __init__(self, context: Context, domain: libvirt.virDomain) -> None:
+        self.context = context
         self.domain = domain
         secure = libvirt.VIR_DOMAIN_XML_SECURE
         self._before = domain.XMLDesc(secure | libvirt.VIR_DOMAIN_XML_INACTIVE) if domain.isPersistent() else None
@@ -117,7 +86,8 @@ class DomainChange:
         self._number = run_of(domain)
         self.live = DomainDocument(domain.XMLDesc(secure)) if domain.isActive() else None
         if self.live is not None:
-            _fill_balloon(self.live, balloons, domain.UUIDString(), self._number)
+            requests = context.inventory.memory_requests
+            _write_requested_memory(self.live, requests, domain.UUIDString(), self._number)
         self.steps: list[LiveStep] = []
         self.autostart: bool | None = None
         self.name: str | None = None
@@ -187,17 +157,12 @@ class DomainChange:
             )
 
 
-def run_of(domain: libvirt.virDomain) -> int:
-    """libvirt's number of a domain's run, from libvirt itself: its object holds the one of when it was looked up."""
-    return int(domain.connect().lookupByUUIDString(domain.UUIDString()).ID())
-
-
-def _fill_balloon(live: DomainDocument, balloons: Balloons, uuid: str, number: int) -> None:
+def _write_requested_memory(live: DomainDocument, requests: MemoryRequests, uuid: str, number: int) -> None:
     """Write into the document of a running domain the memory that it was asked to have, where it is on its way."""
     config = live.config
-    asked = balloons.asked(uuid, number, config.current_memory)
-    if asked is not None:
-        live.set(config, {"current_memory": asked})
+    size = requests.pending(uuid, number, config.current_memory)
+    if size is not None:
+        live.set(config, {"current_memory": size})
 
 
 def _with_stands(error: LibvirtError, stands: list[str]) -> LibvirtError:
@@ -209,18 +174,19 @@ class DomainWork:
     """What is to be changed of one domain.
 
     Attributes:
-        hypervisor, uuid: the domain.
+        context: where the domain is.
+        uuid: of the domain.
         edit: edits the documents of the change and adds its steps; called again when somebody else changed the domain
             in the meantime.
     """
 
-    hypervisor: Hypervisor
+    context: Context
     uuid: str
     edit: Callable[[DomainChange], None]
 
 
 def change_domains(works: Sequence[DomainWork]) -> None:
-    """Change domains, all of them or none, and have the inventory take the changes in.
+    """Change domains, of whatever hypervisors, all of them or none, and have the inventories take the changes in.
 
     Raises:
         LibvirtError: no such domain, or libvirt refused; whatever `edit` raises.
@@ -228,11 +194,11 @@ def change_domains(works: Sequence[DomainWork]) -> None:
     """
     with contextlib.ExitStack() as stack:
         for work in sorted(works, key=lambda work: work.uuid):
-            stack.enter_context(exclusive(work.hypervisor, work.uuid))
+            stack.enter_context(work.context.locks.hold(work.uuid))
         domains = []
         for work in works:
-            stack.callback(work.hypervisor.inventory.refresh, work.uuid)
-            domains.append(stack.enter_context(work.hypervisor.lifecycle.domain(work.uuid)))
+            stack.callback(work.context.inventory.refresh, work.uuid)
+            domains.append(stack.enter_context(domain_handle(work.context, work.uuid)))
         for _ in range(_ATTEMPTS):
             try:
                 _attempt(works, domains)
@@ -243,7 +209,7 @@ def change_domains(works: Sequence[DomainWork]) -> None:
 
 
 def _attempt(works: Sequence[DomainWork], domains: Sequence[libvirt.virDomain]) -> None:
-    changes = [DomainChange(domain, work.hypervisor.balloons) for work, domain in zip(works, domains, strict=True)]
+    changes = [DomainChange(work.context, domain) for work, domain in zip(works, domains, strict=True)]
     for work, change in zip(works, changes, strict=True):
         work.edit(change)
     for place, change in enumerate(changes):
@@ -254,127 +220,3 @@ def _attempt(works: Sequence[DomainWork], domains: Sequence[libvirt.virDomain]) 
             if stands and isinstance(error, LibvirtError):
                 raise PartlyDoneError(error, stands) from error
             raise
-
-
-def domain_xml(hypervisor: Hypervisor, uuid: str) -> str:
-    """The XML of a domain as it is defined, else as it runs; with its passwords, for defining another one of it.
-
-    Raises:
-        LibvirtError: no such domain.
-    """
-    with hypervisor.lifecycle.domain(uuid) as domain:
-        flags = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE
-        return str(domain.XMLDesc(flags))
-
-
-def define_domain(hypervisor: Hypervisor, xml: str, *, autostart: bool = False) -> str:
-    """Define a domain that does not exist yet, and have the inventory take it in.
-
-    Returns:
-        its UUID.
-
-    Raises:
-        LibvirtError: libvirt refused, and there is no new domain.
-    """
-    with hypervisor.connections.connection() as connection:
-        try:
-            domain = connection.defineXML(xml)
-            try:
-                uuid: str = domain.UUIDString()
-                if autostart:
-                    domain.setAutostart(1)
-            except libvirt.libvirtError:
-                domain.undefine()
-                raise
-        except libvirt.libvirtError as error:
-            raise LibvirtError.of(error) from error
-    hypervisor.inventory.refresh(uuid)
-    return uuid
-
-
-def remove_domain(hypervisor: Hypervisor, uuid: str) -> None:
-    """Stop a domain and remove its definition, with all that libvirt keeps of it: its managed save, what it knows of
-    snapshots and checkpoints, the variables of its firmware, the state of its TPM.  Disks are kept.
-
-    Raises:
-        LibvirtError: libvirt refused.
-        PartlyDoneError: it is stopped and still defined.
-    """
-    with exclusive(hypervisor, uuid):
-        try:
-            with hypervisor.lifecycle.domain(uuid) as domain:
-                persistent = bool(domain.isPersistent())
-                stopped = bool(domain.isActive())
-                if stopped:
-                    domain.destroy()
-                if persistent:
-                    try:
-                        _undefine(domain)
-                    except libvirt.libvirtError as error:
-                        if not stopped or error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-                            raise
-                        raise PartlyDoneError(LibvirtError.of(error), ["the guest is stopped"]) from error
-        finally:
-            hypervisor.inventory.refresh(uuid)
-
-
-_UNDEFINE_FLAGS = (
-    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-    | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0),
-    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM,
-    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA,
-    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE,
-    0,
-)
-"""What drivers take, the most complete first."""
-
-
-def _undefine(domain: libvirt.virDomain) -> None:
-    *attempts, last = _UNDEFINE_FLAGS
-    for flags in attempts:
-        try:
-            domain.undefineFlags(flags)
-        except libvirt.libvirtError as error:
-            if not LibvirtError.of(error).is_unsupported:
-                raise
-        else:
-            return
-    domain.undefineFlags(last)
-
-
-_NATIVE_FORMATS = {"QEMU": "qemu-argv", "Xen": "xen-xl"}
-"""By driver, what libvirt can make of a domain without defining it; making it checks the domain."""
-
-
-def host_capabilities(hypervisor: Hypervisor) -> str:
-    """The capabilities document, also while the inventory still waits for it; "" where the driver has none."""
-    if hypervisor.facts.capabilities_xml:
-        return hypervisor.facts.capabilities_xml
-    try:
-        with hypervisor.connections.connection() as connection:
-            return str(connection.getCapabilities())
-    except (libvirt.libvirtError, LibvirtError) as error:
-        _log.debug("%s: no capabilities: %s", hypervisor.uri, error)
-        return ""
-
-
-def check_domain(hypervisor: Hypervisor, xml: str) -> LibvirtError | None:
-    """Why libvirt would not take a domain, as far as it tells without taking it; None when it tells nothing."""
-    native = _NATIVE_FORMATS.get(hypervisor.driver)
-    if native is None or hypervisor.read_only:
-        return None
-    try:
-        with hypervisor.connections.connection() as connection:
-            connection.domainXMLToNative(native, xml, 0)
-    except libvirt.libvirtError as error:
-        found = LibvirtError.of(error)
-        return None if found.code == libvirt.VIR_ERR_NO_SUPPORT else found
-    except LibvirtError as error:
-        return error
-    return None

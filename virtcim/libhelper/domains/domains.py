@@ -1,91 +1,66 @@
 """Operations on domains, each on a connection of its own, so that a slow one delays nobody.
 
-Layer rule: imports libvirt, change, domainxml, errors, events.
+Layer rule: imports libvirt, context, documents, errors, eventhub and its siblings; knows nothing of CIM.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import libvirt
 
-from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.libhelper.domains.change import exclusive, run_of
-from virtcim.libhelper.errors import translated
-from virtcim.libhelper.events import Event
+from virtcim.libhelper.context import Context
+from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
+from virtcim.libhelper.domains.change import DomainChange, DomainWork, PartlyDoneError, change_domains
+from virtcim.libhelper.domains.handle import domain_handle, run_of
+from virtcim.libhelper.domains.jobs import follow
+from virtcim.libhelper.domains.live import device_steps
+from virtcim.libhelper.domains.waiting import wait_for_event
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.eventhub import EventWait
+from virtcim.libhelper.work import Work
 
-if TYPE_CHECKING:
-    from virtcim.libhelper.hypervisor import Hypervisor
+__all__ = ["Domains"]
 
-__all__ = ["EventWait", "Lifecycle"]
+_NATIVE_FORMATS = {"QEMU": "qemu-argv", "Xen": "xen-xl"}
+"""By driver, what libvirt can make of a domain without defining it; making it checks the domain."""
 
-
-class EventWait:
-    """Waits for an event of one object that is heard from now on.
-
-    A context manager: the event is listened for from entering to leaving the block.
-
-    Parameters:
-        hypervisor: whose events.
-        matches: tells the event.
-        supported: whether the driver sends such an event at all.
-    """
-
-    def __init__(self, hypervisor: Hypervisor, matches: Callable[[Event], bool], supported: bool = True) -> None:
-        self._hypervisor = hypervisor
-        self._matches = matches
-        self._heard = threading.Event()
-        self.supported = supported
-        self.event: Event | None = None
-
-    def __enter__(self) -> EventWait:
-        self._hypervisor.add_event_sink(self._sink)
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._hypervisor.remove_event_sink(self._sink)
-
-    def wait(self, timeout: float) -> bool:
-        """Block until the event has come, for at most `timeout` seconds; whether it has.
-
-        A driver that does not send the event is not waited for: True.
-        """
-        return not self.supported or self._heard.wait(timeout)
-
-    def _sink(self, event: Event) -> None:
-        if self._matches(event):
-            self.event = event
-            self._heard.set()
+_UNDEFINE_FLAGS = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0),
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM,
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA,
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE,
+    0,
+)
+"""What drivers take, the most complete first."""
 
 
-class Lifecycle:
+class Domains:
     """The operations on the domains of one hypervisor.
 
-    Each takes the name or the UUID of a domain, returns when libvirt has answered, and raises `LibvirtError` when it
+    Each takes the UUID or the name of a domain, returns when libvirt has answered, and raises `LibvirtError` when it
     refused.  Whether the inventory shows the effect already is another matter: `Inventory.wait_for`.
     """
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
-    @contextlib.contextmanager
-    def domain(self, name_or_uuid: str) -> Iterator[libvirt.virDomain]:
-        """libvirt's own domain object on a fresh connection, for the length of a block.
+    def handle(self, domain: str) -> contextlib.AbstractContextManager[libvirt.virDomain]:
+        """libvirt's own object of a domain on a fresh connection, for the length of a block.
 
         Raises:
             LibvirtError: no connection, no such domain, and for every libvirt error in the block.
         """
-        record = self._hypervisor.inventory.domain(name_or_uuid)
-        uuid = record.uuid if record is not None else name_or_uuid
-        with self._hypervisor.connections.connection() as connection, translated():
-            try:
-                domain = connection.lookupByUUIDString(uuid)
-            except libvirt.libvirtError:
-                domain = connection.lookupByName(name_or_uuid)
-            yield domain
+        return domain_handle(self._context, domain)
 
     def start(self, domain: str, *, paused: bool = False, force_boot: bool = False) -> None:
         """Start it, from its managed save where there is one; a change of its definition under way comes first.
@@ -96,7 +71,7 @@ class Lifecycle:
         """
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
         flags |= libvirt.VIR_DOMAIN_START_FORCE_BOOT if force_boot else 0
-        with exclusive(self._hypervisor, self._uuid(domain)), self.domain(domain) as target:
+        with self._context.locks.hold(self._uuid(domain)), self.handle(domain) as target:
             begins_anew = force_boot or not target.hasManagedSaveImage()
             defined = DomainConfig.parse(target.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)) if begins_anew else None
             if flags:
@@ -105,17 +80,18 @@ class Lifecycle:
                 target.create()
             if defined is not None and defined.current_memory is not None:
                 uuid = target.UUIDString()
-                self._hypervisor.balloons.ask(uuid, run_of(target), defined.current_memory)
-                self._hypervisor.inventory.refresh(uuid)
+                inventory = self._context.inventory
+                inventory.memory_requests.add(uuid, run_of(target), defined.current_memory)
+                inventory.refresh(uuid)
 
     def resume(self, domain: str) -> None:
         """Let a paused domain run on."""
-        with self.domain(domain) as target:
+        with self.handle(domain) as target:
             target.resume()
 
     def suspend(self, domain: str) -> None:
         """Pause it."""
-        with self.domain(domain) as target:
+        with self.handle(domain) as target:
             target.suspend()
 
     def destroy(self, domain: str, *, graceful: bool = False) -> None:
@@ -124,7 +100,7 @@ class Lifecycle:
         Parameters:
             graceful: refuse rather than kill a process that does not end.
         """
-        with self.domain(domain) as target:
+        with self.handle(domain) as target:
             if graceful:
                 target.destroyFlags(libvirt.VIR_DOMAIN_DESTROY_GRACEFUL)
             else:
@@ -132,8 +108,8 @@ class Lifecycle:
 
     def shutdown(self, domain: str) -> None:
         """Ask the guest to shut down; that it does is up to the guest."""
-        with self.domain(domain) as target:
-            if self._hypervisor.driver == "LXC":
+        with self.handle(domain) as target:
+            if self._context.facts.driver == "LXC":
                 target.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_SIGNAL)
             else:
                 target.shutdown()
@@ -155,34 +131,182 @@ class Lifecycle:
 
     def managed_save(self, domain: str) -> None:
         """Save its memory to disk and stop it; the next start goes on from there."""
-        with self.domain(domain) as target:
+        with self.handle(domain) as target:
             target.managedSave(0)
 
     def managed_save_remove(self, domain: str) -> None:
         """Throw the managed save away."""
-        with self.domain(domain) as target:
+        with self.handle(domain) as target:
             target.managedSaveRemove(0)
 
     def pm_wakeup(self, domain: str) -> None:
         """Wake a guest that put itself to sleep."""
-        with self.domain(domain) as target:
+        with self.handle(domain) as target:
             target.pMWakeup(0)
 
     def event_wait(self, domain: str, name: str) -> EventWait:
         """Something to wait with for an event (`reboot`, `device-removed`, ...) of a domain."""
+        return wait_for_event(self._context, self._uuid(domain), name)
+
+    def follow(self, domain: str, work: Work) -> contextlib.AbstractContextManager[None]:
+        """A block with one call that libvirt counts as a job of a domain: reports how far it is, and can stop it.
+
+        Parameters:
+            work: told how far it is (virDomainGetJobStats), and asked whether to stop (virDomainAbortJob).
+
+        Raises:
+            WorkCancelledError: the call was stopped.
+        """
+        return follow(self._context, self._uuid(domain), work)
+
+    def xml(self, domain: str) -> str:
+        """The XML of a domain as it is defined, else as it runs; with its passwords, for defining another one of it."""
+        with self.handle(domain) as target:
+            return str(target.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE))
+
+    def check(self, xml: str) -> LibvirtError | None:
+        """Why libvirt would not take a domain, as far as it tells without taking it; None when it tells nothing."""
+        native = _NATIVE_FORMATS.get(self._context.facts.driver)
+        if native is None or self._context.read_only:
+            return None
+        try:
+            with self._context.connections.connection() as connection:
+                connection.domainXMLToNative(native, xml, 0)
+        except libvirt.libvirtError as error:
+            found = LibvirtError.of(error)
+            return None if found.code == libvirt.VIR_ERR_NO_SUPPORT else found
+        except LibvirtError as error:
+            return error
+        return None
+
+    def define(self, xml: str, *, autostart: bool = False) -> str:
+        """Define a domain that does not exist yet, and have the inventory take it in.
+
+        Returns:
+            its UUID.
+
+        Raises:
+            LibvirtError: libvirt refused, and there is no new domain.
+        """
+        with self._context.connections.connection() as connection:
+            try:
+                domain = connection.defineXML(xml)
+                try:
+                    uuid: str = domain.UUIDString()
+                    if autostart:
+                        domain.setAutostart(1)
+                except libvirt.libvirtError:
+                    domain.undefine()
+                    raise
+            except libvirt.libvirtError as error:
+                raise LibvirtError.of(error) from error
+        self._context.inventory.refresh(uuid)
+        return uuid
+
+    def remove(self, domain: str) -> None:
+        """Stop a domain and remove its definition, with all that libvirt keeps of it: its managed save, what it knows
+        of snapshots and checkpoints, the variables of its firmware, the state of its TPM.  Disks are kept.
+
+        Raises:
+            LibvirtError: libvirt refused.
+            PartlyDoneError: it is stopped and still defined.
+        """
         uuid = self._uuid(domain)
-        return EventWait(
-            self._hypervisor,
-            lambda event: event.source == "domain" and event.key == uuid and event.name == name,
-            self._hypervisor.driver != "TEST" and f"domain/{name}" in self._hypervisor.event_names,
-        )
+        with self._context.locks.hold(uuid):
+            try:
+                with self.handle(uuid) as target:
+                    persistent = bool(target.isPersistent())
+                    stopped = bool(target.isActive())
+                    if stopped:
+                        target.destroy()
+                    if persistent:
+                        try:
+                            _undefine(target)
+                        except libvirt.libvirtError as error:
+                            if not stopped or error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                                raise
+                            raise PartlyDoneError(LibvirtError.of(error), ["the guest is stopped"]) from error
+            finally:
+                self._context.inventory.refresh(uuid)
+
+    def work(self, domain: str, edit: Callable[[DomainChange], None]) -> DomainWork:
+        """One of the changes of several domains, for `change_domains`.
+
+        Parameters:
+            edit: see `DomainWork`.
+        """
+        return DomainWork(self._context, self._uuid(domain), edit)
+
+    def change(self, domain: str, edit: Callable[[DomainChange], None]) -> None:
+        """Change a domain, and have the inventory take the change in.
+
+        Parameters:
+            edit: see `DomainWork`.
+
+        Raises:
+            LibvirtError: libvirt refused, and nothing has changed; whatever `edit` raises.
+            PartlyDoneError: libvirt refused, and something could not be undone.
+        """
+        change_domains([self.work(domain, edit)])
+
+    def filter_interface(self, domain: str, find: Callable[[DomainDocument], Device | None], name: str | None) -> None:
+        """Give an interface of a domain another filter: in the definition and, where the domain runs, at once.
+
+        Parameters:
+            find: the interface in a document of the domain; None where it is not there.
+            name: of the filter; None for none.  The parameters of the old one go with it.
+
+        Raises:
+            LibvirtError: libvirt refused, and nothing has changed.
+        """
+        values = {"filterref_filter": name, "filterref_parameters": ()}
+
+        def edit(change: DomainChange) -> None:
+            if change.defined is not None:
+                device = find(change.defined)
+                if device is not None:
+                    change.defined.set(device, values)
+            if change.live is not None:
+                device = find(change.live)
+                if device is not None:
+                    change.steps.extend(device_steps(change.live, device, values))
+
+        self.change(domain, edit)
+
+    def set_metadata(self, domain: str, element: str, key: str, namespace: str) -> None:
+        """Put an element into the metadata of a domain: of the running one and of the definition, where it has them.
+
+        Parameters:
+            element: the XML, without namespace; it replaces the element that the namespace had.
+            key: the prefix that libvirt is to write.
+            namespace: the URI.
+        """
+        with self._context.locks.hold(self._uuid(domain)), self.handle(domain) as target:
+            flags = libvirt.VIR_DOMAIN_AFFECT_CURRENT
+            if target.isActive():
+                flags = libvirt.VIR_DOMAIN_AFFECT_LIVE
+                flags |= libvirt.VIR_DOMAIN_AFFECT_CONFIG if target.isPersistent() else 0
+            target.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, key, namespace, flags)
 
     def _uuid(self, domain: str) -> str:
-        record = self._hypervisor.inventory.domain(domain)
+        record = self._context.inventory.domain(domain)
         return record.uuid if record is not None else domain
 
     def _until_reboot(self, domain: str, operation: Callable[[libvirt.virDomain], Any], timeout: float) -> bool:
         with self.event_wait(domain, "reboot") as rebooted:
-            with self.domain(domain) as target:
+            with self.handle(domain) as target:
                 operation(target)
             return rebooted.wait(timeout)
+
+
+def _undefine(domain: libvirt.virDomain) -> None:
+    *attempts, last = _UNDEFINE_FLAGS
+    for flags in attempts:
+        try:
+            domain.undefineFlags(flags)
+        except libvirt.libvirtError as error:
+            if not LibvirtError.of(error).is_unsupported:
+                raise
+        else:
+            return
+    domain.undefineFlags(last)

@@ -1,6 +1,6 @@
 """Following what libvirt does with a domain for a long time: saving it, dumping it, moving it.
 
-Layer rule: imports libvirt, connections, errors, work; knows nothing of CIM.
+Layer rule: imports libvirt, context, errors, work; knows nothing of CIM.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import libvirt
 
+from virtcim.libhelper.context import Context
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 
-if TYPE_CHECKING:
-    from virtcim.libhelper.hypervisor import Hypervisor
-
-__all__ = ["followed"]
+__all__ = ["follow"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,11 +25,11 @@ _INTERVAL = 0.1
 
 
 @contextlib.contextmanager
-def followed(hypervisor: Hypervisor, uuid: str, work: Work) -> Iterator[None]:
+def follow(context: Context, uuid: str, work: Work) -> Iterator[None]:
     """A block with one call that libvirt counts as a job of a domain: reports how far it is, and can stop it.
 
     Parameters:
-        hypervisor: where the domain is.
+        context: where the domain is.
         uuid: of the domain.
         work: told how far it is (virDomainGetJobStats), and asked whether to stop (virDomainAbortJob).
 
@@ -54,7 +51,7 @@ def followed(hypervisor: Hypervisor, uuid: str, work: Work) -> Iterator[None]:
         if over.wait(_INTERVAL):
             return
         try:
-            with hypervisor.connections.connection() as connection:
+            with context.connections.connection() as connection:
                 domain = connection.lookupByUUIDString(uuid)
                 while not over.wait(_INTERVAL):
                     look(domain)

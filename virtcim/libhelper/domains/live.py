@@ -2,7 +2,7 @@
 
 A field that is not named here takes effect at the next start only.  Every step can be taken back.
 
-Layer rule: imports libvirt, change, domainxml; knows nothing of CIM.
+Layer rule: imports libvirt, change, context, documents; knows nothing of CIM.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import libvirt
 
+from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import Disk, DomainDocument, Graphics, Interface, MemoryDevice
-from virtcim.libhelper.domains.change import LiveStep, run_of
+from virtcim.libhelper.domains.change import LiveStep
+from virtcim.libhelper.domains.handle import run_of
+from virtcim.libhelper.domains.waiting import wait_for_event
 from virtcim.libhelper.errors import LibvirtError
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainConfig
-    from virtcim.libhelper.hypervisor import Hypervisor
 
 __all__ = ["attach", "detach", "device_fields", "device_steps", "domain_fields", "domain_steps"]
 
@@ -121,12 +123,12 @@ def device_fields(device: Device, fields: Mapping[str, Any]) -> frozenset[str]:
             return frozenset()
 
 
-def domain_steps(hypervisor: Hypervisor, before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep]:
+def domain_steps(context: Context, before: DomainConfig, after: DomainConfig) -> Iterator[LiveStep]:
     """The steps that make of a running domain what it is to be."""
     changed = [name for name in _DOMAIN if getattr(before, name) != getattr(after, name)]
     if "current_memory" in changed:
         old, new = before.current_memory or 0, after.current_memory or 0
-        yield LiveStep("the memory", _fill(hypervisor, new), _fill(hypervisor, old))
+        yield LiveStep("the memory", _set_memory(context, new), _set_memory(context, old))
     if "vcpu_current" in changed:
         was, will = before.vcpu_current or 1, after.vcpu_current or 1
         yield LiveStep(
@@ -161,10 +163,10 @@ def domain_steps(hypervisor: Hypervisor, before: DomainConfig, after: DomainConf
             yield LiveStep(name, _describe(kind, getattr(after, name)), _describe(kind, getattr(before, name)))
 
 
-def _fill(hypervisor: Hypervisor, size: int) -> Callable[[libvirt.virDomain], Any]:
+def _set_memory(context: Context, size: int) -> Callable[[libvirt.virDomain], Any]:
     def act(domain: libvirt.virDomain) -> None:
         domain.setMemoryFlags(size, _LIVE)
-        hypervisor.balloons.ask(domain.UUIDString(), run_of(domain), size)
+        context.inventory.memory_requests.add(domain.UUIDString(), run_of(domain), size)
 
     return act
 
@@ -271,30 +273,30 @@ def _limit(disk: Any) -> Callable[[libvirt.virDomain], Any]:
     return lambda domain: domain.setBlockIoTune(disk.target_dev, values, _LIVE)
 
 
-def attach(hypervisor: Hypervisor, document: DomainDocument, device: Device) -> LiveStep:
+def attach(context: Context, document: DomainDocument, device: Device) -> LiveStep:
     """Plug in a device of the document of a running domain."""
     xml = document.device_xml(device)
     return LiveStep(
         f"the new {device.tag}",
         lambda domain: domain.attachDeviceFlags(xml, _LIVE),
-        lambda domain: _detach(hypervisor, domain, xml),
+        lambda domain: _detach(context, domain, xml),
     )
 
 
-def detach(hypervisor: Hypervisor, document: DomainDocument, device: Device) -> LiveStep:
+def detach(context: Context, document: DomainDocument, device: Device) -> LiveStep:
     """Unplug a device of the document of a running domain; done when the guest has let go of it."""
     xml = document.device_xml(device)
     return LiveStep(
         f"the removal of the {device.tag}",
-        lambda domain: _detach(hypervisor, domain, xml),
+        lambda domain: _detach(context, domain, xml),
         lambda domain: domain.attachDeviceFlags(xml, _LIVE),
     )
 
 
-def _detach(hypervisor: Hypervisor, domain: libvirt.virDomain, xml: str) -> None:
+def _detach(context: Context, domain: libvirt.virDomain, xml: str) -> None:
     count = _count(domain, xml)
     deadline = time.monotonic() + _DETACH_TIMEOUT
-    with hypervisor.lifecycle.event_wait(domain.UUIDString(), "device-removed") as removed:
+    with wait_for_event(context, domain.UUIDString(), "device-removed") as removed:
         domain.detachDeviceFlags(xml, _LIVE)
         while _count(domain, xml) >= count:
             if time.monotonic() > deadline:

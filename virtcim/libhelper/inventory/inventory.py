@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import libvirt
 
@@ -27,6 +27,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.disks import disk_capacities
 from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, DomainFacts, Kind
+from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.readers import Key, Readers, Task
 from virtcim.libhelper.inventory.records import (
     Change,
@@ -40,9 +41,7 @@ from virtcim.libhelper.inventory.records import (
     Record,
     Volume,
 )
-
-if TYPE_CHECKING:
-    from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.settings import HypervisorSettings
 
 __all__ = ["VOLUMES", "Inventory", "Listener"]
 
@@ -105,17 +104,25 @@ class _Table:
 class Inventory:
     """The objects of one hypervisor.
 
+    Parameters:
+        uri: of the hypervisor.
+        settings: how to keep the inventory.
+
     Attributes:
         revision: grows with every change.
         listeners: called with each `Change`, in the thread that saw it; they must return at once.
+        memory_requests: how much memory running domains were asked to have.
     """
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
-        self._hypervisor = hypervisor
+    def __init__(self, uri: str, settings: HypervisorSettings) -> None:
+        self._uri = uri
+        self._settings = settings
+        self._current = False
         self._tables = {name: _Table() for name in KINDS}
         self._changed = threading.Condition()
         self.revision = 0
-        self.listeners: list[Listener] = []
+        self.memory_requests = MemoryRequests()
+        self.listeners: list[Listener] = [self.memory_requests.watch]
         self.readers: Readers | None = None
         self._volumes_read: dict[str, float] = {}
 
@@ -237,7 +244,7 @@ class Inventory:
                 facts = kind.facts_after(handle, kind.facts_of(old), events)
             else:
                 facts = kind.facts(handle)
-            texts = kind.texts(handle, facts, self._hypervisor.read_only)
+            texts = kind.texts(handle, facts, self._settings.read_only)
         except libvirt.libvirtError as error:
             if not is_gone(error):
                 raise
@@ -288,7 +295,7 @@ class Inventory:
             elif isinstance(present, Domain):
                 extra["capacities"] = present.capacities
             new = kind.record(
-                hypervisor=self._hypervisor,
+                uri=self._uri,
                 contact=True,
                 revision=next(_revisions),
                 live_document=live,
@@ -303,7 +310,7 @@ class Inventory:
             self._list_volumes(key)
         elif (
             kind is DOMAIN
-            and self._hypervisor.connected
+            and self._current
             and (old is None or old.defined_document is not defined or old.live_document is not live)
         ):
             self.measure_disks([key])
@@ -350,7 +357,7 @@ class Inventory:
             return
         known = {volume.name: volume for volume in record.volumes or ()}
         now = time.monotonic()
-        again = now - self._volumes_read.get(pool, -math.inf) > self._hypervisor.settings.volume_interval
+        again = now - self._volumes_read.get(pool, -math.inf) > self._settings.volume_interval
         volumes: list[Volume] = []
         for handle in connection.storagePoolLookupByUUIDString(pool).listAllVolumes(0) if record.active else ():
             volume = known.get(handle.name())
@@ -380,16 +387,19 @@ class Inventory:
         """Take an object that is gone out of its table."""
         table = self._tables[kind.name]
         with self._changed:
+            table.fetched.pop(key, None)
             old = table.by_key.get(key)
             if old is None or generation != self._generation():
                 return
             table.drop(old)
-            table.fetched.pop(key, None)
+            if kind.record is Pool:
+                self._volumes_read.pop(key, None)
             self._bump(next(_revisions))
         self.tell(Change("removed", old, None, events))
 
     def lose_contact(self) -> None:
         """The connection is lost: keep all that was known, marked so."""
+        self._current = False
         changes: list[Change] = []
         with self._changed:
             for table in self._tables.values():
@@ -403,6 +413,7 @@ class Inventory:
 
     def regain_contact(self) -> None:
         """The inventory is true again: wake those who wait and tell the listeners."""
+        self._current = True
         with self._changed:
             self._bump(next(_revisions))
         self.tell(Change("connected"))
@@ -414,7 +425,7 @@ class Inventory:
                 try:
                     listener(change)
                 except Exception:
-                    _log.exception("a listener of the inventory of %s", self._hypervisor.uri)
+                    _log.exception("a listener of the inventory of %s", self._uri)
 
     def _bump(self, revision: int) -> None:
         self.revision = revision

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from virtcim.libhelper.inventory.records import Change, Domain
 
-__all__ = ["Balloons"]
+__all__ = ["MemoryRequests"]
 
 _MEBIBYTE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Request:
     """What one run of a domain was asked to have, in KiB, and how far it was from that when it was last seen."""
 
     number: int
@@ -27,16 +27,19 @@ class _Asked:
     distance: int | None = None
 
 
-class Balloons:
+class MemoryRequests:
     """The sizes that the domains of one hypervisor were asked to have.  Safe for threads that work on one domain in
     turn."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, _Asked] = {}
+        self._requests: dict[str, _Request] = {}
 
-    def ask(self, uuid: str, number: int, size: int) -> None:
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def add(self, uuid: str, number: int, size: int) -> None:
         """Note that a domain was asked to have `size` KiB; `number` is libvirt's number of its run."""
-        self._asked[uuid] = _Asked(number, size)
+        self._requests[uuid] = _Request(number, size)
 
     def watch(self, change: Change) -> None:
         """Take notice of a change in the inventory.
@@ -45,25 +48,29 @@ class Balloons:
         else has asked it for something.
         """
         record = change.new or change.old
-        asked = None if record is None else self._asked.get(record.key)
-        if asked is None or not isinstance(record, Domain):
+        request = None if record is None else self._requests.get(record.key)
+        if request is None or not isinstance(record, Domain):
             return
-        if change.new is None or record.id != asked.number:
-            if asked.distance is not None:
-                self._asked.pop(record.uuid, None)
+        if change.new is None or record.id != request.number:
+            if request.distance is not None or change.new is None:
+                self._requests.pop(record.uuid, None)
             return
         size = None if record.live is None else record.live.current_memory
         if size is None:
             return
-        distance = abs(size - asked.size)
-        if distance < _MEBIBYTE or (asked.distance is not None and distance > asked.distance):
-            self._asked.pop(record.uuid, None)
+        distance = abs(size - request.size)
+        if distance < _MEBIBYTE or (request.distance is not None and distance > request.distance):
+            self._requests.pop(record.uuid, None)
         else:
-            self._asked[record.uuid] = replace(asked, distance=distance)
+            self._requests[record.uuid] = replace(request, distance=distance)
 
-    def asked(self, uuid: str, number: int | None, size: int | None) -> int | None:
-        """The KiB that a domain with `size` KiB is on its way to; None when it is there, or nothing is known."""
-        asked = self._asked.get(uuid)
-        if asked is None or size is None or asked.number != number or abs(size - asked.size) < _MEBIBYTE:
+    def pending(self, uuid: str, number: int | None, size: int | None) -> int | None:
+        """The KiB that a domain with `size` KiB is on its way to; None when it is there, or nothing is known.
+
+        Parameters:
+            number: libvirt's number of the run in which it has that size; None when it does not run.
+        """
+        request = self._requests.get(uuid)
+        if request is None or size is None or request.number != number or abs(size - request.size) < _MEBIBYTE:
             return None
-        return asked.size
+        return request.size

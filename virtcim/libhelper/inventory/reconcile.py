@@ -200,6 +200,10 @@ class _Round:
         present = set(keys)
         self._order.extend(key for key in keys if key not in self._known)
         self._known |= present
+        if len(self._known) > 2 * len(present):
+            # Objects that came and went faster than their turn did would pile up here.
+            self._known &= present
+            self._order = deque(key for key in self._order if key in present)
         self._credit += len(keys) * (now - self._last) / self.period(len(keys))
         self._last = now
         due: list[str] = []

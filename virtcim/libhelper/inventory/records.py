@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from virtcim.libhelper.documents.nwfilter import FilterConfig
     from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
     from virtcim.libhelper.events import Event
-    from virtcim.libhelper.hypervisor import Hypervisor
 
 __all__ = [
     "Change",
@@ -124,7 +123,7 @@ class Record:
     """What every kind of object has.
 
     Attributes:
-        hypervisor: where it lives.
+        uri: of the hypervisor where it lives.
         name: its name, unique among its kind on a hypervisor.
         uuid: its UUID; "" for kinds that have none (node devices, interfaces).
         active: whether it runs.
@@ -137,7 +136,7 @@ class Record:
             XML is the same in both cases.
     """
 
-    hypervisor: Hypervisor
+    uri: str
     name: str
     uuid: str
     active: bool

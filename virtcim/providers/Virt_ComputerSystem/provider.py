@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
-from virtcim.libhelper.domains.jobs import followed
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Platform
@@ -109,7 +108,7 @@ def request_state_change(
         return MethodResult(_change(guest, target, way, limit, nullcontext()))
 
     def run(work: Work) -> MethodResult:
-        return MethodResult(_change(guest, target, way, None, followed(guest.hypervisor, guest.domain.uuid, work)))
+        return MethodResult(_change(guest, target, way, None, guest.hypervisor.domains.follow(guest.domain.uuid, work)))
 
     path = InstancePath(system.class_name, system.keys())
     return guest.site.jobs.run(

@@ -83,62 +83,62 @@ def _runs_again(before: Domain, now: Domain | None) -> bool:
 
 
 def _start(guest: Guest, seconds: float) -> bool:
-    guest.hypervisor.lifecycle.start(guest.domain.uuid)
+    guest.hypervisor.domains.start(guest.domain.uuid)
     return True
 
 
 def _restore(guest: Guest, seconds: float) -> bool:
     """A guest that was paused when it was saved comes back paused, and Enabled is to end in running."""
-    guest.hypervisor.lifecycle.start(guest.domain.uuid)
+    guest.hypervisor.domains.start(guest.domain.uuid)
     guest.hypervisor.inventory.refresh(guest.domain.uuid)
     now = guest.hypervisor.inventory.domain_by_uuid(guest.domain.uuid)
     if now is not None and now.state is DomainState.PAUSED:
-        guest.hypervisor.lifecycle.resume(guest.domain.uuid)
+        guest.hypervisor.domains.resume(guest.domain.uuid)
     return True
 
 
 def _resume(guest: Guest, seconds: float) -> bool:
-    guest.hypervisor.lifecycle.resume(guest.domain.uuid)
+    guest.hypervisor.domains.resume(guest.domain.uuid)
     return True
 
 
 def _wake_up(guest: Guest, seconds: float) -> bool:
-    guest.hypervisor.lifecycle.pm_wakeup(guest.domain.uuid)
+    guest.hypervisor.domains.pm_wakeup(guest.domain.uuid)
     return True
 
 
 def _destroy(guest: Guest, seconds: float) -> bool:
-    guest.hypervisor.lifecycle.destroy(guest.domain.uuid)
+    guest.hypervisor.domains.destroy(guest.domain.uuid)
     return True
 
 
 def _discard(guest: Guest, seconds: float) -> bool:
-    guest.hypervisor.lifecycle.managed_save_remove(guest.domain.uuid)
+    guest.hypervisor.domains.managed_save_remove(guest.domain.uuid)
     return True
 
 
 def _shut_down(guest: Guest, seconds: float) -> bool:
-    guest.hypervisor.lifecycle.shutdown(guest.domain.uuid)
+    guest.hypervisor.domains.shutdown(guest.domain.uuid)
     return True
 
 
 def _save(guest: Guest, seconds: float) -> bool:
-    guest.hypervisor.lifecycle.managed_save(guest.domain.uuid)
+    guest.hypervisor.domains.managed_save(guest.domain.uuid)
     return True
 
 
 def _suspend(guest: Guest, seconds: float) -> bool:
-    guest.hypervisor.lifecycle.suspend(guest.domain.uuid)
+    guest.hypervisor.domains.suspend(guest.domain.uuid)
     return True
 
 
 def _reboot(guest: Guest, seconds: float) -> bool:
     timeout = seconds if guest.platform.supports(Feature.REBOOT_EVENT) else 0.0
-    return guest.hypervisor.lifecycle.reboot(guest.domain.uuid, timeout=timeout) or not timeout
+    return guest.hypervisor.domains.reboot(guest.domain.uuid, timeout=timeout) or not timeout
 
 
 def _reset(guest: Guest, seconds: float) -> bool:
-    return guest.hypervisor.lifecycle.reset(guest.domain.uuid, timeout=seconds)
+    return guest.hypervisor.domains.reset(guest.domain.uuid, timeout=seconds)
 
 
 def _reset_and_resume(guest: Guest, seconds: float) -> bool:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, cast
 
 from virtcim.libhelper.documents.domain import ValueRejectedError
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.filters import define_filter, remove_filter
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.errors import access_denied, libvirt_failure
@@ -43,7 +42,7 @@ class FilterListProvider(ElementProvider):
         if host.hypervisor.read_only:
             raise access_denied(host.hypervisor)
         try:
-            define_filter(host.hypervisor, name, properties.get("Priority"))
+            host.hypervisor.filters.define(name, properties.get("Priority"))
         except LibvirtError as error:
             raise libvirt_failure("Failed to create filter", error) from error
         except ValueRejectedError as error:
@@ -64,6 +63,6 @@ class FilterListProvider(ElementProvider):
         if hypervisor.read_only:
             raise access_denied(hypervisor)
         try:
-            remove_filter(hypervisor, found.record.uuid)
+            hypervisor.filters.remove(found.record.uuid)
         except LibvirtError as error:
             raise libvirt_failure("Failed to delete filter", error) from error

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.networks import Networks
-from virtcim.libhelper.storage import Storage
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.deviceids import Kind
@@ -98,12 +96,12 @@ def _creation(given: Given, name: str, pool_type: type[DevicePool], hypervisor: 
         if pool_type is NetworkPool:
             xml = new_network(given, name, hypervisor).xml()
             autostart = bool(given.choice("Autostart", {0: False, 1: True}))
-            return lambda work: Networks(hypervisor).create(xml, autostart=autostart, work=work)
+            return lambda work: hypervisor.networks.create(xml, autostart=autostart, work=work)
         order = pool_order(given, name)
         xml = order.pool.xml()
     except (SettingsError, ValueRejectedError) as error:
         raise CIMError(Status.FAILED, f"Settings Error: {error}") from None
-    return lambda work: Storage(hypervisor).create_pool(
+    return lambda work: hypervisor.storage.create_pool(
         xml,
         order.pool.type,
         order.pool.target,
@@ -169,9 +167,9 @@ def delete_resource_pool(
     def run(work: Work) -> MethodResult:
         try:
             if kind == "network":
-                Networks(hypervisor).delete(uuid)
+                hypervisor.networks.delete(uuid)
             else:
-                Storage(hypervisor).delete_pool(uuid)
+                hypervisor.storage.delete_pool(uuid)
         except LibvirtError as error:
             raise libvirt_failure("Storage pool deletion error: Unable to destroy resource pool", error) from error
         hypervisor.inventory.refresh(uuid, kind=kind)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.storage import Storage
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import Effect
@@ -72,7 +71,7 @@ def upload_volume(
     def run(work: Work) -> MethodResult:
         with source:
             try:
-                Storage(volume.pool.hypervisor).upload(
+                volume.pool.hypervisor.storage.upload(
                     volume.pool.record.uuid, volume.volume.name, source, offset, length, work
                 )
             except LibvirtError as error:
@@ -97,7 +96,7 @@ def download_volume(
     volume = volume_at(service, path)
     check_writable(volume.pool.hypervisor)
     offset, length, name = parameters.get("Offset") or 0, parameters.get("Length") or 0, parameters.get("File")
-    storage, pool, own_name = Storage(volume.pool.hypervisor), volume.pool.record.uuid, volume.volume.name
+    storage, pool, own_name = volume.pool.hypervisor.storage, volume.pool.record.uuid, volume.volume.name
     if name is None:
         size = volume.config.physical or volume.config.capacity or 0
         if (length or max(0, size - offset)) > _MOST_INLINE:

@@ -76,7 +76,7 @@ def create_resource_in_pool(
     def run(work: Work) -> MethodResult:
         try:
             if source is None:
-                Storage(pool.hypervisor).create_volume(pool.record.uuid, xml, volume.name, work)
+                pool.hypervisor.storage.create_volume(pool.record.uuid, xml, volume.name, work)
             else:
                 _copy(pool, source, volume, work)
         except LibvirtError as error:
@@ -99,7 +99,7 @@ def _copy(pool: DiskPool, source: StorageVolume, volume: NewVolume, work: Work) 
     Where both are of one format and the source stands alone, its bytes are copied, which can be followed and stopped.
     Else libvirt converts it, and that cannot be stopped.
     """
-    storage = Storage(pool.hypervisor)
+    storage = pool.hypervisor.storage
     place = (source.pool.record.uuid, source.volume.name)
     like = source.config.target_format_type == volume.format or volume.format is None
     alone = source.config.backing_store_path is None and volume.backing_path is None
@@ -299,7 +299,7 @@ def delete_resource_in_pool(
 
     def run(work: Work) -> MethodResult:
         try:
-            Storage(pool.hypervisor).delete_volume(pool.record.uuid, name)
+            pool.hypervisor.storage.delete_volume(pool.record.uuid, name)
         except LibvirtError as error:
             raise libvirt_failure("Unable to delete resource", error) from error
         refresh_volumes(pool)
@@ -320,7 +320,7 @@ def refresh_resources_in_pool(
 
     def run(work: Work) -> MethodResult:
         try:
-            Storage(pool.hypervisor).refresh_pool(pool.record.uuid)
+            pool.hypervisor.storage.refresh_pool(pool.record.uuid)
         except LibvirtError as error:
             raise libvirt_failure("Unable to refresh resource pool", error) from error
         refresh_volumes(pool)
@@ -355,7 +355,7 @@ def resize_volume(
         try:
             # What becomes smaller has nothing to allocate.
             shrinks = capacity < (volume.config.capacity or 0)
-            Storage(pool.hypervisor).resize_volume(
+            pool.hypervisor.storage.resize_volume(
                 pool.record.uuid, name, capacity, allocate=allocate and not shrinks, shrink=shrinks
             )
         except LibvirtError as error:
@@ -381,7 +381,7 @@ def wipe_volume(
 
     def run(work: Work) -> MethodResult:
         try:
-            Storage(pool.hypervisor).wipe_volume(pool.record.uuid, name, algorithm)
+            pool.hypervisor.storage.wipe_volume(pool.record.uuid, name, algorithm)
         except LibvirtError as error:
             return refused("Unable to wipe storage volume", error)
         refresh_volumes(pool)

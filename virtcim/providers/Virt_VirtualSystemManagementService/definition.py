@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import (
     Console,
     Controller,
@@ -18,7 +17,6 @@ from virtcim.libhelper.documents.domain import (
     Interface,
     MappingError,
 )
-from virtcim.libhelper.domains.change import host_capabilities
 from virtcim.platforms.base import Feature
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError
@@ -208,7 +206,7 @@ class Definition:
         Raises:
             ValueRefusedError: it has none of that architecture.
         """
-        capabilities = parsed(HostCapabilities, host_capabilities(self._hypervisor))
+        capabilities = self._hypervisor.host_capabilities()
         guests = [guest for guest in capabilities.guests if guest.os_type == os_type]
         if arch is not None and guests:
             guests = [guest for guest in guests if guest.arch_name == arch]

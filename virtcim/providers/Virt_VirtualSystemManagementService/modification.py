@@ -227,7 +227,7 @@ def _write_domain(edit: Edit, document: DomainDocument, draft: Draft) -> None:
     _check_live(edit, draft, now)
     before = document.config
     document.set(before, {name: draft.fields[name] for name in now})
-    edit.change.steps.extend(domain_steps(edit.guest.hypervisor, before, document.config))
+    edit.change.steps.extend(domain_steps(edit.change.context, before, document.config))
 
 
 def _check_live(edit: Edit, draft: Draft, now: Iterable[str]) -> None:
@@ -321,7 +321,7 @@ def _is_plugged(edit: Edit, device: Device) -> bool:
 
 
 def _plug_in(edit: Edit, live: DomainDocument, device: Device) -> None:
-    edit.change.steps.append(attach(edit.guest.hypervisor, live, device))
+    edit.change.steps.append(attach(edit.change.context, live, device))
 
 
 def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
@@ -340,7 +340,7 @@ def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
             if document is edit.change.live:
                 if edit.scope is Scope.BOTH and not _is_plugged(edit, found.device):
                     continue
-                edit.change.steps.append(detach(edit.guest.hypervisor, document, found.device))
+                edit.change.steps.append(detach(edit.change.context, document, found.device))
             document.remove_device(found.device)
             if document is edit.defined:
                 _count_memory(document, found.device, -1)

@@ -9,15 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from virtcim.libhelper.documents.domain import DomainConfig, MappingError
-from virtcim.libhelper.domains.change import (
-    DomainChange,
-    DomainWork,
-    change_domains,
-    check_domain,
-    define_domain,
-    domain_xml,
-    remove_domain,
-)
+from virtcim.libhelper.domains.change import DomainChange, change_domains
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Document
 from virtcim.platforms.base import Platform
@@ -112,7 +104,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         request = self._request(platform, parameters)
         definition = Definition(self.site, platform, hypervisor, request, _raise)
         try:
-            define_domain(hypervisor, definition.document.tostring(), autostart=definition.autostart)
+            hypervisor.domains.define(definition.document.tostring(), autostart=definition.autostart)
         except LibvirtError as error:
             raise failure_of("Failed to define domain", error, has_invalid_state=False) from error
         class_name = class_of(platform.prefix, ComputerSystem.base)
@@ -139,7 +131,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
             note(error)
             return MethodResult(0, {"Verdict": _INVALID, "Messages": messages})
         xml = definition.document.tostring()
-        objection = None if messages else check_domain(hypervisor, xml)
+        objection = None if messages else hypervisor.domains.check(xml)
         if objection is not None:
             messages.append(f"Failed to define domain: {objection.message}")
         shown = Document(xml, DomainConfig.parse).text
@@ -154,7 +146,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         guest = find_system(self.site, platform, path)
         _check_writable(guest.hypervisor)
         try:
-            remove_domain(guest.hypervisor, guest.domain.uuid)
+            guest.hypervisor.domains.remove(guest.domain.uuid)
         except LibvirtError as error:
             if error.is_no_domain:
                 raise no_such_guest(guest.name) from error
@@ -263,7 +255,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         if not writes:
             return guest.domain.xml
         try:
-            return domain_xml(guest.hypervisor, guest.domain.uuid)
+            return guest.hypervisor.domains.xml(guest.domain.uuid)
         except LibvirtError as error:
             raise failure_of("ReferenceConfiguration", error) from error
 
@@ -334,7 +326,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         try:
             change_domains(
                 [
-                    DomainWork(guest.hypervisor, guest.domain.uuid, partial(begin, guest, target, work))
+                    guest.hypervisor.domains.work(guest.domain.uuid, partial(begin, guest, target, work))
                     for guest, target, work in works
                 ]
             )

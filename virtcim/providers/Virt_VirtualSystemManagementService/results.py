@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.domains.change import DomainChange, DomainWork, change_domains
+from virtcim.libhelper.domains.change import DomainChange
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.base import class_of
 from virtcim.providers.interface import InstancePath
@@ -70,7 +70,7 @@ def settle_addresses(edit: Edit) -> None:
 
     guest = edit.guest
     try:
-        change_domains([DomainWork(guest.hypervisor, guest.domain.uuid, settle)])
+        guest.hypervisor.domains.change(guest.domain.uuid, settle)
     except LibvirtError as error:
         _log.debug("%r: the definition keeps its own addresses: %s", guest, error.message)
 

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from virtcim.libhelper.documents.domain import Device, DomainDocument
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.filters import filter_interface
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.deviceids import device_entries
 from virtcim.providers.errors import access_denied, libvirt_failure
@@ -105,6 +104,6 @@ def _apply(port: GuestDevice, name: str | None) -> None:
         return None if entry is None else cast(Device, entry.device)
 
     try:
-        filter_interface(hypervisor, port.guest.domain.uuid, find, name)
+        hypervisor.domains.filter_interface(port.guest.domain.uuid, find, name)
     except LibvirtError as error:
         raise libvirt_failure("Failed to update the network interface", error) from error

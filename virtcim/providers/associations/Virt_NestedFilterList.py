@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.filters import FilterReferenceError, add_reference, remove_reference
+from virtcim.libhelper.filters import FilterReferenceError, Filters
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
@@ -15,7 +15,7 @@ from virtcim.providers.Virt_FilterList import FilterList, filter_named, filters_
 from virtcim.providers.Virt_HostSystem import hosts_of
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.hypervisor import Hypervisor
+    pass
 
 __all__ = ["NestedFilterLists"]
 
@@ -53,12 +53,12 @@ class NestedFilterLists(Relation):
 
     def create(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
         outer, inner = (self._end(class_name, properties, role) for role in ("Antecedent", "Dependent"))
-        _change(add_reference, outer, inner, CIMError(Status.FAILED, "Failed to append filter reference"))
+        _change(Filters.add_reference, outer, inner, CIMError(Status.FAILED, "Failed to append filter reference"))
         return InstancePath(class_name, {"Antecedent": outer.path(), "Dependent": inner.path()})
 
     def delete(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
         outer, inner = (self._end(class_name, keys, role) for role in ("Antecedent", "Dependent"))
-        _change(remove_reference, outer, inner, CIMError(Status.NOT_FOUND, "Instance does not exist"))
+        _change(Filters.remove_reference, outer, inner, CIMError(Status.NOT_FOUND, "Instance does not exist"))
 
     def _end(self, class_name: str, properties: Mapping[str, Any], role: str) -> FilterList:
         """The filter that a reference means."""
@@ -73,13 +73,13 @@ class NestedFilterLists(Relation):
 
 
 def _change(
-    edit: Callable[[Hypervisor, str, str], None], outer: FilterList, inner: FilterList, pointless: CIMError
+    edit: Callable[[Filters, str, str], None], outer: FilterList, inner: FilterList, pointless: CIMError
 ) -> None:
     hypervisor = outer.host.hypervisor
     if hypervisor.read_only:
         raise access_denied(hypervisor)
     try:
-        edit(hypervisor, outer.record.uuid, inner.name)
+        edit(hypervisor.filters, outer.record.uuid, inner.name)
     except FilterReferenceError:
         raise pointless from None
     except LibvirtError as error:

@@ -1,0 +1,38 @@
+"""libvirt's own object of a domain.
+
+Layer rule: imports libvirt, context, errors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import libvirt
+
+from virtcim.libhelper.context import Context
+from virtcim.libhelper.errors import translated
+
+__all__ = ["domain_handle", "run_of"]
+
+
+@contextlib.contextmanager
+def domain_handle(context: Context, name_or_uuid: str) -> Iterator[libvirt.virDomain]:
+    """libvirt's object of a domain, on a fresh connection, for the length of a block.
+
+    Raises:
+        LibvirtError: no connection, no such domain, and for every libvirt error in the block.
+    """
+    record = context.inventory.domain(name_or_uuid)
+    uuid = record.uuid if record is not None else name_or_uuid
+    with context.connections.connection() as connection, translated():
+        try:
+            domain = connection.lookupByUUIDString(uuid)
+        except libvirt.libvirtError:
+            domain = connection.lookupByName(name_or_uuid)
+        yield domain
+
+
+def run_of(domain: libvirt.virDomain) -> int:
+    """libvirt's number of a domain's run, from libvirt itself: its object holds the one of when it was looked up."""
+    return int(domain.connect().lookupByUUIDString(domain.UUIDString()).ID())
