@@ -1,10 +1,16 @@
-"""Reading the XML of networks, filters and capabilities."""
+"""Reading and writing the XML of networks, filters, storage and capabilities."""
 
 from __future__ import annotations
 
+import pytest
+
 from virtcim.libhelper.documents.capabilities import HostCapabilities
-from virtcim.libhelper.documents.network import NetworkConfig
-from virtcim.libhelper.documents.nwfilter import FilterConfig
+from virtcim.libhelper.documents.network import DhcpRange, NetworkConfig, NetworkIp
+from virtcim.libhelper.documents.nwfilter import FilterConfig, FilterDocument
+from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
+from virtcim.libhelper.xml.editing import object_text
+from virtcim.libhelper.xml.mapping import Mapped
+from virtcim.libhelper.xml.text import MappingError, ValueRejectedError
 
 
 def test_network() -> None:
@@ -72,3 +78,73 @@ def test_host_capabilities() -> None:
     ]
     assert [(domain.type, domain.emulator) for domain in machine.arch_domains] == [("qemu", None), ("kvm", "/bin/kvm")]
     assert container.arch_domains[0].type == "lxc"
+
+
+FILTER = """<!-- ours --><filter name='web' chain='root'>
+  <uuid>u</uuid>
+  <rule action='drop' direction='in'/> <!-- all -->
+  <filterref filter='clean-traffic'/>
+  <later x='1'/>
+</filter>"""
+
+
+def test_a_filter_is_edited_in_place() -> None:
+    document = FilterDocument(FILTER)
+    assert document.refers_to("clean-traffic")
+    document.add_reference("a&b")
+    assert [reference.filter for reference in document.config.filterrefs] == ["clean-traffic", "a&b"]
+    added = """  <later x='1'/>\n  <filterref filter='a&amp;b'/>\n</filter>"""
+    assert document.tostring().replace('"', "'").endswith(added)
+    assert document.remove_references("a&b")
+    assert not document.remove_references("a&b")
+    assert document.tostring().replace('"', "'") == FILTER
+
+
+def test_a_filter_refuses_what_is_none() -> None:
+    with pytest.raises(MappingError, match="<filter>, got <network>"):
+        FilterDocument("<network/>")
+    with pytest.raises(ValueRejectedError):
+        FilterDocument(FILTER).add_reference("a\0b")
+
+
+@pytest.mark.parametrize(
+    ("made", "xml"),
+    [
+        (
+            NetworkConfig(
+                name="n",
+                forward_dev="eth0",
+                forward_mode="nat",
+                domain_name="example.org",
+                ips=(
+                    NetworkIp(address="192.0.2.1", prefix=24, dhcp_ranges=(DhcpRange(start="a", end="b"),)),
+                    NetworkIp(family="ipv6", address="2001:db8::1", prefix=64),
+                ),
+            ),
+            "<network><name>n</name><forward mode='nat' dev='eth0'/><domain name='example.org'/>"
+            "<ip address='192.0.2.1' prefix='24'><dhcp><range start='a' end='b'/></dhcp></ip>"
+            "<ip family='ipv6' address='2001:db8::1' prefix='64'/></network>",
+        ),
+        (
+            PoolConfig(name="p&q", type="iscsi", source_device_paths=("d",), source_initiator_iqn_name="i"),
+            "<pool type='iscsi'><name>p&amp;q</name><source><device path='d'/><initiator><iqn name='i'/></initiator>"
+            "</source></pool>",
+        ),
+        (
+            VolumeConfig(name="v", capacity=1 << 40, allocation=0, target_format_type="qcow2", backing_store_path="/b"),
+            "<volume><name>v</name><capacity>1099511627776</capacity><allocation>0</allocation>"
+            "<target><format type='qcow2'/></target><backingStore><path>/b</path></backingStore></volume>",
+        ),
+    ],
+    ids=["network", "pool", "volume"],
+)
+def test_what_is_made_here_is_written_through_the_mapping(made: Mapped, xml: str) -> None:
+    assert object_text(made).replace('"', "'") == xml
+    assert object_text(type(made).parse(xml)).replace('"', "'") == xml
+
+
+def test_an_object_with_other_values() -> None:
+    volume = VolumeConfig(name="v", capacity=1, allocation=1)
+    assert volume.replace(capacity=2, allocation=None) == VolumeConfig(name="v", capacity=2)
+    with pytest.raises(TypeError):
+        volume.replace(colour="red")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, PoolService
 from tests.providers.recorded import CONTEXT
-from virtcim.libhelper.newxml import NewPool
+from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, InstancePath
 from virtcim.providers.site import ProviderSettings
@@ -278,8 +278,8 @@ def test_refused_deletions(service: PoolService) -> None:
     ],
 )
 def test_xml_of_storage_pools(properties: dict[str, Any], expected: str) -> None:
-    made: NewPool = pool_order(Given(properties), "n").pool
-    assert made.xml().replace('"', "'") == expected
+    made = object_text(pool_order(Given(properties), "n").pool)
+    assert made.replace('"', "'") == expected
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from virtcim.libhelper.documents.network import DhcpRange, NetworkConfig, NetworkIp
 from virtcim.libhelper.hypervisor import Hypervisor
-from virtcim.libhelper.newxml import NewAddress, NewNetwork
 from virtcim.providers.subnets import free_subnet
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
 
@@ -23,7 +23,7 @@ Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = TypeVar("Address", ipaddress.IPv4Address, ipaddress.IPv6Address)
 
 
-def new_network(given: Given, name: str, hypervisor: Hypervisor) -> NewNetwork:
+def new_network(given: Given, name: str, hypervisor: Hypervisor) -> NetworkConfig:
     """The network that settings ask for.
 
     A network without an address gets one that no other network of the host has, the usual 192.168.122.1 where it is
@@ -35,29 +35,29 @@ def new_network(given: Given, name: str, hypervisor: Hypervisor) -> NewNetwork:
     mode = given.choice("ForwardMode", _MODES) if given.has("ForwardMode") else _NAT
     if mode == _BRIDGE:
         return _bridge(given, name)
-    addresses = [_ipv4(given, hypervisor), *_ipv6(given)]
+    addresses = (_ipv4(given, hypervisor), *_ipv6(given))
     device = given.text("ForwardDevice")
     if device is not None and mode is None:
         raise SettingsError("`ForwardDevice' property contradicts `ForwardMode': nothing leaves the network")
-    return NewNetwork(
-        name,
-        mode,
-        device=device,
-        bridge=given.text("BridgeName"),
-        domain=given.text("DomainName"),
-        addresses=addresses,
+    return NetworkConfig(
+        name=name,
+        forward_mode=mode,
+        forward_dev=device,
+        bridge_name=given.text("BridgeName"),
+        domain_name=given.text("DomainName"),
+        ips=addresses,
     )
 
 
-def _bridge(given: Given, name: str) -> NewNetwork:
+def _bridge(given: Given, name: str) -> NetworkConfig:
     """A bridge that the host has already: its addresses are not libvirt's business."""
     for other in ("Address", "Netmask", "IPRangeStart", "IPRangeEnd", "IPv6Address", "ForwardDevice", "DomainName"):
         if given.text(other) is not None:
             raise SettingsError(f"`{other}' property contradicts `ForwardMode': the network is a bridge of the host")
-    return NewNetwork(name, _BRIDGE, bridge=given.needed("BridgeName"))
+    return NetworkConfig(name=name, forward_mode=_BRIDGE, bridge_name=given.needed("BridgeName"))
 
 
-def _ipv4(given: Given, hypervisor: Hypervisor) -> NewAddress:
+def _ipv4(given: Given, hypervisor: Hypervisor) -> NetworkIp:
     text = given.text("Address")
     if text is None:
         if given.text("Netmask") is not None:
@@ -75,9 +75,10 @@ def _ipv4(given: Given, hypervisor: Hypervisor) -> NewAddress:
         except ValueError:
             raise SettingsError(f"`Netmask' property is not a netmask: {netmask}") from None
     if given.has("IPRangeStart") and given.text("IPRangeStart") is None:
-        return NewAddress(str(address), subnet.prefixlen)
+        return NetworkIp(address=str(address), prefix=subnet.prefixlen)
     first, last = _range(given, "IPRangeStart", "IPRangeEnd", subnet, address)
-    return NewAddress(str(address), subnet.prefixlen, first=first, last=last)
+    ranges = () if first is None else (DhcpRange(start=first, end=last),)
+    return NetworkIp(address=str(address), prefix=subnet.prefixlen, dhcp_ranges=ranges)
 
 
 def _range(
@@ -99,7 +100,7 @@ def _usual_range(subnet: ipaddress.IPv4Network, own: ipaddress.IPv4Address) -> t
     return (str(larger[0]), str(larger[1])) if larger[0] <= larger[1] else (None, None)
 
 
-def _ipv6(given: Given) -> Iterable[NewAddress]:
+def _ipv6(given: Given) -> Iterable[NetworkIp]:
     text = given.text("IPv6Address")
     first, last = given.text("IPv6RangeStart"), given.text("IPv6RangeEnd")
     if text is None:
@@ -114,12 +115,13 @@ def _ipv6(given: Given) -> Iterable[NewAddress]:
     except ValueError:
         raise SettingsError(f"`IPv6PrefixLength' property is not the length of a prefix: {prefix}") from None
     if first is None and last is None:
-        yield NewAddress(str(address), subnet.prefixlen, "ipv6")
+        yield NetworkIp(family="ipv6", address=str(address), prefix=subnet.prefixlen)
         return
     if first is None or last is None:
         raise SettingsError(f"Missing `{'IPv6RangeStart' if first is None else 'IPv6RangeEnd'}' property")
-    ends = _within((("IPv6RangeStart", first), ("IPv6RangeEnd", last)), subnet, ipaddress.IPv6Address)
-    yield NewAddress(str(address), subnet.prefixlen, "ipv6", *ends)
+    first, last = _within((("IPv6RangeStart", first), ("IPv6RangeEnd", last)), subnet, ipaddress.IPv6Address)
+    ranges = (DhcpRange(start=first, end=last),)
+    yield NetworkIp(family="ipv6", address=str(address), prefix=subnet.prefixlen, dhcp_ranges=ranges)
 
 
 def _within(

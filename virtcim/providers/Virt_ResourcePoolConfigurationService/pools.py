@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
+from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.errors import libvirt_failure
@@ -94,17 +95,17 @@ def _creation(given: Given, name: str, pool_type: type[DevicePool], hypervisor: 
     """
     try:
         if pool_type is NetworkPool:
-            xml = new_network(given, name, hypervisor).xml()
+            xml = object_text(new_network(given, name, hypervisor))
             autostart = bool(given.choice("Autostart", {0: False, 1: True}))
             return lambda work: hypervisor.networks.create(xml, autostart=autostart, work=work)
         order = pool_order(given, name)
-        xml = order.pool.xml()
+        xml = object_text(order.pool)
     except (SettingsError, ValueRejectedError) as error:
         raise CIMError(Status.FAILED, f"Settings Error: {error}") from None
     return lambda work: hypervisor.storage.create_pool(
         xml,
-        order.pool.type,
-        order.pool.target,
+        order.pool.type or "",
+        order.pool.target_path,
         build=order.build,
         overwrite=order.overwrite,
         autostart=order.autostart,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from virtcim.libhelper.newxml import NewPool
+from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
 
 __all__ = ["PoolOrder", "pool_order"]
@@ -49,7 +49,7 @@ class PoolOrder:
         autostart: whether it is started with the host.
     """
 
-    pool: NewPool
+    pool: PoolConfig
     build: bool
     overwrite: bool
     autostart: bool
@@ -74,13 +74,13 @@ def pool_order(given: Given, name: str) -> PoolOrder:
         raise SettingsError(f"`Build' property: nothing can be built for a pool of type {kind}")
     if build is None and kind == _DIRECTORY:
         build = _BUILD
-    pool = NewPool(
-        name,
-        kind,
-        target=_path(given, kind),
-        devices=_devices(given, kind),
-        source_format=given.text("SourceFormat"),
-        initiator=given.text("InitiatorIQN"),
+    pool = PoolConfig(
+        name=name,
+        type=kind,
+        target_path=_path(given, kind),
+        source_device_paths=_devices(given, kind),
+        source_format_type=given.text("SourceFormat"),
+        source_initiator_iqn_name=given.text("InitiatorIQN"),
         **_source(given, kind),
     )
     autostart = given.choice("Autostart", _NO_YES)
@@ -98,8 +98,8 @@ def _path(given: Given, kind: str) -> str | None:
     return path
 
 
-def _devices(given: Given, kind: str) -> list[str]:
-    devices = given.texts("DevicePaths")
+def _devices(given: Given, kind: str) -> tuple[str, ...]:
+    devices = tuple(given.texts("DevicePaths"))
     if kind in _ONE_DEVICE:
         if not devices:
             raise SettingsError("Missing `DevicePaths' property")
@@ -111,13 +111,17 @@ def _devices(given: Given, kind: str) -> list[str]:
 def _source(given: Given, kind: str) -> dict[str, Any]:
     source: dict[str, Any] = {}
     host = given.needed("Host") if kind in _REMOTE else given.text("Host")
-    source["hosts"] = [] if host is None else [host]
-    source["directory"] = given.needed("SourceDirectory") if kind == "netfs" else given.text("SourceDirectory")
+    source["source_host_names"] = () if host is None else (host,)
+    source["source_dir_path"] = given.needed("SourceDirectory") if kind == "netfs" else given.text("SourceDirectory")
     source["source_name"] = given.needed("SourceName") if kind in _WITH_SOURCE_NAME else given.text("SourceName")
     ports = given.text("NodeName"), given.text("PortName")
     if kind == "scsi":
-        source["adapter"] = given.needed("AdapterName")
+        adapter = given.needed("AdapterName")
         if (ports[0] is None) != (ports[1] is None):
             raise SettingsError(f"Missing `{'NodeName' if ports[0] is None else 'PortName'}' property")
-        source["wwnn"], source["wwpn"] = ports
+        if ports == (None, None):
+            source |= {"source_adapter_type": "scsi_host", "source_adapter_name": adapter}
+        else:
+            source |= {"source_adapter_type": "fc_host", "source_adapter_parent": adapter}
+            source["source_adapter_wwnn"], source["source_adapter_wwpn"] = ports
     return source

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
+from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.newxml import NewVolume
 from virtcim.libhelper.storage import Storage
 from virtcim.libhelper.work import Work
+from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.errors import libvirt_failure
@@ -67,7 +67,8 @@ def create_resource_in_pool(
         given = Given(setting.properties)
         source = _source(service, pool, given)
         volume = _new_volume(given, pool, source)
-        xml = volume.xml()
+        name = volume.name or ""
+        xml = object_text(volume)
     except (SettingsError, ValueRejectedError) as error:
         raise CIMError(
             Status.FAILED, f"Unable to get attributes for resource: StorageVolumeRASD field not valid: {error}"
@@ -76,15 +77,15 @@ def create_resource_in_pool(
     def run(work: Work) -> MethodResult:
         try:
             if source is None:
-                pool.hypervisor.storage.create_volume(pool.record.uuid, xml, volume.name, work)
+                pool.hypervisor.storage.create_volume(pool.record.uuid, xml, name, work)
             else:
                 _copy(pool, source, volume, work)
         except LibvirtError as error:
             raise libvirt_failure("Unable to create storage volume", error) from error
         refresh_volumes(pool)
-        made = volume_setting(service.site, service.platform, pool, volume.name)
+        made = volume_setting(service.site, service.platform, pool, name)
         if made is None:
-            raise CIMError(Status.FAILED, f"Storage volume {volume.name!r} was created, and is gone again")
+            raise CIMError(Status.FAILED, f"Storage volume {name!r} was created, and is gone again")
         return MethodResult(VolumeCode.COMPLETED, {"Resource": InstancePath(made.class_name, made.keys())})
 
     affected = [InstancePath(pool.class_name, pool.keys())]
@@ -93,45 +94,45 @@ def create_resource_in_pool(
     return service.do("CreateResourceInPool", context, run, affected, Effect.PERFORMANCE_IMPACT)
 
 
-def _copy(pool: DiskPool, source: StorageVolume, volume: NewVolume, work: Work) -> None:
+def _copy(pool: DiskPool, source: StorageVolume, volume: VolumeConfig, work: Work) -> None:
     """Make a volume with the content of another one.
 
     Where both are of one format and the source stands alone, its bytes are copied, which can be followed and stopped.
     Else libvirt converts it, and that cannot be stopped.
     """
-    storage = pool.hypervisor.storage
+    storage, name, size = pool.hypervisor.storage, volume.name or "", volume.capacity or 0
     place = (source.pool.record.uuid, source.volume.name)
-    like = source.config.target_format_type == volume.format or volume.format is None
-    alone = source.config.backing_store_path is None and volume.backing_path is None
+    like = volume.target_format_type in (None, source.config.target_format_type)
+    alone = source.config.backing_store_path is None and volume.backing_store_path is None
     if like and alone:
-        capacity = source.config.capacity or volume.capacity
-        first = replace(volume, capacity=capacity, allocation=0)
+        capacity = source.config.capacity or size
+        first = volume.replace(capacity=capacity, allocation=0)
         try:
-            storage.copy_volume(pool.record.uuid, first.xml(), volume.name, place, work)
+            storage.copy_volume(pool.record.uuid, object_text(first), name, place, work)
         except LibvirtError as error:
             if not error.is_unsupported:
                 raise
         else:
-            if volume.capacity > capacity:
-                _grow(storage, pool, volume)
+            if size > capacity:
+                _grow(storage, pool.record.uuid, name, size)
             return
-    storage.convert_volume(pool.record.uuid, volume.xml(), volume.name, place, work)
+    storage.convert_volume(pool.record.uuid, object_text(volume), name, place, work)
 
 
-def _grow(storage: Storage, pool: DiskPool, volume: NewVolume) -> None:
+def _grow(storage: Storage, pool: str, name: str, capacity: int) -> None:
     """Give a copy the size that was asked for; without it there is to be no copy."""
     try:
-        storage.resize_volume(pool.record.uuid, volume.name, volume.capacity, allocate=False, shrink=False)
+        storage.resize_volume(pool, name, capacity, allocate=False, shrink=False)
     except LibvirtError as error:
         try:
-            storage.delete_volume(pool.record.uuid, volume.name)
+            storage.delete_volume(pool, name)
         except LibvirtError as failure:
-            text = f"{error.message}; this stands: storage volume {volume.name!r} ({failure.message})"
+            text = f"{error.message}; this stands: storage volume {name!r} ({failure.message})"
             raise LibvirtError(text, error.code, error.domain, error.level) from error
         raise
 
 
-def _new_volume(given: Given, pool: DiskPool, source: StorageVolume | None) -> NewVolume:
+def _new_volume(given: Given, pool: DiskPool, source: StorageVolume | None) -> VolumeConfig:
     """The volume that settings ask for.
 
     Raises:
@@ -165,7 +166,14 @@ def _new_volume(given: Given, pool: DiskPool, source: StorageVolume | None) -> N
         backing_format = None if beneath is None else beneath.config.target_format_type
         if backing_format is None:
             raise SettingsError("Missing `BackingFormat' property: the format of `BackingPath' is not known")
-    return NewVolume(name, capacity, allocation, word, backing, backing_format)
+    return VolumeConfig(
+        name=name,
+        capacity=capacity,
+        allocation=allocation,
+        target_format_type=word,
+        backing_store_path=backing,
+        backing_store_format_type=backing_format,
+    )
 
 
 def _format(given: Given) -> str | None:
