@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -15,15 +16,18 @@ import pytest
 
 from virtcim.libhelper.connections import Connections, is_local, is_single_node, scheme_driver
 from virtcim.libhelper.detect import detect
+from virtcim.libhelper.domains.change import DomainChange
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.kinds import DOMAIN
+from virtcim.libhelper.inventory.parts import PartKind
 from virtcim.libhelper.inventory.readers import Key, Readers, Task
-from virtcim.libhelper.inventory.records import Change, Document, DomainState
+from virtcim.libhelper.inventory.records import Change, ChangeKind, Document, Domain, Part, Record
 from virtcim.libhelper.inventory.watch import DirectoryWatch, default_directories
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.states import DomainState
 
 PATIENCE = 10.0
 ODD_NAMES = ('it\'s "quoted"', "R&D <1>", "guest 🦊", "ünïcode", "..", "-rf", "x" * 200)
@@ -212,11 +216,11 @@ def test_define_undefine_rename(node: Hypervisor) -> None:
         assert record.state_changed is not None
         domain.undefine()
         assert inventory.wait_for(lambda now: now.domain("new") is None, PATIENCE)
-    kinds = [change.kind for change in changes if (change.new or change.old) is not None]
-    assert (kinds[0], kinds[-1]) == ("added", "removed")
+    kinds = [change.kind for change in changes]
+    assert (kinds[0], kinds[-1]) == (ChangeKind.ADDED, ChangeKind.REMOVED)
     assert changes[0].event is not None
     assert changes[0].event.name == "lifecycle"
-    assert changes[-1].old is record
+    assert changes[-1].before is record
 
 
 def test_a_failing_listener_harms_nobody(node: Hypervisor, caplog: pytest.LogCaptureFixture) -> None:
@@ -589,3 +593,105 @@ def test_directory_watch(tmp_path: Path) -> None:
     (tmp_path / "missing" / "net.xml").symlink_to("nowhere")
     assert [change[:2] for change in watch.changed()] == [("network", "net")]
     assert watch.changed() == []
+
+
+def is_chain(changes: list[Change]) -> bool:
+    """Whether each change of an object begins with the record that the one before it ended with."""
+    last: dict[tuple[type, str], object] = {}
+    for change in changes:
+        record = change.after or change.before
+        assert isinstance(record, Record)
+        key = type(record), record.key
+        if key in last and last[key] is not change.before:
+            return False
+        last[key] = change.after
+    return True
+
+
+def give_title(change: DomainChange, text: str) -> None:
+    assert change.defined is not None
+    change.defined.set(change.defined.config, {"title": text})
+
+
+def test_the_changes_of_an_object_follow_each_other(node: Hypervisor) -> None:
+    """State, definition, sizes of disks, volumes and the connection are written by different threads."""
+    changes: list[Change] = []
+    node.inventory.listeners.append(changes.append)
+    with node.connections.connection() as connection:
+        pool = connection.storagePoolDefineXML(
+            "<pool type='dir'><name>p</name><target><path>/p</path></target></pool>", 0
+        )
+        pool.create(0)
+
+        def store() -> None:
+            for number in range(30):
+                pool.createXML(f"<volume><name>v{number}</name><capacity>1024</capacity></volume>", 0)
+                node.inventory.refresh_parts("volumes", pool.UUIDString())
+                node.inventory.refresh(pool.UUIDString(), kind="pool")
+
+        def live(name: str) -> None:
+            for _ in range(30):
+                node.domains.suspend(name)
+                node.domains.resume(name)
+
+        def change(name: str) -> None:
+            for number in range(30):
+                node.domains.change(name, partial(give_title, text=f"title {number}"))
+
+        threads = [threading.Thread(target=store)]
+        threads += [threading.Thread(target=work, args=(name,)) for work in (live, change) for name in ("one", "two")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert node.inventory.wait_for(lambda now: len((now.pools() or [None])[0].volumes or ()) == 30, PATIENCE)
+    assert len(changes) > 100
+    assert is_chain(changes)
+    revisions = [change.after.revision for change in changes if isinstance(change.after, Record)]
+    assert revisions == sorted(revisions)
+    assert not is_chain([changes[0], *reversed(changes)])
+
+
+SNAPSHOTS = PartKind(
+    name="snapshots",
+    record=Part,
+    parse=str.upper,
+    exists=lambda record: isinstance(record, Domain) and record.has_snapshots,
+    handles=lambda connection, key: connection.lookupByUUIDString(key).listAllSnapshots(),
+    identify=lambda snapshot: (snapshot.getName(), snapshot.getName()),
+    text=lambda snapshot: snapshot.getXMLDesc(0),
+    interval=lambda settings: settings.volume_interval,
+)
+
+
+def test_another_kind_of_parts_is_one_declaration(
+    tmp_path: Path, started: Callable[..., Hypervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DOMAIN, "parts", (SNAPSHOTS,))
+    node = started(node_file(tmp_path / "node.xml", ["one"]), interval=2.0)
+    inventory = node.inventory
+
+    def names() -> list[str] | None:
+        record = inventory.domain("one")
+        assert record is not None
+        parts = record.parts.get("snapshots")
+        return None if parts is None else [part.name for part in parts]
+
+    assert inventory.wait_for(lambda _now: names() == [], PATIENCE)
+    changes: list[Change] = []
+    inventory.listeners.append(changes.append)
+    with node.domains.handle("one") as target:
+        target.snapshotCreateXML("<domainsnapshot><name>b</name></domainsnapshot>", 0)
+        target.snapshotCreateXML("<domainsnapshot><name>a</name></domainsnapshot>", 0)
+        assert inventory.wait_for(lambda _now: names() == ["a", "b"], PATIENCE)
+        one = inventory.domain("one")
+        assert one is not None
+        assert "<NAME>a</NAME>".upper() in str(one.parts["snapshots"][0].config)
+        target.snapshotLookupByName("a").delete(0)
+        inventory.refresh_parts("snapshots", one.uuid)
+        assert names() == ["b"]
+    seen = [(old and old.name, new and new.name) for change in changes for old, new in change.parts("snapshots")]
+    assert sorted(map(str, seen)) == sorted(map(str, [(None, "a"), (None, "b"), ("a", None)]))
+    node.domains.remove(one.uuid)
+    assert inventory.wait_for(lambda now: now.domain("one") is None, PATIENCE)
+    assert not any(key[1] == one.uuid for key in inventory._parts_read)

@@ -18,7 +18,7 @@ from tests.conftest import Guests
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.inventory import Inventory
-from virtcim.libhelper.inventory.records import Change, Domain, DomainState
+from virtcim.libhelper.inventory.records import Change, Domain, DomainState, Host
 from virtcim.libhelper.inventory.watch import xml_directories
 from virtcim.libhelper.settings import HypervisorSettings
 
@@ -175,7 +175,8 @@ def test_a_burst_of_a_thousand_events(guests: Guests, libvirtd: Libvirtd, starte
     assert inventory.wait_for(lambda now: all("number 199<" in domain(now, name).xml for name in names), 2.0)
     assert 0 < sum(len(change.events) for change in changes) <= 1000
     for name in names:
-        seen = [change.new.revision for change in changes if change.new is not None and change.new.name == name]
+        after = [change.after for change in changes if isinstance(change.after, Domain)]
+        seen = [record.revision for record in after if record.name == name]
         assert seen == sorted(seen)
 
 
@@ -253,8 +254,8 @@ def test_libvirtd_goes_and_comes_back(new_libvirtd: Callable[[], Libvirtd], star
         assert domain(inventory, "guest1").state_changed is None
         daemon.define(baseline_xml("guest0"))
         assert inventory.wait_for(lambda now: now.domain("guest0") is not None, PATIENCE)
-    kinds = [change.kind for change in changes if change.new is None and change.old is None]
-    assert kinds == ["disconnected", "connected"] * 2
+    contact = [change.after.contact for change in changes if isinstance(change.after, Host)]
+    assert contact == [False, True] * 2
 
 
 def test_libvirtd_absent_at_start(new_libvirtd: Callable[[], Libvirtd], started: Callable[..., Hypervisor]) -> None:

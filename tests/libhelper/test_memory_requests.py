@@ -26,7 +26,7 @@ def xml(memory: int) -> str:
 def shows(requests: MemoryRequests, memory: int, **changes: Any) -> None:
     """The inventory sees the guest with that much memory."""
     record = hypervisor().put(xml(memory), active=True, **changes)
-    requests.watch(Change("changed", record, record))
+    requests.watch(Change(record, record))
 
 
 @pytest.fixture

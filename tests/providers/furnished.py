@@ -162,7 +162,9 @@ def put_network(host: RecordedHypervisor, xml: str, active: bool = True) -> Netw
 def put_pool(host: RecordedHypervisor, xml: str, volumes: Sequence[str] | None, active: bool = True) -> Pool:
     """Take in a storage pool with volumes, in place of one of the same name."""
     held = None if volumes is None else tuple(map(_volume, volumes))
-    return _put(host, "pool", Pool, host.inventory.held_pools, xml, active, volumes=held)
+    return _put(
+        host, "pool", Pool, host.inventory.held_pools, xml, active, parts={} if held is None else {"volumes": held}
+    )
 
 
 def put_node_device(host: RecordedHypervisor, xml: str) -> NodeDevice:

@@ -18,6 +18,7 @@ from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
 from virtcim.libhelper.host import HostFacts, NodeInfo
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.records import (
+    VOLUMES,
     Document,
     Domain,
     DomainState,
@@ -167,7 +168,7 @@ class RecordedHypervisor:
             revision=next(_revisions),
             live_document=document,
             defined_document=document,
-            volumes=held,
+            parts={} if held is None else {VOLUMES: held},
         )
         self.inventory.held_pools = [other for other in self.inventory.held_pools if other.name != name] + [pool]
         self.inventory.revision = pool.revision

@@ -537,7 +537,7 @@ def test_broken_xml_spoils_nothing_else(host: RecordedHypervisor, site: Served) 
     storage = put_pool(host, DIRECTORY, VOLUMES)
     volume = Volume("bad", "/srv/images/bad", Document("<broken", VolumeConfig.parse))
     host.inventory.held_pools[:] = [
-        replace(other, volumes=(*(other.volumes or ()), volume)) if other.name == storage.name else other
+        replace(other, parts={"volumes": (*(other.volumes or ()), volume)}) if other.name == storage.name else other
         for other in host.inventory.held_pools
     ]
     values = pool(site, "NetworkPool/lab")

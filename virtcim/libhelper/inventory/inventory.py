@@ -2,9 +2,9 @@
 
 Reading takes a lock for as long as a dictionary copy takes, and calls nothing.  Writing is done by the readers, which
 never have one object at two of them at a time, and belongs to a generation: what was begun before the connection was
-lost is not put into the tables any more.
+lost is not put into the tables any more.  Listeners are told of the changes in the order in which they were made.
 
-Layer rule: imports records, kinds, readers, events, errors, disks and domainxml.
+Layer rule: imports documents, errors, events, settings and its siblings but `reconcile`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,36 +23,35 @@ from typing import Any, TypeVar, cast
 import libvirt
 
 from virtcim.libhelper.documents.domain import Disk
-from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.disks import disk_capacities
 from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, DomainFacts, Kind
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
+from virtcim.libhelper.inventory.parts import PartKind
 from virtcim.libhelper.inventory.readers import Key, Readers, Task
 from virtcim.libhelper.inventory.records import (
+    NO_PARTS,
     Change,
     Document,
     Domain,
+    Host,
     Interface,
     Network,
     NodeDevice,
     NWFilter,
+    Part,
     Pool,
     Record,
-    Volume,
 )
 from virtcim.libhelper.settings import HypervisorSettings
 
-__all__ = ["VOLUMES", "Inventory", "Listener"]
+__all__ = ["Inventory", "Listener"]
 
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[Change], None]
 AnyRecord = TypeVar("AnyRecord", bound=Record)
-
-VOLUMES = "volumes"
-"""In the place of a kind, with a pool's key: the volumes of that pool."""
 
 CAPACITIES = "capacities"
 """In the place of a kind, with a domain's key: the sizes of that domain's disks."""
@@ -110,7 +110,8 @@ class Inventory:
 
     Attributes:
         revision: grows with every change.
-        listeners: called with each `Change`, in the thread that saw it; they must return at once.
+        listeners: called with each `Change`, one at a time, in the order in which the records were replaced; they must
+            return at once, and must not wait for the inventory.
         memory_requests: how much memory running domains were asked to have.
     """
 
@@ -124,7 +125,10 @@ class Inventory:
         self.memory_requests = MemoryRequests()
         self.listeners: list[Listener] = [self.memory_requests.watch]
         self.readers: Readers | None = None
-        self._volumes_read: dict[str, float] = {}
+        self._revisions = dict.fromkeys(KINDS, 0)
+        self._parts_read: dict[Key, float] = {}
+        self._untold: deque[Change] = deque()
+        self._telling = threading.Lock()
 
     def domains(self) -> list[Domain]:
         """All domains, sorted by name."""
@@ -200,18 +204,23 @@ class Inventory:
             waiter.wait(timeout)
         return self.find(kind, uuid)
 
-    def refresh_volumes(self, pool: str, timeout: float = 5.0) -> None:
-        """Read all volumes of a pool now, and wait until that has been done; for use after an own write.
+    def refresh_parts(self, name: str, owner: str, timeout: float = 5.0) -> None:
+        """Read all parts of an object now, and wait until that has been done; for use after an own write.
 
         Parameters:
-            pool: the UUID of the pool.
+            name: of the kind of parts, such as `records.VOLUMES`.
+            owner: the key of the object that has them.
             timeout: seconds to wait.
         """
         if self.readers is not None:
-            self._volumes_read.pop(pool, None)
+            self._parts_read.pop((name, owner), None)
             waiter = threading.Event()
-            self.readers.mark((VOLUMES, pool), waiter=waiter)
+            self.readers.mark((name, owner), waiter=waiter)
             waiter.wait(timeout)
+
+    def revision_of(self, kind: str) -> int:
+        """The revision of the last change of an object of this kind, or of the connection."""
+        return self._revisions[kind]
 
     def _snapshot(self, kind: str) -> list[Record]:
         with self._changed:
@@ -228,13 +237,13 @@ class Inventory:
 
     def fetch(self, connection: libvirt.virConnect, key: Key, task: Task, generation: int) -> None:
         """Read one object and put it into its table; for the readers, which hold the object meanwhile."""
-        if key[0] == VOLUMES:
-            self._fetch_volumes(connection, key[1], generation)
-            return
         if key[0] == CAPACITIES:
             self._fetch_capacities(connection, key[1], generation)
             return
-        kind = KINDS[key[0]]
+        kind = KINDS.get(key[0])
+        if kind is None:
+            self._fetch_parts(connection, *_parts_of(key[0]), key[1], generation)
+            return
         events = tuple(task.events)
         self._tables[kind.name].fetched[key[1]] = time.time()
         old = self._tables[kind.name].by_key.get(key[1])
@@ -251,8 +260,8 @@ class Inventory:
             self.remove(kind, key[1], events, generation)
             return
         self.put(kind, facts, texts, events, generation)
-        if kind.record is Pool and events:
-            self._list_volumes(key[1])
+        if events:
+            self._list_parts(kind, key[1])
 
     def put(
         self,
@@ -290,9 +299,7 @@ class Inventory:
             if generation != self._generation():
                 return
             present = table.by_key.get(key)
-            if kind.record is Pool:
-                extra["volumes"] = present.volumes if isinstance(present, Pool) else None
-            elif isinstance(present, Domain):
+            if isinstance(present, Domain):
                 extra["capacities"] = present.capacities
             new = kind.record(
                 uri=self._uri,
@@ -300,15 +307,14 @@ class Inventory:
                 revision=next(_revisions),
                 live_document=live,
                 defined_document=defined,
+                parts=NO_PARTS if present is None else present.parts,
                 **dict(zip(kind.facts_class._fields, facts, strict=True)),
                 **extra,
             )
-            table.put(new)
-            self._bump(new.revision)
-        self.tell(Change("changed" if old is not None else "added", old, new, events))
-        if kind.record is Pool:
-            self._list_volumes(key)
-        elif (
+            self._replace(kind, present, new, events)
+        self._tell()
+        self._list_parts(kind, key)
+        if (
             kind is DOMAIN
             and self._current
             and (old is None or old.defined_document is not defined or old.live_document is not live)
@@ -339,49 +345,51 @@ class Inventory:
             old = self.domain_by_uuid(uuid)
             if old is None or old.capacities == measured or generation != self._generation():
                 return
-            new = replace(old, capacities=measured, revision=next(_revisions))
-            self._tables["domain"].put(new)
-            self._bump(new.revision)
-        self.tell(Change("changed", old, new))
+            self._replace(DOMAIN, old, replace(old, capacities=measured, revision=next(_revisions)))
+        self._tell()
 
-    def _list_volumes(self, pool: str) -> None:
-        """Have the volumes of a pool listed, and the XML of all of them read."""
-        self._volumes_read.pop(pool, None)
-        if self.readers is not None:
-            self.readers.mark((VOLUMES, pool))
+    def _list_parts(self, kind: Kind, owner: str) -> None:
+        """Have the parts of an object listed, and the XML of all of them read."""
+        for part in kind.parts:
+            self._parts_read.pop((part.name, owner), None)
+            if self.readers is not None:
+                self.readers.mark((part.name, owner))
 
-    def _fetch_volumes(self, connection: libvirt.virConnect, pool: str, generation: int) -> None:
-        """List the volumes of a pool, and read the XML of those that are new, from time to time of all."""
-        record = self._tables["pool"].by_key.get(pool)
-        if not isinstance(record, Pool):
+    def _fetch_parts(
+        self, connection: libvirt.virConnect, kind: Kind, part: PartKind, owner: str, generation: int
+    ) -> None:
+        """List the parts of an object, and read the XML of those that are new, from time to time of all."""
+        record = self._tables[kind.name].by_key.get(owner)
+        if record is None:
             return
-        known = {volume.name: volume for volume in record.volumes or ()}
+        known = {each.name: each for each in record.parts.get(part.name, ())}
         now = time.monotonic()
-        again = now - self._volumes_read.get(pool, -math.inf) > self._settings.volume_interval
-        volumes: list[Volume] = []
-        for handle in connection.storagePoolLookupByUUIDString(pool).listAllVolumes(0) if record.active else ():
-            volume = known.get(handle.name())
-            if volume is None or again:
+        again = now - self._parts_read.get((part.name, owner), -math.inf) > part.interval(self._settings)
+        parts: list[Part[Any]] = []
+        for handle in part.handles(connection, owner) if part.exists(record) else ():
+            name, key = part.identify(handle)
+            each = known.get(name)
+            if each is None or again:
                 try:
-                    text = handle.XMLDesc(0)
+                    text = part.text(handle)
                 except libvirt.libvirtError as error:
                     if not is_gone(error):
                         raise
                     continue
-                if volume is None or volume.document.digest != Document.digest_of(text):
-                    volume = Volume(handle.name(), handle.key(), Document(text, VolumeConfig.parse))
-            volumes.append(volume)
-        if again:
-            self._volumes_read[pool] = now
-        found = tuple(sorted(volumes, key=lambda volume: volume.name))
+                if each is None or each.document.digest != Document.digest_of(text):
+                    each = part.record(name, key, Document(text, part.parse))
+            parts.append(each)
+        found = tuple(sorted(parts, key=lambda each: each.name))
         with self._changed:
-            old = self._tables["pool"].by_key.get(pool)
-            if not isinstance(old, Pool) or old.volumes == found or generation != self._generation():
+            old = self._tables[kind.name].by_key.get(owner)
+            if old is None or generation != self._generation():
                 return
-            new = replace(old, volumes=found, revision=next(_revisions))
-            self._tables["pool"].put(new)
-            self._bump(new.revision)
-        self.tell(Change("changed", old, new))
+            if again:
+                self._parts_read[part.name, owner] = now
+            if old.parts.get(part.name) == found:
+                return
+            self._replace(kind, old, replace(old, parts={**old.parts, part.name: found}, revision=next(_revisions)))
+        self._tell()
 
     def remove(self, kind: Kind, key: str, events: tuple[Event, ...], generation: int) -> None:
         """Take an object that is gone out of its table."""
@@ -391,41 +399,60 @@ class Inventory:
             old = table.by_key.get(key)
             if old is None or generation != self._generation():
                 return
-            table.drop(old)
-            if kind.record is Pool:
-                self._volumes_read.pop(key, None)
-            self._bump(next(_revisions))
-        self.tell(Change("removed", old, None, events))
+            for part in kind.parts:
+                self._parts_read.pop((part.name, key), None)
+            self._replace(kind, old, None, events)
+        self._tell()
 
     def lose_contact(self) -> None:
         """The connection is lost: keep all that was known, marked so."""
-        self._current = False
-        changes: list[Change] = []
         with self._changed:
-            for table in self._tables.values():
-                for old in list(table.by_key.values()):
+            self._set_contact(False)
+            for kind in KINDS.values():
+                for old in list(self._tables[kind.name].by_key.values()):
                     if old.contact:
-                        new = replace(old, contact=False, revision=next(_revisions))
-                        table.put(new)
-                        changes.append(Change("changed", old, new))
-            self._bump(next(_revisions))
-        self.tell(Change("disconnected"), *changes)
+                        self._replace(kind, old, replace(old, contact=False, revision=next(_revisions)))
+        self._tell()
 
     def regain_contact(self) -> None:
         """The inventory is true again: wake those who wait and tell the listeners."""
-        self._current = True
         with self._changed:
-            self._bump(next(_revisions))
-        self.tell(Change("connected"))
+            self._set_contact(True)
+        self._tell()
 
-    def tell(self, *changes: Change) -> None:
-        """Call the listeners; one that fails is logged and does not harm the others."""
-        for listener in tuple(self.listeners):
-            for change in changes:
-                try:
-                    listener(change)
-                except Exception:
-                    _log.exception("a listener of the inventory of %s", self._uri)
+    def _set_contact(self, contact: bool) -> None:
+        """Note that the connection stands, or not; with the lock."""
+        self._current = contact
+        revision = next(_revisions)
+        self._revisions = dict.fromkeys(self._revisions, revision)
+        self._bump(revision)
+        self._untold.append(Change(Host(self._uri, not contact), Host(self._uri, contact)))
+
+    def _replace(self, kind: Kind, old: Record | None, new: Record | None, events: tuple[Event, ...] = ()) -> None:
+        """Put a record into its table in place of another one, or take that out, and note the change; with the lock."""
+        table = self._tables[kind.name]
+        if new is not None:
+            table.put(new)
+        elif old is not None:
+            table.drop(old)
+        revision = next(_revisions) if new is None else new.revision
+        self._revisions[kind.name] = revision
+        self._bump(revision)
+        self._untold.append(Change(old, new, events))
+
+    def _tell(self) -> None:
+        """Tell the listeners of all changes that they were not told of yet, and return when they were.
+
+        A listener that fails is logged and does not harm the others.
+        """
+        with self._telling:
+            while self._untold:
+                change = self._untold.popleft()
+                for listener in tuple(self.listeners):
+                    try:
+                        listener(change)
+                    except Exception:
+                        _log.exception("a listener of the inventory of %s", self._uri)
 
     def _bump(self, revision: int) -> None:
         self.revision = revision
@@ -433,6 +460,11 @@ class Inventory:
 
     def _generation(self) -> int:
         return self.readers.generation if self.readers is not None else -1
+
+
+def _parts_of(name: str) -> tuple[Kind, PartKind]:
+    """The kind whose objects have parts of this name, and how they are fetched."""
+    return next((kind, part) for kind in KINDS.values() for part in kind.parts if part.name == name)
 
 
 def is_gone(error: libvirt.libvirtError) -> bool:

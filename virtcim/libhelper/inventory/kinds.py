@@ -3,7 +3,7 @@
 Bulk calls tell as much as they can for all objects at once (the flags of `listAllDomains` and its kin are filters on
 exactly the facts we want), so that a round over thousands of objects costs a handful of calls.
 
-Layer rule: imports libvirt, errors, events, records and domainxml.
+Layer rule: imports libvirt, documents, errors, events, parts and records.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from virtcim.libhelper.documents.nwfilter import FilterConfig
 from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
+from virtcim.libhelper.inventory.parts import STORAGE_VOLUMES, PartKind
 from virtcim.libhelper.inventory.records import (
     Domain,
     DomainState,
@@ -71,11 +72,13 @@ class Kind(ABC):
         name: the word for it in events and logs.
         record: the class of its records.
         facts_class: the named tuple of its facts.
+        parts: what its objects have parts of.
     """
 
     name: str
     record: type[Record]
     facts_class: type[Facts] | type[DomainFacts]
+    parts: tuple[PartKind, ...] = ()
 
     @abstractmethod
     def handles(self, connection: libvirt.virConnect) -> dict[str, Any]:
@@ -276,6 +279,7 @@ class PlainKind(Kind):
         inactive_flag: the flag of XMLDesc for the definition; None where there is one XML only.
         has_uuid: whether its key is a UUID.
         parser: makes the parsed form of its XML; None for a kind without a mapping.
+        parts: what its objects have parts of.
     """
 
     facts_class = Facts
@@ -290,7 +294,9 @@ class PlainKind(Kind):
         inactive_flag: int | None,
         has_uuid: bool,
         parser: Callable[[str], Any] | None = None,
+        parts: tuple[PartKind, ...] = (),
     ) -> None:
+        self.parts = parts
         self.name = name
         self.record = record
         self._list_all = list_all
@@ -388,6 +394,7 @@ KINDS: dict[str, Kind] = {
             libvirt.VIR_STORAGE_XML_INACTIVE,
             True,
             PoolConfig.parse,
+            (STORAGE_VOLUMES,),
         ),
         PlainKind(
             "nodedev",

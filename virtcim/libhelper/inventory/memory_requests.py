@@ -47,12 +47,12 @@ class MemoryRequests:
         What a domain was asked is forgotten once it is there, or over.  Where its memory turns away from that, somebody
         else has asked it for something.
         """
-        record = change.new or change.old
-        request = None if record is None else self._requests.get(record.key)
+        record = change.after or change.before
+        request = self._requests.get(record.uuid) if isinstance(record, Domain) else None
         if request is None or not isinstance(record, Domain):
             return
-        if change.new is None or record.id != request.number:
-            if request.distance is not None or change.new is None:
+        if change.after is None or record.id != request.number:
+            if request.distance is not None or change.after is None:
                 self._requests.pop(record.uuid, None)
             return
         size = None if record.live is None else record.live.current_memory

@@ -23,10 +23,10 @@ from typing import Any
 import libvirt
 
 from virtcim.libhelper.connections import is_alive
-from virtcim.libhelper.inventory.inventory import VOLUMES, Inventory, is_gone
+from virtcim.libhelper.inventory.inventory import Inventory, is_gone
 from virtcim.libhelper.inventory.kinds import KINDS, Kind
 from virtcim.libhelper.inventory.readers import Readers
-from virtcim.libhelper.inventory.records import Document, Pool, Record
+from virtcim.libhelper.inventory.records import Document, Record
 from virtcim.libhelper.inventory.watch import DirectoryWatch, default_directories
 from virtcim.libhelper.settings import HypervisorSettings
 
@@ -115,8 +115,14 @@ class Reconciler:
             record = self._inventory.find(kind.name, key)
             if record is None or not record.contact or kind.facts_of(record) != facts:
                 self._readers.mark((kind.name, key))
-            elif kind.record is Pool:
-                self._readers.mark((VOLUMES, key))
+            else:
+                self._compare_parts(kind, record)
+
+    def _compare_parts(self, kind: Kind, record: Record) -> None:
+        """Have the parts of a record listed, where it has or can have any."""
+        for part in kind.parts:
+            if record.parts.get(part.name) != () or part.exists(record):
+                self._readers.mark((part.name, record.key))
 
     def _compare_due(self, connection: libvirt.virConnect) -> None:
         """Compare the XML of what is due.

@@ -3,7 +3,7 @@
 A record never calls libvirt.  It keeps the object's XML compressed, with a digest to compare by; the XML is parsed
 when somebody first asks, and the parsed form stays as long as the XML does, over any number of records.
 
-Layer rule: imports nothing of this project at run time, and no libvirt.
+Layer rule: imports documents and events of this project, and no libvirt.
 """
 
 from __future__ import annotations
@@ -13,29 +13,38 @@ import hashlib
 import logging
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from virtcim.libhelper.documents.storage import VolumeConfig
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import DomainConfig
     from virtcim.libhelper.documents.network import NetworkConfig
     from virtcim.libhelper.documents.nodedevice import NodeDeviceConfig
     from virtcim.libhelper.documents.nwfilter import FilterConfig
-    from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
+    from virtcim.libhelper.documents.storage import PoolConfig
     from virtcim.libhelper.events import Event
 
 __all__ = [
+    "NO_PARTS",
+    "VOLUMES",
     "Change",
+    "ChangeKind",
     "Document",
     "Domain",
     "DomainState",
+    "Host",
     "Interface",
     "NWFilter",
     "Network",
     "NodeDevice",
+    "Part",
     "Pool",
+    "Record",
     "Volume",
 ]
 
@@ -46,6 +55,17 @@ _ATTRIBUTE = re.compile(r"""(\s)([\w:.-]+)=('[^']*'|"[^"]*")""")
 
 
 Parsed = TypeVar("Parsed")
+
+VOLUMES = "volumes"
+"""Under which a pool has its volumes."""
+
+
+class ChangeKind(enum.Enum):
+    """What can happen to an object."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
 
 
 class DomainState(enum.IntEnum):
@@ -119,6 +139,35 @@ def _without_password(tag: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Part(Generic[Parsed]):
+    """A thing that belongs to another one, and that libvirt lists with it.
+
+    Attributes:
+        name: unique in its owner.
+        key: unique everywhere.
+        document: its XML.
+    """
+
+    name: str
+    key: str
+    document: Document[Parsed]
+
+    @property
+    def xml(self) -> str:
+        """Its XML."""
+        return self.document.text
+
+    @property
+    def config(self) -> Parsed | None:
+        """What describes it; None for XML that cannot be parsed."""
+        return self.document.parsed()
+
+
+Parts = Mapping[str, tuple[Part[Any], ...]]
+NO_PARTS: Parts = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Record:
     """What every kind of object has.
 
@@ -134,6 +183,8 @@ class Record:
         live_document: the XML of the object as it runs; None when it does not run.
         defined_document: the XML it will start from; None for an object that is not persistent, and for kinds whose
             XML is the same in both cases.
+        parts: what it has of each kind of parts (`parts.PartKind`), sorted by name; a kind that was not listed yet is
+            not there.
     """
 
     uri: str
@@ -146,6 +197,7 @@ class Record:
     revision: int
     live_document: Document[Any] | None
     defined_document: Document[Any] | None
+    parts: Parts = field(default_factory=lambda: NO_PARTS, kw_only=True)
 
     @property
     def key(self) -> str:
@@ -213,39 +265,18 @@ class Network(Record):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Volume:
-    """A storage volume.
-
-    Attributes:
-        name: unique in its pool.
-        key: unique everywhere; the path of most volumes.
-        document: its XML.
-    """
-
-    name: str
-    key: str
-    document: Document[VolumeConfig]
-
-    @property
-    def xml(self) -> str:
-        """Its XML."""
-        return self.document.text
-
-    @property
-    def config(self) -> VolumeConfig | None:
-        """What describes it; None for XML that cannot be parsed."""
-        return self.document.parsed()
+class Volume(Part[VolumeConfig]):
+    """A storage volume.  Its key is the path of most volumes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool(Record):
-    """A storage pool.
+    """A storage pool."""
 
-    Attributes:
-        volumes: its volumes, sorted by name; None while they were not listed yet, empty for a pool that is inactive.
-    """
-
-    volumes: tuple[Volume, ...] | None = None
+    @property
+    def volumes(self) -> tuple[Volume, ...] | None:
+        """Its volumes, sorted by name; None while they were not listed yet, empty for a pool that is inactive."""
+        return cast("tuple[Volume, ...] | None", self.parts.get(VOLUMES))
 
     @property
     def config(self) -> PoolConfig | None:
@@ -279,22 +310,54 @@ class Interface(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What listeners of an inventory are told.
+class Host:
+    """The hypervisor itself, as far as its inventory knows it.
 
     Attributes:
-        kind: `added`, `changed` or `removed`; `connected` or `disconnected` when it concerns the hypervisor, and then
-            there is no record.
-        old, new: the record before and after; None where there was or is none.
-        events: the events that led to it, oldest first; empty when it was found by comparing.
+        uri: of the hypervisor.
+        contact: whether the connection stands, and all domains have been read.
     """
 
-    kind: str
-    old: Record | None = None
-    new: Record | None = None
+    uri: str
+    contact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What listeners of an inventory are told: that a record took the place of another one.
+
+    The changes of one object follow each other: each begins with the record that the one before it ended with.
+
+    Attributes:
+        before, after: the record before and after; None where there was or is none.
+        events: libvirt's events that led to it, oldest first; empty when it was found by comparing.
+    """
+
+    before: Record | Host | None
+    after: Record | Host | None
     events: tuple[Event, ...] = ()
+
+    @property
+    def kind(self) -> ChangeKind:
+        """What happened to the object."""
+        if self.before is None:
+            return ChangeKind.ADDED
+        return ChangeKind.REMOVED if self.after is None else ChangeKind.CHANGED
 
     @property
     def event(self) -> Event | None:
         """The last of the events."""
         return self.events[-1] if self.events else None
+
+    def parts(self, name: str) -> Iterator[tuple[Part[Any] | None, Part[Any] | None]]:
+        """Those parts of one kind that came, went or changed, each before and after; None where there is none.
+
+        Parts that are listed for the first time were there before: they did not come.
+        """
+        if not isinstance(self.before, Record) or name not in self.before.parts:
+            return
+        old = {part.name: part for part in self.before.parts[name]}
+        new = {part.name: part for part in self.after.parts.get(name, ())} if isinstance(self.after, Record) else {}
+        for each in sorted(old.keys() | new.keys()):
+            if old.get(each) is not new.get(each):
+                yield old.get(each), new.get(each)

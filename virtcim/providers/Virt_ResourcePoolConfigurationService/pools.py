@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.inventory.records import VOLUMES
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
@@ -124,7 +125,7 @@ def _shown(
     inventory, kind = hypervisor.inventory, _RECORDS[pool_type]
     inventory.refresh(uuid, kind=kind)
     if pool_type is DiskPool:
-        inventory.refresh_volumes(uuid)
+        inventory.refresh_parts(VOLUMES, uuid)
     inventory.wait_for(lambda now: now.find(kind, uuid) is not None, service.site.settings.settle_timeout)
     pool = roster_of(service.site, service.platform).named(pool_type, hypervisor, name)
     if pool is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.inventory.records import VOLUMES
 from virtcim.libhelper.storage import Storage
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
@@ -261,7 +262,7 @@ def refresh_volumes(pool: DevicePool) -> None:
     """Have the inventory show a pool and its volumes as they are now."""
     inventory, uuid = pool.hypervisor.inventory, pool.record.uuid
     inventory.refresh(uuid, kind="pool")
-    inventory.refresh_volumes(uuid)
+    inventory.refresh_parts(VOLUMES, uuid)
 
 
 def refuse_in_use(volume: StorageVolume, text: str) -> None:
