@@ -18,9 +18,10 @@ from tests.conftest import Guests
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.inventory import Inventory
-from virtcim.libhelper.inventory.records import Change, Domain, DomainState, Host
+from virtcim.libhelper.inventory.records import Change, Domain, Host
 from virtcim.libhelper.inventory.watch import xml_directories
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.states import DomainState
 
 PATIENCE = 20.0
 

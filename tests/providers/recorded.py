@@ -21,7 +21,6 @@ from virtcim.libhelper.inventory.records import (
     VOLUMES,
     Document,
     Domain,
-    DomainState,
     Interface,
     Network,
     NodeDevice,
@@ -29,6 +28,7 @@ from virtcim.libhelper.inventory.records import (
     Pool,
     Volume,
 )
+from virtcim.libhelper.states import DomainState
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.interface import Catalog, Instance, InstanceProvider, RequestContext

@@ -15,11 +15,10 @@ import pytest
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
-from virtcim.libhelper.inventory.records import DomainState
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.site import ProviderSettings
-from virtcim.providers.states import PAUSED_WHILE_STARTING
 from virtcim.providers.Virt_ComputerSystem.transitions import POWER_CYCLE, START, Transition
 
 CLASS = "Test_ComputerSystem"
@@ -339,7 +338,7 @@ def test_a_reset_made_of_a_stop_and_a_start() -> None:
         parameters = {"RequestedState": request}
         result = provider.invoke_method("LXC_ComputerSystem", keys, "RequestStateChange", parameters, CONTEXT)
         assert result.return_value == answer
-    assert calls == ["destroy", "start"]
+    assert calls == ["destroy", "start", "set_metadata"]
 
 
 @pytest.mark.parametrize("way", [START, POWER_CYCLE])
@@ -347,7 +346,8 @@ def test_a_guest_that_libvirt_has_not_let_run_yet_is_not_started(way: Transition
     """What an event shows while libvirt starts a guest must not end the wait for the start."""
     host = hypervisor("Test")
     before = host.put(domain_xml("guest"))
-    starting = host.put(domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=PAUSED_WHILE_STARTING)
+    reason = PausedReason.STARTING_UP
+    starting = host.put(domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=reason)
     assert not way.is_done(before, starting)
     assert way.is_done(before, host.put(domain_xml("guest"), active=True, id=7, reason=1))
     paused_by_somebody = host.put(domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=1)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform, served
-from virtcim.libhelper.inventory.records import DomainState
+from virtcim.libhelper.states import DomainState
 from virtcim.platforms.base import Feature
 from virtcim.providers.states import RequestedState
 from virtcim.providers.Virt_ComputerSystem.transitions import is_supported

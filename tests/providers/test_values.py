@@ -9,7 +9,7 @@ import pytest
 from tests.providers.furnished import NAT, put_network
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.host import HostFacts
-from virtcim.libhelper.inventory.records import DomainState
+from virtcim.libhelper.states import DomainState
 
 DEVICES = """
 <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='/images/a.qcow2'/>

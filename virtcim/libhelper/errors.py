@@ -32,7 +32,10 @@ _UNSUPPORTED = frozenset(
         libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
     }
 )
+_DENIED = frozenset({libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_ACCESS_DENIED})
 _TIMEOUT_CODES = frozenset({libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_AGENT_UNRESPONSIVE})
+_STATE_LOCK = "cannot acquire state change lock"
+"""In libvirt's text when a call has waited in vain for another one that holds the domain."""
 
 
 class LibvirtError(Exception):
@@ -62,10 +65,30 @@ class LibvirtError(Exception):
             error.get_error_level() or libvirt.VIR_ERR_ERROR,
         )
 
+    def saying(self, message: str) -> LibvirtError:
+        """The same error with another text."""
+        return LibvirtError(message, self.code, self.domain, self.level)
+
     @property
     def is_gone(self) -> bool:
         """Whether the object that was asked for does not exist (any more)."""
         return self.code in _GONE
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether libvirt does not let us, or does not know us."""
+        return self.code in _DENIED
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the object is held for another operation, or in use."""
+        held = self.code == libvirt.VIR_ERR_OPERATION_TIMEOUT and _STATE_LOCK in self.message
+        return bool(held or self.code == libvirt.VIR_ERR_RESOURCE_BUSY)
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether it is a warning only."""
+        return bool(self.level == libvirt.VIR_ERR_WARNING)
 
     @property
     def is_no_domain(self) -> bool:

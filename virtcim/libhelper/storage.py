@@ -6,6 +6,7 @@ Layer rule: imports libvirt, connections, context, errors, undoing, work; knows 
 from __future__ import annotations
 
 import contextlib
+import enum
 import logging
 import os
 import threading
@@ -20,7 +21,7 @@ from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
 
-__all__ = ["Reader", "Storage", "Writer"]
+__all__ = ["Reader", "Storage", "WipeAlgorithm", "Writer"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,21 @@ _POLL_INTERVAL = 0.2
 """Seconds between two looks at how far a call is that does not tell."""
 _BUILD_MAY_OVERWRITE = frozenset({"disk", "fs", "logical"})
 """The types of pools where building destroys what is there, and where libvirt can be told not to."""
+
+
+class WipeAlgorithm(enum.IntEnum):
+    """How a volume is overwritten (`virStorageVolWipeAlgorithm`)."""
+
+    ZERO = 0
+    NNSA = 1
+    DOD = 2
+    BSI = 3
+    GUTMANN = 4
+    SCHNEIER = 5
+    PFITZNER7 = 6
+    PFITZNER33 = 7
+    RANDOM = 8
+    TRIM = 9
 
 
 class Reader(Protocol):
@@ -143,12 +159,15 @@ class Storage:
             work.leaves(f"storage volume {name!r}, unfinished")
             found.createXML(xml, 0)
 
-    def copy_volume(self, pool: str, xml: str, name: str, source: tuple[str, str], work: Work) -> None:
+    def copy_volume(
+        self, pool: str, xml: str, name: str, source: tuple[str, str], work: Work, *, capacity: int | None = None
+    ) -> None:
         """Create a volume with the content of another one, bytes for bytes; can be stopped and suspended.
 
         Parameters:
-            xml: of the new volume, of the same format as the source.
+            xml: of the new volume, of the same format and size as the source.
             source: pool and name.
+            capacity: bytes that it is to have in the end; None for those of the source.
 
         Raises:
             LibvirtError: `is_unsupported` where this driver cannot read volumes; nothing was done then.
@@ -171,6 +190,8 @@ class Storage:
                     _pump(incoming, outgoing, total, work)
                 incoming.finish()
                 outgoing.finish()
+                if capacity is not None:
+                    target.resize(capacity, 0)
             except (libvirt.libvirtError, WorkCancelledError) as error:
                 _abort(incoming, outgoing)
                 raise undone(error, f"storage volume {name!r}, unfinished", lambda: target.delete(0)) from error
@@ -193,10 +214,10 @@ class Storage:
         with self.volume(pool, name) as volume:
             volume.resize(capacity, flags)
 
-    def wipe_volume(self, pool: str, name: str, algorithm: int) -> None:
-        """Overwrite a volume; `algorithm` is libvirt's number (`VIR_STORAGE_VOL_WIPE_ALG_*`)."""
+    def wipe_volume(self, pool: str, name: str, algorithm: WipeAlgorithm) -> None:
+        """Overwrite a volume."""
         with self.volume(pool, name) as volume:
-            if algorithm == libvirt.VIR_STORAGE_VOL_WIPE_ALG_ZERO:
+            if algorithm is WipeAlgorithm.ZERO:
                 volume.wipe(0)
             else:
                 volume.wipePattern(algorithm, 0)

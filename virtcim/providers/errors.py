@@ -12,15 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["access_denied", "libvirt_failure"]
 
-_DENIED = frozenset({29, 45, 88})
-"""VIR_ERR_OPERATION_DENIED, VIR_ERR_AUTH_FAILED, VIR_ERR_ACCESS_DENIED."""
-
 
 def libvirt_failure(text: str, error: LibvirtError) -> CIMError:
     """What a client is told when libvirt refuses: our words, then libvirt's."""
     if error.is_gone:
         status = Status.NOT_FOUND
-    elif error.code in _DENIED:
+    elif error.is_denied:
         status = Status.ACCESS_DENIED
     else:
         status = Status.FAILED

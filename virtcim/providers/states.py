@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.inventory.records import DomainState
+from virtcim.libhelper.states import DomainState, PausedReason, RunningReason, ShutoffReason
 
 if TYPE_CHECKING:
     from virtcim.libhelper.inventory.records import Domain
     from virtcim.platforms.base import Platform
 
 __all__ = [
-    "PAUSED_WHILE_STARTING",
     "EnabledState",
     "HealthState",
     "OperatingStatus",
@@ -138,28 +137,24 @@ _BY_STATE: Mapping[DomainState, SystemState] = {
     DomainState.PMSUSPENDED: SUSPENDED,
 }
 
-PAUSED_WHILE_STARTING = 11
-"""libvirt's VIR_DOMAIN_PAUSED_STARTING_UP: there is a process, and libvirt has not let it run yet."""
-
-# The reasons are libvirt's virDomainRunningReason, virDomainPausedReason and virDomainShutoffReason.
 _BY_REASON: Mapping[tuple[DomainState, int], SystemState] = {
-    (DomainState.RUNNING, 10): replace(
+    (DomainState.RUNNING, RunningReason.POSTCOPY): replace(
         ACTIVE, operational=OperationalStatus.RELOCATING, operating=OperatingStatus.IMMIGRATING
     ),
-    (DomainState.PAUSED, 2): replace(
+    (DomainState.PAUSED, PausedReason.MIGRATION): replace(
         PAUSED, operational=OperationalStatus.RELOCATING, operating=OperatingStatus.MIGRATING
     ),
-    (DomainState.PAUSED, 3): replace(PAUSED, operating=OperatingStatus.TRANSITIONING),
-    (DomainState.PAUSED, 5): _PAUSED_BY_ERROR,
-    (DomainState.PAUSED, 8): SHUTTING_DOWN,
-    (DomainState.PAUSED, 9): replace(PAUSED, operating=OperatingStatus.SNAPSHOTTING),
-    (DomainState.PAUSED, 10): replace(_PAUSED_BY_ERROR, operating=OperatingStatus.ABORTED),
-    (DomainState.PAUSED, PAUSED_WHILE_STARTING): STARTING,
-    (DomainState.PAUSED, 12): replace(
+    (DomainState.PAUSED, PausedReason.SAVE): replace(PAUSED, operating=OperatingStatus.TRANSITIONING),
+    (DomainState.PAUSED, PausedReason.IOERROR): _PAUSED_BY_ERROR,
+    (DomainState.PAUSED, PausedReason.SHUTTING_DOWN): SHUTTING_DOWN,
+    (DomainState.PAUSED, PausedReason.SNAPSHOT): replace(PAUSED, operating=OperatingStatus.SNAPSHOTTING),
+    (DomainState.PAUSED, PausedReason.CRASHED): replace(_PAUSED_BY_ERROR, operating=OperatingStatus.ABORTED),
+    (DomainState.PAUSED, PausedReason.STARTING_UP): STARTING,
+    (DomainState.PAUSED, PausedReason.POSTCOPY): replace(
         PAUSED, operational=OperationalStatus.RELOCATING, operating=OperatingStatus.EMIGRATING
     ),
-    (DomainState.PAUSED, 13): _PAUSED_BY_ERROR,
-    (DomainState.SHUTOFF, 3): CRASHED,
+    (DomainState.PAUSED, PausedReason.POSTCOPY_FAILED): _PAUSED_BY_ERROR,
+    (DomainState.SHUTOFF, ShutoffReason.CRASHED): CRASHED,
 }
 
 

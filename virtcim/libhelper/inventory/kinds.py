@@ -23,16 +23,8 @@ from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.parts import STORAGE_VOLUMES, PartKind
-from virtcim.libhelper.inventory.records import (
-    Domain,
-    DomainState,
-    Interface,
-    Network,
-    NodeDevice,
-    NWFilter,
-    Pool,
-    Record,
-)
+from virtcim.libhelper.inventory.records import Domain, Interface, Network, NodeDevice, NWFilter, Pool, Record
+from virtcim.libhelper.states import DomainState, reason_of
 
 __all__ = ["DOMAIN", "KINDS", "DomainFacts", "Facts", "Kind"]
 
@@ -159,6 +151,18 @@ def _described(handle: Any, flags: int, instead: int | None) -> str | None:
     return text
 
 
+def _words(state: int, reason: int) -> tuple[DomainState, int]:
+    """libvirt's numbers of a state and its reason, as members of the enumerations."""
+    known = DomainState(state)
+    return known, reason_of(known, reason)
+
+
+def _state(domain: libvirt.virDomain) -> tuple[DomainState, int]:
+    """The state of a domain, and the reason for it."""
+    state, reason = domain.state()
+    return _words(state, reason)
+
+
 class DomainKind(Kind):
     """Domains."""
 
@@ -181,7 +185,7 @@ class DomainKind(Kind):
         for uuid, domain in handles.items():
             with contextlib.suppress(libvirt.libvirtError):
                 number = domain.ID()
-                state, reason = states.get(uuid) or domain.state()
+                state, reason = states.get(uuid) or _state(domain)
                 listing[uuid] = (
                     domain,
                     DomainFacts(
@@ -191,7 +195,7 @@ class DomainKind(Kind):
                         persistent=uuid not in transient if transient is not None else bool(domain.isPersistent()),
                         autostart=uuid in autostart if autostart is not None else bool(_ask(domain.autostart)),
                         id=number if number != -1 else None,
-                        state=DomainState(state),
+                        state=state,
                         reason=reason,
                         has_managed_save=uuid in saved if saved is not None else bool(_ask(domain.hasManagedSaveImage)),
                         has_snapshots=uuid in snapshots if snapshots is not None else bool(_ask(domain.snapshotNum)),
@@ -200,7 +204,7 @@ class DomainKind(Kind):
         return listing
 
     @staticmethod
-    def _states(connection: libvirt.virConnect) -> dict[str, tuple[int, int]]:
+    def _states(connection: libvirt.virConnect) -> dict[str, tuple[DomainState, int]]:
         """State and reason by UUID; empty where the driver has no bulk statistics."""
         try:
             statistics = connection.getAllDomainStats(
@@ -209,7 +213,7 @@ class DomainKind(Kind):
         except libvirt.libvirtError:
             return {}
         return {
-            domain.UUIDString(): (values["state.state"], values.get("state.reason", 0))
+            domain.UUIDString(): _words(values["state.state"], values.get("state.reason", 0))
             for domain, values in statistics
             if "state.state" in values
         }
@@ -219,7 +223,7 @@ class DomainKind(Kind):
 
     def facts(self, handle: libvirt.virDomain) -> DomainFacts:
         number = handle.ID()
-        state, reason = handle.state()
+        state, reason = _state(handle)
         persistent = bool(handle.isPersistent())
         return DomainFacts(
             name=handle.name(),
@@ -228,7 +232,7 @@ class DomainKind(Kind):
             persistent=persistent,
             autostart=persistent and bool(_ask(handle.autostart)),
             id=number if number != -1 else None,
-            state=DomainState(state),
+            state=state,
             reason=reason,
             has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
             has_snapshots=bool(_ask(handle.snapshotNum)),
@@ -239,7 +243,7 @@ class DomainKind(Kind):
         if all(event.name != "lifecycle" for event in events):
             return before
         number = handle.ID()
-        state, reason = handle.state()
+        state, reason = _state(handle)
         persistent = bool(handle.isPersistent())
         return before._replace(
             name=handle.name(),
@@ -247,7 +251,7 @@ class DomainKind(Kind):
             persistent=persistent,
             autostart=persistent and before.autostart,
             id=number if number != -1 else None,
-            state=DomainState(state),
+            state=state,
             reason=reason,
             has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
         )

@@ -3,7 +3,7 @@
 A record never calls libvirt.  It keeps the object's XML compressed, with a digest to compare by; the XML is parsed
 when somebody first asks, and the parsed form stays as long as the XML does, over any number of records.
 
-Layer rule: imports documents and events of this project, and no libvirt.
+Layer rule: imports documents, events and states of this project, and no libvirt.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from virtcim.libhelper.documents.storage import VolumeConfig
+from virtcim.libhelper.states import DomainState
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import DomainConfig
@@ -36,7 +37,6 @@ __all__ = [
     "ChangeKind",
     "Document",
     "Domain",
-    "DomainState",
     "Host",
     "Interface",
     "NWFilter",
@@ -66,24 +66,6 @@ class ChangeKind(enum.Enum):
     ADDED = "added"
     CHANGED = "changed"
     REMOVED = "removed"
-
-
-class DomainState(enum.IntEnum):
-    """The state of a domain, in libvirt's numbers (`virDomainState`)."""
-
-    NOSTATE = 0
-    RUNNING = 1
-    BLOCKED = 2
-    PAUSED = 3
-    SHUTDOWN = 4
-    SHUTOFF = 5
-    CRASHED = 6
-    PMSUSPENDED = 7
-
-    @classmethod
-    def _missing_(cls, value: object) -> DomainState:
-        """A state of a later libvirt is shown as no state."""
-        return cls.NOSTATE
 
 
 class Document(Generic[Parsed]):
@@ -222,7 +204,8 @@ class Domain(Record):
 
     Attributes:
         id: libvirt's number of a running domain; None when it does not run.
-        state, reason: libvirt's state, and its reason number, which means something only together with the state.
+        state, reason: libvirt's state, and the reason for it: a member of the enumeration of `states` that belongs to
+            the state, a number where libvirt has a reason that is not known here.
         has_managed_save: whether the next start resumes a saved state.
         has_snapshots: whether libvirt keeps snapshots of it.
         state_changed: when its state was last seen to change, in UTC; None when that was never seen.

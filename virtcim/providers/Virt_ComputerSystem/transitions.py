@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.inventory.records import DomainState
+from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.platforms.base import Feature
-from virtcim.providers.states import PAUSED_WHILE_STARTING, RequestedState
+from virtcim.providers.states import RequestedState
 
 if TYPE_CHECKING:
     from virtcim.libhelper.inventory.records import Domain
@@ -47,7 +47,7 @@ class Transition:
 
 
 def _is_started(now: Domain) -> bool:
-    return now.active and (now.state, now.reason) != (DomainState.PAUSED, PAUSED_WHILE_STARTING)
+    return now.active and (now.state, now.reason) != (DomainState.PAUSED, PausedReason.STARTING_UP)
 
 
 def _is_active(before: Domain, now: Domain | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import VOLUMES
-from virtcim.libhelper.storage import Storage
+from virtcim.libhelper.storage import WipeAlgorithm
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
@@ -47,9 +47,6 @@ __all__ = [
     "volume_at",
     "wipe_volume",
 ]
-
-_ALGORITHMS = range(10)
-"""libvirt's numbers of the ways to wipe a volume (`VIR_STORAGE_VOL_WIPE_ALG_*`)."""
 
 
 def create_resource_in_pool(
@@ -109,28 +106,14 @@ def _copy(pool: DiskPool, source: StorageVolume, volume: VolumeConfig, work: Wor
         capacity = source.config.capacity or size
         first = volume.replace(capacity=capacity, allocation=0)
         try:
-            storage.copy_volume(pool.record.uuid, object_text(first), name, place, work)
+            wanted = size if size > capacity else None
+            storage.copy_volume(pool.record.uuid, object_text(first), name, place, work, capacity=wanted)
         except LibvirtError as error:
             if not error.is_unsupported:
                 raise
         else:
-            if size > capacity:
-                _grow(storage, pool.record.uuid, name, size)
             return
     storage.convert_volume(pool.record.uuid, object_text(volume), name, place, work)
-
-
-def _grow(storage: Storage, pool: str, name: str, capacity: int) -> None:
-    """Give a copy the size that was asked for; without it there is to be no copy."""
-    try:
-        storage.resize_volume(pool, name, capacity, allocate=False, shrink=False)
-    except LibvirtError as error:
-        try:
-            storage.delete_volume(pool, name)
-        except LibvirtError as failure:
-            text = f"{error.message}; this stands: storage volume {name!r} ({failure.message})"
-            raise LibvirtError(text, error.code, error.domain, error.level) from error
-        raise
 
 
 def _new_volume(given: Given, pool: DiskPool, source: StorageVolume | None) -> VolumeConfig:
@@ -382,8 +365,9 @@ def wipe_volume(
     path = reference(parameters, "Volume")
     volume = volume_at(service, path)
     check_writable(volume.pool.hypervisor)
-    algorithm = parameters.get("Algorithm") or 0
-    if algorithm not in _ALGORITHMS:
+    try:
+        algorithm = WipeAlgorithm(parameters.get("Algorithm") or 0)
+    except ValueError:
         return MethodResult(VolumeCode.INVALID_PARAMETER)
     refuse_in_use(volume, "Unable to wipe storage volume")
     pool, name = volume.pool, volume.volume.name
