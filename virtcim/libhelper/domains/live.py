@@ -58,7 +58,26 @@ _SCHEDULER = {
     "cputune_emulator_period": "emulator_period",
     "cputune_emulator_quota": "emulator_quota",
 }
+ParameterCalls = tuple[
+    Callable[[libvirt.virDomain, dict[str, Any]], int], Callable[[libvirt.virDomain], dict[str, Any]]
+]
+"""What sets typed parameters of a running domain, and what tells them."""
+
+_SCHEDULER_CALLS: ParameterCalls = (
+    lambda domain, values: domain.setSchedulerParametersFlags(values, _LIVE),
+    lambda domain: domain.schedulerParametersFlags(_LIVE),
+)
+_MEMORY_CALLS: ParameterCalls = (
+    lambda domain, values: domain.setMemoryParameters(values, _LIVE),
+    lambda domain: domain.memoryParameters(_LIVE),
+)
+_BLKIO_CALLS: ParameterCalls = (
+    lambda domain, values: domain.setBlkioParameters(values, _LIVE),
+    lambda domain: domain.blkioParameters(_LIVE),
+)
 _NO_QUOTA = -1
+_UNLIMITED = (1 << 53) - 1
+"""VIR_DOMAIN_MEMORY_PARAM_UNLIMITED in KiB, which libvirt-python leaves out."""
 _MEMORY = {
     "memtune_hard_limit": "hard_limit",
     "memtune_soft_limit": "soft_limit",
@@ -138,17 +157,21 @@ def domain_steps(context: Context, before: DomainConfig, after: DomainConfig) ->
         )
     yield from _parameters(
         "the shares of the processors",
-        ("setSchedulerParametersFlags", "schedulerParametersFlags"),
+        _SCHEDULER_CALLS,
         _SCHEDULER,
         before,
         after,
     )
     yield from _parameters(
-        "the limits of the memory", ("setMemoryParameters", "memoryParameters"), _MEMORY, before, after
+        "the limits of the memory",
+        _MEMORY_CALLS,
+        _MEMORY,
+        before,
+        after,
     )
     yield from _parameters(
         "the share of the block devices",
-        ("setBlkioParameters", "blkioParameters"),
+        _BLKIO_CALLS,
         {"blkiotune_weight": "weight"},
         before,
         after,
@@ -172,9 +195,18 @@ def _set_memory(context: Context, size: int) -> Callable[[libvirt.virDomain], An
 
 
 def _parameters(
-    what: str, methods: tuple[str, str], names: Mapping[str, str], before: DomainConfig, after: DomainConfig
+    what: str,
+    calls: ParameterCalls,
+    names: Mapping[str, str],
+    before: DomainConfig,
+    after: DomainConfig,
 ) -> Iterator[LiveStep]:
-    """One step for typed parameters."""
+    """One step for typed parameters.
+
+    Parameters:
+        calls: what sets them, and what tells them.
+        names: by field, what libvirt calls the parameter.
+    """
     changed = [name for name in names if getattr(before, name) != getattr(after, name)]
     if not changed:
         return
@@ -183,15 +215,15 @@ def _parameters(
     wanted = {name: value for name, value in values.items() if value is not None}
     if not wanted:
         return
-    put, get = methods
+    put, get = calls
     held: dict[str, Any] = {}
 
     def do(domain: libvirt.virDomain) -> None:
-        now = getattr(domain, get)(_LIVE)
+        now = get(domain)
         held.update({name: now[name] for name in wanted if name in now})
-        getattr(domain, put)(wanted, _LIVE)
+        put(domain, wanted)
 
-    yield LiveStep(what, do, lambda domain: getattr(domain, put)(held, _LIVE))
+    yield LiveStep(what, do, lambda domain: put(domain, held))
 
 
 def _parameter(name: str, value: int | None) -> int | None:
@@ -200,7 +232,7 @@ def _parameter(name: str, value: int | None) -> int | None:
         return value
     if name.endswith("_quota"):
         return _NO_QUOTA
-    return libvirt.VIR_DOMAIN_MEMORY_PARAM_UNLIMITED if name.startswith("memtune_") else None
+    return _UNLIMITED if name.startswith("memtune_") else None
 
 
 def _pin(config: DomainConfig) -> Callable[[libvirt.virDomain], Any]:
