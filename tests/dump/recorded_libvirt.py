@@ -285,7 +285,7 @@ def main() -> int:
             raise failure(libvirt.VIR_ERR_NO_CONNECT, f"no host is recorded for {uri}")
         return Host(uri, hosts[driver])
 
-    libvirt.open = libvirt.openReadOnly = open_recorded
+    libvirt.open = libvirt.openReadOnly = open_recorded  # type: ignore[assignment]
     sys.argv[:3] = ["virtcim"]
     return int(getattr(importlib.import_module(module), function)())
 

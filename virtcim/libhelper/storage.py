@@ -27,8 +27,6 @@ _log = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
 """Bytes that are taken from a stream at a time: what libvirt puts into one message."""
-_AT_HOLE = -3
-"""What `recvFlags` gives back at a hole."""
 _POLL_INTERVAL = 0.2
 """Seconds between two looks at how far a call is that does not tell."""
 _BUILD_MAY_OVERWRITE = frozenset({"disk", "fs", "logical"})
@@ -335,7 +333,8 @@ def _pump(incoming: libvirt.virStream, outgoing: libvirt.virStream, total: int, 
     while True:
         work.checkpoint()
         chunk = incoming.recvFlags(_CHUNK, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)
-        if chunk == _AT_HOLE:
+        if isinstance(chunk, int):
+            # A stream that waits gives no other number than that of a hole, -3.
             hole = incoming.recvHole()
             outgoing.sendHole(hole)
             done += hole

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import libvirt
@@ -276,8 +277,8 @@ class PlainKind(Kind):
     Parameters:
         name: the word for it.
         record: the class of its records.
-        list_all: the method of a connection that lists all.
-        lookup: the method that finds one.
+        list_all: lists all over a connection, with flags.
+        lookup: finds one over a connection, by its key.
         filters: the flags of `list_all` that tell what is inactive, transient and started automatically; None where
             the kind does not have this.
         inactive_flag: the flag of XMLDesc for the definition; None where there is one XML only.
@@ -292,8 +293,8 @@ class PlainKind(Kind):
         self,
         name: str,
         record: type[Record],
-        list_all: str,
-        lookup: str,
+        list_all: Callable[[libvirt.virConnect, int], list[Any]],
+        lookup: Callable[[libvirt.virConnect, str], Any],
         filters: tuple[int | None, int | None, int | None],
         inactive_flag: int | None,
         has_uuid: bool,
@@ -320,11 +321,11 @@ class PlainKind(Kind):
     def _keys(self, connection: libvirt.virConnect, flags: int | None) -> set[str]:
         if flags is None:
             return set()
-        handles = _ask(lambda: getattr(connection, self._list_all)(flags), [])
+        handles = _ask(lambda: self._list_all(connection, flags), [])
         return {self._key(handle) for handle in handles}
 
     def handles(self, connection: libvirt.virConnect) -> dict[str, Any]:
-        return {self._key(handle): handle for handle in _list(getattr(connection, self._list_all))}
+        return {self._key(handle): handle for handle in _list(partial(self._list_all, connection))}
 
     def listing(self, connection: libvirt.virConnect) -> Listing:
         inactive, transient, autostart = (self._keys(connection, flags) for flags in self._filters)
@@ -343,7 +344,7 @@ class PlainKind(Kind):
         }
 
     def lookup(self, connection: libvirt.virConnect, key: str) -> Any:
-        return getattr(connection, self._lookup)(key)
+        return self._lookup(connection, key)
 
     def facts(self, handle: Any) -> Facts:
         inactive, transient, autostart = self._filters
@@ -374,8 +375,8 @@ KINDS: dict[str, Kind] = {
         PlainKind(
             "network",
             Network,
-            "listAllNetworks",
-            "networkLookupByUUIDString",
+            lambda connection, flags: connection.listAllNetworks(flags),
+            lambda connection, key: connection.networkLookupByUUIDString(key),
             (
                 libvirt.VIR_CONNECT_LIST_NETWORKS_INACTIVE,
                 libvirt.VIR_CONNECT_LIST_NETWORKS_TRANSIENT,
@@ -388,8 +389,8 @@ KINDS: dict[str, Kind] = {
         PlainKind(
             "pool",
             Pool,
-            "listAllStoragePools",
-            "storagePoolLookupByUUIDString",
+            lambda connection, flags: connection.listAllStoragePools(flags),
+            lambda connection, key: connection.storagePoolLookupByUUIDString(key),
             (
                 libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_INACTIVE,
                 libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_TRANSIENT,
@@ -403,8 +404,8 @@ KINDS: dict[str, Kind] = {
         PlainKind(
             "nodedev",
             NodeDevice,
-            "listAllDevices",
-            "nodeDeviceLookupByName",
+            lambda connection, flags: connection.listAllDevices(flags),
+            lambda connection, key: connection.nodeDeviceLookupByName(key),
             (None, None, None),
             None,
             False,
@@ -413,8 +414,8 @@ KINDS: dict[str, Kind] = {
         PlainKind(
             "nwfilter",
             NWFilter,
-            "listAllNWFilters",
-            "nwfilterLookupByUUIDString",
+            lambda connection, flags: connection.listAllNWFilters(flags),
+            lambda connection, key: connection.nwfilterLookupByUUIDString(key),
             (None, None, None),
             None,
             True,
@@ -423,8 +424,8 @@ KINDS: dict[str, Kind] = {
         PlainKind(
             "interface",
             Interface,
-            "listAllInterfaces",
-            "interfaceLookupByName",
+            lambda connection, flags: connection.listAllInterfaces(flags),
+            lambda connection, key: connection.interfaceLookupByName(key),
             (libvirt.VIR_CONNECT_LIST_INTERFACES_INACTIVE, None, None),
             libvirt.VIR_INTERFACE_XML_INACTIVE,
             False,
