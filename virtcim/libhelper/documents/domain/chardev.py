@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_s390
 from virtcim.libhelper.documents.domain.device import Device, SecurityLabel
 from virtcim.libhelper.xml.mapping import Int, Items, Mapped, OnOff, Text, YesNo
 
@@ -67,6 +71,16 @@ class Console(Chardev):
     tag = "console"
     tty = Text("@tty", writable=False)
     target_model_name = Text("target/model/@name")
+
+    @classmethod
+    def default_values(cls, guest: GuestTraits) -> Mapping[str, Any] | None:
+        """A pseudo terminal, for containers and mainframes, which have no display."""
+        if guest.is_container:
+            return {"type": "pty"}
+        if guest.has_graphics and is_s390(guest.arch):
+            is_ccw = (guest.machine or "").startswith("s390-ccw")
+            return {"type": "pty", "target_type": "sclp" if is_ccw else "virtio"}
+        return None
 
 
 class Channel(Chardev):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_s390
 from virtcim.libhelper.documents.domain.device import Device
 from virtcim.libhelper.xml.mapping import Given, Int, Items, Mapped, OnOff, Secret, Text, YesNo
 
@@ -73,3 +77,10 @@ class Graphics(Device):
     gl_enable = YesNo("gl/@enable")
     gl_rendernode = Text("gl/@rendernode")
     audio_id = Int("audio/@id")
+
+    @classmethod
+    def default_values(cls, guest: GuestTraits) -> Mapping[str, Any] | None:
+        """libvirt-cim's display: VNC on the loopback address, at a port that libvirt chooses."""
+        if guest.is_container or not guest.has_graphics or is_s390(guest.arch):
+            return None
+        return {"type": "vnc", "port": -1, "autoport": True, "listen": "127.0.0.1", "keymap": "en-us"}

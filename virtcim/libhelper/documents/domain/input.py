@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_s390, is_x86
 from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
 from virtcim.libhelper.xml.mapping import OnOff, Text
 
@@ -20,6 +24,17 @@ class Input(VirtioOptions, Device):
     source_repeat = OnOff("source/@repeat")
     source_grab = Text("source/@grab")
     source_grab_toggle = Text("source/@grabToggle")
+
+    @classmethod
+    def default_values(cls, guest: GuestTraits) -> Mapping[str, Any] | None:
+        """A mouse at the bus that the platform has for it, where the guest has such a bus."""
+        if guest.is_container or not guest.has_graphics or is_s390(guest.arch):
+            return None
+        if guest.mouse_bus == "usb" and not guest.has_usb:
+            return None
+        if guest.mouse_bus == "ps2" and guest.arch is not None and not is_x86(guest.arch):
+            return None
+        return {"type": "mouse", "bus": guest.mouse_bus}
 
 
 class Hub(Device):
