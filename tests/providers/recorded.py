@@ -28,6 +28,7 @@ from virtcim.libhelper.inventory.records import (
     Pool,
     Volume,
 )
+from virtcim.libhelper.limits import GuestLimits
 from virtcim.libhelper.states import DomainState
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import load_platforms
@@ -104,6 +105,9 @@ class RecordedHypervisor:
     @property
     def node(self) -> NodeInfo:
         return self.facts.node
+
+    def guest_limits(self, config: DomainConfig) -> GuestLimits:
+        return GuestLimits(self.facts.memory, self.facts.max_vcpus or None)
 
     def host_capabilities(self) -> HostCapabilities:
         return parsed(HostCapabilities, self.facts.capabilities_xml)

@@ -1,6 +1,6 @@
 """What a hypervisor says of itself and its node.
 
-Layer rule: imports libvirt, and connections of this project.
+Layer rule: imports libvirt, connections and documents.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any
 import libvirt
 
 from virtcim.libhelper.connections import is_local
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 
 __all__ = ["HostFacts", "NodeInfo", "qualified_name", "read_capabilities", "read_identity"]
 
 _UUID = re.compile(r"<host>\s*<uuid>([^<]+)</uuid>")
 _CGROUPS = Path("/sys/fs/cgroup")
+_MEBIBYTE = 1024
 _RESOLVE_TIMEOUT = 1.0
 """Seconds that a name server is waited for."""
 
@@ -77,6 +79,18 @@ class HostFacts:
     storage_capabilities_xml: str = ""
     max_vcpus: int = 0
     cgroup_version: int = 0
+
+    @property
+    def memory(self) -> int | None:
+        """The memory of the host in KiB; None where it is not known.
+
+        libvirt-python tells it in MiB; the sum over the NUMA nodes is exact, where it is of the same memory.
+        """
+        told = self.node.memory
+        exact = parsed(HostCapabilities, self.capabilities_xml).memory
+        if exact is not None and exact // _MEBIBYTE * _MEBIBYTE == told:
+            return exact
+        return told or None
 
 
 def read_identity(connection: libvirt.virConnect) -> HostFacts:

@@ -21,6 +21,7 @@ import libvirt
 from virtcim.libhelper.connections import Connections, is_alive, is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.domains.domains import Domains
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event, EventSubscription
@@ -30,6 +31,7 @@ from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.kinds import KINDS
 from virtcim.libhelper.inventory.readers import Readers
 from virtcim.libhelper.inventory.reconcile import Reconciler
+from virtcim.libhelper.limits import GuestLimits, LimitsReader
 from virtcim.libhelper.networks import Networks
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.storage import Storage
@@ -94,6 +96,7 @@ class Hypervisor:
         self.storage = Storage(self._context)
         self.networks = Networks(self._context)
         self.filters = Filters(self._context)
+        self._limits = LimitsReader(self._context)
         self._readers = Readers(
             self.connections,
             1 if self.connections.single else self.settings.readers,
@@ -160,6 +163,14 @@ class Hypervisor:
             except (libvirt.libvirtError, LibvirtError) as error:
                 _log.debug("%s: no capabilities: %s", self.uri, error)
         return parsed(HostCapabilities, xml)
+
+    def guest_limits(self, config: DomainConfig) -> GuestLimits:
+        """How large a guest can be here.
+
+        Parameters:
+            config: the guest, of which its domain type, emulator, architecture and machine count.
+        """
+        return self._limits.of(config)
 
     def start(self) -> None:
         """Begin to connect, and to stay connected; returns at once."""

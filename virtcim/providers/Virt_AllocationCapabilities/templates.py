@@ -9,7 +9,6 @@ from typing import Any
 from virtcim.libhelper.documents.capabilities import DomainCapabilities, StoragePoolCapabilities, parsed
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.hostmemory import host_memory
 from virtcim.providers.site import Site
 from virtcim.providers.subnets import free_subnet
 from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES, Sample, Template
@@ -96,7 +95,7 @@ _RANGES = (MINIMUM, MAXIMUM, DEFAULT, INCREMENT)
 
 
 def _memory(pool: DevicePool) -> Found:
-    most = host_memory(pool.hypervisor)
+    most = pool.hypervisor.facts.memory
     usual = _USUAL_MEMORY if most is None else min(_USUAL_MEMORY, most)
     for sample, quantity in zip(_RANGES, (_MEMORY_STEP, most, usual, _MEMORY_STEP), strict=True):
         yield (

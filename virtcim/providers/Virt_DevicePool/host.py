@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.hostmemory import host_memory
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool
 
@@ -59,7 +58,7 @@ MemoryPool.table = PropertyTable(
     constant("ConsumedResourceUnits", KIBIBYTES),
     Property(
         "Capacity",
-        lambda pool: host_memory(pool.hypervisor),
+        lambda pool: pool.hypervisor.facts.memory,
         "capabilities host/topology/cells/cell/memory, virNodeGetInfo",
     ),
     Property("Reserved", lambda pool: pool.usage.memory, "current memory of the active guests"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
-from virtcim.providers.hostmemory import host_memory
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_HostDevice.device import COMMON, HostDevice
 from virtcim.providers.Virt_HostSystem import HostSystem
@@ -25,7 +24,7 @@ class HostMemory(HostDevice):
 
     @classmethod
     def found_on(cls, host: HostSystem) -> Iterable[HostDevice]:
-        size = host_memory(host.hypervisor)
+        size = host.hypervisor.facts.memory
         return () if size is None else (cls(host, "memory", size),)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, ValueRefusedError
-from virtcim.providers.hostmemory import host_memory
 from virtcim.providers.Virt_RASD.blueprints import BLUEPRINTS
 from virtcim.providers.Virt_RASD.setting import ResourceSetting
 
@@ -143,10 +142,10 @@ def check_host(around: Surroundings) -> None:
     Parameters:
         around: with the configuration that is to be.
     """
-    config, most = around.config, host_memory(around.hypervisor)
+    config, limits = around.config, around.hypervisor.guest_limits(around.config)
+    most, processors = limits.memory, limits.processors
     if most and config.memory and config.memory > most:
         raise ValueRefusedError(f"VirtualQuantity: {config.memory} KiB are more than the host has, {most} KiB")
-    processors = around.hypervisor.facts.max_vcpus
     if processors and config.vcpu and config.vcpu > processors:
         raise ValueRefusedError(
             f"VirtualQuantity: {config.vcpu} processors are more than a guest can have here, {processors}"
