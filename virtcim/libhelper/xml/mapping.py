@@ -16,7 +16,7 @@ Objects are read-only and hold only what the document has: the values stand in a
 place (the layout) is shared between all objects with the same set of fields.  Reading walks the document once and
 costs in proportion to the document, not to the number of declarations.
 
-Layer rule: imports `xmltext` of this project and nothing else; knows nothing of libvirt's schema.
+Layer rule: imports `text` of this project and nothing else; knows nothing of libvirt's schema.
 """
 
 from __future__ import annotations

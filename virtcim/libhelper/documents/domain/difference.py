@@ -4,7 +4,7 @@ libvirt writes more into the XML of a running domain than was defined: aliases, 
 that a host model turned out to be.  What it adds is declared here, one line each; everything else counts, elements
 unknown to the mapping included.  The order of elements does not count, since libvirt does not keep it.
 
-Layer rule: imports `xmltext` of this project and nothing else; knows nothing of CIM.
+Layer rule: imports `xml.text` of this project and nothing else; knows nothing of CIM.
 """
 
 from __future__ import annotations
