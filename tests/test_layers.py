@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 #: What each package of `virtcim` may import of the others.
 ALLOWED: dict[str, set[str]] = {
     "libhelper": set(),
-    "schema": {"providers.interface"},
+    "schema": set(),
     "mof": set(),
     "platforms": {"libhelper"},
     "providers": {"platforms", "libhelper"},

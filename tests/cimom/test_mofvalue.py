@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.growth import assert_linear
 from virtcim.frontends.cimxml.decode import RawInstance
 from virtcim.frontends.cimxml.mofvalue import MAX_LENGTH, parse_mof_instance
-from virtcim.frontends.cimxml.values import reader
+from virtcim.schema.values import reader
 
 CLASS = "class C { string Text; string Texts[]; sint64 Number; sint64 Numbers[]; real64 Real; boolean Flag; };"
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from virtcim.frontends.cimxml.values import INTEGER_RANGES, attribute, escape, reader, writer
+from virtcim.frontends.cimxml.values import attribute, escape, writer
+from virtcim.schema.values import INTEGER_RANGES, reader
 
 ZONES = st.integers(-720, 840).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 

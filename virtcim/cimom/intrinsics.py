@@ -13,8 +13,8 @@ from typing import Any
 from virtcim.cimom.namespaces import Namespace
 from virtcim.frontends.cimxml.decode import RawClassName, RawInstance, RawNamedInstance, RawPath
 from virtcim.frontends.cimxml.typed import TypedReader
-from virtcim.frontends.cimxml.values import reader
 from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
+from virtcim.schema.values import reader
 
 __all__ = [
     "INTRINSICS",

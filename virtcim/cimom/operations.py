@@ -43,9 +43,10 @@ from virtcim.frontends.cimxml.decode import RawInstance, RawNamedInstance, RawPa
 from virtcim.frontends.cimxml.encode import Body, ClassOptions, qualifier_declaration
 from virtcim.frontends.cimxml.errors import ErrorWriter
 from virtcim.frontends.cimxml.typed import TypedReader
-from virtcim.frontends.cimxml.values import attribute, reader, writer
+from virtcim.frontends.cimxml.values import attribute, writer
 from virtcim.providers.interface import Catalog, CIMError, Instance, InstancePath, RequestContext, Status
 from virtcim.schema.classes import ClassStore, PropertyDeclaration
+from virtcim.schema.values import reader
 
 __all__ = ["INTRINSIC_OPERATIONS", "NO_QUIRKS", "SFCC", "WBEMCLI", "Answer", "Operations", "Quirks"]
 

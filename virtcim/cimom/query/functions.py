@@ -12,8 +12,8 @@ from typing import Any
 
 from virtcim.cimom.query.paths import parse_path
 from virtcim.cimom.query.values import Kind
-from virtcim.frontends.cimxml.values import parse_datetime, reader
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.schema.values import parse_datetime, reader
 
 __all__ = ["FUNCTIONS", "REFUSED_FUNCTIONS", "Function", "class_name"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from virtcim.frontends.cimxml.values import parse_datetime
 from virtcim.providers.interface import InstancePath
+from virtcim.schema.values import parse_datetime
 
 __all__ = ["parse_path", "same_path"]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from virtcim.frontends.cimxml.values import NUMERIC_TYPES, attribute, escape, writer
+from virtcim.frontends.cimxml.values import attribute, escape, writer
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 from virtcim.schema.classes import (
     ClassDeclaration,
@@ -28,6 +28,7 @@ from virtcim.schema.classes import (
     Qualifier,
     QualifierDeclaration,
 )
+from virtcim.schema.values import NUMERIC_TYPES
 
 __all__ = ["NO_BODY", "Body", "ClassOptions", "EncodedReference", "Encoder", "Table", "TableOptions"]
 

@@ -16,9 +16,9 @@ from virtcim.frontends.cimxml.decode import (
     decode_instance,
 )
 from virtcim.frontends.cimxml.mofvalue import parse_mof_instance
-from virtcim.frontends.cimxml.values import NUMERIC_TYPES, reader
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration
+from virtcim.schema.values import NUMERIC_TYPES, reader
 
 __all__ = ["TypedReader"]
 

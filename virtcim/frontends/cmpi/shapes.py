@@ -8,7 +8,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import cbor2
@@ -17,6 +16,7 @@ from virtcim.frontends.cmpi.codec import ShapeFlag, type_code
 from virtcim.frontends.cmpi.model import Model, NamespaceLike
 from virtcim.providers.interface import EmbeddedInstance, Instance, InstancePath
 from virtcim.registration.schema import ClassLike, ElementLike
+from virtcim.schema.values import INTEGER_RANGES, format_datetime
 
 __all__ = ["EncodedCache", "Shape", "Shaper"]
 
@@ -30,11 +30,6 @@ ENTRY_OVERHEAD = 400
 
 REPLACEMENT = "\ufffd"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_RANGES = {
-    f"{sign}int{bits}": (0, 2**bits - 1) if sign == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    for sign in "us"
-    for bits in (8, 16, 32, 64)
-}
 
 
 def _string(value: Any) -> str:
@@ -57,7 +52,7 @@ def _char16(value: Any) -> int:
 
 
 def _integer(cim_type: str) -> Convert:
-    low, high = _RANGES[cim_type]
+    low, high = INTEGER_RANGES[cim_type]
 
     def convert(value: Any) -> int:
         if type(value) is not int:
@@ -77,29 +72,14 @@ def _real(value: Any) -> float:
     return float(value)
 
 
-def _datetime(value: Any) -> str:
-    """A point in time or an interval (DSP0004 2.8, section 5.2.4)."""
-    if isinstance(value, datetime):
-        offset = value.utcoffset()
-        if offset is None:
-            raise ValueError(f"{value!r} has no time zone")
-        minutes = round(offset.total_seconds() / 60)
-        return f"{value:%Y%m%d%H%M%S}.{value.microsecond:06d}{'-' if minutes < 0 else '+'}{abs(minutes):03d}"
-    if isinstance(value, timedelta) and value >= timedelta(0):
-        minutes, seconds = divmod(value.seconds, 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{value.days:08d}{hours:02d}{minutes:02d}{seconds:02d}.{value.microseconds:06d}:000"
-    raise ValueError(f"{value!r} is no datetime")
-
-
 _SCALARS: dict[str, Convert] = {
     "string": _string,
     "boolean": _boolean,
     "char16": _char16,
     "real32": _real,
     "real64": _real,
-    "datetime": _datetime,
-    **{cim_type: _integer(cim_type) for cim_type in _RANGES},
+    "datetime": format_datetime,
+    **{cim_type: _integer(cim_type) for cim_type in INTEGER_RANGES},
 }
 
 
