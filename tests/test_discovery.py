@@ -25,7 +25,7 @@ from virtcim.cimom.capabilities import (
     server_capabilities,
 )
 from virtcim.cimom.discovery import INTEROP_NAMES
-from virtcim.cimom.operations import INTRINSIC_OPERATIONS
+from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.frontends.http.auth import Authenticator, BasicAuthenticator, NoAuthentication, PasswordFile
 from virtcim.providers.interface import Catalog, InstanceProvider
 

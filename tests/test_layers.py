@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "mof": set(),
     "platforms": {"libhelper"},
     "providers": {"platforms", "libhelper"},
-    "cimom": {"providers.interface", "schema", "frontends"},
+    "cimom": {"providers.interface", "schema"},
     "frontends": {"providers.interface", "schema", "cimom", "registration"},
     "registration": {"providers", "platforms", "libhelper"},
     "app": {"frontends", "cimom", "registration", "providers", "platforms", "libhelper", "schema", "mof"},
@@ -34,7 +34,7 @@ FOREIGN: dict[str, set[str]] = {
     "libhelper": {"pywbem", "aiohttp"},
     "platforms": {*LIBVIRT, "pywbem", "aiohttp", "lxml"},
     "providers": {*LIBVIRT, "pywbem", "aiohttp"},
-    "cimom": LIBVIRT,
+    "cimom": {*LIBVIRT, "aiohttp", "lxml", "pywbem", "cbor2"},
     "frontends": LIBVIRT,
 }
 

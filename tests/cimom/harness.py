@@ -15,8 +15,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
-from virtcim.cimom.operations import Answer
+from virtcim.app.assembly import make_server
 from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.cimxml.frontend import CIMXML, Answer
 from virtcim.frontends.http.auth import Authenticator, NoAuthentication
 from virtcim.frontends.http.listener import Endpoint
 from virtcim.frontends.http.server import Server
@@ -59,6 +60,7 @@ class RunningServer:
     """A `frontends.http.server.Server` on a free port, running in a thread of its own.
 
     Attributes:
+        cimxml: the front end whose answers are checked.
         answers: number of answers that were checked.
         invalid: answers that were not as they should be.
         errors: what the event loop reported as unhandled.
@@ -93,18 +95,18 @@ class RunningServer:
         authenticator: Authenticator,
         options: dict[str, Any],
     ) -> Server:
-        server = Server(catalog, classes, settings, authenticator, **options)
-        operations = server.operations
-        execute = operations.execute
+        server = make_server(catalog, classes, settings, authenticator, **options)
+        (self.cimxml,) = (each for each in server.frontends if isinstance(each, CIMXML))
+        answered = self.cimxml.answer
 
         def checked(*arguments: Any, **options: Any) -> Answer:
-            answer = execute(*arguments, **options)
+            answer = answered(*arguments, **options)
             self.answers += 1
             if found := faults(b"".join(answer.pieces)):
                 self.invalid.append((b"".join(answer.pieces), found))
             return answer
 
-        operations.execute = checked  # type: ignore[method-assign]
+        self.cimxml.answer = checked  # type: ignore[method-assign]
         await server.start(self._endpoints() if self._endpoints is not None else None)
         return server
 

@@ -30,8 +30,8 @@ from tests.cimom.harness import (
 )
 from tests.cimom.toy import Toy
 from virtcim.cimom.access import READING, Access, NamespaceRoles, Role, RoleSettings
-from virtcim.cimom.operations import INTRINSIC_OPERATIONS
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal, system_groups
+from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.auth import BasicAuthenticator, PasswordFile
 from virtcim.frontends.http.listener import open_tcp, open_unix
@@ -236,7 +236,7 @@ def test_audit_lines(guarded: RunningServer, caplog: pytest.LogCaptureFixture) -
     assert (done["user"], done["by"], done["from"]) == ("operator", "password", f"127.0.0.1:{port}")
     assert (done["operation"], done["namespace"], done["result"]) == ("Change", "root/toy", "success")
     assert done["target"] == 'Toy_System.CreationClassName="Toy_System",Name="plain"'
-    assert done["parameters"] == {"State": "2"}
+    assert done["parameters"] == {"State": 2}
     assert "return" in done
     assert done["request"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", done["time"])
@@ -276,7 +276,7 @@ def test_unix_socket_knows_the_user(guarded: RunningServer, toy: Toy, tmp_path: 
     """No password is asked for; whoever is behind the socket is who the kernel says."""
     me = pwd.getpwuid(os.geteuid()).pw_name
     path = tmp_path / "socket"
-    guarded.server.operations._access = Access(dataclasses.replace(ROLES, administer=(me,)), TABLE, lambda name: [name])
+    guarded.server.core.access = Access(dataclasses.replace(ROLES, administer=(me,)), TABLE, lambda name: [name])
     with RawClient(path=path) as client:
         assert client.post(REQUESTS["method that operates"][1]).cim_status == 0
         # A header changes nothing, not even a wrong one.

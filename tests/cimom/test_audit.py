@@ -24,7 +24,7 @@ from virtcim.frontends.cimxml.decode import (
     RawNamedInstance,
     RawPath,
     RawProperty,
-    Request,
+    RawRequest,
 )
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
@@ -143,12 +143,12 @@ UNDECODABLE = {
 }
 
 
-def request(*parameters: tuple[str, Any], operation: str = "Change", to: RawPath | None = None) -> Request:
-    return Request("1", "1.0", operation, True, "root/toy", to, parameters)
+def request(*parameters: tuple[str, Any], operation: str = "Change", to: RawPath | None = None) -> RawRequest:
+    return RawRequest("1", "1.0", operation, True, "root/toy", to, parameters)
 
 
 def line(
-    caplog: pytest.LogCaptureFixture, asked: Request, error: Exception | None = None
+    caplog: pytest.LogCaptureFixture, asked: RawRequest, error: Exception | None = None
 ) -> tuple[dict[str, Any], str]:
     """The audit line of a request, decoded and as text."""
     caplog.set_level(logging.INFO, audit.LOGGER.name)
@@ -241,7 +241,7 @@ LARGE: dict[str, tuple[tuple[str, Any], ...]] = {
 def test_lines_are_limited(caplog: pytest.LogCaptureFixture, name: str) -> None:
     long = "\U0010ffff" * 100_000
     path = RawPath(long, ((long, RawKey(long, "string", "")),))
-    asked = Request("1", "1.0", long, True, long, path, LARGE[name])
+    asked = RawRequest("1", "1.0", long, True, long, path, LARGE[name])
     fields, text = line(caplog, asked, CIMError(Status.FAILED, long))
     assert len(text) < 64 * 1024
     assert fields["user"] == "anna"

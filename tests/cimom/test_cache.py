@@ -168,7 +168,7 @@ def test_used_by_the_server(
     found = connection.EnumerateInstances("Toy_System", IncludeClassOrigin=origin)
     assert written == ["plain"]
     assert {each["Name"]: each["Caption"] for each in found}["plain"] == "new"
-    cache = server.server.operations.namespaces.cache
+    cache = server.cimxml.cache
     before = len(cache)
     del toy.provider.stores["Toy_System"]["plain"]
     connection.EnumerateInstanceNames("Toy_System")

@@ -26,16 +26,18 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import Toy
-from virtcim.cimom.operations import Operations
+from virtcim.cimom.core import Core
+from virtcim.cimom.requests import UNKNOWN_CALLER
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cimxml.decode import (
     RawKey,
     RawPath,
-    Request,
+    RawRequest,
     RequestFault,
     decode_instance,
     decode_request,
 )
+from virtcim.frontends.cimxml.frontend import CIMXML
 from virtcim.frontends.cimxml.typed import TypedReader
 from virtcim.providers.interface import CIMError
 from virtcim.schema.classes import ClassStore
@@ -115,43 +117,42 @@ SEEDS = [
 
 
 @pytest.fixture(scope="module")
-def operations(classes: ClassStore) -> Operations:
+def cimxml(classes: ClassStore) -> CIMXML:
     toy = Toy()
     toy.fill()
-    return Operations(toy.catalog, classes, ServerSettings(host_name="toyhost"))
+    settings = ServerSettings(host_name="toyhost")
+    return CIMXML(Core(toy.catalog, classes, settings), settings)
 
 
-def decoded(body: bytes) -> Request | RequestFault:
+def decoded(body: bytes) -> RawRequest | RequestFault:
     try:
         return decode_request(body)
     except RequestFault as fault:
         return fault
 
 
-def answer(operations: Operations, body: bytes) -> None:
+def answer(cimxml: CIMXML, body: bytes) -> None:
     """Carry a request through: it is refused as DSP0200 has it, or answered with valid CIM-XML."""
     request = decoded(body)
     if isinstance(request, RequestFault):
         assert request.status in {400, 413, 501}
         return
-    operations.is_quick(request)
-    operations.is_change(request)
-    document = b"".join(operations.execute(request).pieces)
+    document = b"".join(cimxml.answer(request, UNKNOWN_CALLER).pieces)
     assert not faults(document)
     assert b"failed:" not in document
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_seeds_are_valid(operations: Operations, seed: str) -> None:
+def test_seeds_are_valid(cimxml: CIMXML, seed: str) -> None:
     assert DTD.validate(etree.fromstring(seed.encode())), DTD.error_log
     assert decode_request(seed.encode()).operation
-    answer(operations, seed.encode())
+    answer(cimxml, seed.encode())
 
 
 @settings(max_examples=200, deadline=None)
 @given(body=st.binary(max_size=300))
-def test_bytes(operations: Operations, body: bytes) -> None:
-    answer(operations, body)
+def test_bytes(cimxml: CIMXML, body: bytes) -> None:
+    answer(cimxml, body)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -160,11 +161,11 @@ def test_bytes(operations: Operations, body: bytes) -> None:
     cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     insert=st.text(st.sampled_from("<>/&;\"'=[]!-x\0\ufffd\U0001f427 "), max_size=6),
 )
-def test_cuts(operations: Operations, seed: str, cut: tuple[float, float], insert: str) -> None:
+def test_cuts(cimxml: CIMXML, seed: str, cut: tuple[float, float], insert: str) -> None:
     start, end = sorted(round(each * len(seed)) for each in cut)
     if end - start > 40:
         end = start + (end - start) % 40
-    answer(operations, (seed[:start] + insert + seed[end:]).encode())
+    answer(cimxml, (seed[:start] + insert + seed[end:]).encode())
 
 
 TEXTS = ["", "0x", "\u0130\u0663", "-1", "TRUE", "9" * 40, SETTING, "instance of X {", None]
@@ -201,12 +202,12 @@ def mutate(root: etree._Element, choose: random.Random) -> None:
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.sampled_from(SEEDS), mutations=st.integers(1, 6), entropy=st.integers(0, 2**32))
-def test_mutated_messages(operations: Operations, seed: str, mutations: int, entropy: int) -> None:
+def test_mutated_messages(cimxml: CIMXML, seed: str, mutations: int, entropy: int) -> None:
     choose = random.Random(entropy)
     root = etree.fromstring(seed.encode())
     for _ in range(mutations):
         mutate(root, choose)
-    answer(operations, etree.tostring(root, encoding="utf-8"))
+    answer(cimxml, etree.tostring(root, encoding="utf-8"))
 
 
 @settings(max_examples=200, deadline=None)

@@ -17,13 +17,13 @@ from virtcim.cimom.query.like import MAX_PATTERN_LENGTH, wql_matcher
 from virtcim.frontends.cimxml.decode import (
     RawKey,
     RawPath,
-    Request,
+    RawRequest,
     RequestFault,
     decode_instance,
     decode_request,
 )
 from virtcim.frontends.cimxml.headers import check_against_body
-from virtcim.frontends.cimxml.values import INTEGER_RANGES, reader
+from virtcim.schema.values import INTEGER_RANGES, reader
 
 TARGET = RawPath("Toy_System", (("Name", RawKey("x", "string", "")),))
 
@@ -40,7 +40,7 @@ HEADERS: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize("name", HEADERS)
 def test_headers(name: str) -> None:
-    request = Request("1", "1.0", "Change", True, "root/toy", TARGET, ())
+    request = RawRequest("1", "1.0", "Change", True, "root/toy", TARGET, ())
 
     def check(keys: str) -> None:
         with contextlib.suppress(RequestFault):

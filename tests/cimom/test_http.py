@@ -387,6 +387,6 @@ def test_large_answers_are_chunked(raw: RawClient, server: RunningServer) -> Non
 
 
 def server_provider(server: RunningServer) -> Any:
-    provider = server.server.operations.namespaces["root/toy"].provider("Toy_System")
+    provider = server.server.core.namespaces["root/toy"].provider("Toy_System")
     assert provider is not None
     return provider

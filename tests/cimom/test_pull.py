@@ -17,8 +17,9 @@ from tests.cimom.harness import RawClient, Response, RunningServer, array, class
 from tests.cimom.harness import system as system_path
 from tests.cimom.toy import Toy, ToyInstance
 from virtcim.cimom.capabilities import FunctionalProfile, server_capabilities
-from virtcim.cimom.intrinsics import INTRINSIC_OPERATIONS
-from virtcim.cimom.pull import Enumeration, Enumerations, PullKind, pull_limits
+from virtcim.cimom.pull import Enumeration, Enumerations, pull_limits
+from virtcim.cimom.requests import INTRINSIC_OPERATIONS
+from virtcim.cimom.results import PullKind
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cimxml.encode import Body, Table
 from virtcim.frontends.http.auth import BasicAuthenticator, NoAuthentication, PasswordFile
@@ -170,9 +171,9 @@ def test_pulls_of_any_size_yield_everything_once(puller: pywbem.WBEMConnection) 
 
 def test_closing(puller: pywbem.WBEMConnection, server: RunningServer) -> None:
     context = puller.OpenEnumerateInstances("Toy_System", MaxObjectCount=1).context
-    assert len(server.server.operations.enumerations) == 1
+    assert len(server.server.core.enumerations) == 1
     puller.CloseEnumeration(context)
-    assert len(server.server.operations.enumerations) == 0
+    assert len(server.server.core.enumerations) == 0
     for operation in (lambda: puller.CloseEnumeration(context), lambda: puller.PullInstancesWithPath(context, 1)):
         with pytest.raises(pywbem.CIMError) as error:
             operation()
@@ -462,18 +463,15 @@ def numbered(count: int) -> list[Instance | CIMError]:
     return [ToyInstance("Toy_Single", {"Number": number}) for number in range(count)]
 
 
-def write(instance: Instance) -> Iterable[bytes]:
-    return (b"%d " % instance.identity,)
-
-
 def add(enumerations: Enumerations, count: int = 10, **options: Any) -> Enumeration:
-    enumeration = Enumeration(PullKind.INSTANCES, numbered(count), options.pop("write", write), **options)
+    enumeration = Enumeration(PullKind.INSTANCES, numbered(count), **options)
     enumerations.add(enumeration, "anna", "root/toy", enumerations.timeout(None))
     return enumeration
 
 
-def take(enumerations: Enumerations, enumeration: Enumeration, count: int = 1) -> tuple[list[bytes], str | None]:
-    return enumerations.pull(enumeration.context, "anna", "root/toy", PullKind.INSTANCES, count)
+def take(enumerations: Enumerations, enumeration: Enumeration, count: int = 1) -> tuple[list[Any], str | None]:
+    taken, _, context = enumerations.pull(enumeration.context, "anna", "root/toy", PullKind.INSTANCES, count)
+    return [each.identity for each in taken], context
 
 
 def status_of(action: Callable[[], Any]) -> Status:
@@ -490,7 +488,7 @@ def test_enumerations_expire() -> None:
     assert take(enumerations, first, 0) == ([], first.context)
     clock.now += 2
     assert status_of(lambda: take(enumerations, second)) == Status.INVALID_ENUMERATION_CONTEXT
-    assert take(enumerations, first)[0] == [b"0 "]
+    assert take(enumerations, first)[0] == [0]
     enumerations.sweep()
     assert len(enumerations) == 1
     clock.now += 31
@@ -505,17 +503,17 @@ def test_no_timeout(unlimited: bool, expected: float | None) -> None:
     if expected is None:
         assert status_of(lambda: enumerations.timeout(0)) == Status.INVALID_OPERATION_TIMEOUT
         return
-    enumeration = Enumeration(PullKind.INSTANCES, numbered(2), write)
+    enumeration = Enumeration(PullKind.INSTANCES, numbered(2))
     enumerations.add(enumeration, "anna", "root/toy", enumerations.timeout(0))
     clock.now += 1e9
     enumerations.sweep()
-    assert take(enumerations, enumeration)[0] == [b"0 "]
+    assert take(enumerations, enumeration)[0] == [0]
 
 
 def test_parallel_pulls_share() -> None:
     enumerations = Enumerations(ServerSettings())
     enumeration = add(enumerations, 2000)
-    found: list[bytes] = []
+    found: list[int] = []
     refused: list[Status] = []
 
     def work() -> None:
@@ -534,7 +532,7 @@ def test_parallel_pulls_share() -> None:
         each.start()
     for each in threads:
         each.join(10)
-    assert sorted(map(int, found)) == list(range(2000))
+    assert sorted(found) == list(range(2000))
     assert refused == [Status.INVALID_ENUMERATION_CONTEXT] * 7
     assert len(enumerations) == 0
 
@@ -543,12 +541,11 @@ def test_closing_during_a_pull_abandons_it() -> None:
     enumerations = Enumerations(ServerSettings())
     at_it, closed = threading.Event(), threading.Event()
 
-    def slow(instance: Instance) -> Iterable[bytes]:
+    def slow(instance: Instance) -> bool:
         at_it.set()
-        assert closed.wait(5)
-        return write(instance)
+        return closed.wait(5)
 
-    enumeration = add(enumerations, write=slow)
+    enumeration = add(enumerations, selects=slow)
     statuses: list[Status] = []
     thread = threading.Thread(target=lambda: statuses.append(status_of(lambda: take(enumerations, enumeration, 5))))
     thread.start()
@@ -565,13 +562,13 @@ def test_pulling_holds_off_expiry() -> None:
     clock = Clock()
     enumerations = Enumerations(ServerSettings(pull_timeout=1), clock)
 
-    def slow(instance: Instance) -> Iterable[bytes]:
+    def slow(instance: Instance) -> bool:
         clock.now += 10
         enumerations.sweep()
-        return write(instance)
+        return True
 
-    enumeration = add(enumerations, write=slow)
-    assert take(enumerations, enumeration, 3) == ([b"0 ", b"1 ", b"2 "], enumeration.context)
+    enumeration = add(enumerations, selects=slow)
+    assert take(enumerations, enumeration, 3) == ([0, 1, 2], enumeration.context)
 
 
 def test_pulls_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -639,7 +636,7 @@ def test_contention(make_server: Callable[..., RunningServer], toy: Toy) -> None
     done.set()
     disturber.join()
     assert not faults
-    assert len(server.server.operations.enumerations) == 0
+    assert len(server.server.core.enumerations) == 0
 
 
 def test_what_is_told_of_it(toy: Toy) -> None:

@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from tests.cimom.test_pull import Clock, numbered, write
-from virtcim.cimom.pull import Enumeration, Enumerations, PullKind
+from tests.cimom.test_pull import Clock, numbered
+from virtcim.cimom.pull import Enumeration, Enumerations
+from virtcim.cimom.results import PullKind
 from virtcim.cimom.settings import ServerSettings
 from virtcim.providers.interface import CIMError, Status
 
@@ -63,7 +64,7 @@ class PullMachine(RuleBasedStateMachine):
             and sum(each.user == user for each in live) < LIMITS.pull_max_open_per_user
             and sum(len(each.left) for each in live) + count <= LIMITS.pull_max_held
         )
-        enumeration = Enumeration(kind, numbered(count), write)
+        enumeration = Enumeration(kind, numbered(count))
         expected = Expected("", user, kind, list(range(count)), self.clock.now + 30, open=allowed)
         _, status = outcome(lambda: self.enumerations.add(enumeration, user, "root/toy", 30.0))
         assert status == (0 if allowed else Status.SERVER_LIMITS_EXCEEDED)
@@ -88,9 +89,9 @@ class PullMachine(RuleBasedStateMachine):
             assert (status, known.empty, count) == (Status.SERVER_LIMITS_EXCEEDED, LIMITS.pull_max_empty, 0)
             known.open = False
             return known
-        pieces, context = result
+        pieces, _, context = result
         taken = min(count, LIMITS.pull_max_objects)
-        assert [int(each) for each in pieces] == known.left[:taken]
+        assert [each.identity for each in pieces] == known.left[:taken]
         known.left = known.left[taken:]
         known.empty = 0 if count else known.empty + 1
         known.deadline = self.clock.now + 30

@@ -154,7 +154,7 @@ def test_overload_is_answered_and_recovered_from(make_server: Callable[..., Runn
                 if response.status == 503:
                     assert response.headers["retry-after"] == "1"
                     # What needs no thread is answered all the same.
-                    assert client.post(ONE).status == 200
+                    assert client.post(CLASS).status == 200
 
     with ThreadPoolExecutor(20) as pool:
         for done in [pool.submit(work) for _ in range(20)]:
@@ -213,6 +213,7 @@ class Slow:
         return self._invoke(class_name, keys, method, parameters, context)
 
 
+CLASS = intrinsic("GetClass", ClassName=class_name("Toy_System"))
 CHANGE = extrinsic("Change", system("plain"), State=value(2))
 
 
@@ -226,7 +227,7 @@ def test_slow_methods_hold_nobody_up(make_server: Callable[..., RunningServer], 
     slow.started.acquire(timeout=5)
     with RawClient(server.port) as client:
         assert client.post(ONE).cim_status == 0
-        eventually(lambda: server.server._handler._waiting == 4)
+        eventually(lambda: server.server._handler.waiting == 4)
         busy = client.post(CHANGE)
         assert (busy.status, busy.headers["retry-after"]) == (503, "1")
         slow.go_on.set()
@@ -246,7 +247,7 @@ def test_hanging_up_on_a_method(make_server: Callable[..., RunningServer], toy: 
     eventually(lambda: connections(server) == 0)
     slow.go_on.set()
     eventually(lambda: len(toy.provider.calls) == 1)
-    eventually(lambda: server.server._handler._waiting == 0)
+    eventually(lambda: server.server._handler.waiting == 0)
 
 
 def test_stop_lets_answers_finish(make_server: Callable[..., RunningServer], toy: Toy) -> None:

@@ -245,7 +245,7 @@ def test_client_certificates_stand_for_users(
     from virtcim.cimom.access import Access, RoleSettings
 
     server = secure(NoPasswords(), client_ca=authority.file, users=USERS)
-    server.server.operations._access = Access(RoleSettings(administer=("auth:certificate",)), {}, lambda name: [name])
+    server.server.core.access = Access(RoleSettings(administer=("auth:certificate",)), {}, lambda name: [name])
     mine = authority.client("client.pem", common_name, *alternative)
     body = extrinsic("Change", system("plain"), State=value(2))
     with RawClient(server.port, tls=authority.trust(mine)) as client:

@@ -17,7 +17,6 @@ from tests.providers.conftest import corpus  # noqa: F401
 from virtcim.app.bridge import make_daemon
 from virtcim.cimom.access import Access
 from virtcim.cimom.namespaces import Namespaces
-from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
@@ -57,7 +56,7 @@ class Bridge:
         self.daemon: CmpiDaemon | None = None
 
     def start(self, indications: Any = None, access: Access | None = None, **settings: Any) -> None:
-        namespaces = Namespaces(self.toy.catalog, CLASSES, ServerSettings())
+        namespaces = Namespaces(self.toy.catalog, CLASSES)
         chosen = CmpiSettings(socket=self.socket, **settings)
         self.daemon = make_daemon(namespaces, CLASSES, provider_of, chosen, indications, access)
         self.daemon.start()

@@ -19,7 +19,6 @@ from tests.providers.recorded import PLATFORMS, Served
 from virtcim import mof, schema
 from virtcim.app.bridge import make_daemon
 from virtcim.cimom.namespaces import Namespaces
-from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.registration.table import ASSOCIATIONS, Table, make_table
 from virtcim.schema.mof import load_class_store
@@ -45,7 +44,7 @@ def both(corpus: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
     )
     table = make_table(corpus.catalog, classes)
     socket = directory / "cmpi.sock"
-    namespaces = Namespaces(corpus.catalog, classes, ServerSettings())
+    namespaces = Namespaces(corpus.catalog, classes)
     daemon = make_daemon(namespaces, classes, table.provider_of, CmpiSettings(socket=socket))
     daemon.start()
     server = RunningServer(corpus.catalog, classes)

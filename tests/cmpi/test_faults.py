@@ -21,7 +21,6 @@ from tests.cmpi.conftest import CLASSES, Bridge, provider_of
 from tests.cmpi.fake import FakeDaemon
 from virtcim.app.bridge import BridgeModel
 from virtcim.cimom.namespaces import Namespaces
-from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.codec import FRAME_LIMIT, greeting, read_request
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.cmpi.dispatch import Dispatcher
@@ -136,7 +135,7 @@ def test_another_version(new_broker: NewBroker, socket: Path) -> None:
 def test_the_daemon_of_another_version_says_so_too(
     toy: Toy, new_broker: NewBroker, socket: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = BridgeModel(Namespaces(toy.catalog, CLASSES, ServerSettings()), CLASSES)
+    model = BridgeModel(Namespaces(toy.catalog, CLASSES), CLASSES)
     daemon = CmpiDaemon(Dispatcher(model, provider_of), CmpiSettings(socket=socket), version=2)
     daemon.start()
     assert "version 2" in new_broker().do(*READ)["message"]

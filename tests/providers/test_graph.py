@@ -12,9 +12,9 @@ import pytest
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, served
 from tests.walk import Walker, Wire
 from tests.walk.wire import ClassDeclaration
+from virtcim.app.assembly import make_server
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.auth import NoAuthentication
-from virtcim.frontends.http.server import Server
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, Status
 from virtcim.providers.properties import PropertyTable, constant
@@ -29,7 +29,7 @@ class ServerThread:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="server", daemon=True)
         self._thread.start()
-        self._server = Server(site.catalog, classes, ServerSettings(port=0), NoAuthentication())
+        self._server = make_server(site.catalog, classes, ServerSettings(port=0), NoAuthentication())
         self._run(self._server.start())
         self.url = f"http://127.0.0.1:{self._server.port}"
 

@@ -12,11 +12,11 @@ from virtcim.cimom.access import Access, Role, RoleSettings
 from virtcim.cimom.associations import Filters, links
 from virtcim.cimom.audit import Change
 from virtcim.cimom.namespaces import Namespace, Namespaces
+from virtcim.cimom.operations import require_arguments
 from virtcim.cimom.principals import Mechanism, Principal, system_groups
 from virtcim.cimom.query import parse_select
 from virtcim.frontends.cimxml.audited import audited_parameters, audited_target
-from virtcim.frontends.cimxml.decode import RawInstance, RawKey, RawNamedInstance, RawPath, RawProperty
-from virtcim.frontends.cimxml.decode import Request as CIMRequest
+from virtcim.frontends.cimxml.decode import RawInstance, RawKey, RawNamedInstance, RawPath, RawProperty, RawRequest
 from virtcim.frontends.cimxml.typed import TypedReader
 from virtcim.frontends.cmpi.codec import Operation, Request, Value, WireInstance, WirePath
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
@@ -72,11 +72,18 @@ class BridgeModel:
         return self._typed.path(_raw_path(path))
 
     def instance(self, instance: WireInstance) -> EmbeddedInstance:
-        return self._typed.instance(self._raw.instance(instance), unknown=Status.INVALID_PARAMETER)
+        typed = self._typed.instance_to_change(self._raw.instance(instance))
+        for name in typed.properties:
+            if name.lower() not in self._classes[typed.class_name].properties:
+                raise CIMError(Status.INVALID_PARAMETER, f"{typed.class_name} has no property {name}")
+        return typed
 
     def method_parameters(self, class_name: str, method: str, given: Iterable[tuple[str, Value]]) -> Mapping[str, Any]:
         declared = self._classes[class_name].methods[method.lower()]
-        return self._typed.method_parameters(declared, tuple((name, self._raw.value(value)) for name, value in given))
+        raw = tuple((name, self._raw.value(value)) for name, value in given)
+        arguments = self._typed.method_parameters(declared, raw)
+        require_arguments(declared, arguments)
+        return arguments
 
     def links(
         self,
@@ -147,14 +154,9 @@ class _Admission:
         self._change: Change | None = None
         if self._needed > Role.READ and request.path is not None:
             raw_request = _cim_request(raw, request, self._name, request.path)
-            self._change = Change(
-                self._principal,
-                ORIGIN,
-                self._namespace,
-                self._name,
-                audited_target(raw_request),
-                audited_parameters(raw_request),
-            )
+            self._change = Change(self._principal, ORIGIN, self._namespace, self._name)
+            self._change.applied_to = audited_target(raw_request)
+            self._change.parameters = audited_parameters(raw_request)
 
     def __enter__(self) -> None:
         try:
@@ -171,7 +173,7 @@ class _Admission:
             self._change.__exit__(kind, error, trace)
 
 
-def _cim_request(raw: _RawForm, request: Request, name: str, path: WirePath) -> CIMRequest:
+def _cim_request(raw: _RawForm, request: Request, name: str, path: WirePath) -> RawRequest:
     """The request in the form of CIM-XML, which the audit log's parameters are made from."""
     parameters: list[tuple[str, Any]] = []
     if request.operation is Operation.INVOKE:
@@ -183,7 +185,7 @@ def _cim_request(raw: _RawForm, request: Request, name: str, path: WirePath) -> 
     else:
         parameters = [("ModifiedInstance", RawNamedInstance(_raw_path(path), raw.instance(request.arguments[0])))]
     extrinsic = request.operation is Operation.INVOKE
-    return CIMRequest(
+    return RawRequest(
         "", "1.0", name, extrinsic, path.namespace or "", _raw_path(path) if extrinsic else None, tuple(parameters)
     )
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from virtcim import __version__, mof, schema
 from virtcim.app import systemd
+from virtcim.app.assembly import make_server
 from virtcim.app.auditfile import open_audit_log
 from virtcim.app.bridge import make_daemon
 from virtcim.app.certificates import with_pair
@@ -27,8 +28,8 @@ from virtcim.app.logs import configure_logging
 from virtcim.app.roles import make_access
 from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.discovery import ServerIdentity, with_discovery
-from virtcim.cimom.operations import INTRINSIC_OPERATIONS
 from virtcim.cimom.pull import pull_limits
+from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.http import dnssd
@@ -43,7 +44,6 @@ from virtcim.frontends.http.auth import (
     Verifier,
 )
 from virtcim.frontends.http.listener import Endpoint, open_tcp, open_unix
-from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
 from virtcim.libhelper.connections import scheme_driver
 from virtcim.libhelper.host import qualified_name
@@ -159,7 +159,7 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
             certificates=tls is not None and bool(tls.users),
         )
         access = make_access(settings.roles, classes)
-        server = Server(
+        server = make_server(
             with_discovery(catalog, classes, identity, capabilities, statistics),
             classes,
             settings.server,
@@ -173,7 +173,7 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
         try:
             if settings.cmpi.enabled:
                 provider_of = make_table(catalog, classes).provider_of
-                bridge = make_daemon(server.operations.namespaces, classes, provider_of, settings.cmpi, access=access)
+                bridge = make_daemon(server.core.namespaces, classes, provider_of, settings.cmpi, access=access)
                 try:
                     bridge.start()
                 except OSError as error:

@@ -237,11 +237,12 @@ class Change:
         origin: where the client is: address and port, or `local` with a process id.
         namespace: the target namespace, as sent.
         operation: name of the intrinsic operation or extrinsic method, as sent.
+        number: of the request; "" for that of the current task or thread.
+
+    Attributes:
         applied_to: the path of the instance or the name of the class; "" for none.
         parameters: decoded values by name, as `plain` takes them; typed or, where the request is refused before,
             still as text.
-
-    Attributes:
         return_value: of a method; to be set once it is known.
     """
 
@@ -251,15 +252,15 @@ class Change:
         origin: str,
         namespace: str,
         operation: str,
-        applied_to: InstancePath | str,
-        parameters: Mapping[str, Any],
+        number: str = "",
     ) -> None:
         self._principal = principal
         self._origin = origin
         self._namespace = namespace
         self._operation = operation
-        self._applied_to = applied_to
-        self._parameters = parameters
+        self._number = number
+        self.applied_to: InstancePath | str = ""
+        self.parameters: Mapping[str, Any] = {}
         self.return_value: Any = None
 
     def __enter__(self) -> Change:
@@ -273,10 +274,11 @@ class Change:
             self._origin,
             self._namespace,
             self._operation,
-            self._applied_to,
-            self._parameters,
+            self.applied_to,
+            self.parameters,
             error=error,
             return_value=self.return_value,
+            number=self._number,
         )
 
 
@@ -290,6 +292,7 @@ def record(
     *,
     error: BaseException | None = None,
     return_value: Any = None,
+    number: str = "",
 ) -> None:
     """Write a line about a change.
 
@@ -299,6 +302,7 @@ def record(
         principal, origin, namespace, operation, applied_to, parameters: as `Change` takes them.
         error: why it was refused or failed; None for success.
         return_value: of a method.
+        number: of the request; "" for that of the current task or thread.
     """
     rendering = _Rendering()
     line: dict[str, Any] = {
@@ -307,7 +311,7 @@ def record(
         "user": _cut(principal.name, NAME_LIMIT),
         "by": str(principal.mechanism),
         "from": _cut(origin, NAME_LIMIT),
-        "request": request_id.get(),
+        "request": number or request_id.get(),
         "namespace": _cut(namespace, NAME_LIMIT),
         "operation": _cut(operation, NAME_LIMIT),
         "target": target(applied_to),

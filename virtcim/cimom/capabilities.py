@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from virtcim.frontends.http.auth import Authenticator, BasicAuthenticator, NoAuthentication
 from virtcim.providers.interface import Catalog, InstanceProvider
 
 __all__ = [
@@ -130,6 +130,14 @@ class Authentication(enum.IntEnum):
     BASIC = 3
 
 
+class Authenticating(Protocol):
+    """What tells who asks, as far as clients are told of it."""
+
+    @property
+    def mechanism(self) -> Authentication | None:
+        """How a client can say who it is; None where not by this."""
+
+
 @dataclass(frozen=True, slots=True)
 class PullLimits:
     """The pulled enumerations (DSP0200 1.4, section 5.4.2.24).
@@ -210,7 +218,7 @@ SUBSCRIPTION = "cim_indicationsubscription"
 def server_capabilities(
     catalog: Catalog,
     operations: Iterable[str],
-    authenticator: Authenticator,
+    authenticator: Authenticating,
     pull: PullLimits | None = None,
     certificates: bool = False,
 ) -> ServerCapabilities:
@@ -240,13 +248,9 @@ def server_capabilities(
     )
 
 
-def _mechanisms(authenticator: Authenticator, certificates: bool) -> list[tuple[Authentication, str]]:
+def _mechanisms(authenticator: Authenticating, certificates: bool) -> list[tuple[Authentication, str]]:
     """The ways to authenticate, each with a description where its value does not say all."""
-    found = []
-    if isinstance(authenticator, NoAuthentication):
-        found.append((Authentication.NONE, ""))
-    elif isinstance(authenticator, BasicAuthenticator):
-        found.append((Authentication.BASIC, ""))
+    found = [] if authenticator.mechanism is None else [(authenticator.mechanism, "")]
     if certificates:
         found.append((Authentication.OTHER, "TLS client certificate"))
     return found or [(Authentication.OTHER, "Outside of HTTP")]

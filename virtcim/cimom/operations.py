@@ -1,521 +1,313 @@
-"""The operations (DSP0200 1.4, sections 5.3 and 5.4): from a decoded request to the answer.
+"""The operations (DSP0200 1.4, sections 5.3 and 5.4): from a request to its result.
 
-Each intrinsic operation is one method of `Operations`, named as the standard names it, in lower case with
-underscores.  `cimom.intrinsics` lists them with their parameters.
+Each is one method, named as the standard names it, in lower case with underscores.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from virtcim.cimom import audit
-from virtcim.cimom.access import Access, Role, RoleSettings
-from virtcim.cimom.associations import AssociationProvider, ClassLevel
-from virtcim.cimom.intrinsics import (
-    INTRINSIC_OPERATIONS,
-    INTRINSICS,
-    NO_QUIRKS,
-    SFCC,
-    WBEMCLI,
-    Call,
-    Intrinsic,
-    Quirks,
-    Shape,
-    invalid_parameter,
-)
-from virtcim.cimom.namespaces import Namespace, Namespaces
-from virtcim.cimom.principals import NOBODY, Principal
-from virtcim.cimom.pulloperations import PullOperations
+from virtcim.cimom.associations import ClassLevel
 from virtcim.cimom.query.paths import same_path
-from virtcim.cimom.reading import Reader
-from virtcim.cimom.requestid import request_id
-from virtcim.cimom.selection import Selector
-from virtcim.cimom.settings import ServerSettings
-from virtcim.frontends.cimxml.audited import audited_parameters, audited_target
-from virtcim.frontends.cimxml.decode import RawInstance, RawNamedInstance, RawPath, Request
-from virtcim.frontends.cimxml.encode import Body, ClassOptions, qualifier_declaration
-from virtcim.frontends.cimxml.errors import ErrorWriter
-from virtcim.frontends.cimxml.typed import TypedReader
-from virtcim.frontends.cimxml.values import attribute, writer
-from virtcim.providers.interface import Catalog, CIMError, Instance, InstancePath, RequestContext, Status
-from virtcim.schema.classes import ClassStore, PropertyDeclaration
-from virtcim.schema.values import reader
+from virtcim.cimom.reading import Reader, Scope
+from virtcim.cimom.requests import (
+    AssociationFilter,
+    AssociatorClasses,
+    AssociatorClassPaths,
+    AssociatorNames,
+    Associators,
+    CreateInstance,
+    DeleteInstance,
+    EnumerateClasses,
+    EnumerateClassNames,
+    EnumerateInstanceNames,
+    EnumerateInstances,
+    EnumerateQualifiers,
+    ExecQuery,
+    GetClass,
+    GetInstance,
+    GetProperty,
+    GetQualifier,
+    InvokeMethod,
+    ModifyInstance,
+    ReferenceClasses,
+    ReferenceClassPaths,
+    ReferenceNames,
+    References,
+    SetProperty,
+)
+from virtcim.cimom.results import (
+    Classes,
+    ClassNames,
+    Extent,
+    Extents,
+    Instances,
+    MethodOutcome,
+    Nothing,
+    OneInstance,
+    Path,
+    PropertyValue,
+    Qualifiers,
+)
+from virtcim.cimom.selection import Selection, Selector
+from virtcim.providers.interface import CIMError, EmbeddedInstance, Instance, InstancePath, Status
+from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration, PropertyDeclaration
+from virtcim.schema.values import parse_datetime
 
-__all__ = ["INTRINSIC_OPERATIONS", "NO_QUIRKS", "SFCC", "WBEMCLI", "Answer", "Operations", "Quirks"]
+__all__ = ["Operations", "require_arguments"]
 
 log = logging.getLogger(__name__)
 
-XML_START = '<?xml version="1.0" encoding="utf-8" ?>\n<CIM CIMVERSION="2.0" DTDVERSION="2.0">'
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The whole answer, in pieces.
-
-    Attributes:
-        status: the CIM status code, 0 for success.
-        seconds: that the operation took, without the time that it waited for a thread.
-    """
-
-    pieces: list[bytes]
-    status: int = 0
-    seconds: float = 0.0
-
 
 class Operations:
-    """Carries out operations.  Safe to use from several threads at once.
+    """Carries out all operations but those on enumerations.  Safe to use from several threads at once.
 
     Parameters:
-        catalog: which provider serves which class where.
         classes: the class store.
-        settings: host name and limits.
-        access: decides who may do what; without it, by the roles that `RoleSettings` begins with.
+        reader: finds instances.
+        selector: carries out queries.
     """
 
-    def __init__(
-        self, catalog: Catalog, classes: ClassStore, settings: ServerSettings, access: Access | None = None
-    ) -> None:
-        self._access = access or Access(RoleSettings(), {}, classes.ancestors)
-        self.namespaces = Namespaces(catalog, classes, settings)
+    def __init__(self, classes: ClassStore, reader: Reader, selector: Selector) -> None:
         self._classes = classes
         self._class_level = ClassLevel(classes)
-        self._typed = TypedReader(classes)
-        self._reader = Reader(classes)
-        self._selector = Selector(classes, self._reader)
-        self._errors = ErrorWriter(classes)
-        pulls = PullOperations(classes, settings, self._reader, self._selector)
-        self.enumerations = pulls.enumerations
-        self._methods: dict[str, Callable[[Call], Iterable[bytes]]] = {
-            each.method: getattr(pulls if hasattr(pulls, each.method) else self, each.method)
-            for each in INTRINSICS.values()
-        }
+        self._reader = reader
+        self._selector = selector
 
-    def is_quick(self, request: Request) -> bool:
-        """Whether `execute` answers from memory and at once, so that it needs no worker thread."""
-        operation = INTRINSICS.get(request.operation.lower())
-        if request.extrinsic:
-            return False
-        if operation is None:
-            return True
-        if operation.method != "get_instance":
-            return operation.quick
-        for _, value in request.parameters:
-            if isinstance(value, RawPath):
-                declaration = self._classes.get(value.class_name)
-                return declaration is None or not declaration.is_association
-        return True
-
-    def is_change(self, request: Request) -> bool:
-        """Whether it may wait for the hypervisor: a method, or a change of an instance."""
-        operation = INTRINSICS.get(request.operation.lower())
-        return request.extrinsic or (operation is not None and operation.change)
-
-    def execute(
-        self, request: Request, principal: Principal = NOBODY, quirks: Quirks = NO_QUIRKS, origin: str = ""
-    ) -> Answer:
-        """Carry out one operation; errors become ERROR elements, and what changes something an audit line.
-
-        Parameters:
-            principal: the authenticated user.
-            quirks: what the client cannot read.
-            origin: where the client is, for the audit log.
-        """
-        tag = "METHODRESPONSE" if request.extrinsic else "IMETHODRESPONSE"
-        start = (
-            f'{XML_START}<MESSAGE ID="{attribute(request.message_id)}" PROTOCOLVERSION="1.0"><SIMPLERSP>'
-            f'<{tag} NAME="{attribute(request.operation)}">'
-        )
-        end = f"</{tag}></SIMPLERSP></MESSAGE></CIM>"
-        status, started = 0, time.monotonic()
-        try:
-            needed = self._access.needed(request.operation, request.extrinsic, _applied_to(request))
-            change = _change(request, principal, origin) if needed > Role.READ else None
-            with change or nullcontext():
-                self._access.require(principal, request.namespace, needed, request.operation)
-                pieces = list(self._result(request, principal, quirks, change))
-        except CIMError as exc:
-            status = int(exc.status)
-            pieces = [self._errors.element(exc, not quirks.no_error_instances)]
-        except Exception as exc:
-            log.exception("%s failed", request.operation)
-            status = int(Status.FAILED)
-            text = f"{request.operation} failed: {type(exc).__name__}: {exc}"
-            pieces = [self._errors.element(CIMError(Status.FAILED, text), not quirks.no_error_instances)]
-        return Answer([start.encode(), *pieces, end.encode()], status, time.monotonic() - started)
-
-    def _may_read(self, principal: Principal, namespace: str) -> bool:
-        return self._access.role(principal, namespace) >= Role.READ
-
-    def _result(
-        self, request: Request, principal: Principal, quirks: Quirks, change: audit.Change | None
-    ) -> Iterable[bytes]:
-        namespace = self.namespaces[request.namespace]
-        context = RequestContext(namespace.name, principal.name, request_id.get())
-        if request.extrinsic:
-            return self._invoke(request, namespace, context, quirks, change)
-        operation = INTRINSICS.get(request.operation.lower())
-        if operation is None:
-            raise CIMError(Status.NOT_SUPPORTED, f"Operation {request.operation} is not supported")
-        may_read = partial(self._may_read, principal)
-        call = Call(namespace, context, self._parameters(operation, request), quirks, may_read)
-        result = self._methods[operation.method](call)
-        if operation.shape is Shape.WHOLE:
-            return result
-        if operation.shape is Shape.VOID:
-            return [b"<IRETURNVALUE></IRETURNVALUE>"] if quirks.needs_return_value else []
-        return itertools.chain((b"<IRETURNVALUE>",), result, (b"</IRETURNVALUE>",))
-
-    def _parameters(self, operation: Intrinsic, request: Request) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for name, raw in request.parameters:
-            key = name.lower()
-            declared = operation.parameters.get(key)
-            if declared is None:
-                raise invalid_parameter(f"{operation.name} has no parameter {name}")
-            if key in values:
-                raise invalid_parameter(f"Parameter {declared.name} is given twice")
-            try:
-                values[key] = declared.default if raw is None else declared.read(raw, self._typed)
-            except ValueError as exc:
-                raise invalid_parameter(f"Parameter {declared.name} needs {exc}") from None
-        for key, declared in operation.parameters.items():
-            if declared.required and values.get(key) is None:
-                raise invalid_parameter(f"{operation.name} needs the parameter {declared.name}")
-            values.setdefault(key, declared.default)
-        return values
-
-    # Instances
-
-    def get_instance(self, call: Call) -> Iterable[bytes]:
+    def get_instance(self, request: GetInstance, scope: Scope) -> OneInstance:
         """GetInstance (5.3.2.2)."""
-        instance = self._reader.instance(call, call["instancename"])
-        options = self._reader.options(call, instance.class_name)
-        return call.namespace.body_of(instance, call.namespace.encoder.table(instance.class_name, options))
+        instance = self._reader.instance(scope, request.path)
+        return OneInstance(scope.namespace.name, instance, request.projection)
 
-    def enumerate_instances(self, call: Call) -> Iterator[bytes]:
-        """EnumerateInstances (5.3.2.3).  LocalOnly and IncludeQualifiers have no effect, as the standard advises."""
-        limit = None if call["deepinheritance"] else self._reader.declaration(call["classname"]).name
-        for class_name, instances in self._reader.everything(call, call["classname"]):
-            table = call.namespace.encoder.table(class_name, self._reader.options(call, class_name, limit))
-            for name, body in self._complete(call.namespace, class_name, instances, table):
-                yield b"<VALUE.NAMEDINSTANCE>"
-                yield name
-                yield body[0]
-                yield body[1]
-                yield b"</VALUE.NAMEDINSTANCE>"
+    def enumerate_instances(self, request: EnumerateInstances, scope: Scope) -> Extents:
+        """EnumerateInstances (5.3.2.3)."""
+        projection = request.projection
+        if not request.deep:
+            projection = replace(projection, limit_class=self._reader.declaration(request.class_name).name)
+        return Extents(scope.namespace.name, self._extents(scope, request.class_name), projection)
 
-    def enumerate_instance_names(self, call: Call) -> Iterator[bytes]:
+    def enumerate_instance_names(self, request: EnumerateInstanceNames, scope: Scope) -> Extents:
         """EnumerateInstanceNames (5.3.2.4)."""
-        for class_name, instances in self._reader.everything(call, call["classname"]):
-            for name, _ in self._complete(call.namespace, class_name, instances, None):
-                yield name
+        return Extents(scope.namespace.name, self._extents(scope, request.class_name))
 
-    @staticmethod
-    def _complete(
-        namespace: Namespace, class_name: str, instances: Iterable[Instance], table: Any
-    ) -> Iterator[tuple[bytes, Body]]:
-        if not isinstance(namespace.provider(class_name), AssociationProvider):
-            yield from namespace.complete(class_name, instances, table)
-            return
-        for instance in instances:
-            encoded = namespace.encoded(instance, table)
-            if encoded is not None:
-                yield encoded
+    def _extents(self, scope: Scope, class_name: str) -> list[Extent]:
+        return [Extent(name, instances) for name, instances in self._reader.everything(scope, class_name)]
 
-    def create_instance(self, call: Call) -> Iterable[bytes]:
+    def create_instance(self, request: CreateInstance, scope: Scope) -> Path:
         """CreateInstance (5.3.2.6): properties that the request does not hold have the defaults of the class."""
-        raw: RawInstance = call["newinstance"]
-        declaration = self._reader.declaration(raw.class_name)
-        provider = call.namespace.provider(declaration.name)
+        declaration = self._reader.declaration(request.instance.class_name)
+        provider = scope.namespace.provider(declaration.name)
         if provider is None:
             raise CIMError(Status.NOT_SUPPORTED, f"Instances of {declaration.name} cannot be created")
-        given = self._typed.instance(raw, unknown=Status.INVALID_PARAMETER).properties
+        given = _declared(request.instance, declaration, Status.INVALID_PARAMETER)
         defaults = {each.name: _default(each) for each in declaration.properties.values() if each.default is not None}
-        properties = {**defaults, **given}
-        path = provider.create_instance(declaration.name, properties, call.context)
-        return [call.namespace.encoder.instance_name(path.class_name, path.keys).encode()]
+        path = provider.create_instance(declaration.name, {**defaults, **given}, scope.context)
+        return Path(scope.namespace.name, path)
 
-    def modify_instance(self, call: Call) -> Iterable[bytes]:
+    def modify_instance(self, request: ModifyInstance, scope: Scope) -> Nothing:
         """ModifyInstance (5.3.2.8): only the properties that the request holds change, restricted by PropertyList.
 
         A property that PropertyList names and the instance does not hold is set to the default of the class.  Keys
         may be given, as they are.
         """
-        named: RawNamedInstance = call["modifiedinstance"]
-        path = self._typed.path(named.path)
-        provider, declaration = self._reader.target(call, path)
-        if named.instance.class_name.lower() != declaration.name.lower():
-            raise invalid_parameter("The class of the instance is not that of its name")
-        given = self._typed.instance(named.instance, unknown=Status.NO_SUCH_PROPERTY).properties
+        provider, declaration = self._reader.target(scope, request.path)
+        if request.instance.class_name.lower() != declaration.name.lower():
+            raise _invalid("The class of the instance is not that of its name")
+        given = _declared(request.instance, declaration, Status.NO_SUCH_PROPERTY)
         for name in declaration.keys:
-            if given.get(name) is not None and not _same_key(given[name], path.keys.get(name)):
-                raise invalid_parameter(f"{name} is a key of {declaration.name}: it cannot be changed")
+            if given.get(name) is not None and not _same_key(given[name], request.path.keys.get(name)):
+                raise _invalid(f"{name} is a key of {declaration.name}: it cannot be changed")
         properties = {name: value for name, value in given.items() if name not in declaration.keys}
-        wanted: frozenset[str] | None = call["propertylist"]
+        wanted = request.properties
         if wanted is not None:
             for key in wanted:
-                declared = declaration.properties.get(key)
-                if declared is None:
-                    raise CIMError(Status.NO_SUCH_PROPERTY, f"{declaration.name} has no property {key}")
+                declared = _property(declaration, key)
                 if not declared.is_key:
                     properties.setdefault(declared.name, _default(declared))
             properties = {name: value for name, value in properties.items() if name.lower() in wanted}
-        provider.modify_instance(declaration.name, path.keys, properties, call.context)
-        return []
+        provider.modify_instance(declaration.name, request.path.keys, properties, scope.context)
+        return Nothing(scope.namespace.name)
 
-    def delete_instance(self, call: Call) -> Iterable[bytes]:
+    def delete_instance(self, request: DeleteInstance, scope: Scope) -> Nothing:
         """DeleteInstance (5.3.2.5)."""
-        path: InstancePath = call["instancename"]
-        provider, declaration = self._reader.target(call, path)
-        provider.delete_instance(declaration.name, path.keys, call.context)
-        return []
+        provider, declaration = self._reader.target(scope, request.path)
+        provider.delete_instance(declaration.name, request.path.keys, scope.context)
+        return Nothing(scope.namespace.name)
 
-    def get_property(self, call: Call) -> Iterable[bytes]:
+    def get_property(self, request: GetProperty, scope: Scope) -> PropertyValue:
         """GetProperty (5.3.2.18, deprecated)."""
-        instance = self._reader.instance(call, call["instancename"])
-        declared = self._classes[instance.class_name].properties.get(call["propertyname"].lower())
-        if declared is None:
-            raise CIMError(Status.NO_SUCH_PROPERTY, f"{instance.class_name} has no property {call['propertyname']}")
-        value = instance.properties().get(declared.name)
-        return [call.namespace.encoder.property_value(declared, value).encode()]
+        instance = self._reader.instance(scope, request.path)
+        declared = _property(self._classes[instance.class_name], request.property_name)
+        return PropertyValue(scope.namespace.name, declared, instance.properties().get(declared.name))
 
-    def set_property(self, call: Call) -> Iterable[bytes]:
+    def set_property(self, request: SetProperty, scope: Scope) -> Nothing:
         """SetProperty (5.3.2.19, deprecated): ModifyInstance of one property."""
-        path: InstancePath = call["instancename"]
-        provider, declaration = self._reader.target(call, path)
-        declared = declaration.properties.get(call["propertyname"].lower())
-        if declared is None:
-            raise CIMError(Status.NO_SUCH_PROPERTY, f"{declaration.name} has no property {call['propertyname']}")
+        provider, declaration = self._reader.target(scope, request.path)
+        declared = _property(declaration, request.property_name)
         if declared.is_key:
-            raise invalid_parameter(f"{declared.name} is a key of {declaration.name}: it cannot be changed")
-        try:
-            value = self._typed.value(call["newvalue"], declared)
-        except CIMError as exc:
-            raise CIMError(Status.TYPE_MISMATCH, exc.description) from None
-        provider.modify_instance(declaration.name, path.keys, {declared.name: value}, call.context)
-        return []
+            raise _invalid(f"{declared.name} is a key of {declaration.name}: it cannot be changed")
+        provider.modify_instance(declaration.name, request.path.keys, {declared.name: request.value}, scope.context)
+        return Nothing(scope.namespace.name)
 
-    def exec_query(self, call: Call) -> Iterator[bytes]:
+    def exec_query(self, request: ExecQuery, scope: Scope) -> Instances:
         """ExecQuery (5.3.2.13, deprecated)."""
-        selection = self._selector.select(call, call["querylanguage"], call["query"])
-        for instance in selection.instances:
-            if isinstance(instance, CIMError):
-                continue
-            place = call.namespace.at_home(instance.class_name)
-            options = self._reader.options(selection.call, instance.class_name)
-            try:
-                if selection.selects is not None and not selection.selects(instance):
-                    continue
-                body = place.body_of(instance, place.encoder.table(instance.class_name, options))
-            except Exception:
-                log.exception("A %s is left out: %r", instance.class_name, instance.identity)
-                continue
-            yield b"<VALUE.OBJECT>"
-            yield from body
-            yield b"</VALUE.OBJECT>"
+        selection = self._selector.select(scope, request.language, request.query)
+        return Instances(scope.namespace.name, list(_selected(selection)), selection.projection)
 
-    # Associations
+    def associators(self, request: Associators, scope: Scope) -> Instances:
+        """Associators of an instance (5.3.2.14)."""
+        found = self._reader.associated(scope, request.path, request.filter)
+        return Instances(scope.namespace.name, list(found), request.projection)
 
-    def _objects_with_path(self, call: Call, instances: Iterable[Instance]) -> Iterator[bytes]:
-        for instance in instances:
-            place = call.namespace.at_home(instance.class_name)
-            table = place.encoder.table(instance.class_name, self._reader.options(call, instance.class_name))
-            encoded = place.encoded(instance, table)
-            if encoded is not None:
-                yield b"<VALUE.OBJECTWITHPATH>"
-                yield place.path_start("INSTANCEPATH")
-                yield encoded[0]
-                yield b"</INSTANCEPATH>"
-                yield from encoded[1]
-                yield b"</VALUE.OBJECTWITHPATH>"
+    def associator_names(self, request: AssociatorNames, scope: Scope) -> Instances:
+        """AssociatorNames of an instance (5.3.2.15)."""
+        return Instances(scope.namespace.name, list(self._reader.associated(scope, request.path, request.filter)))
 
-    @staticmethod
-    def _object_paths(call: Call, instances: Iterable[Instance]) -> Iterator[bytes]:
-        for instance in instances:
-            place = call.namespace.at_home(instance.class_name)
-            encoded = place.encoded(instance, None)
-            if encoded is not None:
-                yield b"<OBJECTPATH>"
-                yield place.path_start("INSTANCEPATH")
-                yield encoded[0]
-                yield b"</INSTANCEPATH></OBJECTPATH>"
+    def references(self, request: References, scope: Scope) -> Instances:
+        """References of an instance (5.3.2.16)."""
+        found = self._reader.referring(scope, request.path, request.filter)
+        return Instances(scope.namespace.name, list(found), request.projection)
 
-    def associators(self, call: Call) -> Iterable[bytes]:
-        """Associators (5.3.2.14)."""
-        source = call["objectname"]
-        if isinstance(source, str):
-            return self._classes_with_path(call, self._associated_classes(call, source))
-        return self._objects_with_path(call, self._reader.associated(call, source))
+    def reference_names(self, request: ReferenceNames, scope: Scope) -> Instances:
+        """ReferenceNames of an instance (5.3.2.17)."""
+        return Instances(scope.namespace.name, list(self._reader.referring(scope, request.path, request.filter)))
 
-    def associator_names(self, call: Call) -> Iterable[bytes]:
-        """AssociatorNames (5.3.2.15)."""
-        source = call["objectname"]
-        if isinstance(source, str):
-            return self._class_paths(call, self._associated_classes(call, source))
-        return self._object_paths(call, self._reader.associated(call, source))
+    def associator_classes(self, request: AssociatorClasses, scope: Scope) -> Classes:
+        """Associators of a class (5.3.2.14)."""
+        names = self._associated_classes(request.class_name, request.filter)
+        return Classes(scope.namespace.name, [self._classes[name] for name in names], request.projection)
 
-    def references(self, call: Call) -> Iterable[bytes]:
-        """References (5.3.2.16)."""
-        source = call["objectname"]
-        if isinstance(source, str):
-            return self._classes_with_path(call, self._referring_classes(call, source))
-        return self._objects_with_path(call, self._reader.referring(call, source))
+    def associator_class_paths(self, request: AssociatorClassPaths, scope: Scope) -> ClassNames:
+        """AssociatorNames of a class (5.3.2.15)."""
+        return ClassNames(scope.namespace.name, self._associated_classes(request.class_name, request.filter))
 
-    def reference_names(self, call: Call) -> Iterable[bytes]:
-        """ReferenceNames (5.3.2.17)."""
-        source = call["objectname"]
-        if isinstance(source, str):
-            return self._class_paths(call, self._referring_classes(call, source))
-        return self._object_paths(call, self._reader.referring(call, source))
+    def reference_classes(self, request: ReferenceClasses, scope: Scope) -> Classes:
+        """References of a class (5.3.2.16)."""
+        names = self._referring_classes(request.class_name, request.filter)
+        return Classes(scope.namespace.name, [self._classes[name] for name in names], request.projection)
 
-    def _associated_classes(self, call: Call, class_name: str) -> list[str]:
+    def reference_class_paths(self, request: ReferenceClassPaths, scope: Scope) -> ClassNames:
+        """ReferenceNames of a class (5.3.2.17)."""
+        return ClassNames(scope.namespace.name, self._referring_classes(request.class_name, request.filter))
+
+    def _associated_classes(self, class_name: str, given: AssociationFilter) -> list[str]:
         name = self._reader.declaration(class_name).name
-        return list(
-            dict.fromkeys(far for _, far in self._class_level.links(name, self._reader.associator_filters(call)))
-        )
+        return list(dict.fromkeys(far for _, far in self._class_level.links(name, self._reader.filters(given))))
 
-    def _referring_classes(self, call: Call, class_name: str) -> list[str]:
+    def _referring_classes(self, class_name: str, given: AssociationFilter) -> list[str]:
         name = self._reader.declaration(class_name).name
-        return list(
-            dict.fromkeys(near for near, _ in self._class_level.links(name, self._reader.reference_filters(call)))
-        )
+        filters = self._reader.filters(given, "ResultClass")
+        return list(dict.fromkeys(near for near, _ in self._class_level.links(name, filters)))
 
-    def _classes_with_path(self, call: Call, class_names: Iterable[str]) -> Iterator[bytes]:
-        options = ClassOptions(
-            False, call["includequalifiers"], call["includeclassorigin"], call["propertylist"], call.quirks.plain_arrays
-        )
-        start, encoder = call.namespace.path_start("CLASSPATH"), call.namespace.encoder
-        for name in class_names:
-            yield b"<VALUE.OBJECTWITHPATH>" + start + _class_name_element(name) + b"</CLASSPATH>"
-            yield encoder.class_element(name, options).encode()
-            yield b"</VALUE.OBJECTWITHPATH>"
-
-    @staticmethod
-    def _class_paths(call: Call, class_names: Iterable[str]) -> Iterator[bytes]:
-        start = call.namespace.path_start("CLASSPATH")
-        for name in class_names:
-            yield b"<OBJECTPATH>" + start + _class_name_element(name) + b"</CLASSPATH></OBJECTPATH>"
-
-    # Classes and qualifiers
-
-    def get_class(self, call: Call) -> Iterable[bytes]:
+    def get_class(self, request: GetClass, scope: Scope) -> Classes:
         """GetClass (5.3.2.1), which alone says NOT_FOUND of a class that does not exist."""
-        declaration = self._classes.get(call["classname"])
+        declaration = self._classes.get(request.class_name)
         if declaration is None:
-            raise CIMError(Status.NOT_FOUND, f"Class {call['classname']} does not exist")
-        options = ClassOptions(
-            call["localonly"],
-            call["includequalifiers"],
-            call["includeclassorigin"],
-            call["propertylist"],
-            call.quirks.plain_arrays,
-        )
-        return [call.namespace.encoder.class_element(declaration.name, options).encode()]
+            raise CIMError(Status.NOT_FOUND, f"Class {request.class_name} does not exist")
+        return Classes(scope.namespace.name, [declaration], request.projection)
 
-    def _subclasses(self, call: Call) -> list[str]:
-        name = call["classname"]
-        return self._classes.subclasses(self._reader.declaration(name).name if name else None, call["deepinheritance"])
-
-    def enumerate_classes(self, call: Call) -> Iterator[bytes]:
+    def enumerate_classes(self, request: EnumerateClasses, scope: Scope) -> Classes:
         """EnumerateClasses (5.3.2.10)."""
-        options = ClassOptions(
-            call["localonly"],
-            call["includequalifiers"],
-            call["includeclassorigin"],
-            plain_arrays=call.quirks.plain_arrays,
-        )
-        for name in self._subclasses(call):
-            yield call.namespace.encoder.class_element(name, options).encode()
+        names = self._subclasses(request.class_name, request.deep)
+        return Classes(scope.namespace.name, [self._classes[name] for name in names], request.projection)
 
-    def enumerate_class_names(self, call: Call) -> Iterator[bytes]:
+    def enumerate_class_names(self, request: EnumerateClassNames, scope: Scope) -> ClassNames:
         """EnumerateClassNames (5.3.2.11)."""
-        return map(_class_name_element, self._subclasses(call))
+        return ClassNames(scope.namespace.name, self._subclasses(request.class_name, request.deep))
 
-    def enumerate_qualifiers(self, _call: Call) -> Iterator[bytes]:
+    def _subclasses(self, class_name: str | None, deep: bool) -> list[str]:
+        return self._classes.subclasses(self._reader.declaration(class_name).name if class_name else None, deep)
+
+    def enumerate_qualifiers(self, request: EnumerateQualifiers, scope: Scope) -> Qualifiers:
         """EnumerateQualifiers (5.3.2.22)."""
-        return (qualifier_declaration(each).encode() for each in self._classes.qualifier_declarations.values())
+        return Qualifiers(scope.namespace.name, list(self._classes.qualifier_declarations.values()))
 
-    def get_qualifier(self, call: Call) -> Iterable[bytes]:
+    def get_qualifier(self, request: GetQualifier, scope: Scope) -> Qualifiers:
         """GetQualifier (5.3.2.20)."""
-        declared = self._classes.qualifier_declarations.get(call["qualifiername"].lower())
+        declared = self._classes.qualifier_declarations.get(request.qualifier_name.lower())
         if declared is None:
-            raise CIMError(Status.NOT_FOUND, f"Qualifier {call['qualifiername']} does not exist")
-        return [qualifier_declaration(declared).encode()]
+            raise CIMError(Status.NOT_FOUND, f"Qualifier {request.qualifier_name} does not exist")
+        return Qualifiers(scope.namespace.name, [declared])
 
-    # Methods
-
-    def _invoke(
-        self,
-        request: Request,
-        namespace: Namespace,
-        context: RequestContext,
-        quirks: Quirks,
-        change: audit.Change | None,
-    ) -> Iterable[bytes]:
+    def invoke_method(self, request: InvokeMethod, scope: Scope) -> MethodOutcome:
         """An extrinsic method (5.4).
 
         Scripts invoke methods of services on the class, as libvirt-cim let them, static or not: the provider decides
         whether it needs to know the instance.
         """
-        target = request.target
-        assert target is not None
-        declaration = self._classes.get(target.class_name)
+        is_class = isinstance(request.target, str)
+        class_name = request.target if isinstance(request.target, str) else request.target.class_name
+        keys = None if isinstance(request.target, str) else request.target.keys
+        declaration = self._classes.get(class_name)
         if declaration is None:
-            raise CIMError(Status.NOT_FOUND, f"Class {target.class_name} does not exist")
-        method = declaration.methods.get(request.operation.lower())
+            raise CIMError(Status.NOT_FOUND, f"Class {class_name} does not exist")
+        method = declaration.methods.get(request.method.lower())
         if method is None:
-            raise CIMError(Status.METHOD_NOT_FOUND, f"{declaration.name} has no method {request.operation}")
-        keys = None if target.keys is None else self._typed.path(target).keys
-        provider = namespace.provider(declaration.name)
+            raise CIMError(Status.METHOD_NOT_FOUND, f"{declaration.name} has no method {request.method}")
+        provider = scope.namespace.provider(declaration.name)
         if provider is None:
-            if keys is None:
+            if is_class:
                 raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{declaration.name}.{method.name} is not available")
-            raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {namespace.name}")
-        parameters = self._typed.method_parameters(method, request.parameters)
-        result = provider.invoke_method(declaration.name, keys, method.name, parameters, context)
-        pieces = []
-        if change is not None:
-            change.return_value = result.return_value
-        if result.return_value is not None:
-            value = writer(method.return_type)(result.return_value)
-            pieces.append(f'<RETURNVALUE PARAMTYPE="{method.return_type}"><VALUE>{value}</VALUE></RETURNVALUE>')
-        for name, value in result.out.items():
-            declared = method.parameters.get(name.lower())
-            if declared is None:
-                log.error("%s.%s gives back an unknown parameter %s", declaration.name, method.name, name)
-                continue
-            if value is None or (quirks.no_reference_arrays and declared.is_array and declared.type == "reference"):
-                continue
-            try:
-                pieces.append(namespace.encoder.parameter(declared, value))
-            except (ValueError, TypeError, KeyError) as exc:
-                log.error("Output parameter %s of %s.%s: %s", name, declaration.name, method.name, exc)
-        return [piece.encode() for piece in pieces]
+            raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {scope.namespace.name}")
+        require_arguments(method, request.arguments)
+        result = provider.invoke_method(declaration.name, keys, method.name, request.arguments, scope.context)
+        out = _outputs(declaration, method, result.out)
+        return MethodOutcome(scope.namespace.name, declaration.name, method, result.return_value, out)
 
 
-def _change(request: Request, principal: Principal, origin: str) -> audit.Change:
-    return audit.Change(
-        principal, origin, request.namespace, request.operation, audited_target(request), audited_parameters(request)
-    )
+def _invalid(text: str) -> CIMError:
+    return CIMError(Status.INVALID_PARAMETER, text)
 
 
-def _applied_to(request: Request) -> Iterator[str]:
-    """The classes of all that a request names: the role that it needs is the highest that one of them needs."""
-    if request.target is not None:
-        yield request.target.class_name
-    elif not request.extrinsic:
-        for _, value in request.parameters:
-            if isinstance(value, RawNamedInstance):
-                yield value.path.class_name
-            elif isinstance(value, RawPath | RawInstance):
-                yield value.class_name
+def _property(declaration: ClassDeclaration, name: str) -> PropertyDeclaration:
+    declared = declaration.properties.get(name.lower())
+    if declared is None:
+        raise CIMError(Status.NO_SUCH_PROPERTY, f"{declaration.name} has no property {name}")
+    return declared
+
+
+def _declared(instance: EmbeddedInstance, declaration: ClassDeclaration, unknown: Status) -> Mapping[str, Any]:
+    """The properties of an instance, all of which the class has to have; `unknown` is the error for others."""
+    for name in instance.properties:
+        if name.lower() not in declaration.properties:
+            raise CIMError(unknown, f"{declaration.name} has no property {name}")
+    return instance.properties
+
+
+def require_arguments(method: MethodDeclaration, arguments: Mapping[str, Any]) -> None:
+    """Refuse a method call that lacks a required parameter.  Raises CIMError INVALID_PARAMETER."""
+    for declared in method.parameters.values():
+        required = declared.qualifiers.get("required")
+        if declared.is_in and required is not None and required.value and declared.name not in arguments:
+            raise _invalid(f"Parameter {declared.name} is required")
+
+
+def _outputs(declaration: ClassDeclaration, method: MethodDeclaration, out: Mapping[str, Any]) -> dict[str, Any]:
+    """The output parameters that are declared and not NULL, spelt as they are declared."""
+    found = {}
+    for name, value in out.items():
+        declared = method.parameters.get(name.lower())
+        if declared is None:
+            log.error("%s.%s gives back an unknown parameter %s", declaration.name, method.name, name)
+        elif value is not None:
+            found[declared.name] = value
+    return found
+
+
+def _selected(selection: Selection) -> Iterable[Instance]:
+    for instance in selection.instances:
+        if isinstance(instance, CIMError):
+            continue
+        try:
+            selected = selection.selects is None or selection.selects(instance)
+        except Exception:
+            log.exception("A %s is left out: %r", instance.class_name, instance.identity)
+            continue
+        if selected:
+            yield instance
 
 
 def _same_key(given: Any, key: Any) -> bool:
@@ -529,9 +321,6 @@ def _default(declared: PropertyDeclaration) -> Any:
     """The default of a property as a Python value; the class store has datetimes as strings."""
     if declared.type != "datetime" or declared.default is None:
         return declared.default
-    read = reader("datetime")
-    return [read(each) for each in declared.default] if declared.is_array else read(declared.default)
-
-
-def _class_name_element(name: str) -> bytes:
-    return f'<CLASSNAME NAME="{attribute(name)}"></CLASSNAME>'.encode()
+    return (
+        [parse_datetime(each) for each in declared.default] if declared.is_array else parse_datetime(declared.default)
+    )

@@ -1,26 +1,25 @@
 """Open enumerations (DSP0200 1.4, section 5.4.2.24): what a client has not pulled yet.
 
-An open enumeration holds handles on instances, none of them encoded; each is written when it is pulled, from the cache
-where that has it, and then let go.  The handles were gathered when it was opened, so that what changes underneath
-neither doubles nor hides anything.
+An open enumeration holds handles on instances, none of them encoded; each is handed out when it is pulled, and then let
+go.  The handles were gathered when it was opened, so that what changes underneath neither doubles nor hides anything.
 """
 
 from __future__ import annotations
 
-import enum
 import logging
 import secrets
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
 
 from virtcim.cimom.capabilities import PullLimits
+from virtcim.cimom.requests import ALL, Projection
+from virtcim.cimom.results import PullKind
 from virtcim.cimom.settings import ServerSettings
 from virtcim.providers.interface import CIMError, Instance, Status
 
-__all__ = ["Enumeration", "Enumerations", "PullKind", "Write", "pull_limits"]
+__all__ = ["Enumeration", "Enumerations", "pull_limits"]
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +30,6 @@ PULL_SECONDS = 5.0
 """Seconds after which a pull answers with what it has: a filter may pass over any number of instances, and clients
 give up after 30 seconds or more."""
 
-Write: TypeAlias = Callable[[Instance], Iterable[bytes]]
-"""Writes an instance in the form of its enumeration.  Raises whatever a broken instance raises."""
-
-
-class PullKind(enum.Enum):
-    """What an enumeration yields: each has a pull operation of its own."""
-
-    INSTANCES_WITH_PATH = enum.auto()
-    INSTANCE_PATHS = enum.auto()
-    INSTANCES = enum.auto()
-
 
 class Enumeration:
     """One open enumeration.
@@ -49,7 +37,7 @@ class Enumeration:
     Parameters:
         kind: the kind of its pull operation.
         waiting: what is left; an error among them is given to the client in its place.
-        write: writes an instance.
+        projection: what of each instance is asked for.
         selects: the filter, or None.
         continue_on_error: whether the client wants to know of what cannot be shown, and to go on after it.
     """
@@ -64,23 +52,23 @@ class Enumeration:
         "lock",
         "namespace",
         "principal",
+        "projection",
         "selects",
         "timeout",
         "waiting",
-        "write",
     )
 
     def __init__(
         self,
         kind: PullKind,
         waiting: Iterable[Instance | CIMError],
-        write: Write,
+        projection: Projection = ALL,
         selects: Callable[[Instance], bool] | None = None,
         continue_on_error: bool = False,
     ) -> None:
         self.kind = kind
         self.waiting = deque(waiting)
-        self.write = write
+        self.projection = projection
         self.selects = selects
         self.continue_on_error = continue_on_error
         self.lock = threading.Lock()
@@ -92,8 +80,8 @@ class Enumeration:
         self.empty_pulls = 0
         self.closed = False
 
-    def take(self, count: int, opening: bool = False) -> list[bytes]:
-        """Write up to `count` instances and let them go.
+    def take(self, count: int, opening: bool = False) -> list[Instance]:
+        """Take up to `count` instances and let them go.
 
         Parameters:
             opening: the enumeration is being opened: an error waits for the first pull, as the client would not
@@ -103,17 +91,17 @@ class Enumeration:
             CIMError: PULL_HAS_BEEN_ABANDONED when the enumeration was closed meanwhile; with `continue_on_error` the
                 error that stands next.
         """
-        pieces: list[bytes] = []
-        waiting, taken, until = self.waiting, 0, time.monotonic() + PULL_SECONDS
-        while waiting and taken < count and not self.closed and time.monotonic() < until:
+        taken: list[Instance] = []
+        waiting, until = self.waiting, time.monotonic() + PULL_SECONDS
+        while waiting and len(taken) < count and not self.closed and time.monotonic() < until:
             each = waiting[0]
             if isinstance(each, CIMError):
-                if opening or pieces:
+                if opening or taken:
                     break
                 waiting.popleft()
                 raise each
             try:
-                written = self.write(each) if self.selects is None or self.selects(each) else ()
+                selected = self._is_selected(each)
             except Exception as exc:
                 log.exception("A %s is left out: %r", each.class_name, each.identity)
                 if self.continue_on_error:
@@ -122,12 +110,18 @@ class Enumeration:
                     waiting.popleft()
                 continue
             waiting.popleft()
-            if written:
-                pieces.extend(written)
-                taken += 1
+            if selected:
+                taken.append(each)
         if self.closed:
             raise CIMError(Status.PULL_HAS_BEEN_ABANDONED, "The enumeration was closed during the pull")
-        return pieces
+        return taken
+
+    def _is_selected(self, instance: Instance) -> bool:
+        """Whether an instance is handed out.  Raises whatever a broken one raises, if that is to be told."""
+        if self.continue_on_error:
+            instance.keys()
+            instance.properties()
+        return self.selects is None or self.selects(instance)
 
 
 class Enumerations:
@@ -216,13 +210,13 @@ class Enumerations:
 
     def pull(
         self, context: str, principal: str, namespace: str, kind: PullKind, count: int
-    ) -> tuple[list[bytes], str | None]:
+    ) -> tuple[list[Instance], Projection, str | None]:
         """Take up to `count` objects.
 
         A pull waits for another one on the same enumeration, so that each gets its own part.
 
         Returns:
-            the objects, and the context for the next pull, None at the end.
+            the instances, what of them is asked for, and the context for the next pull, None at the end.
 
         Raises:
             CIMError: INVALID_ENUMERATION_CONTEXT, PULL_HAS_BEEN_ABANDONED, SERVER_LIMITS_EXCEEDED,
@@ -237,7 +231,7 @@ class Enumerations:
             self._count_empty(enumeration, count)
             enumeration.deadline = float("inf")
             try:
-                pieces = enumeration.take(min(count, self._settings.pull_max_objects))
+                taken = enumeration.take(min(count, self._settings.pull_max_objects))
             except Exception:
                 if not enumeration.continue_on_error:
                     self._forget(enumeration)
@@ -245,9 +239,9 @@ class Enumerations:
             finally:
                 enumeration.deadline = self._clock() + enumeration.timeout
             if enumeration.waiting:
-                return pieces, enumeration.context
+                return taken, enumeration.projection, enumeration.context
             self._forget(enumeration)
-            return pieces, None
+            return taken, enumeration.projection, None
 
     def _count_empty(self, enumeration: Enumeration, count: int) -> None:
         enumeration.empty_pulls = 0 if count else enumeration.empty_pulls + 1

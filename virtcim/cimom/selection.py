@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from virtcim.cimom.intrinsics import Call
 from virtcim.cimom.query import AssociationQuery, Filter, Language, Predicate, Query, parse
 from virtcim.cimom.query.paths import parse_path
-from virtcim.cimom.reading import Reader
+from virtcim.cimom.reading import Reader, Scope
+from virtcim.cimom.requests import ALL, AssociationFilter, Projection
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
 from virtcim.schema.classes import ClassStore
 
@@ -26,13 +26,13 @@ class Selection:
     Attributes:
         instances: those to choose from; an error stands for a class that could not be read.
         selects: tells of each whether it is selected; None for all of them.
-        call: the call, with the properties that are wanted.
+        projection: the properties that are wanted.
         class_name: the class in FROM; None for a query that names none.
     """
 
     instances: Iterable[Instance | CIMError]
     selects: Callable[[Instance], bool] | None
-    call: Call
+    projection: Projection
     class_name: str | None
 
 
@@ -53,7 +53,7 @@ class Selector:
         self._classes = classes
         self._reader = reader
 
-    def select(self, call: Call, language: str, text: str, with_errors: bool = False) -> Selection:
+    def select(self, scope: Scope, language: str, text: str, with_errors: bool = False) -> Selection:
         """What a query selects.
 
         Parameters:
@@ -69,39 +69,33 @@ class Selector:
                 Status.QUERY_LANGUAGE_NOT_SUPPORTED, f"{Language.FQL.value} has filters only; a query is expected"
             )
         if isinstance(query, AssociationQuery):
-            return self._follow(call, query)
-        return self._choose(call, query, with_errors)
+            return self._follow(scope, query)
+        return self._choose(scope, query, with_errors)
 
-    def _choose(self, call: Call, query: Query, with_errors: bool) -> Selection:
+    def _choose(self, scope: Scope, query: Query, with_errors: bool) -> Selection:
         selects = selecting(query.compile(self._classes))
         declared = self._reader.declaration(query.from_class)
         names = query.projection(self._classes, declared.name)
         wanted = None if names is None else frozenset(name.lower() for name in names)
         errors: list[CIMError] = []
-        classes = list(self._reader.everything(call, declared.name, errors.append))
+        classes = list(self._reader.everything(scope, declared.name, errors.append))
         instances: list[Instance | CIMError] = [each for _, found in classes for each in found]
         if with_errors:
             instances += errors
-        return Selection(instances, selects, _with(call, propertylist=wanted, includeclassorigin=False), declared.name)
+        return Selection(instances, selects, Projection(wanted), declared.name)
 
-    def _follow(self, call: Call, query: AssociationQuery) -> Selection:
+    def _follow(self, scope: Scope, query: AssociationQuery) -> Selection:
         query.check(self._classes)
         path = self._path(query.path)
-        call = _with(
-            call,
-            assocclass=query.assoc_class,
-            resultclass=query.result_class,
-            role=query.role.lower() if query.role else None,
-            resultrole=query.result_role.lower() if query.result_role else None,
-            propertylist=None,
-            includeclassorigin=False,
-        )
+        given = AssociationFilter(query.assoc_class, query.result_class, query.role, query.result_role)
+        if query.references:
+            given = AssociationFilter(query.result_class, role=query.role)
         find = self._reader.referring if query.references else self._reader.associated
-        instances = list(find(call, path))
+        instances = list(find(scope, path, given))
         if query.keys_only:
             keys = {key.lower() for each in instances for key in self._classes[each.class_name].keys}
-            call = _with(call, propertylist=frozenset(keys))
-        return Selection(instances, None, call, query.result_class)
+            return Selection(instances, None, Projection(frozenset(keys)), query.result_class)
+        return Selection(instances, None, ALL, query.result_class)
 
     def _path(self, path: InstancePath) -> InstancePath:
         """A path in a query, with the one key that has no name given its name, and references read."""
@@ -118,7 +112,3 @@ class Selector:
                     raise CIMError(Status.INVALID_QUERY, f"{name} {exc}") from None
             keys[found.name if found else name] = value
         return InstancePath(declared.name, keys, path.namespace)
-
-
-def _with(call: Call, **parameters: Any) -> Call:
-    return replace(call, parameters={**call.parameters, **parameters})

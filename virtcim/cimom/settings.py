@@ -34,7 +34,8 @@ class ServerSettings:
         stop_timeout: seconds that answers in flight get when the server stops.
         read_threads: worker threads for enumerations and associations: they compute, so few are enough.
         method_threads: worker threads for methods and changes: they wait for the hypervisor.
-        max_waiting: operations that may wait for a worker thread; beyond it the answer is 503.
+        max_waiting: operations that may wait for a worker thread, those that read and those that change something
+            counted apart; beyond it the answer is 503.
         cache_bytes: memory for encoded instances; 3000 guests, all their classes read in one form, take 85 MB.
         cache_seconds: encoded instances that nobody asked for in this time are forgotten.
         pull_timeout: seconds that an open enumeration waits for its next pull, unless the client says otherwise: no

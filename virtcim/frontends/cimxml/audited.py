@@ -17,7 +17,7 @@ from virtcim.frontends.cimxml.decode import (
     RawKey,
     RawNamedInstance,
     RawPath,
-    Request,
+    RawRequest,
     decode_instance,
 )
 from virtcim.frontends.cimxml.mofvalue import parse_mof_instance
@@ -35,7 +35,7 @@ _TAKEN = ITEM_LIMIT + 1
 """Items taken over of each kind: those that the audit log shows, and one for it to see that there are more."""
 
 
-def audited_target(request: Request) -> InstancePath | str:
+def audited_target(request: RawRequest) -> InstancePath | str:
     """What a request is applied to: the path of an instance or the name of a class, "" where it names none."""
     if request.target is not None:
         return _path(request.target)
@@ -47,7 +47,7 @@ def audited_target(request: Request) -> InstancePath | str:
     return ""
 
 
-def audited_parameters(request: Request) -> dict[str, Any]:
+def audited_parameters(request: RawRequest) -> dict[str, Any]:
     """The parameters of a request, in the form that `cimom.audit.Change` takes.
 
     That of SetProperty is named by the property: only that name tells whether the value is a secret.

@@ -16,6 +16,8 @@ from typing import Any
 
 from lxml import etree
 
+from virtcim.frontends.http.exchange import HTTPFault
+
 __all__ = [
     "RawClassName",
     "RawInstance",
@@ -23,8 +25,8 @@ __all__ = [
     "RawNamedInstance",
     "RawPath",
     "RawProperty",
+    "RawRequest",
     "RawUnsupported",
-    "Request",
     "RequestFault",
     "decode_instance",
     "decode_request",
@@ -43,8 +45,8 @@ _PROLOG_SUBSET = re.compile(
 _ENCODINGS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
-class RequestFault(Exception):
-    """A request that is refused below the CIM level: an HTTP status and, by DSP0200, the CIMError header.
+class RequestFault(HTTPFault):
+    """A message that is refused below the CIM level: an HTTP status and, by DSP0200, the CIMError header.
 
     Parameters:
         status: the HTTP status.
@@ -54,11 +56,8 @@ class RequestFault(Exception):
     """
 
     def __init__(self, status: int, cim_error: str | None, text: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.status = status
+        super().__init__(status, text, {**(headers or {}), **({} if cim_error is None else {"CIMError": cim_error})})
         self.cim_error = cim_error
-        self.text = text
-        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class RawClassName:
 
 @dataclass(frozen=True, slots=True)
 class RawProperty:
-    """PROPERTY and its kin; `value` is as `Request.parameters` describes."""
+    """PROPERTY and its kin; `value` is as `RawRequest.parameters` describes."""
 
     name: str
     value: Any
@@ -118,7 +117,7 @@ class RawUnsupported:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RawRequest:
     """One CIM-XML operation request.
 
     Attributes:
@@ -371,7 +370,7 @@ def _simple_request(message: etree._Element) -> etree._Element:
     return calls[0]
 
 
-def decode_request(body: bytes, max_elements: int = 200_000) -> Request:
+def decode_request(body: bytes, max_elements: int = 200_000) -> RawRequest:
     """Read a CIM-XML operation request.
 
     Parameters:
@@ -395,7 +394,7 @@ def decode_request(body: bytes, max_elements: int = 200_000) -> Request:
     if call.tag == "IMETHODCALL":
         if not children or children[0].tag != "LOCALNAMESPACEPATH":
             raise _not_valid("IMETHODCALL needs a LOCALNAMESPACEPATH")
-        return Request(
+        return RawRequest(
             message_id,
             version,
             _attribute(call, "NAME"),
@@ -408,7 +407,7 @@ def decode_request(body: bytes, max_elements: int = 200_000) -> Request:
         if not children or children[0].tag not in {"LOCALCLASSPATH", "LOCALINSTANCEPATH"}:
             raise _not_valid("METHODCALL needs a LOCALCLASSPATH or a LOCALINSTANCEPATH")
         target = _path(children[0])
-        return Request(
+        return RawRequest(
             message_id,
             version,
             _attribute(call, "NAME"),

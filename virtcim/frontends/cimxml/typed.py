@@ -142,39 +142,61 @@ class TypedReader:
             raise _invalid(f"{declared.name} is no embedded instance: {exc}") from None
         return self.instance(raw, depth + 1)
 
-    def instance(self, raw: RawInstance, depth: int = 0, unknown: Status | None = None) -> EmbeddedInstance:
-        """An instance in a request, with typed properties; names spelt as the class store has them.
+    def instance(self, raw: RawInstance, depth: int = 0) -> EmbeddedInstance:
+        """An embedded instance in a request, with typed properties; names spelt as the class store has them.
+
+        A property that the class does not have is left out: scripts for libvirt-cim send such properties, and it took
+        no notice of them.
 
         Parameters:
             depth: instances around this one.
-            unknown: the error for a property that the class does not have; None leaves it out.  Scripts for
-                libvirt-cim send such properties in embedded instances, and it took no notice of them.
 
         Raises:
-            CIMError: INVALID_PARAMETER for an unknown class or a value of the wrong type; `unknown`.
+            CIMError: INVALID_PARAMETER for an unknown class or a value of the wrong type.
         """
         declaration = self._classes.get(raw.class_name)
         if declaration is None:
             raise _invalid(f"Class {raw.class_name} is not known")
+        properties, unknown = self._properties(raw, declaration, depth)
+        for name in unknown:
+            _warn_of_unknown(declaration.name, name[:80])
+        return EmbeddedInstance(declaration.name, properties)
+
+    def instance_to_change(self, raw: RawInstance) -> EmbeddedInstance:
+        """The instance of CreateInstance or ModifyInstance.
+
+        A property that the class does not have stays, as it was sent, for the core to refuse.
+
+        Raises:
+            CIMError: INVALID_CLASS for an unknown class; INVALID_PARAMETER for a value of the wrong type.
+        """
+        declaration = self._classes.get(raw.class_name)
+        if declaration is None:
+            raise CIMError(Status.INVALID_CLASS, f"Class {raw.class_name} does not exist")
+        properties, unknown = self._properties(raw, declaration, 0)
+        return EmbeddedInstance(declaration.name, {**properties, **unknown})
+
+    def _properties(
+        self, raw: RawInstance, declaration: ClassDeclaration, depth: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The properties that a class has, typed, and the others, as they were sent."""
         properties: dict[str, Any] = {}
+        unknown: dict[str, Any] = {}
         for each in raw.properties:
             declared = declaration.properties.get(each.name.lower())
             if declared is None:
-                if unknown is not None:
-                    raise CIMError(unknown, f"{declaration.name} has no property {each.name}")
-                _warn_of_unknown(declaration.name, each.name[:80])
+                unknown[each.name] = each.value
                 continue
             if declared.name in properties:
                 raise _invalid(f"{declaration.name}.{declared.name} is given twice")
             properties[declared.name] = self.value(each.value, declared, depth)
-        return EmbeddedInstance(declaration.name, properties)
+        return properties, unknown
 
     def method_parameters(self, method: MethodDeclaration, raw: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
         """The input parameters of an extrinsic method, NULL ones left out.
 
         Raises:
-            CIMError: INVALID_PARAMETER for a parameter that is unknown, given twice, of the wrong type, or required
-                and missing.
+            CIMError: INVALID_PARAMETER for a parameter that is unknown, given twice or of the wrong type.
         """
         parameters: dict[str, Any] = {}
         seen: set[str] = set()
@@ -192,10 +214,6 @@ class TypedReader:
             typed = self.value(_reference_form(value), declared)
             if typed is not None:
                 parameters[declared.name] = typed
-        for declared in method.parameters.values():
-            required = declared.qualifiers.get("required")
-            if declared.is_in and required is not None and required.value and declared.name not in parameters:
-                raise _invalid(f"Parameter {declared.name} is required")
         return parameters
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from passlib.apache import HtpasswdFile
 
 from virtcim.cimom import audit
+from virtcim.cimom.capabilities import Authentication
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal, system_groups
 from virtcim.frontends.http.workers import WorkerPool
 
@@ -68,9 +69,11 @@ class Authenticator(ABC):
 
     Attributes:
         challenge: value of the WWW-Authenticate header of a refusal.
+        mechanism: what clients are told of it; None where there is nothing that they could send.
     """
 
     challenge: str = 'Basic realm="virtcim"'
+    mechanism: Authentication | None = None
 
     @abstractmethod
     async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
@@ -94,6 +97,8 @@ class Authenticator(ABC):
 
 class NoAuthentication(Authenticator):
     """Everybody may; for loopback addresses only."""
+
+    mechanism = Authentication.NONE
 
     async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
         return NOBODY
@@ -249,6 +254,8 @@ class BasicAuthenticator(Authenticator):
         max_pending: failures and verifications under way; beyond it clients are turned away.
         threads: verifications at one time.
     """
+
+    mechanism = Authentication.BASIC
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""CIM-XML over HTTP/1.1 (DSP0200 1.4, sections 6 and 7), on aiohttp's low-level server.
+"""HTTP/1.1 on aiohttp's low-level server, for all front ends.
 
-A request goes through here: authentication, headers, body, decoding, the operation (in the event loop when it is
-quick, else in a worker thread), and the answer, streamed in pieces as the client reads them.
+A request goes through here: which front end answers it, who asks, its body, worker threads for what it asks for, and
+the answer, streamed in pieces as the client reads them.
 """
 
 from __future__ import annotations
@@ -10,38 +10,34 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod
 
-from virtcim.cimom.operations import NO_QUIRKS, SFCC, WBEMCLI, Answer, Operations, Quirks
-from virtcim.cimom.principals import Principal
-from virtcim.cimom.query import Language
+from virtcim.cimom.principals import NOBODY, Principal
 from virtcim.cimom.requestid import next_request_id, request_id
+from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
-from virtcim.frontends.cimxml.decode import Request, RequestFault, decode_request
-from virtcim.frontends.cimxml.headers import check_against_body, check_request_headers
 from virtcim.frontends.http.auth import AuthenticationBusy, Authenticator
-from virtcim.frontends.http.metrics import Metrics, operation_label
+from virtcim.frontends.http.exchange import FrontEnd, HTTPFault, OperationNote, Reply, Route
+from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.peers import Client, Peers
 from virtcim.frontends.http.tls import CertificateUser
 from virtcim.frontends.http.workers import WorkerPool
 
-__all__ = ["CIMHandler", "HTTPServer"]
+__all__ = ["HTTPHandler", "HTTPServer"]
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-ALLOWED = "POST, OPTIONS"
+KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS"})
 HEALTH = "/health"
 METRICS = "/metrics"
-CONTENT_TYPE = 'application/xml; charset="utf-8"'
 
 SERVER = "virtcim"
 """The Server header: no versions for those who look for old ones."""
@@ -54,9 +50,6 @@ CHUNK = 256 * 1024
 
 LOGGED_NAME = 128
 """Characters of a name that a client made up, in a log line."""
-
-INLINE_BODY = 64 * 1024
-"""Requests up to this many bytes are decoded in the event loop (a millisecond); larger ones in a worker thread."""
 
 
 class _Protocol(web.RequestHandler):
@@ -91,7 +84,7 @@ class _Protocol(web.RequestHandler):
             raise exc
         headers = {"Server": SERVER}
         if isinstance(exc, BadHttpMethod):
-            status, headers["Allow"] = 501, ALLOWED
+            status, headers["Allow"] = 501, self._manager.allowed if isinstance(self._manager, HTTPServer) else ""
         elif status == 400 and message and ("too large" in message.lower() or "too long" in message.lower()):
             status = 431
         if status >= 500 and not isinstance(exc, BadHttpMethod):
@@ -114,8 +107,9 @@ class HTTPServer(web.Server):
         options: for the protocol.
     """
 
-    def __init__(self, handler: CIMHandler, max_connections: int, **options: Any) -> None:
+    def __init__(self, handler: HTTPHandler, max_connections: int, **options: Any) -> None:
         super().__init__(handler, handler_cancellation=True)
+        self.allowed = handler.allowed
         self.max_connections = max_connections
         self._options = options
 
@@ -144,7 +138,7 @@ class _Memory:
     def share(self) -> Iterator[Callable[[int], None]]:
         """A request's share: a function that takes bytes, which are given back when the request is done.
 
-        It raises RequestFault, 503, when there is no room; a single request gets what it needs when it is alone.
+        It raises HTTPFault, 503, when there is no room; a single request gets what it needs when it is alone.
         """
         mine = 0
 
@@ -161,49 +155,79 @@ class _Memory:
             self.taken -= mine
 
 
-class CIMHandler:
-    """Takes HTTP requests and gives CIM answers.
+class _Queue:
+    """Worker threads of one kind, and what waits for them: who waits for the hypervisor keeps nobody from reading.
 
     Parameters:
-        operations: carries out the operations.
+        threads: their number.
+        name: for the names of the threads.
+        limit: operations at one time, those in threads and those that wait.
+    """
+
+    def __init__(self, threads: int, name: str, limit: int) -> None:
+        self._pool = WorkerPool(threads, name)
+        self._limit = limit
+        self.waiting = 0
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Do something in a thread.  Raises HTTPFault, 503, when too much waits already."""
+        if self.waiting >= self._limit:
+            raise _busy()
+        self.waiting += 1
+        try:
+            return await self._pool.run(work)
+        finally:
+            self.waiting -= 1
+
+    def close(self) -> None:
+        """Give up the threads; what they still do is not waited for."""
+        self._pool.close()
+
+
+class HTTPHandler:
+    """Takes HTTP requests, has front ends answer them, and sends what they answer.
+
+    Parameters:
+        frontends: in the order in which they are asked.
         settings: limits.
         authenticator: tells who asks, by the Authorization header.
-        functional_groups: for OPTIONS, by the names of DSP0200.
         statistics: of the operations; by default nothing is gathered.
         certificate_users: which client certificate stands for which user.
+
+    Attributes:
+        allowed: value of the Allow header.
     """
 
     def __init__(
         self,
-        operations: Operations,
+        frontends: Sequence[FrontEnd],
         settings: ServerSettings,
         authenticator: Authenticator,
-        functional_groups: Sequence[str] = (),
         statistics: OperationStatistics | None = None,
         certificate_users: Sequence[CertificateUser] = (),
     ) -> None:
-        self._operations = operations
+        self._routes = [route for each in frontends for route in each.routes]
+        self.allowed = ", ".join(dict.fromkeys(route.method for route in self._routes))
         self._settings = settings
         self._authenticator = authenticator
         self._peers = Peers(certificate_users)
         self._statistics = statistics or OperationStatistics(())
-        self._readers = WorkerPool(settings.read_threads, "read")
-        self._changers = WorkerPool(settings.method_threads, "method")
-        self._functional_groups = ", ".join(functional_groups)
+        self._readers = _Queue(settings.read_threads, "read", settings.max_waiting)
+        self._changers = _Queue(settings.method_threads, "method", settings.max_waiting)
         self._stopping = False
-        self._waiting = 0
         self._in_flight = 0
         self._memory = _Memory(settings.max_in_flight)
         self.metrics = Metrics()
         self.metrics.watch("bytes_in_flight", "Memory of requests and answers", lambda: self._memory.taken)
         self.metrics.watch("requests_in_flight", "Requests being answered", lambda: self._in_flight)
-        self.metrics.watch("operations_in_threads", "Operations in worker threads or waiting", lambda: self._waiting)
+        self.metrics.watch("operations_in_threads", "Operations in worker threads or waiting", lambda: self.waiting)
+        for gauge in (gauge for each in frontends for gauge in each.gauges):
+            self.metrics.watch(gauge.name, gauge.text, gauge.value)
         self._idle = asyncio.Event()
 
     def stop(self) -> None:
-        """Tell those who watch that the server is about to end, and open no more enumerations."""
+        """Tell those who watch that the server is about to end."""
         self._stopping = True
-        self._operations.enumerations.stop()
 
     def close(self) -> None:
         """Give up the worker threads; what they still do is not waited for."""
@@ -225,7 +249,7 @@ class CIMHandler:
         request_id.set(next_request_id())
         try:
             return await self._respond(request, started)
-        except RequestFault as fault:
+        except HTTPFault as fault:
             self.metrics.refused(fault.status)
             return _fault_response(fault)
         finally:
@@ -234,62 +258,60 @@ class CIMHandler:
                 self._idle.set()
 
     async def _respond(self, request: web.BaseRequest, started: float) -> web.StreamResponse:
-        if request.method == "OPTIONS":
-            return _options_response(self._functional_groups)
         if request.method == "GET" and request.path in {HEALTH, METRICS}:
             return await self._monitoring(request)
-        if request.method != "POST":
-            raise RequestFault(
-                405 if request.method in {"GET", "HEAD", "PUT", "DELETE", "PATCH"} else 501,
-                None,
-                f"{request.method} is not supported",
-                {"Allow": ALLOWED},
-            )
-        principal = await self._principal(request)
-        check_request_headers(request.headers)
+        routes = self._find_routes(request)
+        principal = NOBODY if routes[0].public else await self._principal(request)
+        route = _chosen(routes, request)
         with self._memory.share() as take:
-            return await self._carry_out(request, principal, take, started)
+            reply = await route.answer(_Exchange(self, request, principal, take))
+            size = sum(map(len, reply.pieces))
+            if reply.operation is not None:
+                self._note(reply.operation, principal.name, size, time.monotonic() - started)
+            take(size)
+            return await self._send(request, reply, size)
 
-    async def _carry_out(
-        self, request: web.BaseRequest, principal: Principal, take: Callable[[int], None], started: float
-    ) -> web.StreamResponse:
-        body = await self._body(request, take)
-        if len(body) <= INLINE_BODY:
-            decoded = decode_request(body, self._settings.max_elements)
-        else:
-            decoded = await self._in_thread(self._readers, partial(decode_request, body, self._settings.max_elements))
-        check_against_body(request.headers, decoded)
-        answer = await self._answer(decoded, principal, _quirks(request, decoded), _client(request).origin)
+    def _find_routes(self, request: web.BaseRequest) -> list[Route]:
+        """The routes for a request's method and path, those that name the path before those for any.
+
+        Raises:
+            HTTPFault: 405, or 501 for an unknown method.
+        """
+        found = [each for each in self._routes if each.method == request.method]
+        found = [each for each in found if each.path == request.path] or [each for each in found if each.path is None]
+        if not found:
+            status = 405 if request.method in KNOWN_METHODS else 501
+            raise HTTPFault(status, f"{request.method} is not supported", {"Allow": self.allowed})
+        return found
+
+    def _note(self, operation: OperationNote, principal: str, size: int, seconds: float) -> None:
+        """Count an operation, and log it when it was slow.
+
+        Parameters:
+            size: bytes of its answer.
+            seconds: from the arrival of the request.
+        """
         if self._statistics.gathering:
-            seconds = time.monotonic() - started
-            size = sum(map(len, answer.pieces))
-            self._statistics.record(decoded.operation, decoded.extrinsic, seconds, len(body), size)
-        self._note(decoded, principal.name, answer, time.monotonic() - started)
-        take(sum(map(len, answer.pieces)))
-        return await self._send(request, answer, started)
-
-    def _note(self, decoded: Request, principal: str, answer: Answer, seconds: float) -> None:
-        """Count an operation, and log it when it was slow."""
-        operation = operation_label(decoded)
-        self.metrics.answered(operation, answer.status, seconds)
+            self._statistics.record(operation.name, operation.extrinsic, seconds, operation.request_bytes, size)
+        self.metrics.answered(operation.label, operation.status, seconds)
         if seconds < self._settings.slow_seconds:
             return
         log.warning(
             "%s in %s for %r took %.3f s, %.3f s of them in the operation itself; status %d",
-            decoded.operation[:LOGGED_NAME],
-            decoded.namespace[:LOGGED_NAME],
+            operation.name[:LOGGED_NAME],
+            operation.namespace[:LOGGED_NAME],
             principal,
             seconds,
-            answer.seconds,
-            answer.status,
+            operation.seconds,
+            operation.status,
             extra={
-                "operation": decoded.operation[:LOGGED_NAME],
-                "namespace": decoded.namespace[:LOGGED_NAME],
-                "target_class": decoded.target.class_name[:LOGGED_NAME] if decoded.target else "",
+                "operation": operation.name[:LOGGED_NAME],
+                "namespace": operation.namespace[:LOGGED_NAME],
+                "target_class": operation.class_name[:LOGGED_NAME],
                 "principal": principal,
                 "seconds": round(seconds, 6),
-                "operation_seconds": round(answer.seconds, 6),
-                "cim_status": answer.status,
+                "operation_seconds": round(operation.seconds, 6),
+                "cim_status": operation.status,
             },
         )
 
@@ -299,7 +321,7 @@ class CIMHandler:
             word, status = ("stopping", 503) if self._stopping else ("ok", 200)
             return web.json_response({"status": word}, status=status, headers={"Server": SERVER})
         if not self._settings.metrics:
-            raise RequestFault(404, None, "There are no metrics")
+            raise HTTPFault(404, "There are no metrics")
         if not self._settings.metrics_public:
             await self._principal(request)
         return web.Response(
@@ -322,20 +344,19 @@ class CIMHandler:
             except AuthenticationBusy:
                 raise _busy() from None
         if principal is None:
-            raise RequestFault(
-                401, None, "Authentication is needed", {"WWW-Authenticate": self._authenticator.challenge}
-            )
+            raise HTTPFault(401, "Authentication is needed", {"WWW-Authenticate": self._authenticator.challenge})
         return principal
 
-    async def _body(self, request: web.BaseRequest, take: Callable[[int], None]) -> bytes:
+    async def read_body(self, request: web.BaseRequest, take: Callable[[int], None]) -> bytes:
+        """The whole body of a request."""
         limit = self._settings.max_body
-        too_large = RequestFault(413, None, f"A request may have {limit} bytes")
+        too_large = HTTPFault(413, f"A request may have {limit} bytes")
         if (request.content_length or 0) > limit:
             raise too_large
         expect = request.headers.get("Expect")
         if expect is not None:
             if expect.strip().lower() != "100-continue":
-                raise RequestFault(417, None, "Only 100-continue can be expected")
+                raise HTTPFault(417, "Only 100-continue can be expected")
             if request.version >= (1, 1):  # who speaks HTTP/1.0 would take it for the answer
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 request.writer.output_size = 0
@@ -350,47 +371,34 @@ class CIMHandler:
                     take(len(data))
                     parts.append(data)
         except TimeoutError:
-            raise RequestFault(408, None, "The request took too long to arrive") from None
+            raise HTTPFault(408, "The request took too long to arrive") from None
         except web.RequestPayloadError as exc:
-            raise RequestFault(400, None, f"The request did not arrive whole: {exc}") from None
+            raise HTTPFault(400, f"The request did not arrive whole: {exc}") from None
         return b"".join(parts)
 
-    async def _answer(self, decoded: Request, principal: Principal, quirks: Quirks, origin: str) -> Answer:
-        operations = self._operations
-        if operations.is_quick(decoded):
-            return operations.execute(decoded, principal, quirks, origin)
-        pool = self._changers if operations.is_change(decoded) else self._readers
-        return await self._in_thread(pool, partial(operations.execute, decoded, principal, quirks, origin))
+    async def run(self, work: Callable[[], Result], waits: bool) -> Result:
+        """Do something in a worker thread: one of those that wait for the hypervisor, or of those that compute."""
+        return await (self._changers if waits else self._readers).run(work)
 
-    async def _in_thread(self, pool: WorkerPool, work: Callable[[], Result]) -> Result:
-        if self._waiting >= self._settings.max_waiting:
-            raise _busy()
-        self._waiting += 1
-        try:
-            return await pool.run(work)
-        finally:
-            self._waiting -= 1
+    @property
+    def waiting(self) -> int:
+        """Operations in worker threads or waiting for one."""
+        return self._readers.waiting + self._changers.waiting
 
-    async def _send(self, request: web.BaseRequest, answer: Answer, started: float) -> web.StreamResponse:
-        size = sum(map(len, answer.pieces))
-        headers = {
-            "Server": SERVER,
-            "Content-Type": CONTENT_TYPE,
-            "CIMOperation": "MethodResponse",
-            "WBEMServerResponseTime": str(int((time.monotonic() - started) * 1_000_000)),
-        }
+    async def _send(self, request: web.BaseRequest, reply: Reply, size: int) -> web.StreamResponse:
+        headers = {"Server": SERVER, **reply.headers}
         if size <= WHOLE_LIMIT:
-            whole = web.Response(body=b"".join(answer.pieces), headers=headers)
+            whole = web.Response(status=reply.status, body=b"".join(reply.pieces), headers=headers)
             await whole.prepare(request)
             await self._patiently(request, whole.write_eof())
             return whole
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse(status=reply.status, headers=headers)
         if request.version >= (1, 1):
             response.enable_chunked_encoding()
         else:
             response.content_length = size
         await response.prepare(request)
-        async for chunk in _chunks(answer.pieces):
+        async for chunk in _chunks(reply.pieces):
             await self._patiently(request, response.write(chunk))
         await self._patiently(request, response.write_eof())
         return response
@@ -407,19 +415,53 @@ class CIMHandler:
             raise ConnectionResetError("The client does not read") from None
 
 
+class _Exchange:
+    """One request, as front ends see it (`frontends.http.exchange.Exchange`)."""
+
+    __slots__ = ("_handler", "_request", "_take", "caller")
+
+    def __init__(
+        self, handler: HTTPHandler, request: web.BaseRequest, principal: Principal, take: Callable[[int], None]
+    ) -> None:
+        self._handler = handler
+        self._request = request
+        self._take = take
+        self.caller = Caller(principal, _client(request).origin, request_id.get())
+
+    @property
+    def method(self) -> str:
+        return self._request.method
+
+    @property
+    def path(self) -> str:
+        return self._request.path
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._request.headers
+
+    async def body(self) -> bytes:
+        return await self._handler.read_body(self._request, self._take)
+
+    async def run(self, work: Callable[[], Result], *, waits: bool = False) -> Result:
+        return await self._handler.run(work, waits)
+
+
+def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
+    """The route that takes the body of a request.  Raises HTTPFault when none does."""
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    for route in routes:
+        if route.takes(media_type):
+            return route
+    known = sorted(set().union(*(route.media_types or () for route in routes)))
+    raise HTTPFault(400, f"Content-Type {media_type} is none of {', '.join(known)}")
+
+
 def _client(request: web.BaseRequest) -> Client:
     return request.protocol.client if isinstance(request.protocol, _Protocol) else Client()
 
 
-def _quirks(request: web.BaseRequest, decoded: Request) -> Quirks:
-    """sfcc and wbemcli do not say who they are, but nobody else does it like they do."""
-    if decoded.message_id != "4711" or "User-Agent" in request.headers:
-        return NO_QUIRKS
-    tokens = {token.strip().lower() for token in request.headers.get("Connection", "").split(",")}
-    return WBEMCLI if "te" in tokens else SFCC
-
-
-async def _chunks(pieces: list[bytes]) -> AsyncIterator[bytes]:
+async def _chunks(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
     """The pieces put together to chunks, without ever holding all of them twice."""
     start, size = 0, 0
     for index, piece in enumerate(pieces):
@@ -431,31 +473,14 @@ async def _chunks(pieces: list[bytes]) -> AsyncIterator[bytes]:
         yield b"".join(pieces[start:])
 
 
-def _busy() -> RequestFault:
-    return RequestFault(503, None, "Too much at once; try again", {"Retry-After": "1"})
+def _busy() -> HTTPFault:
+    return HTTPFault(503, "Too much at once; try again", {"Retry-After": "1"})
 
 
-def _fault_response(fault: RequestFault) -> web.Response:
+def _fault_response(fault: HTTPFault) -> web.Response:
     headers = {"Server": SERVER, **fault.headers}
-    if fault.cim_error is not None:
-        headers["CIMError"] = fault.cim_error
     response = web.Response(status=fault.status, text=f"{fault.text}\n", headers=headers)
     if fault.status in {408, 413, 415, 417}:
         # Nobody waits for the rest of the body.
         response.force_close()
     return response
-
-
-def _options_response(functional_groups: str) -> web.Response:
-    """OPTIONS (DSP0200 1.4, section 7.5): what the server can do, in headers of the standard's extension."""
-    return web.Response(
-        status=200,
-        headers={
-            "Server": SERVER,
-            "Allow": ALLOWED,
-            "Opt": "http://www.dmtf.org/cim/mapping/http/v1.0 ; ns=73",
-            "73-CIMProtocolVersion": "1.0",
-            "73-CIMSupportedFunctionalGroups": functional_groups,
-            "73-CIMSupportedQueryLanguages": ", ".join(language.value for language in Language),
-        },
-    )

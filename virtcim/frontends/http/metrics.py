@@ -7,21 +7,10 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from virtcim.cimom.intrinsics import INTRINSICS
-from virtcim.frontends.cimxml.decode import Request
-
-__all__ = ["Metrics", "operation_label"]
+__all__ = ["Metrics"]
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Upper bounds of the histogram: from an instance out of the cache to a guest that takes its time to start."""
-
-
-def operation_label(request: Request) -> str:
-    """The operation as a label.  Names that clients make up share one: there could be any number."""
-    if request.extrinsic:
-        return "InvokeMethod"
-    known = INTRINSICS.get(request.operation.lower())
-    return known.name if known is not None else "unknown"
 
 
 class Metrics:
@@ -50,7 +39,7 @@ class Metrics:
         )
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
-        """Count an operation.  `operation` is an `operation_label`, `status` the CIM status code."""
+        """Count an operation.  `operation` is one of few labels, `status` the CIM status code."""
         self._seconds.labels(operation).observe(seconds)
         self._operations.labels(operation, str(status)).inc()
 

@@ -1,4 +1,4 @@
-"""The server: the embedded CIMOM as one object to start and stop."""
+"""The server over HTTP, as one object to start and stop."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from virtcim.cimom.access import Access
-from virtcim.cimom.capabilities import server_capabilities
-from virtcim.cimom.operations import INTRINSIC_OPERATIONS, Operations
-from virtcim.cimom.pull import pull_limits
+from virtcim.cimom.core import Core
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.http.auth import Authenticator
-from virtcim.frontends.http.http import CIMHandler, HTTPServer
+from virtcim.frontends.http.exchange import FrontEnd
+from virtcim.frontends.http.http import HTTPHandler, HTTPServer
 from virtcim.frontends.http.listener import Endpoint, Listener, open_tcp
 from virtcim.frontends.http.tls import TLSState
-from virtcim.providers.interface import Catalog
-from virtcim.schema.classes import ClassStore
 
 __all__ = ["Server"]
 
@@ -37,40 +33,39 @@ READ_BUFFER = 256 * 1024
 
 
 class Server:
-    """The embedded CIMOM.
+    """The embedded CIMOM, served over HTTP.
 
     Parameters:
-        catalog: which provider serves which class where.
-        classes: the class store.
+        core: carries out requests.
+        frontends: what is served, in the order in which they are asked.
         settings: addresses and limits.
         authenticator: tells who asks.
         tls: certificates, for the endpoints that speak HTTPS.
         statistics: of the operations; by default nothing is gathered.
-        access: decides who may do what.
 
     Attributes:
+        core: carries out requests.
+        frontends: what is served.
         endpoints: where it listens.
         port: of the first endpoint.
     """
 
     def __init__(
         self,
-        catalog: Catalog,
-        classes: ClassStore,
+        core: Core,
+        frontends: Sequence[FrontEnd],
         settings: ServerSettings,
         authenticator: Authenticator,
         tls: TLSState | None = None,
         statistics: OperationStatistics | None = None,
-        access: Access | None = None,
     ) -> None:
-        self.operations = Operations(catalog, classes, settings, access)
+        self.core = core
+        self.frontends = frontends
         self._settings = settings
         self._authenticator = authenticator
         self._tls = tls
-        capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
-        groups = [group.name.replace("_", " ").title() for group in capabilities.functional_profiles]
         users = tls.users if tls is not None else ()
-        self._handler = CIMHandler(self.operations, settings, authenticator, groups, statistics, users)
+        self._handler = HTTPHandler(frontends, settings, authenticator, statistics, users)
         self._http: HTTPServer | None = None
         self._listeners: list[Listener] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,14 +74,8 @@ class Server:
         self.port = settings.port
 
     def _watch(self) -> None:
-        watch, cache, enumerations = (
-            self._handler.metrics.watch,
-            self.operations.namespaces.cache,
-            self.operations.enumerations,
-        )
+        watch, enumerations = self._handler.metrics.watch, self.core.enumerations
         watch("connections", "Open connections", lambda: self.connections)
-        watch("cache_bytes", "Memory of encoded instances", lambda: cache.size)
-        watch("cache_entries", "Encoded instances", lambda: len(cache))
         watch("open_enumerations", "Enumerations that clients have not pulled to their end", lambda: len(enumerations))
         watch("held_instances", "Instances that wait in open enumerations", lambda: enumerations.held)
 
@@ -147,12 +136,14 @@ class Server:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL)
-            self.operations.namespaces.cache.sweep()
-            self.operations.enumerations.sweep()
+            for each in self.frontends:
+                each.sweep()
+            self.core.enumerations.sweep()
 
     async def stop(self) -> None:
         """Take no more requests, let answers in flight finish for `stop_timeout` seconds, and close."""
         self._handler.stop()
+        self.core.enumerations.stop()
         for task in self._tasks:
             task.cancel()
         self._tasks = []

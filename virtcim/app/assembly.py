@@ -1,0 +1,45 @@
+"""Puts the core, the front ends and HTTP together."""
+
+from __future__ import annotations
+
+from virtcim.cimom.access import Access
+from virtcim.cimom.capabilities import server_capabilities
+from virtcim.cimom.core import Core
+from virtcim.cimom.pull import pull_limits
+from virtcim.cimom.requests import INTRINSIC_OPERATIONS
+from virtcim.cimom.settings import ServerSettings
+from virtcim.cimom.statistics import OperationStatistics
+from virtcim.frontends.cimxml.frontend import CIMXML
+from virtcim.frontends.http.auth import Authenticator
+from virtcim.frontends.http.server import Server
+from virtcim.frontends.http.tls import TLSState
+from virtcim.providers.interface import Catalog
+from virtcim.schema.classes import ClassStore
+
+__all__ = ["make_server"]
+
+
+def make_server(
+    catalog: Catalog,
+    classes: ClassStore,
+    settings: ServerSettings,
+    authenticator: Authenticator,
+    tls: TLSState | None = None,
+    statistics: OperationStatistics | None = None,
+    access: Access | None = None,
+) -> Server:
+    """Make a server, not started yet.
+
+    Parameters:
+        catalog: which provider serves which class where.
+        classes: the class store.
+        settings: addresses and limits.
+        authenticator: tells who asks.
+        tls: certificates, for the endpoints that speak HTTPS.
+        statistics: of the operations; by default nothing is gathered.
+        access: decides who may do what.
+    """
+    core = Core(catalog, classes, settings, access)
+    capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
+    groups = [group.name.replace("_", " ").title() for group in capabilities.functional_profiles]
+    return Server(core, [CIMXML(core, settings, groups)], settings, authenticator, tls, statistics)

@@ -1,0 +1,159 @@
+"""Results as values: what an operation answers, for a front end to write.
+
+Instances are handles (`providers.interface.Instance`): what they hold is asked for when they are written, and not at
+all where a front end still has it written.  A broken one is left out by whoever writes it, with a log line.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from virtcim.cimom.requests import ALL, ClassProjection, Projection
+from virtcim.providers.interface import Instance, InstancePath
+from virtcim.schema.classes import ClassDeclaration, MethodDeclaration, PropertyDeclaration, QualifierDeclaration
+
+__all__ = [
+    "Batch",
+    "ClassNames",
+    "Classes",
+    "Extent",
+    "Extents",
+    "Instances",
+    "MethodOutcome",
+    "Nothing",
+    "OneInstance",
+    "Path",
+    "PropertyValue",
+    "PullKind",
+    "Qualifiers",
+    "Result",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an operation answers.
+
+    Attributes:
+        namespace: where it was carried out, spelt as the catalog has it.
+    """
+
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing(Result):
+    """The operation succeeded, and has nothing to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneInstance(Result):
+    """One instance, of this namespace."""
+
+    instance: Instance
+    projection: Projection = ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """All instances of one creation class in a namespace."""
+
+    class_name: str
+    instances: Sequence[Instance]
+
+
+@dataclass(frozen=True, slots=True)
+class Extents(Result):
+    """All instances of classes.  `projection` is of no meaning where only their names are wanted."""
+
+    extents: Sequence[Extent]
+    projection: Projection = ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Instances(Result):
+    """Instances of any class, from any namespace.  `projection` as of `Extents`."""
+
+    instances: Sequence[Instance]
+    projection: Projection = ALL
+
+
+class PullKind(enum.Enum):
+    """What an enumeration yields: each has a pull operation of its own."""
+
+    INSTANCES_WITH_PATH = enum.auto()
+    INSTANCE_PATHS = enum.auto()
+    INSTANCES = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Result):
+    """What an opening or a pull takes from an enumeration.
+
+    Attributes:
+        context: for the next pull; None at the end of the sequence.
+        result_class: of the query's results, where that was asked for, with the properties that are selected.
+    """
+
+    kind: PullKind
+    instances: Sequence[Instance]
+    context: str | None
+    projection: Projection = ALL
+    result_class: ClassDeclaration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Path(Result):
+    """The path of an instance that was created."""
+
+    path: InstancePath
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyValue(Result):
+    """The value of one property."""
+
+    declared: PropertyDeclaration
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Classes(Result):
+    """Class declarations."""
+
+    classes: Sequence[ClassDeclaration]
+    projection: ClassProjection
+
+
+@dataclass(frozen=True, slots=True)
+class ClassNames(Result):
+    """Names of classes."""
+
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Qualifiers(Result):
+    """Qualifier declarations."""
+
+    declarations: Sequence[QualifierDeclaration]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOutcome(Result):
+    """What a method gave back.
+
+    Attributes:
+        class_name: whose method it is.
+        method: its declaration.
+        return_value: None for a method without one.
+        out: the output parameters that are not NULL, spelt as the method declares them.
+    """
+
+    class_name: str
+    method: MethodDeclaration
+    return_value: Any
+    out: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,267 @@
+"""From the result of an operation to the elements that answer it (DSP0201 2.4, DSP0203 2.4)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+from virtcim.cimom.requests import ClassProjection
+from virtcim.cimom.results import (
+    Batch,
+    Classes,
+    ClassNames,
+    Extents,
+    Instances,
+    MethodOutcome,
+    Nothing,
+    OneInstance,
+    Path,
+    PropertyValue,
+    PullKind,
+    Qualifiers,
+    Result,
+)
+from virtcim.frontends.cimxml.encode import ClassOptions, qualifier_declaration
+from virtcim.frontends.cimxml.quirks import Quirks
+from virtcim.frontends.cimxml.values import attribute, writer
+from virtcim.frontends.cimxml.writer import NamespaceWriter, Writers
+
+__all__ = ["AnswerWriter"]
+
+log = logging.getLogger(__name__)
+
+Pieces: TypeAlias = Iterable[bytes]
+
+START, END = b"<IRETURNVALUE>", b"</IRETURNVALUE>"
+
+
+class AnswerWriter:
+    """Writes what stands in an IMETHODRESPONSE or METHODRESPONSE.
+
+    Parameters:
+        writers: of the namespaces.
+    """
+
+    def __init__(self, writers: Writers) -> None:
+        self._writers = writers
+        self._forms: dict[type[Result], Callable[[str, Any, Quirks], Pieces]] = {
+            Nothing: lambda _operation, _result, quirks: [START + END] if quirks.needs_return_value else [],
+            OneInstance: self._one_instance,
+            Extents: self._extents,
+            Instances: self._instances,
+            Batch: self._batch,
+            Path: self._path,
+            PropertyValue: self._property_value,
+            Classes: self._classes,
+            ClassNames: self._class_names,
+            Qualifiers: self._qualifiers,
+            MethodOutcome: self._outcome,
+        }
+
+    def pieces(self, operation: str, result: Result, quirks: Quirks) -> list[bytes]:
+        """The elements, encoded.
+
+        Parameters:
+            operation: name of the intrinsic operation in lower case: the form of an answer goes by it.
+            result: its result.
+            quirks: what the client cannot read.
+        """
+        return list(self._forms[type(result)](operation, result, quirks))
+
+    def _one_instance(self, _operation: str, result: OneInstance, quirks: Quirks) -> Pieces:
+        place, instance = self._writers[result.namespace], result.instance
+        table = place.table(instance.class_name, result.projection, quirks.plain_arrays)
+        return START, *place.body_of(instance, table), END
+
+    def _extents(self, operation: str, result: Extents, quirks: Quirks) -> Iterator[bytes]:
+        place = self._writers[result.namespace]
+        yield START
+        if operation == "enumerateinstancenames":
+            for extent in result.extents:
+                for name, _ in place.extent(extent, None):
+                    yield name
+        else:
+            for extent in result.extents:
+                table = place.table(extent.class_name, result.projection, quirks.plain_arrays)
+                for name, body in place.extent(extent, table):
+                    yield b"<VALUE.NAMEDINSTANCE>"
+                    yield name
+                    yield body[0]
+                    yield body[1]
+                    yield b"</VALUE.NAMEDINSTANCE>"
+        yield END
+
+    def _instances(self, operation: str, result: Instances, quirks: Quirks) -> Iterator[bytes]:
+        place = self._writers[result.namespace]
+        yield START
+        if operation in {"associatornames", "referencenames"}:
+            yield from _object_paths(place, result)
+        elif operation == "execquery":
+            yield from _objects(place, result, quirks)
+        else:
+            yield from _objects_with_path(place, result, quirks)
+        yield END
+
+    def _batch(self, _operation: str, result: Batch, quirks: Quirks) -> Iterator[bytes]:
+        """The objects and the output parameters; at the end of the sequence the context is NULL."""
+        place = self._writers[result.namespace]
+        yield START
+        match result.kind:
+            case PullKind.INSTANCES_WITH_PATH:
+                yield from _instances_with_path(place, result, quirks)
+            case PullKind.INSTANCE_PATHS:
+                yield from _instance_paths(place, result)
+            case PullKind.INSTANCES:
+                yield from _plain_instances(place, result, quirks)
+        end = "TRUE" if result.context is None else "FALSE"
+        value = "" if result.context is None else f"<VALUE>{attribute(result.context)}</VALUE>"
+        yield (
+            f'</IRETURNVALUE><PARAMVALUE NAME="EndOfSequence" PARAMTYPE="boolean"><VALUE>{end}</VALUE></PARAMVALUE>'
+            f'<PARAMVALUE NAME="EnumerationContext" PARAMTYPE="string">{value}</PARAMVALUE>'
+        ).encode()
+        if result.result_class is not None:
+            options = ClassOptions(False, True, False, result.projection.properties)
+            element = place.encoder.class_element(result.result_class.name, options)
+            yield f'<PARAMVALUE NAME="QueryResultClass">{element}</PARAMVALUE>'.encode()
+
+    def _path(self, _operation: str, result: Path, _quirks: Quirks) -> Pieces:
+        encoder = self._writers[result.namespace].encoder
+        return START, encoder.instance_name(result.path.class_name, result.path.keys).encode(), END
+
+    def _property_value(self, _operation: str, result: PropertyValue, _quirks: Quirks) -> Pieces:
+        encoder = self._writers[result.namespace].encoder
+        return START, encoder.property_value(result.declared, result.value).encode(), END
+
+    def _classes(self, operation: str, result: Classes, quirks: Quirks) -> Iterator[bytes]:
+        place = self._writers[result.namespace]
+        options = _class_options(result.projection, quirks)
+        with_path = operation in {"associators", "references"}
+        yield START
+        for each in result.classes:
+            element = place.encoder.class_element(each.name, options).encode()
+            if with_path:
+                yield b"<VALUE.OBJECTWITHPATH>" + _class_path(place, each.name)
+                yield element
+                yield b"</VALUE.OBJECTWITHPATH>"
+            else:
+                yield element
+        yield END
+
+    def _class_names(self, operation: str, result: ClassNames, _quirks: Quirks) -> Iterator[bytes]:
+        place = self._writers[result.namespace]
+        yield START
+        if operation == "enumerateclassnames":
+            yield from map(_class_name_element, result.names)
+        else:
+            for name in result.names:
+                yield b"<OBJECTPATH>" + _class_path(place, name) + b"</OBJECTPATH>"
+        yield END
+
+    def _qualifiers(self, _operation: str, result: Qualifiers, _quirks: Quirks) -> Iterator[bytes]:
+        yield START
+        for each in result.declarations:
+            yield qualifier_declaration(each).encode()
+        yield END
+
+    def _outcome(self, _operation: str, result: MethodOutcome, quirks: Quirks) -> Iterator[bytes]:
+        encoder, method = self._writers[result.namespace].encoder, result.method
+        if result.return_value is not None:
+            value = writer(method.return_type)(result.return_value)
+            yield f'<RETURNVALUE PARAMTYPE="{method.return_type}"><VALUE>{value}</VALUE></RETURNVALUE>'.encode()
+        for name, value in result.out.items():
+            declared = method.parameters[name.lower()]
+            if quirks.no_reference_arrays and declared.is_array and declared.type == "reference":
+                continue
+            try:
+                element = encoder.parameter(declared, value)
+            except (ValueError, TypeError, KeyError) as exc:
+                log.error("Output parameter %s of %s.%s: %s", name, result.class_name, method.name, exc)
+            else:
+                yield element.encode()
+
+
+def _objects(place: NamespaceWriter, result: Instances, quirks: Quirks) -> Iterator[bytes]:
+    for instance in result.instances:
+        own = place.of(instance.class_name)
+        try:
+            body = own.body_of(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
+        except Exception:
+            log.exception("A %s is left out: %r", instance.class_name, instance.identity)
+            continue
+        yield b"<VALUE.OBJECT>"
+        yield from body
+        yield b"</VALUE.OBJECT>"
+
+
+def _objects_with_path(place: NamespaceWriter, result: Instances, quirks: Quirks) -> Iterator[bytes]:
+    for instance in result.instances:
+        own = place.of(instance.class_name)
+        encoded = own.encoded(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
+        if encoded is not None:
+            yield b"<VALUE.OBJECTWITHPATH>"
+            yield own.path_start("INSTANCEPATH")
+            yield encoded[0]
+            yield b"</INSTANCEPATH>"
+            yield from encoded[1]
+            yield b"</VALUE.OBJECTWITHPATH>"
+
+
+def _object_paths(place: NamespaceWriter, result: Instances) -> Iterator[bytes]:
+    for instance in result.instances:
+        own = place.of(instance.class_name)
+        encoded = own.encoded(instance, None)
+        if encoded is not None:
+            yield b"<OBJECTPATH>"
+            yield own.path_start("INSTANCEPATH")
+            yield encoded[0]
+            yield b"</INSTANCEPATH></OBJECTPATH>"
+
+
+def _instances_with_path(place: NamespaceWriter, result: Batch, quirks: Quirks) -> Iterator[bytes]:
+    for instance in result.instances:
+        own = place.of(instance.class_name)
+        encoded = own.encoded(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
+        if encoded is not None:
+            yield b"<VALUE.INSTANCEWITHPATH>"
+            yield own.path_start("INSTANCEPATH")
+            yield encoded[0]
+            yield b"</INSTANCEPATH>"
+            yield from encoded[1]
+            yield b"</VALUE.INSTANCEWITHPATH>"
+
+
+def _instance_paths(place: NamespaceWriter, result: Batch) -> Iterator[bytes]:
+    for instance in result.instances:
+        own = place.of(instance.class_name)
+        encoded = own.encoded(instance, None)
+        if encoded is not None:
+            yield own.path_start("INSTANCEPATH")
+            yield encoded[0]
+            yield b"</INSTANCEPATH>"
+
+
+def _plain_instances(place: NamespaceWriter, result: Batch, quirks: Quirks) -> Iterator[bytes]:
+    for instance in result.instances:
+        own = place.of(instance.class_name)
+        encoded = own.encoded(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
+        if encoded is not None:
+            yield from encoded[1]
+
+
+def _class_options(projection: ClassProjection, quirks: Quirks) -> ClassOptions:
+    return ClassOptions(
+        projection.local_only,
+        projection.qualifiers,
+        projection.class_origin,
+        projection.properties,
+        quirks.plain_arrays,
+    )
+
+
+def _class_path(place: NamespaceWriter, class_name: str) -> bytes:
+    return place.path_start("CLASSPATH") + _class_name_element(class_name) + b"</CLASSPATH>"
+
+
+def _class_name_element(name: str) -> bytes:
+    return f'<CLASSNAME NAME="{attribute(name)}"></CLASSNAME>'.encode()

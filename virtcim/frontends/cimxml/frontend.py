@@ -1,0 +1,165 @@
+"""CIM-XML over HTTP (DSP0200 1.4, sections 6 and 7): from the exchange to the core and back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from virtcim.cimom.core import Core
+from virtcim.cimom.query import Language
+from virtcim.cimom.requests import Caller
+from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.cimxml.answer import AnswerWriter
+from virtcim.frontends.cimxml.cache import InstanceCache
+from virtcim.frontends.cimxml.decode import RawRequest, decode_request
+from virtcim.frontends.cimxml.errors import ErrorWriter
+from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, check_request_headers
+from virtcim.frontends.cimxml.intrinsics import INTRINSICS
+from virtcim.frontends.cimxml.quirks import NO_QUIRKS, Quirks, quirks_of
+from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick
+from virtcim.frontends.cimxml.values import attribute
+from virtcim.frontends.cimxml.writer import Writers
+from virtcim.frontends.http.exchange import Exchange, Gauge, OperationNote, Reply, Route
+from virtcim.providers.interface import CIMError, Status
+
+__all__ = ["CIMXML", "Answer"]
+
+log = logging.getLogger(__name__)
+
+XML_START = '<?xml version="1.0" encoding="utf-8" ?>\n<CIM CIMVERSION="2.0" DTDVERSION="2.0">'
+CONTENT_TYPE = 'application/xml; charset="utf-8"'
+
+INLINE_BODY = 64 * 1024
+"""Requests up to this many bytes are decoded in the event loop (a millisecond); larger ones in a worker thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, in pieces.
+
+    Attributes:
+        status: the CIM status code, 0 for success.
+        seconds: that the operation took, without the time that it waited for a thread.
+    """
+
+    pieces: Sequence[bytes]
+    status: int = 0
+    seconds: float = 0.0
+
+
+class CIMXML:
+    """The front end.  Safe to use from several threads at once.
+
+    Parameters:
+        core: carries out the requests.
+        settings: host name and limits.
+        functional_groups: what OPTIONS tells, by the names of DSP0200.
+
+    Attributes:
+        cache: of encoded instances.
+    """
+
+    def __init__(self, core: Core, settings: ServerSettings, functional_groups: Sequence[str] = ()) -> None:
+        self._core = core
+        self._max_elements = settings.max_elements
+        self._functional_groups = ", ".join(functional_groups)
+        self.cache = InstanceCache(settings.cache_bytes, settings.cache_seconds)
+        self._reader = RequestReader(core.classes)
+        self._writer = AnswerWriter(Writers(core.namespaces, core.classes, settings.host_name, self.cache))
+        self._errors = ErrorWriter(core.classes)
+        self.routes = (
+            Route("POST", self.post, media_types=CONTENT_TYPES),
+            Route("OPTIONS", self.options, public=True),
+        )
+        self.gauges = (
+            Gauge("cache_bytes", "Memory of encoded instances", lambda: self.cache.size),
+            Gauge("cache_entries", "Encoded instances", lambda: len(self.cache)),
+        )
+
+    def sweep(self) -> None:
+        """Drop the encoded instances that nobody asked for lately."""
+        self.cache.sweep()
+
+    async def post(self, exchange: Exchange) -> Reply:
+        """Carry out an operation (DSP0200 1.4, section 6.2).
+
+        Raises:
+            HTTPFault: with the status and the CIMError header that DSP0200 asks for.
+        """
+        started = time.monotonic()
+        check_request_headers(exchange.headers)
+        body = await exchange.body()
+        decode = partial(decode_request, body, self._max_elements)
+        raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
+        check_against_body(exchange.headers, raw)
+        work = partial(self.answer, raw, exchange.caller, quirks_of(exchange.headers, raw.message_id))
+        answer = work() if is_quick(raw) else await exchange.run(work, waits=is_change(raw))
+        headers = {
+            "Content-Type": CONTENT_TYPE,
+            "CIMOperation": "MethodResponse",
+            "WBEMServerResponseTime": str(int((time.monotonic() - started) * 1_000_000)),
+        }
+        return Reply(answer.pieces, headers, operation=_note(raw, answer, len(body)))
+
+    async def options(self, _exchange: Exchange) -> Reply:
+        """OPTIONS (DSP0200 1.4, section 7.5): what the server can do, in headers of the standard's extension."""
+        return Reply(
+            headers={
+                "Allow": "POST, OPTIONS",
+                "Opt": "http://www.dmtf.org/cim/mapping/http/v1.0 ; ns=73",
+                "73-CIMProtocolVersion": "1.0",
+                "73-CIMSupportedFunctionalGroups": self._functional_groups,
+                "73-CIMSupportedQueryLanguages": ", ".join(language.value for language in Language),
+            }
+        )
+
+    def answer(self, raw: RawRequest, caller: Caller, quirks: Quirks = NO_QUIRKS) -> Answer:
+        """Carry out an operation and write its answer; errors become ERROR elements.
+
+        Parameters:
+            raw: the message.
+            caller: who asks.
+            quirks: what the client cannot read.
+        """
+        tag = "METHODRESPONSE" if raw.extrinsic else "IMETHODRESPONSE"
+        start = (
+            f'{XML_START}<MESSAGE ID="{attribute(raw.message_id)}" PROTOCOLVERSION="1.0"><SIMPLERSP>'
+            f'<{tag} NAME="{attribute(raw.operation)}">'
+        )
+        end = f"</{tag}></SIMPLERSP></MESSAGE></CIM>"
+        status, started = 0, time.monotonic()
+        try:
+            pieces = self._pieces(raw, caller, quirks)
+        except CIMError as exc:
+            status = int(exc.status)
+            pieces = [self._errors.element(exc, not quirks.no_error_instances)]
+        return Answer([start.encode(), *pieces, end.encode()], status, time.monotonic() - started)
+
+    def _pieces(self, raw: RawRequest, caller: Caller, quirks: Quirks) -> list[bytes]:
+        attempt = self._reader.attempt(raw, caller)
+        result = self._core.attempt(attempt, partial(self._reader.read, raw, caller))
+        try:
+            return self._writer.pieces("" if raw.extrinsic else raw.operation.lower(), result, quirks)
+        except Exception as exc:
+            log.exception("%s failed", raw.operation)
+            text = f"{raw.operation} failed: {type(exc).__name__}: {exc}"
+            raise CIMError(Status.FAILED, text) from exc
+
+
+def _note(raw: RawRequest, answer: Answer, request_bytes: int) -> OperationNote:
+    """Names that clients make up share a label: there could be any number."""
+    known = INTRINSICS.get(raw.operation.lower())
+    label = "InvokeMethod" if raw.extrinsic else known.name if known is not None else "unknown"
+    return OperationNote(
+        raw.operation,
+        label,
+        raw.extrinsic,
+        raw.namespace,
+        raw.target.class_name if raw.target else "",
+        answer.status,
+        answer.seconds,
+        request_bytes,
+    )

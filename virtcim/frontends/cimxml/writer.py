@@ -1,0 +1,187 @@
+"""Writes the instances of a namespace, from the cache where that has them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+
+from virtcim.cimom.associations import Link
+from virtcim.cimom.namespaces import Namespace, Namespaces, normalized
+from virtcim.cimom.requests import Projection
+from virtcim.cimom.results import Extent
+from virtcim.frontends.cimxml.cache import Bucket, CachedInstance, InstanceCache
+from virtcim.frontends.cimxml.encode import (
+    MAX_TABLES,
+    NO_BODY,
+    Body,
+    EncodedReference,
+    Encoder,
+    Table,
+    TableOptions,
+)
+from virtcim.providers.interface import Instance
+from virtcim.schema.classes import ClassStore
+
+__all__ = ["NamespaceWriter", "Writers"]
+
+log = logging.getLogger(__name__)
+
+
+class NamespaceWriter:
+    """Writes the instances that live in one namespace.
+
+    Parameters:
+        namespace: the namespace.
+        classes: the class store.
+        host: the host in INSTANCEPATH elements.
+        cache: of what is written.
+        writers: of all namespaces.
+
+    Attributes:
+        encoder: writes single elements.
+    """
+
+    def __init__(
+        self, namespace: Namespace, classes: ClassStore, host: str, cache: InstanceCache, writers: Writers
+    ) -> None:
+        self.name = namespace.name
+        self.home = namespace.home
+        self.encoder = Encoder(classes, self.name, host, self.home)
+        self._classes = classes
+        self._cache = cache
+        self._writers = writers
+        self.path_start = lru_cache(maxsize=16)(self._path_start)
+        self.table = lru_cache(maxsize=MAX_TABLES)(self._table)
+
+    def of(self, class_name: str) -> NamespaceWriter:
+        """The writer of the namespace where the instances of a class live."""
+        home = self.home(class_name)
+        return self if home == self.name else self._writers[home]
+
+    def _table(self, class_name: str, projection: Projection, plain_arrays: bool) -> Table:
+        """The table for a creation class.  What changes nothing is left out of its options, so that tables are shared.
+
+        Parameters:
+            plain_arrays: the client cannot read EmbeddedObject on arrays.
+        """
+        wanted, limit = projection.properties, projection.limit_class
+        own = self._classes[class_name].properties
+        if wanted is not None:
+            wanted = None if wanted >= own.keys() else wanted.intersection(own)
+        if limit is not None and len(self._classes[limit].properties) == len(own):
+            limit = None
+        plain = plain_arrays and any(each.is_array and each.embedded_object for each in own.values())
+        return self.encoder.table(class_name, TableOptions(limit, wanted, projection.class_origin, plain))
+
+    def encoded(self, instance: Instance, table: Table | None) -> tuple[bytes, Body] | None:
+        """The INSTANCENAME and INSTANCE (`NO_BODY` without a table) of an instance that lives here.
+
+        None when the instance is broken; the log tells why.
+        """
+        try:
+            return (self.name_of(instance), NO_BODY) if table is None else self.name_and_body(instance, table)
+        except Exception:
+            log.exception("A %s is left out: %r", instance.class_name, instance.identity)
+            return None
+
+    def name_of(self, instance: Instance) -> bytes:
+        """The INSTANCENAME of an instance that lives here.  Raises whatever a broken instance raises."""
+        if isinstance(instance, Link):
+            return self.encoder.instance_name(instance.class_name, self._link_keys(instance)).encode()
+        return self._name(instance, *self._entry(instance))
+
+    def body_of(self, instance: Instance, table: Table) -> Body:
+        """The INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
+        if isinstance(instance, Link):
+            return table.body({**instance.extra(), **self._link_keys(instance)})
+        return self._body(instance, table, *self._entry(instance))
+
+    def name_and_body(self, instance: Instance, table: Table) -> tuple[bytes, Body]:
+        """The INSTANCENAME and INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
+        if isinstance(instance, Link):
+            keys = self._link_keys(instance)
+            name = self.encoder.instance_name(instance.class_name, keys).encode()
+            return name, table.body({**instance.extra(), **keys})
+        bucket, entry = self._entry(instance)
+        return self._name(instance, bucket, entry), self._body(instance, table, bucket, entry)
+
+    def _entry(self, instance: Instance) -> tuple[Bucket, CachedInstance]:
+        bucket = self._cache.bucket(self.name, instance.class_name)
+        return bucket, self._cache.entry(bucket, instance.identity, instance.revision, time.monotonic())
+
+    def _name(self, instance: Instance, bucket: Bucket, entry: CachedInstance) -> bytes:
+        name = entry.name
+        if name is None:
+            name = self.encoder.instance_name(instance.class_name, instance.keys()).encode()
+            self._cache.store_name(bucket, instance.identity, entry, name)
+        return name
+
+    def _body(self, instance: Instance, table: Table, bucket: Bucket, entry: CachedInstance) -> Body:
+        body = entry.bodies.get(table)
+        if body is None:
+            body = table.body(instance.properties())
+            self._cache.store_body(bucket, instance.identity, entry, table, body)
+        return body
+
+    def _link_keys(self, link: Link) -> dict[str, EncodedReference]:
+        """The two references of an association, from the cached names of its ends: links are not cached."""
+        return {role: self.of(end.class_name).reference_to(end) for role, end in link.ends()}
+
+    def reference_to(self, instance: Instance) -> EncodedReference:
+        """The LOCALINSTANCEPATH of an instance that lives here."""
+        name = self.name_of(instance).decode()
+        return EncodedReference(
+            f"<LOCALINSTANCEPATH>{self.encoder.local_namespace(self.name)}{name}</LOCALINSTANCEPATH>"
+        )
+
+    def _path_start(self, tag: str) -> bytes:
+        """The start of an INSTANCEPATH or CLASSPATH, up to the name."""
+        return f"<{tag}>{self.encoder.namespace_path(self.name)}".encode()
+
+    def extent(self, extent: Extent, table: Table | None) -> Iterator[tuple[bytes, Body]]:
+        """All instances of a creation class, as INSTANCENAME and INSTANCE (`NO_BODY` without a table).
+
+        A broken instance is left out.  What else is remembered of the class is forgotten.
+        """
+        if self._classes[extent.class_name].is_association:
+            yield from filter(None, (self.encoded(each, table) for each in extent.instances))
+            return
+        bucket, now = self._cache.bucket(self.name, extent.class_name), time.monotonic()
+        identities = []
+        for instance in extent.instances:
+            identity = instance.identity
+            identities.append(identity)
+            entry = bucket.get(identity)
+            if entry is not None and entry.revision == instance.revision:
+                entry.used = now
+                name = entry.name
+                body = NO_BODY if table is None else entry.bodies.get(table)
+                if name is not None and body is not None:
+                    yield name, body
+                    continue
+            encoded = self.encoded(instance, table)
+            if encoded is not None:
+                yield encoded
+        self._cache.keep_only(bucket, identities)
+
+
+class Writers:
+    """The writers of all namespaces.
+
+    Parameters:
+        namespaces: of the core.
+        classes: the class store.
+        host: the host in INSTANCEPATH elements.
+        cache: of what is written.
+    """
+
+    def __init__(self, namespaces: Namespaces, classes: ClassStore, host: str, cache: InstanceCache) -> None:
+        self._by_name = {
+            normalized(each.name): NamespaceWriter(each, classes, host, cache, self) for each in namespaces
+        }
+
+    def __getitem__(self, name: str) -> NamespaceWriter:
+        """The writer of a namespace.  Raises KeyError for an unknown one."""
+        return self._by_name[normalized(name)]

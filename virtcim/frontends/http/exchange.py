@@ -1,0 +1,151 @@
+"""What HTTP and the front ends behind it hand to each other: routes, exchanges, replies and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from virtcim.cimom.requests import Caller
+
+__all__ = ["Exchange", "FrontEnd", "Gauge", "HTTPFault", "OperationNote", "Reply", "Route"]
+
+Value = TypeVar("Value")
+
+
+class HTTPFault(Exception):
+    """A request that is refused below the CIM level.
+
+    Parameters:
+        status: the HTTP status.
+        text: what is wrong, for the client's log.
+        headers: of the answer.
+    """
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.headers = dict(headers or {})
+
+
+class Exchange(Protocol):
+    """One HTTP request, as a front end sees it."""
+
+    @property
+    def method(self) -> str:
+        """GET, POST, ..."""
+
+    @property
+    def path(self) -> str:
+        """The path in the URL, without a query."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; names in any case."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks; nobody on a public route."""
+
+    async def body(self) -> bytes:
+        """The whole body.  Raises HTTPFault when it is too large, or does not arrive."""
+
+    async def run(self, work: Callable[[], Value], *, waits: bool = False) -> Value:
+        """Do something in a worker thread.
+
+        Parameters:
+            work: what is to be done.
+            waits: whether it may wait for the hypervisor; else it computes.
+
+        Raises:
+            HTTPFault: 503 when too much waits already.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class OperationNote:
+    """What is told of an operation in metrics, statistics and the log of slow ones.
+
+    Attributes:
+        name: of the intrinsic operation or extrinsic method, as sent.
+        label: for metrics: one of few.
+        extrinsic: whether it is a method.
+        namespace, class_name: of its target, as sent.
+        status: the CIM status code; 0 for success.
+        seconds: that it took by itself, without the time that it waited for a thread.
+        request_bytes: of the body that asked for it.
+    """
+
+    name: str
+    label: str
+    extrinsic: bool
+    namespace: str
+    class_name: str
+    status: int
+    seconds: float
+    request_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer of a front end.
+
+    Attributes:
+        pieces: the body, in pieces.
+        headers: beside those that every answer has.
+        status: the HTTP status.
+        operation: what was carried out, if anything.
+    """
+
+    pieces: Sequence[bytes] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+    operation: OperationNote | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Requests that a front end answers.
+
+    Attributes:
+        method: GET, POST, ...
+        answer: answers them.
+        path: the path; None for every path that no other route names.
+        media_types: of the body; None for any.  A request that does not say its type is taken.
+        public: whether everybody may ask, without saying who it is.
+    """
+
+    method: str
+    answer: Callable[[Exchange], Awaitable[Reply]]
+    path: str | None = None
+    media_types: frozenset[str] | None = None
+    public: bool = False
+
+    def takes(self, media_type: str) -> bool:
+        """Whether a body of this type, "" for one that is not known, is taken."""
+        return not media_type or self.media_types is None or media_type in self.media_types
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A figure for monitoring: its name without the prefix, what it is, and the function that tells it."""
+
+    name: str
+    text: str
+    value: Callable[[], float]
+
+
+class FrontEnd(Protocol):
+    """A way in over HTTP."""
+
+    @property
+    def routes(self) -> Iterable[Route]:
+        """What it answers."""
+
+    @property
+    def gauges(self) -> Iterable[Gauge]:
+        """Its figures for monitoring."""
+
+    def sweep(self) -> None:
+        """Drop what nobody asked for lately.  Called every few seconds."""
