@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.interface import CIMError, Instance, InstanceProvider, RequestContext, Status
@@ -45,7 +45,7 @@ class Element(Instance):
 
     base: ClassVar[str]
     key_names: ClassVar[tuple[str, ...]]
-    table: ClassVar[PropertyTable]
+    table: ClassVar[PropertyTable[Self]]
     platform: Platform
 
     def __init__(self, platform: Platform, identity: Hashable) -> None:
@@ -58,11 +58,11 @@ class Element(Instance):
     def all_of(cls, site: Site, platform: Platform) -> Iterable[Element]:
         """All instances of this type on one platform, in a stable order."""
 
-    def keys(self) -> dict[str, Any]:
+    def keys(self: Self) -> dict[str, Any]:
         table = self.table
         return {name: table[name].get(self) for name in self.key_names}
 
-    def properties(self) -> Mapping[str, Any]:
+    def properties(self: Self) -> Mapping[str, object]:
         return self.table.values_of(self)
 
     def __repr__(self) -> str:
@@ -116,7 +116,7 @@ class ElementProvider(InstanceProvider):
         except KeyError:
             raise CIMError(Status.INVALID_CLASS, f"{class_name} is not served here") from None
 
-    def tables(self) -> Mapping[str, PropertyTable]:
+    def tables(self) -> Mapping[str, PropertyTable[Any]]:
         """The properties of each kind of class, by its name without the prefix: what documentation is made from."""
         return {element.base: element.table for element in self.types}
 

@@ -120,7 +120,7 @@ class Draft:
         """The value of a field as it is going to be."""
         return self.fields[field] if field in self.fields else getattr(self.base, field)
 
-    def write(self, table: PropertyTable) -> None:
+    def write(self, table: PropertyTable[Any]) -> None:
         """Take in everything that was given, in the order of the table.
 
         Raises:

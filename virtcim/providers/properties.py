@@ -1,7 +1,8 @@
 """Properties, declared: which value a class shows under which name, and where it comes from.
 
 A `PropertyTable` is what a provider knows of one class.  It computes the values of an instance, it writes the values
-that a client gives, and it is the table that documentation is made from.
+that a client gives, and it is the table that documentation is made from.  Tables are typed by the handle that their
+getters take: a misspelt path is found by mypy.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from virtcim.providers.drafts import Draft
 
-__all__ = ["Getter", "Property", "PropertyTable", "Writer", "attribute", "constant"]
+__all__ = ["MappedField", "Property", "PropertyTable", "Writer", "attribute", "constant"]
 
-Getter = Callable[[Any], Any]
+Handle = TypeVar("Handle", contravariant=True)
+AnyHandle = TypeVar("AnyHandle")
+
 Writer = Callable[["Draft", Any], None]
 """Takes the value of a client, which is not None, into a draft; raises `ValueRefusedError` when it cannot be."""
 
@@ -25,11 +28,18 @@ class _Mapped(Protocol):
     """A class of libhelper's XML mapping, as far as documentation needs it."""
 
     @classmethod
-    def field_path(cls, attribute: str) -> str: ...
+    def field_path(cls, name: str, /) -> str: ...
+
+
+class MappedField(Protocol):
+    """A field of a class of libhelper's XML mapping, as the class has it (`DomainConfig.os_type_arch`)."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Property:
+class Property(Generic[Handle]):
     """One property of a class.
 
     Attributes:
@@ -40,7 +50,7 @@ class Property:
     """
 
     name: str
-    get: Getter
+    get: Callable[[Handle], object]
     source: str
     write: Writer | None = None
 
@@ -50,34 +60,70 @@ class Property:
         return self.write is not None
 
 
-def constant(name: str, value: Any, source: str = "") -> Property:
-    """A property that has the same value in every instance."""
+def constant(name: str, value: object, source: str = "") -> Property[object]:
+    """Declare a property that has the same value in every instance."""
     return Property(name, lambda _handle: value, source or f"always {value!r}")
 
 
 def attribute(
-    name: str, path: str, mapped: type[_Mapped] | None = None, source: str = "", writable: bool = False
-) -> Property:
-    """A property whose value is an attribute of the handle.
+    name: str,
+    get: Callable[[AnyHandle], object],
+    mapped: type[_Mapped] | None = None,
+    source: str = "",
+    *,
+    writable: bool = False,
+    write: Writer | None = None,
+) -> Property[AnyHandle]:
+    """Declare a property whose value is an attribute of the handle.
 
     Parameters:
         name: of the property.
-        path: the attribute, dotted: `device.target_dev`.
-        mapped: the class of the XML mapping that the last part of `path` belongs to; gives the source text.
+        get: names the attribute: `lambda port: port.device.mtu_size`.  It is called once, to learn the path; values
+            are then read by `operator.attrgetter`, which is as quick as can be.
+        mapped: the class of the XML mapping that the last part of the path belongs to; gives the source text.
         source: where the value comes from, when no mapped class tells it.
         writable: whether a client can change it; what is written is the field that is read.
+        write: how a client's value is written, where it is not simply the field that is read.
+
+    Raises:
+        TypeError: `get` is more than a path.
+        KeyError: `mapped` has no such field.
     """
+    path = _path_of(name, get)
     field = path.rpartition(".")[2]
     if mapped is not None and not source:
         source = f"domain XML {mapped.field_path(field)}"
-    return Property(name, attrgetter(path), source, _field_writer(field) if writable else None)
+    return Property(name, attrgetter(path), source, write or (_field_writer(field) if writable else None))
+
+
+class _Trace:
+    """Stands for a handle, and takes down which attributes are asked for."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: tuple[str, ...] = ()) -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> _Trace:
+        return _Trace((*self._path, name))
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("the value of an attribute is not known while its path is taken down")
+
+
+def _path_of(name: str, get: Callable[[Any], object]) -> str:
+    """The dotted path of the attribute that a function returns."""
+    found = get(_Trace())
+    if not isinstance(found, _Trace) or not found._path:
+        raise TypeError(f"{name}: the getter returns {found!r}; expected an attribute of its argument")
+    return ".".join(found._path)
 
 
 def _field_writer(field: str) -> Writer:
     return lambda draft, value: draft.put(field, value)
 
 
-class PropertyTable(Mapping[str, Property]):
+class PropertyTable(Mapping[str, Property[Handle]]):
     """The properties of one class, in order, keyed by name.
 
     Parameters:
@@ -86,10 +132,10 @@ class PropertyTable(Mapping[str, Property]):
 
     __slots__ = ("_getters", "_properties")
 
-    _properties: dict[str, Property]
+    _properties: dict[str, Property[Handle]]
 
-    def __init__(self, *groups: Property | Iterable[Property] | PropertyTable) -> None:
-        properties: dict[str, Property] = {}
+    def __init__(self, *groups: Property[Handle] | PropertyTable[Handle] | Iterable[Property[Handle]]) -> None:
+        properties: dict[str, Property[Handle]] = {}
         for group in groups:
             if isinstance(group, Property):
                 properties[group.name] = group
@@ -100,7 +146,7 @@ class PropertyTable(Mapping[str, Property]):
         self._properties = properties
         self._getters = tuple((declared.name, declared.get) for declared in properties.values())
 
-    def __getitem__(self, name: str) -> Property:
+    def __getitem__(self, name: str) -> Property[Handle]:
         return self._properties[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -109,12 +155,12 @@ class PropertyTable(Mapping[str, Property]):
     def __len__(self) -> int:
         return len(self._properties)
 
-    def only(self, names: Iterable[str]) -> PropertyTable:
+    def only(self, names: Iterable[str]) -> PropertyTable[Handle]:
         """The table without the properties that are not in `names`."""
         wanted = frozenset(names)
         return PropertyTable(declared for name, declared in self._properties.items() if name in wanted)
 
-    def values_of(self, handle: Any) -> dict[str, Any]:
+    def values_of(self, handle: Handle) -> dict[str, object]:
         """All properties of one instance that are not NULL."""
         found = {}
         for name, get in self._getters:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.associations.relation import Relation, Role
@@ -182,7 +183,7 @@ class _Page:
             if declared.name.startswith("CIM_"):
                 return
 
-    def _properties(self, declared: ClassLike, *tables: PropertyTable) -> Iterator[str]:
+    def _properties(self, declared: ClassLike, *tables: PropertyTable[Any]) -> Iterator[str]:
         sources: dict[str, list[str]] = {}
         writable: dict[str, bool] = {}
         for table in tables:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import ClassVar
 
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.base import Element
@@ -34,7 +33,6 @@ class AllocationCapabilities(Element):
 
     base = "AllocationCapabilities"
     key_names = ("InstanceID",)
-    table: ClassVar[PropertyTable]
 
     def __init__(self, pool: DevicePool) -> None:
         self.pool = pool
@@ -59,7 +57,7 @@ def capabilities_of(pool: DevicePool) -> AllocationCapabilities:
     return pool.kept("capabilities", None, lambda: AllocationCapabilities(pool))
 
 
-def _of_pool(name: str) -> Property:
+def _of_pool(name: str) -> Property[AllocationCapabilities]:
     """A property that is the same as the pool's."""
 
     def get(capabilities: AllocationCapabilities) -> object:
@@ -101,9 +99,9 @@ def _remove_states(capabilities: AllocationCapabilities) -> list[int]:
 
 
 AllocationCapabilities.table = PropertyTable(
-    attribute("InstanceID", "pool.instance_id", source="InstanceID of the pool"),
-    attribute("ElementName", "pool.name", source="ElementName of the pool"),
-    attribute("ResourceType", "pool.resource_type", source="ResourceType of the pool"),
+    attribute("InstanceID", lambda capabilities: capabilities.pool.instance_id, source="InstanceID of the pool"),
+    attribute("ElementName", lambda capabilities: capabilities.pool.name, source="ElementName of the pool"),
+    attribute("ResourceType", lambda capabilities: capabilities.pool.resource_type, source="ResourceType of the pool"),
     _of_pool("OtherResourceType"),
     _of_pool("ResourceSubType"),
     Property("RequestTypesSupported", _request_types, "kind of pool"),

@@ -84,17 +84,25 @@ class Template(Element):
         return self.instance_id[len(self.pool.instance_id) + 1 :]
 
 
-def _value(name: str) -> Property:
+def _value(name: str) -> Property[Template]:
     return Property(name, lambda template: template.values.get(name), _SOURCE)
 
 
 def _template_type(kind: str, *names: str) -> type[Template]:
     """The type of the templates of a class; they can have the properties `names` beside those that all have."""
-    table = PropertyTable(
-        attribute("InstanceID", "instance_id", source="InstanceID of the pool, the sample, what it is of"),
-        attribute("ElementName", "element_name", source="the part of InstanceID after that of the pool"),
-        attribute("PoolID", "pool.instance_id", source="InstanceID of the pool"),
-        attribute("ResourceType", "pool.resource_type", source="ResourceType of the pool"),
+    table = PropertyTable[Template](
+        attribute(
+            "InstanceID",
+            lambda template: template.instance_id,
+            source="InstanceID of the pool, the sample, what it is of",
+        ),
+        attribute(
+            "ElementName",
+            lambda template: template.element_name,
+            source="the part of InstanceID after that of the pool",
+        ),
+        attribute("PoolID", lambda template: template.pool.instance_id, source="InstanceID of the pool"),
+        attribute("ResourceType", lambda template: template.pool.resource_type, source="ResourceType of the pool"),
         map(_value, names),
     )
     base = f"{kind}ResourceAllocationSettingData"

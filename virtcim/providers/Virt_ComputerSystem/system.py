@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import ClassVar
 
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.platforms.base import Platform
@@ -23,7 +22,6 @@ class ComputerSystem(Element):
 
     base = "ComputerSystem"
     key_names = ("CreationClassName", "Name")
-    table: ClassVar[PropertyTable]
 
     def __init__(self, guest: Guest) -> None:
         super().__init__(guest.platform, guest.name)
@@ -97,14 +95,16 @@ def _transitioning(system: ComputerSystem) -> int:
 
 
 ComputerSystem.table = PropertyTable(
-    attribute("CreationClassName", "class_name", source="class name"),
-    attribute("Name", "guest.name", DomainConfig),
-    attribute("ElementName", "guest.name", DomainConfig),
+    attribute("CreationClassName", lambda system: system.class_name, source="class name"),
+    attribute("Name", lambda system: system.guest.name, DomainConfig),
+    attribute("ElementName", lambda system: system.guest.name, DomainConfig),
     constant("NameFormat", "Other"),
-    attribute("UUID", "domain.uuid", DomainConfig),
+    attribute("UUID", lambda system: system.domain.uuid, DomainConfig),
     Property("Caption", _caption, "domain XML devices/graphics/@type, @port of the first one; host name"),
     Property("Description", _description, "domain XML description, else a fixed text"),
-    attribute("EnabledState", "guest.condition.enabled", source="domain state and reason, managed save"),
+    attribute(
+        "EnabledState", lambda system: system.guest.condition.enabled, source="domain state and reason, managed save"
+    ),
     Property(
         "RequestedState",
         lambda system: system.guest.site.requested_states.get(system.guest),
@@ -117,10 +117,14 @@ ComputerSystem.table = PropertyTable(
         lambda system: available_requests(system.guest),
         "domain state, persistence, connection mode and platform",
     ),
-    attribute("TimeOfLastStateChange", "domain.state_changed", source="time of the last observed lifecycle event"),
-    attribute("HealthState", "guest.condition.health", source="domain state and reason"),
+    attribute(
+        "TimeOfLastStateChange",
+        lambda system: system.domain.state_changed,
+        source="time of the last observed lifecycle event",
+    ),
+    attribute("HealthState", lambda system: system.guest.condition.health, source="domain state and reason"),
     Property("OperationalStatus", lambda system: [system.guest.condition.operational], "domain state and reason"),
-    attribute("OperatingStatus", "guest.condition.operating", source="domain state and reason"),
+    attribute("OperatingStatus", lambda system: system.guest.condition.operating, source="domain state and reason"),
     constant("Dedicated", (0,), "always Not Dedicated"),
     Property(
         "OtherIdentifyingInfo",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element
@@ -68,7 +68,6 @@ class ConcreteJob(Element):
 
     base = "ConcreteJob"
     key_names = ("InstanceID",)
-    table: ClassVar[PropertyTable]
 
     def __init__(self, site: Site, platform: Platform, job: Job) -> None:
         self.site = site
@@ -143,10 +142,10 @@ def _error_code(job: ConcreteJob) -> int:
 
 
 ConcreteJob.table = PropertyTable(
-    attribute("InstanceID", "record.instance_id", source="made when the job is submitted"),
-    attribute("Name", "record.name", source="the method"),
-    attribute("ElementName", "record.name", source="the method"),
-    attribute("Owner", "record.principal", source="the user who called the method"),
+    attribute("InstanceID", lambda job: job.record.instance_id, source="made when the job is submitted"),
+    attribute("Name", lambda job: job.record.name, source="the method"),
+    attribute("ElementName", lambda job: job.record.name, source="the method"),
+    attribute("Owner", lambda job: job.record.principal, source="the user who called the method"),
     Property("JobState", lambda job: int(job.record.state), "state of the job"),
     Property("JobStatus", lambda job: _STATUS[job.record.state], "state of the job"),
     Property(
@@ -159,13 +158,13 @@ ConcreteJob.table = PropertyTable(
         lambda job: int(HealthState.CRITICAL_FAILURE if job.record.errors else HealthState.OK),
         "whether the job failed",
     ),
-    attribute("PercentComplete", "percent", source="what the work reports"),
-    attribute("TimeSubmitted", "record.submitted", source="clock of the server"),
-    attribute("StartTime", "record.started", source="clock of the server"),
-    attribute("ElapsedTime", "elapsed", source="clock of the server"),
-    attribute("TimeOfLastStateChange", "record.changed", source="clock of the server"),
-    attribute("TimeBeforeRemoval", "record.time_before_removal", source="settings, or the client"),
-    attribute("DeleteOnCompletion", "record.delete_on_completion", source="true, or the client"),
+    attribute("PercentComplete", lambda job: job.percent, source="what the work reports"),
+    attribute("TimeSubmitted", lambda job: job.record.submitted, source="clock of the server"),
+    attribute("StartTime", lambda job: job.record.started, source="clock of the server"),
+    attribute("ElapsedTime", lambda job: job.elapsed, source="clock of the server"),
+    attribute("TimeOfLastStateChange", lambda job: job.record.changed, source="clock of the server"),
+    attribute("TimeBeforeRemoval", lambda job: job.record.time_before_removal, source="settings, or the client"),
+    attribute("DeleteOnCompletion", lambda job: job.record.delete_on_completion, source="true, or the client"),
     Property("ErrorCode", _error_code, "libvirt's error number, else the CIM status code; 0 without an error"),
     Property("ErrorDescription", lambda job: job.error and job.error.message, "what the work raised"),
     Property("JobOutParameters", out_parameters, "what the method gave back"),

@@ -28,7 +28,6 @@ class JobMethodResult(Element):
 
     base = "MethodResult"
     key_names = ("InstanceID",)
-    table: ClassVar[PropertyTable]
 
     def __init__(self, job: ConcreteJob) -> None:
         self.job = job
@@ -63,8 +62,8 @@ def _after(result: JobMethodResult) -> EmbeddedInstance | None:
 
 
 JobMethodResult.table = PropertyTable(
-    attribute("InstanceID", "job.record.instance_id", source="InstanceID of the job"),
-    attribute("ElementName", "job.record.name", source="the method"),
+    attribute("InstanceID", lambda result: result.job.record.instance_id, source="InstanceID of the job"),
+    attribute("ElementName", lambda result: result.job.record.name, source="the method"),
     Property("PreCallIndication", lambda result: _call(result, PreCall=True), "the call of the method"),
     Property("PostCallIndication", _after, "the call of the method, and what it gave back"),
 )

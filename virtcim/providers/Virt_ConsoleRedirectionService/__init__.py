@@ -23,7 +23,7 @@ class ConsoleRedirectionService(HostService):
 
     base = "ConsoleRedirectionService"
     service_name = "ConsoleRedirectionService"
-    table: ClassVar[PropertyTable] = PropertyTable(
+    table = PropertyTable(
         SERVICE,
         constant("Caption", "Consoles of virtual systems", "a fixed text"),
         constant("RedirectionServiceType", (_KVM,), "always KVM: keyboard, video, mouse"),

@@ -19,7 +19,7 @@ class ConsoleRedirectionCapabilities(ServiceCapabilities):
     base = "ConsoleRedirectionServiceCapabilities"
     instance_id = "ConsoleRedirectionCapabilities"
     service = ConsoleRedirectionService
-    table: ClassVar[PropertyTable] = PropertyTable(
+    table = PropertyTable(
         CAPABILITIES,
         constant("ElementNameEditSupported", False),
         constant("RequestedStatesSupported", (), "always empty: the service cannot be stopped by itself"),

@@ -14,7 +14,7 @@ _PROTOCOLS = {"pci": 5, "fdc": 7, "scsi": 9, "usb": 16, "ide": 37, "sata": 48}
 """libvirt's types in the values of CIM_Controller.ProtocolSupported; what has none is Other."""
 
 
-class Controller(GuestDevice):
+class Controller(GuestDevice[ControllerXML]):
     """A controller of a guest."""
 
     __slots__ = ()
@@ -43,5 +43,5 @@ Controller.table = PropertyTable(
         _description,
         f"domain XML {ControllerXML.field_path('model')}, else {ControllerXML.field_path('type')}",
     ),
-    attribute("MaxNumberControlled", "device.ports", ControllerXML),
+    attribute("MaxNumberControlled", lambda device: device.device.ports, ControllerXML),
 )

@@ -18,7 +18,7 @@ _READABLE, _READ_WRITE = 1, 3
 _PURPOSES = {"cdrom": "CD-ROM", "floppy": "Floppy", "lun": "LUN"}
 
 
-class LogicalDisk(GuestDevice):
+class LogicalDisk(GuestDevice[Disk | Filesystem]):
     """A disk of a guest."""
 
     __slots__ = ()

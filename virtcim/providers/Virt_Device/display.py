@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.libhelper.documents.domain import Console
+from virtcim.libhelper.documents.domain import Console, Graphics
 from virtcim.providers.consoles import graphics_address
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute
@@ -11,7 +11,7 @@ from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
 __all__ = ["ConsoleDisplayController", "DisplayController"]
 
 
-class DisplayController(GuestDevice):
+class DisplayController(GuestDevice[Graphics | Console]):
     """A graphical console of a guest, or a pseudo terminal (as libvirt-cim lists it)."""
 
     __slots__ = ()
@@ -20,7 +20,7 @@ class DisplayController(GuestDevice):
     kind = Kind.GRAPHICS
 
 
-class ConsoleDisplayController(GuestDevice):
+class ConsoleDisplayController(GuestDevice[Console]):
     """A text console of a guest."""
 
     __slots__ = ()
@@ -46,5 +46,5 @@ DisplayController.table = PropertyTable(
 
 ConsoleDisplayController.table = PropertyTable(
     COMMON,
-    attribute("VideoProcessor", "device.type", Console),
+    attribute("VideoProcessor", lambda device: device.device.type, Console),
 )

@@ -14,7 +14,7 @@ _KIB_PER_BLOCK = _BLOCK_SIZE // 1024
 _READ_WRITE = 3
 
 
-class Memory(GuestDevice):
+class Memory(GuestDevice[DomainConfig]):
     """The memory of a guest."""
 
     __slots__ = ()

@@ -14,7 +14,7 @@ _UNKNOWN, _ETHERNET = 0, 2
 _ETHERNET_TYPES = frozenset({"ethernet", "network", "bridge"})
 
 
-class NetworkPort(GuestDevice):
+class NetworkPort(GuestDevice[Interface]):
     """A network interface of a guest."""
 
     __slots__ = ()
@@ -49,6 +49,6 @@ NetworkPort.table = PropertyTable(
     ),
     Property("NetworkAddresses", _addresses, f"domain XML {Interface.field_path('mac_address')}"),
     Property("PermanentAddress", _permanent_address, f"domain XML {Interface.field_path('mac_address')}"),
-    attribute("ActiveMaximumTransmissionUnit", "device.mtu_size", Interface),
+    attribute("ActiveMaximumTransmissionUnit", lambda port: port.device.mtu_size, Interface),
     Property("Caption", lambda port: port.device.model_type, f"domain XML {Interface.field_path('model_type')}"),
 )

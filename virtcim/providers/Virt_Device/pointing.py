@@ -14,7 +14,7 @@ _UNKNOWN, _MOUSE = 2, 3
 _POINTING = frozenset({"mouse", "tablet"})
 
 
-class PointingDevice(GuestDevice):
+class PointingDevice(GuestDevice[Input]):
     """An input device of a guest."""
 
     __slots__ = ()

@@ -28,7 +28,7 @@ _WIDTHS = {
 }
 
 
-class Processor(GuestDevice):
+class Processor(GuestDevice[DomainConfig]):
     """A virtual processor.
 
     Attributes:
@@ -71,19 +71,19 @@ Processor.table = PropertyTable(
     constant("Role", "Virtual Processor"),
     attribute(
         "EnabledState",
-        "enabled_state",
+        lambda processor: processor.enabled_state,
         source=f"domain state; Disabled beyond domain XML {DomainConfig.field_path('vcpu_current')}, and for "
         "vcpus/vcpu/@enabled no",
     ),
     Property("CPUStatus", _cpu_status, "as EnabledState"),
     Property(
         "AddressWidth",
-        lambda processor: _WIDTHS.get(processor.device.os_type_arch),
+        lambda processor: _WIDTHS.get(processor.device.os_type_arch or ""),
         f"domain XML {DomainConfig.field_path('os_type_arch')}",
     ),
     Property(
         "DataWidth",
-        lambda processor: _WIDTHS.get(processor.device.os_type_arch),
+        lambda processor: _WIDTHS.get(processor.device.os_type_arch or ""),
         f"domain XML {DomainConfig.field_path('os_type_arch')}",
     ),
     constant("NumberOfEnabledCores", 1),

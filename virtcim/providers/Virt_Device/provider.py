@@ -20,7 +20,7 @@ from virtcim.providers.Virt_Device.processor import Processor
 
 __all__ = ["DEVICE_TYPES", "DeviceProvider"]
 
-DEVICE_TYPES: tuple[type[GuestDevice], ...] = (
+DEVICE_TYPES: tuple[type[GuestDevice[object]], ...] = (
     NetworkPort,
     LogicalDisk,
     Memory,
@@ -48,7 +48,7 @@ class DeviceProvider(ElementProvider):
         guests = [guest for guest, _ in self.site.split(platform, device_id)]
         if not guests:
             raise CIMError(Status.NOT_FOUND, f"No such instance (no domain for {device_id}): {no_such_domain(name)}")
-        candidates = [device for guest in guests for device in devices_of(guest, element)]
+        candidates = [device for guest in guests for device in devices_of(guest) if type(device) is element]
         folded = device_id.casefold()
         for device in sorted(candidates, key=lambda device: device.device_id != device_id):
             if device.device_id.casefold() == folded:

@@ -9,7 +9,7 @@ from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
 from virtcim.providers.deviceids import DeviceEntry, Kind
-from virtcim.providers.properties import Property, PropertyTable, constant
+from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Guest
 from virtcim.providers.storage import pool_of
 from virtcim.providers.Virt_DevicePool.pool import COMMON, DevicePool, PoolRoster
@@ -76,15 +76,16 @@ def _consumed(pool: DiskPool) -> int | None:
     return sum((volume.config.capacity or 0) for volume in pool.record.volumes if volume.config is not None)
 
 
-def _field(name: str, field: str) -> Property:
-    return Property(name, lambda pool: getattr(pool.config, field), f"storage pool XML {PoolConfig.field_path(field)}")
+def _field(name: str, field: MappedField) -> Property[DiskPool]:
+    source = f"storage pool XML {PoolConfig.field_path(field.name)}"
+    return attribute(name, lambda pool: getattr(pool.config, field.name), source=source)
 
 
 DiskPool.table = PropertyTable(
     COMMON,
     Property("Caption", lambda pool: "All storage pools" if pool.primordial else trimmed(pool.name), "libvirt's name"),
-    _field("ResourceSubType", "type"),
-    _field("OtherResourceType", "type"),
+    _field("ResourceSubType", PoolConfig.type),
+    _field("OtherResourceType", PoolConfig.type),
     constant("AllocationUnits", BYTES),
     constant("ConsumedResourceUnits", BYTES),
     Property("Capacity", _capacity, f"storage pool XML {PoolConfig.field_path('capacity')}, while it is active"),
@@ -99,12 +100,12 @@ DiskPool.table = PropertyTable(
         lambda pool: _capacity(pool) if pool.config.type in _WHOLE_VOLUMES else None,
         "as Capacity for types without volumes that grow; NULL for others: more can be promised than there is",
     ),
-    _field("Path", "target_path"),
+    _field("Path", PoolConfig.target_path),
     Property("Autostart", lambda pool: None if pool.primordial else int(pool.record.autostart), "autostart flag"),
     Property(
         "Host",
         lambda pool: next(iter(pool.config.source_host_names), None),
         f"storage pool XML {PoolConfig.field_path('source_host_names')}",
     ),
-    _field("SourceDirectory", "source_dir_path"),
+    _field("SourceDirectory", PoolConfig.source_dir_path),
 )

@@ -272,13 +272,15 @@ def _operating_status(pool: DevicePool) -> int:
     return int(OperatingStatus.IN_SERVICE if pool.active else OperatingStatus.STOPPED)
 
 
-COMMON = PropertyTable(
-    attribute("InstanceID", "instance_id", source="kind of pool; libvirt's name, 0 for the primordial pool"),
-    attribute("PoolID", "instance_id", source="as InstanceID"),
-    attribute("ElementName", "name", source="libvirt's name; the InstanceID of a primordial pool"),
-    attribute("Name", "name", source="as ElementName"),
-    attribute("ResourceType", "resource_type", source="kind of pool"),
-    attribute("Primordial", "primordial", source="true for the pool of all resources of its kind"),
+COMMON = PropertyTable[DevicePool](
+    attribute(
+        "InstanceID", lambda pool: pool.instance_id, source="kind of pool; libvirt's name, 0 for the primordial pool"
+    ),
+    attribute("PoolID", lambda pool: pool.instance_id, source="as InstanceID"),
+    attribute("ElementName", lambda pool: pool.name, source="libvirt's name; the InstanceID of a primordial pool"),
+    attribute("Name", lambda pool: pool.name, source="as ElementName"),
+    attribute("ResourceType", lambda pool: pool.resource_type, source="kind of pool"),
+    attribute("Primordial", lambda pool: pool.primordial, source="true for the pool of all resources of its kind"),
     Property(
         "HealthState",
         lambda pool: int(HealthState.OK if pool.contact else HealthState.UNKNOWN),

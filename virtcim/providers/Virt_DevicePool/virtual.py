@@ -41,7 +41,7 @@ class ControllerPool(DevicePool):
     resource_type = _OTHER
 
 
-def _counted(caption: str, kind: Kind, what: str) -> PropertyTable:
+def _counted(caption: str, kind: Kind, what: str) -> PropertyTable[DevicePool]:
     return PropertyTable(
         COMMON,
         constant("Caption", caption),

@@ -24,7 +24,6 @@ class StateCapabilities(Element):
 
     base = "EnabledLogicalElementCapabilities"
     key_names = ("InstanceID",)
-    table: ClassVar[PropertyTable]
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
@@ -45,8 +44,8 @@ def state_capabilities_of(guest: Guest) -> StateCapabilities:
 
 
 StateCapabilities.table = PropertyTable(
-    attribute("InstanceID", "guest.name", DomainConfig),
-    attribute("ElementName", "guest.name", DomainConfig),
+    attribute("InstanceID", lambda capabilities: capabilities.guest.name, DomainConfig),
+    attribute("ElementName", lambda capabilities: capabilities.guest.name, DomainConfig),
     constant("Caption", "States that can be requested of a virtual system", "a fixed text"),
     Property(
         "RequestedStatesSupported",

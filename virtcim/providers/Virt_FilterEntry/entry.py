@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from virtcim.libhelper.documents.nwfilter import FilterRule
 from virtcim.platforms.base import Platform
@@ -81,7 +81,7 @@ def _type_of(protocol: str | None) -> type[FilterEntry]:
     return next((kind for kind in FilterEntry.types if protocol in kind.protocols), plain)
 
 
-def matched(name: str, *fields: str, read: Callable[[str], Any]) -> Property:
+def matched(name: str, *fields: str, read: Callable[[str], object]) -> Property[FilterEntry]:
     """A property that says what packets have to have.
 
     Parameters:
@@ -90,7 +90,7 @@ def matched(name: str, *fields: str, read: Callable[[str], Any]) -> Property:
         read: makes the value of the text.
     """
 
-    def get(entry: FilterEntry) -> Any:
+    def get(entry: FilterEntry) -> object:
         text = next((entry.fields[field] for field in fields if field in entry.fields), None)
         return None if text is None else read(text)
 
@@ -117,7 +117,7 @@ def octets(read: Callable[[str], bytes]) -> Callable[[str], list[int]]:
     return octets_of
 
 
-COMMON = PropertyTable(
+COMMON = PropertyTable[FilterEntry](
     FILTER_KEYS,
     Property("Action", lambda entry: _ACTIONS.get(entry.rule.action or ""), "network filter XML rule/@action"),
     Property(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.Virt_FilterEntry.entry import COMMON, FilterEntry, matched, number_of, octets
 
@@ -19,7 +17,6 @@ class Hdr8021Filter(FilterEntry):
 
     base = "Hdr8021Filter"
     protocols = frozenset({"mac", "vlan", "stp", "arp", "rarp"})
-    table: ClassVar[PropertyTable]
 
 
 def _address(text: str) -> bytes:

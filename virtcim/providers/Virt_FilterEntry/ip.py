@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import ClassVar
 
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.Virt_FilterEntry.entry import COMMON, FilterEntry, matched, number_of, octets
@@ -33,7 +32,6 @@ class IPHeadersFilter(FilterEntry):
 
     base = "IPHeadersFilter"
     protocols = _IP | _ABOVE | {f"{name}-ipv6" for name in _ABOVE} | {"icmp", "igmp", "icmpv6"}
-    table: ClassVar[PropertyTable]
 
     @property
     def version(self) -> int:
@@ -49,7 +47,7 @@ def _protocol_number(entry: IPHeadersFilter) -> int | None:
     return _NUMBERS.get((entry.protocol or "").removesuffix("-ipv6"))
 
 
-def _mask(name: str, field: str) -> Property:
+def _mask(name: str, field: str) -> Property[IPHeadersFilter]:
     """A mask, given in the form of an address or as the number of its ones."""
 
     def get(entry: IPHeadersFilter) -> list[int] | None:

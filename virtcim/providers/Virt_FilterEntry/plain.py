@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_FilterEntry.entry import COMMON, FilterEntry
 
@@ -23,7 +21,7 @@ class PlainFilterEntry(FilterEntry):
     __slots__ = ()
 
     base = "FilterEntry"
-    table: ClassVar[PropertyTable] = PropertyTable(
+    table = PropertyTable(
         COMMON,
         Property("Action", lambda entry: _ACTIONS.get(entry.rule.action or ""), "network filter XML rule/@action"),
         Property(

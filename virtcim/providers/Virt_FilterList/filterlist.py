@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from virtcim.libhelper.documents.nwfilter import FilterConfig
 from virtcim.platforms.base import Platform
@@ -22,6 +22,19 @@ _NOT_APPLICABLE = 0
 """Direction: each rule has its own."""
 
 
+class OnFilter(Protocol):
+    """A filter, or one of its rules."""
+
+    @property
+    def host(self) -> HostSystem: ...
+    @property
+    def platform(self) -> Platform: ...
+    @property
+    def class_name(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
 class FilterList(Element):
     """A network filter.
 
@@ -36,7 +49,6 @@ class FilterList(Element):
 
     base = "FilterList"
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
-    table: ClassVar[PropertyTable]
 
     def __init__(self, host: HostSystem, record: NWFilter, config: FilterConfig) -> None:
         self.host = host
@@ -90,22 +102,26 @@ def _description(filters: FilterList) -> str:
     return f"{rules}; filters {nested}" if nested else rules
 
 
-FILTER_KEYS = PropertyTable(
+FILTER_KEYS = PropertyTable[OnFilter](
     Property(
         "SystemCreationClassName",
         lambda element: class_of(element.platform.prefix, "HostSystem"),
         "class name of the host",
     ),
-    attribute("SystemName", "host.name", source="fully qualified host name"),
-    attribute("CreationClassName", "class_name", source="class name"),
-    attribute("Name", "name", source=f"network filter XML {FilterConfig.field_path('name')}; the place of a rule"),
-    attribute("ElementName", "name", source="as Name"),
+    attribute("SystemName", lambda filters: filters.host.name, source="fully qualified host name"),
+    attribute("CreationClassName", lambda filters: filters.class_name, source="class name"),
+    attribute(
+        "Name",
+        lambda filters: filters.name,
+        source=f"network filter XML {FilterConfig.field_path('name')}; the place of a rule",
+    ),
+    attribute("ElementName", lambda filters: filters.name, source="as Name"),
 )
 """The keys of filters and of their rules, and their names."""
 
 FilterList.table = PropertyTable(
     FILTER_KEYS,
-    attribute("InstanceID", "config.uuid", FilterConfig, source="network filter XML uuid"),
+    attribute("InstanceID", lambda filters: filters.config.uuid, FilterConfig, source="network filter XML uuid"),
     Property(
         "Caption",
         lambda filters: trimmed(f"Network filter {filters.name}"),
@@ -118,6 +134,9 @@ FilterList.table = PropertyTable(
     ),
     constant("Direction", _NOT_APPLICABLE, "always Not Applicable: each rule has its own"),
     attribute(
-        "Priority", "config.priority", FilterConfig, source=f"network filter XML {FilterConfig.field_path('priority')}"
+        "Priority",
+        lambda filters: filters.config.priority,
+        FilterConfig,
+        source=f"network filter XML {FilterConfig.field_path('priority')}",
     ),
 )

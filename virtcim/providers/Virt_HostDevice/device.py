@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, class_of
@@ -17,8 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMON", "DEVICE_STATE", "HostDevice", "host_devices"]
 
+Described = TypeVar("Described", covariant=True)
+"""What a device is made from."""
 
-class HostDevice(Element):
+
+class HasDeviceState(Protocol):
+    """What is there as long as its hypervisor can be reached."""
+
+    @property
+    def contact(self) -> bool: ...
+    @property
+    def enabled_state(self) -> int: ...
+    @property
+    def operational_status(self) -> int: ...
+
+
+class HostDevice(Element, Generic[Described]):
     """A device of a host.
 
     Attributes:
@@ -30,24 +44,24 @@ class HostDevice(Element):
     __slots__ = ("device", "device_id", "host")
 
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID")
-    types: ClassVar[list[type[HostDevice]]] = []
+    types: ClassVar[list[type[HostDevice[object]]]] = []
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.types.append(cls)
 
-    def __init__(self, host: HostSystem, device_id: str, device: Any) -> None:
+    def __init__(self, host: HostSystem, device_id: str, device: Described) -> None:
         self.host = host
         self.device_id = device_id
         self.device = device
         super().__init__(host.platform, (host.name, device_id))
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostDevice]:
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostDevice[object]]:
         return (device for host in hosts_of(site, platform) for device in host_devices(site, host, cls))
 
     @classmethod
-    def found_on(cls, host: HostSystem) -> Iterable[HostDevice]:
+    def found_on(cls, host: HostSystem) -> Iterable[HostDevice[object]]:
         """The devices of this type that a host has now."""
         raise NotImplementedError
 
@@ -83,8 +97,8 @@ class _Found:
 
     def __init__(self) -> None:
         self.state: Any = None
-        self.by_type: Mapping[type[HostDevice], Sequence[HostDevice]] = {}
-        self.known: dict[tuple[str, str], HostDevice] = {}
+        self.by_type: Mapping[type[HostDevice[object]], Sequence[HostDevice[object]]] = {}
+        self.known: dict[tuple[str, str], HostDevice[object]] = {}
 
     def update(self, host: HostSystem) -> None:
         """Look again; a device that is the same stays the same object."""
@@ -99,13 +113,15 @@ class _Found:
         self.by_type = by_type
         self.state = state
 
-    def _kept(self, device: HostDevice) -> HostDevice:
+    def _kept(self, device: HostDevice[object]) -> HostDevice[object]:
         known = self.known.get((device.class_name, device.device_id))
         same = known is not None and known.device == device.device and known.hypervisor is device.hypervisor
         return known if known is not None and same else device
 
 
-def host_devices(site: Site, host: HostSystem, device_type: type[HostDevice] | None = None) -> Sequence[HostDevice]:
+def host_devices(
+    site: Site, host: HostSystem, device_type: type[HostDevice[object]] | None = None
+) -> Sequence[HostDevice[object]]:
     """The devices of a host, all or those of one type."""
     found = site.memo(("host devices", host.platform.prefix, host.name), lambda _: _Found())
     found.update(host)
@@ -114,8 +130,8 @@ def host_devices(site: Site, host: HostSystem, device_type: type[HostDevice] | N
     return [device for devices in found.by_type.values() for device in devices]
 
 
-DEVICE_STATE = PropertyTable(
-    attribute("EnabledState", "enabled_state", source="contact with the hypervisor"),
+DEVICE_STATE = PropertyTable[HasDeviceState](
+    attribute("EnabledState", lambda device: device.enabled_state, source="contact with the hypervisor"),
     constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
     constant("TransitioningToState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
     Property(
@@ -126,16 +142,18 @@ DEVICE_STATE = PropertyTable(
     Property("OperationalStatus", lambda device: [device.operational_status], "contact with the hypervisor"),
 )
 
-COMMON = PropertyTable(
+COMMON = PropertyTable[HostDevice[object]](
     Property(
         "SystemCreationClassName",
         lambda device: class_of(device.platform.prefix, "HostSystem"),
         "class name of the host",
     ),
-    attribute("SystemName", "host.name", source="fully qualified host name"),
-    attribute("CreationClassName", "class_name", source="class name"),
-    attribute("DeviceID", "device_id", source="libvirt's name of the node device, else what the device is"),
-    attribute("Name", "device_id", source="as DeviceID"),
-    attribute("ElementName", "device_id", source="as DeviceID"),
+    attribute("SystemName", lambda device: device.host.name, source="fully qualified host name"),
+    attribute("CreationClassName", lambda device: device.class_name, source="class name"),
+    attribute(
+        "DeviceID", lambda device: device.device_id, source="libvirt's name of the node device, else what the device is"
+    ),
+    attribute("Name", lambda device: device.device_id, source="as DeviceID"),
+    attribute("ElementName", lambda device: device.device_id, source="as DeviceID"),
     DEVICE_STATE,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from virtcim.libhelper.documents.nodedevice import NodeDeviceConfig
 from virtcim.providers.base import trimmed
@@ -21,7 +22,7 @@ _IDENTITIES = (
 )
 
 
-class HostDisk(HostDevice):
+class HostDisk(HostDevice[NodeDeviceConfig]):
     """A disk of a host."""
 
     __slots__ = ()
@@ -29,7 +30,7 @@ class HostDisk(HostDevice):
     base = "HostDisk"
 
     @classmethod
-    def found_on(cls, host: HostSystem) -> Iterable[HostDevice]:
+    def found_on(cls, host: HostSystem) -> Iterable[Self]:
         records = host.hypervisor.inventory.node_devices()
         return [
             cls(host, record.name, record.config)
@@ -59,7 +60,7 @@ def _field(name: str) -> str:
 
 HostDisk.table = PropertyTable(
     COMMON,
-    attribute("Name", "device.storage_block", source=_field("storage_block")),
+    attribute("Name", lambda disk: disk.device.storage_block, source=_field("storage_block")),
     Property(
         "Caption",
         lambda disk: trimmed(disk.device.storage_model) if disk.device.storage_model else None,
@@ -71,7 +72,11 @@ HostDisk.table = PropertyTable(
     Property(
         "IdentifyingDescriptions", lambda disk: _identities(disk, 0), "names of the entries of OtherIdentifyingInfo"
     ),
-    attribute("DefaultBlockSize", "device.storage_logical_block_size", source=_field("storage_logical_block_size")),
+    attribute(
+        "DefaultBlockSize",
+        lambda disk: disk.device.storage_logical_block_size,
+        source=_field("storage_logical_block_size"),
+    ),
     Property(
         "MaxMediaSize",
         lambda disk: None if disk.device.storage_size is None else disk.device.storage_size // 1000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.providers.properties import Property, PropertyTable, constant
@@ -15,7 +16,7 @@ _KIB = 1024
 _READ_WRITE = 3
 
 
-class HostMemory(HostDevice):
+class HostMemory(HostDevice[int]):
     """The memory of a host; `device` is its size in KiB."""
 
     __slots__ = ()
@@ -23,7 +24,7 @@ class HostMemory(HostDevice):
     base = "HostMemory"
 
     @classmethod
-    def found_on(cls, host: HostSystem) -> Iterable[HostDevice]:
+    def found_on(cls, host: HostSystem) -> Iterable[Self]:
         size = host.hypervisor.facts.memory
         return () if size is None else (cls(host, "memory", size),)
 
@@ -35,8 +36,7 @@ def _page_size(memory: HostMemory) -> int:
 
 
 def _pages(memory: HostMemory) -> int:
-    size: int = memory.device
-    return size * _KIB // _page_size(memory)
+    return memory.device * _KIB // _page_size(memory)
 
 
 HostMemory.table = PropertyTable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from virtcim.libhelper.documents.nodedevice import NodeDeviceConfig
 from virtcim.providers.properties import Property, PropertyTable, attribute
@@ -21,7 +22,7 @@ _UNKNOWN_SPEED = 2**32 - 1
 _MEGABIT = 1_000_000
 
 
-class HostNetworkPort(HostDevice):
+class HostNetworkPort(HostDevice[NodeDeviceConfig]):
     """A network interface of a host."""
 
     __slots__ = ()
@@ -29,7 +30,7 @@ class HostNetworkPort(HostDevice):
     base = "HostNetworkPort"
 
     @classmethod
-    def found_on(cls, host: HostSystem) -> Iterable[HostDevice]:
+    def found_on(cls, host: HostSystem) -> Iterable[Self]:
         """All but the loopback and the host's ends of guests' interfaces."""
         records = host.hypervisor.inventory.node_devices()
         return [
@@ -64,9 +65,9 @@ def _addresses(port: HostNetworkPort) -> list[str] | None:
 
 HostNetworkPort.table = PropertyTable(
     COMMON,
-    attribute("ElementName", "device.net_interface", source="node device XML capability/interface"),
-    attribute("Name", "device.net_interface", source="node device XML capability/interface"),
-    attribute("EnabledState", "enabled_state", source="node device XML capability/link/@state"),
+    attribute("ElementName", lambda port: port.device.net_interface, source="node device XML capability/interface"),
+    attribute("Name", lambda port: port.device.net_interface, source="node device XML capability/interface"),
+    attribute("EnabledState", lambda port: port.enabled_state, source="node device XML capability/link/@state"),
     Property("OperationalStatus", lambda port: [port.operational_status], "node device XML capability/link/@state"),
     Property(
         "LinkTechnology",

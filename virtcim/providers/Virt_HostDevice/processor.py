@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from virtcim.libhelper.documents import capabilities as capabilitiesxml
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
@@ -30,7 +31,7 @@ _WIDTHS = {
 }
 
 
-class HostProcessor(HostDevice):
+class HostProcessor(HostDevice[capabilitiesxml.HostProcessor]):
     """A logical processor of a host."""
 
     __slots__ = ()
@@ -38,7 +39,7 @@ class HostProcessor(HostDevice):
     base = "HostProcessor"
 
     @classmethod
-    def found_on(cls, host: HostSystem) -> Iterable[HostDevice]:
+    def found_on(cls, host: HostSystem) -> Iterable[Self]:
         """Those of the capabilities; as many as the node has, where the capabilities do not tell of them."""
         facts = host.hypervisor.facts
         told = parsed(HostCapabilities, facts.capabilities_xml).processors

@@ -17,7 +17,7 @@ from virtcim.providers.Virt_HostDevice.processor import HostProcessor
 
 __all__ = ["HOST_DEVICE_TYPES", "HostDeviceProvider"]
 
-HOST_DEVICE_TYPES: tuple[type[HostDevice], ...] = (HostProcessor, HostMemory, HostNetworkPort, HostDisk)
+HOST_DEVICE_TYPES: tuple[type[HostDevice[object]], ...] = (HostProcessor, HostMemory, HostNetworkPort, HostDisk)
 
 
 class HostDeviceProvider(ElementProvider):

@@ -31,7 +31,6 @@ class HostSystem(Element):
 
     base = "HostSystem"
     key_names = ("CreationClassName", "Name")
-    table: ClassVar[PropertyTable]
 
     def __init__(self, platform: Platform, hypervisor: Hypervisor) -> None:
         self.hypervisor = hypervisor
@@ -107,9 +106,9 @@ def _when_connected(connected: int, lost: int) -> Any:
 
 
 HostSystem.table = PropertyTable(
-    attribute("CreationClassName", "class_name", source="class name"),
-    attribute("Name", "name", source="fully qualified host name"),
-    attribute("ElementName", "name", source="fully qualified host name"),
+    attribute("CreationClassName", lambda host: host.class_name, source="class name"),
+    attribute("Name", lambda host: host.name, source="fully qualified host name"),
+    attribute("ElementName", lambda host: host.name, source="fully qualified host name"),
     constant("NameFormat", "IP"),
     Property("Caption", _caption, "driver and hypervisor version (virConnectGetType, virConnectGetVersion)"),
     Property("Description", lambda host: f"Host of {host.platform.title} guests", "platform"),

@@ -60,7 +60,6 @@ class KVMRedirectionSAP(Element):
 
     base = "KVMRedirectionSAP"
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
-    table: ClassVar[PropertyTable]
 
     def __init__(self, guest: Guest, device: Graphics, name: str, state: EnabledState) -> None:
         self.guest = guest
@@ -140,19 +139,23 @@ KVMRedirectionSAP.table = PropertyTable(
         lambda point: class_of(point.platform.prefix, "ComputerSystem"),
         "class name of the guest",
     ),
-    attribute("SystemName", "guest.name", DomainConfig),
-    attribute("CreationClassName", "class_name", source="class name"),
-    attribute("Name", "name", source=f"domain XML {Graphics.field_path('port')}; TCP sockets of the host"),
-    attribute("ElementName", "name", source="as Name"),
+    attribute("SystemName", lambda point: point.guest.name, DomainConfig),
+    attribute("CreationClassName", lambda point: point.class_name, source="class name"),
+    attribute(
+        "Name", lambda point: point.name, source=f"domain XML {Graphics.field_path('port')}; TCP sockets of the host"
+    ),
+    attribute("ElementName", lambda point: point.name, source="as Name"),
     Property("Caption", _caption, f"domain XML {Graphics.field_path('type')}"),
     Property(
         "Description",
         lambda point: graphics_address(point.device),
         f"domain XML {Graphics.field_path('listen')}, {Graphics.field_path('port')}",
     ),
-    Property("KVMProtocol", lambda point: _PROTOCOLS[point.device.type], f"domain XML {Graphics.field_path('type')}"),
+    Property(
+        "KVMProtocol", lambda point: _PROTOCOLS[str(point.device.type)], f"domain XML {Graphics.field_path('type')}"
+    ),
     Property("OtherKVMProtocol", _protocol_name, f"domain XML {Graphics.field_path('type')}"),
-    attribute("EnabledState", "state", source="domain state; TCP sockets of the host"),
+    attribute("EnabledState", lambda point: point.state, source="domain state; TCP sockets of the host"),
     constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable: it follows the guest"),
     Property(
         "HealthState",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Console
+from virtcim.libhelper.documents.domain.chardev import CharacterSource
 from virtcim.providers.consoles import bind_url, connect_url, source_path, source_type
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
@@ -12,7 +13,7 @@ from virtcim.providers.Virt_RASD.setting import COMMON, OTHER, PLACED, ResourceS
 __all__ = ["CHARACTER", "ConsoleSetting"]
 
 
-class ConsoleSetting(ResourceSetting):
+class ConsoleSetting(ResourceSetting[Console]):
     """A text console of a guest."""
 
     __slots__ = ()
@@ -21,7 +22,7 @@ class ConsoleSetting(ResourceSetting):
     kind = Kind.CONSOLE
 
 
-CHARACTER = PropertyTable(
+CHARACTER = PropertyTable[ResourceSetting[CharacterSource]](
     Property(
         "SourceType",
         lambda setting: source_type(setting.device),
@@ -54,5 +55,5 @@ ConsoleSetting.table = PropertyTable(
     CHARACTER,
     constant("ResourceType", OTHER),
     constant("OtherResourceType", "console"),
-    attribute("TargetType", "device.target_type", Console, writable=True),
+    attribute("TargetType", lambda setting: setting.device.target_type, Console, writable=True),
 )

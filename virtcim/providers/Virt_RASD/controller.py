@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from virtcim.libhelper.documents.domain import Controller
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import number_text
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, POOLED, ResourceSetting
 
 __all__ = ["ControllerSetting"]
 
 
-class ControllerSetting(ResourceSetting):
+class ControllerSetting(ResourceSetting[Controller]):
     """A controller of a guest."""
 
     __slots__ = ()
@@ -23,18 +22,19 @@ class ControllerSetting(ResourceSetting):
     kind = Kind.CONTROLLER
 
 
-def _text(field: str) -> Callable[[ControllerSetting], Any]:
+def _text(field: MappedField) -> Callable[[ControllerSetting], str | None]:
     """A getter of a number that the class shows as text."""
 
     def get(setting: ControllerSetting) -> str | None:
-        value = getattr(setting.device, field)
+        value = getattr(setting.device, field.name)
         return None if value is None else str(value)
 
     return get
 
 
-def _number(name: str, field: str) -> Property:
-    return Property(name, _text(field), f"domain XML {Controller.field_path(field)}", number_text(name, field))
+def _number(name: str, field: MappedField) -> Property[ControllerSetting]:
+    source = f"domain XML {Controller.field_path(field.name)}"
+    return Property(name, _text(field), source, number_text(name, field.name))
 
 
 ControllerSetting.table = PropertyTable(
@@ -44,10 +44,10 @@ ControllerSetting.table = PropertyTable(
     constant("ResourceType", OTHER),
     constant("OtherResourceType", "controller"),
     POOLED,
-    attribute("ResourceSubType", "device.type", Controller, writable=True),
-    attribute("Index", "device.index", Controller, writable=True),
-    attribute("Model", "device.model", Controller, writable=True),
-    _number("Ports", "ports"),
-    _number("Vectors", "vectors"),
-    _number("Queues", "driver_queues"),
+    attribute("ResourceSubType", lambda setting: setting.device.type, Controller, writable=True),
+    attribute("Index", lambda setting: setting.device.index, Controller, writable=True),
+    attribute("Model", lambda setting: setting.device.model, Controller, writable=True),
+    _number("Ports", Controller.ports),
+    _number("Vectors", Controller.vectors),
+    _number("Queues", Controller.driver_queues),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.consoles import file_url, host_and_port
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, ValueRefusedError, chosen, flag, to
-from virtcim.providers.properties import Getter, Property, PropertyTable, Writer, constant
+from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, constant
 from virtcim.providers.storage import capacity_of, path_of, storage_of
 from virtcim.providers.Virt_RASD.disk_source import (
     EMULATED_TYPES,
@@ -27,7 +27,7 @@ _REMOVABLE = frozenset({"cdrom", "floppy"})
 BYTES = "byte"
 
 
-class DiskSetting(ResourceSetting):
+class DiskSetting(ResourceSetting[Disk | Filesystem]):
     """A disk of a guest."""
 
     __slots__ = ()
@@ -40,30 +40,30 @@ class DiskSetting(ResourceSetting):
         return self.guest.domain.revision, storage_of(self.guest).epoch
 
 
-def _of(disk: str | None, filesystem: str | None) -> Getter:
+def _of(disk: MappedField | None, filesystem: MappedField | None) -> Callable[[DiskSetting], object]:
     """A getter for what disks and file systems have under different names, or only one of them has."""
 
     def get(setting: DiskSetting) -> object:
-        name = filesystem if isinstance(setting.device, Filesystem) else disk
-        return getattr(setting.device, name) if name is not None else None
+        field = filesystem if isinstance(setting.device, Filesystem) else disk
+        return None if field is None else getattr(setting.device, field.name)
 
     return get
 
 
-def _field(name: str, disk: str | None, filesystem: str | None = None) -> Property:
-    paths = [Disk.field_path(disk)] if disk else []
-    paths += [Filesystem.field_path(filesystem)] if filesystem else []
+def _field(name: str, disk: MappedField | None, filesystem: MappedField | None = None) -> Property[DiskSetting]:
+    paths = [Disk.field_path(disk.name)] if disk else []
+    paths += [Filesystem.field_path(filesystem.name)] if filesystem else []
     return Property(name, _of(disk, filesystem), "domain XML " + ", ".join(paths), _to(name, disk, filesystem))
 
 
-def _to(name: str, disk: str | None, filesystem: str | None) -> Writer:
+def _to(name: str, disk: MappedField | None, filesystem: MappedField | None) -> Writer:
     """A writer of what `_of` reads; the empty text removes it."""
 
     def write(draft: Draft, value: object) -> None:
         field = filesystem if isinstance(draft.base, Filesystem) else disk
         if field is None:
             raise ValueRefusedError(f"{name} does not apply to this kind of disk", contradiction=True)
-        draft.put(field, None if value == "" else value)
+        draft.put(field.name, None if value == "" else value)
 
     return write
 
@@ -72,7 +72,7 @@ def _write_target(draft: Draft, value: str) -> None:
     """VirtualDevice."""
     if not isinstance(draft.base, Filesystem):
         check_target(draft, value)
-    _to("VirtualDevice", "target_dev", "target_dir")(draft, value)
+    _to("VirtualDevice", Disk.target_dev, Filesystem.target_dir)(draft, value)
 
 
 def _is_empty(setting: DiskSetting) -> bool:
@@ -131,20 +131,23 @@ def _capacity(setting: DiskSetting) -> int | None:
     return capacity_of(setting.guest, setting.device)
 
 
-def _io_limit(name: str, field: str) -> Property:
+def _io_limit(name: str, field: MappedField) -> Property[DiskSetting]:
     """A limit of what the guest may read or write; 0 removes it."""
     return Property(
-        name, _of(field, None), f"domain XML {Disk.field_path(field)}", to(field, lambda value: value or None)
+        name,
+        _of(field, None),
+        f"domain XML {Disk.field_path(field.name)}",
+        to(field.name, lambda value: value or None),
     )
 
 
 _IO_LIMITS = (
-    _io_limit("TotalBytesPerSecond", "iotune_total_bytes_sec"),
-    _io_limit("ReadBytesPerSecond", "iotune_read_bytes_sec"),
-    _io_limit("WriteBytesPerSecond", "iotune_write_bytes_sec"),
-    _io_limit("TotalOperationsPerSecond", "iotune_total_iops_sec"),
-    _io_limit("ReadOperationsPerSecond", "iotune_read_iops_sec"),
-    _io_limit("WriteOperationsPerSecond", "iotune_write_iops_sec"),
+    _io_limit("TotalBytesPerSecond", Disk.iotune_total_bytes_sec),
+    _io_limit("ReadBytesPerSecond", Disk.iotune_read_bytes_sec),
+    _io_limit("WriteBytesPerSecond", Disk.iotune_write_bytes_sec),
+    _io_limit("TotalOperationsPerSecond", Disk.iotune_total_iops_sec),
+    _io_limit("ReadOperationsPerSecond", Disk.iotune_read_iops_sec),
+    _io_limit("WriteOperationsPerSecond", Disk.iotune_write_iops_sec),
 )
 
 DiskSetting.table = PropertyTable(
@@ -156,7 +159,7 @@ DiskSetting.table = PropertyTable(
     Property("ResourceSubType", lambda setting: setting.device.type, f"domain XML {Disk.field_path('type')}"),
     Property(
         "VirtualDevice",
-        _of("target_dev", "target_dir"),
+        _of(Disk.target_dev, Filesystem.target_dir),
         f"domain XML {Disk.field_path('target_dev')}, {Filesystem.field_path('target_dir')}",
         _write_target,
     ),
@@ -177,12 +180,12 @@ DiskSetting.table = PropertyTable(
         lambda setting: _PASSED_THROUGH if getattr(setting.device, "device", None) == "lun" else _VIRTUALIZED,
         f"domain XML {Disk.field_path('device')}",
     ),
-    _field("MountPoint", None, "target_dir"),
-    _field("BusType", "target_bus"),
-    _field("DriverName", "driver_name"),
-    _field("DriverType", "driver_type", "driver_type"),
-    _field("DriverCache", "driver_cache"),
-    _field("AccessMode", None, "accessmode"),
+    _field("MountPoint", None, Filesystem.target_dir),
+    _field("BusType", Disk.target_bus),
+    _field("DriverName", Disk.driver_name),
+    _field("DriverType", Disk.driver_type, Filesystem.driver_type),
+    _field("DriverCache", Disk.driver_cache),
+    _field("AccessMode", None, Filesystem.accessmode),
     Property(
         "readonly",
         lambda setting: _true_or_null(setting.device.readonly),
@@ -201,12 +204,12 @@ DiskSetting.table = PropertyTable(
         f"domain XML {Disk.field_path('rawio')}",
         chosen("rawio", "rawio", {"yes": True, "no": False, "": None}),
     ),
-    _field("sgio", "sgio"),
-    _field("IOMode", "driver_io"),
-    _field("Discard", "driver_discard"),
-    _field("DetectZeroes", "driver_detect_zeroes"),
-    _field("ErrorPolicy", "driver_error_policy"),
-    _field("SerialNumber", "serial"),
-    _field("WWN", "wwn"),
+    _field("sgio", Disk.sgio),
+    _field("IOMode", Disk.driver_io),
+    _field("Discard", Disk.driver_discard),
+    _field("DetectZeroes", Disk.driver_detect_zeroes),
+    _field("ErrorPolicy", Disk.driver_error_policy),
+    _field("SerialNumber", Disk.serial),
+    _field("WWN", Disk.wwn),
     *_IO_LIMITS,
 )

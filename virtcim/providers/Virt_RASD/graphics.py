@@ -21,7 +21,7 @@ __all__ = ["GraphicsSetting"]
 _GRAPHICS_CONTROLLER = 24
 
 
-class GraphicsSetting(ResourceSetting):
+class GraphicsSetting(ResourceSetting[Graphics | Console]):
     """A graphical console of a guest."""
 
     __slots__ = ()

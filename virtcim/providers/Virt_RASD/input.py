@@ -13,7 +13,7 @@ __all__ = ["InputSetting"]
 _IO_DEVICE = 13
 
 
-class InputSetting(ResourceSetting):
+class InputSetting(ResourceSetting[Input]):
     """An input device of a guest."""
 
     __slots__ = ()
@@ -27,8 +27,8 @@ InputSetting.table = PropertyTable(
     PLACED,
     constant("ResourceType", _IO_DEVICE),
     POOLED,
-    attribute("ResourceSubType", "device.type", Input, writable=True),
-    attribute("BusType", "device.bus", Input, writable=True),
+    attribute("ResourceSubType", lambda setting: setting.device.type, Input, writable=True),
+    attribute("BusType", lambda setting: setting.device.bus, Input, writable=True),
     Property(
         "Caption",
         lambda setting: input_caption(setting.device),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.memory_size import (
     size,
     write_limit,
@@ -23,7 +21,7 @@ KIBIBYTES = "byte*2^10"
 """KiB as a programmatic unit (DSP0004, annex C)."""
 
 
-class MemorySetting(ResourceSetting):
+class MemorySetting(ResourceSetting[DomainConfig]):
     """The memory of a guest."""
 
     __slots__ = ()
@@ -32,14 +30,14 @@ class MemorySetting(ResourceSetting):
     kind = Kind.MEMORY
 
 
-def _page_sizes(setting: MemorySetting) -> list[int] | None:
+def _page_sizes(setting: MemorySetting) -> list[int | None] | None:
     return [page.size for page in setting.device.memory_backing_hugepages_pages] or None
 
 
-def _size(name: str, field: str) -> Property:
+def _size(name: str, field: MappedField) -> Property[MemorySetting]:
     """A size; 0 removes it."""
-    return Property(
-        name, attrgetter(f"device.{field}"), f"domain XML {DomainConfig.field_path(field)}", size(name, field)
+    return attribute(
+        name, lambda setting: getattr(setting.device, field.name), DomainConfig, write=size(name, field.name)
     )
 
 
@@ -56,7 +54,7 @@ MemorySetting.table = PropertyTable(
     POOLED,
     constant("AllocationUnits", KIBIBYTES),
     constant("VirtualQuantityUnits", KIBIBYTES),
-    Property("Limit", attrgetter("device.memory"), f"domain XML {DomainConfig.field_path('memory')}", write_limit),
+    attribute("Limit", lambda setting: setting.device.memory, DomainConfig, write=write_limit),
     Property(
         "VirtualQuantity",
         _quantity,
@@ -69,34 +67,24 @@ MemorySetting.table = PropertyTable(
         f"domain XML {DomainConfig.field_path('current_memory')}",
         write_quantity,
     ),
-    attribute("dumpCore", "device.memory_dump_core", DomainConfig, writable=True),
-    _size("HardLimit", "memtune_hard_limit"),
-    _size("SoftLimit", "memtune_soft_limit"),
-    _size("SwapHardLimit", "memtune_swap_hard_limit"),
-    _size("MinimumGuarantee", "memtune_min_guarantee"),
-    Property(
-        "MaxMemory",
-        attrgetter("device.max_memory"),
-        f"domain XML {DomainConfig.field_path('max_memory')}",
-        write_modules,
-    ),
-    Property(
-        "MemorySlots",
-        attrgetter("device.max_memory_slots"),
-        f"domain XML {DomainConfig.field_path('max_memory_slots')}",
-        write_modules,
-    ),
-    attribute("HugePages", "device.memory_backing_hugepages", DomainConfig, writable=True),
+    attribute("dumpCore", lambda setting: setting.device.memory_dump_core, DomainConfig, writable=True),
+    _size("HardLimit", DomainConfig.memtune_hard_limit),
+    _size("SoftLimit", DomainConfig.memtune_soft_limit),
+    _size("SwapHardLimit", DomainConfig.memtune_swap_hard_limit),
+    _size("MinimumGuarantee", DomainConfig.memtune_min_guarantee),
+    attribute("MaxMemory", lambda setting: setting.device.max_memory, DomainConfig, write=write_modules),
+    attribute("MemorySlots", lambda setting: setting.device.max_memory_slots, DomainConfig, write=write_modules),
+    attribute("HugePages", lambda setting: setting.device.memory_backing_hugepages, DomainConfig, writable=True),
     Property(
         "HugePageSizes",
         _page_sizes,
         f"domain XML {DomainConfig.field_path('memory_backing_hugepages_pages')}/@size",
         write_page_sizes,
     ),
-    attribute("Locked", "device.memory_backing_locked", DomainConfig, writable=True),
-    attribute("NoSharePages", "device.memory_backing_nosharepages", DomainConfig, writable=True),
-    attribute("BackingSource", "device.memory_backing_source_type", DomainConfig, writable=True),
-    attribute("BackingAccess", "device.memory_backing_access_mode", DomainConfig, writable=True),
-    attribute("NUMAMode", "device.numatune_memory_mode", DomainConfig, writable=True),
-    attribute("NUMANodes", "device.numatune_memory_nodeset", DomainConfig, writable=True),
+    attribute("Locked", lambda setting: setting.device.memory_backing_locked, DomainConfig, writable=True),
+    attribute("NoSharePages", lambda setting: setting.device.memory_backing_nosharepages, DomainConfig, writable=True),
+    attribute("BackingSource", lambda setting: setting.device.memory_backing_source_type, DomainConfig, writable=True),
+    attribute("BackingAccess", lambda setting: setting.device.memory_backing_access_mode, DomainConfig, writable=True),
+    attribute("NUMAMode", lambda setting: setting.device.numatune_memory_mode, DomainConfig, writable=True),
+    attribute("NUMANodes", lambda setting: setting.device.numatune_memory_nodeset, DomainConfig, writable=True),
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from operator import attrgetter
 
 from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import chosen, to
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.network_source import rate, write_connection, write_mac
 from virtcim.providers.Virt_RASD.setting import ADDRESS, BOOTABLE, COMMON, PLACED, ResourceSetting, pool_id
 
@@ -21,7 +20,7 @@ _RATE = "byte*10^3/second"
 """libvirt's unit of bandwidth as a programmatic unit (DSP0004, annex C)."""
 
 
-class NetworkSetting(ResourceSetting):
+class NetworkSetting(ResourceSetting[Interface]):
     """A network interface of a guest."""
 
     __slots__ = ()
@@ -52,24 +51,23 @@ def _limit(setting: NetworkSetting) -> int | None:
     return peak
 
 
-def _direct(field: str) -> Property:
+def _direct(name: str, field: MappedField) -> Property[NetworkSetting]:
     """The part of the source that only an interface of type direct has."""
-    name = {"source_dev": "SourceDevice", "source_mode": "NetworkMode"}[field]
     return Property(
         name,
-        lambda setting: getattr(setting.device, field) if setting.device.type == "direct" else None,
-        f"domain XML {Interface.field_path(field)}",
+        lambda setting: getattr(setting.device, field.name) if setting.device.type == "direct" else None,
+        f"domain XML {Interface.field_path(field.name)}",
         write_connection,
     )
 
 
-def _rate(name: str, field: str) -> Property:
+def _rate(name: str, field: MappedField) -> Property[NetworkSetting]:
     """A bandwidth; 0 removes it."""
-    return Property(name, attrgetter(f"device.{field}"), f"domain XML {Interface.field_path(field)}", rate(name, field))
+    return attribute(name, lambda setting: getattr(setting.device, field.name), Interface, write=rate(name, field.name))
 
 
-def _xml(name: str, field: str) -> Property:
-    return attribute(name, f"device.{field}", Interface, writable=True)
+def _xml(name: str, field: MappedField) -> Property[NetworkSetting]:
+    return attribute(name, lambda setting: getattr(setting.device, field.name), Interface, writable=True)
 
 
 NetworkSetting.table = PropertyTable(
@@ -78,7 +76,7 @@ NetworkSetting.table = PropertyTable(
     BOOTABLE,
     ADDRESS,
     constant("ResourceType", _ETHERNET_ADAPTER),
-    _xml("ResourceSubType", "model_type"),
+    _xml("ResourceSubType", Interface.model_type),
     Property(
         "PoolID",
         pool_id,
@@ -86,16 +84,14 @@ NetworkSetting.table = PropertyTable(
         f"bridge is {Interface.field_path('source_bridge')}",
         write_connection,
     ),
-    Property(
-        "Address", attrgetter("device.mac_address"), f"domain XML {Interface.field_path('mac_address')}", write_mac
-    ),
+    attribute("Address", lambda setting: setting.device.mac_address, Interface, write=write_mac),
     Property("Connection", _connection, "as NetworkName"),
     Property(
         "AllocationUnits",
         lambda setting: _RATE if setting.device.bandwidth_inbound_average is not None else None,
         "unit of Reservation and Limit",
     ),
-    _rate("Reservation", "bandwidth_inbound_average"),
+    _rate("Reservation", Interface.bandwidth_inbound_average),
     Property(
         "Limit",
         _limit,
@@ -112,7 +108,7 @@ NetworkSetting.table = PropertyTable(
         lambda setting: _DEDICATED if setting.device.type == "hostdev" else None,
         f"domain XML {Interface.field_path('type')}",
     ),
-    Property("NetworkType", attrgetter("device.type"), f"domain XML {Interface.field_path('type')}", write_connection),
+    attribute("NetworkType", lambda setting: setting.device.type, Interface, write=write_connection),
     Property(
         "NetworkName",
         _network_name,
@@ -120,31 +116,28 @@ NetworkSetting.table = PropertyTable(
         f"{Interface.field_path('source_dev')}",
         write_connection,
     ),
-    _direct("source_dev"),
-    _direct("source_mode"),
-    _xml("VirtualDevice", "target_dev"),
-    _xml("VSIType", "virtualport_type"),
-    _xml("VSIManagerID", "virtualport_parameters_managerid"),
-    _xml("VSITypeID", "virtualport_parameters_typeid"),
-    _xml("VSITypeIDVersion", "virtualport_parameters_typeidversion"),
-    _xml("VSIInstanceID", "virtualport_parameters_instanceid"),
-    _xml("ProfileID", "virtualport_parameters_profileid"),
-    _xml("FilterRef", "filterref_filter"),
-    _xml("PortGroup", "source_portgroup"),
+    _direct("SourceDevice", Interface.source_dev),
+    _direct("NetworkMode", Interface.source_mode),
+    _xml("VirtualDevice", Interface.target_dev),
+    _xml("VSIType", Interface.virtualport_type),
+    _xml("VSIManagerID", Interface.virtualport_parameters_managerid),
+    _xml("VSITypeID", Interface.virtualport_parameters_typeid),
+    _xml("VSITypeIDVersion", Interface.virtualport_parameters_typeidversion),
+    _xml("VSIInstanceID", Interface.virtualport_parameters_instanceid),
+    _xml("ProfileID", Interface.virtualport_parameters_profileid),
+    _xml("FilterRef", Interface.filterref_filter),
+    _xml("PortGroup", Interface.source_portgroup),
     Property(
         "LinkState",
         lambda setting: setting.device.link_state,
         f"domain XML {Interface.field_path('link_state')}",
         chosen("LinkState", "link_state", {"up": "up", "down": "down", "": None}),
     ),
-    Property(
-        "MTU",
-        attrgetter("device.mtu_size"),
-        f"domain XML {Interface.field_path('mtu_size')}",
-        to("mtu_size", lambda value: value or None),
+    attribute(
+        "MTU", lambda setting: setting.device.mtu_size, Interface, write=to("mtu_size", lambda value: value or None)
     ),
-    _rate("InboundBurst", "bandwidth_inbound_burst"),
-    _rate("OutboundAverage", "bandwidth_outbound_average"),
-    _rate("OutboundPeak", "bandwidth_outbound_peak"),
-    _rate("OutboundBurst", "bandwidth_outbound_burst"),
+    _rate("InboundBurst", Interface.bandwidth_inbound_burst),
+    _rate("OutboundAverage", Interface.bandwidth_outbound_average),
+    _rate("OutboundPeak", Interface.bandwidth_outbound_peak),
+    _rate("OutboundBurst", Interface.bandwidth_outbound_burst),
 )

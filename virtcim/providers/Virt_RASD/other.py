@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from virtcim.libhelper.documents.domain import Hostdev, MemoryDevice, Redirdev, UnknownDevice
+from virtcim.libhelper.documents.domain import Device, Hostdev, MemoryDevice, Redirdev, UnknownDevice
 from virtcim.libhelper.documents.domain.chardev import CharacterSource
 from virtcim.providers.consoles import bind_url, connect_url, source_path
 from virtcim.providers.deviceids import Kind
@@ -49,7 +49,7 @@ _DEDICATED = 3
 _KIBIBYTES = "byte*2^10"
 
 
-class OtherSetting(ResourceSetting):
+class OtherSetting(ResourceSetting[Device]):
     """A device of a guest."""
 
     __slots__ = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import to
@@ -19,7 +17,7 @@ _DEFAULT_PERIOD = 100_000
 """Microseconds; what libvirt takes when a quota has no period."""
 
 
-class ProcessorSetting(ResourceSetting):
+class ProcessorSetting(ResourceSetting[DomainConfig]):
     """The processors of a guest together."""
 
     __slots__ = ()
@@ -57,22 +55,15 @@ ProcessorSetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _PROCESSOR),
     POOLED,
-    Property(
-        "MaxVirtualQuantity", attrgetter("device.vcpu"), f"domain XML {DomainConfig.field_path('vcpu')}", write_maximum
-    ),
-    Property(
-        "VirtualQuantity",
-        attrgetter("device.vcpu_current"),
-        f"domain XML {DomainConfig.field_path('vcpu_current')}",
-        write_processors,
-    ),
+    attribute("MaxVirtualQuantity", lambda setting: setting.device.vcpu, DomainConfig, write=write_maximum),
+    attribute("VirtualQuantity", lambda setting: setting.device.vcpu_current, DomainConfig, write=write_processors),
     constant("VirtualQuantityUnits", COUNT),
     Property("AllocationUnits", _units, "unit of Limit"),
-    Property(
+    attribute(
         "Weight",
-        attrgetter("device.cputune_shares"),
-        f"domain XML {DomainConfig.field_path('cputune_shares')}",
-        to("cputune_shares", lambda value: value or None),
+        lambda setting: setting.device.cputune_shares,
+        DomainConfig,
+        write=to("cputune_shares", lambda value: value or None),
     ),
     Property(
         "Limit",
@@ -87,6 +78,6 @@ ProcessorSetting.table = PropertyTable(
         f"{DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}",
     ),
     Property("PinnedTo", _pins, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}", write_pins),
-    attribute("HostProcessors", "device.vcpu_cpuset", DomainConfig, writable=True),
-    attribute("IOThreads", "device.iothreads", DomainConfig, writable=True),
+    attribute("HostProcessors", lambda setting: setting.device.vcpu_cpuset, DomainConfig, writable=True),
+    attribute("IOThreads", lambda setting: setting.device.iothreads, DomainConfig, writable=True),
 )

@@ -23,7 +23,7 @@ from virtcim.providers.Virt_RASD.setting import ResourceSetting, resource_settin
 
 __all__ = ["SETTING_TYPES", "ResourceSettingProvider"]
 
-SETTING_TYPES: tuple[type[ResourceSetting], ...] = (
+SETTING_TYPES: tuple[type[ResourceSetting[object]], ...] = (
     NetworkSetting,
     DiskSetting,
     MemorySetting,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
 
+from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, class_of
 from virtcim.providers.deviceids import DeviceEntry, Kind
@@ -29,6 +30,9 @@ __all__ = [
     "settings_of",
 ]
 
+Described = TypeVar("Described", covariant=True)
+"""The part of the domain XML that a setting is made from."""
+
 OTHER = 1
 """ResourceType Other."""
 COUNT = "count"
@@ -37,7 +41,7 @@ _VIRTUALIZED = 3
 _CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 1, 2
 
 
-class ResourceSetting(Element):
+class ResourceSetting(Element, Generic[Described]):
     """The setting data of one resource.
 
     Attributes:
@@ -52,7 +56,7 @@ class ResourceSetting(Element):
 
     kind: ClassVar[Kind]
     key_names = ("InstanceID",)
-    types: ClassVar[dict[Kind, type[ResourceSetting]]] = {}
+    types: ClassVar[dict[Kind, type[ResourceSetting[object]]]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -62,12 +66,12 @@ class ResourceSetting(Element):
         self.guest = configuration.guest
         self.configuration = configuration
         self.entry = entry
-        self.device: Any = entry.device
+        self.device: Described = entry.device
         self.instance_id = configuration.resource_id(entry.identifier)
         super().__init__(self.guest.platform, self.instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[ResourceSetting]:
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[ResourceSetting[object]]:
         return site.gathered(platform, cls, lambda guest: resource_settings_of(guest, cls))
 
     @property
@@ -86,35 +90,37 @@ class _Settings:
             for entry in configuration.entries.values()
         }
         self.all = tuple(self.by_identifier.values())
-        by_type: dict[type[Element], list[ResourceSetting]] = {}
+        by_type: dict[type[Element], list[ResourceSetting[object]]] = {}
         for setting in self.all:
             by_type.setdefault(type(setting), []).append(setting)
-        self.by_type: Mapping[type[Element], Sequence[ResourceSetting]] = by_type
+        self.by_type: Mapping[type[Element], Sequence[ResourceSetting[object]]] = by_type
 
 
-def settings_of(configuration: Configuration, setting_type: type[Element] | None = None) -> Sequence[ResourceSetting]:
+def settings_of(
+    configuration: Configuration, setting_type: type[Element] | None = None
+) -> Sequence[ResourceSetting[object]]:
     """The settings of a configuration, all or those of one type."""
     settings = configuration.memo(_Settings, _Settings)
     return settings.all if setting_type is None else settings.by_type.get(setting_type, ())
 
 
-def setting_for(configuration: Configuration, identifier: str) -> ResourceSetting | None:
+def setting_for(configuration: Configuration, identifier: str) -> ResourceSetting[object] | None:
     """The setting of the resource with this identifier."""
     return configuration.memo(_Settings, _Settings).by_identifier.get(identifier)
 
 
-def resource_settings_of(guest: Guest, setting_type: type[Element]) -> Sequence[ResourceSetting]:
+def resource_settings_of(guest: Guest, setting_type: type[Element]) -> Sequence[ResourceSetting[object]]:
     """The settings of one type of a guest, in all its configurations."""
     return [setting for configuration in guest.configurations for setting in settings_of(configuration, setting_type)]
 
 
-def pool_id(setting: ResourceSetting) -> str | None:
+def pool_id(setting: ResourceSetting[object]) -> str | None:
     """The InstanceID of the pool that the resource is taken from; None where it is taken from none."""
     pool = pool_for(setting.guest, setting.entry)
     return None if pool is None else pool.instance_id
 
 
-def _parent(setting: ResourceSetting) -> str | None:
+def _parent(setting: ResourceSetting[object]) -> str | None:
     """The controller that the device is attached to, as a WBEM URI (DSP0207)."""
     identifier = parent_of(setting.entry, setting.configuration.entries)
     if identifier is None:
@@ -124,10 +130,10 @@ def _parent(setting: ResourceSetting) -> str | None:
     return f'/{setting.guest.site.settings.namespace}:{class_name}.InstanceID="{instance_id}"'
 
 
-def _address_lists(names: bool) -> Any:
+def _address_lists(names: bool) -> Callable[[ResourceSetting[Device]], list[str] | None]:
     """A getter of AddressProperties (`names`) or of AddressValues."""
 
-    def get(setting: ResourceSetting) -> list[str] | None:
+    def get(setting: ResourceSetting[Device]) -> list[str] | None:
         address = setting.device.address
         return (list(address) if names else list(address.values())) or None
 
@@ -141,9 +147,11 @@ def _write_boot_order(draft: Draft, value: int) -> None:
         draft.domain_fields["os_boot_devs"] = []
 
 
-COMMON = PropertyTable(
-    attribute("InstanceID", "instance_id", source="domain XML name, and the identifier of the resource"),
-    attribute("ElementName", "entry.identifier", source="the identifier of the resource"),
+COMMON = PropertyTable[ResourceSetting[object]](
+    attribute(
+        "InstanceID", lambda setting: setting.instance_id, source="domain XML name, and the identifier of the resource"
+    ),
+    attribute("ElementName", lambda setting: setting.entry.identifier, source="the identifier of the resource"),
     Property(
         "ChangeableType",
         lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
@@ -154,9 +162,9 @@ COMMON = PropertyTable(
     constant("AutomaticDeallocation", True, "always true: released when the guest stops"),
 )
 
-POOLED = PropertyTable(Property("PoolID", pool_id, "the pool of all resources of the kind"))
+POOLED = PropertyTable[ResourceSetting[object]](Property("PoolID", pool_id, "the pool of all resources of the kind"))
 
-PLACED = PropertyTable(
+PLACED = PropertyTable[ResourceSetting[Device]](
     constant("VirtualQuantity", 1, "always 1: one device"),
     constant("VirtualQuantityUnits", COUNT),
     Property("Parent", _parent, "domain XML address of the device: the controller it names"),
@@ -168,7 +176,7 @@ PLACED = PropertyTable(
 )
 """What a device on a bus has."""
 
-BOOTABLE = PropertyTable(
+BOOTABLE = PropertyTable[ResourceSetting[Device]](
     Property(
         "BootOrder",
         lambda setting: setting.device.boot_order,
@@ -178,7 +186,7 @@ BOOTABLE = PropertyTable(
 )
 """What a device has that a guest can be booted from."""
 
-ADDRESS = PropertyTable(
+ADDRESS = PropertyTable[ResourceSetting[Device]](
     Property("AddressProperties", _address_lists(True), "domain XML address of the device: the names", address_lists),
     Property("AddressValues", _address_lists(False), "domain XML address of the device: the values", address_lists),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import ClassVar
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element
@@ -35,7 +34,6 @@ class RegisteredProfile(Element):
 
     base = "RegisteredProfile"
     key_names = ("InstanceID",)
-    table: ClassVar[PropertyTable]
 
     def __init__(self, platform: Platform, declared: DeclaredProfile) -> None:
         self.declared = declared
@@ -52,9 +50,9 @@ class RegisteredProfile(Element):
 
 
 RegisteredProfile.table = PropertyTable(
-    attribute("InstanceID", "instance_id", source="table of profiles"),
-    attribute("RegisteredName", "declared.name", source="table of profiles"),
-    attribute("RegisteredVersion", "declared.version", source="table of profiles"),
+    attribute("InstanceID", lambda profile: profile.instance_id, source="table of profiles"),
+    attribute("RegisteredName", lambda profile: profile.declared.name, source="table of profiles"),
+    attribute("RegisteredVersion", lambda profile: profile.declared.version, source="table of profiles"),
     constant("RegisteredOrganization", DMTF, "always DMTF"),
     constant("SpecificationType", PROFILE, "always Profile"),
     constant("AdvertiseTypes", (NOT_ADVERTISED,), "always Not Advertised"),

@@ -21,7 +21,6 @@ class ResourcePoolConfigurationCapabilities(ServiceCapabilities):
     base = "ResourcePoolConfigurationCapabilities"
     instance_id = "RPCC"
     service = ResourcePoolConfigurationService
-    table: ClassVar[PropertyTable]
 
 
 def _methods(capabilities: ResourcePoolConfigurationCapabilities) -> list[int]:

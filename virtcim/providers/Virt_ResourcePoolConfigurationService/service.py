@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from virtcim.libhelper.work import Work
 from virtcim.providers.errors import access_denied, libvirt_failure
@@ -45,7 +45,7 @@ class ResourcePoolConfigurationService(HostService):
 
     base = "ResourcePoolConfigurationService"
     service_name = "RPCS"
-    table: ClassVar[PropertyTable] = PropertyTable(SERVICE, constant("Caption", "Pools of this host"))
+    table = PropertyTable(SERVICE, constant("Caption", "Pools of this host"))
 
     def do(
         self,

@@ -40,7 +40,6 @@ class StorageVolume(Element):
 
     base = "StorageVolume"
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID")
-    table: ClassVar[PropertyTable]
 
     def __init__(self, pool: DevicePool, volume: Volume) -> None:
         self.pool = pool
@@ -110,11 +109,11 @@ StorageVolume.table = PropertyTable(
         lambda volume: class_of(volume.platform.prefix, "HostSystem"),
         "class name of the host",
     ),
-    attribute("SystemName", "host_name", source="fully qualified host name"),
-    attribute("CreationClassName", "class_name", source="class name"),
-    attribute("DeviceID", "device_id", source="names of pool and volume"),
-    attribute("ElementName", "volume.name", source="volume XML name"),
-    attribute("Name", "volume.key", source="volume XML key"),
+    attribute("SystemName", lambda volume: volume.host_name, source="fully qualified host name"),
+    attribute("CreationClassName", lambda volume: volume.class_name, source="class name"),
+    attribute("DeviceID", lambda volume: volume.device_id, source="names of pool and volume"),
+    attribute("ElementName", lambda volume: volume.volume.name, source="volume XML name"),
+    attribute("Name", lambda volume: volume.volume.key, source="volume XML key"),
     constant("NameFormat", _OTHER, "always Other: as libvirt makes it"),
     constant("OtherNameFormat", "libvirt volume key"),
     constant("NameNamespace", _OTHER, "always Other"),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import ClassVar
 
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, pools_of
 from virtcim.providers.Virt_StorageVolume import StorageVolume, volumes_of
@@ -36,7 +35,6 @@ class VolumeSetting(Element):
 
     base = "StorageVolumeResourceAllocationSettingData"
     key_names = ("InstanceID",)
-    table: ClassVar[PropertyTable]
 
     def __init__(self, volume: StorageVolume, instance_id: str) -> None:
         self.volume = volume
@@ -101,29 +99,30 @@ def volume_setting(site: Site, platform: Platform, pool: DevicePool, name: str) 
     return _settings_of(site, platform).by_place.get((pool.instance_id, name))
 
 
-def _field(name: str, field: str) -> Property:
-    return attribute(name, f"config.{field}", source=f"volume XML {VolumeConfig.field_path(field)}")
+def _field(name: str, field: MappedField) -> Property[VolumeSetting]:
+    source = f"volume XML {VolumeConfig.field_path(field.name)}"
+    return attribute(name, lambda setting: getattr(setting.config, field.name), source=source)
 
 
 VolumeSetting.table = PropertyTable(
-    attribute("InstanceID", "instance_id", source="volume XML key"),
-    attribute("ElementName", "volume.volume.name", source="volume XML name"),
-    attribute("VolumeName", "volume.volume.name", source="volume XML name"),
-    attribute("PoolID", "volume.pool.instance_id", source="InstanceID of the pool"),
-    attribute("ResourceType", "volume.pool.resource_type", source="ResourceType of the pool"),
-    _field("ResourceSubType", "target_format_type"),
+    attribute("InstanceID", lambda setting: setting.instance_id, source="volume XML key"),
+    attribute("ElementName", lambda setting: setting.volume.volume.name, source="volume XML name"),
+    attribute("VolumeName", lambda setting: setting.volume.volume.name, source="volume XML name"),
+    attribute("PoolID", lambda setting: setting.volume.pool.instance_id, source="InstanceID of the pool"),
+    attribute("ResourceType", lambda setting: setting.volume.pool.resource_type, source="ResourceType of the pool"),
+    _field("ResourceSubType", VolumeConfig.target_format_type),
     Property(
         "FormatType",
-        lambda setting: _VALUES.get(setting.config.target_format_type, UNKNOWN_FORMAT),
+        lambda setting: _VALUES.get(setting.config.target_format_type or "", UNKNOWN_FORMAT),
         f"volume XML {VolumeConfig.field_path('target_format_type')}",
     ),
-    attribute("Address", "volume.volume.key", source="volume XML key"),
-    _field("Path", "target_path"),
+    attribute("Address", lambda setting: setting.volume.volume.key, source="volume XML key"),
+    _field("Path", VolumeConfig.target_path),
     constant("AllocationUnits", _BYTES),
-    _field("Capacity", "capacity"),
-    _field("AllocationQuantity", "allocation"),
-    _field("VirtualQuantity", "capacity"),
+    _field("Capacity", VolumeConfig.capacity),
+    _field("AllocationQuantity", VolumeConfig.allocation),
+    _field("VirtualQuantity", VolumeConfig.capacity),
     constant("VirtualQuantityUnits", _BYTES),
-    _field("BackingPath", "backing_store_path"),
-    _field("BackingFormat", "backing_store_format_type"),
+    _field("BackingPath", VolumeConfig.backing_store_path),
+    _field("BackingFormat", VolumeConfig.backing_store_format_type),
 )

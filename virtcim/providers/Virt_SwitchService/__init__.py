@@ -24,7 +24,7 @@ class SwitchService(HostService):
 
     base = "SwitchService"
     service_name = "Switch Virtualization Capabilities"
-    table: ClassVar[PropertyTable] = PropertyTable(
+    table = PropertyTable(
         SERVICE,
         constant("Caption", "Switching between host and virtual systems", "a fixed text"),
         constant("ProtocolType", _ETHERNET, "always Ethernet"),

@@ -19,7 +19,7 @@ class MigrationCapabilities(ServiceCapabilities):
     base = "VirtualSystemMigrationCapabilities"
     instance_id = "MigrationCapabilities"
     service = MigrationService
-    table: ClassVar[PropertyTable] = PropertyTable(
+    table = PropertyTable(
         CAPABILITIES,
         constant("SynchronousMethodsSupported", (), "methods of the service that answer when all is done"),
         constant("AsynchronousMethodsSupported", (), "methods of the service that start a job"),

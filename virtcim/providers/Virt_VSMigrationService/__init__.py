@@ -17,9 +17,7 @@ class MigrationService(HostService):
 
     base = "VirtualSystemMigrationService"
     service_name = "MigrationService"
-    table: ClassVar[PropertyTable] = PropertyTable(
-        SERVICE, constant("Caption", "Migration of virtual systems", "a fixed text")
-    )
+    table = PropertyTable(SERVICE, constant("Caption", "Migration of virtual systems", "a fixed text"))
 
 
 class MigrationServiceProvider(HostServiceProvider):

@@ -25,7 +25,6 @@ class MigrationSettingData(Element):
 
     base = "VirtualSystemMigrationSettingData"
     key_names = ("InstanceID",)
-    table: ClassVar[PropertyTable]
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform, "MigrationSettingData")
@@ -49,8 +48,8 @@ def _where_it_migrates(value: int) -> Any:
 
 
 MigrationSettingData.table = PropertyTable(
-    attribute("InstanceID", "identity", source="a fixed text"),
-    attribute("ElementName", "identity", source="as InstanceID"),
+    attribute("InstanceID", lambda settings: settings.identity, source="a fixed text"),
+    attribute("ElementName", lambda settings: settings.identity, source="as InstanceID"),
     Property("MigrationType", _where_it_migrates(_LIVE), "Live, unknown on a platform without migration"),
     Property("TransportType", _where_it_migrates(_SSH), "SSH, unknown on a platform without migration"),
     constant("Priority", 0, "always 0: the default"),

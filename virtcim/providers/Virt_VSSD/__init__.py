@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from virtcim.providers.base import Element, ElementProvider, no_such_domain, tri
 from virtcim.providers.drafts import Draft, ValueRefusedError, as_text, chosen, flag, to
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
-from virtcim.providers.properties import Property, PropertyTable, Writer, attribute
+from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, attribute
 from virtcim.providers.site import Configuration, Guest, Site
 from virtcim.providers.Virt_VSSD.parts import (
     boot_devices,
@@ -63,7 +62,6 @@ class VirtualSystemSettingData(Element):
 
     base = "VirtualSystemSettingData"
     key_names = ("InstanceID",)
-    table: ClassVar[PropertyTable]
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
@@ -101,36 +99,41 @@ def _startup_action(setting: VirtualSystemSettingData) -> int | None:
     return _ALWAYS_STARTUP if domain.autostart else _NO_STARTUP
 
 
-def _xml(name: str, attribute_name: str) -> Property:
+def _xml(name: str, field: MappedField) -> Property[VirtualSystemSettingData]:
     """A property that is a field of the domain as a whole."""
-    return attribute(name, f"config.{attribute_name}", DomainConfig, writable=True)
+    return attribute(name, lambda setting: getattr(setting.config, field.name), DomainConfig, writable=True)
 
 
-def _part(name: str, get: Callable[[DomainConfig], Any], write: Writer, *fields: str) -> Property:
+def _part(
+    name: str, get: Callable[[DomainConfig], object], write: Writer, *fields: MappedField
+) -> Property[VirtualSystemSettingData]:
     """A property that is more than one field."""
-    source = "domain XML " + ", ".join(DomainConfig.field_path(field) for field in fields)
+    source = "domain XML " + ", ".join(DomainConfig.field_path(field.name) for field in fields)
     return Property(name, lambda setting: get(setting.config), source, write)
 
 
-def _flag(name: str, field: str) -> Property:
+def _flag(name: str, field: MappedField) -> Property[VirtualSystemSettingData]:
     """A property that says whether an element is there."""
-    return Property(name, attrgetter(f"config.{field}"), f"domain XML {DomainConfig.field_path(field)}", flag(field))
+    return attribute(name, lambda setting: getattr(setting.config, field.name), DomainConfig, write=flag(field.name))
 
 
-def _on_event(name: str, field: str, default: int = _DEFAULT_ACTION) -> Property:
+def _on_event(name: str, field: MappedField, default: int = _DEFAULT_ACTION) -> Property[VirtualSystemSettingData]:
     """A property that says what becomes of the domain."""
     return Property(
         name,
-        lambda setting: _action(getattr(setting.config, field), default),
-        f"domain XML {DomainConfig.field_path(field)}",
-        chosen(name, field, _ACTION_WORDS),
+        lambda setting: _action(getattr(setting.config, field.name), default),
+        f"domain XML {DomainConfig.field_path(field.name)}",
+        chosen(name, field.name, _ACTION_WORDS),
     )
 
 
-def _topology(name: str, field: str) -> Property:
+def _topology(name: str, field: MappedField) -> Property[VirtualSystemSettingData]:
     """A number of the topology of the processors."""
-    return Property(
-        name, attrgetter(f"config.{field}"), f"domain XML {DomainConfig.field_path(field)}", write_topology(name, field)
+    return attribute(
+        name,
+        lambda setting: getattr(setting.config, field.name),
+        DomainConfig,
+        write=write_topology(name, field.name),
     )
 
 
@@ -204,20 +207,15 @@ def _write_full_virtualization(draft: Draft, value: bool) -> None:
 _CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 1, 2
 
 VirtualSystemSettingData.table = PropertyTable(
-    attribute("InstanceID", "configuration.instance_id", source="platform and domain XML name"),
-    Property(
-        "VirtualSystemIdentifier",
-        attrgetter("guest.name"),
-        f"domain XML {DomainConfig.field_path('name')}",
-        _write_name,
-    ),
-    Property("ElementName", attrgetter("guest.name"), f"domain XML {DomainConfig.field_path('name')}", _write_name),
+    attribute("InstanceID", lambda setting: setting.configuration.instance_id, source="platform and domain XML name"),
+    attribute("VirtualSystemIdentifier", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
+    attribute("ElementName", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
     Property(
         "Caption",
         lambda setting: trimmed(setting.config.title or _STANDARD_TEXT),
         "domain XML title, else a fixed text",
     ),
-    Property("Title", attrgetter("config.title"), f"domain XML {DomainConfig.field_path('title')}", as_text("title")),
+    attribute("Title", lambda setting: setting.config.title, DomainConfig, write=as_text("title")),
     Property(
         "Description",
         lambda setting: setting.config.description or _STANDARD_TEXT,
@@ -234,33 +232,26 @@ VirtualSystemSettingData.table = PropertyTable(
         lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
         "domain state: what is changed in a running domain does not last",
     ),
-    Property("VirtualSystemType", attrgetter("platform.prefix"), "platform", _write_type),
-    Property(
-        "DomainType", attrgetter("config.type"), f"domain XML {DomainConfig.field_path('type')}", _write_domain_type
-    ),
-    Property("UUID", attrgetter("guest.domain.uuid"), f"domain XML {DomainConfig.field_path('uuid')}", _write_uuid),
+    attribute("VirtualSystemType", lambda setting: setting.platform.prefix, source="platform", write=_write_type),
+    attribute("DomainType", lambda setting: setting.config.type, DomainConfig, write=_write_domain_type),
+    attribute("UUID", lambda setting: setting.guest.domain.uuid, DomainConfig, write=_write_uuid),
     Property("AutomaticStartupAction", _startup_action, "autostart flag of a persistent domain", _write_startup),
     Property("AutoStart", lambda setting: int(setting.guest.domain.autostart), "autostart flag", _write_autostart),
-    _on_event("AutomaticShutdownAction", "on_poweroff"),
-    _on_event("AutomaticRebootAction", "on_reboot", _DEFAULT_REBOOT),
-    _on_event("AutomaticRecoveryAction", "on_crash"),
-    _flag("EnableACPI", "features_acpi"),
-    _flag("EnableAPIC", "features_apic"),
-    _flag("EnablePAE", "features_pae"),
-    _flag("EnableHAP", "features_hap"),
-    _xml("EnableSMM", "features_smm_state"),
-    _xml("EnableVMPort", "features_vmport_state"),
-    _xml("EnablePMU", "features_pmu_state"),
-    _xml("HideHypervisor", "features_kvm_hidden_state"),
-    _part("HyperVFeatures", hyperv_features, write_hyperv_features, "features_hyperv_relaxed_state"),
-    _part("ClockOffset", clock, write_clock, "clock_offset", "clock_basis"),
-    Property(
-        "ClockTimezone",
-        attrgetter("config.clock_timezone"),
-        f"domain XML {DomainConfig.field_path('clock_timezone')}",
-        write_timezone,
-    ),
-    _part("Timers", timers, write_timers, "clock_timers"),
+    _on_event("AutomaticShutdownAction", DomainConfig.on_poweroff),
+    _on_event("AutomaticRebootAction", DomainConfig.on_reboot, _DEFAULT_REBOOT),
+    _on_event("AutomaticRecoveryAction", DomainConfig.on_crash),
+    _flag("EnableACPI", DomainConfig.features_acpi),
+    _flag("EnableAPIC", DomainConfig.features_apic),
+    _flag("EnablePAE", DomainConfig.features_pae),
+    _flag("EnableHAP", DomainConfig.features_hap),
+    _xml("EnableSMM", DomainConfig.features_smm_state),
+    _xml("EnableVMPort", DomainConfig.features_vmport_state),
+    _xml("EnablePMU", DomainConfig.features_pmu_state),
+    _xml("HideHypervisor", DomainConfig.features_kvm_hidden_state),
+    _part("HyperVFeatures", hyperv_features, write_hyperv_features, DomainConfig.features_hyperv_relaxed_state),
+    _part("ClockOffset", clock, write_clock, DomainConfig.clock_offset, DomainConfig.clock_basis),
+    attribute("ClockTimezone", lambda setting: setting.config.clock_timezone, DomainConfig, write=write_timezone),
+    _part("Timers", timers, write_timers, DomainConfig.clock_timers),
     Property(
         "IsFullVirt",
         lambda setting: setting.platform.full_virtualization(setting.config.os_type),
@@ -273,43 +264,45 @@ VirtualSystemSettingData.table = PropertyTable(
         f"domain XML {DomainConfig.field_path('os_boot_devs')}, else boot/@order of the devices",
         write_boot_devices,
     ),
-    _xml("BootMenu", "os_bootmenu_enable"),
-    Property(
+    _xml("BootMenu", DomainConfig.os_bootmenu_enable),
+    attribute(
         "BootMenuTimeout",
-        attrgetter("config.os_bootmenu_timeout"),
-        f"domain XML {DomainConfig.field_path('os_bootmenu_timeout')}",
-        to("os_bootmenu_timeout"),
+        lambda setting: setting.config.os_bootmenu_timeout,
+        DomainConfig,
+        write=to("os_bootmenu_timeout"),
     ),
-    _part("Firmware", attrgetter("os_firmware"), write_firmware, "os_firmware"),
-    _xml("FirmwareLoader", "os_loader"),
-    _xml("FirmwareLoaderType", "os_loader_type"),
-    _xml("FirmwareVariables", "os_nvram"),
-    _part("SecureBoot", secure_boot, write_secure_boot, "os_firmware_features", "os_loader_secure"),
-    _xml("SMBIOSMode", "os_smbios_mode"),
-    _xml("Arch", "os_type_arch"),
-    _xml("Machine", "os_type_machine"),
-    _xml("Emulator", "emulator"),
-    _xml("CPUMode", "cpu_mode"),
-    _part("CPUModel", attrgetter("cpu_model"), write_model, "cpu_model"),
-    _part("CPUFeatures", cpu_features, write_cpu_features, "cpu_features"),
-    _topology("CPUSockets", "cpu_topology_sockets"),
-    _topology("CPUDies", "cpu_topology_dies"),
-    _topology("CPUCores", "cpu_topology_cores"),
-    _topology("CPUThreads", "cpu_topology_threads"),
-    _part("NUMACells", numa_cells, write_numa_cells, "cpu_numa_cells"),
-    Property(
+    _part("Firmware", lambda config: config.os_firmware, write_firmware, DomainConfig.os_firmware),
+    _xml("FirmwareLoader", DomainConfig.os_loader),
+    _xml("FirmwareLoaderType", DomainConfig.os_loader_type),
+    _xml("FirmwareVariables", DomainConfig.os_nvram),
+    _part(
+        "SecureBoot", secure_boot, write_secure_boot, DomainConfig.os_firmware_features, DomainConfig.os_loader_secure
+    ),
+    _xml("SMBIOSMode", DomainConfig.os_smbios_mode),
+    _xml("Arch", DomainConfig.os_type_arch),
+    _xml("Machine", DomainConfig.os_type_machine),
+    _xml("Emulator", DomainConfig.emulator),
+    _xml("CPUMode", DomainConfig.cpu_mode),
+    _part("CPUModel", lambda config: config.cpu_model, write_model, DomainConfig.cpu_model),
+    _part("CPUFeatures", cpu_features, write_cpu_features, DomainConfig.cpu_features),
+    _topology("CPUSockets", DomainConfig.cpu_topology_sockets),
+    _topology("CPUDies", DomainConfig.cpu_topology_dies),
+    _topology("CPUCores", DomainConfig.cpu_topology_cores),
+    _topology("CPUThreads", DomainConfig.cpu_topology_threads),
+    _part("NUMACells", numa_cells, write_numa_cells, DomainConfig.cpu_numa_cells),
+    attribute(
         "IOWeight",
-        attrgetter("config.blkiotune_weight"),
-        f"domain XML {DomainConfig.field_path('blkiotune_weight')}",
-        to("blkiotune_weight", lambda value: value or None),
+        lambda setting: setting.config.blkiotune_weight,
+        DomainConfig,
+        write=to("blkiotune_weight", lambda value: value or None),
     ),
-    _xml("Bootloader", "bootloader"),
-    _xml("BootloaderArgs", "bootloader_args"),
-    _xml("Kernel", "os_kernel"),
-    _xml("Ramdisk", "os_initrd"),
-    _xml("CommandLine", "os_cmdline"),
-    _xml("InitPath", "os_init"),
-    _part("InitArguments", lambda config: list(config.os_initargs) or None, write_arguments, "os_initargs"),
+    _xml("Bootloader", DomainConfig.bootloader),
+    _xml("BootloaderArgs", DomainConfig.bootloader_args),
+    _xml("Kernel", DomainConfig.os_kernel),
+    _xml("Ramdisk", DomainConfig.os_initrd),
+    _xml("CommandLine", DomainConfig.os_cmdline),
+    _xml("InitPath", DomainConfig.os_init),
+    _part("InitArguments", lambda config: list(config.os_initargs) or None, write_arguments, DomainConfig.os_initargs),
 )
 
 

@@ -23,7 +23,6 @@ class ManagementCapabilities(ServiceCapabilities):
     base = "VirtualSystemManagementCapabilities"
     instance_id = "ManagementCapabilities"
     service = VirtualSystemManagementService
-    table: ClassVar[PropertyTable]
 
 
 def _can_write(capabilities: ManagementCapabilities) -> bool:

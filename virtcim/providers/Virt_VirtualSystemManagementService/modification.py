@@ -157,12 +157,12 @@ class Edit:
             guest.site, guest.platform, guest.hypervisor, document.config, live=document is self.change.live
         )
 
-    def setting(self, document: DomainDocument, identifier: str) -> ResourceSetting | None:
+    def setting(self, document: DomainDocument, identifier: str) -> ResourceSetting[Any] | None:
         """The setting of a resource as it is in a document."""
         return setting_for(self.configuration(document), identifier)
 
 
-def changed_values(setting: Element, table: PropertyTable, given: Mapping[str, Any]) -> dict[str, Any]:
+def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What a client wants changed: the properties that are not as they are.
 
     Raises:
@@ -261,13 +261,13 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> Non
         check_host(edit.around(document))
 
 
-def _check_kind(setting: ResourceSetting, resource: Wanted) -> None:
+def _check_kind(setting: ResourceSetting[object], resource: Wanted) -> None:
     generic = resource.instance.class_name.partition("_")[2] in ("ResourceAllocationSettingData",)
     if resource.kind is not setting.kind and not generic:
         raise ValueRefusedError(f"{resource.instance.class_name} is not the class of {resource.instance_id}")
 
 
-def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting, changed: Mapping[str, Any]) -> Any:
+def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], changed: Mapping[str, Any]) -> Any:
     """Change one resource in one document; the device as it is then."""
     draft = Draft(edit.around(document), setting.device, changed, is_new=False)
     draft.write(setting.table)

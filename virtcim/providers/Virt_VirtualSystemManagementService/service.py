@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import ClassVar
 
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.services.service import SERVICE, HostService
@@ -28,7 +27,6 @@ class VirtualSystemManagementService(HostService):
 
     base = "VirtualSystemManagementService"
     service_name = "Management Service"
-    table: ClassVar[PropertyTable]
 
 
 def _dotted(version_: tuple[int, int, int]) -> str | None:

@@ -17,9 +17,7 @@ class SnapshotService(HostService):
 
     base = "VirtualSystemSnapshotService"
     service_name = "SnapshotService"
-    table: ClassVar[PropertyTable] = PropertyTable(
-        SERVICE, constant("Caption", "Snapshots of virtual systems", "a fixed text")
-    )
+    table = PropertyTable(SERVICE, constant("Caption", "Snapshots of virtual systems", "a fixed text"))
 
 
 class SnapshotServiceProvider(HostServiceProvider):

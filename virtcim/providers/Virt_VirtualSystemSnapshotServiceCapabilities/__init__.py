@@ -19,7 +19,7 @@ class SnapshotCapabilities(ServiceCapabilities):
     base = "VirtualSystemSnapshotServiceCapabilities"
     instance_id = "SnapshotCapabilities"
     service = SnapshotService
-    table: ClassVar[PropertyTable] = PropertyTable(
+    table = PropertyTable(
         CAPABILITIES,
         constant("SynchronousMethodsSupported", (), "methods of the service that answer when all is done"),
         constant("AynchronousMethodsSupported", (), "methods of the service that start a job"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from virtcim.providers.associations.jobs import JobRelation, element_of, jobs_on
-from virtcim.providers.associations.relation import Relation, Role
+from virtcim.providers.associations.relation import Pair, Relation, Role
 from virtcim.providers.base import Element
 from virtcim.providers.interface import InstancePath
 from virtcim.providers.properties import Property, PropertyTable
@@ -63,7 +63,7 @@ def _effects(job: ConcreteJob, path: InstancePath) -> list[int]:
     )
 
 
-_EFFECTS = PropertyTable(
+_EFFECTS = PropertyTable[Pair](
     Property(
         "ElementEffects",
         lambda pair: _effects(pair.right, InstancePath(pair.left.class_name, pair.left.keys())),

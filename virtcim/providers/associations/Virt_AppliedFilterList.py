@@ -12,7 +12,7 @@ from virtcim.providers.deviceids import device_entries
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
 from virtcim.providers.site import Guest, Site
-from virtcim.providers.Virt_Device import GuestDevice, devices_of
+from virtcim.providers.Virt_Device import devices_of
 from virtcim.providers.Virt_Device.network import NetworkPort
 from virtcim.providers.Virt_FilterList import FilterList, filter_named, given
 from virtcim.providers.Virt_HostSystem import host_name, host_of, hosts_of
@@ -26,7 +26,7 @@ def _filters(port: NetworkPort) -> Iterable[FilterList]:
     return () if found is None else (found,)
 
 
-def _filtered(guest: Guest) -> Sequence[GuestDevice]:
+def _filtered(guest: Guest) -> Sequence[NetworkPort]:
     """The interfaces of a guest that have a filter."""
     return [port for port in devices_of(guest, NetworkPort) if port.device.filterref_filter]
 
@@ -48,7 +48,7 @@ class AppliedFilterLists(Relation):
             to_left=self._ports,
         )
 
-    def _ports(self, filters: FilterList) -> Iterable[GuestDevice]:
+    def _ports(self, filters: FilterList) -> Iterable[NetworkPort]:
         return (
             port
             for port in self.site.gathered(filters.platform, AppliedFilterLists, _filtered)
@@ -72,7 +72,7 @@ class AppliedFilterLists(Relation):
             raise CIMError(Status.NOT_FOUND, "Instance does not exist")
         _apply(port, None)
 
-    def _port(self, class_name: str, properties: Mapping[str, Any]) -> GuestDevice:
+    def _port(self, class_name: str, properties: Mapping[str, Any]) -> NetworkPort:
         """The interface that the reference means."""
         path = given(properties, "Antecedent", "Unable to get Antecedent property")
         device_id = str(given(path.keys, "DeviceID", "Unable to get Antecedent.DeviceID property"))
@@ -93,7 +93,7 @@ class AppliedFilterLists(Relation):
         raise CIMError(Status.FAILED, "Dependent.Name object does not exist")
 
 
-def _apply(port: GuestDevice, name: str | None) -> None:
+def _apply(port: NetworkPort, name: str | None) -> None:
     """Give an interface a filter, or none, and wait until the inventory shows it."""
     hypervisor = port.guest.hypervisor
     if hypervisor.read_only:

@@ -30,7 +30,7 @@ from virtcim.providers.Virt_StorageVolume import StorageVolume, volumes_of
 
 __all__ = ["concrete_component"]
 
-_MADE_OF: dict[type[DevicePool], type[HostDevice]] = {
+_MADE_OF: dict[type[DevicePool], type[HostDevice[object]]] = {
     ProcessorPool: HostProcessor,
     MemoryPool: HostMemory,
     NetworkPool: HostNetworkPort,
@@ -39,15 +39,16 @@ _MADE_OF: dict[type[DevicePool], type[HostDevice]] = {
 """What the pools of each kind consist of, as far as the host's devices go."""
 
 
-def _consists_of(pool: DevicePool, device: HostDevice) -> bool:
+def _consists_of(pool: DevicePool, device: HostDevice[object]) -> bool:
     """Whether a device of the pool's host is a part of the pool; all of its kind are of the primordial pool."""
     if pool.primordial:
         return True
-    if isinstance(pool, NetworkPool):
+    if isinstance(pool, NetworkPool) and isinstance(device, HostNetworkPort):
         return device.device.net_interface in pool.config.host_interfaces
-    return isinstance(pool, DiskPool) and not set(pool.config.source_device_paths).isdisjoint(
-        (device.device.storage_block, *device.device.devnodes)
-    )
+    if isinstance(pool, DiskPool) and isinstance(device, HostDisk):
+        paths = (device.device.storage_block, *device.device.devnodes)
+        return not set(pool.config.source_device_paths).isdisjoint(paths)
+    return False
 
 
 def concrete_component(site: Site) -> Relation:
@@ -60,7 +61,7 @@ def concrete_component(site: Site) -> Relation:
                 yield from (device for device in host_devices(site, host, device_type) if _consists_of(pool, device))
         yield from volumes_of(pool)
 
-    def pools(part: HostDevice | StorageVolume) -> Iterable[DevicePool]:
+    def pools(part: HostDevice[object] | StorageVolume) -> Iterable[DevicePool]:
         if isinstance(part, StorageVolume):
             return (part.pool,)
         return (

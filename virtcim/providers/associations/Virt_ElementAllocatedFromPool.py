@@ -32,7 +32,7 @@ def element_allocated_from_pool(site: Site) -> Relation:
             children = pools_of(site, pool.platform, type(pool))
             yield from (child for child in children if not child.primordial and child.hypervisor is pool.hypervisor)
 
-    def pools(element: GuestDevice | DevicePool) -> Iterable[DevicePool]:
+    def pools(element: GuestDevice[object] | DevicePool) -> Iterable[DevicePool]:
         if isinstance(element, GuestDevice):
             found = pool_for(element.guest, element.entry)
         elif element.primordial:

@@ -22,7 +22,7 @@ __all__ = ["element_setting_data"]
 
 _UNKNOWN, _YES, _NO = 0, 1, 2
 
-Setting = VirtualSystemSettingData | ResourceSetting
+Setting = VirtualSystemSettingData | ResourceSetting[object]
 
 
 def _settings(element: ComputerSystem | Setting) -> Iterable[Element]:

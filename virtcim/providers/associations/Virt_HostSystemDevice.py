@@ -24,7 +24,7 @@ def host_system_device(site: Site) -> Relation:
             if host_name(pool.hypervisor) == host.name:
                 yield from volumes_of(pool)
 
-    def host(device: HostDevice | StorageVolume) -> Iterable[HostSystem]:
+    def host(device: HostDevice[object] | StorageVolume) -> Iterable[HostSystem]:
         name = device.host_name if isinstance(device, StorageVolume) else device.host.name
         return (host for host in hosts_of(site, device.platform) if host.name == name)
 

@@ -19,7 +19,7 @@ _SETTING_TYPES = tuple(ResourceSetting.types[pool_type.kind] for pool_type in PO
 def resource_allocation_from_pool(site: Site) -> Relation:
     """The association."""
 
-    def settings(pool: DevicePool) -> Iterable[ResourceSetting]:
+    def settings(pool: DevicePool) -> Iterable[ResourceSetting[object]]:
         setting_type = ResourceSetting.types[pool.kind]
         for guest in site.guests(pool.platform):
             if guest.hypervisor is pool.hypervisor:
@@ -28,7 +28,7 @@ def resource_allocation_from_pool(site: Site) -> Relation:
                         if pool_for(guest, setting.entry) is pool:
                             yield setting
 
-    def pools(setting: ResourceSetting) -> Iterable[DevicePool]:
+    def pools(setting: ResourceSetting[object]) -> Iterable[DevicePool]:
         pool = pool_for(setting.guest, setting.entry)
         return () if pool is None else (pool,)
 

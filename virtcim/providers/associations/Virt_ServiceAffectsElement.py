@@ -32,7 +32,7 @@ _MANAGEMENT = PropertyTable(constant("ElementEffects", (_MANAGES,), "always Mana
 def console_redirection(site: Site) -> Relation:
     """The association of guests, and of the devices that make a console, with the console service."""
 
-    def services(element: ComputerSystem | GuestDevice) -> Iterable[ConsoleRedirectionService]:
+    def services(element: ComputerSystem | GuestDevice[object]) -> Iterable[ConsoleRedirectionService]:
         return (ConsoleRedirectionService(site, host_of(element.guest)),)
 
     def elements(service: ConsoleRedirectionService) -> Iterable[Element]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from virtcim.providers.associations.relation import Relation, Role
+from virtcim.providers.associations.relation import Pair, Relation, Role
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import (
@@ -32,18 +32,18 @@ def _capabilities(template: Template) -> Iterable[AllocationCapabilities]:
     return (capabilities_of(template.pool),)
 
 
-_SAMPLES = PropertyTable(
+_SAMPLES = PropertyTable[Pair](
     Property(
         "PropertyPolicy",
         lambda pair: _CORRELATED if pair.right.sample is Sample.POINT else _INDEPENDENT,
         "Correlated for one possible choice, whose values go together, else Independent",
     ),
-    attribute("ValueRole", "right.sample.role", source="what the template is a sample of"),
-    attribute("ValueRange", "right.sample.range", source="what the template is a sample of"),
+    attribute("ValueRole", lambda pair: pair.right.sample.role, source="what the template is a sample of"),
+    attribute("ValueRange", lambda pair: pair.right.sample.range, source="what the template is a sample of"),
 )
 """How the values of a template are to be read."""
 
-_DEFAULTS = PropertyTable(
+_DEFAULTS = PropertyTable[Pair](
     constant("PropertyPolicy", _INDEPENDENT, "always Independent"),
     constant("ValueRole", _DEFAULT, "always Default"),
     constant("ValueRange", _POINT, "always Point"),

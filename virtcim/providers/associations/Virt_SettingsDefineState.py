@@ -17,7 +17,7 @@ from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of
 __all__ = ["settings_define_state", "volume_settings"]
 
 
-def _settings(element: ComputerSystem | GuestDevice) -> Iterable[Element]:
+def _settings(element: ComputerSystem | GuestDevice[object]) -> Iterable[Element]:
     if isinstance(element, GuestDevice):
         setting = setting_for(element.configuration, element.entry.identifier)
         return () if setting is None else (setting,)
@@ -25,7 +25,7 @@ def _settings(element: ComputerSystem | GuestDevice) -> Iterable[Element]:
     return () if state is None else (setting_of(state),)
 
 
-def _elements(setting: VirtualSystemSettingData | ResourceSetting) -> Iterable[Element]:
+def _elements(setting: VirtualSystemSettingData | ResourceSetting[object]) -> Iterable[Element]:
     """What a setting defines the state of: nothing, when it belongs to another configuration than the present one."""
     if not setting.configuration.is_state:
         return ()

@@ -12,11 +12,11 @@ from virtcim.providers.Virt_Device import DEVICE_TYPES, GuestDevice, devices_of
 __all__ = ["system_device"]
 
 
-def _devices(system: ComputerSystem) -> Iterable[GuestDevice]:
+def _devices(system: ComputerSystem) -> Iterable[GuestDevice[object]]:
     return devices_of(system.guest)
 
 
-def _system(device: GuestDevice) -> Iterable[ComputerSystem]:
+def _system(device: GuestDevice[object]) -> Iterable[ComputerSystem]:
     return (system_of(device.guest),)
 
 

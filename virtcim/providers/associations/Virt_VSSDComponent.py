@@ -12,11 +12,11 @@ from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of
 __all__ = ["virtual_system_setting_data_component"]
 
 
-def _parts(whole: VirtualSystemSettingData) -> Iterable[ResourceSetting]:
+def _parts(whole: VirtualSystemSettingData) -> Iterable[ResourceSetting[object]]:
     return settings_of(whole.configuration)
 
 
-def _whole(part: ResourceSetting) -> Iterable[VirtualSystemSettingData]:
+def _whole(part: ResourceSetting[object]) -> Iterable[VirtualSystemSettingData]:
     return (setting_of(part.configuration),)
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from virtcim.providers.associations.relation import Relation, Role, Step
+from virtcim.providers.associations.relation import Pair, Relation, Role, Step
 from virtcim.providers.base import Element, class_of
 from virtcim.providers.interface import CIMError, Instance, InstancePath, RequestContext
 from virtcim.providers.properties import PropertyTable
@@ -33,7 +33,7 @@ class JobRelation(Relation):
         role: str,
         to_right: Step,
         to_left: Step,
-        table: PropertyTable | None = None,
+        table: PropertyTable[Pair] | None = None,
     ) -> None:
         super().__init__(site, base, left, Role(role, JOB_TYPES), to_right, to_left, table)
 

@@ -75,11 +75,11 @@ class Relation(Association):
         right: Role,
         to_right: Step,
         to_left: Step,
-        table: PropertyTable | None = None,
+        table: PropertyTable[Pair] | None = None,
     ) -> None:
         self.site = site
         self.base = base
-        self.table = table or PropertyTable()
+        self.table = table or PropertyTable[Pair]()
         self.ends = (left, right)
         self.left = left.end(site)
         self.right = right.end(site)

@@ -64,9 +64,9 @@ class ServiceCapabilities(Element):
         return tuple((hypervisor.facts, hypervisor.connected) for hypervisor in self.hypervisors)
 
 
-CAPABILITIES = PropertyTable(
-    attribute("InstanceID", "instance_id", source="kind of service"),
-    attribute("ElementName", "instance_id", source="as InstanceID"),
+CAPABILITIES = PropertyTable[ServiceCapabilities](
+    attribute("InstanceID", lambda capabilities: capabilities.instance_id, source="kind of service"),
+    attribute("ElementName", lambda capabilities: capabilities.instance_id, source="as InstanceID"),
 )
 """The properties that the capabilities of all services have."""
 

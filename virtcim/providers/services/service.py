@@ -72,20 +72,20 @@ class HostService(Element):
         return self.connected, self.hypervisor.facts
 
 
-def _when_connected(name: str, connected: int, lost: int) -> Property:
+def _when_connected(name: str, connected: int, lost: int) -> Property[HostService]:
     return Property(name, lambda service: int(connected if service.connected else lost), "connection to libvirt")
 
 
-SERVICE = PropertyTable(
+SERVICE = PropertyTable[HostService](
     Property(
         "SystemCreationClassName",
         lambda service: class_of(service.platform.prefix, "HostSystem"),
         "class name of the host",
     ),
-    attribute("SystemName", "host.name", source="fully qualified host name"),
-    attribute("CreationClassName", "class_name", source="class name"),
-    attribute("Name", "service_name", source="kind of service"),
-    attribute("ElementName", "service_name", source="as Name"),
+    attribute("SystemName", lambda service: service.host.name, source="fully qualified host name"),
+    attribute("CreationClassName", lambda service: service.class_name, source="class name"),
+    attribute("Name", lambda service: service.service_name, source="kind of service"),
+    attribute("ElementName", lambda service: service.service_name, source="as Name"),
     constant("Started", True),
     _when_connected("EnabledState", EnabledState.ENABLED, EnabledState.ENABLED_BUT_OFFLINE),
     constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
