@@ -22,8 +22,8 @@ from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.properties import Property
 from virtcim.providers.site import Guest
+from virtcim.providers.Virt_RASD import ResourceSetting, settings_of
 from virtcim.providers.Virt_RASD.disk import DiskSetting
-from virtcim.providers.Virt_RASD.setting import ResourceSetting, settings_of
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     Edit,
     modify_resources,

@@ -15,7 +15,7 @@ from virtcim.libhelper.documents.domain import Device, Disk, DomainConfig
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.units import rate_in, size_in
-from virtcim.providers.Virt_RASD.setting import ResourceSetting, settings_of
+from virtcim.providers.Virt_RASD import SETTING_TYPES, settings_of
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     Edit,
     modify_resources,
@@ -533,6 +533,6 @@ def test_every_kind_has_settings() -> None:
     """Each class that is served as a setting can be asked for."""
     _, guest = served_file(config())
     assert guest.state is not None
-    for each in ResourceSetting.types.values():
+    for each in SETTING_TYPES:
         Wanted(EmbeddedInstance(f"KVM_{each.base}", {}), "KVM")
-    assert settings_of(guest.state)
+    assert list(settings_of(guest.state))

@@ -5,16 +5,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.interface import CIMError, Instance, InstanceProvider, RequestContext, Status
-from virtcim.providers.keys import check_keys
+from virtcim.providers.keys import check_keys, main_key
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.references import register
 from virtcim.providers.site import Site
 
-__all__ = ["Element", "ElementProvider", "class_of", "no_such_domain", "trimmed"]
+if TYPE_CHECKING:
+    from virtcim.providers.sources import Source
+
+__all__ = ["Element", "ElementProvider", "MainKey", "class_of", "no_such_domain", "trimmed"]
 
 _CAPTION_LENGTH = 64
 """MaxLen of CIM_ManagedElement.Caption."""
@@ -31,12 +34,27 @@ def trimmed(text: str, length: int = _CAPTION_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+class MainKey(NamedTuple):
+    """The key property by which an instance is found.
+
+    Attributes:
+        name: of the property.
+        missing: what a client is told who leaves it out, in libvirt-cim's words.
+    """
+
+    name: str
+    missing: str
+
+
 class Element(Instance):
     """A handle on an instance whose properties are declared in a table.
 
     Attributes:
         base: the name of its class without the prefix.
         key_names: the key properties in the order of the class.
+        main_key: the one that tells an instance from the others on its platform, or nearly so.
+        ignores_case: whether the main key is found in any case.
+        source: what there are instances for.
         table: its properties.
         platform: that it belongs to.
     """
@@ -45,6 +63,9 @@ class Element(Instance):
 
     base: ClassVar[str]
     key_names: ClassVar[tuple[str, ...]]
+    main_key: ClassVar[MainKey]
+    ignores_case: ClassVar[bool] = False
+    source: ClassVar[Source[Any]]
     table: ClassVar[PropertyTable[Self]]
     platform: Platform
 
@@ -55,8 +76,36 @@ class Element(Instance):
 
     @classmethod
     @abstractmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[Element]:
+    def made_from(cls, owner: Any) -> Iterable[Self]:
+        """The instances of this type that one owner of the source has, in a stable order."""
+
+    @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[Self]:
         """All instances of this type on one platform, in a stable order."""
+        return cls.source.instances(site, platform, cls)
+
+    @classmethod
+    def with_key(cls, site: Site, platform: Platform, key: str) -> Self | None:
+        """The instance whose main key has this value; None when there is none.
+
+        Parameters:
+            key: in any case where the class does not tell cases apart; an instance in just this spelling goes before.
+        """
+        folded = key.casefold()
+        other = None
+        for owner in cls.source.owners_near(site, platform, key):
+            for element in cls.made_from(owner):
+                own = str(cls.table[cls.main_key.name].get(element))
+                if own == key:
+                    return element
+                if other is None and cls.ignores_case and own.casefold() == folded:
+                    other = element
+        return other
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        """The error for a main key that no instance has."""
+        return CIMError(Status.NOT_FOUND, f"No such instance ({key})")
 
     def keys(self: Self) -> dict[str, Any]:
         table = self.table
@@ -72,8 +121,8 @@ class Element(Instance):
 class ElementProvider(InstanceProvider):
     """Serves the classes of some kinds of elements, for every platform.
 
-    A subclass names the element types and tells how to find an instance; enumeration, the key checks and which class
-    is whose are done here.
+    A subclass names the element types; enumeration, finding an instance, the key checks and which class is whose are
+    done here, from what the types declare.
 
     Parameters:
         site: what there is to serve.
@@ -124,13 +173,17 @@ class ElementProvider(InstanceProvider):
         """The methods that it carries out on its classes, as the classes spell them; none unless overridden."""
         return ()
 
-    @abstractmethod
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The instance that the main key of `keys` names; the other keys are checked by the caller.
 
         Raises:
             CIMError: NOT_FOUND when there is none, FAILED when the main key is missing.
         """
+        key = main_key(keys, *element.main_key)
+        found = element.with_key(self.site, platform, key)
+        if found is None:
+            raise element.no_such(self.site, platform, key)
+        return found
 
 
 def no_such_domain(name: str) -> str:

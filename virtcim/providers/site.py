@@ -26,7 +26,7 @@ from virtcim.providers.storage import StorageMaps
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import DomainConfig
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.inventory.records import Domain
+    from virtcim.libhelper.inventory.records import Domain, Record
 
 __all__ = ["Configuration", "Guest", "ProviderSettings", "Site"]
 
@@ -326,7 +326,7 @@ class Site(_Memo):
         """The guests of a platform, over all its hypervisors, in a stable order."""
         return self._rosters[platform.prefix].guests.values()
 
-    def gathered(self, platform: Platform, key: Hashable, make: Callable[[Guest], Sequence[Made]]) -> Sequence[Made]:
+    def gathered(self, platform: Platform, key: Hashable, make: Callable[[Guest], Iterable[Made]]) -> Sequence[Made]:
         """What `make` gives for each guest of a platform, one after the other, kept until a guest changes.
 
         A guest for which it fails is left out with a log line.
@@ -345,6 +345,24 @@ class Site(_Memo):
         """The guest of a platform with this name (case matters, as it does to libvirt)."""
         return self._rosters[platform.prefix].guests.get(name)
 
+    def guest_of(self, platform: Platform, domain: Domain) -> Guest:
+        """The guest of a platform that a record describes, be it the present record or an older one."""
+        known = self.guest(platform, domain.name)
+        if known is not None and known.domain is domain:
+            return known
+        hypervisor = self.hypervisor_of(platform, domain)
+        if known is None:
+            return Guest(self, platform, hypervisor, domain)
+        return Guest(self, platform, hypervisor, domain, known.namesakes, known.defined_word)
+
+    def hypervisor_of(self, platform: Platform, record: Record) -> Hypervisor:
+        """The hypervisor of a platform that a record lives on.
+
+        Raises:
+            KeyError: it is none of this platform's.
+        """
+        return {hypervisor.uri: hypervisor for hypervisor in self.hypervisors(platform)}[record.uri]
+
     def split(self, platform: Platform, identifier: str) -> Iterable[tuple[Guest, str]]:
         """The readings of `<guest>/<rest>` for which the guest exists.
 
@@ -357,10 +375,10 @@ class Site(_Memo):
                 yield guest, identifier[end + 1 :]
 
 
-def _each(guests: Iterable[Guest], make: Callable[[Guest], Sequence[Made]]) -> Iterator[Made]:
+def _each(guests: Iterable[Guest], make: Callable[[Guest], Iterable[Made]]) -> Iterator[Made]:
     for guest in guests:
         try:
-            made = make(guest)
+            made = tuple(make(guest))
         except Exception:  # whatever is wrong with one guest must not take the others with it
             _log.exception("%r is left out", guest)
         else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from typing import Self
 
 from virtcim.platforms.base import Feature, Platform
-from virtcim.providers.base import Element
+from virtcim.providers.base import Element, MainKey
 from virtcim.providers.deviceids import Kind
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_DevicePool import DevicePool, pools_of
+from virtcim.providers.Virt_DevicePool import POOLS, DevicePool, find_pool
 
 __all__ = ["AllocationCapabilities", "capabilities_of"]
 
@@ -33,14 +35,27 @@ class AllocationCapabilities(Element):
 
     base = "AllocationCapabilities"
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "No InstanceID specified")
+    source = POOLS
 
     def __init__(self, pool: DevicePool) -> None:
         self.pool = pool
         super().__init__(pool.platform, pool.instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[AllocationCapabilities]:
-        return (capabilities_of(pool) for pool in pools_of(site, platform))
+    def made_from(cls, owner: DevicePool) -> Iterable[Self]:
+        return (owner.kept("capabilities", None, lambda: cls(owner)),)
+
+    @classmethod
+    def with_key(cls, site: Site, platform: Platform, key: str) -> Self | None:
+        try:
+            return next(iter(cls.made_from(find_pool(site, platform, key))))
+        except CIMError:
+            return None
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        return CIMError(Status.NOT_FOUND, "Instance not found.")
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -54,7 +69,7 @@ class AllocationCapabilities(Element):
 
 def capabilities_of(pool: DevicePool) -> AllocationCapabilities:
     """What can be allocated from a pool."""
-    return pool.kept("capabilities", None, lambda: AllocationCapabilities(pool))
+    return next(iter(AllocationCapabilities.made_from(pool)))
 
 
 def _of_pool(name: str) -> Property[AllocationCapabilities]:

@@ -9,10 +9,9 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
-from virtcim.providers.Virt_AllocationCapabilities.capabilities import AllocationCapabilities, capabilities_of
+from virtcim.providers.Virt_AllocationCapabilities.capabilities import AllocationCapabilities
 from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES
 from virtcim.providers.Virt_AllocationCapabilities.templates import find_template
-from virtcim.providers.Virt_DevicePool import find_pool
 
 __all__ = ["AllocationCapabilitiesProvider", "TemplateProvider"]
 
@@ -21,15 +20,6 @@ class AllocationCapabilitiesProvider(ElementProvider):
     """Serves <prefix>_AllocationCapabilities."""
 
     types: ClassVar = (AllocationCapabilities,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        instance_id = main_key(keys, "InstanceID", "No InstanceID specified")
-        try:
-            return capabilities_of(find_pool(self.site, platform, instance_id))
-        except CIMError as error:
-            if error.status is not Status.NOT_FOUND:
-                raise
-            raise CIMError(Status.NOT_FOUND, "Instance not found.") from None
 
 
 class TemplateProvider(ElementProvider):

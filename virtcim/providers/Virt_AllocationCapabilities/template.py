@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element
+from virtcim.providers.base import Element, MainKey
 from virtcim.providers.properties import Property, PropertyTable, attribute
-from virtcim.providers.site import Site
+from virtcim.providers.sources import PLATFORMS
 from virtcim.providers.Virt_DevicePool import DevicePool
 
 __all__ = ["TEMPLATE_TYPES", "Sample", "Template"]
@@ -61,6 +60,8 @@ class Template(Element):
     __slots__ = ("instance_id", "pool", "sample", "values")
 
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "Missing InstanceID")
+    source = PLATFORMS
 
     def __init__(self, pool: DevicePool, sample: Sample, detail: str, values: Mapping[str, Any]) -> None:
         self.pool = pool
@@ -70,7 +71,7 @@ class Template(Element):
         super().__init__(pool.platform, self.instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[Template]:
+    def made_from(cls, owner: object) -> Iterable[Self]:
         """None: templates are not listed."""
         return ()
 

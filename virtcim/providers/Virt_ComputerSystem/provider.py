@@ -12,15 +12,14 @@ from typing import Any, ClassVar, cast
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, no_such_domain
+from virtcim.providers.base import ElementProvider
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import Affected, Effect, JobOrder
 from virtcim.providers.keys import main_key
 from virtcim.providers.site import Guest
 from virtcim.providers.states import RequestedState
-from virtcim.providers.Virt_ComputerSystem.system import ComputerSystem, system_of
+from virtcim.providers.Virt_ComputerSystem.system import ComputerSystem
 from virtcim.providers.Virt_ComputerSystem.transitions import Transition, is_supported, transition
 
 __all__ = ["ComputerSystemProvider"]
@@ -39,15 +38,6 @@ class ComputerSystemProvider(ElementProvider):
     """Serves <prefix>_ComputerSystem."""
 
     types: ClassVar = (ComputerSystem,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        name = main_key(keys, "Name", "No domain name specified")
-        guest = self.site.guest(platform, name)
-        if guest is None:
-            if not self.site.hypervisors(platform):
-                raise CIMError(Status.NOT_FOUND, "No such instance.")
-            raise CIMError(Status.NOT_FOUND, f"Referenced domain `{name}' does not exist: {no_such_domain(name)}")
-        return system_of(guest)
 
     def methods(self) -> Collection[str]:
         return ("RequestStateChange",)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from typing import Self
 
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, trimmed
+from virtcim.providers.base import Element, MainKey, no_such_domain, trimmed
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Guest, Site
+from virtcim.providers.sources import GUESTS
 from virtcim.providers.states import EnabledState, RequestedState
 from virtcim.providers.Virt_ComputerSystem.transitions import available_requests
 
@@ -22,6 +25,8 @@ class ComputerSystem(Element):
 
     base = "ComputerSystem"
     key_names = ("CreationClassName", "Name")
+    main_key = MainKey("Name", "No domain name specified")
+    source = GUESTS
 
     def __init__(self, guest: Guest) -> None:
         super().__init__(guest.platform, guest.name)
@@ -29,8 +34,14 @@ class ComputerSystem(Element):
         self.domain = guest.domain
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[ComputerSystem]:
-        return site.gathered(platform, cls, lambda guest: (system_of(guest),))
+    def made_from(cls, owner: Guest) -> Iterable[Self]:
+        return (owner.memo(cls, cls),)
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        if not site.hypervisors(platform):
+            return CIMError(Status.NOT_FOUND, "No such instance.")
+        return CIMError(Status.NOT_FOUND, f"Referenced domain `{key}' does not exist: {no_such_domain(key)}")
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element
+from virtcim.providers.base import Element, MainKey
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 from virtcim.providers.jobs import Job, JobError, JobRecord, JobState
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.references import uri_of
 from virtcim.providers.site import Site
+from virtcim.providers.sources import Source
 from virtcim.providers.states import HealthState, OperationalStatus
 
 __all__ = ["JOB_TYPES", "OUT_PARAMETERS", "ConcreteJob", "MigrationJob", "job_element", "out_parameters"]
@@ -53,6 +54,30 @@ OUT_PARAMETERS = (
 """The output parameters of methods whose work can become a job; Virt_JobOutParameters has them all."""
 
 
+class ShownJob(NamedTuple):
+    """A job, and the platform on which it is shown."""
+
+    site: Site
+    platform: Platform
+    job: Job
+
+
+class JobSource(Source[ShownJob]):
+    """The jobs of a platform."""
+
+    def owners(self, site: Site, platform: Platform) -> Iterable[ShownJob]:
+        for job_type in JOB_TYPES:
+            for job in site.jobs.all(platform.prefix, job_type.base):
+                yield ShownJob(site, platform, job)
+
+    def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[ShownJob]:
+        job = site.jobs.find(key)
+        return () if job is None or job.record.prefix != platform.prefix else (ShownJob(site, platform, job),)
+
+
+JOBS = JobSource()
+
+
 class ConcreteJob(Element):
     """A job.
 
@@ -68,6 +93,8 @@ class ConcreteJob(Element):
 
     base = "ConcreteJob"
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "Missing InstanceID")
+    source = JOBS
 
     def __init__(self, site: Site, platform: Platform, job: Job) -> None:
         self.site = site
@@ -81,8 +108,8 @@ class ConcreteJob(Element):
         super().__init__(platform, job.record.instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[ConcreteJob]:
-        return [cls(site, platform, job) for job in site.jobs.all(platform.prefix, cls.base)]
+    def made_from(cls, owner: ShownJob) -> Iterable[Self]:
+        return (cls(*owner),) if owner.job.record.base == cls.base else ()
 
     @property
     def error(self) -> JobError | None:

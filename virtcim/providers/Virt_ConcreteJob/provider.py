@@ -6,11 +6,9 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import Job, JobState
-from virtcim.providers.keys import main_key
 from virtcim.providers.Virt_ConcreteJob.errors import cim_error
 from virtcim.providers.Virt_ConcreteJob.job import JOB_TYPES, ConcreteJob
 
@@ -34,13 +32,6 @@ class ConcreteJobProvider(ElementProvider):
     """Serves <prefix>_ConcreteJob and <prefix>_MigrationJob."""
 
     types: ClassVar = tuple(JOB_TYPES)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        instance_id = main_key(keys, "InstanceID", "Missing InstanceID")
-        job = self.site.jobs.find(instance_id)
-        if job is None or (job.record.prefix, job.record.base) != (platform.prefix, element.base):
-            raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id})")
-        return cast(type[ConcreteJob], element)(self.site, platform, job)
 
     def methods(self) -> Collection[str]:
         return ("RequestStateChange", "KillJob", "GetError", "GetErrors")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar, Self
 
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider
-from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
-from virtcim.providers.keys import main_key
+from virtcim.providers.base import Element, ElementProvider, MainKey
+from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.references import uri_of
-from virtcim.providers.site import Site
-from virtcim.providers.Virt_ConcreteJob.job import JOB_TYPES, ConcreteJob, job_element, out_parameters
+from virtcim.providers.Virt_ConcreteJob.job import JOBS, ConcreteJob, ShownJob, job_element, out_parameters
 
 __all__ = ["JobMethodResult", "MethodResultProvider"]
 
@@ -28,14 +25,16 @@ class JobMethodResult(Element):
 
     base = "MethodResult"
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "Missing InstanceID")
+    source = JOBS
 
     def __init__(self, job: ConcreteJob) -> None:
         self.job = job
         super().__init__(job.platform, job.identity)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[JobMethodResult]:
-        return (cls(job) for job_type in JOB_TYPES for job in job_type.all_of(site, platform))
+    def made_from(cls, owner: ShownJob) -> Iterable[Self]:
+        return (cls(job_element(*owner)),)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -73,10 +72,3 @@ class MethodResultProvider(ElementProvider):
     """Serves <prefix>_MethodResult."""
 
     types: ClassVar = (JobMethodResult,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        instance_id = main_key(keys, "InstanceID", "Missing InstanceID")
-        job = self.site.jobs.find(instance_id)
-        if job is None or job.record.prefix != platform.prefix:
-            raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id})")
-        return JobMethodResult(job_element(self.site, platform, job))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from collections.abc import Hashable, Mapping, Sequence
+from typing import ClassVar, Generic, Self, TypeVar
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, class_of
+from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
 from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Configuration, Guest, Site
+from virtcim.providers.sources import PARTS_OF_GUESTS
 from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
 
-__all__ = ["COMMON", "GuestDevice", "devices_for", "devices_of"]
+__all__ = ["COMMON", "GuestDevice"]
 
 Described = TypeVar("Described", covariant=True)
 """The part of the domain XML that a device is made from."""
-
-DeviceType = TypeVar("DeviceType", bound="GuestDevice[object]")
 
 _DEVICE_STATE = {
     EnabledState.STARTING: EnabledState.ENABLED,
@@ -47,11 +47,9 @@ class GuestDevice(Element, Generic[Described]):
 
     kind: ClassVar[Kind]
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID")
-    types: ClassVar[dict[Kind, type[GuestDevice[object]]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.types[cls.kind] = cls
+    main_key = MainKey("DeviceID", "No DeviceID specified")
+    ignores_case = True
+    source = PARTS_OF_GUESTS
 
     def __init__(self, configuration: Configuration, entry: DeviceEntry, identifier: str | None = None) -> None:
         guest = configuration.guest
@@ -67,55 +65,45 @@ class GuestDevice(Element, Generic[Described]):
         return self.guest.domain.revision
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[GuestDevice[object]]:
-        return site.gathered(platform, cls, lambda guest: devices_of(guest, cls))
+    def made_from(cls, owner: Guest) -> Sequence[Self]:
+        state = owner.state
+        if state is None:
+            return ()
+        return [device for devices in cls.by_resource(state).values() for device in devices]
 
     @classmethod
-    def made_from(cls, configuration: Configuration, entry: DeviceEntry) -> Iterable[GuestDevice[object]]:
+    def by_resource(cls, configuration: Configuration) -> Mapping[str, Sequence[Self]]:
+        """The devices of this type in a configuration, by the identifier of the resource that they are."""
+        return configuration.memo(cls, cls._by_resource)
+
+    @classmethod
+    def _by_resource(cls, configuration: Configuration) -> dict[str, Sequence[Self]]:
+        entries = configuration.entries.values()
+        return {entry.identifier: cls.of_entry(configuration, entry) for entry in entries if entry.kind is cls.kind}
+
+    @classmethod
+    def of_entry(cls, configuration: Configuration, entry: DeviceEntry) -> Sequence[Self]:
         """The devices that one resource is."""
         return (cls(configuration, entry),)
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        name, slash, _ = key.partition("/")
+        if not site.hypervisors(platform):
+            text = "No such instance"
+        elif not slash:
+            text = f"No such instance (bad id {key})"
+        elif not any(site.split(platform, key)):
+            text = f"No such instance (no domain for {key}): {no_such_domain(name)}"
+        else:
+            text = f"No such instance (no device {key})"
+        return CIMError(Status.NOT_FOUND, text)
 
     @property
     def enabled_state(self) -> int:
         """The state of the device, which is that of its guest unless a kind of device knows better."""
         state = self.guest.condition.enabled
         return int(_DEVICE_STATE.get(EnabledState(state), state))
-
-
-class _Devices:
-    """The devices of a configuration, by type and by the resource that they are."""
-
-    __slots__ = ("all", "by_entry", "by_type")
-
-    def __init__(self, configuration: Configuration) -> None:
-        self.by_entry: dict[str, tuple[GuestDevice[object], ...]] = {
-            entry.identifier: tuple(GuestDevice.types[entry.kind].made_from(configuration, entry))
-            for entry in configuration.entries.values()
-            if entry.kind in GuestDevice.types
-        }
-        self.all = tuple(device for devices in self.by_entry.values() for device in devices)
-        by_type: dict[type[Element], list[GuestDevice[object]]] = {}
-        for device in self.all:
-            by_type.setdefault(type(device), []).append(device)
-        self.by_type: Mapping[type[Element], Sequence[GuestDevice[object]]] = by_type
-
-
-@overload
-def devices_of(guest: Guest) -> Sequence[GuestDevice[object]]: ...
-@overload
-def devices_of(guest: Guest, device_type: type[DeviceType]) -> Sequence[DeviceType]: ...
-def devices_of(guest: Guest, device_type: type[Any] | None = None) -> Sequence[Any]:
-    """The devices of a guest as it is now, all or those of one type."""
-    state = guest.state
-    if state is None:
-        return ()
-    devices = state.memo(_Devices, _Devices)
-    return devices.all if device_type is None else devices.by_type.get(device_type, ())
-
-
-def devices_for(configuration: Configuration, identifier: str) -> Sequence[GuestDevice[object]]:
-    """The devices that one resource is: one, none, or all processors."""
-    return configuration.memo(_Devices, _Devices).by_entry.get(identifier, ())
 
 
 def _health(device: GuestDevice[object]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Self
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.deviceids import DeviceEntry, Kind
@@ -47,7 +48,7 @@ class Processor(GuestDevice[DomainConfig]):
         self.is_online = is_online
 
     @classmethod
-    def made_from(cls, configuration: Configuration, entry: DeviceEntry) -> Iterable[Processor]:
+    def of_entry(cls, configuration: Configuration, entry: DeviceEntry) -> Sequence[Self]:
         config = configuration.config
         count = min(config.vcpu or 1, _MOST_PROCESSORS)
         current = config.vcpu_current or count

@@ -9,12 +9,22 @@ from __future__ import annotations
 from virtcim.providers.Virt_DevicePool.disk import DiskPool, available
 from virtcim.providers.Virt_DevicePool.host import MemoryPool, ProcessorPool
 from virtcim.providers.Virt_DevicePool.network import NetworkPool
-from virtcim.providers.Virt_DevicePool.pool import DevicePool, pool_for, pools_of, roster_of
-from virtcim.providers.Virt_DevicePool.provider import POOL_TYPES, DevicePoolProvider, find_pool
+from virtcim.providers.Virt_DevicePool.pool import DevicePool
+from virtcim.providers.Virt_DevicePool.pools import (
+    POOL_TYPES,
+    POOLS,
+    STORAGE_POOLS,
+    find_pool,
+    pool_for,
+    pools_of,
+)
+from virtcim.providers.Virt_DevicePool.provider import DevicePoolProvider
 from virtcim.providers.Virt_DevicePool.virtual import ControllerPool, GraphicsPool, InputPool
 
 __all__ = [
+    "POOLS",
     "POOL_TYPES",
+    "STORAGE_POOLS",
     "ControllerPool",
     "DevicePool",
     "DevicePoolProvider",
@@ -28,5 +38,4 @@ __all__ = [
     "find_pool",
     "pool_for",
     "pools_of",
-    "roster_of",
 ]

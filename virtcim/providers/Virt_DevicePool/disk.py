@@ -12,7 +12,7 @@ from virtcim.providers.deviceids import DeviceEntry, Kind
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Guest
 from virtcim.providers.storage import pool_of
-from virtcim.providers.Virt_DevicePool.pool import COMMON, DevicePool, PoolRoster
+from virtcim.providers.Virt_DevicePool.pool import COMMON, DevicePool, Pools, PoolSource
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -32,6 +32,7 @@ class DiskPool(DevicePool):
 
     base = "DiskPool"
     kind = Kind.DISK
+    source = PoolSource(Pool)
     resource_type = _DISK_DRIVE
 
     @classmethod
@@ -39,10 +40,10 @@ class DiskPool(DevicePool):
         return hypervisor.inventory.pools()
 
     @classmethod
-    def place_of(cls, guest: Guest, entry: DeviceEntry, roster: PoolRoster) -> DevicePool | None:
+    def place_of(cls, guest: Guest, entry: DeviceEntry, pools: Pools) -> DevicePool | None:
         """The storage pool of the volume behind a disk."""
         name = pool_of(guest, entry.device)
-        return None if name is None else roster.named(cls, guest.hypervisor, name)
+        return None if name is None else pools.named(guest.hypervisor, name)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

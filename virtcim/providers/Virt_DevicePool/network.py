@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,9 @@ from virtcim.libhelper.documents.network import NetworkConfig
 from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
 from virtcim.providers.deviceids import DeviceEntry, Kind
-from virtcim.providers.properties import Property, PropertyTable, constant
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Guest
-from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool, PoolRoster
+from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool, Pools, PoolSource
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -28,6 +29,7 @@ class NetworkPool(DevicePool):
 
     base = "NetworkPool"
     kind = Kind.NETWORK
+    source = PoolSource(Network)
     resource_type = _ETHERNET_ADAPTER
 
     @classmethod
@@ -35,14 +37,23 @@ class NetworkPool(DevicePool):
         return hypervisor.inventory.networks()
 
     @classmethod
-    def place_of(cls, guest: Guest, entry: DeviceEntry, roster: PoolRoster) -> DevicePool | None:
+    def place_of(cls, guest: Guest, entry: DeviceEntry, pools: Pools) -> DevicePool | None:
         """The network that an interface names, or whose bridge it names."""
         device = entry.device
         if device.source_network:
-            return roster.named(cls, guest.hypervisor, device.source_network)
+            return pools.named(guest.hypervisor, device.source_network)
         if device.type == "bridge" and device.source_bridge:
-            return roster.of_bridge(guest.hypervisor, device.source_bridge)
+            bridges = pools.derived("bridges", _bridges)
+            return bridges.get((guest.hypervisor, device.source_bridge))
         return None
+
+    @property
+    def attached(self) -> int:
+        """The network interfaces of active guests that are attached to the network, or to all of them."""
+        counts = self.pools.derived("attached", _attached)
+        if self.primordial:
+            return sum(count for (hypervisor, _), count in counts.items() if hypervisor is self.hypervisor)
+        return counts[self.hypervisor, self.instance_id]
 
     @property
     def config(self) -> NetworkConfig:
@@ -69,9 +80,24 @@ def _capacity(pool: NetworkPool) -> int | None:
     return len(pool.config.forward_addresses) or None
 
 
-def _consumed(pool: NetworkPool) -> int:
-    networks = pool.usage.networks
-    return sum(networks.values()) if pool.primordial else networks[pool.instance_id]
+def _bridges(pools: Pools) -> dict[tuple[Hypervisor, str], DevicePool]:
+    """The pools of networks by their bridges; of several with one bridge, the first that is active, else the first."""
+    found: dict[tuple[Hypervisor, str], DevicePool] = {}
+    for pool in sorted(pools.by_id.values(), key=lambda pool: not pool.active):
+        if isinstance(pool, NetworkPool) and pool.config.bridge_name:
+            found.setdefault((pool.hypervisor, pool.config.bridge_name), pool)
+    return found
+
+
+def _attached(pools: Pools) -> Counter[tuple[Hypervisor, str]]:
+    """The network interfaces of active guests, by hypervisor and InstanceID of the pool that they are attached to."""
+    counts: Counter[tuple[Hypervisor, str]] = Counter()
+    for guest in pools.site.guests(pools.platform):
+        for entry in guest.state.entries.values() if guest.domain.active and guest.state is not None else ():
+            pool = NetworkPool.place_of(guest, entry, pools) if entry.kind is Kind.NETWORK else None
+            if pool is not None:
+                counts[guest.hypervisor, pool.instance_id] += 1
+    return counts
 
 
 NetworkPool.table = PropertyTable(
@@ -92,9 +118,11 @@ NetworkPool.table = PropertyTable(
     Property("Capacity", _capacity, f"number of network XML {NetworkConfig.field_path('forward_addresses')}"),
     Property(
         "Reserved",
-        lambda pool: None if _capacity(pool) is None else _consumed(pool),
+        lambda pool: None if _capacity(pool) is None else pool.attached,
         "network interfaces of the active guests, where there is a capacity",
     ),
-    Property("CurrentlyConsumedResource", _consumed, "network interfaces of the active guests"),
+    attribute(
+        "CurrentlyConsumedResource", lambda pool: pool.attached, source="network interfaces of the active guests"
+    ),
     Property("MaxConsumableResource", _capacity, "as Capacity"),
 )

@@ -6,31 +6,52 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
-from virtcim.libhelper.inventory.records import Network, Pool
+from virtcim.libhelper.inventory.records import Network, Pool, Record
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element
+from virtcim.providers.base import Element, MainKey
 from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.site import Guest, Site
+from virtcim.providers.sources import Place, Source
 from virtcim.providers.states import HealthState, OperatingStatus, OperationalStatus
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["COMMON", "COUNT", "DevicePool", "PoolRoster", "Usage", "pool_for", "pools_of", "roster_of"]
+__all__ = ["COMMON", "COUNT", "DevicePool", "PoolSource", "Pools", "Usage"]
 
 Made = TypeVar("Made")
+AnyElement = TypeVar("AnyElement", bound=Element)
 
 COUNT = "count"
 """The unit of what is counted (DSP0004, annex C)."""
 
-_ORDER = (Kind.PROCESSOR, Kind.MEMORY, Kind.NETWORK, Kind.DISK, Kind.GRAPHICS, Kind.INPUT, Kind.CONTROLLER)
-"""libvirt-cim's order of all pools."""
-
 PRIMORDIAL = "0"
 """In the place of a name: the pool of all resources of a kind."""
+
+
+class PoolSource(Source[Place]):
+    """The networks and storage pools of hypervisors, and what hypervisors have without pools of libvirt's own.
+
+    Parameters:
+        records: the type of the records that are pools; none where there is the primordial pool only.
+    """
+
+    def __init__(self, *records: type[Record]) -> None:
+        self.records = records
+
+    def owners(self, site: Site, platform: Platform) -> Iterable[Place]:
+        return (Place(site, platform),)
+
+    def instances_of(
+        self, site: Site, platform: Platform, record: Record, element: type[AnyElement]
+    ) -> Iterable[AnyElement]:
+        if issubclass(element, DevicePool) and isinstance(record, self.records):
+            return (cast(AnyElement, element.pools_on(Place(site, platform)).shown(record)),)
+        return ()
 
 
 class DevicePool(Element):
@@ -39,33 +60,55 @@ class DevicePool(Element):
     Attributes:
         kind: of the resources of guests that are taken from it.
         resource_type: the value of ResourceType.
-        site, hypervisor: where it is.
+        pools: those of its type on its platform.
+        hypervisor: where it is.
         instance_id: the key.
         record: the network or storage pool that it is; None for a primordial pool.
     """
 
-    __slots__ = ("_kept", "hypervisor", "instance_id", "record", "site")
+    __slots__ = ("_kept", "hypervisor", "instance_id", "pools", "record")
 
     kind: ClassVar[Kind]
     resource_type: ClassVar[int]
     key_names = ("InstanceID",)
-    types: ClassVar[dict[Kind, type[DevicePool]]] = {}
+    main_key = MainKey("InstanceID", "Missing InstanceID")
+    source = PoolSource()
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.types[cls.kind] = cls
-
-    def __init__(self, site: Site, platform: Platform, hypervisor: Hypervisor, instance_id: str, record: Any) -> None:
-        self.site = site
+    def __init__(self, pools: Pools, hypervisor: Hypervisor, instance_id: str, record: Any) -> None:
+        self.pools = pools
         self.hypervisor = hypervisor
         self.instance_id = instance_id
         self.record = record
         self._kept: dict[str, tuple[Any, Any]] = {}
-        super().__init__(platform, instance_id)
+        super().__init__(pools.platform, instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[DevicePool]:
-        return pools_of(site, platform, cls)
+    def made_from(cls, owner: Place) -> Sequence[Self]:
+        return tuple(cls.pools_on(owner).by_id.values())  # type: ignore[arg-type]
+
+    @classmethod
+    def pools_on(cls, place: Place) -> Pools:
+        """The pools of this type on a platform."""
+        return place.site.memo((cls, place.platform.prefix), lambda _: Pools(place.site, place.platform, cls))
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        kind, _, name = key.partition("/")
+        if not site.hypervisors(platform):
+            text = "No such instance"
+        elif kind.casefold() != cls.base.casefold():
+            text = f"No such instance ({key}) - resource pool type mismatch"
+        else:
+            text = f"No such instance ({name})"
+        return CIMError(Status.NOT_FOUND, text)
+
+    @classmethod
+    def with_key(cls, site: Site, platform: Platform, key: str) -> Self | None:
+        """The pool with this InstanceID: the kind in any case, libvirt's name in libvirt's spelling."""
+        kind, _, name = key.partition("/")
+        if kind.casefold() != cls.base.casefold():
+            return None
+        return cast("Self | None", cls.pools_on(Place(site, platform)).by_id.get(f"{cls.base}/{name}"))
 
     @classmethod
     def records(cls, hypervisor: Hypervisor) -> Sequence[Network | Pool]:
@@ -73,9 +116,14 @@ class DevicePool(Element):
         return ()
 
     @classmethod
-    def place_of(cls, guest: Guest, entry: DeviceEntry, roster: PoolRoster) -> DevicePool | None:
+    def place_of(cls, guest: Guest, entry: DeviceEntry, pools: Pools) -> DevicePool | None:
         """The pool that a resource of a guest is taken from; None where it is taken from none."""
-        return roster.primordial(cls, guest.hypervisor)
+        return pools.primordial(guest.hypervisor)
+
+    @property
+    def site(self) -> Site:
+        """What is served."""
+        return self.pools.site
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -107,7 +155,7 @@ class DevicePool(Element):
     @property
     def usage(self) -> Usage:
         """What the active guests of its hypervisor have taken."""
-        return roster_of(self.site, self.platform).usage(self.hypervisor)
+        return usage_of(self.site, self.platform, self.hypervisor)
 
     @property
     def name(self) -> str:
@@ -122,76 +170,72 @@ class Usage:
     Attributes:
         memory: KiB.
         counts: the number of resources by kind; of processors, those that are on.
-        networks: InstanceID of a network pool to the number of network interfaces attached to it.
     """
 
     memory: int = 0
     counts: Counter[Kind] = field(default_factory=Counter)
-    networks: Counter[str] = field(default_factory=Counter)
 
-
-class PoolRoster:
-    """The pools of one platform, kept until an inventory changes."""
-
-    def __init__(self, site: Site, platform: Platform) -> None:
-        self._site = site
-        self._platform = platform
-        self._lock = threading.Lock()
-        self._revisions: tuple[Any, ...] = ()
-        self._pools: dict[str, DevicePool] = {}
-        self._places: dict[tuple[Any, type[DevicePool], str | None], DevicePool] = {}
-        self._bridges: dict[tuple[Any, str], DevicePool] = {}
-        self._usage: dict[Any, tuple[int, Usage]] = {}
-
-    @property
-    def pools(self) -> Mapping[str, DevicePool]:
-        """All pools by InstanceID, in libvirt-cim's order of kinds, the primordial one of a kind last."""
-        self._update()
-        return self._pools
-
-    def primordial(self, pool_type: type[DevicePool], hypervisor: Hypervisor) -> DevicePool | None:
-        """The pool of all resources of a kind."""
-        self._update()
-        return self._places.get((hypervisor, pool_type, None))
-
-    def named(self, pool_type: type[DevicePool], hypervisor: Hypervisor, name: str) -> DevicePool | None:
-        """The pool of a network or storage pool with this name."""
-        self._update()
-        return self._places.get((hypervisor, pool_type, name))
-
-    def of_bridge(self, hypervisor: Hypervisor, bridge: str) -> DevicePool | None:
-        """The pool of the network whose bridge has this name."""
-        self._update()
-        return self._bridges.get((hypervisor, bridge))
-
-    def usage(self, hypervisor: Hypervisor) -> Usage:
-        """What the active guests of a hypervisor have taken."""
-        revision = hypervisor.inventory.revision
-        known = self._usage.get(hypervisor)
-        if known is not None and known[0] == revision:
-            return known[1]
-        usage = Usage()
-        for guest in self._site.guests(self._platform):
-            if guest.hypervisor is hypervisor and guest.domain.active:
-                self._add(usage, guest)
-        self._usage[hypervisor] = revision, usage
-        return usage
-
-    @staticmethod
-    def _add(usage: Usage, guest: Guest) -> None:
+    def add(self, guest: Guest) -> None:
+        """Count what one guest has taken."""
         state = guest.state
         if state is None:
             return
-        usage.memory += state.config.current_memory or 0
+        self.memory += state.config.current_memory or 0
         for entry in state.entries.values():
-            usage.counts[entry.kind] += (state.config.vcpu_current or 1) if entry.kind is Kind.PROCESSOR else 1
-            if entry.kind is Kind.NETWORK:
-                pool = pool_for(guest, entry)
-                if pool is not None:
-                    usage.networks[pool.instance_id] += 1
+            self.counts[entry.kind] += (state.config.vcpu_current or 1) if entry.kind is Kind.PROCESSOR else 1
+
+
+class Pools:
+    """The pools of one type on one platform, kept until an inventory changes.
+
+    Attributes:
+        site, platform: where they are.
+    """
+
+    def __init__(self, site: Site, platform: Platform, pool_type: type[DevicePool]) -> None:
+        self.site = site
+        self.platform = platform
+        self._type = pool_type
+        self._lock = threading.Lock()
+        self._revisions: Hashable = ()
+        self._pools: dict[str, DevicePool] = {}
+        self._places: dict[_PoolPlace, DevicePool] = {}
+        self._derived: dict[str, Any] = {}
+
+    @property
+    def by_id(self) -> Mapping[str, DevicePool]:
+        """The pools by InstanceID, the primordial ones last."""
+        self._update()
+        return self._pools
+
+    def primordial(self, hypervisor: Hypervisor) -> DevicePool | None:
+        """The pool of all resources of the kind."""
+        return self.named(hypervisor, None)
+
+    def named(self, hypervisor: Hypervisor, name: str | None) -> DevicePool | None:
+        """The pool of a network or storage pool with this name."""
+        self._update()
+        return self._places.get((hypervisor, name))
+
+    def derived(self, name: str, make: Callable[[Pools], Made]) -> Made:
+        """What `make` gave for `name` when it was first asked for at the present state of the inventories."""
+        self._update()
+        derived = self._derived
+        if name not in derived:
+            derived[name] = make(self)
+        return cast(Made, derived[name])
+
+    def shown(self, record: Record) -> DevicePool:
+        """The pool that shows a record, be it the present record or an older one."""
+        hypervisor = self.site.hypervisor_of(self.platform, record)
+        known = self.named(hypervisor, record.name)
+        if known is not None and known.record is record:
+            return known
+        instance_id = f"{self._type.base}/{record.name}" if known is None else known.instance_id
+        return self._type(self, hypervisor, instance_id, record)
 
     def _update(self) -> None:
-        hypervisors = self._site.hypervisors(self._platform)
+        hypervisors = self.site.hypervisors(self.platform)
         revisions = tuple((hypervisor.inventory.revision, hypervisor.fqdn) for hypervisor in hypervisors)
         if revisions == self._revisions:
             return
@@ -201,63 +245,55 @@ class PoolRoster:
 
     def _rebuild(self, hypervisors: Sequence[Hypervisor]) -> None:
         """Find the pools anew; one whose record is the same stays the same object."""
-        places: dict[tuple[Any, type[DevicePool], str | None], DevicePool] = {}
-        pools: dict[str, DevicePool] = {}
-        bridges: dict[tuple[Any, str], DevicePool] = {}
-        for pool_type in (DevicePool.types[kind] for kind in _ORDER):
-            found: dict[str, DevicePool] = {}
-            primordial = [self._place(places, found, pool_type, hypervisor, None) for hypervisor in hypervisors]
-            children = [
-                self._place(places, found, pool_type, hypervisor, record)
-                for hypervisor in hypervisors
-                for record in pool_type.records(hypervisor)
-            ]
-            pools.update((pool.instance_id, pool) for pool in (*children, *primordial))
-            for pool in sorted(children, key=lambda pool: not pool.active):
-                bridge = getattr(pool.record.config, "bridge_name", None)
-                if bridge:
-                    bridges.setdefault((pool.hypervisor, bridge), pool)
-        self._places, self._bridges, self._pools = places, bridges, pools
+        places: dict[_PoolPlace, DevicePool] = {}
+        found: set[str] = set()
+        primordial = [self._pool_at(places, found, hypervisor, None) for hypervisor in hypervisors]
+        children = [
+            self._pool_at(places, found, hypervisor, record)
+            for hypervisor in hypervisors
+            for record in self._type.records(hypervisor)
+        ]
+        self._derived = {}
+        self._places, self._pools = places, {pool.instance_id: pool for pool in (*children, *primordial)}
 
-    def _place(
+    def _pool_at(
         self,
-        places: dict[tuple[Any, type[DevicePool], str | None], DevicePool],
-        found: dict[str, DevicePool],
-        pool_type: type[DevicePool],
+        places: dict[_PoolPlace, DevicePool],
+        found: set[str],
         hypervisor: Hypervisor,
         record: Network | Pool | None,
     ) -> DevicePool:
         """A pool with an InstanceID of its own: `#2` and so on tell apart what would have the same one."""
-        place = (hypervisor, pool_type, None if record is None else record.name)
-        wanted = f"{pool_type.base}/{PRIMORDIAL if record is None else record.name}"
+        place = (hypervisor, None if record is None else record.name)
+        wanted = f"{self._type.base}/{PRIMORDIAL if record is None else record.name}"
         instance_id, number = wanted, 1
         while instance_id in found:
             number += 1
             instance_id = f"{wanted}#{number}"
+        found.add(instance_id)
         pool = self._places.get(place)
         if pool is None or pool.record is not record or pool.instance_id != instance_id:
-            pool = pool_type(self._site, self._platform, hypervisor, instance_id, record)
-        found[instance_id] = places[place] = pool
+            pool = self._type(self, hypervisor, instance_id, record)
+        places[place] = pool
         return pool
 
 
-def roster_of(site: Site, platform: Platform) -> PoolRoster:
-    """The pools of a platform."""
-    return site.memo(("pools", platform.prefix), lambda _: PoolRoster(site, platform))
+_PoolPlace = tuple["Hypervisor", str | None]
+"""A hypervisor, and the name of a network or storage pool there; None for the primordial pool."""
 
 
-def pools_of(site: Site, platform: Platform, pool_type: type[Element] = DevicePool) -> Sequence[DevicePool]:
-    """The pools of a platform, all or those of one type."""
-    return [pool for pool in roster_of(site, platform).pools.values() if isinstance(pool, pool_type)]
-
-
-def pool_for(guest: Guest, entry: DeviceEntry) -> DevicePool | None:
-    """The pool that a resource of a guest is taken from; None where it is taken from none.
-
-    The one place where membership is decided: of the device as of its settings.
-    """
-    pool_type = DevicePool.types.get(entry.kind)
-    return None if pool_type is None else pool_type.place_of(guest, entry, roster_of(guest.site, guest.platform))
+def usage_of(site: Site, platform: Platform, hypervisor: Hypervisor) -> Usage:
+    """What the active guests of a hypervisor have taken, kept until its inventory changes."""
+    known: dict[Hypervisor, tuple[int, Usage]] = site.memo((Usage, platform.prefix), lambda _: {})
+    revision = hypervisor.inventory.revision
+    kept = known.get(hypervisor)
+    if kept is None or kept[0] != revision:
+        usage = Usage()
+        for guest in site.guests(platform):
+            if guest.hypervisor is hypervisor and guest.domain.active:
+                usage.add(guest)
+        kept = known[hypervisor] = (revision, usage)
+    return kept[1]
 
 
 def _operational_status(pool: DevicePool) -> list[int]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Hashable, Iterable
+from typing import ClassVar, Self
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, no_such_domain
+from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Guest, Site
+from virtcim.providers.sources import GUESTS
 from virtcim.providers.Virt_ComputerSystem.transitions import requests_supported
 
 __all__ = ["StateCapabilities", "StateCapabilitiesProvider", "state_capabilities_of"]
@@ -24,14 +24,22 @@ class StateCapabilities(Element):
 
     base = "EnabledLogicalElementCapabilities"
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "No InstanceID specified")
+    source = GUESTS
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
         super().__init__(guest.platform, guest.name)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[StateCapabilities]:
-        return site.gathered(platform, cls, lambda guest: (state_capabilities_of(guest),))
+    def made_from(cls, owner: Guest) -> Iterable[Self]:
+        return (owner.memo(cls, cls),)
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        if not site.hypervisors(platform):
+            return CIMError(Status.NOT_FOUND, "No such instance")
+        return CIMError(Status.NOT_FOUND, f"No such instance ({key}): {no_such_domain(key)}")
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -60,12 +68,3 @@ class StateCapabilitiesProvider(ElementProvider):
     """Serves <prefix>_EnabledLogicalElementCapabilities."""
 
     types: ClassVar = (StateCapabilities,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        name = main_key(keys, "InstanceID", "No InstanceID specified")
-        guest = self.site.guest(platform, name)
-        if guest is None:
-            if not self.site.hypervisors(platform):
-                raise CIMError(Status.NOT_FOUND, "No such instance")
-            raise CIMError(Status.NOT_FOUND, f"No such instance ({name}): {no_such_domain(name)}")
-        return state_capabilities_of(guest)

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import ClassVar, Self
 
 from virtcim.libhelper.documents.nwfilter import FilterRule
+from virtcim.libhelper.inventory.records import Record
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element
+from virtcim.providers.base import Element, MainKey
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.site import Site
+from virtcim.providers.sources import Source
 from virtcim.providers.Virt_FilterList import FILTER_KEYS, FilterList
 
-__all__ = ["COMMON", "FilterEntry", "entries_of", "matched", "number_of", "octets"]
+__all__ = ["COMMON", "FilterEntry", "matched", "number_of", "octets", "protocol_of"]
 
 _ACTIONS = {"accept": 1, "drop": 2, "reject": 3, "return": 4, "continue": 5}
 _DIRECTIONS = {"in": 1, "out": 2, "inout": 3}
 _DEFAULT_PRIORITY = 500
 """libvirt's, of a rule that has none."""
+
+
+class FilterSource(Source[FilterList]):
+    """Network filters, by the names with which those of their rules begin."""
+
+    records = FilterList.source.records
+
+    def owners(self, site: Site, platform: Platform) -> Iterable[FilterList]:
+        return FilterList.all_of(site, platform)
+
+    def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[FilterList]:
+        found = FilterList.with_key(site, platform, key.rpartition(":")[0])
+        return () if found is None else (found,)
+
+    def owners_of(self, site: Site, platform: Platform, record: Record) -> Iterable[FilterList]:
+        return FilterList.source.instances_of(site, platform, record, FilterList)
 
 
 class FilterEntry(Element):
@@ -36,19 +55,16 @@ class FilterEntry(Element):
     __slots__ = ("fields", "filters", "host", "name", "number", "protocol", "rule")
 
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    main_key = MainKey("Name", "Unable to get Name from reference")
+    source = FilterSource()
     protocols: ClassVar[frozenset[str]] = frozenset()
-    types: ClassVar[list[type[FilterEntry]]] = []
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.types.append(cls)
 
     def __init__(self, filters: FilterList, rule: FilterRule, number: int) -> None:
         self.filters = filters
         self.host = filters.host
         self.rule = rule
         self.number = number
-        self.protocol = _protocol(rule)
+        self.protocol = protocol_of(rule)
         self.fields: Mapping[str, str] = {
             name: value for match in rule.matches for name, value in match.attributes.items()
         }
@@ -56,29 +72,35 @@ class FilterEntry(Element):
         super().__init__(filters.platform, (filters.host.name, self.name))
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterator[FilterEntry]:
-        for filters in FilterList.all_of(site, platform):
-            yield from (entry for entry in entries_of(filters) if type(entry) is cls)
+    def made_from(cls, owner: FilterList) -> Iterable[Self]:
+        rules = enumerate(owner.config.rules)
+        return (cls(owner, rule, number) for number, rule in rules if cls.is_for(protocol_of(rule)))
+
+    @classmethod
+    def is_for(cls, protocol: str | None) -> bool:
+        """Whether the rules for a protocol are of this type."""
+        return protocol in cls.protocols
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        filter_name, colon, number = key.rpartition(":")
+        if not colon or not number.isascii() or not number.isdigit():
+            return CIMError(Status.NOT_FOUND, "Could not parse filter name")
+        filters = FilterList.with_key(site, platform, filter_name)
+        if filters is None:
+            return CIMError(Status.NOT_FOUND, "Could not retrieve filter")
+        if number in map(str, range(len(filters.config.rules))):
+            return CIMError(Status.NOT_FOUND, "No such instance (CreationClassName)")
+        return CIMError(Status.NOT_FOUND, "Could not retrieve rule")
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return self.filters.revision
 
 
-def _protocol(rule: FilterRule) -> str | None:
+def protocol_of(rule: FilterRule) -> str | None:
+    """The protocol of a rule, in libvirt's word; None for a rule that names none."""
     return next((match.protocol for match in rule.matches), None)
-
-
-def entries_of(filters: FilterList) -> Iterator[FilterEntry]:
-    """The rules of a filter, in its order."""
-    for number, rule in enumerate(filters.config.rules):
-        yield _type_of(_protocol(rule))(filters, rule, number)
-
-
-def _type_of(protocol: str | None) -> type[FilterEntry]:
-    """The type of the rules for a protocol: those of a protocol that nobody knows are like those without one."""
-    plain = next(kind for kind in FilterEntry.types if not kind.protocols)
-    return next((kind for kind in FilterEntry.types if protocol in kind.protocols), plain)
 
 
 def matched(name: str, *fields: str, read: Callable[[str], object]) -> Property[FilterEntry]:

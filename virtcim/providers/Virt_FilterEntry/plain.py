@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_FilterEntry.entry import COMMON, FilterEntry
+from virtcim.providers.Virt_FilterEntry.ethernet import Hdr8021Filter
+from virtcim.providers.Virt_FilterEntry.ip import IPHeadersFilter
 
 __all__ = ["PlainFilterEntry"]
 
@@ -21,6 +23,12 @@ class PlainFilterEntry(FilterEntry):
     __slots__ = ()
 
     base = "FilterEntry"
+
+    @classmethod
+    def is_for(cls, protocol: str | None) -> bool:
+        """Those of a protocol that nobody knows are like those without one."""
+        return protocol not in Hdr8021Filter.protocols | IPHeadersFilter.protocols
+
     table = PropertyTable(
         COMMON,
         Property("Action", lambda entry: _ACTIONS.get(entry.rule.action or ""), "network filter XML rule/@action"),

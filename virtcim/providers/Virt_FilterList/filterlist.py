@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from virtcim.libhelper.documents.nwfilter import FilterConfig
+from virtcim.libhelper.inventory.records import NWFilter, Record
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, class_of, trimmed
+from virtcim.providers.base import Element, MainKey, class_of, trimmed
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
+from virtcim.providers.sources import Source
 from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
-
-if TYPE_CHECKING:
-    from virtcim.libhelper.inventory.records import NWFilter
 
 __all__ = ["FILTER_KEYS", "FilterList", "filter_named", "filters_on", "given"]
 
 _NOT_APPLICABLE = 0
 """Direction: each rule has its own."""
+
+
+class FilterOnHost(NamedTuple):
+    """A network filter, and the host that it is on."""
+
+    host: HostSystem
+    record: NWFilter
+
+
+class NetworkFilters(Source[FilterOnHost]):
+    """The network filters of hosts, by name."""
+
+    records = (NWFilter,)
+
+    def owners(self, site: Site, platform: Platform) -> Iterable[FilterOnHost]:
+        for host in hosts_of(site, platform):
+            for record in host.hypervisor.inventory.nwfilters():
+                yield FilterOnHost(host, record)
+
+    def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[FilterOnHost]:
+        return (each for each in self.owners(site, platform) if each.record.name == key)
+
+    def owners_of(self, site: Site, platform: Platform, record: Record) -> Iterable[FilterOnHost]:
+        hosts = (host for host in hosts_of(site, platform) if host.hypervisor.uri == record.uri)
+        return [FilterOnHost(host, record) for host in hosts if isinstance(record, NWFilter)]
 
 
 class OnFilter(Protocol):
@@ -49,6 +73,8 @@ class FilterList(Element):
 
     base = "FilterList"
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    main_key = MainKey("Name", "Unable to get Name from reference")
+    source = NetworkFilters()
 
     def __init__(self, host: HostSystem, record: NWFilter, config: FilterConfig) -> None:
         self.host = host
@@ -58,9 +84,9 @@ class FilterList(Element):
         super().__init__(host.platform, (host.name, record.name))
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterator[FilterList]:
-        for host in hosts_of(site, platform):
-            yield from filters_on(host)
+    def made_from(cls, owner: FilterOnHost) -> Iterable[Self]:
+        config = owner.record.config
+        return () if config is None else (cls(owner.host, owner.record, config),)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -70,9 +96,7 @@ class FilterList(Element):
 def filters_on(host: HostSystem) -> Iterator[FilterList]:
     """The filters of a host, by name; those whose XML cannot be read are left out."""
     for record in host.hypervisor.inventory.nwfilters():
-        config = record.config
-        if config is not None:
-            yield FilterList(host, record, config)
+        yield from FilterList.made_from(FilterOnHost(host, record))
 
 
 def filter_named(host: HostSystem, name: str) -> FilterList | None:

@@ -7,11 +7,9 @@ from typing import Any, ClassVar, cast
 
 from virtcim.libhelper.documents.domain import ValueRejectedError
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.base import ElementProvider
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
-from virtcim.providers.keys import main_key
 from virtcim.providers.Virt_FilterList.filterlist import FilterList, filter_named, given
 from virtcim.providers.Virt_HostSystem import hosts_of
 
@@ -22,14 +20,6 @@ class FilterListProvider(ElementProvider):
     """Serves <prefix>_FilterList."""
 
     types: ClassVar = (FilterList,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        name = main_key(keys, "Name", "Unable to get Name from reference")
-        for host in hosts_of(self.site, platform):
-            found = filter_named(host, name)
-            if found is not None:
-                return found
-        raise CIMError(Status.NOT_FOUND, f"No such instance ({name})")
 
     def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
         platform, _ = self.resolve(class_name)

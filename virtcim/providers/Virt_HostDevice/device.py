@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, cast
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, class_of
+from virtcim.providers.base import Element, MainKey, class_of
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
-from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
+from virtcim.providers.Virt_HostSystem import HOSTS, HostSystem
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["COMMON", "DEVICE_STATE", "HostDevice", "host_devices"]
+__all__ = ["COMMON", "DEVICE_STATE", "HostDevice"]
 
 Described = TypeVar("Described", covariant=True)
 """What a device is made from."""
@@ -44,11 +45,9 @@ class HostDevice(Element, Generic[Described]):
     __slots__ = ("device", "device_id", "host")
 
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID")
-    types: ClassVar[list[type[HostDevice[object]]]] = []
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.types.append(cls)
+    main_key = MainKey("DeviceID", "No DeviceID specified")
+    ignores_case = True
+    source = HOSTS
 
     def __init__(self, host: HostSystem, device_id: str, device: Described) -> None:
         self.host = host
@@ -57,11 +56,18 @@ class HostDevice(Element, Generic[Described]):
         super().__init__(host.platform, (host.name, device_id))
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostDevice[object]]:
-        return (device for host in hosts_of(site, platform) for device in host_devices(site, host, cls))
+    def made_from(cls, owner: HostSystem) -> Sequence[Self]:
+        """The devices of this type that a host has, each the same object as long as it is the same."""
+        found = owner.site.memo((cls, owner.platform.prefix, owner.name), lambda _: _Found(cls))
+        found.update(owner)
+        return cast("Sequence[Self]", found.devices)
 
     @classmethod
-    def found_on(cls, host: HostSystem) -> Iterable[HostDevice[object]]:
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        return CIMError(Status.NOT_FOUND, f"No such instance (no device {key})")
+
+    @classmethod
+    def found_on(cls, host: HostSystem) -> Iterable[Self]:
         """The devices of this type that a host has now."""
         raise NotImplementedError
 
@@ -91,43 +97,28 @@ class HostDevice(Element, Generic[Described]):
 
 
 class _Found:
-    """The devices of one host, as they were at one state of its inventory."""
+    """The devices of one type on one host, as they were at one state of its inventory."""
 
-    __slots__ = ("by_type", "known", "state")
+    __slots__ = ("_known", "_state", "_type", "devices")
 
-    def __init__(self) -> None:
-        self.state: Any = None
-        self.by_type: Mapping[type[HostDevice[object]], Sequence[HostDevice[object]]] = {}
-        self.known: dict[tuple[str, str], HostDevice[object]] = {}
+    def __init__(self, device_type: type[HostDevice[object]]) -> None:
+        self._type = device_type
+        self._state: object = None
+        self._known: Mapping[str, HostDevice[object]] = {}
+        self.devices: Sequence[HostDevice[object]] = ()
 
     def update(self, host: HostSystem) -> None:
-        """Look again; a device that is the same stays the same object."""
+        """Look again where something can have changed; a device that is the same stays the same object."""
         state = (host.hypervisor.inventory.revision, host.hypervisor.facts)
-        if state == self.state:
-            return
-        by_type = {
-            device_type: [self._kept(device) for device in device_type.found_on(host)]
-            for device_type in HostDevice.types
-        }
-        self.known = {(device.class_name, device.device_id): device for found in by_type.values() for device in found}
-        self.by_type = by_type
-        self.state = state
+        if state != self._state:
+            self.devices = [self._kept(device) for device in self._type.found_on(host)]
+            self._known = {device.device_id: device for device in self.devices}
+            self._state = state
 
     def _kept(self, device: HostDevice[object]) -> HostDevice[object]:
-        known = self.known.get((device.class_name, device.device_id))
+        known = self._known.get(device.device_id)
         same = known is not None and known.device == device.device and known.hypervisor is device.hypervisor
         return known if known is not None and same else device
-
-
-def host_devices(
-    site: Site, host: HostSystem, device_type: type[HostDevice[object]] | None = None
-) -> Sequence[HostDevice[object]]:
-    """The devices of a host, all or those of one type."""
-    found = site.memo(("host devices", host.platform.prefix, host.name), lambda _: _Found())
-    found.update(host)
-    if device_type is not None:
-        return found.by_type[device_type]
-    return [device for devices in found.by_type.values() for device in devices]
 
 
 DEVICE_STATE = PropertyTable[HasDeviceState](

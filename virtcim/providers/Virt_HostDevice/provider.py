@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
-from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.Virt_HostDevice.device import HostDevice
 from virtcim.providers.Virt_HostDevice.disk import HostDisk
 from virtcim.providers.Virt_HostDevice.memory import HostMemory
 from virtcim.providers.Virt_HostDevice.network import HostNetworkPort
 from virtcim.providers.Virt_HostDevice.processor import HostProcessor
+from virtcim.providers.Virt_HostSystem import HostSystem
 
-__all__ = ["HOST_DEVICE_TYPES", "HostDeviceProvider"]
+__all__ = ["HOST_DEVICE_TYPES", "HostDeviceProvider", "host_devices"]
 
 HOST_DEVICE_TYPES: tuple[type[HostDevice[object]], ...] = (HostProcessor, HostMemory, HostNetworkPort, HostDisk)
 
@@ -26,13 +26,16 @@ class HostDeviceProvider(ElementProvider):
     types: ClassVar = HOST_DEVICE_TYPES
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        device_id = main_key(keys, "DeviceID", "No DeviceID specified")
-        named = [
-            device
-            for device in element.all_of(self.site, platform)
-            if isinstance(device, HostDevice) and device.device_id.casefold() == device_id.casefold()
-        ]
-        if not named:
-            raise CIMError(Status.NOT_FOUND, f"No such instance (no device {device_id})")
+        """The device; of several on the hosts of a platform, that of the host that is named."""
+        device_id = main_key(keys, *element.main_key).casefold()
+        devices = [each for each in element.all_of(self.site, platform) if isinstance(each, HostDevice)]
+        named = [each for each in devices if each.device_id.casefold() == device_id]
+        if len(named) < 2:
+            return super().find(platform, element, keys)
         system = main_key(keys, "SystemName", "No SystemName specified").casefold()
-        return next((device for device in named if device.host.name.casefold() == system), named[0])
+        return next((each for each in named if each.host.name.casefold() == system), named[0])
+
+
+def host_devices(host: HostSystem) -> Iterable[HostDevice[object]]:
+    """All devices of a host."""
+    return (device for each in HOST_DEVICE_TYPES for device in each.made_from(host))

@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from xml.etree.ElementTree import ParseError, fromstring
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Guest, Site
+from virtcim.providers.sources import PLATFORMS, Place, Source
 from virtcim.providers.states import EnabledState, HealthState, OperatingStatus, OperationalStatus, RequestedState
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["HostSystem", "HostSystemProvider", "guests_on", "host_of", "hosts_of"]
+__all__ = ["HOSTS", "HostSource", "HostSystem", "HostSystemProvider", "guests_on", "host_of", "hosts_of"]
 
 
 class HostSystem(Element):
     """A host, as one platform sees it.
 
     Attributes:
+        site: what is served.
         hypervisor: the first one of the platform there.
     """
 
-    __slots__ = ("hypervisor", "name")
+    __slots__ = ("hypervisor", "name", "site")
 
     base = "HostSystem"
     key_names = ("CreationClassName", "Name")
+    main_key = MainKey("Name", "No host name specified")
+    ignores_case = True
+    source = PLATFORMS
 
-    def __init__(self, platform: Platform, hypervisor: Hypervisor) -> None:
+    def __init__(self, site: Site, platform: Platform, hypervisor: Hypervisor) -> None:
+        self.site = site
         self.hypervisor = hypervisor
         self.name = host_name(hypervisor)
         super().__init__(platform, self.name)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostSystem]:
-        return hosts_of(site, platform)
+    def made_from(cls, owner: Place) -> Iterable[Self]:
+        hosts: dict[str, Self] = {}
+        for hypervisor in owner.site.hypervisors(owner.platform):
+            if hypervisor.fqdn and host_name(hypervisor) not in hosts:
+                hosts[host_name(hypervisor)] = cls(owner.site, owner.platform, hypervisor)
+        return hosts.values()
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -51,13 +61,19 @@ def host_name(hypervisor: Hypervisor) -> str:
     return hypervisor.fqdn or hypervisor.hostname or "unknown"
 
 
-def hosts_of(site: Site, platform: Platform) -> Iterable[HostSystem]:
+def hosts_of(site: Site, platform: Platform) -> Sequence[HostSystem]:
     """The hosts of a platform; hypervisors that have one host in common have one instance in common."""
-    hosts: dict[str, HostSystem] = {}
-    for hypervisor in site.hypervisors(platform):
-        if hypervisor.fqdn:
-            hosts.setdefault(host_name(hypervisor), HostSystem(platform, hypervisor))
-    return hosts.values()
+    return tuple(HostSystem.all_of(site, platform))
+
+
+class HostSource(Source[HostSystem]):
+    """Hosts."""
+
+    def owners(self, site: Site, platform: Platform) -> Iterable[HostSystem]:
+        return hosts_of(site, platform)
+
+
+HOSTS = HostSource()
 
 
 def host_of(guest: Guest) -> HostSystem:
@@ -141,8 +157,9 @@ class HostSystemProvider(ElementProvider):
     types: ClassVar = (HostSystem,)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        name = main_key(keys, "Name", "No host name specified").casefold()
-        hosts = list(hosts_of(self.site, platform))
-        if not hosts:
+        """The host of that name; another one for a name that is wrong, so that the key checks tell which key it is."""
+        name = main_key(keys, *element.main_key)
+        found = element.with_key(self.site, platform, name) or next(iter(hosts_of(self.site, platform)), None)
+        if found is None:
             raise CIMError(Status.NOT_FOUND, "No such instance")
-        return next((host for host in hosts if host.name.casefold() == name), hosts[0])
+        return found

@@ -7,20 +7,21 @@ client is connected is looked up among the sockets of this machine, where they s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.libhelper.sockets import Sockets
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, class_of
+from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.consoles import graphics_address
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Guest, Site
+from virtcim.providers.site import Guest
+from virtcim.providers.sources import GUESTS_NOW
 from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
 
 __all__ = ["KVMRedirectionSAP", "KVMRedirectionSAPProvider", "access_points_of"]
@@ -60,6 +61,8 @@ class KVMRedirectionSAP(Element):
 
     base = "KVMRedirectionSAP"
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    main_key = MainKey("Name", "No such instance (Name)")
+    source = GUESTS_NOW
 
     def __init__(self, guest: Guest, device: Graphics, name: str, state: EnabledState) -> None:
         self.guest = guest
@@ -69,9 +72,17 @@ class KVMRedirectionSAP(Element):
         super().__init__(guest.platform, (guest.name, name))
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterator[KVMRedirectionSAP]:
-        for guest in site.guests(platform):
-            yield from access_points_of(guest)
+    def made_from(cls, owner: Guest) -> Iterable[Self]:
+        taken: set[str] = set()
+        for device in owner.memo(KVMRedirectionSAP, _consoles):
+            reach = _reach(owner, device)
+            wanted = name = f"{reach.port}:{reach.client}"
+            number = 1
+            while name in taken:
+                number += 1
+                name = f"{wanted}#{number}"
+            taken.add(name)
+            yield cls(owner, device, name, reach.state)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -93,16 +104,7 @@ def _consoles(guest: Guest) -> Sequence[Graphics]:
 
 def access_points_of(guest: Guest) -> Iterable[KVMRedirectionSAP]:
     """The access points of a guest, in the order of the domain XML."""
-    taken: set[str] = set()
-    for device in guest.memo(KVMRedirectionSAP, _consoles):
-        reach = _reach(guest, device)
-        wanted = name = f"{reach.port}:{reach.client}"
-        number = 1
-        while name in taken:
-            number += 1
-            name = f"{wanted}#{number}"
-        taken.add(name)
-        yield KVMRedirectionSAP(guest, device, name, reach.state)
+    return KVMRedirectionSAP.made_from(guest)
 
 
 def _reach(guest: Guest, device: Graphics) -> _Reach:

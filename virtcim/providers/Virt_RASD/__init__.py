@@ -6,7 +6,8 @@ Every device of a guest has one.  The kinds that libvirt-cim knew have classes o
 
 from __future__ import annotations
 
-from virtcim.providers.Virt_RASD.provider import SETTING_TYPES, ResourceSettingProvider
-from virtcim.providers.Virt_RASD.setting import ResourceSetting, setting_for, settings_of
+from virtcim.providers.Virt_RASD.provider import ResourceSettingProvider
+from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.settings import SETTING_TYPES, setting_for, setting_type, settings_of
 
-__all__ = ["SETTING_TYPES", "ResourceSetting", "ResourceSettingProvider", "setting_for", "settings_of"]
+__all__ = ["SETTING_TYPES", "ResourceSetting", "ResourceSettingProvider", "setting_for", "setting_type", "settings_of"]

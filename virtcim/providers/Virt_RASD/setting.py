@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import ClassVar, Generic, Self, TypeVar
 
 from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, class_of
+from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
 from virtcim.providers.deviceids import DeviceEntry, Kind
 from virtcim.providers.drafts import Draft, address_lists
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Configuration, Guest, Site
+from virtcim.providers.sources import PARTS_OF_GUESTS
 from virtcim.providers.Virt_DevicePool import pool_for
 from virtcim.providers.Virt_RASD.placement import address_on_parent, parent_of
 
@@ -25,9 +27,6 @@ __all__ = [
     "POOLED",
     "ResourceSetting",
     "pool_id",
-    "resource_settings_of",
-    "setting_for",
-    "settings_of",
 ]
 
 Described = TypeVar("Described", covariant=True)
@@ -56,11 +55,9 @@ class ResourceSetting(Element, Generic[Described]):
 
     kind: ClassVar[Kind]
     key_names = ("InstanceID",)
-    types: ClassVar[dict[Kind, type[ResourceSetting[object]]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.types[cls.kind] = cls
+    main_key = MainKey("InstanceID", "Missing InstanceID")
+    ignores_case = True
+    source = PARTS_OF_GUESTS
 
     def __init__(self, configuration: Configuration, entry: DeviceEntry) -> None:
         self.guest = configuration.guest
@@ -71,47 +68,32 @@ class ResourceSetting(Element, Generic[Described]):
         super().__init__(self.guest.platform, self.instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[ResourceSetting[object]]:
-        return site.gathered(platform, cls, lambda guest: resource_settings_of(guest, cls))
+    def made_from(cls, owner: Guest) -> Sequence[Self]:
+        return [setting for each in owner.configurations for setting in cls.by_resource(each).values()]
+
+    @classmethod
+    def by_resource(cls, configuration: Configuration) -> Mapping[str, Self]:
+        """The settings of this type in a configuration, by the identifiers of the resources."""
+        return configuration.memo(cls, cls._by_resource)
+
+    @classmethod
+    def _by_resource(cls, configuration: Configuration) -> dict[str, Self]:
+        entries = configuration.entries.values()
+        return {entry.identifier: cls(configuration, entry) for entry in entries if entry.kind is cls.kind}
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        if not site.hypervisors(platform):
+            text = "No such instance"
+        elif not any(site.split(platform, key)):
+            text = f"No such instance ({key}): {no_such_domain(key.partition('/')[0])}"
+        else:
+            text = f"No such instance ({key})"
+        return CIMError(Status.NOT_FOUND, text)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return self.guest.domain.revision
-
-
-class _Settings:
-    """The settings of a configuration, by identifier and by type."""
-
-    __slots__ = ("all", "by_identifier", "by_type")
-
-    def __init__(self, configuration: Configuration) -> None:
-        self.by_identifier = {
-            entry.identifier: ResourceSetting.types[entry.kind](configuration, entry)
-            for entry in configuration.entries.values()
-        }
-        self.all = tuple(self.by_identifier.values())
-        by_type: dict[type[Element], list[ResourceSetting[object]]] = {}
-        for setting in self.all:
-            by_type.setdefault(type(setting), []).append(setting)
-        self.by_type: Mapping[type[Element], Sequence[ResourceSetting[object]]] = by_type
-
-
-def settings_of(
-    configuration: Configuration, setting_type: type[Element] | None = None
-) -> Sequence[ResourceSetting[object]]:
-    """The settings of a configuration, all or those of one type."""
-    settings = configuration.memo(_Settings, _Settings)
-    return settings.all if setting_type is None else settings.by_type.get(setting_type, ())
-
-
-def setting_for(configuration: Configuration, identifier: str) -> ResourceSetting[object] | None:
-    """The setting of the resource with this identifier."""
-    return configuration.memo(_Settings, _Settings).by_identifier.get(identifier)
-
-
-def resource_settings_of(guest: Guest, setting_type: type[Element]) -> Sequence[ResourceSetting[object]]:
-    """The settings of one type of a guest, in all its configurations."""
-    return [setting for configuration in guest.configurations for setting in settings_of(configuration, setting_type)]
 
 
 def pool_id(setting: ResourceSetting[object]) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element
+from virtcim.providers.base import Element, MainKey
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
+from virtcim.providers.sources import PLATFORMS, Place
 from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES, DeclaredProfile
 
 __all__ = ["Profiles", "RegisteredProfile", "profiles_of"]
@@ -34,6 +35,8 @@ class RegisteredProfile(Element):
 
     base = "RegisteredProfile"
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "No InstanceID specified")
+    source = PLATFORMS
 
     def __init__(self, platform: Platform, declared: DeclaredProfile) -> None:
         self.declared = declared
@@ -45,8 +48,8 @@ class RegisteredProfile(Element):
         return self.declared
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[RegisteredProfile]:
-        return profiles_of(site).registered(platform)
+    def made_from(cls, owner: Place) -> Iterable[RegisteredProfile]:
+        return profiles_of(owner.site).registered(owner.platform)
 
 
 RegisteredProfile.table = PropertyTable(

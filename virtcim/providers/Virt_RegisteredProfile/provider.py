@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, cast
 
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider
-from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
-from virtcim.providers.keys import main_key
+from virtcim.providers.base import ElementProvider
+from virtcim.providers.interface import MethodResult, RequestContext
 from virtcim.providers.Virt_RegisteredProfile.profile import RegisteredProfile, profiles_of
 
 __all__ = ["RegisteredProfileProvider"]
@@ -18,13 +16,6 @@ class RegisteredProfileProvider(ElementProvider):
     """Serves <prefix>_RegisteredProfile."""
 
     types: ClassVar = (RegisteredProfile,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        instance_id = main_key(keys, "InstanceID", "No InstanceID specified")
-        for profile in profiles_of(self.site).registered(platform):
-            if profile.instance_id == instance_id:
-                return profile
-        raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id})")
 
     def methods(self) -> Collection[str]:
         return ("GetCentralInstances",)

@@ -14,8 +14,9 @@ from virtcim.providers.deviceids import Kind
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.references import element_at
+from virtcim.providers.sources import Place
 from virtcim.providers.storage import pool_of
-from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, roster_of
+from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.networks import new_network
 from virtcim.providers.Virt_ResourcePoolConfigurationService.service import (
     PoolCode,
@@ -127,7 +128,7 @@ def _shown(
     if pool_type is DiskPool:
         inventory.refresh_parts(VOLUMES, uuid)
     inventory.wait_for(lambda now: now.find(kind, uuid) is not None, service.site.settings.settle_timeout)
-    pool = roster_of(service.site, service.platform).named(pool_type, hypervisor, name)
+    pool = pool_type.pools_on(Place(service.site, service.platform)).named(hypervisor, name)
     if pool is None:
         raise CIMError(Status.FAILED, "Failed to lookup resulting pool")
     return pool
@@ -184,7 +185,7 @@ def delete_resource_pool(
 def _in_use(pool: DevicePool) -> bool:
     """Whether an active guest has a resource of the pool."""
     if isinstance(pool, NetworkPool):
-        return bool(pool.usage.networks[pool.instance_id])
+        return bool(pool.attached)
     for guest in pool.site.guests(pool.platform):
         if guest.hypervisor is not pool.hypervisor or not guest.domain.active or guest.state is None:
             continue

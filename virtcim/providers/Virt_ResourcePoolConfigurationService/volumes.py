@@ -19,7 +19,7 @@ from virtcim.providers.interface import CIMError, InstancePath, MethodResult, Re
 from virtcim.providers.jobs import Effect
 from virtcim.providers.references import element_at, read_uri
 from virtcim.providers.storage import path_of
-from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, pools_of
+from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import pool_at
 from virtcim.providers.Virt_ResourcePoolConfigurationService.service import (
     ResourcePoolConfigurationService,
@@ -208,7 +208,7 @@ def _volume_by_path(pool: DiskPool, path: str) -> StorageVolume | None:
 
 def _volumes_beside(pool: DevicePool) -> Iterator[StorageVolume]:
     """All volumes of a pool's hypervisor."""
-    for each in pools_of(pool.site, pool.platform, DiskPool):
+    for each in DiskPool.all_of(pool.site, pool.platform):
         if each.hypervisor is pool.hypervisor:
             yield from volumes_of(each)
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Hashable, Sequence
+from typing import ClassVar, Self
 
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.inventory.records import Volume
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, class_of
+from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.states import EnabledState, OperationalStatus
-from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, pools_of
+from virtcim.providers.Virt_DevicePool import STORAGE_POOLS, DevicePool
 from virtcim.providers.Virt_HostDevice import DEVICE_STATE
 from virtcim.providers.Virt_HostSystem import host_name
 
@@ -40,6 +39,8 @@ class StorageVolume(Element):
 
     base = "StorageVolume"
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID")
+    main_key = MainKey("DeviceID", "No DeviceID specified")
+    source = STORAGE_POOLS
 
     def __init__(self, pool: DevicePool, volume: Volume) -> None:
         self.pool = pool
@@ -49,8 +50,14 @@ class StorageVolume(Element):
         super().__init__(pool.platform, self.device_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[StorageVolume]:
-        return (volume for pool in pools_of(site, platform, DiskPool) for volume in volumes_of(pool))
+    def made_from(cls, owner: DevicePool) -> Sequence[Self]:
+        """The volumes of a storage pool, as far as they are known; none of a pool that is not active."""
+        volumes = getattr(owner.record, "volumes", None) or ()
+        return owner.kept("volumes", volumes, lambda: [cls(owner, volume) for volume in volumes])
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        return CIMError(Status.NOT_FOUND, f"No such instance (no device {key})")
 
     @property
     def host_name(self) -> str:
@@ -78,13 +85,8 @@ class StorageVolume(Element):
 
 
 def volumes_of(pool: DevicePool) -> Sequence[StorageVolume]:
-    """The volumes of a storage pool, as far as they are known; none of a pool that is not active."""
-    return tuple(_by_name(pool).values())
-
-
-def _by_name(pool: DevicePool) -> Mapping[str, StorageVolume]:
-    volumes = getattr(pool.record, "volumes", None) or ()
-    return pool.kept("volumes", volumes, lambda: {volume.name: StorageVolume(pool, volume) for volume in volumes})
+    """The volumes of a pool, as far as they are known; none of one that is no active storage pool."""
+    return StorageVolume.made_from(pool)
 
 
 def _block_size(volume: StorageVolume) -> int:
@@ -145,13 +147,3 @@ class StorageVolumeProvider(ElementProvider):
     """Serves <prefix>_StorageVolume."""
 
     types: ClassVar = (StorageVolume,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        device_id = main_key(keys, "DeviceID", "No DeviceID specified")
-        for pool in pools_of(self.site, platform, DiskPool):
-            prefix = f"{pool.instance_id.partition('/')[2]}/"
-            if device_id.startswith(prefix):
-                volume = _by_name(pool).get(device_id[len(prefix) :])
-                if volume is not None:
-                    return volume
-        raise CIMError(Status.NOT_FOUND, f"No such instance (no device {device_id})")

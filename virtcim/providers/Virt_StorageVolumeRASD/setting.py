@@ -6,10 +6,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element
+from virtcim.providers.base import Element, MainKey
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, pools_of
+from virtcim.providers.sources import PLATFORMS, Place
+from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool
 from virtcim.providers.Virt_StorageVolume import StorageVolume, volumes_of
 
 __all__ = ["FORMATS", "UNKNOWN_FORMAT", "VolumeSetting", "volume_setting", "volume_settings_of"]
@@ -35,6 +36,8 @@ class VolumeSetting(Element):
 
     base = "StorageVolumeResourceAllocationSettingData"
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "Missing InstanceID")
+    source = PLATFORMS
 
     def __init__(self, volume: StorageVolume, instance_id: str) -> None:
         self.volume = volume
@@ -43,8 +46,8 @@ class VolumeSetting(Element):
         super().__init__(volume.platform, instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[VolumeSetting]:
-        return volume_settings_of(site, platform).values()
+    def made_from(cls, owner: Place) -> Iterable[VolumeSetting]:
+        return volume_settings_of(owner.site, owner.platform).values()
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -81,7 +84,7 @@ class _Settings:
 
 def _settings_of(site: Site, platform: Platform) -> _Settings:
     """The settings of all volumes of a platform, kept until a pool changes."""
-    pools = pools_of(site, platform, DiskPool)
+    pools = list(DiskPool.all_of(site, platform))
     kept: list[_Settings] = site.memo(("volume settings", platform.prefix), lambda _: [_Settings(())])
     settings = kept[0]
     if settings.pools != pools:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar, Self
 
 from virtcim.platforms.base import Feature, Platform
-from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
+from virtcim.providers.sources import PLATFORMS, Place
 from virtcim.providers.Virt_HostSystem import hosts_of
 
 __all__ = ["MigrationSettingData", "MigrationSettingDataProvider", "migration_settings_of"]
@@ -25,13 +25,20 @@ class MigrationSettingData(Element):
 
     base = "VirtualSystemMigrationSettingData"
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "No InstanceID specified")
+    ignores_case = True
+    source = PLATFORMS
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform, "MigrationSettingData")
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[MigrationSettingData]:
-        return migration_settings_of(site, platform)
+    def made_from(cls, owner: Place) -> Iterable[Self]:
+        return (cls(owner.platform),) if hosts_of(owner.site, owner.platform) else ()
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        return CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -40,7 +47,7 @@ class MigrationSettingData(Element):
 
 def migration_settings_of(site: Site, platform: Platform) -> Iterable[MigrationSettingData]:
     """The instance of a platform that has a host."""
-    return (MigrationSettingData(platform),) if hosts_of(site, platform) else ()
+    return tuple(MigrationSettingData.all_of(site, platform))
 
 
 def _where_it_migrates(value: int) -> Any:
@@ -60,10 +67,3 @@ class MigrationSettingDataProvider(ElementProvider):
     """Serves <prefix>_VirtualSystemMigrationSettingData."""
 
     types: ClassVar = (MigrationSettingData,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        instance_id = main_key(keys, "InstanceID", "No InstanceID specified")
-        for settings in migration_settings_of(self.site, platform):
-            if str(settings.identity).casefold() == instance_id.casefold():
-                return settings
-        raise CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")

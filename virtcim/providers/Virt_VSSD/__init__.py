@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import ClassVar, Self
 from uuid import UUID
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, no_such_domain, trimmed
+from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain, trimmed
 from virtcim.providers.drafts import Draft, ValueRefusedError, as_text, chosen, flag, to
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.keys import main_key
 from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, attribute
 from virtcim.providers.site import Configuration, Guest, Site
+from virtcim.providers.sources import GuestSource
 from virtcim.providers.Virt_VSSD.parts import (
     boot_devices,
     clock,
@@ -55,6 +55,16 @@ _NO_STARTUP, _ALWAYS_STARTUP = 2, 4
 _STANDARD_TEXT = "Virtual System"
 
 
+class _Configurations(GuestSource):
+    """Guests, by InstanceIDs of their configurations."""
+
+    def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[Guest]:
+        prefix, _, name = key.partition(":")
+        if prefix.casefold() != platform.prefix.casefold():
+            return ()
+        return [*super().owners_near(site, platform, name), *(guest for guest, _ in site.split(platform, name))]
+
+
 class VirtualSystemSettingData(Element):
     """The settings of a guest as a whole."""
 
@@ -62,6 +72,9 @@ class VirtualSystemSettingData(Element):
 
     base = "VirtualSystemSettingData"
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "No InstanceID specified")
+    ignores_case = True
+    source = _Configurations()
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
@@ -70,8 +83,17 @@ class VirtualSystemSettingData(Element):
         super().__init__(self.guest.platform, configuration.instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[VirtualSystemSettingData]:
-        return site.gathered(platform, cls, settings_of_guest)
+    def made_from(cls, owner: Guest) -> Iterable[Self]:
+        return [configuration.memo(cls, cls) for configuration in owner.configurations]
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        if not site.hypervisors(platform):
+            return CIMError(Status.NOT_FOUND, "No such instance")
+        prefix, colon, name = key.partition(":")
+        if not colon or prefix.casefold() != platform.prefix.casefold():
+            return CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")
+        return CIMError(Status.NOT_FOUND, f"No such instance ({name}): {no_such_domain(name)}")
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -310,18 +332,3 @@ class VirtualSystemSettingDataProvider(ElementProvider):
     """Serves <prefix>_VirtualSystemSettingData."""
 
     types: ClassVar = (VirtualSystemSettingData,)
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        instance_id = main_key(keys, "InstanceID", "No InstanceID specified")
-        if not self.site.hypervisors(platform):
-            raise CIMError(Status.NOT_FOUND, "No such instance")
-        prefix, colon, name = instance_id.partition(":")
-        if not colon or prefix.casefold() != platform.prefix.casefold():
-            raise CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")
-        guests = [self.site.guest(platform, name), *(guest for guest, _ in self.site.split(platform, name))]
-        wanted = f"{platform.prefix}:{name}"
-        for guest in guests:
-            for setting in settings_of_guest(guest) if guest is not None else ():
-                if setting.identity == wanted:
-                    return setting
-        raise CIMError(Status.NOT_FOUND, f"No such instance ({name}): {no_such_domain(name)}")

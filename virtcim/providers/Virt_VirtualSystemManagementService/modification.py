@@ -21,7 +21,7 @@ from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError, same
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.site import Configuration
-from virtcim.providers.Virt_RASD.setting import ResourceSetting, setting_for
+from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import MethodFailedError, ReturnCode
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     Wanted,

@@ -230,7 +230,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         found = next(iter(VirtualSystemManagementService.all_of(self.site, platform)), None)
         if found is None:
             raise CIMError(Status.NOT_FOUND, f"Unable to connect to libvirt: {platform.title} was never connected")
-        return cast(VirtualSystemManagementService, found)
+        return found
 
     def _request(self, platform: Platform, parameters: Mapping[str, Any], writes: bool = True) -> Request:
         """The parameters of DefineSystem and ValidateSystemSettings."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.Virt_RASD.blueprints import BLUEPRINTS
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.settings import SETTING_TYPES, setting_type
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainDocument
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Wanted", "add_device", "check_host", "write_draft", "write_whole"]
 
 _SUFFIX = "ResourceAllocationSettingData"
-_KINDS = {setting.base.removesuffix(_SUFFIX): kind for kind, setting in ResourceSetting.types.items()}
+_KINDS = {setting.base.removesuffix(_SUFFIX): setting.kind for setting in SETTING_TYPES}
 _KINDS["Character"] = Kind.CONSOLE
 _BY_RESOURCE_TYPE = {3: Kind.PROCESSOR, 4: Kind.MEMORY, 10: Kind.NETWORK, 17: Kind.DISK, 31: Kind.DISK}
 _DISPLAYS = frozenset({"vnc", "spice", "sdl", "rdp", "console"})
@@ -110,7 +110,7 @@ def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -
     blueprint = BLUEPRINTS[wanted.kind]
     device_class = blueprint.device_class(around, wanted.given)
     draft = Draft(around, device_class(), wanted.given, is_new=True)
-    draft.write(ResourceSetting.types[wanted.kind].table)
+    draft.write(setting_type(wanted.kind).table)
     blueprint.finish(draft)
     if draft.domain_fields:
         document.set(document.config, draft.domain_fields)
@@ -132,7 +132,7 @@ def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) 
     elif "VirtualQuantity" not in given and not around.platform.containers:
         raise ValueRefusedError("Missing `VirtualQuantity' field in Processor RASD")
     draft = Draft(around, document.config, given, is_new=True)
-    draft.write(ResourceSetting.types[wanted.kind].table)
+    draft.write(setting_type(wanted.kind).table)
     write_draft(document, draft)
 
 

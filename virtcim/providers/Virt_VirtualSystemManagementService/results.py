@@ -9,7 +9,7 @@ from virtcim.libhelper.domains.change import DomainChange
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.base import class_of
 from virtcim.providers.interface import InstancePath
-from virtcim.providers.Virt_RASD.setting import ResourceSetting, settings_of
+from virtcim.providers.Virt_RASD import setting_type
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import Edit, Trace
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _present(guest: Guest) -> Guest:
 
 def _path(trace: Trace, configurations: list[Configuration]) -> InstancePath | None:
     for configuration in configurations:
-        for setting in settings_of(configuration, ResourceSetting.types[trace.kind]):
+        for setting in setting_type(trace.kind).by_resource(configuration).values():
             if Trace.of(trace.kind, setting.device, configuration.config) == trace:
                 return InstancePath(
                     class_of(configuration.guest.platform.prefix, setting.base),

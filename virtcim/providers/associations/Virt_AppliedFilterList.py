@@ -12,7 +12,6 @@ from virtcim.providers.deviceids import device_entries
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
 from virtcim.providers.site import Guest, Site
-from virtcim.providers.Virt_Device import devices_of
 from virtcim.providers.Virt_Device.network import NetworkPort
 from virtcim.providers.Virt_FilterList import FilterList, filter_named, given
 from virtcim.providers.Virt_HostSystem import host_name, host_of, hosts_of
@@ -28,7 +27,7 @@ def _filters(port: NetworkPort) -> Iterable[FilterList]:
 
 def _filtered(guest: Guest) -> Sequence[NetworkPort]:
     """The interfaces of a guest that have a filter."""
-    return [port for port in devices_of(guest, NetworkPort) if port.device.filterref_filter]
+    return [port for port in NetworkPort.made_from(guest) if port.device.filterref_filter]
 
 
 class AppliedFilterLists(Relation):
@@ -77,7 +76,7 @@ class AppliedFilterLists(Relation):
         path = given(properties, "Antecedent", "Unable to get Antecedent property")
         device_id = str(given(path.keys, "DeviceID", "Unable to get Antecedent.DeviceID property"))
         for guest, _ in self.site.split(self.platform_of(class_name), device_id):
-            for port in devices_of(guest, NetworkPort):
+            for port in NetworkPort.made_from(guest):
                 if port.device_id == device_id and port.class_name.lower() == path.class_name.lower():
                     return port
         raise CIMError(Status.FAILED, "Antecedent.Name object does not exist")

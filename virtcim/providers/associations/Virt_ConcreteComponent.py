@@ -23,7 +23,6 @@ from virtcim.providers.Virt_HostDevice import (
     HostMemory,
     HostNetworkPort,
     HostProcessor,
-    host_devices,
 )
 from virtcim.providers.Virt_HostSystem import host_name, hosts_of
 from virtcim.providers.Virt_StorageVolume import StorageVolume, volumes_of
@@ -56,9 +55,9 @@ def concrete_component(site: Site) -> Relation:
 
     def parts(pool: DevicePool) -> Iterable[Element]:
         device_type = _MADE_OF.get(type(pool))
-        for host in hosts_of(site, pool.platform) if device_type is not None else ():
-            if host.name == host_name(pool.hypervisor):
-                yield from (device for device in host_devices(site, host, device_type) if _consists_of(pool, device))
+        for host in hosts_of(site, pool.platform):
+            if device_type is not None and host.name == host_name(pool.hypervisor):
+                yield from (device for device in device_type.made_from(host) if _consists_of(pool, device))
         yield from volumes_of(pool)
 
     def pools(part: HostDevice[object] | StorageVolume) -> Iterable[DevicePool]:

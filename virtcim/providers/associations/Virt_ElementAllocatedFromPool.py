@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_Device import GuestDevice, devices_of
-from virtcim.providers.Virt_DevicePool import POOL_TYPES, DevicePool, pool_for, pools_of, roster_of
+from virtcim.providers.Virt_Device import GuestDevice, device_type
+from virtcim.providers.Virt_DevicePool import POOL_TYPES, DevicePool, pool_for
 
 __all__ = ["element_allocated_from_pool"]
 
-_DEVICE_TYPES = tuple(GuestDevice.types[pool_type.kind] for pool_type in POOL_TYPES)
+_DEVICE_TYPES = tuple(found for each in POOL_TYPES if (found := device_type(each.kind)) is not None)
 """The devices that are taken from pools: text consoles are not."""
 
 
@@ -23,13 +23,13 @@ def element_allocated_from_pool(site: Site) -> Relation:
     """The association."""
 
     def elements(pool: DevicePool) -> Iterable[Element]:
-        device_type = GuestDevice.types[pool.kind]
+        taken = device_type(pool.kind)
         for guest in site.guests(pool.platform):
-            if guest.hypervisor is pool.hypervisor:
-                devices = devices_of(guest, device_type)
+            if taken is not None and guest.hypervisor is pool.hypervisor:
+                devices = taken.made_from(guest)
                 yield from (device for device in devices if pool_for(guest, device.entry) is pool)
         if pool.primordial:
-            children = pools_of(site, pool.platform, type(pool))
+            children = type(pool).all_of(site, pool.platform)
             yield from (child for child in children if not child.primordial and child.hypervisor is pool.hypervisor)
 
     def pools(element: GuestDevice[object] | DevicePool) -> Iterable[DevicePool]:
@@ -38,7 +38,7 @@ def element_allocated_from_pool(site: Site) -> Relation:
         elif element.primordial:
             found = None
         else:
-            found = roster_of(site, element.platform).primordial(type(element), element.hypervisor)
+            found = element.pools.primordial(element.hypervisor)
         return () if found is None else (found,)
 
     return Relation(

@@ -9,6 +9,7 @@ from virtcim.providers.base import Element
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.services.capabilities import ServiceCapabilities
 from virtcim.providers.services.service import HostService
+from virtcim.providers.services.types import CAPABILITIES_TYPES
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilities, capabilities_of
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
@@ -61,7 +62,7 @@ def service_capabilities(site: Site) -> Relation:
     """The association of services, and of the hosts that they are on, with what they can do."""
 
     def capabilities(element: HostSystem | HostService) -> Iterable[ServiceCapabilities]:
-        for kind in ServiceCapabilities.types:
+        for kind in CAPABILITIES_TYPES:
             if isinstance(element, HostSystem | kind.service):
                 yield kind(site, element.platform)
 
@@ -73,8 +74,8 @@ def service_capabilities(site: Site) -> Relation:
     return Relation(
         site,
         "ElementCapabilities",
-        Role("ManagedElement", (HostSystem, *(kind.service for kind in ServiceCapabilities.types))),
-        Role("Capabilities", tuple(ServiceCapabilities.types)),
+        Role("ManagedElement", (HostSystem, *(kind.service for kind in CAPABILITIES_TYPES))),
+        Role("Capabilities", CAPABILITIES_TYPES),
         to_right=capabilities,
         to_left=elements,
         table=_OF_ONE,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_DevicePool import DiskPool, pools_of
+from virtcim.providers.Virt_DevicePool import DiskPool
 from virtcim.providers.Virt_HostDevice import HOST_DEVICE_TYPES, HostDevice, host_devices
 from virtcim.providers.Virt_HostSystem import HostSystem, host_name, hosts_of
 from virtcim.providers.Virt_StorageVolume import StorageVolume, volumes_of
@@ -19,8 +19,8 @@ def host_system_device(site: Site) -> Relation:
     """The association."""
 
     def devices(host: HostSystem) -> Iterable[Element]:
-        yield from host_devices(site, host)
-        for pool in pools_of(site, host.platform, DiskPool):
+        yield from host_devices(host)
+        for pool in DiskPool.all_of(site, host.platform):
             if host_name(pool.hypervisor) == host.name:
                 yield from volumes_of(pool)
 

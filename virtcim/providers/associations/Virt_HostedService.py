@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.services.service import HostService
+from virtcim.providers.services.types import SERVICE_TYPES
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_HostSystem import HostSystem
 
@@ -16,7 +17,7 @@ def hosted_service(site: Site) -> Relation:
     """The association."""
 
     def services(host: HostSystem) -> Iterable[HostService]:
-        return (service(site, host) for service in HostService.types)
+        return (service(site, host) for service in SERVICE_TYPES)
 
     def host(service: HostService) -> Iterable[HostSystem]:
         return (service.host,)
@@ -25,7 +26,7 @@ def hosted_service(site: Site) -> Relation:
         site,
         "HostedService",
         Role("Antecedent", (HostSystem,)),
-        Role("Dependent", tuple(HostService.types)),
+        Role("Dependent", SERVICE_TYPES),
         to_right=services,
         to_left=host,
     )

@@ -8,7 +8,7 @@ from virtcim.providers.associations.jobs import JobRelation, element_of, jobs_on
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element
 from virtcim.providers.references import same_element
-from virtcim.providers.services.service import HostService
+from virtcim.providers.services.types import SERVICE_TYPES
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 from virtcim.providers.Virt_ConcreteJob import ConcreteJob
@@ -30,7 +30,7 @@ def owning_job_element(site: Site) -> Relation:
         owner = element_of(site, job.record.owner)
         return () if owner is None else (owner,)
 
-    owner_types: tuple[type[Element], ...] = (*HostService.types, ComputerSystem)
+    owner_types: tuple[type[Element], ...] = (*SERVICE_TYPES, ComputerSystem)
     return JobRelation(
         site, "OwningJobElement", Role("OwningElement", owner_types), "OwnedElement", to_right=jobs, to_left=owners
     )

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_DevicePool import POOL_TYPES, DevicePool, DiskPool, pool_for
-from virtcim.providers.Virt_RASD import ResourceSetting, settings_of
+from virtcim.providers.Virt_RASD import ResourceSetting, setting_type
 from virtcim.providers.Virt_StorageVolumeRASD import VolumeSetting, volume_settings_of
 
 __all__ = ["resource_allocation_from_pool", "volume_allocation_from_pool"]
 
-_SETTING_TYPES = tuple(ResourceSetting.types[pool_type.kind] for pool_type in POOL_TYPES)
+_SETTING_TYPES = tuple(setting_type(each.kind) for each in POOL_TYPES)
 """The settings of what is taken from pools: text consoles and devices without a class of their own are not."""
 
 
@@ -20,13 +20,10 @@ def resource_allocation_from_pool(site: Site) -> Relation:
     """The association."""
 
     def settings(pool: DevicePool) -> Iterable[ResourceSetting[object]]:
-        setting_type = ResourceSetting.types[pool.kind]
+        taken = setting_type(pool.kind)
         for guest in site.guests(pool.platform):
             if guest.hypervisor is pool.hypervisor:
-                for configuration in guest.configurations:
-                    for setting in settings_of(configuration, setting_type):
-                        if pool_for(guest, setting.entry) is pool:
-                            yield setting
+                yield from (each for each in taken.made_from(guest) if pool_for(guest, each.entry) is pool)
 
     def pools(setting: ResourceSetting[object]) -> Iterable[DevicePool]:
         pool = pool_for(setting.guest, setting.entry)

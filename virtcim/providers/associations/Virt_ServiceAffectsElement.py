@@ -10,7 +10,7 @@ from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
-from virtcim.providers.Virt_Device import DEVICE_TYPES, GuestDevice, devices_of
+from virtcim.providers.Virt_Device import DEVICE_TYPES, GuestDevice
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, pools_of
 from virtcim.providers.Virt_HostSystem import guests_on, host_name, host_of, hosts_of
 from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationService
@@ -39,7 +39,7 @@ def console_redirection(site: Site) -> Relation:
         for guest in guests_on(site, service.host):
             yield system_of(guest)
             for kind in _REDIRECTED:
-                yield from devices_of(guest, kind)
+                yield from kind.made_from(guest)
 
     return Relation(
         site,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.keys import main_key
 from virtcim.providers.properties import PropertyTable, attribute
 from virtcim.providers.services.service import HostService
 from virtcim.providers.site import Site
+from virtcim.providers.sources import PLATFORMS, Place
 from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
 
 if TYPE_CHECKING:
@@ -27,27 +27,28 @@ class ServiceCapabilities(Element):
         instance_id: the key.
         service: the type of the service.
         site: what is served.
-        types: the types of all such capabilities.
     """
 
     __slots__ = ("site",)
 
     key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "No InstanceID specified")
+    ignores_case = True
+    source = PLATFORMS
     instance_id: ClassVar[str]
     service: ClassVar[type[HostService]]
-    types: ClassVar[list[type[ServiceCapabilities]]] = []
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.types.append(cls)
 
     def __init__(self, site: Site, platform: Platform) -> None:
         self.site = site
         super().__init__(platform, self.instance_id)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[ServiceCapabilities]:
-        return (cls(site, platform),) if hosts_of(site, platform) else ()
+    def made_from(cls, owner: Place) -> Iterable[Self]:
+        return (cls(owner.site, owner.platform),) if hosts_of(owner.site, owner.platform) else ()
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        return CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")
 
     @property
     def hosts(self) -> Iterable[HostSystem]:
@@ -73,10 +74,3 @@ CAPABILITIES = PropertyTable[ServiceCapabilities](
 
 class ServiceCapabilitiesProvider(ElementProvider):
     """Serves the classes of the capabilities of services."""
-
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
-        instance_id = main_key(keys, "InstanceID", "No InstanceID specified")
-        for capabilities in element.all_of(self.site, platform):
-            if str(capabilities.identity).casefold() == instance_id.casefold():
-                return capabilities
-        raise CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")

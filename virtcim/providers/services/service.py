@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, class_of
+from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
-from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
+from virtcim.providers.Virt_HostSystem import HOSTS, HostSystem
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -30,18 +30,15 @@ class HostService(Element):
         service_name: the key Name.
         site: what is served.
         host: the host.
-        types: the types of all services.
     """
 
     __slots__ = ("host", "site")
 
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    main_key = MainKey("Name", "No Name specified")
+    ignores_case = True
+    source = HOSTS
     service_name: ClassVar[str]
-    types: ClassVar[list[type[HostService]]] = []
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.types.append(cls)
 
     def __init__(self, site: Site, host: HostSystem) -> None:
         self.site = site
@@ -49,8 +46,8 @@ class HostService(Element):
         super().__init__(host.platform, host.name)
 
     @classmethod
-    def all_of(cls, site: Site, platform: Platform) -> Iterable[HostService]:
-        return (cls(site, host) for host in hosts_of(site, platform))
+    def made_from(cls, owner: HostSystem) -> Iterable[Self]:
+        return (cls(owner.site, owner),)
 
     @property
     def hypervisor(self) -> Hypervisor:

@@ -1,0 +1,91 @@
+"""What the change of a record means for instances follows from where elements say that they come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+import pytest
+
+from tests.providers.recorded import Served, hypervisor, platform
+from virtcim.libhelper.inventory.records import Domain, Record
+from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.changes import InstanceChange, Lifecycle, instance_changes
+
+KVM = platform("KVM")
+
+
+def types_of(served: Served) -> list[type[Element]]:
+    providers = chain.from_iterable(served.catalog.namespaces.values())
+    return [each for provider in providers if isinstance(provider, ElementProvider) for each in provider.types]
+
+
+def records_of(served: Served) -> Iterator[Record]:
+    for each in served.site.platforms:
+        for host in served.site.hypervisors(each):
+            inventory = host.inventory
+            yield from (*inventory.domains(), *inventory.pools(), *inventory.networks(), *inventory.nwfilters())
+
+
+def test_every_instance_that_records_stand_behind_is_found_from_its_record(corpus: Served) -> None:
+    for element in types_of(corpus):
+        for each in corpus.site.platforms:
+            source = element.source
+            if source.records:
+                shown = {found.identity for found in element.all_of(corpus.site, each)}
+                found = {
+                    instance.identity
+                    for record in records_of(corpus)
+                    if isinstance(record, source.records)
+                    and record.uri in {host.uri for host in corpus.site.hypervisors(each)}
+                    for instance in source.instances_of(corpus.site, each, record, element)
+                }
+                primordial = {name for name in shown if re.fullmatch(r"\w+Pool/0", str(name))}
+                assert shown - primordial == found, element
+
+
+@pytest.fixture
+def changed() -> tuple[Served, Domain, Domain]:
+    """A guest before and after its disk was taken away and its network card got another model."""
+    host = hypervisor("KVM")
+    xml = (
+        "<domain type='kvm'><name>web</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"
+        "<memory>1048576</memory><vcpu>2</vcpu><os><type>hvm</type></os><devices>{}"
+        "<interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/>"
+        "<model type='{}'/></interface></devices></domain>"
+    )
+    disk = "<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/></disk>"
+    host.put(xml.format(disk, "virtio"))
+    served = Served([(KVM, host)])
+    before = host.inventory.held[0]
+    host.inventory.held.clear()
+    host.put(xml.format("", "e1000"))
+    return served, before, host.inventory.held[0]
+
+
+def told(changes: Iterator[InstanceChange]) -> set[tuple[str, str, object]]:
+    return {
+        (change.kind.name, (change.after or change.before).class_name, (change.after or change.before).identity)  # type: ignore[union-attr]
+        for change in changes
+    }
+
+
+def test_a_changed_guest_has_changed_deleted_and_equal_instances(changed: tuple[Served, Domain, Domain]) -> None:
+    served, before, after = changed
+    assert told(instance_changes(served.site, types_of(served), before, after)) == {
+        ("DELETED", "KVM_LogicalDisk", "web/vda"),
+        ("DELETED", "KVM_DiskResourceAllocationSettingData", "web/vda"),
+        ("MODIFIED", "KVM_NetworkPort", "web/52:54:00:00:00:01"),
+        ("MODIFIED", "KVM_NetResourceAllocationSettingData", "web/52:54:00:00:00:01"),
+    }
+
+
+def test_a_new_guest_and_one_that_is_gone_have_all_their_instances(changed: tuple[Served, Domain, Domain]) -> None:
+    served, _, after = changed
+    created = told(instance_changes(served.site, types_of(served), None, after))
+    deleted = told(instance_changes(served.site, types_of(served), after, None))
+    assert {kind for kind, _, _ in created} == {Lifecycle.CREATED.name}
+    assert {each[1:] for each in created} == {each[1:] for each in deleted}
+    assert {"KVM_ComputerSystem", "KVM_Processor", "KVM_VirtualSystemSettingData"} <= {name for _, name, _ in created}
+    assert not set(instance_changes(served.site, types_of(served), after, after))
