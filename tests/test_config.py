@@ -178,7 +178,7 @@ def test_ways_that_are_none(text: str) -> None:
 
 def test_roles_of_the_interop_namespace_count_under_every_name() -> None:
     roles = RoleSettings(read=(), administer=(), namespaces={"Interop": NamespaceRoles(read=("anna",))})
-    access = make_access(roles, class_store())
+    access = make_access(roles, class_store(), {})
     anna = Principal("anna", Mechanism.PAM)
     for name in ("interop", "root/interop", "ROOT/PG_InterOp", "/root/interop/"):
         assert access.role(anna, name) is Role.READ

@@ -8,7 +8,8 @@ import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform, served
 from virtcim.providers.associations.relation import Relation
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Role, Status
+from virtcim.registration.roles import method_roles
 
 SERVICES = {
     "VirtualSystemMigrationService": "MigrationService",
@@ -163,3 +164,12 @@ def test_migration_settings_define_capabilities() -> None:
     assert [each.identity for each in association.to_left(settings, CONTEXT)] == ["MigrationCapabilities"]
     unable = served("LXC").get("LXC_VirtualSystemMigrationSettingData", InstanceID="MigrationSettingData")
     assert (unable.properties()["MigrationType"], unable.properties()["TransportType"]) == (0, 0)
+
+
+def test_roles_are_those_that_elements_declare() -> None:
+    declared = method_roles(Served([]).catalog)
+    assert declared["KVM_ComputerSystem.RequestStateChange"] is Role.OPERATE
+    assert declared["Xen_ConcreteJob.DeleteInstance"] is Role.OPERATE
+    assert declared["LXC_MigrationJob.GetErrors"] is Role.READ
+    assert "KVM_VirtualSystemManagementService.DefineSystem" not in declared
+    assert not any(name.startswith("KVM_VirtualSystemManagementService") for name in declared)

@@ -20,6 +20,7 @@ from virtcim.libhelper.domains.change import LiveStep
 from virtcim.providers.base import Element
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance
+from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.properties import Property
 from virtcim.providers.site import Guest
 from virtcim.providers.Virt_RASD import ResourceSetting, settings_of
@@ -29,7 +30,6 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     modify_resources,
     modify_system,
 )
-from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import MethodFailedError
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData

@@ -1,13 +1,14 @@
-"""Which method needs which role: the one table, for the embedded server and for the bridge into others.
+"""Who may do what, for the embedded server and for the bridge into others.
 
-What stands here needs less than `administer`; everything that changes something and does not stand here needs that,
-methods of plugins among it.  Reading operations need `read` (`cimom.access.READING`).  A line counts for the class and
-those below it.
+Elements declare what their methods need; here stand the methods of the DMTF's classes that only tell something,
+whoever serves them.  Everything else that changes something needs `administer`.  Reading operations need `read`
+(`cimom.access.READING`).  A line counts for the class and those below it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from virtcim.cimom.access import Access, Role, RoleSettings
 from virtcim.cimom.discovery import INTEROP_NAMES
@@ -16,9 +17,6 @@ from virtcim.schema.classes import ClassStore
 __all__ = ["ROLES", "make_access"]
 
 ROLES = {
-    # Methods that only tell something.
-    "CIM_ConcreteJob.GetError": Role.READ,
-    "CIM_ConcreteJob.GetErrors": Role.READ,
     "CIM_MetricService.GetMetricValues": Role.READ,
     "CIM_MetricService.ShowMetrics": Role.READ,
     "CIM_MetricService.ShowMetricsByClass": Role.READ,
@@ -31,18 +29,14 @@ ROLES = {
     "CIM_StoragePool.GetSupportedSizes": Role.READ,
     "CIM_VirtualSystemMigrationService.CheckVirtualSystemIsMigratableToHost": Role.READ,
     "CIM_VirtualSystemMigrationService.CheckVirtualSystemIsMigratableToSystem": Role.READ,
-    # The state of guests that there are.
-    "Virt_ComputerSystem.RequestStateChange": Role.OPERATE,
-    "Virt_ComputerSystem.SetPowerState": Role.OPERATE,
-    # Jobs: only whoever may operate can have started one.
-    "CIM_ConcreteJob.DeleteInstance": Role.OPERATE,
-    "CIM_ConcreteJob.KillJob": Role.OPERATE,
-    "CIM_ConcreteJob.RequestStateChange": Role.OPERATE,
 }
 
 
-def make_access(roles: RoleSettings, classes: ClassStore) -> Access:
-    """Who may do what, by the settings and this table.
+def make_access(roles: RoleSettings, classes: ClassStore, declared: Mapping[str, Role]) -> Access:
+    """Make out who may do what, by the settings, this table, and what elements declare of their methods.
+
+    Parameters:
+        declared: `<class>.<method>` to the role that it needs (`registration.roles`).
 
     The interop namespace has several names; what is set for one of them counts for all.
     """
@@ -52,4 +46,4 @@ def make_access(roles: RoleSettings, classes: ClassStore) -> Access:
             for other in INTEROP_NAMES:
                 given.setdefault(other.lower(), special)
     roles = dataclasses.replace(roles, namespaces=given)
-    return Access(roles, ROLES, classes.ancestors)
+    return Access(roles, {**ROLES, **declared}, classes.ancestors)

@@ -54,6 +54,7 @@ from virtcim.platforms.registry import Registry, load_platforms
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
+from virtcim.registration.roles import method_roles
 from virtcim.registration.table import make_table
 from virtcim.schema.classes import ClassStore
 from virtcim.schema.mof import load_class_store
@@ -158,7 +159,7 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
             pull_limits(settings.server),
             certificates=tls is not None and bool(tls.users),
         )
-        access = make_access(settings.roles, classes)
+        access = make_access(settings.roles, classes, method_roles(catalog))
         server = make_server(
             with_discovery(catalog, classes, identity, capabilities, statistics),
             classes,

@@ -6,13 +6,12 @@ which method of which class needs less than `Role.ADMINISTER`.  Both front ends 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from virtcim.cimom.principals import Mechanism, Principal
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Role, Status
 
 __all__ = ["READING", "Access", "NamespaceRoles", "Role", "RoleSettings"]
 
@@ -35,15 +34,6 @@ name, and no name that means anything is as long."""
 EVERYBODY = "*"
 GROUP = "@"
 BY_MECHANISM = "auth:"
-
-
-class Role(enum.IntEnum):
-    """What somebody may do; each role holds those before it."""
-
-    NONE = 0
-    READ = 1
-    OPERATE = 2
-    ADMINISTER = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.interface import CIMError, Instance, InstanceProvider, RequestContext, Status
+from virtcim.providers.interface import CIMError, Instance, InstanceProvider, MethodResult, RequestContext, Role, Status
 from virtcim.providers.keys import check_keys, main_key
+from virtcim.providers.methods import Method, MethodFailedError, Parameters
 from virtcim.providers.properties import PropertyTable
-from virtcim.providers.references import register
 from virtcim.providers.site import Site
 
 if TYPE_CHECKING:
     from virtcim.providers.sources import Source
 
 __all__ = ["Element", "ElementProvider", "MainKey", "class_of", "no_such_domain", "trimmed"]
+
+_log = logging.getLogger(__name__)
 
 _CAPTION_LENGTH = 64
 """MaxLen of CIM_ManagedElement.Caption."""
@@ -56,6 +59,8 @@ class Element(Instance):
         ignores_case: whether the main key is found in any case.
         source: what there are instances for.
         table: its properties.
+        methods: what it can be asked to do.
+        delete_role: what is needed to delete an instance, where that is possible.
         platform: that it belongs to.
     """
 
@@ -67,6 +72,8 @@ class Element(Instance):
     ignores_case: ClassVar[bool] = False
     source: ClassVar[Source[Any]]
     table: ClassVar[PropertyTable[Self]]
+    methods: ClassVar[Sequence[Method[Self]]] = ()
+    delete_role: ClassVar[Role] = Role.ADMINISTER
     platform: Platform
 
     def __init__(self, platform: Platform, identity: Hashable) -> None:
@@ -126,8 +133,13 @@ class ElementProvider(InstanceProvider):
 
     Parameters:
         site: what there is to serve.
+
+    Attributes:
+        name: under which it is registered with CIM servers: libvirt-cim's, where that had such a provider.
+        types: the element types that it serves.
     """
 
+    name: ClassVar[str]
     types: ClassVar[Sequence[type[Element]]]
 
     def __init__(self, site: Site) -> None:
@@ -138,7 +150,6 @@ class ElementProvider(InstanceProvider):
             for element in self.types
         }
         self.class_names = tuple(self._classes)
-        register(site, self)
 
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         platform, element = self.resolve(class_name)
@@ -169,9 +180,35 @@ class ElementProvider(InstanceProvider):
         """The properties of each kind of class, by its name without the prefix: what documentation is made from."""
         return {element.base: element.table for element in self.types}
 
-    def methods(self) -> Collection[str]:
-        """The methods that it carries out on its classes, as the classes spell them; none unless overridden."""
-        return ()
+    def invoke_method(
+        self,
+        class_name: str,
+        keys: Mapping[str, Any] | None,
+        method: str,
+        parameters: Parameters,
+        context: RequestContext,
+    ) -> MethodResult:
+        _, element = self.resolve(class_name)
+        declared = next((each for each in element.methods if each.name == method), None)
+        if declared is None:
+            return super().invoke_method(class_name, keys, method, parameters, context)
+        target = self.target(class_name, keys)
+        try:
+            return declared.run(target, parameters, context)
+        except MethodFailedError as failed:
+            _log.info("%s.%s: %s (%s)", class_name, method, failed.text, failed.code.name)
+            return MethodResult(int(failed.code))
+
+    def target(self, class_name: str, keys: Mapping[str, Any] | None) -> Any:
+        """The instance that a method is invoked on.
+
+        Parameters:
+            keys: None when the method was invoked on the class.
+
+        Raises:
+            CIMError: as `get_instance`.
+        """
+        return self.element(class_name, keys or {})
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The instance that the main key of `keys` names; the other keys are checked by the caller.

@@ -40,6 +40,7 @@ __all__ = [
     "InstanceProvider",
     "MethodResult",
     "RequestContext",
+    "Role",
     "Status",
 ]
 
@@ -74,6 +75,15 @@ class Status(enum.IntEnum):
     SERVER_LIMITS_EXCEEDED = 27
     SERVER_IS_SHUTTING_DOWN = 28
     QUERY_FEATURE_NOT_SUPPORTED = 29
+
+
+class Role(enum.IntEnum):
+    """What somebody may do; each role holds those before it."""
+
+    NONE = 0
+    READ = 1
+    OPERATE = 2
+    ADMINISTER = 3
 
 
 class CIMError(Exception):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from virtcim.providers.interface import CIMError, InstancePath, Status
+from virtcim.providers.interface import InstancePath
 
 if TYPE_CHECKING:
-    from virtcim.providers.base import Element, ElementProvider
+    from virtcim.providers.base import Element
     from virtcim.providers.site import Site
 
-__all__ = ["element_at", "read_uri", "register", "same_element", "uri_of"]
+__all__ = ["element_at", "read_uri", "same_element", "uri_of"]
 
 _PATH = re.compile(r"\s*(?://[^/]*/)?(?:(?P<namespace>[\w/]+):)?(?P<class>\w+)\.(?P<keys>.+)", re.DOTALL)
 _KEY = re.compile(
@@ -20,25 +20,13 @@ _KEY = re.compile(
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-def _providers(site: Site) -> dict[str, ElementProvider]:
-    return site.memo("providers by class", lambda _: {})
-
-
-def register(site: Site, provider: ElementProvider) -> None:
-    """Have the elements of a provider found."""
-    _providers(site).update((name.lower(), provider) for name in provider.class_names)
-
-
 def element_at(site: Site, path: InstancePath) -> Element:
     """The element that a reference means.
 
     Raises:
         CIMError: as GetInstance does; INVALID_CLASS for a class that is not served.
     """
-    provider = _providers(site).get(path.class_name.lower())
-    if provider is None:
-        raise CIMError(Status.INVALID_CLASS, f"{path.class_name} is not served here")
-    return provider.element(path.class_name, path.keys)
+    return site.provider_of(path.class_name).element(path.class_name, path.keys)
 
 
 def same_element(one: InstancePath, other: InstancePath) -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.platforms.base import Platform
 from virtcim.providers.deviceids import DeviceEntry, device_entries
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.jobs import Jobs, JobSettings
 from virtcim.providers.requested import RequestedStates
 from virtcim.providers.states import system_state
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import DomainConfig
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Domain, Record
+    from virtcim.providers.base import ElementProvider
 
 __all__ = ["Configuration", "Guest", "ProviderSettings", "Site"]
 
@@ -308,6 +310,7 @@ class Site(_Memo):
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()
         self.platforms = tuple(platforms)
+        self._providers: dict[str, ElementProvider] = {}
         members = tuple(members)
         self._rosters = {
             platform.prefix: _Roster(self, platform, [member for owner, member in members if owner is platform])
@@ -317,6 +320,21 @@ class Site(_Memo):
     def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
         """Serve a further hypervisor, after those that its platform has."""
         self._rosters[platform.prefix].add(hypervisor)
+
+    def serve(self, providers: Iterable[ElementProvider]) -> None:
+        """Have the elements of providers found by what refers to them."""
+        self._providers.update((name.lower(), provider) for provider in providers for name in provider.class_names)
+
+    def provider_of(self, class_name: str) -> ElementProvider:
+        """The provider of a class, name in any case.
+
+        Raises:
+            CIMError: INVALID_CLASS for a class that is not served.
+        """
+        provider = self._providers.get(class_name.lower())
+        if provider is None:
+            raise CIMError(Status.INVALID_CLASS, f"{class_name} is not served here")
+        return provider
 
     def hypervisors(self, platform: Platform) -> Sequence[Hypervisor]:
         """The hypervisors of a platform, in the order in which they came."""

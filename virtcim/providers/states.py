@@ -19,6 +19,7 @@ __all__ = [
     "OperatingStatus",
     "OperationalStatus",
     "RequestedState",
+    "StateChangeCode",
     "SystemState",
     "system_state",
 ]
@@ -94,6 +95,19 @@ class OperatingStatus(enum.IntEnum):
     SHUTTING_DOWN = 13
     TRANSITIONING = 15
     IN_SERVICE = 16
+
+
+class StateChangeCode(enum.IntEnum):
+    """The return codes of RequestStateChange (CIM_EnabledLogicalElement, CIM_ConcreteJob)."""
+
+    COMPLETED = 0
+    NOT_SUPPORTED = 1
+    NO_TIME = 3
+    FAILED = 4
+    INVALID_PARAMETER = 5
+    JOB_STARTED = 4096
+    INVALID_STATE_TRANSITION = 4097
+    BUSY = 4099
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,7 @@ def build_catalog(site: Site) -> Catalog:
     # Which profiles are followed depends on what is served.
     profiles_of(site, [element for provider in providers for element in provider.types])
     profile_providers = [RegisteredProfileProvider(site)]
+    site.serve((*providers, *profile_providers))
     conformance = element_conforms_to_profile(site)
     profile_associations = [conformance, referenced_profile(site)]
     associations = [*(make(site) for make in ASSOCIATIONS), conformance]

@@ -120,7 +120,7 @@ class _Page:
                 "Instances that show what a pool can give have these properties, computed from what host and "
                 f"hypervisor can do: {_listed(template.table)}.\n"
             )
-        methods = [name for name in provider.methods() if name.lower() in declared.methods]
+        methods = [each.name for each in element.methods if each.name.lower() in declared.methods]
         if methods:
             yield f"Methods: {_listed(methods)}.\n"
         operations = [name for method, name in _OPERATIONS.items() if _overrides(provider, method)]

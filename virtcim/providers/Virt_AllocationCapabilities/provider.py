@@ -19,6 +19,7 @@ __all__ = ["AllocationCapabilitiesProvider", "TemplateProvider"]
 class AllocationCapabilitiesProvider(ElementProvider):
     """Serves <prefix>_AllocationCapabilities."""
 
+    name = "Virt_AllocationCapabilities"
     types: ClassVar = (AllocationCapabilities,)
 
 
@@ -28,6 +29,7 @@ class TemplateProvider(ElementProvider):
     The templates of the classes of which there are others are served together with those.
     """
 
+    name = "Virt_AllocationCapabilities"
     types: ClassVar = tuple(TEMPLATE_TYPES[kind] for kind in ("NetPool", "DiskPool"))
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
 from virtcim.providers.base import ElementProvider
-from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
-from virtcim.providers.jobs import Job, JobState
+from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Role, Status
+from virtcim.providers.jobs import JobState
+from virtcim.providers.methods import Method, Parameters
+from virtcim.providers.states import StateChangeCode
 from virtcim.providers.Virt_ConcreteJob.errors import cim_error
 from virtcim.providers.Virt_ConcreteJob.job import JOB_TYPES, ConcreteJob
 
 __all__ = ["ConcreteJobProvider"]
-
-COMPLETED = 0
-NOT_SUPPORTED = 1
-NO_TIME = 3
-FAILED = 4
-INVALID_PARAMETER = 5
-TRANSITION_STARTED = 4096
-INVALID_STATE_TRANSITION = 4097
 
 START, SUSPEND, TERMINATE, KILL, SERVICE = 2, 3, 4, 5, 6
 
@@ -31,35 +25,8 @@ _END_WAIT = 2.0
 class ConcreteJobProvider(ElementProvider):
     """Serves <prefix>_ConcreteJob and <prefix>_MigrationJob."""
 
+    name = "Virt_ConcreteJob"
     types: ClassVar = tuple(JOB_TYPES)
-
-    def methods(self) -> Collection[str]:
-        return ("RequestStateChange", "KillJob", "GetError", "GetErrors")
-
-    def invoke_method(
-        self,
-        class_name: str,
-        keys: Mapping[str, Any] | None,
-        method: str,
-        parameters: Mapping[str, Any],
-        context: RequestContext,
-    ) -> MethodResult:
-        job = cast(ConcreteJob, self.element(class_name, keys or {})).job
-        match method:
-            case "RequestStateChange":
-                return MethodResult(
-                    self._request_state_change(job, parameters.get("RequestedState"), parameters.get("TimeoutPeriod"))
-                )
-            case "GetErrors":
-                errors = [cim_error(error) for error in job.record.errors]
-                return MethodResult(COMPLETED, {"Errors": errors} if errors else {})
-            case "GetError":
-                first = next(iter(job.record.errors), None)
-                return MethodResult(COMPLETED, {} if first is None else {"Error": cim_error(first)})
-            case "KillJob":
-                return MethodResult(self._kill(job, parameters.get("DeleteOnKill")))
-            case _:
-                return super().invoke_method(class_name, keys, method, parameters, context)
 
     def modify_instance(
         self, class_name: str, keys: Mapping[str, Any], properties: Mapping[str, Any], context: RequestContext
@@ -82,43 +49,80 @@ class ConcreteJobProvider(ElementProvider):
         if not self.site.jobs.remove(job):
             raise CIMError(Status.FAILED, f"Job {job.record.instance_id} is not over")
 
-    def _request_state_change(self, job: Job, requested: Any, timeout_period: Any) -> int:
-        """CIM_ConcreteJob.RequestStateChange.
 
-        A job that is asked to end does so at the next point where what it has begun can be undone; work that libvirt
-        cannot stop has no such point, and the answer is Not Supported.
-        """
-        if timeout_period is not None and not isinstance(timeout_period, timedelta):
-            return INVALID_PARAMETER
-        if requested not in (START, SUSPEND, TERMINATE, KILL, SERVICE):
-            return INVALID_PARAMETER
-        if requested == SERVICE:
-            return NOT_SUPPORTED
-        if job.record.is_over:
-            return INVALID_STATE_TRANSITION
-        if requested == START:
-            return COMPLETED if job.work is not None and job.work.resume() else INVALID_STATE_TRANSITION
-        if requested == SUSPEND:
-            if job.record.state is not JobState.RUNNING:
-                return INVALID_STATE_TRANSITION
-            return COMPLETED if job.work is not None and job.work.suspend() else NOT_SUPPORTED
-        wanted = JobState.KILLED if requested == KILL else JobState.TERMINATED
-        if not self.site.jobs.end(job, wanted):
-            return INVALID_STATE_TRANSITION if job.record.is_over else NOT_SUPPORTED
-        limit = timeout_period.total_seconds() if timeout_period else None
-        if not job.over.wait(_END_WAIT if limit is None else limit):
-            return TRANSITION_STARTED if limit is None else NO_TIME
-        return COMPLETED if job.record.state is wanted else FAILED
+def _request_state_change(element: ConcreteJob, parameters: Parameters, context: RequestContext) -> MethodResult:
+    """CIM_ConcreteJob.RequestStateChange."""
+    return MethodResult(_change_state(element, parameters.get("RequestedState"), parameters.get("TimeoutPeriod")))
 
-    def _kill(self, job: Job, delete_on_kill: Any) -> int:
-        """CIM_Job.KillJob, which old clients still call: it has no value for a job that is over but Failed."""
-        code = self._request_state_change(job, KILL, None)
-        if code in (COMPLETED, TRANSITION_STARTED):
-            if delete_on_kill is not None:
-                self.site.jobs.keep(
-                    job,
-                    delete_on_completion=True if delete_on_kill else None,
-                    time_before_removal=timedelta(0) if delete_on_kill else None,
-                )
-            return COMPLETED
-        return NOT_SUPPORTED if code == NOT_SUPPORTED else FAILED
+
+def _change_state(element: ConcreteJob, requested: object, timeout_period: object) -> StateChangeCode:
+    """Take a job to another state.
+
+    A job that is asked to end does so at the next point where what it has begun can be undone; work that libvirt
+    cannot stop has no such point, and the answer is Not Supported.
+    """
+    job, jobs = element.job, element.site.jobs
+    if timeout_period is not None and not isinstance(timeout_period, timedelta):
+        return StateChangeCode.INVALID_PARAMETER
+    if requested not in (START, SUSPEND, TERMINATE, KILL, SERVICE):
+        return StateChangeCode.INVALID_PARAMETER
+    if requested == SERVICE:
+        return StateChangeCode.NOT_SUPPORTED
+    if job.record.is_over:
+        return StateChangeCode.INVALID_STATE_TRANSITION
+    if requested == START:
+        return (
+            StateChangeCode.COMPLETED
+            if job.work is not None and job.work.resume()
+            else StateChangeCode.INVALID_STATE_TRANSITION
+        )
+    if requested == SUSPEND:
+        if job.record.state is not JobState.RUNNING:
+            return StateChangeCode.INVALID_STATE_TRANSITION
+        return (
+            StateChangeCode.COMPLETED if job.work is not None and job.work.suspend() else StateChangeCode.NOT_SUPPORTED
+        )
+    wanted = JobState.KILLED if requested == KILL else JobState.TERMINATED
+    if not jobs.end(job, wanted):
+        return StateChangeCode.INVALID_STATE_TRANSITION if job.record.is_over else StateChangeCode.NOT_SUPPORTED
+    limit = timeout_period.total_seconds() if timeout_period else None
+    if not job.over.wait(_END_WAIT if limit is None else limit):
+        return StateChangeCode.JOB_STARTED if limit is None else StateChangeCode.NO_TIME
+    return StateChangeCode.COMPLETED if job.record.state is wanted else StateChangeCode.FAILED
+
+
+def _kill(element: ConcreteJob, parameters: Parameters, context: RequestContext) -> MethodResult:
+    """CIM_Job.KillJob, which old clients still call: it has no value for a job that is over but Failed."""
+    delete_on_kill = parameters.get("DeleteOnKill")
+    code = _change_state(element, KILL, None)
+    if code in (StateChangeCode.COMPLETED, StateChangeCode.JOB_STARTED):
+        if delete_on_kill is not None:
+            element.site.jobs.keep(
+                element.job,
+                delete_on_completion=True if delete_on_kill else None,
+                time_before_removal=timedelta(0) if delete_on_kill else None,
+            )
+        return MethodResult(StateChangeCode.COMPLETED)
+    failed = code != StateChangeCode.NOT_SUPPORTED
+    return MethodResult(StateChangeCode.FAILED if failed else StateChangeCode.NOT_SUPPORTED)
+
+
+def _get_errors(element: ConcreteJob, parameters: Parameters, context: RequestContext) -> MethodResult:
+    """CIM_ConcreteJob.GetErrors."""
+    errors = [cim_error(error) for error in element.job.record.errors]
+    return MethodResult(StateChangeCode.COMPLETED, {"Errors": errors} if errors else {})
+
+
+def _get_error(element: ConcreteJob, parameters: Parameters, context: RequestContext) -> MethodResult:
+    """CIM_ConcreteJob.GetError."""
+    first = next(iter(element.job.record.errors), None)
+    return MethodResult(StateChangeCode.COMPLETED, {} if first is None else {"Error": cim_error(first)})
+
+
+ConcreteJob.methods = (
+    Method("RequestStateChange", _request_state_change, role=Role.OPERATE),
+    Method("KillJob", _kill, role=Role.OPERATE),
+    Method("GetError", _get_error, role=Role.READ),
+    Method("GetErrors", _get_errors, role=Role.READ),
+)
+ConcreteJob.delete_role = Role.OPERATE

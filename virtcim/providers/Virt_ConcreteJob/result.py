@@ -71,4 +71,5 @@ JobMethodResult.table = PropertyTable(
 class MethodResultProvider(ElementProvider):
     """Serves <prefix>_MethodResult."""
 
+    name = "Virt_ConcreteJob"
     types: ClassVar = (JobMethodResult,)

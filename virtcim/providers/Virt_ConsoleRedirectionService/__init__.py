@@ -35,4 +35,5 @@ class ConsoleRedirectionService(HostService):
 class ConsoleRedirectionServiceProvider(HostServiceProvider):
     """Serves <prefix>_ConsoleRedirectionService."""
 
+    name = "Virt_ConsoleRedirectionService"
     types: ClassVar = (ConsoleRedirectionService,)

@@ -30,4 +30,5 @@ class ConsoleRedirectionCapabilities(ServiceCapabilities):
 class ConsoleRedirectionCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_ConsoleRedirectionServiceCapabilities."""
 
+    name = "Virt_ConsoleRedirectionServiceCapabilities"
     types: ClassVar = (ConsoleRedirectionCapabilities,)

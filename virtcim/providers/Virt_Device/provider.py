@@ -13,4 +13,5 @@ __all__ = ["DeviceProvider"]
 class DeviceProvider(ElementProvider):
     """Serves <prefix>_LogicalDisk, NetworkPort, Memory, Processor and the other device classes."""
 
+    name = "Virt_Device"
     types: ClassVar = DEVICE_TYPES

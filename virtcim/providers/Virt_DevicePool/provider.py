@@ -13,4 +13,5 @@ __all__ = ["DevicePoolProvider"]
 class DevicePoolProvider(ElementProvider):
     """Serves <prefix>_DiskPool, <prefix>_NetworkPool and the other classes of pools."""
 
+    name = "Virt_DevicePool"
     types: ClassVar = POOL_TYPES

@@ -67,4 +67,5 @@ StateCapabilities.table = PropertyTable(
 class StateCapabilitiesProvider(ElementProvider):
     """Serves <prefix>_EnabledLogicalElementCapabilities."""
 
+    name = "Virt_EnabledLogicalElementCapabilities"
     types: ClassVar = (StateCapabilities,)

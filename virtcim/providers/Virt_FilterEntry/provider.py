@@ -20,6 +20,7 @@ ENTRY_TYPES: tuple[type[FilterEntry], ...] = (PlainFilterEntry, Hdr8021Filter, I
 class FilterEntryProvider(ElementProvider):
     """Serves <prefix>_FilterEntry, <prefix>_Hdr8021Filter and <prefix>_IPHeadersFilter."""
 
+    name = "Virt_FilterEntry"
     types: ClassVar = ENTRY_TYPES
 
 

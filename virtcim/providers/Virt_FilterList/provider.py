@@ -19,6 +19,7 @@ __all__ = ["FilterListProvider"]
 class FilterListProvider(ElementProvider):
     """Serves <prefix>_FilterList."""
 
+    name = "Virt_FilterList"
     types: ClassVar = (FilterList,)
 
     def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:

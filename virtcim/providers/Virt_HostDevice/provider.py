@@ -23,6 +23,7 @@ HOST_DEVICE_TYPES: tuple[type[HostDevice[object]], ...] = (HostProcessor, HostMe
 class HostDeviceProvider(ElementProvider):
     """Serves <prefix>_HostProcessor, HostMemory, HostNetworkPort and HostDisk."""
 
+    name = "Virt_HostDevice"
     types: ClassVar = HOST_DEVICE_TYPES
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:

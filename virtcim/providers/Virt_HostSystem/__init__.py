@@ -154,6 +154,7 @@ HostSystem.table = PropertyTable(
 class HostSystemProvider(ElementProvider):
     """Serves <prefix>_HostSystem."""
 
+    name = "Virt_HostSystem"
     types: ClassVar = (HostSystem,)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:

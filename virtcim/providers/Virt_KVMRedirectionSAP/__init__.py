@@ -175,6 +175,7 @@ KVMRedirectionSAP.table = PropertyTable(
 class KVMRedirectionSAPProvider(ElementProvider):
     """Serves <prefix>_KVMRedirectionSAP."""
 
+    name = "Virt_KVMRedirectionSAP"
     types: ClassVar = (KVMRedirectionSAP,)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:

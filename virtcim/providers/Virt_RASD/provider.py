@@ -18,6 +18,7 @@ __all__ = ["ResourceSettingProvider"]
 class ResourceSettingProvider(ElementProvider):
     """Serves <prefix>_DiskResourceAllocationSettingData and the other classes of settings."""
 
+    name = "Virt_RASD"
     types: ClassVar = SETTING_TYPES
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:

@@ -31,14 +31,15 @@ class RegisteredProfile(Element):
         instance_id: the key.
     """
 
-    __slots__ = ("declared", "instance_id")
+    __slots__ = ("declared", "instance_id", "site")
 
     base = "RegisteredProfile"
     key_names = ("InstanceID",)
     main_key = MainKey("InstanceID", "No InstanceID specified")
     source = PLATFORMS
 
-    def __init__(self, platform: Platform, declared: DeclaredProfile) -> None:
+    def __init__(self, site: Site, platform: Platform, declared: DeclaredProfile) -> None:
+        self.site = site
         self.declared = declared
         self.instance_id = declared.instance_id.format(prefix=platform.prefix)
         super().__init__(platform, self.instance_id)
@@ -83,7 +84,7 @@ class Profiles:
         self.types = {element.base: element for element in types}
         self._declared = [declared for declared in PROFILES if not self.types.keys().isdisjoint(declared.central)]
         self._registered = {
-            platform.prefix: [RegisteredProfile(platform, declared) for declared in self._declared]
+            platform.prefix: [RegisteredProfile(site, platform, declared) for declared in self._declared]
             for platform in site.platforms
         }
 

@@ -10,8 +10,6 @@ from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePool
 
 __all__ = ["ResourcePoolConfigurationCapabilities", "ResourcePoolConfigurationCapabilitiesProvider"]
 
-_CREATE_CHILD_RESOURCE_POOL, _DELETE_RESOURCE_POOL = 3, 4
-
 
 class ResourcePoolConfigurationCapabilities(ServiceCapabilities):
     """What ResourcePoolConfigurationService can do."""
@@ -23,21 +21,23 @@ class ResourcePoolConfigurationCapabilities(ServiceCapabilities):
     service = ResourcePoolConfigurationService
 
 
-def _methods(capabilities: ResourcePoolConfigurationCapabilities) -> list[int]:
-    """Each method does its work at once where it is quick, and as a job where it is not."""
-    if all(hypervisor.read_only for hypervisor in capabilities.hypervisors):
-        return []
-    return [_CREATE_CHILD_RESOURCE_POOL, _DELETE_RESOURCE_POOL]
-
-
 ResourcePoolConfigurationCapabilities.table = PropertyTable(
     CAPABILITIES,
-    Property("SynchronousMethodsSupported", _methods, "what the service has; nothing over read-only connections"),
-    Property("AsynchronousMethodsSupported", _methods, "as SynchronousMethodsSupported"),
+    Property(
+        "SynchronousMethodsSupported",
+        lambda capabilities: capabilities.methods_supported(),
+        "what the service has; nothing over read-only connections",
+    ),
+    Property(
+        "AsynchronousMethodsSupported",
+        lambda capabilities: capabilities.methods_supported(as_jobs=True),
+        "as SynchronousMethodsSupported",
+    ),
 )
 
 
 class ResourcePoolConfigurationCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_ResourcePoolConfigurationCapabilities."""
 
+    name = "Virt_ResourcePoolConfigurationCapabilities"
     types: ClassVar = (ResourcePoolConfigurationCapabilities,)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.work import Work
 from virtcim.providers.errors import access_denied, libvirt_failure
@@ -19,23 +20,23 @@ if TYPE_CHECKING:
 __all__ = ["PoolCode", "ResourcePoolConfigurationService", "VolumeCode", "check_writable", "refused"]
 
 
-class PoolCode:
+class PoolCode(enum.IntEnum):
     """The return values of CIM_ResourcePoolConfigurationService's methods."""
 
-    COMPLETED: Final = 0
-    NOT_SUPPORTED: Final = 1
-    FAILED: Final = 4
-    INVALID_PARAMETER: Final = 5
-    IN_USE: Final = 6
-    INCORRECT_RESOURCE_TYPE: Final = 7
+    COMPLETED = 0
+    NOT_SUPPORTED = 1
+    FAILED = 4
+    INVALID_PARAMETER = 5
+    IN_USE = 6
+    INCORRECT_RESOURCE_TYPE = 7
 
 
-class VolumeCode:
+class VolumeCode(enum.IntEnum):
     """The return values of the methods for volumes, which libvirt-cim has added."""
 
-    COMPLETED: Final = 0
-    NOT_SUPPORTED: Final = 1
-    INVALID_PARAMETER: Final = 4
+    COMPLETED = 0
+    NOT_SUPPORTED = 1
+    INVALID_PARAMETER = 4
 
 
 class ResourcePoolConfigurationService(HostService):

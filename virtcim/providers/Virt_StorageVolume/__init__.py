@@ -146,4 +146,5 @@ StorageVolume.table = PropertyTable(
 class StorageVolumeProvider(ElementProvider):
     """Serves <prefix>_StorageVolume."""
 
+    name = "Virt_StorageVolume"
     types: ClassVar = (StorageVolume,)

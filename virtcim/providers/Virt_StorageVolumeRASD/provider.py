@@ -18,6 +18,7 @@ __all__ = ["VolumeSettingProvider"]
 class VolumeSettingProvider(ElementProvider):
     """Serves <prefix>_StorageVolumeResourceAllocationSettingData: of volumes, and the templates for new ones."""
 
+    name = "Virt_StorageVolumeRASD"
     types: ClassVar = (VolumeSetting,)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:

@@ -35,4 +35,5 @@ class SwitchService(HostService):
 class SwitchServiceProvider(HostServiceProvider):
     """Serves <prefix>_SwitchService."""
 
+    name = "Virt_SwitchService"
     types: ClassVar = (SwitchService,)

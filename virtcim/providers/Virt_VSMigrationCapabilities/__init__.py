@@ -30,4 +30,5 @@ class MigrationCapabilities(ServiceCapabilities):
 class MigrationCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_VirtualSystemMigrationCapabilities."""
 
+    name = "Virt_VSMigrationCapabilities"
     types: ClassVar = (MigrationCapabilities,)

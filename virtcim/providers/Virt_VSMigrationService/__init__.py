@@ -23,4 +23,5 @@ class MigrationService(HostService):
 class MigrationServiceProvider(HostServiceProvider):
     """Serves <prefix>_VirtualSystemMigrationService."""
 
+    name = "Virt_VSMigrationService"
     types: ClassVar = (MigrationService,)

@@ -66,4 +66,5 @@ MigrationSettingData.table = PropertyTable(
 class MigrationSettingDataProvider(ElementProvider):
     """Serves <prefix>_VirtualSystemMigrationSettingData."""
 
+    name = "Virt_VSMigrationSettingData"
     types: ClassVar = (MigrationSettingData,)

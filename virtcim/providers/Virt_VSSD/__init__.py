@@ -331,4 +331,5 @@ VirtualSystemSettingData.table = PropertyTable(
 class VirtualSystemSettingDataProvider(ElementProvider):
     """Serves <prefix>_VirtualSystemSettingData."""
 
+    name = "Virt_VSSD"
     types: ClassVar = (VirtualSystemSettingData,)

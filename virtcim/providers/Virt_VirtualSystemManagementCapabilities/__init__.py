@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
-from virtcim.providers.properties import Property, PropertyTable, constant
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService
 
 __all__ = ["ManagementCapabilities", "ManagementCapabilitiesProvider"]
-
-_DEFINE, _DESTROY, _MODIFY_RESOURCES, _MODIFY_SYSTEM, _REMOVE_RESOURCES, _ADD_RESOURCES = 2, 3, 5, 6, 7, 10
-_METHODS = (_DEFINE, _DESTROY, _MODIFY_RESOURCES, _MODIFY_SYSTEM, _REMOVE_RESOURCES, _ADD_RESOURCES)
 
 
 class ManagementCapabilities(ServiceCapabilities):
@@ -23,14 +20,6 @@ class ManagementCapabilities(ServiceCapabilities):
     base = "VirtualSystemManagementCapabilities"
     instance_id = "ManagementCapabilities"
     service = VirtualSystemManagementService
-
-
-def _can_write(capabilities: ManagementCapabilities) -> bool:
-    return any(not hypervisor.read_only for hypervisor in capabilities.hypervisors)
-
-
-def _methods(capabilities: ManagementCapabilities) -> tuple[int, ...]:
-    return _METHODS if _can_write(capabilities) else ()
 
 
 def _types(capabilities: ManagementCapabilities) -> list[str]:
@@ -48,11 +37,17 @@ def _types(capabilities: ManagementCapabilities) -> list[str]:
 
 ManagementCapabilities.table = PropertyTable(
     CAPABILITIES,
-    Property("SynchronousMethodsSupported", _methods, "methods of the service; none over read-only connections"),
+    Property(
+        "SynchronousMethodsSupported",
+        lambda capabilities: capabilities.methods_supported(),
+        "methods of the service; none over read-only connections",
+    ),
     constant("AsynchronousMethodsSupported", (), "methods of the service that start a job"),
     Property("VirtualSystemTypesSupported", _types, "platform, and domain types of the host capabilities"),
-    Property(
-        "ElementNameEditSupported", _can_write, "whether guests can be renamed: where there is a connection that writes"
+    attribute(
+        "ElementNameEditSupported",
+        lambda capabilities: capabilities.can_write,
+        source="whether guests can be renamed: where there is a connection that writes",
     ),
 )
 
@@ -60,4 +55,5 @@ ManagementCapabilities.table = PropertyTable(
 class ManagementCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_VirtualSystemManagementCapabilities."""
 
+    name = "Virt_VirtualSystemManagementCapabilities"
     types: ClassVar = (ManagementCapabilities,)

@@ -20,9 +20,10 @@ from virtcim.platforms.base import Feature
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError, same
 from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.site import Configuration
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
-from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import MethodFailedError, ReturnCode
+from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     Wanted,
     add_device,
@@ -35,8 +36,9 @@ from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 if TYPE_CHECKING:
     from virtcim.libhelper.domains.change import DomainChange
     from virtcim.providers.base import Element
+    from virtcim.providers.methods import MethodFailedError
     from virtcim.providers.properties import PropertyTable
-    from virtcim.providers.site import Guest
+from virtcim.providers.site import Guest
 
 __all__ = ["Edit", "Trace", "add_resources", "modify_resources", "modify_system", "remove_resources"]
 

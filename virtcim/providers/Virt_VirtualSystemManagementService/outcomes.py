@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.methods import MethodFailedError
 
 if TYPE_CHECKING:
     from virtcim.libhelper.errors import LibvirtError
 
-__all__ = ["MethodFailedError", "ReturnCode", "failure_of", "refused"]
+__all__ = ["ReturnCode", "failure_of", "refused"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,20 +32,6 @@ class ReturnCode(enum.IntEnum):
     TIMEOUT = 3
     INVALID_PARAMETER = 4
     INVALID_STATE = 5
-
-
-class MethodFailedError(Exception):
-    """The method ends with a return code other than 0.
-
-    Attributes:
-        code: the return code.
-        text: the reason, for the log and for ValidateSystemSettings.
-    """
-
-    def __init__(self, code: ReturnCode, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
 
 
 def refused(text: str) -> CIMError:

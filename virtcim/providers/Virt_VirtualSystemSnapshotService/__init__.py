@@ -23,4 +23,5 @@ class SnapshotService(HostService):
 class SnapshotServiceProvider(HostServiceProvider):
     """Serves <prefix>_VirtualSystemSnapshotService."""
 
+    name = "Virt_VirtualSystemSnapshotService"
     types: ClassVar = (SnapshotService,)

@@ -30,4 +30,5 @@ class SnapshotCapabilities(ServiceCapabilities):
 class SnapshotCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_VirtualSystemSnapshotServiceCapabilities."""
 
+    name = "Virt_VirtualSystemSnapshotServiceCapabilities"
     types: ClassVar = (SnapshotCapabilities,)

@@ -61,6 +61,20 @@ class ServiceCapabilities(Element):
         return self.site.hypervisors(self.platform)
 
     @property
+    def can_write(self) -> bool:
+        """Whether there is a connection that changes can be made over."""
+        return any(not hypervisor.read_only for hypervisor in self.hypervisors)
+
+    def methods_supported(self, as_jobs: bool = False) -> list[int]:
+        """The methods of the service, in the numbers of the class; none over read-only connections.
+
+        Parameters:
+            as_jobs: those alone that can start a job.
+        """
+        methods = self.service.methods if self.can_write else ()
+        return [each.capability for each in methods if each.capability is not None and each.may_be_job >= as_jobs]
+
+    @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return tuple((hypervisor.facts, hypervisor.connected) for hypervisor in self.hypervisors)
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.keys import main_key
+from virtcim.providers.methods import Method, Parameters
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
-from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
+from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState, StateChangeCode
 from virtcim.providers.Virt_HostSystem import HOSTS, HostSystem
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["SERVICE", "HostService", "HostServiceProvider"]
-
-NOT_SUPPORTED = 1
-"""Return code of RequestStateChange, StartService and StopService."""
+__all__ = ["SERVICE", "SERVICE_METHODS", "HostService", "HostServiceProvider"]
 
 
 class HostService(Element):
@@ -97,15 +95,23 @@ SERVICE = PropertyTable[HostService](
 """The properties that all services have."""
 
 
-_REFUSED = ("RequestStateChange", "StartService", "StopService")
-"""The methods that are answered with Not Supported."""
+def _refuse(service: HostService, parameters: Parameters, context: RequestContext) -> MethodResult:
+    """Answer Not Supported: a service is there as long as the server is, and cannot be started or stopped by itself."""
+    return MethodResult(StateChangeCode.NOT_SUPPORTED)
+
+
+SERVICE_METHODS: tuple[Method[HostService], ...] = (
+    Method("RequestStateChange", _refuse),
+    Method("StartService", _refuse),
+    Method("StopService", _refuse),
+)
+"""The methods that all services have."""
+
+HostService.methods = SERVICE_METHODS
 
 
 class HostServiceProvider(ElementProvider):
-    """Serves the classes of services.
-
-    A service is there as long as the server is: it cannot be started or stopped by itself.
-    """
+    """Serves the classes of services."""
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         services = cast("list[HostService]", list(element.all_of(self.site, platform)))
@@ -117,19 +123,11 @@ class HostServiceProvider(ElementProvider):
         host = main_key(keys, "SystemName", "No SystemName specified").casefold()
         return next((service for service in services if service.host.name.casefold() == host), services[0])
 
-    def methods(self) -> Collection[str]:
-        return _REFUSED
-
-    def invoke_method(
-        self,
-        class_name: str,
-        keys: Mapping[str, Any] | None,
-        method: str,
-        parameters: Mapping[str, Any],
-        context: RequestContext,
-    ) -> MethodResult:
-        if method not in _REFUSED:
-            return super().invoke_method(class_name, keys, method, parameters, context)
+    def target(self, class_name: str, keys: Mapping[str, Any] | None) -> Any:
+        """The service that is meant: invoked on the class, the first there is, as clients of libvirt-cim do."""
         if keys is not None:
-            self.element(class_name, keys)
-        return MethodResult(NOT_SUPPORTED)
+            return self.element(class_name, keys)
+        platform, service = self.resolve(class_name)
+        for found in service.all_of(self.site, platform):
+            return found
+        raise CIMError(Status.NOT_FOUND, "No such instance")

@@ -1,0 +1,35 @@
+"""Which method needs which role: what elements declare, for every class that is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from virtcim.providers.base import ElementProvider
+from virtcim.providers.interface import Catalog, Role
+
+__all__ = ["method_roles"]
+
+_DELETE = "DeleteInstance"
+
+
+def method_roles(catalog: Catalog) -> Mapping[str, Role]:
+    """The roles that are needed for methods, and to delete instances, by `<class>.<method>`.
+
+    What needs `administer`, as everything does unless an element declares less, is left out.
+    """
+    return {name: role for name, role in _declared(catalog) if role is not Role.ADMINISTER}
+
+
+def _declared(catalog: Catalog) -> Iterator[tuple[str, Role]]:
+    for providers in catalog.namespaces.values():
+        for provider in providers:
+            if isinstance(provider, ElementProvider):
+                yield from _declared_by(provider)
+
+
+def _declared_by(provider: ElementProvider) -> Iterator[tuple[str, Role]]:
+    for class_name in provider.class_names:
+        _, element = provider.resolve(class_name)
+        yield f"{class_name}.{_DELETE}", element.delete_role
+        for method in element.methods:
+            yield f"{class_name}.{method.name}", method.role
