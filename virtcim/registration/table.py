@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.registration.schema import SchemaLike
 
@@ -64,7 +65,7 @@ def make_table(catalog: Catalog, schema: SchemaLike, indications: Mapping[str, I
         schema: tells which classes are associations and which have methods.
         indications: namespace to the indication classes that are raised there.
 
-    Providers are named as libvirt-cim named them: an instance provider by its package (`Virt_Device`), an indication by
+    Providers are named as libvirt-cim named them: an instance provider as it declares (`Virt_Device`), an indication by
     the class without its prefix (`Virt_ComputerSystemIndication`).  All associations have one provider: SFCB asks each
     provider once, so that one question answers Associators, and what two associations lead to comes once.
     """
@@ -79,7 +80,7 @@ def make_table(catalog: Catalog, schema: SchemaLike, indications: Mapping[str, I
             for class_name in provider.class_names:
                 if class_name in schema:
                     types = (INSTANCE, METHOD) if schema[class_name].methods else (INSTANCE,)
-                    add(class_name, namespace, _package(provider) or _by_class(class_name), *types)
+                    add(class_name, namespace, _name_of(provider, class_name), *types)
     for namespace, associations in catalog.associations.items():
         for association in associations:
             for class_name in association.class_names:
@@ -90,10 +91,9 @@ def make_table(catalog: Catalog, schema: SchemaLike, indications: Mapping[str, I
     return Table(entries.values())
 
 
-def _package(provider: InstanceProvider) -> str:
-    """The package of a provider, `Virt_Device`; "" for one that is in no such package."""
-    parts = type(provider).__module__.split(".")
-    return parts[1] if len(parts) > 1 and parts[1].startswith("Virt_") else ""
+def _name_of(provider: InstanceProvider, class_name: str) -> str:
+    """The name that a provider declares; for one that declares none, that of its class."""
+    return provider.name if isinstance(provider, ElementProvider) else _by_class(class_name)
 
 
 def _by_class(class_name: str) -> str:
