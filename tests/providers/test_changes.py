@@ -33,12 +33,12 @@ def test_every_instance_that_records_stand_behind_is_found_from_its_record(corpu
         for each in corpus.site.platforms:
             source = element.source
             if source.records:
+                uris = {host.uri for host in corpus.site.hypervisors(each)}
                 shown = {found.identity for found in element.all_of(corpus.site, each)}
                 found = {
                     instance.identity
                     for record in records_of(corpus)
-                    if isinstance(record, source.records)
-                    and record.uri in {host.uri for host in corpus.site.hypervisors(each)}
+                    if isinstance(record, source.records) and record.uri in uris
                     for instance in source.instances_of(corpus.site, each, record, element)
                 }
                 primordial = {name for name in shown if re.fullmatch(r"\w+Pool/0", str(name))}

@@ -15,6 +15,8 @@ from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.inventory.records import Document, Volume
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, Status
+from virtcim.providers.Virt_DevicePool import pools_of
+from virtcim.providers.Virt_HostSystem import hosts_of
 
 NICS = """<interface type='network'><mac address='52:54:00:00:00:0a'/><source network='default'/></interface>
 <interface type='bridge'><mac address='52:54:00:00:00:0b'/><source bridge='virbr0'/></interface>
@@ -546,3 +548,29 @@ def test_broken_xml_spoils_nothing_else(host: RecordedHypervisor, site: Served) 
     bad = [each for each in site.instances("KVM_StorageVolume") if each.identity == "images/bad"]
     assert [each.properties()["Name"] for each in bad] == ["/srv/images/bad"]
     assert len(templates(site, "DiskPool/images")) > 5
+
+
+def test_the_revision_of_a_pool_changes_with_its_properties_and_with_nothing_else() -> None:
+    """A guest that is defined takes nothing from a pool; one that runs does."""
+    host = furnish(hypervisor("KVM"))
+    served = Served([(platform("KVM"), host)])
+
+    def shown() -> dict[object, tuple[object, object]]:
+        elements = [*pools_of(served.site, platform("KVM")), *hosts_of(served.site, platform("KVM"))]
+        return {each.identity: (each.revision, each.properties()) for each in elements}
+
+    before = shown()
+    host.put(IDLE)
+    assert shown() == before
+    host.put(GUEST, active=True)
+    after = shown()
+    changed = {name for name, (revision, _) in after.items() if revision != before[name][0]}
+    assert changed == {name for name, (_, properties) in after.items() if properties != before[name][1]}
+    assert {"ProcessorPool/0", "MemoryPool/0", "NetworkPool/0", "NetworkPool/default"} <= changed
+    assert not any(str(name).startswith("DiskPool") for name in changed)
+
+
+def test_every_instance_knows_its_namespace(everything: list[Instance]) -> None:
+    for instance in everything:
+        home = "root/interop" if instance.class_name.endswith("RegisteredProfile") else "root/virt"
+        assert (instance.namespace, instance.path().namespace) == (home, home)

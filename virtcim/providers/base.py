@@ -61,10 +61,10 @@ class Element(Instance):
         table: its properties.
         methods: what it can be asked to do.
         delete_role: what is needed to delete an instance, where that is possible.
-        platform: that it belongs to.
+        site, platform: that it belongs to.
     """
 
-    __slots__ = ("class_name", "identity", "platform")
+    __slots__ = ("class_name", "identity", "platform", "site")
 
     base: ClassVar[str]
     key_names: ClassVar[tuple[str, ...]]
@@ -74,9 +74,11 @@ class Element(Instance):
     table: ClassVar[PropertyTable[Self]]
     methods: ClassVar[Sequence[Method[Self]]] = ()
     delete_role: ClassVar[Role] = Role.ADMINISTER
+    site: Site
     platform: Platform
 
-    def __init__(self, platform: Platform, identity: Hashable) -> None:
+    def __init__(self, site: Site, platform: Platform, identity: Hashable) -> None:
+        self.site = site
         self.class_name = class_of(platform.prefix, self.base)
         self.platform = platform
         self.identity = identity
@@ -113,6 +115,10 @@ class Element(Instance):
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
         """The error for a main key that no instance has."""
         return CIMError(Status.NOT_FOUND, f"No such instance ({key})")
+
+    @property
+    def namespace(self) -> str:  # type: ignore[override]
+        return self.site.namespace
 
     def keys(self: Self) -> dict[str, Any]:
         table = self.table

@@ -151,6 +151,7 @@ class Instance(ABC):
 
     Attributes:
         class_name: the creation class, spelt as the class store has it (`KVM_ComputerSystem`).
+        namespace: where it lives; the site that it belongs to, which is one node, says so.
         identity: unique among the instances of `class_name` in a namespace, and hashable.
         revision: equal revisions of one identity promise equal properties.  Front ends may cache encoded
             instances under (class_name, identity) as long as the revision stays the same.
@@ -159,6 +160,7 @@ class Instance(ABC):
     __slots__ = ()
 
     class_name: str
+    namespace: str = ""
     identity: Hashable
     revision: Hashable
 
@@ -171,8 +173,8 @@ class Instance(ABC):
         """All properties that have a value, keys included.  A property left out is NULL."""
 
     def path(self, namespace: str | None = None) -> InstancePath:
-        """The instance path, in `namespace`."""
-        return InstancePath(self.class_name, self.keys(), namespace)
+        """The instance path, in `namespace`; in that where the instance lives unless another one is given."""
+        return InstancePath(self.class_name, self.keys(), namespace or self.namespace or None)
 
 
 class InstanceProvider(ABC):

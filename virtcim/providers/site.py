@@ -317,6 +317,11 @@ class Site(_Memo):
             for platform in self.platforms
         }
 
+    @property
+    def namespace(self) -> str:
+        """Where the instances of this site live: a namespace belongs to a node."""
+        return self.settings.namespace
+
     def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
         """Serve a further hypervisor, after those that its platform has."""
         self._rosters[platform.prefix].add(hypervisor)

@@ -59,7 +59,7 @@ from virtcim.providers.Virt_HostDevice import HostDeviceProvider
 from virtcim.providers.Virt_HostSystem import HostSystemProvider
 from virtcim.providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
 from virtcim.providers.Virt_RASD import ResourceSettingProvider
-from virtcim.providers.Virt_RegisteredProfile import RegisteredProfileProvider, profiles_of
+from virtcim.providers.Virt_RegisteredProfile import INTEROP, RegisteredProfileProvider, profiles_of
 from virtcim.providers.Virt_ResourcePoolConfigurationCapabilities import (
     ResourcePoolConfigurationCapabilitiesProvider,
 )
@@ -78,7 +78,6 @@ from virtcim.providers.Virt_VSSD import VirtualSystemSettingDataProvider
 
 __all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog"]
 
-INTEROP = "root/interop"
 CIMV2 = "root/cimv2"
 
 PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (

@@ -40,7 +40,7 @@ class AllocationCapabilities(Element):
 
     def __init__(self, pool: DevicePool) -> None:
         self.pool = pool
-        super().__init__(pool.platform, pool.instance_id)
+        super().__init__(pool.site, pool.platform, pool.instance_id)
 
     @classmethod
     def made_from(cls, owner: DevicePool) -> Iterable[Self]:

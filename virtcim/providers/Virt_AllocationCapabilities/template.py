@@ -68,7 +68,7 @@ class Template(Element):
         self.sample = sample
         self.values = {name: value for name, value in values.items() if value is not None}
         self.instance_id = "/".join(part for part in (pool.instance_id, sample.word, detail) if part)
-        super().__init__(pool.platform, self.instance_id)
+        super().__init__(pool.site, pool.platform, self.instance_id)
 
     @classmethod
     def made_from(cls, owner: object) -> Iterable[Self]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 from virtcim.providers.errors import access_denied, libvirt_failure
-from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
-from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
 from virtcim.providers.methods import Parameters
+from virtcim.providers.services.work import run_method
 from virtcim.providers.site import Guest
 from virtcim.providers.states import RequestedState, StateChangeCode
 from virtcim.providers.Virt_ComputerSystem.transitions import Transition, is_supported, transition
@@ -65,18 +65,14 @@ def request_state_change(system: ComputerSystem, parameters: Parameters, context
     def run(work: Work) -> MethodResult:
         return MethodResult(_change(guest, target, way, None, guest.hypervisor.domains.follow(guest.domain.uuid, work)))
 
-    path = InstancePath(system.class_name, system.keys())
-    return guest.site.jobs.run(
-        JobOrder(
-            guest.platform.prefix,
-            "RequestStateChange",
-            run,
-            name=f"RequestStateChange {target.name.capitalize()} {guest.name}",
-            owner=path,
-            affected=(Affected(path, (Effect.EXCLUSIVE_USE,)),),
-            principal=context.principal,
-            grace=guest.site.settings.settle_timeout,
-        )
+    return run_method(
+        system,
+        "RequestStateChange",
+        context,
+        run,
+        [system.path()],
+        name=f"RequestStateChange {target.name.capitalize()} {guest.name}",
+        grace=guest.site.settings.settle_timeout,
     )
 
 

@@ -31,7 +31,7 @@ class ComputerSystem(Element):
     source = GUESTS
 
     def __init__(self, guest: Guest) -> None:
-        super().__init__(guest.platform, guest.name)
+        super().__init__(guest.site, guest.platform, guest.name)
         self.guest = guest
         self.domain = guest.domain
 

@@ -89,7 +89,7 @@ class ConcreteJob(Element):
         elapsed: how long it had run then, in whole seconds; None before it began.
     """
 
-    __slots__ = ("elapsed", "job", "percent", "record", "revision", "site")
+    __slots__ = ("elapsed", "job", "percent", "record", "revision")
 
     base = "ConcreteJob"
     key_names = ("InstanceID",)
@@ -97,7 +97,6 @@ class ConcreteJob(Element):
     source = JOBS
 
     def __init__(self, site: Site, platform: Platform, job: Job) -> None:
-        self.site = site
         self.job = job
         # In this order: a record that is newer than its revision is looked at again, and an older one would be kept.
         revision = job.revision
@@ -105,7 +104,7 @@ class ConcreteJob(Element):
         self.percent = job.percent
         self.elapsed = _elapsed(self.record)
         self.revision: Hashable = (revision, self.percent, self.elapsed)
-        super().__init__(platform, job.record.instance_id)
+        super().__init__(site, platform, job.record.instance_id)
 
     @classmethod
     def made_from(cls, owner: ShownJob) -> Iterable[Self]:
@@ -157,7 +156,7 @@ def out_parameters(job: ConcreteJob) -> EmbeddedInstance | None:
 def _as_value(job: ConcreteJob, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_as_value(job, each) for each in value]
-    return uri_of(value, job.site.settings.namespace) if isinstance(value, InstancePath) else value
+    return uri_of(value, job.namespace) if isinstance(value, InstancePath) else value
 
 
 def _error_code(job: ConcreteJob) -> int:

@@ -30,7 +30,7 @@ class JobMethodResult(Element):
 
     def __init__(self, job: ConcreteJob) -> None:
         self.job = job
-        super().__init__(job.platform, job.identity)
+        super().__init__(job.site, job.platform, job.identity)
 
     @classmethod
     def made_from(cls, owner: ShownJob) -> Iterable[Self]:
@@ -46,7 +46,7 @@ def _call(result: JobMethodResult, **properties: Any) -> EmbeddedInstance:
     record = result.job.record
     common: dict[str, Any] = {"MethodName": record.method}
     if record.owner is not None:
-        common["SourceInstanceModelPath"] = uri_of(record.owner, result.job.site.settings.namespace)
+        common["SourceInstanceModelPath"] = uri_of(record.owner, result.namespace)
     return EmbeddedInstance("CIM_InstMethodCall", {**common, **properties})
 
 

@@ -58,7 +58,7 @@ class GuestDevice(Element, Generic[Described]):
         self.entry = entry
         self.device: Described = entry.device
         self.device_id = f"{guest.name}/{identifier or entry.identifier}"
-        super().__init__(guest.platform, self.device_id)
+        super().__init__(guest.site, guest.platform, self.device_id)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -32,6 +32,11 @@ class MemoryPool(DevicePool):
     kind = Kind.MEMORY
     resource_type = _MEMORY
 
+    @property
+    def consumed(self) -> int:
+        """KiB of memory."""
+        return self.usage.memory
+
 
 ProcessorPool.table = PropertyTable(
     COMMON,
@@ -46,7 +51,7 @@ ProcessorPool.table = PropertyTable(
     constant("Reserved", 0, "always 0: libvirt sets no processor aside"),
     Property(
         "CurrentlyConsumedResource",
-        lambda pool: pool.usage.counts[Kind.PROCESSOR],
+        lambda pool: pool.consumed,
         "virtual processors of the active guests",
     ),
 )
@@ -61,6 +66,6 @@ MemoryPool.table = PropertyTable(
         lambda pool: pool.hypervisor.facts.memory,
         "capabilities host/topology/cells/cell/memory, virNodeGetInfo",
     ),
-    Property("Reserved", lambda pool: pool.usage.memory, "current memory of the active guests"),
-    Property("CurrentlyConsumedResource", lambda pool: pool.usage.memory, "current memory of the active guests"),
+    Property("Reserved", lambda pool: pool.consumed, "current memory of the active guests"),
+    Property("CurrentlyConsumedResource", lambda pool: pool.consumed, "current memory of the active guests"),
 )

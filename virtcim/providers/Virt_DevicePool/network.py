@@ -48,7 +48,7 @@ class NetworkPool(DevicePool):
         return None
 
     @property
-    def attached(self) -> int:
+    def consumed(self) -> int:
         """The network interfaces of active guests that are attached to the network, or to all of them."""
         counts = self.pools.derived("attached", _attached)
         if self.primordial:
@@ -118,11 +118,11 @@ NetworkPool.table = PropertyTable(
     Property("Capacity", _capacity, f"number of network XML {NetworkConfig.field_path('forward_addresses')}"),
     Property(
         "Reserved",
-        lambda pool: None if _capacity(pool) is None else pool.attached,
+        lambda pool: None if _capacity(pool) is None else pool.consumed,
         "network interfaces of the active guests, where there is a capacity",
     ),
     attribute(
-        "CurrentlyConsumedResource", lambda pool: pool.attached, source="network interfaces of the active guests"
+        "CurrentlyConsumedResource", lambda pool: pool.consumed, source="network interfaces of the active guests"
     ),
     Property("MaxConsumableResource", _capacity, "as Capacity"),
 )

@@ -80,7 +80,7 @@ class DevicePool(Element):
         self.instance_id = instance_id
         self.record = record
         self._kept: dict[str, tuple[Any, Any]] = {}
-        super().__init__(pools.platform, instance_id)
+        super().__init__(pools.site, pools.platform, instance_id)
 
     @classmethod
     def made_from(cls, owner: Place) -> Sequence[Self]:
@@ -121,14 +121,14 @@ class DevicePool(Element):
         return pools.primordial(guest.hypervisor)
 
     @property
-    def site(self) -> Site:
-        """What is served."""
-        return self.pools.site
-
-    @property
     def revision(self) -> Hashable:  # type: ignore[override]
         record = None if self.record is None else self.record.revision
-        return self.hypervisor.connected, self.hypervisor.facts, self.hypervisor.inventory.revision, record
+        return self.contact, self.hypervisor.facts, record, self.consumed
+
+    @property
+    def consumed(self) -> int:
+        """What the active guests of its hypervisor have taken."""
+        return self.usage.counts[self.kind]
 
     def kept(self, name: str, state: Any, make: Callable[[], Made]) -> Made:
         """What `make` gave for `name` when it was last asked for at this `state` of what it is made from."""

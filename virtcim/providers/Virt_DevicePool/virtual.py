@@ -41,19 +41,19 @@ class ControllerPool(DevicePool):
     resource_type = _OTHER
 
 
-def _counted(caption: str, kind: Kind, what: str) -> PropertyTable[DevicePool]:
+def _counted(caption: str, what: str) -> PropertyTable[DevicePool]:
     return PropertyTable(
         COMMON,
         constant("Caption", caption),
         constant("AllocationUnits", COUNT),
         constant("ConsumedResourceUnits", COUNT),
-        Property("CurrentlyConsumedResource", lambda pool: pool.usage.counts[kind], f"{what} of the active guests"),
+        Property("CurrentlyConsumedResource", lambda pool: pool.consumed, f"{what} of the active guests"),
     )
 
 
-GraphicsPool.table = _counted("Graphical consoles", Kind.GRAPHICS, "graphical consoles")
-InputPool.table = _counted("Input devices", Kind.INPUT, "input devices")
+GraphicsPool.table = _counted("Graphical consoles", "graphical consoles")
+InputPool.table = _counted("Input devices", "input devices")
 ControllerPool.table = PropertyTable(
-    _counted("Controllers", Kind.CONTROLLER, "controllers"),
+    _counted("Controllers", "controllers"),
     constant("OtherResourceType", "controller"),
 )

@@ -29,7 +29,7 @@ class StateCapabilities(Element):
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
-        super().__init__(guest.platform, guest.name)
+        super().__init__(guest.site, guest.platform, guest.name)
 
     @classmethod
     def made_from(cls, owner: Guest) -> Iterable[Self]:

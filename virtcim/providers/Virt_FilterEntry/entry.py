@@ -69,7 +69,7 @@ class FilterEntry(Element):
             name: value for match in rule.matches for name, value in match.attributes.items()
         }
         self.name = f"{filters.name}:{number}"
-        super().__init__(filters.platform, (filters.host.name, self.name))
+        super().__init__(filters.site, filters.platform, (filters.host.name, self.name))
 
     @classmethod
     def made_from(cls, owner: FilterList) -> Iterable[Self]:

@@ -81,7 +81,7 @@ class FilterList(Element):
         self.record = record
         self.config = config
         self.name = record.name
-        super().__init__(host.platform, (host.name, record.name))
+        super().__init__(host.site, host.platform, (host.name, record.name))
 
     @classmethod
     def made_from(cls, owner: FilterOnHost) -> Iterable[Self]:

@@ -53,7 +53,7 @@ class HostDevice(Element, Generic[Described]):
         self.host = host
         self.device_id = device_id
         self.device = device
-        super().__init__(host.platform, (host.name, device_id))
+        super().__init__(host.site, host.platform, (host.name, device_id))
 
     @classmethod
     def made_from(cls, owner: HostSystem) -> Sequence[Self]:

@@ -29,7 +29,7 @@ class HostSystem(Element):
         hypervisor: the first one of the platform there.
     """
 
-    __slots__ = ("hypervisor", "name", "site")
+    __slots__ = ("hypervisor", "name")
 
     base = "HostSystem"
     key_names = ("CreationClassName", "Name")
@@ -38,10 +38,9 @@ class HostSystem(Element):
     source = PLATFORMS
 
     def __init__(self, site: Site, platform: Platform, hypervisor: Hypervisor) -> None:
-        self.site = site
         self.hypervisor = hypervisor
         self.name = host_name(hypervisor)
-        super().__init__(platform, self.name)
+        super().__init__(site, platform, self.name)
 
     @classmethod
     def made_from(cls, owner: Place) -> Iterable[Self]:
@@ -53,7 +52,7 @@ class HostSystem(Element):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.hypervisor.inventory.revision
+        return self.hypervisor.connected, self.hypervisor.facts
 
 
 def host_name(hypervisor: Hypervisor) -> str:

@@ -69,7 +69,7 @@ class KVMRedirectionSAP(Element):
         self.device = device
         self.name = name
         self.state = int(state)
-        super().__init__(guest.platform, (guest.name, name))
+        super().__init__(guest.site, guest.platform, (guest.name, name))
 
     @classmethod
     def made_from(cls, owner: Guest) -> Iterable[Self]:

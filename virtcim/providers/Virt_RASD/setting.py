@@ -65,7 +65,7 @@ class ResourceSetting(Element, Generic[Described]):
         self.entry = entry
         self.device: Described = entry.device
         self.instance_id = configuration.resource_id(entry.identifier)
-        super().__init__(self.guest.platform, self.instance_id)
+        super().__init__(self.guest.site, self.guest.platform, self.instance_id)
 
     @classmethod
     def made_from(cls, owner: Guest) -> Sequence[Self]:
@@ -109,7 +109,7 @@ def _parent(setting: ResourceSetting[object]) -> str | None:
         return None
     class_name = class_of(setting.platform.prefix, "ControllerResourceAllocationSettingData")
     instance_id = setting.configuration.resource_id(identifier).replace("\\", "\\\\").replace('"', '\\"')
-    return f'/{setting.guest.site.settings.namespace}:{class_name}.InstanceID="{instance_id}"'
+    return f'/{setting.namespace}:{class_name}.InstanceID="{instance_id}"'
 
 
 def _address_lists(names: bool) -> Callable[[ResourceSetting[Device]], list[str] | None]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES, DeclaredProfile
-from virtcim.providers.Virt_RegisteredProfile.profile import Profiles, RegisteredProfile, profiles_of
+from virtcim.providers.Virt_RegisteredProfile.profile import INTEROP, Profiles, RegisteredProfile, profiles_of
 from virtcim.providers.Virt_RegisteredProfile.provider import RegisteredProfileProvider
 
 __all__ = [
+    "INTEROP",
     "PROFILES",
     "DeclaredProfile",
     "Profiles",

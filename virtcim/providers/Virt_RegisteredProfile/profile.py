@@ -11,7 +11,10 @@ from virtcim.providers.site import Site
 from virtcim.providers.sources import PLATFORMS, Place
 from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES, DeclaredProfile
 
-__all__ = ["Profiles", "RegisteredProfile", "profiles_of"]
+__all__ = ["INTEROP", "Profiles", "RegisteredProfile", "profiles_of"]
+
+INTEROP = "root/interop"
+"""The namespace of profiles."""
 
 DMTF = 2
 """RegisteredOrganization."""
@@ -31,7 +34,7 @@ class RegisteredProfile(Element):
         instance_id: the key.
     """
 
-    __slots__ = ("declared", "instance_id", "site")
+    __slots__ = ("declared", "instance_id")
 
     base = "RegisteredProfile"
     key_names = ("InstanceID",)
@@ -39,10 +42,13 @@ class RegisteredProfile(Element):
     source = PLATFORMS
 
     def __init__(self, site: Site, platform: Platform, declared: DeclaredProfile) -> None:
-        self.site = site
         self.declared = declared
         self.instance_id = declared.instance_id.format(prefix=platform.prefix)
-        super().__init__(platform, self.instance_id)
+        super().__init__(site, platform, self.instance_id)
+
+    @property
+    def namespace(self) -> str:  # type: ignore[override]
+        return INTEROP
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -22,8 +22,7 @@ class RegisteredProfileProvider(ElementProvider):
 def _get_central_instances(profile: RegisteredProfile, parameters: Parameters, context: RequestContext) -> MethodResult:
     """CIM_RegisteredProfile.GetCentralInstances."""
     central = profiles_of(profile.site).central(profile)
-    namespace = profile.site.settings.namespace
-    return MethodResult(0, {"CentralInstances": [instance.path(namespace) for instance in central]})
+    return MethodResult(0, {"CentralInstances": [instance.path() for instance in central]})
 
 
 RegisteredProfile.methods = (Method("GetCentralInstances", _get_central_instances, role=Role.READ),)

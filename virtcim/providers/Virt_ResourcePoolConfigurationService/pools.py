@@ -84,7 +84,7 @@ def create_child_resource_pool(
                 hypervisor.inventory.refresh(seen.key, kind=_RECORDS[pool_type])
             raise libvirt_failure("Unable to create resource pool", error) from error
         pool = _shown(service, pool_type, hypervisor, name, uuid)
-        return MethodResult(PoolCode.COMPLETED, {"Pool": InstancePath(pool.class_name, pool.keys())})
+        return MethodResult(PoolCode.COMPLETED, {"Pool": pool.path()})
 
     return service.do("CreateChildResourcePool", context, run)
 
@@ -185,7 +185,7 @@ def delete_resource_pool(
 def _in_use(pool: DevicePool) -> bool:
     """Whether an active guest has a resource of the pool."""
     if isinstance(pool, NetworkPool):
-        return bool(pool.attached)
+        return bool(pool.consumed)
     for guest in pool.site.guests(pool.platform):
         if guest.hypervisor is not pool.hypervisor or not guest.domain.active or guest.state is None:
             continue

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.work import Work
 from virtcim.providers.errors import access_denied, libvirt_failure
-from virtcim.providers.interface import InstancePath, MethodResult, RequestContext
-from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.interface import MethodResult
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.services.service import SERVICE, HostService
 
@@ -47,31 +44,6 @@ class ResourcePoolConfigurationService(HostService):
     base = "ResourcePoolConfigurationService"
     service_name = "RPCS"
     table = PropertyTable(SERVICE, constant("Caption", "Pools of this host"))
-
-    def do(
-        self,
-        method: str,
-        context: RequestContext,
-        run: Callable[[Work], MethodResult],
-        affected: Sequence[InstancePath] = (),
-        effect: Effect = Effect.EXCLUSIVE_USE,
-    ) -> MethodResult:
-        """Carry out a method: at once where that is quick, else as a job.
-
-        Parameters:
-            run: does it.
-            affected: what it acts upon.
-            effect: how.
-        """
-        order = JobOrder(
-            self.platform.prefix,
-            method,
-            run,
-            owner=self.own_path,
-            affected=[Affected(path, (int(effect),)) for path in affected],
-            principal=context.principal,
-        )
-        return self.site.jobs.run(order)
 
 
 def refused(text: str, error: LibvirtError) -> MethodResult:

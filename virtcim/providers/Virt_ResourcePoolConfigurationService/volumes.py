@@ -84,11 +84,11 @@ def create_resource_in_pool(
         made = volume_setting(service.site, service.platform, pool, name)
         if made is None:
             raise CIMError(Status.FAILED, f"Storage volume {name!r} was created, and is gone again")
-        return MethodResult(VolumeCode.COMPLETED, {"Resource": InstancePath(made.class_name, made.keys())})
+        return MethodResult(VolumeCode.COMPLETED, {"Resource": made.path()})
 
-    affected = [InstancePath(pool.class_name, pool.keys())]
+    affected = [pool.path()]
     if source is not None:
-        affected.append(InstancePath(source.class_name, source.keys()))
+        affected.append(source.path())
     return service.do("CreateResourceInPool", context, run, affected, Effect.PERFORMANCE_IMPACT)
 
 
@@ -297,7 +297,7 @@ def delete_resource_in_pool(
         refresh_volumes(pool)
         return MethodResult(VolumeCode.COMPLETED)
 
-    return service.do("DeleteResourceInPool", context, run, [InstancePath(volume.class_name, volume.keys())])
+    return service.do("DeleteResourceInPool", context, run, [volume.path()])
 
 
 def refresh_resources_in_pool(

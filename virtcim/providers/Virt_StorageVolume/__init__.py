@@ -47,7 +47,7 @@ class StorageVolume(Element):
         self.volume = volume
         self.config = volume.config or VolumeConfig()
         self.device_id = f"{pool.instance_id.partition('/')[2]}/{volume.name}"
-        super().__init__(pool.platform, self.device_id)
+        super().__init__(pool.site, pool.platform, self.device_id)
 
     @classmethod
     def made_from(cls, owner: DevicePool) -> Sequence[Self]:

@@ -43,7 +43,7 @@ class VolumeSetting(Element):
         self.volume = volume
         self.config = volume.config
         self.instance_id = instance_id
-        super().__init__(volume.platform, instance_id)
+        super().__init__(volume.site, volume.platform, instance_id)
 
     @classmethod
     def made_from(cls, owner: Place) -> Iterable[VolumeSetting]:

@@ -29,12 +29,12 @@ class MigrationSettingData(Element):
     ignores_case = True
     source = PLATFORMS
 
-    def __init__(self, platform: Platform) -> None:
-        super().__init__(platform, "MigrationSettingData")
+    def __init__(self, site: Site, platform: Platform) -> None:
+        super().__init__(site, platform, "MigrationSettingData")
 
     @classmethod
     def made_from(cls, owner: Place) -> Iterable[Self]:
-        return (cls(owner.platform),) if hosts_of(owner.site, owner.platform) else ()
+        return (cls(owner.site, owner.platform),) if hosts_of(owner.site, owner.platform) else ()
 
     @classmethod
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:

@@ -80,7 +80,7 @@ class VirtualSystemSettingData(Element):
         self.configuration = configuration
         self.config = configuration.config
         self.guest = configuration.guest
-        super().__init__(self.guest.platform, configuration.instance_id)
+        super().__init__(self.guest.site, self.guest.platform, configuration.instance_id)
 
     @classmethod
     def made_from(cls, owner: Guest) -> Iterable[Self]:

@@ -73,7 +73,7 @@ def define_system(
         raise failure_of("Failed to define domain", error, has_invalid_state=False) from error
     class_name = class_of(platform.prefix, ComputerSystem.base)
     keys = {"CreationClassName": class_name, "Name": definition.name}
-    return MethodResult(0, {"ResultingSystem": InstancePath(class_name, keys, service.site.settings.namespace)})
+    return MethodResult(0, {"ResultingSystem": InstancePath(class_name, keys, service.namespace)})
 
 
 def validate_system_settings(

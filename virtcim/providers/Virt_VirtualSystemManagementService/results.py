@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from virtcim.libhelper.domains.change import DomainChange
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.providers.base import class_of
 from virtcim.providers.interface import InstancePath
 from virtcim.providers.Virt_RASD import setting_type
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import Edit, Trace
@@ -44,11 +43,7 @@ def _path(trace: Trace, configurations: list[Configuration]) -> InstancePath | N
     for configuration in configurations:
         for setting in setting_type(trace.kind).by_resource(configuration).values():
             if Trace.of(trace.kind, setting.device, configuration.config) == trace:
-                return InstancePath(
-                    class_of(configuration.guest.platform.prefix, setting.base),
-                    {"InstanceID": setting.instance_id},
-                    configuration.guest.site.settings.namespace,
-                )
+                return setting.path()
     return None
 
 

@@ -66,7 +66,7 @@ def _effects(job: ConcreteJob, path: InstancePath) -> list[int]:
 _EFFECTS = PropertyTable[Pair](
     Property(
         "ElementEffects",
-        lambda pair: _effects(pair.right, InstancePath(pair.left.class_name, pair.left.keys())),
+        lambda pair: _effects(pair.right, pair.left.path()),
         "record of the job",
     )
 )

@@ -68,7 +68,7 @@ def service_capabilities(site: Site) -> Relation:
 
     def elements(capabilities: ServiceCapabilities) -> Iterable[Element]:
         for host in capabilities.hosts:
-            yield capabilities.service(site, host)
+            yield capabilities.service(host)
         yield from capabilities.hosts
 
     return Relation(

@@ -17,7 +17,7 @@ def hosted_service(site: Site) -> Relation:
     """The association."""
 
     def services(host: HostSystem) -> Iterable[HostService]:
-        return (service(site, host) for service in SERVICE_TYPES)
+        return (service(host) for service in SERVICE_TYPES)
 
     def host(service: HostService) -> Iterable[HostSystem]:
         return (service.host,)

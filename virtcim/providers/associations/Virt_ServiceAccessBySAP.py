@@ -20,7 +20,7 @@ def service_access_by_sap(site: Site) -> Relation:
         return (point for guest in guests_on(site, service.host) for point in access_points_of(guest))
 
     def service(point: KVMRedirectionSAP) -> Iterable[ConsoleRedirectionService]:
-        return (ConsoleRedirectionService(site, host_of(point.guest)),)
+        return (ConsoleRedirectionService(host_of(point.guest)),)
 
     return Relation(
         site,

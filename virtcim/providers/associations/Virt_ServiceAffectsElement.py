@@ -33,7 +33,7 @@ def console_redirection(site: Site) -> Relation:
     """The association of guests, and of the devices that make a console, with the console service."""
 
     def services(element: ComputerSystem | GuestDevice[object]) -> Iterable[ConsoleRedirectionService]:
-        return (ConsoleRedirectionService(site, host_of(element.guest)),)
+        return (ConsoleRedirectionService(host_of(element.guest)),)
 
     def elements(service: ConsoleRedirectionService) -> Iterable[Element]:
         for guest in guests_on(site, service.host):
@@ -56,7 +56,7 @@ def system_management(site: Site) -> Relation:
     """The association of guests with the service that defines, changes and removes them."""
 
     def services(system: ComputerSystem) -> Iterable[VirtualSystemManagementService]:
-        return (VirtualSystemManagementService(site, host_of(system.guest)),)
+        return (VirtualSystemManagementService(host_of(system.guest)),)
 
     def systems(service: VirtualSystemManagementService) -> Iterable[ComputerSystem]:
         return (system_of(guest) for guest in guests_on(site, service.host))
@@ -77,7 +77,7 @@ def pool_configuration(site: Site) -> Relation:
 
     def services(pool: DevicePool) -> Iterable[ResourcePoolConfigurationService]:
         hosts = (host for host in hosts_of(site, pool.platform) if host.name == host_name(pool.hypervisor))
-        return (ResourcePoolConfigurationService(site, host) for host in hosts)
+        return (ResourcePoolConfigurationService(host) for host in hosts)
 
     def pools(service: ResourcePoolConfigurationService) -> Iterable[DevicePool]:
         found = pools_of(site, service.platform)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from virtcim.providers.associations.relation import Pair, Relation, Role, Step
@@ -61,8 +61,7 @@ def element_of(site: Site, path: InstancePath | None) -> Element | None:
 
 def jobs_on(site: Site, element: Element) -> Iterable[tuple[ConcreteJob, InstancePath]]:
     """The jobs of the platform of an element, each with the element's own path."""
-    path: Mapping[str, Any] = element.keys()
-    own = InstancePath(element.class_name, path)
+    own = element.path()
     for job_type in JOB_TYPES:
         for job in job_type.all_of(site, element.platform):
             yield job, own

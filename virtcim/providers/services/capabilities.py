@@ -29,7 +29,7 @@ class ServiceCapabilities(Element):
         site: what is served.
     """
 
-    __slots__ = ("site",)
+    __slots__ = ()
 
     key_names = ("InstanceID",)
     main_key = MainKey("InstanceID", "No InstanceID specified")
@@ -39,8 +39,7 @@ class ServiceCapabilities(Element):
     service: ClassVar[type[HostService]]
 
     def __init__(self, site: Site, platform: Platform) -> None:
-        self.site = site
-        super().__init__(platform, self.instance_id)
+        super().__init__(site, platform, self.instance_id)
 
     @classmethod
     def made_from(cls, owner: Place) -> Iterable[Self]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
+from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from virtcim.providers.jobs import Effect
 from virtcim.providers.keys import main_key
 from virtcim.providers.methods import Method, Parameters
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Site
+from virtcim.providers.services.work import run_method
 from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState, StateChangeCode
 from virtcim.providers.Virt_HostSystem import HOSTS, HostSystem
 
@@ -30,7 +32,7 @@ class HostService(Element):
         host: the host.
     """
 
-    __slots__ = ("host", "site")
+    __slots__ = ("host",)
 
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
     main_key = MainKey("Name", "No Name specified")
@@ -38,14 +40,13 @@ class HostService(Element):
     source = HOSTS
     service_name: ClassVar[str]
 
-    def __init__(self, site: Site, host: HostSystem) -> None:
-        self.site = site
+    def __init__(self, host: HostSystem) -> None:
         self.host = host
-        super().__init__(host.platform, host.name)
+        super().__init__(host.site, host.platform, host.name)
 
     @classmethod
     def made_from(cls, owner: HostSystem) -> Iterable[Self]:
-        return (cls(owner.site, owner),)
+        return (cls(owner),)
 
     @property
     def hypervisor(self) -> Hypervisor:
@@ -57,10 +58,22 @@ class HostService(Element):
         """Whether the hypervisor can be reached."""
         return self.hypervisor.connected
 
-    @property
-    def own_path(self) -> InstancePath:
-        """Its instance path, without a namespace."""
-        return InstancePath(self.class_name, self.keys())
+    def do(
+        self,
+        method: str,
+        context: RequestContext,
+        run: Callable[[Work], MethodResult],
+        affected: Sequence[InstancePath] = (),
+        effect: Effect = Effect.EXCLUSIVE_USE,
+    ) -> MethodResult:
+        """Carry out a method of the service: at once where that is quick, else as a job.
+
+        Parameters:
+            run: does it.
+            affected: what it acts upon.
+            effect: how.
+        """
+        return run_method(self, method, context, run, affected, effect)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -1,0 +1,58 @@
+"""Work that a method starts: done at once where it is quick, else as a job, on behalf of whoever called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from virtcim.providers.interface import InstancePath, MethodResult, RequestContext
+from virtcim.providers.jobs import Affected, Effect, JobOrder
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.work import Work
+    from virtcim.providers.base import Element
+
+__all__ = ["run_method"]
+
+
+def run_method(
+    owner: Element,
+    method: str,
+    context: RequestContext,
+    run: Callable[[Work], MethodResult],
+    affected: Sequence[InstancePath] = (),
+    effect: Effect = Effect.EXCLUSIVE_USE,
+    *,
+    name: str = "",
+    grace: float | None = None,
+) -> MethodResult:
+    """Carry out a method of an element.
+
+    Parameters:
+        owner: whose method it is; owns the job.
+        method: its name.
+        context: of the request; its principal is the user of the job.
+        run: does it.
+        affected: what it acts upon.
+        effect: how.
+        name: of the job, for people; the method unless given.
+        grace: seconds that the call waits before it answers with a job; those of the settings unless given.
+
+    Returns:
+        what the method gives back; 4096 and the job where the work goes on.
+
+    Raises:
+        CIMError: the work failed within the grace.
+    """
+    return owner.site.jobs.run(
+        JobOrder(
+            owner.platform.prefix,
+            method,
+            run,
+            name=name,
+            owner=owner.path(),
+            affected=[Affected(path, (int(effect),)) for path in affected],
+            principal=context.principal,
+            grace=grace,
+        )
+    )
