@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
-from virtcim.providers.site import Guest, ProviderSettings, Site
+from virtcim.providers.guest import Guest
+from virtcim.providers.site import ProviderSettings, Site
 from virtcim.registration.catalog import build_catalog
 
 

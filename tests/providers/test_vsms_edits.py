@@ -19,10 +19,10 @@ from virtcim.libhelper.documents.domain import DomainDocument, Graphics
 from virtcim.libhelper.domains.change import LiveStep
 from virtcim.providers.base import Element
 from virtcim.providers.drafts import ValueRefusedError
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.properties import Property
-from virtcim.providers.site import Guest
 from virtcim.providers.Virt_RASD import ResourceSetting, settings_of
 from virtcim.providers.Virt_RASD.disk import DiskSetting
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import (

@@ -16,7 +16,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.states import RequestedState
 
 if TYPE_CHECKING:
-    from virtcim.providers.site import Guest
+    from virtcim.providers.guest import Guest
 
 __all__ = ["RequestedStates", "without_own_metadata"]
 

@@ -17,7 +17,8 @@ from virtcim.libhelper.inventory.records import Domain, Record
 if TYPE_CHECKING:
     from virtcim.platforms.base import Platform
     from virtcim.providers.base import Element
-    from virtcim.providers.site import Guest, Site
+    from virtcim.providers.guest import Guest
+    from virtcim.providers.site import Site
 
 __all__ = ["GUESTS", "GUESTS_NOW", "PARTS_OF_GUESTS", "PLATFORMS", "GuestSource", "Place", "PlatformSource", "Source"]
 

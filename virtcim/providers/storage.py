@@ -13,7 +13,7 @@ from virtcim.libhelper.documents.domain import Disk, Filesystem
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Pool
-    from virtcim.providers.site import Guest
+    from virtcim.providers.guest import Guest
 
 __all__ = ["StorageMap", "StorageMaps", "capacity_of", "known_path", "pool_of", "storage_of"]
 

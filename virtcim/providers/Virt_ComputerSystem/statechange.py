@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
 from virtcim.providers.methods import Parameters
 from virtcim.providers.services.work import run_method
-from virtcim.providers.site import Guest
 from virtcim.providers.states import RequestedState, StateChangeCode
 from virtcim.providers.Virt_ComputerSystem.transitions import Transition, is_supported, transition
 

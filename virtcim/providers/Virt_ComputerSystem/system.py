@@ -8,10 +8,11 @@ from typing import Self
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, no_such_domain, trimmed
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Role, Status
 from virtcim.providers.methods import Method
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Guest, Site
+from virtcim.providers.site import Site
 from virtcim.providers.sources import GUESTS
 from virtcim.providers.states import EnabledState, RequestedState
 from virtcim.providers.Virt_ComputerSystem.statechange import request_state_change

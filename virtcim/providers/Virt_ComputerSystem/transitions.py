@@ -18,7 +18,7 @@ from virtcim.providers.states import RequestedState
 if TYPE_CHECKING:
     from virtcim.libhelper.inventory.records import Domain
     from virtcim.platforms.base import Platform
-    from virtcim.providers.site import Guest
+    from virtcim.providers.guest import Guest
 
 __all__ = ["Transition", "available_requests", "is_supported", "requests_supported", "transition"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from virtcim.providers.configuration import Configuration
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.site import Configuration, Guest
+from virtcim.providers.guest import Guest
 from virtcim.providers.Virt_Device.controller import Controller
 from virtcim.providers.Virt_Device.device import GuestDevice
 from virtcim.providers.Virt_Device.disk import LogicalDisk

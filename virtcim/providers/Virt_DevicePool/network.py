@@ -10,8 +10,8 @@ from virtcim.libhelper.documents.network import NetworkConfig
 from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
 from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.guest import Guest
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Guest
 from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool, Pools, PoolSource
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from virtcim.libhelper.inventory.records import Network, Pool, Record
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey
 from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute
-from virtcim.providers.site import Guest, Site
+from virtcim.providers.site import Site
 from virtcim.providers.sources import Place, Source
 from virtcim.providers.states import HealthState, OperatingStatus, OperationalStatus
 

@@ -8,8 +8,9 @@ from typing import TypeVar
 from virtcim.libhelper.inventory.records import Record
 from virtcim.platforms.base import Platform
 from virtcim.providers.deviceids import DeviceEntry
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.site import Guest, Site
+from virtcim.providers.site import Site
 from virtcim.providers.sources import Place, Source
 from virtcim.providers.Virt_DevicePool.disk import DiskPool
 from virtcim.providers.Virt_DevicePool.host import MemoryPool, ProcessorPool

@@ -8,9 +8,10 @@ from typing import ClassVar, Self
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Guest, Site
+from virtcim.providers.site import Site
 from virtcim.providers.sources import GUESTS
 from virtcim.providers.Virt_ComputerSystem.transitions import requests_supported
 

@@ -8,10 +8,11 @@ from xml.etree.ElementTree import ParseError, fromstring
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Guest, Site
+from virtcim.providers.site import Site
 from virtcim.providers.sources import PLATFORMS, Place, Source
 from virtcim.providers.states import EnabledState, HealthState, OperatingStatus, OperationalStatus, RequestedState
 

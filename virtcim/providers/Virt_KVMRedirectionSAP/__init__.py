@@ -17,10 +17,10 @@ from virtcim.libhelper.sockets import Sockets
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.consoles import graphics_address
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Guest
 from virtcim.providers.sources import GUESTS_NOW
 from virtcim.providers.states import EnabledState, HealthState, OperationalStatus, RequestedState
 

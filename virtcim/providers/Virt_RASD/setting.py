@@ -8,11 +8,13 @@ from typing import ClassVar, Generic, Self, TypeVar
 from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
+from virtcim.providers.configuration import Configuration
 from virtcim.providers.deviceids import DeviceEntry, Kind
 from virtcim.providers.drafts import Draft, address_lists
+from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Configuration, Guest, Site
+from virtcim.providers.site import Site
 from virtcim.providers.sources import PARTS_OF_GUESTS
 from virtcim.providers.Virt_DevicePool import pool_for
 from virtcim.providers.Virt_RASD.placement import address_on_parent, parent_of

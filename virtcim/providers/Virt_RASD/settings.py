@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from virtcim.providers.configuration import Configuration
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.site import Configuration
 from virtcim.providers.Virt_RASD.console import ConsoleSetting
 from virtcim.providers.Virt_RASD.controller import ControllerSetting
 from virtcim.providers.Virt_RASD.disk import DiskSetting

@@ -12,6 +12,7 @@ from virtcim.libhelper.domains.change import DomainChange, change_domains
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.base import class_of
+from virtcim.providers.configuration import ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.errors import access_denied
 from virtcim.providers.interface import (
@@ -47,7 +48,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.providers.site import Guest
+    from virtcim.providers.guest import Guest
     from virtcim.providers.Virt_VirtualSystemManagementService.service import VirtualSystemManagementService
 
 __all__ = ["METHODS"]
@@ -235,7 +236,7 @@ def _system_target(service: VirtualSystemManagementService, given: Mapping[str, 
     guest = service.site.guest(platform, name)
     if guest is None:
         raise no_such_guest(name)
-    return Target(guest, is_state=True)
+    return Target(guest, ConfigurationKind.STATE)
 
 
 def _wanted(service: VirtualSystemManagementService, parameters: Mapping[str, Any]) -> list[Wanted]:
@@ -323,7 +324,7 @@ def _by_guest(items: Iterable[Item], target_of: Callable[[Item], Target]) -> lis
     for item in items:
         found.setdefault(target_of(item).guest.domain.uuid, []).append(item)
     for mine in found.values():
-        if len({target_of(item).is_state for item in mine}) > 1:
+        if len({target_of(item).kind for item in mine}) > 1:
             raise CIMError(
                 Status.INVALID_PARAMETER,
                 "InstanceID: settings of the running guest and of its next start are changed in calls of their own",

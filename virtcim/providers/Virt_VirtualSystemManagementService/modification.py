@@ -17,11 +17,11 @@ from virtcim.libhelper.documents.domain import (
 )
 from virtcim.libhelper.domains.live import attach, detach, device_fields, device_steps, domain_fields, domain_steps
 from virtcim.platforms.base import Feature
+from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError, same
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
-from virtcim.providers.site import Configuration
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from virtcim.providers.base import Element
     from virtcim.providers.methods import MethodFailedError
     from virtcim.providers.properties import PropertyTable
-from virtcim.providers.site import Guest
+from virtcim.providers.guest import Guest
 
 __all__ = ["Edit", "Trace", "add_resources", "modify_resources", "modify_system", "remove_resources"]
 
@@ -149,8 +149,9 @@ class Edit:
 
     def configuration(self, document: DomainDocument) -> Configuration:
         """A document as a configuration of the guest."""
-        is_state = self.scope is not Scope.DEFINED or self.change.live is None
-        return Configuration(self.guest, document.config, is_state)
+        is_present = self.scope is not Scope.DEFINED or self.change.live is None
+        kind = ConfigurationKind.STATE if is_present else ConfigurationKind.DEFINED
+        return Configuration(self.guest, document.config, kind)
 
     def around(self, document: DomainDocument) -> Surroundings:
         """The surroundings of a draft for a document."""

@@ -13,7 +13,8 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import E
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainDocument
-    from virtcim.providers.site import Configuration, Guest
+    from virtcim.providers.configuration import Configuration
+    from virtcim.providers.guest import Guest
 
 __all__ = ["paths_of", "settle_addresses"]
 
@@ -26,7 +27,7 @@ def paths_of(edit: Edit) -> list[InstancePath]:
     configurations = [
         configuration
         for configuration in guest.configurations
-        if configuration.is_state == (edit.defined is None or edit.live is not None or edit.change.live is None)
+        if configuration.is_present == (edit.defined is None or edit.live is not None or edit.change.live is None)
     ]
     others = [configuration for configuration in guest.configurations if configuration not in configurations]
     return [path for trace in edit.written if (path := _path(trace, configurations + others)) is not None]

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.providers.base import no_such_domain
+from virtcim.providers.configuration import ConfigurationKind
 from virtcim.providers.interface import CIMError, InstancePath, Status
 
 if TYPE_CHECKING:
     from virtcim.libhelper.domains.change import DomainChange
     from virtcim.platforms.base import Platform
-    from virtcim.providers.site import Guest, Site
+    from virtcim.providers.guest import Guest
+    from virtcim.providers.site import Site
 
 __all__ = [
     "Scope",
@@ -42,12 +44,12 @@ class Target:
 
     Attributes:
         guest: the guest.
-        is_state: whether the configuration is the one in which it is now, rather than that of its next start.
+        kind: of the configuration: the one in which it is now, or that of its next start.
         identifier: of the resource; "" for the guest as a whole.
     """
 
     guest: Guest
-    is_state: bool
+    kind: ConfigurationKind
     identifier: str = ""
 
 
@@ -79,12 +81,12 @@ def find_configuration(site: Site, platform: Platform, instance_id: str) -> Targ
         return None
     guest = site.guest(platform, rest)
     if guest is not None:
-        return Target(guest, is_state=True)
+        return Target(guest, ConfigurationKind.STATE)
     name, _, word = rest.rpartition("/")
     guest = site.guest(platform, name)
     if guest is None or word != guest.defined_word or not guest.domain.persistent:
         return None
-    return Target(guest, is_state=False)
+    return Target(guest, ConfigurationKind.DEFINED)
 
 
 def find_resource(site: Site, platform: Platform, instance_id: str) -> Target | None:
@@ -95,15 +97,15 @@ def find_resource(site: Site, platform: Platform, instance_id: str) -> Target | 
             if configuration.holds(instance_id):
                 start = (
                     len(instance_id) - len(rest)
-                    if configuration.is_state
+                    if configuration.is_present
                     else len(f"{guest.name}/{guest.defined_word}/")
                 )
-                return Target(guest, configuration.is_state, instance_id[start:])
+                return Target(guest, configuration.kind, instance_id[start:])
     for guest, rest in readings:
         word, _, identifier = rest.partition("/")
         state = guest.state
         if word == guest.defined_word and guest.domain.persistent and state and identifier in state.entries:
-            return Target(guest, is_state=False, identifier=identifier)
+            return Target(guest, ConfigurationKind.DEFINED, identifier)
     return None
 
 
@@ -113,7 +115,7 @@ def scope_of(target: Target, change: DomainChange) -> Scope:
         return Scope.DEFINED
     if change.defined is None:
         return Scope.LIVE
-    if not target.is_state:
+    if target.kind is ConfigurationKind.DEFINED:
         return Scope.DEFINED
     agree = is_as_defined(change.live.tostring(), change.defined.tostring())
     return Scope.BOTH if agree else Scope.LIVE

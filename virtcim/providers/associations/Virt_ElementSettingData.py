@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 from virtcim.providers.associations.relation import Pair, Relation, Role
 from virtcim.providers.base import Element
+from virtcim.providers.configuration import Configuration
 from virtcim.providers.properties import Property, PropertyTable
-from virtcim.providers.site import Configuration, Site
+from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_RASD import SETTING_TYPES, ResourceSetting, setting_for
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of, settings_of_guest
@@ -29,7 +30,7 @@ def _settings(element: ComputerSystem | Setting) -> Iterable[Element]:
     """What an element has as settings."""
     if isinstance(element, ComputerSystem):
         return settings_of_guest(element.guest)
-    if not element.configuration.is_state:
+    if not element.configuration.is_present:
         return ()
     return _in(element.guest.configurations[-1], element)
 
@@ -51,7 +52,7 @@ def _in(configuration: Configuration, setting: Setting) -> Iterable[Element]:
 
 
 def _is_current(pair: Pair) -> int:
-    return _YES if pair.right.configuration.is_state else _NO
+    return _YES if pair.right.configuration.is_present else _NO
 
 
 def _is_default(pair: Pair) -> int:

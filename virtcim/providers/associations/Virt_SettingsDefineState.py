@@ -27,7 +27,7 @@ def _settings(element: ComputerSystem | GuestDevice[object]) -> Iterable[Element
 
 def _elements(setting: VirtualSystemSettingData | ResourceSetting[object]) -> Iterable[Element]:
     """What a setting defines the state of: nothing, when it belongs to another configuration than the present one."""
-    if not setting.configuration.is_state:
+    if not setting.configuration.is_present:
         return ()
     if isinstance(setting, ResourceSetting):
         return devices_for(setting.configuration, setting.entry.identifier)

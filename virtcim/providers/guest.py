@@ -1,0 +1,89 @@
+"""Guests: domains of a platform, with their configurations.
+
+Everything here stays as long as the record it was made from, so that enumerating a quiet host makes no new objects.
+
+Layer rule: imports `libhelper` and modules of `providers` that know no classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from virtcim.libhelper.documents.domain.difference import is_as_defined
+from virtcim.providers.configuration import Configuration, ConfigurationKind
+from virtcim.providers.memo import Memo
+from virtcim.providers.states import system_state
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.libhelper.inventory.records import Domain
+    from virtcim.platforms.base import Platform
+    from virtcim.providers.site import Site
+
+__all__ = ["DEFINED_WORD", "Guest"]
+
+DEFINED_WORD = "defined"
+"""Follows the name of a guest in the identifiers of the configuration of its next start."""
+
+
+class Guest(Memo):
+    """One domain as a guest of a platform.
+
+    Attributes:
+        site, platform, hypervisor: where it lives.
+        domain: the record of the inventory.
+        name: of the domain.
+        condition: its state, in the words of the DMTF.
+        namesakes: guests of the platform whose names, followed by a slash, begin this one's name.
+        defined_word: what tells the identifiers of the defined configuration from those of the present one.
+    """
+
+    __slots__ = ("condition", "defined_word", "domain", "hypervisor", "name", "namesakes", "platform", "site")
+
+    def __init__(
+        self,
+        site: Site,
+        platform: Platform,
+        hypervisor: Hypervisor,
+        domain: Domain,
+        namesakes: tuple[Guest, ...] = (),
+        defined_word: str = DEFINED_WORD,
+    ) -> None:
+        super().__init__()
+        self.site = site
+        self.platform = platform
+        self.hypervisor = hypervisor
+        self.domain = domain
+        self.name = domain.name
+        self.condition = system_state(domain, platform)
+        self.namesakes = namesakes
+        self.defined_word = defined_word
+
+    def __repr__(self) -> str:
+        return f"<guest {self.name!r} of {self.hypervisor.uri}>"
+
+    @property
+    def state(self) -> Configuration | None:
+        """The configuration in which the guest is now; None when its XML could not be read."""
+        configurations = self.configurations
+        return configurations[0] if configurations else None
+
+    @property
+    def configurations(self) -> Sequence[Configuration]:
+        """All configurations, the one in which the guest is now first; none when its XML could not be read."""
+        return self.memo(Configuration, _configurations)
+
+
+def _configurations(guest: Guest) -> tuple[Configuration, ...]:
+    """The present configuration and, of a running guest that is defined otherwise, that of its next start."""
+    domain = guest.domain
+    config = domain.config
+    if config is None:
+        return ()
+    state = Configuration(guest, config, ConfigurationKind.STATE)
+    live, defined = domain.live_document, domain.defined_document
+    if live is None or defined is None or is_as_defined(live.text, defined.text, state.asked_memory):
+        return (state,)
+    next_config = domain.defined
+    return (state,) if next_config is None else (state, Configuration(guest, next_config, ConfigurationKind.DEFINED))

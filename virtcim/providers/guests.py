@@ -1,0 +1,110 @@
+"""The guests of one platform by name, kept until an inventory changes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from virtcim.providers.guest import DEFINED_WORD, Guest
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.libhelper.inventory.records import Domain
+    from virtcim.platforms.base import Platform
+    from virtcim.providers.site import Site
+
+__all__ = ["GuestList", "slashes"]
+
+_log = logging.getLogger(__name__)
+
+
+class GuestSnapshot:
+    """The guests of one platform as they were at some revisions of the inventories, and what was made of them."""
+
+    __slots__ = ("collected", "guests", "revisions")
+
+    def __init__(self, revisions: tuple[int, ...], guests: dict[str, Guest]) -> None:
+        self.revisions = revisions
+        self.guests = guests
+        self.collected: dict[Hashable, Sequence[Any]] = {}
+
+
+class GuestList:
+    """The guests of one platform by name, kept until an inventory changes."""
+
+    def __init__(self, site: Site, platform: Platform, hypervisors: Sequence[Hypervisor]) -> None:
+        self.hypervisors = tuple(hypervisors)
+        self._site = site
+        self._platform = platform
+        self._lock = threading.Lock()
+        self._snapshot = GuestSnapshot((), {})
+        self._reported: set[tuple[str, str]] = set()
+
+    def add(self, hypervisor: Hypervisor) -> None:
+        with self._lock:
+            # A new tuple: who reads the old one does so to its end.
+            self.hypervisors = (*self.hypervisors, hypervisor)
+
+    @property
+    def snapshot(self) -> GuestSnapshot:
+        revisions = tuple(hypervisor.inventory.revision for hypervisor in self.hypervisors)
+        if revisions == self._snapshot.revisions:
+            return self._snapshot
+        with self._lock:
+            self._snapshot = GuestSnapshot(revisions, self._updated(self._snapshot.guests))
+            return self._snapshot
+
+    @property
+    def guests(self) -> Mapping[str, Guest]:
+        return self.snapshot.guests
+
+    def _updated(self, known: Mapping[str, Guest]) -> dict[str, Guest]:
+        guests: dict[str, Guest] = {}
+        for hypervisor in self.hypervisors:
+            for domain in hypervisor.inventory.domains():
+                name = domain.name
+                if name in guests:
+                    self._report(domain, guests[name])
+                    continue
+                guest = known.get(name)
+                if guest is None or guest.domain is not domain or guest.namesakes or guest.defined_word != DEFINED_WORD:
+                    guest = Guest(self._site, self._platform, hypervisor, domain)
+                guests[name] = guest
+        for name in sorted(name for name in guests if "/" in name):
+            parts = [name[:end] for end in slashes(name) if name[:end] in guests]
+            if parts:
+                self._reword(guests, parts[-1])
+                namesakes = tuple(guests[part] for part in parts)
+                guest = guests[name]
+                guests[name] = Guest(self._site, self._platform, guest.hypervisor, guest.domain, namesakes)
+        return guests
+
+    def _reword(self, guests: dict[str, Guest], name: str) -> None:
+        """Keep the identifiers of a guest's defined configuration apart from the names of other guests."""
+        guest = guests[name]
+        word, number = DEFINED_WORD, 1
+        while f"{name}/{word}" in guests:
+            number += 1
+            word = f"{DEFINED_WORD}#{number}"
+        if word != guest.defined_word:
+            guests[name] = Guest(self._site, self._platform, guest.hypervisor, guest.domain, guest.namesakes, word)
+
+    def _report(self, domain: Domain, served: Guest) -> None:
+        """Say once that a guest is hidden by another of the same name."""
+        place = (domain.uri, domain.name)
+        if place not in self._reported:
+            self._reported.add(place)
+            _log.warning(
+                "guest %r of %s is not served: %s has one of that name, and both are of platform %s",
+                domain.name,
+                domain.uri,
+                served.hypervisor.uri,
+                self._platform.prefix,
+            )
+
+
+def slashes(text: str) -> Iterable[int]:
+    """The positions of the slashes in a text."""
+    return (position for position, character in enumerate(text) if character == "/")
