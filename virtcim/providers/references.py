@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from virtcim.providers.interface import InstancePath
 
@@ -26,7 +26,7 @@ def element_at(site: Site, path: InstancePath) -> Element:
     Raises:
         CIMError: as GetInstance does; INVALID_CLASS for a class that is not served.
     """
-    return site.provider_of(path.class_name).element(path.class_name, path.keys)
+    return cast("Element", site.provider_of(path.class_name).element(path.class_name, path.keys))
 
 
 def same_element(one: InstancePath, other: InstancePath) -> bool:

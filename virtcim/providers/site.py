@@ -8,15 +8,15 @@ Layer rule: imports `platforms`, `libhelper` and modules of `providers` that kno
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import GuestList, slashes
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Instance, Status
 from virtcim.providers.jobs import Jobs, JobSettings
 from virtcim.providers.memo import Memo
 from virtcim.providers.requested import RequestedStates
@@ -25,7 +25,6 @@ from virtcim.providers.storage import StorageMaps
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Domain, Record
-    from virtcim.providers.base import ElementProvider
 
 __all__ = ["ProviderSettings", "Site"]
 
@@ -54,6 +53,14 @@ class ProviderSettings:
     jobs: JobSettings = field(default_factory=JobSettings)
 
 
+class ElementFinder(Protocol):
+    """A provider, as far as references to its elements need it."""
+
+    @property
+    def class_names(self) -> Sequence[str]: ...
+    def element(self, class_name: str, keys: Mapping[str, Any]) -> Instance: ...
+
+
 class Site(Memo):
     """The hypervisors that are served, each under its platform.
 
@@ -77,7 +84,7 @@ class Site(Memo):
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()
         self.platforms = tuple(platforms)
-        self._providers: dict[str, ElementProvider] = {}
+        self._providers: dict[str, ElementFinder] = {}
         members = tuple(members)
         self._guests = {
             platform.prefix: GuestList(self, platform, [member for owner, member in members if owner is platform])
@@ -93,11 +100,11 @@ class Site(Memo):
         """Serve a further hypervisor, after those that its platform has."""
         self._guests[platform.prefix].add(hypervisor)
 
-    def serve(self, providers: Iterable[ElementProvider]) -> None:
+    def serve(self, providers: Iterable[ElementFinder]) -> None:
         """Have the elements of providers found by what refers to them."""
         self._providers.update((name.lower(), provider) for provider in providers for name in provider.class_names)
 
-    def provider_of(self, class_name: str) -> ElementProvider:
+    def provider_of(self, class_name: str) -> ElementFinder:
         """The provider of a class, name in any case.
 
         Raises:

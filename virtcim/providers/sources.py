@@ -10,20 +10,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from virtcim.libhelper.inventory.records import Domain, Record
 
 if TYPE_CHECKING:
     from virtcim.platforms.base import Platform
-    from virtcim.providers.base import Element
     from virtcim.providers.guest import Guest
     from virtcim.providers.site import Site
 
-__all__ = ["GUESTS", "GUESTS_NOW", "PARTS_OF_GUESTS", "PLATFORMS", "GuestSource", "Place", "PlatformSource", "Source"]
+__all__ = [
+    "GUESTS",
+    "GUESTS_NOW",
+    "PARTS_OF_GUESTS",
+    "PLATFORMS",
+    "AnyElement",
+    "GuestSource",
+    "Place",
+    "PlatformSource",
+    "Source",
+]
 
 Owner = TypeVar("Owner")
-AnyElement = TypeVar("AnyElement", bound="Element")
+
+
+class Made(Protocol):
+    """An element type, as far as a source needs it."""
+
+    @classmethod
+    def made_from(cls, owner: Any) -> Iterable[Self]: ...
+
+
+AnyElement = TypeVar("AnyElement", bound=Made)
 
 
 class Place(NamedTuple):

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from virtcim.providers.base import ElementProvider
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Role, Status
 from virtcim.providers.keys import main_key
+from virtcim.providers.methods import Method
+from virtcim.providers.Virt_ComputerSystem.statechange import request_state_change
 from virtcim.providers.Virt_ComputerSystem.system import ComputerSystem
 
 __all__ = ["ComputerSystemProvider"]
+
+ComputerSystem.methods = (Method("RequestStateChange", request_state_change, role=Role.OPERATE, may_be_job=True),)
 
 
 class ComputerSystemProvider(ElementProvider):

@@ -9,13 +9,11 @@ from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, no_such_domain, trimmed
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, Role, Status
-from virtcim.providers.methods import Method
+from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.sources import GUESTS
 from virtcim.providers.states import EnabledState, RequestedState
-from virtcim.providers.Virt_ComputerSystem.statechange import request_state_change
 from virtcim.providers.Virt_ComputerSystem.transitions import available_requests
 
 __all__ = ["ComputerSystem", "system_of"]
@@ -151,5 +149,3 @@ ComputerSystem.table = PropertyTable(
         "names of the entries of OtherIdentifyingInfo",
     ),
 )
-
-ComputerSystem.methods = (Method("RequestStateChange", request_state_change, role=Role.OPERATE, may_be_job=True),)

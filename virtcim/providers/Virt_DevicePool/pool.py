@@ -16,7 +16,7 @@ from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.site import Site
-from virtcim.providers.sources import Place, Source
+from virtcim.providers.sources import AnyElement, Place, Source
 from virtcim.providers.states import HealthState, OperatingStatus, OperationalStatus
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["COMMON", "COUNT", "DevicePool", "PoolSource", "Pools", "Usage"]
 
 Made = TypeVar("Made")
-AnyElement = TypeVar("AnyElement", bound=Element)
 
 COUNT = "count"
 """The unit of what is counted (DSP0004, annex C)."""

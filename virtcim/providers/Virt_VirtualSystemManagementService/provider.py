@@ -9,9 +9,12 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
+from virtcim.providers.Virt_VirtualSystemManagementService.methods import METHODS
 from virtcim.providers.Virt_VirtualSystemManagementService.service import VirtualSystemManagementService
 
 __all__ = ["VirtualSystemManagementServiceProvider"]
+
+VirtualSystemManagementService.methods = METHODS
 
 
 class VirtualSystemManagementServiceProvider(ElementProvider):

@@ -6,7 +6,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.services.service import SERVICE, HostService
-from virtcim.providers.Virt_VirtualSystemManagementService.methods import METHODS
 
 __all__ = ["VirtualSystemManagementService"]
 
@@ -49,5 +48,3 @@ VirtualSystemManagementService.table = PropertyTable(
     constant("Changeset", _REVISION, "as Revision"),
     constant("Release", _release(), "version of the package"),
 )
-
-VirtualSystemManagementService.methods = METHODS
