@@ -25,7 +25,7 @@ from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
 from virtcim.providers.jobs import Affected, Effect, JobOrder, JobRecord, Jobs, JobSettings, JobState
 from virtcim.providers.jobs.record import JobError, read_record, write_record
 from virtcim.providers.site import ProviderSettings
-from virtcim.providers.Virt_ConcreteJob.job import OUT_PARAMETERS
+from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import OUT_PARAMETERS
 from virtcim.schema.classes import ClassStore
 
 SERVICE = InstancePath(

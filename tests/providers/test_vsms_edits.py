@@ -24,7 +24,7 @@ from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.properties import Property
 from virtcim.providers.Virt_RASD import ResourceSetting, settings_of
-from virtcim.providers.Virt_RASD.disk import DiskSetting
+from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import DiskSetting
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     Edit,
     modify_resources,

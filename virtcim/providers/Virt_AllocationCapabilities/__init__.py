@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from virtcim.providers.Virt_AllocationCapabilities.capabilities import AllocationCapabilities, capabilities_of
 from virtcim.providers.Virt_AllocationCapabilities.provider import (
     AllocationCapabilitiesProvider,
     TemplateProvider,
 )
 from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES, Sample, Template
 from virtcim.providers.Virt_AllocationCapabilities.templates import find_template, templates_of
+from virtcim.providers.Virt_AllocationCapabilities.Virt_AllocationCapabilities import (
+    AllocationCapabilities,
+    capabilities_of,
+)
 
 __all__ = [
     "TEMPLATE_TYPES",

@@ -9,9 +9,9 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
-from virtcim.providers.Virt_AllocationCapabilities.capabilities import AllocationCapabilities
 from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES
 from virtcim.providers.Virt_AllocationCapabilities.templates import find_template
+from virtcim.providers.Virt_AllocationCapabilities.Virt_AllocationCapabilities import AllocationCapabilities
 
 __all__ = ["AllocationCapabilitiesProvider", "TemplateProvider"]
 

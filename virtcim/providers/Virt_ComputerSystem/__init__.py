@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from virtcim.providers.Virt_ComputerSystem.provider import ComputerSystemProvider
-from virtcim.providers.Virt_ComputerSystem.system import ComputerSystem, system_of
+from virtcim.providers.Virt_ComputerSystem.Virt_ComputerSystem import ComputerSystem, system_of
 
 __all__ = ["ComputerSystem", "ComputerSystemProvider", "system_of"]

@@ -10,7 +10,7 @@ from virtcim.providers.interface import CIMError, Role, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.methods import Method
 from virtcim.providers.Virt_ComputerSystem.statechange import request_state_change
-from virtcim.providers.Virt_ComputerSystem.system import ComputerSystem
+from virtcim.providers.Virt_ComputerSystem.Virt_ComputerSystem import ComputerSystem
 
 __all__ = ["ComputerSystemProvider"]
 

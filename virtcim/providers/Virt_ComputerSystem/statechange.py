@@ -20,7 +20,7 @@ from virtcim.providers.states import RequestedState, StateChangeCode
 from virtcim.providers.Virt_ComputerSystem.transitions import Transition, is_supported, transition
 
 if TYPE_CHECKING:
-    from virtcim.providers.Virt_ComputerSystem.system import ComputerSystem
+    from virtcim.providers.Virt_ComputerSystem.Virt_ComputerSystem import ComputerSystem
 
 __all__ = ["request_state_change"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from virtcim.providers.Virt_ConcreteJob.job import JOB_TYPES, ConcreteJob, MigrationJob, job_element
 from virtcim.providers.Virt_ConcreteJob.provider import ConcreteJobProvider
-from virtcim.providers.Virt_ConcreteJob.result import JobMethodResult, MethodResultProvider
+from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import JOB_TYPES, ConcreteJob, MigrationJob, job_element
+from virtcim.providers.Virt_ConcreteJob.Virt_MethodResult import JobMethodResult, MethodResultProvider
 
 __all__ = [
     "JOB_TYPES",

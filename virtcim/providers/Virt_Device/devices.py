@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from virtcim.providers.configuration import Configuration
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.guest import Guest
-from virtcim.providers.Virt_Device.controller import Controller
 from virtcim.providers.Virt_Device.device import GuestDevice
-from virtcim.providers.Virt_Device.disk import LogicalDisk
-from virtcim.providers.Virt_Device.display import ConsoleDisplayController, DisplayController
-from virtcim.providers.Virt_Device.memory import Memory
-from virtcim.providers.Virt_Device.network import NetworkPort
-from virtcim.providers.Virt_Device.pointing import PointingDevice
-from virtcim.providers.Virt_Device.processor import Processor
+from virtcim.providers.Virt_Device.Virt_Controller import Controller
+from virtcim.providers.Virt_Device.Virt_DisplayController import ConsoleDisplayController, DisplayController
+from virtcim.providers.Virt_Device.Virt_LogicalDisk import LogicalDisk
+from virtcim.providers.Virt_Device.Virt_Memory import Memory
+from virtcim.providers.Virt_Device.Virt_NetworkPort import NetworkPort
+from virtcim.providers.Virt_Device.Virt_PointingDevice import PointingDevice
+from virtcim.providers.Virt_Device.Virt_Processor import Processor
 
 __all__ = ["DEVICE_TYPES", "device_type", "devices_for", "devices_of"]
 

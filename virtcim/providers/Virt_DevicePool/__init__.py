@@ -6,9 +6,6 @@ a pool of its own beside it, whether it is active or not.
 
 from __future__ import annotations
 
-from virtcim.providers.Virt_DevicePool.disk import DiskPool, available
-from virtcim.providers.Virt_DevicePool.host import MemoryPool, ProcessorPool
-from virtcim.providers.Virt_DevicePool.network import NetworkPool
 from virtcim.providers.Virt_DevicePool.pool import DevicePool
 from virtcim.providers.Virt_DevicePool.pools import (
     POOL_TYPES,
@@ -19,7 +16,10 @@ from virtcim.providers.Virt_DevicePool.pools import (
     pools_of,
 )
 from virtcim.providers.Virt_DevicePool.provider import DevicePoolProvider
-from virtcim.providers.Virt_DevicePool.virtual import ControllerPool, GraphicsPool, InputPool
+from virtcim.providers.Virt_DevicePool.Virt_DiskPool import DiskPool, available
+from virtcim.providers.Virt_DevicePool.Virt_GraphicsPool import ControllerPool, GraphicsPool, InputPool
+from virtcim.providers.Virt_DevicePool.Virt_NetworkPool import NetworkPool
+from virtcim.providers.Virt_DevicePool.Virt_ProcessorPool import MemoryPool, ProcessorPool
 
 __all__ = [
     "POOLS",

@@ -12,11 +12,11 @@ from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.site import Site
 from virtcim.providers.sources import Place, Source
-from virtcim.providers.Virt_DevicePool.disk import DiskPool
-from virtcim.providers.Virt_DevicePool.host import MemoryPool, ProcessorPool
-from virtcim.providers.Virt_DevicePool.network import NetworkPool
 from virtcim.providers.Virt_DevicePool.pool import DevicePool
-from virtcim.providers.Virt_DevicePool.virtual import ControllerPool, GraphicsPool, InputPool
+from virtcim.providers.Virt_DevicePool.Virt_DiskPool import DiskPool
+from virtcim.providers.Virt_DevicePool.Virt_GraphicsPool import ControllerPool, GraphicsPool, InputPool
+from virtcim.providers.Virt_DevicePool.Virt_NetworkPool import NetworkPool
+from virtcim.providers.Virt_DevicePool.Virt_ProcessorPool import MemoryPool, ProcessorPool
 
 __all__ = ["POOLS", "POOL_TYPES", "STORAGE_POOLS", "find_pool", "pool_for", "pools_of"]
 

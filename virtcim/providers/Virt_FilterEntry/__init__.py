@@ -7,10 +7,10 @@ A rule for Ethernet frames is a <prefix>_Hdr8021Filter, one for IP and the proto
 from __future__ import annotations
 
 from virtcim.providers.Virt_FilterEntry.entry import FilterEntry
-from virtcim.providers.Virt_FilterEntry.ethernet import Hdr8021Filter
-from virtcim.providers.Virt_FilterEntry.ip import IPHeadersFilter
-from virtcim.providers.Virt_FilterEntry.plain import PlainFilterEntry
 from virtcim.providers.Virt_FilterEntry.provider import ENTRY_TYPES, FilterEntryProvider, entries_of
+from virtcim.providers.Virt_FilterEntry.Virt_FilterEntry import PlainFilterEntry
+from virtcim.providers.Virt_FilterEntry.Virt_Hdr8021Filter import Hdr8021Filter
+from virtcim.providers.Virt_FilterEntry.Virt_IPHeadersFilter import IPHeadersFilter
 
 __all__ = [
     "ENTRY_TYPES",

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.Virt_FilterEntry.entry import FilterEntry
-from virtcim.providers.Virt_FilterEntry.ethernet import Hdr8021Filter
-from virtcim.providers.Virt_FilterEntry.ip import IPHeadersFilter
-from virtcim.providers.Virt_FilterEntry.plain import PlainFilterEntry
+from virtcim.providers.Virt_FilterEntry.Virt_FilterEntry import PlainFilterEntry
+from virtcim.providers.Virt_FilterEntry.Virt_Hdr8021Filter import Hdr8021Filter
+from virtcim.providers.Virt_FilterEntry.Virt_IPHeadersFilter import IPHeadersFilter
 from virtcim.providers.Virt_FilterList import FilterList
 
 __all__ = ["ENTRY_TYPES", "FilterEntryProvider", "entries_of"]

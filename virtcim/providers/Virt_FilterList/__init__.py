@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from virtcim.providers.Virt_FilterList.filterlist import FILTER_KEYS, FilterList, filter_named, filters_on, given
 from virtcim.providers.Virt_FilterList.provider import FilterListProvider
+from virtcim.providers.Virt_FilterList.Virt_FilterList import (
+    FILTER_KEYS,
+    FilterList,
+    filter_named,
+    filters_on,
+    given,
+)
 
 __all__ = ["FILTER_KEYS", "FilterList", "FilterListProvider", "filter_named", "filters_on", "given"]

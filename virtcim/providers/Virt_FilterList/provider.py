@@ -10,7 +10,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
-from virtcim.providers.Virt_FilterList.filterlist import FilterList, filter_named, given
+from virtcim.providers.Virt_FilterList.Virt_FilterList import FilterList, filter_named, given
 from virtcim.providers.Virt_HostSystem import hosts_of
 
 __all__ = ["FilterListProvider"]

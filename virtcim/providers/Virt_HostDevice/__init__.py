@@ -6,11 +6,11 @@ They have classes of their own, so that the classes of guests' devices hold gues
 from __future__ import annotations
 
 from virtcim.providers.Virt_HostDevice.device import DEVICE_STATE, HostDevice
-from virtcim.providers.Virt_HostDevice.disk import HostDisk
-from virtcim.providers.Virt_HostDevice.memory import HostMemory
-from virtcim.providers.Virt_HostDevice.network import HostNetworkPort
-from virtcim.providers.Virt_HostDevice.processor import HostProcessor
 from virtcim.providers.Virt_HostDevice.provider import HOST_DEVICE_TYPES, HostDeviceProvider, host_devices
+from virtcim.providers.Virt_HostDevice.Virt_HostDisk import HostDisk
+from virtcim.providers.Virt_HostDevice.Virt_HostMemory import HostMemory
+from virtcim.providers.Virt_HostDevice.Virt_HostNetworkPort import HostNetworkPort
+from virtcim.providers.Virt_HostDevice.Virt_HostProcessor import HostProcessor
 
 __all__ = [
     "DEVICE_STATE",

@@ -9,10 +9,10 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.keys import main_key
 from virtcim.providers.Virt_HostDevice.device import HostDevice
-from virtcim.providers.Virt_HostDevice.disk import HostDisk
-from virtcim.providers.Virt_HostDevice.memory import HostMemory
-from virtcim.providers.Virt_HostDevice.network import HostNetworkPort
-from virtcim.providers.Virt_HostDevice.processor import HostProcessor
+from virtcim.providers.Virt_HostDevice.Virt_HostDisk import HostDisk
+from virtcim.providers.Virt_HostDevice.Virt_HostMemory import HostMemory
+from virtcim.providers.Virt_HostDevice.Virt_HostNetworkPort import HostNetworkPort
+from virtcim.providers.Virt_HostDevice.Virt_HostProcessor import HostProcessor
 from virtcim.providers.Virt_HostSystem import HostSystem
 
 __all__ = ["HOST_DEVICE_TYPES", "HostDeviceProvider", "host_devices"]

@@ -7,16 +7,16 @@ from typing import Any
 
 from virtcim.providers.configuration import Configuration
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.Virt_RASD.console import ConsoleSetting
-from virtcim.providers.Virt_RASD.controller import ControllerSetting
-from virtcim.providers.Virt_RASD.disk import DiskSetting
-from virtcim.providers.Virt_RASD.graphics import GraphicsSetting
-from virtcim.providers.Virt_RASD.input import InputSetting
-from virtcim.providers.Virt_RASD.memory import MemorySetting
-from virtcim.providers.Virt_RASD.network import NetworkSetting
-from virtcim.providers.Virt_RASD.other import OtherSetting
-from virtcim.providers.Virt_RASD.processor import ProcessorSetting
 from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.Virt_ConsoleResourceAllocationSettingData import ConsoleSetting
+from virtcim.providers.Virt_RASD.Virt_ControllerResourceAllocationSettingData import ControllerSetting
+from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import DiskSetting
+from virtcim.providers.Virt_RASD.Virt_GraphicsResourceAllocationSettingData import GraphicsSetting
+from virtcim.providers.Virt_RASD.Virt_InputResourceAllocationSettingData import InputSetting
+from virtcim.providers.Virt_RASD.Virt_MemResourceAllocationSettingData import MemorySetting
+from virtcim.providers.Virt_RASD.Virt_NetResourceAllocationSettingData import NetworkSetting
+from virtcim.providers.Virt_RASD.Virt_ProcResourceAllocationSettingData import ProcessorSetting
+from virtcim.providers.Virt_RASD.Virt_ResourceAllocationSettingData import OtherSetting
 
 __all__ = ["SETTING_TYPES", "setting_for", "setting_type", "settings_of"]
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES, DeclaredProfile
-from virtcim.providers.Virt_RegisteredProfile.profile import INTEROP, Profiles, RegisteredProfile, profiles_of
 from virtcim.providers.Virt_RegisteredProfile.provider import RegisteredProfileProvider
+from virtcim.providers.Virt_RegisteredProfile.Virt_RegisteredProfile import (
+    INTEROP,
+    Profiles,
+    RegisteredProfile,
+    profiles_of,
+)
 
 __all__ = [
     "INTEROP",

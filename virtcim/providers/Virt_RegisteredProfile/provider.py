@@ -7,7 +7,7 @@ from typing import ClassVar
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import MethodResult, RequestContext, Role
 from virtcim.providers.methods import Method, Parameters
-from virtcim.providers.Virt_RegisteredProfile.profile import RegisteredProfile, profiles_of
+from virtcim.providers.Virt_RegisteredProfile.Virt_RegisteredProfile import RegisteredProfile, profiles_of
 
 __all__ = ["RegisteredProfileProvider"]
 

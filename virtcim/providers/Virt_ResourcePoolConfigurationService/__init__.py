@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from virtcim.providers.Virt_ResourcePoolConfigurationService.provider import ResourcePoolConfigurationProvider
-from virtcim.providers.Virt_ResourcePoolConfigurationService.service import ResourcePoolConfigurationService
+from virtcim.providers.Virt_ResourcePoolConfigurationService.Virt_ResourcePoolConfigurationService import (
+    ResourcePoolConfigurationService,
+)
 
 __all__ = ["ResourcePoolConfigurationProvider", "ResourcePoolConfigurationService"]

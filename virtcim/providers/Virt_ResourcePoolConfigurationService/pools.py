@@ -18,11 +18,6 @@ from virtcim.providers.sources import Place
 from virtcim.providers.storage import pool_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.networks import new_network
-from virtcim.providers.Virt_ResourcePoolConfigurationService.service import (
-    PoolCode,
-    ResourcePoolConfigurationService,
-    check_writable,
-)
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
     Given,
     SettingsError,
@@ -31,6 +26,11 @@ from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
     single_setting,
 )
 from virtcim.providers.Virt_ResourcePoolConfigurationService.storagepools import pool_order
+from virtcim.providers.Virt_ResourcePoolConfigurationService.Virt_ResourcePoolConfigurationService import (
+    PoolCode,
+    ResourcePoolConfigurationService,
+    check_writable,
+)
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor

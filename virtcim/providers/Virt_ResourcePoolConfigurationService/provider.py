@@ -11,11 +11,11 @@ from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import (
     create_child_resource_pool,
     delete_resource_pool,
 )
-from virtcim.providers.Virt_ResourcePoolConfigurationService.service import (
+from virtcim.providers.Virt_ResourcePoolConfigurationService.transfers import download_volume, upload_volume
+from virtcim.providers.Virt_ResourcePoolConfigurationService.Virt_ResourcePoolConfigurationService import (
     PoolCode,
     ResourcePoolConfigurationService,
 )
-from virtcim.providers.Virt_ResourcePoolConfigurationService.transfers import download_volume, upload_volume
 from virtcim.providers.Virt_ResourcePoolConfigurationService.volumes import (
     create_resource_in_pool,
     delete_resource_in_pool,

@@ -18,13 +18,13 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import Effect
-from virtcim.providers.Virt_ResourcePoolConfigurationService.service import (
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import reference
+from virtcim.providers.Virt_ResourcePoolConfigurationService.Virt_ResourcePoolConfigurationService import (
     ResourcePoolConfigurationService,
     VolumeCode,
     check_writable,
     refused,
 )
-from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import reference
 from virtcim.providers.Virt_ResourcePoolConfigurationService.volumes import (
     refresh_volumes,
     refuse_in_use,

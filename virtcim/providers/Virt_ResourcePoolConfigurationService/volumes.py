@@ -21,18 +21,18 @@ from virtcim.providers.references import element_at, read_uri
 from virtcim.providers.storage import path_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import pool_at
-from virtcim.providers.Virt_ResourcePoolConfigurationService.service import (
-    ResourcePoolConfigurationService,
-    VolumeCode,
-    check_writable,
-    refused,
-)
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
     Given,
     SettingsError,
     kind_of,
     reference,
     single_setting,
+)
+from virtcim.providers.Virt_ResourcePoolConfigurationService.Virt_ResourcePoolConfigurationService import (
+    ResourcePoolConfigurationService,
+    VolumeCode,
+    check_writable,
+    refused,
 )
 from virtcim.providers.Virt_StorageVolume import StorageVolume, volumes_of
 from virtcim.providers.Virt_StorageVolumeRASD import FORMATS, VolumeSetting, volume_setting

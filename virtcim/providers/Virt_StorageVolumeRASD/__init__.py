@@ -6,7 +6,7 @@ The key is libvirt's key of the volume, the path of most, as the results of libv
 from __future__ import annotations
 
 from virtcim.providers.Virt_StorageVolumeRASD.provider import VolumeSettingProvider
-from virtcim.providers.Virt_StorageVolumeRASD.setting import (
+from virtcim.providers.Virt_StorageVolumeRASD.Virt_StorageVolumeResourceAllocationSettingData import (
     FORMATS,
     VolumeSetting,
     volume_setting,

@@ -10,7 +10,10 @@ from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.Virt_AllocationCapabilities import find_template
-from virtcim.providers.Virt_StorageVolumeRASD.setting import VolumeSetting, volume_settings_of
+from virtcim.providers.Virt_StorageVolumeRASD.Virt_StorageVolumeResourceAllocationSettingData import (
+    VolumeSetting,
+    volume_settings_of,
+)
 
 __all__ = ["VolumeSettingProvider"]
 

@@ -1,27 +1,8 @@
 """The migration service of a host as <prefix>_VirtualSystemMigrationService (DSP1081)."""
 
-from __future__ import annotations
-
-from typing import ClassVar
-
-from virtcim.providers.properties import PropertyTable, constant
-from virtcim.providers.services.service import SERVICE, HostService, HostServiceProvider
+from virtcim.providers.Virt_VSMigrationService.Virt_VirtualSystemMigrationService import (
+    MigrationService,
+    MigrationServiceProvider,
+)
 
 __all__ = ["MigrationService", "MigrationServiceProvider"]
-
-
-class MigrationService(HostService):
-    """Moves guests to other hosts."""
-
-    __slots__ = ()
-
-    base = "VirtualSystemMigrationService"
-    service_name = "MigrationService"
-    table = PropertyTable(SERVICE, constant("Caption", "Migration of virtual systems", "a fixed text"))
-
-
-class MigrationServiceProvider(HostServiceProvider):
-    """Serves <prefix>_VirtualSystemMigrationService."""
-
-    name = "Virt_VSMigrationService"
-    types: ClassVar = (MigrationService,)

@@ -1,70 +1,9 @@
 """How a guest is migrated unless the client says otherwise: <prefix>_VirtualSystemMigrationSettingData (DSP1081)."""
 
-from __future__ import annotations
-
-from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Self
-
-from virtcim.platforms.base import Feature, Platform
-from virtcim.providers.base import Element, ElementProvider, MainKey
-from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Site
-from virtcim.providers.sources import PLATFORMS, Place
-from virtcim.providers.Virt_HostSystem import hosts_of
-
-__all__ = ["MigrationSettingData", "MigrationSettingDataProvider", "migration_settings_of"]
-
-_UNKNOWN, _LIVE, _SSH = 0, 2, 2
-
-
-class MigrationSettingData(Element):
-    """The settings of a migration for which the client gives none."""
-
-    __slots__ = ()
-
-    base = "VirtualSystemMigrationSettingData"
-    key_names = ("InstanceID",)
-    main_key = MainKey("InstanceID", "No InstanceID specified")
-    ignores_case = True
-    source = PLATFORMS
-
-    def __init__(self, site: Site, platform: Platform) -> None:
-        super().__init__(site, platform, "MigrationSettingData")
-
-    @classmethod
-    def made_from(cls, owner: Place) -> Iterable[Self]:
-        return (cls(owner.site, owner.platform),) if hosts_of(owner.site, owner.platform) else ()
-
-    @classmethod
-    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
-        return CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")
-
-    @property
-    def revision(self) -> Hashable:  # type: ignore[override]
-        return 0
-
-
-def migration_settings_of(site: Site, platform: Platform) -> Iterable[MigrationSettingData]:
-    """The instance of a platform that has a host."""
-    return tuple(MigrationSettingData.all_of(site, platform))
-
-
-def _where_it_migrates(value: int) -> Any:
-    return lambda settings: value if settings.platform.supports(Feature.MIGRATION) else _UNKNOWN
-
-
-MigrationSettingData.table = PropertyTable(
-    attribute("InstanceID", lambda settings: settings.identity, source="a fixed text"),
-    attribute("ElementName", lambda settings: settings.identity, source="as InstanceID"),
-    Property("MigrationType", _where_it_migrates(_LIVE), "Live, unknown on a platform without migration"),
-    Property("TransportType", _where_it_migrates(_SSH), "SSH, unknown on a platform without migration"),
-    constant("Priority", 0, "always 0: the default"),
+from virtcim.providers.Virt_VSMigrationSettingData.Virt_VirtualSystemMigrationSettingData import (
+    MigrationSettingData,
+    MigrationSettingDataProvider,
+    migration_settings_of,
 )
 
-
-class MigrationSettingDataProvider(ElementProvider):
-    """Serves <prefix>_VirtualSystemMigrationSettingData."""
-
-    name = "Virt_VSMigrationSettingData"
-    types: ClassVar = (MigrationSettingData,)
+__all__ = ["MigrationSettingData", "MigrationSettingDataProvider", "migration_settings_of"]

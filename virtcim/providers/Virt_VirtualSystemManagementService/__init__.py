@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from virtcim.providers.Virt_VirtualSystemManagementService.provider import VirtualSystemManagementServiceProvider
-from virtcim.providers.Virt_VirtualSystemManagementService.service import VirtualSystemManagementService
+from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemManagementService import (
+    VirtualSystemManagementService,
+)
 
 __all__ = ["VirtualSystemManagementService", "VirtualSystemManagementServiceProvider"]

@@ -49,7 +49,9 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.providers.guest import Guest
-    from virtcim.providers.Virt_VirtualSystemManagementService.service import VirtualSystemManagementService
+    from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemManagementService import (
+        VirtualSystemManagementService,
+    )
 
 __all__ = ["METHODS"]
 

@@ -10,7 +10,9 @@ from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.Virt_VirtualSystemManagementService.methods import METHODS
-from virtcim.providers.Virt_VirtualSystemManagementService.service import VirtualSystemManagementService
+from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemManagementService import (
+    VirtualSystemManagementService,
+)
 
 __all__ = ["VirtualSystemManagementServiceProvider"]
 

@@ -13,7 +13,7 @@ from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_Device.network import NetworkPort
+from virtcim.providers.Virt_Device.Virt_NetworkPort import NetworkPort
 from virtcim.providers.Virt_FilterList import FilterList, filter_named, given
 from virtcim.providers.Virt_HostSystem import host_name, host_of, hosts_of
 

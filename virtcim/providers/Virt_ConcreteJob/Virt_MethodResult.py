@@ -9,7 +9,13 @@ from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.references import uri_of
-from virtcim.providers.Virt_ConcreteJob.job import JOBS, ConcreteJob, ShownJob, job_element, out_parameters
+from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import (
+    JOBS,
+    ConcreteJob,
+    ShownJob,
+    job_element,
+    out_parameters,
+)
 
 __all__ = ["JobMethodResult", "MethodResultProvider"]
 

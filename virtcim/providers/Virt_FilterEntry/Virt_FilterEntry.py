@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_FilterEntry.entry import COMMON, FilterEntry
-from virtcim.providers.Virt_FilterEntry.ethernet import Hdr8021Filter
-from virtcim.providers.Virt_FilterEntry.ip import IPHeadersFilter
+from virtcim.providers.Virt_FilterEntry.Virt_Hdr8021Filter import Hdr8021Filter
+from virtcim.providers.Virt_FilterEntry.Virt_IPHeadersFilter import IPHeadersFilter
 
 __all__ = ["PlainFilterEntry"]
 

@@ -1,0 +1,337 @@
+"""Settings of guests as <prefix>_VirtualSystemSettingData (CIM_VirtualSystemSettingData; DSP1057)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import ClassVar, Self
+from uuid import UUID
+
+from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.platforms.base import Platform
+from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain, trimmed
+from virtcim.providers.configuration import Configuration
+from virtcim.providers.drafts import Draft, ValueRefusedError, as_text, chosen, flag, to
+from virtcim.providers.guest import Guest
+from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, attribute
+from virtcim.providers.site import Site
+from virtcim.providers.sources import GuestSource
+from virtcim.providers.Virt_VSSD.parts import (
+    boot_devices,
+    clock,
+    cpu_features,
+    hyperv_features,
+    numa_cells,
+    secure_boot,
+    timers,
+    write_arguments,
+    write_boot_devices,
+    write_clock,
+    write_cpu_features,
+    write_firmware,
+    write_hyperv_features,
+    write_model,
+    write_numa_cells,
+    write_secure_boot,
+    write_timers,
+    write_timezone,
+    write_topology,
+)
+
+__all__ = ["VirtualSystemSettingData", "VirtualSystemSettingDataProvider", "setting_of", "settings_of_guest"]
+
+_ACTIONS = {
+    "destroy": 2,
+    "coredump-destroy": 2,
+    "restart": 3,
+    "rename-restart": 3,
+    "coredump-restart": 3,
+    "preserve": 123,
+}
+"""libvirt's on_poweroff, on_reboot and on_crash in the values of the properties for them."""
+_ACTION_WORDS = {2: "destroy", 3: "restart", 123: "preserve"}
+_DEFAULT_ACTION = 2
+_DEFAULT_REBOOT = 3
+
+_NO_STARTUP, _ALWAYS_STARTUP = 2, 4
+_STANDARD_TEXT = "Virtual System"
+
+
+class _Configurations(GuestSource):
+    """Guests, by InstanceIDs of their configurations."""
+
+    def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[Guest]:
+        prefix, _, name = key.partition(":")
+        if prefix.casefold() != platform.prefix.casefold():
+            return ()
+        return [*super().owners_near(site, platform, name), *(guest for guest, _ in site.split(platform, name))]
+
+
+class VirtualSystemSettingData(Element):
+    """The settings of a guest as a whole."""
+
+    __slots__ = ("config", "configuration", "guest")
+
+    base = "VirtualSystemSettingData"
+    key_names = ("InstanceID",)
+    main_key = MainKey("InstanceID", "No InstanceID specified")
+    ignores_case = True
+    source = _Configurations()
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.config = configuration.config
+        self.guest = configuration.guest
+        super().__init__(self.guest.site, self.guest.platform, configuration.instance_id)
+
+    @classmethod
+    def made_from(cls, owner: Guest) -> Iterable[Self]:
+        return [configuration.memo(cls, cls) for configuration in owner.configurations]
+
+    @classmethod
+    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
+        if not site.hypervisors(platform):
+            return CIMError(Status.NOT_FOUND, "No such instance")
+        prefix, colon, name = key.partition(":")
+        if not colon or prefix.casefold() != platform.prefix.casefold():
+            return CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")
+        return CIMError(Status.NOT_FOUND, f"No such instance ({name}): {no_such_domain(name)}")
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.guest.domain.revision
+
+
+def setting_of(configuration: Configuration) -> VirtualSystemSettingData:
+    """The settings as a whole of a configuration."""
+    return configuration.memo(VirtualSystemSettingData, VirtualSystemSettingData)
+
+
+def settings_of_guest(guest: Guest) -> Sequence[VirtualSystemSettingData]:
+    """The settings as a whole of a guest: one for each of its configurations."""
+    return [setting_of(configuration) for configuration in guest.configurations]
+
+
+def _action(word: str | None, default: int = _DEFAULT_ACTION) -> int:
+    return _ACTIONS.get(word or "", default)
+
+
+def _startup_action(setting: VirtualSystemSettingData) -> int | None:
+    domain = setting.guest.domain
+    if not domain.persistent:
+        return None
+    return _ALWAYS_STARTUP if domain.autostart else _NO_STARTUP
+
+
+def _xml(name: str, field: MappedField) -> Property[VirtualSystemSettingData]:
+    """A property that is a field of the domain as a whole."""
+    return attribute(name, lambda setting: getattr(setting.config, field.name), DomainConfig, writable=True)
+
+
+def _part(
+    name: str, get: Callable[[DomainConfig], object], write: Writer, *fields: MappedField
+) -> Property[VirtualSystemSettingData]:
+    """A property that is more than one field."""
+    source = "domain XML " + ", ".join(DomainConfig.field_path(field.name) for field in fields)
+    return Property(name, lambda setting: get(setting.config), source, write)
+
+
+def _flag(name: str, field: MappedField) -> Property[VirtualSystemSettingData]:
+    """A property that says whether an element is there."""
+    return attribute(name, lambda setting: getattr(setting.config, field.name), DomainConfig, write=flag(field.name))
+
+
+def _on_event(name: str, field: MappedField, default: int = _DEFAULT_ACTION) -> Property[VirtualSystemSettingData]:
+    """A property that says what becomes of the domain."""
+    return Property(
+        name,
+        lambda setting: _action(getattr(setting.config, field.name), default),
+        f"domain XML {DomainConfig.field_path(field.name)}",
+        chosen(name, field.name, _ACTION_WORDS),
+    )
+
+
+def _topology(name: str, field: MappedField) -> Property[VirtualSystemSettingData]:
+    """A number of the topology of the processors."""
+    return attribute(
+        name,
+        lambda setting: getattr(setting.config, field.name),
+        DomainConfig,
+        write=write_topology(name, field.name),
+    )
+
+
+def _write_startup(draft: Draft, value: int) -> None:
+    """AutomaticStartupAction."""
+    if value not in (_NO_STARTUP, _ALWAYS_STARTUP):
+        raise ValueRefusedError(f"Invalid value for AutomaticStartupAction: {value}")
+    _write_autostart(draft, int(value == _ALWAYS_STARTUP))
+
+
+def _write_autostart(draft: Draft, value: int) -> None:
+    """AutoStart."""
+    if draft.autostart is not None and draft.autostart != bool(value):
+        raise ValueRefusedError("AutoStart and AutomaticStartupAction contradict each other", contradiction=True)
+    draft.autostart = bool(value)
+
+
+def _write_name(draft: Draft, value: str) -> None:
+    """VirtualSystemIdentifier and ElementName, which are both the name of the domain."""
+    if not value or ("/" in value and draft.is_new) or "\n" in value:
+        raise ValueRefusedError(f"VirtualSystemIdentifier: {value!r} cannot be the name of a guest")
+    if draft.fields.get("name", value) != value:
+        raise ValueRefusedError("VirtualSystemIdentifier and ElementName contradict each other", contradiction=True)
+    draft.put("name", value)
+
+
+def _write_uuid(draft: Draft, value: str) -> None:
+    """UUID, of a new guest only."""
+    try:
+        uuid = str(UUID(value))
+    except ValueError:
+        raise ValueRefusedError(f"Invalid value for UUID: {value}") from None
+    if not draft.is_new and uuid != draft.base.uuid:
+        raise ValueRefusedError(
+            f"{draft.base.name} is already defined with UUID {draft.base.uuid} - cannot change "
+            f"UUID to the UUID specified {value}"
+        )
+    draft.put("uuid", uuid)
+
+
+def _write_type(draft: Draft, value: str) -> None:
+    """VirtualSystemType: the platform's prefix, or one of its domain types."""
+    platform = draft.around.platform
+    kind = value.strip().lower()
+    if kind in platform.domain_types and "DomainType" not in draft.given:
+        if kind != platform.prefix.lower():
+            draft.put("type", kind)
+    elif kind != platform.prefix.lower():
+        raise ValueRefusedError(f"Invalid value for VirtualSystemType: {value}")
+
+
+def _write_domain_type(draft: Draft, value: str) -> None:
+    """DomainType."""
+    if value not in draft.around.platform.domain_types:
+        raise ValueRefusedError(f"Invalid value for DomainType: {value}")
+    draft.put("type", value)
+
+
+def _write_full_virtualization(draft: Draft, value: bool) -> None:
+    """IsFullVirt, of a new guest only."""
+    if not draft.is_new:
+        raise ValueRefusedError("IsFullVirt: the type of virtualization cannot be changed")
+    kinds = [
+        kind for kind in draft.around.platform.os_types if draft.around.platform.full_virtualization(kind) is value
+    ]
+    if not kinds:
+        raise ValueRefusedError(f"Invalid value for IsFullVirt: {value}")
+    draft.put("os_type", "linux" if "linux" in kinds else kinds[0])
+
+
+_CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 1, 2
+
+VirtualSystemSettingData.table = PropertyTable(
+    attribute("InstanceID", lambda setting: setting.configuration.instance_id, source="platform and domain XML name"),
+    attribute("VirtualSystemIdentifier", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
+    attribute("ElementName", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
+    Property(
+        "Caption",
+        lambda setting: trimmed(setting.config.title or _STANDARD_TEXT),
+        "domain XML title, else a fixed text",
+    ),
+    attribute("Title", lambda setting: setting.config.title, DomainConfig, write=as_text("title")),
+    Property(
+        "Description",
+        lambda setting: setting.config.description or _STANDARD_TEXT,
+        "domain XML description, else a fixed text",
+        to("description", lambda value: None if value == _STANDARD_TEXT else value or None),
+    ),
+    Property(
+        "Notes",
+        lambda setting: [setting.config.description] if setting.config.description else None,
+        "domain XML description",
+    ),
+    Property(
+        "ChangeableType",
+        lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
+        "domain state: what is changed in a running domain does not last",
+    ),
+    attribute("VirtualSystemType", lambda setting: setting.platform.prefix, source="platform", write=_write_type),
+    attribute("DomainType", lambda setting: setting.config.type, DomainConfig, write=_write_domain_type),
+    attribute("UUID", lambda setting: setting.guest.domain.uuid, DomainConfig, write=_write_uuid),
+    Property("AutomaticStartupAction", _startup_action, "autostart flag of a persistent domain", _write_startup),
+    Property("AutoStart", lambda setting: int(setting.guest.domain.autostart), "autostart flag", _write_autostart),
+    _on_event("AutomaticShutdownAction", DomainConfig.on_poweroff),
+    _on_event("AutomaticRebootAction", DomainConfig.on_reboot, _DEFAULT_REBOOT),
+    _on_event("AutomaticRecoveryAction", DomainConfig.on_crash),
+    _flag("EnableACPI", DomainConfig.features_acpi),
+    _flag("EnableAPIC", DomainConfig.features_apic),
+    _flag("EnablePAE", DomainConfig.features_pae),
+    _flag("EnableHAP", DomainConfig.features_hap),
+    _xml("EnableSMM", DomainConfig.features_smm_state),
+    _xml("EnableVMPort", DomainConfig.features_vmport_state),
+    _xml("EnablePMU", DomainConfig.features_pmu_state),
+    _xml("HideHypervisor", DomainConfig.features_kvm_hidden_state),
+    _part("HyperVFeatures", hyperv_features, write_hyperv_features, DomainConfig.features_hyperv_relaxed_state),
+    _part("ClockOffset", clock, write_clock, DomainConfig.clock_offset, DomainConfig.clock_basis),
+    attribute("ClockTimezone", lambda setting: setting.config.clock_timezone, DomainConfig, write=write_timezone),
+    _part("Timers", timers, write_timers, DomainConfig.clock_timers),
+    Property(
+        "IsFullVirt",
+        lambda setting: setting.platform.full_virtualization(setting.config.os_type),
+        f"domain XML {DomainConfig.field_path('os_type')}",
+        _write_full_virtualization,
+    ),
+    Property(
+        "BootDevices",
+        lambda setting: boot_devices(setting.config),
+        f"domain XML {DomainConfig.field_path('os_boot_devs')}, else boot/@order of the devices",
+        write_boot_devices,
+    ),
+    _xml("BootMenu", DomainConfig.os_bootmenu_enable),
+    attribute(
+        "BootMenuTimeout",
+        lambda setting: setting.config.os_bootmenu_timeout,
+        DomainConfig,
+        write=to("os_bootmenu_timeout"),
+    ),
+    _part("Firmware", lambda config: config.os_firmware, write_firmware, DomainConfig.os_firmware),
+    _xml("FirmwareLoader", DomainConfig.os_loader),
+    _xml("FirmwareLoaderType", DomainConfig.os_loader_type),
+    _xml("FirmwareVariables", DomainConfig.os_nvram),
+    _part(
+        "SecureBoot", secure_boot, write_secure_boot, DomainConfig.os_firmware_features, DomainConfig.os_loader_secure
+    ),
+    _xml("SMBIOSMode", DomainConfig.os_smbios_mode),
+    _xml("Arch", DomainConfig.os_type_arch),
+    _xml("Machine", DomainConfig.os_type_machine),
+    _xml("Emulator", DomainConfig.emulator),
+    _xml("CPUMode", DomainConfig.cpu_mode),
+    _part("CPUModel", lambda config: config.cpu_model, write_model, DomainConfig.cpu_model),
+    _part("CPUFeatures", cpu_features, write_cpu_features, DomainConfig.cpu_features),
+    _topology("CPUSockets", DomainConfig.cpu_topology_sockets),
+    _topology("CPUDies", DomainConfig.cpu_topology_dies),
+    _topology("CPUCores", DomainConfig.cpu_topology_cores),
+    _topology("CPUThreads", DomainConfig.cpu_topology_threads),
+    _part("NUMACells", numa_cells, write_numa_cells, DomainConfig.cpu_numa_cells),
+    attribute(
+        "IOWeight",
+        lambda setting: setting.config.blkiotune_weight,
+        DomainConfig,
+        write=to("blkiotune_weight", lambda value: value or None),
+    ),
+    _xml("Bootloader", DomainConfig.bootloader),
+    _xml("BootloaderArgs", DomainConfig.bootloader_args),
+    _xml("Kernel", DomainConfig.os_kernel),
+    _xml("Ramdisk", DomainConfig.os_initrd),
+    _xml("CommandLine", DomainConfig.os_cmdline),
+    _xml("InitPath", DomainConfig.os_init),
+    _part("InitArguments", lambda config: list(config.os_initargs) or None, write_arguments, DomainConfig.os_initargs),
+)
+
+
+class VirtualSystemSettingDataProvider(ElementProvider):
+    """Serves <prefix>_VirtualSystemSettingData."""
+
+    name = "Virt_VSSD"
+    types: ClassVar = (VirtualSystemSettingData,)

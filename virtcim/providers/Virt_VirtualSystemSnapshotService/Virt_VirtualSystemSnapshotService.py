@@ -1,0 +1,27 @@
+"""The snapshot service of a host as <prefix>_VirtualSystemSnapshotService (DSP1042)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from virtcim.providers.properties import PropertyTable, constant
+from virtcim.providers.services.service import SERVICE, HostService, HostServiceProvider
+
+__all__ = ["SnapshotService", "SnapshotServiceProvider"]
+
+
+class SnapshotService(HostService):
+    """Takes, applies and removes snapshots of guests."""
+
+    __slots__ = ()
+
+    base = "VirtualSystemSnapshotService"
+    service_name = "SnapshotService"
+    table = PropertyTable(SERVICE, constant("Caption", "Snapshots of virtual systems", "a fixed text"))
+
+
+class SnapshotServiceProvider(HostServiceProvider):
+    """Serves <prefix>_VirtualSystemSnapshotService."""
+
+    name = "Virt_VirtualSystemSnapshotService"
+    types: ClassVar = (SnapshotService,)
