@@ -695,3 +695,12 @@ def test_another_kind_of_parts_is_one_declaration(
     node.domains.remove(one.uuid)
     assert inventory.wait_for(lambda now: now.domain("one") is None, PATIENCE)
     assert not any(key[1] == one.uuid for key in inventory._parts_read)
+
+
+def test_each_kind_has_its_revision(node: Hypervisor) -> None:
+    inventory = node.inventory
+    domains, networks = inventory.revision_of("domain"), inventory.revision_of("network")
+    node.domains.suspend("one")
+    assert inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
+    assert inventory.revision_of("domain") > domains
+    assert inventory.revision_of("network") == networks
