@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import sqlite3
@@ -17,13 +18,13 @@ import libvirt
 import pytest
 
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
+from virtcim.app.store import SQLiteStore
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
-from virtcim.providers.jobs import Affected, Effect, JobOrder, JobRecord, Jobs, JobSettings, JobState
-from virtcim.providers.jobs.record import JobError, read_record, write_record
+from virtcim.providers.jobs import Affected, JobOrder, JobRecord, Jobs, JobSettings, JobState
 from virtcim.providers.site import ProviderSettings
 from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import OUT_PARAMETERS
 from virtcim.schema.classes import ClassStore
@@ -538,8 +539,8 @@ def order(task: Callable[[Work], MethodResult]) -> JobOrder:
 
 
 def test_jobs_survive_a_restart(tmp_path: Path) -> None:
-    database = tmp_path / "state.sqlite"
-    jobs = Jobs(HASTY, database)
+    store = SQLiteStore(tmp_path / "state.sqlite")
+    jobs = Jobs(HASTY, store)
     done, failed, running = Task(MethodResult(0, {"Pool": POOL})), Task(LibvirtError("full", 38)), Task()
     for task in (done, failed):
         task.may_end.set()
@@ -554,7 +555,9 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
     jobs.run(order(leave))
     assert running.began.wait(10)
     records = {job.record.state: job.record for job in jobs.all("KVM", "ConcreteJob")}
-    again = Jobs(HASTY, database)
+    assert store.flush(10)
+    later = SQLiteStore(tmp_path / "state.sqlite")
+    again = Jobs(HASTY, later)
     found = [job.record for job in again.all("KVM", "ConcreteJob")]
     assert found[0] == records[JobState.COMPLETED]
     assert found[1] == records[JobState.EXCEPTION]
@@ -565,11 +568,13 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
     running.may_end.set()
     jobs.stop(5)
     again.stop(5)
+    for each in (store, later):
+        each.close()
 
 
 def test_jobs_that_run_when_the_server_stops(tmp_path: Path) -> None:
-    database = tmp_path / "state.sqlite"
-    jobs = Jobs(JobSettings(grace=0.0, workers=2), database)
+    store = SQLiteStore(tmp_path / "state.sqlite")
+    jobs = Jobs(JobSettings(grace=0.0, workers=2), store)
     stoppable, stuck, waiting = Task(), Task(stoppable=False), Task()
     names = [str(jobs.run(order(task)).out["Job"].keys["InstanceID"]) for task in (stoppable, stuck, waiting)]
     assert stoppable.began.wait(10)
@@ -579,75 +584,58 @@ def test_jobs_that_run_when_the_server_stops(tmp_path: Path) -> None:
     with pytest.raises(CIMError) as refused:
         jobs.run(order(Task()))
     assert refused.value.status is Status.SERVER_IS_SHUTTING_DOWN
-    again = Jobs(HASTY, database)
+    store.close()
+    later = SQLiteStore(tmp_path / "state.sqlite")
+    again = Jobs(HASTY, later)
     states = {job.record.instance_id: job.record.state for job in again.all("KVM", "ConcreteJob")}
     assert states == dict(zip(names, (JobState.TERMINATED, JobState.EXCEPTION, JobState.EXCEPTION), strict=True))
     stuck.may_end.set()
     again.stop(1)
+    later.close()
 
 
 def test_what_is_due_when_the_server_starts_is_removed(tmp_path: Path) -> None:
-    database = tmp_path / "state.sqlite"
-    jobs = Jobs(JobSettings(grace=0.0, retention=0.0), database)
+    store = SQLiteStore(tmp_path / "state.sqlite")
+    jobs = Jobs(JobSettings(grace=0.0, retention=0.0), store)
     task = Task()
-    jobs.run(order(task))
+    name = str(jobs.run(order(task)).out["Job"].keys["InstanceID"])
     jobs._closing = True  # a server that is killed removes nothing
     task.may_end.set()
-    time.sleep(0.05)
-    again = Jobs(HASTY, database)
-    assert not again.all("KVM", "ConcreteJob")
-    assert not sqlite3.connect(database).execute("SELECT * FROM job").fetchall()
+    job = jobs.find(name)
+    assert job is None or job.over.wait(10)
+    store.close()
+    later = SQLiteStore(tmp_path / "state.sqlite")
+    assert not Jobs(HASTY, later).all("KVM", "ConcreteJob")
+    later.close()
+    last = SQLiteStore(tmp_path / "state.sqlite")
+    assert not last.table("job", JobRecord).items()
+    last.close()
 
 
-def test_a_database_that_cannot_be_used_costs_only_history(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_reading_a_job_does_not_wait_for_the_database(tmp_path: Path) -> None:
+    """While another process holds SQLite's lock, jobs are made, found and ended as ever."""
     database = tmp_path / "state.sqlite"
-    database.write_bytes(b"this is no database, and it is long enough to be read as one" * 100)
-    jobs = Jobs(JobSettings(grace=10.0), database)
-    assert "jobs will be forgotten" in caplog.text
-    assert jobs.run(order(lambda _: MethodResult(0))).return_value == 0
-    assert database.read_bytes().startswith(b"this is no database")
-
-
-def test_a_job_of_another_version_is_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    database = tmp_path / "state.sqlite"
-    Jobs(HASTY, database).stop(1)
-    with sqlite3.connect(database) as connection:
-        connection.execute("INSERT INTO job VALUES ('a', '{\"colour\": \"blue\"}'), ('b', 'not JSON')")
-    assert not Jobs(HASTY, database).all("KVM", "ConcreteJob")
-    assert caplog.text.count("cannot be read back") == 2
-
-
-def test_records_are_read_as_they_were_written() -> None:
-    now = datetime.now(UTC)
-    record = JobRecord(
-        "KVM:job:1",
-        "KVM",
-        "ConcreteJob",
-        "a name \u20ac",
-        "M",
-        "ann",
-        SERVICE,
-        JobState.EXCEPTION,
-        now,
-        now,
-        started=now,
-        ended=now,
-        affected=(Affected(GUEST, (int(Effect.CREATE),)),),
-        percent=3,
-        return_value=6,
-        out={
-            "A": (GUEST, POOL),
-            "B": True,
-            "C": None,
-            "D": 1.5,
-            "E": timedelta(seconds=3),
-            "F": now,
-            "G": EmbeddedInstance("CIM_Error", {"Message": "m", "CIMStatusCode": 1}),
-        },
-        errors=(JobError("m", 1, 38, 18, 2), JobError("n", 2)),
-        delete_on_completion=False,
-    )
-    assert read_record(write_record(record)) == record
+    store = SQLiteStore(database)
+    jobs = Jobs(HASTY, store)
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        for _ in range(50):
+            task = Task()
+            task.may_end.set()
+            name = str(jobs.run(order(task)).out["Job"].keys["InstanceID"])
+            job = jobs.find(name)
+            assert job is not None
+            assert job.over.wait(10)
+        assert not store.flush(0)
+        # Each change of 50 jobs once waited until the busy timeout of 5 s was over.
+        assert time.monotonic() - began < 60
+        other.execute("ROLLBACK")
+    assert store.flush(10)
+    store.close()
+    later = SQLiteStore(database)
+    assert len(later.table("job", JobRecord)) == 50
+    later.close()
 
 
 def test_what_cannot_be_taken_back_is_named() -> None:

@@ -26,6 +26,7 @@ from virtcim.app.config import ConfigError, Settings, is_loopback, parse_auth, p
 from virtcim.app.credentials import first_password
 from virtcim.app.logs import configure_logging
 from virtcim.app.roles import make_access
+from virtcim.app.store import SQLiteStore
 from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.discovery import ServerIdentity, with_discovery
 from virtcim.cimom.pull import pull_limits
@@ -127,7 +128,8 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
     naming = _in_thread(lambda: _identity(settings))
     registry = load_platforms()
     named = [_member(uri, settings, registry) for uri in dict.fromkeys(settings.uris)]
-    jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, settings.state_dir / DATABASE))
+    store = await _in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
+    jobs = Jobs(settings.providers.jobs, store)
     site = Site(named, registry, settings.providers, jobs)
     search = _search(site, registry, settings)
     hypervisors = [hypervisor for _, hypervisor in named]
@@ -198,6 +200,7 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
             if bridge is not None:
                 stopping.append(_in_thread(bridge.stop))
             await asyncio.gather(*stopping)
+            await _in_thread(store.close)
     finally:
         search.stop()
         await _stop([*hypervisors, *search.hypervisors])

@@ -27,7 +27,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 __all__ = [
     "Association",
@@ -42,7 +42,11 @@ __all__ = [
     "RequestContext",
     "Role",
     "Status",
+    "Store",
+    "Table",
 ]
+
+Record = TypeVar("Record")
 
 
 class Status(enum.IntEnum):
@@ -320,3 +324,73 @@ class Catalog:
     namespaces: Mapping[str, Sequence[InstanceProvider]]
     associations: Mapping[str, Sequence[Association]]
     namespace_of: Mapping[str, str]
+
+
+class Table(ABC, Generic[Record]):
+    """Records of one kind by key, kept in memory and, behind it, on disk.
+
+    All methods answer from memory and at once, in any thread; the disk follows.  A record is never changed: another
+    one takes its place.
+    """
+
+    @abstractmethod
+    def get(self, key: str) -> Record | None:
+        """Give the record with a key; None when there is none."""
+
+    @abstractmethod
+    def items(self) -> list[tuple[str, Record]]:
+        """List all keys and records, in the order of the keys."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Count the records."""
+
+    @abstractmethod
+    def put(self, key: str, record: Record) -> None:
+        """Keep a record under a key, in place of the one that is there, if any."""
+
+    @abstractmethod
+    def append(self, record: Record) -> str:
+        """Keep a record behind all others, and return its key.
+
+        Such keys are numbers in decimal, with zeros in front, so that their order is that of the numbers.  A table
+        whose records are appended has no other keys.
+        """
+
+    @abstractmethod
+    def remove(self, key: str) -> None:
+        """Keep the record with a key no longer; nothing happens when there is none."""
+
+
+class Store(ABC):
+    """What outlives the server: tables of records, written behind by one thread.
+
+    Whoever changes a table never waits for the disk; a disk that is slow, full or locked by another process costs what
+    was changed since it was well if the server ends meanwhile, and nothing else.
+    """
+
+    @abstractmethod
+    def table(self, name: str, kind: type[Record]) -> Table[Record]:
+        """Open a table, with the records of earlier runs of the server.
+
+        Parameters:
+            name: of the table, the same in every version of the server; opened once.
+            kind: the frozen dataclass of its records.  Its fields are what JSON knows, datetimes, intervals,
+                enumerations, tuples, mappings by name, further such dataclasses, and, annotated as `Any`, CIM values.
+                A field that is added later needs a default.
+
+        Raises:
+            ValueError: the table is open already.
+        """
+
+    @abstractmethod
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything that was changed before the call is on disk, safe from the end of the process and of
+        the machine.
+
+        Parameters:
+            timeout: seconds to wait at most.
+
+        Returns:
+            whether it is.
+        """

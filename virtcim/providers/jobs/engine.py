@@ -16,15 +16,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.errors import libvirt_failure
-from virtcim.providers.interface import CIMError, InstancePath, MethodResult, Status
+from virtcim.providers.interface import CIMError, InstancePath, MethodResult, Status, Store
 from virtcim.providers.jobs.record import Affected, Effect, JobError, JobRecord, JobState
-from virtcim.providers.jobs.store import JobStore
 
 __all__ = ["Job", "JobOrder", "JobSettings", "Jobs"]
 
@@ -32,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 JOB_STARTED = 4096
 """The return value of a method whose work became a job."""
+
+TABLE = "job"
+"""The name of the table in the store."""
 
 _ENDED_WITH_SERVER = "The server ended while the job was under way"
 _LONGEST_PAUSE = 3600.0
@@ -131,17 +132,18 @@ class Jobs:
 
     Parameters:
         settings: limits and times.
-        database: the SQLite file that keeps them over a restart; None keeps them in memory only.
+        store: keeps them over a restart; None keeps them in memory only.
 
     Attributes:
         listeners: called with the record before and after each change of a job (None where there is none), in the
             thread that made it; they must return at once.
     """
 
-    def __init__(self, settings: JobSettings | None = None, database: Path | None = None) -> None:
+    def __init__(self, settings: JobSettings | None = None, store: Store | None = None) -> None:
         self.settings = settings or JobSettings()
         self.listeners: list[Callable[[JobRecord | None, JobRecord | None], None]] = []
-        self._store = JobStore(database)
+        self._table = None if store is None else store.table(TABLE, JobRecord)
+        # Held for assignments only: the event loop waits for it too.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._jobs: dict[str, Job] = {}
@@ -150,7 +152,8 @@ class Jobs:
         self._closing = False
         self._remover: threading.Thread | None = None
         with self._lock:
-            for record in sorted(self._store.read(), key=lambda record: record.submitted):
+            records = [] if self._table is None else [record for _, record in self._table.items()]
+            for record in sorted(records, key=lambda record: record.submitted):
                 self._take_up(record)
             self._watch_removals()
 
@@ -225,7 +228,8 @@ class Jobs:
             if not job.record.is_over:
                 return False
             if self._jobs.pop(job.record.instance_id, None) is not None:
-                self._store.remove(job.record.instance_id)
+                if self._table is not None:
+                    self._table.remove(job.record.instance_id)
                 self._tell(job.record, None)
             return True
 
@@ -247,7 +251,6 @@ class Jobs:
             for job in running:
                 if not job.over.is_set():
                     self._replace(job, **_interrupted(job.record))
-            self._store.close()
 
     def _submit(self, order: JobOrder) -> Job:
         now = datetime.now(UTC)
@@ -331,7 +334,7 @@ class Jobs:
     def _publish(self, job: Job) -> None:
         job._published, job._outcome = True, None
         self._jobs[job.record.instance_id] = job
-        self._store.put(job.record)
+        self._write(job.record)
         self._tell(None, job.record)
         over = [each for each in self._jobs.values() if each.record.is_over]
         for each in over[: max(0, len(self._jobs) - self.settings.limit)]:
@@ -348,8 +351,12 @@ class Jobs:
         job.record = replace(before, **changes)
         job.revision += 1
         if job._published and job.record != before:
-            self._store.put(job.record)
+            self._write(job.record)
             self._tell(before, job.record)
+
+    def _write(self, record: JobRecord) -> None:
+        if self._table is not None:
+            self._table.put(record.instance_id, record)
 
     def _on_changed_work(self, job: Job) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""What is known of a job, as a plain value that is replaced when the job changes, and as text for the database.
+"""What is known of a job, as a plain value that is replaced when the job changes, and which the store keeps.
 
 Layer rule: imports `providers.interface` and nothing else of this project.
 """
@@ -6,15 +6,14 @@ Layer rule: imports `providers.interface` and nothing else of this project.
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.providers.interface import InstancePath
 
-__all__ = ["FINAL", "Affected", "Effect", "JobError", "JobRecord", "JobState", "read_record", "write_record"]
+__all__ = ["FINAL", "Affected", "Effect", "JobError", "JobRecord", "JobState"]
 
 
 class JobState(enum.IntEnum):
@@ -124,70 +123,3 @@ class JobRecord:
         if self.ended is None or not self.delete_on_completion:
             return None
         return self.ended + self.time_before_removal
-
-
-def write_record(record: JobRecord) -> str:
-    """A record as JSON."""
-    fields = {name: _plain(getattr(record, name)) for name in JobRecord.__slots__}
-    return json.dumps(fields, ensure_ascii=False)
-
-
-def read_record(text: str) -> JobRecord:
-    """What `write_record` made.
-
-    Raises:
-        ValueError, TypeError, KeyError: it was not made by it, or by one that knew other fields.
-    """
-    fields = {name: _value(value) for name, value in json.loads(text).items()}
-    fields["state"] = JobState(fields["state"])
-    return JobRecord(**fields)
-
-
-def _plain(value: Any) -> Any:
-    """A value in what JSON knows; one that it does not know is an object with one key, that names the type."""
-    match value:
-        case InstancePath():
-            return {"path": [value.class_name, _plain(dict(value.keys)), value.namespace]}
-        case EmbeddedInstance():
-            return {"instance": [value.class_name, _plain(dict(value.properties))]}
-        case Affected():
-            return {"affected": [_plain(value.element), list(value.effects)]}
-        case JobError():
-            return {"error": [getattr(value, name) for name in JobError.__slots__]}
-        case datetime():
-            return {"time": value.astimezone(UTC).isoformat()}
-        case timedelta():
-            return {"seconds": value.total_seconds()}
-        case Mapping():
-            return {"map": {name: _plain(each) for name, each in value.items()}}
-        case list() | tuple():
-            return {"list": [_plain(each) for each in value]}
-        case enum.Enum():
-            return value.value
-        case _:
-            return value
-
-
-def _value(plain: Any) -> Any:
-    if not isinstance(plain, dict):
-        return plain
-    ((kind, held),) = plain.items()
-    match kind:
-        case "path":
-            return InstancePath(held[0], _value(held[1]), held[2])
-        case "instance":
-            return EmbeddedInstance(held[0], _value(held[1]))
-        case "affected":
-            return Affected(_value(held[0]), tuple(held[1]))
-        case "error":
-            return JobError(*held)
-        case "time":
-            return datetime.fromisoformat(held)
-        case "seconds":
-            return timedelta(seconds=held)
-        case "map":
-            return {name: _value(each) for name, each in held.items()}
-        case "list":
-            return tuple(_value(each) for each in held)
-        case _:
-            raise ValueError(f"no type is called {kind!r}")
