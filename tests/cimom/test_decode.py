@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 from xml.sax.saxutils import escape
 
 import pytest
@@ -34,6 +35,7 @@ from virtcim.frontends.cimxml.decode import (
     RawPath,
     RawRequest,
     RequestFault,
+    _has_internal_subset,
     decode_instance,
     decode_request,
 )
@@ -256,3 +258,22 @@ def test_white_space_in_values_is_kept() -> None:
     assert request.parameters == (("P", " x\ty "),)
     assert request.target is not None
     assert request.target.keys == (("K", RawKey(" v\n ", "string", "")),)
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [b"<!--" + b"x" * (64 << 20) + b"-->", b"<?x " + b"?" * (64 << 20) + b"?>", b" " * (64 << 20)],
+    ids=["comment", "instruction", "blanks"],
+)
+def test_what_stands_before_the_root_is_passed_over_in_no_time(filler: bytes) -> None:
+    """Without a pattern, which holds the interpreter's lock for as long as it runs: 2 s for these."""
+    began = time.thread_time()
+    assert not _has_internal_subset(filler + b"<CIM/>")
+    assert _has_internal_subset(filler + b"<!DOCTYPE CIM [<!ENTITY a 'b'>]><CIM/>")
+    assert time.thread_time() - began < 1.0
+
+
+def test_a_doctype_must_be_short() -> None:
+    assert not _has_internal_subset(b'<!DOCTYPE CIM SYSTEM "[">')
+    assert _has_internal_subset(b"<!DOCTYPE CIM" + b" " * 10_000 + b"[]>")
+    assert _has_internal_subset(b'<!DOCTYPE CIM "' + b"x" * 10_000 + b'" []>')

@@ -38,10 +38,10 @@ MAX_NESTING = 16
 _PARSER = etree.XMLParser(
     resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
 )
-_PROLOG_SUBSET = re.compile(
-    rb"(?:\xef\xbb\xbf)?+(?:\s|<\?(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!->))*+-->)*+"
-    rb"<!DOCTYPE(?:[^\[>\"']|\"[^\"]*+\"|'[^']*+')*+\["
-)
+_BLANKS = re.compile(rb"\s++")
+_SUBSET = re.compile(rb"<!DOCTYPE(?:[^\[>\"']|\"[^\"]*+\"|'[^']*+')*+\[")
+_LONGEST_DOCTYPE = 4096
+"""Bytes in which a DOCTYPE has to show that it has no internal subset: a pattern holds the interpreter's lock."""
 _ENCODINGS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -333,7 +333,7 @@ def _parameters(elements: list[etree._Element], tag: str) -> tuple[tuple[str, An
 def _parse(body: bytes, max_elements: int) -> etree._Element:
     if b"\0" in body:
         raise RequestFault(400, "request-not-well-formed", "The request is not UTF-8")
-    if _PROLOG_SUBSET.match(body):
+    if _has_internal_subset(body):
         raise _not_valid("A DOCTYPE with an internal subset is refused")
     if body.count(b"<") > 2 * max_elements:
         raise RequestFault(413, None, f"The request has more than {max_elements} elements")
@@ -345,6 +345,26 @@ def _parse(body: bytes, max_elements: int) -> etree._Element:
     if encoding and encoding.lower() not in _ENCODINGS:
         raise RequestFault(400, "request-not-well-formed", f"The request is in {encoding}, not in UTF-8")
     return root
+
+
+def _has_internal_subset(body: bytes) -> bool:
+    """Tell whether a DOCTYPE with an internal subset, or an overlong one, stands before the root."""
+    at, after = -1, 3 if body.startswith(b"\xef\xbb\xbf") else 0
+    while after > at:
+        at, after = after, _after_misc(body, after)
+    if not body.startswith(b"<!DOCTYPE", at):
+        return False
+    doctype = body[at : at + _LONGEST_DOCTYPE]
+    return _SUBSET.match(doctype) is not None or b">" not in doctype
+
+
+def _after_misc(body: bytes, at: int) -> int:
+    """Find the end of an instruction, a comment or some blanks; `at` where there is none of them."""
+    for start, end in ((b"<?", b"?>"), (b"<!--", b"-->")):
+        if body.startswith(start, at):
+            return body.find(end, at + len(start)) + len(end)
+    blanks = _BLANKS.match(body, at, at + _LONGEST_DOCTYPE)
+    return blanks.end() if blanks is not None else at
 
 
 def _versions(root: etree._Element) -> None:
