@@ -134,7 +134,7 @@ def test_remembered_credentials_expire_and_follow_the_file(monkeypatch: pytest.M
         await log_in()
         verifier.version += 1
         now[0] += 2
-        assert authenticator.remembered(basic("u", "p")) is None
+        assert authenticator.remembered(basic("u", "p")) is None  # before the file was looked at
         await log_in()
         assert verifier.asked == 3
         await authenticator.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
 import os
@@ -17,6 +18,7 @@ import pytest
 
 from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, http_request, intrinsic, system, value
 from tests.cimom.toy import Toy
+from virtcim.frontends.http.auth import BasicAuthenticator, Verifier
 from virtcim.providers.interface import MethodResult, RequestContext
 
 SYSTEMS = intrinsic("EnumerateInstances", ClassName=class_name("Toy_System"))
@@ -59,16 +61,34 @@ def test_idle_connections_are_closed(make_server: Callable[..., RunningServer]) 
 
 
 def test_connection_limit(make_server: Callable[..., RunningServer]) -> None:
+    """Idle connections make room, those without a login first, and the longest unused of them."""
     server = make_server(max_connections=10)
-    idle = [RawClient(server.port) for _ in range(10)]
-    eventually(lambda: connections(server) == 10)
-    with RawClient(server.port) as client:
-        assert client.is_closed()
-    idle.pop().socket.close()
-    eventually(lambda: connections(server) < 10)
+    known = RawClient(server.port)
+    assert known.post(ONE).status == 200
+    idle = []
+    for number in range(9):
+        idle.append(RawClient(server.port))
+        eventually(lambda number=number: connections(server) == number + 2)
     with RawClient(server.port) as client:
         assert client.post(ONE).status == 200
-    for each in idle:
+    assert idle[0].is_closed()
+    assert known.post(ONE).status == 200
+    for each in (known, *idle):
+        each.socket.close()
+
+
+def test_connections_in_use_stay(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    slow = Slow(toy)
+    server = make_server(max_connections=2, user_share=1.0)
+    busy = [RawClient(server.port) for _ in range(2)]
+    for each in busy:
+        each.send(http_request(CHANGE.encode()))
+        assert slow.started.acquire(timeout=20)
+    with RawClient(server.port) as client:
+        assert client.is_closed()
+    slow.go_on.set()
+    for each in busy:
+        assert each.receive().cim_status == 0
         each.socket.close()
 
 
@@ -138,7 +158,7 @@ def test_stalled_pipeline_is_cut_off(make_server: Callable[..., RunningServer]) 
         with contextlib.suppress(ConnectionError):
             for _ in range(3000):
                 stalled.sendall(http_request(ONE.encode()))
-        eventually(lambda: connections(server) == 0)
+        eventually(lambda: connections(server) == 0, 60)
 
 
 def test_overload_is_answered_and_recovered_from(make_server: Callable[..., RunningServer], toy: Toy) -> None:
@@ -168,7 +188,7 @@ def test_overload_is_answered_and_recovered_from(make_server: Callable[..., Runn
 def test_memory_of_answers_is_limited(make_server: Callable[..., RunningServer], toy: Toy) -> None:
     """Clients that do not read take it up; others are told to come back, and can."""
     fill(toy, 5000)
-    server = make_server(max_in_flight=20 << 20, send_timeout=1.0)
+    server = make_server(max_in_flight=20 << 20, send_timeout=15.0)
     with socket.socket() as stalled, RawClient(server.port) as client:
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stalled.connect(("127.0.0.1", server.port))
@@ -177,9 +197,42 @@ def test_memory_of_answers_is_limited(make_server: Callable[..., RunningServer],
         busy = client.post(SYSTEMS)
         assert (busy.status, busy.headers["retry-after"]) == (503, "1")
         assert client.post(ONE).status == 200
-        eventually(lambda: server.server._handler._memory.taken == 0)
+        eventually(lambda: server.server._handler._memory.taken == 0, 90)
         assert client.post(SYSTEMS).status == 200
     eventually(lambda: server.server._handler._memory.taken == 0)
+
+
+class Everybody(Verifier):
+    """Knows every user by one password."""
+
+    def verify(self, user: str, password: str) -> bool:
+        return password == "p"
+
+    def stamp(self) -> object:
+        return 0
+
+
+def login(user: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:p'.encode()).decode()}"}
+
+
+def test_who_does_not_read_keeps_nobody_else_out(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    """Clients of one user ask for more than there is room for, and read nothing of it."""
+    fill(toy, 2000)
+    server = make_server(BasicAuthenticator(Everybody()), max_in_flight=40 << 20, send_timeout=60.0)
+    memory = server.server._handler._memory
+    with contextlib.ExitStack() as stack:
+        for _ in range(12):
+            stalled = stack.enter_context(socket.socket())
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stalled.connect(("127.0.0.1", server.port))
+            stalled.sendall(http_request(SYSTEMS.encode(), login("greedy")))
+        eventually(lambda: memory.taken > 10 << 20 and server.server._handler.waiting == 0, 60)
+        assert memory._held["user", "greedy"] <= 20 << 20
+        # The address is the same here, and so its share is taken; what is small goes all the same.
+        with RawClient(server.port, timeout=60) as other:
+            assert other.post(ONE, login("other")).status == 200
+            assert other.post(SYSTEMS, login("greedy")).status == 503
 
 
 def test_memory_of_requests_is_limited(make_server: Callable[..., RunningServer]) -> None:

@@ -200,6 +200,9 @@ class Request:
     quick: ClassVar[bool] = False
     """Whether it asks no provider, so that it needs no worker thread."""
 
+    single: ClassVar[bool] = False
+    """Whether it reads one instance, and so does not wait behind what reads all of a class."""
+
     namespace: str
     caller: Caller = UNKNOWN_CALLER
 
@@ -233,6 +236,7 @@ class GetInstance(Request):
     """GetInstance (DSP0200 1.4, section 5.3.2.2)."""
 
     operation: ClassVar[str] = "GetInstance"
+    single: ClassVar[bool] = True
     path: InstancePath
     projection: Projection = ALL
 
@@ -323,6 +327,7 @@ class GetProperty(Request):
     """GetProperty (5.3.2.18, deprecated)."""
 
     operation: ClassVar[str] = "GetProperty"
+    single: ClassVar[bool] = True
     path: InstancePath
     property_name: str
 

@@ -23,7 +23,9 @@ class ServerSettings:
         max_header: bytes of one header line; CIMObject holds a whole object path.
         max_in_flight: bytes of requests that are read and answers that are sent, all together; what does not fit is
             answered by 503.  The largest answers known, 30 000 instances at once, have 75 MB.
-        max_connections: open connections; beyond it new ones are closed at once.
+        max_connections: open connections; beyond it idle ones are closed, those without a login first.
+        user_share: the part of max_in_flight that one user, and one address, may take, and the part of max_connections
+            that an address keeps when others want in.
         idle_timeout: seconds that a connection may stay open without a request, and a request's header may take.
         body_timeout: seconds that a request body may take.
         send_timeout: seconds that a client may take to read 256 KiB of its answer; then it is cut off.
@@ -32,10 +34,11 @@ class ServerSettings:
         login_lifetime: seconds for which a verified password is remembered, so that PAM is not asked per request.
         login_delay: seconds before a wrong password is refused; further ones from one address wait longer and longer.
         stop_timeout: seconds that answers in flight get when the server stops.
-        read_threads: worker threads for enumerations and associations: they compute, so few are enough.
+        read_threads: worker threads for enumerations and associations: they compute, so few are enough, and each more
+            makes the event loop wait longer for the interpreter.
         method_threads: worker threads for methods and changes: they wait for the hypervisor.
-        max_waiting: operations that may wait for a worker thread, those that read and those that change something
-            counted apart; beyond it the answer is 503.
+        max_waiting: operations in the worker threads of a kind, and waiting for one; beyond it the answer is 503 for
+            those who have most there.
         cache_bytes: memory for encoded instances; 3000 guests, all their classes read in one form, take 85 MB.
         cache_seconds: encoded instances that nobody asked for in this time are forgotten.
         pull_timeout: seconds that an open enumeration waits for its next pull, unless the client says otherwise: no
@@ -61,6 +64,7 @@ class ServerSettings:
     max_header: int = 16 * KIB
     max_in_flight: int = 512 * MIB
     max_connections: int = 2000
+    user_share: float = 0.5
     idle_timeout: float = 60.0
     body_timeout: float = 60.0
     send_timeout: float = 60.0

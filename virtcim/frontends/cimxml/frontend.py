@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from virtcim.cimom.core import Core
@@ -19,10 +19,11 @@ from virtcim.frontends.cimxml.errors import ErrorWriter
 from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, check_request_headers
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS
 from virtcim.frontends.cimxml.quirks import NO_QUIRKS, Quirks, quirks_of
-from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick
+from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick, is_single
 from virtcim.frontends.cimxml.values import attribute
 from virtcim.frontends.cimxml.writer import Writers
 from virtcim.frontends.http.exchange import Exchange, Gauge, OperationNote, Reply, Route
+from virtcim.frontends.http.sending import Outgoing
 from virtcim.providers.interface import CIMError, Status
 
 __all__ = ["CIMXML", "Answer"]
@@ -95,14 +96,22 @@ class CIMXML:
         decode = partial(decode_request, body, self._max_elements)
         raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
         check_against_body(exchange.headers, raw)
-        work = partial(self.answer, raw, exchange.caller, quirks_of(exchange.headers, raw.message_id))
-        answer = work() if is_quick(raw) else await exchange.run(work, waits=is_change(raw))
+        quirks = quirks_of(exchange.headers, raw.message_id)
+
+        def work() -> tuple[Answer, Outgoing]:
+            answer = self.answer(raw, exchange.caller, quirks)
+            return replace(answer, pieces=[]), Outgoing(answer.pieces)
+
+        if is_quick(raw):
+            answer, outgoing = work()
+        else:
+            answer, outgoing = await exchange.run(work, waits=is_change(raw), single=is_single(raw))
         headers = {
             "Content-Type": CONTENT_TYPE,
             "CIMOperation": "MethodResponse",
             "WBEMServerResponseTime": str(int((time.monotonic() - started) * 1_000_000)),
         }
-        return Reply(answer.pieces, headers, operation=_note(raw, answer, len(body)))
+        return Reply(outgoing, headers, operation=_note(raw, answer, len(body)))
 
     async def options(self, _exchange: Exchange) -> Reply:
         """OPTIONS (DSP0200 1.4, section 7.5): what the server can do, in headers of the standard's extension."""

@@ -14,7 +14,7 @@ from virtcim.frontends.cimxml.typed import TypedReader
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["RequestReader", "is_change", "is_quick"]
+__all__ = ["RequestReader", "is_change", "is_quick", "is_single"]
 
 
 def is_quick(raw: RawRequest) -> bool:
@@ -27,6 +27,12 @@ def is_change(raw: RawRequest) -> bool:
     """Whether a request may wait for the hypervisor: a method, or a change of an instance."""
     operation = INTRINSICS.get(raw.operation.lower())
     return raw.extrinsic or (operation is not None and operation.request.changes)
+
+
+def is_single(raw: RawRequest) -> bool:
+    """Whether a request concerns one instance."""
+    operation = INTRINSICS.get(raw.operation.lower())
+    return not raw.extrinsic and operation is not None and operation.request.single
 
 
 class RequestReader:

@@ -275,6 +275,8 @@ class BasicAuthenticator(Authenticator):
         self._workers = WorkerPool(threads, "verify")
         self._secret = secrets.token_bytes(32)
         self._remembered: dict[bytes, tuple[Principal, float]] = {}
+        self._files = WorkerPool(1, "stamps")  # beside the passwords, which may keep their threads for seconds
+        self._looking: asyncio.Task[None] | None = None
         self._stamp = self._stamps()
         self._stamp_checked = 0.0
 
@@ -286,20 +288,32 @@ class BasicAuthenticator(Authenticator):
         return hmac.digest(self._secret, authorization.encode("utf-8", "surrogateescape"), hashlib.sha256)
 
     def remembered(self, authorization: str | None) -> Principal | None:
+        return None if self._is_look_due() else self._known(authorization)
+
+    def _known(self, authorization: str | None) -> Principal | None:
         if not authorization:
             return None
-        now = time.monotonic()
-        if now - self._stamp_checked > STAT_INTERVAL:
-            self._stamp_checked = now
-            stamp = self._stamps()
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._remembered.clear()
         found = self._remembered.get(self._digest(authorization))
-        return found[0] if found is not None and found[1] > now else None
+        return found[0] if found is not None and found[1] > time.monotonic() else None
+
+    def _is_look_due(self) -> bool:
+        return time.monotonic() - self._stamp_checked > STAT_INTERVAL
+
+    async def _look(self) -> None:
+        """Forget what was verified when a file has changed since."""
+        began = time.monotonic()
+        stamp = await self._files.run(self._stamps)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._remembered.clear()
+        self._stamp_checked = began
 
     async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
-        principal = self.remembered(authorization)
+        if self._is_look_due():
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.shield(self._looking)
+        principal = self._known(authorization)
         if principal is not None:
             return principal
         credentials = _basic_credentials(authorization)
@@ -360,7 +374,10 @@ class BasicAuthenticator(Authenticator):
     async def close(self) -> None:
         for task in list(self._under_way.values()):
             task.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
         self._workers.close()
+        self._files.close()
 
 
 def _basic_credentials(authorization: str | None) -> tuple[str, str] | None:

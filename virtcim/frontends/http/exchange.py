@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from virtcim.cimom.requests import Caller
+from virtcim.frontends.http.sending import Outgoing
 
 __all__ = ["Exchange", "FrontEnd", "Gauge", "HTTPFault", "OperationNote", "Reply", "Route"]
 
@@ -51,12 +52,13 @@ class Exchange(Protocol):
     async def body(self) -> bytes:
         """The whole body.  Raises HTTPFault when it is too large, or does not arrive."""
 
-    async def run(self, work: Callable[[], Value], *, waits: bool = False) -> Value:
+    async def run(self, work: Callable[[], Value], *, waits: bool = False, single: bool = False) -> Value:
         """Do something in a worker thread.
 
         Parameters:
             work: what is to be done.
             waits: whether it may wait for the hypervisor; else it computes.
+            single: whether it concerns one instance, and so does not wait behind what concerns all.
 
         Raises:
             HTTPFault: 503 when too much waits already.
@@ -92,13 +94,13 @@ class Reply:
     """The answer of a front end.
 
     Attributes:
-        pieces: the body, in pieces.
+        pieces: the body, in pieces; where there may be many, laid out in the thread that made them.
         headers: beside those that every answer has.
         status: the HTTP status.
         operation: what was carried out, if anything.
     """
 
-    pieces: Sequence[bytes] = ()
+    pieces: Sequence[bytes] | Outgoing = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
     operation: OperationNote | None = None

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -22,12 +22,14 @@ from virtcim.cimom.requestid import next_request_id, request_id
 from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
+from virtcim.frontends.http.admission import Memory, OverloadError, connections_to_close
 from virtcim.frontends.http.auth import AuthenticationBusy, Authenticator
 from virtcim.frontends.http.exchange import FrontEnd, HTTPFault, OperationNote, Reply, Route
 from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.peers import Client, Peers
+from virtcim.frontends.http.sending import Outgoing, send
 from virtcim.frontends.http.tls import CertificateUser
-from virtcim.frontends.http.workers import WorkerPool
+from virtcim.frontends.http.workers import PoolFullError, WorkerPool
 
 __all__ = ["HTTPHandler", "HTTPServer"]
 
@@ -42,11 +44,8 @@ METRICS = "/metrics"
 SERVER = "virtcim"
 """The Server header: no versions for those who look for old ones."""
 
-WHOLE_LIMIT = 128 * 1024
-"""Answers up to this many bytes are sent in one piece, with Content-Length; larger ones chunked."""
-
-CHUNK = 256 * 1024
-"""Bytes per chunk: large enough that their number costs nothing, small beside what a connection may buffer."""
+GET_THREADS = 2
+"""Threads for requests that concern one instance: each takes about a millisecond."""
 
 LOGGED_NAME = 128
 """Characters of a name that a client made up, in a log line."""
@@ -56,14 +55,25 @@ class _Protocol(web.RequestHandler):
     """aiohttp's protocol, with its own error pages replaced: no trace back, and 501 for an unknown method."""
 
     client = Client()
+    is_known = False
+    used = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.client = Client.of(transport)
+        self.used = time.monotonic()
         super().connection_made(transport)
-        manager = self._manager
-        if isinstance(manager, HTTPServer) and len(manager.connections) > manager.max_connections:
-            log.warning("More than %d connections: one is closed", manager.max_connections)
-            self.force_close()
+        if isinstance(self._manager, HTTPServer):
+            self._manager.make_room(self)
+
+    @property
+    def address(self) -> str:
+        """The address of the client, for the shares of connections."""
+        return self.client.address
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way."""
+        return self._current_request is None
 
     def retire(self) -> None:
         """Close once the request under way, if any, is answered."""
@@ -104,14 +114,26 @@ class HTTPServer(web.Server):
     Parameters:
         handler: takes the requests.
         max_connections: open connections.
+        share: the part of them that one address may have when there are not enough.
         options: for the protocol.
     """
 
-    def __init__(self, handler: HTTPHandler, max_connections: int, **options: Any) -> None:
+    def __init__(self, handler: HTTPHandler, max_connections: int, share: float, **options: Any) -> None:
         super().__init__(handler, handler_cancellation=True)
         self.allowed = handler.allowed
-        self.max_connections = max_connections
+        self._max_connections = max_connections
+        self._share = share
         self._options = options
+
+    def make_room(self, newcomer: _Protocol) -> None:
+        """Close connections when there is one too many: those that are needed least, else the newcomer."""
+        if len(self.connections) <= self._max_connections:
+            return
+        others = [each for each in self.connections if isinstance(each, _Protocol) and each is not newcomer]
+        chosen = connections_to_close(others, newcomer, self._max_connections, self._share)
+        log.warning("More than %d connections: %d are closed", self._max_connections, len(chosen))
+        for each in chosen:
+            each.force_close()
 
     def forget_certificates(self) -> None:
         """Close the connections whose clients showed a certificate, which may not be good any more."""
@@ -121,67 +143,6 @@ class HTTPServer(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         return _Protocol(self, loop=self._loop, **self._options)
-
-
-class _Memory:
-    """What the bodies of requests and answers take, all of them together.
-
-    Parameters:
-        limit: bytes.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.taken = 0
-
-    @contextlib.contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """A request's share: a function that takes bytes, which are given back when the request is done.
-
-        It raises HTTPFault, 503, when there is no room; a single request gets what it needs when it is alone.
-        """
-        mine = 0
-
-        def take(size: int) -> None:
-            nonlocal mine
-            if self.taken > mine and self.taken + size > self._limit:
-                raise _busy()
-            mine += size
-            self.taken += size
-
-        try:
-            yield take
-        finally:
-            self.taken -= mine
-
-
-class _Queue:
-    """Worker threads of one kind, and what waits for them: who waits for the hypervisor keeps nobody from reading.
-
-    Parameters:
-        threads: their number.
-        name: for the names of the threads.
-        limit: operations at one time, those in threads and those that wait.
-    """
-
-    def __init__(self, threads: int, name: str, limit: int) -> None:
-        self._pool = WorkerPool(threads, name)
-        self._limit = limit
-        self.waiting = 0
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Do something in a thread.  Raises HTTPFault, 503, when too much waits already."""
-        if self.waiting >= self._limit:
-            raise _busy()
-        self.waiting += 1
-        try:
-            return await self._pool.run(work)
-        finally:
-            self.waiting -= 1
-
-    def close(self) -> None:
-        """Give up the threads; what they still do is not waited for."""
-        self._pool.close()
 
 
 class HTTPHandler:
@@ -196,6 +157,7 @@ class HTTPHandler:
 
     Attributes:
         allowed: value of the Allow header.
+        files: a thread for what the server itself reads now and then.
     """
 
     def __init__(
@@ -212,11 +174,13 @@ class HTTPHandler:
         self._authenticator = authenticator
         self._peers = Peers(certificate_users)
         self._statistics = statistics or OperationStatistics(())
-        self._readers = _Queue(settings.read_threads, "read", settings.max_waiting)
-        self._changers = _Queue(settings.method_threads, "method", settings.max_waiting)
+        self._getters = WorkerPool(GET_THREADS, "get", settings.max_waiting)
+        self._readers = WorkerPool(settings.read_threads, "read", settings.max_waiting)
+        self._changers = WorkerPool(settings.method_threads, "method", settings.max_waiting)
+        self.files = WorkerPool(1, "files")
         self._stopping = False
         self._in_flight = 0
-        self._memory = _Memory(settings.max_in_flight)
+        self._memory = Memory(settings.max_in_flight, settings.user_share)
         self.metrics = Metrics()
         self.metrics.watch("bytes_in_flight", "Memory of requests and answers", lambda: self._memory.taken)
         self.metrics.watch("requests_in_flight", "Requests being answered", lambda: self._in_flight)
@@ -231,8 +195,8 @@ class HTTPHandler:
 
     def close(self) -> None:
         """Give up the worker threads; what they still do is not waited for."""
-        self._readers.close()
-        self._changers.close()
+        for pool in (self._getters, self._readers, self._changers, self.files):
+            pool.close()
         self._peers.close()
 
     async def wait_until_idle(self, seconds: float) -> None:
@@ -263,13 +227,34 @@ class HTTPHandler:
         routes = self._find_routes(request)
         principal = NOBODY if routes[0].public else await self._principal(request)
         route = _chosen(routes, request)
-        with self._memory.share() as take:
-            reply = await route.answer(_Exchange(self, request, principal, take))
-            size = sum(map(len, reply.pieces))
-            if reply.operation is not None:
-                self._note(reply.operation, principal.name, size, time.monotonic() - started)
-            take(size)
-            return await self._send(request, reply, size)
+        if isinstance(request.protocol, _Protocol) and not routes[0].public:
+            request.protocol.is_known, request.protocol.used = True, time.monotonic()
+        holders = [("user", principal.name), ("address", _client(request).address)]
+        try:
+            with self._memory.request([each for each in holders if each[1]]) as take:
+                reply = await route.answer(_Exchange(self, request, principal, take))
+                return await self._reply(request, reply, principal, take, started)
+        except OverloadError:
+            raise _busy() from None
+
+    async def _reply(
+        self,
+        request: web.BaseRequest,
+        reply: Reply,
+        principal: Principal,
+        take: Callable[[int], None],
+        started: float,
+    ) -> web.StreamResponse:
+        outgoing = reply.pieces if isinstance(reply.pieces, Outgoing) else Outgoing(reply.pieces)
+        if reply.operation is not None:
+            self._note(reply.operation, principal.name, outgoing.size, time.monotonic() - started)
+        headers = {"Server": SERVER, **reply.headers}
+        try:
+            take(outgoing.size)
+            return await send(request, outgoing, reply.status, headers, self._settings.send_timeout)
+        finally:
+            if outgoing:  # its client is gone
+                self.files.call(outgoing.clear)
 
     def _find_routes(self, request: web.BaseRequest) -> list[Route]:
         """The routes for a request's method and path, those that name the path before those for any.
@@ -324,9 +309,9 @@ class HTTPHandler:
             raise HTTPFault(404, "There are no metrics")
         if not self._settings.metrics_public:
             await self._principal(request)
-        return web.Response(
-            body=self.metrics.exposition(), headers={"Server": SERVER, "Content-Type": self.metrics.content_type}
-        )
+        # It opens files of /proc, and with many labels it takes a while.
+        text = await self.files.run(self.metrics.exposition)
+        return web.Response(body=text, headers={"Server": SERVER, "Content-Type": self.metrics.content_type})
 
     async def _principal(self, request: web.BaseRequest) -> Principal:
         """Who asks: the user of the process behind a Unix socket, else of the Authorization header, else of the
@@ -376,43 +361,18 @@ class HTTPHandler:
             raise HTTPFault(400, f"The request did not arrive whole: {exc}") from None
         return b"".join(parts)
 
-    async def run(self, work: Callable[[], Result], waits: bool) -> Result:
-        """Do something in a worker thread: one of those that wait for the hypervisor, or of those that compute."""
-        return await (self._changers if waits else self._readers).run(work)
+    async def run(self, work: Callable[[], Result], holder: str, *, waits: bool, single: bool) -> Result:
+        """Do something in a worker thread, as `Exchange.run` says, for a user or an address."""
+        pool = self._changers if waits else self._getters if single else self._readers
+        try:
+            return await pool.run(work, holder)
+        except PoolFullError:
+            raise _busy() from None
 
     @property
     def waiting(self) -> int:
         """Operations in worker threads or waiting for one."""
-        return self._readers.waiting + self._changers.waiting
-
-    async def _send(self, request: web.BaseRequest, reply: Reply, size: int) -> web.StreamResponse:
-        headers = {"Server": SERVER, **reply.headers}
-        if size <= WHOLE_LIMIT:
-            whole = web.Response(status=reply.status, body=b"".join(reply.pieces), headers=headers)
-            await whole.prepare(request)
-            await self._patiently(request, whole.write_eof())
-            return whole
-        response = web.StreamResponse(status=reply.status, headers=headers)
-        if request.version >= (1, 1):
-            response.enable_chunked_encoding()
-        else:
-            response.content_length = size
-        await response.prepare(request)
-        async for chunk in _chunks(reply.pieces):
-            await self._patiently(request, response.write(chunk))
-        await self._patiently(request, response.write_eof())
-        return response
-
-    async def _patiently(self, request: web.BaseRequest, sending: Awaitable[None]) -> None:
-        """Wait for something to be sent, but not for ever: a client that does not read is cut off."""
-        try:
-            async with asyncio.timeout(self._settings.send_timeout):
-                await sending
-        except TimeoutError:
-            log.info("%s does not read its answer: it is cut off", request.remote)
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError("The client does not read") from None
+        return len(self._getters) + len(self._readers) + len(self._changers)
 
 
 class _Exchange:
@@ -443,8 +403,9 @@ class _Exchange:
     async def body(self) -> bytes:
         return await self._handler.read_body(self._request, self._take)
 
-    async def run(self, work: Callable[[], Result], *, waits: bool = False) -> Result:
-        return await self._handler.run(work, waits)
+    async def run(self, work: Callable[[], Result], *, waits: bool = False, single: bool = False) -> Result:
+        holder = self.caller.principal.name or _client(self._request).address
+        return await self._handler.run(work, holder, waits=waits, single=single)
 
 
 def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
@@ -459,18 +420,6 @@ def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
 
 def _client(request: web.BaseRequest) -> Client:
     return request.protocol.client if isinstance(request.protocol, _Protocol) else Client()
-
-
-async def _chunks(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
-    """The pieces put together to chunks, without ever holding all of them twice."""
-    start, size = 0, 0
-    for index, piece in enumerate(pieces):
-        size += len(piece)
-        if size >= CHUNK:
-            yield b"".join(pieces[start : index + 1])
-            start, size = index + 1, 0
-    if size:
-        yield b"".join(pieces[start:])
 
 
 def _busy() -> HTTPFault:

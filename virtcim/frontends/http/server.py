@@ -13,6 +13,7 @@ from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.exchange import FrontEnd
 from virtcim.frontends.http.http import HTTPHandler, HTTPServer
 from virtcim.frontends.http.listener import Endpoint, Listener, open_tcp
+from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.tls import TLSState
 
 __all__ = ["Server"]
@@ -69,6 +70,7 @@ class Server:
         self._http: HTTPServer | None = None
         self._listeners: list[Listener] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._reloading: asyncio.Task[None] | None = None
         self._watch()
         self.endpoints: Sequence[Endpoint] = ()
         self.port = settings.port
@@ -78,6 +80,11 @@ class Server:
         watch("connections", "Open connections", lambda: self.connections)
         watch("open_enumerations", "Enumerations that clients have not pulled to their end", lambda: len(enumerations))
         watch("held_instances", "Instances that wait in open enumerations", lambda: enumerations.held)
+
+    @property
+    def metrics(self) -> Metrics:
+        """The figures of this server, to which others may add theirs."""
+        return self._handler.metrics
 
     @property
     def connections(self) -> int:
@@ -99,6 +106,7 @@ class Server:
         self._http = HTTPServer(
             self._handler,
             settings.max_connections,
+            settings.user_share,
             auto_decompress=False,
             access_log=None,
             keepalive_timeout=settings.idle_timeout,
@@ -121,15 +129,18 @@ class Server:
     async def _watch_certificates(self, tls: TLSState) -> None:
         while True:
             await asyncio.sleep(tls.check_seconds)
-            self.reload_certificates(force=False)
+            await self._reload(tls, force=False)
 
-    def reload_certificates(self, force: bool = True) -> None:
-        """Use the certificates as the files have them now, from the next connection on.
+    def reload_certificates(self) -> None:
+        """Use the certificates as the files have them now, from the next connection after they were read on.
 
-        Parameters:
-            force: even when the files look unchanged.
+        They are read in a thread; called in the loop's.
         """
-        if self._tls is not None and self._tls.reload(force) and self._http is not None:
+        if self._tls is not None:
+            self._reloading = asyncio.create_task(self._reload(self._tls, force=True))
+
+    async def _reload(self, tls: TLSState, force: bool) -> None:
+        if await self._handler.files.run(lambda: tls.reload(force)) and self._http is not None:
             # An authority may be gone, or a certificate revoked.
             self._http.forget_certificates()
 

@@ -8,83 +8,174 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import queue
 import threading
-from collections.abc import Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-__all__ = ["WorkerPool"]
+__all__ = ["PoolFullError", "WorkerPool"]
 
 Result = TypeVar("Result")
 
-_Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
+
+class PoolFullError(Exception):
+    """Too much waits for a thread, and most of it is the holder's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    work: Callable[[], Any]
+    holder: Hashable
 
 
 class WorkerPool:
     """A bounded number of daemon threads, started as they are needed.
 
+    Holders take turns: each has a queue of its own, and the last free thread is not for one that has all the others.
+    Where too much waits, a newcomer takes the place of what came last of the holder that has most.
+
     Parameters:
         size: threads at most.
         name: for the names of the threads.
+        max_waiting: what may be under way or waiting; None for no bound.
     """
 
-    def __init__(self, size: int, name: str) -> None:
+    def __init__(self, size: int, name: str, max_waiting: int | None = None) -> None:
         self._size = size
         self._name = name
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._max_waiting = max_waiting
+        self._lock = threading.Condition(threading.Lock())
+        self._queues: OrderedDict[Hashable, deque[_Task]] = OrderedDict()
+        self._present: Counter[Hashable] = Counter()
+        self._running: Counter[Hashable] = Counter()
         self._threads = 0
-        self._free = 0
-        self._lock = threading.Lock()
+        self._idle = 0
+        self._closed = False
+        self._unattended: set[asyncio.Future[Any]] = set()
 
-    async def run(self, work: Callable[[], Result]) -> Result:
+    def __len__(self) -> int:
+        """Count what is under way or waits."""
+        return self._present.total()
+
+    async def run(self, work: Callable[[], Result], holder: Hashable = None) -> Result:
         """Call `work` in a worker thread, with the caller's context variables, and give back its result.
 
         When the caller is cancelled, work that has begun goes on to its end; work that still waits is left out.
+
+        Parameters:
+            work: to be called.
+            holder: for whom; None for the server itself, which has no share.
+
+        Raises:
+            PoolFullError: there is no room.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
+        task = _Task(loop, future, partial(contextvars.copy_context().run, work), holder)
         with self._lock:
-            if self._free > 0:
-                self._free -= 1
+            self._make_room(holder)
+            self._present[holder] += 1
+            self._queues.setdefault(holder, deque()).append(task)
+            if self._idle:
+                self._idle -= 1
+                self._lock.notify()
             elif self._threads < self._size:
                 self._threads += 1
                 threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
-        self._jobs.put((loop, future, partial(contextvars.copy_context().run, work)))
         return await future
 
+    def call(self, work: Callable[[], object]) -> None:
+        """Call `work` in a worker thread, for nobody: what it gives or raises is passed over.
+
+        Called in the thread of an event loop.
+        """
+        running = asyncio.ensure_future(self.run(work))
+        self._unattended.add(running)
+        running.add_done_callback(self._unattended.discard)
+
+    def _make_room(self, holder: Hashable) -> None:
+        """Turn away what came last of the holder that has most waiting; that may be the newcomer."""
+        if self._max_waiting is None or self._present.total() < self._max_waiting:
+            return
+        most = max(self._queues, key=lambda each: len(self._queues[each]), default=None)
+        if most is None or self._present[most] <= self._present[holder] + 1:
+            raise PoolFullError
+        queue = self._queues[most]
+        last = queue.pop()
+        if not queue:
+            del self._queues[most]
+        _take_one(self._present, most)
+        _settle(last, None, PoolFullError())
+
+    def _next(self) -> _Task | None:
+        """Take the next task, of the holder whose turn it is; None when there is none that may run."""
+        for holder, queue in self._queues.items():
+            others = self._size - 1
+            if holder is not None and others and self._running[holder] >= others:
+                continue
+            task = queue.popleft()
+            if queue:
+                self._queues.move_to_end(holder)
+            else:
+                del self._queues[holder]
+            self._running[holder] += 1
+            return task
+        return None
+
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._carry_out(*job)
-            del job
+        while True:
             with self._lock:
-                if self._jobs.empty():
-                    self._free += 1
+                while (task := self._next()) is None:
+                    if self._closed:
+                        return
+                    self._idle += 1
+                    self._lock.wait()  # who wakes it counts it as idle no longer
+            self._carry_out(task)
+            with self._lock:
+                _take_one(self._running, task.holder)
+                _take_one(self._present, task.holder)
+            del task
 
     @staticmethod
-    def _carry_out(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], work: Callable[[], Any]) -> None:
-        if future.cancelled():
+    def _carry_out(task: _Task) -> None:
+        if task.future.cancelled():
             return
         result, error = None, None
         try:
-            result = work()
+            result = task.work()
         except BaseException as exc:
             error = exc
-
-        def settle() -> None:
-            if future.cancelled():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        try:
-            loop.call_soon_threadsafe(settle)
-        except RuntimeError:
-            return  # the loop is closed: nobody waits
+        _settle(task, result, error)
 
     def close(self) -> None:
-        """Let the threads end when they have done what they are at."""
-        for _ in range(self._size):
-            self._jobs.put(None)
+        """Let the threads end when they have done what there is to do."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify_all()
+
+
+def _take_one(counter: Counter[Hashable], holder: Hashable) -> None:
+    counter[holder] -= 1
+    if not counter[holder]:
+        del counter[holder]
+
+
+def _settle(task: _Task, result: Any, error: BaseException | None) -> None:
+    """Give the caller its result, in the thread of its loop."""
+
+    def settle() -> None:
+        if task.future.cancelled():
+            return
+        if error is not None:
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(result)
+
+    try:
+        task.loop.call_soon_threadsafe(settle)
+    except RuntimeError:
+        return  # the loop is closed: nobody waits

@@ -1,0 +1,204 @@
+"""How what is limited is shared: threads, memory, connections; and how answers take turns in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from virtcim.frontends.http.admission import Memory, OverloadError, connections_to_close
+from virtcim.frontends.http.sending import CHUNK, Outgoing
+from virtcim.frontends.http.workers import PoolFullError, WorkerPool
+
+MIB = 1 << 20
+ANN = ("user", "ann"), ("address", "10.0.0.1")
+BOB = ("user", "bob"), ("address", "10.0.0.2")
+
+
+def test_one_user_cannot_take_all_the_memory() -> None:
+    memory = Memory(100 * MIB, 0.5)
+    with memory.request(ANN) as first, memory.request(ANN) as second, memory.request(BOB) as other:
+        first(40 * MIB)
+        with pytest.raises(OverloadError):
+            second(20 * MIB)
+        second(1000)  # what is small still goes
+        other(40 * MIB)
+        assert memory.taken == 80 * MIB + 1000
+    assert memory.taken == 0
+    assert not memory._held
+
+
+def test_an_address_has_a_share_too() -> None:
+    memory = Memory(100 * MIB, 0.5)
+    with memory.request(ANN) as first, memory.request((("user", "eve"), ANN[1])) as second:
+        first(40 * MIB)
+        with pytest.raises(OverloadError):
+            second(20 * MIB)
+
+
+def test_a_single_request_gets_what_it_needs() -> None:
+    memory = Memory(100 * MIB, 0.5)
+    with memory.request(ANN) as take:
+        take(MIB)
+        take(300 * MIB)
+        with memory.request(BOB) as other, pytest.raises(OverloadError):
+            other(MIB)
+
+
+class Gate:
+    """Work that waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.begun: list[str] = []
+
+    def work(self, name: str) -> Callable[[], str]:
+        def wait() -> str:
+            self.begun.append(name)
+            assert self.open.wait(30)
+            return name
+
+        return wait
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def test_the_last_thread_is_not_for_one_who_has_all_others() -> None:
+    async def story() -> None:
+        gate, pool = Gate(), WorkerPool(3, "test")
+        ann = [asyncio.create_task(pool.run(gate.work(f"ann{number}"), "ann")) for number in range(5)]
+        await until(lambda: len(gate.begun) == 2)
+        bob = asyncio.create_task(pool.run(gate.work("bob"), "bob"))
+        await until(lambda: "bob" in gate.begun)
+        assert len(gate.begun) == 3
+        gate.open.set()
+        assert await asyncio.gather(*ann) == [f"ann{number}" for number in range(5)]
+        assert await bob == "bob"
+        await until(lambda: len(pool) == 0)
+        pool.close()
+
+    asyncio.run(story())
+
+
+def test_holders_take_turns() -> None:
+    async def story() -> None:
+        gate, pool = Gate(), WorkerPool(1, "test")
+        first = asyncio.create_task(pool.run(gate.work("first"), "ann"))
+        await until(lambda: gate.begun == ["first"])
+        names = [("ann", number) for number in range(20)] + [("bob", 0), ("eve", 0)]
+        rest = [asyncio.create_task(pool.run(gate.work(f"{name}{number}"), name)) for name, number in names]
+        await asyncio.sleep(0)
+        gate.open.set()
+        await asyncio.gather(first, *rest)
+        assert {"bob0", "eve0"} <= set(gate.begun[1:5])
+        pool.close()
+
+    asyncio.run(story())
+
+
+def test_who_has_most_makes_room() -> None:
+    async def story() -> None:
+        gate, pool = Gate(), WorkerPool(1, "test", max_waiting=4)
+        ann = [asyncio.create_task(pool.run(gate.work(f"ann{number}"), "ann")) for number in range(4)]
+        await until(lambda: len(gate.begun) == 1)
+        with pytest.raises(PoolFullError):
+            await pool.run(gate.work("ann4"), "ann")
+        bob = asyncio.create_task(pool.run(gate.work("bob"), "bob"))
+        with pytest.raises(PoolFullError):
+            await ann[3]
+        gate.open.set()
+        assert await asyncio.gather(*ann[:3], bob) == ["ann0", "ann1", "ann2", "bob"]
+        pool.close()
+
+    asyncio.run(story())
+
+
+def test_all_threads_are_used_and_results_and_errors_come_back() -> None:
+    async def story() -> None:
+        pool = WorkerPool(8, "test")
+        barrier = threading.Barrier(8)
+        await asyncio.gather(*(pool.run(lambda: barrier.wait(30), each) for each in range(8)))
+
+        def fail() -> None:
+            raise KeyError("x")
+
+        for _ in range(200):
+            results: list[Any] = await asyncio.gather(
+                *(pool.run(fail if number % 3 == 0 else lambda: 1) for number in range(16)), return_exceptions=True
+            )
+            assert [isinstance(each, KeyError) for each in results] == [number % 3 == 0 for number in range(16)]
+        await until(lambda: len(pool) == 0)
+        pool.close()
+
+    asyncio.run(story())
+
+
+def test_work_that_nobody_waits_for_any_more_is_left_out() -> None:
+    async def story() -> None:
+        gate, pool = Gate(), WorkerPool(1, "test")
+        first = asyncio.create_task(pool.run(gate.work("first")))
+        await until(lambda: gate.begun == ["first"])
+        second = asyncio.create_task(pool.run(gate.work("second")))
+        await asyncio.sleep(0)
+        second.cancel()
+        gate.open.set()
+        await first
+        await until(lambda: len(pool) == 0)
+        assert gate.begun == ["first"]
+        pool.close()
+
+    asyncio.run(story())
+
+
+@dataclass(eq=False)
+class Connected:
+    address: str
+    used: float
+    is_known: bool = False
+    is_idle: bool = True
+
+
+NEWCOMER = Connected("10.9.9.9", 1000.0)
+
+
+def test_idle_strangers_of_the_address_with_most_go_first() -> None:
+    crowd = [Connected("10.6.6.6", number) for number in range(94)]
+    known = [Connected("10.0.0.1", number, is_known=True) for number in range(3)]
+    others = [Connected("10.0.0.2", 0.0), Connected("10.0.0.3", 0.0)]
+    everybody = [*known, *others, *crowd]
+    assert connections_to_close(everybody, NEWCOMER, 100, 0.5) == []
+    assert connections_to_close(everybody, NEWCOMER, 99, 0.5) == crowd[:5]  # one that must, and 4 in advance
+    # Nobody who has logged in is closed in advance.
+    assert connections_to_close(known, NEWCOMER, 3, 0.5) == known[:1]
+
+
+def test_where_none_is_idle_an_address_gives_up_what_is_over_its_share() -> None:
+    crowd = [Connected("10.6.6.6", number, is_idle=False) for number in range(7)]
+    others = [Connected("10.0.0.1", 0.0, is_idle=False), Connected("10.0.0.2", 0.0, is_idle=False)]
+    assert connections_to_close([*others, *crowd], NEWCOMER, 9, 0.5) == crowd[:1]
+    assert connections_to_close([*others, *crowd], NEWCOMER, 9, 1.0) == [NEWCOMER]
+    again = Connected("10.6.6.6", 1000.0)
+    assert connections_to_close([*others, *crowd], again, 9, 0.5) == [again]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[], [0], [5], [CHUNK], [CHUNK + 1], [10] * 100_000, [CHUNK // 2 + 1] * 5, [3 * CHUNK + 7, 1, 1, CHUNK, 0, 9]],
+)
+def test_chunks_are_bounded_and_whole(sizes: list[int]) -> None:
+    pieces = [bytes([number % 251]) * size for number, size in enumerate(sizes)]
+    outgoing = Outgoing(pieces)
+    assert outgoing.size == sum(sizes)
+    assert bool(outgoing) == (outgoing.size > 0)
+    chunks = [bytes(each) for each in outgoing.take()]
+    assert b"".join(chunks) == b"".join(pieces)
+    assert not outgoing
+    assert all(0 < len(each) <= CHUNK for each in chunks)
