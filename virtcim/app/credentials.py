@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import stat
 from pathlib import Path
 
-__all__ = ["DEFAULT_USER", "first_password"]
+__all__ = ["DEFAULT_USER", "first_password", "make_state_dir", "write_private"]
+
+log = logging.getLogger(__name__)
 
 DEFAULT_USER = "virtcim"
 PASSWORD_BYTES = 18  # 144 bits, 24 characters that need no quoting in a URL or a shell
@@ -34,10 +38,33 @@ def first_password(state_dir: Path) -> tuple[str, str]:
     return user, password
 
 
+def make_state_dir(directory: Path) -> None:
+    """Make the state directory with mode 0700, or take it as it is, unless others could put files into it.
+
+    A directory of this user that others may write to is made safe; of what is in it already, nothing is known.
+
+    Raises:
+        OSError: it cannot be made.
+        ValueError: it belongs to somebody else, or is no directory.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = directory.stat()
+    if found.st_uid not in {os.geteuid(), 0}:
+        raise ValueError(f"{directory}: it belongs to the user {found.st_uid}; expected {os.geteuid()} or root")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        try:
+            directory.chmod(stat.S_IMODE(found.st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
+        except PermissionError as error:
+            mode = stat.S_IMODE(found.st_mode)
+            raise ValueError(f"{directory}: others may write to it (mode {mode:04o}); expected 0700") from error
+        log.warning("%s: others could write to it, and may have; they cannot any more", directory)
+
+
 def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, whole or not at all; what stands in the way is no file of others."""
     new = file.with_name(file.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    new.unlink(missing_ok=True)  # of an earlier try that was cut off
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="utf-8") as stream:
         os.fchmod(descriptor, 0o600)
         stream.write(text)

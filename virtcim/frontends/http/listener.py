@@ -14,6 +14,7 @@ import os
 import socket
 import ssl
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ BACKLOG = 1024
 
 ACCEPT_PAUSE = 0.1
 """Seconds until the next try, when there are no descriptors left."""
+
+COMPLAINT_INTERVAL = 60.0
+"""Seconds between two log lines that say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ class Listener:
         self._max_handshakes = max_handshakes
         self._handshakes: dict[asyncio.Task[None], None] = {}
         self._accepting: asyncio.Task[None] | None = None
+        self._complained = -COMPLAINT_INTERVAL
 
     def start(self) -> None:
         """Accept from now on."""
@@ -161,7 +166,7 @@ class Listener:
             except ConnectionError:
                 continue
             except OSError as exc:
-                log.error("No connection can be accepted on %s: %s", self.endpoint.url, exc)
+                self._complain(exc)
                 await asyncio.sleep(ACCEPT_PAUSE)
                 continue
             # `sock_accept` does not wait while somebody is waiting: the others have to get their turn.
@@ -176,6 +181,13 @@ class Listener:
             task = asyncio.create_task(self._open(connection, self._context()))
             self._handshakes[task] = None
             task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+
+    def _complain(self, error: OSError) -> None:
+        """Say that no connection can be accepted, but not with each try."""
+        now = time.monotonic()
+        if now - self._complained >= COMPLAINT_INTERVAL:
+            self._complained = now
+            log.error("No connection can be accepted on %s: %s", self.endpoint.url, error)
 
     async def _open(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
