@@ -19,6 +19,7 @@ from virtcim.libhelper.host import HostFacts, NodeInfo
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.records import (
     VOLUMES,
+    Change,
     Document,
     Domain,
     Interface,
@@ -58,6 +59,7 @@ class RecordedInventory:
     held_networks: list[Network] = field(default_factory=list)
     held_node_devices: list[NodeDevice] = field(default_factory=list)
     held_filters: list[NWFilter] = field(default_factory=list)
+    listeners: list[Callable[[Change], None]] = field(default_factory=list)
 
     def domains(self) -> list[Domain]:
         return sorted(self.held, key=lambda domain: domain.name)

@@ -18,6 +18,7 @@ from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.requested import without_own_metadata
 from virtcim.providers.site import ProviderSettings
 from virtcim.providers.Virt_ComputerSystem.transitions import POWER_CYCLE, START, Transition
 
@@ -114,6 +115,28 @@ def test_every_request_from_every_state(driver: Driver, state: int, request_: in
         assert driver.request(request_) == TRANSITION
         assert driver.state == state
         assert driver.guest("guest", "Test")["RequestedState"] == UNKNOWN
+
+
+def test_what_was_requested_goes_with_the_guest(driver: Driver) -> None:
+    """Another guest with its UUID, made without our metadata, has had no request yet."""
+    assert driver.request(DISABLED) == 0
+    assert driver.request(ENABLED) == 0
+    assert driver.guest("guest", "Test")["RequestedState"] == ENABLED
+    definitions: list[str] = []
+
+    def remove(domain: libvirt.virDomain) -> None:
+        definitions.append(without_own_metadata(domain.XMLDesc()))
+        domain.destroy()
+        domain.undefine()
+
+    driver.act(remove)
+    deadline = time.monotonic() + 20
+    while driver.hypervisor.inventory.domains() or driver.site.requested_states._requested:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    driver.hypervisor.ask("define", lambda connection: connection.defineXML(definitions[0]), 20)
+    assert driver.hypervisor.inventory.wait_for(lambda inventory: bool(inventory.domains()), 20)
+    assert driver.guest("guest", "Test")["RequestedState"] == UNKNOWN
 
 
 @pytest.mark.parametrize(

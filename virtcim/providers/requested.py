@@ -11,8 +11,11 @@ import logging
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.inventory.records import Change, ChangeKind, Domain
 from virtcim.providers.states import RequestedState
 
 if TYPE_CHECKING:
@@ -68,6 +71,7 @@ class RequestedStates:
 
     def __init__(self) -> None:
         self._requested: dict[str, int] = {}
+        self._watched: WeakSet[Hypervisor] = WeakSet()
 
     def get(self, guest: Guest) -> int:
         """The last accepted request; 0 (Unknown) when there never was one."""
@@ -76,6 +80,7 @@ class RequestedStates:
 
     def put(self, guest: Guest, requested: RequestedState) -> None:
         """Take down a request that was accepted."""
+        self._watch(guest.hypervisor)
         self._requested[guest.domain.uuid] = int(requested)
         element = f"<requested>{int(requested)}</requested>"
         try:
@@ -84,6 +89,16 @@ class RequestedStates:
             if error.is_gone:
                 self._requested.pop(guest.domain.uuid, None)
             _log.debug("guest %r: the requested state is not kept: %s", guest.name, error.message)
+
+    def _watch(self, hypervisor: Hypervisor) -> None:
+        if hypervisor not in self._watched:
+            self._watched.add(hypervisor)
+            hypervisor.inventory.listeners.append(self._forget_removed)
+
+    def _forget_removed(self, change: Change) -> None:
+        """What belongs to a guest goes with it: another one may get its UUID."""
+        if change.kind is ChangeKind.REMOVED and isinstance(change.before, Domain):
+            self._requested.pop(change.before.uuid, None)
 
 
 def _kept(guest: Guest) -> int:
