@@ -25,12 +25,14 @@ from xml.sax.saxutils import quoteattr
 import bcrypt
 import pywbem
 
+from tests.bed import loopguard
+
 ROOT = Path(__file__).resolve().parents[2]
 
 LISTENING = re.compile(r"^virtcim: listening on (?P<scheme>https?)://(?P<host>.+):(?P<port>\d+)$")
 
-#: Runs the console script of setup.cfg without asking where pip put it.
-COMMAND = [sys.executable, "-c", "import sys; from virtcim.app.main import main; sys.exit(main())"]
+#: Runs the console script of setup.cfg without asking where pip put it, and watches its event loop.
+COMMAND = [sys.executable, "-c", loopguard.SERVE]
 
 #: Seconds until a started server must answer: a first start compiles the classes.
 START_PATIENCE = 60.0
@@ -182,6 +184,8 @@ class Server:
         finally:
             if process.stdout is not None:
                 process.stdout.close()
+        at = self.errors.find(loopguard.MARK)
+        assert at < 0, self.errors[at : at + 4000]
         return status
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
+from tests.bed import loopguard
 from virtcim.app.assembly import make_server
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cimxml.frontend import CIMXML, Answer
@@ -76,6 +77,7 @@ class RunningServer:
         **options: Any,
     ) -> None:
         self.loop = asyncio.new_event_loop()
+        loopguard.watch(self.loop)
         self.loop.set_exception_handler(lambda _loop, context: self.errors.append(context))
         self.errors: list[dict[str, Any]] = []
         self.invalid: list[tuple[bytes, list[str]]] = []
@@ -84,10 +86,11 @@ class RunningServer:
         self._thread.start()
         settings = settings or ServerSettings(port=0, host_name="toyhost")
         self._endpoints = endpoints
-        self.server = self.run(self._make(catalog, classes, settings, authenticator or NoAuthentication(), options))
+        self.server = self._make(catalog, classes, settings, authenticator or NoAuthentication(), options)
+        self.run(self.server.start(self._endpoints() if self._endpoints is not None else None))
         self.port = self.server.port
 
-    async def _make(
+    def _make(
         self,
         catalog: Catalog,
         classes: ClassStore,
@@ -107,7 +110,6 @@ class RunningServer:
             return answer
 
         self.cimxml.answer = checked  # type: ignore[method-assign]
-        await server.start(self._endpoints() if self._endpoints is not None else None)
         return server
 
     def run(self, work: Coroutine[Any, Any, Any], timeout: float = 20) -> Any:
@@ -121,6 +123,7 @@ class RunningServer:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(5)
         self.loop.close()
+        assert not (found := loopguard.violations(self.loop)), "\n".join(found)
 
     @property
     def url(self) -> str:

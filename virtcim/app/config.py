@@ -4,7 +4,7 @@ Each table of the file is a dataclass of the layer that it configures, so a sett
 default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` is
 `frontends.http.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is
 `providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[cmpi]` is
-`frontends.cmpi.settings.CmpiSettings`.
+`frontends.cmpi.settings.CmpiSettings`, `[loop]` is `app.loopwatch.LoopSettings`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from virtcim.app.loopwatch import LoopSettings
 from virtcim.cimom.access import RoleSettings
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
@@ -74,6 +75,7 @@ class Settings:
     providers: ProviderSettings = field(default_factory=ProviderSettings)
     inventory: HypervisorSettings = field(default_factory=HypervisorSettings)
     cmpi: CmpiSettings = field(default_factory=CmpiSettings)
+    loop: LoopSettings = field(default_factory=LoopSettings)
 
 
 def default_state_dir() -> Path:

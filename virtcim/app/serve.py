@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +24,9 @@ from virtcim.app.auditfile import open_audit_log
 from virtcim.app.bridge import make_daemon
 from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, parse_auth, parse_listen
-from virtcim.app.credentials import first_password
+from virtcim.app.credentials import first_password, make_state_dir
 from virtcim.app.logs import configure_logging
+from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.roles import make_access
 from virtcim.app.store import SQLiteStore
 from virtcim.cimom.capabilities import server_capabilities
@@ -45,10 +47,12 @@ from virtcim.frontends.http.auth import (
     Verifier,
 )
 from virtcim.frontends.http.listener import Endpoint, open_tcp, open_unix
+from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
 from virtcim.libhelper.connections import scheme_driver
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.inventory.records import Change, Host
 from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry, load_platforms
@@ -72,7 +76,8 @@ JOB_STOP = 1.0
 """Seconds that jobs get to undo what they have begun, while answers in flight get theirs."""
 
 HYPERVISOR_STOP = 0.5
-"""Seconds that the hypervisors get to close; with `ServerSettings.stop_timeout` it makes the 2 s of a stop."""
+"""Seconds that the hypervisors and the store get to close; with `ServerSettings.stop_timeout` it makes the 2 s of a
+stop."""
 
 log = logging.getLogger("virtcim")
 
@@ -95,7 +100,9 @@ def serve(settings: Settings, example: bool, test_driver: bool) -> int:
         ConfigError: a setting turns out wrong only when it is used.
     """
     configure_logging(settings.log_level, structured=settings.log_format == "json")
-    status = asyncio.run(_until_signalled(lambda: _run(settings, example, test_driver)))
+    sys.setswitchinterval(settings.loop.switch_interval)
+    stop_limit = settings.server.stop_timeout + HYPERVISOR_STOP
+    status = asyncio.run(_until_signalled(lambda: _run(settings, example, test_driver), stop_limit))
     if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
         # A worker that waits for a libvirt call without an answer cannot be ended otherwise.
         logging.shutdown()
@@ -104,32 +111,63 @@ def serve(settings: Settings, example: bool, test_driver: bool) -> int:
     return status
 
 
-async def _until_signalled(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run `work`, cancelled by SIGTERM or SIGINT, which is an orderly end."""
+async def _until_signalled(work: Callable[[], Coroutine[Any, Any, int]], stop_limit: float) -> int:
+    """Run `work`, cancelled by SIGTERM or SIGINT, which is an orderly end.
+
+    Parameters:
+        stop_limit: seconds after the signal in which the process ends, whatever is under way.
+    """
     task = asyncio.ensure_future(work())
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        threading.Thread(target=_end_in_time, args=(stop_limit,), name="end", daemon=True).start()
+        task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         return await task
     except asyncio.CancelledError:
         return 0
 
 
+def _end_in_time(seconds: float) -> None:
+    """End the process when its orderly end takes too long: a loop or an interpreter under load comes late."""
+    time.sleep(seconds)
+    log.warning("The orderly end took more than %.1f s: what is under way is cut off", seconds)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembly:
+    """What answers clients, put together and not yet started.
+
+    Attributes:
+        endpoints: bound.
+        server: answers on them.
+        bridge: answers other CIM servers, where that is wanted.
+        identity: of the server, for announcements.
+    """
+
+    endpoints: list[Endpoint]
+    server: Server
+    bridge: CmpiDaemon | None
+    identity: ServerIdentity
+
+
 async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
     if settings.server.dns_sd and not dnssd.is_available():
         raise ConfigError("server.dns_sd: the library zeroconf is missing (pip install 'virtcim[dnssd]')")
-    try:
-        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        authenticator, login = _authentication(settings)
-        open_audit_log(settings.audit_file)
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(error)) from error
+    # Everything that waits for a disk or computes for long is done in threads, before and after clients come.
+    authenticator, login = await _in_thread(lambda: _prepare(settings))
     naming = _in_thread(lambda: _identity(settings))
-    registry = load_platforms()
+    registry = await _in_thread(load_platforms)
     named = [_member(uri, settings, registry) for uri in dict.fromkeys(settings.uris)]
     store = await _in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
-    jobs = Jobs(settings.providers.jobs, store)
+    jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store))
     site = Site(named, registry, settings.providers, jobs)
     search = _search(site, registry, settings)
     hypervisors = [hypervisor for _, hypervisor in named]
@@ -143,68 +181,129 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
             hypervisors.append(_serve_test_driver(site, registry, settings))
             await _in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
         identity = await naming
-        catalog = build_catalog(site)
-        statistics = OperationStatistics(INTRINSIC_OPERATIONS)
         try:
-            endpoints = _endpoints(settings)
+            assembly = await _in_thread(lambda: _assemble(settings, site, classes, authenticator, identity))
         except OSError as error:
             log.error("%s", error.strerror or error)
             return 1
-        try:
-            tls = _certificates(settings, endpoints)
-        except (OSError, ValueError) as error:
-            raise ConfigError(str(error)) from error
-        capabilities = server_capabilities(
-            catalog,
-            INTRINSIC_OPERATIONS,
-            authenticator,
-            pull_limits(settings.server),
-            certificates=tls is not None and bool(tls.users),
-        )
-        access = make_access(settings.roles, classes, method_roles(catalog))
-        server = make_server(
-            with_discovery(catalog, classes, identity, capabilities, statistics),
-            classes,
-            settings.server,
-            authenticator,
-            tls,
-            statistics,
-            access,
-        )
-        await server.start(endpoints)
-        bridge: CmpiDaemon | None = None
-        try:
-            if settings.cmpi.enabled:
-                provider_of = make_table(catalog, classes).provider_of
-                bridge = make_daemon(server.core.namespaces, classes, provider_of, settings.cmpi, access=access)
-                try:
-                    bridge.start()
-                except OSError as error:
-                    log.error("cannot serve other CIM servers on %s: %s", settings.cmpi.socket, error)
-                    return 1
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload_certificates)
-            # What is here now stays; without it, each full collection would walk it again.
-            gc.collect()
-            gc.freeze()
-            reachable = [each for each in endpoints if each.scheme != "unix"]
-            if example and reachable:
-                print(_example(reachable[0], login, settings.providers.namespace), file=sys.stderr, flush=True)
-            for url in dict.fromkeys(each.url for each in endpoints):
-                print(f"virtcim: listening on {url}", flush=True)
-            systemd.notify("READY=1")
-            async with _announcement(identity, reachable):
-                await asyncio.Event().wait()
-        finally:
-            systemd.notify("STOPPING=1")
-            stopping = [server.stop(), _in_thread(lambda: jobs.stop(JOB_STOP))]
-            if bridge is not None:
-                stopping.append(_in_thread(bridge.stop))
-            await asyncio.gather(*stopping)
-            await _in_thread(store.close)
+        for hypervisor in hypervisors:
+            hypervisor.inventory.listeners.append(_freeze_after_load)
+        return await _serve(assembly, settings, jobs, login if example else None)
     finally:
         search.stop()
-        await _stop([*hypervisors, *search.hypervisors])
+        stopping = [_in_thread(hypervisor.stop) for hypervisor in (*hypervisors, *search.hypervisors)]
+        await asyncio.wait([*stopping, _in_thread(store.close)], timeout=HYPERVISOR_STOP)
+
+
+def _prepare(settings: Settings) -> tuple[Authenticator, str]:
+    """Make the state directory, and read what is needed before anything else.
+
+    Returns:
+        the authenticator, and what stands before the host in a URL that it lets through.
+
+    Raises:
+        ConfigError: a file or directory is not as it should be.
+    """
+    try:
+        make_state_dir(settings.state_dir)
+        authentication = _authentication(settings)
+        open_audit_log(settings.audit_file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    return authentication
+
+
+def _assemble(
+    settings: Settings, site: Site, classes: ClassStore, authenticator: Authenticator, identity: ServerIdentity
+) -> _Assembly:
+    """Put together what answers clients.
+
+    Raises:
+        OSError: an address cannot be had; the text names it.
+        ConfigError: a certificate is not as it should be.
+    """
+    catalog = build_catalog(site)
+    statistics = OperationStatistics(INTRINSIC_OPERATIONS)
+    endpoints = _endpoints(settings)
+    try:
+        tls = _certificates(settings, endpoints)
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    capabilities = server_capabilities(
+        catalog,
+        INTRINSIC_OPERATIONS,
+        authenticator,
+        pull_limits(settings.server),
+        certificates=tls is not None and bool(tls.users),
+    )
+    access = make_access(settings.roles, classes, method_roles(catalog))
+    discovered = with_discovery(catalog, classes, identity, capabilities, statistics)
+    server = make_server(discovered, classes, settings.server, authenticator, tls, statistics, access)
+    bridge: CmpiDaemon | None = None
+    if settings.cmpi.enabled:
+        provider_of = make_table(catalog, classes).provider_of
+        bridge = make_daemon(server.core.namespaces, classes, provider_of, settings.cmpi, access=access)
+    return _Assembly(endpoints, server, bridge, identity)
+
+
+async def _serve(assembly: _Assembly, settings: Settings, jobs: Jobs, login: str | None) -> int:
+    """Answer clients until the task is cancelled.
+
+    Parameters:
+        login: what stands before the host in a URL, for an example of how to ask; None for no example.
+
+    Returns:
+        the exit status, where it cannot be begun.
+    """
+    loop, server, bridge = asyncio.get_running_loop(), assembly.server, assembly.bridge
+    watch = LoopWatch(loop, settings.loop.longest_pause)
+    server.metrics.watch(
+        "loop_longest_pause_seconds", "Time that the event loop took to answer, at the longest", lambda: watch.longest
+    )
+    await server.start(assembly.endpoints)
+    try:
+        if bridge is not None:
+            try:
+                await _in_thread(bridge.start)
+            except OSError as error:
+                log.error("cannot serve other CIM servers on %s: %s", settings.cmpi.socket, error)
+                return 1
+        loop.add_signal_handler(signal.SIGHUP, server.reload_certificates)
+        freeze_loaded()
+        if settings.loop.watch:
+            watch.start()
+        _tell(assembly, settings, login)
+        async with _announcement(assembly.identity, _reachable(assembly.endpoints)):
+            await asyncio.Event().wait()
+    finally:
+        watch.stop()
+        systemd.notify("STOPPING=1")
+        stopping = [server.stop(), _in_thread(lambda: jobs.stop(JOB_STOP))]
+        if bridge is not None:
+            stopping.append(_in_thread(bridge.stop))
+        await asyncio.gather(*stopping)
     return 0
+
+
+def _tell(assembly: _Assembly, settings: Settings, login: str | None) -> None:
+    """Say where the server listens."""
+    reachable = _reachable(assembly.endpoints)
+    if login is not None and reachable:
+        print(_example(reachable[0], login, settings.providers.namespace), file=sys.stderr, flush=True)
+    for url in dict.fromkeys(each.url for each in assembly.endpoints):
+        print(f"virtcim: listening on {url}", flush=True)
+    systemd.notify("READY=1")
+
+
+def _reachable(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+    """List the endpoints that have a URL for everybody."""
+    return [each for each in endpoints if each.scheme != "unix"]
+
+
+def _freeze_after_load(change: Change) -> None:
+    """Have full collections pass over what a hypervisor that has come back was read to."""
+    if isinstance(change.after, Host) and change.after.contact:
+        freeze_loaded()
 
 
 def _authentication(settings: Settings) -> tuple[Authenticator, str]:
@@ -276,6 +375,7 @@ def _search(site: Site, registry: Registry, settings: Settings) -> Search:
 
     def add(hypervisor: Hypervisor) -> None:
         log.info("serving %s%s", hypervisor.uri, ", read-only" if hypervisor.read_only else "")
+        hypervisor.inventory.listeners.append(_freeze_after_load)
         site.add(platforms[hypervisor.uri], hypervisor)
 
     return Search(platforms, settings.inventory, add)
@@ -328,12 +428,6 @@ async def _ready(hypervisors: Sequence[Hypervisor], search: Search, timeout: flo
         log.warning("%s does not answer yet: its classes are empty until it does", uri)
     if search.uris and not search.hypervisors:
         log.warning("no hypervisor answers on this host: looking on for %s", ", ".join(search.uris))
-
-
-async def _stop(hypervisors: Sequence[Hypervisor]) -> None:
-    stopping = [asyncio.ensure_future(_in_thread(hypervisor.stop)) for hypervisor in hypervisors]
-    if stopping:
-        await asyncio.wait(stopping, timeout=HYPERVISOR_STOP)
 
 
 def _example(endpoint: Endpoint, login: str, namespace: str) -> str:

@@ -1,0 +1,150 @@
+"""The event loop: the watch that a server keeps over it, and the guard that tests put beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+
+from tests.bed import loopguard
+from virtcim.app.loopwatch import LoopSettings, LoopWatch
+from virtcim.providers.interface import Association, Instance
+
+
+def pause(seconds: float) -> None:
+    """Hold up the loop, in a function that its stack shows."""
+    time.sleep(seconds)
+
+
+def watched(work: Callable[[], Any], longest_pause: float = 0.2) -> LoopWatch:
+    """Run `work` in a loop that is watched."""
+
+    async def story() -> LoopWatch:
+        watch = LoopWatch(asyncio.get_running_loop(), longest_pause)
+        watch.start()
+        await asyncio.sleep(0.3)
+        work()
+        await asyncio.sleep(0.5)
+        watch.stop()
+        return watch
+
+    return asyncio.run(story())
+
+
+def test_a_pause_is_measured_and_reported_with_its_stack(caplog: pytest.LogCaptureFixture) -> None:
+    watch = watched(lambda: pause(1.5))
+    assert watch.longest > 1.0
+    (message,) = [each.getMessage() for each in caplog.records if "has not answered" in each.getMessage()]
+    assert "in pause" in message
+    assert "time.sleep(seconds)" in message
+    assert "answers again after" in caplog.text
+
+
+def test_a_loop_that_is_slow_all_the_time_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        watch = LoopWatch(asyncio.get_running_loop(), 0.05)
+        watch.start()
+        for _ in range(8):
+            pause(0.3)
+            await asyncio.sleep(0)
+        watch.stop()
+
+    asyncio.run(story())
+    assert caplog.text.count("has not answered") == 1
+
+
+def test_the_watch_ends_with_its_loop() -> None:
+    watched(lambda: None)
+    deadline = time.monotonic() + 20
+    while any(each.name == "loop-watch" for each in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    for wrong in ({"switch_interval": 0.0}, {"switch_interval": 2.0}, {"longest_pause": 0.0}):
+        with pytest.raises(ValueError, match="expected"):
+            LoopSettings(**wrong)
+
+
+class Thing(Instance):
+    """Provider code that should not be in the loop."""
+
+    def keys(self) -> dict[str, Any]:
+        return {}
+
+    def properties(self) -> dict[str, Any]:
+        return {}
+
+
+class Link(Association):
+    """An association whose end is found by a generator."""
+
+    def to_right(self, left: Any, context: Any) -> Iterator[Instance]:
+        yield Thing()
+
+    def to_left(self, right: Any, context: Any) -> Iterator[Instance]:
+        return iter(())
+
+    def sources(self, class_name: str, context: Any) -> Iterator[Instance]:
+        return iter(())
+
+    def class_name(self, left: Any, right: Any) -> str:
+        return ""
+
+
+def compute() -> None:
+    end = time.thread_time() + 0.1
+    while time.thread_time() < end:
+        pass
+
+
+def collect() -> None:
+    """Collections of garbage that take longer than a callback may."""
+    for _ in range(10):
+        gc.collect()
+
+
+def query_sqlite(path: Path) -> None:
+    sqlite3.connect(path).close()
+
+
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        (compute, "of processor time"),
+        (lambda: Thing().properties(), "Thing.properties in the event loop"),
+        (lambda: list(Link().to_right(None, None)), "Link.to_right in the event loop"),
+        (lambda: libvirt.open("test:///default").listAllDomains(), "libvirt's virConnectListAllDomains"),
+        (lambda: query_sqlite(Path(":memory:")), "sqlite3.connect"),
+        (lambda: Path("/etc/hostname").read_bytes(), "opening /etc/hostname"),
+        (lambda: Link().to_right(None, None), None),  # nothing runs before somebody asks for the first
+        (lambda: time.sleep(0.2), None),  # other processes may take the processor as long
+        (collect, None),
+    ],
+)
+def test_the_guard_finds_what_does_not_belong_into_the_loop(work: Callable[[], Any], expected: str | None) -> None:
+    loop = asyncio.new_event_loop()
+    loopguard.watch(loop)
+    loopguard._guard_class(Thing, ("keys", "properties"))
+    loopguard._guard_class(Link, ("to_right",))
+    work()  # outside of a loop it is nobody's business
+
+    async def story() -> None:
+        work()
+
+    loop.run_until_complete(story())
+    found = loopguard.violations(loop)
+    loop.close()
+    if expected is None:
+        assert not found
+    else:
+        assert expected in "\n".join(found)
