@@ -1,0 +1,206 @@
+"""How long the server is silent at the longest while it has much to do: `python -m bench.silence [--small]`.
+
+A prober in a process of its own asks `/health` every 10 ms; each case says what the server does meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import multiprocessing
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from tests.bed import Server
+from tests.bed.server import class_parameter, parameter
+
+#: Seconds between two questions.
+INTERVAL = 0.01
+
+#: Guests of the first case, and the size of the answers of the large reads.
+GUESTS = 1500
+
+#: Clients that read large answers at once, and how much each reads.
+READERS = 40
+BYTES_EACH = 100 << 20
+
+#: Methods that wait while large reads compute.
+METHODS = 16
+LARGE_READS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What a prober saw, in milliseconds."""
+
+    longest: float
+    median: float
+    asked: int
+
+
+def probe(host: str, port: int, control: Connection) -> None:
+    """Ask `/health` until told to stop, then send how long each answer took."""
+    connection = http.client.HTTPConnection(host, port, timeout=120)
+    took: list[float] = []
+    control.send("ready")
+    while not control.poll(INTERVAL):
+        began = time.perf_counter()
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        took.append((time.perf_counter() - began) * 1000)
+    control.send(took)
+
+
+@contextlib.contextmanager
+def probed(server: Server, found: list[Silence]) -> Iterator[None]:
+    """Probe a server for the length of a block."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=probe, args=(server.host, server.port, there))
+    process.start()
+    try:
+        here.recv()
+        yield
+        here.send("stop")
+        took = sorted(here.recv())
+        found.append(Silence(took[-1], took[len(took) // 2], len(took)))
+    finally:
+        process.join(10)
+
+
+def first_looks(server: Server, silences: list[Silence]) -> None:
+    """GetInstance of every class, for the first time."""
+    with server.client() as client:
+        answer = client.call("EnumerateClassNames", parameter("DeepInheritance", "<VALUE>TRUE</VALUE>"))
+    classes = [part.partition(b'"')[0].decode() for part in answer.split(b'<CLASSNAME NAME="')[1:]]
+    connection = server.pywbem()
+    with probed(server, silences):
+        for name in classes:
+            if name.startswith("Test_"):
+                for path in connection.EnumerateInstanceNames(name)[:1]:
+                    connection.GetInstance(path)
+
+
+def locked_database(server: Server, silences: list[Silence]) -> None:
+    """Jobs, made and looked at while another process holds SQLite's lock."""
+    connection = server.pywbem()
+    (service,) = connection.EnumerateInstanceNames("Test_ResourcePoolConfigurationService")
+    database = sqlite3.connect(server.state_dir / "state.sqlite", isolation_level=None)
+    with contextlib.closing(database), probed(server, silences):
+        database.execute("BEGIN IMMEDIATE")
+        for _ in range(30):
+            with contextlib.suppress(Exception):
+                connection.InvokeMethod("CreateChildResourcePool", service, ElementName="silence")
+            for path in connection.EnumerateInstanceNames("Test_ConcreteJob"):
+                connection.GetInstance(path)
+            time.sleep(0.1)
+        database.execute("ROLLBACK")
+
+
+def many_readers(server: Server, silences: list[Silence], size: int) -> None:
+    """Clients that read large answers as fast as they can."""
+
+    def read(_: int) -> int:
+        taken = 0
+        with server.client() as client:
+            body, headers = client.prepared("EnumerateInstances", class_parameter("ClassName", "CIM_ManagedElement"))
+            while taken < size:
+                answered, _, answer = client.post(body, headers)
+                taken += len(answer)
+                if answered == 503:
+                    time.sleep(0.2)
+        return taken
+
+    with probed(server, silences), ThreadPoolExecutor(READERS) as pool:
+        list(pool.map(read, range(READERS)))
+
+
+def methods_and_reads(server: Server, silences: list[Silence]) -> None:
+    """Methods that wait, one for another, beside large reads."""
+    names = [f"guest{number:05}" for number in range(METHODS)]
+    ends = time.monotonic() + 20
+
+    def method(name: str) -> None:
+        keys = {"CreationClassName": "Test_ComputerSystem", "Name": name}
+        with server.client() as client:
+            state = 9
+            while time.monotonic() < ends:
+                client.invoke("Test_ComputerSystem", keys, "RequestStateChange", {"RequestedState": str(state)})
+                state = 11 - state
+
+    def read(_: int) -> None:
+        with server.client() as client:
+            while time.monotonic() < ends:
+                client.call("EnumerateInstances", class_parameter("ClassName", "CIM_ManagedElement"))
+
+    with probed(server, silences), ThreadPoolExecutor(METHODS + LARGE_READS) as pool:
+        done = [
+            *(pool.submit(method, each) for each in names),
+            *(pool.submit(read, each) for each in range(LARGE_READS)),
+        ]
+        for each in done:
+            each.result()
+
+
+def measure_silence(node: str, guests: int, size: int) -> dict[str, Silence]:
+    """Run all cases, each on a server of its own.
+
+    Parameters:
+        node: the domains of the test driver, as XML.
+        guests: how many there are, for the names of the cases.
+        size: bytes that each reader of the third case reads.
+    """
+    cases: dict[str, Callable[[Server, list[Silence]], None]] = {
+        f"GetInstance of every class for the first time, {guests} guests": first_looks,
+        "jobs while the database is locked": locked_database,
+        f"{READERS} clients read {size >> 20} MiB each": lambda server, found: many_readers(server, found, size),
+        f"{METHODS} methods wait while {LARGE_READS} large reads compute": methods_and_reads,
+    }
+    results = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "node.xml")
+        file.write_text(node)
+        for name, case in cases.items():
+            found: list[Silence] = []
+            server = Server(f"test://{file}")
+            try:
+                server.start()
+                wait_for_guests(server, guests)
+                case(server, found)
+            finally:
+                server.close()
+            results[name] = found[0]
+            print(f"  {name}: {found[0].longest:.0f} ms at the longest, median {found[0].median:.1f} ms", flush=True)
+    return results
+
+
+def wait_for_guests(server: Server, guests: int) -> None:
+    """Wait until all guests are shown."""
+    deadline = time.monotonic() + 300
+    with server.client() as client:
+        names = class_parameter("ClassName", "Test_ComputerSystem")
+        while client.call("EnumerateInstanceNames", names).count(b"<INSTANCENAME ") < guests:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not all of {guests} guests are shown")
+            time.sleep(0.1)
+
+
+def main() -> None:
+    from bench.__main__ import TEST_DOMAIN, guest_name
+
+    parser = argparse.ArgumentParser(prog="bench.silence", description=__doc__.partition("\n")[0])
+    parser.add_argument("--guests", type=int, default=GUESTS)
+    parser.add_argument("--mib", type=int, default=BYTES_EACH >> 20, help="read by each of the readers")
+    options = parser.parse_args()
+    domains = "".join(TEST_DOMAIN.format(name=guest_name(each), number=each) for each in range(options.guests))
+    measure_silence(f"<node>{domains}</node>", options.guests, options.mib << 20)
+
+
+if __name__ == "__main__":
+    main()
