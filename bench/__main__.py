@@ -30,7 +30,9 @@ from bench.measure import (
     time_operation,
     visible_after,
 )
+from bench.node import guest_name, test_node
 from bench.report import Run, machine, table, write
+from bench.silence import BYTES_EACH, GUESTS, measure_silence
 from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, why_unavailable
 from tests.bed.server import instance_name, parameter
 
@@ -51,32 +53,6 @@ ROUNDS = 20
 
 #: Seconds of quiet over which the server's own CPU use is taken.
 QUIET_SECONDS = 12.0
-
-TEST_DOMAIN = """\
-<domain type='test'>
-  <name>{name}</name>
-  <uuid>00000000-0000-4000-8000-{number:012}</uuid>
-  <memory unit='MiB'>64</memory>
-  <vcpu>1</vcpu>
-  <os><type>hvm</type></os>
-  <devices>
-    <disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2'/><source file='/images/{name}.qcow2'/><target dev='vda' bus='virtio'/>
-    </disk>
-    <controller type='usb' index='0'/>
-    <controller type='pci' index='0' model='pci-root'/>
-    <interface type='user'/>
-    <input type='mouse' bus='ps2'/>
-    <input type='keyboard' bus='ps2'/>
-    <graphics type='vnc' port='-1' autoport='yes'/>
-    <video><model type='cirrus'/></video>
-  </devices>
-</domain>
-"""
-
-
-def guest_name(number: int) -> str:
-    return f"guest{number:05}"
 
 
 def say(text: str) -> None:
@@ -137,8 +113,7 @@ def measure_test_driver(size: int) -> Run:
     run = Run("test", size)
     with tempfile.TemporaryDirectory() as scratch:
         node = Path(scratch, "node.xml")
-        domains = "".join(TEST_DOMAIN.format(name=guest_name(number), number=number) for number in range(size))
-        node.write_text(f"<node>{domains}</node>")
+        node.write_text(test_node(size))
         uri = f"test://{node}"
         with warm_server(run, uri, size, "Test") as server:
             measure(run, server, uri, "Test")
@@ -252,6 +227,9 @@ def main() -> None:
     else:
         texts.append(f"no QEMU guests: {reason}")
         say(texts[-1])
+    say("\nthe longest silence of /health while")
+    silences = measure_silence(min(GUESTS, max(sizes)), BYTES_EACH if max(sizes) >= GUESTS else 1 << 20)
+    texts.append("\n".join(f"silence while {name}: {each}" for name, each in silences.items()))
     plot = write(runs, "\n\n".join(texts))
     say(f"\nwritten: {plot} and, beside it, bench.txt and bench.json")
 

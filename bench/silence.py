@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from bench.node import guest_name, test_node
 from tests.bed import Server
 from tests.bed.server import class_parameter, parameter
 
@@ -43,6 +44,9 @@ class Silence:
     longest: float
     median: float
     asked: int
+
+    def __str__(self) -> str:
+        return f"{self.longest:.0f} ms at the longest, median {self.median:.1f} ms, asked {self.asked} times"
 
 
 def probe(host: str, port: int, control: Connection) -> None:
@@ -106,16 +110,15 @@ def locked_database(server: Server, silences: list[Silence]) -> None:
 def many_readers(server: Server, silences: list[Silence], size: int) -> None:
     """Clients that read large answers as fast as they can."""
 
-    def read(_: int) -> int:
+    def read(_: int) -> None:
         taken = 0
         with server.client() as client:
             body, headers = client.prepared("EnumerateInstances", class_parameter("ClassName", "CIM_ManagedElement"))
             while taken < size:
-                answered, _, answer = client.post(body, headers)
-                taken += len(answer)
-                if answered == 503:
+                response = client.post(body, headers)
+                taken += len(response[2])
+                if response[0] == 503:
                     time.sleep(0.2)
-        return taken
 
     with probed(server, silences), ThreadPoolExecutor(READERS) as pool:
         list(pool.map(read, range(READERS)))
@@ -123,8 +126,8 @@ def many_readers(server: Server, silences: list[Silence], size: int) -> None:
 
 def methods_and_reads(server: Server, silences: list[Silence]) -> None:
     """Methods that wait, one for another, beside large reads."""
-    names = [f"guest{number:05}" for number in range(METHODS)]
-    ends = time.monotonic() + 20
+    names = [guest_name(number) for number in range(METHODS)]
+    ends = time.monotonic() + 8
 
     def method(name: str) -> None:
         keys = {"CreationClassName": "Test_ComputerSystem", "Name": name}
@@ -148,12 +151,11 @@ def methods_and_reads(server: Server, silences: list[Silence]) -> None:
             each.result()
 
 
-def measure_silence(node: str, guests: int, size: int) -> dict[str, Silence]:
+def measure_silence(guests: int, size: int) -> dict[str, Silence]:
     """Run all cases, each on a server of its own.
 
     Parameters:
-        node: the domains of the test driver, as XML.
-        guests: how many there are, for the names of the cases.
+        guests: of the test driver.
         size: bytes that each reader of the third case reads.
     """
     cases: dict[str, Callable[[Server, list[Silence]], None]] = {
@@ -165,7 +167,7 @@ def measure_silence(node: str, guests: int, size: int) -> dict[str, Silence]:
     results = {}
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "node.xml")
-        file.write_text(node)
+        file.write_text(test_node(guests))
         for name, case in cases.items():
             found: list[Silence] = []
             server = Server(f"test://{file}")
@@ -176,7 +178,7 @@ def measure_silence(node: str, guests: int, size: int) -> dict[str, Silence]:
             finally:
                 server.close()
             results[name] = found[0]
-            print(f"  {name}: {found[0].longest:.0f} ms at the longest, median {found[0].median:.1f} ms", flush=True)
+            print(f"  {name}: {found[0]}", flush=True)
     return results
 
 
@@ -192,14 +194,11 @@ def wait_for_guests(server: Server, guests: int) -> None:
 
 
 def main() -> None:
-    from bench.__main__ import TEST_DOMAIN, guest_name
-
     parser = argparse.ArgumentParser(prog="bench.silence", description=__doc__.partition("\n")[0])
     parser.add_argument("--guests", type=int, default=GUESTS)
     parser.add_argument("--mib", type=int, default=BYTES_EACH >> 20, help="read by each of the readers")
     options = parser.parse_args()
-    domains = "".join(TEST_DOMAIN.format(name=guest_name(each), number=each) for each in range(options.guests))
-    measure_silence(f"<node>{domains}</node>", options.guests, options.mib << 20)
+    measure_silence(options.guests, options.mib << 20)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class ServerSettings:
     login_lifetime: float = 300.0
     login_delay: float = 1.0
     stop_timeout: float = 1.5
-    read_threads: int = 4
+    read_threads: int = 3
     method_threads: int = 16
     max_waiting: int = 256
     cache_bytes: int = 96 * MIB
