@@ -107,7 +107,7 @@ def install(report: bool = False) -> None:
     for base, methods in PROVIDER_METHODS.items():
         for kind in _family(base):
             _guard_class(kind, methods)
-        base.__init_subclass__ = classmethod(functools.partial(_guard_subclass, methods))  # type: ignore[assignment]
+        _guard_subclasses(base, methods)
 
 
 def _family(base: type[Any]) -> Iterator[type[Any]]:
@@ -116,8 +116,14 @@ def _family(base: type[Any]) -> Iterator[type[Any]]:
         yield from _family(kind)
 
 
-def _guard_subclass(methods: tuple[str, ...], kind: type, **_: Any) -> None:
-    _guard_class(kind, methods)
+def _guard_subclasses(base: type[Any], methods: tuple[str, ...]) -> None:
+    """Have classes guarded that are yet to be made."""
+
+    def guard(kind: type[Any], **options: Any) -> None:
+        super(base, kind).__init_subclass__(**options)
+        _guard_class(kind, methods)
+
+    base.__init_subclass__ = classmethod(guard)  # type: ignore[assignment, arg-type]
 
 
 def _guard_class(kind: type, methods: tuple[str, ...]) -> None:
