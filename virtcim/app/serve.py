@@ -159,8 +159,6 @@ class _Assembly:
 
 
 async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
-    if settings.server.dns_sd and not dnssd.is_available():
-        raise ConfigError("server.dns_sd: the library zeroconf is missing (pip install 'virtcim[dnssd]')")
     # Everything that waits for a disk or computes for long is done in threads, before and after clients come.
     authenticator, login = await _in_thread(lambda: _prepare(settings))
     naming = _in_thread(lambda: _identity(settings))
@@ -202,8 +200,12 @@ def _prepare(settings: Settings) -> tuple[Authenticator, str]:
         the authenticator, and what stands before the host in a URL that it lets through.
 
     Raises:
-        ConfigError: a file or directory is not as it should be.
+        ConfigError: a file or directory is not as it should be, or a library is missing.
     """
+    if settings.server.dns_sd:
+        if not dnssd.is_available():
+            raise ConfigError("server.dns_sd: the library zeroconf is missing (pip install 'virtcim[dnssd]')")
+        dnssd.load()
     try:
         make_state_dir(settings.state_dir)
         authentication = _authentication(settings)

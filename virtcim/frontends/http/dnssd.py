@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 
-__all__ = ["announced", "is_available"]
+__all__ = ["announced", "is_available", "load"]
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,12 @@ EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})
 def is_available() -> bool:
     """Whether the library is there."""
     return find_spec("zeroconf") is not None
+
+
+def load() -> None:
+    """Load the library, which takes a while and runs `ldconfig`: called in a thread before `announced`."""
+    import ifaddr  # noqa: F401
+    import zeroconf.asyncio  # noqa: F401
 
 
 @contextlib.asynccontextmanager
