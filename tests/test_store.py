@@ -247,10 +247,13 @@ def test_a_file_that_becomes_corrupt_is_written_anew_from_memory(path: Path) -> 
         for number in range(500):
             table.put(str(number), Note("x" * 100))
         assert store.flush(10)
-        run_in_writer(store, lambda: store._file.close())
-        with path.open("r+b") as file:
-            file.seek(0)
-            file.write(b"\xff" * 8192)
+
+        def corrupt() -> None:
+            store._file.close()
+            with path.open("r+b") as file:
+                file.write(b"\xff" * 8192)
+
+        run_in_writer(store, corrupt)
         table.put("last", Note("y"))
         assert store.flush(10)
     assert list(path.parent.glob("state.sqlite.corrupt-*"))
