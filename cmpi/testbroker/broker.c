@@ -365,6 +365,11 @@ static CMPIStatus path_add(CMPIObjectPath *path, const char *name, const CMPIVal
     return good();
 }
 
+void path_add_null(CMPIObjectPath *path, const char *name, CMPIType type)
+{
+    set_member(object_of(path, KIND_PATH), name, NULL, type);
+}
+
 static CMPIData path_key(const CMPIObjectPath *path, CMPICount index, CMPIString **name, CMPIStatus *status)
 {
     return member_at(object_of(path, KIND_PATH), index, name, status);

@@ -36,6 +36,9 @@ CMPIContext *context_make(const char *principal);
 CMPIResult *result_make(struct outcome *outcome);
 CMPISelectExp *select_make(const char *query);
 
+/* Give a path a key without a value, as OpenPegasus does where a method is invoked on a class. */
+void path_add_null(CMPIObjectPath *path, const char *name, CMPIType type);
+
 void print_text(FILE *out, const char *text);
 void print_data(FILE *out, const CMPIData *data);
 /* {"name": [type, value], ...} */

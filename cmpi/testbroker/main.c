@@ -212,7 +212,10 @@ static CMPIObjectPath *make_path(const struct node *node)
     CMPIObjectPath *path = broker->eft->newObjectPath(broker, word(node, 0), word(node, 1), NULL);
     for (size_t i = 2; i < node->count; i++) {
         CMPIData data = make_data(item(item(node, i), 2));
-        path->ft->addKey(path, word(item(node, i), 1), &data.value, data.type);
+        if (data.state & CMPI_nullValue)
+            path_add_null(path, word(item(node, i), 1), data.type);
+        else
+            path->ft->addKey(path, word(item(node, i), 1), &data.value, data.type);
     }
     return path;
 }

@@ -46,7 +46,7 @@ def _word(value: Any) -> Node:
 
 
 def path(namespace: str, class_name: str, /, **keys: Any) -> tuple[Node, ...]:
-    """The path of an instance; keys are texts or typed values."""
+    """the path of an instance; keys are texts or typed values, NULL among them."""
     return (
         namespace,
         class_name,

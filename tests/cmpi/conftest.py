@@ -14,9 +14,10 @@ from tests.cimom.toy import Toy, class_store
 from tests.cmpi.broker import ROOT, Broker
 from tests.conftest import missing
 from tests.providers.conftest import corpus  # noqa: F401
-from virtcim.app.bridge import make_daemon
+from virtcim.app.assembly import make_daemon
 from virtcim.cimom.access import Access
-from virtcim.cimom.namespaces import Namespaces
+from virtcim.cimom.core import Core
+from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
@@ -56,9 +57,8 @@ class Bridge:
         self.daemon: CmpiDaemon | None = None
 
     def start(self, indications: Any = None, access: Access | None = None, **settings: Any) -> None:
-        namespaces = Namespaces(self.toy.catalog, CLASSES)
-        chosen = CmpiSettings(socket=self.socket, **settings)
-        self.daemon = make_daemon(namespaces, CLASSES, provider_of, chosen, indications, access)
+        core = Core(self.toy.catalog, CLASSES, ServerSettings(), access)
+        self.daemon = make_daemon(core, provider_of, CmpiSettings(socket=self.socket, **settings), indications)
         self.daemon.start()
 
     def stop(self) -> None:

@@ -17,8 +17,9 @@ from tests.cmpi.broker import Broker, path, typed
 from tests.cmpi.views import in_order, of_broker, of_client
 from tests.providers.recorded import PLATFORMS, Served
 from virtcim import mof, schema
-from virtcim.app.bridge import make_daemon
-from virtcim.cimom.namespaces import Namespaces
+from virtcim.app.assembly import make_daemon
+from virtcim.cimom.core import Core
+from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.registration.table import ASSOCIATIONS, Table, make_table
 from virtcim.schema.mof import load_class_store
@@ -44,8 +45,8 @@ def both(corpus: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
     )
     table = make_table(corpus.catalog, classes)
     socket = directory / "cmpi.sock"
-    namespaces = Namespaces(corpus.catalog, classes)
-    daemon = make_daemon(namespaces, classes, table.provider_of, CmpiSettings(socket=socket))
+    core = Core(corpus.catalog, classes, ServerSettings())
+    daemon = make_daemon(core, table.provider_of, CmpiSettings(socket=socket))
     daemon.start()
     server = RunningServer(corpus.catalog, classes)
     client = pywbem.WBEMConnection(server.url)

@@ -19,11 +19,11 @@ from tests.cimom.toy import Toy
 from tests.cmpi.broker import Broker, path, typed
 from tests.cmpi.conftest import CLASSES, Bridge, provider_of
 from tests.cmpi.fake import FakeDaemon
-from virtcim.app.bridge import BridgeModel
-from virtcim.cimom.namespaces import Namespaces
+from virtcim.cimom.core import Core
+from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.codec import FRAME_LIMIT, greeting, read_request
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
-from virtcim.frontends.cmpi.dispatch import Dispatcher
+from virtcim.frontends.cmpi.frontend import CMPI
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
 SYSTEM = path("root/toy", "Toy_System", CreationClassName="Toy_System", Name="plain")
@@ -135,8 +135,8 @@ def test_another_version(new_broker: NewBroker, socket: Path) -> None:
 def test_the_daemon_of_another_version_says_so_too(
     toy: Toy, new_broker: NewBroker, socket: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = BridgeModel(Namespaces(toy.catalog, CLASSES), CLASSES)
-    daemon = CmpiDaemon(Dispatcher(model, provider_of), CmpiSettings(socket=socket), version=2)
+    core = Core(toy.catalog, CLASSES, ServerSettings())
+    daemon = CmpiDaemon(CMPI(core, provider_of), CmpiSettings(socket=socket), version=2)
     daemon.start()
     assert "version 2" in new_broker().do(*READ)["message"]
     daemon.stop()
@@ -256,7 +256,7 @@ class Recorder:
     def __init__(self, bridge: Bridge) -> None:
         daemon = bridge.daemon
         assert daemon is not None
-        self._answer = daemon._dispatcher.answer
+        self._answer = daemon._frontend.answer
 
     def __call__(self, request: bytes) -> bytes:
         return b"".join(self._answer(read_request(request)))

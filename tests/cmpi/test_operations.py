@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -188,14 +189,27 @@ def test_what_cim_servers_put_into_embedded_instances_does_not_count(broker: Bro
     given = ("arg", "Setting", typed("instance", instance("Toy_Setting", setting)))
     broker.good("invoke", "Toy", system("plain"), "Change", state, given)
     assert toy.provider.calls[-1][3]["Setting"].properties == {"InstanceID": "s", "Words": [None]}
-    # The default of Size is 10: the client did not give it.
     broker.good("create", "Toy", path("root/toy", "Toy_Disk"), instance("Toy_Disk", disk))
-    assert toy.provider.stores["Toy_Disk"]["d"].values == {"Name": "d"}
+    values = toy.provider.stores["Toy_Disk"]["d"].values
+    assert values == {"Name": "d", "Size": 10, "EnabledState": 5, "Interval": timedelta(minutes=5)}
 
 
 def test_static_methods(broker: Broker) -> None:
     answer = broker.good("invoke", "Toy", path("root/toy", "Toy_System"), "Count")
     assert answer["results"] == [["uint32", 12]]
+
+
+def test_keys_without_values_are_those_of_a_class(broker: Broker, toy: Toy) -> None:
+    """OpenPegasus hands them over like that where a method is invoked on the class."""
+    nothing = typed("string", None)
+    on_class = path("root/toy", "Toy_System", CreationClassName=nothing, Name=nothing)
+    answer = broker.good("invoke", "Toy", on_class, "Count")
+    assert answer["results"] == [["uint32", 12]]
+    assert toy.provider.calls[-1][1] is None
+    half = path("root/toy", "Toy_System", CreationClassName="Toy_System", Name=nothing)
+    answer = broker.do("invoke", "Toy", half, "Change", ("arg", "State", typed("uint16", 1)))
+    assert answer["rc"] == 4
+    assert "keys of Toy_System" in answer["message"]
 
 
 @pytest.mark.parametrize("language", ["WQL", "DMTF:CQL", "CIM:CQL"])
@@ -207,7 +221,9 @@ def test_queries(broker: Broker, language: str) -> None:
     found = broker.results("query", "Toy", disks, "SELECT * FROM Toy_Named WHERE Name = 'plain|vda'", language)
     assert [each["path"]["class"] for each in found] == ["Toy_Disk"]
     assert broker.results("query", "Toy", path("root/toy", "Toy_Single"), "SELECT * FROM Toy_Disk", language) == []
-    # SFCB then enumerates, and selects by itself.
+    # SFCB then enumerates, selects and projects by itself; what a provider selects it does not project.
+    some = "SELECT Name, Size FROM Toy_Disk WHERE Size > 1"
+    assert broker.do("query", "Toy", disks, some, language)["rc"] == 7
     assert broker.do("query", "Toy", path("root/toy", "Toy_Named"), "SELECT * FROM Toy_Named", language)["rc"] == 7
 
 
@@ -240,7 +256,7 @@ def test_roles_are_those_of_the_embedded_server(
         ("", "DeleteInstance", False),
     ]
     assert lines[2]["by"] == "cmpi"
-    assert lines[2]["parameters"] == {"State": "3"}
+    assert lines[2]["parameters"] == {"State": 3}
     assert "plain" in lines[2]["target"]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from virtcim import __version__
 from virtcim.cimom.access import Access
 from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.core import Core
@@ -10,13 +13,16 @@ from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.frontend import CIMXML
+from virtcim.frontends.cmpi.daemon import CmpiDaemon, IndicationSource
+from virtcim.frontends.cmpi.frontend import CMPI
+from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
 from virtcim.providers.interface import Catalog
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["make_server"]
+__all__ = ["make_daemon", "make_server"]
 
 
 def make_server(
@@ -43,3 +49,20 @@ def make_server(
     capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
     groups = [group.name.replace("_", " ").title() for group in capabilities.functional_profiles]
     return Server(core, [CIMXML(core, settings, groups)], settings, authenticator, tls, statistics)
+
+
+def make_daemon(
+    core: Core,
+    provider_of: Callable[[str], str],
+    settings: CmpiSettings,
+    indications: IndicationSource | None = None,
+) -> CmpiDaemon:
+    """Make the daemon's side of the bridge into other CIM servers, not started yet.
+
+    Parameters:
+        core: carries out requests.
+        provider_of: the name under which a class's provider is registered (`registration.table.provider_of`).
+        settings: of the socket.
+        indications: where indications come from, or None.
+    """
+    return CmpiDaemon(CMPI(core, provider_of, indications is not None), settings, __version__, indications)

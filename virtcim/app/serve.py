@@ -19,9 +19,8 @@ from typing import Any, TypeVar
 
 from virtcim import __version__, mof, schema
 from virtcim.app import systemd
-from virtcim.app.assembly import make_server
+from virtcim.app.assembly import make_daemon, make_server
 from virtcim.app.auditfile import open_audit_log
-from virtcim.app.bridge import make_daemon
 from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, parse_auth, parse_listen
 from virtcim.app.credentials import first_password, make_state_dir
@@ -244,7 +243,7 @@ def _assemble(
     bridge: CmpiDaemon | None = None
     if settings.cmpi.enabled:
         provider_of = make_table(catalog, classes).provider_of
-        bridge = make_daemon(server.core.namespaces, classes, provider_of, settings.cmpi, access=access)
+        bridge = make_daemon(server.core, provider_of, settings.cmpi)
     return _Assembly(endpoints, server, bridge, identity)
 
 

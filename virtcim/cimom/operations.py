@@ -87,14 +87,15 @@ class Operations:
         projection = request.projection
         if not request.deep:
             projection = replace(projection, limit_class=self._reader.declaration(request.class_name).name)
-        return Extents(scope.namespace.name, self._extents(scope, request.class_name), projection)
+        return Extents(scope.namespace.name, self._extents(scope, request), projection)
 
     def enumerate_instance_names(self, request: EnumerateInstanceNames, scope: Scope) -> Extents:
         """EnumerateInstanceNames (5.3.2.4)."""
-        return Extents(scope.namespace.name, self._extents(scope, request.class_name))
+        return Extents(scope.namespace.name, self._extents(scope, request))
 
-    def _extents(self, scope: Scope, class_name: str) -> list[Extent]:
-        return [Extent(name, instances) for name, instances in self._reader.everything(scope, class_name)]
+    def _extents(self, scope: Scope, request: EnumerateInstances | EnumerateInstanceNames) -> list[Extent]:
+        found = self._reader.everything(scope, request.class_name, among=request.creation_classes)
+        return [Extent(name, instances) for name, instances in found]
 
     def create_instance(self, request: CreateInstance, scope: Scope) -> Path:
         """CreateInstance (5.3.2.6): properties that the request does not hold have the defaults of the class."""
@@ -154,7 +155,7 @@ class Operations:
 
     def exec_query(self, request: ExecQuery, scope: Scope) -> Instances:
         """ExecQuery (5.3.2.13, deprecated)."""
-        selection = self._selector.select(scope, request.language, request.query)
+        selection = self._selector.select(scope, request.language, request.query, among=request.creation_classes)
         return Instances(scope.namespace.name, list(_selected(selection)), selection.projection)
 
     def associators(self, request: Associators, scope: Scope) -> Instances:

@@ -67,7 +67,11 @@ class Reader:
         return provider.get_instance(declaration.name, path.keys, scope.context)
 
     def everything(
-        self, scope: Scope, class_name: str, failed: Callable[[CIMError], Any] | None = None
+        self,
+        scope: Scope,
+        class_name: str,
+        failed: Callable[[CIMError], Any] | None = None,
+        among: frozenset[str] | None = None,
     ) -> Iterator[tuple[str, list[Instance]]]:
         """The creation classes among a class and its descendants, each with its instances.
 
@@ -75,8 +79,11 @@ class Reader:
 
         Parameters:
             failed: is told the error of a class that is left out.
+            among: the creation classes that are asked for; None for all.
         """
         served = scope.namespace.served(self.declaration(class_name).name)
+        if among is not None:
+            served = tuple(each for each in served if each in among)
         for each in served:
             provider = scope.namespace.provider(each)
             assert provider is not None
@@ -102,8 +109,11 @@ class Reader:
         Raises:
             CIMError: INVALID_PARAMETER for a class that does not exist.
         """
+        associations = self._filter_class(association_parameter, given.association_class)
+        if given.creation_classes is not None:
+            associations = given.creation_classes if associations is None else associations & given.creation_classes
         return Filters(
-            self._filter_class(association_parameter, given.association_class),
+            associations,
             self._filter_class("ResultClass", given.result_class),
             _role(given.role),
             _role(given.result_role),

@@ -126,12 +126,15 @@ class AssociationFilter:
         association_class: AssocClass of Associators, ResultClass of References.
         result_class: ResultClass of Associators.
         role, result_role: names of the reference properties.
+        creation_classes: only associations of these creation classes, for a client that asks for them one by one;
+            None for all.
     """
 
     association_class: str | None = None
     result_class: str | None = None
     role: str | None = None
     result_role: str | None = None
+    creation_classes: frozenset[str] | None = None
 
 
 NO_FILTER = AssociationFilter()
@@ -247,20 +250,24 @@ class EnumerateInstances(Request):
 
     Attributes:
         deep: whether instances of subclasses show the properties of these (DeepInheritance).
+        creation_classes: only instances of these creation classes, spelt as the class store has them, for a client
+            that asks for them one by one; None for all.
     """
 
     operation: ClassVar[str] = "EnumerateInstances"
     class_name: str
     deep: bool = True
     projection: Projection = ALL
+    creation_classes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnumerateInstanceNames(Request):
-    """EnumerateInstanceNames (5.3.2.4)."""
+    """EnumerateInstanceNames (5.3.2.4); `creation_classes` as of `EnumerateInstances`."""
 
     operation: ClassVar[str] = "EnumerateInstanceNames"
     class_name: str
+    creation_classes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,11 +361,12 @@ class SetProperty(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecQuery(Request):
-    """ExecQuery (5.3.2.13, deprecated)."""
+    """ExecQuery (5.3.2.13, deprecated); `creation_classes` as of `EnumerateInstances`."""
 
     operation: ClassVar[str] = "ExecQuery"
     language: str
     query: str
+    creation_classes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

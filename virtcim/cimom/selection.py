@@ -53,11 +53,19 @@ class Selector:
         self._classes = classes
         self._reader = reader
 
-    def select(self, scope: Scope, language: str, text: str, with_errors: bool = False) -> Selection:
+    def select(
+        self,
+        scope: Scope,
+        language: str,
+        text: str,
+        with_errors: bool = False,
+        among: frozenset[str] | None = None,
+    ) -> Selection:
         """What a query selects.
 
         Parameters:
             with_errors: put the errors of classes that cannot be read among the instances.
+            among: the creation classes that are asked for; None for all.
 
         Raises:
             CIMError: QUERY_LANGUAGE_NOT_SUPPORTED, INVALID_QUERY, QUERY_FEATURE_NOT_SUPPORTED, INVALID_CLASS; what a
@@ -70,15 +78,15 @@ class Selector:
             )
         if isinstance(query, AssociationQuery):
             return self._follow(scope, query)
-        return self._choose(scope, query, with_errors)
+        return self._choose(scope, query, with_errors, among)
 
-    def _choose(self, scope: Scope, query: Query, with_errors: bool) -> Selection:
+    def _choose(self, scope: Scope, query: Query, with_errors: bool, among: frozenset[str] | None) -> Selection:
         selects = selecting(query.compile(self._classes))
         declared = self._reader.declaration(query.from_class)
         names = query.projection(self._classes, declared.name)
         wanted = None if names is None else frozenset(name.lower() for name in names)
         errors: list[CIMError] = []
-        classes = list(self._reader.everything(scope, declared.name, errors.append))
+        classes = list(self._reader.everything(scope, declared.name, errors.append, among))
         instances: list[Instance | CIMError] = [each for _, found in classes for each in found]
         if with_errors:
             instances += errors

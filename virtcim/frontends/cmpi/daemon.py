@@ -6,7 +6,6 @@ One thread serves one connection, since a request may wait for the hypervisor; t
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import os
 import queue
@@ -16,7 +15,9 @@ import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
+from virtcim.cimom.requestid import next_request_id, request_id
 from virtcim.frontends.cmpi.codec import (
     FRAME_LIMIT,
     PROTOCOL_VERSION,
@@ -29,12 +30,11 @@ from virtcim.frontends.cmpi.codec import (
     read_filters,
     read_request,
 )
-from virtcim.frontends.cmpi.dispatch import Dispatcher
-from virtcim.frontends.cmpi.model import IndicationSource
+from virtcim.frontends.cmpi.frontend import CMPI
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.providers.interface import EmbeddedInstance, Status
 
-__all__ = ["CmpiDaemon"]
+__all__ = ["CmpiDaemon", "IndicationSource"]
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,22 @@ STOP_TIMEOUT = 0.5
 """Seconds that requests under way get at a stop; their threads do not keep the process from ending."""
 
 
+class IndicationSource(Protocol):
+    """Where indications come from."""
+
+    def listen(self, deliver: Callable[[str, EmbeddedInstance], None]) -> Callable[[], None]:
+        """Call `deliver` with the namespace and each indication from now on, from any thread.
+
+        Returns:
+            the function that ends it.
+        """
+
+
 class CmpiDaemon:
     """Serves CIM servers on a Unix socket.
 
     Parameters:
-        dispatcher: carries out requests.
+        frontend: answers requests.
         settings: path of the socket, who may connect, limits.
         release: which release answers, for the greeting.
         indications: where indications come from, or None.
@@ -61,19 +72,18 @@ class CmpiDaemon:
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        frontend: CMPI,
         settings: CmpiSettings,
         release: str = "",
         indications: IndicationSource | None = None,
         version: int = PROTOCOL_VERSION,
     ) -> None:
-        self._dispatcher = dispatcher
+        self._frontend = frontend
         self._settings = settings
         self._greeting = greeting(release, version)
         self._version = version
         self._indications = indications
         self._allowed = {0, os.geteuid(), *settings.users}
-        self._numbers = itertools.count(1)
         self._listener: socket.socket | None = None
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -192,7 +202,9 @@ class CmpiDaemon:
                 if request.operation is Operation.LISTEN:
                     self._listen(connection, read_filters(request))
                     return
-                for frame in self._dispatcher.answer(request, f"cmpi-{next(self._numbers)}"):
+                number = next_request_id()
+                request_id.set(number)
+                for frame in self._frontend.answer(request, number):
                     connection.sendall(frame)
         except ProtocolError as exc:
             log.error("A CIM server sends what is not the bridge protocol: %s", exc)
@@ -217,7 +229,7 @@ class CmpiDaemon:
         def send(connection: socket.socket) -> None:
             while (item := waiting.get()) is not None:
                 try:
-                    for frame in self._dispatcher.indication(active[0], *item):
+                    for frame in self._frontend.indication(active[0], *item):
                         connection.sendall(frame)
                 except OSError as exc:
                     log.error("A CIM server does not take its indications: %s", exc)

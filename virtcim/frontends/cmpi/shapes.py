@@ -12,10 +12,10 @@ from typing import Any
 
 import cbor2
 
+from virtcim.cimom.namespaces import Namespace
 from virtcim.frontends.cmpi.codec import ShapeFlag, type_code
-from virtcim.frontends.cmpi.model import Model, NamespaceLike
 from virtcim.providers.interface import EmbeddedInstance, Instance, InstancePath
-from virtcim.registration.schema import ClassLike, ElementLike
+from virtcim.schema.classes import ClassStore, ParameterDeclaration, PropertyDeclaration
 from virtcim.schema.values import INTEGER_RANGES, format_datetime
 
 __all__ = ["EncodedCache", "Shape", "Shaper"]
@@ -124,20 +124,20 @@ class Shaper:
     """Makes shapes, and keeps those without a property list.
 
     Parameters:
-        model: classes and namespaces.
+        classes: the class store.
     """
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, classes: ClassStore) -> None:
+        self._classes = classes
         self._shapes: dict[tuple[str, str, bool], Shape] = {}
 
     def shape(
-        self, namespace: NamespaceLike, class_name: str, *, keys_only: bool, properties: tuple[str, ...] | None = None
+        self, namespace: Namespace, class_name: str, *, keys_only: bool, properties: frozenset[str] | None = None
     ) -> Shape:
         """The shape of a class in the namespace that it is asked for in.
 
         Parameters:
-            properties: of a property list, in any case; keys are always there.
+            properties: of a property list, in lower case; keys are always there.
 
         Raises:
             KeyError: the class is unknown.
@@ -150,16 +150,13 @@ class Shaper:
                 self._shapes[key] = shape
         return shape
 
-    def _make(
-        self, namespace: NamespaceLike, class_name: str, keys_only: bool, properties: tuple[str, ...] | None
-    ) -> Shape:
-        declaration = self._declaration(class_name)
-        wanted = None if properties is None else {name.lower() for name in properties}
+    def _make(self, namespace: Namespace, class_name: str, keys_only: bool, properties: frozenset[str] | None) -> Shape:
+        declaration = self._classes[class_name]
         keys = [declaration.properties[name.lower()] for name in declaration.keys]
         others = [
             each
             for lowered, each in declaration.properties.items()
-            if each.name not in declaration.keys and not keys_only and (wanted is None or lowered in wanted)
+            if each.name not in declaration.keys and not keys_only and (properties is None or lowered in properties)
         ]
         listed = []
         for each in (*keys, *others):
@@ -167,19 +164,13 @@ class Shaper:
             if each.default is not None:
                 flags |= ShapeFlag.HAS_DEFAULT
             listed.append([each.name, type_code(each.type, each.is_array, bool(each.embedded_object)), int(flags)])
-        parts = (namespace.home(class_name), declaration.name, declaration.superclass, listed)
+        parts = (_home(namespace, class_name), declaration.name, declaration.superclass, listed)
         head = b"".join(map(cbor2.dumps, parts))
         lines = tuple((each.name, self.converter(each, namespace)) for each in (*keys, *others))
         cached = properties is None and not keys_only and not declaration.is_association
         return Shape(declaration.name, head, lines, len(keys), cached)
 
-    def _declaration(self, class_name: str) -> ClassLike:
-        declaration = self._model.declaration(class_name)
-        if declaration is None:
-            raise KeyError(class_name)
-        return declaration
-
-    def converter(self, declared: ElementLike, namespace: NamespaceLike) -> Convert:
+    def converter(self, declared: PropertyDeclaration | ParameterDeclaration, namespace: Namespace) -> Convert:
         """The function from a Python value to the wire for a property or parameter."""
         if declared.embedded_object:
             convert = self._embedded(namespace)
@@ -205,21 +196,21 @@ class Shaper:
         """The function from a Python value of a plain type to the wire."""
         return _SCALARS[cim_type]
 
-    def _reference(self, namespace: NamespaceLike) -> Convert:
+    def _reference(self, namespace: Namespace) -> Convert:
         def convert(value: Any) -> list[Any]:
             if not isinstance(value, InstancePath):
                 raise ValueError(f"{value!r} is no instance path")
-            declaration = self._declaration(value.class_name)
+            declaration = self._classes[value.class_name]
             keys = []
             for name in declaration.keys:
                 declared = declaration.properties[name.lower()]
                 key = self.converter(declared, namespace)(value.keys[name])
                 keys.append([name, type_code(declared.type, declared.is_array, False), key])
-            return [value.namespace or namespace.home(value.class_name), declaration.name, keys]
+            return [value.namespace or _home(namespace, value.class_name), declaration.name, keys]
 
         return convert
 
-    def _embedded(self, namespace: NamespaceLike) -> Convert:
+    def _embedded(self, namespace: Namespace) -> Convert:
         def convert(value: Any) -> list[Any]:
             if not isinstance(value, EmbeddedInstance):
                 raise ValueError(f"{value!r} is no embedded instance")
@@ -227,14 +218,14 @@ class Shaper:
 
         return convert
 
-    def named(self, value: EmbeddedInstance, namespace: NamespaceLike) -> list[list[Any]]:
+    def named(self, value: EmbeddedInstance, namespace: Namespace) -> list[list[Any]]:
         """The properties of an embedded instance as [name, type, value]; those that are NULL are left out.
 
         Raises:
             ValueError: when one does not fit its type, or is not declared.
             KeyError: for an unknown class.
         """
-        declaration = self._declaration(value.class_name)
+        declaration = self._classes[value.class_name]
         listed = []
         for name, each in value.properties.items():
             declared = declaration.properties.get(name.lower())
@@ -244,6 +235,11 @@ class Shaper:
                 code = type_code(declared.type, declared.is_array, bool(declared.embedded_object))
                 listed.append([declared.name, code, self.converter(declared, namespace)(each)])
         return listed
+
+
+def _home(namespace: Namespace, class_name: str) -> str:
+    """The namespace where the instances of a class live."""
+    return namespace.home(class_name)
 
 
 class EncodedCache:
