@@ -22,8 +22,8 @@ ALLOWED: dict[str, set[str]] = {
     "platforms": {"libhelper"},
     "providers": {"platforms", "libhelper"},
     "cimom": {"providers.interface", "schema"},
-    "frontends": {"providers.interface", "schema", "cimom", "registration"},
-    "registration": {"providers", "platforms", "libhelper"},
+    "frontends": {"providers.interface", "schema", "cimom"},
+    "registration": {"providers", "platforms", "libhelper", "schema"},
     "app": {"frontends", "cimom", "registration", "providers", "platforms", "libhelper", "schema", "mof"},
 }
 

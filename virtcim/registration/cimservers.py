@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from virtcim.registration.mof import class_mof, closure, qualifier_mof
 from virtcim.registration.record import Record
-from virtcim.registration.schema import SchemaLike
 from virtcim.registration.table import Table
 from virtcim.registration.tools import Tools
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["CimServer", "Plan", "digest"]
 
@@ -35,7 +35,7 @@ class Plan:
     """
 
     table: Table
-    schema: SchemaLike
+    schema: ClassStore
     version: str
 
     def own_classes(self, namespace: str) -> list[str]:

@@ -14,7 +14,7 @@ from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.providers.properties import PropertyTable
-from virtcim.registration.schema import ClassLike, PropertyLike, SchemaLike
+from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 
 __all__ = ["document"]
 
@@ -47,7 +47,7 @@ _OPERATIONS = {
 }
 
 
-def document(catalog: Catalog, platforms: Iterable[Platform], schema: SchemaLike) -> str:
+def document(catalog: Catalog, platforms: Iterable[Platform], schema: ClassStore) -> str:
     """The page, in Markdown.
 
     Parameters:
@@ -79,7 +79,7 @@ class _Page:
         prefix: of the classes that stand for those of all platforms.
     """
 
-    def __init__(self, catalog: Catalog, prefix: str, schema: SchemaLike) -> None:
+    def __init__(self, catalog: Catalog, prefix: str, schema: ClassStore) -> None:
         self.catalog = catalog
         self.prefix = prefix
         self.schema = schema
@@ -158,7 +158,7 @@ class _Page:
         bases = sorted({each.base for each in role.types}, key=lambda base: self.order[base])
         return ", ".join(f"[{base}](#{base.lower()})" for base in bases)
 
-    def _head(self, base: str, declared: ClassLike, summary: str) -> Iterator[str]:
+    def _head(self, base: str, declared: ClassDeclaration, summary: str) -> Iterator[str]:
         yield f"## {base}\n"
         if summary:
             yield f"{summary}\n"
@@ -175,7 +175,7 @@ class _Page:
         yield from self.catalog.namespaces[space]
         yield from (each for each in self.catalog.associations.get(space, ()) if isinstance(each, Relation))
 
-    def _ancestors(self, declared: ClassLike) -> Iterator[str]:
+    def _ancestors(self, declared: ClassDeclaration) -> Iterator[str]:
         """The superclasses, as far as the first one of the DMTF."""
         while declared.superclass is not None:
             declared = self.schema[declared.superclass]
@@ -183,7 +183,7 @@ class _Page:
             if declared.name.startswith("CIM_"):
                 return
 
-    def _properties(self, declared: ClassLike, *tables: PropertyTable[Any]) -> Iterator[str]:
+    def _properties(self, declared: ClassDeclaration, *tables: PropertyTable[Any]) -> Iterator[str]:
         sources: dict[str, list[str]] = {}
         writable: dict[str, bool] = {}
         for table in tables:
@@ -226,11 +226,11 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _type(declared: PropertyLike) -> str:
+def _type(declared: PropertyDeclaration) -> str:
     return f"{declared.type}[]" if declared.is_array else declared.type
 
 
-def _named(source: str, declared: PropertyLike) -> str:
+def _named(source: str, declared: PropertyDeclaration) -> str:
     """A source that is a number of the value map, with the meaning of the number."""
     number = _CONSTANT.fullmatch(source)
     codes, words = (declared.qualifiers.get(name) for name in ("valuemap", "values"))
@@ -245,7 +245,7 @@ def _summary(element: type[Element]) -> str:
     return (element.__doc__ or "").strip().partition("\n\n")[0]
 
 
-def _description(declared: ClassLike) -> str:
+def _description(declared: ClassDeclaration) -> str:
     """What the class says of itself."""
     found = declared.qualifiers.get("description")
     return "" if found is None or found.propagated else str(found.value)

@@ -6,14 +6,14 @@ import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from virtcim.registration.schema import (
-    ClassLike,
-    ElementLike,
-    MethodLike,
-    PropertyLike,
-    QualifierLike,
-    QualifierTypeLike,
-    SchemaLike,
+from virtcim.schema.classes import (
+    ClassDeclaration,
+    ClassStore,
+    MethodDeclaration,
+    ParameterDeclaration,
+    PropertyDeclaration,
+    Qualifier,
+    QualifierDeclaration,
 )
 
 __all__ = ["class_mof", "closure", "qualifier_mof", "quoted"]
@@ -27,7 +27,7 @@ _ALL_SCOPES = 7
 """Scopes that DSP0004 2.x knows, SCHEMA not counted; a qualifier type with all of them is written with `any`."""
 
 
-def closure(schema: SchemaLike, names: Iterable[str], known: Collection[str] = ()) -> list[str]:
+def closure(schema: ClassStore, names: Iterable[str], known: Collection[str] = ()) -> list[str]:
     """The classes that a compiler needs for some classes, each after those that it names.
 
     Parameters:
@@ -58,9 +58,11 @@ def closure(schema: SchemaLike, names: Iterable[str], known: Collection[str] = (
     return list(ordered)
 
 
-def _named(declaration: ClassLike) -> Iterator[str]:
+def _named(declaration: ClassDeclaration) -> Iterator[str]:
     """The classes that a class's own elements refer to or embed."""
-    elements: list[ElementLike] = [declaration.properties[name.lower()] for name in declaration.local_properties]
+    elements: list[PropertyDeclaration | ParameterDeclaration] = [
+        declaration.properties[name.lower()] for name in declaration.local_properties
+    ]
     for name in declaration.local_methods:
         elements.extend(declaration.methods[name.lower()].parameters.values())
     for element in elements:
@@ -112,7 +114,7 @@ def _long_constant(value: object, cim_type: str, indent: str) -> str:
 
 
 def _qualifiers(
-    schema: SchemaLike, qualifiers: Mapping[str, QualifierLike], indent: str, forced: Collection[str] = ()
+    schema: ClassStore, qualifiers: Mapping[str, Qualifier], indent: str, forced: Collection[str] = ()
 ) -> str:
     """The qualifier list of an element, with what the element itself declares.
 
@@ -138,7 +140,7 @@ def _qualifiers(
     return f"{indent}[" + f",\n{indent} ".join(listed) + "]\n"
 
 
-def _flavors(qualifier: QualifierLike, declared: QualifierTypeLike) -> list[str]:
+def _flavors(qualifier: Qualifier, declared: QualifierDeclaration) -> list[str]:
     """The flavors in which a qualifier differs from its type."""
     flavors = []
     if qualifier.overridable != declared.overridable:
@@ -150,26 +152,26 @@ def _flavors(qualifier: QualifierLike, declared: QualifierTypeLike) -> list[str]
     return flavors
 
 
-def _element(schema: SchemaLike, element: ElementLike, indent: str) -> str:
+def _element(schema: ClassStore, element: PropertyDeclaration | ParameterDeclaration, indent: str) -> str:
     head = f"{element.reference_class} REF" if element.type == "reference" else element.type
     array = f"[{element.array_size or ''}]" if element.is_array else ""
     return f"{_qualifiers(schema, element.qualifiers, indent)}{indent}{head} {element.name}{array}"
 
 
-def _property(schema: SchemaLike, declared: PropertyLike) -> str:
+def _property(schema: ClassStore, declared: PropertyDeclaration) -> str:
     text = _element(schema, declared, "   ")
     if declared.default is not None:
         text += f" = {_constant(declared.default, declared.type)}"
     return f"{text};\n"
 
 
-def _method(schema: SchemaLike, declared: MethodLike) -> str:
+def _method(schema: ClassStore, declared: MethodDeclaration) -> str:
     parameters = ",\n".join(_element(schema, each, "      ") for each in declared.parameters.values())
     head = f"{_qualifiers(schema, declared.qualifiers, '   ')}   {declared.return_type} {declared.name}("
     return f"{head}\n{parameters});\n" if parameters else f"{head});\n"
 
 
-def class_mof(schema: SchemaLike, name: str) -> str:
+def class_mof(schema: ClassStore, name: str) -> str:
     """The declaration of a class.  Raises KeyError for an unknown class."""
     declaration = schema[name]
     # Some compilers look for these in each class, inherited or not.
@@ -181,7 +183,7 @@ def class_mof(schema: SchemaLike, name: str) -> str:
     return "".join([*parts, "};\n"])
 
 
-def qualifier_mof(declared: QualifierTypeLike) -> str:
+def qualifier_mof(declared: QualifierDeclaration) -> str:
     """The declaration of a qualifier type."""
     array = f"[{declared.array_size or ''}]" if declared.is_array else ""
     value = "" if declared.value is None else f" = {_constant(declared.value, declared.type)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
-from virtcim.registration.schema import SchemaLike
+from virtcim.schema.classes import ClassStore
 
 __all__ = ["LIBRARY", "Entry", "Table", "make_table"]
 
@@ -58,7 +58,7 @@ class Table:
         return self._providers.get(class_name.lower(), "")
 
 
-def make_table(catalog: Catalog, schema: SchemaLike, indications: Mapping[str, Iterable[str]] | None = None) -> Table:
+def make_table(catalog: Catalog, schema: ClassStore, indications: Mapping[str, Iterable[str]] | None = None) -> Table:
     """The table of a catalog.
 
     Parameters:
