@@ -57,7 +57,7 @@ from virtcim.providers.interface import CIMError, EmbeddedInstance, Instance, In
 from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration, PropertyDeclaration
 from virtcim.schema.values import parse_datetime
 
-__all__ = ["Operations", "require_arguments"]
+__all__ = ["Operations"]
 
 log = logging.getLogger(__name__)
 
@@ -253,7 +253,7 @@ class Operations:
             if is_class:
                 raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{declaration.name}.{method.name} is not available")
             raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {scope.namespace.name}")
-        require_arguments(method, request.arguments)
+        check_arguments(method, request.arguments)
         result = provider.invoke_method(declaration.name, keys, method.name, request.arguments, scope.context)
         out = _outputs(declaration, method, result.out)
         return MethodOutcome(scope.namespace.name, declaration.name, method, result.return_value, out)
@@ -278,8 +278,11 @@ def _declared(instance: EmbeddedInstance, declaration: ClassDeclaration, unknown
     return instance.properties
 
 
-def require_arguments(method: MethodDeclaration, arguments: Mapping[str, Any]) -> None:
-    """Refuse a method call that lacks a required parameter.  Raises CIMError INVALID_PARAMETER."""
+def check_arguments(method: MethodDeclaration, arguments: Mapping[str, Any]) -> None:
+    """Refuse a method call with an unknown parameter, or without a required one.  Raises CIMError INVALID_PARAMETER."""
+    for name in arguments:
+        if name.lower() not in method.parameters:
+            raise _invalid(f"Method {method.name} has no parameter {name}")
     for declared in method.parameters.values():
         required = declared.qualifiers.get("required")
         if declared.is_in and required is not None and required.value and declared.name not in arguments:
