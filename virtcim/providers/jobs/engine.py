@@ -8,6 +8,7 @@ Layer rule: imports `libhelper` and modules of `providers` that know no classes.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from virtcim.libhelper.errors import LibvirtError
@@ -97,9 +99,10 @@ class Job:
         work: how far it is, and the way to stop it; None for a job of an earlier run of the server.
         order: the work to be done; None once it is done, so that nothing that it holds is kept.
         over: set when the work is over.
+        context: of the request that began it, so that log lines of the work tell which one that was.
     """
 
-    __slots__ = ("_end", "_outcome", "_published", "order", "over", "record", "revision", "work")
+    __slots__ = ("_end", "_outcome", "_published", "context", "order", "over", "record", "revision", "work")
 
     def __init__(self, record: JobRecord, order: JobOrder | None = None, work: Work | None = None) -> None:
         self.record = record
@@ -107,6 +110,7 @@ class Job:
         self.order = order
         self.work = work
         self.over = threading.Event()
+        self.context = contextvars.copy_context()
         self._end = JobState.TERMINATED
         self._outcome: MethodResult | CIMError | None = None
         self._published = order is None
@@ -285,7 +289,8 @@ class Jobs:
         self._running.add(job)
         self._replace(job, started=datetime.now(UTC))
         self._move(job, JobState.RUNNING)
-        threading.Thread(target=self._carry_out, args=(job,), name="job", daemon=True).start()
+        run = partial(job.context.run, self._carry_out, job)
+        threading.Thread(target=run, name="job", daemon=True).start()
 
     def _carry_out(self, job: Job) -> None:
         assert job.order is not None
