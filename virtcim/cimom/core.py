@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from virtcim.cimom import audit
 from virtcim.cimom.access import Access, Role, RoleSettings
@@ -25,11 +25,33 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.providers.interface import Catalog, CIMError, RequestContext, Status
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["Core"]
+__all__ = ["Core", "Executor"]
 
 log = logging.getLogger(__name__)
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class Executor(Protocol):
+    """Carries out requests: the core, or a translation between it and a front end (`cimom.translation`)."""
+
+    @property
+    def access(self) -> Access:
+        """Who may do what."""
+
+    @property
+    def classes(self) -> ClassStore:
+        """The class store."""
+
+    @property
+    def namespaces(self) -> Namespaces:
+        """Which provider serves which class where."""
+
+    def execute(self, request: Request) -> Result:
+        """Carry out a request, as `Core.execute` does."""
+
+    def attempt(self, attempt: Attempt, read: Callable[[], Request]) -> Result:
+        """Carry out a request that is read late, as `Core.attempt` does."""
 
 
 class Core:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from virtcim.cimom.access import Role
-from virtcim.cimom.core import Core
+from virtcim.cimom.core import Executor
 from virtcim.cimom.requests import Caller, EnumerateInstances
 from virtcim.cimom.results import Instances, Result
 from virtcim.frontends.cmpi.answer import AnswerWriter
@@ -40,7 +40,7 @@ class CMPI:
         cache: of encoded instances.
     """
 
-    def __init__(self, core: Core, provider_of: Callable[[str], str], indications: bool = False) -> None:
+    def __init__(self, core: Executor, provider_of: Callable[[str], str], indications: bool = False) -> None:
         self._core = core
         self._indications = indications
         self._shaper = Shaper(core.classes)
