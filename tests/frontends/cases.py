@@ -144,6 +144,12 @@ def break_provider(toy: Toy) -> None:
     toy.provider.failure = RuntimeError("the cable is out")
 
 
+def leave_special(toy: Toy) -> None:
+    """Leave one instance only of those below Toy_Element."""
+    toy.provider.stores["Toy_System"].clear()
+    toy.provider.stores["Toy_Disk"].clear()
+
+
 def _reading() -> list[Case]:
     single = InstancePath("Toy_Single", {"Number": 7})
     partner = InstancePath(
@@ -317,13 +323,13 @@ def _reading() -> list[Case]:
             EnumerateInstances(
                 namespace=TOY, class_name="Toy_Named", projection=Projection(frozenset({"size", "special"}))
             ),
-            prepare=lambda toy: (toy.provider.stores["Toy_System"].clear(), toy.provider.stores["Toy_Disk"].clear()),
+            prepare=leave_special,
             value=[(named("Toy_SpecialSystem", "special"), "Toy_SpecialSystem", {"Special": "yes"})],
         ),
         Case(
             "only the properties of the class asked for",
             EnumerateInstances(namespace=TOY, class_name="Toy_Element", deep=False),
-            prepare=lambda toy: (toy.provider.stores["Toy_System"].clear(), toy.provider.stores["Toy_Disk"].clear()),
+            prepare=leave_special,
             value=[(named("Toy_SpecialSystem", "special"), "Toy_SpecialSystem", {"Caption": "plain"})],
             cannot={"cmpi": NO_SHALLOW},
         ),
@@ -506,7 +512,7 @@ def _associated() -> list[Case]:
         link("Toy_Partner", named("Toy_SpecialSystem", "special"), plain),
     ]
 
-    def names(**given: str) -> AssociatorNames:
+    def names(**given: Any) -> AssociatorNames:
         return AssociatorNames(namespace=TOY, path=PLAIN, filter=AssociationFilter(**given))
 
     return [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from virtcim import __version__
 from virtcim.cimom.access import Access
 from virtcim.cimom.capabilities import server_capabilities
-from virtcim.cimom.core import Core
+from virtcim.cimom.core import Core, Executor
 from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.settings import ServerSettings
@@ -17,12 +17,16 @@ from virtcim.frontends.cmpi.daemon import CmpiDaemon, IndicationSource
 from virtcim.frontends.cmpi.frontend import CMPI
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.http.auth import Authenticator
+from virtcim.frontends.http.exchange import FrontEndFactory
 from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
 from virtcim.providers.interface import Catalog
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["make_daemon", "make_server"]
+__all__ = ["FRONT_ENDS", "make_daemon", "make_server"]
+
+FRONT_ENDS: tuple[FrontEndFactory, ...] = (CIMXML,)
+"""The front ends over HTTP, in the order in which they are asked."""
 
 
 def make_server(
@@ -33,6 +37,8 @@ def make_server(
     tls: TLSState | None = None,
     statistics: OperationStatistics | None = None,
     access: Access | None = None,
+    front_ends: Sequence[FrontEndFactory] = FRONT_ENDS,
+    translate: Callable[[Core], Executor] = lambda core: core,
 ) -> Server:
     """Make a server, not started yet.
 
@@ -44,15 +50,18 @@ def make_server(
         tls: certificates, for the endpoints that speak HTTPS.
         statistics: of the operations; by default nothing is gathered.
         access: decides who may do what.
+        front_ends: what is served over HTTP.
+        translate: puts a translation between the core and all of them.
     """
     core = Core(catalog, classes, settings, access)
     capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
-    groups = [group.name.replace("_", " ").title() for group in capabilities.functional_profiles]
-    return Server(core, [CIMXML(core, settings, groups)], settings, authenticator, tls, statistics)
+    executor = translate(core)
+    made = [each(executor, settings, capabilities) for each in front_ends]
+    return Server(core, made, settings, authenticator, tls, statistics)
 
 
 def make_daemon(
-    core: Core,
+    core: Executor,
     provider_of: Callable[[str], str],
     settings: CmpiSettings,
     indications: IndicationSource | None = None,

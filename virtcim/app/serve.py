@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from virtcim import __version__, mof, schema
 from virtcim.app import systemd
-from virtcim.app.assembly import make_daemon, make_server
+from virtcim.app.assembly import FRONT_ENDS, make_daemon, make_server
 from virtcim.app.auditfile import open_audit_log
 from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, parse_auth, parse_listen
@@ -238,7 +238,8 @@ def _assemble(
         certificates=tls is not None and bool(tls.users),
     )
     access = make_access(settings.roles, classes, method_roles(catalog))
-    discovered = with_discovery(catalog, classes, identity, capabilities, statistics)
+    mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
+    discovered = with_discovery(catalog, classes, identity, capabilities, statistics, mechanisms)
     server = make_server(discovered, classes, settings.server, authenticator, tls, statistics, access)
     bridge: CmpiDaemon | None = None
     if settings.cmpi.enabled:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from virtcim.providers.interface import Catalog, InstanceProvider
 
 __all__ = [
     "Authentication",
+    "CommunicationMechanism",
     "FunctionalProfile",
     "GenericOperation",
     "PullLimits",
     "ServerCapabilities",
     "server_capabilities",
 ]
-
-PROTOCOL_VERSION = "1.0"
-"""PROTOCOLVERSION of the messages (DSP0201 2.4), and CIMProtocolVersion of the headers."""
 
 
 class FunctionalProfile(enum.IntEnum):
@@ -130,6 +128,33 @@ class Authentication(enum.IntEnum):
     BASIC = 3
 
 
+@dataclass(frozen=True, slots=True)
+class CommunicationMechanism:
+    """A way to talk to the server, as discovery shows it; each front end declares its own.
+
+    Attributes:
+        name: of the mechanism, the protocol service and the capabilities.
+        class_name: CIM_ObjectManagerCommunicationMechanism, or a class below it.
+        mechanism: its property CommunicationMechanism.
+        protocol: CIM_ProtocolService.Protocol.
+        capabilities_class: CIM_WBEMProtocolCapabilities, or a class below it.
+        version: of the protocol.
+        properties: of `class_name`, beside those that all mechanisms have.
+        capabilities: of `capabilities_class`, likewise.
+        multiple_operations: whether several operations may share a message.
+    """
+
+    name: str
+    class_name: str
+    mechanism: int
+    protocol: int
+    capabilities_class: str
+    version: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    multiple_operations: bool = False
+
+
 class Authenticating(Protocol):
     """What tells who asks, as far as clients are told of it."""
 
@@ -166,8 +191,6 @@ class ServerCapabilities:
         authentication: how a client can say who it is.
         authentication_descriptions: of each, "" where the mechanism says it all.
         pull: limits of the pulled enumerations; None without these.
-        multiple_operations: whether several operations may share a message.
-        validated: whether requests are validated against the DTD.
     """
 
     operations: frozenset[str]
@@ -175,8 +198,6 @@ class ServerCapabilities:
     authentication: tuple[Authentication, ...]
     authentication_descriptions: tuple[str, ...]
     pull: PullLimits | None = None
-    multiple_operations: bool = False
-    validated: bool = False
 
     @property
     def functional_profiles(self) -> list[FunctionalProfile]:

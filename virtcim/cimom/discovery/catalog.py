@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from virtcim.cimom.capabilities import ServerCapabilities
+from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.discovery.manager import GatheredStatistics, ManagerProvider, StatisticsProvider
 from virtcim.cimom.discovery.model import ServerIdentity, ServerObjects
 from virtcim.cimom.discovery.objects import FixedInstance, FixedProvider
@@ -34,6 +34,7 @@ def with_discovery(
     identity: ServerIdentity,
     capabilities: ServerCapabilities,
     statistics: OperationStatistics,
+    mechanisms: Sequence[CommunicationMechanism],
 ) -> Catalog:
     """A catalog that also has the objects of the server itself, under each name of the Interop namespace.
 
@@ -43,6 +44,7 @@ def with_discovery(
         identity: who the server is.
         capabilities: what it can do.
         statistics: that it can gather.
+        mechanisms: the ways to talk to it.
     """
     main = INTEROP_NAMES[0]
     others = [name for name in _with_parents(catalog.namespaces) if name not in INTEROP_NAMES]
@@ -53,7 +55,7 @@ def with_discovery(
     homes = dict(catalog.namespace_of)
     for name in INTEROP_NAMES:
         visible = sorted([name, *others])
-        objects = ServerObjects(identity, capabilities, statistics, visible)
+        objects = ServerObjects(identity, capabilities, statistics, visible, mechanisms)
         gathered = StatisticsProvider(objects.name, statistics)
         own_links = [*objects.associations(), GatheredStatistics(objects.object_manager, gathered)]
         providers = [

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from virtcim.cimom.capabilities import PROTOCOL_VERSION, Authentication, ServerCapabilities
+from virtcim.cimom.capabilities import Authentication, CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.discovery.manager import managed
 from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance
 from virtcim.cimom.statistics import OperationStatistics
@@ -18,7 +18,6 @@ from virtcim.providers.interface import EmbeddedInstance
 
 __all__ = ["ServerIdentity", "ServerObjects"]
 
-CIM_XML = "CIM-XML"
 SYSTEM = "CIM_ComputerSystem"
 
 AT_WORK = {
@@ -34,9 +33,6 @@ AT_WORK = {
 
 CLASS_INFO_OTHER = 1
 CLASS_TYPE_CIM = 2
-COMMUNICATION_CIM_XML = 2
-PROTOCOL_CIM_XML = 5
-CIMXML_PROTOCOL_1_0 = 1
 ADVERTISE_OTHER = 1
 NOT_ADVERTISED = 2
 SCHEMA_FINAL = 2
@@ -68,6 +64,7 @@ class ServerObjects:
         capabilities: what it can do.
         statistics: that it can gather.
         namespaces: the names of its namespaces.
+        mechanisms: the ways to talk to it.
     """
 
     def __init__(
@@ -76,7 +73,9 @@ class ServerObjects:
         capabilities: ServerCapabilities,
         statistics: OperationStatistics,
         namespaces: Iterable[str],
+        mechanisms: Iterable[CommunicationMechanism],
     ) -> None:
+        mechanisms = tuple(mechanisms)
         self._identity = identity
         self._capabilities = capabilities
         namespaces = tuple(namespaces)
@@ -95,12 +94,15 @@ class ServerObjects:
         described = {"Description": f"{title} Version {identity.version}", "Started": True}
         self.object_manager = managed(self._hosted("CIM_ObjectManager", self.name, described), statistics)
         self.server = self._hosted("CIM_WBEMServer", self.name, described)
-        self.protocol_service = self._hosted(
-            "CIM_ProtocolService", CIM_XML, {"Started": True, "Protocol": PROTOCOL_CIM_XML}
-        )
-        self.mechanism = self._hosted("CIM_CIMXMLCommunicationMechanism", CIM_XML, self._mechanism())
+        self.protocol_services = [
+            self._hosted("CIM_ProtocolService", each.name, {"Started": True, "Protocol": each.protocol})
+            for each in mechanisms
+        ]
+        self.mechanisms = [self._hosted(each.class_name, each.name, self._mechanism(each)) for each in mechanisms]
         self.server_capabilities = self._with_id("CIM_WBEMServerCapabilities", "WBEMServer", {})
-        self.protocol_capabilities = self._with_id("CIM_CIMXMLCapabilities", CIM_XML, self._protocol())
+        self.protocol_capabilities = [
+            self._with_id(each.capabilities_class, each.name, self._protocol(each)) for each in mechanisms
+        ]
         self.namespaces = [self._old_namespace(name) for name in namespaces]
         self.server_namespaces = [self._namespace(name) for name in namespaces]
 
@@ -112,31 +114,35 @@ class ServerObjects:
     def instances(self) -> list[FixedInstance]:
         """All objects but the object manager."""
         return [
-            self.system, self.server, self.protocol_service, self.mechanism,
-            self.server_capabilities, self.protocol_capabilities, *self.namespaces, *self.server_namespaces,
+            self.system, self.server, *self.protocol_services, *self.mechanisms,
+            self.server_capabilities, *self.protocol_capabilities, *self.namespaces, *self.server_namespaces,
         ]  # fmt: skip
 
     def associations(self) -> list[FixedAssociation]:
         """What connects them."""
         dependency = ("Antecedent", "Dependent")
-        services = (self.object_manager, self.server, self.protocol_service)
+        services = (self.object_manager, self.server, *self.protocol_services)
         return [
             FixedAssociation("CIM_HostedService", dependency, ((self.system, service) for service in services)),
-            FixedAssociation("CIM_HostedAccessPoint", dependency, [(self.system, self.mechanism)]),
-            FixedAssociation("CIM_CommMechanismForManager", dependency, [(self.object_manager, self.mechanism)]),
+            FixedAssociation("CIM_HostedAccessPoint", dependency, ((self.system, each) for each in self.mechanisms)),
+            FixedAssociation(
+                "CIM_CommMechanismForManager", dependency, ((self.object_manager, each) for each in self.mechanisms)
+            ),
             FixedAssociation(
                 "CIM_NamespaceInManager", dependency, ((self.object_manager, each) for each in self.namespaces)
             ),
             FixedAssociation(
                 "CIM_HostedDependency", dependency, ((self.server, each) for each in self.server_namespaces)
             ),
-            FixedAssociation("CIM_ServiceServiceDependency", dependency, [(self.server, self.protocol_service)]),
+            FixedAssociation(
+                "CIM_ServiceServiceDependency", dependency, ((self.server, each) for each in self.protocol_services)
+            ),
             FixedAssociation(
                 "CIM_ElementCapabilities",
                 ("ManagedElement", "Capabilities"),
                 [
                     (self.server, self.server_capabilities),
-                    (self.protocol_service, self.protocol_capabilities),
+                    *zip(self.protocol_services, self.protocol_capabilities, strict=True),
                 ],
             ),
         ]
@@ -155,19 +161,17 @@ class ServerObjects:
         keys = {"InstanceID": f"{self.name}:{local}"}
         return FixedInstance(class_name, keys, {"ElementName": local, **properties})
 
-    def _mechanism(self) -> dict[str, Any]:
+    def _mechanism(self, declared: CommunicationMechanism) -> dict[str, Any]:
         able, pull = self._capabilities, self._capabilities.pull
         other = Authentication.OTHER in able.authentication
         announced = self._identity.dns_sd
         return {
-            "CommunicationMechanism": COMMUNICATION_CIM_XML,
+            "CommunicationMechanism": declared.mechanism,
             "FunctionalProfilesSupported": [int(group) for group in able.functional_profiles],
-            "MultipleOperationsSupported": able.multiple_operations,
+            "MultipleOperationsSupported": declared.multiple_operations,
             "AuthenticationMechanismsSupported": [int(each) for each in able.authentication],
             "AuthenticationMechanismDescriptions": list(able.authentication_descriptions) if other else None,
-            "Version": PROTOCOL_VERSION,
-            "CIMXMLProtocolVersion": CIMXML_PROTOCOL_1_0,
-            "CIMValidated": able.validated,
+            "Version": declared.version,
             "AdvertiseTypes": (ADVERTISE_OTHER if announced else NOT_ADVERTISED,),
             "AdvertiseTypeDescriptions": ("DNS-SD",) if announced else None,
             "PulledEnumerationClosureOnExceedingServerLimitsSupported": pull and pull.closes_on_limits,
@@ -175,9 +179,10 @@ class ServerObjects:
             "PulledEnumerationMinimumOperationTimeout": pull and pull.minimum_timeout,
             "PulledEnumerationMaximumOperationTimeout": pull and pull.maximum_timeout,
             "PulledEnumerationNoOperationTimeoutSupported": pull and pull.no_timeout,
+            **declared.properties,
         }
 
-    def _protocol(self) -> dict[str, Any]:
+    def _protocol(self, declared: CommunicationMechanism) -> dict[str, Any]:
         able, pull = self._capabilities, self._capabilities.pull
         operations = {
             "OperationsSupported": [int(each) for each in able.generic_operations],
@@ -189,12 +194,12 @@ class ServerObjects:
             operations["MinimumOperationTimeout"] = pull.minimum_timeout
             operations["MaximumOperationTimeout"] = pull.maximum_timeout
         return {
-            "WBEMProtocolVersionsSupported": (PROTOCOL_VERSION,),
+            "WBEMProtocolVersionsSupported": (declared.version,),
             "GenericOperationCapabilities": EmbeddedInstance("CIM_GenericOperationCapabilitiesStructure", operations),
             "AuthenticationMechanismsSupported": [int(each) for each in able.authentication],
             "AuthenticationMechanismsDescriptions": list(able.authentication_descriptions),
-            "MultipleOperationsSupported": able.multiple_operations,
-            "Validated": able.validated,
+            "MultipleOperationsSupported": declared.multiple_operations,
+            **declared.capabilities,
         }
 
     def _old_namespace(self, name: str) -> FixedInstance:

@@ -7,8 +7,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
-from virtcim.cimom.core import Core
+from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
+from virtcim.cimom.core import Executor
 from virtcim.cimom.query import Language
 from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
@@ -57,16 +59,31 @@ class CIMXML:
     Parameters:
         core: carries out the requests.
         settings: host name and limits.
-        functional_groups: what OPTIONS tells, by the names of DSP0200.
+        capabilities: of the server, for what OPTIONS tells.
 
     Attributes:
+        mechanism: what discovery shows of it.
         cache: of encoded instances.
     """
 
-    def __init__(self, core: Core, settings: ServerSettings, functional_groups: Sequence[str] = ()) -> None:
+    mechanism: ClassVar[CommunicationMechanism] = CommunicationMechanism(
+        name="CIM-XML",
+        class_name="CIM_CIMXMLCommunicationMechanism",
+        mechanism=2,
+        protocol=5,
+        capabilities_class="CIM_CIMXMLCapabilities",
+        version="1.0",
+        properties={"CIMXMLProtocolVersion": 1, "CIMValidated": False},
+        capabilities={"Validated": False},
+    )
+
+    def __init__(
+        self, core: Executor, settings: ServerSettings, capabilities: ServerCapabilities | None = None
+    ) -> None:
         self._core = core
         self._max_elements = settings.max_elements
-        self._functional_groups = ", ".join(functional_groups)
+        groups = capabilities.functional_profiles if capabilities is not None else ()
+        self._functional_groups = ", ".join(group.name.replace("_", " ").title() for group in groups)
         self.cache = InstanceCache(settings.cache_bytes, settings.cache_seconds)
         self._reader = RequestReader(core.classes)
         self._writer = AnswerWriter(Writers(core.namespaces, core.classes, settings.host_name, self.cache))

@@ -6,10 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
+from virtcim.cimom.core import Executor
+from virtcim.cimom.principals import Principal
 from virtcim.cimom.requests import Caller
+from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.sending import Outgoing
 
-__all__ = ["Exchange", "FrontEnd", "Gauge", "HTTPFault", "OperationNote", "Reply", "Route"]
+__all__ = ["Exchange", "FrontEnd", "FrontEndFactory", "Gauge", "HTTPFault", "OperationNote", "Reply", "Route"]
 
 Value = TypeVar("Value")
 
@@ -116,6 +120,9 @@ class Route:
         path: the path; None for every path that no other route names.
         media_types: of the body; None for any.  A request that does not say its type is taken.
         public: whether everybody may ask, without saying who it is.
+        identify: tells who asks by the headers, as by the token of a session; None where they do not tell: then the
+            Authorization header does.
+        listener: the address and port that clients connect to, or the path of a Unix socket; None for every one.
     """
 
     method: str
@@ -123,6 +130,8 @@ class Route:
     path: str | None = None
     media_types: frozenset[str] | None = None
     public: bool = False
+    identify: Callable[[Mapping[str, str]], Principal | None] | None = None
+    listener: str | None = None
 
     def takes(self, media_type: str) -> bool:
         """Whether a body of this type, "" for one that is not known, is taken."""
@@ -151,3 +160,20 @@ class FrontEnd(Protocol):
 
     def sweep(self) -> None:
         """Drop what nobody asked for lately.  Called every few seconds."""
+
+
+class FrontEndFactory(Protocol):
+    """Makes a front end; its class is one."""
+
+    @property
+    def mechanism(self) -> CommunicationMechanism | None:
+        """What discovery shows of it; None where it shows nothing."""
+
+    def __call__(self, core: Executor, settings: ServerSettings, capabilities: ServerCapabilities, /) -> FrontEnd:
+        """Make it.
+
+        Parameters:
+            core: carries out requests.
+            settings: host name and limits.
+            capabilities: of the server.
+        """

@@ -225,7 +225,7 @@ class HTTPHandler:
         if request.method == "GET" and request.path in {HEALTH, METRICS}:
             return await self._monitoring(request)
         routes = self._find_routes(request)
-        principal = NOBODY if routes[0].public else await self._principal(request)
+        principal = NOBODY if routes[0].public else _identified(routes, request) or await self._principal(request)
         route = _chosen(routes, request)
         if isinstance(request.protocol, _Protocol) and not routes[0].public:
             request.protocol.is_known, request.protocol.used = True, time.monotonic()
@@ -263,6 +263,8 @@ class HTTPHandler:
             HTTPFault: 405, or 501 for an unknown method.
         """
         found = [each for each in self._routes if each.method == request.method]
+        own = [each for each in found if each.listener is not None and each.listener == _client(request).listener]
+        found = own or [each for each in found if each.listener is None]
         found = [each for each in found if each.path == request.path] or [each for each in found if each.path is None]
         if not found:
             status = 405 if request.method in KNOWN_METHODS else 501
@@ -416,6 +418,14 @@ def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
             return route
     known = sorted(set().union(*(route.media_types or () for route in routes)))
     raise HTTPFault(400, f"Content-Type {media_type} is none of {', '.join(known)}")
+
+
+def _identified(routes: Sequence[Route], request: web.BaseRequest) -> Principal | None:
+    """Who asks, by what a front end knows."""
+    for route in routes:
+        if route.identify is not None and (principal := route.identify(request.headers)) is not None:
+            return principal
+    return None
 
 
 def _client(request: web.BaseRequest) -> Client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 import time
@@ -31,12 +32,14 @@ class Client:
         origin: for logs: address and port, or `local` and the number of the process.
         certificate: that the client showed, verified, as `ssl.SSLSocket.getpeercert` has it; None without one.
         uid: the user of the process behind a Unix socket; None for other connections.
+        listener: what it connected to: address and port, or the path of a Unix socket.
     """
 
     address: str = ""
     origin: str = ""
     certificate: Mapping[str, Any] | None = None
     uid: int | None = None
+    listener: str = ""
 
     @classmethod
     def of(cls, transport: asyncio.BaseTransport) -> Client:
@@ -45,11 +48,16 @@ class Client:
         if handle is not None and handle.family == socket.AF_UNIX:
             raw = handle.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
             pid, uid, _ = CREDENTIALS.unpack(raw)
-            return cls("", f"local process {pid}", None, uid)
+            return cls("", f"local process {pid}", None, uid, os.fsdecode(handle.getsockname()))
         peer = transport.get_extra_info("peername") or ("", 0)
-        origin = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+        own = transport.get_extra_info("sockname") or ("", 0)
         tls = transport.get_extra_info("ssl_object")
-        return cls(peer[0], origin, (tls.getpeercert() or None) if tls is not None else None)
+        certificate = (tls.getpeercert() or None) if tls is not None else None
+        return cls(peer[0], _written(*peer[:2]), certificate, listener=_written(*own[:2]))
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Peers:
