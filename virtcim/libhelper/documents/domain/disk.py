@@ -56,6 +56,7 @@ class StorageSource(Mapped):
         "source_name",
         "source_query",
         "source_hosts",
+        "source_snapshot_name",
         "source_type",
         "source_namespace",
         "source_address",
@@ -103,6 +104,8 @@ class StorageSource(Mapped):
     source_reservations_source_type = Text("source/reservations/source/@type")
     source_reservations_source_path = Text("source/reservations/source/@path")
     source_reservations_source_mode = Text("source/reservations/source/@mode")
+    source_reservations_source_reconnect_enabled = YesNo("source/reservations/source/reconnect/@enabled")
+    source_reservations_source_reconnect_timeout = Int("source/reservations/source/reconnect/@timeout")
     source_slices = Items("source/slices/slice", Slice)
     source_reconnect_enabled = YesNo("source/reconnect/@enabled")
     source_reconnect_timeout = Int("source/reconnect/@timeout")

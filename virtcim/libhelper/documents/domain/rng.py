@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
-from virtcim.libhelper.xml.mapping import Int, Text, YesNo
+from virtcim.libhelper.xml.mapping import Int, OnOff, Text, YesNo
 
 __all__ = ["Rng"]
 
@@ -22,7 +22,13 @@ class Rng(VirtioOptions, Device):
     backend_source_path = Text("backend/source/@path")
     backend_source_host = Text("backend/source/@host")
     backend_source_service = Text("backend/source/@service")
+    backend_source_bind_host = Text("backend/source[@mode='bind']/@host")
+    backend_source_bind_service = Text("backend/source[@mode='bind']/@service")
+    backend_source_connect_host = Text("backend/source[@mode='connect']/@host")
+    backend_source_connect_service = Text("backend/source[@mode='connect']/@service")
     backend_source_tls = YesNo("backend/source/@tls")
     backend_source_reconnect_enabled = YesNo("backend/source/reconnect/@enabled")
     backend_source_reconnect_timeout = Int("backend/source/reconnect/@timeout")
     backend_protocol_type = Text("backend/protocol/@type")
+    backend_log_file = Text("backend/log/@file")
+    backend_log_append = OnOff("backend/log/@append")
