@@ -19,6 +19,10 @@ ON_BRIDGE = """<interface type='bridge'><mac address='52:54:00:00:00:09'/>
 </bandwidth><model type='virtio'/><alias name='net2'/></interface>"""
 
 
+ROOT = """<filesystem type='mount' accessmode='passthrough'><source dir='/'/><target dir='/'/></filesystem>"""
+SHARED = """<filesystem type='mount' accessmode='passthrough'><source dir='/srv'/><target dir='/srv'/></filesystem>"""
+
+
 def domain(devices: str = "", rest: str = "") -> str:
     return f"<domain type='kvm'><name>g</name>{rest}<devices>{devices}</devices></domain>"
 
@@ -100,6 +104,33 @@ def test_what_was_changed_is_a_difference(now: str, then: str) -> None:
         (
             domain("<memory model='dimm'><address type='dimm' slot='0' base='0x100000000'/></memory>"),
             domain("<memory model='dimm'><address type='dimm' slot='0'/></memory>"),
+            True,
+        ),
+        (domain(ROOT), domain(), True),
+        (domain(ROOT + SHARED), domain(SHARED), True),
+        (domain(SHARED), domain(), False),
+        (domain(), domain(ROOT), False),
+        (domain(ROOT), domain(ROOT.replace("source dir='/'", "source dir='/x'")), False),
+        (
+            domain(
+                "<filesystem type='mount'><driver type='virtiofs'/><binary path='/usr/libexec/virtiofsd'/></filesystem>"
+            ),
+            domain("<filesystem type='mount'><driver type='virtiofs'/></filesystem>"),
+            True,
+        ),
+        (
+            domain("<hostdev mode='subsystem' type='pci'><driver name='vfio'/></hostdev>"),
+            domain("<hostdev mode='subsystem' type='pci'/>"),
+            True,
+        ),
+        (
+            domain("<hostdev mode='subsystem' type='pci'><driver name='vfio'/></hostdev>"),
+            domain("<hostdev mode='subsystem' type='pci'><driver name='xen'/></hostdev>"),
+            False,
+        ),
+        (
+            domain("<shmem name='s'><server path='/var/lib/libvirt/shmem-s-sock'/></shmem>"),
+            domain("<shmem name='s'/>"),
             True,
         ),
         (domain(), "no XML", True),

@@ -69,6 +69,8 @@ _FILLED_IN = frozenset(
         "*/address",
         "disk/driver/@type",
         "disk/@model",
+        "filesystem/binary",
+        "filesystem/binary/@path",
         "interface/target",
         "interface/target/@dev",
         "interface/backend",
@@ -95,7 +97,11 @@ _FILLED_IN = frozenset(
         "channel/source",
         "channel/source/@path",
         "channel/source/@mode",
+        "hostdev/driver",
+        "hostdev/driver/@name",
         "hostdev/source/address",
+        "shmem/server",
+        "shmem/server/@path",
         "vsock/cid/@address",
         "tpm/backend/encryption",
         "tpm/backend/source",
@@ -105,6 +111,16 @@ _FILLED_IN = frozenset(
 
 _MARKED = frozenset(path.rpartition("/@")[0] for path in _RUNTIME if "/@" in path)
 """The elements of which some attributes do not count."""
+
+
+def _is_root_of_host(filesystem: etree._Element) -> bool:
+    """Whether a container sees the host's own root directory as its root."""
+    places = (filesystem.find("source"), filesystem.find("target"))
+    return all(place is not None and place.get("dir") == "/" for place in places)
+
+
+_ADDED: Mapping[str, Callable[[etree._Element], bool]] = {"filesystem": _is_root_of_host}
+"""Devices that libvirt gives to a guest whose definition has no such one, for as long as it runs."""
 
 _ATTACHMENT = "interface/@type"
 """What the network is on this host: never what the definition says, which is `network`."""
@@ -251,6 +267,9 @@ def _same_children(
         mine, theirs = live.get(tag, []), defined.get(tag, [])
         if place in _MARKED:
             mine, theirs = _telling(mine, place), _telling(theirs, place)
+        is_added = _ADDED.get(place)
+        if is_added is not None and not any(map(is_added, theirs)):
+            mine = [element for element in mine if not is_added(element)]
         if not mine or not theirs:
             if (mine or theirs) and place not in filled_in and anywhere not in filled_in:
                 return False
