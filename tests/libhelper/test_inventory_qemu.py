@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from tests.bed import Libvirtd, baseline_xml, wait_until
 from tests.conftest import Guests
+from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.inventory import Inventory
@@ -398,6 +400,24 @@ def test_disks_are_measured(guests: Guests, libvirtd: Libvirtd, started: Callabl
     libvirtd.virsh("detach-disk", name, "vda", "--config")
     inventory.refresh(domain(inventory, name).uuid)
     assert inventory.wait_for(lambda now: domain(now, name).capacities == {}, PATIENCE)
+
+
+def test_disks_that_are_resized_are_measured_again(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]
+) -> None:
+    name = guests.boot_sector("resized")
+    inventory = started(libvirtd.uri(), interval=3600.0, volume_interval=2.0).inventory
+    assert inventory.wait_for(lambda now: "vda" in domain(now, name).capacities, PATIENCE)
+    size = domain(inventory, name).capacities["vda"]
+    config = domain(inventory, name).config
+    assert config is not None
+    disk = next(device for device in config.devices if isinstance(device, Disk))
+    command = ["qemu-img", "resize", "-q", "-f", disk.driver_type, disk.source_file, str(size + (1 << 20))]
+    subprocess.run(command, check=True)
+    assert inventory.wait_for(lambda now: domain(now, name).capacities["vda"] == size + (1 << 20), PATIENCE)
+    libvirtd.virsh("start", name)
+    libvirtd.virsh("blockresize", name, "vda", f"{size + (2 << 20)}B")
+    assert inventory.wait_for(lambda now: domain(now, name).capacities["vda"] == size + (2 << 20), PATIENCE)
 
 
 def test_a_disk_that_cannot_be_measured_has_no_size(

@@ -25,8 +25,8 @@ class HypervisorSettings:
         watch_directories: directories with libvirt's XML files, each with the kind of object it holds (see
             `watch.xml_directories`); None means those that belong to the URI, an empty mapping none.
         watch_interval: seconds between two looks at these directories.
-        volume_interval: seconds after which the XML of all volumes of a pool is read again; that volumes came or
-            went is seen within `interval`.
+        volume_interval: seconds after which the XML of all volumes of a pool is read again, and the disks of each
+            domain are measured; that volumes came or went is seen within `interval`.
     """
 
     read_only: bool = False

@@ -24,7 +24,7 @@ import libvirt
 
 from virtcim.libhelper.connections import is_alive
 from virtcim.libhelper.inventory.inventory import Inventory, is_gone
-from virtcim.libhelper.inventory.kinds import KINDS, Kind
+from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, Kind
 from virtcim.libhelper.inventory.readers import Readers
 from virtcim.libhelper.inventory.records import Document, Record
 from virtcim.libhelper.inventory.watch import DirectoryWatch, default_directories
@@ -63,6 +63,9 @@ class Reconciler:
         self._readers = readers
         self._settings = settings
         self._by_kind = {name: _Round(kind, settings.interval * _SHARE) for name, kind in KINDS.items()}
+        # The sizes of disks are asked for one by one, each by opening an image or asking an emulator: never in haste.
+        period = settings.volume_interval * _SHARE
+        self._disks = _Round(DOMAIN, period, shortest=period)
         self._due: deque[tuple[Kind, str]] = deque()
         self._jobs: list[Future[None]] = []
         directories = settings.watch_directories
@@ -86,6 +89,7 @@ class Reconciler:
                     partial(self._compare_listing, part.kind),
                 )
             self._due.extend((part.kind, key) for key in part.keys_due(now, keys))
+        self._inventory.measure_disks(self._disks.keys_due(now, self._inventory.keys(DOMAIN.name)))
         self._jobs = [job for job in self._jobs if not job.done()]
         if self._due and len(self._jobs) < self._settings.readers:
             self._jobs.append(self._readers.submit("comparison", self._compare_due))
@@ -102,7 +106,7 @@ class Reconciler:
     def restart(self) -> None:
         """Everything has just been read: begin new rounds."""
         self._due.clear()
-        for part in self._by_kind.values():
+        for part in (*self._by_kind.values(), self._disks):
             part.restart(time.monotonic())
 
     def _compare_listing(self, kind: Kind, connection: libvirt.virConnect) -> None:
@@ -169,10 +173,12 @@ class _Round:
         kind: the kind.
         period: seconds for a round of very many objects; a round of few takes less, at the same number of objects in
             a second.
+        shortest: seconds that a round takes, however few objects there are.
     """
 
-    def __init__(self, kind: Kind, period: float) -> None:
+    def __init__(self, kind: Kind, period: float, shortest: float = _SHORTEST) -> None:
         self.kind = kind
+        self._shortest = shortest
         self.listing: Future[None] | None = None
         self._period = period
         self._listed = 0.0
@@ -188,7 +194,7 @@ class _Round:
 
     def period(self, count: int) -> float:
         """Seconds for a round of `count` objects."""
-        return min(self._period, max(_SHORTEST, self._period * count / _FULL))
+        return min(self._period, max(self._shortest, self._period * count / _FULL))
 
     def list_at(self, now: float) -> None:
         """List at `now`, before it would be due."""
