@@ -18,6 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "uint8": (int,),
     "uint16": (int,),
     "uint32": (int,),
+    "sint32": (int,),
     "uint64": (int,),
     "sint16": (int,),
 }

@@ -402,7 +402,7 @@ def test_disk_settings(host: RecordedHypervisor, web: Served) -> None:
         PoolID=None,
         VirtualQuantity=None,
         AllocationUnits="byte",
-        AddressOnParent="3",
+        AddressOnParent="0:0:3",
         Parent='/root/virt:KVM_ControllerResourceAllocationSettingData.InstanceID="web/controller:scsi:0"',
         AddressProperties=["type", "controller", "bus", "target", "unit"],
         AddressValues=["drive", "0", "0", "0", "3"],
@@ -514,6 +514,7 @@ def test_settings_of_all_other_devices(web: Served) -> None:
         "web/tpm:0",
         "web/video:0",
         "web/newfangled:0",
+        "web/audio:1",
     ]
 
 

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from tests.providers.recorded import DOMAINS, Served, hypervisor, platform
+from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
+from virtcim import mof, schema
 from virtcim.libhelper.documents.domain import DomainDocument, Graphics
 from virtcim.libhelper.domains.change import LiveStep
 from virtcim.providers.base import Element
@@ -33,6 +35,8 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.mof import load_class_store
 
 #: What is written, where it is not the opposite of a boolean or the next number: a value, or a function of the old one.
 VALUES: dict[str, Any] = {
@@ -63,7 +67,7 @@ VALUES: dict[str, Any] = {
     "KeyMap": "de",
     "LinkState": "down",
     "NUMACells": ["0:1024"],
-    "NetworkMode": "private",
+    "NetworkMode": lambda old: {"server": "client", "client": "server"}.get(old, "private"),
     "Password": "another",
     "PinnedTo": ["0:1", "1:0-3,^2"],
     "Queues": "3",
@@ -74,6 +78,7 @@ VALUES: dict[str, Any] = {
     "sgio": "filtered",
     "WWN": "5000c50015ea71ff",
     "ClockTimezone": "Asia/Tokyo",
+    "VLANTags": [42, 43],
 }
 #: Identity or platform: tested one by one in other modules.
 ELSEWHERE = frozenset(
@@ -106,40 +111,16 @@ ELSEWHERE = frozenset(
         "CPUModel",
         "MountPoint",
         "CPUMode",
+        "NativeVLAN",
+        "NativeVLANMode",
+        "FilterParameterNames",
+        "FilterParameterValues",
+        "GuestAddresses",
+        "ListenAddresses",
+        "SourceMode",
+        "BackendType",
+        "PeerPath",
     }
-)
-NUMBERS = frozenset(
-    {
-        "CPUSockets",
-        "CPUDies",
-        "CPUCores",
-        "CPUThreads",
-        "IOWeight",
-        "BootMenuTimeout",
-        "IOThreads",
-        "MemorySlots",
-        "HardLimit",
-        "SoftLimit",
-        "SwapHardLimit",
-        "MinimumGuarantee",
-        "MaxMemory",
-        "TotalBytesPerSecond",
-        "ReadBytesPerSecond",
-        "WriteBytesPerSecond",
-        "TotalOperationsPerSecond",
-        "ReadOperationsPerSecond",
-        "WriteOperationsPerSecond",
-        "MTU",
-        "InboundBurst",
-        "OutboundAverage",
-        "OutboundPeak",
-        "OutboundBurst",
-        "Weight",
-        "Index",
-    }
-)
-BOOLEANS = frozenset(
-    {"BootMenu", "HideHypervisor", "dumpCore", "readonly", "shareable", "HugePages", "Locked", "NoSharePages"}
 )
 #: What may change beside the path that the property names.
 BESIDE: dict[str, tuple[str, ...]] = {
@@ -160,6 +141,7 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "TargetType": ("devices/*/address",),
     "DriverType": ("devices/disk/backingStore", "devices/disk/driver/metadata_cache"),
     "MaxMemory": ("maxMemory",),
+    "VLANTags": ("devices/interface/vlan",),
     "MemorySlots": ("maxMemory",),
 }
 
@@ -245,15 +227,23 @@ def is_allowed(path: str, patterns: list[list[str]]) -> bool:
     )
 
 
-def new_value(name: str, old: Any) -> Any:
+@cache
+def class_store() -> ClassStore:
+    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), PLATFORMS.prefixes, None)
+
+
+def new_value(element: Element, name: str, old: Any) -> Any:
+    """A value that the property does not have, of the type that its class declares."""
     made = VALUES.get(name)
     if callable(made):
         return made(old)
     if made is not None:
         return made if made != old else "" if isinstance(made, str) else made
-    if name in BOOLEANS or name.startswith("Enable"):
+    declared = class_store()[element.class_name].properties[name.lower()]
+    if declared.type == "boolean":
         return not old
-    return (old or 1) + 1 if name in NUMBERS else "another"
+    new = (old or 1) + 1 if "int" in declared.type and not declared.is_array else "another"
+    return [new] if declared.is_array else new
 
 
 def writable(element: Element) -> Iterator[Property]:
@@ -279,7 +269,7 @@ def test_a_property_changes_its_own_part_only(file: Any) -> None:
         now = element.properties()
         for declared in writable(element):
             old = now.get(declared.name)
-            value = new_value(declared.name, old)
+            value = new_value(element, declared.name, old)
             values = {declared.name: value}
             if declared.name == "AddressProperties":
                 values["AddressValues"] = ["pci", "0x05"]
@@ -351,7 +341,7 @@ def test_any_sequence_of_changes_leaves_the_rest(file: Any, seed: int) -> None:
         declared = chooser.choice(list(writable(element)) or [None])
         if declared is None:
             continue
-        value = new_value(declared.name, element.properties().get(declared.name))
+        value = new_value(element, declared.name, element.properties().get(declared.name))
         try:
             current = write(guest, current, element, {declared.name: value})
         except (ValueRefusedError, MethodFailedError, CIMError, ValueError):
@@ -448,7 +438,7 @@ def test_odd_documents_keep_their_oddities(file: Any, odd: Any) -> None:
     instances = instances_of(guest)
     for element in chooser.sample(instances, min(4, len(instances))):
         for declared in chooser.sample(list(writable(element)), 3) if len(list(writable(element))) > 3 else ():
-            value = new_value(declared.name, element.properties().get(declared.name))
+            value = new_value(element, declared.name, element.properties().get(declared.name))
             try:
                 after = write(guest, text, element, {declared.name: value})
             except (ValueRefusedError, MethodFailedError, CIMError):

@@ -7,7 +7,16 @@ from urllib.parse import quote
 from virtcim.libhelper.documents.domain import Console, Graphics
 from virtcim.libhelper.documents.domain.chardev import CharacterSource
 
-__all__ = ["bind_url", "connect_url", "file_url", "graphics_address", "host_and_port", "source_path", "source_type"]
+__all__ = [
+    "bind_url",
+    "connect_url",
+    "file_url",
+    "graphics_address",
+    "host_and_port",
+    "peer_path",
+    "source_path",
+    "source_type",
+]
 
 _DEFAULT_LISTEN = "127.0.0.1"
 _NETWORKED = frozenset({"vnc", "spice", "rdp"})
@@ -23,6 +32,10 @@ _SOURCE_TYPES = {
     "tcp": 8,
     "unix": 9,
     "spicevmc": 10,
+    "nmdm": 11,
+    "spiceport": 12,
+    "dbus": 13,
+    "qemu-vdagent": 14,
 }
 _UNKNOWN_SOURCE = 32768
 _PATH_TYPES = frozenset({"pty", "dev", "file", "pipe"})
@@ -52,6 +65,8 @@ def graphics_address(device: Graphics | Console) -> str | None:
     if device.listen_type == "socket" or device.socket:
         socket: str | None = device.listen_socket or device.socket
         return socket
+    if device.type == "dbus":
+        return device.dbus_address
     if device.type not in _NETWORKED or device.listen_type == "none":
         return None
     port = device.port if device.port is not None else device.tls_port
@@ -64,9 +79,18 @@ def source_type(device: CharacterSource) -> int:
 
 
 def source_path(device: CharacterSource) -> str | None:
-    """The path on the host of a character device."""
+    """The path on the host of a character device; of a SPICE port or D-Bus its channel, of a null modem one end."""
+    if device.type in ("spiceport", "dbus"):
+        return device.source_channel
+    if device.type == "nmdm":
+        return device.source_master
     path: str | None = device.source_path if device.type in _PATH_TYPES else None
     return path
+
+
+def peer_path(device: CharacterSource) -> str | None:
+    """The other end of a null modem; None for everything else."""
+    return device.source_slave if device.type == "nmdm" else None
 
 
 def bind_url(device: CharacterSource) -> str | None:

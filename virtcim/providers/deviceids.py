@@ -18,7 +18,7 @@ from virtcim.libhelper.documents import domain as domainxml
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainConfig
 
-__all__ = ["MEMORY_ID", "PROCESSOR_ID", "DeviceEntry", "Kind", "device_entries"]
+__all__ = ["MEMORY_ID", "PROCESSOR_ID", "DeviceEntry", "Kind", "device_entries", "kinds_of"]
 
 MEMORY_ID = "mem"
 PROCESSOR_ID = "proc"
@@ -75,8 +75,8 @@ def device_entries(config: DomainConfig, is_taken: Callable[[str], bool]) -> dic
 
 _ORDER = {kind: place for place, kind in enumerate(Kind)}
 
-_NO_DEVICES = frozenset({"audio", "redirfilter"})
-"""Elements beside the devices that say how the host serves other devices; the guest sees nothing of them."""
+_NO_DEVICES = frozenset({"redirfilter"})
+"""Elements beside the devices that say how the host serves other devices, and stand for nothing of their own."""
 
 _Candidate = tuple[Kind, str, Any, int]
 
@@ -111,7 +111,8 @@ def _named(device: Device, ordinal: int) -> Iterable[_Candidate]:
             if device.type == "pty":
                 yield Kind.GRAPHICS, f"console:{port}", device, ordinal
         case domainxml.Input():
-            yield Kind.INPUT, f"{device.type}:{device.bus}", device, ordinal
+            place = device.bus or device.source_dev or ordinal
+            yield Kind.INPUT, f"{device.type}:{place}", device, ordinal
         case domainxml.Controller():
             index = ordinal if device.index is None else device.index
             yield Kind.CONTROLLER, f"controller:{device.type}:{index}", device, ordinal
@@ -119,13 +120,21 @@ def _named(device: Device, ordinal: int) -> Iterable[_Candidate]:
             yield Kind.OTHER, f"{device.tag}:{_other_name(device, ordinal)}", device, ordinal
 
 
+def kinds_of(device: Device) -> list[Kind]:
+    """The kinds under which a device is shown."""
+    return [kind for kind, *_ in _named(device, 0)]
+
+
 def _other_name(device: Device, ordinal: int) -> str:
     """What tells a device from others of its element: the name or port that it has, else its place."""
+    own: str | int | None
     match device:
         case domainxml.Channel():
             own = device.target_name
         case domainxml.Serial() | domainxml.Parallel():
             own = device.target_port
+        case domainxml.Audio():
+            own = device.id
         case _:
             own = None
     return str(ordinal if own is None else own)

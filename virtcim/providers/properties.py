@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 if TYPE_CHECKING:
     from virtcim.providers.drafts import Draft
 
-__all__ = ["MappedField", "Property", "PropertyTable", "Writer", "attribute", "constant"]
+__all__ = ["MappedField", "Property", "PropertyTable", "Writer", "attribute", "constant", "paths_of"]
 
 Handle = TypeVar("Handle", contravariant=True)
 AnyHandle = TypeVar("AnyHandle")
@@ -58,6 +58,11 @@ class Property(Generic[Handle]):
     def writable(self) -> bool:
         """Whether a client can change it."""
         return self.write is not None
+
+
+def paths_of(*fields: tuple[type[_Mapped], Iterable[MappedField]]) -> str:
+    """The source text of what comes from fields of several classes of the mapping."""
+    return "domain XML " + ", ".join(cls.field_path(field.name) for cls, found in fields for field in found)
 
 
 def constant(name: str, value: object, source: str = "") -> Property[object]:

@@ -9,8 +9,7 @@ from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
 
 __all__ = ["Memory"]
 
-_BLOCK_SIZE = 4096
-_KIB_PER_BLOCK = _BLOCK_SIZE // 1024
+_PAGE, _KIBIBYTE = 4096, 1024
 _READ_WRITE = 3
 
 
@@ -23,21 +22,27 @@ class Memory(GuestDevice[DomainConfig]):
     kind = Kind.MEMORY
 
 
-def _blocks(kibibytes: int | None) -> int | None:
-    return None if kibibytes is None else kibibytes // _KIB_PER_BLOCK
+def _block_size(memory: Memory) -> int:
+    """The size of a block in bytes: a page, where the memory is whole pages."""
+    sizes = (memory.device.memory or 0, memory.device.current_memory or 0)
+    return _KIBIBYTE if any(size * _KIBIBYTE % _PAGE for size in sizes) else _PAGE
+
+
+def _blocks(memory: Memory, kibibytes: int | None) -> int | None:
+    return None if kibibytes is None else kibibytes * _KIBIBYTE // _block_size(memory)
 
 
 Memory.table = PropertyTable(
     COMMON,
-    constant("BlockSize", _BLOCK_SIZE),
+    Property("BlockSize", _block_size, "4096; 1024 where the memory is not whole blocks of 4096 bytes"),
     Property(
         "NumberOfBlocks",
-        lambda memory: _blocks(memory.device.memory),
+        lambda memory: _blocks(memory, memory.device.memory),
         f"domain XML {DomainConfig.field_path('memory')}",
     ),
     Property(
         "ConsumableBlocks",
-        lambda memory: _blocks(memory.device.current_memory),
+        lambda memory: _blocks(memory, memory.device.current_memory),
         f"domain XML {DomainConfig.field_path('current_memory')}",
     ),
     constant("Access", _READ_WRITE, "always Read/Write"),

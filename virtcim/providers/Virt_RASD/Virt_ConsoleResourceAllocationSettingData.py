@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Console
 from virtcim.libhelper.documents.domain.chardev import CharacterSource
-from virtcim.providers.consoles import bind_url, connect_url, source_path, source_type
+from virtcim.providers.consoles import bind_url, connect_url, peer_path, source_path, source_type
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant, paths_of
 from virtcim.providers.Virt_RASD.character_source import write_character
-from virtcim.providers.Virt_RASD.setting import COMMON, OTHER, PLACED, ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, ResourceSetting
 
 __all__ = ["CHARACTER", "ConsoleSetting"]
 
@@ -22,6 +22,19 @@ class ConsoleSetting(ResourceSetting[Console]):
     kind = Kind.CONSOLE
 
 
+_SOCKET = paths_of(
+    (
+        Console,
+        (
+            Console.source_mode,
+            Console.source_path,
+            Console.source_host,
+            Console.source_service,
+            Console.protocol_type,
+        ),
+    )
+)
+
 CHARACTER = PropertyTable[ResourceSetting[CharacterSource]](
     Property(
         "SourceType",
@@ -32,19 +45,26 @@ CHARACTER = PropertyTable[ResourceSetting[CharacterSource]](
     Property(
         "SourcePath",
         lambda setting: source_path(setting.device),
-        f"domain XML {Console.field_path('source_path')}",
+        f"domain XML {Console.field_path('source_path')}, {Console.field_path('source_channel')}, "
+        f"{Console.field_path('source_master')}",
+        write_character,
+    ),
+    Property(
+        "PeerPath",
+        lambda setting: peer_path(setting.device),
+        f"domain XML {Console.field_path('source_slave')}",
         write_character,
     ),
     Property(
         "BindURL",
         lambda setting: bind_url(setting.device),
-        "domain XML devices/console/source of mode bind",
+        _SOCKET,
         write_character,
     ),
     Property(
         "ConnectURL",
         lambda setting: connect_url(setting.device),
-        "domain XML devices/console/source of mode connect",
+        _SOCKET,
         write_character,
     ),
 )
@@ -52,6 +72,7 @@ CHARACTER = PropertyTable[ResourceSetting[CharacterSource]](
 ConsoleSetting.table = PropertyTable(
     COMMON,
     PLACED,
+    ADDRESS,
     CHARACTER,
     constant("ResourceType", OTHER),
     constant("OtherResourceType", "console"),

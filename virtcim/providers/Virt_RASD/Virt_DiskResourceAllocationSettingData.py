@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 
 from virtcim.libhelper.documents.domain import Disk, Filesystem
-from virtcim.providers.consoles import file_url, host_and_port
+from virtcim.providers.consoles import file_url
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.drafts import Draft, ValueRefusedError, chosen, flag, to
-from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, constant
+from virtcim.providers.drafts import Draft, ValueRefusedError, chosen, flag
+from virtcim.providers.imageurls import image_url, socket_url
+from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, constant, paths_of
 from virtcim.providers.storage import capacity_of, path_of, storage_of
 from virtcim.providers.Virt_RASD.disk_source import (
     EMULATED_TYPES,
     FILESYSTEM,
+    RAM,
     check_target,
+    write_capacity,
     write_emulated_type,
     write_source,
 )
 from virtcim.providers.Virt_RASD.setting import ADDRESS, BOOTABLE, COMMON, PLACED, ResourceSetting, pool_id
 
-__all__ = ["DiskSetting"]
+__all__ = ["OF_IMAGE", "DiskSetting"]
 
 _DISK_DRIVE = 17
 _PASSED_THROUGH, _VIRTUALIZED = 2, 3
 _REMOVABLE = frozenset({"cdrom", "floppy"})
 BYTES = "byte"
+_KIBIBYTE = 1024
 
 
 class DiskSetting(ResourceSetting[Disk | Filesystem]):
@@ -84,33 +88,33 @@ def _is_empty(setting: DiskSetting) -> bool:
     )
 
 
-def _network_source(device: Disk) -> str:
-    """A network disk as a URL: `rbd://host:port/pool/image`, with the first of its hosts."""
-    host = next(iter(device.source_hosts), None)
-    place = host_and_port(host.name or "", host.port) if host is not None else ""
-    return f"{device.source_protocol}://{place}/{device.source_name or ''}"
+def _elsewhere(setting: DiskSetting) -> str | None:
+    """What is behind a disk at no path of the host, as a URL."""
+    device = setting.device
+    if isinstance(device, Filesystem):
+        return socket_url(device.source_socket) if device.source_socket else None
+    return image_url(device)
 
 
 def _address(setting: DiskSetting) -> str | None:
-    """The source: a path, the name in the network, or pool and volume; the empty text for an empty drive."""
+    """The source: a path, a URL, or pool and volume; the empty text for an empty drive."""
     device = setting.device
     path = path_of(setting.guest, device)
     if path is not None:
         return path
     if device.source_pool and device.source_volume:
         return f"{device.source_pool}/{device.source_volume}"
-    if not isinstance(device, Filesystem) and device.type == "network":
-        return _network_source(device)
-    return device.source_name or ("" if _is_empty(setting) else None)
+    if isinstance(device, Filesystem) and device.type == RAM:
+        return RAM
+    return _elsewhere(setting) or device.source_name or ("" if _is_empty(setting) else None)
 
 
 def _host_resource(setting: DiskSetting) -> list[str] | None:
     path = path_of(setting.guest, setting.device)
     if path is not None and path.startswith("/"):
         return [file_url(path)]
-    if not isinstance(setting.device, Filesystem) and setting.device.type == "network":
-        return [_network_source(setting.device)]
-    return None
+    url = _elsewhere(setting)
+    return None if url is None else [url]
 
 
 def _emulated_type(setting: DiskSetting) -> int | None:
@@ -128,26 +132,142 @@ def _yes_no(value: bool | None) -> str | None:
 
 
 def _capacity(setting: DiskSetting) -> int | None:
+    if isinstance(setting.device, Filesystem) and setting.device.source_usage is not None:
+        return setting.device.source_usage * _KIBIBYTE
     return capacity_of(setting.guest, setting.device)
 
 
-def _io_limit(name: str, field: MappedField) -> Property[DiskSetting]:
+def _amount(name: str, disk: MappedField | None, filesystem: MappedField | None = None) -> Property[DiskSetting]:
+    """A number; 0 removes it."""
+    declared, write = _field(name, disk, filesystem), _to(name, disk, filesystem)
+    return Property(name, declared.get, declared.source, lambda draft, value: write(draft, value or ""))
+
+
+def _limits(name: str, most: MappedField, peak: MappedField, length: MappedField) -> Iterator[Property[DiskSetting]]:
     """A limit of what the guest may read or write; 0 removes it."""
-    return Property(
-        name,
-        _of(field, None),
-        f"domain XML {Disk.field_path(field.name)}",
-        to(field.name, lambda value: value or None),
-    )
+    yield _amount(name, most)
+    yield _amount(f"{name}Peak", peak)
+    yield _amount(f"{name}PeakLength", length)
 
 
 _IO_LIMITS = (
-    _io_limit("TotalBytesPerSecond", Disk.iotune_total_bytes_sec),
-    _io_limit("ReadBytesPerSecond", Disk.iotune_read_bytes_sec),
-    _io_limit("WriteBytesPerSecond", Disk.iotune_write_bytes_sec),
-    _io_limit("TotalOperationsPerSecond", Disk.iotune_total_iops_sec),
-    _io_limit("ReadOperationsPerSecond", Disk.iotune_read_iops_sec),
-    _io_limit("WriteOperationsPerSecond", Disk.iotune_write_iops_sec),
+    *_limits(
+        "TotalBytesPerSecond",
+        Disk.iotune_total_bytes_sec,
+        Disk.iotune_total_bytes_sec_max,
+        Disk.iotune_total_bytes_sec_max_length,
+    ),
+    *_limits(
+        "ReadBytesPerSecond",
+        Disk.iotune_read_bytes_sec,
+        Disk.iotune_read_bytes_sec_max,
+        Disk.iotune_read_bytes_sec_max_length,
+    ),
+    *_limits(
+        "WriteBytesPerSecond",
+        Disk.iotune_write_bytes_sec,
+        Disk.iotune_write_bytes_sec_max,
+        Disk.iotune_write_bytes_sec_max_length,
+    ),
+    *_limits(
+        "TotalOperationsPerSecond",
+        Disk.iotune_total_iops_sec,
+        Disk.iotune_total_iops_sec_max,
+        Disk.iotune_total_iops_sec_max_length,
+    ),
+    *_limits(
+        "ReadOperationsPerSecond",
+        Disk.iotune_read_iops_sec,
+        Disk.iotune_read_iops_sec_max,
+        Disk.iotune_read_iops_sec_max_length,
+    ),
+    *_limits(
+        "WriteOperationsPerSecond",
+        Disk.iotune_write_iops_sec,
+        Disk.iotune_write_iops_sec_max,
+        Disk.iotune_write_iops_sec_max_length,
+    ),
+    _amount("OperationSize", Disk.iotune_size_iops_sec),
+    _field("LimitGroup", Disk.iotune_group_name),
+)
+
+
+def _first_of(name: str, *fields: MappedField) -> Property[DiskSetting]:
+    """What stands at one of several places; it is written where it is, else to the first one."""
+
+    def get(setting: DiskSetting) -> object:
+        values = (getattr(setting.device, field.name, None) for field in fields)
+        return next((value for value in values if value is not None), None)
+
+    def write(draft: Draft, value: object) -> None:
+        held = (field for field in fields if getattr(draft.base, field.name, None) is not None)
+        place = next(held, fields[0])
+        # With another image its place is the first one: the other goes with the old image.
+        if "type" in draft.fields:
+            place = fields[0]
+        draft.put(place.name, None if value == "" else value)
+
+    return Property(name, get, "domain XML " + ", ".join(Disk.field_path(field.name) for field in fields), write)
+
+
+_REACHED = (
+    _first_of("UserName", Disk.source_auth_username, Disk.auth_username),
+    _first_of("SecretType", Disk.source_auth_secret_type, Disk.auth_secret_type),
+    _first_of("SecretUUID", Disk.source_auth_secret_uuid, Disk.auth_secret_uuid),
+    _first_of("SecretUsage", Disk.source_auth_secret_usage, Disk.auth_secret_usage),
+    _first_of("EncryptionFormat", Disk.source_encryption_format, Disk.encryption_format),
+    _first_of("EncryptionSecretType", Disk.source_encryption_secret_type, Disk.encryption_secret_type),
+    _first_of("EncryptionSecret", Disk.source_encryption_secret_uuid, Disk.encryption_secret_uuid),
+    _field("InitiatorName", Disk.source_initiator_iqn_name),
+    _field("ConfigFile", Disk.source_config_file),
+    _field("TLS", Disk.source_tls),
+    _field("TLSHostName", Disk.source_tls_hostname),
+    _field("VerifyTLS", Disk.source_ssl_verify),
+    _field("SourceUser", Disk.source_identity_user),
+    _field("SourceGroup", Disk.source_identity_group),
+    _amount("ReconnectTimeout", Disk.source_reconnect_timeout),
+    _amount("ResponseTimeout", Disk.source_timeout_seconds),
+    _amount("ReadAhead", Disk.source_readahead_size),
+    _field("ReservationsManaged", Disk.source_reservations_managed),
+    _field("ReservationsSocket", Disk.source_reservations_source_path),
+    _field("StartupPolicy", Disk.source_startup_policy),
+)
+"""How what is behind a disk is reached and read; another image takes it along."""
+
+OF_IMAGE = frozenset({"DriverType", *(declared.name for declared in _REACHED)})
+"""What is said of an image: sent along with another one it is asked for that one."""
+
+_SOURCES = paths_of(
+    (
+        Disk,
+        (
+            Disk.source_file,
+            Disk.source_dev,
+            Disk.source_dir,
+            Disk.source_pool,
+            Disk.source_volume,
+            Disk.source_protocol,
+            Disk.source_name,
+            Disk.source_query,
+            Disk.source_hosts,
+            Disk.source_snapshot_name,
+            Disk.source_namespace,
+            Disk.source_address,
+            Disk.source_path,
+        ),
+    ),
+    (
+        Filesystem,
+        (
+            Filesystem.source_dir,
+            Filesystem.source_file,
+            Filesystem.source_dev,
+            Filesystem.source_name,
+            Filesystem.source_pool,
+            Filesystem.source_volume,
+            Filesystem.source_socket,
+        ),
+    ),
 )
 
 DiskSetting.table = PropertyTable(
@@ -156,7 +276,11 @@ DiskSetting.table = PropertyTable(
     BOOTABLE,
     ADDRESS,
     constant("ResourceType", _DISK_DRIVE),
-    Property("ResourceSubType", lambda setting: setting.device.type, f"domain XML {Disk.field_path('type')}"),
+    Property(
+        "ResourceSubType",
+        lambda setting: setting.device.type,
+        f"domain XML {Disk.field_path('type')}, {Filesystem.field_path('type')}",
+    ),
     Property(
         "VirtualDevice",
         _of(Disk.target_dev, Filesystem.target_dir),
@@ -165,14 +289,16 @@ DiskSetting.table = PropertyTable(
     ),
     Property("EmulatedType", _emulated_type, f"domain XML {Disk.field_path('device')}", write_emulated_type),
     Property("PoolID", pool_id, "storage pool of the volume or directory of the source", write_source),
-    Property("Address", _address, "domain XML devices/disk/source, devices/filesystem/source", write_source),
-    Property("HostResource", _host_resource, "the source as a URL", write_source),
+    Property("Address", _address, _SOURCES, write_source),
+    Property("HostResource", _host_resource, "the source as a URL, as far as it has one", write_source),
     constant("AllocationUnits", BYTES),
     constant("VirtualQuantityUnits", BYTES),
     Property(
         "VirtualQuantity",
         _capacity,
-        "virDomainGetBlockInfo or block statistics; else the capacity of the storage volume",
+        "virDomainGetBlockInfo or block statistics; else the capacity of the storage volume; domain XML "
+        f"{Filesystem.field_path('source_usage')}",
+        write_capacity,
     ),
     Property("AutomaticAllocation", lambda setting: not _is_empty(setting), "false for an empty drive"),
     Property(
@@ -211,5 +337,31 @@ DiskSetting.table = PropertyTable(
     _field("ErrorPolicy", Disk.driver_error_policy),
     _field("SerialNumber", Disk.serial),
     _field("WWN", Disk.wwn),
+    _field("Vendor", Disk.vendor),
+    _field("Product", Disk.product),
+    _field("Model", Disk.model, Filesystem.model),
+    _field("Removable", Disk.target_removable),
+    _amount("RotationRate", Disk.target_rotation_rate),
+    _amount("LogicalBlockSize", Disk.blockio_logical_block_size),
+    _amount("PhysicalBlockSize", Disk.blockio_physical_block_size),
+    _field("ReadErrorPolicy", Disk.driver_rerror_policy),
+    _field("CopyOnRead", Disk.driver_copy_on_read),
+    _amount("IOThread", Disk.driver_iothread),
+    _amount("QueueCount", Disk.driver_queues),
+    _field("SnapshotMode", Disk.snapshot),
+    Property(
+        "Transient",
+        lambda setting: _true_or_null(getattr(setting.device, "transient", None)),
+        f"domain XML {Disk.field_path('transient')}",
+        flag("transient"),
+    ),
+    _field("SourceFormat", None, Filesystem.driver_format),
+    _field("WritePolicy", None, Filesystem.driver_wrpolicy),
+    _field("FileMode", None, Filesystem.fmode),
+    _field("DirectoryMode", None, Filesystem.dmode),
+    _field("MultipleDevices", None, Filesystem.multidevs),
+    _amount("HardLimit", None, Filesystem.space_hard_limit),
+    _amount("SoftLimit", None, Filesystem.space_soft_limit),
+    *_REACHED,
     *_IO_LIMITS,
 )

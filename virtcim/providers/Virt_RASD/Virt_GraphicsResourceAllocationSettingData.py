@@ -5,12 +5,15 @@ from __future__ import annotations
 from virtcim.libhelper.documents.domain import Console, Graphics
 from virtcim.providers.consoles import graphics_address
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.properties import Property, PropertyTable, constant
+from virtcim.providers.drafts import to
+from virtcim.providers.properties import MappedField, Property, PropertyTable, constant
 from virtcim.providers.Virt_RASD.display_address import (
     HIDDEN,
+    listen_addresses,
     write_address,
     write_ipv6_only,
     write_key_map,
+    write_listens,
     write_password,
     write_sub_type,
 )
@@ -52,6 +55,17 @@ def _is_ipv6_only(setting: GraphicsSetting) -> bool | None:
     return None if listen is None else ":" in listen and listen != "::"
 
 
+def _of(name: str, field: MappedField) -> Property[GraphicsSetting]:
+    """What a display has and a pseudo terminal has not; the empty text and 0 remove it."""
+    write = to(field.name, lambda value: value if value or value is False else None)
+    return Property(
+        name,
+        lambda setting: getattr(setting.device, field.name) if isinstance(setting.device, Graphics) else None,
+        f"domain XML {Graphics.field_path(field.name)}",
+        write,
+    )
+
+
 GraphicsSetting.table = PropertyTable(
     COMMON,
     constant("ResourceType", _GRAPHICS_CONTROLLER),
@@ -62,11 +76,44 @@ GraphicsSetting.table = PropertyTable(
     Property(
         "Address",
         lambda setting: graphics_address(setting.device),
-        f"domain XML {Graphics.field_path('listen')}, {Graphics.field_path('port')}; "
-        f"{Console.field_path('source_path')}",
+        ", ".join(
+            f"domain XML {path}"
+            for path in (
+                Graphics.field_path("listen"),
+                Graphics.field_path("port"),
+                Graphics.field_path("socket"),
+                Graphics.field_path("dbus_address"),
+                Console.field_path("source_path"),
+            )
+        ),
         write_address,
     ),
     Property("KeyMap", _key_map, f"domain XML {Graphics.field_path('keymap')}", write_key_map),
     Property("Password", _password, "asterisks when domain XML devices/graphics/@passwd is there", write_password),
     Property("IsIPv6Only", _is_ipv6_only, f"domain XML {Graphics.field_path('listen')}", write_ipv6_only),
+    Property(
+        "ListenAddresses",
+        lambda setting: None if isinstance(setting.device, Console) else listen_addresses(setting.device),
+        f"domain XML {Graphics.field_path('listens')}",
+        write_listens,
+    ),
+    _of("TLSPort", Graphics.tls_port),
+    _of("WebSocketPort", Graphics.websocket),
+    _of("Display", Graphics.display),
+    _of("XAuthority", Graphics.xauth),
+    _of("FullScreen", Graphics.fullscreen),
+    _of("SharePolicy", Graphics.share_policy),
+    _of("PowerControl", Graphics.power_control),
+    _of("PasswordValidTo", Graphics.passwd_valid_to),
+    _of("Connected", Graphics.connected),
+    _of("DefaultMode", Graphics.default_mode),
+    _of("MouseMode", Graphics.mouse_mode),
+    _of("CopyPaste", Graphics.clipboard_copypaste),
+    _of("FileTransfer", Graphics.filetransfer_enable),
+    _of("OpenGL", Graphics.gl_enable),
+    _of("RenderNode", Graphics.gl_rendernode),
+    _of("ReplaceUser", Graphics.replace_user),
+    _of("MultipleUsers", Graphics.multi_user),
+    _of("PeerToPeer", Graphics.p2p),
+    _of("AudioID", Graphics.audio_id),
 )

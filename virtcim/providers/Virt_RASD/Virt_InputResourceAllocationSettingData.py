@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Input
 from virtcim.providers.deviceids import Kind
+from virtcim.providers.drafts import Draft, ValueRefusedError, as_text
 from virtcim.providers.inputs import input_caption
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.Virt_RASD.setting import COMMON, PLACED, POOLED, ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, POOLED, ResourceSetting
 
 __all__ = ["InputSetting"]
 
@@ -22,13 +23,36 @@ class InputSetting(ResourceSetting[Input]):
     kind = Kind.INPUT
 
 
+def _write_address(draft: Draft, value: str) -> None:
+    """Address: the device of the host whose events the guest is given."""
+    field = {"evdev": "source_dev", "passthrough": "source_evdev"}.get(draft.now("type"))
+    if field is None:
+        raise ValueRefusedError(f"Address: a {draft.now('type')} has nothing behind it on the host", contradiction=True)
+    if not value.startswith("/"):
+        raise ValueRefusedError(f"Address: {value} is no path of the host")
+    draft.put(field, value)
+
+
 InputSetting.table = PropertyTable(
     COMMON,
     PLACED,
+    ADDRESS,
     constant("ResourceType", _IO_DEVICE),
     POOLED,
     attribute("ResourceSubType", lambda setting: setting.device.type, Input, writable=True),
     attribute("BusType", lambda setting: setting.device.bus, Input, writable=True),
+    Property(
+        "Address",
+        lambda setting: setting.device.source_dev or setting.device.source_evdev,
+        f"domain XML {Input.field_path('source_dev')}, {Input.field_path('source_evdev')}",
+        _write_address,
+    ),
+    attribute("Grab", lambda setting: setting.device.source_grab, Input, write=as_text("source_grab")),
+    attribute(
+        "GrabToggle", lambda setting: setting.device.source_grab_toggle, Input, write=as_text("source_grab_toggle")
+    ),
+    attribute("Repeat", lambda setting: setting.device.source_repeat, Input, writable=True),
+    attribute("Model", lambda setting: setting.device.model, Input, write=as_text("model")),
     Property(
         "Caption",
         lambda setting: input_caption(setting.device),

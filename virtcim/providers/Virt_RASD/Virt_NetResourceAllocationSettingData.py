@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import chosen, to
-from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
-from virtcim.providers.Virt_RASD.network_source import rate, write_connection, write_mac
+from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant, paths_of
+from virtcim.providers.Virt_RASD.network_peer import host_resource
+from virtcim.providers.Virt_RASD.network_source import (
+    rate,
+    write_addresses,
+    write_connection,
+    write_filter_parameters,
+    write_mac,
+    write_vlans,
+)
 from virtcim.providers.Virt_RASD.setting import ADDRESS, BOOTABLE, COMMON, PLACED, ResourceSetting, pool_id
 
 __all__ = ["NetworkSetting"]
@@ -35,8 +43,8 @@ class NetworkSetting(ResourceSetting[Interface]):
 
 def _network_name(setting: NetworkSetting) -> str | None:
     device = setting.device
-    name: str | None = device.source_network or device.source_bridge or device.source_dev
-    return name
+    name: str | None = device.source_network or device.source_bridge or device.source_dev or device.source_name
+    return None if device.type in ("vdpa", "user") else name
 
 
 def _connection(setting: NetworkSetting) -> list[str] | None:
@@ -51,11 +59,11 @@ def _limit(setting: NetworkSetting) -> int | None:
     return peak
 
 
-def _direct(name: str, field: MappedField) -> Property[NetworkSetting]:
-    """The part of the source that only an interface of type direct has."""
+def _only(name: str, field: MappedField, *types: str) -> Property[NetworkSetting]:
+    """The part of the source that only an interface of one of these types has."""
     return Property(
         name,
-        lambda setting: getattr(setting.device, field.name) if setting.device.type == "direct" else None,
+        lambda setting: getattr(setting.device, field.name) if setting.device.type in types else None,
         f"domain XML {Interface.field_path(field.name)}",
         write_connection,
     )
@@ -66,8 +74,48 @@ def _rate(name: str, field: MappedField) -> Property[NetworkSetting]:
     return attribute(name, lambda setting: getattr(setting.device, field.name), Interface, write=rate(name, field.name))
 
 
+def _vlans(setting: NetworkSetting) -> list[int | None] | None:
+    return [tag.id for tag in setting.device.vlan_tags] or None
+
+
+def _native_vlan(field: str) -> Callable[[NetworkSetting], object]:
+    """A getter of a field of the VLAN whose packets have no tag in the guest or outside."""
+
+    def get(setting: NetworkSetting) -> object:
+        tag = next((each for each in setting.device.vlan_tags if each.native_mode), None)
+        return None if tag is None else getattr(tag, field)
+
+    return get
+
+
+def _filter_parameters(field: str) -> Callable[[NetworkSetting], object]:
+    """A getter of the names or of the values of what is passed to the network filter."""
+    return lambda setting: [getattr(each, field) or "" for each in setting.device.filterref_parameters] or None
+
+
+def _addresses(setting: NetworkSetting) -> list[str] | None:
+    shown = [
+        each.address if each.prefix is None else f"{each.address}/{each.prefix}"
+        for each in setting.device.ips
+        if each.address is not None
+    ]
+    return shown or None
+
+
+def _count(name: str, field: MappedField) -> Property[NetworkSetting]:
+    """A number; 0 removes it."""
+    write = to(field.name, lambda value: value or None)
+    return attribute(name, lambda setting: getattr(setting.device, field.name), Interface, write=write)
+
+
+_VLAN_PATH = f"domain XML {Interface.field_path('vlan_tags')}"
+_FILTER_PATH = f"domain XML {Interface.field_path('filterref_parameters')}"
+
+
 def _xml(name: str, field: MappedField) -> Property[NetworkSetting]:
-    return attribute(name, lambda setting: getattr(setting.device, field.name), Interface, writable=True)
+    """A field as it is; the empty text removes it."""
+    write = to(field.name, lambda value: None if value == "" else value)
+    return attribute(name, lambda setting: getattr(setting.device, field.name), Interface, write=write)
 
 
 NetworkSetting.table = PropertyTable(
@@ -113,11 +161,29 @@ NetworkSetting.table = PropertyTable(
         "NetworkName",
         _network_name,
         f"domain XML {Interface.field_path('source_network')}, {Interface.field_path('source_bridge')}, "
-        f"{Interface.field_path('source_dev')}",
+        f"{Interface.field_path('source_dev')}, {Interface.field_path('source_name')}",
         write_connection,
     ),
-    _direct("SourceDevice", Interface.source_dev),
-    _direct("NetworkMode", Interface.source_mode),
+    _only("SourceDevice", Interface.source_dev, "direct", "user"),
+    _only("NetworkMode", Interface.source_mode, "direct", "vhostuser"),
+    Property(
+        "HostResource",
+        lambda setting: host_resource(setting.device),
+        paths_of(
+            (
+                Interface,
+                (
+                    Interface.source_address,
+                    Interface.source_path,
+                    Interface.source_host_address,
+                    Interface.source_port,
+                    Interface.source_local_address,
+                    Interface.source_local_port,
+                ),
+            )
+        ),
+        write_connection,
+    ),
     _xml("VirtualDevice", Interface.target_dev),
     _xml("VSIType", Interface.virtualport_type),
     _xml("VSIManagerID", Interface.virtualport_parameters_managerid),
@@ -125,7 +191,14 @@ NetworkSetting.table = PropertyTable(
     _xml("VSITypeIDVersion", Interface.virtualport_parameters_typeidversion),
     _xml("VSIInstanceID", Interface.virtualport_parameters_instanceid),
     _xml("ProfileID", Interface.virtualport_parameters_profileid),
+    _xml("InterfaceID", Interface.virtualport_parameters_interfaceid),
+    Property("VLANTags", _vlans, f"{_VLAN_PATH}/@id", write_vlans),
+    Property("NativeVLAN", _native_vlan("id"), f"{_VLAN_PATH}/@nativeMode", write_vlans),
+    Property("NativeVLANMode", _native_vlan("native_mode"), f"{_VLAN_PATH}/@nativeMode", write_vlans),
+    _xml("VLANTrunk", Interface.vlan_trunk),
     _xml("FilterRef", Interface.filterref_filter),
+    Property("FilterParameterNames", _filter_parameters("name"), f"{_FILTER_PATH}/@name", write_filter_parameters),
+    Property("FilterParameterValues", _filter_parameters("value"), f"{_FILTER_PATH}/@value", write_filter_parameters),
     _xml("PortGroup", Interface.source_portgroup),
     Property(
         "LinkState",
@@ -140,4 +213,21 @@ NetworkSetting.table = PropertyTable(
     _rate("OutboundAverage", Interface.bandwidth_outbound_average),
     _rate("OutboundPeak", Interface.bandwidth_outbound_peak),
     _rate("OutboundBurst", Interface.bandwidth_outbound_burst),
+    _rate("InboundFloor", Interface.bandwidth_inbound_floor),
+    _xml("Isolated", Interface.port_isolated),
+    _xml("TrustGuestFilters", Interface.trust_guest_rx_filters),
+    _xml("Managed", Interface.managed),
+    _xml("DriverName", Interface.driver_name),
+    _count("QueueCount", Interface.driver_queues),
+    _xml("Script", Interface.script_path),
+    _xml("TeamingType", Interface.teaming_type),
+    _xml("TeamingPersistent", Interface.teaming_persistent),
+    _xml("GuestDevice", Interface.guest_dev),
+    Property(
+        "GuestAddresses",
+        _addresses,
+        f"domain XML {Interface.field_path('ips')}/@address, {Interface.field_path('ips')}/@prefix",
+        write_addresses,
+    ),
+    _xml("BackendType", Interface.backend_type),
 )

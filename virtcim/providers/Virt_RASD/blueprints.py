@@ -43,7 +43,11 @@ def _finish_input(draft: Draft) -> None:
     kind = draft.now("type")
     if kind is None:
         raise ValueRefusedError("InputRASD ResourceSubType field not valid")
-    if draft.now("bus") is None:
+    if kind in ("evdev", "passthrough") and draft.now("source_dev") is None and draft.now("source_evdev") is None:
+        raise ValueRefusedError("Missing `Address' field")
+    if kind == "passthrough":
+        draft.put("bus", "virtio")
+    elif draft.now("bus") is None and kind != "evdev":
         buses = draft.around.platform.buses
         draft.put("bus", {"mouse": buses.mouse, "tablet": buses.tablet}.get(kind, "ps2"))
 

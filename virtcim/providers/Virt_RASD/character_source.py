@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from virtcim.providers.drafts import Draft, ValueRefusedError
 
-__all__ = ["finish_character", "write_character"]
+__all__ = ["SOURCE_FIELDS", "finish_character", "source_fields", "write_character"]
 
 _TYPES = {
     0: "null",
@@ -21,10 +21,15 @@ _TYPES = {
     8: "tcp",
     9: "unix",
     10: "spicevmc",
+    11: "nmdm",
+    12: "spiceport",
+    13: "dbus",
+    14: "qemu-vdagent",
 }
 _PATHS = frozenset({"dev", "file", "pipe"})
+_CHANNELS = frozenset({"spiceport", "dbus"})
 _PROTOCOLS = frozenset({"raw", "telnet", "telnets", "tls"})
-_FIELDS = (
+SOURCE_FIELDS = (
     "source_mode",
     "source_path",
     "source_host",
@@ -34,11 +39,15 @@ _FIELDS = (
     "source_connect_host",
     "source_connect_service",
     "protocol_type",
+    "source_channel",
+    "source_master",
+    "source_slave",
 )
+"""What says where a character device leads."""
 
 
 def write_character(draft: Draft, _value: Any) -> None:
-    """SourceType, SourcePath, ConnectURL and BindURL together."""
+    """SourceType, SourcePath, PeerPath, ConnectURL and BindURL together."""
     kind = draft.base.type
     if "SourceType" in draft.given:
         kind = _TYPES.get(draft.given["SourceType"])
@@ -51,7 +60,7 @@ def write_character(draft: Draft, _value: Any) -> None:
     if source is None:
         return
     udp = kind == "udp"
-    for field in _FIELDS:
+    for field in SOURCE_FIELDS:
         paired = field.startswith(("source_bind", "source_connect"))
         if field in source:
             draft.put(field, source[field])
@@ -73,18 +82,54 @@ def _source(draft: Draft, kind: str) -> dict[str, Any] | None:
         if not path and (draft.is_new or draft.base.type != kind):
             raise ValueRefusedError(f"ConsoleRASD: SourcePath not specified for SourceType {kind}")
         return {"source_path": path} if path else None
+    if kind in _CHANNELS:
+        if not path and (draft.is_new or draft.base.type != kind):
+            raise ValueRefusedError(f"ConsoleRASD: SourcePath not specified for SourceType {kind}")
+        return {"source_channel": path} if path else None
+    if kind == "nmdm":
+        return _null_modem(draft)
     if kind == "unix" or kind == "tcp":
         if (connect is None) == (bind is None):
             if draft.base.type == kind and connect is None:
                 return None
             raise ValueRefusedError(f"ConsoleRASD: {kind} needs either ConnectURL or BindURL", contradiction=True)
         mode, url = ("connect", connect) if connect is not None else ("bind", str(bind))
-        return _unix(mode, url) if kind == "unix" else _tcp(mode, url)
+        return source_fields(kind, mode, url)
     if kind == "udp":
         return _udp(draft, connect, bind)
     if draft.base.type == kind:
         return None
     return {"source_path": path} if kind == "pty" and path else {}
+
+
+def _null_modem(draft: Draft) -> dict[str, Any]:
+    """The two devices of a null modem, one for the guest and one for who talks to it."""
+    own = draft.base if draft.base.type == "nmdm" else None
+    ends = (
+        draft.given.get("SourcePath", own and own.source_master),
+        draft.given.get("PeerPath", own and own.source_slave),
+    )
+    if not all(ends):
+        raise ValueRefusedError("ConsoleRASD: nmdm needs both SourcePath and PeerPath")
+    return dict(zip(("source_master", "source_slave"), ends, strict=True))
+
+
+def source_fields(kind: str, mode: str, url: str) -> dict[str, Any]:
+    """The fields of the source of a socket.
+
+    Parameters:
+        kind: unix, tcp or udp.
+        mode: bind or connect.
+
+    Raises:
+        ValueRefusedError: the URL is none of this kind.
+    """
+    if kind == "unix":
+        return _unix(mode, url)
+    if kind == "tcp":
+        return _tcp(mode, url)
+    _, host, port = _place(url, frozenset({"udp"}))
+    return {f"source_{mode}_host": host, f"source_{mode}_service": port}
 
 
 def _unix(mode: str, url: str) -> dict[str, Any]:
@@ -126,6 +171,5 @@ def _udp(draft: Draft, connect: str | None, bind: str | None) -> dict[str, Any] 
             source[f"source_{mode}_host"] = getattr(draft.base, f"source_{mode}_host")
             source[f"source_{mode}_service"] = getattr(draft.base, f"source_{mode}_service")
         else:
-            _, host, port = _place(url, frozenset({"udp"}))
-            source[f"source_{mode}_host"], source[f"source_{mode}_service"] = host, port
+            source |= source_fields("udp", mode, url)
     return source

@@ -11,22 +11,35 @@ from urllib.parse import unquote, urlsplit
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.imageurls import read_image_url, socket_of
 from virtcim.providers.storage import StorageMap, known_path
+from virtcim.providers.units import size_in
 
 if TYPE_CHECKING:
     from virtcim.libhelper.inventory.records import Pool
     from virtcim.providers.drafts import Surroundings
 
-__all__ = ["EMULATED_TYPES", "FILESYSTEM", "disk_class", "finish_disk", "write_emulated_type", "write_source"]
+__all__ = [
+    "EMULATED_TYPES",
+    "FILESYSTEM",
+    "RAM",
+    "check_target",
+    "disk_class",
+    "finish_disk",
+    "write_capacity",
+    "write_emulated_type",
+    "write_source",
+]
 
 EMULATED_TYPES = {"disk": 0, "cdrom": 1, "floppy": 2, "lun": 4}
 FILESYSTEM = 3
 _DEVICES = {value: word for word, value in EMULATED_TYPES.items()}
 _REMOVABLE = frozenset({"cdrom", "floppy"})
 _EMPTY = frozenset({"", "/dev/null"})
-_PROTOCOLS = frozenset(
-    {"nbd", "rbd", "iscsi", "sheepdog", "gluster", "http", "https", "ftp", "ftps", "tftp", "ssh", "vxhs", "nfs"}
-)
+RAM = "ram"
+"""What is behind a file system that a container has in its memory; also the type of that file system."""
+_KIBIBYTE = 1024
+_DIRECTORIES = frozenset({"mount", "bind"})
 _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
 _READ_AS = {"iso": "raw"}
@@ -72,11 +85,24 @@ def write_source(draft: Draft, _value: Any) -> None:
         if "DriverType" not in draft.given and draft.base.driver_type is not None:
             draft.put("driver_type", None)
         return
-    scheme, separator, _ = path.partition("://")
-    if separator and scheme.lower() in _PROTOCOLS:
-        _write_network(draft, path)
+    elsewhere = read_image_url(path)
+    if elsewhere is not None:
+        kind, source = elsewhere
+        _put(draft, kind, **source)
     else:
         _write_local(draft, path, pool)
+
+
+def write_capacity(draft: Draft, value: int) -> None:
+    """VirtualQuantity: the size of a file system in the memory of a container; that of anything else is what it is."""
+    kind = RAM if draft.given.get("Address") == RAM else draft.now("type")
+    if not isinstance(draft.base, Filesystem) or kind != RAM:
+        return
+    units = draft.given.get("AllocationUnits") or "byte"
+    factor = size_in(units)
+    if factor is None:
+        raise ValueRefusedError(f"Unknown AllocationUnits {units} of VirtualQuantity")
+    draft.put("source_usage", -(-value * factor // _KIBIBYTE))
 
 
 def finish_disk(draft: Draft) -> None:
@@ -84,8 +110,10 @@ def finish_disk(draft: Draft) -> None:
     if isinstance(draft.base, Filesystem):
         if not draft.now("target_dir"):
             raise ValueRefusedError("Missing `MountPoint' field")
-        if draft.now("source_dir") is None and draft.now("source_file") is None:
+        if draft.now("type") is None:
             raise ValueRefusedError("Missing `Address' field")
+        if draft.now("type") == RAM and draft.now("source_usage") is None:
+            raise ValueRefusedError("Missing `VirtualQuantity' field")
         return
     target = draft.now("target_dev")
     if not target:
@@ -145,31 +173,26 @@ def _pool(draft: Draft) -> Pool | None:
 def _write_directory(draft: Draft, path: str | None) -> None:
     if path is None:
         return
+    if path == RAM:
+        _put(draft, RAM)
+        return
+    if path.startswith("unix://"):
+        _put(draft, "mount", source_socket=socket_of(path))
+        draft.put("driver_type", "virtiofs")
+        return
     if _checks_paths(draft.around) and not os.path.exists(path):
         raise _invalid_source(draft, path)
     is_file = os.path.isfile(path) and _checks_paths(draft.around)
     kind: str | None = "file" if is_file else "mount"
-    if not draft.is_new and draft.base.type is None and kind == "mount":
-        kind = None
+    if not is_file and draft.base.type in (None, *_DIRECTORIES):
+        kind = draft.base.type if not draft.is_new else _directory_type(draft)
     _put(draft, kind, **{"source_file" if is_file else "source_dir": path})
 
 
-def _write_network(draft: Draft, url: str) -> None:
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        raise ValueRefusedError("Address: invalid port", url) from None
-    name = parts.path.lstrip("/")
-    hosts = [{"name": parts.hostname, "port": port}] if parts.hostname else []
-    _put(
-        draft,
-        "network",
-        source_protocol=parts.scheme.lower(),
-        source_name=unquote(name) or None,
-        source_query=parts.query or None,
-        source_hosts=hosts,
-    )
+def _directory_type(draft: Draft) -> str:
+    """How a directory of the host becomes one of a new container: as ResourceSubType says, where it says that."""
+    named: str | None = draft.given.get("ResourceSubType")
+    return named if named in _DIRECTORIES else "mount"
 
 
 def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
@@ -230,13 +253,16 @@ def _format_in_chain(disk: Disk, path: str) -> str | None:
 def _kind_of_path(draft: Draft, path: str) -> str:
     """The kind of source that a path of the host is."""
     if not _checks_paths(draft.around):
-        return _guessed_kind(path)
+        named = draft.given.get("ResourceSubType")
+        return named if named in _VOLUME_DISKS else _guessed_kind(path)
     try:
         mode = os.stat(path).st_mode
     except OSError:
         mode = 0
     if stat.S_ISBLK(mode):
         return "block"
+    if stat.S_ISDIR(mode):
+        return "dir"
     if stat.S_ISREG(mode) or (not mode and (draft.now("device") or "disk") in _REMOVABLE):
         return "file"
     raise _invalid_source(draft, path)
@@ -262,7 +288,8 @@ def _put(draft: Draft, kind: str | None, **source: Any) -> None:
 
 
 def _invalid_source(draft: Draft, path: str) -> ValueRefusedError:
+    target = draft.now("target_dir" if isinstance(draft.base, Filesystem) else "target_dev")
     return ValueRefusedError(
         "Can't get a valid disk type",
-        f"Device {draft.now('target_dev')}, Address {path}, make sure Address can be accessed on host system.",
+        f"Device {target}, Address {path}, make sure Address can be accessed on host system.",
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.documents.domain import Console, Graphics, Serial
 from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.imageurls import socket_of, socket_url
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
@@ -16,9 +17,11 @@ __all__ = [
     "HIDDEN",
     "display_class",
     "finish_display",
+    "listen_addresses",
     "write_address",
     "write_ipv6_only",
     "write_key_map",
+    "write_listens",
     "write_password",
     "write_sub_type",
 ]
@@ -30,6 +33,8 @@ _KINDS: dict[str, type[Device]] = {
     "spice": Graphics,
     "sdl": Graphics,
     "rdp": Graphics,
+    "dbus": Graphics,
+    "egl-headless": Graphics,
     "console": Console,
     "serial": Serial,
 }
@@ -66,10 +71,52 @@ def write_address(draft: Draft, value: str) -> None:
     kind = draft.now("type")
     if kind == "sdl":
         _write_window(draft, value)
+    elif kind in _NETWORKED and value.startswith("/"):
+        _write_socket(draft, value)
     elif kind in _NETWORKED:
         _write_listener(draft, value)
+    elif kind == "dbus":
+        draft.put("dbus_address", value or None)
     else:
         raise ValueRefusedError("GraphicsRASD field Address not valid", f"{kind} has no address")
+
+
+def listen_addresses(device: Graphics) -> list[str] | None:
+    """Where a display listens: addresses, `unix:///path`, `network:NAME`, and `none` where it does not."""
+    shown = []
+    for listen in device.listens:
+        match listen.type:
+            case "socket":
+                shown.append(socket_url(listen.socket) if listen.socket else "unix:")
+            case "network":
+                shown.append(f"network:{listen.network}")
+            case "none":
+                shown.append("none")
+            case _:
+                shown.append(listen.address or "")
+    return shown or None
+
+
+def write_listens(draft: Draft, value: Sequence[str]) -> None:
+    """ListenAddresses; no address leaves libvirt to choose one."""
+    if not isinstance(draft.base, Graphics) or draft.now("type") not in _NETWORKED:
+        raise ValueRefusedError("ListenAddresses: this console has none", contradiction=True)
+    listens = [_listen_element(each) for each in value]
+    draft.put("listens", listens)
+    draft.fields.pop("listen_address", None)
+    first = listens[0] if listens else {}
+    draft.put("listen", first.get("address"))
+    draft.put("socket", None)
+
+
+def _listen_element(text: str) -> dict[str, str | None]:
+    if text == "none":
+        return {"type": "none"}
+    if text.startswith("network:"):
+        return {"type": "network", "network": text.removeprefix("network:")}
+    if text.startswith("unix:"):
+        return {"type": "socket", "socket": None if text == "unix:" else socket_of(text)}
+    return {"type": "address", "address": text or None}
 
 
 def write_ipv6_only(draft: Draft, value: bool) -> None:
@@ -105,7 +152,12 @@ def write_password(draft: Draft, value: str) -> None:
 
 def finish_display(draft: Draft) -> None:
     """Fill in what was left open of a new graphical console."""
-    if isinstance(draft.base, Graphics) and draft.now("type") in _NETWORKED and draft.now("port") is None:
+    if (
+        isinstance(draft.base, Graphics)
+        and draft.now("type") in _NETWORKED
+        and draft.now("port") is None
+        and "listens" not in draft.fields
+    ):
         draft.put("port", _AUTO)
         draft.put("autoport", True)
         if draft.now("listen") is None:
@@ -130,6 +182,13 @@ def _write_window(draft: Draft, value: str) -> None:
         raise ValueRefusedError("GraphicsRASD sdl Address not valid", value)
     draft.put("xauth", xauth or None)
     draft.put("display", f":{display}" if display else None)
+
+
+def _write_socket(draft: Draft, path: str) -> None:
+    if not draft.is_new and path not in (draft.base.socket, draft.base.listen_socket):
+        raise ValueRefusedError("GraphicsRASD field Address not valid", "a socket is changed by ListenAddresses")
+    if draft.is_new:
+        draft.put("listens", [{"type": "socket", "socket": path}])
 
 
 def _write_listener(draft: Draft, value: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import secrets
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.units import rate_in
+from virtcim.providers.Virt_RASD.network_peer import PEERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,31 +19,55 @@ if TYPE_CHECKING:
     from virtcim.providers.drafts import Surroundings
     from virtcim.providers.properties import Writer
 
-__all__ = ["finish_interface", "rate", "write_connection", "write_mac"]
+__all__ = [
+    "finish_interface",
+    "rate",
+    "write_addresses",
+    "write_connection",
+    "write_filter_parameters",
+    "write_mac",
+    "write_vlans",
+]
 
-_TYPES = frozenset({"bridge", "network", "user", "direct", "ethernet"})
 _MODES = frozenset({"vepa", "bridge", "private", "passthrough"})
 _MEANT_FOR = {
     "NetworkName": frozenset({"bridge", "network", "direct"}),
-    "SourceDevice": frozenset({"direct"}),
-    "NetworkMode": frozenset({"direct"}),
+    "SourceDevice": frozenset({"direct", "user"}),
+    "NetworkMode": frozenset({"direct", "vhostuser"}),
+    "HostResource": frozenset(PEERS),
 }
-_LOCATIONS = ("source_network", "source_portgroup", "source_portid", "source_bridge", "source_dev", "source_mode")
+_LOCATIONS = (
+    "source_network",
+    "source_portgroup",
+    "source_portid",
+    "source_bridge",
+    "source_dev",
+    "source_mode",
+    "source_type",
+    "source_path",
+    "source_address",
+    "source_host_address",
+    "source_port",
+    "source_local_address",
+    "source_local_port",
+)
 _POOL_PREFIX = "NetworkPool/"
 _ALL_NETWORKS = "0"
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 _NATIVE_RATE = Fraction(1000)
 """Bytes per second in libvirt's unit of bandwidth."""
 _TRIES = 64
+_LAST_VLAN = 4095
+_IPV4 = 4
 
 
 def write_connection(draft: Draft, _value: Any) -> None:
-    """NetworkType, NetworkName, PoolID, SourceDevice and NetworkMode together."""
+    """NetworkType, NetworkName, PoolID, SourceDevice, NetworkMode and HostResource together."""
     given = draft.given
     kind = str(given.get("NetworkType") or draft.base.type or "").lower()
-    if kind == draft.base.type and kind not in _TYPES:
+    if kind == draft.base.type and kind not in _SOURCES:
         raise ValueRefusedError(f"What an interface of type {kind} is attached to cannot be changed here")
-    if kind not in _TYPES:
+    if kind not in _SOURCES:
         raise ValueRefusedError("Invalid Network Type specified" if kind else "No Network Type specified")
     for name, types in _MEANT_FOR.items():
         if given.get(name) and kind not in types:
@@ -51,7 +77,7 @@ def write_connection(draft: Draft, _value: Any) -> None:
     for field in _LOCATIONS:
         if field in source:
             draft.put(field, source[field])
-        elif getattr(draft.base, field) is not None:
+        elif getattr(draft.base, field):
             draft.put(field, None)
 
 
@@ -64,6 +90,56 @@ def write_mac(draft: Draft, value: str) -> None:
     if any(isinstance(other, Interface) and (other.mac_address or "").lower() == address for other in others):
         raise ValueRefusedError(f"Address: another interface of the guest has the MAC address {value}")
     draft.put("mac_address", value)
+
+
+def write_vlans(draft: Draft, _value: Any) -> None:
+    """VLANTags, NativeVLAN and NativeVLANMode together; no tags remove the VLANs."""
+    tags = draft.given.get("VLANTags")
+    if tags is None:
+        tags = [tag.id for tag in draft.base.vlan_tags]
+    own = next((tag for tag in draft.base.vlan_tags if tag.native_mode), None)
+    native = draft.given.get("NativeVLAN", own and own.id)
+    mode = draft.given.get("NativeVLANMode") or (own and own.native_mode) or "untagged"
+    if any(tag is None or tag > _LAST_VLAN for tag in tags):
+        raise ValueRefusedError(f"VLANTags: a VLAN has a number from 0 to {_LAST_VLAN}")
+    if mode not in ("tagged", "untagged"):
+        raise ValueRefusedError(f"Invalid value for NativeVLANMode: {mode}")
+    if native is not None and native not in tags:
+        if "NativeVLAN" in draft.given:
+            raise ValueRefusedError("NativeVLAN: it is none of VLANTags", contradiction=True)
+        native = None
+    draft.put("vlan_tags", [{"id": tag, "native_mode": mode if tag == native else None} for tag in tags])
+    if not tags:
+        draft.put("vlan_trunk", None)
+
+
+def write_filter_parameters(draft: Draft, _value: Any) -> None:
+    """FilterParameterNames and FilterParameterValues together."""
+    names = draft.given.get("FilterParameterNames")
+    values = draft.given.get("FilterParameterValues")
+    own = draft.base.filterref_parameters
+    names = [parameter.name for parameter in own] if names is None else names
+    values = [parameter.value for parameter in own] if values is None else values
+    if len(names) != len(values) or None in names or None in values:
+        raise ValueRefusedError("FilterParameterNames not matching FilterParameterValues")
+    if names and not draft.now("filterref_filter"):
+        raise ValueRefusedError("FilterParameterNames: the interface has no FilterRef", contradiction=True)
+    pairs = zip(names, values, strict=True)
+    draft.put("filterref_parameters", [{"name": name, "value": value} for name, value in pairs])
+
+
+def write_addresses(draft: Draft, value: Any) -> None:
+    """GuestAddresses."""
+    addresses = []
+    for text in value:
+        try:
+            found = ipaddress.ip_interface(text)
+        except ValueError:
+            raise ValueRefusedError(f"GuestAddresses: {text} is no address such as 192.0.2.2/24") from None
+        prefix = found.network.prefixlen if "/" in text else None
+        family = "ipv4" if found.version == _IPV4 else "ipv6"
+        addresses.append({"address": str(found.ip), "family": family, "prefix": prefix})
+    draft.put("ips", addresses)
 
 
 def rate(name: str, field: str) -> Writer:
@@ -86,7 +162,11 @@ def finish_interface(draft: Draft) -> None:
         raise ValueRefusedError("No Network Type specified")
     if draft.now("mac_address") is None:
         draft.put("mac_address", _new_mac(draft.around))
-    if draft.now("model_type") is None and draft.around.platform.buses.network_model is not None:
+    if (
+        draft.now("model_type") is None
+        and draft.now("type") != "hostdev"
+        and draft.around.platform.buses.network_model is not None
+    ):
         draft.put("model_type", draft.around.platform.buses.network_model)
 
 
@@ -163,6 +243,12 @@ def _direct(draft: Draft) -> dict[str, Any]:
     return {"source_dev": device, "source_mode": mode}
 
 
+def _user(draft: Draft) -> dict[str, Any]:
+    """The device of the host through which the traffic of the emulator leaves, where that is chosen."""
+    own = draft.base.source_dev if draft.base.type == "user" else None
+    return {"source_dev": draft.given.get("SourceDevice", own) or None}
+
+
 def _none(draft: Draft) -> dict[str, Any]:
     return {}
 
@@ -171,6 +257,7 @@ _SOURCES: dict[str, Callable[[Draft], dict[str, Any]]] = {
     "bridge": _bridge,
     "network": _network,
     "direct": _direct,
-    "user": _none,
+    "user": _user,
     "ethernet": _none,
+    **PEERS,
 }

@@ -18,7 +18,9 @@ _CONTROLLER_KEYS = {
 }
 """The address types that name a controller, and the attribute with its index."""
 
-_PLACE_KEYS = {"drive": "unit", "virtio-serial": "port", "ccid": "slot", "usb": "port"}
+_PLACE_KEYS = {"virtio-serial": "port", "ccid": "slot", "usb": "port"}
+_DRIVE = ("bus", "target", "unit")
+"""What together is a place on a controller of disks: two disks can have the same unit, on two buses or targets."""
 
 
 def parent_of(entry: DeviceEntry, entries: Mapping[str, DeviceEntry]) -> str | None:
@@ -36,8 +38,13 @@ def parent_of(entry: DeviceEntry, entries: Mapping[str, DeviceEntry]) -> str | N
 
 
 def address_on_parent(address: Mapping[str, str]) -> str | None:
-    """The place of a device on its controller: `2`, and `1f.7` for slot and function of a PCI device."""
+    """The place of a device on its controller.
+
+    `2` is a port or slot, `1f.7` slot and function of a PCI device, `0:1:2` bus, target and unit of a disk.
+    """
     kind = address.get("type", "")
+    if kind == "drive":
+        return ":".join(address.get(name, "0") for name in _DRIVE)
     if kind == "pci":
         slot, function = _number(address.get("slot", "")), _number(address.get("function", "0"))
         return None if slot is None or function is None else f"{slot:02x}.{function:x}"

@@ -151,11 +151,11 @@ POOLED = PropertyTable[ResourceSetting[object]](Property("PoolID", pool_id, "the
 PLACED = PropertyTable[ResourceSetting[Device]](
     constant("VirtualQuantity", 1, "always 1: one device"),
     constant("VirtualQuantityUnits", COUNT),
-    Property("Parent", _parent, "domain XML address of the device: the controller it names"),
+    Property("Parent", _parent, "domain XML devices/*/address: the controller it names"),
     Property(
         "AddressOnParent",
         lambda setting: address_on_parent(setting.device.address),
-        "domain XML address of the device: unit, port, slot or slot.function",
+        "domain XML devices/*/address: bus:target:unit, port, slot or slot.function",
     ),
 )
 """What a device on a bus has."""
@@ -164,13 +164,13 @@ BOOTABLE = PropertyTable[ResourceSetting[Device]](
     Property(
         "BootOrder",
         lambda setting: setting.device.boot_order,
-        "domain XML boot/@order of the device",
+        "domain XML devices/*/boot/@order",
         _write_boot_order,
     ),
 )
 """What a device has that a guest can be booted from."""
 
 ADDRESS = PropertyTable[ResourceSetting[Device]](
-    Property("AddressProperties", _address_lists(True), "domain XML address of the device: the names", address_lists),
-    Property("AddressValues", _address_lists(False), "domain XML address of the device: the values", address_lists),
+    Property("AddressProperties", _address_lists(True), "domain XML devices/*/address: the names", address_lists),
+    Property("AddressValues", _address_lists(False), "domain XML devices/*/address: the values", address_lists),
 )

@@ -23,6 +23,7 @@ from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError, sam
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
+from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import OF_IMAGE
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     Wanted,
@@ -79,7 +80,6 @@ _MOVES = frozenset({"target_bus", "bus", "target_type"})
 _UNITS = "AllocationUnits"
 _ADDRESS = ("AddressProperties", "AddressValues")
 _IMAGE = frozenset({"Address", "HostResource"})
-_FORMAT = "DriverType"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,9 @@ def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[s
             raise ValueRefusedError(f"{name} cannot be changed")
     if changed.keys() & set(_ADDRESS):
         changed |= {name: given.get(name, now.get(name)) for name in _ADDRESS}
-    if changed.keys() & _IMAGE and _FORMAT in given:
-        # Sent along with another image it is asked for that image, also where the old one has the same format.
-        changed[_FORMAT] = given[_FORMAT]
+    if changed.keys() & _IMAGE:
+        # Sent along with another image it is asked for that image, also where it is the same as of the old one.
+        changed |= {name: given[name] for name in OF_IMAGE & given.keys()}
     if changed and _UNITS in given:
         changed[_UNITS] = given[_UNITS]
     return changed
