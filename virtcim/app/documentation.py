@@ -1,4 +1,4 @@
-"""`python -m virtcim.app.documentation FILE`: write the page of all classes (`make docs`)."""
+"""`python -m virtcim.app.documentation CLASSES DEVICES`: write the pages of all classes and devices (`make docs`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from virtcim import mof, schema
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
+from virtcim.registration.devices import document_devices
 from virtcim.registration.documentation import document
 from virtcim.schema.mof import load_class_store
 
@@ -23,4 +24,6 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    pages = (page, document_devices)
+    for name, written in zip(sys.argv[1:], pages, strict=False):
+        Path(name).write_text(written(), encoding="utf-8")
