@@ -45,6 +45,7 @@ def test_selected_properties(puller: pywbem.WBEMConnection) -> None:
     found = puller.ExecQuery("DMTF:CQL", "SELECT Name, CreationClassName FROM Toy_System WHERE EnabledState = 2")
     assert {tuple(each.keys()) for each in found} == {("CreationClassName", "Name")}
     assert {each.classname for each in found} == {"Toy_System"}
+    assert {each.path.keybindings["Name"] for each in found} == {each["Name"] for each in found}
 
 
 def test_subclasses(puller: pywbem.WBEMConnection) -> None:
@@ -93,7 +94,8 @@ def test_references_of(puller: pywbem.WBEMConnection) -> None:
 
 def test_objects_on_the_wire(raw: RawClient) -> None:
     response = run(raw, "WQL", "SELECT * FROM Toy_Single")
-    assert [each.tag for each in response.xml.findall(".//IRETURNVALUE/*")] == ["VALUE.OBJECT"]
+    assert [each.tag for each in response.xml.findall(".//IRETURNVALUE/*")] == ["VALUE.OBJECTWITHPATH"]
+    assert response.xml.findtext(".//INSTANCEPATH/INSTANCENAME/KEYBINDING/KEYVALUE") == "7"
     assert b"<IRETURNVALUE></IRETURNVALUE>" in run(raw, "WQL", "SELECT * FROM Toy_Single WHERE Number = 8").body
 
 

@@ -97,8 +97,6 @@ class AnswerWriter:
         yield START
         if operation in {"associatornames", "referencenames"}:
             yield from _object_paths(place, result)
-        elif operation == "execquery":
-            yield from _objects(place, result, quirks)
         else:
             yield from _objects_with_path(place, result, quirks)
         yield END
@@ -181,20 +179,12 @@ class AnswerWriter:
                 yield element.encode()
 
 
-def _objects(place: NamespaceWriter, result: Instances, quirks: Quirks) -> Iterator[bytes]:
-    for instance in result.instances:
-        own = place.of(instance.class_name)
-        try:
-            body = own.body_of(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
-        except Exception:
-            log.exception("A %s is left out: %r", instance.class_name, instance.identity)
-            continue
-        yield b"<VALUE.OBJECT>"
-        yield from body
-        yield b"</VALUE.OBJECT>"
-
-
 def _objects_with_path(place: NamespaceWriter, result: Instances, quirks: Quirks) -> Iterator[bytes]:
+    """Write instances as VALUE.OBJECTWITHPATH.
+
+    Of the three forms that ExecQuery may answer with (DSP0200 1.4, 5.3.2.13) this is the one that every client reads:
+    SFCC ends its process over VALUE.OBJECT.
+    """
     for instance in result.instances:
         own = place.of(instance.class_name)
         encoded = own.encoded(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
