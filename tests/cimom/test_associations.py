@@ -165,7 +165,7 @@ def partner(left: str, right: str, namespace: str = "root/toy", **more: str) -> 
         (partner(SPECIAL, name_of("Toy_None", Name="x")), Status.NOT_FOUND),
         (partner(SPECIAL, PLAIN, namespace="root/none"), Status.NOT_FOUND),
         (partner(SPECIAL, class_name("Toy_System")).replace("LOCALINSTANCEPATH", "LOCALCLASSPATH"), None),
-        (partner(SPECIAL, PLAIN, Third=PLAIN), Status.INVALID_PARAMETER),
+        (partner(SPECIAL, PLAIN, Third=PLAIN), 0),
         (name_of("Toy_Partner", Antecedent="x", Dependent="y"), Status.INVALID_PARAMETER),
         (name_of("Toy_Partner"), Status.INVALID_PARAMETER),
     ],

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 import pywbem
 
-from tests.cimom.harness import RawClient, RunningServer, array, class_name, instance_name, intrinsic, system, value
+from tests.cimom.harness import (
+    RawClient,
+    RunningServer,
+    array,
+    class_name,
+    extrinsic,
+    instance_name,
+    intrinsic,
+    system,
+    value,
+)
 from tests.cimom.toy import AGE, ALL_TYPES, ODD_NAMES, SINCE, Toy, ToyInstance
 from virtcim.cimom.settings import ServerSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
@@ -255,6 +265,45 @@ def test_key_forms(raw: RawClient, keys: str) -> None:
 def test_faulty_keys(raw: RawClient, class_: str, keys: str) -> None:
     body = intrinsic("GetInstance", InstanceName=f'<INSTANCENAME CLASSNAME="{class_}">{keys}</INSTANCENAME>')
     assert raw.post(body).cim_status == Status.INVALID_PARAMETER
+
+
+def keyed(**keys: str) -> dict[str, str]:
+    return {"InstanceName": instance_name("Toy_System", **keys)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "missing"),
+    [
+        ({}, "CreationClassName"),
+        ({"Color": "red"}, "CreationClassName"),
+        ({"CreationClassName": "Toy_System"}, "Name"),
+        ({"NAME": "plain"}, "CreationClassName"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["GetInstance", "DeleteInstance", "GetProperty", "method"])
+def test_incomplete_paths(raw: RawClient, operation: str, keys: dict[str, str], missing: str) -> None:
+    more = {"PropertyName": value("Name")} if operation == "GetProperty" else {}
+    if operation == "method":
+        response = raw.post(extrinsic("Change", instance_name("Toy_System", **keys), State=value(2)))
+    else:
+        response = raw.post(intrinsic(operation, **keyed(**keys), **more))
+    assert response.cim_status == Status.INVALID_PARAMETER
+    assert f"key {missing} is missing" in response.description
+
+
+@pytest.mark.parametrize("operation", ["GetInstance", "GetProperty", "DeleteInstance", "method", "Associators"])
+def test_superfluous_keys(raw: RawClient, caplog: pytest.LogCaptureFixture, operation: str) -> None:
+    caplog.set_level("DEBUG", "virtcim.cimom.keys")
+    path = instance_name("Toy_Disk", virt="KVM", Name="plain|vda", creationclassname="Toy_Disk")
+    if operation == "method":
+        path = instance_name("Toy_System", virt="KVM", Name="plain", creationclassname="Toy_System")
+        response = raw.post(extrinsic("Change", path, State=value(2)))
+    else:
+        parameter = "ObjectName" if operation == "Associators" else "InstanceName"
+        more = {"PropertyName": value("Name")} if operation == "GetProperty" else {}
+        response = raw.post(intrinsic(operation, **{parameter: path}, **more))
+    assert response.cim_status == 0
+    assert any("'virt'" in each.getMessage() for each in caplog.records)
 
 
 def test_numeric_key_as_string_is_left_to_the_provider(raw: RawClient) -> None:

@@ -45,12 +45,6 @@ def site() -> Served:
             Status.NOT_FOUND,
             "No such instance (CreationClassName)",
         ),
-        (
-            "KVM_ComputerSystem",
-            {**SYSTEM, "Color": "red"},
-            Status.INVALID_PARAMETER,
-            "KVM_ComputerSystem has no key color",
-        ),
         ("Xen_ComputerSystem", SYSTEM, Status.NOT_FOUND, "No such instance."),
         ("Xen_LogicalDisk", DEVICE, Status.NOT_FOUND, "No such instance"),
         (
@@ -179,3 +173,8 @@ def test_a_name_with_a_slash_never_shares_an_id() -> None:
     for class_name in (DISK, "KVM_MemResourceAllocationSettingData", "KVM_ProcResourceAllocationSettingData"):
         for instance in site.instances(class_name):
             assert site.get(class_name, **instance.keys()) is instance
+
+
+def test_superfluous_keys_are_ignored(site: Served) -> None:
+    found = site.get("KVM_ComputerSystem", **SYSTEM, Color="red")
+    assert found.keys() == SYSTEM

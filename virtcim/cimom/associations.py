@@ -86,9 +86,10 @@ class AssociationProvider(InstanceProvider):
 
     def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
         given = {name.lower(): value for name, value in keys.items()}
-        left_role, right_role = self._associations[0].left.role.lower(), self._associations[0].right.role.lower()
+        roles = self._associations[0].left.role, self._associations[0].right.role
+        left_role, right_role = (role.lower() for role in roles)
         if given.keys() != {left_role, right_role}:
-            raise CIMError(Status.INVALID_PARAMETER, f"{class_name} has the keys {left_role} and {right_role}")
+            raise CIMError(Status.INVALID_PARAMETER, f"{class_name} has the keys {' and '.join(roles)}")
         for value in given.values():
             if not isinstance(value, InstancePath):
                 raise CIMError(Status.INVALID_PARAMETER, f"The keys of {class_name} are references")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from virtcim.cimom.associations import AssociationProvider
+from virtcim.cimom.keys import own_keys
 from virtcim.providers.interface import (
     Association,
     Catalog,
@@ -97,7 +98,7 @@ class Namespace:
         if place is not self:
             context = RequestContext(place.name, context.principal, context.request_id)
         declaration = self._classes[path.class_name]
-        return provider.get_instance(declaration.name, path.keys, context)
+        return provider.get_instance(declaration.name, own_keys(declaration, path.keys), context)
 
 
 class Namespaces:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from virtcim.cimom.associations import ClassLevel
+from virtcim.cimom.keys import own_keys, require_keys
 from virtcim.cimom.query.paths import same_path
 from virtcim.cimom.reading import Reader, Scope
 from virtcim.cimom.requests import (
@@ -114,12 +115,12 @@ class Operations:
         A property that PropertyList names and the instance does not hold is set to the default of the class.  Keys
         may be given, as they are.
         """
-        provider, declaration = self._reader.target(scope, request.path)
+        provider, declaration, keys = self._reader.target(scope, request.path)
         if request.instance.class_name.lower() != declaration.name.lower():
             raise _invalid("The class of the instance is not that of its name")
         given = _declared(request.instance, declaration, Status.NO_SUCH_PROPERTY)
         for name in declaration.keys:
-            if given.get(name) is not None and not _same_key(given[name], request.path.keys.get(name)):
+            if given.get(name) is not None and not _same_key(given[name], keys[name]):
                 raise _invalid(f"{name} is a key of {declaration.name}: it cannot be changed")
         properties = {name: value for name, value in given.items() if name not in declaration.keys}
         wanted = request.properties
@@ -129,13 +130,13 @@ class Operations:
                 if not declared.is_key:
                     properties.setdefault(declared.name, _default(declared))
             properties = {name: value for name, value in properties.items() if name.lower() in wanted}
-        provider.modify_instance(declaration.name, request.path.keys, properties, scope.context)
+        provider.modify_instance(declaration.name, keys, properties, scope.context)
         return Nothing(scope.namespace.name)
 
     def delete_instance(self, request: DeleteInstance, scope: Scope) -> Nothing:
         """DeleteInstance (5.3.2.5)."""
-        provider, declaration = self._reader.target(scope, request.path)
-        provider.delete_instance(declaration.name, request.path.keys, scope.context)
+        provider, declaration, keys = self._reader.target(scope, request.path)
+        provider.delete_instance(declaration.name, keys, scope.context)
         return Nothing(scope.namespace.name)
 
     def get_property(self, request: GetProperty, scope: Scope) -> PropertyValue:
@@ -146,11 +147,11 @@ class Operations:
 
     def set_property(self, request: SetProperty, scope: Scope) -> Nothing:
         """SetProperty (5.3.2.19, deprecated): ModifyInstance of one property."""
-        provider, declaration = self._reader.target(scope, request.path)
+        provider, declaration, keys = self._reader.target(scope, request.path)
         declared = _property(declaration, request.property_name)
         if declared.is_key:
             raise _invalid(f"{declared.name} is a key of {declaration.name}: it cannot be changed")
-        provider.modify_instance(declaration.name, request.path.keys, {declared.name: request.value}, scope.context)
+        provider.modify_instance(declaration.name, keys, {declared.name: request.value}, scope.context)
         return Nothing(scope.namespace.name)
 
     def exec_query(self, request: ExecQuery, scope: Scope) -> Instances:
@@ -195,19 +196,17 @@ class Operations:
         return ClassNames(scope.namespace.name, self._referring_classes(request.class_name, request.filter))
 
     def _associated_classes(self, class_name: str, given: AssociationFilter) -> list[str]:
-        name = self._reader.declaration(class_name).name
+        name = self._reader.source_class(class_name).name
         return list(dict.fromkeys(far for _, far in self._class_level.links(name, self._reader.filters(given))))
 
     def _referring_classes(self, class_name: str, given: AssociationFilter) -> list[str]:
-        name = self._reader.declaration(class_name).name
+        name = self._reader.source_class(class_name).name
         filters = self._reader.filters(given, "ResultClass")
         return list(dict.fromkeys(near for near, _ in self._class_level.links(name, filters)))
 
     def get_class(self, request: GetClass, scope: Scope) -> Classes:
         """GetClass (5.3.2.1), which alone says NOT_FOUND of a class that does not exist."""
-        declaration = self._classes.get(request.class_name)
-        if declaration is None:
-            raise CIMError(Status.NOT_FOUND, f"Class {request.class_name} does not exist")
+        declaration = self._reader.declaration(request.class_name, Status.NOT_FOUND)
         return Classes(scope.namespace.name, [declaration], request.projection)
 
     def enumerate_classes(self, request: EnumerateClasses, scope: Scope) -> Classes:
@@ -239,20 +238,20 @@ class Operations:
         Scripts invoke methods of services on the class, as libvirt-cim let them, static or not: the provider decides
         whether it needs to know the instance.
         """
-        is_class = isinstance(request.target, str)
+        path = None if isinstance(request.target, str) else request.target
         class_name = request.target if isinstance(request.target, str) else request.target.class_name
-        keys = None if isinstance(request.target, str) else request.target.keys
-        declaration = self._classes.get(class_name)
-        if declaration is None:
-            raise CIMError(Status.NOT_FOUND, f"Class {class_name} does not exist")
+        declaration = self._reader.declaration(class_name, Status.NOT_FOUND)
         method = declaration.methods.get(request.method.lower())
         if method is None:
             raise CIMError(Status.METHOD_NOT_FOUND, f"{declaration.name} has no method {request.method}")
         provider = scope.namespace.provider(declaration.name)
         if provider is None:
-            if is_class:
+            if path is None:
                 raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{declaration.name}.{method.name} is not available")
             raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {scope.namespace.name}")
+        keys = None if path is None else own_keys(declaration, path.keys)
+        if keys is not None:
+            require_keys(declaration, keys)
         check_arguments(method, request.arguments)
         result = provider.invoke_method(declaration.name, keys, method.name, request.arguments, scope.context)
         out = _outputs(declaration, method, result.out)

@@ -6,11 +6,12 @@ Beside the provider interface there is one rule: a broken provider takes nothing
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from virtcim.cimom.associations import Filters, links
+from virtcim.cimom.keys import own_keys, require_keys
 from virtcim.cimom.namespaces import Namespace
 from virtcim.cimom.requests import AssociationFilter
 from virtcim.providers.interface import CIMError, Instance, InstancePath, InstanceProvider, RequestContext, Status
@@ -46,25 +47,52 @@ class Reader:
     def __init__(self, classes: ClassStore) -> None:
         self._classes = classes
 
-    def declaration(self, name: str) -> ClassDeclaration:
-        """The class with this name.  Raises CIMError INVALID_CLASS."""
+    def declaration(self, name: str, unknown: Status = Status.INVALID_CLASS) -> ClassDeclaration:
+        """The class with this name.
+
+        Parameters:
+            unknown: the error for a class that does not exist.
+
+        Raises:
+            CIMError: that error.
+        """
         declaration = self._classes.get(name)
         if declaration is None:
-            raise CIMError(Status.INVALID_CLASS, f"Class {name} does not exist")
+            raise CIMError(unknown, f"Class {name} does not exist")
         return declaration
 
-    def target(self, scope: Scope, path: InstancePath) -> tuple[InstanceProvider, ClassDeclaration]:
-        """The provider of an instance that a client names.  Raises CIMError INVALID_CLASS or NOT_FOUND."""
+    def source_class(self, name: str) -> ClassDeclaration:
+        """The class of an association operation's source.  Raises CIMError INVALID_CLASS."""
+        return self.declaration(name)
+
+    def target(self, scope: Scope, path: InstancePath) -> tuple[InstanceProvider, ClassDeclaration, Mapping[str, Any]]:
+        """The provider of an instance that a client names, its class, and the keys that the class has.
+
+        Raises:
+            CIMError: INVALID_CLASS; NOT_FOUND for a class without a provider; INVALID_PARAMETER for an incomplete path.
+        """
         declaration = self.declaration(path.class_name)
-        provider = scope.namespace.provider(declaration.name)
-        if provider is None:
-            raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {scope.namespace.name}")
-        return provider, declaration
+        provider = _provider(scope, declaration)
+        keys = own_keys(declaration, path.keys)
+        require_keys(declaration, keys)
+        return provider, declaration, keys
 
     def instance(self, scope: Scope, path: InstancePath) -> Instance:
-        """The instance that a client names.  Raises CIMError as its provider does."""
-        provider, declaration = self.target(scope, path)
-        return provider.get_instance(declaration.name, path.keys, scope.context)
+        """The instance that a client names.  Raises CIMError as `target` and its provider do."""
+        provider, declaration, keys = self.target(scope, path)
+        return provider.get_instance(declaration.name, keys, scope.context)
+
+    def source(self, scope: Scope, path: InstancePath) -> Instance:
+        """The instance whose associations are asked for.
+
+        What an incomplete path lacks is left to the provider: libvirt-cim's clients know its words.
+
+        Raises:
+            CIMError: INVALID_CLASS; NOT_FOUND; what the provider raises.
+        """
+        declaration = self.source_class(path.class_name)
+        keys = own_keys(declaration, path.keys)
+        return _provider(scope, declaration).get_instance(declaration.name, keys, scope.context)
 
     def everything(
         self,
@@ -150,7 +178,7 @@ class Reader:
 
     def _links(self, scope: Scope, path: InstancePath, filters: Filters) -> Iterator[tuple[Instance, Instance]]:
         """The associations of an instance, each with its other end, as far as who asks may read where that lives."""
-        for link, other in links(scope.namespace.associations, self.instance(scope, path), filters, scope.context):
+        for link, other in links(scope.namespace.associations, self.source(scope, path), filters, scope.context):
             home = scope.namespace.home(other.class_name)
             if home == scope.namespace.name or scope.may_read(home):
                 yield link, other
@@ -160,6 +188,14 @@ class Reader:
             return True
         log.error("Class %s is not declared; an instance is left out", instance.class_name)
         return False
+
+
+def _provider(scope: Scope, declaration: ClassDeclaration) -> InstanceProvider:
+    """The provider of a class.  Raises CIMError NOT_FOUND."""
+    provider = scope.namespace.provider(declaration.name)
+    if provider is None:
+        raise CIMError(Status.NOT_FOUND, f"No instance of {declaration.name} exists in {scope.namespace.name}")
+    return provider
 
 
 def _role(given: str | None) -> str | None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from virtcim.providers.interface import CIMError, Instance, Status
 
 __all__ = ["check_keys", "main_key"]
+
+log = logging.getLogger(__name__)
+
+_NAMES_LIMIT = 80
+"""Characters of names that a client made up, in a log line."""
 
 
 def main_key(keys: Mapping[str, Any], name: str, missing: str) -> str:
@@ -33,9 +39,10 @@ def main_key(keys: Mapping[str, Any], name: str, missing: str) -> str:
 def check_keys(instance: Instance, class_name: str, keys: Mapping[str, Any]) -> None:
     """Compare the class and the keys of a request with those of the instance that its main key found.
 
+    A key that the class does not have is ignored: clients of libvirt-cim send some.
+
     Raises:
-        CIMError: NOT_FOUND, naming the first key that is missing or different, in the order of the class;
-            INVALID_PARAMETER for a key that the class does not have.
+        CIMError: NOT_FOUND, naming the first key that is missing or different, in the order of the class.
     """
     if class_name.lower() != instance.class_name.lower():
         raise _no_such_instance("CreationClassName")
@@ -44,7 +51,7 @@ def check_keys(instance: Instance, class_name: str, keys: Mapping[str, Any]) -> 
         if not _equal(value, given.pop(name.lower(), None)):
             raise _no_such_instance(name)
     if given:
-        raise CIMError(Status.INVALID_PARAMETER, f"{instance.class_name} has no key {next(iter(given))}")
+        log.debug("%s has no key %r: it is ignored", instance.class_name, ", ".join(given)[:_NAMES_LIMIT])
 
 
 def _equal(own: Any, given: Any) -> bool:

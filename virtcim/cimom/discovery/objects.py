@@ -66,12 +66,11 @@ class FixedProvider(InstanceProvider):
     def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> FixedInstance:
         given = {name.lower(): value for name, value in keys.items()}
         for instance in self._instances[class_name]:
-            own = {name.lower(): value for name, value in instance.keys().items()}
-            if own.keys() != given.keys():
-                odd = sorted(own.keys() ^ given.keys())[0]
-                word = "needs the" if odd in own else "has no"
-                raise CIMError(Status.INVALID_PARAMETER, f"{class_name} {word} key {odd}")
-            if all(_folded(given[name]) == _folded(value) for name, value in own.items()):
+            own = instance.keys()
+            missing = next((name for name in own if name.lower() not in given), None)
+            if missing is not None:
+                raise CIMError(Status.INVALID_PARAMETER, f"{class_name} needs the key {missing}")
+            if all(_folded(given[name.lower()]) == _folded(value) for name, value in own.items()):
                 return instance
         raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
 
