@@ -98,9 +98,9 @@ def test_errors(raw: RawClient, operation: str) -> None:
         return raw.post(intrinsic(operation, ObjectName=source, **filters)).cim_status
 
     assert status(system("absent")) == Status.NOT_FOUND
-    assert status(name_of("Toy_None", Name="x")) == Status.INVALID_CLASS
+    assert status(name_of("Toy_None", Name="x")) == Status.INVALID_PARAMETER
     assert status(name_of("Toy_Element", Name="x")) == Status.NOT_FOUND
-    assert status(class_name("Toy_None")) == Status.INVALID_CLASS
+    assert status(class_name("Toy_None")) == Status.INVALID_PARAMETER
     assert status(PLAIN, ResultClass=class_name("Toy_None")) == Status.INVALID_PARAMETER
     assert status(class_name("Toy_Disk"), ResultClass=class_name("Toy_None")) == Status.INVALID_PARAMETER
     assert status(value("x")) == Status.INVALID_PARAMETER
@@ -108,6 +108,13 @@ def test_errors(raw: RawClient, operation: str) -> None:
         assert status(PLAIN, AssocClass=class_name("Toy_None")) == Status.INVALID_PARAMETER
     else:
         assert status(PLAIN, AssocClass=class_name("Toy_Partner")) == Status.INVALID_PARAMETER
+
+
+@pytest.mark.parametrize("operation", ["OpenAssociator", "OpenReference"])
+@pytest.mark.parametrize("results", ["Instances", "InstancePaths"])
+def test_opening_from_an_unknown_class(raw: RawClient, operation: str, results: str) -> None:
+    response = raw.post(intrinsic(operation + results, InstanceName=name_of("Toy_None", Name="x")))
+    assert response.cim_status == Status.INVALID_PARAMETER
 
 
 def test_results_of_another_namespace(connection: pywbem.WBEMConnection) -> None:

@@ -62,8 +62,13 @@ class Reader:
         return declaration
 
     def source_class(self, name: str) -> ClassDeclaration:
-        """The class of an association operation's source.  Raises CIMError INVALID_CLASS."""
-        return self.declaration(name)
+        """The class of an association operation's source.
+
+        Raises:
+            CIMError: INVALID_PARAMETER for one that does not exist: these operations do not have INVALID_CLASS (DSP0200
+                1.4, sections 5.3.2.14 to 5.3.2.17).
+        """
+        return self.declaration(name, Status.INVALID_PARAMETER)
 
     def target(self, scope: Scope, path: InstancePath) -> tuple[InstanceProvider, ClassDeclaration, Mapping[str, Any]]:
         """The provider of an instance that a client names, its class, and the keys that the class has.
@@ -88,7 +93,7 @@ class Reader:
         What an incomplete path lacks is left to the provider: libvirt-cim's clients know its words.
 
         Raises:
-            CIMError: INVALID_CLASS; NOT_FOUND; what the provider raises.
+            CIMError: INVALID_PARAMETER for a class that does not exist; NOT_FOUND; what the provider raises.
         """
         declaration = self.source_class(path.class_name)
         keys = own_keys(declaration, path.keys)
