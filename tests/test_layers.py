@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "schema": set(),
     "mof": set(),
     "platforms": {"libhelper"},
-    "providers": {"platforms", "libhelper"},
+    "providers": {"platforms", "libhelper", "schema"},
     "cimom": {"providers.interface", "schema"},
     "frontends": {"providers.interface", "schema", "cimom"},
     "registration": {"providers", "platforms", "libhelper", "schema"},

@@ -1,7 +1,7 @@
 """The provider interface: all that a front end (`cimom`, `cmpi`) knows of providers, and the reverse.
 
-Layer rule: this module imports nothing of this project.  `cimom` and `cmpi` import it and no other module of
-`providers`; providers import it and neither of the front ends.
+Layer rule: this module imports nothing of this project but `schema`, which lies below all.  `cimom` and `cmpi` import
+it and no other module of `providers`; providers import it and neither of the front ends.
 
 A provider speaks plain Python values.  The CIM type of each comes from the class declaration:
 

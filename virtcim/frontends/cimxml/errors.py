@@ -1,38 +1,14 @@
-"""Errors as CIM-XML: the ERROR element, with a CIM_Error in it for the clients that can read one (DSP0200 1.4, 5.2)."""
+"""Errors as CIM-XML: the ERROR element, with a CIM_Error in it where that says more (DSP0200 1.4, 5.2)."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from virtcim.frontends.cimxml.encode import Encoder
 from virtcim.frontends.cimxml.values import attribute
-from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
+from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.schema.classes import ClassStore
+from virtcim.schema.errors import CLASS_NAME, error_properties
 
 __all__ = ["ErrorWriter"]
-
-CLASS_NAME = "CIM_Error"
-
-OWN_ENTITY = "virtcim"
-LIBVIRT_ENTITY = "libvirt"
-"""OwningEntity: who defines the MessageID."""
-
-OTHER = 1
-SOFTWARE_ERROR = 4
-_ERROR_TYPES = {
-    Status.FAILED: SOFTWARE_ERROR,
-    Status.ACCESS_DENIED: 7,
-    Status.SERVER_LIMITS_EXCEEDED: 8,
-    Status.SERVER_IS_SHUTTING_DOWN: 9,
-    Status.NOT_FOUND: 9,
-    Status.NOT_SUPPORTED: 10,
-    Status.METHOD_NOT_AVAILABLE: 10,
-}
-"""CIM_Error.ErrorType: Software Error, Security Error, Oversubscription, Unavailable Resource, Unsupported Operation;
-the request itself is wrong in all other cases."""
-
-INFORMATION, MAJOR = 2, 5
-"""CIM_Error.PerceivedSeverity."""
 
 
 class ErrorWriter:
@@ -47,32 +23,17 @@ class ErrorWriter:
         self._encoder = Encoder(classes, "", "", lambda _: "")
 
     def element(self, error: CIMError, with_instance: bool) -> bytes:
-        """The ERROR element.
+        """Write an ERROR element.
+
+        There is a CIM_Error in it only where libvirt caused the error: of others it would say nothing that code and
+        text do not say, and several clients cannot read an error that has one.
 
         Parameters:
             with_instance: whether the client can read a CIM_Error in it.
         """
         description = f' DESCRIPTION="{attribute(error.description)}"' if error.description else ""
         instance = ""
-        if with_instance and self._has_class:
-            instance = self._encoder.embedded_element(EmbeddedInstance(CLASS_NAME, _properties(error)))
+        if with_instance and self._has_class and error.libvirt_code is not None:
+            properties = error_properties(int(error.status), error.status.name, error.description, error.libvirt_code)
+            instance = self._encoder.embedded_element(EmbeddedInstance(CLASS_NAME, properties))
         return f'<ERROR CODE="{int(error.status)}"{description}>{instance}</ERROR>'.encode()
-
-
-def _properties(error: CIMError) -> dict[str, Any]:
-    from_libvirt = error.libvirt_code is not None
-    name = f"CIM_ERR_{error.status.name}"
-    error_type = SOFTWARE_ERROR if from_libvirt else _ERROR_TYPES.get(error.status, OTHER)
-    properties: dict[str, Any] = {
-        "ErrorType": error_type,
-        "OwningEntity": LIBVIRT_ENTITY if from_libvirt else OWN_ENTITY,
-        "MessageID": f"libvirt:{error.libvirt_code}" if from_libvirt else f"CIM:{int(error.status)}",
-        "Message": error.description,
-        "PerceivedSeverity": MAJOR if error_type == SOFTWARE_ERROR else INFORMATION,
-        "ProbableCause": 0,
-        "CIMStatusCode": int(error.status),
-        "CIMStatusCodeDescription": name,
-    }
-    if error_type == OTHER:
-        properties["OtherErrorType"] = "Request Error"
-    return properties
