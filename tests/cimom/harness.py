@@ -137,6 +137,7 @@ class Response:
     status: int
     headers: dict[str, str]
     body: bytes
+    version: str = "HTTP/1.1"
 
     @property
     def xml(self) -> etree._Element:
@@ -221,7 +222,7 @@ class RawClient:
             body = b"".join(chunks)
         elif has_body and status != 100:
             body = self._exactly(int(headers.get("content-length", "0")))
-        return Response(status, headers, body)
+        return Response(status, headers, body, start.split()[0])
 
     def is_closed(self) -> bool:
         """Whether the server has closed the connection."""

@@ -18,7 +18,7 @@ from virtcim.frontends.cimxml.answer import AnswerWriter
 from virtcim.frontends.cimxml.cache import InstanceCache
 from virtcim.frontends.cimxml.decode import RawRequest, decode_request
 from virtcim.frontends.cimxml.errors import ErrorWriter
-from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, check_request_headers
+from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, check_charset, check_request_headers
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS
 from virtcim.frontends.cimxml.quirks import NO_QUIRKS, Quirks, quirks_of
 from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick, is_single
@@ -110,6 +110,7 @@ class CIMXML:
         started = time.monotonic()
         check_request_headers(exchange.headers)
         body = await exchange.body()
+        check_charset(exchange.headers, body)
         decode = partial(decode_request, body, self._max_elements)
         raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
         check_against_body(exchange.headers, raw)

@@ -7,11 +7,20 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import unescape
 
+from multidict import MultiMapping
+
 from virtcim.frontends.cimxml.decode import RawKey, RawPath, RawRequest, RequestFault
 
-__all__ = ["check_against_body", "check_request_headers"]
+__all__ = ["check_against_body", "check_charset", "check_request_headers"]
 
 CONTENT_TYPES = frozenset({"application/xml", "text/xml"})
+
+_UTF_8 = frozenset({"", "utf-8", "utf8"})
+_LIKE_ASCII = frozenset({"us-ascii", "ascii", "iso-8859-1", "latin1", "iso-8859-15", "windows-1252"})
+"""Charsets in which a body of ASCII alone says the same as in UTF-8."""
+
+_SINGLE = ("CIMOperation", "CIMProtocolVersion", "CIMMethod", "CIMObject")
+"""Headers that have one value."""
 
 QUOTES = {"&quot;": '"', "&apos;": "'"}
 
@@ -22,7 +31,7 @@ def _mismatch(text: str) -> RequestFault:
     return RequestFault(400, "header-mismatch", text)
 
 
-def check_request_headers(headers: Mapping[str, str]) -> None:
+def check_request_headers(headers: MultiMapping[str]) -> None:
     """Check what can be checked before the body is read.
 
     Raises:
@@ -31,15 +40,41 @@ def check_request_headers(headers: Mapping[str, str]) -> None:
     coding = headers.get("Content-Encoding", "identity").strip().lower()
     if coding != "identity":
         raise RequestFault(415, None, "Compressed requests are not taken", {"Accept-Encoding": "identity"})
+    for name in _SINGLE:
+        if len({value.strip() for value in headers.getall(name, ())}) > 1:
+            raise _mismatch(f"Header {name} is given twice, with different values")
     operation = headers.get("CIMOperation")
     if operation is None or operation.strip().lower() != "methodcall":
         raise RequestFault(400, "unsupported-operation", "CIMOperation: MethodCall is needed")
     version = headers.get("CIMProtocolVersion")
     if version is not None and not version.strip().startswith("1."):
         raise RequestFault(501, "unsupported-protocol-version", "CIMProtocolVersion 1.x is supported")
+    if "CIMBatch" in headers:
+        raise RequestFault(501, "multiple-requests-unsupported", "Send one operation in one message")
     for name in ("CIMMethod", "CIMObject"):
         if not headers.get(name, "").strip():
             raise _mismatch(f"Header {name} is missing")
+
+
+def check_charset(headers: Mapping[str, str], body: bytes) -> None:
+    """Check that the charset in Content-Type is that of the body, which has to be UTF-8 (DSP0200 1.4, section 7.3).
+
+    Raises:
+        RequestFault: request-not-well-formed.
+    """
+    charset = _charset(headers.get("Content-Type", ""))
+    if charset in _UTF_8 or (charset in _LIKE_ASCII and body.isascii()):
+        return
+    raise RequestFault(400, "request-not-well-formed", f"Content-Type has the charset {charset[:40]}; expected utf-8")
+
+
+def _charset(content_type: str) -> str:
+    """The charset in a Content-Type, in lower case; "" where it has none."""
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip("\"'").lower()
+    return ""
 
 
 def _decoded(value: str) -> str:

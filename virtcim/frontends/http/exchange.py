@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from multidict import MultiMapping
+
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.core import Executor
 from virtcim.cimom.principals import Principal
@@ -46,8 +48,8 @@ class Exchange(Protocol):
         """The path in the URL, without a query."""
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers; names in any case."""
+    def headers(self) -> MultiMapping[str]:
+        """The headers; names in any case, each with all its values."""
 
     @property
     def caller(self) -> Caller:

@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMethod
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
+from multidict import MultiMapping
 
 from virtcim.cimom.principals import NOBODY, Principal
 from virtcim.cimom.requestid import next_request_id, request_id
@@ -31,7 +32,7 @@ from virtcim.frontends.http.sending import Outgoing, send
 from virtcim.frontends.http.tls import CertificateUser
 from virtcim.frontends.http.workers import PoolFullError, WorkerPool
 
-__all__ = ["HTTPHandler", "HTTPServer"]
+__all__ = ["MAX_TARGET", "HTTPHandler", "HTTPServer"]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,9 @@ Result = TypeVar("Result")
 KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS"})
 HEALTH = "/health"
 METRICS = "/metrics"
+
+MAX_TARGET = 1000
+"""Bytes of a request target; clients send `/cimom`.  By this number a target that is too long is told from a header."""
 
 SERVER = "virtcim"
 """The Server header: no versions for those who look for old ones."""
@@ -93,9 +97,13 @@ class _Protocol(web.RequestHandler):
             log.info("%s is gone before the end of its answer: %s", request.remote, exc)
             raise exc
         headers = {"Server": SERVER}
-        if isinstance(exc, BadHttpMethod):
+        if isinstance(exc, BadHttpMethod) and _is_markup(exc):
+            status = 411
+        elif isinstance(exc, BadHttpMethod):
             status, headers["Allow"] = 501, self._manager.allowed if isinstance(self._manager, HTTPServer) else ""
-        elif status == 400 and message and ("too large" in message.lower() or "too long" in message.lower()):
+        elif isinstance(exc, LineTooLong):
+            status = 414 if exc.args[1] == MAX_TARGET else 431
+        elif isinstance(exc, HttpProcessingError) and "too many headers" in exc.message.lower():
             status = 431
         if status >= 500 and not isinstance(exc, BadHttpMethod):
             log.error("Request from %s failed", request.remote, exc_info=exc)
@@ -103,6 +111,8 @@ class _Protocol(web.RequestHandler):
             log.info("Bad request from %s: %s", request.remote, exc)
         if request.writer.output_size > 0:
             raise ConnectionError("The answer has begun already")
+        if isinstance(exc, HttpProcessingError):
+            _answer_in_1_1(request)
         response = web.Response(status=status, text=f"{status} {HTTPStatus(status).phrase}\n", headers=headers)
         response.force_close()
         return response
@@ -222,6 +232,9 @@ class HTTPHandler:
                 self._idle.set()
 
     async def _respond(self, request: web.BaseRequest, started: float) -> web.StreamResponse:
+        if request.version.major != 1:
+            _answer_in_1_1(request)
+            raise HTTPFault(505, "HTTP/1.1 is spoken here")
         if request.method == "GET" and request.path in {HEALTH, METRICS}:
             return await self._monitoring(request)
         routes = self._find_routes(request)
@@ -336,6 +349,8 @@ class HTTPHandler:
 
     async def read_body(self, request: web.BaseRequest, take: Callable[[int], None]) -> bytes:
         """The whole body of a request."""
+        if "Content-Length" not in request.headers and "Transfer-Encoding" not in request.headers:
+            raise HTTPFault(411, "The length of the body is not given; expected Content-Length or a chunked body")
         limit = self._settings.max_body
         too_large = HTTPFault(413, f"A request may have {limit} bytes")
         if (request.content_length or 0) > limit:
@@ -399,7 +414,7 @@ class _Exchange:
         return self._request.path
 
     @property
-    def headers(self) -> Mapping[str, str]:
+    def headers(self) -> MultiMapping[str]:
         return self._request.headers
 
     async def body(self) -> bytes:
@@ -417,7 +432,7 @@ def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
         if route.takes(media_type):
             return route
     known = sorted(set().union(*(route.media_types or () for route in routes)))
-    raise HTTPFault(400, f"Content-Type {media_type} is none of {', '.join(known)}")
+    raise HTTPFault(415, f"Content-Type {media_type} is none of {', '.join(known)}")
 
 
 def _identified(routes: Sequence[Route], request: web.BaseRequest) -> Principal | None:
@@ -436,10 +451,26 @@ def _busy() -> HTTPFault:
     return HTTPFault(503, "Too much at once; try again", {"Retry-After": "1"})
 
 
+def _is_markup(error: BadHttpMethod) -> bool:
+    """Whether what was taken for a method is the body of a request that did not tell its length."""
+    return "b'<" in error.message or 'b"<' in error.message
+
+
+def _answer_in_1_1(request: web.BaseRequest) -> None:
+    """Have a request answered in HTTP/1.1, whose own version could not be read or is not spoken.
+
+    aiohttp answers in the version of the request, and takes 1.0 for that of one that it cannot read.
+    """
+    request._version = HttpVersion11
+    request._cache.pop("version", None)
+
+
 def _fault_response(fault: HTTPFault) -> web.Response:
     headers = {"Server": SERVER, **fault.headers}
-    response = web.Response(status=fault.status, text=f"{fault.text}\n", headers=headers)
-    if fault.status in {408, 413, 415, 417}:
+    # The text may quote bytes of a header that are no UTF-8.
+    body = f"{fault.text}\n".encode("utf-8", "backslashreplace")
+    response = web.Response(status=fault.status, body=body, headers=headers, content_type="text/plain", charset="utf-8")
+    if fault.status in {408, 411, 413, 415, 417, 505}:
         # Nobody waits for the rest of the body.
         response.force_close()
     return response

@@ -11,7 +11,7 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.exchange import FrontEnd
-from virtcim.frontends.http.http import HTTPHandler, HTTPServer
+from virtcim.frontends.http.http import MAX_TARGET, HTTPHandler, HTTPServer
 from virtcim.frontends.http.listener import Endpoint, Listener, open_tcp
 from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.tls import TLSState
@@ -111,7 +111,7 @@ class Server:
             access_log=None,
             keepalive_timeout=settings.idle_timeout,
             lingering_time=LINGER,
-            max_line_size=settings.max_header,
+            max_line_size=MAX_TARGET,
             max_field_size=settings.max_header,
             read_bufsize=READ_BUFFER,
         )
