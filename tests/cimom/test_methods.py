@@ -21,7 +21,6 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import SINCE, Toy
-from virtcim.frontends.cimxml.typed import _warn_of_unknown
 from virtcim.providers.interface import EmbeddedInstance, InstancePath, Status
 
 PLAIN = system("plain")
@@ -212,18 +211,10 @@ def test_mof_values(raw: RawClient, toy: Toy) -> None:
         {"Partner": value("x")},
         {"Partner": class_name("Toy_System")},
         {"Partners": array(["x"])},
-        {"Setting": value("nonsense")},
-        {"Setting": value("<INSTANCE>")},
-        {"Setting": value("<CLASS NAME='x'/>")},
-        {"Setting": value("<!DOCTYPE x [<!ENTITY a 'b'>]><x/>")},
         {"Setting": value('<INSTANCE CLASSNAME="Toy_None"/>')},
         {"Setting": value('<INSTANCE CLASSNAME="Toy_Disk"/>')},
         {"Setting": value("instance of Toy_None { };")},
         {"Setting": value("instance of Toy_Setting { Weight = -1; };")},
-        {"Setting": value("instance of Toy_Setting {")},
-        {"Setting": value("instance of Toy_Setting { Weight = 1; }; instance of Toy_Setting { Weight = 1; };")},
-        {"Setting": value('instance of Toy_Setting { Weight = 1; };\n#pragma include ("/etc/passwd")\n')},
-        {"Setting": value('instance of Toy_Setting { Weight = 1; };\n#pragma namespace ("root/x")\nclass X {};')},
         {"Nonsense": value(1)},
         {"State": value(2), "state": value(2)},
     ],
@@ -236,10 +227,27 @@ def test_faulty_parameters(raw: RawClient, toy: Toy, parameters: dict[str, str])
     assert not toy.provider.calls
 
 
-UNKNOWN = (
-    '<PROPERTY NAME="Nonsense" TYPE="uint8"><VALUE>x</VALUE></PROPERTY>'
-    '<PROPERTY.ARRAY NAME="More" TYPE="string"><VALUE.ARRAY></VALUE.ARRAY></PROPERTY.ARRAY>'
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "<INSTANCE>",
+        "<CLASS NAME='x'/>",
+        "<!DOCTYPE x [<!ENTITY a 'b'>]><x/>",
+        "instance of Toy_Setting {",
+        "instance of Toy_Setting { Weight = 1; }; instance of Toy_Setting { Weight = 1; };",
+        'instance of Toy_Setting { Weight = 1; };\n#pragma include ("/etc/passwd")\n',
+        'instance of Toy_Setting { Weight = 1; };\n#pragma namespace ("root/x")\nclass X {};',
+    ],
 )
+def test_what_is_no_embedded_instance(raw: RawClient, toy: Toy, text: str) -> None:
+    for parameters in ({"Setting": value(text)}, {"Settings": array([text])}):
+        response = raw.post(extrinsic("Change", PLAIN, State=value(2), **parameters))
+        assert (response.cim_status, response.description) == (Status.FAILED, "Unable to parse embedded object")
+    assert not toy.provider.calls
+
+
+UNKNOWN = '<PROPERTY NAME="Wieght" TYPE="uint8"><VALUE>1</VALUE></PROPERTY>'
 
 
 @pytest.mark.parametrize(
@@ -247,19 +255,17 @@ UNKNOWN = (
     [
         value(SETTING.format("x &amp; y", UNKNOWN)),
         SETTING.format("x &amp; y", UNKNOWN),
-        value('instance of Toy_Setting { Nonsense = 1; InstanceID = "x & y"; More = {"a", "b"}; Flag = TRUE; };'),
+        value('instance of Toy_Setting { Wieght = 1; InstanceID = "x & y"; };'),
+        value('instance of Toy_Setting { Inner = "instance of Toy_Setting { Wieght = 1; };"; };'),
     ],
 )
-def test_unknown_properties_of_embedded_instances(
-    raw: RawClient, toy: Toy, caplog: pytest.LogCaptureFixture, xml: str
-) -> None:
-    _warn_of_unknown.cache_clear()
-    assert change(raw, Setting=xml) == 0
-    assert given(toy)["Setting"] == EmbeddedInstance("Toy_Setting", {"InstanceID": "x & y"})
-    count = len(caplog.records)
-    assert any("nonsense" in each.message.lower() for each in caplog.records)
-    assert change(raw, Setting=xml) == 0
-    assert len(caplog.records) == count
+def test_misspelt_properties_of_embedded_instances(raw: RawClient, toy: Toy, xml: str) -> None:
+    response = raw.post(extrinsic("Change", PLAIN, State=value(2), Setting=xml))
+    assert (response.cim_status, response.description) == (
+        Status.INVALID_PARAMETER,
+        "Toy_Setting has no property Wieght",
+    )
+    assert not toy.provider.calls
 
 
 def test_mistyped_properties_of_embedded_instances(raw: RawClient) -> None:

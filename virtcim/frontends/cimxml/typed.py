@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from virtcim.cimom.tolerance import refuse_unknown_properties
 from virtcim.frontends.cimxml.decode import (
     MAX_NESTING,
     RawClassName,
@@ -23,6 +23,8 @@ from virtcim.schema.values import NUMERIC_TYPES, reader
 __all__ = ["TypedReader"]
 
 log = logging.getLogger(__name__)
+
+UNPARSABLE = "Unable to parse embedded object"
 
 
 class _ValueType(Protocol):
@@ -124,42 +126,32 @@ class TypedReader:
         elif not raw.strip():
             return None
         elif raw.lstrip().startswith("<"):
-            try:
-                instance = self.instance(decode_instance(raw.strip()), depth + 1)
-            except ValueError as exc:
-                raise _invalid(f"{declared.name} {exc}") from None
+            instance = self.instance(_parsed(declared.name, decode_instance, raw.strip()), depth + 1)
         else:
-            instance = self._mof_instance(raw, declared, depth)
+            instance = self.instance(_parsed(declared.name, parse_mof_instance, raw), depth + 1)
         wanted = declared.embedded_class
         if wanted and wanted in self._classes and not self._classes.is_a(instance.class_name, wanted):
             raise _invalid(f"{declared.name}: {instance.class_name} is no {wanted}")
         return instance
 
-    def _mof_instance(self, text: str, declared: _ValueType, depth: int) -> EmbeddedInstance:
-        try:
-            raw = parse_mof_instance(text)
-        except ValueError as exc:
-            raise _invalid(f"{declared.name} is no embedded instance: {exc}") from None
-        return self.instance(raw, depth + 1)
-
     def instance(self, raw: RawInstance, depth: int = 0) -> EmbeddedInstance:
         """An embedded instance in a request, with typed properties; names spelt as the class store has them.
 
-        A property that the class does not have is left out: scripts for libvirt-cim send such properties, and it took
-        no notice of them.
+        Properties that the class does not have, and that clients of libvirt-cim are known to send, are left out
+        (`cimom.tolerance`).
 
         Parameters:
             depth: instances around this one.
 
         Raises:
-            CIMError: INVALID_PARAMETER for an unknown class or a value of the wrong type.
+            CIMError: INVALID_PARAMETER for an unknown class, another property that it does not have, or a value of the
+                wrong type.
         """
         declaration = self._classes.get(raw.class_name)
         if declaration is None:
             raise _invalid(f"Class {raw.class_name} is not known")
         properties, unknown = self._properties(raw, declaration, depth)
-        for name in unknown:
-            _warn_of_unknown(declaration.name, name[:80])
+        refuse_unknown_properties(declaration, unknown, self._classes.is_a)
         return EmbeddedInstance(declaration.name, properties)
 
     def instance_to_change(self, raw: RawInstance) -> EmbeddedInstance:
@@ -217,10 +209,20 @@ class TypedReader:
         return parameters
 
 
-@lru_cache(maxsize=256)
-def _warn_of_unknown(class_name: str, name: str) -> None:
-    """Once for each: whoever sends it does so again and again."""
-    log.warning("%s has no property %r: it is left out of embedded instances", class_name, name)
+def _parsed(name: str, parse: Callable[[str], RawInstance], text: str) -> RawInstance:
+    """Read an embedded instance.
+
+    Parameters:
+        name: of the property or parameter that holds it, for the log.
+
+    Raises:
+        CIMError: FAILED, with the text that clients of libvirt-cim know.
+    """
+    try:
+        return parse(text)
+    except ValueError as exc:
+        log.info("%s: %s", name, exc)
+        raise CIMError(Status.FAILED, UNPARSABLE) from None
 
 
 def _reference_form(raw: Any) -> Any:

@@ -1,0 +1,57 @@
+"""Which faults of clients are tolerated in embedded instances.
+
+A property that the class does not have is an error: left out, a misspelt name would define something else than what
+was asked for.  libvirt-cim took no notice of such properties, and the scripts that came with it send some.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+from virtcim.providers.interface import CIMError, Status
+from virtcim.schema.classes import ClassDeclaration
+
+__all__ = ["TOLERATED", "refuse_unknown_properties"]
+
+log = logging.getLogger(__name__)
+
+TOLERATED: dict[str, frozenset[str]] = {
+    "CIM_SettingData": frozenset({"creationclassname"}),
+    "CIM_VirtualSystemSettingData": frozenset({"isfullvirt", "bootdevice"}),
+}
+"""Properties, in lower case, that instances of a class and its subclasses may hold without having them.
+
+They are what the test suite of libvirt-cim (`vsms.py`, `vsmigrations.py`) writes into its settings: CreationClassName
+into those of guests and of migrations, isFullVirt into those of every guest, though only its Xen class has it, BootDevice
+from the time before BootDevices.
+"""
+
+_QUOTED = 80
+"""Characters of a name that a client made up, in a text."""
+
+
+def refuse_unknown_properties(
+    declaration: ClassDeclaration, names: Iterable[str], is_a: Callable[[str, str], bool]
+) -> None:
+    """Refuse an embedded instance that holds properties which its class does not have.
+
+    Parameters:
+        declaration: the class.
+        names: the properties that it does not have, as sent.
+        is_a: tells whether a class is another or a subclass of it.
+
+    Raises:
+        CIMError: INVALID_PARAMETER, naming the first one that is not tolerated.
+    """
+    for name in names:
+        if not any(name.lower() in some and is_a(declaration.name, ancestor) for ancestor, some in TOLERATED.items()):
+            raise CIMError(Status.INVALID_PARAMETER, f"{declaration.name} has no property {name[:_QUOTED]}")
+        _note(declaration.name, name)
+
+
+@lru_cache(maxsize=256)
+def _note(class_name: str, name: str) -> None:
+    """Log a property that is left out: once for each, as whoever sends it does so again and again."""
+    log.info("%s has no property %s: it is left out of embedded instances", class_name, name)
