@@ -175,6 +175,11 @@ def test_faulty_messages(raw: RawClient, body: str | bytes, status: int, cim_err
     assert raw.post(SYSTEMS).status == 200
 
 
+@pytest.mark.parametrize("blanks", [" ", "\r\n\t "])
+def test_white_space_before_the_declaration_is_tolerated(raw: RawClient, blanks: str) -> None:
+    assert raw.post(blanks + SYSTEMS, {"CIMMethod": "EnumerateInstanceNames"}).cim_status == 0
+
+
 def test_doctype_without_subset_is_tolerated(raw: RawClient) -> None:
     body = SYSTEMS.replace("<CIM ", '<!DOCTYPE CIM SYSTEM "http://nowhere.example/cim.dtd"><CIM ', 1)
     assert raw.post(body).status == 200

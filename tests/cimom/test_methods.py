@@ -278,6 +278,13 @@ def test_mistyped_properties_of_embedded_instances(raw: RawClient) -> None:
         assert "Weight" in response.description
 
 
+def test_null_of_a_datetime(raw: RawClient, toy: Toy) -> None:
+    setting = value('instance of Toy_Setting { Since = "NULL"; InstanceID = "NULL"; };')
+    assert change(raw, Timeout=value("NULL"), Setting=setting) == 0
+    assert "Timeout" not in given(toy)
+    assert given(toy)["Setting"].properties == {"Since": None, "InstanceID": "NULL"}
+
+
 def test_required_parameter(raw: RawClient) -> None:
     response = raw.post(extrinsic("Change", PLAIN))
     assert response.cim_status == Status.INVALID_PARAMETER

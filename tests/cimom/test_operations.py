@@ -94,6 +94,35 @@ def test_null_properties_are_there(raw: RawClient) -> None:
     assert b'<PROPERTY.ARRAY NAME="Codes" TYPE="uint16"></PROPERTY.ARRAY>' in response.body
 
 
+def test_null_has_no_embedded_object(raw: RawClient) -> None:
+    response = raw.post(intrinsic("EnumerateInstances", ClassName=class_name("Toy_System")))
+    held = {
+        (each.get("NAME"), each.get("EmbeddedObject"), len(each) > 0)
+        for each in response.xml.xpath("//IRETURNVALUE//INSTANCE/*")
+        if each.get("NAME") in {"Setting", "Settings", "Anything"}
+    }
+    assert held == {
+        *((name, None, False) for name in ("Setting", "Settings", "Anything")),
+        ("Setting", "instance", True),
+        ("Settings", "instance", True),
+        ("Anything", "object", True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameter", "status"),
+    [
+        ("EnumerateInstances", "ClassName", Status.INVALID_CLASS),
+        ("GetClass", "ClassName", Status.NOT_FOUND),
+        ("OpenEnumerateInstances", "ClassName", Status.INVALID_CLASS),
+        ("Associators", "ObjectName", Status.INVALID_PARAMETER),
+    ],
+)
+def test_empty_class_names(raw: RawClient, operation: str, parameter: str, status: Status) -> None:
+    response = raw.post(intrinsic(operation, **{parameter: class_name("")}))
+    assert (response.cim_status, response.description) == (status, "The name of a class is empty")
+
+
 def test_superclass_answers_for_all_subclasses(connection: pywbem.WBEMConnection) -> None:
     everything = connection.EnumerateInstances("Toy_Element")
     assert {each.classname for each in everything} == {"Toy_System", "Toy_SpecialSystem", "Toy_Disk"}

@@ -58,7 +58,7 @@ class Reader:
         """
         declaration = self._classes.get(name)
         if declaration is None:
-            raise CIMError(unknown, f"Class {name} does not exist")
+            raise CIMError(unknown, f"Class {name} does not exist" if name else "The name of a class is empty")
         return declaration
 
     def source_class(self, name: str) -> ClassDeclaration:

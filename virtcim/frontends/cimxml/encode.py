@@ -189,9 +189,11 @@ class Encoder:
                 continue  # CIM-XML has no element for it
             origin = f' CLASSORIGIN="{attribute(each.class_origin)}"' if options.class_origin else ""
             tag, attributes = _property_tag(each, origin, options.plain_arrays)
+            # A client takes EmbeddedObject for the promise of a value.
+            _, null_attributes = _property_tag(each, origin, plain=True)
             start, end, write = self._value(each)
             lines.append(
-                (each.name, f"<{tag}{attributes}></{tag}>", f"<{tag}{attributes}>{start}", write, f"{end}</{tag}>")
+                (each.name, f"<{tag}{null_attributes}></{tag}>", f"<{tag}{attributes}>{start}", write, f"{end}</{tag}>")
             )
         return Table(declaration.name, tuple(lines))
 
@@ -325,12 +327,20 @@ class Encoder:
         return f"<{tag}{attributes}>{_qualifiers(declared.qualifiers.values(), options)}{value}</{tag}>"
 
 
-def _property_tag(declared: PropertyDeclaration, origin: str, plain_arrays: bool) -> tuple[str, str]:
+def _property_tag(
+    declared: PropertyDeclaration, origin: str, plain_arrays: bool = False, plain: bool = False
+) -> tuple[str, str]:
+    """Give the element of a property and its attributes.
+
+    Parameters:
+        plain_arrays: leave out EmbeddedObject on arrays.
+        plain: leave it out.
+    """
     name = f' NAME="{attribute(declared.name)}"{origin}'
     if declared.type == "reference":
         return "PROPERTY.REFERENCE", name
     embedded = ""
-    if declared.embedded_object and not (plain_arrays and declared.is_array):
+    if declared.embedded_object and not plain and not (plain_arrays and declared.is_array):
         embedded = f' EmbeddedObject="{declared.embedded_object}"'
     size = f' ARRAYSIZE="{declared.array_size}"' if declared.is_array and declared.array_size else ""
     return "PROPERTY.ARRAY" if declared.is_array else "PROPERTY", f'{name} TYPE="{declared.type}"{size}{embedded}'

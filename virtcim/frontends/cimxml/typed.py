@@ -113,6 +113,8 @@ class TypedReader:
             return self._embedded(raw, declared, depth)
         if not isinstance(raw, str):
             raise _invalid(f"{declared.name} is of type {declared.type}")
+        if declared.type == "datetime" and raw.strip() == "NULL":
+            return None  # as SFCC sends it
         try:
             return reader(declared.type)(raw)
         except ValueError as exc:
