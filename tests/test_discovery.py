@@ -256,6 +256,16 @@ def test_guests_are_found_from_the_object_manager(connection: Any) -> None:
     assert [path["Name"] for path in guests] == ["test"]
 
 
+@pytest.mark.parametrize("namespace", ["root/interop", "root/virt"])
+def test_no_service_can_be_started_or_stopped(connection: Any, namespace: str) -> None:
+    services = connection.EnumerateInstanceNames("CIM_Service", namespace=namespace)
+    assert services
+    for path in services:
+        for method in ("StartService", "StopService"):
+            assert connection.InvokeMethod(method, path)[0] == 1
+        assert connection.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(3))[0] == 1
+
+
 def test_cimv2(connection: Any) -> None:
     links = connection.EnumerateInstances("Test_HostedDependency", "root/cimv2")
     assert len(links) == 1

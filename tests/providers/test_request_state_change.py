@@ -182,7 +182,12 @@ def test_time_limit_that_is_a_point_in_time(driver: Driver) -> None:
     [
         (KEYS, {}, Status.INVALID_PARAMETER, "Invalid RequestedState"),
         (KEYS, {"RequestedState": None}, Status.INVALID_PARAMETER, "Invalid RequestedState"),
-        (None, {"RequestedState": 2}, Status.FAILED, "Name key not specified"),
+        (
+            None,
+            {"RequestedState": 2},
+            Status.INVALID_PARAMETER,
+            f"{CLASS} was named alone; expected an instance of it",
+        ),
         ({"CreationClassName": CLASS}, {"RequestedState": 2}, Status.FAILED, "Name key not specified"),
         (
             {**KEYS, "Name": "gone"},

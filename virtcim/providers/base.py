@@ -212,9 +212,11 @@ class ElementProvider(InstanceProvider):
             keys: None when the method was invoked on the class.
 
         Raises:
-            CIMError: as `get_instance`.
+            CIMError: as `get_instance`; INVALID_PARAMETER where there is no instance: which one is meant is not known.
         """
-        return self.element(class_name, keys or {})
+        if keys is None:
+            raise CIMError(Status.INVALID_PARAMETER, f"{class_name} was named alone; expected an instance of it")
+        return self.element(class_name, keys)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The instance that the main key of `keys` names; the other keys are checked by the caller.

@@ -11,11 +11,16 @@ from virtcim.providers.interface import (
     End,
     Instance,
     InstanceProvider,
+    MethodResult,
     RequestContext,
     Status,
 )
 
 __all__ = ["FixedAssociation", "FixedInstance", "FixedProvider"]
+
+STATE_METHODS = frozenset({"RequestStateChange", "StartService", "StopService"})
+NOT_SUPPORTED = 1
+"""What these methods give back: the services are there as long as the server is."""
 
 
 class FixedInstance(Instance):
@@ -73,6 +78,20 @@ class FixedProvider(InstanceProvider):
             if all(_folded(given[name.lower()]) == _folded(value) for name, value in own.items()):
                 return instance
         raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
+
+    def invoke_method(
+        self,
+        class_name: str,
+        keys: Mapping[str, Any] | None,
+        method: str,
+        parameters: Mapping[str, Any],
+        context: RequestContext,
+    ) -> MethodResult:
+        if method not in STATE_METHODS:
+            return super().invoke_method(class_name, keys, method, parameters, context)
+        if keys is not None:
+            self.get_instance(class_name, keys, context)
+        return MethodResult(NOT_SUPPORTED)
 
 
 def _folded(value: Any) -> Any:

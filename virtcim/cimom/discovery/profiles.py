@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance, FixedProvider
-from virtcim.providers.interface import Association, End, Instance, InstanceProvider, MethodResult, RequestContext
+from virtcim.providers.interface import (
+    Association,
+    CIMError,
+    End,
+    Instance,
+    InstanceProvider,
+    MethodResult,
+    RequestContext,
+    Status,
+)
 
 __all__ = ["PROFILE_CLASS", "Conformance", "ProfileProvider", "ServerProfile", "followed_profiles", "references"]
 
@@ -144,6 +153,8 @@ class ProfileProvider(FixedProvider):
     ) -> MethodResult:
         if method != "GetCentralInstances":
             return super().invoke_method(class_name, keys, method, parameters, context)
-        profile = self.get_instance(class_name, keys or {}, context)
+        if keys is None:
+            raise CIMError(Status.INVALID_PARAMETER, f"{class_name} was named alone; expected an instance of it")
+        profile = self.get_instance(class_name, keys, context)
         central = self._conformance.to_right(profile, context)
         return MethodResult(0, {"CentralInstances": [each.path(self._namespace) for each in central]})

@@ -25,7 +25,9 @@ class ComputerSystemProvider(ElementProvider):
 
     def target(self, class_name: str, keys: Mapping[str, Any] | None) -> Any:
         """The guest that a method is invoked on, refused in libvirt-cim's words where there is none."""
-        name = main_key(keys or {}, "Name", "Name key not specified")
+        if keys is None:
+            return super().target(class_name, keys)
+        name = main_key(keys, "Name", "Name key not specified")
         platform, _ = self.resolve(class_name)
         if self.site.guest(platform, name) is None:
             raise CIMError(Status.INVALID_PARAMETER, f"Unable to get instance for guest '{name}'")

@@ -9,6 +9,7 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
+from virtcim.providers.services.service import SERVICE_METHODS
 from virtcim.providers.Virt_VirtualSystemManagementService.methods import METHODS
 from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemManagementService import (
     VirtualSystemManagementService,
@@ -16,7 +17,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemMan
 
 __all__ = ["VirtualSystemManagementServiceProvider"]
 
-VirtualSystemManagementService.methods = METHODS
+VirtualSystemManagementService.methods = (*METHODS, *SERVICE_METHODS)
 
 
 class VirtualSystemManagementServiceProvider(ElementProvider):
