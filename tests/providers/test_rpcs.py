@@ -537,7 +537,7 @@ def test_work_becomes_a_job_when_it_takes_time(uri: str) -> None:
         shown = service.end_of(result.out["Job"])
         assert (shown["JobState"], shown["PercentComplete"], shown["OperationalStatus"]) == (COMPLETED, 100, [2, 17])
         pool = service.pool("NetworkPool", "n")
-        uri_of_pool = 'root/virt:Test_NetworkPool.InstanceID="NetworkPool/n"'
+        uri_of_pool = '/root/virt:Test_NetworkPool.InstanceID="NetworkPool/n"'
         assert shown["JobOutParameters"].properties == {"__ReturnValue": 0, "Pool": uri_of_pool}
         assert service.shown(pool)["OperationalStatus"] == [2]
         bad = service.setting("DiskPool", Type=1, Path="relative/path")

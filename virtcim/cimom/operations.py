@@ -12,7 +12,6 @@ from typing import Any
 
 from virtcim.cimom.associations import ClassLevel
 from virtcim.cimom.keys import own_keys, require_keys
-from virtcim.cimom.query.paths import same_path
 from virtcim.cimom.reading import Reader, Scope
 from virtcim.cimom.requests import (
     AssociationFilter,
@@ -56,6 +55,7 @@ from virtcim.cimom.results import (
 from virtcim.cimom.selection import Selection, Selector
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Instance, InstancePath, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration, PropertyDeclaration
+from virtcim.schema.paths import same_path
 from virtcim.schema.values import parse_datetime
 
 __all__ = ["Operations"]

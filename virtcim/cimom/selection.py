@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from virtcim.cimom.query import AssociationQuery, Filter, Language, Predicate, Query, parse
-from virtcim.cimom.query.paths import parse_path
 from virtcim.cimom.reading import Reader, Scope
 from virtcim.cimom.requests import ALL, AssociationFilter, Projection
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
 from virtcim.schema.classes import ClassStore
+from virtcim.schema.paths import parse_path
 
 __all__ = ["Selection", "Selector", "selecting"]
 

@@ -29,6 +29,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from virtcim.schema.paths import InstancePath
+
 __all__ = [
     "Association",
     "CIMError",
@@ -107,19 +109,6 @@ class CIMError(Exception):
 
     def __str__(self) -> str:
         return f"CIM_ERR_{self.status.name}: {self.description}"
-
-
-@dataclass(frozen=True, slots=True)
-class InstancePath:
-    """The name of an instance (DSP0004 1.3, section 8.2.5).
-
-    `keys` maps key property names, in the order of the class, to values.  `namespace` has no leading or trailing
-    slash; None means the namespace of the request.  The host is added by the front end.
-    """
-
-    class_name: str
-    keys: Mapping[str, Any]
-    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

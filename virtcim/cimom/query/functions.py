@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from virtcim.cimom.query.paths import parse_path
 from virtcim.cimom.query.values import Kind
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.schema.paths import parse_path
 from virtcim.schema.values import parse_datetime, reader
 
 __all__ = ["FUNCTIONS", "REFUSED_FUNCTIONS", "Function", "class_name"]

@@ -36,8 +36,8 @@ from virtcim.cimom.query.expressions import (
     Symbol,
 )
 from virtcim.cimom.query.languages import Language
-from virtcim.cimom.query.paths import parse_path
 from virtcim.cimom.query.queries import AssociationQuery, Filter, Query
+from virtcim.schema.paths import parse_path
 
 __all__ = ["parse"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from virtcim.cimom.query.paths import parse_path, same_path
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 from virtcim.schema.classes import PropertyDeclaration
+from virtcim.schema.paths import parse_path, same_path
 from virtcim.schema.values import NUMERIC_TYPES, parse_datetime
 
 __all__ = ["Comparator", "Kind", "Text", "comparator", "kind_of", "literal_kind", "read_text", "same_array"]

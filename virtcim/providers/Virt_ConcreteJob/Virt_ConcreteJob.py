@@ -11,10 +11,10 @@ from virtcim.providers.base import Element, MainKey
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 from virtcim.providers.jobs import Job, JobError, JobRecord, JobState
 from virtcim.providers.properties import Property, PropertyTable, attribute
-from virtcim.providers.references import uri_of
 from virtcim.providers.site import Site
 from virtcim.providers.sources import Source
 from virtcim.providers.states import HealthState, OperationalStatus
+from virtcim.schema.paths import format_path
 
 __all__ = ["JOB_TYPES", "OUT_PARAMETERS", "ConcreteJob", "MigrationJob", "job_element", "out_parameters"]
 
@@ -156,7 +156,7 @@ def out_parameters(job: ConcreteJob) -> EmbeddedInstance | None:
 def _as_value(job: ConcreteJob, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_as_value(job, each) for each in value]
-    return uri_of(value, job.namespace) if isinstance(value, InstancePath) else value
+    return format_path(value, job.namespace) if isinstance(value, InstancePath) else value
 
 
 def _error_code(job: ConcreteJob) -> int:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.properties import Property, PropertyTable, attribute
-from virtcim.providers.references import uri_of
 from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import (
     JOBS,
     ConcreteJob,
@@ -16,6 +15,7 @@ from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import (
     job_element,
     out_parameters,
 )
+from virtcim.schema.paths import format_path
 
 __all__ = ["JobMethodResult", "MethodResultProvider"]
 
@@ -52,7 +52,7 @@ def _call(result: JobMethodResult, **properties: Any) -> EmbeddedInstance:
     record = result.job.record
     common: dict[str, Any] = {"MethodName": record.method}
     if record.owner is not None:
-        common["SourceInstanceModelPath"] = uri_of(record.owner, result.namespace)
+        common["SourceInstanceModelPath"] = format_path(record.owner, result.namespace)
     return EmbeddedInstance("CIM_InstMethodCall", {**common, **properties})
 
 

@@ -18,6 +18,7 @@ from virtcim.providers.site import Site
 from virtcim.providers.sources import PARTS_OF_GUESTS
 from virtcim.providers.Virt_DevicePool import pool_for
 from virtcim.providers.Virt_RASD.placement import address_on_parent, parent_of
+from virtcim.schema.paths import InstancePath, format_path
 
 __all__ = [
     "ADDRESS",
@@ -110,8 +111,8 @@ def _parent(setting: ResourceSetting[object]) -> str | None:
     if identifier is None:
         return None
     class_name = class_of(setting.platform.prefix, "ControllerResourceAllocationSettingData")
-    instance_id = setting.configuration.resource_id(identifier).replace("\\", "\\\\").replace('"', '\\"')
-    return f'/{setting.namespace}:{class_name}.InstanceID="{instance_id}"'
+    keys = {"InstanceID": setting.configuration.resource_id(identifier)}
+    return format_path(InstancePath(class_name, keys, setting.namespace))
 
 
 def _address_lists(names: bool) -> Callable[[ResourceSetting[Device]], list[str] | None]:

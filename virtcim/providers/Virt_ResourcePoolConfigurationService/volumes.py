@@ -17,7 +17,7 @@ from virtcim.providers.deviceids import Kind
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import Effect
-from virtcim.providers.references import element_at, read_uri
+from virtcim.providers.references import element_at
 from virtcim.providers.storage import path_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import pool_at
@@ -36,6 +36,7 @@ from virtcim.providers.Virt_ResourcePoolConfigurationService.Virt_ResourcePoolCo
 )
 from virtcim.providers.Virt_StorageVolume import StorageVolume, volumes_of
 from virtcim.providers.Virt_StorageVolumeRASD import FORMATS, VolumeSetting, volume_setting
+from virtcim.schema.paths import parse_path
 
 __all__ = [
     "create_resource_in_pool",
@@ -191,9 +192,12 @@ def _source(service: ResourcePoolConfigurationService, pool: DiskPool, given: Gi
         return None
     if len(named) > 1:
         raise SettingsError("`HostResource' property names more than one volume")
-    path = read_uri(named[0])
     try:
-        volume = _volume_by_path(pool, named[0]) if path is None else volume_at(service, path)
+        path = parse_path(named[0])
+    except ValueError:
+        path = None  # the path of a file, then
+    try:
+        volume = volume_at(service, path) if path and "" not in path.keys else _volume_by_path(pool, named[0])
     except CIMError as error:
         raise SettingsError(f"`HostResource' property: {error.description}") from None
     if volume is None or volume.pool.hypervisor is not pool.hypervisor:

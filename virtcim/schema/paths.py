@@ -1,20 +1,28 @@
-"""Instance paths as text (DSP0004 2.8, section 8.2.5, and the forms that WMI knows)."""
+r"""Names of instances, as values and as text (WBEM URIs: DSP0207 1.0; DSP0004 2.8, section 8.2.5).
+
+This is the one reader and the one writer of such texts.  Read are also the form without the slash before the namespace,
+those of WMI (`\\host\root\virt:Class`, `Class="value"`), and blanks around names and values.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from virtcim.providers.interface import InstancePath
-from virtcim.schema.values import parse_datetime
+from virtcim.schema.values import format_datetime, parse_datetime
 
-__all__ = ["parse_path", "same_path"]
+__all__ = ["InstancePath", "format_path", "parse_path", "same_path"]
 
 MAX_NESTING = 4
 """References in the keys of references."""
 
 _HEAD = re.compile(
-    r"(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z", re.DOTALL
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,31}):(?=//))?(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?"
+    r"(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z",
+    re.DOTALL,
 )
 _NAME = re.compile(r"\s*([^\W\d]\w*)\s*=\s*")
 _QUOTED = {
@@ -26,12 +34,58 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,20}\Z")
 _REAL = re.compile(r"[+-]?[0-9]{0,40}\.[0-9]{1,40}(?:[eE][+-]?[0-9]{1,3})?\Z")
 
 
+@dataclass(frozen=True, slots=True)
+class InstancePath:
+    """The name of an instance (DSP0004 1.3, section 8.2.5).
+
+    `keys` maps key property names, in the order of the class, to values.  `namespace` has no leading or trailing
+    slash; None means the namespace of the request.  The host is added by the front end.
+    """
+
+    class_name: str
+    keys: Mapping[str, Any]
+    namespace: str | None = None
+
+
+def format_path(path: InstancePath, namespace: str | None = None) -> str:
+    """Write a path as a WBEM URI without a host: `/root/virt:KVM_DiskPool.InstanceID="DiskPool/default"`.
+
+    Parameters:
+        path: its keys may be references, which are written as such texts themselves.
+        namespace: where the instance lives, if the path does not say.
+
+    Returns:
+        the text; without a namespace it begins with `/:`, as DSP0207 has it.
+    """
+    keys = ",".join(f"{name}={_key_text(value)}" for name, value in path.keys.items())
+    return f"/{path.namespace or namespace or ''}:{path.class_name}.{keys}"
+
+
+def _key_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        digits, e, power = repr(value).partition("e")
+        return f"{digits if '.' in digits else f'{digits}.0'}{e}{power}"
+    if isinstance(value, InstancePath):
+        value = format_path(value)
+    elif isinstance(value, (datetime, timedelta)):
+        value = format_datetime(value)
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def parse_path(text: str) -> InstancePath:
-    r"""The path in `[[//host]/][namespace:]Class.key="value",...`.
+    r"""Read a path in the form `[[scheme:]//host/|/][namespace:]Class.key="value",...`.
 
     WMI's backslashes before the class (`\\host\root\virt:Class`) and its single key without a name (`Class="value"`)
-    are read too; that key gets the name "".  Values are strings, integers, reals and booleans as they are written;
-    the host is dropped.
+    are read too; that key gets the name "".  The host is dropped.
+
+    Returns:
+        the path; its values are strings, integers, reals and booleans as they are written.  What a string means as the
+        key of a class, a reference or a datetime, is told by the class.
 
     Raises:
         ValueError: when it is none.
