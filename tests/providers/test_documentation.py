@@ -13,6 +13,7 @@ from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import CIMError, Instance, Status
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.site import Site
+from virtcim.providers.Virt_AllocationCapabilities import Template
 from virtcim.registration.catalog import INTEROP, build_catalog
 from virtcim.registration.documentation import document
 from virtcim.schema.classes import ClassStore
@@ -52,6 +53,24 @@ def shown(corpus: Served, everything: list[Instance]) -> dict[str, set[str]]:
 def test_the_page_is_up_to_date(classes: ClassStore) -> None:
     catalog = build_catalog(Site((), PLATFORMS))
     assert PAGE.read_text(encoding="utf-8") == document(catalog, PLATFORMS, classes), "run `make docs`"
+
+
+def test_every_class_stands_in_the_file_named_after_it() -> None:
+    """And names itself, so that a search for the class finds it; templates alone share what they are made by."""
+    catalog = build_catalog(Site((), PLATFORMS))
+    elements = {
+        element
+        for providers in catalog.namespaces.values()
+        for provider in providers
+        if isinstance(provider, ElementProvider)
+        for element in provider.types
+        if not issubclass(element, Template)
+    }
+    assert len(elements) > 50
+    for element in elements:
+        name = f"Virt_{element.base}"
+        assert element.__module__.rpartition(".")[2] == name
+        assert f"({name})" in (element.__doc__ or "").partition("\n")[0]
 
 
 def test_every_declared_property_is_shown(corpus: Served, shown: dict[str, set[str]]) -> None:

@@ -545,7 +545,7 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
     for task in (done, failed):
         task.may_end.set()
         jobs.run(order(task))
-    for job in jobs.all("KVM", "ConcreteJob"):
+    for job in jobs.all("KVM"):
         assert job.over.wait(10)
 
     def leave(work: Work) -> MethodResult:
@@ -554,11 +554,11 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
 
     jobs.run(order(leave))
     assert running.began.wait(10)
-    records = {job.record.state: job.record for job in jobs.all("KVM", "ConcreteJob")}
+    records = {job.record.state: job.record for job in jobs.all("KVM")}
     assert store.flush(10)
     later = SQLiteStore(tmp_path / "state.sqlite")
     again = Jobs(HASTY, later)
-    found = [job.record for job in again.all("KVM", "ConcreteJob")]
+    found = [job.record for job in again.all("KVM")]
     assert found[0] == records[JobState.COMPLETED]
     assert found[1] == records[JobState.EXCEPTION]
     assert (found[2].state, found[2].instance_id) == (JobState.EXCEPTION, records[JobState.RUNNING].instance_id)
@@ -587,7 +587,7 @@ def test_jobs_that_run_when_the_server_stops(tmp_path: Path) -> None:
     store.close()
     later = SQLiteStore(tmp_path / "state.sqlite")
     again = Jobs(HASTY, later)
-    states = {job.record.instance_id: job.record.state for job in again.all("KVM", "ConcreteJob")}
+    states = {job.record.instance_id: job.record.state for job in again.all("KVM")}
     assert states == dict(zip(names, (JobState.TERMINATED, JobState.EXCEPTION, JobState.EXCEPTION), strict=True))
     stuck.may_end.set()
     again.stop(1)
@@ -605,7 +605,7 @@ def test_what_is_due_when_the_server_starts_is_removed(tmp_path: Path) -> None:
     assert job is None or job.over.wait(10)
     store.close()
     later = SQLiteStore(tmp_path / "state.sqlite")
-    assert not Jobs(HASTY, later).all("KVM", "ConcreteJob")
+    assert not Jobs(HASTY, later).all("KVM")
     later.close()
     last = SQLiteStore(tmp_path / "state.sqlite")
     assert not last.table("job", JobRecord).items()

@@ -241,8 +241,8 @@ def _named(source: str, declared: PropertyDeclaration) -> str:
 
 
 def _summary(element: type[Element]) -> str:
-    """The first line of the documentation of an element type."""
-    return (element.__doc__ or "").strip().partition("\n\n")[0]
+    """The first line of the documentation of an element type, without the class that the page names anyway."""
+    return (element.__doc__ or "").strip().partition("\n\n")[0].replace(f" (Virt_{element.base})", "")
 
 
 def _description(declared: ClassDeclaration) -> str:

@@ -25,7 +25,7 @@ _WITH_CHILDREN = frozenset({Kind.NETWORK, Kind.DISK})
 
 
 class AllocationCapabilities(Element):
-    """What can be allocated from a pool.
+    """What can be allocated from a pool (Virt_AllocationCapabilities).
 
     Attributes:
         pool: the pool; its InstanceID is that of the capabilities, too.

@@ -20,7 +20,7 @@ __all__ = ["ComputerSystem", "system_of"]
 
 
 class ComputerSystem(Element):
-    """A guest."""
+    """A guest (Virt_ComputerSystem)."""
 
     __slots__ = ("domain", "guest")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +16,7 @@ from virtcim.providers.sources import Source
 from virtcim.providers.states import HealthState, OperationalStatus
 from virtcim.schema.paths import format_path
 
-__all__ = ["JOB_TYPES", "OUT_PARAMETERS", "ConcreteJob", "MigrationJob", "job_element", "out_parameters"]
+__all__ = ["JOBS", "OUT_PARAMETERS", "ConcreteJob", "ShownJob", "out_parameters"]
 
 _OPERATIONAL_STATUS: Mapping[JobState, tuple[OperationalStatus, ...]] = {
     JobState.NEW: (OperationalStatus.DORMANT,),
@@ -66,9 +66,7 @@ class JobSource(Source[ShownJob]):
     """The jobs of a platform."""
 
     def owners(self, site: Site, platform: Platform) -> Iterable[ShownJob]:
-        for job_type in JOB_TYPES:
-            for job in site.jobs.all(platform.prefix, job_type.base):
-                yield ShownJob(site, platform, job)
+        return (ShownJob(site, platform, job) for job in site.jobs.all(platform.prefix))
 
     def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[ShownJob]:
         job = site.jobs.find(key)
@@ -79,7 +77,7 @@ JOBS = JobSource()
 
 
 class ConcreteJob(Element):
-    """A job.
+    """A job (Virt_ConcreteJob).
 
     Attributes:
         site: where it runs.
@@ -121,24 +119,6 @@ def _elapsed(record: JobRecord) -> timedelta | None:
     if record.started is None:
         return None
     return timedelta(seconds=int(((record.ended or datetime.now(UTC)) - record.started).total_seconds()))
-
-
-class MigrationJob(ConcreteJob):
-    """A job that is a migration: libvirt-cim has a class of its own for it."""
-
-    __slots__ = ()
-
-    base = "MigrationJob"
-
-
-JOB_TYPES: Sequence[type[ConcreteJob]] = (ConcreteJob, MigrationJob)
-"""The types of all jobs."""
-
-
-def job_element(site: Site, platform: Platform, job: Job) -> ConcreteJob:
-    """The element that shows a job."""
-    job_type = next((each for each in JOB_TYPES if each.base == job.record.base), ConcreteJob)
-    return job_type(site, platform, job)
 
 
 def out_parameters(job: ConcreteJob) -> EmbeddedInstance | None:
@@ -195,4 +175,3 @@ ConcreteJob.table = PropertyTable(
     Property("ErrorDescription", lambda job: job.error and job.error.message, "what the work raised"),
     Property("JobOutParameters", out_parameters, "what the method gave back"),
 )
-MigrationJob.table = ConcreteJob.table

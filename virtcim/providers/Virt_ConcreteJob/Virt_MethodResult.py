@@ -8,20 +8,15 @@ from typing import Any, ClassVar, Self
 from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.properties import Property, PropertyTable, attribute
-from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import (
-    JOBS,
-    ConcreteJob,
-    ShownJob,
-    job_element,
-    out_parameters,
-)
+from virtcim.providers.Virt_ConcreteJob.types import job_element
+from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import JOBS, ConcreteJob, ShownJob, out_parameters
 from virtcim.schema.paths import format_path
 
 __all__ = ["JobMethodResult", "MethodResultProvider"]
 
 
 class JobMethodResult(Element):
-    """The call of the method whose work a job is.
+    """The call of the method whose work a job is (Virt_MethodResult).
 
     Attributes:
         job: the job.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from virtcim.providers.Virt_ConcreteJob.provider import ConcreteJobProvider
-from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import JOB_TYPES, ConcreteJob, MigrationJob, job_element
+from virtcim.providers.Virt_ConcreteJob.types import JOB_TYPES, job_element
+from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import ConcreteJob
 from virtcim.providers.Virt_ConcreteJob.Virt_MethodResult import JobMethodResult, MethodResultProvider
+from virtcim.providers.Virt_ConcreteJob.Virt_MigrationJob import MigrationJob
 
 __all__ = [
     "JOB_TYPES",

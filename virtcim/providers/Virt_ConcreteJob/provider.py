@@ -12,7 +12,8 @@ from virtcim.providers.jobs import JobState
 from virtcim.providers.methods import Method, Parameters
 from virtcim.providers.states import StateChangeCode
 from virtcim.providers.Virt_ConcreteJob.errors import cim_error
-from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import JOB_TYPES, ConcreteJob
+from virtcim.providers.Virt_ConcreteJob.types import JOB_TYPES
+from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import ConcreteJob
 
 __all__ = ["ConcreteJobProvider"]
 

@@ -17,7 +17,7 @@ _UNLIMITED = 65535
 
 
 class ConsoleRedirectionService(HostService):
-    """Gives clients access to the graphical consoles of guests."""
+    """Gives clients access to the graphical consoles of guests (Virt_ConsoleRedirectionService)."""
 
     __slots__ = ()
 

@@ -12,7 +12,7 @@ __all__ = ["ConsoleRedirectionCapabilities", "ConsoleRedirectionCapabilitiesProv
 
 
 class ConsoleRedirectionCapabilities(ServiceCapabilities):
-    """What the console service can do."""
+    """What the console service can do (Virt_ConsoleRedirectionServiceCapabilities)."""
 
     __slots__ = ()
 

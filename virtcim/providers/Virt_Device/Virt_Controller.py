@@ -15,7 +15,7 @@ _PROTOCOLS = {"pci": 5, "fdc": 7, "scsi": 9, "usb": 16, "ide": 37, "sata": 48}
 
 
 class Controller(GuestDevice[ControllerXML]):
-    """A controller of a guest."""
+    """A controller of a guest (Virt_Controller)."""
 
     __slots__ = ()
 

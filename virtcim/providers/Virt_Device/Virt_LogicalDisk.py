@@ -19,7 +19,7 @@ _PURPOSES = {"cdrom": "CD-ROM", "floppy": "Floppy", "lun": "LUN"}
 
 
 class LogicalDisk(GuestDevice[Disk | Filesystem]):
-    """A disk of a guest."""
+    """A disk of a guest (Virt_LogicalDisk)."""
 
     __slots__ = ()
 

@@ -14,7 +14,7 @@ _READ_WRITE = 3
 
 
 class Memory(GuestDevice[DomainConfig]):
-    """The memory of a guest."""
+    """The memory of a guest (Virt_Memory)."""
 
     __slots__ = ()
 

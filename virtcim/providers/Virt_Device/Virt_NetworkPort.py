@@ -15,7 +15,7 @@ _ETHERNET_TYPES = frozenset({"ethernet", "network", "bridge"})
 
 
 class NetworkPort(GuestDevice[Interface]):
-    """A network interface of a guest."""
+    """A network interface of a guest (Virt_NetworkPort)."""
 
     __slots__ = ()
 

@@ -15,7 +15,7 @@ _POINTING = frozenset({"mouse", "tablet"})
 
 
 class PointingDevice(GuestDevice[Input]):
-    """An input device of a guest."""
+    """An input device of a guest (Virt_PointingDevice)."""
 
     __slots__ = ()
 

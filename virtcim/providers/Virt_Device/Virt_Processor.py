@@ -30,7 +30,7 @@ _WIDTHS = {
 
 
 class Processor(GuestDevice[DomainConfig]):
-    """A virtual processor.
+    """A virtual processor (Virt_Processor).
 
     Attributes:
         number: from 0.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.providers.Virt_Device.device import GuestDevice
-from virtcim.providers.Virt_Device.devices import DEVICE_TYPES, device_type, devices_for, devices_of
-from virtcim.providers.Virt_Device.provider import DeviceProvider
+from virtcim.providers.Virt_Device.devices import DEVICE_TYPES, DeviceProvider, device_type, devices_for, devices_of
 
 __all__ = ["DEVICE_TYPES", "DeviceProvider", "GuestDevice", "device_type", "devices_for", "devices_of"]

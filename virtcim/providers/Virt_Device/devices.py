@@ -1,22 +1,25 @@
-"""The types of the devices of guests, and all the devices of a guest."""
+"""The types of the devices of guests, their provider, and all the devices of a guest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
+from virtcim.providers.base import ElementProvider
 from virtcim.providers.configuration import Configuration
 from virtcim.providers.deviceids import Kind
 from virtcim.providers.guest import Guest
 from virtcim.providers.Virt_Device.device import GuestDevice
+from virtcim.providers.Virt_Device.Virt_ConsoleDisplayController import ConsoleDisplayController
 from virtcim.providers.Virt_Device.Virt_Controller import Controller
-from virtcim.providers.Virt_Device.Virt_DisplayController import ConsoleDisplayController, DisplayController
+from virtcim.providers.Virt_Device.Virt_DisplayController import DisplayController
 from virtcim.providers.Virt_Device.Virt_LogicalDisk import LogicalDisk
 from virtcim.providers.Virt_Device.Virt_Memory import Memory
 from virtcim.providers.Virt_Device.Virt_NetworkPort import NetworkPort
 from virtcim.providers.Virt_Device.Virt_PointingDevice import PointingDevice
 from virtcim.providers.Virt_Device.Virt_Processor import Processor
 
-__all__ = ["DEVICE_TYPES", "device_type", "devices_for", "devices_of"]
+__all__ = ["DEVICE_TYPES", "DeviceProvider", "device_type", "devices_for", "devices_of"]
 
 DEVICE_TYPES: tuple[type[GuestDevice[object]], ...] = (
     NetworkPort,
@@ -29,6 +32,14 @@ DEVICE_TYPES: tuple[type[GuestDevice[object]], ...] = (
     Controller,
 )
 """In the order in which libvirt-cim lists the devices of a guest."""
+
+
+class DeviceProvider(ElementProvider):
+    """Serves <prefix>_LogicalDisk, NetworkPort, Memory, Processor and the other device classes."""
+
+    name = "Virt_Device"
+    types: ClassVar = DEVICE_TYPES
+
 
 _BY_KIND = {each.kind: each for each in DEVICE_TYPES}
 

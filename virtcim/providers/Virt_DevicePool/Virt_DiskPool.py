@@ -26,7 +26,7 @@ _WHOLE_VOLUMES = frozenset({"disk", "iscsi", "iscsi-direct", "mpath", "scsi"})
 
 
 class DiskPool(DevicePool):
-    """A storage pool, or all of them."""
+    """A storage pool, or all of them (Virt_DiskPool)."""
 
     __slots__ = ()
 

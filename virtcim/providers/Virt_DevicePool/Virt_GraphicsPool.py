@@ -1,18 +1,17 @@
-"""Pools of what a hypervisor makes up for its guests: graphical consoles, input devices, controllers."""
+"""The graphical consoles of guests as a pool."""
 
 from __future__ import annotations
 
 from virtcim.providers.deviceids import Kind
-from virtcim.providers.properties import Property, PropertyTable, constant
-from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool
+from virtcim.providers.Virt_DevicePool.pool import DevicePool, counted
 
-__all__ = ["ControllerPool", "GraphicsPool", "InputPool"]
+__all__ = ["GraphicsPool"]
 
-_OTHER, _IO_DEVICE, _GRAPHICS_CONTROLLER = 1, 13, 24
+_GRAPHICS_CONTROLLER = 24
 
 
 class GraphicsPool(DevicePool):
-    """All graphical consoles of a host."""
+    """All graphical consoles of a host (Virt_GraphicsPool)."""
 
     __slots__ = ()
 
@@ -21,39 +20,4 @@ class GraphicsPool(DevicePool):
     resource_type = _GRAPHICS_CONTROLLER
 
 
-class InputPool(DevicePool):
-    """All virtual input devices of a host."""
-
-    __slots__ = ()
-
-    base = "InputPool"
-    kind = Kind.INPUT
-    resource_type = _IO_DEVICE
-
-
-class ControllerPool(DevicePool):
-    """All virtual controllers of a host."""
-
-    __slots__ = ()
-
-    base = "ControllerPool"
-    kind = Kind.CONTROLLER
-    resource_type = _OTHER
-
-
-def _counted(caption: str, what: str) -> PropertyTable[DevicePool]:
-    return PropertyTable(
-        COMMON,
-        constant("Caption", caption),
-        constant("AllocationUnits", COUNT),
-        constant("ConsumedResourceUnits", COUNT),
-        Property("CurrentlyConsumedResource", lambda pool: pool.consumed, f"{what} of the active guests"),
-    )
-
-
-GraphicsPool.table = _counted("Graphical consoles", "graphical consoles")
-InputPool.table = _counted("Input devices", "input devices")
-ControllerPool.table = PropertyTable(
-    _counted("Controllers", "controllers"),
-    constant("OtherResourceType", "controller"),
-)
+GraphicsPool.table = counted("Graphical consoles", "graphical consoles")

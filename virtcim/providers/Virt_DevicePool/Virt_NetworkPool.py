@@ -23,7 +23,7 @@ _ETHERNET_ADAPTER = 10
 
 
 class NetworkPool(DevicePool):
-    """A virtual network, or all of them."""
+    """A virtual network, or all of them (Virt_NetworkPool)."""
 
     __slots__ = ()
 

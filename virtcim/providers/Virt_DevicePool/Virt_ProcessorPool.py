@@ -1,4 +1,4 @@
-"""The processors and the memory of a host as pools."""
+"""The processors of a host as a pool."""
 
 from __future__ import annotations
 
@@ -6,36 +6,19 @@ from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool
 
-__all__ = ["KIBIBYTES", "MemoryPool", "ProcessorPool"]
+__all__ = ["ProcessorPool"]
 
-KIBIBYTES = "byte*2^10"
-"""KiB as a programmatic unit (DSP0004, annex C)."""
-_PROCESSOR, _MEMORY = 3, 4
+_PROCESSOR = 3
 
 
 class ProcessorPool(DevicePool):
-    """The logical processors of a host."""
+    """The logical processors of a host (Virt_ProcessorPool)."""
 
     __slots__ = ()
 
     base = "ProcessorPool"
     kind = Kind.PROCESSOR
     resource_type = _PROCESSOR
-
-
-class MemoryPool(DevicePool):
-    """The memory of a host."""
-
-    __slots__ = ()
-
-    base = "MemoryPool"
-    kind = Kind.MEMORY
-    resource_type = _MEMORY
-
-    @property
-    def consumed(self) -> int:
-        """KiB of memory."""
-        return self.usage.memory
 
 
 ProcessorPool.table = PropertyTable(
@@ -54,18 +37,4 @@ ProcessorPool.table = PropertyTable(
         lambda pool: pool.consumed,
         "virtual processors of the active guests",
     ),
-)
-
-MemoryPool.table = PropertyTable(
-    COMMON,
-    constant("Caption", "Memory of the host"),
-    constant("AllocationUnits", KIBIBYTES),
-    constant("ConsumedResourceUnits", KIBIBYTES),
-    Property(
-        "Capacity",
-        lambda pool: pool.hypervisor.facts.memory,
-        "capabilities host/topology/cells/cell/memory, virNodeGetInfo",
-    ),
-    Property("Reserved", lambda pool: pool.consumed, "current memory of the active guests"),
-    Property("CurrentlyConsumedResource", lambda pool: pool.consumed, "current memory of the active guests"),
 )

@@ -11,15 +11,18 @@ from virtcim.providers.Virt_DevicePool.pools import (
     POOL_TYPES,
     POOLS,
     STORAGE_POOLS,
+    DevicePoolProvider,
     find_pool,
     pool_for,
     pools_of,
 )
-from virtcim.providers.Virt_DevicePool.provider import DevicePoolProvider
+from virtcim.providers.Virt_DevicePool.Virt_ControllerPool import ControllerPool
 from virtcim.providers.Virt_DevicePool.Virt_DiskPool import DiskPool, available
-from virtcim.providers.Virt_DevicePool.Virt_GraphicsPool import ControllerPool, GraphicsPool, InputPool
+from virtcim.providers.Virt_DevicePool.Virt_GraphicsPool import GraphicsPool
+from virtcim.providers.Virt_DevicePool.Virt_InputPool import InputPool
+from virtcim.providers.Virt_DevicePool.Virt_MemoryPool import MemoryPool
 from virtcim.providers.Virt_DevicePool.Virt_NetworkPool import NetworkPool
-from virtcim.providers.Virt_DevicePool.Virt_ProcessorPool import MemoryPool, ProcessorPool
+from virtcim.providers.Virt_DevicePool.Virt_ProcessorPool import ProcessorPool
 
 __all__ = [
     "POOLS",

@@ -14,7 +14,7 @@ from virtcim.providers.base import Element, MainKey
 from virtcim.providers.deviceids import DeviceEntry, Kind
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.properties import Property, PropertyTable, attribute
+from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.sources import AnyElement, Place, Source
 from virtcim.providers.states import HealthState, OperatingStatus, OperationalStatus
@@ -22,7 +22,7 @@ from virtcim.providers.states import HealthState, OperatingStatus, OperationalSt
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["COMMON", "COUNT", "DevicePool", "PoolSource", "Pools", "Usage"]
+__all__ = ["COMMON", "COUNT", "DevicePool", "PoolSource", "Pools", "Usage", "counted"]
 
 Made = TypeVar("Made")
 
@@ -325,3 +325,19 @@ COMMON = PropertyTable[DevicePool](
     Property("OperationalStatus", _operational_status, "whether the network or storage pool is active"),
     Property("OperatingStatus", _operating_status, "whether the network or storage pool is active"),
 )
+
+
+def counted(caption: str, what: str) -> PropertyTable[DevicePool]:
+    """The properties of a pool of what a hypervisor makes up for its guests, and so has no end of.
+
+    Parameters:
+        caption: of the pool.
+        what: is counted.
+    """
+    return PropertyTable(
+        COMMON,
+        constant("Caption", caption),
+        constant("AllocationUnits", COUNT),
+        constant("ConsumedResourceUnits", COUNT),
+        Property("CurrentlyConsumedResource", lambda pool: pool.consumed, f"{what} of the active guests"),
+    )

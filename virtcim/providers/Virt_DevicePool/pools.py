@@ -1,24 +1,28 @@
-"""The types of pools, all the pools of a platform, and which pool a resource of a guest is taken from."""
+"""The types of pools, their provider, the pools of a platform, and which pool a resource of a guest is taken from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from virtcim.libhelper.inventory.records import Record
 from virtcim.platforms.base import Platform
+from virtcim.providers.base import ElementProvider
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.site import Site
 from virtcim.providers.sources import Place, Source
 from virtcim.providers.Virt_DevicePool.pool import DevicePool
+from virtcim.providers.Virt_DevicePool.Virt_ControllerPool import ControllerPool
 from virtcim.providers.Virt_DevicePool.Virt_DiskPool import DiskPool
-from virtcim.providers.Virt_DevicePool.Virt_GraphicsPool import ControllerPool, GraphicsPool, InputPool
+from virtcim.providers.Virt_DevicePool.Virt_GraphicsPool import GraphicsPool
+from virtcim.providers.Virt_DevicePool.Virt_InputPool import InputPool
+from virtcim.providers.Virt_DevicePool.Virt_MemoryPool import MemoryPool
 from virtcim.providers.Virt_DevicePool.Virt_NetworkPool import NetworkPool
-from virtcim.providers.Virt_DevicePool.Virt_ProcessorPool import MemoryPool, ProcessorPool
+from virtcim.providers.Virt_DevicePool.Virt_ProcessorPool import ProcessorPool
 
-__all__ = ["POOLS", "POOL_TYPES", "STORAGE_POOLS", "find_pool", "pool_for", "pools_of"]
+__all__ = ["POOLS", "POOL_TYPES", "STORAGE_POOLS", "DevicePoolProvider", "find_pool", "pool_for", "pools_of"]
 
 PoolType = TypeVar("PoolType", bound=DevicePool)
 
@@ -32,6 +36,14 @@ POOL_TYPES: tuple[type[DevicePool], ...] = (
     ControllerPool,
 )
 """In the order in which libvirt-cim lists all pools."""
+
+
+class DevicePoolProvider(ElementProvider):
+    """Serves <prefix>_DiskPool, <prefix>_NetworkPool and the other classes of pools."""
+
+    name = "Virt_DevicePool"
+    types: ClassVar = POOL_TYPES
+
 
 _BY_KIND = {each.kind: each for each in POOL_TYPES}
 

@@ -19,7 +19,7 @@ __all__ = ["StateCapabilities", "StateCapabilitiesProvider", "state_capabilities
 
 
 class StateCapabilities(Element):
-    """What can be asked of a guest."""
+    """What can be asked of a guest (Virt_EnabledLogicalElementCapabilities)."""
 
     __slots__ = ("guest",)
 

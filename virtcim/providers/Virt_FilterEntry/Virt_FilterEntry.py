@@ -18,7 +18,7 @@ _ANY_CONDITION, _OTHER_CONDITION = 13, 1
 
 
 class PlainFilterEntry(FilterEntry):
-    """A rule for all traffic."""
+    """A rule for all traffic (Virt_FilterEntry)."""
 
     __slots__ = ()
 

@@ -11,7 +11,7 @@ _PROTOCOL_IDS = {"ipv4": 0x0800, "arp": 0x0806, "rarp": 0x8035, "vlan": 0x8100, 
 
 
 class Hdr8021Filter(FilterEntry):
-    """A rule for Ethernet frames, or for a protocol right above."""
+    """A rule for Ethernet frames, or for a protocol right above (Virt_Hdr8021Filter)."""
 
     __slots__ = ()
 

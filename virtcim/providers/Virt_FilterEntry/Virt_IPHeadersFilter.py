@@ -26,7 +26,7 @@ _V6 = "v6"
 
 
 class IPHeadersFilter(FilterEntry):
-    """A rule for IP packets."""
+    """A rule for IP packets (Virt_IPHeadersFilter)."""
 
     __slots__ = ()
 

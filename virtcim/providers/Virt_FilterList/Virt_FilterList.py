@@ -60,7 +60,7 @@ class OnFilter(Protocol):
 
 
 class FilterList(Element):
-    """A network filter.
+    """A network filter (Virt_FilterList).
 
     Attributes:
         host: where it is.

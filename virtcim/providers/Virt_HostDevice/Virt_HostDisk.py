@@ -23,7 +23,7 @@ _IDENTITIES = (
 
 
 class HostDisk(HostDevice[NodeDeviceConfig]):
-    """A disk of a host."""
+    """A disk of a host (Virt_HostDisk)."""
 
     __slots__ = ()
 

@@ -17,7 +17,7 @@ _READ_WRITE = 3
 
 
 class HostMemory(HostDevice[int]):
-    """The memory of a host; `device` is its size in KiB."""
+    """The memory of a host; `device` is its size in KiB (Virt_HostMemory)."""
 
     __slots__ = ()
 

@@ -23,7 +23,7 @@ _MEGABIT = 1_000_000
 
 
 class HostNetworkPort(HostDevice[NodeDeviceConfig]):
-    """A network interface of a host."""
+    """A network interface of a host (Virt_HostNetworkPort)."""
 
     __slots__ = ()
 

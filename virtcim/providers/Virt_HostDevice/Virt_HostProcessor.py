@@ -32,7 +32,7 @@ _WIDTHS = {
 
 
 class HostProcessor(HostDevice[capabilitiesxml.HostProcessor]):
-    """A logical processor of a host."""
+    """A logical processor of a host (Virt_HostProcessor)."""
 
     __slots__ = ()
 

@@ -23,7 +23,7 @@ __all__ = ["HOSTS", "HostSource", "HostSystem", "HostSystemProvider", "guests_on
 
 
 class HostSystem(Element):
-    """A host, as one platform sees it.
+    """A host, as one platform sees it (Virt_HostSystem).
 
     Attributes:
         site: what is served.

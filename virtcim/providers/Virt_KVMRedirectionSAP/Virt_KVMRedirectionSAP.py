@@ -48,7 +48,7 @@ class _Reach:
 
 
 class KVMRedirectionSAP(Element):
-    """The access point of a graphical console.
+    """The access point of a graphical console (Virt_KVMRedirectionSAP).
 
     Attributes:
         guest: whose console.

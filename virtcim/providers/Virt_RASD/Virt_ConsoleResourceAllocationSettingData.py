@@ -14,7 +14,7 @@ __all__ = ["CHARACTER", "ConsoleSetting"]
 
 
 class ConsoleSetting(ResourceSetting[Console]):
-    """A text console of a guest."""
+    """A text console of a guest (Virt_ConsoleResourceAllocationSettingData)."""
 
     __slots__ = ()
 

@@ -14,7 +14,7 @@ __all__ = ["ControllerSetting"]
 
 
 class ControllerSetting(ResourceSetting[Controller]):
-    """A controller of a guest."""
+    """A controller of a guest (Virt_ControllerResourceAllocationSettingData)."""
 
     __slots__ = ()
 

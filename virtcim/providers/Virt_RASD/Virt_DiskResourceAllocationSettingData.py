@@ -32,7 +32,7 @@ _KIBIBYTE = 1024
 
 
 class DiskSetting(ResourceSetting[Disk | Filesystem]):
-    """A disk of a guest."""
+    """A disk of a guest (Virt_DiskResourceAllocationSettingData)."""
 
     __slots__ = ()
 

@@ -25,7 +25,7 @@ _GRAPHICS_CONTROLLER = 24
 
 
 class GraphicsSetting(ResourceSetting[Graphics | Console]):
-    """A graphical console of a guest."""
+    """A graphical console of a guest (Virt_GraphicsResourceAllocationSettingData)."""
 
     __slots__ = ()
 

@@ -15,7 +15,7 @@ _IO_DEVICE = 13
 
 
 class InputSetting(ResourceSetting[Input]):
-    """An input device of a guest."""
+    """An input device of a guest (Virt_InputResourceAllocationSettingData)."""
 
     __slots__ = ()
 

@@ -22,7 +22,7 @@ KIBIBYTES = "byte*2^10"
 
 
 class MemorySetting(ResourceSetting[DomainConfig]):
-    """The memory of a guest."""
+    """The memory of a guest (Virt_MemResourceAllocationSettingData)."""
 
     __slots__ = ()
 

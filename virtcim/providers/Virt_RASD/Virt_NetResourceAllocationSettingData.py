@@ -29,7 +29,7 @@ _RATE = "byte*10^3/second"
 
 
 class NetworkSetting(ResourceSetting[Interface]):
-    """A network interface of a guest."""
+    """A network interface of a guest (Virt_NetResourceAllocationSettingData)."""
 
     __slots__ = ()
 

@@ -18,7 +18,7 @@ _DEFAULT_PERIOD = 100_000
 
 
 class ProcessorSetting(ResourceSetting[DomainConfig]):
-    """The processors of a guest together."""
+    """The processors of a guest together (Virt_ProcResourceAllocationSettingData)."""
 
     __slots__ = ()
 

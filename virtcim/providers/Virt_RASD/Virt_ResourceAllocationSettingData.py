@@ -62,7 +62,7 @@ _KIBIBYTES, _BYTES = "byte*2^10", "byte"
 
 
 class OtherSetting(ResourceSetting[Device]):
-    """A device of a guest."""
+    """A device of a guest (Virt_ResourceAllocationSettingData)."""
 
     __slots__ = ()
 

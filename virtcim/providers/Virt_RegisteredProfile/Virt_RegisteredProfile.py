@@ -27,7 +27,7 @@ NOT_ADVERTISED = 2
 
 
 class RegisteredProfile(Element):
-    """A profile that a platform follows.
+    """A profile that a platform follows (Virt_RegisteredProfile).
 
     Attributes:
         declared: the profile.

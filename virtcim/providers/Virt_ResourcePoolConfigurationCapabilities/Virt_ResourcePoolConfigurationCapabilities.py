@@ -12,7 +12,7 @@ __all__ = ["ResourcePoolConfigurationCapabilities", "ResourcePoolConfigurationCa
 
 
 class ResourcePoolConfigurationCapabilities(ServiceCapabilities):
-    """What ResourcePoolConfigurationService can do."""
+    """What ResourcePoolConfigurationService can do (Virt_ResourcePoolConfigurationCapabilities)."""
 
     __slots__ = ()
 

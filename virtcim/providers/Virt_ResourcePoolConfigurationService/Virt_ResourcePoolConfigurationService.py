@@ -37,7 +37,7 @@ class VolumeCode(enum.IntEnum):
 
 
 class ResourcePoolConfigurationService(HostService):
-    """The service on a host."""
+    """The service on a host (Virt_ResourcePoolConfigurationService)."""
 
     __slots__ = ()
 

@@ -26,7 +26,7 @@ _BLOCK_TYPES = frozenset({"file", "block", "network"})
 
 
 class StorageVolume(Element):
-    """A storage volume.
+    """A storage volume (Virt_StorageVolume).
 
     Attributes:
         pool: the storage pool that it is in.

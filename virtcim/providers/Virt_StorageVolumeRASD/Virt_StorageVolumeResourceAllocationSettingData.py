@@ -24,7 +24,7 @@ _VALUES = {name: value for value, name in FORMATS.items()}
 
 
 class VolumeSetting(Element):
-    """The settings of a storage volume.
+    """The settings of a storage volume (Virt_StorageVolumeResourceAllocationSettingData).
 
     Attributes:
         volume: the volume.

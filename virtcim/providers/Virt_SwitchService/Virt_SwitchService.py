@@ -18,7 +18,7 @@ _TRANSPARENT = 2
 
 
 class SwitchService(HostService):
-    """Switches between the network interfaces of the host and those of guests."""
+    """Switches between the network interfaces of the host and those of guests (Virt_SwitchService)."""
 
     __slots__ = ()
 

@@ -12,7 +12,7 @@ __all__ = ["MigrationCapabilities", "MigrationCapabilitiesProvider"]
 
 
 class MigrationCapabilities(ServiceCapabilities):
-    """What the migration service can do."""
+    """What the migration service can do (Virt_VirtualSystemMigrationCapabilities)."""
 
     __slots__ = ()
 

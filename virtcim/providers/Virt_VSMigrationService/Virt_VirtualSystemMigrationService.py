@@ -11,7 +11,7 @@ __all__ = ["MigrationService", "MigrationServiceProvider"]
 
 
 class MigrationService(HostService):
-    """Moves guests to other hosts."""
+    """Moves guests to other hosts (Virt_VirtualSystemMigrationService)."""
 
     __slots__ = ()
 

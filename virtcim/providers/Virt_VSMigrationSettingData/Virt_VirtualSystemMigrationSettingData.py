@@ -19,7 +19,7 @@ _UNKNOWN, _LIVE, _SSH = 0, 2, 2
 
 
 class MigrationSettingData(Element):
-    """The settings of a migration for which the client gives none."""
+    """The settings of a migration for which the client gives none (Virt_VirtualSystemMigrationSettingData)."""
 
     __slots__ = ()
 

@@ -68,7 +68,7 @@ class _Configurations(GuestSource):
 
 
 class VirtualSystemSettingData(Element):
-    """The settings of a guest as a whole."""
+    """The settings of a guest as a whole (Virt_VirtualSystemSettingData)."""
 
     __slots__ = ("config", "configuration", "guest")
 

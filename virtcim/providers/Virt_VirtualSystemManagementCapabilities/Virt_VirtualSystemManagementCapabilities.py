@@ -13,7 +13,7 @@ __all__ = ["ManagementCapabilities", "ManagementCapabilitiesProvider"]
 
 
 class ManagementCapabilities(ServiceCapabilities):
-    """What the management service can do."""
+    """What the management service can do (Virt_VirtualSystemManagementCapabilities)."""
 
     __slots__ = ()
 

@@ -21,7 +21,7 @@ def _release() -> str:
 
 
 class VirtualSystemManagementService(HostService):
-    """The service of a host."""
+    """The service of a host (Virt_VirtualSystemManagementService)."""
 
     __slots__ = ()
 

@@ -11,7 +11,7 @@ __all__ = ["SnapshotService", "SnapshotServiceProvider"]
 
 
 class SnapshotService(HostService):
-    """Takes, applies and removes snapshots of guests."""
+    """Takes, applies and removes snapshots of guests (Virt_VirtualSystemSnapshotService)."""
 
     __slots__ = ()
 

@@ -12,7 +12,10 @@ __all__ = ["SnapshotCapabilities", "SnapshotCapabilitiesProvider"]
 
 
 class SnapshotCapabilities(ServiceCapabilities):
-    """What the snapshot service can do.  The misspelt property is the DMTF's."""
+    """What the snapshot service can do (Virt_VirtualSystemSnapshotServiceCapabilities).
+
+    The misspelt property is the DMTF's.
+    """
 
     __slots__ = ()
 

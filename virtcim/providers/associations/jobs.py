@@ -12,7 +12,7 @@ from virtcim.providers.interface import CIMError, Instance, InstancePath, Reques
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.references import element_at
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import JOB_TYPES, ConcreteJob
+from virtcim.providers.Virt_ConcreteJob import JOB_TYPES, ConcreteJob
 
 __all__ = ["JobRelation", "element_of", "jobs_on"]
 

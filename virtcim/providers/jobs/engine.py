@@ -183,11 +183,11 @@ class Jobs:
         assert job._outcome is not None, job
         raise job._outcome
 
-    def all(self, prefix: str, base: str) -> list[Job]:
-        """The jobs of a class, those that were made first in front."""
+    def all(self, prefix: str) -> list[Job]:
+        """The jobs of a platform, those that were made first in front."""
         with self._lock:
             self._remove_expired()
-            return [job for job in self._jobs.values() if (job.record.prefix, job.record.base) == (prefix, base)]
+            return [job for job in self._jobs.values() if job.record.prefix == prefix]
 
     def find(self, instance_id: str) -> Job | None:
         """The job with this InstanceID."""
