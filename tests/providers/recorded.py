@@ -34,6 +34,7 @@ from virtcim.libhelper.states import DomainState
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.interface import Catalog, Instance, InstanceProvider, RequestContext
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import ProviderSettings, Site
 from virtcim.registration.catalog import build_catalog
 
@@ -184,7 +185,7 @@ class Served:
     """A site with its catalog, and short ways to ask it."""
 
     def __init__(self, members: Iterable[tuple[Platform, Any]], settings: ProviderSettings | None = None) -> None:
-        self.site = Site(members, PLATFORMS, settings)
+        self.site = Site(members, PLATFORMS, KINDS, settings)
         self.catalog: Catalog = build_catalog(self.site)
         self.providers: dict[str, InstanceProvider] = {
             name: provider for provider in self.catalog.namespaces["root/virt"] for name in provider.class_names

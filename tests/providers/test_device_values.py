@@ -12,9 +12,10 @@ from tests.providers.test_vsms_edits import edit_of, served_file
 from tests.providers.test_vsms_values import made
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Interface, Nvram, UnknownDevice
 from virtcim.providers.configuration import Configuration, ConfigurationKind
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import EmbeddedInstance
+from virtcim.providers.kinds import KINDS
+from virtcim.providers.Virt_DevicePool import GraphicsPool
 from virtcim.providers.Virt_RASD import settings_of
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted, add_device
 
@@ -26,7 +27,7 @@ def settings_in(xml: str, prefix: str = "KVM") -> list[Any]:
     served = Served([(platform(prefix), host)])
     (guest,) = served.site.guests(platform(prefix))
     configuration = Configuration(guest, DomainConfig.parse(xml), ConfigurationKind.DEFINED)
-    return [each for each in settings_of(configuration) if each.kind not in (Kind.MEMORY, Kind.PROCESSOR)]
+    return [each for each in settings_of(configuration) if not each.entry.kind.is_whole]
 
 
 def values_of(device: str, prefix: str = "KVM") -> dict[str, Any]:
@@ -302,7 +303,7 @@ def test_two_devices_of_a_parent_never_share_a_place(file: Any) -> None:
     for setting in settings_of(guest.state):
         values = setting.properties()
         place = values.get("Parent"), values.get("AddressOnParent")
-        if None in place or setting.kind is Kind.GRAPHICS:
+        if None in place or setting.entry.kind.pool is GraphicsPool:
             continue
         assert place not in places, (setting.instance_id, places[place])
         places[place] = setting.instance_id
@@ -319,7 +320,7 @@ def is_made(setting: Any) -> bool:
         case Interface():
             return device.type not in VMWARE and (device.type != "hostdev" or bool(device.source_address))
         case _:
-            return setting.kind not in (Kind.MEMORY, Kind.PROCESSOR)
+            return not setting.entry.kind.is_whole
 
 
 def is_chosen(setting: Any, name: str) -> bool:
@@ -356,14 +357,16 @@ def test_what_is_read_can_be_written_to_another_guest(file: Any) -> None:
         assert edit.defined is not None
         around = edit.around(edit.defined)
         try:
-            device = add_device(edit.defined, around, Wanted(EmbeddedInstance(setting.class_name, given), prefix))
+            device = add_device(
+                edit.defined, around, Wanted(EmbeddedInstance(setting.class_name, given), prefix, KINDS)
+            )
         except ValueRefusedError as error:
             failures.append(f"{setting.instance_id}: {error}")
             continue
         shown = next(
             each
             for each in settings_of(Configuration(other, edit.defined.config, ConfigurationKind.DEFINED))
-            if each.device is device and each.kind is setting.kind
+            if each.device is device and each.entry.kind is setting.entry.kind
         )
         now = shown.properties()
         different = {

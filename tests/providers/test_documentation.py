@@ -11,6 +11,7 @@ from tests.providers.recorded import CONTEXT, PLATFORMS, Served
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import CIMError, Instance, Status
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import Template
@@ -51,13 +52,13 @@ def shown(corpus: Served, everything: list[Instance]) -> dict[str, set[str]]:
 
 
 def test_the_page_is_up_to_date(classes: ClassStore) -> None:
-    catalog = build_catalog(Site((), PLATFORMS))
+    catalog = build_catalog(Site((), PLATFORMS, KINDS))
     assert PAGE.read_text(encoding="utf-8") == document(catalog, PLATFORMS, classes), "run `make docs`"
 
 
 def test_every_class_stands_in_the_file_named_after_it() -> None:
     """And names itself, so that a search for the class finds it; templates alone share what they are made by."""
-    catalog = build_catalog(Site((), PLATFORMS))
+    catalog = build_catalog(Site((), PLATFORMS, KINDS))
     elements = {
         element
         for providers in catalog.namespaces.values()

@@ -12,6 +12,7 @@ import pytest
 from tests.providers.recorded import Served, domain_xml, hypervisor
 from virtcim.platforms.base import BusDefaults, Feature, Platform, PlatformError
 from virtcim.platforms.registry import GROUP, Registry, load_platforms
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 
@@ -100,7 +101,7 @@ def test_a_plugin_gets_all_classes_without_a_provider_of_its_own(plugins: Module
     host = hypervisor()
     host.put(domain_xml("g", kind="bhyve"))
     registry = Registry([plugins.BHYVE])
-    site = Site([(plugins.BHYVE, host)], registry)  # type: ignore[list-item]
+    site = Site([(plugins.BHYVE, host)], registry, KINDS)  # type: ignore[list-item]
     catalog = build_catalog(site)
     names = {name for provider in catalog.namespaces["root/virt"] for name in provider.class_names}
     expected = {name.replace("KVM_", "Bhyve_") for name in Served([]).providers if name.startswith("KVM_")}

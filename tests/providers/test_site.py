@@ -8,6 +8,7 @@ import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
 from virtcim.providers.guest import Guest
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import ProviderSettings, Site
 from virtcim.registration.catalog import build_catalog
 
@@ -129,7 +130,7 @@ def test_another_main_namespace() -> None:
             "bus='scsi'/><address type='drive' controller='0' unit='0'/></disk>",
         )
     )
-    site = Site([(platform("KVM"), host)], PLATFORMS, ProviderSettings(namespace="root/node2"))  # type: ignore[list-item]
+    site = Site([(platform("KVM"), host)], PLATFORMS, KINDS, ProviderSettings(namespace="root/node2"))  # type: ignore[list-item]
     catalog = build_catalog(site)
     assert set(catalog.namespaces) == {"root/node2", "root/interop", "root/cimv2"}
     assert set(catalog.namespace_of.values()) == {"root/node2", "root/interop"}

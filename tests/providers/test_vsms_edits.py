@@ -23,6 +23,7 @@ from virtcim.providers.base import Element
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, EmbeddedInstance
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.properties import Property
 from virtcim.providers.Virt_RASD import ResourceSetting, settings_of
@@ -180,7 +181,7 @@ def write(guest: Guest, text: str, element: Element, values: dict[str, Any]) -> 
     edit = edit_of(guest, text)
     if isinstance(element, ResourceSetting):
         given_ = {"InstanceID": element.instance_id, **values}
-        wanted = Wanted(EmbeddedInstance(element.class_name, given_), guest.platform.prefix)
+        wanted = Wanted(EmbeddedInstance(element.class_name, given_), guest.platform.prefix, KINDS)
         modify_resources(edit, [(Target(guest, True, element.entry.identifier), wanted)])
     else:
         modify_system(edit, values)

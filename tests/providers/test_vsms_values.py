@@ -14,8 +14,9 @@ from tests.providers.test_vsms_edits import edit_of, served_file
 from virtcim.libhelper.documents.domain import Device, Disk, DomainConfig
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import EmbeddedInstance
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.units import rate_in, size_in
-from virtcim.providers.Virt_RASD import SETTING_TYPES, settings_of
+from virtcim.providers.Virt_RASD import settings_of
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     Edit,
     modify_resources,
@@ -46,7 +47,7 @@ def made(kind: str, **properties: Any) -> Device:
     edit = edit_of(guest, xml)
     assert edit.defined is not None
     instance = EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", properties)
-    return add_device(edit.defined, edit.around(edit.defined), Wanted(instance, "KVM"))
+    return add_device(edit.defined, edit.around(edit.defined), Wanted(instance, "KVM", KINDS))
 
 
 def changed(xml: str, kind: str, identifier: str, **properties: Any) -> DomainConfig:
@@ -57,7 +58,7 @@ def changed(xml: str, kind: str, identifier: str, **properties: Any) -> DomainCo
     (guest,) = served.site.guests(platform("KVM"))
     edit: Edit = edit_of(guest, xml)
     given_ = {"InstanceID": f"guest/{identifier}", **properties}
-    wanted = Wanted(EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", given_), "KVM")
+    wanted = Wanted(EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", given_), "KVM", KINDS)
     modify_resources(edit, [(Target(guest, True, identifier), wanted)])
     assert edit.change.defined is not None
     return edit.change.defined.config
@@ -533,6 +534,6 @@ def test_every_kind_has_settings() -> None:
     """Each class that is served as a setting can be asked for."""
     _, guest = served_file(config())
     assert guest.state is not None
-    for each in SETTING_TYPES:
-        Wanted(EmbeddedInstance(f"KVM_{each.base}", {}), "KVM")
+    for each in (kind.setting for kind in KINDS):
+        Wanted(EmbeddedInstance(f"KVM_{each.base}", {}), "KVM", KINDS)
     assert list(settings_of(guest.state))

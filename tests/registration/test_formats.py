@@ -9,7 +9,8 @@ import pytest
 
 from virtcim import mof, schema
 from virtcim.platforms.registry import load_platforms
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.kinds import KINDS
+from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.registration.formats import pegasus_mof, registration_lines, sfcb_stanzas
 from virtcim.registration.mof import class_mof, closure, qualifier_mof, quoted
@@ -26,7 +27,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> ClassStore:
 
 @pytest.fixture(scope="module")
 def table(classes: ClassStore) -> Table:
-    return make_table(build_catalog(Site([], load_platforms(), ProviderSettings())), classes)
+    return make_table(build_catalog(Site([], load_platforms(), KINDS)), classes)
 
 
 def test_mof_says_all_that_the_store_knows(classes: ClassStore) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from virtcim import mof, schema
 from virtcim.platforms.registry import load_platforms
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.registration.devices import document_devices
@@ -20,7 +21,7 @@ def page() -> str:
     """The page, for the platforms that come with virtcim."""
     registry = load_platforms(())
     classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), None)
-    return document(build_catalog(Site((), registry)), registry, classes)
+    return document(build_catalog(Site((), registry, KINDS)), registry, classes)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 from virtcim import __version__
 from virtcim.app.config import Settings, load
+from virtcim.providers.kinds import KINDS
 from virtcim.registration.actions import CIM_SERVERS, choose, register, status, unregister
 from virtcim.registration.cimservers import Plan
 from virtcim.registration.tools import RegistrationError, Tools
@@ -61,7 +62,7 @@ def make_plan(settings: Settings) -> Plan:
     registry = load_platforms()
     cache = settings.state_dir if settings.state_dir.is_dir() else None
     classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), cache)
-    catalog = build_catalog(Site([], registry, settings.providers))
+    catalog = build_catalog(Site([], registry, KINDS, settings.providers))
     return Plan(make_table(catalog, classes), classes, __version__)
 
 

@@ -56,6 +56,7 @@ from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry, load_platforms
 from virtcim.providers.jobs import Jobs
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.registration.roles import method_roles
@@ -165,7 +166,7 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
     named = [_member(uri, settings, registry) for uri in dict.fromkeys(settings.uris)]
     store = await _in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
     jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store))
-    site = Site(named, registry, settings.providers, jobs)
+    site = Site(named, registry, KINDS, settings.providers, jobs)
     search = _search(site, registry, settings)
     hypervisors = [hypervisor for _, hypervisor in named]
     try:

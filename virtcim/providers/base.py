@@ -146,7 +146,7 @@ class ElementProvider(InstanceProvider):
     """
 
     name: ClassVar[str]
-    types: ClassVar[Sequence[type[Element]]]
+    types: Sequence[type[Element]]
 
     def __init__(self, site: Site) -> None:
         self.site = site

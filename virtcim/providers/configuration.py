@@ -81,7 +81,7 @@ class Configuration(Memo):
     def entries(self) -> Mapping[str, DeviceEntry]:
         """The resources by their identifiers, which are unique in the configuration."""
         if self._entries is None:
-            self._entries = device_entries(self.config, self._is_taken)
+            self._entries = device_entries(self.config, self.guest.site.kinds, self._is_taken)
         return self._entries
 
     def _is_taken(self, identifier: str) -> bool:

@@ -8,34 +8,84 @@ devices that would have the same identifier are told apart by `#2`, `#3`, ... in
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
-from virtcim.libhelper.documents import domain as domainxml
+from virtcim.libhelper.documents.domain import Device, DomainConfig, MemBalloon
+from virtcim.platforms.base import Feature
 
-if TYPE_CHECKING:
-    from virtcim.libhelper.documents.domain import Device, DomainConfig
+__all__ = ["SUFFIX", "DeviceEntry", "DeviceKind", "device_entries", "kinds_of"]
 
-__all__ = ["MEMORY_ID", "PROCESSOR_ID", "DeviceEntry", "Kind", "device_entries", "kinds_of"]
+Identify = Callable[[Any, int], str | None]
+"""From a part of the domain XML, and its place among those of the same element from 0, to the identifier of the
+resource; None where it is no resource of the kind."""
 
-MEMORY_ID = "mem"
-PROCESSOR_ID = "proc"
+SUFFIX = "ResourceAllocationSettingData"
+"""What the names of the classes of settings end in."""
 
 
-class Kind(enum.Enum):
-    """What kind of resource: each kind of libvirt-cim has classes of its own, all others are `OTHER`."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DeviceKind:
+    """A kind of resource that guests have: all that makes it one, declared once (`kinds.KINDS`).
 
-    NETWORK = enum.auto()
-    DISK = enum.auto()
-    MEMORY = enum.auto()
-    PROCESSOR = enum.auto()
-    GRAPHICS = enum.auto()
-    INPUT = enum.auto()
-    CONSOLE = enum.auto()
-    CONTROLLER = enum.auto()
-    OTHER = enum.auto()
+    Devices, settings, pools, templates, hot plug and the making of new devices read it.
+
+    Attributes:
+        name: for messages.
+        identifiers: how a resource is named, by the class of its part of the domain XML; `DomainConfig` for what is
+            one resource of the whole guest, `Device` for all that no other kind names.
+        device: the type of the devices (`Virt_Device`); None for a kind that has settings only.
+        setting: the type of the settings (`Virt_RASD`).
+        pool: the type of the pools that it is taken from (`Virt_DevicePool`); None where there are none.
+        synonyms: other words of clients for the class of the settings: what stands before its suffix.
+        is_meant: tells from the values of a setting of the generic class whether a resource of this kind is meant.
+        device_class: gives the class of a new device, of the surroundings and the values that a client gave; None for
+            what cannot be added to a guest.
+        finish: checks the draft of a new device as a whole, and fills in what was left open.
+        feature: what a platform must have for its guests to get one.
+        template: the type of the settings that show what a pool can give; None for a pool of which nothing is told.
+        templates: gives the templates of a pool (`Virt_AllocationCapabilities.templates`).
+        plugs: the elements that are plugged into a running guest when a client does not tell it from its definition.
+        is_hot: whether it can be added to a running guest, and taken from it, where the platform has hot plug.
+        is_hot_in_containers: the same of containers.
+    """
+
+    name: str
+    identifiers: Mapping[type[Any], Identify]
+    setting: type[Any]
+    device: type[Any] | None = None
+    pool: type[Any] | None = None
+    synonyms: tuple[str, ...] = ()
+    is_meant: Callable[[Mapping[str, Any]], bool] = field(default=lambda _given: False)
+    device_class: Callable[[Any, Mapping[str, Any]], type[Device]] | None = None
+    finish: Callable[[Any], None] = field(default=lambda _draft: None)
+    feature: Feature | None = None
+    template: type[Any] | None = None
+    templates: Callable[[Any], Iterable[Any]] = field(default=lambda _pool: ())
+    plugs: frozenset[str] = frozenset()
+    is_hot: bool = False
+    is_hot_in_containers: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a property of the guest rather than a device of its own."""
+        return DomainConfig in self.identifiers
+
+    @property
+    def word(self) -> str:
+        """The part of the class name of its settings that tells them from others; empty for the generic class."""
+        base: str = self.setting.base
+        return base.removesuffix(SUFFIX)
+
+    @property
+    def resource_type(self) -> int | None:
+        """ResourceType of what is taken from the pools of the kind; None where there are none."""
+        return None if self.pool is None else int(self.pool.resource_type)
+
+    def __repr__(self) -> str:
+        return f"<kind {self.name}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,92 +99,71 @@ class DeviceEntry:
         ordinal: its place among the devices of the same XML element, from 0.
     """
 
-    kind: Kind
+    kind: DeviceKind
     identifier: str
     device: Any
     ordinal: int
 
 
-def device_entries(config: DomainConfig, is_taken: Callable[[str], bool]) -> dict[str, DeviceEntry]:
-    """The resources of a configuration by identifier, in libvirt-cim's order of kinds.
+def device_entries(
+    config: DomainConfig, kinds: Sequence[DeviceKind], is_taken: Callable[[str], bool]
+) -> dict[str, DeviceEntry]:
+    """The resources of a configuration by identifier, in the order of the kinds.
 
     Parameters:
         config: the domain XML.
+        kinds: all that there are.
         is_taken: tells whether an identifier is in use already, outside of this guest.
     """
     entries: dict[str, DeviceEntry] = {}
-    for kind, wanted, device, ordinal in _candidates(config):
+    for kind, wanted, device, ordinal in _candidates(config, kinds):
         identifier = wanted
         number = 1
         while identifier in entries or is_taken(identifier):
             number += 1
             identifier = f"{wanted}#{number}"
         entries[identifier] = DeviceEntry(kind, identifier, device, ordinal)
-    return dict(sorted(entries.items(), key=lambda item: _ORDER[item[1].kind]))
+    order = {kind: place for place, kind in enumerate(kinds)}
+    return dict(sorted(entries.items(), key=lambda item: order[item[1].kind]))
 
-
-_ORDER = {kind: place for place, kind in enumerate(Kind)}
 
 _NO_DEVICES = frozenset({"redirfilter"})
 """Elements beside the devices that say how the host serves other devices, and stand for nothing of their own."""
 
-_Candidate = tuple[Kind, str, Any, int]
+_Candidate = tuple[DeviceKind, str, Any, int]
+_Rules = Mapping[type[Any], Sequence[tuple[DeviceKind, Identify]]]
 
 
-def _candidates(config: DomainConfig) -> Iterator[_Candidate]:
-    yield Kind.MEMORY, MEMORY_ID, config, 0
-    yield Kind.PROCESSOR, PROCESSOR_ID, config, 0
+def _candidates(config: DomainConfig, kinds: Sequence[DeviceKind]) -> Iterator[_Candidate]:
+    rules = _rules(tuple(kinds))
+    yield from _named(rules, config, 0)
     ordinals: dict[str, int] = {}
     for device in config.devices:
-        if device.tag in _NO_DEVICES or (isinstance(device, domainxml.MemBalloon) and device.model == "none"):
+        if device.tag in _NO_DEVICES or (isinstance(device, MemBalloon) and device.model == "none"):
             continue
         ordinal = ordinals.get(device.tag, 0)
         ordinals[device.tag] = ordinal + 1
-        yield from _named(device, ordinal)
+        yield from _named(rules, device, ordinal)
 
 
-def _named(device: Device, ordinal: int) -> Iterable[_Candidate]:
+@lru_cache(maxsize=16)
+def _rules(kinds: tuple[DeviceKind, ...]) -> _Rules:
+    """How resources are named, by the class of their part of the domain XML."""
+    rules: dict[type[Any], list[tuple[DeviceKind, Identify]]] = {}
+    for kind in kinds:
+        for part, identify in kind.identifiers.items():
+            rules.setdefault(part, []).append((kind, identify))
+    return rules
+
+
+def _named(rules: _Rules, device: Any, ordinal: int) -> Iterator[_Candidate]:
     """One device, as the kinds under which it is shown: a pty console is also listed as graphics."""
-    match device:
-        case domainxml.Disk():
-            yield Kind.DISK, device.target_dev or f"disk:{ordinal}", device, ordinal
-        case domainxml.Filesystem():
-            yield Kind.DISK, device.target_dir or f"filesystem:{ordinal}", device, ordinal
-        case domainxml.Interface():
-            yield Kind.NETWORK, device.mac_address or f"interface:{ordinal}", device, ordinal
-        case domainxml.Graphics():
-            display = f":{device.display}" if device.type == "sdl" and device.display else ""
-            yield Kind.GRAPHICS, f"{device.type or 'graphics'}{display}", device, ordinal
-        case domainxml.Console():
-            port = ordinal if device.target_port is None else device.target_port
-            yield Kind.CONSOLE, f"charconsole:{port}", device, ordinal
-            if device.type == "pty":
-                yield Kind.GRAPHICS, f"console:{port}", device, ordinal
-        case domainxml.Input():
-            place = device.bus or device.source_dev or ordinal
-            yield Kind.INPUT, f"{device.type}:{place}", device, ordinal
-        case domainxml.Controller():
-            index = ordinal if device.index is None else device.index
-            yield Kind.CONTROLLER, f"controller:{device.type}:{index}", device, ordinal
-        case _:
-            yield Kind.OTHER, f"{device.tag}:{_other_name(device, ordinal)}", device, ordinal
+    for kind, identify in rules.get(type(device)) or rules.get(Device, ()):
+        identifier = identify(device, ordinal)
+        if identifier is not None:
+            yield kind, identifier, device, ordinal
 
 
-def kinds_of(device: Device) -> list[Kind]:
-    """The kinds under which a device is shown."""
-    return [kind for kind, *_ in _named(device, 0)]
-
-
-def _other_name(device: Device, ordinal: int) -> str:
-    """What tells a device from others of its element: the name or port that it has, else its place."""
-    own: str | int | None
-    match device:
-        case domainxml.Channel():
-            own = device.target_name
-        case domainxml.Serial() | domainxml.Parallel():
-            own = device.target_port
-        case domainxml.Audio():
-            own = device.id
-        case _:
-            own = None
-    return str(ordinal if own is None else own)
+def kinds_of(device: Device, kinds: Sequence[DeviceKind]) -> list[DeviceKind]:
+    """The kinds, of all `kinds`, under which a device is shown."""
+    return [kind for kind, *_ in _named(_rules(tuple(kinds)), device, 0)]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from virtcim.platforms.base import Platform
+from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import GuestList, slashes
 from virtcim.providers.interface import CIMError, Instance, Status
@@ -67,6 +68,7 @@ class Site(Memo):
     Parameters:
         members: the hypervisors with their platforms; several of one platform are all served.  More may come (`add`).
         platforms: every platform whose classes are served, also those without a hypervisor.
+        kinds: of the resources of guests.
         settings: of the providers.
         jobs: where work that takes time is run; jobs in memory only where None.
     """
@@ -75,6 +77,7 @@ class Site(Memo):
         self,
         members: Iterable[tuple[Platform, Hypervisor]],
         platforms: Iterable[Platform],
+        kinds: Iterable[DeviceKind],
         settings: ProviderSettings | None = None,
         jobs: Jobs | None = None,
     ) -> None:
@@ -84,6 +87,7 @@ class Site(Memo):
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()
         self.platforms = tuple(platforms)
+        self.kinds = tuple(kinds)
         self._providers: dict[str, ElementFinder] = {}
         members = tuple(members)
         self._guests = {

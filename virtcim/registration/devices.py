@@ -13,10 +13,9 @@ from typing import Any
 
 from virtcim.libhelper.documents.domain import DEVICE_CLASSES
 from virtcim.libhelper.xml.mapping import Children, Field, Items, Mapped
-from virtcim.providers.deviceids import kinds_of
+from virtcim.providers.deviceids import DeviceKind, kinds_of
+from virtcim.providers.kinds import KINDS
 from virtcim.providers.properties import PropertyTable
-from virtcim.providers.Virt_Device import DEVICE_TYPES
-from virtcim.providers.Virt_RASD import SETTING_TYPES
 
 __all__ = ["HIDDEN", "document_devices", "hidden_because", "mapped_paths", "shown_as", "shown_paths", "unexplained"]
 
@@ -205,15 +204,16 @@ def _below(prefix: str, field: Field[Any]) -> str:
 def shown_paths() -> Mapping[str, tuple[str, ...]]:
     """By path below `<devices>`, the properties that show it and what stands below it; those of devices with class."""
     found: dict[str, list[str]] = {}
-    for setting in SETTING_TYPES:
-        _collect(found, setting.table, setting.kind, "")
-    for device in DEVICE_TYPES:
-        _collect(found, device.table, device.kind, f"{device.base}.")
+    for kind in KINDS:
+        _collect(found, kind.setting.table, kind, "")
+    for kind in KINDS:
+        if kind.device is not None:
+            _collect(found, kind.device.table, kind, f"{kind.device.base}.")
     return {path: tuple(names) for path, names in found.items()}
 
 
-def _collect(found: dict[str, list[str]], table: PropertyTable[Any], kind: object, owner: str) -> None:
-    tags = [tag for tag, cls in DEVICE_CLASSES.items() if kind in kinds_of(cls())]
+def _collect(found: dict[str, list[str]], table: PropertyTable[Any], kind: DeviceKind, owner: str) -> None:
+    tags = [tag for tag, cls in DEVICE_CLASSES.items() if kind in kinds_of(cls(), KINDS)]
     for name, declared in table.items():
         for match in _SOURCE.findall(declared.source):
             tag, separator, rest = _SELECTOR.sub("", match).partition("/")
@@ -242,11 +242,11 @@ def hidden_because(path: str) -> str | None:
 def document_devices() -> str:
     """The page, in Markdown."""
     shown, mapped = shown_paths(), mapped_paths()
-    classes = {each.kind: each.base for each in SETTING_TYPES}
+    classes = {kind: kind.setting.base for kind in KINDS}
     parts = [_INTRODUCTION]
     for tag, cls in DEVICE_CLASSES.items():
         paths = [path for path in mapped if path == tag or path.startswith(f"{tag}/")]
-        bases = ", ".join(f"[{classes[kind]}](classes.md#{classes[kind].lower()})" for kind in kinds_of(cls()))
+        bases = ", ".join(f"[{classes[kind]}](classes.md#{classes[kind].lower()})" for kind in kinds_of(cls(), KINDS))
         parts.append(f"## {tag}\n\n{bases}\n\n| Path | Shown as | Not shown, because |\n| --- | --- | --- |")
         parts.extend(_row(path, shown) for path in paths)
         parts.append("")

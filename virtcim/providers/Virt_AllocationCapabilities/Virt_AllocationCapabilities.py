@@ -7,21 +7,16 @@ from typing import Self
 
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.base import Element, MainKey
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_DevicePool import POOLS, DevicePool, find_pool
+from virtcim.providers.Virt_DevicePool import POOLS, DevicePool, DiskPool, find_pool, kind_of
 
 __all__ = ["AllocationCapabilities", "capabilities_of"]
 
 _SPECIFIC, _GENERAL = 2, 3
 _DEDICATED, _SHARED = 2, 3
 _ENABLED, _DISABLED, _NOT_APPLICABLE, _PAUSED = 2, 3, 5, 11
-_HOT = frozenset({Kind.DISK, Kind.NETWORK, Kind.MEMORY, Kind.PROCESSOR, Kind.INPUT, Kind.CONTROLLER})
-"""What hypervisors with hot plug can add to a guest that runs, and take from it."""
-_HOT_IN_CONTAINERS = frozenset({Kind.DISK, Kind.NETWORK, Kind.MEMORY})
-_WITH_CHILDREN = frozenset({Kind.NETWORK, Kind.DISK})
 
 
 class AllocationCapabilities(Element):
@@ -64,7 +59,7 @@ class AllocationCapabilities(Element):
     @property
     def gives_pools(self) -> bool:
         """Whether what is allocated are pools rather than resources of guests."""
-        return self.pool.primordial and self.pool.kind in _WITH_CHILDREN
+        return self.pool.primordial and bool(self.pool.source.records)
 
 
 def capabilities_of(pool: DevicePool) -> AllocationCapabilities:
@@ -85,19 +80,20 @@ def _of_pool(name: str) -> Property[AllocationCapabilities]:
 
 def _request_types(capabilities: AllocationCapabilities) -> int:
     """A disk is one volume or file; of all else, one is as good as another."""
-    specific = capabilities.pool.kind is Kind.DISK and not capabilities.pool.primordial
+    specific = isinstance(capabilities.pool, DiskPool) and not capabilities.pool.primordial
     return _SPECIFIC if specific else _GENERAL
 
 
 def _sharing(capabilities: AllocationCapabilities) -> int:
     """Processors, networks and what is made up for guests are shared; memory and volumes belong to one guest."""
-    return _DEDICATED if capabilities.pool.kind in (Kind.MEMORY, Kind.DISK) else _SHARED
+    return _SHARED if capabilities.pool.is_shared else _DEDICATED
 
 
 def _is_hot(capabilities: AllocationCapabilities) -> bool:
     platform = capabilities.platform
-    hot = _HOT_IN_CONTAINERS if platform.containers else _HOT
-    return platform.supports(Feature.HOTPLUG) and capabilities.pool.kind in hot
+    kind = kind_of(capabilities.pool)
+    is_hot = kind.is_hot_in_containers if platform.containers else kind.is_hot
+    return is_hot and platform.supports(Feature.HOTPLUG)
 
 
 def _add_states(capabilities: AllocationCapabilities) -> list[int]:

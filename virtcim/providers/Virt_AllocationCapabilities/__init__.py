@@ -6,15 +6,14 @@ from virtcim.providers.Virt_AllocationCapabilities.provider import (
     AllocationCapabilitiesProvider,
     TemplateProvider,
 )
-from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES, Sample, Template
-from virtcim.providers.Virt_AllocationCapabilities.templates import find_template, templates_of
+from virtcim.providers.Virt_AllocationCapabilities.template import Sample, Template
+from virtcim.providers.Virt_AllocationCapabilities.templates import find_template, template_types, templates_of
 from virtcim.providers.Virt_AllocationCapabilities.Virt_AllocationCapabilities import (
     AllocationCapabilities,
     capabilities_of,
 )
 
 __all__ = [
-    "TEMPLATE_TYPES",
     "AllocationCapabilities",
     "AllocationCapabilitiesProvider",
     "Sample",
@@ -22,5 +21,6 @@ __all__ = [
     "TemplateProvider",
     "capabilities_of",
     "find_template",
+    "template_types",
     "templates_of",
 ]

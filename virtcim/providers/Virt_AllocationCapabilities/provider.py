@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
-from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES
 from virtcim.providers.Virt_AllocationCapabilities.templates import find_template
 from virtcim.providers.Virt_AllocationCapabilities.Virt_AllocationCapabilities import AllocationCapabilities
+from virtcim.providers.Virt_AllocationCapabilities.Virt_DiskPoolResourceAllocationSettingData import NewStoragePool
+from virtcim.providers.Virt_AllocationCapabilities.Virt_NetPoolResourceAllocationSettingData import NewNetwork
 
 __all__ = ["AllocationCapabilitiesProvider", "TemplateProvider"]
 
@@ -20,7 +21,7 @@ class AllocationCapabilitiesProvider(ElementProvider):
     """Serves <prefix>_AllocationCapabilities."""
 
     name = "Virt_AllocationCapabilities"
-    types: ClassVar = (AllocationCapabilities,)
+    types = (AllocationCapabilities,)
 
 
 class TemplateProvider(ElementProvider):
@@ -30,7 +31,7 @@ class TemplateProvider(ElementProvider):
     """
 
     name = "Virt_AllocationCapabilities"
-    types: ClassVar = tuple(TEMPLATE_TYPES[kind] for kind in ("NetPool", "DiskPool"))
+    types = (NewNetwork, NewStoragePool)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         instance_id = main_key(keys, "InstanceID", "Missing InstanceID")

@@ -15,7 +15,7 @@ from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.sources import PLATFORMS
 from virtcim.providers.Virt_DevicePool import DevicePool
 
-__all__ = ["TEMPLATE_TYPES", "Sample", "Template"]
+__all__ = ["AMOUNT", "Sample", "Template", "template_table", "template_type"]
 
 _DEFAULT, _SUPPORTED = 0, 3
 _POINT, _MINIMUMS, _MAXIMUMS, _INCREMENTS = 0, 1, 2, 3
@@ -89,9 +89,12 @@ def _value(name: str) -> Property[Template]:
     return Property(name, lambda template: template.values.get(name), _SOURCE)
 
 
-def _template_type(kind: str, *names: str) -> type[Template]:
-    """The type of the templates of a class; they can have the properties `names` beside those that all have."""
-    table = PropertyTable[Template](
+AMOUNT = ("VirtualQuantity", "VirtualQuantityUnits")
+
+
+def template_table(*names: str) -> PropertyTable[Template]:
+    """The properties of the templates of a class: `names`, beside those that all have."""
+    return PropertyTable[Template](
         attribute(
             "InstanceID",
             lambda template: template.instance_id,
@@ -106,35 +109,14 @@ def _template_type(kind: str, *names: str) -> type[Template]:
         attribute("ResourceType", lambda template: template.pool.resource_type, source="ResourceType of the pool"),
         map(_value, names),
     )
-    base = f"{kind}ResourceAllocationSettingData"
-    return type(f"{kind}Template", (Template,), {"__slots__": (), "base": base, "table": table})
 
 
-_AMOUNT = ("VirtualQuantity", "VirtualQuantityUnits")
+def template_type(word: str, *names: str) -> type[Template]:
+    """The type of the templates of a class that guests have settings of, too.
 
-TEMPLATE_TYPES: Mapping[str, type[Template]] = {
-    kind: _template_type(kind, *names)
-    for kind, names in {
-        "Proc": (*_AMOUNT, "Weight"),
-        "Mem": (*_AMOUNT, "AllocationUnits", "Limit", "Reservation"),
-        "Net": (*_AMOUNT, "ResourceSubType", "NetworkType", "NetworkName"),
-        "Disk": (
-            *_AMOUNT,
-            "AllocationUnits",
-            "Address",
-            "AutomaticAllocation",
-            "VirtualDevice",
-            "EmulatedType",
-            "BusType",
-            "DriverType",
-            "readonly",
-        ),
-        "Graphics": (*_AMOUNT, "ResourceSubType", "Address"),
-        "Input": (*_AMOUNT, "ResourceSubType", "BusType"),
-        "Controller": (*_AMOUNT, "OtherResourceType", "ResourceSubType"),
-        "NetPool": ("Address", "Netmask", "IPRangeStart", "IPRangeEnd", "ForwardMode"),
-        "DiskPool": ("Type", "ResourceSubType", "Autostart"),
-        "StorageVolume": ("AllocationUnits", "Path", "FormatType", "AllocationQuantity", "Capacity"),
-    }.items()
-}
-"""By the kind of setting: the part of its class name before ResourceAllocationSettingData."""
+    Parameters:
+        word: the part of the name of the class before ResourceAllocationSettingData.
+        names: the properties that they can have beside those that all have.
+    """
+    base = f"{word}ResourceAllocationSettingData"
+    return type(f"{word}Template", (Template,), {"__slots__": (), "base": base, "table": template_table(*names)})

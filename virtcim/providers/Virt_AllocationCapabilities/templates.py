@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from virtcim.libhelper.documents.capabilities import DomainCapabilities, StoragePoolCapabilities, parsed
 from virtcim.platforms.base import Feature, Platform
-from virtcim.providers.deviceids import Kind
+from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.site import Site
 from virtcim.providers.subnets import free_subnet
-from virtcim.providers.Virt_AllocationCapabilities.template import TEMPLATE_TYPES, Sample, Template
-from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, available, pools_of
+from virtcim.providers.Virt_AllocationCapabilities.template import Sample, Template, template_type
+from virtcim.providers.Virt_AllocationCapabilities.Virt_DiskPoolResourceAllocationSettingData import NewStoragePool
+from virtcim.providers.Virt_AllocationCapabilities.Virt_NetPoolResourceAllocationSettingData import NewNetwork
+from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, available, kind_of, pools_of
 from virtcim.providers.Virt_StorageVolume import volumes_of
 
-__all__ = ["find_template", "templates_of"]
+__all__ = [
+    "choice",
+    "controllers",
+    "counted",
+    "disks",
+    "find_template",
+    "graphics",
+    "inputs",
+    "memory",
+    "networks",
+    "processors",
+    "template_types",
+    "templates_of",
+]
 
 MINIMUM, MAXIMUM, DEFAULT, INCREMENT, POINT = Sample
 
@@ -69,12 +84,29 @@ def _by_id(pool: DevicePool) -> Mapping[str, Template]:
 
 
 def _made(pool: DevicePool) -> dict[str, Template]:
-    found = [
-        TEMPLATE_TYPES[kind](pool, sample, detail, values) for kind, sample, detail, values in _BY_KIND[pool.kind](pool)
-    ]
+    kind = kind_of(pool)
+    types = _types_by_word((kind,))
+    found = [types[word](pool, sample, detail, values) for word, sample, detail, values in kind.templates(pool)]
     return {template.instance_id: template for template in sorted(found, key=lambda template: _ORDER[template.sample])}
 
 
+def template_types(site: Site) -> Sequence[type[Template]]:
+    """The types of all templates."""
+    return tuple(_types_by_word(site.kinds).values())
+
+
+def _types_by_word(kinds: Iterable[DeviceKind]) -> Mapping[str, type[Template]]:
+    """The types of the templates of kinds, and of what can be made new, by the part of the class name that differs."""
+    return {**{kind.word: kind.template for kind in kinds if kind.template is not None}, **_NEW}
+
+
+_NEW: Mapping[str, type[Template]] = {
+    "NetPool": NewNetwork,
+    "DiskPool": NewStoragePool,
+    "StorageVolume": template_type(
+        "StorageVolume", "AllocationUnits", "Path", "FormatType", "AllocationQuantity", "Capacity"
+    ),
+}
 _ORDER = {sample: place for place, sample in enumerate(Sample)}
 
 
@@ -82,7 +114,8 @@ def _domain(pool: DevicePool) -> DomainCapabilities:
     return parsed(DomainCapabilities, pool.hypervisor.facts.domain_capabilities_xml)
 
 
-def _processors(pool: DevicePool) -> Found:
+def processors(pool: DevicePool) -> Found:
+    """Processors: how many a guest can have, and their share."""
     facts = pool.hypervisor.facts
     most = _domain(pool).vcpu_max or facts.max_vcpus or facts.node.cpus or None
     weight = pool.platform.weight_range(facts.cgroup_version)
@@ -94,7 +127,8 @@ def _processors(pool: DevicePool) -> Found:
 _RANGES = (MINIMUM, MAXIMUM, DEFAULT, INCREMENT)
 
 
-def _memory(pool: DevicePool) -> Found:
+def memory(pool: DevicePool) -> Found:
+    """Memory: how much a guest can have."""
     most = pool.hypervisor.facts.memory
     usual = _USUAL_MEMORY if most is None else min(_USUAL_MEMORY, most)
     for sample, quantity in zip(_RANGES, (_MEMORY_STEP, most, usual, _MEMORY_STEP), strict=True):
@@ -112,24 +146,25 @@ def _memory(pool: DevicePool) -> Found:
         )
 
 
-def _counted(kind: str, most: int | None, usual: Mapping[str, Any], **common: Any) -> Found:
+def counted(kind: str, most: int | None, usual: Mapping[str, Any], **common: Any) -> Found:
     """The range of the number of devices that a guest can have, and the device it gets when it asks for no other."""
     for sample, number in zip(_RANGES, (0, most, 1, 1), strict=True):
         values = {**common, "VirtualQuantity": number, "VirtualQuantityUnits": _COUNT}
         yield kind, sample, "", {**values, **usual} if sample is DEFAULT else values
 
 
-def _choice(kind: str, detail: str, **values: Any) -> tuple[str, Sample, str, dict[str, Any]]:
+def choice(kind: str, detail: str, **values: Any) -> tuple[str, Sample, str, dict[str, Any]]:
     """One device that a guest can have."""
     return kind, POINT, detail, {"VirtualQuantity": 1, "VirtualQuantityUnits": _COUNT, **values}
 
 
-def _networks(pool: DevicePool) -> Found:
+def networks(pool: DevicePool) -> Found:
+    """Interfaces of a network; of all networks, those that could be made."""
     if pool.primordial:
         yield from _new_networks(pool)
         return
     platform = pool.platform
-    yield from _counted(
+    yield from counted(
         "Net",
         platform.max_network_ports,
         {"ResourceSubType": platform.buses.network_model},
@@ -155,7 +190,8 @@ def _new_networks(pool: DevicePool) -> Found:
         yield "NetPool", POINT, mode, {"ForwardMode": code, **addresses}
 
 
-def _disks(pool: DevicePool) -> Found:
+def disks(pool: DevicePool) -> Found:
+    """Disks of a storage pool; of all storage pools, those that could be made."""
     if not isinstance(pool, DiskPool):
         return
     if pool.primordial:
@@ -167,7 +203,7 @@ def _disks(pool: DevicePool) -> Found:
     if not pool.platform.containers:
         for drive in _domain(pool).disk_devices:
             if drive in _DRIVES:
-                yield _choice(
+                yield choice(
                     "Disk",
                     drive,
                     EmulatedType=_DRIVES[drive],
@@ -195,7 +231,7 @@ def _volumes(pool: DiskPool) -> Found:
     for volume in volumes_of(pool):
         config = volume.config
         image = config.target_format_type == "iso"
-        yield _choice(
+        yield choice(
             "Disk",
             f"volume/{volume.volume.name}",
             Address=config.target_path or volume.volume.key,
@@ -251,47 +287,39 @@ def _new_pool(kind: str) -> dict[str, Any]:
     return {"Type": _POOL_TYPES.get(kind, _UNKNOWN_POOL_TYPE), "ResourceSubType": kind, "Autostart": 0}
 
 
-def _graphics(pool: DevicePool) -> Found:
+def graphics(pool: DevicePool) -> Found:
+    """Graphical consoles: how many, and of which types."""
     if not pool.platform.supports(Feature.GRAPHICS):
         return
     types = _domain(pool).graphics_types
     usual = "vnc" if "vnc" in types or not types else types[0]
-    yield from _counted("Graphics", len(types) or None, _console(usual))
+    yield from counted("Graphics", len(types) or None, _console(usual))
     for kind in types:
-        yield _choice("Graphics", kind, **_console(kind))
+        yield choice("Graphics", kind, **_console(kind))
 
 
 def _console(kind: str) -> dict[str, Any]:
     return {"ResourceSubType": kind, "Address": _LOCAL_CONSOLE if kind in ("vnc", "spice") else None}
 
 
-def _inputs(pool: DevicePool) -> Found:
+def inputs(pool: DevicePool) -> Found:
+    """Input devices: how many, and which."""
     platform = pool.platform
     if not platform.inputs:
         return
     usual = ("mouse", platform.buses.mouse)
     kind, bus = usual if usual in platform.inputs else platform.inputs[0]
-    yield from _counted("Input", None, {"ResourceSubType": kind, "BusType": bus})
+    yield from counted("Input", None, {"ResourceSubType": kind, "BusType": bus})
     for kind, bus in platform.inputs:
-        yield _choice("Input", f"{kind}:{bus}", ResourceSubType=kind, BusType=bus)
+        yield choice("Input", f"{kind}:{bus}", ResourceSubType=kind, BusType=bus)
 
 
-def _controllers(pool: DevicePool) -> Found:
+def controllers(pool: DevicePool) -> Found:
+    """Controllers: how many, and of which buses."""
     types = [bus for bus in _CONTROLLER_BUSES if bus in _domain(pool).disk_buses]
     if not types or not pool.platform.supports(Feature.CONTROLLERS):
         return
     usual = "scsi" if "scsi" in types else types[0]
-    yield from _counted("Controller", None, {"ResourceSubType": usual}, OtherResourceType="controller")
+    yield from counted("Controller", None, {"ResourceSubType": usual}, OtherResourceType="controller")
     for kind in types:
-        yield _choice("Controller", kind, OtherResourceType="controller", ResourceSubType=kind)
-
-
-_BY_KIND: Mapping[Kind, Callable[[DevicePool], Found]] = {
-    Kind.PROCESSOR: _processors,
-    Kind.MEMORY: _memory,
-    Kind.NETWORK: _networks,
-    Kind.DISK: _disks,
-    Kind.GRAPHICS: _graphics,
-    Kind.INPUT: _inputs,
-    Kind.CONTROLLER: _controllers,
-}
+        yield choice("Controller", kind, OtherResourceType="controller", ResourceSubType=kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import CIMError, Role, Status
@@ -21,7 +21,7 @@ class ComputerSystemProvider(ElementProvider):
     """Serves <prefix>_ComputerSystem."""
 
     name = "Virt_ComputerSystem"
-    types: ClassVar = (ComputerSystem,)
+    types = (ComputerSystem,)
 
     def target(self, class_name: str, keys: Mapping[str, Any] | None) -> Any:
         """The guest that a method is invoked on, refused in libvirt-cim's words where there is none."""

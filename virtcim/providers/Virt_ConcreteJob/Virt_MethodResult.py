@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.interface import EmbeddedInstance
@@ -73,4 +73,4 @@ class MethodResultProvider(ElementProvider):
     """Serves <prefix>_MethodResult."""
 
     name = "Virt_ConcreteJob"
-    types: ClassVar = (JobMethodResult,)
+    types = (JobMethodResult,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Role, Status
@@ -27,7 +27,7 @@ class ConcreteJobProvider(ElementProvider):
     """Serves <prefix>_ConcreteJob and <prefix>_MigrationJob."""
 
     name = "Virt_ConcreteJob"
-    types: ClassVar = tuple(JOB_TYPES)
+    types = tuple(JOB_TYPES)
 
     def modify_instance(
         self, class_name: str, keys: Mapping[str, Any], properties: Mapping[str, Any], context: RequestContext

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.services.service import SERVICE, HostService, HostServiceProvider
 
@@ -36,4 +34,4 @@ class ConsoleRedirectionServiceProvider(HostServiceProvider):
     """Serves <prefix>_ConsoleRedirectionService."""
 
     name = "Virt_ConsoleRedirectionService"
-    types: ClassVar = (ConsoleRedirectionService,)
+    types = (ConsoleRedirectionService,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_ConsoleRedirectionService import SHARED, ConsoleRedirectionService
@@ -31,4 +29,4 @@ class ConsoleRedirectionCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_ConsoleRedirectionServiceCapabilities."""
 
     name = "Virt_ConsoleRedirectionServiceCapabilities"
-    types: ClassVar = (ConsoleRedirectionCapabilities,)
+    types = (ConsoleRedirectionCapabilities,)

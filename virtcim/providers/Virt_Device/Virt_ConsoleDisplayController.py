@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Console
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import PropertyTable, attribute
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
 
@@ -16,7 +15,6 @@ class ConsoleDisplayController(GuestDevice[Console]):
     __slots__ = ()
 
     base = "ConsoleDisplayController"
-    kind = Kind.CONSOLE
 
 
 ConsoleDisplayController.table = PropertyTable(

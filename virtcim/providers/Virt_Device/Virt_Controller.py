@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Controller as ControllerXML
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
 
@@ -20,7 +19,6 @@ class Controller(GuestDevice[ControllerXML]):
     __slots__ = ()
 
     base = "Controller"
-    kind = Kind.CONTROLLER
 
 
 def _protocol(controller: Controller) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Console, Graphics
 from virtcim.providers.consoles import graphics_address
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
 
@@ -17,7 +16,6 @@ class DisplayController(GuestDevice[Graphics | Console]):
     __slots__ = ()
 
     base = "DisplayController"
-    kind = Kind.GRAPHICS
 
 
 def _video_processor(display: DisplayController) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from virtcim.libhelper.documents.domain import Disk, Filesystem
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.storage import capacity_of, storage_of
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
@@ -24,7 +23,6 @@ class LogicalDisk(GuestDevice[Disk | Filesystem]):
     __slots__ = ()
 
     base = "LogicalDisk"
-    kind = Kind.DISK
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
 
@@ -19,7 +18,6 @@ class Memory(GuestDevice[DomainConfig]):
     __slots__ = ()
 
     base = "Memory"
-    kind = Kind.MEMORY
 
 
 def _block_size(memory: Memory) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Interface
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.states import EnabledState
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
@@ -20,7 +19,6 @@ class NetworkPort(GuestDevice[Interface]):
     __slots__ = ()
 
     base = "NetworkPort"
-    kind = Kind.NETWORK
 
     @property
     def enabled_state(self) -> int:

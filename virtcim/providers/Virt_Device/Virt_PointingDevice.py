@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Input
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.inputs import input_caption
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
@@ -20,7 +19,6 @@ class PointingDevice(GuestDevice[Input]):
     __slots__ = ()
 
     base = "PointingDevice"
-    kind = Kind.INPUT
 
 
 PointingDevice.table = PropertyTable(

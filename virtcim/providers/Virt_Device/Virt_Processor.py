@@ -7,7 +7,7 @@ from typing import Self
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.configuration import Configuration
-from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.states import EnabledState
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
@@ -40,7 +40,6 @@ class Processor(GuestDevice[DomainConfig]):
     __slots__ = ("is_online", "number")
 
     base = "Processor"
-    kind = Kind.PROCESSOR
 
     def __init__(self, configuration: Configuration, entry: DeviceEntry, number: int, is_online: bool) -> None:
         super().__init__(configuration, entry, str(number))

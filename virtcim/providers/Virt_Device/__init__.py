@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from virtcim.providers.Virt_Device.device import GuestDevice
-from virtcim.providers.Virt_Device.devices import DEVICE_TYPES, DeviceProvider, device_type, devices_for, devices_of
+from virtcim.providers.Virt_Device.devices import DeviceProvider, device_types, devices_for, devices_of
+from virtcim.providers.Virt_Device.Virt_Controller import Controller
+from virtcim.providers.Virt_Device.Virt_DisplayController import DisplayController
+from virtcim.providers.Virt_Device.Virt_PointingDevice import PointingDevice
 
-__all__ = ["DEVICE_TYPES", "DeviceProvider", "GuestDevice", "device_type", "devices_for", "devices_of"]
+__all__ = [
+    "Controller",
+    "DeviceProvider",
+    "DisplayController",
+    "GuestDevice",
+    "PointingDevice",
+    "device_types",
+    "devices_for",
+    "devices_of",
+]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
 from virtcim.providers.configuration import Configuration
-from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
@@ -38,7 +38,6 @@ class GuestDevice(Element, Generic[Described]):
     """A device of a guest.
 
     Attributes:
-        kind: the kind of resource that this type of device shows.
         configuration: the one in which the guest is now.
         entry: the resource that the device is.
         device: its part of the domain XML.
@@ -47,7 +46,6 @@ class GuestDevice(Element, Generic[Described]):
 
     __slots__ = ("configuration", "device", "device_id", "entry", "guest")
 
-    kind: ClassVar[Kind]
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID")
     main_key = MainKey("DeviceID", "No DeviceID specified")
     ignores_case = True
@@ -81,7 +79,7 @@ class GuestDevice(Element, Generic[Described]):
     @classmethod
     def _by_resource(cls, configuration: Configuration) -> dict[str, Sequence[Self]]:
         entries = configuration.entries.values()
-        return {entry.identifier: cls.of_entry(configuration, entry) for entry in entries if entry.kind is cls.kind}
+        return {entry.identifier: cls.of_entry(configuration, entry) for entry in entries if entry.kind.device is cls}
 
     @classmethod
     def of_entry(cls, configuration: Configuration, entry: DeviceEntry) -> Sequence[Self]:

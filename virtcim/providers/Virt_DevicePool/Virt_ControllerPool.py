@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.Virt_DevicePool.pool import DevicePool, counted
 
@@ -17,7 +16,6 @@ class ControllerPool(DevicePool):
     __slots__ = ()
 
     base = "ControllerPool"
-    kind = Kind.CONTROLLER
     resource_type = _OTHER
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
-from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.storage import pool_of
@@ -31,9 +31,9 @@ class DiskPool(DevicePool):
     __slots__ = ()
 
     base = "DiskPool"
-    kind = Kind.DISK
     source = PoolSource(Pool)
     resource_type = _DISK_DRIVE
+    is_shared = False
 
     @classmethod
     def records(cls, hypervisor: Hypervisor) -> Sequence[Network | Pool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.Virt_DevicePool.pool import DevicePool, counted
 
 __all__ = ["GraphicsPool"]
@@ -16,7 +15,6 @@ class GraphicsPool(DevicePool):
     __slots__ = ()
 
     base = "GraphicsPool"
-    kind = Kind.GRAPHICS
     resource_type = _GRAPHICS_CONTROLLER
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.Virt_DevicePool.pool import DevicePool, counted
 
 __all__ = ["InputPool"]
@@ -16,7 +15,6 @@ class InputPool(DevicePool):
     __slots__ = ()
 
     base = "InputPool"
-    kind = Kind.INPUT
     resource_type = _IO_DEVICE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_DevicePool.pool import COMMON, DevicePool
 
@@ -19,8 +18,8 @@ class MemoryPool(DevicePool):
     __slots__ = ()
 
     base = "MemoryPool"
-    kind = Kind.MEMORY
     resource_type = _MEMORY
+    is_shared = False
 
     @property
     def consumed(self) -> int:

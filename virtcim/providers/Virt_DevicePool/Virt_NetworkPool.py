@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.documents.network import NetworkConfig
 from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
-from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool, Pools, PoolSource
@@ -28,7 +28,6 @@ class NetworkPool(DevicePool):
     __slots__ = ()
 
     base = "NetworkPool"
-    kind = Kind.NETWORK
     source = PoolSource(Network)
     resource_type = _ETHERNET_ADAPTER
 
@@ -94,7 +93,7 @@ def _attached(pools: Pools) -> Counter[tuple[Hypervisor, str]]:
     counts: Counter[tuple[Hypervisor, str]] = Counter()
     for guest in pools.site.guests(pools.platform):
         for entry in guest.state.entries.values() if guest.domain.active and guest.state is not None else ():
-            pool = NetworkPool.place_of(guest, entry, pools) if entry.kind is Kind.NETWORK else None
+            pool = NetworkPool.place_of(guest, entry, pools) if entry.kind.pool is NetworkPool else None
             if pool is not None:
                 counts[guest.hypervisor, pool.instance_id] += 1
     return counts

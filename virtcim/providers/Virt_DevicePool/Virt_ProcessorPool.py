@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool
 
@@ -17,8 +16,12 @@ class ProcessorPool(DevicePool):
     __slots__ = ()
 
     base = "ProcessorPool"
-    kind = Kind.PROCESSOR
     resource_type = _PROCESSOR
+
+    @property
+    def consumed(self) -> int:
+        """Virtual processors that are on."""
+        return self.usage.processors
 
 
 ProcessorPool.table = PropertyTable(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from virtcim.providers.Virt_DevicePool.pool import DevicePool
 from virtcim.providers.Virt_DevicePool.pools import (
-    POOL_TYPES,
     POOLS,
     STORAGE_POOLS,
     DevicePoolProvider,
     find_pool,
+    kind_of,
     pool_for,
+    pool_types,
     pools_of,
 )
 from virtcim.providers.Virt_DevicePool.Virt_ControllerPool import ControllerPool
@@ -26,7 +27,6 @@ from virtcim.providers.Virt_DevicePool.Virt_ProcessorPool import ProcessorPool
 
 __all__ = [
     "POOLS",
-    "POOL_TYPES",
     "STORAGE_POOLS",
     "ControllerPool",
     "DevicePool",
@@ -39,6 +39,8 @@ __all__ = [
     "ProcessorPool",
     "available",
     "find_pool",
+    "kind_of",
     "pool_for",
+    "pool_types",
     "pools_of",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 from virtcim.libhelper.inventory.records import Network, Pool, Record
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey
-from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
@@ -58,8 +58,8 @@ class DevicePool(Element):
     """A pool of resources.
 
     Attributes:
-        kind: of the resources of guests that are taken from it.
         resource_type: the value of ResourceType.
+        is_shared: whether guests share what it has, rather than each having some for itself.
         pools: those of its type on its platform.
         hypervisor: where it is.
         instance_id: the key.
@@ -68,8 +68,8 @@ class DevicePool(Element):
 
     __slots__ = ("_kept", "hypervisor", "instance_id", "pools", "record")
 
-    kind: ClassVar[Kind]
     resource_type: ClassVar[int]
+    is_shared: ClassVar[bool] = True
     key_names = ("InstanceID",)
     main_key = MainKey("InstanceID", "Missing InstanceID")
     source = PoolSource()
@@ -128,7 +128,7 @@ class DevicePool(Element):
     @property
     def consumed(self) -> int:
         """What the active guests of its hypervisor have taken."""
-        return self.usage.counts[self.kind]
+        return self.usage.counts[type(self)]
 
     def kept(self, name: str, state: Any, make: Callable[[], Made]) -> Made:
         """What `make` gave for `name` when it was last asked for at this `state` of what it is made from."""
@@ -169,11 +169,13 @@ class Usage:
 
     Attributes:
         memory: KiB.
-        counts: the number of resources by kind; of processors, those that are on.
+        processors: those that are on.
+        counts: the number of resources by the type of their pool.
     """
 
     memory: int = 0
-    counts: Counter[Kind] = field(default_factory=Counter)
+    processors: int = 0
+    counts: Counter[type[DevicePool]] = field(default_factory=Counter)
 
     def add(self, guest: Guest) -> None:
         """Count what one guest has taken."""
@@ -181,8 +183,8 @@ class Usage:
         if state is None:
             return
         self.memory += state.config.current_memory or 0
-        for entry in state.entries.values():
-            self.counts[entry.kind] += (state.config.vcpu_current or 1) if entry.kind is Kind.PROCESSOR else 1
+        self.processors += state.config.vcpu_current or 1
+        self.counts.update(entry.kind.pool for entry in state.entries.values() if entry.kind.pool is not None)
 
 
 class Pools:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import ClassVar, Self
+from typing import Self
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.platforms.base import Platform
@@ -69,4 +69,4 @@ class StateCapabilitiesProvider(ElementProvider):
     """Serves <prefix>_EnabledLogicalElementCapabilities."""
 
     name = "Virt_EnabledLogicalElementCapabilities"
-    types: ClassVar = (StateCapabilities,)
+    types = (StateCapabilities,)

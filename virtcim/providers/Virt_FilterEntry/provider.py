@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.Virt_FilterEntry.entry import FilterEntry
@@ -21,7 +20,7 @@ class FilterEntryProvider(ElementProvider):
     """Serves <prefix>_FilterEntry, <prefix>_Hdr8021Filter and <prefix>_IPHeadersFilter."""
 
     name = "Virt_FilterEntry"
-    types: ClassVar = ENTRY_TYPES
+    types = ENTRY_TYPES
 
 
 def entries_of(filters: FilterList) -> Iterable[FilterEntry]:

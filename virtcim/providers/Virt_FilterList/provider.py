@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from virtcim.libhelper.documents.domain import ValueRejectedError
 from virtcim.libhelper.errors import LibvirtError
@@ -20,7 +20,7 @@ class FilterListProvider(ElementProvider):
     """Serves <prefix>_FilterList."""
 
     name = "Virt_FilterList"
-    types: ClassVar = (FilterList,)
+    types = (FilterList,)
 
     def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
         platform, _ = self.resolve(class_name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
@@ -24,7 +24,7 @@ class HostDeviceProvider(ElementProvider):
     """Serves <prefix>_HostProcessor, HostMemory, HostNetworkPort and HostDisk."""
 
     name = "Virt_HostDevice"
-    types: ClassVar = HOST_DEVICE_TYPES
+    types = HOST_DEVICE_TYPES
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The device; of several on the hosts of a platform, that of the host that is named."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 from xml.etree.ElementTree import ParseError, fromstring
 
 from virtcim.platforms.base import Platform
@@ -155,7 +155,7 @@ class HostSystemProvider(ElementProvider):
     """Serves <prefix>_HostSystem."""
 
     name = "Virt_HostSystem"
-    types: ClassVar = (HostSystem,)
+    types = (HostSystem,)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The host of that name; another one for a name that is wrong, so that the key checks tell which key it is."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
@@ -176,7 +176,7 @@ class KVMRedirectionSAPProvider(ElementProvider):
     """Serves <prefix>_KVMRedirectionSAP."""
 
     name = "Virt_KVMRedirectionSAP"
-    types: ClassVar = (KVMRedirectionSAP,)
+    types = (KVMRedirectionSAP,)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         name, system = (_key(keys, key) for key in ("Name", "SystemName"))

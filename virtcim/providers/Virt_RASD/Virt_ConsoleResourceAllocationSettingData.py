@@ -5,7 +5,6 @@ from __future__ import annotations
 from virtcim.libhelper.documents.domain import Console
 from virtcim.libhelper.documents.domain.chardev import CharacterSource
 from virtcim.providers.consoles import bind_url, connect_url, peer_path, source_path, source_type
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant, paths_of
 from virtcim.providers.Virt_RASD.character_source import write_character
 from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, ResourceSetting
@@ -19,7 +18,6 @@ class ConsoleSetting(ResourceSetting[Console]):
     __slots__ = ()
 
     base = "ConsoleResourceAllocationSettingData"
-    kind = Kind.CONSOLE
 
 
 _SOCKET = paths_of(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from virtcim.libhelper.documents.domain import Controller
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import number_text
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, POOLED, ResourceSetting
@@ -19,7 +18,6 @@ class ControllerSetting(ResourceSetting[Controller]):
     __slots__ = ()
 
     base = "ControllerResourceAllocationSettingData"
-    kind = Kind.CONTROLLER
 
 
 def _text(field: MappedField) -> Callable[[ControllerSetting], str | None]:

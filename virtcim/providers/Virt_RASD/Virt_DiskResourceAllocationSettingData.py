@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Iterator
 
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.consoles import file_url
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, ValueRefusedError, chosen, flag
 from virtcim.providers.imageurls import image_url, socket_url
 from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, constant, paths_of
@@ -37,7 +36,6 @@ class DiskSetting(ResourceSetting[Disk | Filesystem]):
     __slots__ = ()
 
     base = "DiskResourceAllocationSettingData"
-    kind = Kind.DISK
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Console, Graphics
 from virtcim.providers.consoles import graphics_address
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import to
 from virtcim.providers.properties import MappedField, Property, PropertyTable, constant
 from virtcim.providers.Virt_RASD.display_address import (
@@ -30,7 +29,6 @@ class GraphicsSetting(ResourceSetting[Graphics | Console]):
     __slots__ = ()
 
     base = "GraphicsResourceAllocationSettingData"
-    kind = Kind.GRAPHICS
 
 
 def _sub_type(setting: GraphicsSetting) -> str | None:

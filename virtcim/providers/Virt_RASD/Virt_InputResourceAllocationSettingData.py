@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Input
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, ValueRefusedError, as_text
 from virtcim.providers.inputs import input_caption
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
@@ -20,7 +19,6 @@ class InputSetting(ResourceSetting[Input]):
     __slots__ = ()
 
     base = "InputResourceAllocationSettingData"
-    kind = Kind.INPUT
 
 
 def _write_address(draft: Draft, value: str) -> None:

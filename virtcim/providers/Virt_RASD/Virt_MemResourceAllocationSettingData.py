@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.memory_size import (
     size,
@@ -27,7 +26,6 @@ class MemorySetting(ResourceSetting[DomainConfig]):
     __slots__ = ()
 
     base = "MemResourceAllocationSettingData"
-    kind = Kind.MEMORY
 
 
 def _page_sizes(setting: MemorySetting) -> list[int | None] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 
 from virtcim.libhelper.documents.domain import Interface
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import chosen, to
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant, paths_of
 from virtcim.providers.Virt_RASD.network_peer import host_resource
@@ -34,7 +33,6 @@ class NetworkSetting(ResourceSetting[Interface]):
     __slots__ = ()
 
     base = "NetResourceAllocationSettingData"
-    kind = Kind.NETWORK
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

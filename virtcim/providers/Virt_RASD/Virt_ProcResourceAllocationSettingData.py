@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import to
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.processor_share import write_limit, write_maximum, write_pins, write_processors
@@ -23,7 +22,6 @@ class ProcessorSetting(ResourceSetting[DomainConfig]):
     __slots__ = ()
 
     base = "ProcResourceAllocationSettingData"
-    kind = Kind.PROCESSOR
 
 
 def _limit(setting: ProcessorSetting) -> int | None:

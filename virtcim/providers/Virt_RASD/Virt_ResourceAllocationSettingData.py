@@ -24,7 +24,6 @@ from virtcim.libhelper.documents.domain import (
     Vsock,
     Watchdog,
 )
-from virtcim.providers.deviceids import Kind, kinds_of
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.properties import MappedField, Property, PropertyTable, paths_of
 from virtcim.providers.Virt_RASD.other_address import (
@@ -67,7 +66,6 @@ class OtherSetting(ResourceSetting[Device]):
     __slots__ = ()
 
     base = "ResourceAllocationSettingData"
-    kind = Kind.OTHER
 
 
 def _resource_type(setting: OtherSetting) -> int:
@@ -191,10 +189,14 @@ _ADDRESSES = paths_of(
 )
 
 
+_WITH_CLASSES = frozenset({"console", "controller", "disk", "filesystem", "graphics", "input", "interface"})
+"""The elements whose settings have classes of their own."""
+
+
 def _path(tag: str) -> str | None:
     """The path in a device of the field that says which kind of it it is; None where the element has none."""
     field = DEVICE_CLASSES[tag].declared().get(SUB_TYPE_FIELDS.get(tag, "model"))
-    return None if field is None or Kind.OTHER not in kinds_of(DEVICE_CLASSES[tag]()) else field.path
+    return None if field is None or tag in _WITH_CLASSES else field.path
 
 
 OtherSetting.table = PropertyTable(

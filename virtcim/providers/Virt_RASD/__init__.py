@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from virtcim.providers.Virt_RASD.provider import ResourceSettingProvider
 from virtcim.providers.Virt_RASD.setting import ResourceSetting
-from virtcim.providers.Virt_RASD.settings import SETTING_TYPES, setting_for, setting_type, settings_of
+from virtcim.providers.Virt_RASD.settings import setting_for, setting_types, settings_of
 
-__all__ = ["SETTING_TYPES", "ResourceSetting", "ResourceSettingProvider", "setting_for", "setting_type", "settings_of"]
+__all__ = ["ResourceSetting", "ResourceSettingProvider", "setting_for", "setting_types", "settings_of"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from virtcim.libhelper.documents.domain import Disk
-from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.libhelper.documents.domain import Controller, Disk
+from virtcim.providers.deviceids import DeviceEntry
 
 __all__ = ["address_on_parent", "parent_of"]
 
@@ -34,7 +34,7 @@ def parent_of(entry: DeviceEntry, entries: Mapping[str, DeviceEntry]) -> str | N
         kind = entry.device.target_bus if isinstance(entry.device, Disk) else "scsi"
     identifier = f"controller:{kind}:{index}"
     found = entries.get(identifier)
-    return identifier if found is not None and found.kind is Kind.CONTROLLER and found is not entry else None
+    return identifier if found is not None and isinstance(found.device, Controller) and found is not entry else None
 
 
 def address_on_parent(address: Mapping[str, str]) -> str | None:

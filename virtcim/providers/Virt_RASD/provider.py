@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.keys import main_key
+from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import find_template
-from virtcim.providers.Virt_RASD.settings import SETTING_TYPES
+from virtcim.providers.Virt_RASD.settings import setting_types
 
 __all__ = ["ResourceSettingProvider"]
 
@@ -19,7 +20,10 @@ class ResourceSettingProvider(ElementProvider):
     """Serves <prefix>_DiskResourceAllocationSettingData and the other classes of settings."""
 
     name = "Virt_RASD"
-    types: ClassVar = SETTING_TYPES
+
+    def __init__(self, site: Site) -> None:
+        self.types = setting_types(site)
+        super().__init__(site)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The setting of a resource, else the template with that InstanceID."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
 from virtcim.providers.configuration import Configuration
-from virtcim.providers.deviceids import DeviceEntry, Kind
+from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.drafts import Draft, address_lists
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
@@ -47,7 +47,6 @@ class ResourceSetting(Element, Generic[Described]):
     """The setting data of one resource.
 
     Attributes:
-        kind: the kind of resource that this type is for.
         configuration: that it is a part of.
         entry: the resource.
         device: its part of the domain XML.
@@ -56,7 +55,6 @@ class ResourceSetting(Element, Generic[Described]):
 
     __slots__ = ("configuration", "device", "entry", "guest", "instance_id")
 
-    kind: ClassVar[Kind]
     key_names = ("InstanceID",)
     main_key = MainKey("InstanceID", "Missing InstanceID")
     ignores_case = True
@@ -82,7 +80,7 @@ class ResourceSetting(Element, Generic[Described]):
     @classmethod
     def _by_resource(cls, configuration: Configuration) -> dict[str, Self]:
         entries = configuration.entries.values()
-        return {entry.identifier: cls(configuration, entry) for entry in entries if entry.kind is cls.kind}
+        return {entry.identifier: cls(configuration, entry) for entry in entries if entry.kind.setting is cls}
 
     @classmethod
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import MethodResult, RequestContext, Role
 from virtcim.providers.methods import Method, Parameters
@@ -16,7 +14,7 @@ class RegisteredProfileProvider(ElementProvider):
     """Serves <prefix>_RegisteredProfile."""
 
     name = "Virt_RegisteredProfile"
-    types: ClassVar = (RegisteredProfile,)
+    types = (RegisteredProfile,)
 
 
 def _get_central_instances(profile: RegisteredProfile, parameters: Parameters, context: RequestContext) -> MethodResult:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationService
@@ -40,4 +38,4 @@ class ResourcePoolConfigurationCapabilitiesProvider(ServiceCapabilitiesProvider)
     """Serves <prefix>_ResourcePoolConfigurationCapabilities."""
 
     name = "Virt_ResourcePoolConfigurationCapabilities"
-    types: ClassVar = (ResourcePoolConfigurationCapabilities,)
+    types = (ResourcePoolConfigurationCapabilities,)

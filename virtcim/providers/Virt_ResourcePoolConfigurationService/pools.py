@@ -10,7 +10,6 @@ from virtcim.libhelper.inventory.records import VOLUMES
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.references import element_at
@@ -189,7 +188,7 @@ def _in_use(pool: DevicePool) -> bool:
     for guest in pool.site.guests(pool.platform):
         if guest.hypervisor is not pool.hypervisor or not guest.domain.active or guest.state is None:
             continue
-        disks = (entry.device for entry in guest.state.entries.values() if entry.kind is Kind.DISK)
+        disks = (entry.device for entry in guest.state.entries.values() if entry.kind.pool is DiskPool)
         if any(pool_of(guest, disk) == pool.name for disk in disks):
             return True
     return False

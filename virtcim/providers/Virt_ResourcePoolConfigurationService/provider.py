@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.interface import MethodResult, RequestContext
 from virtcim.providers.methods import Method, Parameters
 from virtcim.providers.services.service import SERVICE_METHODS, HostServiceProvider
@@ -64,4 +62,4 @@ class ResourcePoolConfigurationProvider(HostServiceProvider):
     """Serves <prefix>_ResourcePoolConfigurationService."""
 
     name = "Virt_ResourcePoolConfigurationService"
-    types: ClassVar = (ResourcePoolConfigurationService,)
+    types = (ResourcePoolConfigurationService,)

@@ -13,7 +13,6 @@ from virtcim.libhelper.storage import WipeAlgorithm
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import Effect
@@ -264,7 +263,7 @@ def refuse_in_use(volume: StorageVolume, text: str) -> None:
         if guest.hypervisor is not pool.hypervisor or not guest.domain.active or guest.state is None:
             continue
         for entry in guest.state.entries.values():
-            if entry.kind is Kind.DISK and path_of(guest, entry.device) in paths:
+            if entry.kind.pool is DiskPool and path_of(guest, entry.device) in paths:
                 raise CIMError(Status.FAILED, f"{text}: guest '{guest.name}' uses {volume.volume.key}")
     for other in _volumes_beside(pool):
         if other.config.backing_store_path in paths:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.inventory.records import Volume
@@ -147,4 +147,4 @@ class StorageVolumeProvider(ElementProvider):
     """Serves <prefix>_StorageVolume."""
 
     name = "Virt_StorageVolume"
-    types: ClassVar = (StorageVolume,)
+    types = (StorageVolume,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
@@ -22,7 +22,7 @@ class VolumeSettingProvider(ElementProvider):
     """Serves <prefix>_StorageVolumeResourceAllocationSettingData: of volumes, and the templates for new ones."""
 
     name = "Virt_StorageVolumeRASD"
-    types: ClassVar = (VolumeSetting,)
+    types = (VolumeSetting,)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         instance_id = main_key(keys, "InstanceID", "Missing InstanceID")

@@ -6,8 +6,6 @@ the host alone; libvirt does not tell it, and so IsVSISupported and VSIInterface
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.services.service import SERVICE, HostService, HostServiceProvider
 
@@ -36,4 +34,4 @@ class SwitchServiceProvider(HostServiceProvider):
     """Serves <prefix>_SwitchService."""
 
     name = "Virt_SwitchService"
-    types: ClassVar = (SwitchService,)
+    types = (SwitchService,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_VSMigrationService import MigrationService
@@ -31,4 +29,4 @@ class MigrationCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_VirtualSystemMigrationCapabilities."""
 
     name = "Virt_VSMigrationCapabilities"
-    types: ClassVar = (MigrationCapabilities,)
+    types = (MigrationCapabilities,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.services.service import SERVICE, HostService, HostServiceProvider
 
@@ -24,4 +22,4 @@ class MigrationServiceProvider(HostServiceProvider):
     """Serves <prefix>_VirtualSystemMigrationService."""
 
     name = "Virt_VSMigrationService"
-    types: ClassVar = (MigrationService,)
+    types = (MigrationService,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey
@@ -67,4 +67,4 @@ class MigrationSettingDataProvider(ElementProvider):
     """Serves <prefix>_VirtualSystemMigrationSettingData."""
 
     name = "Virt_VSMigrationSettingData"
-    types: ClassVar = (MigrationSettingData,)
+    types = (MigrationSettingData,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import ClassVar, Self
+from typing import Self
 from uuid import UUID
 
 from virtcim.libhelper.documents.domain import DomainConfig
@@ -334,4 +334,4 @@ class VirtualSystemSettingDataProvider(ElementProvider):
     """Serves <prefix>_VirtualSystemSettingData."""
 
     name = "Virt_VSSD"
-    types: ClassVar = (VirtualSystemSettingData,)
+    types = (VirtualSystemSettingData,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
@@ -56,4 +54,4 @@ class ManagementCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_VirtualSystemManagementCapabilities."""
 
     name = "Virt_VirtualSystemManagementCapabilities"
-    types: ClassVar = (ManagementCapabilities,)
+    types = (ManagementCapabilities,)

@@ -13,9 +13,7 @@ from virtcim.libhelper.documents.domain import (
     Interface,
     MappingError,
 )
-from virtcim.platforms.base import Feature
 from virtcim.platforms.newguest import NewGuest, SystemChoice, UnavailableError
-from virtcim.providers.deviceids import Kind
 from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.requested import without_own_metadata
@@ -157,7 +155,7 @@ class Definition:
             with _told(self._report, "ResourceSettings Error"):
                 if instance is None:
                     raise ValueRefusedError("Unable to determine resource type")
-                wanted = Wanted(instance, self._platform.prefix)
+                wanted = Wanted(instance, self._platform.prefix, self._around.site.kinds)
                 if wanted.is_whole:
                     write_whole(self.document, self._around, wanted)
                 else:
@@ -165,7 +163,8 @@ class Definition:
                     add_device(self.document, self._around, wanted)
 
     def _check_platform(self, wanted: Wanted) -> None:
-        if wanted.kind is Kind.GRAPHICS and not self._platform.supports(Feature.GRAPHICS):
+        feature = wanted.kind.feature
+        if feature is not None and not self._platform.supports(feature):
             raise ValueRefusedError("Resource type not supported on this platform", wanted.instance.class_name)
 
     def _complete(self) -> None:

@@ -250,7 +250,7 @@ def _wanted(service: VirtualSystemManagementService, parameters: Mapping[str, An
     if None in instances:
         raise CIMError(Status.INVALID_PARAMETER, "ResourceSettings holds NULL")
     with _resources_told(""):
-        return [Wanted(instance, platform.prefix) for instance in instances if instance is not None]
+        return [Wanted(instance, platform.prefix, service.site.kinds) for instance in instances if instance is not None]
 
 
 def _resource(service: VirtualSystemManagementService, wanted: Wanted) -> Target:

@@ -18,7 +18,7 @@ from virtcim.libhelper.documents.domain import (
 from virtcim.libhelper.domains.live import attach, detach, device_fields, device_steps, domain_fields, domain_steps
 from virtcim.platforms.base import Feature
 from virtcim.providers.configuration import Configuration, ConfigurationKind
-from virtcim.providers.deviceids import Kind
+from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError, same
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
@@ -43,12 +43,6 @@ from virtcim.providers.guest import Guest
 
 __all__ = ["Edit", "Trace", "add_resources", "modify_resources", "modify_system", "remove_resources"]
 
-_PLUGGABLE = frozenset(
-    {"disk", "interface", "controller", "hostdev", "memory", "rng", "redirdev", "shmem", "vsock", "watchdog", "channel"}
-)
-"""The devices that are plugged into a running guest.  Of all others, as libvirt-cim has it, only the definition is
-changed where the client does not tell the two apart."""
-_RESOURCE_TYPES = {Kind.PROCESSOR: 3, Kind.MEMORY: 4}
 _DESCRIPTIVE = frozenset(
     {
         "InstanceID",
@@ -92,14 +86,14 @@ class Trace:
         key: what tells it from others of that element.
     """
 
-    kind: Kind
+    kind: DeviceKind
     tag: str
     key: Hashable
 
     @classmethod
-    def of(cls, kind: Kind, device: Any, config: DomainConfig) -> Trace:
+    def of(cls, kind: DeviceKind, device: Any, config: DomainConfig) -> Trace:
         """The trace of a device of a configuration, or of its memory or processors."""
-        if kind in _RESOURCE_TYPES:
+        if kind.is_whole:
             return cls(kind, "", "")
         match device:
             case Disk():
@@ -256,7 +250,7 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> Non
             if changed is None:
                 changed = changed_values(setting, setting.table, resource.given)
             device = _modify(edit, document, setting, changed)
-            trace = Trace.of(setting.kind, device, document.config)
+            trace = Trace.of(setting.entry.kind, device, document.config)
         if trace is None:
             raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
         edit.written.append(trace)
@@ -266,7 +260,7 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> Non
 
 def _check_kind(setting: ResourceSetting[object], resource: Wanted) -> None:
     generic = resource.instance.class_name.partition("_")[2] in ("ResourceAllocationSettingData",)
-    if resource.kind is not setting.kind and not generic:
+    if resource.kind is not setting.entry.kind and not generic:
         raise ValueRefusedError(f"{resource.instance.class_name} is not the class of {resource.instance_id}")
 
 
@@ -274,7 +268,7 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any],
     """Change one resource in one document; the device as it is then."""
     draft = Draft(edit.around(document), setting.device, changed, is_new=False)
     draft.write(setting.table)
-    if setting.kind in _RESOURCE_TYPES:
+    if setting.entry.kind.is_whole:
         _write_domain(edit, document, draft)
         return document.config
     if _MOVES & draft.fields.keys() and "address" not in draft.fields and setting.device.address:
@@ -293,7 +287,7 @@ def add_resources(edit: Edit, wanted: Sequence[Wanted]) -> None:
     """Add resources to a guest."""
     for resource in wanted:
         if resource.is_whole:
-            raise CIMError(Status.FAILED, f"Cannot add resources of type {_RESOURCE_TYPES[resource.kind]}")
+            raise CIMError(Status.FAILED, f"Cannot add resources of type {resource.kind.resource_type}")
         document = edit.defined or edit.live
         if document is None:
             continue
@@ -320,7 +314,12 @@ def _count_memory(document: DomainDocument, device: Device, sign: int) -> None:
 
 
 def _is_plugged(edit: Edit, device: Device) -> bool:
-    return device.tag in _PLUGGABLE and edit.guest.platform.supports(Feature.HOTPLUG)
+    """Whether a device is plugged into the running guest too.
+
+    Of all others, as libvirt-cim has it, only the definition is changed where the client does not tell the two apart.
+    """
+    kinds = edit.guest.site.kinds
+    return any(device.tag in kind.plugs for kind in kinds) and edit.guest.platform.supports(Feature.HOTPLUG)
 
 
 def _plug_in(edit: Edit, live: DomainDocument, device: Device) -> None:
@@ -334,8 +333,8 @@ def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
         setting = next((each for each in settings.values() if each is not None), None)
         if setting is None:
             raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
-        if setting.kind in _RESOURCE_TYPES:
-            raise CIMError(Status.FAILED, f"Cannot delete resources of type {_RESOURCE_TYPES[setting.kind]}")
+        if setting.entry.kind.is_whole:
+            raise CIMError(Status.FAILED, f"Cannot delete resources of type {setting.entry.kind.resource_type}")
         for document in edit.documents:
             found = settings[id(document)]
             if found is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
@@ -24,7 +24,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
     """Serves <prefix>_VirtualSystemManagementService."""
 
     name = "Virt_VirtualSystemManagementService"
-    types: ClassVar = (VirtualSystemManagementService,)
+    types = (VirtualSystemManagementService,)
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The service on the host that is named, else the first one: the key checks tell which key is wrong."""

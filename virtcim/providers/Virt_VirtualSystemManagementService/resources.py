@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from virtcim.providers.deviceids import Kind
+from virtcim.providers.deviceids import SUFFIX, DeviceKind
 from virtcim.providers.drafts import Draft, ValueRefusedError
-from virtcim.providers.Virt_RASD.blueprints import BLUEPRINTS
-from virtcim.providers.Virt_RASD.settings import SETTING_TYPES, setting_type
+from virtcim.providers.Virt_RASD.Virt_MemResourceAllocationSettingData import MemorySetting
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainDocument
@@ -17,22 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Wanted", "add_device", "check_host", "write_draft", "write_whole"]
 
-_SUFFIX = "ResourceAllocationSettingData"
-_KINDS = {setting.base.removesuffix(_SUFFIX): setting.kind for setting in SETTING_TYPES}
-_KINDS["Character"] = Kind.CONSOLE
-_BY_RESOURCE_TYPE = {3: Kind.PROCESSOR, 4: Kind.MEMORY, 10: Kind.NETWORK, 17: Kind.DISK, 31: Kind.DISK}
-_DISPLAYS = frozenset({"vnc", "spice", "sdl", "rdp", "dbus", "egl-headless", "console"})
-_GENERIC = ""
-_GRAPHICS_CONTROLLER, _MEMORY, _OTHER = 24, 4, 1
-_WHOLE = frozenset({Kind.MEMORY, Kind.PROCESSOR})
-_MODULES = frozenset({"dimm", "nvdimm", "virtio-mem", "virtio-pmem"})
-
 
 class Wanted:
     """One resource as a client describes it.
 
     Parameters:
         instance: as the client sent it.
+        prefix: of the platform.
+        kinds: of the resources of guests.
 
     Attributes:
         kind: what it is.
@@ -44,17 +35,17 @@ class Wanted:
 
     __slots__ = ("given", "instance", "kind")
 
-    def __init__(self, instance: EmbeddedInstance, prefix: str) -> None:
+    def __init__(self, instance: EmbeddedInstance, prefix: str, kinds: Sequence[DeviceKind]) -> None:
         self.instance = instance
         self.given: Mapping[str, Any] = {
             name: value for name, value in instance.properties.items() if value is not None
         }
-        self.kind = _kind(instance.class_name, self.given, prefix)
+        self.kind = _kind(instance.class_name, self.given, prefix, kinds)
 
     @property
     def is_whole(self) -> bool:
         """Whether it is a property of the guest rather than a device of its own."""
-        return self.kind in _WHOLE
+        return self.kind.is_whole
 
     @property
     def instance_id(self) -> str | None:
@@ -63,24 +54,17 @@ class Wanted:
         return found
 
 
-def _kind(class_name: str, given: Mapping[str, Any], prefix: str) -> Kind:
+def _kind(class_name: str, given: Mapping[str, Any], prefix: str, kinds: Sequence[DeviceKind]) -> DeviceKind:
     own, _, base = class_name.partition("_")
-    if own not in (prefix, "CIM", "Virt") or not base.endswith(_SUFFIX):
+    if own not in (prefix, "CIM", "Virt") or not base.endswith(SUFFIX):
         raise ValueRefusedError("Unable to determine resource type", class_name)
-    name = base.removesuffix(_SUFFIX)
-    kind = _KINDS.get(name)
+    word = base.removesuffix(SUFFIX)
+    kind = next((each for each in kinds if word in (each.word, *each.synonyms)), None)
     if kind is None:
         raise ValueRefusedError("Resource type not supported on this platform", class_name)
-    if name != _GENERIC:
+    if kind.word:
         return kind
-    resource_type, sub_type = given.get("ResourceType"), given.get("ResourceSubType")
-    if resource_type == _MEMORY and sub_type in _MODULES:
-        return Kind.OTHER
-    if resource_type == _GRAPHICS_CONTROLLER and sub_type in _DISPLAYS:
-        return Kind.GRAPHICS
-    if resource_type == _OTHER and given.get("OtherResourceType") in ("console", "controller"):
-        return Kind.CONSOLE if given["OtherResourceType"] == "console" else Kind.CONTROLLER
-    return _BY_RESOURCE_TYPE.get(resource_type or 0, Kind.OTHER)
+    return next((each for each in kinds if each.is_meant(given)), kind)
 
 
 def write_draft(document: DomainDocument, draft: Draft, device: Device | None = None) -> Device | None:
@@ -107,11 +91,13 @@ def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -
     Raises:
         ValueRefusedError: it cannot be had.
     """
-    blueprint = BLUEPRINTS[wanted.kind]
-    device_class = blueprint.device_class(around, wanted.given)
+    kind = wanted.kind
+    if kind.device_class is None:
+        raise ValueRefusedError("Resource type not supported on this platform", wanted.instance.class_name)
+    device_class = kind.device_class(around, wanted.given)
     draft = Draft(around, device_class(), wanted.given, is_new=True)
-    draft.write(setting_type(wanted.kind).table)
-    blueprint.finish(draft)
+    draft.write(kind.setting.table)
+    kind.finish(draft)
     if draft.domain_fields:
         document.set(document.config, draft.domain_fields)
     return document.add_device(device_class, {name: value for name, value in draft.fields.items() if value is not None})
@@ -124,7 +110,7 @@ def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) 
         ValueRefusedError: they cannot be had so.
     """
     given = wanted.given
-    if wanted.kind is Kind.MEMORY:
+    if wanted.kind.setting is MemorySetting:
         if "VirtualQuantity" not in given and "Reservation" not in given:
             raise ValueRefusedError("Missing `VirtualQuantity' field in Memory RASD")
         if "AllocationUnits" not in given and "VirtualQuantityUnits" in given:
@@ -132,7 +118,7 @@ def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) 
     elif "VirtualQuantity" not in given and not around.platform.containers:
         raise ValueRefusedError("Missing `VirtualQuantity' field in Processor RASD")
     draft = Draft(around, document.config, given, is_new=True)
-    draft.write(setting_type(wanted.kind).table)
+    draft.write(wanted.kind.setting.table)
     write_draft(document, draft)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.domains.change import DomainChange
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.interface import InstancePath
-from virtcim.providers.Virt_RASD import setting_type
+from virtcim.providers.Virt_RASD import ResourceSetting
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import Edit, Trace
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def _present(guest: Guest) -> Guest:
 
 def _path(trace: Trace, configurations: list[Configuration]) -> InstancePath | None:
     for configuration in configurations:
-        for setting in setting_type(trace.kind).by_resource(configuration).values():
+        types: type[ResourceSetting[object]] = trace.kind.setting
+        for setting in types.by_resource(configuration).values():
             if Trace.of(trace.kind, setting.device, configuration.config) == trace:
                 return setting.path()
     return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemSnapshotService import SnapshotService
@@ -34,4 +32,4 @@ class SnapshotCapabilitiesProvider(ServiceCapabilitiesProvider):
     """Serves <prefix>_VirtualSystemSnapshotServiceCapabilities."""
 
     name = "Virt_VirtualSystemSnapshotServiceCapabilities"
-    types: ClassVar = (SnapshotCapabilities,)
+    types = (SnapshotCapabilities,)

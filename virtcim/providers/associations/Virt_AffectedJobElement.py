@@ -13,8 +13,8 @@ from virtcim.providers.references import same_element
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 from virtcim.providers.Virt_ConcreteJob import ConcreteJob
-from virtcim.providers.Virt_DevicePool import POOL_TYPES
-from virtcim.providers.Virt_RASD import SETTING_TYPES
+from virtcim.providers.Virt_DevicePool import pool_types
+from virtcim.providers.Virt_RASD import setting_types
 from virtcim.providers.Virt_StorageVolume import StorageVolume
 from virtcim.providers.Virt_StorageVolumeRASD import VolumeSetting
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
@@ -35,8 +35,8 @@ def affected_job_element(site: Site) -> Relation:
     types: tuple[type[Element], ...] = (
         ComputerSystem,
         VirtualSystemSettingData,
-        *SETTING_TYPES,
-        *POOL_TYPES,
+        *setting_types(site),
+        *pool_types(site),
         StorageVolume,
         VolumeSetting,
     )

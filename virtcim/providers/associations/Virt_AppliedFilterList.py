@@ -100,7 +100,7 @@ def _apply(port: NetworkPort, name: str | None) -> None:
         raise access_denied(hypervisor)
 
     def find(document: DomainDocument) -> Device | None:
-        entry = device_entries(document.config, lambda _identifier: False).get(port.entry.identifier)
+        entry = device_entries(document.config, port.site.kinds, lambda _identifier: False).get(port.entry.identifier)
         return None if entry is None else cast(Device, entry.device)
 
     try:

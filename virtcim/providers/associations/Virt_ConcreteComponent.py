@@ -8,12 +8,12 @@ from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_DevicePool import (
-    POOL_TYPES,
     DevicePool,
     DiskPool,
     MemoryPool,
     NetworkPool,
     ProcessorPool,
+    pool_types,
     pools_of,
 )
 from virtcim.providers.Virt_HostDevice import (
@@ -74,7 +74,7 @@ def concrete_component(site: Site) -> Relation:
     return Relation(
         site,
         "ConcreteComponent",
-        Role("GroupComponent", POOL_TYPES),
+        Role("GroupComponent", pool_types(site)),
         Role("PartComponent", (*HOST_DEVICE_TYPES, StorageVolume)),
         to_right=parts,
         to_left=pools,

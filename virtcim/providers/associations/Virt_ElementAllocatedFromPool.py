@@ -10,20 +10,17 @@ from collections.abc import Iterable
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_Device import GuestDevice, device_type
-from virtcim.providers.Virt_DevicePool import POOL_TYPES, DevicePool, pool_for
+from virtcim.providers.Virt_Device import GuestDevice
+from virtcim.providers.Virt_DevicePool import DevicePool, kind_of, pool_for, pool_types
 
 __all__ = ["element_allocated_from_pool"]
-
-_DEVICE_TYPES = tuple(found for each in POOL_TYPES if (found := device_type(each.kind)) is not None)
-"""The devices that are taken from pools: text consoles are not."""
 
 
 def element_allocated_from_pool(site: Site) -> Relation:
     """The association."""
 
     def elements(pool: DevicePool) -> Iterable[Element]:
-        taken = device_type(pool.kind)
+        taken: type[GuestDevice[object]] | None = kind_of(pool).device
         for guest in site.guests(pool.platform):
             if taken is not None and guest.hypervisor is pool.hypervisor:
                 devices = taken.made_from(guest)
@@ -41,11 +38,13 @@ def element_allocated_from_pool(site: Site) -> Relation:
             found = element.pools.primordial(element.hypervisor)
         return () if found is None else (found,)
 
+    # Text consoles are taken from no pool.
+    devices = tuple(kind.device for kind in site.kinds if kind.pool is not None and kind.device is not None)
     return Relation(
         site,
         "ElementAllocatedFromPool",
-        Role("Antecedent", POOL_TYPES),
-        Role("Dependent", (*_DEVICE_TYPES, *POOL_TYPES)),
+        Role("Antecedent", pool_types(site)),
+        Role("Dependent", (*devices, *pool_types(site))),
         to_right=elements,
         to_left=pools,
     )

@@ -13,7 +13,7 @@ from virtcim.providers.services.types import CAPABILITIES_TYPES
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilities, capabilities_of
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
-from virtcim.providers.Virt_DevicePool import POOL_TYPES, DevicePool, pools_of
+from virtcim.providers.Virt_DevicePool import DevicePool, pool_types, pools_of
 from virtcim.providers.Virt_EnabledLogicalElementCapabilities import StateCapabilities, state_capabilities_of
 from virtcim.providers.Virt_HostSystem import HostSystem, host_name, hosts_of
 
@@ -50,7 +50,7 @@ def allocation_capabilities(site: Site) -> Relation:
     return Relation(
         site,
         "ElementCapabilities",
-        Role("ManagedElement", (HostSystem, *POOL_TYPES)),
+        Role("ManagedElement", (HostSystem, *pool_types(site))),
         Role("Capabilities", (AllocationCapabilities,)),
         to_right=capabilities,
         to_left=elements,

@@ -16,7 +16,7 @@ from virtcim.providers.configuration import Configuration
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
-from virtcim.providers.Virt_RASD import SETTING_TYPES, ResourceSetting, setting_for
+from virtcim.providers.Virt_RASD import ResourceSetting, setting_for, setting_types
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of, settings_of_guest
 
 __all__ = ["element_setting_data"]
@@ -81,8 +81,8 @@ def element_setting_data(site: Site) -> Relation:
     return Relation(
         site,
         "ElementSettingData",
-        Role("ManagedElement", (ComputerSystem, VirtualSystemSettingData, *SETTING_TYPES)),
-        Role("SettingData", (VirtualSystemSettingData, *SETTING_TYPES)),
+        Role("ManagedElement", (ComputerSystem, VirtualSystemSettingData, *setting_types(site))),
+        Role("SettingData", (VirtualSystemSettingData, *setting_types(site))),
         to_right=_settings,
         to_left=_elements,
         table=_COUNTS,

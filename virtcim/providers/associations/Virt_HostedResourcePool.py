@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_DevicePool import POOL_TYPES, DevicePool, pools_of
+from virtcim.providers.Virt_DevicePool import DevicePool, pool_types, pools_of
 from virtcim.providers.Virt_HostSystem import HostSystem, host_name, hosts_of
 
 __all__ = ["hosted_resource_pool"]
@@ -25,7 +25,7 @@ def hosted_resource_pool(site: Site) -> Relation:
         site,
         "HostedResourcePool",
         Role("GroupComponent", (HostSystem,)),
-        Role("PartComponent", POOL_TYPES),
+        Role("PartComponent", pool_types(site)),
         to_right=pools,
         to_left=host,
     )

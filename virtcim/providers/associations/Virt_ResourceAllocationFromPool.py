@@ -6,21 +6,18 @@ from collections.abc import Iterable
 
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_DevicePool import POOL_TYPES, DevicePool, DiskPool, pool_for
-from virtcim.providers.Virt_RASD import ResourceSetting, setting_type
+from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, kind_of, pool_for, pool_types
+from virtcim.providers.Virt_RASD import ResourceSetting
 from virtcim.providers.Virt_StorageVolumeRASD import VolumeSetting, volume_settings_of
 
 __all__ = ["resource_allocation_from_pool", "volume_allocation_from_pool"]
-
-_SETTING_TYPES = tuple(setting_type(each.kind) for each in POOL_TYPES)
-"""The settings of what is taken from pools: text consoles and devices without a class of their own are not."""
 
 
 def resource_allocation_from_pool(site: Site) -> Relation:
     """The association."""
 
     def settings(pool: DevicePool) -> Iterable[ResourceSetting[object]]:
-        taken = setting_type(pool.kind)
+        taken: type[ResourceSetting[object]] = kind_of(pool).setting
         for guest in site.guests(pool.platform):
             if guest.hypervisor is pool.hypervisor:
                 yield from (each for each in taken.made_from(guest) if pool_for(guest, each.entry) is pool)
@@ -29,11 +26,13 @@ def resource_allocation_from_pool(site: Site) -> Relation:
         pool = pool_for(setting.guest, setting.entry)
         return () if pool is None else (pool,)
 
+    # Text consoles and devices without a class of their own are taken from no pool.
+    types = tuple(kind.setting for kind in site.kinds if kind.pool is not None)
     return Relation(
         site,
         "ResourceAllocationFromPool",
-        Role("Antecedent", POOL_TYPES),
-        Role("Dependent", _SETTING_TYPES),
+        Role("Antecedent", pool_types(site)),
+        Role("Dependent", types),
         to_right=settings,
         to_left=pools,
     )

@@ -10,7 +10,7 @@ from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
-from virtcim.providers.Virt_Device import DEVICE_TYPES, GuestDevice
+from virtcim.providers.Virt_Device import Controller, DisplayController, GuestDevice, PointingDevice
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, pools_of
 from virtcim.providers.Virt_HostSystem import guests_on, host_name, host_of, hosts_of
 from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationService
@@ -19,9 +19,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemM
 __all__ = ["console_redirection", "pool_configuration", "system_management"]
 
 _OTHER, _MANAGES = 1, 5
-_REDIRECTED = tuple(
-    device for device in DEVICE_TYPES if device.base in ("DisplayController", "PointingDevice", "Controller")
-)
+_REDIRECTED = (DisplayController, PointingDevice, Controller)
 _REDIRECTION = PropertyTable(
     constant("ElementEffects", (_OTHER,), "always Other"),
     constant("OtherElementEffectsDescriptions", ("Console redirection",)),

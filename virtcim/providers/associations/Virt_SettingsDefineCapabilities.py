@@ -8,11 +8,11 @@ from virtcim.providers.associations.relation import Pair, Relation, Role
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import (
-    TEMPLATE_TYPES,
     AllocationCapabilities,
     Sample,
     Template,
     capabilities_of,
+    template_types,
     templates_of,
 )
 from virtcim.providers.Virt_VSMigrationCapabilities import MigrationCapabilities
@@ -56,7 +56,7 @@ def allocation_settings(site: Site) -> Relation:
         site,
         "SettingsDefineCapabilities",
         Role("GroupComponent", (AllocationCapabilities,)),
-        Role("PartComponent", tuple(TEMPLATE_TYPES.values())),
+        Role("PartComponent", template_types(site)),
         to_right=_templates,
         to_left=_capabilities,
         table=_SAMPLES,

@@ -8,8 +8,8 @@ from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
-from virtcim.providers.Virt_Device import DEVICE_TYPES, GuestDevice, devices_for
-from virtcim.providers.Virt_RASD import SETTING_TYPES, ResourceSetting, setting_for
+from virtcim.providers.Virt_Device import GuestDevice, device_types, devices_for
+from virtcim.providers.Virt_RASD import ResourceSetting, setting_for, setting_types
 from virtcim.providers.Virt_StorageVolume import StorageVolume
 from virtcim.providers.Virt_StorageVolumeRASD import VolumeSetting, volume_setting
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of
@@ -39,8 +39,8 @@ def settings_define_state(site: Site) -> Relation:
     return Relation(
         site,
         "SettingsDefineState",
-        Role("ManagedElement", (ComputerSystem, *DEVICE_TYPES)),
-        Role("SettingData", (VirtualSystemSettingData, *SETTING_TYPES)),
+        Role("ManagedElement", (ComputerSystem, *device_types(site))),
+        Role("SettingData", (VirtualSystemSettingData, *setting_types(site))),
         to_right=_settings,
         to_left=_elements,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
-from virtcim.providers.Virt_Device import DEVICE_TYPES, GuestDevice, devices_of
+from virtcim.providers.Virt_Device import GuestDevice, device_types, devices_of
 
 __all__ = ["system_device"]
 
@@ -26,7 +26,7 @@ def system_device(site: Site) -> Relation:
         site,
         "SystemDevice",
         Role("GroupComponent", (ComputerSystem,)),
-        Role("PartComponent", DEVICE_TYPES),
+        Role("PartComponent", device_types(site)),
         to_right=_devices,
         to_left=_system,
     )

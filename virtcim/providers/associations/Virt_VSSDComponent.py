@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_RASD import SETTING_TYPES, ResourceSetting, settings_of
+from virtcim.providers.Virt_RASD import ResourceSetting, setting_types, settings_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of
 
 __all__ = ["virtual_system_setting_data_component"]
@@ -26,7 +26,7 @@ def virtual_system_setting_data_component(site: Site) -> Relation:
         site,
         "VirtualSystemSettingDataComponent",
         Role("GroupComponent", (VirtualSystemSettingData,)),
-        Role("PartComponent", SETTING_TYPES),
+        Role("PartComponent", setting_types(site)),
         to_right=_parts,
         to_left=_whole,
     )
