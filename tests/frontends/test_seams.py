@@ -84,7 +84,7 @@ def test_another_media_type_with_xml_inside(make_server: MakeServer) -> None:
     client = pywbem.WBEMConnection(server.url, ("reader", "reader"), default_namespace="root/toy")
     assert len(client.EnumerateInstanceNames("Toy_Disk")) == 3
     client.close()
-    assert ask(server.port, "POST", "/cimom", body, Content_Type="text/x", Authorization=basic("root")).status == 400
+    assert ask(server.port, "POST", "/cimom", body, Content_Type="text/x", Authorization=basic("root")).status == 415
 
 
 def test_a_media_type_without_xml(make_server: MakeServer, toy: Toy) -> None:

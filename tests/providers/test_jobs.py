@@ -148,7 +148,7 @@ def test_a_job_from_beginning_to_end(site: Site) -> None:
     assert (shown["JobState"], shown["OperationalStatus"], shown["PercentComplete"]) == (7, [2, 17], 100)
     assert shown["TimeBeforeRemoval"] == timedelta(minutes=5)
     assert shown["DeleteOnCompletion"]
-    out = {"__ReturnValue": 0, "Pool": 'root/virt:KVM_DiskPool.InstanceID="DiskPool/images"'}
+    out = {"__ReturnValue": 0, "Pool": '/root/virt:KVM_DiskPool.InstanceID="DiskPool/images"'}
     assert shown["JobOutParameters"] == EmbeddedInstance("Virt_JobOutParameters", out)
     assert site.call(name, "GetErrors") == MethodResult(0)
     assert site.call(name, "GetError") == MethodResult(0)
