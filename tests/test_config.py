@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cimom.toy import class_store
-from virtcim.app.config import ConfigError, Settings, load, parse_auth, parse_listen
+from virtcim.app.config import (
+    HIGHEST,
+    LOWEST,
+    ConfigError,
+    Settings,
+    check_number,
+    load,
+    naming,
+    parse_auth,
+    parse_listen,
+)
 from virtcim.app.credentials import first_password
 from virtcim.app.main import main
 from virtcim.app.reference import documented, reference
@@ -68,7 +79,19 @@ def test_command_line_into_what_is_no_table(tmp_path: Path) -> None:
         ("[server]\ncolour = 1\n", "server.colour"),
         ("[server]\nmax_body = 'big'\n", "server.max_body"),
         ("[server]\nmax_body = true\n", "server.max_body"),
-        ("server = 1\n", "server"),
+        ("server = 1\n", "server: 1 is no table; expected one"),
+        ("[server]\nmax_body = -1\n", "server.max_body: -1 cannot be; expected 1 or more"),
+        ("[server]\nmax_body = 0\n", "server.max_body: 0 cannot be"),
+        ("[server]\nuser_share = 1.5\n", "server.user_share: 1.5 cannot be; expected more than 0, and at most 1"),
+        ("[server]\nlogin_delay = -1\n", "server.login_delay: -1.0 cannot be; expected 0 or more"),
+        ("[server]\nidle_timeout = nan\n", "server.idle_timeout: nan cannot be"),
+        ("[server]\nbody_timeout = inf\n", "server.body_timeout: inf cannot be"),
+        ("[server]\npull_timeout = 700\n", "pull_timeout is 700; expected 1 (pull_min_timeout) to 600"),
+        ("[inventory]\ninterval = 0\n", "inventory.interval: 0.0 cannot be"),
+        ("[inventory]\nreaders = 0\n", "inventory.readers: 0 cannot be"),
+        ("[providers.jobs]\nworkers = 0\n", "providers.jobs.workers: 0 cannot be"),
+        ("[cmpi]\ngroup = -2\n", "cmpi.group: -2 cannot be; expected -1 or more"),
+        ("[cmpi]\nusers = [-1]\n", "cmpi.users: -1 cannot be; expected 0 or more"),
         ("uris = 'qemu:///system'\n", "uris"),
         ("log_level = 'LOUD'\n", "log_level"),
         ("log_format = 'verse'\n", "log_format"),
@@ -117,6 +140,37 @@ def test_damaged_password_file_is_no_open_door(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match="user:password"):
         first_password(tmp_path)
+
+
+def every_number(kind: type[Any], where: str = "") -> Iterator[tuple[str, type[Any]]]:
+    for name, hint in typing.get_type_hints(kind).items():
+        if dataclasses.is_dataclass(hint):
+            yield from every_number(hint, f"{where}{name}.")  # type: ignore[arg-type]
+        elif hint in (int, float):
+            yield f"{where}{name}", hint
+
+
+@pytest.mark.parametrize(("name", "kind"), list(every_number(Settings)))
+def test_every_number_has_bounds_and_its_default_is_within(name: str, kind: type[Any]) -> None:
+    value: Any = Settings()
+    for part in name.split("."):
+        value = getattr(value, part)
+    check_number(kind, value, name)
+    for impossible in (-2, 2**60) if kind is int else (-2, 2**60, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match=f"^{name}: .* cannot be; expected "):
+            load(None, {name: impossible} if "jobs" not in name else {"providers": {"jobs": {name[15:]: impossible}}})
+
+
+def test_bounds_are_of_settings_that_there_are() -> None:
+    lists = {"cmpi.users"}
+    assert (LOWEST.keys() | HIGHEST.keys()) - lists <= {name for name, _ in every_number(Settings)}
+
+
+def test_a_fault_names_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^auth: /nowhere: No such file or directory$"), naming("auth"):
+        Path("/nowhere").read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^--config: .*missing\.toml: No such file or directory; expected"):
+        load(tmp_path / "missing.toml", {})
 
 
 def every_dataclass(kind: type[Any]) -> set[type[Any]]:

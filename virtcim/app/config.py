@@ -12,10 +12,13 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import ipaddress
+import math
 import os
 import tomllib
 import types
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,9 +31,40 @@ from virtcim.frontends.http.tls import TLSSettings
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.site import ProviderSettings
 
-__all__ = ["ConfigError", "Settings", "load", "parse_auth", "parse_listen"]
+__all__ = ["ConfigError", "Settings", "load", "naming", "parse_auth", "parse_listen"]
 
 DEFAULT_LISTEN = "127.0.0.1:5988"
+
+LOWEST: dict[str, float] = {
+    "startup_wait": 0,  # serves at once
+    "server.login_lifetime": 0,  # remembers no password
+    "server.login_delay": 0,
+    "server.stop_timeout": 0,
+    "server.slow_seconds": 0,  # logs every operation
+    "server.port": 0,  # takes a free one
+    "server.cache_bytes": 0,  # keeps nothing
+    "server.cache_seconds": 0,
+    "inventory.keepalive_interval": -1,  # libvirt's word for no probes
+    "inventory.keepalive_count": 0,
+    "providers.settle_timeout": 0,
+    "providers.shutdown_timeout": 0,
+    "providers.jobs.grace": 0,  # makes a job of everything
+    "providers.jobs.waiting": 0,
+    "providers.jobs.retention": 0,
+    "cmpi.users": 0,
+    "cmpi.group": -1,  # none
+}
+"""The settings that may be 0 or less, by their full name, with the least that each may be.  A limit, a time or a number
+of threads is more than 0 wherever it does not stand here."""
+
+HIGHEST: dict[str, float] = {"server.user_share": 1, "server.port": 65535}
+"""The settings that end below `MOST`."""
+
+MOST = 2**53
+"""What no setting exceeds: a float still counts every byte up to here."""
+
+LONGEST = 1e9
+"""Seconds that no setting exceeds, 30 years: waits of the operating system end near that."""
 
 T = TypeVar("T")
 
@@ -103,7 +137,9 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
     if file is not None:
         try:
             table = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except OSError as error:
+            raise ConfigError(f"--config: {file}: {error.strerror or error}; expected a file in TOML") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{file}: {error}") from error
     for full, value in overrides.items():
         where, _, name = full.rpartition(".")
@@ -113,6 +149,25 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
     settings = from_table(Settings, table, "")
     check(settings)
     return settings
+
+
+@contextmanager
+def naming(setting: str) -> Iterator[None]:
+    """Name the setting that is at fault when what is done with it fails.
+
+    Parameters:
+        setting: its full name.
+
+    Raises:
+        ConfigError: in place of OSError and ValueError.
+    """
+    try:
+        yield
+    except OSError as error:
+        file = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes | Path) else ""
+        raise ConfigError(f"{setting}: {file}{error.strerror or error}") from error
+    except ValueError as error:
+        raise ConfigError(f"{setting}: {error}") from error
 
 
 def check(settings: Settings) -> None:
@@ -201,28 +256,48 @@ def from_table(kind: type[T], table: dict[str, Any], where: str) -> T:
         raise ConfigError(f"{where or 'settings'}: {error}") from error
 
 
+EXPECTED = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+
+
 def convert(hint: Any, value: Any, where: str) -> Any:
     """`value` as the type that `hint` says; TOML integers serve as floats and strings as paths."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
-            raise ConfigError(f"{where}: a table is wanted")
+            raise ConfigError(f"{where}: {value!r} is no table; expected one")
         return from_table(typing.cast(type[Any], hint), value, where)
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         hints = [one for one in typing.get_args(hint) if one is not type(None)]
         return None if value is None else convert(hints[0], value, where)
     if typing.get_origin(hint) in (tuple, collections.abc.Sequence):
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where}: a list is wanted")
+            raise ConfigError(f"{where}: {value!r} is no list; expected one")
         return tuple(convert(typing.get_args(hint)[0], item, where) for item in value)
     if typing.get_origin(hint) is collections.abc.Mapping:
         if not isinstance(value, dict):
-            raise ConfigError(f"{where}: a table is wanted")
+            raise ConfigError(f"{where}: {value!r} is no table; expected one")
         of_key, of_value = typing.get_args(hint)
         return {convert(of_key, key, where): convert(of_value, each, where) for key, each in value.items()}
     if hint is Path and isinstance(value, str | Path):
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{where}: {value!r} is not of type {hint.__name__}")
+        raise ConfigError(f"{where}: {value!r} is not of type {hint.__name__}; expected {EXPECTED[hint]}")
+    if hint in (int, float):
+        check_number(hint, value, where)
     return value
+
+
+def check_number(kind: type[int] | type[float], value: float, where: str) -> None:
+    """Refuse a number that cannot be meant.
+
+    Raises:
+        ConfigError: it is out of the bounds of its setting, or not a number at all.
+    """
+    least = LOWEST.get(where)
+    most = HIGHEST.get(where, MOST if kind is int else LONGEST)
+    if math.isfinite(value) and value <= most and (value > 0 if least is None else value >= least):
+        return
+    positive = "1 or more" if kind is int else "more than 0"
+    above = positive if least is None else f"{least:g} or more"
+    raise ConfigError(f"{where}: {value!r} cannot be; expected {above}, and at most {most:g}")

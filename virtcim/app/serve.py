@@ -22,7 +22,7 @@ from virtcim.app import systemd
 from virtcim.app.assembly import FRONT_ENDS, make_daemon, make_server
 from virtcim.app.auditfile import open_audit_log
 from virtcim.app.certificates import with_pair
-from virtcim.app.config import ConfigError, Settings, is_loopback, parse_auth, parse_listen
+from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse_auth, parse_listen
 from virtcim.app.credentials import first_password, make_state_dir
 from virtcim.app.logs import configure_logging
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
@@ -206,12 +206,12 @@ def _prepare(settings: Settings) -> tuple[Authenticator, str]:
         if not dnssd.is_available():
             raise ConfigError("server.dns_sd: the library zeroconf is missing (pip install 'virtcim[dnssd]')")
         dnssd.load()
-    try:
+    with naming("state_dir"):
         make_state_dir(settings.state_dir)
+    with naming("auth"):
         authentication = _authentication(settings)
+    with naming("audit_file"):
         open_audit_log(settings.audit_file)
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(error)) from error
     return authentication
 
 
@@ -227,10 +227,8 @@ def _assemble(
     catalog = build_catalog(site)
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
     endpoints = _endpoints(settings)
-    try:
+    with naming("tls"):
         tls = _certificates(settings, endpoints)
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(error)) from error
     capabilities = server_capabilities(
         catalog,
         INTRINSIC_OPERATIONS,

@@ -91,3 +91,10 @@ class ServerSettings:
     metrics: bool = True
     metrics_public: bool = False
     dns_sd: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.pull_min_timeout <= self.pull_timeout <= self.pull_max_timeout:
+            raise ValueError(
+                f"pull_timeout is {self.pull_timeout}; expected {self.pull_min_timeout} (pull_min_timeout) to "
+                f"{self.pull_max_timeout} (pull_max_timeout)"
+            )
