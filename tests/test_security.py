@@ -105,7 +105,13 @@ def test_https_with_a_certificate_made_on_the_spot(serve: Callable[..., Server])
     )  # fmt: skip
     assert 'Name="test"' in done.stdout, done.stderr
 
-    made = run("certificate", "--directory", server.state_dir, "--name", "localhost", "--name", "renewed.example")
+    renewal = ["certificate", "--directory", server.state_dir, "--name", "localhost", "--name", "renewed.example"]
+    kept = certificate.read_bytes(), (server.state_dir / "key.pem").read_bytes()
+    refused = run(*renewal)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "--force" in refused.stderr
+    assert (certificate.read_bytes(), (server.state_dir / "key.pem").read_bytes()) == kept
+    made = run(*renewal, "--force")
     assert made.returncode == 0
     assert made.stdout.split() == [str(certificate), str(server.state_dir / "key.pem")]
     os.kill(server.pid, signal.SIGHUP)

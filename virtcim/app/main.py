@@ -87,13 +87,14 @@ def make_parser() -> argparse.ArgumentParser:
     certificate = commands.add_parser(
         "certificate",
         help="make a self-signed certificate",
-        description="Make a key and a certificate that signs itself, in place of those that are there.",
+        description="Make a key and a certificate that signs itself, in place of older ones with --force only.",
     )
     certificate.add_argument("--directory", type=Path, metavar="DIR", help="where to; default: the state directory")
     certificate.add_argument(
         "--name", action="append", metavar="NAME", help="host name or address of this server; may be given again"
     )
     certificate.add_argument("--days", type=int, default=365, help="for how long it is valid; default 365")
+    certificate.add_argument("--force", action="store_true", help="replace a key or certificate that is there")
     certificate.set_defaults(run=run_certificate)
     add_commands(commands)
     return parser
@@ -117,9 +118,14 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 def run_certificate(arguments: argparse.Namespace) -> int:
     """`virtcim certificate`."""
-    from virtcim.app.certificates import default_names, make_pair
+    from virtcim.app.certificates import CERTIFICATE, KEY, default_names, make_pair
 
     directory = arguments.directory or default_state_dir()
+    there = [directory / name for name in (KEY, CERTIFICATE) if (directory / name).exists()]
+    if there and not arguments.force:
+        files = " and ".join(map(str, there))
+        print(f"virtcim: {files}: would be replaced; expected --force, or another --directory", file=sys.stderr)
+        return 1
     try:
         made = make_pair(directory, arguments.name or default_names(), arguments.days)
     except (OSError, ValueError) as error:
