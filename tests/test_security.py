@@ -415,6 +415,14 @@ def test_check_names_what_is_wrong(tmp_path: Path) -> None:
     assert "state directory" in warnings
 
 
+def test_check_of_a_scheme_that_nobody_serves(tmp_path: Path) -> None:
+    status, lines = report("--uri", "foo:///x", "--state-dir", tmp_path / "new", "--listen", "127.0.0.1:0")
+    assert status == 1
+    assert [line for line in lines["error"] if "foo" in line] == [
+        "uris: 'foo:///x': no platform serves 'foo'; expected one of lxc, qemu, test, xen, xenlight"
+    ]
+
+
 def test_check_of_libvirt_without_permission(tmp_path: Path) -> None:
     """The trap that costs half a minute per guest, and a server that runs as root."""
     _, lines = report("--state-dir", tmp_path / "new", "--listen", "127.0.0.1:0")

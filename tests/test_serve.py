@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,58 @@ def test_ends_in_time(serve: Callable[..., Server], number: signal.Signals) -> N
         assert server.stop(number) == 0
     for connection in idle:
         connection.close()
+
+
+def test_says_at_once_that_it_starts_and_finds_a_taken_port_first(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run("serve", "--uri", "test:///default", "--listen", address, "--state-dir", str(tmp_path / "state"))
+    assert done.returncode == 1
+    first, *_, last = done.stderr.splitlines()
+    assert "starts" in first
+    assert str(tmp_path / "state") in first
+    assert f"cannot listen on {address}" in last
+    assert not (tmp_path / "state").exists(), "something else was begun before the port was tried"
+
+
+def test_level_of_the_log_on_the_command_line(tmp_path: Path) -> None:
+    common = ["serve", "--uri", "test:///default", "--state-dir", str(tmp_path)]
+    done = run(*common, "--log-level", "LOUD")
+    assert (done.returncode, "LOUD" in done.stderr) == (2, True)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run(*common, "--log-level", "warning", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert " INFO " not in done.stderr
+    assert " ERROR " in done.stderr
+
+
+def test_two_servers_on_one_state_directory(serve: Callable[..., Server]) -> None:
+    server = serve("test:///default")
+    common = ["serve", "--uri", "test:///default", "--listen", "127.0.0.1:0", "--state-dir", str(server.state_dir)]
+    done = run(*common)
+    assert done.returncode == 2
+    assert f"state_dir: {server.state_dir}: the server with process id {server.pid} uses it" in done.stderr
+    server.stop(signal.SIGKILL)
+    server.start()
+
+
+@pytest.mark.parametrize("loading", ["virtcim.cimom.settings", "virtcim.schema.classes"])
+def test_interrupted_while_it_loads(tmp_path: Path, loading: str) -> None:
+    """A Ctrl-C in the first second meets imports, which must not show a trace back."""
+    process = subprocess.Popen(
+        # Python writes a line for each module that it has loaded.
+        [sys.executable, "-X", "importtime", "-m", "virtcim.app.entry", "serve", "--state-dir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stderr is not None
+    while loading not in (line := process.stderr.readline()):
+        assert line, "it ended before"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=15)
+    assert "Traceback" not in errors
+    assert process.returncode == -signal.SIGINT
 
 
 def test_several_connections(serve: Callable[..., Server], tmp_path: Path) -> None:

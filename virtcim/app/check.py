@@ -137,7 +137,11 @@ def _private(file: Path) -> Iterator[Finding]:
 
 
 def _hypervisors(settings: Settings) -> Iterator[Finding]:
-    wanted = list(settings.uris) or [uri for platform in load_platforms() for uri in platform.uris]
+    registry = load_platforms()
+    wanted = list(settings.uris) or [uri for platform in registry for uri in platform.uris]
+    for uri in [each for each in wanted if registry.by_uri(each) is None]:
+        yield error(f"uris: {registry.unknown(uri)}")
+        wanted.remove(uri)
     read_only = settings.inventory.read_only
     found = {each.uri: each for each in detect(wanted, read_only=read_only)}
     for uri in wanted:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import secrets
 import stat
 from pathlib import Path
 
-__all__ = ["DEFAULT_USER", "first_password", "make_state_dir", "write_private"]
+__all__ = ["DEFAULT_USER", "claim_state_dir", "first_password", "make_state_dir", "write_private"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT_USER = "virtcim"
+LOCK = "lock"
+"""The file in the state directory that a running server has locked, with its process id."""
+
 PASSWORD_BYTES = 18  # 144 bits, 24 characters that need no quoting in a URL or a shell
 
 
@@ -58,6 +62,25 @@ def make_state_dir(directory: Path) -> None:
             mode = stat.S_IMODE(found.st_mode)
             raise ValueError(f"{directory}: others may write to it (mode {mode:04o}); expected 0700") from error
         log.warning("%s: others could write to it, and may have; they cannot any more", directory)
+
+
+def claim_state_dir(directory: Path) -> None:
+    """Have a state directory for this process alone, as long as it lives.
+
+    Raises:
+        OSError: the lock cannot be made.
+        ValueError: another server has it.
+    """
+    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise ValueError(f"{directory}: the server with process id {owner} uses it; expected one of its own") from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    # Never closed: the lock goes with the process, however that ends.
 
 
 def write_private(file: Path, text: str) -> None:

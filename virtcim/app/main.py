@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
+from virtcim.app.logs import configure_logging
 from virtcim.app.registering import add_commands
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
 __all__ = ["main"]
 
+log = logging.getLogger("virtcim")
+
+EXIT_INTERRUPTED = 130  # what shells make of SIGINT
 EXIT_USAGE = 2  # what argparse ends with, so that every wrong setting ends alike
 
 
@@ -25,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"virtcim: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -63,6 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
         "pam:SERVICE (the users of the system), certificate (whoever shows one), several separated by commas; "
         "default: password (one user, made on first start)",
     )
+    common.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR; default INFO")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser(
         "serve", parents=[common], help="run the server", description="Run the server until SIGTERM or SIGINT."
@@ -103,6 +111,9 @@ def make_parser() -> argparse.ArgumentParser:
 def run_serve(arguments: argparse.Namespace) -> int:
     """`virtcim serve`."""
     settings = _settings(arguments)
+    configure_logging(settings.log_level, structured=settings.log_format == "json")
+    # At once: what follows is loaded for a second or more.
+    log.info("virtcim %s starts, with its state in %s", __version__, settings.state_dir)
     from virtcim.app.serve import serve
 
     return serve(settings, arguments.example, arguments.test_driver)
@@ -145,6 +156,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
             "listen_unix": arguments.listen_unix,
             "state_dir": arguments.state_dir,
             "auth": arguments.auth,
+            "log_level": arguments.log_level,
             "tls.self_signed": True if arguments.tls == "self-signed" else None,
             "cmpi.enabled": None if arguments.cmpi_socket is None else True,
             "cmpi.socket": arguments.cmpi_socket,

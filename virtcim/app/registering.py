@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,8 @@ def add_commands(commands: Any) -> None:
 
 def _run(action: Callable[[argparse.Namespace, Settings], None]) -> Callable[[argparse.Namespace], int]:
     def run(arguments: argparse.Namespace) -> int:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # what is half done is put in order
         settings = load(arguments.config, {"state_dir": arguments.state_dir})
         try:
             action(arguments, settings)

@@ -23,8 +23,7 @@ from virtcim.app.assembly import FRONT_ENDS, make_daemon, make_server
 from virtcim.app.auditfile import open_audit_log
 from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse_auth, parse_listen
-from virtcim.app.credentials import first_password, make_state_dir
-from virtcim.app.logs import configure_logging
+from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.roles import make_access
 from virtcim.app.store import SQLiteStore
@@ -48,7 +47,6 @@ from virtcim.frontends.http.auth import (
 from virtcim.frontends.http.listener import Endpoint, open_tcp, open_unix
 from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
-from virtcim.libhelper.connections import scheme_driver
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
@@ -99,7 +97,6 @@ def serve(settings: Settings, example: bool, test_driver: bool) -> int:
     Raises:
         ConfigError: a setting turns out wrong only when it is used.
     """
-    configure_logging(settings.log_level, structured=settings.log_format == "json")
     sys.setswitchinterval(settings.loop.switch_interval)
     stop_limit = settings.server.stop_timeout + HYPERVISOR_STOP
     status = asyncio.run(_until_signalled(lambda: _run(settings, example, test_driver), stop_limit))
@@ -160,6 +157,25 @@ class _Assembly:
 
 async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
     # Everything that waits for a disk or computes for long is done in threads, before and after clients come.
+    # The addresses come first, since what is wrong with them should show before anything slow.
+    try:
+        endpoints = await _in_thread(lambda: _endpoints(settings))
+    except OSError as error:
+        log.error("%s", error.strerror or error)
+        return 1
+    try:
+        return await _run_on(endpoints, settings, example, test_driver)
+    finally:
+        for each in endpoints:
+            each.close()
+
+
+async def _run_on(endpoints: list[Endpoint], settings: Settings, example: bool, test_driver: bool) -> int:
+    """Start everything else, and serve until the task is cancelled.
+
+    Parameters:
+        endpoints: bound; closed by the caller.
+    """
     authenticator, login = await _in_thread(lambda: _prepare(settings))
     naming = _in_thread(lambda: _identity(settings))
     registry = await _in_thread(load_platforms)
@@ -179,11 +195,7 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
             hypervisors.append(_serve_test_driver(site, registry, settings))
             await _in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
         identity = await naming
-        try:
-            assembly = await _in_thread(lambda: _assemble(settings, site, classes, authenticator, identity))
-        except OSError as error:
-            log.error("%s", error.strerror or error)
-            return 1
+        assembly = await _in_thread(lambda: _assemble(endpoints, settings, site, classes, authenticator, identity))
         for hypervisor in hypervisors:
             hypervisor.inventory.listeners.append(_freeze_after_load)
         return await _serve(assembly, settings, jobs, login if example else None)
@@ -208,6 +220,7 @@ def _prepare(settings: Settings) -> tuple[Authenticator, str]:
         dnssd.load()
     with naming("state_dir"):
         make_state_dir(settings.state_dir)
+        claim_state_dir(settings.state_dir)
     with naming("auth"):
         authentication = _authentication(settings)
     with naming("audit_file"):
@@ -216,17 +229,20 @@ def _prepare(settings: Settings) -> tuple[Authenticator, str]:
 
 
 def _assemble(
-    settings: Settings, site: Site, classes: ClassStore, authenticator: Authenticator, identity: ServerIdentity
+    endpoints: list[Endpoint],
+    settings: Settings,
+    site: Site,
+    classes: ClassStore,
+    authenticator: Authenticator,
+    identity: ServerIdentity,
 ) -> _Assembly:
     """Put together what answers clients.
 
     Raises:
-        OSError: an address cannot be had; the text names it.
         ConfigError: a certificate is not as it should be.
     """
     catalog = build_catalog(site)
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
-    endpoints = _endpoints(settings)
     with naming("tls"):
         tls = _certificates(settings, endpoints)
     capabilities = server_capabilities(
@@ -360,7 +376,7 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
             endpoints.append(open_unix(Path(settings.listen_unix)))
     except OSError as error:
         for each in endpoints:
-            each.socket.close()
+            each.close()
         raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
     return endpoints
 
@@ -391,11 +407,9 @@ def _serve_test_driver(site: Site, registry: Registry, settings: Settings) -> Hy
 
 
 def _member(uri: str, settings: Settings, registry: Registry) -> tuple[Platform, Hypervisor]:
-    driver = scheme_driver(uri)
-    platform = registry.by_driver(driver)
+    platform = registry.by_uri(uri)
     if platform is None:
-        known = ", ".join(driver for platform in registry for driver in platform.drivers)
-        raise ConfigError(f"uri: {uri!r}: no platform serves the driver {driver!r}; there are {known}")
+        raise ConfigError(f"uris: {registry.unknown(uri)}")
     return platform, Hypervisor(uri, settings.inventory)
 
 

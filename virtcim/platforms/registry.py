@@ -50,6 +50,27 @@ class Registry:
         """The platform whose connections answer `driver` to virConnectGetType (any case)."""
         return next((platform for platform in self if platform.serves(driver)), None)
 
+    def by_uri(self, uri: str) -> Platform | None:
+        """The platform that a libvirt URI seems to belong to, as long as no connection has told its driver.
+
+        The scheme is the driver's name, in lower case, with most drivers; with others it is that of the platform's own
+        URIs (`vmwareplayer:///session`, whose driver is `VMware`).
+        """
+        scheme = _scheme(uri)
+        return self.by_driver(scheme) or next(
+            (platform for platform in self if scheme in map(_scheme, platform.uris)), None
+        )
+
+    def unknown(self, uri: str) -> str:
+        """What to say of a URI that belongs to no platform."""
+        schemes = {driver.lower() for platform in self for driver in platform.drivers}
+        schemes |= {_scheme(each) for platform in self for each in platform.uris}
+        return f"{uri!r}: no platform serves {_scheme(uri)!r}; expected one of {', '.join(sorted(schemes))}"
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition(":")[0].partition("+")[0].lower()
+
 
 def load_platforms(plugins: Iterable[EntryPoint] | None = None) -> Registry:
     """The registry of all platforms that can be found.

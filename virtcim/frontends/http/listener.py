@@ -67,6 +67,15 @@ class Endpoint:
         host = f"[{self.bound_host}]" if ":" in self.bound_host else self.bound_host
         return f"{self.scheme}://{host}:{self.port}"
 
+    def close(self) -> None:
+        """Close the socket; a Unix socket goes from the disk with it."""
+        if self.socket.fileno() == -1:
+            return
+        self.socket.close()
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
 
 def open_tcp(host: str, port: int, scheme: str = "http") -> list[Endpoint]:
     """Bind every address of a host; port 0 takes a free one, the same for all.
@@ -214,7 +223,4 @@ class Listener:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self.endpoint.socket.close()
-        if self.endpoint.path is not None:
-            with contextlib.suppress(OSError):
-                self.endpoint.path.unlink()
+        self.endpoint.close()
