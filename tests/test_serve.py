@@ -18,6 +18,11 @@ import pytest
 
 from tests.bed import RawClient, Server, wait_until
 from tests.bed.server import COMMAND, ROOT, class_parameter
+from virtcim.app.config import ConfigError
+from virtcim.app.serve import _platform_of
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.platforms.base import BusDefaults, Feature, Platform
+from virtcim.platforms.registry import Registry
 
 TEST_GUEST = 'Test_ComputerSystem.CreationClassName="Test_ComputerSystem",Name="test"'
 
@@ -154,6 +159,25 @@ def test_says_at_once_that_it_starts_and_finds_a_taken_port_first(tmp_path: Path
     assert str(tmp_path / "state") in first
     assert f"cannot listen on {address}" in last
     assert not (tmp_path / "state").exists(), "something else was begun before the port was tried"
+
+
+def test_the_driver_of_the_connection_decides_on_the_platform() -> None:
+    """A scheme is no driver: `vmwareplayer:///session` is served by `VMware`."""
+    features, buses = Feature(0), BusDefaults(disk="virtio")
+    by_scheme = Platform("Scheme", "", ("x",), ("test:///default",), ("x",), ("hvm",), features, buses)
+    by_driver = Platform("Driver", "", ("TEST",), (), ("x",), ("hvm",), features, buses)
+    hypervisor = Hypervisor("test:///default")
+    assert _platform_of(hypervisor, Registry([by_scheme])) is by_scheme, "nothing but the scheme is known yet"
+    hypervisor.start()
+    try:
+        assert hypervisor.wait_ready(10)
+        assert _platform_of(hypervisor, Registry([by_scheme, by_driver])) is by_driver
+        with pytest.raises(ConfigError, match="'test:///default': no platform serves libvirt's driver 'TEST'"):
+            _platform_of(hypervisor, Registry([by_scheme]))
+    finally:
+        hypervisor.stop()
+    with pytest.raises(ConfigError, match="'foo:///x': no platform serves 'foo'; expected one of test"):
+        _platform_of(Hypervisor("foo:///x"), Registry([by_scheme]))
 
 
 def test_level_of_the_log_on_the_command_line(tmp_path: Path) -> None:

@@ -177,24 +177,25 @@ async def _run_on(endpoints: list[Endpoint], settings: Settings, example: bool, 
         endpoints: bound; closed by the caller.
     """
     authenticator, login = await _in_thread(lambda: _prepare(settings))
-    naming = _in_thread(lambda: _identity(settings))
+    identifying = _in_thread(lambda: _identity(settings))
     registry = await _in_thread(load_platforms)
-    named = [_member(uri, settings, registry) for uri in dict.fromkeys(settings.uris)]
+    hypervisors = [Hypervisor(uri, settings.inventory) for uri in dict.fromkeys(settings.uris)]
     store = await _in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
     jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store))
-    site = Site(named, registry, KINDS, settings.providers, jobs)
+    site = Site([], registry, KINDS, settings.providers, jobs)
     search = _search(site, registry, settings)
-    hypervisors = [hypervisor for _, hypervisor in named]
     try:
         for hypervisor in hypervisors:
             hypervisor.start()
         search.start()
         classes = await _in_thread(lambda: _classes(settings, registry))
         await _ready(hypervisors, search, settings.startup_wait)
+        for hypervisor in hypervisors:
+            site.add(_platform_of(hypervisor, registry), hypervisor)
         if test_driver and not settings.uris and not search.hypervisors:
             hypervisors.append(_serve_test_driver(site, registry, settings))
             await _in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
-        identity = await naming
+        identity = await identifying
         assembly = await _in_thread(lambda: _assemble(endpoints, settings, site, classes, authenticator, identity))
         for hypervisor in hypervisors:
             hypervisor.inventory.listeners.append(_freeze_after_load)
@@ -393,24 +394,37 @@ def _search(site: Site, registry: Registry, settings: Settings) -> Search:
     def add(hypervisor: Hypervisor) -> None:
         log.info("serving %s%s", hypervisor.uri, ", read-only" if hypervisor.read_only else "")
         hypervisor.inventory.listeners.append(_freeze_after_load)
-        site.add(platforms[hypervisor.uri], hypervisor)
+        try:
+            platform = _platform_of(hypervisor, registry)
+        except ConfigError as error:
+            log.error("not served: %s", error)
+        else:
+            site.add(platform, hypervisor)
 
     return Search(platforms, settings.inventory, add)
 
 
 def _serve_test_driver(site: Site, registry: Registry, settings: Settings) -> Hypervisor:
     log.warning("serving libvirt's test driver, %s: its guests are make-believe", TEST_DRIVER)
-    platform, hypervisor = _member(TEST_DRIVER, settings, registry)
+    hypervisor = Hypervisor(TEST_DRIVER, settings.inventory)
     hypervisor.start()
-    site.add(platform, hypervisor)
+    site.add(_platform_of(hypervisor, registry), hypervisor)
     return hypervisor
 
 
-def _member(uri: str, settings: Settings, registry: Registry) -> tuple[Platform, Hypervisor]:
-    platform = registry.by_uri(uri)
+def _platform_of(hypervisor: Hypervisor, registry: Registry) -> Platform:
+    """Find the platform by what libvirt calls the driver of the connection; by the URI while there has been none.
+
+    Raises:
+        ConfigError: no platform serves it.
+    """
+    uri, driver = hypervisor.uri, hypervisor.driver
+    platform = registry.by_driver(driver) if driver else registry.by_uri(uri)
+    if platform is None and driver:
+        raise ConfigError(f"uris: {uri!r}: no platform serves libvirt's driver {driver!r}")
     if platform is None:
         raise ConfigError(f"uris: {registry.unknown(uri)}")
-    return platform, Hypervisor(uri, settings.inventory)
+    return platform
 
 
 def _classes(settings: Settings, registry: Registry) -> ClassStore:
