@@ -331,3 +331,9 @@ def test_addresses_share_a_port() -> None:
         each.socket.close()
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
         open_tcp("127.0.0.1", taken.getsockname()[1])
+
+
+def test_who_has_no_name_has_no_role_by_how_it_came() -> None:
+    roles = RoleSettings(read=())
+    assert roles.role(Principal("somebody", Mechanism.CMPI), "root/virt") is Role.ADMINISTER
+    assert roles.role(Principal("", Mechanism.CMPI), "root/virt") is Role.NONE

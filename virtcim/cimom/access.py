@@ -103,10 +103,10 @@ class RoleSettings:
     def _is(self, principal: Principal, entry: str) -> bool:
         if entry == EVERYBODY:
             return True
+        if not principal.name:
+            return False  # a CIM server that asks for no login sends an empty one
         if entry.startswith(BY_MECHANISM):
             return entry.removeprefix(BY_MECHANISM) == str(principal.mechanism)
-        if not principal.name:
-            return False
         if entry.startswith(GROUP):
             group = entry.removeprefix(GROUP)
             return group in principal.groups or principal.name in self.groups.get(group, ())
