@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -159,6 +160,37 @@ def test_says_at_once_that_it_starts_and_finds_a_taken_port_first(tmp_path: Path
     assert str(tmp_path / "state") in first
     assert f"cannot listen on {address}" in last
     assert not (tmp_path / "state").exists(), "something else was begun before the port was tried"
+
+
+@pytest.mark.parametrize("structured", [False, True])
+def test_the_journal_gets_priorities_and_no_second_time(tmp_path: Path, structured: bool) -> None:
+    """What the journal would get: its stream is told by device and inode (systemd.exec(5), JOURNAL_STREAM)."""
+    text = (
+        "import logging; from virtcim.app.logs import configure_logging; "
+        f"configure_logging('DEBUG', {structured}); log = logging.getLogger('x'); "
+        "log.debug('a'); log.info('b'); log.warning('c'); log.error('d\\n<2>e'); log.critical('f')\n"
+        "try: 1 / 0\nexcept ZeroDivisionError: log.exception('g')\n"
+    )
+
+    def lines(journal: bool) -> list[str]:
+        with (tmp_path / "stream").open("w+") as stream:
+            found = os.fstat(stream.fileno())
+            where = f"{found.st_dev}:{found.st_ino}" if journal else "1:1"
+            environment = {**os.environ, "PYTHONPATH": str(ROOT), "JOURNAL_STREAM": where}
+            subprocess.run([sys.executable, "-c", text], stderr=stream, env=environment, check=True)
+            stream.seek(0)
+            return stream.read().splitlines()
+
+    written = lines(journal=True)
+    assert [line[:3] for line in written[:5]] == ["<7>", "<6>", "<4>", "<3>", "<2>"]
+    assert {line[:3] for line in written[5:]} == {"<3>"}, "a trace back is an error on each of its lines"
+    year = re.compile(r"20\d\d-")
+    assert not any(year.search(line) for line in written)
+    if structured:
+        assert json.loads(written[0][3:]) == {"level": "DEBUG", "logger": "x", "message": "a"}
+    elsewhere = lines(journal=False)
+    assert not any(line.startswith("<") for line in elsewhere)
+    assert all(year.search(line) for line in elsewhere[:5])
 
 
 def test_the_driver_of_the_connection_decides_on_the_platform() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any
 
 from virtcim.cimom.requestid import request_id
 
@@ -15,7 +16,10 @@ __all__ = ["JSONFormatter", "RequestIdFilter", "TextFormatter", "configure_loggi
 LINE_LIMIT = 64 * 1024
 """Characters of one message: more than the longest line of the audit log."""
 
-TEXT_FORMAT = "%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s"
+TEXT_FORMAT = "%(levelname)s %(name)s%(request)s: %(message)s"
+
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+"""From levels to syslog's priorities, which sd-daemon(3) has before a line; 7, debug, below all of them."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "taskName"}
 
@@ -39,10 +43,19 @@ def _escaped(text: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """One line of text.  No value can begin another one: line ends in it are escaped, trace backs are indented."""
+    """One line of text.  No value can begin another one: line ends in it are escaped, trace backs are indented.
 
-    def __init__(self) -> None:
-        super().__init__(TEXT_FORMAT)
+    Parameters:
+        journal: for the journal of systemd, which knows the time, and is told the priority of each line.
+    """
+
+    def __init__(self, journal: bool = False) -> None:
+        super().__init__(TEXT_FORMAT if journal else f"%(asctime)s {TEXT_FORMAT}")
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return _with_priority(text, record.levelno) if self._journal else text
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         record.message = _escaped(record.message)
@@ -59,12 +72,27 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {_escaped(line)}" for line in text.splitlines())
 
 
+def _with_priority(text: str, level: int) -> str:
+    """Begin each line of a text with the priority of its record, `<3>` for an error (sd-daemon(3))."""
+    mark = f"<{next((priority for least, priority in _PRIORITIES if level >= least), 7)}>"
+    return "\n".join(f"{mark}{line}" for line in text.split("\n"))
+
+
 class JSONFormatter(logging.Formatter):
-    """One JSON object in a line: time, level, logger, message, request, and whatever `extra` gave."""
+    """One JSON object in a line: time, level, logger, message, request, and whatever `extra` gave.
+
+    Parameters:
+        journal: for the journal of systemd: without the time, and with the priority before the object.
+    """
+
+    def __init__(self, journal: bool = False) -> None:
+        super().__init__()
+        self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        now = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields: dict[str, object] = {} if self._journal else {"time": now}
+        fields |= {
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage()[:LINE_LIMIT],
@@ -74,7 +102,17 @@ class JSONFormatter(logging.Formatter):
         fields.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str)
+        text = json.dumps(fields, default=str)
+        return _with_priority(text, record.levelno) if self._journal else text
+
+
+def is_journal(stream: IO[str]) -> bool:
+    """Whether a stream leads to the journal: systemd says in JOURNAL_STREAM which device and inode that has."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def configure_logging(level: str, structured: bool = False) -> None:
@@ -86,5 +124,6 @@ def configure_logging(level: str, structured: bool = False) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RequestIdFilter())
-    handler.setFormatter(JSONFormatter() if structured else TextFormatter())
+    kind = JSONFormatter if structured else TextFormatter
+    handler.setFormatter(kind(is_journal(sys.stderr)))
     logging.basicConfig(level=level.upper(), handlers=[handler])
