@@ -1,0 +1,156 @@
+"""Every regular expression of the tree: none that a text from outside can make slow.
+
+A pattern without an unbounded repetition looks at a text once.  Each other one stands in `REASONS`, with what bounds
+its work: the text's length, where it comes from, or that there is nothing to try again.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "virtcim"
+
+FUNCTIONS = {"compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
+
+OURS = "what is matched is written in this tree"
+ADMINISTRATOR = "what is matched comes from the administrator's files or programs"
+LIBVIRT = "libvirt wrote the text: an attribute's value holds no < and no quote of its own"
+DISJOINT = "anchored, and what follows a repetition cannot begin with what is repeated"
+
+REASONS: dict[tuple[str, str], str] = {
+    ("app/reference.py", r"^( *)([a-z_]+(?:, [a-z_]+)*): ?(.*)$"): OURS,
+    (
+        "cimom/query/like.py",
+        r"%+|_|\[\^?\]?[^\]]*\]|.",
+    ): "the length of a pattern is bounded by MAX_PATTERN_LENGTH, and what is put together is atomic",
+    (
+        "cimom/query/like.py",
+        r"f'{first}{middle}{last}'",
+    ): "the length of a pattern is bounded by MAX_PATTERN_LENGTH, and what is put together is atomic",
+    ("cimom/query/parser.py", r"_?[A-Z]+\Z"): OURS,
+    (
+        "cimom/query/paths.py",
+        r"(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z",
+    ): DISJOINT,
+    ("cimom/query/paths.py", r"\s*([^\W\d]\w*)\s*=\s*"): DISJOINT,
+    ("cimom/query/paths.py", r'"([^"\\]*(?:\\.[^"\\]*)*)"\s*'): DISJOINT,
+    ("cimom/query/paths.py", r"'([^'\\]*(?:\\.[^'\\]*)*)'\s*"): DISJOINT,
+    ("frontends/cimxml/decode.py", r"\s++"): "possessive: nothing is tried again",
+    (
+        "frontends/cimxml/decode.py",
+        r"""<!DOCTYPE(?:[^\[>\"']|\"[^\"]*+\"|'[^']*+')*+\[""",
+    ): "possessive: nothing is tried again",
+    ("frontends/cimxml/headers.py", r'([^=,"]+)=("[^"\\]*(?:\\.[^"\\]*)*"|[^",]*)(?:,|\Z)'): DISJOINT,
+    (
+        "frontends/cimxml/mofvalue.py",
+        r"""(?P<blank>[ \t\r\n\f\v\ufeff]+) | "(?P<string>[^"\\\r\n]*(?:\\.[^"\\\r\n]*)*)" | '(?P<character>\\[xX][0-9a-fA-F]{1,4}|\\.|[^'\\\r\n])' | (?P<hexadecimal>[+-]?0[xX][0-9a-fA-F]++)(?!\w) | (?P<binary>[+-]?[01]++[bB])(?!\w) | (?P<real>[+-]?[0-9]*+\.[0-9]++(?:[eE][+-]?[0-9]++)?)(?!\w) | (?P<octal>[+-]?0[0-7]++)(?!\w) | (?P<decimal>[+-]?(?:0|[1-9][0-9]*+))(?!\w) | (?P<word>[^\W\d]\w*+) | (?P<mark>[{}=;,()\[\]:])""",  # noqa: E501
+    ): DISJOINT,
+    ("frontends/http/tls.py", r"self.match"): "the administrator writes the pattern; the value is bounded by MAX_VALUE",
+    (
+        "frontends/http/tls.py",
+        r"'()' * groups",
+    ): "the administrator writes the pattern; the value is bounded by MAX_VALUE",
+    ("libhelper/host.py", r"<host>\s*<uuid>([^<]+)</uuid>"): LIBVIRT,
+    ("libhelper/inventory/records.py", r"""<graphics(?:\s+[\w:.-]+=(?:'[^']*'|"[^"]*"))+"""): LIBVIRT,
+    ("libhelper/inventory/records.py", r"""(\s)([\w:.-]+)=('[^']*'|"[^"]*")"""): LIBVIRT,
+    ("libhelper/xml/mapping.py", r"[ \t\r\n]*([+-]?[0-9]{1,20})[ \t\r\n]*"): DISJOINT,
+    ("libhelper/xml/mapping.py", r"([^\[\]@/]+)(?:\[@([^=\]]+)='([^']*)'\])?"): OURS,
+    ("libhelper/xml/mapping.py", r"\[@[^=]+='([^']*)'\]"): OURS,
+    (
+        "libhelper/xml/text.py",
+        r"\ufeff?(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE",
+    ): "atomic and possessive: nothing is tried again",
+    ("platforms/base.py", r"[A-Za-z][A-Za-z0-9]*\Z"): ADMINISTRATOR,
+    ("providers/Virt_RASD/processor_share.py", r"(\d{1,5}):([0-9,^-]+)"): DISJOINT,
+    ("providers/Virt_VSSD/parts.py", r"([a-z0-9]+)(?::(.*))?"): DISJOINT,
+    ("providers/Virt_VSSD/parts.py", r"([0-9,^-]+):([0-9]{1,15})"): DISJOINT,
+    ("providers/references.py", r"\s*(?://[^/]*/)?(?:(?P<namespace>[\w/]+):)?(?P<class>\w+)\.(?P<keys>.+)"): DISJOINT,
+    ("providers/references.py", r'(\w+)=(?:"([^"\\]*(?:\\.[^"\\]*)*)"|(-?\d{1,20})|(true|false))(?:,|\s*\Z)'): DISJOINT,
+    (
+        "providers/requested.py",
+        r"""<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])""",
+    ): "what follows a repetition cannot begin with what is repeated, and a start is a <",
+    ("providers/units.py", r"([*/])\s*(\d{1,20})(?:\s*\^\s*([+-]?\d{1,3}))?\s*"): "the text is bounded by MAX_LENGTH",
+    ("providers/units.py", r"(\d{1,20})\s*\*\s*"): "the text is bounded by MAX_LENGTH",
+    ("providers/units.py", r"\s*(?:/|per)\s*s(?:ec(?:ond)?)?\s*$"): "the text is bounded by MAX_LENGTH",
+    ("providers/units.py", r"[A-Za-z]+"): "the text is bounded by MAX_LENGTH",
+    ("providers/units.py", r"/\s*second(?=\s*\*)"): "the text is bounded by MAX_LENGTH",
+    ("registration/documentation.py", r"always (\d+)"): OURS,
+    ("registration/pegasus.py", r"(\d+)\.(\d+)"): ADMINISTRATOR,
+    ("registration/sfcb.py", r"^\s*class\s+(CIM_\w+)"): ADMINISTRATOR,
+    ("registration/sfcb.py", r"f'^\\s*{option}\\s.*\\[(/.*)\\]\\s*$'"): ADMINISTRATOR,
+    ("schema/classes.py", r"f'\\b{template}_'"): OURS,
+    (
+        "schema/values.py",
+        r"[+-]?(?:[0-9]+|0[xX][0-9a-fA-F]+|[01]+[bB])\Z",
+    ): "the text is bounded by _MAX_NUMBER_LENGTH, or has the 25 characters of a datetime",
+    (
+        "schema/values.py",
+        r"[+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?\Z",
+    ): "the text is bounded by _MAX_NUMBER_LENGTH, or has the 25 characters of a datetime",
+    (
+        "schema/values.py",
+        r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\.(\d{1,6})(\**)([+-])(\d{3})\Z",
+    ): "the text is bounded by _MAX_NUMBER_LENGTH, or has the 25 characters of a datetime",
+    (
+        "schema/values.py",
+        r"(\d{8})(\d\d)(\d\d)(\d\d)\.(\d{1,6})(\**):000\Z",
+    ): "the text is bounded by _MAX_NUMBER_LENGTH, or has the 25 characters of a datetime",
+}
+
+
+def patterns() -> Iterator[tuple[str, str, str]]:
+    """List the patterns: file, the pattern on one line (or how it is put together), and it itself ("" then)."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            owner = node.func.value
+            if isinstance(owner, ast.Name) and owner.id == "re" and node.func.attr in FUNCTIONS:
+                given = node.args[0]
+                text = given.value if isinstance(given, ast.Constant) else ""
+                pattern = text.decode("latin-1") if isinstance(text, bytes) else str(text)
+                yield str(file.relative_to(PACKAGE)), " ".join((pattern or ast.unparse(given)).split()), pattern
+
+
+def is_unbounded(pattern: str) -> bool:
+    """Whether a pattern repeats something without an end: a `*`, `+` or `{n,}` outside of sets and escapes."""
+    bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
+    return re.search(r"[*+]|\{\d*,\}", bare) is not None
+
+
+def test_every_pattern_that_repeats_without_an_end_has_a_reason() -> None:
+    found = {(file, text) for file, text, pattern in patterns() if not pattern or is_unbounded(pattern)}
+    assert found - REASONS.keys() == set(), "say in REASONS what bounds them"
+    assert REASONS.keys() - found == set(), "they are gone"
+
+
+def test_patterns_are_called_by_the_name_of_their_module() -> None:
+    """What is imported from `re` by name, or under another one, would be missed here."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module != "re", file
+            elif isinstance(node, ast.Import):
+                assert all(each.name != "re" or each.asname is None for each in node.names), file
+
+
+@pytest.mark.parametrize(
+    ("pattern", "unbounded"),
+    [
+        ("a*", True),
+        ("a+", True),
+        ("a{2,}", True),
+        ("a{2,3}", False),
+        (r"\*[*+]", False),
+        ("(?>a+)", True),
+        ("a?", False),
+    ],
+)
+def test_what_counts_as_unbounded(pattern: str, unbounded: bool) -> None:
+    assert is_unbounded(pattern) is unbounded
