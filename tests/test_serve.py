@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import stat
@@ -88,13 +87,19 @@ def test_asks_for_the_password(default_server: Server, user: str | None, passwor
     assert headers["WWW-Authenticate"].startswith("Basic realm=")
 
 
-def test_printed_wbemcli_line_works_when_pasted(serve: Callable[..., Server]) -> None:
+def test_printed_wbemcli_lines_work_when_pasted(serve: Callable[..., Server]) -> None:
     server = serve("test:///default", auth="default", arguments=["--example"])
-    line = wait_until(lambda: re.search(r"^\s*(wbemcli .*)$", server.errors, re.MULTILINE), 5).group(1)
-    assert shlex.split(line)[0] == "wbemcli"
-    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=30)
-    assert done.returncode == 0, done.stderr
-    assert 'Name="test"' in done.stdout
+    lines = wait_until(lambda: re.findall(r"^(wbemcli .*)$", server.errors, re.MULTILINE), 5)
+    done = [subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=30) for line in lines]
+    assert [each.returncode for each in done] == [0, 0, 0], [each.stderr or each.stdout for each in done]
+    names, values, method = (each.stdout for each in done)
+    assert 'Name="test"' in names
+    assert '-Name="test"' in values
+    assert "-EnabledState=2" in values
+    assert lines[2].endswith("RequestStateChange.RequestedState=9")
+    assert method.split()[-1] == "0", method
+    again = subprocess.run(lines[1], shell=True, capture_output=True, text=True, check=False, timeout=30)
+    assert "-EnabledState=9" in again.stdout
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])

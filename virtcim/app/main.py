@@ -76,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
         "serve", parents=[common], help="run the server", description="Run the server until SIGTERM or SIGINT."
     )
     serve.add_argument(
-        "--example", action="store_true", help="print a wbemcli line, with the password, that lists the guests"
+        "--example", action="store_true", help="print wbemcli lines, with the password, that work on what is served"
     )
     serve.add_argument(
         "--test-driver",

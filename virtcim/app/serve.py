@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ from virtcim.libhelper.inventory.records import Change, Host
 from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry, load_platforms
+from virtcim.providers.guest import Guest
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
@@ -87,7 +89,7 @@ def serve(settings: Settings, example: bool, test_driver: bool) -> int:
 
     Parameters:
         settings: see `Settings`.
-        example: print a wbemcli line that works when pasted, with the password, to stderr.
+        example: print wbemcli lines that work when pasted, with the password, to stderr.
         test_driver: serve libvirt's test driver where no URI is named and no hypervisor answers in
             `Settings.startup_wait`.  Those that answer later are served beside it.
 
@@ -147,12 +149,14 @@ class _Assembly:
         server: answers on them.
         bridge: answers other CIM servers, where that is wanted.
         identity: of the server, for announcements.
+        site: whose guests it shows.
     """
 
     endpoints: list[Endpoint]
     server: Server
     bridge: CmpiDaemon | None
     identity: ServerIdentity
+    site: Site
 
 
 async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
@@ -261,7 +265,7 @@ def _assemble(
     if settings.cmpi.enabled:
         provider_of = make_table(catalog, classes).provider_of
         bridge = make_daemon(server.core, provider_of, settings.cmpi)
-    return _Assembly(endpoints, server, bridge, identity)
+    return _Assembly(endpoints, server, bridge, identity, site)
 
 
 async def _serve(assembly: _Assembly, settings: Settings, jobs: Jobs, login: str | None) -> int:
@@ -307,7 +311,7 @@ def _tell(assembly: _Assembly, settings: Settings, login: str | None) -> None:
     """Say where the server listens."""
     reachable = _reachable(assembly.endpoints)
     if login is not None and reachable:
-        print(_example(reachable[0], login, settings.providers.namespace), file=sys.stderr, flush=True)
+        print(*_examples(reachable[0], login, assembly.site), sep="\n", file=sys.stderr, flush=True)
     for url in dict.fromkeys(each.url for each in assembly.endpoints):
         print(f"virtcim: listening on {url}", flush=True)
     systemd.notify("READY=1")
@@ -459,11 +463,30 @@ async def _ready(hypervisors: Sequence[Hypervisor], search: Search, timeout: flo
         log.warning("no hypervisor answers on this host: looking on for %s", ", ".join(search.uris))
 
 
-def _example(endpoint: Endpoint, login: str, namespace: str) -> str:
+def _examples(endpoint: Endpoint, login: str, site: Site) -> Iterator[str]:
+    """Write lines for a shell that work on what is served: the guests' names, their values, and a method of one."""
     url = endpoint.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    url = url.replace("//", f"//{login}", 1)
-    unverified = "-noverify " if endpoint.scheme == "https" else ""
-    return f"wbemcli ein {unverified}'{url}/{namespace}:Virt_ComputerSystem'"
+    url = f"{url.replace('//', f'//{login}', 1)}/{site.namespace}:"
+    unverified = ["-noverify"] if endpoint.scheme == "https" else []
+
+    def line(operation: str, path: str, *rest: str) -> str:
+        command = shlex.join(["wbemcli", operation, *unverified, *rest[:1]])
+        return f"{command} '{url}{path}' {' '.join(rest[1:])}".rstrip()
+
+    yield line("ein", "Virt_ComputerSystem")
+    yield line("ei", "Virt_ComputerSystem", "-nl", "Name,EnabledState,UUID")
+    guests = (guest for platform in site.platforms for guest in site.guests(platform))
+    guest = next(filter(_is_easy_to_write, guests), None)
+    if guest is not None:
+        class_name, name, runs = guest.platform.class_name("ComputerSystem"), guest.domain.name, guest.domain.active
+        yield "Pause it, or have it go on by RequestedState=2:" if runs else "Start it:"
+        path = f'{class_name}.CreationClassName="{class_name}",Name="{name}"'
+        yield line("cm", path, "-nl", f"RequestStateChange.RequestedState={9 if runs else 2}")
+
+
+def _is_easy_to_write(guest: Guest) -> bool:
+    """Whether a shell, and wbemcli's own reader of paths, take the name of a guest as it is."""
+    return guest.domain.name.isascii() and guest.domain.name.replace("-", "").replace("_", "").isalnum()
 
 
 def _in_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:
