@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from lxml import etree
 
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
 from virtcim import mof, schema
-from virtcim.libhelper.documents.domain import DomainDocument, Graphics
+from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument, Graphics
 from virtcim.libhelper.domains.change import LiveStep
 from virtcim.providers.base import Element
 from virtcim.providers.drafts import ValueRefusedError
@@ -156,6 +156,7 @@ class Change:
     defined: DomainDocument | None
     live: DomainDocument | None = None
     steps: list[LiveStep] | None = None
+    checks: list[Callable[[DomainConfig], None]] = field(default_factory=list)
     autostart: bool | None = None
     name: str | None = None
 

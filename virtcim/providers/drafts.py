@@ -83,19 +83,32 @@ class Draft:
         base: the object as it is; an empty one of its class when it is to be new.
         given: the values that the client gave and that are to be written, by property; none is None.
         fields: what is to be written.
+        properties: for each of these fields, the property that it was written for.
         domain_fields: what is to be written to the domain as a whole, from the draft of a device.
         device_fields: what is to be written to devices, from the draft of the domain.
         autostart: whether the guest is to be started with the host; None to leave it.
         is_new: whether the object does not exist yet.
     """
 
-    __slots__ = ("_name", "around", "autostart", "base", "device_fields", "domain_fields", "fields", "given", "is_new")
+    __slots__ = (
+        "_name",
+        "around",
+        "autostart",
+        "base",
+        "device_fields",
+        "domain_fields",
+        "fields",
+        "given",
+        "is_new",
+        "properties",
+    )
 
     def __init__(self, around: Surroundings, base: Any, given: Mapping[str, Any], is_new: bool) -> None:
         self.around = around
         self.base = base
         self.given = given
         self.fields: dict[str, Any] = {}
+        self.properties: dict[str, str] = {}
         self.domain_fields: dict[str, Any] = {}
         self.device_fields: list[tuple[Device, dict[str, Any]]] = []
         self.autostart: bool | None = None
@@ -111,6 +124,8 @@ class Draft:
         if field not in self.base.declared():
             raise ValueRefusedError(f"{self._name} does not apply to <{self.base.tag}>", contradiction=True)
         self.fields[field] = value
+        if self._name in self.given:
+            self.properties[field] = self._name
 
     def put_device(self, device: Device, field: str, value: Any) -> None:
         """Have a field of a device written."""
@@ -130,6 +145,7 @@ class Draft:
             if declared.write is not None and name in self.given:
                 self._name = name
                 declared.write(self, self.given[name])
+        self._name = ""
 
 
 def same(one: Any, other: Any) -> bool:

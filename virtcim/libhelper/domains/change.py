@@ -19,12 +19,12 @@ from typing import Any
 import libvirt
 
 from virtcim.libhelper.context import Context
-from virtcim.libhelper.documents.domain import DomainDocument
+from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument
 from virtcim.libhelper.domains.handle import domain_handle, run_of
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 
-__all__ = ["DomainChange", "DomainWork", "LiveStep", "PartlyDoneError", "change_domains"]
+__all__ = ["DomainChange", "DomainWork", "LiveStep", "NotKeptError", "PartlyDoneError", "change_domains"]
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,17 @@ class PartlyDoneError(LibvirtError):
     def __init__(self, error: LibvirtError, stands: list[str]) -> None:
         super().__init__(f"{error.message}; what stands: {', '.join(stands)}", error.code, error.domain, error.level)
         self.stands = stands
+
+
+class NotKeptError(LibvirtError):
+    """libvirt took a definition and made something else of it; the one before is in force again.
+
+    Parameters:
+        message: what it did not keep.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
 
 
 class _OvertakenError(Exception):
@@ -72,6 +83,8 @@ class DomainChange:
         defined: the definition, to be edited; None for a domain that has none.
         live: the running domain, to be edited; None for one that does not run.  Editing it changes nothing by itself:
             that is what `steps` are for.  Its memory is what it was asked to have, where it is on its way there.
+        checks: called with the new definition as libvirt keeps it; each raises `NotKeptError` where that is not what
+            was asked for, and the change is undone.
         steps: what is to be done to the running domain, in order.
         autostart: whether it is to be started with the host; None to leave that.
         name: its new name; None to leave that.
@@ -88,6 +101,7 @@ class DomainChange:
         if self.live is not None:
             requests = context.inventory.memory_requests
             _write_requested_memory(self.live, requests, domain.UUIDString(), self._number)
+        self.checks: list[Callable[[DomainConfig], None]] = []
         self.steps: list[LiveStep] = []
         self.autostart: bool | None = None
         self.name: str | None = None
@@ -98,6 +112,7 @@ class DomainChange:
 
         Raises:
             LibvirtError: libvirt refused, and nothing has changed.
+            NotKeptError: libvirt made something else of the definition, and nothing has changed.
             PartlyDoneError: libvirt refused, and something could not be undone.
         """
         self._check()
@@ -133,6 +148,12 @@ class DomainChange:
             if self._before is not None and self.domain.XMLDesc(flags) != self._before:
                 raise _OvertakenError
 
+    def _check_kept(self, domain: libvirt.virDomain) -> None:
+        """Hold the definition that libvirt made of ours against what was asked for."""
+        kept = DomainConfig.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+        for check in self.checks:
+            check(kept)
+
     def _persistent_steps(self) -> Iterator[LiveStep]:
         connection, before = self.domain.connect(), self._before
         if before is not None and self.defined is not None:
@@ -143,6 +164,7 @@ class DomainChange:
                     lambda _domain: connection.defineXML(after),
                     lambda _domain: connection.defineXML(before),
                 )
+                yield LiveStep("the check of the definition", self._check_kept, lambda _domain: None)
         name, wanted = self.name, self.autostart
         if wanted is not None and bool(self.domain.autostart()) != wanted:
             yield LiveStep(

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtcim.libhelper.documents.domain import DomainConfig, MappingError
-from virtcim.libhelper.domains.change import DomainChange, change_domains
+from virtcim.libhelper.domains.change import DomainChange, NotKeptError, change_domains
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.base import class_of
@@ -303,6 +303,8 @@ def _change(
                 for guest, target, work in works
             ]
         )
+    except NotKeptError as error:
+        raise refused(f"{text}: {error.message}") from error
     except LibvirtError as error:
         if error.is_no_domain:
             raise no_such_guest(works[0][0].name) from error

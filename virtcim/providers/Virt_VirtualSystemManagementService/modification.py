@@ -15,6 +15,7 @@ from virtcim.libhelper.documents.domain import (
     Interface,
     MemoryDevice,
 )
+from virtcim.libhelper.documents.domain.companions import remove_device, settle_audio, twin_of
 from virtcim.libhelper.domains.live import attach, detach, device_fields, device_steps, domain_fields, domain_steps
 from virtcim.platforms.base import Feature
 from virtcim.providers.configuration import Configuration, ConfigurationKind
@@ -24,6 +25,7 @@ from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
 from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import OF_IMAGE
+from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     Wanted,
@@ -71,6 +73,8 @@ _DESCRIPTIVE = frozenset(
 """What only describes a resource, and so may be stale in what a client sends back."""
 _MOVES = frozenset({"target_bus", "bus", "target_type"})
 """The fields with which a device goes to another bus, where its old address means nothing."""
+_OWN_OF_TWINS = frozenset({"target_type", "target_port", "target_model_name", "address"})
+"""What the first console and the serial port that it is say of themselves."""
 _UNITS = "AllocationUnits"
 _ADDRESS = ("AddressProperties", "AddressValues")
 _IMAGE = frozenset({"Address", "HostResource"})
@@ -118,6 +122,7 @@ class Edit:
         scope: what is acted on.
         written: the resources that were added or changed, in the order of the request.
         plugged: the devices that are plugged into the running guest and added to its definition.
+        confirmation: takes down what is asked of the definition; None where that is not changed.
     """
 
     guest: Guest
@@ -125,6 +130,12 @@ class Edit:
     scope: Scope
     written: list[Trace] = field(default_factory=list)
     plugged: list[Trace] = field(default_factory=list)
+    confirmation: Confirmation | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.defined is not None:
+            self.confirmation = Confirmation(self.defined)
+            self.change.checks.append(self.confirmation.check)
 
     @property
     def live(self) -> DomainDocument | None:
@@ -215,10 +226,17 @@ def _start_with_host(edit: Edit, wanted: bool) -> None:
     edit.change.autostart = wanted
 
 
-def _write_domain(edit: Edit, document: DomainDocument, draft: Draft) -> None:
+def _confirm(edit: Edit, identifier: str, draft: Draft, device: Device | None) -> None:
+    """Have what was written to the definition held against what libvirt makes of it."""
+    if edit.confirmation is not None:
+        edit.confirmation.add(identifier, draft, device)
+
+
+def _write_domain(edit: Edit, document: DomainDocument, draft: Draft, identifier: str = "") -> None:
     """Put a draft of the whole into a document; of a running guest what can be changed now."""
     if document is not edit.change.live:
         write_draft(document, draft)
+        _confirm(edit, identifier, draft, None)
         return
     now = domain_fields(draft.fields)
     _check_live(edit, draft, now)
@@ -269,18 +287,29 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any],
     draft = Draft(edit.around(document), setting.device, changed, is_new=False)
     draft.write(setting.table)
     if setting.entry.kind.is_whole:
-        _write_domain(edit, document, draft)
+        _write_domain(edit, document, draft, setting.entry.identifier)
         return document.config
     if _MOVES & draft.fields.keys() and "address" not in draft.fields and setting.device.address:
         draft.put("address", None)
     if document is not edit.change.live:
-        return write_draft(document, draft, setting.device)
+        return _write_device(edit, document, setting, draft)
     place = document.devices.index(setting.device)
     plugs = edit.guest.platform.supports(Feature.HOTPLUG)
     now = device_fields(setting.device, draft.fields) if plugs else frozenset()
     _check_live(edit, draft, now)
     edit.change.steps.extend(device_steps(document, setting.device, {name: draft.fields[name] for name in now}))
     return document.devices[place]
+
+
+def _write_device(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], draft: Draft) -> Device | None:
+    """Put a draft of a device into the definition, and into what is the same device under another name."""
+    twin = twin_of(document.config, setting.device)
+    written = write_draft(document, draft, setting.device)
+    if twin is not None:
+        document.set(twin, {name: value for name, value in draft.fields.items() if name not in _OWN_OF_TWINS})
+    _confirm(edit, setting.entry.identifier, draft, written)
+    settle_audio(document)
+    return None if written is None else document.current(written)
 
 
 def add_resources(edit: Edit, wanted: Sequence[Wanted]) -> None:
@@ -291,11 +320,12 @@ def add_resources(edit: Edit, wanted: Sequence[Wanted]) -> None:
         document = edit.defined or edit.live
         if document is None:
             continue
-        device = add_device(document, edit.around(document), resource)
+        device, draft = add_device(document, edit.around(document), resource)
         trace = Trace.of(resource.kind, device, document.config)
         edit.written.append(trace)
         xml = document.device_xml(device)
         if document is edit.defined:
+            _confirm(edit, device.tag, draft, device)
             _count_memory(document, device, 1)
         if edit.live is None:
             continue
@@ -328,21 +358,35 @@ def _plug_in(edit: Edit, live: DomainDocument, device: Device) -> None:
 
 def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
     """Remove resources of one guest."""
-    for target in targets:
-        settings = {id(document): edit.setting(document, target.identifier) for document in edit.documents}
-        setting = next((each for each in settings.values() if each is not None), None)
+    found = [
+        (target, [(document, edit.setting(document, target.identifier)) for document in edit.documents])
+        for target in targets
+    ]
+    gone: list[Device] = []
+    for target, places in found:
+        setting = next((each for _, each in places if each is not None), None)
         if setting is None:
             raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
         if setting.entry.kind.is_whole:
             raise CIMError(Status.FAILED, f"Cannot delete resources of type {setting.entry.kind.resource_type}")
-        for document in edit.documents:
-            found = settings[id(document)]
-            if found is None:
-                continue
-            if document is edit.change.live:
-                if edit.scope is Scope.BOTH and not _is_plugged(edit, found.device):
-                    continue
-                edit.change.steps.append(detach(edit.change.context, document, found.device))
-            document.remove_device(found.device)
-            if document is edit.defined:
-                _count_memory(document, found.device, -1)
+        for document, each in places:
+            if each is not None and not any(each.device is other for other in gone):
+                gone += _remove(edit, document, each)
+
+
+def _remove(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any]) -> list[Device]:
+    """Remove one resource from one document; the devices that are gone."""
+    device = setting.device
+    if document is edit.change.live:
+        if edit.scope is Scope.BOTH and not _is_plugged(edit, device):
+            return []
+        edit.change.steps.append(detach(edit.change.context, document, device))
+        document.remove_device(device)
+        return [device]
+    removed = remove_device(document, device)
+    for each in removed:
+        if edit.confirmation is not None:
+            edit.confirmation.add_removed(setting.entry.identifier, each)
+    settle_audio(document)
+    _count_memory(document, device, -1)
+    return removed

@@ -85,8 +85,11 @@ def write_draft(document: DomainDocument, draft: Draft, device: Device | None = 
     return written
 
 
-def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -> Device:
+def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -> tuple[Device, Draft]:
     """Add a new device to the document.
+
+    Returns:
+        the device, and the draft that it was made from.
 
     Raises:
         ValueRefusedError: it cannot be had.
@@ -100,7 +103,8 @@ def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -
     kind.finish(draft)
     if draft.domain_fields:
         document.set(document.config, draft.domain_fields)
-    return document.add_device(device_class, {name: value for name, value in draft.fields.items() if value is not None})
+    fields = {name: value for name, value in draft.fields.items() if value is not None}
+    return document.add_device(device_class, fields), draft
 
 
 def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) -> None:

@@ -49,6 +49,14 @@ class DomainDocument(MappedDocument[DomainConfig]):
         """The devices as they stand in the document now, in document order."""
         return self.config.devices
 
+    def current(self, device: Device) -> Device:
+        """A device that was handed out before, as it stands in the document now.
+
+        Raises:
+            DeviceNotFoundError: it is not in this document any more.
+        """
+        return self._current(self._element(device))
+
     def device_xml(self, device: Device | int) -> str:
         """The text of one device, to hand to libvirt for attaching, updating or detaching it.
 

@@ -1,0 +1,154 @@
+"""A 0 is true: after a change libvirt with QEMU has what was asked for, else the guest is as it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from tests.bed import Libvirtd
+from tests.providers.recorded import CONTEXT, Served, platform
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
+
+NAME = "kept"
+SERVICE = "KVM_VirtualSystemManagementService"
+RASD = "ResourceAllocationSettingData"
+
+
+class Stopped(Served):
+    """A site on a private libvirtd, with a stopped guest."""
+
+    def __init__(self, daemon: Libvirtd) -> None:
+        self.daemon = daemon
+        self.hypervisor = Hypervisor(daemon.uri(), HypervisorSettings(interval=60))
+        self.hypervisor.start()
+        assert self.hypervisor.wait_ready(20)
+        super().__init__([(platform("KVM"), self.hypervisor)])
+
+    def put(self, devices: str = "", rest: str = "", processors: str = "<vcpu>2</vcpu>", kind: str = "qemu") -> None:
+        """Define the guest anew."""
+        self.daemon.remove_domains()
+        self.daemon.define(
+            f"<domain type='{kind}'><name>{NAME}</name><memory>65536</memory>{processors}"
+            f"<os><type arch='x86_64' machine='pc'>hvm</type></os>{rest}<devices>{devices}</devices></domain>"
+        )
+        self.hypervisor.inventory.refresh(self.uuid)
+
+    @property
+    def uuid(self) -> str:
+        return self.daemon.virsh("domuuid", NAME).strip()
+
+    @property
+    def text(self) -> str:
+        return self.daemon.virsh("dumpxml", "--inactive", "--security-info", NAME)
+
+    def find(self, path: str) -> list[Any]:
+        """What an XPath gives in the definition."""
+        return list(etree.fromstring(self.text.encode()).xpath(path))
+
+    def call(self, method: str, **parameters: Any) -> int:
+        return self.providers[SERVICE].invoke_method(SERVICE, None, method, parameters, CONTEXT).return_value
+
+    def modify(self, kind: str, identifier: str, **properties: Any) -> int:
+        wanted = EmbeddedInstance(f"KVM_{kind}{RASD}", {"InstanceID": f"{NAME}/{identifier}", **properties})
+        return self.call("ModifyResourceSettings", ResourceSettings=[wanted])
+
+    def modify_system(self, **properties: Any) -> int:
+        wanted = EmbeddedInstance("KVM_VirtualSystemSettingData", {"InstanceID": f"KVM:{NAME}", **properties})
+        return self.call("ModifySystemSettings", SystemSettings=wanted)
+
+    def add(self, kind: str, **properties: Any) -> int:
+        path = InstancePath("KVM_VirtualSystemSettingData", {"InstanceID": f"KVM:{NAME}"})
+        wanted = EmbeddedInstance(f"KVM_{kind}{RASD}", properties)
+        return self.call("AddResourceSettings", AffectedConfiguration=path, ResourceSettings=[wanted])
+
+    def remove(self, kind: str, *identifiers: str) -> int:
+        paths = [InstancePath(f"KVM_{kind}{RASD}", {"InstanceID": f"{NAME}/{each}"}) for each in identifiers]
+        return self.call("RemoveResourceSettings", ResourceSettings=paths)
+
+    def refusal(self, method: Any, *values: Any, **properties: Any) -> str:
+        """The text with which a change is refused, which changed nothing."""
+        before = self.text
+        with pytest.raises(CIMError) as caught:
+            method(*values, **properties)
+        assert self.text == before
+        return caught.value.description
+
+
+@pytest.fixture(scope="module")
+def site(libvirtd: Libvirtd) -> Iterator[Stopped]:
+    made = Stopped(libvirtd)
+    yield made
+    made.hypervisor.stop()
+    libvirtd.remove_domains()
+
+
+def test_the_first_console_and_its_serial_port_are_changed_together(site: Stopped) -> None:
+    site.put("<serial type='pty'/><console type='pty'/>")
+    assert site.modify("Console", "charconsole:0", SourceType=4, SourcePath="/tmp/console.log") == 0
+    assert site.find("//console/@type | //serial/@type") == ["file", "file"]
+    assert site.find("//console/source/@path | //serial/source/@path") == ["/tmp/console.log"] * 2
+
+
+@pytest.mark.parametrize(("kind", "identifier"), [("Console", "charconsole:0"), ("", "serial:0")])
+def test_the_first_console_and_its_serial_port_are_removed_together(site: Stopped, kind: str, identifier: str) -> None:
+    site.put("<serial type='pty'/><console type='pty'/>")
+    assert site.remove(kind, identifier) == 0
+    assert site.find("//console | //serial") == []
+
+
+def test_both_names_of_a_console_can_be_removed_in_one_call(site: Stopped) -> None:
+    site.put("<serial type='pty'/><console type='pty'/>")
+    assert site.remove("Console", "charconsole:0", "serial:0") == 0
+    assert site.find("//console | //serial") == []
+
+
+def test_a_memory_balloon_is_removed(site: Stopped) -> None:
+    site.put()
+    assert site.remove("", "memballoon:0") == 0
+    assert site.find("//memballoon/@model") == ["none"]
+
+
+@pytest.mark.parametrize("identifier", ["controller:usb:0", "controller:pci:0"])
+def test_a_controller_that_comes_back_is_not_removed(site: Stopped, identifier: str) -> None:
+    site.put()
+    assert identifier in site.refusal(site.remove, "Controller", identifier)
+
+
+def test_a_controller_in_use_is_not_removed(site: Stopped) -> None:
+    site.put(
+        "<controller type='scsi' index='0' model='virtio-scsi'/>"
+        "<disk type='file' device='disk'><source file='/a.img'/><target dev='sda' bus='scsi'/></disk>"
+    )
+    assert "controller:scsi:0" in site.refusal(site.remove, "Controller", "controller:scsi:0")
+
+
+def test_a_network_interface_named_like_libvirts_own(site: Stopped) -> None:
+    site.put("<interface type='user'><mac address='52:54:00:00:00:01'/></interface>")
+    refusal = site.refusal(site.modify, "Net", "52:54:00:00:00:01", VirtualDevice="vnet5")
+    assert "VirtualDevice" in refusal
+
+
+def test_a_processor_that_is_not_there_is_not_pinned(site: Stopped) -> None:
+    site.put()
+    assert "PinnedTo" in site.refusal(site.modify, "Proc", "proc", PinnedTo=["7:0"])
+    assert site.modify("Proc", "proc", PinnedTo=["0:0,1,2-3,^2"]) == 0
+    assert site.find("//vcpupin/@cpuset") == ["0-1,3"]
+
+
+def test_the_last_spice_console_takes_along_its_sound(site: Stopped) -> None:
+    site.put("<graphics type='spice'/>")
+    assert site.find("//audio/@type") == ["spice"]
+    assert site.remove("Graphics", "spice") == 0
+    assert "spice" not in site.find("//audio/@type")
+
+
+def test_another_console_takes_along_the_sound_of_spice(site: Stopped) -> None:
+    site.put("<graphics type='spice'/><sound model='ich6'><audio id='1'/></sound>")
+    assert site.modify("Graphics", "spice", ResourceSubType="vnc") == 0
+    assert site.find("//graphics/@type") == ["vnc"]
+    assert site.find("//audio/@type") == ["none"]

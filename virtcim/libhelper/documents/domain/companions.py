@@ -1,0 +1,79 @@
+"""What comes and goes with a device of a domain, as libvirt has it.
+
+- The first console of a PC is its first serial port under another name: libvirt writes both and takes the serial
+  port's word (`virDomainDefAddConsoleCompat`), so they are changed and removed together.
+- libvirt gives every guest a memory balloon that does not say that it wants none.
+- With a SPICE display libvirt adds what plays sound through it (`<audio type='spice'/>`), which it does not take
+  without one.
+
+Layer rule: imports its siblings; knows nothing of CIM.
+"""
+
+from __future__ import annotations
+
+from virtcim.libhelper.documents.domain.chardev import Console, Serial
+from virtcim.libhelper.documents.domain.device import Device
+from virtcim.libhelper.documents.domain.document import DomainDocument
+from virtcim.libhelper.documents.domain.domain import DomainConfig
+from virtcim.libhelper.documents.domain.graphics import Graphics
+from virtcim.libhelper.documents.domain.memory import MemBalloon
+from virtcim.libhelper.documents.domain.sound import Audio, Sound
+
+__all__ = ["has_spice", "remove_device", "settle_audio", "twin_of"]
+
+_OF_SPICE = "spice"
+
+
+def twin_of(config: DomainConfig, device: Device) -> Device | None:
+    """The first serial port for the first console that is the same, and the reverse; None where there is none.
+
+    Parameters:
+        config: the domain.
+        device: one of its devices.
+    """
+    console = next((each for each in config.devices if isinstance(each, Console)), None)
+    serial = next((each for each in config.devices if isinstance(each, Serial)), None)
+    if console is None or serial is None or config.os_type != "hvm" or console.target_type not in (None, "serial"):
+        return None
+    if device is console:
+        return serial
+    return console if device is serial else None
+
+
+def remove_device(document: DomainDocument, device: Device) -> list[Device]:
+    """Remove a device with what goes with it, so that libvirt does not put it back.
+
+    Returns:
+        the devices that are removed.
+    """
+    if isinstance(device, MemBalloon) and document.config.type in ("kvm", "qemu"):
+        document.remove_device(device)
+        document.add_device(f"<{device.tag} model='none'/>")
+        return []
+    twin = twin_of(document.config, device)
+    removed = [device] if twin is None else [device, twin]
+    for each in removed:
+        document.remove_device(each)
+    return removed
+
+
+def has_spice(config: DomainConfig) -> bool:
+    """Whether a domain has a SPICE display."""
+    return any(isinstance(each, Graphics) and each.type == _OF_SPICE for each in config.devices)
+
+
+def settle_audio(document: DomainDocument) -> None:
+    """Have nothing play sound through SPICE in a domain whose last SPICE display went.
+
+    What a sound card names stays, silent.
+    """
+    config = document.config
+    if has_spice(config):
+        return
+    used = {each.audio_id for each in config.devices if isinstance(each, Sound | Graphics)}
+    for audio in [each for each in config.devices if isinstance(each, Audio) and each.type == _OF_SPICE]:
+        if audio.id in used:
+            document.remove_device(audio)
+            document.add_device(Audio, {"id": audio.id, "type": "none"})
+        else:
+            document.remove_device(audio)

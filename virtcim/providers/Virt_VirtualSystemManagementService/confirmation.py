@@ -1,0 +1,127 @@
+"""Whether libvirt kept what a client asked for: a 0 is true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from virtcim.libhelper.documents.domain import Controller, Device, Disk, DomainConfig, Interface, Mapped
+from virtcim.libhelper.documents.domain.agreement import differing_fields
+from virtcim.libhelper.domains.change import NotKeptError
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.documents.domain import DomainDocument
+    from virtcim.providers.drafts import Draft
+
+__all__ = ["Confirmation"]
+
+_NOTHING: tuple[Any, ...] = ("", 0, [], False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was written of a device, or of the domain as a whole (`device` is None)."""
+
+    identifier: str
+    device: Device | None
+    before: Mapped
+    properties: Mapping[str, str]
+
+
+@dataclass
+class Confirmation:
+    """Takes down what is asked of one definition, and holds what libvirt makes of it against that.
+
+    Parameters:
+        document: the definition that is edited.
+    """
+
+    document: DomainDocument
+    _asked: list[_Asked] = field(default_factory=list)
+    _removed: list[tuple[str, Device]] = field(default_factory=list)
+
+    def add(self, identifier: str, draft: Draft, device: Device | None) -> None:
+        """Take down a draft that was written.
+
+        What a property merely takes away for another value's sake is not asked for.
+
+        Parameters:
+            identifier: of the resource; "" for the guest as a whole.
+            device: as it is in the document; None for the domain.
+        """
+        asked = {
+            name: declared
+            for name, declared in draft.properties.items()
+            if draft.fields.get(name) not in (None, [], (), "") or draft.given.get(declared) in _NOTHING
+        }
+        self._asked.append(_Asked(identifier, device, draft.base, asked))
+
+    def add_removed(self, identifier: str, device: Device) -> None:
+        """Take down a device that was removed."""
+        self._removed.append((identifier, device))
+
+    def check(self, kept: DomainConfig) -> None:
+        """Hold the definition that libvirt made against what was asked for.
+
+        Raises:
+            NotKeptError: they differ; names the resource and the property.
+        """
+        edited = self.document.config
+        for identifier, device in self._removed:
+            if _is_back(device, edited, kept):
+                raise NotKeptError(f"{identifier}: libvirt puts it back, as the guest or another device needs it")
+        for asked in self._asked:
+            if asked.device is None:
+                _compare(asked, edited, [kept])
+                continue
+            now = self.document.current(asked.device)
+            _compare(asked, now, _counterparts(now, edited, kept))
+
+
+def _compare(asked: _Asked, now: Mapped, candidates: list[Any]) -> None:
+    if not candidates:
+        raise NotKeptError(f"{asked.identifier}: libvirt does not keep it")
+    differing = min(
+        (differing_fields(asked.properties, asked.before, now, candidate) for candidate in candidates), key=len
+    )
+    if differing:
+        names = ", ".join(dict.fromkeys(asked.properties[name] for name in differing))
+        prefix = f"{asked.identifier}: " if asked.identifier else ""
+        raise NotKeptError(f"{prefix}{names}: libvirt does not keep the value")
+
+
+def _identity(device: Device) -> object:
+    """What tells a device from others of its element, wherever it stands; None where nothing does."""
+    match device:
+        case Disk():
+            return device.target_dev
+        case Interface():
+            return (device.mac_address or "").lower() or None
+        case Controller():
+            return None if device.index is None else (device.type, device.index)
+        case _:
+            return None
+
+
+def _same_element(device: Device, config: DomainConfig) -> list[Device]:
+    return [each for each in config.devices if each.tag == device.tag]
+
+
+def _counterparts(device: Device, edited: DomainConfig, kept: DomainConfig) -> list[Device]:
+    """The devices that this one can have become."""
+    identity = _identity(device)
+    before, after = _same_element(device, edited), _same_element(device, kept)
+    if identity is not None:
+        return [each for each in after if _identity(each) == identity]
+    if len(before) == len(after):
+        place = next(place for place, each in enumerate(before) if each is device)
+        return [after[place]]
+    return after
+
+
+def _is_back(device: Device, edited: DomainConfig, kept: DomainConfig) -> bool:
+    identity = _identity(device)
+    if identity is not None:
+        return identity in map(_identity, _same_element(device, kept))
+    return len(_same_element(device, kept)) > len(_same_element(device, edited))
