@@ -614,7 +614,7 @@ def stripped(text: str, cls: type[Mapped], place: int | None, names: set[str]) -
         if names.isdisjoint(replacement.fields):
             continue
         for path in replacement.takes:
-            steps, at, attribute = path.partition("/@")
+            steps, at, attribute = f"./{path}".partition("/@")
             for holder in target.findall(steps):
                 if at:
                     holder.attrib.pop(attribute, "")

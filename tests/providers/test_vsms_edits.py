@@ -133,13 +133,21 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "Firmware": ("os",),
     "HyperVFeatures": ("features",),
     "AddressProperties": ("devices/*/address",),
-    "CPUSockets": ("cpu",),
-    "CPUDies": ("cpu",),
-    "CPUCores": ("cpu",),
-    "CPUThreads": ("cpu",),
+    "CPUSockets": ("cpu", "vcpu", "vcpus"),
+    "CPUDies": ("cpu", "vcpu", "vcpus"),
+    "CPUCores": ("cpu", "vcpu", "vcpus"),
+    "CPUThreads": ("cpu", "vcpu", "vcpus"),
     "HugePages": ("memoryBacking",),
-    "BusType": ("devices/*/address",),
-    "TargetType": ("devices/*/address",),
+    "BusType": tuple(
+        f"devices/{path}"
+        for path in ("*/address", "*/driver", "*/@model", "disk/vendor", "disk/product", "disk/target")
+    ),
+    "TargetType": ("devices/*/address", "devices/*/target"),
+    "VSIType": ("devices/interface/virtualport/parameters",),
+    "Model": tuple(
+        f"devices/controller/{path}"
+        for path in ("@ports", "@vectors", "model", "driver", "master", "target", "pcihole64", "address")
+    ),
     "DriverType": ("devices/disk/backingStore", "devices/disk/driver/metadata_cache"),
     "MaxMemory": ("maxMemory",),
     "VLANTags": ("devices/interface/vlan",),

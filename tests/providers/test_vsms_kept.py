@@ -29,11 +29,18 @@ class Stopped(Served):
         assert self.hypervisor.wait_ready(20)
         super().__init__([(platform("KVM"), self.hypervisor)])
 
-    def put(self, devices: str = "", rest: str = "", processors: str = "<vcpu>2</vcpu>", kind: str = "qemu") -> None:
+    def put(
+        self,
+        devices: str = "",
+        rest: str = "",
+        processors: str = "<vcpu>2</vcpu>",
+        kind: str = "qemu",
+        memory: str = "<memory>65536</memory>",
+    ) -> None:
         """Define the guest anew."""
         self.daemon.remove_domains()
         self.daemon.define(
-            f"<domain type='{kind}'><name>{NAME}</name><memory>65536</memory>{processors}"
+            f"<domain type='{kind}'><name>{NAME}</name>{memory}{processors}"
             f"<os><type arch='x86_64' machine='pc'>hvm</type></os>{rest}<devices>{devices}</devices></domain>"
         )
         self.hypervisor.inventory.refresh(self.uuid)
@@ -152,3 +159,63 @@ def test_another_console_takes_along_the_sound_of_spice(site: Stopped) -> None:
     assert site.modify("Graphics", "spice", ResourceSubType="vnc") == 0
     assert site.find("//graphics/@type") == ["vnc"]
     assert site.find("//audio/@type") == ["none"]
+
+
+@pytest.mark.parametrize("before", ["host-passthrough", "host-model", "maximum"])
+@pytest.mark.parametrize("after", ["host-passthrough", "host-model", "maximum"])
+def test_another_processor_takes_along_what_the_old_one_was(site: Stopped, before: str, after: str) -> None:
+    site.put(rest=f"<cpu mode='{before}'/>")
+    assert site.modify_system(CPUMode=after) == 0
+    assert site.find("//cpu/@mode") == [after]
+
+
+def test_a_named_model_and_back(site: Stopped) -> None:
+    site.put(rest="<cpu mode='maximum'/>")
+    assert site.modify_system(CPUMode="custom", CPUModel="qemu64") == 0
+    assert site.find("//cpu/model/text()") == ["qemu64"]
+    assert site.modify_system(CPUMode="maximum") == 0
+    assert site.find("//cpu/model") == []
+
+
+def test_another_bus_takes_along_what_the_old_one_had(site: Stopped) -> None:
+    site.put(
+        "<disk type='file' device='disk'><driver name='qemu' type='raw' queues='2' iommu='on'/>"
+        "<source file='/a.img'/><target dev='vda' bus='virtio'/></disk>"
+    )
+    assert site.modify("Disk", "vda", BusType="sata") == 0
+    assert site.find("//disk/target/@bus | //disk/address/@type") == ["sata", "drive"]
+    assert site.find("//disk/driver/@queues | //disk/driver/@iommu") == []
+
+
+def test_another_adapter_takes_along_the_memory_of_the_old_one(site: Stopped) -> None:
+    site.put("<graphics type='vnc'/><video><model type='qxl' ram='65536' vram='65536' vgamem='16384'/></video>")
+    assert site.modify("", "video:0", ResourceSubType="virtio") == 0
+    assert site.find("//video/model/@type | //video/model/@ram | //video/model/@vgamem") == ["virtio"]
+
+
+def test_another_kind_of_network_takes_along_the_source_of_the_old_one(site: Stopped) -> None:
+    site.put(
+        "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/>"
+        "<virtualport type='openvswitch'><parameters interfaceid='00000000-0000-4000-8000-000000000009'/></virtualport>"
+        "<vlan><tag id='42'/></vlan></interface>"
+    )
+    assert site.modify("Net", "52:54:00:00:00:01", NetworkType="user") == 0
+    assert site.find("//interface/@type") == ["user"]
+    assert site.find("//interface/source | //interface/virtualport | //interface/vlan") == []
+
+
+def test_another_model_of_a_controller_takes_along_the_options_of_the_old_one(site: Stopped) -> None:
+    site.put("<controller type='scsi' index='0' model='virtio-scsi'><driver queues='4' iommu='on'/></controller>")
+    assert site.modify("Controller", "controller:scsi:0", Model="lsilogic") == 0
+    assert site.find("//controller[@type='scsi']/@model") == ["lsilogic"]
+    assert site.find("//controller[@type='scsi']/driver") == []
+
+
+def test_another_kind_of_console_takes_along_the_source_of_the_old_one(site: Stopped) -> None:
+    site.put(
+        "<console type='unix'><source mode='connect' path='/c.sock'><reconnect enabled='no'/></source>"
+        "<target type='virtio' port='0'/></console>"
+    )
+    assert site.modify("Console", "charconsole:0", SourceType=2) == 0
+    assert site.find("//console/@type") == ["pty"]
+    assert site.find("//console/source") == []

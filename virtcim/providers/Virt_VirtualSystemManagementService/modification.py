@@ -71,8 +71,6 @@ _DESCRIPTIVE = frozenset(
     }
 )
 """What only describes a resource, and so may be stale in what a client sends back."""
-_MOVES = frozenset({"target_bus", "bus", "target_type"})
-"""The fields with which a device goes to another bus, where its old address means nothing."""
 _OWN_OF_TWINS = frozenset({"target_type", "target_port", "target_model_name", "address"})
 """What the first console and the serial port that it is say of themselves."""
 _UNITS = "AllocationUnits"
@@ -289,8 +287,6 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any],
     if setting.entry.kind.is_whole:
         _write_domain(edit, document, draft, setting.entry.identifier)
         return document.config
-    if _MOVES & draft.fields.keys() and "address" not in draft.fields and setting.device.address:
-        draft.put("address", None)
     if document is not edit.change.live:
         return _write_device(edit, document, setting, draft)
     place = document.devices.index(setting.device)

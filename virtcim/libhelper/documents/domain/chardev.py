@@ -7,7 +7,7 @@ from typing import Any
 
 from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_s390
 from virtcim.libhelper.documents.domain.device import Device, SecurityLabel
-from virtcim.libhelper.xml.mapping import Int, Items, Mapped, OnOff, Text, YesNo
+from virtcim.libhelper.xml.mapping import Int, Items, Mapped, OnOff, Replacement, Text, YesNo
 
 __all__ = ["Channel", "CharacterSource", "Chardev", "Console", "Parallel", "Serial"]
 
@@ -46,6 +46,14 @@ class CharacterSource(Mapped):
 class Chardev(CharacterSource, Device):
     """Base of the character devices."""
 
+    replacements = (
+        # Where the output is logged to is said of a device of any kind.
+        Replacement(fields=("type",), takes=("source", "protocol", "@tty")),
+        Replacement(
+            fields=("target_type",),
+            takes=("target/model", "target/@address", "target/@name", "target/@state", "address"),
+        ),
+    )
     target_type = Text("target/@type")
     target_port = Text("target/@port")
 

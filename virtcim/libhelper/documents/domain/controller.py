@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
-from virtcim.libhelper.xml.mapping import Int, OnOff, Size, Text
+from virtcim.libhelper.xml.mapping import Int, OnOff, Replacement, Size, Text
 
 __all__ = ["Controller"]
 
@@ -12,6 +12,28 @@ class Controller(VirtioOptions, Device):
     """A `<controller>`."""
 
     tag = "controller"
+    replacements = (
+        Replacement(
+            fields=("model",),
+            takes=("@ports", "@vectors", "model", "driver", "master", "target", "pcihole64", "address"),
+        ),
+        Replacement(
+            fields=("type",),
+            takes=(
+                "@model",
+                "@ports",
+                "@vectors",
+                "@maxGrantFrames",
+                "@maxEventChannels",
+                "model",
+                "driver",
+                "master",
+                "target",
+                "pcihole64",
+                "address",
+            ),
+        ),
+    )
     type = Text("@type")
     index = Int("@index")
     model = Text("@model")

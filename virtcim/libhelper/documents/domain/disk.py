@@ -202,6 +202,28 @@ class Disk(StorageSource, DiskTarget, VirtioOptions, Device):
             takes=("source", "backingStore", "mirror", "auth", "encryption"),
             keeps=("source/@startupPolicy", "source/seclabel"),
         ),
+        # The name under which the guest knows the disk (serial, wwn) stays; where the new bus cannot have it, libvirt
+        # refuses the change.
+        Replacement(
+            fields=("target_bus",),
+            takes=(
+                "@model",
+                "vendor",
+                "product",
+                "target/@removable",
+                "target/@rotation_rate",
+                "driver/@iommu",
+                "driver/@ats",
+                "driver/@packed",
+                "driver/@page_per_vq",
+                "driver/@event_idx",
+                "driver/@ioeventfd",
+                "driver/@queues",
+                "driver/@queue_size",
+                "driver/@iothread",
+                "address",
+            ),
+        ),
         # Images on this host can be missing when a guest starts, and have labels; libvirt takes neither for others.
         Replacement(fields=("source_protocol",), takes=("source/@startupPolicy", "source/seclabel")),
         # The images below, and how they are cached, are those that the header of this format names.

@@ -157,6 +157,7 @@ class DomainConfig(
     """
 
     tag = "domain"
+    replacements = (*Cpu.replacements, *Processors.replacements)
     type = Text("@type")
     id = Int("@id", writable=False)
     name = Text("name")

@@ -7,7 +7,7 @@ from typing import Any
 
 from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_s390
 from virtcim.libhelper.documents.domain.device import Device
-from virtcim.libhelper.xml.mapping import Given, Int, Items, Mapped, OnOff, Secret, Text, YesNo
+from virtcim.libhelper.xml.mapping import Given, Int, Items, Mapped, OnOff, Replacement, Secret, Text, YesNo
 
 __all__ = ["Graphics", "GraphicsChannel", "Listen"]
 
@@ -38,6 +38,36 @@ class Graphics(Device):
     """
 
     tag = "graphics"
+    replacements = (
+        # Where it listens, its password and its keys are said of a display of any kind that has them.
+        Replacement(
+            fields=("type",),
+            takes=(
+                "@tlsPort",
+                "@websocket",
+                "@display",
+                "@xauth",
+                "@fullscreen",
+                "@sharePolicy",
+                "@powerControl",
+                "@defaultMode",
+                "@replaceUser",
+                "@multiUser",
+                "@address",
+                "@p2p",
+                "channel",
+                "image",
+                "jpeg",
+                "zlib",
+                "playback",
+                "streaming",
+                "mouse",
+                "clipboard",
+                "filetransfer",
+                "gl",
+            ),
+        ),
+    )
     type = Text("@type")
     port = Int("@port")
     tls_port = Int("@tlsPort")

@@ -5,7 +5,9 @@ Each class is one part; `DomainConfig` puts them together.
 
 from __future__ import annotations
 
-from virtcim.libhelper.xml.mapping import Flag, Int, Items, Mapped, OnOff, Size, Text, Texts, YesNo
+from typing import ClassVar
+
+from virtcim.libhelper.xml.mapping import Flag, Int, Items, Mapped, OnOff, Replacement, Size, Text, Texts, YesNo
 
 __all__ = [
     "BlockTune",
@@ -189,6 +191,22 @@ class NumaCell(Mapped):
 class Cpu(Mapped):
     """`<cpu>`."""
 
+    replacements: ClassVar[tuple[Replacement, ...]] = (
+        # Which features a guest is to have or not is said of any processor; all else describes one of the old kind.
+        Replacement(
+            fields=("cpu_mode",),
+            takes=(
+                "cpu/@match",
+                "cpu/@check",
+                "cpu/@migratable",
+                "cpu/model",
+                "cpu/vendor",
+                "cpu/cache",
+                "cpu/maxphysaddr",
+            ),
+        ),
+        Replacement(fields=("cpu_model",), takes=("cpu/vendor",)),
+    )
     cpu_mode = Text("cpu/@mode")
     cpu_match = Text("cpu/@match")
     cpu_check = Text("cpu/@check")
@@ -197,6 +215,7 @@ class Cpu(Mapped):
     cpu_model_fallback = Text("cpu/model/@fallback")
     cpu_model_vendor_id = Text("cpu/model/@vendor_id")
     cpu_vendor = Text("cpu/vendor")
+    cpu_topology = Flag("cpu/topology")
     cpu_topology_sockets = Int("cpu/topology/@sockets")
     cpu_topology_dies = Int("cpu/topology/@dies")
     cpu_topology_clusters = Int("cpu/topology/@clusters")
@@ -313,6 +332,8 @@ class IoThread(Mapped):
 class Processors(Mapped):
     """`<vcpu>`, `<vcpus>`, `<iothreads>`, `<iothreadids>`, `<defaultiothread>`."""
 
+    # The list names every single processor that there was.
+    replacements: ClassVar[tuple[Replacement, ...]] = (Replacement(fields=("vcpu",), takes=("vcpus",)),)
     vcpu = Int("vcpu")
     vcpu_placement = Text("vcpu/@placement")
     vcpu_cpuset = Text("vcpu/@cpuset")

@@ -7,7 +7,7 @@ from typing import Any
 
 from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_s390, is_x86
 from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
-from virtcim.libhelper.xml.mapping import OnOff, Text
+from virtcim.libhelper.xml.mapping import OnOff, Replacement, Text
 
 __all__ = ["Hub", "Input"]
 
@@ -16,6 +16,7 @@ class Input(VirtioOptions, Device):
     """An `<input>`."""
 
     tag = "input"
+    replacements = (Replacement(fields=("bus",), takes=("@model", "driver", "address")),)
     type = Text("@type")
     bus = Text("@bus")
     model = Text("@model")

@@ -11,7 +11,7 @@ from virtcim.libhelper.documents.domain.device import (
     Teaming,
     VirtioOptions,
 )
-from virtcim.libhelper.xml.mapping import Attributes, Int, Items, Mapped, OnOff, Text, YesNo
+from virtcim.libhelper.xml.mapping import Attributes, Int, Items, Mapped, OnOff, Replacement, Text, YesNo
 
 __all__ = ["Bandwidth", "FilterParameter", "Interface", "PortForward", "PortRange", "VirtualPort", "Vlan", "VlanTag"]
 
@@ -88,6 +88,26 @@ class Interface(VirtualPort, Bandwidth, Vlan, GuestNetwork, Teaming, Rom, Virtio
     """An `<interface>`."""
 
     tag = "interface"
+    replacements = (
+        # A filter and limits protect others: where the new kind cannot have them, the change is refused.
+        Replacement(
+            fields=("type",),
+            takes=(
+                "source",
+                "virtualport",
+                "vlan",
+                "backend",
+                "portForward",
+                "script",
+                "downscript",
+                "port",
+                "@managed",
+                "@trustGuestRxFilters",
+            ),
+        ),
+        Replacement(fields=("virtualport_type",), takes=("virtualport/parameters",)),
+        Replacement(fields=("model_type",), takes=("driver",)),
+    )
     type = Text("@type")
     managed = YesNo("@managed")
     trust_guest_rx_filters = YesNo("@trustGuestRxFilters")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
-from virtcim.libhelper.xml.mapping import Flag, Int, OnOff, Size, Text, YesNo
+from virtcim.libhelper.xml.mapping import Flag, Int, OnOff, Replacement, Size, Text, YesNo
 
 __all__ = ["MemBalloon", "MemoryDevice", "Shmem"]
 
@@ -12,6 +12,9 @@ class MemBalloon(VirtioOptions, Device):
     """A `<memballoon>`.  `stats_period` is in seconds."""
 
     tag = "memballoon"
+    replacements = (
+        Replacement(fields=("model",), takes=("@autodeflate", "@freePageReporting", "stats", "driver", "address")),
+    )
     model = Text("@model")
     autodeflate = OnOff("@autodeflate")
     free_page_reporting = OnOff("@freePageReporting")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device
-from virtcim.libhelper.xml.mapping import Int, Mapped, Text, Texts, YesNo
+from virtcim.libhelper.xml.mapping import Int, Mapped, Replacement, Text, Texts, YesNo
 
 __all__ = ["Audio", "AudioInput", "AudioOutput", "Sound"]
 
@@ -12,6 +12,7 @@ class Sound(Device):
     """A `<sound>`."""
 
     tag = "sound"
+    replacements = (Replacement(fields=("model",), takes=("codec", "address")),)
     model = Text("@model")
     codec_types = Texts("codec/@type")
     audio_id = Int("audio/@id")

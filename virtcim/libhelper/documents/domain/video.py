@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device, VirtioOptions
-from virtcim.libhelper.xml.mapping import Int, Text, YesNo
+from virtcim.libhelper.xml.mapping import Int, Replacement, Text, YesNo
 
 __all__ = ["Video"]
 
@@ -12,6 +12,10 @@ class Video(VirtioOptions, Device):
     """A `<video>`.  The sizes of its memories are in KiB."""
 
     tag = "video"
+    replacements = (
+        # Which adapter is the first is said of the guest.
+        Replacement(fields=("model_type",), takes=("model", "driver", "address"), keeps=("model/@primary",)),
+    )
     driver_name = Text("driver/@name")
     driver_vgaconf = Text("driver/@vgaconf")
     model_type = Text("model/@type")

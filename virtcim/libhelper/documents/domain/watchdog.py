@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain.device import Device
-from virtcim.libhelper.xml.mapping import Text
+from virtcim.libhelper.xml.mapping import Replacement, Text
 
 __all__ = ["Panic", "Watchdog"]
 
@@ -12,6 +12,7 @@ class Watchdog(Device):
     """A `<watchdog>`."""
 
     tag = "watchdog"
+    replacements = (Replacement(fields=("model",), takes=("address",)),)
     model = Text("@model")
     action = Text("@action")
 
@@ -20,4 +21,5 @@ class Panic(Device):
     """A `<panic>`."""
 
     tag = "panic"
+    replacements = (Replacement(fields=("model",), takes=("address",)),)
     model = Text("@model")
