@@ -177,6 +177,41 @@ def test_a_named_model_and_back(site: Stopped) -> None:
     assert site.find("//cpu/model") == []
 
 
+def test_more_processors_take_more_sockets(site: Stopped) -> None:
+    site.put(rest="<cpu><topology sockets='1' cores='4' threads='1'/></cpu>", processors="<vcpu>4</vcpu>")
+    assert site.modify("Proc", "proc", VirtualQuantity=8) == 0
+    assert site.find("//topology/@sockets | //topology/@cores") == ["2", "4"]
+    assert "multiple of 4" in site.refusal(site.modify, "Proc", "proc", VirtualQuantity=9)
+
+
+def test_a_topology_brings_its_processors(site: Stopped) -> None:
+    site.put(rest="<cpu><topology sockets='1' cores='4' threads='1'/></cpu>", processors="<vcpu>4</vcpu>")
+    assert site.modify_system(CPUCores=8) == 0
+    assert site.find("//vcpu[not(parent::vcpus)]/text() | //topology/@cores") == ["8", "8"]
+    assert site.find("/domain/vcpu/@current") == ["4"]
+    assert site.modify_system(CPUCores=2) == 0
+    assert site.find("//topology/@sockets | //topology/@cores") == ["4", "2"]
+    assert "CPUSockets" in site.refusal(site.modify_system, CPUSockets=1)
+
+
+def test_no_topology(site: Stopped) -> None:
+    site.put(rest="<cpu><topology sockets='1' dies='1' cores='4' threads='1'/></cpu>", processors="<vcpu>4</vcpu>")
+    assert site.modify_system(CPUSockets=0, CPUDies=0, CPUCores=0, CPUThreads=0) == 0
+    assert site.find("//topology") == []
+
+
+def test_fewer_processors_lose_their_list_and_pins(site: Stopped) -> None:
+    site.put(
+        processors="<vcpu current='2'>4</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>"
+        "<vcpu id='1' enabled='yes' hotpluggable='yes'/><vcpu id='2' enabled='no' hotpluggable='yes'/>"
+        "<vcpu id='3' enabled='no' hotpluggable='yes'/></vcpus>"
+        "<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='3' cpuset='0'/></cputune>"
+    )
+    assert site.modify("Proc", "proc", MaxVirtualQuantity=2) == 0
+    assert site.find("/domain/vcpu/text()") == ["2"]
+    assert site.find("//vcpupin/@vcpu") == ["0"]
+
+
 def test_another_bus_takes_along_what_the_old_one_had(site: Stopped) -> None:
     site.put(
         "<disk type='file' device='disk'><driver name='qemu' type='raw' queues='2' iommu='on'/>"

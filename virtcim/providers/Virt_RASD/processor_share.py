@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import prod
 
 from virtcim.providers.drafts import Draft, ValueRefusedError
 
@@ -13,6 +14,7 @@ DEFAULT_PERIOD = 100_000
 """Microseconds; what libvirt takes when a quota has no period."""
 _LEAST_QUOTA = 1000
 """Microseconds; libvirt takes no smaller one."""
+_IN_A_SOCKET = ("cpu_topology_dies", "cpu_topology_clusters", "cpu_topology_cores", "cpu_topology_threads")
 _PIN = re.compile(r"(\d{1,5}):([0-9,^-]+)")
 
 
@@ -21,7 +23,7 @@ def write_maximum(draft: Draft, value: int) -> None:
     if not value:
         raise ValueRefusedError("MaxVirtualQuantity: a guest has at least one processor")
     current = draft.base.vcpu_current
-    draft.put("vcpu", value)
+    _put_maximum(draft, value)
     if "VirtualQuantity" in draft.given:
         return
     if current is not None and current > value:
@@ -44,15 +46,32 @@ def write_processors(draft: Draft, value: int) -> None:
         raise ValueRefusedError("VirtualQuantity is more than MaxVirtualQuantity", contradiction=True)
     if draft.is_new and "MaxVirtualQuantity" not in draft.given:
         most = value
-        draft.put("vcpu", value)
+        _put_maximum(draft, value)
     elif value > most:
         if draft.around.live:
             raise ValueRefusedError(f"VirtualQuantity: the running guest can have {most} processors at most")
         most = value
-        draft.put("vcpu", value)
+        _put_maximum(draft, value)
     draft.put("vcpu_current", None if value == most else value)
-    if draft.base.vcpus:
+    if draft.base.vcpus and most == draft.base.vcpu:
         draft.put("vcpus", _plugged(draft, value))
+
+
+def _put_maximum(draft: Draft, value: int) -> None:
+    """Put the greatest number of processors, with the sockets that they need, and no pin of one that goes."""
+    draft.put("vcpu", value)
+    base = draft.base
+    if base.cputune_vcpupins and any((pin.vcpu or 0) >= value for pin in base.cputune_vcpupins):
+        draft.put("cputune_vcpupins", [pin.as_dict() for pin in base.cputune_vcpupins if (pin.vcpu or 0) < value])
+    if not base.cpu_topology or value == base.vcpu:
+        return
+    size = prod(getattr(base, field) or 1 for field in _IN_A_SOCKET)
+    if value % size:
+        raise ValueRefusedError(
+            f"VirtualQuantity: {value} processors do not fill sockets of {size}; "
+            f"expected a multiple of {size}, or another CPUCores or CPUThreads first"
+        )
+    draft.put("cpu_topology_sockets", value // size)
 
 
 def write_limit(draft: Draft, value: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Hostdev, Interface, Redirdev
@@ -57,6 +58,12 @@ _HYPERV = (
 )
 """The features of `<hyperv>` that are on or off."""
 _TOPOLOGY = ("cpu_topology_sockets", "cpu_topology_dies", "cpu_topology_cores", "cpu_topology_threads")
+_TOPOLOGY_NAMES = {
+    "CPUSockets": "cpu_topology_sockets",
+    "CPUDies": "cpu_topology_dies",
+    "CPUCores": "cpu_topology_cores",
+    "CPUThreads": "cpu_topology_threads",
+}
 _TIMER_FLAGS = {"yes": True, "no": False}
 _TIMER_NUMBERS = frozenset({"frequency", "catchup_threshold", "catchup_slew", "catchup_limit"})
 _TIMER_TEXTS = frozenset({"tickpolicy", "track", "mode"})
@@ -247,16 +254,50 @@ def write_model(draft: Draft, value: str) -> None:
 
 
 def write_topology(name: str, field: str) -> Writer:
-    """Write one number of the topology; those that were never given become 1, and with all 0 there is none."""
+    """Write one number of the topology; those that were never given become 1, and with all 0 there is none.
+
+    The sockets that are not named follow from the processors that the guest can have; where these do not fill them,
+    and where the sockets are named, the greatest number of processors follows from the topology.
+    """
 
     def write(draft: Draft, value: int) -> None:
         draft.put(field, value or None)
-        if any(draft.now(each) for each in _TOPOLOGY) and value:
-            for each in _TOPOLOGY:
-                if draft.now(each) is None and each != "cpu_topology_dies":
-                    draft.put(each, 1)
+        if field != _last_given(draft):
+            return
+        if not any(draft.now(each) for each in _TOPOLOGY):
+            draft.put("cpu_topology", False)
+            return
+        for each in _TOPOLOGY:
+            if draft.now(each) is None and each != "cpu_topology_dies":
+                draft.put(each, 1)
+        _fit_processors(draft)
 
     return write
+
+
+def _last_given(draft: Draft) -> str:
+    """The field of the last number of the topology that the client gave: only then all of them are known."""
+    return [field for name, field in _TOPOLOGY_NAMES.items() if name in draft.given][-1]
+
+
+def _fit_processors(draft: Draft) -> None:
+    """Have sockets and processors agree, as libvirt takes them only then."""
+    in_a_socket = prod(draft.now(each) or 1 for each in (*_TOPOLOGY[1:], "cpu_topology_clusters"))
+    processors = draft.now("vcpu") or 1
+    if "CPUSockets" not in draft.given and processors % in_a_socket == 0:
+        draft.put("cpu_topology_sockets", processors // in_a_socket)
+        return
+    wanted = in_a_socket * draft.now("cpu_topology_sockets")
+    if wanted == processors:
+        return
+    current = draft.base.vcpu_current or processors
+    if wanted < current:
+        raise ValueRefusedError(
+            f"{', '.join(name for name in _TOPOLOGY_NAMES if name in draft.given)}: the topology has {wanted} "
+            f"processors and the guest {current}; expected at least as many, or another VirtualQuantity first"
+        )
+    draft.put("vcpu", wanted)
+    draft.put("vcpu_current", None if wanted == current else current)
 
 
 def numa_cells(config: DomainConfig) -> list[str] | None:
