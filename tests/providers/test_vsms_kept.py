@@ -212,6 +212,15 @@ def test_fewer_processors_lose_their_list_and_pins(site: Stopped) -> None:
     assert site.find("//vcpupin/@vcpu") == ["0"]
 
 
+def test_memory_is_shared_out_to_numa_cells(site: Stopped) -> None:
+    site.put(
+        rest="<cpu><numa><cell id='0' cpus='0' memory='16384'/><cell id='1' cpus='1' memory='49152'/></numa></cpu>"
+    )
+    assert site.modify("Mem", "mem", Limit=131072, VirtualQuantity=131072) == 0
+    assert site.find("//cell/@memory") == ["32768", "98304"]
+    assert site.find("/domain/memory/text()") == ["131072"]
+
+
 def test_another_bus_takes_along_what_the_old_one_had(site: Stopped) -> None:
     site.put(
         "<disk type='file' device='disk'><driver name='qemu' type='raw' queues='2' iommu='on'/>"

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from virtcim.libhelper.documents.domain import MemoryDevice
 from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
 
 if TYPE_CHECKING:
     from virtcim.providers.properties import Writer
 
 __all__ = ["size", "write_limit", "write_modules", "write_page_sizes", "write_quantity"]
+
+_STEP = 1024
+"""KiB; QEMU takes cells of whole MiB only."""
 
 
 def write_limit(draft: Draft, value: int) -> None:
@@ -19,9 +23,27 @@ def write_limit(draft: Draft, value: int) -> None:
     if not most:
         raise ValueRefusedError("Limit: a guest has memory")
     current = draft.base.current_memory
-    draft.put("memory", most)
+    _put_memory(draft, most)
     if "VirtualQuantity" not in draft.given and "Reservation" not in draft.given and current is not None:
         draft.put("current_memory", None if current >= most else current)
+
+
+def _put_memory(draft: Draft, most: int) -> None:
+    """Put the memory that the guest can have, and share it out to its NUMA cells as before.
+
+    libvirt takes what the cells have together, and the modules, for the memory of the guest.
+    """
+    draft.put("memory", most)
+    cells = draft.base.cpu_numa_cells
+    if not cells or most == draft.base.memory:
+        return
+    modules = sum(each.target_size or 0 for each in draft.base.devices if isinstance(each, MemoryDevice))
+    before, left = sum(cell.memory or 0 for cell in cells), most - modules
+    sizes = [(cell.memory or 0) * left // before // _STEP * _STEP for cell in cells[:-1]] if before else [0]
+    sizes.append(left - sum(sizes))
+    if len(sizes) != len(cells) or any(size <= 0 and cell.memory for size, cell in zip(sizes, cells, strict=True)):
+        raise ValueRefusedError(f"Limit: {most} KiB cannot be shared out to the NUMA cells; expected NUMACells first")
+    draft.put("cpu_numa_cells", [{**cell.as_dict(), "memory": size} for cell, size in zip(cells, sizes, strict=True)])
 
 
 def write_quantity(draft: Draft, value: int) -> None:
@@ -44,7 +66,7 @@ def write_quantity(draft: Draft, value: int) -> None:
         current > most and "Limit" not in draft.given and draft.base.current_memory == most and not draft.around.live
     ):
         most = current
-        draft.put("memory", most)
+        _put_memory(draft, most)
     if current > most:
         raise ValueRefusedError(f"VirtualQuantity: {current} KiB are more than Limit, {most} KiB")
     draft.put("current_memory", None if current == most and draft.base.current_memory is None else current)
