@@ -221,6 +221,13 @@ def test_memory_is_shared_out_to_numa_cells(site: Stopped) -> None:
     assert site.find("/domain/memory/text()") == ["131072"]
 
 
+def test_a_guest_larger_than_its_host_can_be_made_smaller(site: Stopped) -> None:
+    site.put(memory="<memory unit='TiB'>64</memory>")
+    assert site.modify("Mem", "mem", Limit=1 << 35, VirtualQuantity=1 << 35) == 0
+    assert site.modify("Proc", "proc", VirtualQuantity=1) == 0
+    assert "host" in site.refusal(site.modify, "Mem", "mem", Limit=1 << 36, VirtualQuantity=1 << 36)
+
+
 def test_another_bus_takes_along_what_the_old_one_had(site: Stopped) -> None:
     site.put(
         "<disk type='file' device='disk'><driver name='qemu' type='raw' queues='2' iommu='on'/>"

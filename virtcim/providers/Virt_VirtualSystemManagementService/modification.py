@@ -255,6 +255,7 @@ def _check_live(edit: Edit, draft: Draft, now: Iterable[str]) -> None:
 
 def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> None:
     """Change resources of one guest."""
+    before = {id(document): document.config for document in edit.documents}
     for target, resource in wanted:
         trace: Trace | None = None
         changed: dict[str, Any] | None = None
@@ -271,7 +272,7 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> Non
             raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
         edit.written.append(trace)
     for document in edit.documents:
-        check_host(edit.around(document))
+        check_host(edit.around(document), before[id(document)])
 
 
 def _check_kind(setting: ResourceSetting[object], resource: Wanted) -> None:

@@ -10,7 +10,7 @@ from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.Virt_RASD.Virt_MemResourceAllocationSettingData import MemorySetting
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.documents.domain import Device, DomainDocument
+    from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
     from virtcim.providers.drafts import Surroundings
     from virtcim.providers.interface import EmbeddedInstance
 
@@ -126,17 +126,19 @@ def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) 
     write_draft(document, draft)
 
 
-def check_host(around: Surroundings) -> None:
-    """Refuse a guest that is larger than its host.
+def check_host(around: Surroundings, before: DomainConfig | None = None) -> None:
+    """Refuse what makes a guest larger than its host can have it.
 
     Parameters:
         around: with the configuration that is to be.
+        before: the configuration as it was; None for a new guest.  What does not grow is not held against the host.
     """
     config, limits = around.config, around.hypervisor.guest_limits(around.config)
     most, processors = limits.memory, limits.processors
-    if most and config.memory and config.memory > most:
+    memory_before, processors_before = (0, 0) if before is None else (before.memory or 0, before.vcpu or 0)
+    if most and (config.memory or 0) > max(most, memory_before):
         raise ValueRefusedError(f"VirtualQuantity: {config.memory} KiB are more than the host has, {most} KiB")
-    if processors and config.vcpu and config.vcpu > processors:
+    if processors and (config.vcpu or 0) > max(processors, processors_before):
         raise ValueRefusedError(
             f"VirtualQuantity: {config.vcpu} processors are more than a guest can have here, {processors}"
         )
