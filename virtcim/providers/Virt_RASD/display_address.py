@@ -122,6 +122,8 @@ def _listen_element(text: str) -> dict[str, str | None]:
 def write_ipv6_only(draft: Draft, value: bool) -> None:
     """IsIPv6Only; of a window on the host it says, as libvirt-cim has it, whether it takes the whole screen."""
     if not isinstance(draft.base, Graphics):
+        if value and not draft.is_new:
+            raise ValueRefusedError("IsIPv6Only: this console listens on no address", contradiction=True)
         return
     if draft.now("type") == "sdl":
         draft.put("fullscreen", value)

@@ -72,6 +72,8 @@ def write_connection(draft: Draft, _value: Any) -> None:
     for name, types in _MEANT_FOR.items():
         if given.get(name) and kind not in types:
             raise ValueRefusedError(f"{name} means nothing to an interface of type {kind}", contradiction=True)
+    if given.get("PoolID") and kind != "network" and not draft.is_new:
+        raise ValueRefusedError(f"PoolID means nothing to an interface of type {kind}", contradiction=True)
     source = _SOURCES[kind](draft)
     draft.put("type", kind)
     for field in _LOCATIONS:
