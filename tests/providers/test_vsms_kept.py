@@ -58,7 +58,8 @@ class Stopped(Served):
         return list(etree.fromstring(self.text.encode()).xpath(path))
 
     def call(self, method: str, **parameters: Any) -> int:
-        return self.providers[SERVICE].invoke_method(SERVICE, None, method, parameters, CONTEXT).return_value
+        self.result = self.providers[SERVICE].invoke_method(SERVICE, None, method, parameters, CONTEXT)
+        return int(self.result.return_value)
 
     def modify(self, kind: str, identifier: str, **properties: Any) -> int:
         wanted = EmbeddedInstance(f"KVM_{kind}{RASD}", {"InstanceID": f"{NAME}/{identifier}", **properties})

@@ -1,0 +1,200 @@
+"""Random changes of random stopped guests on libvirt with QEMU: each answer is true.
+
+A 0 means that `virsh dumpxml --inactive` then says what was asked; an error, that it says byte for byte what it said.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import libvirt
+import pytest
+
+from tests.bed import Libvirtd
+from tests.providers.recorded import platform, served
+from tests.providers.test_vsms_edits import BOOLEANS, NUMBERS, VALUES
+from tests.providers.test_vsms_kept import NAME, Stopped
+from virtcim.providers.base import Element
+from virtcim.providers.interface import CIMError
+from virtcim.providers.methods import MethodFailedError
+from virtcim.providers.Virt_RASD import settings_of
+from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
+
+DEVICES = (
+    "<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='/a.qcow2'/>"
+    "<target dev='vda' bus='virtio'/></disk>",
+    "<disk type='file' device='disk'><source file='/b.img'/><target dev='sda' bus='scsi'/></disk>",
+    "<disk type='block' device='cdrom'><source dev='/dev/sr0'/><target dev='hdc' bus='ide'/></disk>",
+    "<disk type='network' device='disk'><source protocol='nbd' name='e'><host name='h' port='10809'/></source>"
+    "<target dev='vdb' bus='virtio'/></disk>",
+    "<filesystem type='mount'><source dir='/srv'/><target dir='share'/></filesystem>",
+    "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>",
+    "<interface type='bridge'><mac address='52:54:00:00:00:02'/><source bridge='br0'/></interface>",
+    "<interface type='network'><mac address='52:54:00:00:00:03'/><source network='default'/></interface>",
+    "<graphics type='vnc' port='-1' autoport='yes'/>",
+    "<graphics type='spice' autoport='yes'><image compression='off'/></graphics>",
+    "<video><model type='qxl'/></video>",
+    "<serial type='pty'/><console type='pty'/>",
+    "<console type='pty'><target type='virtio' port='1'/></console>",
+    "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>",
+    "<parallel type='null'/>",
+    "<controller type='scsi' index='0' model='virtio-scsi'/>",
+    "<controller type='usb' index='0' model='qemu-xhci'/>",
+    "<input type='tablet' bus='usb'/>",
+    "<sound model='ich6'/>",
+    "<watchdog model='i6300esb' action='reset'/>",
+    "<memballoon model='virtio'/>",
+    "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+    "<vsock model='virtio'><cid auto='yes'/></vsock>",
+    "<panic model='isa'/>",
+)
+PARTS = (
+    "",
+    "<cpu mode='maximum'/>",
+    "<cpu><topology sockets='1' cores='2' threads='1'/></cpu>",
+    "<cpu><numa><cell id='0' cpus='0' memory='32768'/><cell id='1' cpus='1' memory='32768'/></numa></cpu>",
+    "<features><acpi/><apic/></features><clock offset='utc'/>",
+)
+WORDS: dict[str, tuple[Any, ...]] = {
+    "ResourceSubType": ("vnc", "spice", "sdl", "virtio", "vga", "e1000", "scsi", "usb", "ich9", "none"),
+    "BusType": ("virtio", "sata", "scsi", "usb", "ide"),
+    "NetworkType": ("user", "bridge", "ethernet"),
+    "CPUMode": ("maximum", "host-model", "host-passthrough"),
+    "CPUModel": ("qemu64", "Nehalem", ""),
+    "EmulatedType": (0, 1, 2),
+    "SourceType": (0, 2, 4, 9),
+    "Address": ("/c.img", "52:54:00:00:00:09", "127.0.0.1:5901", "[::1]:-1"),
+    "VirtualQuantity": (1, 2, 3, 4, 65536, 131072),
+    "MaxVirtualQuantity": (1, 2, 4, 300),
+    "Limit": (0, 50, 65536, 131072),
+    "PinnedTo": (["0:0"], ["7:0"], []),
+    "VirtualDevice": ("vdc", "sdb", "hdd", "vnet5", "tap5"),
+    "Model": ("virtio-scsi", "lsilogic", "qemu-xhci", "piix3-uhci", ""),
+    "Index": (0, 1, 2),
+    "Machine": ("pc", "q35"),
+    "NUMACells": (["0:32768", "1:32768"], []),
+    "TargetType": ("virtio", "isa-serial", "usb-serial"),
+}
+IDENTITY = frozenset({"VirtualSystemIdentifier", "ElementName", "UUID", "VirtualSystemType", "AllocationUnits"})
+HIDDEN = frozenset({"Password", "AutoStart", "AutomaticStartupAction"})
+"""What that XML does not say."""
+
+
+@pytest.fixture(scope="module")
+def site(libvirtd: Libvirtd) -> Iterator[Stopped]:
+    made = Stopped(libvirtd)
+    yield made
+    made.hypervisor.stop()
+    libvirtd.remove_domains()
+
+
+def value_of(chooser: random.Random, name: str, old: Any) -> Any:
+    """A value that the vocabulary of a property allows, or one that is near it."""
+    if name in WORDS:
+        return chooser.choice(WORDS[name])
+    if name in VALUES:
+        made = VALUES[name]
+        return made(old) if callable(made) else made
+    if name == "IsIPv6Only" or name in BOOLEANS or name.startswith("Enable") or isinstance(old, bool):
+        return chooser.choice((True, False))
+    if name in NUMBERS or name.startswith(("Inbound", "Outbound")) or isinstance(old, int):
+        return chooser.choice((0, 1, 2, 4, 100))
+    return chooser.choice(("", "another", old or "yes"))
+
+
+def plain(value: Any) -> Any:
+    """A value as two spellings of it have it."""
+    if value in ("", 0, False, None) or value == [] or value == ():
+        return None
+    if isinstance(value, str):
+        return value.casefold().replace("[", "").replace("]", "")
+    if isinstance(value, list | tuple):
+        return sorted(map(str, value))
+    return value
+
+
+def is_said(name: str, asked: Any, said: Any, before: Any) -> bool:
+    """Whether a property says what was asked; what was to be removed may be what libvirt then chose."""
+    if name in HIDDEN or plain(asked) == plain(said):
+        return True
+    if name == "Machine":
+        return isinstance(said, str) and asked in said.replace("i440fx", "pc")
+    if plain(asked) is None:
+        return bool(plain(said) != plain(before))
+    if name in ("Address", "HostResource"):
+        return isinstance(said, str) and str(asked).rpartition("/")[2] in said
+    return name == "Timers" or (name == "PinnedTo" and asked == said)
+
+
+def random_guest(site: Stopped, chooser: random.Random) -> None:
+    while True:
+        devices = "".join(chooser.sample(DEVICES, chooser.randint(2, 8)))
+        try:
+            site.put(devices, chooser.choice(PARTS), kind="qemu")
+        except libvirt.libvirtError:
+            continue
+        return
+
+
+def change_and_check(site: Stopped, chooser: random.Random) -> bool:
+    """Make one change; whether it was done."""
+    before = site.text
+    platform_ = platform("KVM")
+    (guest,) = site.site.guests(platform_)
+    state = guest.state
+    assert state is not None
+    element: Element = chooser.choice([VirtualSystemSettingData(state), *settings_of(state)])
+    now = dict(element.properties())
+    names = [each.name for each in element.table.values() if each.writable and each.name not in IDENTITY]
+    if not names:
+        return False
+    name = chooser.choice(names)
+    asked = value_of(chooser, name, now.get(name))
+    identifier = "" if isinstance(element, VirtualSystemSettingData) else element.entry.identifier  # type: ignore[attr-defined]
+    if not identifier and chooser.random() < 0.9 and len(state.entries) > 2:
+        return False
+    try:
+        if identifier:
+            kind = element.class_name.removeprefix("KVM_").removesuffix("ResourceAllocationSettingData")
+            code = site.modify(kind, identifier, **{name: asked})
+            paths = site.result.out["ResultingResourceSettings"]
+            assert paths or asked == "none", (identifier, name, asked)
+            if not paths:
+                return True
+            after = paths[0].keys["InstanceID"]
+        else:
+            code, after = site.modify_system(**{name: asked}), f"KVM:{NAME}"
+    except (CIMError, MethodFailedError):
+        assert site.text == before, (identifier, name, asked)
+        return False
+    assert code == 0
+    (guest,) = served("KVM", site.text).site.guests(platform_)
+    state = guest.state
+    assert state is not None
+    found = [VirtualSystemSettingData(state), *settings_of(state)]
+    said = next((dict(each.properties()) for each in found if each.properties().get("InstanceID") == after), None)
+    assert said is not None, (identifier, name, asked, after)
+    assert is_said(name, asked, said.get(name), now.get(name)), (identifier, name, asked, said.get(name))
+    return True
+
+
+def make_changes(site: Stopped, count: int, seed: int) -> int:
+    """Make changes, some of each guest; how many were done."""
+    done = 0
+    for number in range(count):
+        chooser = random.Random(seed + number)
+        if number % 5 == 0:
+            random_guest(site, chooser)
+        done += change_and_check(site, chooser)
+    return done
+
+
+def test_a_hundred_changes(site: Stopped) -> None:
+    assert make_changes(site, 100, 7) > 20
+
+
+@pytest.mark.slow
+def test_two_thousand_changes(site: Stopped) -> None:
+    assert make_changes(site, 2000, 10_000) > 400
