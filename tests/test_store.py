@@ -23,7 +23,7 @@ import pytest
 from virtcim.app import codec
 from virtcim.app.layouts import LAYOUT
 from virtcim.app.store import SQLiteStore
-from virtcim.providers.interface import EmbeddedInstance, InstancePath, Table
+from virtcim.providers.interface import CIMValue, EmbeddedInstance, InstancePath, Table
 from virtcim.providers.jobs import Affected, JobError, JobRecord, JobState
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ class Note:
 
     text: str
     colour: Colour | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, CIMValue] = field(default_factory=dict)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cattrs import Converter
 
-from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.providers.interface import CIMValue, EmbeddedInstance, InstancePath
 
 __all__ = ["decode", "encode"]
 
@@ -21,7 +21,7 @@ def encode(record: object) -> str:
 
     Parameters:
         record: a dataclass of what JSON knows, datetimes, intervals, enumerations, tuples, mappings by name and other
-            such dataclasses.  What is annotated as `Any` is a CIM value as `virtcim.providers.interface` has them.
+            such dataclasses.  What is annotated as `CIMValue` of `virtcim.providers.interface` is kept with its type.
 
     Returns:
         JSON; `decode` makes an equal record of it.
@@ -107,8 +107,8 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(datetime, lambda plain, _: datetime.fromisoformat(plain))
     converter.register_unstructure_hook(timedelta, timedelta.total_seconds)
     converter.register_structure_hook(timedelta, lambda plain, _: timedelta(seconds=plain))
-    converter.register_unstructure_hook_func(lambda kind: kind is Any, tag)
-    converter.register_structure_hook_func(lambda kind: kind is Any, lambda plain, _: untag(plain))
+    converter.register_unstructure_hook_func(lambda kind: kind == CIMValue, tag)
+    converter.register_structure_hook_func(lambda kind: kind == CIMValue, lambda plain, _: untag(plain))
     return converter
 
 

@@ -7,12 +7,16 @@ all where a front end still has it written.  A broken one is left out by whoever
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from virtcim.cimom.requests import ALL, ClassProjection, Projection
-from virtcim.providers.interface import Instance, InstancePath
+from virtcim.providers.interface import (
+    CIMValue,
+    Instance,
+    InstancePath,
+    Parameters,
+)
 from virtcim.schema.classes import ClassDeclaration, MethodDeclaration, PropertyDeclaration, QualifierDeclaration
 
 __all__ = [
@@ -117,7 +121,7 @@ class PropertyValue(Result):
     """The value of one property."""
 
     declared: PropertyDeclaration
-    value: Any
+    value: CIMValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +159,5 @@ class MethodOutcome(Result):
 
     class_name: str
     method: MethodDeclaration
-    return_value: Any
-    out: Mapping[str, Any] = field(default_factory=dict)
+    return_value: CIMValue
+    out: Parameters = field(default_factory=dict)

@@ -9,7 +9,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from virtcim.platforms.base import Platform
-from virtcim.providers.interface import CIMError, Instance, InstanceProvider, MethodResult, RequestContext, Role, Status
+from virtcim.providers.interface import (
+    CIMError,
+    CIMValue,
+    Instance,
+    InstanceProvider,
+    Keys,
+    MethodResult,
+    Properties,
+    RequestContext,
+    Role,
+    Status,
+)
 from virtcim.providers.keys import check_keys, main_key
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
 from virtcim.providers.properties import PropertyTable
@@ -120,11 +131,11 @@ class Element(Instance):
     def namespace(self) -> str:  # type: ignore[override]
         return self.site.namespace
 
-    def keys(self: Self) -> dict[str, Any]:
+    def keys(self: Self) -> dict[str, CIMValue]:
         table = self.table
         return {name: table[name].get(self) for name in self.key_names}
 
-    def properties(self: Self) -> Mapping[str, object]:
+    def properties(self: Self) -> Properties:
         return self.table.values_of(self)
 
     def __repr__(self) -> str:
@@ -161,10 +172,10 @@ class ElementProvider(InstanceProvider):
         platform, element = self.resolve(class_name)
         return element.all_of(self.site, platform)
 
-    def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return self.element(class_name, keys)
 
-    def element(self, class_name: str, keys: Mapping[str, Any]) -> Element:
+    def element(self, class_name: str, keys: Keys) -> Element:
         """The instance with just these keys; raises what `get_instance` does."""
         platform, element = self.resolve(class_name)
         instance = self.find(platform, element, keys)
@@ -189,7 +200,7 @@ class ElementProvider(InstanceProvider):
     def invoke_method(
         self,
         class_name: str,
-        keys: Mapping[str, Any] | None,
+        keys: Keys | None,
         method: str,
         parameters: Parameters,
         context: RequestContext,
@@ -205,7 +216,7 @@ class ElementProvider(InstanceProvider):
             _log.info("%s.%s: %s (%s)", class_name, method, failed.text, failed.code.name)
             return MethodResult(int(failed.code))
 
-    def target(self, class_name: str, keys: Mapping[str, Any] | None) -> Any:
+    def target(self, class_name: str, keys: Keys | None) -> Element:
         """The instance that a method is invoked on.
 
         Parameters:
@@ -218,7 +229,7 @@ class ElementProvider(InstanceProvider):
             raise CIMError(Status.INVALID_PARAMETER, f"{class_name} was named alone; expected an instance of it")
         return self.element(class_name, keys)
 
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         """The instance that the main key of `keys` names; the other keys are checked by the caller.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.providers.guest import DEFINED_WORD, Guest
 
@@ -28,7 +28,7 @@ class GuestSnapshot:
     def __init__(self, revisions: tuple[int, ...], guests: dict[str, Guest]) -> None:
         self.revisions = revisions
         self.guests = guests
-        self.collected: dict[Hashable, Sequence[Any]] = {}
+        self.collected: dict[Hashable, Sequence[object]] = {}
 
 
 class GuestList:

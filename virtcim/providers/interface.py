@@ -27,20 +27,26 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from datetime import datetime, timedelta
+from typing import Generic, TypeAlias, TypeVar
 
 from virtcim.schema.paths import InstancePath
 
 __all__ = [
     "Association",
     "CIMError",
+    "CIMScalar",
+    "CIMValue",
     "Catalog",
     "EmbeddedInstance",
     "End",
     "Instance",
     "InstancePath",
     "InstanceProvider",
+    "Keys",
     "MethodResult",
+    "Parameters",
+    "Properties",
     "RequestContext",
     "Role",
     "Status",
@@ -116,7 +122,23 @@ class EmbeddedInstance:
     """A CIM instance as the value of a property or parameter (DSP0201 1.4, attribute EmbeddedObject)."""
 
     class_name: str
-    properties: Mapping[str, Any]
+    properties: Properties
+
+
+CIMScalar: TypeAlias = bool | int | float | str | datetime | timedelta | InstancePath | EmbeddedInstance
+"""A value that is no array and not NULL."""
+
+CIMValue: TypeAlias = CIMScalar | Sequence[CIMScalar | None] | None
+"""A value of a property, a parameter or a method, as the table above has it."""
+
+Keys: TypeAlias = Mapping[str, CIMValue]
+"""The values of key properties, by name."""
+
+Properties: TypeAlias = Mapping[str, CIMValue]
+"""The values of properties, by name."""
+
+Parameters: TypeAlias = Mapping[str, CIMValue]
+"""The values of the parameters of a method that were given, by name, spelt as the class declares them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +157,8 @@ class RequestContext:
 class MethodResult:
     """What an extrinsic method gives back: the return value and the output parameters that are not NULL."""
 
-    return_value: Any
-    out: Mapping[str, Any] = field(default_factory=dict)
+    return_value: CIMValue
+    out: Parameters = field(default_factory=dict)
 
 
 class Instance(ABC):
@@ -158,11 +180,11 @@ class Instance(ABC):
     revision: Hashable
 
     @abstractmethod
-    def keys(self) -> dict[str, Any]:
+    def keys(self) -> dict[str, CIMValue]:
         """The key properties and their values, in the order of the class."""
 
     @abstractmethod
-    def properties(self) -> Mapping[str, Any]:
+    def properties(self) -> Properties:
         """All properties that have a value, keys included.  A property left out is NULL."""
 
     def path(self, namespace: str | None = None) -> InstancePath:
@@ -188,7 +210,7 @@ class InstanceProvider(ABC):
         """
 
     @abstractmethod
-    def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         """The instance with just these keys (names in any case, values as the client sent them).
 
         Raises:
@@ -199,9 +221,9 @@ class InstanceProvider(ABC):
     def invoke_method(
         self,
         class_name: str,
-        keys: Mapping[str, Any] | None,
+        keys: Keys | None,
         method: str,
-        parameters: Mapping[str, Any],
+        parameters: Parameters,
         context: RequestContext,
     ) -> MethodResult:
         """Carry out an extrinsic method and wait until the inventory shows its effect.
@@ -216,17 +238,15 @@ class InstanceProvider(ABC):
         """
         raise CIMError(Status.METHOD_NOT_AVAILABLE, f"{class_name}.{method} is not available")
 
-    def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+    def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         """Create an instance and return its path.  Raises CIMError NOT_SUPPORTED unless overridden."""
         raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be created")
 
-    def modify_instance(
-        self, class_name: str, keys: Mapping[str, Any], properties: Mapping[str, Any], context: RequestContext
-    ) -> None:
+    def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
         """Set just these properties of an instance.  Raises CIMError NOT_SUPPORTED unless overridden."""
         raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be modified")
 
-    def delete_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+    def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         """Delete an instance.  Raises CIMError NOT_SUPPORTED unless overridden."""
         raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be deleted")
 
@@ -270,11 +290,11 @@ class Association(ABC):
     def class_name(self, left: Instance, right: Instance) -> str:
         """The creation class of the association between these two."""
 
-    def properties(self, left: Instance, right: Instance) -> Mapping[str, Any]:
+    def properties(self, left: Instance, right: Instance) -> Properties:
         """Properties of the association beside its two references."""
         return {}
 
-    def create(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+    def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         """Associate two elements, and return the path of the association.
 
         Parameters:
@@ -286,7 +306,7 @@ class Association(ABC):
         """
         raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be created")
 
-    def delete(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+    def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         """End an association.
 
         Parameters:
@@ -365,8 +385,8 @@ class Store(ABC):
         Parameters:
             name: of the table, the same in every version of the server; opened once.
             kind: the frozen dataclass of its records.  Its fields are what JSON knows, datetimes, intervals,
-                enumerations, tuples, mappings by name, further such dataclasses, and, annotated as `Any`, CIM values.
-                A field that is added later needs a default.
+                enumerations, tuples, mappings by name, further such dataclasses and, as `CIMValue`, CIM values.  A
+                field that is added later needs a default.
 
         Raises:
             ValueError: the table is open already.

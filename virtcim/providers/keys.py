@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
-from virtcim.providers.interface import CIMError, Instance, Status
+from virtcim.providers.interface import (
+    CIMError,
+    Instance,
+    Keys,
+    Status,
+)
 
 __all__ = ["check_keys", "main_key"]
 
@@ -16,7 +19,7 @@ _NAMES_LIMIT = 80
 """Characters of names that a client made up, in a log line."""
 
 
-def main_key(keys: Mapping[str, Any], name: str, missing: str) -> str:
+def main_key(keys: Keys, name: str, missing: str) -> str:
     """The value of the key by which a provider finds an instance.
 
     Parameters:
@@ -36,7 +39,7 @@ def main_key(keys: Mapping[str, Any], name: str, missing: str) -> str:
     raise CIMError(Status.FAILED, missing)
 
 
-def check_keys(instance: Instance, class_name: str, keys: Mapping[str, Any]) -> None:
+def check_keys(instance: Instance, class_name: str, keys: Keys) -> None:
     """Compare the class and the keys of a request with those of the instance that its main key found.
 
     A key that the class does not have is ignored: clients of libvirt-cim send some.
@@ -54,7 +57,7 @@ def check_keys(instance: Instance, class_name: str, keys: Mapping[str, Any]) -> 
         log.debug("%s has no key %r: it is ignored", instance.class_name, ", ".join(given)[:_NAMES_LIMIT])
 
 
-def _equal(own: Any, given: Any) -> bool:
+def _equal(own: object, given: object) -> bool:
     if isinstance(own, str) and isinstance(given, str):
         return own == given or own.casefold() == given.casefold()
     return type(own) is type(given) and bool(own == given)

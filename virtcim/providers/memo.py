@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 __all__ = ["Memo"]
 
@@ -16,7 +16,7 @@ class Memo:
     __slots__ = ("_made",)
 
     def __init__(self) -> None:
-        self._made: dict[Hashable, Any] = {}
+        self._made: dict[Hashable, object] = {}
 
     def memo(self, key: Hashable, make: Callable[..., Made]) -> Made:
         """What `make(self)` gave when it was first asked for under `key`."""

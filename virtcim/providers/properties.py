@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
+from virtcim.providers.interface import CIMValue
+
 if TYPE_CHECKING:
     from virtcim.providers.drafts import Draft
 
@@ -50,7 +52,7 @@ class Property(Generic[Handle]):
     """
 
     name: str
-    get: Callable[[Handle], object]
+    get: Callable[[Handle], CIMValue]
     source: str
     write: Writer | None = None
 
@@ -65,14 +67,14 @@ def paths_of(*fields: tuple[type[_Mapped], Iterable[MappedField]]) -> str:
     return "domain XML " + ", ".join(cls.field_path(field.name) for cls, found in fields for field in found)
 
 
-def constant(name: str, value: object, source: str = "") -> Property[object]:
+def constant(name: str, value: CIMValue, source: str = "") -> Property[object]:
     """Declare a property that has the same value in every instance."""
     return Property(name, lambda _handle: value, source or f"always {value!r}")
 
 
 def attribute(
     name: str,
-    get: Callable[[AnyHandle], object],
+    get: Callable[[AnyHandle], CIMValue],
     mapped: type[_Mapped] | None = None,
     source: str = "",
     *,
@@ -165,9 +167,9 @@ class PropertyTable(Mapping[str, Property[Handle]]):
         wanted = frozenset(names)
         return PropertyTable(declared for name, declared in self._properties.items() if name in wanted)
 
-    def values_of(self, handle: Handle) -> dict[str, object]:
+    def values_of(self, handle: Handle) -> dict[str, CIMValue]:
         """All properties of one instance that are not NULL."""
-        found = {}
+        found: dict[str, CIMValue] = {}
         for name, get in self._getters:
             value = get(handle)
             if value is not None:

@@ -8,16 +8,21 @@ Layer rule: imports `platforms`, `libhelper` and modules of `providers` that kno
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import GuestList, slashes
-from virtcim.providers.interface import CIMError, Instance, Status
+from virtcim.providers.interface import (
+    CIMError,
+    Instance,
+    Keys,
+    Status,
+)
 from virtcim.providers.jobs import Jobs, JobSettings
 from virtcim.providers.memo import Memo
 from virtcim.providers.requested import RequestedStates
@@ -59,7 +64,7 @@ class ElementFinder(Protocol):
 
     @property
     def class_names(self) -> Sequence[str]: ...
-    def element(self, class_name: str, keys: Mapping[str, Any]) -> Instance: ...
+    def element(self, class_name: str, keys: Keys) -> Instance: ...
 
 
 class Site(Memo):
@@ -140,7 +145,7 @@ class Site(Memo):
         kept = snapshot.collected.get(key)
         if kept is None:
             kept = snapshot.collected[key] = tuple(_each(snapshot.guests.values(), make))
-        return kept
+        return cast("Sequence[Made]", kept)
 
     def guest(self, platform: Platform, name: str) -> Guest | None:
         """The guest of a platform with this name (case matters, as it does to libvirt)."""

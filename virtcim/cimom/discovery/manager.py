@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from virtcim.cimom.discovery.objects import FixedInstance, FixedProvider
 from virtcim.cimom.statistics import OTHER, OperationCount, OperationStatistics
@@ -14,6 +13,8 @@ from virtcim.providers.interface import (
     End,
     Instance,
     InstanceProvider,
+    Keys,
+    Properties,
     RequestContext,
     Status,
 )
@@ -37,7 +38,7 @@ class Manager(FixedInstance):
     def revision(self) -> Hashable:  # type: ignore[override]
         return self._statistics.gathering
 
-    def properties(self) -> Mapping[str, Any]:
+    def properties(self) -> Properties:
         return {**super().properties(), SWITCH: self._statistics.gathering}
 
 
@@ -58,9 +59,7 @@ class ManagerProvider(FixedProvider):
         super().__init__([manager])
         self._statistics = statistics
 
-    def modify_instance(
-        self, class_name: str, keys: Mapping[str, Any], properties: Mapping[str, Any], context: RequestContext
-    ) -> None:
+    def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
         known = self.get_instance(class_name, keys, context).properties()
         for name, value in properties.items():
             if name != SWITCH and value != known.get(name):
@@ -77,7 +76,8 @@ class Statistics(FixedInstance):
 
     def __init__(self, prefix: str, count: OperationCount, started: datetime | None) -> None:
         other = count.operation_type == OTHER
-        properties = {
+        now = datetime.now(UTC)
+        properties: Properties = {
             "ElementName": count.name,
             "OperationType": count.operation_type,
             "OtherOperationType": count.name if other else None,
@@ -88,10 +88,10 @@ class Statistics(FixedInstance):
             "RequestSize": count.request_bytes,
             "ResponseSize": count.response_bytes,
             "StartStatisticTime": started,
-            "StatisticTime": datetime.now(UTC),
+            "StatisticTime": now,
         }
         super().__init__(STATISTICS_CLASS, {"InstanceID": f"{prefix}:{count.name}"}, properties)
-        self._revision = properties["StatisticTime"]
+        self._revision = now
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -115,7 +115,7 @@ class StatisticsProvider(InstanceProvider):
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         return self._gathered()
 
-    def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return FixedProvider(self._gathered(), self.class_names).get_instance(class_name, keys, context)
 
     def _gathered(self) -> list[FixedInstance]:

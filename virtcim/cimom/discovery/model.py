@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from virtcim.cimom.capabilities import Authentication, CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.discovery.manager import managed
 from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance
 from virtcim.cimom.statistics import OperationStatistics
-from virtcim.providers.interface import EmbeddedInstance
+from virtcim.providers.interface import CIMValue, EmbeddedInstance, Keys, Properties
 
 __all__ = ["ServerIdentity", "ServerObjects"]
 
 SYSTEM = "CIM_ComputerSystem"
 
-AT_WORK = {
+AT_WORK: Properties = {
     "EnabledState": 2,
     "RequestedState": 12,
     "EnabledDefault": 2,
@@ -91,7 +90,7 @@ class ServerObjects:
                 **AT_WORK,
             },
         )
-        described = {"Description": f"{title} Version {identity.version}", "Started": True}
+        described: Properties = {"Description": f"{title} Version {identity.version}", "Started": True}
         self.object_manager = managed(self._hosted("CIM_ObjectManager", self.name, described), statistics)
         self.server = self._hosted("CIM_WBEMServer", self.name, described)
         self.protocol_services = [
@@ -147,7 +146,7 @@ class ServerObjects:
             ),
         ]
 
-    def _hosted(self, class_name: str, name: str, properties: dict[str, Any]) -> FixedInstance:
+    def _hosted(self, class_name: str, name: str, properties: Properties) -> FixedInstance:
         """A service or access point of the host."""
         keys = {
             "SystemCreationClassName": SYSTEM, "SystemName": self._identity.system_name,
@@ -156,12 +155,12 @@ class ServerObjects:
         element_name = self._identity.product if name == self.name else name
         return FixedInstance(class_name, keys, {"ElementName": element_name, **AT_WORK, **properties})
 
-    def _with_id(self, class_name: str, local: str, properties: dict[str, Any]) -> FixedInstance:
+    def _with_id(self, class_name: str, local: str, properties: Properties) -> FixedInstance:
         """An object that is named by an InstanceID."""
         keys = {"InstanceID": f"{self.name}:{local}"}
         return FixedInstance(class_name, keys, {"ElementName": local, **properties})
 
-    def _mechanism(self, declared: CommunicationMechanism) -> dict[str, Any]:
+    def _mechanism(self, declared: CommunicationMechanism) -> Properties:
         able, pull = self._capabilities, self._capabilities.pull
         other = Authentication.OTHER in able.authentication
         announced = self._identity.dns_sd
@@ -174,17 +173,17 @@ class ServerObjects:
             "Version": declared.version,
             "AdvertiseTypes": (ADVERTISE_OTHER if announced else NOT_ADVERTISED,),
             "AdvertiseTypeDescriptions": ("DNS-SD",) if announced else None,
-            "PulledEnumerationClosureOnExceedingServerLimitsSupported": pull and pull.closes_on_limits,
-            "PulledEnumerationContinuationOnErrorSupported": pull and pull.continuation_on_error,
-            "PulledEnumerationMinimumOperationTimeout": pull and pull.minimum_timeout,
-            "PulledEnumerationMaximumOperationTimeout": pull and pull.maximum_timeout,
-            "PulledEnumerationNoOperationTimeoutSupported": pull and pull.no_timeout,
+            "PulledEnumerationClosureOnExceedingServerLimitsSupported": None if pull is None else pull.closes_on_limits,
+            "PulledEnumerationContinuationOnErrorSupported": None if pull is None else pull.continuation_on_error,
+            "PulledEnumerationMinimumOperationTimeout": None if pull is None else pull.minimum_timeout,
+            "PulledEnumerationMaximumOperationTimeout": None if pull is None else pull.maximum_timeout,
+            "PulledEnumerationNoOperationTimeoutSupported": None if pull is None else pull.no_timeout,
             **declared.properties,
         }
 
-    def _protocol(self, declared: CommunicationMechanism) -> dict[str, Any]:
+    def _protocol(self, declared: CommunicationMechanism) -> Properties:
         able, pull = self._capabilities, self._capabilities.pull
-        operations = {
+        operations: dict[str, CIMValue] = {
             "OperationsSupported": [int(each) for each in able.generic_operations],
             "FQLSupported": able.filters,
             "CQLSupport": able.cql_features,
@@ -204,7 +203,7 @@ class ServerObjects:
 
     def _old_namespace(self, name: str) -> FixedInstance:
         manager = self.object_manager.keys()
-        keys = {
+        keys: Keys = {
             "SystemCreationClassName": manager["SystemCreationClassName"], "SystemName": manager["SystemName"],
             "ObjectManagerCreationClassName": manager["CreationClassName"], "ObjectManagerName": manager["Name"],
             "CreationClassName": "CIM_Namespace", "Name": name,
@@ -223,7 +222,7 @@ class ServerObjects:
         )
 
     def _namespace(self, name: str) -> FixedInstance:
-        schema = {"Name": "CIM", "Version": self._identity.schema_version, "Status": SCHEMA_FINAL,
+        schema: Properties = {"Name": "CIM", "Version": self._identity.schema_version, "Status": SCHEMA_FINAL,
                   "OwningOrganization": "DMTF"}  # fmt: skip
         return self._with_id(
             "CIM_WBEMServerNamespace",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Sequence
 
 from virtcim.providers.interface import (
     Association,
     CIMError,
+    CIMValue,
     End,
     Instance,
     InstanceProvider,
+    Keys,
     MethodResult,
+    Parameters,
+    Properties,
     RequestContext,
     Status,
 )
@@ -34,20 +37,23 @@ class FixedInstance(Instance):
 
     __slots__ = ("_keys", "_properties", "class_name", "identity")
 
-    def __init__(self, class_name: str, keys: Mapping[str, str], properties: Mapping[str, Any]) -> None:
+    def __init__(self, class_name: str, keys: Keys, properties: Properties) -> None:
         self.class_name = class_name
         self.identity: Hashable = tuple(keys.values())
-        self._keys = dict(keys)
-        self._properties = {**keys, **{name: value for name, value in properties.items() if value is not None}}
+        self._keys: dict[str, CIMValue] = dict(keys)
+        self._properties: Properties = {
+            **keys,
+            **{name: value for name, value in properties.items() if value is not None},
+        }
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return 0
 
-    def keys(self) -> dict[str, Any]:
+    def keys(self) -> dict[str, CIMValue]:
         return dict(self._keys)
 
-    def properties(self) -> Mapping[str, Any]:
+    def properties(self) -> Properties:
         return self._properties
 
 
@@ -68,7 +74,7 @@ class FixedProvider(InstanceProvider):
     def instances(self, class_name: str, context: RequestContext) -> Sequence[FixedInstance]:
         return self._instances[class_name]
 
-    def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> FixedInstance:
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> FixedInstance:
         given = {name.lower(): value for name, value in keys.items()}
         for instance in self._instances[class_name]:
             own = instance.keys()
@@ -82,9 +88,9 @@ class FixedProvider(InstanceProvider):
     def invoke_method(
         self,
         class_name: str,
-        keys: Mapping[str, Any] | None,
+        keys: Keys | None,
         method: str,
-        parameters: Mapping[str, Any],
+        parameters: Parameters,
         context: RequestContext,
     ) -> MethodResult:
         if method not in STATE_METHODS:
@@ -94,7 +100,7 @@ class FixedProvider(InstanceProvider):
         return MethodResult(NOT_SUPPORTED)
 
 
-def _folded(value: Any) -> Any:
+def _folded(value: CIMValue) -> CIMValue:
     """A key value for comparison: names of systems, classes and namespaces are equal in any case."""
     return value.casefold() if isinstance(value, str) else value
 
@@ -114,7 +120,7 @@ class FixedAssociation(Association):
         class_name: str,
         roles: tuple[str, str],
         pairs: Iterable[tuple[Instance, Instance]],
-        properties: Mapping[str, Any] | None = None,
+        properties: Properties | None = None,
     ) -> None:
         self._pairs = tuple(pairs)
         self._properties = properties or {}
@@ -134,7 +140,7 @@ class FixedAssociation(Association):
     def class_name(self, left: Instance, right: Instance) -> str:
         return self.class_names[0]
 
-    def properties(self, left: Instance, right: Instance) -> Mapping[str, Any]:
+    def properties(self, left: Instance, right: Instance) -> Properties:
         return self._properties
 
 

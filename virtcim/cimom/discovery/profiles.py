@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance, FixedProvider
 from virtcim.providers.interface import (
@@ -13,7 +12,10 @@ from virtcim.providers.interface import (
     End,
     Instance,
     InstanceProvider,
+    Keys,
     MethodResult,
+    Parameters,
+    Properties,
     RequestContext,
     Status,
 )
@@ -73,7 +75,7 @@ def followed_profiles(prefix: str, served: Mapping[str, frozenset[str]]) -> list
         if not central:
             continue
         instance_id = f"{prefix}:DSP{declared.number}-{declared.name.replace(' ', '')}-{declared.version}"
-        properties = {
+        properties: Properties = {
             "ElementName": f"{declared.name} {declared.version}",
             "Description": f"The {declared.name} profile, as the server follows it",
             "RegisteredOrganization": DMTF,
@@ -146,9 +148,9 @@ class ProfileProvider(FixedProvider):
     def invoke_method(
         self,
         class_name: str,
-        keys: Mapping[str, Any] | None,
+        keys: Keys | None,
         method: str,
-        parameters: Mapping[str, Any],
+        parameters: Parameters,
         context: RequestContext,
     ) -> MethodResult:
         if method != "GetCentralInstances":

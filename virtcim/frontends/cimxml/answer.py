@@ -165,8 +165,8 @@ class AnswerWriter:
     def _outcome(self, _operation: str, result: MethodOutcome, quirks: Quirks) -> Iterator[bytes]:
         encoder, method = self._writers[result.namespace].encoder, result.method
         if result.return_value is not None:
-            value = writer(method.return_type)(result.return_value)
-            yield f'<RETURNVALUE PARAMTYPE="{method.return_type}"><VALUE>{value}</VALUE></RETURNVALUE>'.encode()
+            text = writer(method.return_type)(result.return_value)
+            yield f'<RETURNVALUE PARAMTYPE="{method.return_type}"><VALUE>{text}</VALUE></RETURNVALUE>'.encode()
         for name, value in result.out.items():
             declared = method.parameters[name.lower()]
             if quirks.no_reference_arrays and declared.is_array and declared.type == "reference":

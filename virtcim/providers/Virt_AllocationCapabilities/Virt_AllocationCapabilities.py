@@ -7,7 +7,7 @@ from typing import Self
 
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.base import Element, MainKey
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, CIMValue, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_DevicePool import POOLS, DevicePool, DiskPool, find_pool, kind_of
@@ -70,7 +70,7 @@ def capabilities_of(pool: DevicePool) -> AllocationCapabilities:
 def _of_pool(name: str) -> Property[AllocationCapabilities]:
     """A property that is the same as the pool's."""
 
-    def get(capabilities: AllocationCapabilities) -> object:
+    def get(capabilities: AllocationCapabilities) -> CIMValue:
         pool = capabilities.pool
         declared = pool.table.get(name)
         return None if declared is None else declared.get(pool)

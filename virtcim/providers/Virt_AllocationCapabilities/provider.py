@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import (
+    CIMError,
+    Keys,
+    Status,
+)
 from virtcim.providers.keys import main_key
 from virtcim.providers.Virt_AllocationCapabilities.templates import find_template
 from virtcim.providers.Virt_AllocationCapabilities.Virt_AllocationCapabilities import AllocationCapabilities
@@ -33,7 +34,7 @@ class TemplateProvider(ElementProvider):
     name = "Virt_AllocationCapabilities"
     types = (NewNetwork, NewStoragePool)
 
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         instance_id = main_key(keys, "InstanceID", "Missing InstanceID")
         template = find_template(self.site, platform, element.base, instance_id)
         if template is None:

@@ -7,10 +7,11 @@ GetInstance, and are not listed among the settings of guests.
 from __future__ import annotations
 
 import enum
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Hashable, Iterable
+from typing import Self
 
 from virtcim.providers.base import Element, MainKey
+from virtcim.providers.interface import Properties
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.sources import PLATFORMS
 from virtcim.providers.Virt_DevicePool import DevicePool
@@ -63,7 +64,7 @@ class Template(Element):
     main_key = MainKey("InstanceID", "Missing InstanceID")
     source = PLATFORMS
 
-    def __init__(self, pool: DevicePool, sample: Sample, detail: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, pool: DevicePool, sample: Sample, detail: str, values: Properties) -> None:
         self.pool = pool
         self.sample = sample
         self.values = {name: value for name, value in values.items() if value is not None}

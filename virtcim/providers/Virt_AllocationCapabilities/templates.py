@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 from virtcim.libhelper.documents.capabilities import DomainCapabilities, StoragePoolCapabilities, parsed
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.deviceids import DeviceKind
+from virtcim.providers.interface import CIMValue, Properties
 from virtcim.providers.site import Site
 from virtcim.providers.subnets import free_subnet
 from virtcim.providers.Virt_AllocationCapabilities.template import Sample, Template, template_type
@@ -57,7 +57,7 @@ _MAKES_VOLUMES = _GROWING | {"disk", "logical", "rbd", "sheepdog", "zfs"}
 _FORWARD_MODES = {"none": 0, "nat": 1, "route": 2}
 _USUAL_FORWARD = "nat"
 
-Found = Iterator[tuple[str, Sample, str, dict[str, Any]]]
+Found = Iterator[tuple[str, Sample, str, dict[str, CIMValue]]]
 """Kind of setting, what the values mean, what tells it from others, the values."""
 
 
@@ -146,14 +146,14 @@ def memory(pool: DevicePool) -> Found:
         )
 
 
-def counted(kind: str, most: int | None, usual: Mapping[str, Any], **common: Any) -> Found:
+def counted(kind: str, most: int | None, usual: Properties, **common: CIMValue) -> Found:
     """The range of the number of devices that a guest can have, and the device it gets when it asks for no other."""
     for sample, number in zip(_RANGES, (0, most, 1, 1), strict=True):
         values = {**common, "VirtualQuantity": number, "VirtualQuantityUnits": _COUNT}
         yield kind, sample, "", {**values, **usual} if sample is DEFAULT else values
 
 
-def choice(kind: str, detail: str, **values: Any) -> tuple[str, Sample, str, dict[str, Any]]:
+def choice(kind: str, detail: str, **values: CIMValue) -> tuple[str, Sample, str, dict[str, CIMValue]]:
     """One device that a guest can have."""
     return kind, POINT, detail, {"VirtualQuantity": 1, "VirtualQuantityUnits": _COUNT, **values}
 
@@ -176,7 +176,7 @@ def networks(pool: DevicePool) -> Found:
 def _new_networks(pool: DevicePool) -> Found:
     """A network for each way of forwarding, with addresses that no other network of the host has."""
     subnet = free_subnet(pool.hypervisor)
-    addresses: dict[str, Any] = {}
+    addresses: dict[str, CIMValue] = {}
     if subnet is not None:
         host, first = islice(subnet.hosts(), 2)
         addresses = {
@@ -212,7 +212,7 @@ def disks(pool: DevicePool) -> Found:
                 )
 
 
-def _disk_defaults(pool: DevicePool) -> dict[str, Any]:
+def _disk_defaults(pool: DevicePool) -> dict[str, CIMValue]:
     if pool.platform.containers:
         return {"EmulatedType": _FILESYSTEM}
     bus = pool.platform.buses.disk
@@ -222,7 +222,11 @@ def _disk_defaults(pool: DevicePool) -> dict[str, Any]:
 def _ranges_of_disks(pool: DiskPool) -> Found:
     """How large a new disk can be."""
     for sample, size in zip(_RANGES, (_BLOCK, available(pool), None, _BLOCK), strict=True):
-        values = {"VirtualQuantity": size, "VirtualQuantityUnits": _BYTES, "AllocationUnits": _BYTES}
+        values: dict[str, CIMValue] = {
+            "VirtualQuantity": size,
+            "VirtualQuantityUnits": _BYTES,
+            "AllocationUnits": _BYTES,
+        }
         yield "Disk", sample, "", {**values, **_disk_defaults(pool)} if sample is DEFAULT else values
 
 
@@ -283,7 +287,7 @@ def _new_pools(pool: DiskPool) -> Found:
             yield "DiskPool", POINT, kind.type, _new_pool(kind.type)
 
 
-def _new_pool(kind: str) -> dict[str, Any]:
+def _new_pool(kind: str) -> dict[str, CIMValue]:
     return {"Type": _POOL_TYPES.get(kind, _UNKNOWN_POOL_TYPE), "ResourceSubType": kind, "Autostart": 0}
 
 
@@ -298,7 +302,7 @@ def graphics(pool: DevicePool) -> Found:
         yield choice("Graphics", kind, **_console(kind))
 
 
-def _console(kind: str) -> dict[str, Any]:
+def _console(kind: str) -> dict[str, CIMValue]:
     return {"ResourceSubType": kind, "Address": _LOCAL_CONSOLE if kind in ("vnc", "spice") else None}
 
 

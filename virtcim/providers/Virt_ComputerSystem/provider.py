@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from virtcim.providers.base import ElementProvider
-from virtcim.providers.interface import CIMError, Role, Status
+from virtcim.providers.interface import (
+    CIMError,
+    Keys,
+    Role,
+    Status,
+)
 from virtcim.providers.keys import main_key
 from virtcim.providers.methods import Method
 from virtcim.providers.Virt_ComputerSystem.statechange import request_state_change
@@ -23,7 +27,7 @@ class ComputerSystemProvider(ElementProvider):
     name = "Virt_ComputerSystem"
     types = (ComputerSystem,)
 
-    def target(self, class_name: str, keys: Mapping[str, Any] | None) -> Any:
+    def target(self, class_name: str, keys: Keys | None) -> Any:
         """The guest that a method is invoked on, refused in libvirt-cim's words where there is none."""
         if keys is None:
             return super().target(class_name, keys)

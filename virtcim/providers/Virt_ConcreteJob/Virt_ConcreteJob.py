@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey
-from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.providers.interface import CIMScalar, CIMValue, EmbeddedInstance, InstancePath
 from virtcim.providers.jobs import Job, JobError, JobRecord, JobState
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.site import Site
@@ -133,9 +133,13 @@ def out_parameters(job: ConcreteJob) -> EmbeddedInstance | None:
     return EmbeddedInstance("Virt_JobOutParameters", {"__ReturnValue": record.return_value, **values})
 
 
-def _as_value(job: ConcreteJob, value: Any) -> Any:
+def _as_value(job: ConcreteJob, value: CIMValue) -> CIMValue:
     if isinstance(value, list | tuple):
-        return [_as_value(job, each) for each in value]
+        return [_as_scalar(job, each) for each in value]
+    return format_path(value, job.namespace) if isinstance(value, InstancePath) else value
+
+
+def _as_scalar(job: ConcreteJob, value: CIMScalar | None) -> CIMScalar | None:
     return format_path(value, job.namespace) if isinstance(value, InstancePath) else value
 
 
@@ -172,6 +176,6 @@ ConcreteJob.table = PropertyTable(
     attribute("TimeBeforeRemoval", lambda job: job.record.time_before_removal, source="settings, or the client"),
     attribute("DeleteOnCompletion", lambda job: job.record.delete_on_completion, source="true, or the client"),
     Property("ErrorCode", _error_code, "libvirt's error number, else the CIM status code; 0 without an error"),
-    Property("ErrorDescription", lambda job: job.error and job.error.message, "what the work raised"),
+    Property("ErrorDescription", lambda job: None if job.error is None else job.error.message, "what the work raised"),
     Property("JobOutParameters", out_parameters, "what the method gave back"),
 )

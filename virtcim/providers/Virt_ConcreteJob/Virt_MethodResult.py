@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any, Self
+from typing import Self
 
 from virtcim.providers.base import Element, ElementProvider, MainKey
-from virtcim.providers.interface import EmbeddedInstance
+from virtcim.providers.interface import CIMValue, EmbeddedInstance
 from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.Virt_ConcreteJob.types import job_element
 from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import JOBS, ConcreteJob, ShownJob, out_parameters
@@ -42,10 +42,10 @@ class JobMethodResult(Element):
         return self.job.revision
 
 
-def _call(result: JobMethodResult, **properties: Any) -> EmbeddedInstance:
+def _call(result: JobMethodResult, **properties: CIMValue) -> EmbeddedInstance:
     """The call as an indication would tell of it."""
     record = result.job.record
-    common: dict[str, Any] = {"MethodName": record.method}
+    common: dict[str, CIMValue] = {"MethodName": record.method}
     if record.owner is not None:
         common["SourceInstanceModelPath"] = format_path(record.owner, result.namespace)
     return EmbeddedInstance("CIM_InstMethodCall", {**common, **properties})

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 from virtcim.providers.base import ElementProvider
-from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Role, Status
+from virtcim.providers.interface import (
+    CIMError,
+    Keys,
+    MethodResult,
+    Properties,
+    RequestContext,
+    Role,
+    Status,
+)
 from virtcim.providers.jobs import JobState
 from virtcim.providers.methods import Method, Parameters
 from virtcim.providers.states import StateChangeCode
@@ -29,9 +36,7 @@ class ConcreteJobProvider(ElementProvider):
     name = "Virt_ConcreteJob"
     types = tuple(JOB_TYPES)
 
-    def modify_instance(
-        self, class_name: str, keys: Mapping[str, Any], properties: Mapping[str, Any], context: RequestContext
-    ) -> None:
+    def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
         """Set DeleteOnCompletion and TimeBeforeRemoval."""
         job = cast(ConcreteJob, self.element(class_name, keys)).job
         now = ConcreteJob.table.values_of(ConcreteJob(self.site, self.resolve(class_name)[0], job))
@@ -42,9 +47,11 @@ class ConcreteJobProvider(ElementProvider):
             raise CIMError(Status.NOT_SUPPORTED, f"{class_name}.{next(iter(given))} cannot be modified")
         if time_before_removal is not None and not isinstance(time_before_removal, timedelta):
             raise CIMError(Status.INVALID_PARAMETER, "TimeBeforeRemoval is not an interval")
+        if delete_on_completion is not None and not isinstance(delete_on_completion, bool):
+            raise CIMError(Status.INVALID_PARAMETER, "DeleteOnCompletion is not a boolean")
         self.site.jobs.keep(job, delete_on_completion=delete_on_completion, time_before_removal=time_before_removal)
 
-    def delete_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+    def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         """Forget a job that is over."""
         job = cast(ConcreteJob, self.element(class_name, keys)).job
         if not self.site.jobs.remove(job):

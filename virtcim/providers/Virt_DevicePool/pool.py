@@ -79,7 +79,7 @@ class DevicePool(Element):
         self.hypervisor = hypervisor
         self.instance_id = instance_id
         self.record = record
-        self._kept: dict[str, tuple[Any, Any]] = {}
+        self._kept: dict[str, tuple[object, object]] = {}
         super().__init__(pools.site, pools.platform, instance_id)
 
     @classmethod
@@ -130,7 +130,7 @@ class DevicePool(Element):
         """What the active guests of its hypervisor have taken."""
         return self.usage.counts[type(self)]
 
-    def kept(self, name: str, state: Any, make: Callable[[], Made]) -> Made:
+    def kept(self, name: str, state: object, make: Callable[[], Made]) -> Made:
         """What `make` gave for `name` when it was last asked for at this `state` of what it is made from."""
         known = self._kept.get(name)
         if known is None or known[0] != state:
@@ -202,7 +202,7 @@ class Pools:
         self._revisions: Hashable = ()
         self._pools: dict[str, DevicePool] = {}
         self._places: dict[_PoolPlace, DevicePool] = {}
-        self._derived: dict[str, Any] = {}
+        self._derived: dict[str, object] = {}
 
     @property
     def by_id(self) -> Mapping[str, DevicePool]:

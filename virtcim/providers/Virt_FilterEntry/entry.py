@@ -9,7 +9,7 @@ from virtcim.libhelper.documents.nwfilter import FilterRule
 from virtcim.libhelper.inventory.records import Record
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, CIMValue, Status
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.site import Site
 from virtcim.providers.sources import Source
@@ -103,7 +103,7 @@ def protocol_of(rule: FilterRule) -> str | None:
     return next((match.protocol for match in rule.matches), None)
 
 
-def matched(name: str, *fields: str, read: Callable[[str], object]) -> Property[FilterEntry]:
+def matched(name: str, *fields: str, read: Callable[[str], CIMValue]) -> Property[FilterEntry]:
     """A property that says what packets have to have.
 
     Parameters:
@@ -112,7 +112,7 @@ def matched(name: str, *fields: str, read: Callable[[str], object]) -> Property[
         read: makes the value of the text.
     """
 
-    def get(entry: FilterEntry) -> object:
+    def get(entry: FilterEntry) -> CIMValue:
         text = next((entry.fields[field] for field in fields if field in entry.fields), None)
         return None if text is None else read(text)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol, Self
+from collections.abc import Hashable, Iterable, Iterator
+from typing import NamedTuple, Protocol, Self
 
 from virtcim.libhelper.documents.nwfilter import FilterConfig
 from virtcim.libhelper.inventory.records import NWFilter, Record
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of, trimmed
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, CIMValue, InstancePath, Properties, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.sources import Source
@@ -104,7 +104,7 @@ def filter_named(host: HostSystem, name: str) -> FilterList | None:
     return next((found for found in filters_on(host) if found.name == name), None)
 
 
-def given(properties: Mapping[str, Any], name: str, missing: str) -> Any:
+def given(properties: Properties, name: str, missing: str) -> CIMValue:
     """A value by its name in any case.
 
     Raises:
@@ -114,6 +114,18 @@ def given(properties: Mapping[str, Any], name: str, missing: str) -> Any:
         if key.lower() == name.lower() and value is not None:
             return value
     raise CIMError(Status.FAILED, missing)
+
+
+def path_given(properties: Properties, name: str, missing: str) -> InstancePath:
+    """A reference by its name in any case.
+
+    Raises:
+        CIMError: FAILED with the text `missing` when none was given.
+    """
+    path = given(properties, name, missing)
+    if not isinstance(path, InstancePath):
+        raise CIMError(Status.FAILED, missing)
+    return path
 
 
 def _nested(filters: FilterList) -> Iterable[str]:

@@ -9,6 +9,7 @@ from virtcim.providers.Virt_FilterList.Virt_FilterList import (
     filter_named,
     filters_on,
     given,
+    path_given,
 )
 
-__all__ = ["FILTER_KEYS", "FilterList", "FilterListProvider", "filter_named", "filters_on", "given"]
+__all__ = ["FILTER_KEYS", "FilterList", "FilterListProvider", "filter_named", "filters_on", "given", "path_given"]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from virtcim.libhelper.documents.domain import ValueRejectedError
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.errors import access_denied, libvirt_failure
-from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
+from virtcim.providers.interface import (
+    CIMError,
+    InstancePath,
+    Keys,
+    Properties,
+    RequestContext,
+    Status,
+)
+from virtcim.providers.values import number_of
 from virtcim.providers.Virt_FilterList.Virt_FilterList import FilterList, filter_named, given
 from virtcim.providers.Virt_HostSystem import hosts_of
 
@@ -22,7 +29,7 @@ class FilterListProvider(ElementProvider):
     name = "Virt_FilterList"
     types = (FilterList,)
 
-    def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+    def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         platform, _ = self.resolve(class_name)
         name = str(given(properties, "Name", "Unable to get Name property"))
         host = next(iter(hosts_of(self.site, platform)), None)
@@ -33,7 +40,7 @@ class FilterListProvider(ElementProvider):
         if host.hypervisor.read_only:
             raise access_denied(host.hypervisor)
         try:
-            host.hypervisor.filters.define(name, properties.get("Priority"))
+            host.hypervisor.filters.define(name, number_of(properties.get("Priority"), "Priority"))
         except LibvirtError as error:
             raise libvirt_failure("Failed to create filter", error) from error
         except ValueRejectedError as error:
@@ -43,7 +50,7 @@ class FilterListProvider(ElementProvider):
             raise CIMError(Status.FAILED, f"Filter {name} was created and is gone again")
         return found.path()
 
-    def delete_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+    def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         try:
             found = cast(FilterList, self.element(class_name, keys))
         except CIMError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.interface import Keys
 from virtcim.providers.keys import main_key
 from virtcim.providers.Virt_HostDevice.device import HostDevice
 from virtcim.providers.Virt_HostDevice.Virt_HostDisk import HostDisk
@@ -26,7 +26,7 @@ class HostDeviceProvider(ElementProvider):
     name = "Virt_HostDevice"
     types = HOST_DEVICE_TYPES
 
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         """The device; of several on the hosts of a platform, that of the host that is named."""
         device_id = main_key(keys, *element.main_key).casefold()
         devices = [each for each in element.all_of(self.site, platform) if isinstance(each, HostDevice)]

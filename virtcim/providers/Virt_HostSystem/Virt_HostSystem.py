@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Self
 from xml.etree.ElementTree import ParseError, fromstring
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import (
+    CIMError,
+    Keys,
+    Status,
+)
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
@@ -117,7 +121,7 @@ def _parts(host: HostSystem, part: int) -> list[str] | None:
     return [pair[part] for pair in _identities(host)] or None
 
 
-def _when_connected(connected: int, lost: int) -> Any:
+def _when_connected(connected: int, lost: int) -> Callable[[HostSystem], int]:
     return lambda host: int(connected if host.hypervisor.connected else lost)
 
 
@@ -157,7 +161,7 @@ class HostSystemProvider(ElementProvider):
     name = "Virt_HostSystem"
     types = (HostSystem,)
 
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         """The host of that name; another one for a name that is wrong, so that the key checks tell which key it is."""
         name = main_key(keys, *element.main_key)
         found = element.with_key(self.site, platform, name) or next(iter(hosts_of(self.site, platform)), None)

@@ -7,9 +7,9 @@ client is connected is looked up among the sockets of this machine, where they s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
@@ -18,7 +18,11 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.consoles import graphics_address
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import (
+    CIMError,
+    Keys,
+    Status,
+)
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.sources import GUESTS_NOW
@@ -178,7 +182,7 @@ class KVMRedirectionSAPProvider(ElementProvider):
     name = "Virt_KVMRedirectionSAP"
     types = (KVMRedirectionSAP,)
 
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         name, system = (_key(keys, key) for key in ("Name", "SystemName"))
         guest = self.site.guest(platform, system)
         if guest is None:
@@ -192,7 +196,7 @@ class KVMRedirectionSAPProvider(ElementProvider):
         raise CIMError(Status.NOT_FOUND, "No such instance (Name)")
 
 
-def _key(keys: Mapping[str, Any], name: str) -> str:
+def _key(keys: Keys, name: str) -> str:
     """A key that has to be there: without it there is no such instance, as libvirt-cim has it."""
     try:
         return main_key(keys, name, f"No such instance ({name})")

@@ -8,6 +8,7 @@ from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.consoles import file_url
 from virtcim.providers.drafts import Draft, ValueRefusedError, chosen, flag
 from virtcim.providers.imageurls import image_url, socket_url
+from virtcim.providers.interface import CIMValue
 from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, constant, paths_of
 from virtcim.providers.storage import capacity_of, path_of, storage_of
 from virtcim.providers.Virt_RASD.disk_source import (
@@ -42,12 +43,13 @@ class DiskSetting(ResourceSetting[Disk | Filesystem]):
         return self.guest.domain.revision, storage_of(self.guest).epoch
 
 
-def _of(disk: MappedField | None, filesystem: MappedField | None) -> Callable[[DiskSetting], object]:
+def _of(disk: MappedField | None, filesystem: MappedField | None) -> Callable[[DiskSetting], CIMValue]:
     """A getter for what disks and file systems have under different names, or only one of them has."""
 
-    def get(setting: DiskSetting) -> object:
+    def get(setting: DiskSetting) -> CIMValue:
         field = filesystem if isinstance(setting.device, Filesystem) else disk
-        return None if field is None else getattr(setting.device, field.name)
+        value: CIMValue = None if field is None else getattr(setting.device, field.name)
+        return value
 
     return get
 
@@ -193,7 +195,7 @@ _IO_LIMITS = (
 def _first_of(name: str, *fields: MappedField) -> Property[DiskSetting]:
     """What stands at one of several places; it is written where it is, else to the first one."""
 
-    def get(setting: DiskSetting) -> object:
+    def get(setting: DiskSetting) -> CIMValue:
         values = (getattr(setting.device, field.name, None) for field in fields)
         return next((value for value in values if value is not None), None)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 
 from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.drafts import chosen, to
+from virtcim.providers.interface import CIMValue
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant, paths_of
 from virtcim.providers.Virt_RASD.network_peer import host_resource
 from virtcim.providers.Virt_RASD.network_source import (
@@ -76,17 +77,17 @@ def _vlans(setting: NetworkSetting) -> list[int | None] | None:
     return [tag.id for tag in setting.device.vlan_tags] or None
 
 
-def _native_vlan(field: str) -> Callable[[NetworkSetting], object]:
+def _native_vlan(field: str) -> Callable[[NetworkSetting], CIMValue]:
     """A getter of a field of the VLAN whose packets have no tag in the guest or outside."""
 
-    def get(setting: NetworkSetting) -> object:
+    def get(setting: NetworkSetting) -> CIMValue:
         tag = next((each for each in setting.device.vlan_tags if each.native_mode), None)
         return None if tag is None else getattr(tag, field)
 
     return get
 
 
-def _filter_parameters(field: str) -> Callable[[NetworkSetting], object]:
+def _filter_parameters(field: str) -> Callable[[NetworkSetting], CIMValue]:
     """A getter of the names or of the values of what is passed to the network filter."""
     return lambda setting: [getattr(each, field) or "" for each in setting.device.filterref_parameters] or None
 

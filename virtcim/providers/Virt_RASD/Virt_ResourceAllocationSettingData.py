@@ -25,6 +25,7 @@ from virtcim.libhelper.documents.domain import (
     Watchdog,
 )
 from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.interface import CIMValue
 from virtcim.providers.properties import MappedField, Property, PropertyTable, paths_of
 from virtcim.providers.Virt_RASD.other_address import (
     backend_type,
@@ -124,7 +125,7 @@ def _of(name: str, *fields: tuple[type[Device], MappedField], zero: bool = True)
     def field_of(device: Device) -> MappedField | None:
         return next((field for cls, field in fields if isinstance(device, cls)), None)
 
-    def get(setting: OtherSetting) -> object:
+    def get(setting: OtherSetting) -> CIMValue:
         field = field_of(setting.device)
         return None if field is None else getattr(setting.device, field.name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import VOLUMES
@@ -11,10 +11,18 @@ from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.errors import libvirt_failure
-from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from virtcim.providers.interface import (
+    CIMError,
+    InstancePath,
+    MethodResult,
+    Parameters,
+    RequestContext,
+    Status,
+)
 from virtcim.providers.references import element_at
 from virtcim.providers.sources import Place
 from virtcim.providers.storage import pool_of
+from virtcim.providers.values import paths_of, text_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.networks import new_network
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
@@ -52,7 +60,7 @@ _RECORDS: Mapping[type[DevicePool], str] = {NetworkPool: "network", DiskPool: "p
 
 
 def create_child_resource_pool(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """CreateChildResourcePool: a network or storage pool, defined and started."""
     setting = single_setting(parameters, "Settings")
@@ -60,7 +68,7 @@ def create_child_resource_pool(
     if pool_type is None:
         return MethodResult(PoolCode.INCORRECT_RESOURCE_TYPE)
     hypervisor = service.hypervisor
-    for path in parameters.get("ParentPool") or ():
+    for path in paths_of(parameters.get("ParentPool"), "ParentPool"):
         parent = element_at(service.site, path)
         if not isinstance(parent, pool_type):
             return MethodResult(PoolCode.INCORRECT_RESOURCE_TYPE)
@@ -68,7 +76,7 @@ def create_child_resource_pool(
             return MethodResult(PoolCode.INVALID_PARAMETER)
         hypervisor = parent.hypervisor
     check_writable(hypervisor)
-    name = parameters.get("ElementName") or _USUAL_NAME
+    name = text_of(parameters.get("ElementName"), "ElementName") or _USUAL_NAME
     if hypervisor.inventory.find_by_name(_RECORDS[pool_type], name) is not None:
         raise CIMError(Status.FAILED, "Pool with that name already exists")
     create = _creation(Given(setting.properties), name, pool_type, hypervisor)
@@ -146,7 +154,7 @@ def pool_at(service: ResourcePoolConfigurationService, path: InstancePath) -> De
 
 
 def delete_resource_pool(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """DeleteResourcePool: stops and undefines it; the volumes of a storage pool stay where they are."""
     path = reference(parameters, "Pool")

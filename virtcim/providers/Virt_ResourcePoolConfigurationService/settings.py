@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.providers.interface import (
+    CIMError,
+    EmbeddedInstance,
+    InstancePath,
+    Parameters,
+    Properties,
+    Status,
+)
 from virtcim.providers.units import size_in
 
 __all__ = ["Given", "SettingsError", "kind_of", "reference", "single_setting"]
@@ -24,7 +31,7 @@ class Given:
         properties: as the client sent them.
     """
 
-    def __init__(self, properties: Mapping[str, Any]) -> None:
+    def __init__(self, properties: Properties) -> None:
         self._properties = {name.lower(): value for name, value in properties.items() if value is not None}
 
     def text(self, name: str) -> str | None:
@@ -45,11 +52,25 @@ class Given:
 
     def texts(self, name: str) -> list[str]:
         """An array of strings, without NULLs and blank ones."""
-        return [value.strip() for value in self._properties.get(name.lower(), ()) if value and value.strip()]
+        values = self._properties.get(name.lower(), ())
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise SettingsError(f"`{name}' property is not an array of strings")
+        texts = []
+        for value in values:
+            if value is None:
+                continue
+            if not isinstance(value, str):
+                raise SettingsError(f"`{name}' property is not an array of strings")
+            texts.append(value.strip())
+        return [text for text in texts if text]
 
     def number(self, name: str) -> int | None:
         """An integer; None where it is absent."""
-        value: int | None = self._properties.get(name.lower())
+        value = self._properties.get(name.lower())
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise SettingsError(f"`{name}' property is not an integer")
         return value
 
     def choice(self, name: str, choices: Mapping[int, T]) -> T | None:
@@ -84,7 +105,7 @@ class Given:
         return value * factor
 
 
-def single_setting(parameters: Mapping[str, Any], name: str) -> EmbeddedInstance:
+def single_setting(parameters: Parameters, name: str) -> EmbeddedInstance:
     """The embedded instance that a parameter is, or the only one that it holds.
 
     Raises:
@@ -99,7 +120,7 @@ def single_setting(parameters: Mapping[str, Any], name: str) -> EmbeddedInstance
     return held[0]
 
 
-def reference(parameters: Mapping[str, Any], name: str) -> InstancePath:
+def reference(parameters: Parameters, name: str) -> InstancePath:
     """The reference that a parameter is.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
@@ -108,8 +107,8 @@ def _devices(given: Given, kind: str) -> tuple[str, ...]:
     return devices
 
 
-def _source(given: Given, kind: str) -> dict[str, Any]:
-    source: dict[str, Any] = {}
+def _source(given: Given, kind: str) -> dict[str, object]:
+    source: dict[str, object] = {}
     host = given.needed("Host") if kind in _REMOTE else given.text("Host")
     source["source_host_names"] = () if host is None else (host,)
     source["source_dir_path"] = given.needed("SourceDirectory") if kind == "netfs" else given.text("SourceDirectory")

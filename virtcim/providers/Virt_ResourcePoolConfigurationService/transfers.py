@@ -10,14 +10,20 @@ import base64
 import binascii
 import io
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
-from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
+from virtcim.providers.interface import (
+    CIMError,
+    MethodResult,
+    Parameters,
+    RequestContext,
+    Status,
+)
 from virtcim.providers.jobs import Effect
+from virtcim.providers.values import number_of, text_of
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import reference
 from virtcim.providers.Virt_ResourcePoolConfigurationService.Virt_ResourcePoolConfigurationService import (
     ResourcePoolConfigurationService,
@@ -38,16 +44,16 @@ _MOST_INLINE = 1 << 20
 
 
 def upload_volume(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """UploadVolume: the given data or a file of this host, written to a volume."""
     path = reference(parameters, "Volume")
     volume = volume_at(service, path)
     check_writable(volume.pool.hypervisor)
-    text, name = parameters.get("Data"), parameters.get("File")
+    text, name = text_of(parameters.get("Data"), "Data"), text_of(parameters.get("File"), "File")
     if (text is None) == (name is None):
         raise CIMError(Status.INVALID_PARAMETER, "Either `Data' or `File' is to be given")
-    offset = parameters.get("Offset") or 0
+    offset = number_of(parameters.get("Offset"), "Offset") or 0
     source: BinaryIO
     if name is None:
         data = _decoded(str(text))
@@ -89,13 +95,15 @@ def upload_volume(
 
 
 def download_volume(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """DownloadVolume: a part of a volume as data, or into a new file of this host."""
     path = reference(parameters, "Volume")
     volume = volume_at(service, path)
     check_writable(volume.pool.hypervisor)
-    offset, length, name = parameters.get("Offset") or 0, parameters.get("Length") or 0, parameters.get("File")
+    offset = number_of(parameters.get("Offset"), "Offset") or 0
+    length = number_of(parameters.get("Length"), "Length") or 0
+    name = text_of(parameters.get("File"), "File")
     storage, pool, own_name = volume.pool.hypervisor.storage, volume.pool.record.uuid, volume.volume.name
     if name is None:
         size = volume.config.physical or volume.config.capacity or 0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError
@@ -14,10 +13,18 @@ from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.errors import libvirt_failure
-from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from virtcim.providers.interface import (
+    CIMError,
+    InstancePath,
+    MethodResult,
+    Parameters,
+    RequestContext,
+    Status,
+)
 from virtcim.providers.jobs import Effect
 from virtcim.providers.references import element_at
 from virtcim.providers.storage import path_of
+from virtcim.providers.values import number_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import pool_at
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
@@ -50,7 +57,7 @@ __all__ = [
 
 
 def create_resource_in_pool(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """CreateResourceInPool: a volume, empty, over another one, or with the content of another one."""
     setting = single_setting(parameters, "Settings")
@@ -230,7 +237,7 @@ def volume_at(service: ResourcePoolConfigurationService, path: InstancePath) -> 
     return found
 
 
-def _storage_pool(service: ResourcePoolConfigurationService, parameters: Mapping[str, Any]) -> DiskPool:
+def _storage_pool(service: ResourcePoolConfigurationService, parameters: Parameters) -> DiskPool:
     """The storage pool that the parameter Pool refers to.
 
     Raises:
@@ -271,7 +278,7 @@ def refuse_in_use(volume: StorageVolume, text: str) -> None:
 
 
 def delete_resource_in_pool(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """DeleteResourceInPool: a volume, with its data."""
     resource = single_setting(parameters, "Resource")
@@ -304,7 +311,7 @@ def delete_resource_in_pool(
 
 
 def refresh_resources_in_pool(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """RefreshResourcesInPool: libvirt looks again which volumes there are."""
     path = reference(parameters, "Pool")
@@ -325,7 +332,7 @@ def refresh_resources_in_pool(
 
 
 def resize_volume(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """ResizeVolume; a smaller size needs Shrink."""
     path = reference(parameters, "Volume")
@@ -362,14 +369,14 @@ def resize_volume(
 
 
 def wipe_volume(
-    service: ResourcePoolConfigurationService, parameters: Mapping[str, Any], context: RequestContext
+    service: ResourcePoolConfigurationService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """WipeVolume; libvirt cannot stop it, nor tell how far it is."""
     path = reference(parameters, "Volume")
     volume = volume_at(service, path)
     check_writable(volume.pool.hypervisor)
     try:
-        algorithm = WipeAlgorithm(parameters.get("Algorithm") or 0)
+        algorithm = WipeAlgorithm(number_of(parameters.get("Algorithm"), "Algorithm") or 0)
     except ValueError:
         return MethodResult(VolumeCode.INVALID_PARAMETER)
     refuse_in_use(volume, "Unable to wipe storage volume")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Any, Self
+from collections.abc import Callable, Hashable, Iterable
+from typing import Self
 
 from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.properties import Property, PropertyTable, constant
 from virtcim.providers.site import Site
 from virtcim.providers.sources import PLATFORMS, Place
 from virtcim.providers.Virt_HostSystem import hosts_of
 
 __all__ = ["MigrationSettingData", "MigrationSettingDataProvider", "migration_settings_of"]
 
+_INSTANCE_ID = "MigrationSettingData"
 _UNKNOWN, _LIVE, _SSH = 0, 2, 2
 
 
@@ -30,7 +31,7 @@ class MigrationSettingData(Element):
     source = PLATFORMS
 
     def __init__(self, site: Site, platform: Platform) -> None:
-        super().__init__(site, platform, "MigrationSettingData")
+        super().__init__(site, platform, _INSTANCE_ID)
 
     @classmethod
     def made_from(cls, owner: Place) -> Iterable[Self]:
@@ -50,13 +51,13 @@ def migration_settings_of(site: Site, platform: Platform) -> Iterable[MigrationS
     return tuple(MigrationSettingData.all_of(site, platform))
 
 
-def _where_it_migrates(value: int) -> Any:
+def _where_it_migrates(value: int) -> Callable[[MigrationSettingData], int]:
     return lambda settings: value if settings.platform.supports(Feature.MIGRATION) else _UNKNOWN
 
 
 MigrationSettingData.table = PropertyTable(
-    attribute("InstanceID", lambda settings: settings.identity, source="a fixed text"),
-    attribute("ElementName", lambda settings: settings.identity, source="as InstanceID"),
+    constant("InstanceID", _INSTANCE_ID, "a fixed text"),
+    constant("ElementName", _INSTANCE_ID, "as InstanceID"),
     Property("MigrationType", _where_it_migrates(_LIVE), "Live, unknown on a platform without migration"),
     Property("TransportType", _where_it_migrates(_SSH), "SSH, unknown on a platform without migration"),
     constant("Priority", 0, "always 0: the default"),

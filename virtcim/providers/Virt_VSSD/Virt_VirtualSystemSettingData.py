@@ -12,7 +12,7 @@ from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_do
 from virtcim.providers.configuration import Configuration
 from virtcim.providers.drafts import Draft, ValueRefusedError, as_text, chosen, flag, to
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, CIMValue, Status
 from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, attribute
 from virtcim.providers.site import Site
 from virtcim.providers.sources import GuestSource
@@ -129,7 +129,7 @@ def _xml(name: str, field: MappedField) -> Property[VirtualSystemSettingData]:
 
 
 def _part(
-    name: str, get: Callable[[DomainConfig], object], write: Writer, *fields: MappedField
+    name: str, get: Callable[[DomainConfig], CIMValue], write: Writer, *fields: MappedField
 ) -> Property[VirtualSystemSettingData]:
     """A property that is more than one field."""
     source = "domain XML " + ", ".join(DomainConfig.field_path(field.name) for field in fields)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 from virtcim.libhelper.documents.domain import Device, DomainDocument
 from virtcim.libhelper.errors import LibvirtError
@@ -11,10 +11,17 @@ from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.deviceids import device_entries
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
+from virtcim.providers.interface import (
+    CIMError,
+    InstancePath,
+    Keys,
+    Properties,
+    RequestContext,
+    Status,
+)
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_Device.Virt_NetworkPort import NetworkPort
-from virtcim.providers.Virt_FilterList import FilterList, filter_named, given
+from virtcim.providers.Virt_FilterList import FilterList, filter_named, given, path_given
 from virtcim.providers.Virt_HostSystem import host_name, host_of, hosts_of
 
 __all__ = ["AppliedFilterLists"]
@@ -55,7 +62,7 @@ class AppliedFilterLists(Relation):
             if port.device.filterref_filter == filters.name and host_name(port.guest.hypervisor) == filters.host.name
         )
 
-    def create(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+    def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         port, filters = self._port(class_name, properties), self._filter(class_name, properties)
         if port.device.filterref_filter != filters.name:
             _apply(port, filters.name)
@@ -66,15 +73,15 @@ class AppliedFilterLists(Relation):
                 raise CIMError(Status.FAILED, text)
         return InstancePath(class_name, {"Antecedent": port.path(), "Dependent": filters.path()})
 
-    def delete(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+    def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         port, filters = self._port(class_name, keys), self._filter(class_name, keys)
         if port.device.filterref_filter != filters.name:
             raise CIMError(Status.NOT_FOUND, "Instance does not exist")
         _apply(port, None)
 
-    def _port(self, class_name: str, properties: Mapping[str, Any]) -> NetworkPort:
+    def _port(self, class_name: str, properties: Properties) -> NetworkPort:
         """The interface that the reference means."""
-        path = given(properties, "Antecedent", "Unable to get Antecedent property")
+        path = path_given(properties, "Antecedent", "Unable to get Antecedent property")
         device_id = str(given(path.keys, "DeviceID", "Unable to get Antecedent.DeviceID property"))
         for guest, _ in self.site.split(self.platform_of(class_name), device_id):
             for port in NetworkPort.made_from(guest):
@@ -82,9 +89,9 @@ class AppliedFilterLists(Relation):
                     return port
         raise CIMError(Status.FAILED, "Antecedent.Name object does not exist")
 
-    def _filter(self, class_name: str, properties: Mapping[str, Any]) -> FilterList:
+    def _filter(self, class_name: str, properties: Properties) -> FilterList:
         """The filter that the reference means."""
-        path = given(properties, "Dependent", "Unable to get Dependent property")
+        path = path_given(properties, "Dependent", "Unable to get Dependent property")
         name = str(given(path.keys, "Name", "Unable to get Dependent.Name property"))
         for host in hosts_of(self.site, self.platform_of(class_name)):
             found = filter_named(host, name)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.filters import FilterReferenceError, Filters
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.errors import access_denied, libvirt_failure
-from virtcim.providers.interface import CIMError, InstancePath, RequestContext, Status
+from virtcim.providers.interface import (
+    CIMError,
+    InstancePath,
+    Keys,
+    Properties,
+    RequestContext,
+    Status,
+)
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_FilterList import FilterList, filter_named, filters_on, given
+from virtcim.providers.Virt_FilterList import FilterList, filter_named, filters_on, given, path_given
 from virtcim.providers.Virt_HostSystem import hosts_of
 
 if TYPE_CHECKING:
@@ -51,18 +58,18 @@ class NestedFilterLists(Relation):
             to_left=_outer,
         )
 
-    def create(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+    def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         outer, inner = (self._end(class_name, properties, role) for role in ("Antecedent", "Dependent"))
         _change(Filters.add_reference, outer, inner, CIMError(Status.FAILED, "Failed to append filter reference"))
         return InstancePath(class_name, {"Antecedent": outer.path(), "Dependent": inner.path()})
 
-    def delete(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+    def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         outer, inner = (self._end(class_name, keys, role) for role in ("Antecedent", "Dependent"))
         _change(Filters.remove_reference, outer, inner, CIMError(Status.NOT_FOUND, "Instance does not exist"))
 
-    def _end(self, class_name: str, properties: Mapping[str, Any], role: str) -> FilterList:
+    def _end(self, class_name: str, properties: Properties, role: str) -> FilterList:
         """The filter that a reference means."""
-        path = given(properties, role, f"Unable to get {role} property")
+        path = path_given(properties, role, f"Unable to get {role} property")
         name = given(path.keys, "Name", f"Unable to get {role}.Name property")
         platform = self.platform_of(class_name)
         for host in hosts_of(self.site, platform):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Hashable, Iterable
 
 from virtcim.providers.associations.relation import Pair, Relation, Role, Step
 from virtcim.providers.base import Element, class_of
@@ -38,7 +37,7 @@ class JobRelation(Relation):
         super().__init__(site, base, left, Role(role, JOB_TYPES), to_right, to_left, table)
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        found: dict[Any, Instance] = {}
+        found: dict[Hashable, Instance] = {}
         for platform in self.site.platforms:
             if class_of(platform.prefix, self.base) == class_name:
                 for job_type in JOB_TYPES:

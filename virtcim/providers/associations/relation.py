@@ -6,12 +6,20 @@ else follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, class_of
-from virtcim.providers.interface import Association, CIMError, End, Instance, RequestContext, Status
+from virtcim.providers.interface import (
+    Association,
+    CIMError,
+    End,
+    Instance,
+    Properties,
+    RequestContext,
+    Status,
+)
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.site import Site
 
@@ -115,5 +123,5 @@ class Relation(Association):
         except KeyError:
             raise CIMError(Status.INVALID_CLASS, f"{class_name} is not served here") from None
 
-    def properties(self, left: Instance, right: Instance) -> Mapping[str, Any]:
+    def properties(self, left: Instance, right: Instance) -> Properties:
         return self.table.values_of(Pair(left, right)) if self.table else {}

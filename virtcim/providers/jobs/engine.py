@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +23,14 @@ from typing import Any
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.errors import libvirt_failure
-from virtcim.providers.interface import CIMError, InstancePath, MethodResult, Status, Store
+from virtcim.providers.interface import (
+    CIMError,
+    InstancePath,
+    MethodResult,
+    Parameters,
+    Status,
+    Store,
+)
 from virtcim.providers.jobs.record import Affected, Effect, JobError, JobRecord, JobState
 
 __all__ = ["Job", "JobOrder", "JobSettings", "Jobs"]
@@ -423,7 +430,7 @@ def _interrupted(record: JobRecord) -> dict[str, Any]:
     return {"state": JobState.EXCEPTION, "changed": now, "ended": now, "errors": (error,)}
 
 
-def _results(out: Mapping[str, Any], effect: Effect) -> list[Affected]:
+def _results(out: Parameters, effect: Effect) -> list[Affected]:
     """What the output parameters of a method refer to."""
     values = [value if isinstance(value, list | tuple) else (value,) for value in out.values()]
     return [Affected(each, (int(effect),)) for value in values for each in value if isinstance(each, InstancePath)]

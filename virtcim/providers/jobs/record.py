@@ -6,12 +6,14 @@ Layer rule: imports `providers.interface` and nothing else of this project.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from virtcim.providers.interface import InstancePath
+from virtcim.providers.interface import (
+    CIMValue,
+    InstancePath,
+    Parameters,
+)
 
 __all__ = ["FINAL", "Affected", "Effect", "JobError", "JobRecord", "JobState"]
 
@@ -105,8 +107,8 @@ class JobRecord:
     ended: datetime | None = None
     affected: tuple[Affected, ...] = ()
     percent: int = 0
-    return_value: Any = None
-    out: Mapping[str, Any] = field(default_factory=dict)
+    return_value: CIMValue = None
+    out: Parameters = field(default_factory=dict)
     errors: tuple[JobError, ...] = ()
     left: str = ""
     delete_on_completion: bool = True

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
-from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from virtcim.providers.interface import (
+    CIMError,
+    InstancePath,
+    Keys,
+    MethodResult,
+    RequestContext,
+    Status,
+)
 from virtcim.providers.jobs import Effect
 from virtcim.providers.keys import main_key
 from virtcim.providers.methods import Method, Parameters
@@ -126,7 +133,7 @@ HostService.methods = SERVICE_METHODS
 class HostServiceProvider(ElementProvider):
     """Serves the classes of services."""
 
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         services = cast("list[HostService]", list(element.all_of(self.site, platform)))
         name = main_key(keys, "Name", "No Name specified").casefold()
         if not services:
@@ -136,7 +143,7 @@ class HostServiceProvider(ElementProvider):
         host = main_key(keys, "SystemName", "No SystemName specified").casefold()
         return next((service for service in services if service.host.name.casefold() == host), services[0])
 
-    def target(self, class_name: str, keys: Mapping[str, Any] | None) -> Any:
+    def target(self, class_name: str, keys: Keys | None) -> Element:
         """The service that is meant: invoked on the class, the first there is, as clients of libvirt-cim do."""
         if keys is not None:
             return self.element(class_name, keys)
