@@ -5,17 +5,19 @@ Associations are declared (`providers.interface.Association`); here is the one e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from virtcim.providers.interface import (
     Association,
     CIMError,
+    CIMValue,
     Instance,
     InstancePath,
     InstanceProvider,
+    Keys,
+    Properties,
     RequestContext,
     Status,
 )
@@ -38,24 +40,24 @@ class Link(Instance):
         self.right = right
 
     @property
-    def identity(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def identity(self) -> tuple[Hashable, ...]:  # type: ignore[override]
         return self.left.class_name, self.left.identity, self.right.class_name, self.right.identity
 
     @property
-    def revision(self) -> Any:  # type: ignore[override]
+    def revision(self) -> Hashable:  # type: ignore[override]
         return self.left.revision, self.right.revision, tuple(sorted(self.extra().items()))
 
     def ends(self) -> tuple[tuple[str, Instance], tuple[str, Instance]]:
         """The two roles and what stands there, in the order of the keys."""
         return (self.association.left.role, self.left), (self.association.right.role, self.right)
 
-    def keys(self) -> dict[str, Any]:
+    def keys(self) -> dict[str, CIMValue]:
         return {role: end.path() for role, end in self.ends()}
 
-    def properties(self) -> Mapping[str, Any]:
+    def properties(self) -> Properties:
         return {**self.extra(), **self.keys()}
 
-    def extra(self) -> Mapping[str, Any]:
+    def extra(self) -> Properties:
         """The properties beside the two references."""
         return self.association.properties(self.left, self.right)
 
@@ -84,18 +86,18 @@ class AssociationProvider(InstanceProvider):
                         seen.add(link.identity)
                         yield link
 
-    def get_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> Instance:
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         given = {name.lower(): value for name, value in keys.items()}
         roles = self._associations[0].left.role, self._associations[0].right.role
         left_role, right_role = (role.lower() for role in roles)
         if given.keys() != {left_role, right_role}:
             raise CIMError(Status.INVALID_PARAMETER, f"{class_name} has the keys {' and '.join(roles)}")
-        for value in given.values():
-            if not isinstance(value, InstancePath):
-                raise CIMError(Status.INVALID_PARAMETER, f"The keys of {class_name} are references")
+        left_path, right_path = given[left_role], given[right_role]
+        if not isinstance(left_path, InstancePath) or not isinstance(right_path, InstancePath):
+            raise CIMError(Status.INVALID_PARAMETER, f"The keys of {class_name} are references")
         try:
-            left = self._resolve(given[left_role], context)
-            right = self._resolve(given[right_role], context)
+            left = self._resolve(left_path, context)
+            right = self._resolve(right_path, context)
         except CIMError as exc:
             if exc.status not in {Status.NOT_FOUND, Status.INVALID_CLASS, Status.INVALID_NAMESPACE}:
                 raise
@@ -109,10 +111,10 @@ class AssociationProvider(InstanceProvider):
                     return Link(class_name, association, left, each)
         raise CIMError(Status.NOT_FOUND, f"No {class_name} connects these two")
 
-    def create_instance(self, class_name: str, properties: Mapping[str, Any], context: RequestContext) -> InstancePath:
+    def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         return self._associations[0].create(class_name, properties, context)
 
-    def delete_instance(self, class_name: str, keys: Mapping[str, Any], context: RequestContext) -> None:
+    def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         self._associations[0].delete(class_name, keys, context)
 
 
@@ -145,7 +147,7 @@ def links(
 
     Both directions are tried where the source's class stands at both ends.  No pair comes twice.
     """
-    seen: set[tuple[Any, ...]] = set()
+    seen: set[tuple[Hashable, ...]] = set()
     for association in associations:
         if filters.association is not None and filters.association.isdisjoint(association.class_names):
             continue

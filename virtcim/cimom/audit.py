@@ -13,17 +13,23 @@ import json
 import logging
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
 from virtcim.cimom.principals import Principal
 from virtcim.cimom.requestid import request_id
-from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
+from virtcim.providers.interface import (
+    CIMError,
+    EmbeddedInstance,
+    InstancePath,
+)
 
 __all__ = ["ITEM_LIMIT", "LOGGER", "Change", "Undecoded", "plain", "record", "record_refused_login", "target"]
+
+Shown = TypeVar("Shown", bound=object)
 
 LOGGER = logging.getLogger("virtcim.audit")
 """The logger, by its name: `virtcim.audit`."""
@@ -75,7 +81,7 @@ class Undecoded:
     length: int
 
 
-def plain(name: str, value: Any) -> Any:
+def plain(name: str, value: object) -> object:
     """A parameter as JSON can hold it, without secrets and within the limits of a line.
 
     Parameters:
@@ -100,7 +106,7 @@ def _path(path: InstancePath, depth: int = 0) -> str:
     return f"{name}.{','.join(pairs)}" if pairs else name
 
 
-def _key(name: str, value: Any, depth: int) -> str:
+def _key(name: str, value: object, depth: int) -> str:
     if _is_secret(name):
         return HIDDEN
     if isinstance(value, InstancePath):
@@ -161,7 +167,7 @@ class _Rendering:
         self._room = PARAMETERS_LIMIT
         self.withheld = False
 
-    def value(self, name: str, value: Any, depth: int = 0) -> Any:
+    def value(self, name: str, value: object, depth: int = 0) -> object:
         """A value, by the name of what holds it."""
         if value is not None and _is_secret(name):
             self.withheld = True
@@ -190,11 +196,11 @@ class _Rendering:
                 return self._withhold(length)
         return self._taken(f"({type(value).__name__})")
 
-    def members(self, members: Mapping[str, Any], depth: int = 0) -> Any:
+    def members(self, members: Mapping[str, object], depth: int = 0) -> object:
         """The parameters of a request or the properties of an instance."""
         if depth >= DEPTH_LIMIT:
             return self._taken(MORE)
-        shown: dict[str, Any] = {}
+        shown: dict[str, object] = {}
         for number, (name, value) in enumerate(members.items()):
             if number == ITEM_LIMIT or self._room <= 0:
                 shown[MORE] = MORE
@@ -202,10 +208,10 @@ class _Rendering:
             shown[self._taken(_cut(name, NAME_LIMIT))] = self.value(name, value, depth + 1)
         return shown
 
-    def _elements(self, name: str, values: list[Any] | tuple[Any, ...], depth: int) -> Any:
+    def _elements(self, name: str, values: Sequence[object], depth: int) -> object:
         if depth >= DEPTH_LIMIT:
             return self._taken(MORE)
-        shown: list[Any] = []
+        shown: list[object] = []
         for number, each in enumerate(values):
             if number == ITEM_LIMIT or self._room <= 0:
                 shown.append(MORE)
@@ -213,17 +219,17 @@ class _Rendering:
             shown.append(self.value(name, each, depth + 1))
         return shown
 
-    def _text(self, text: str) -> Any:
+    def _text(self, text: str) -> str:
         if _assigns_secret(text[:VALUE_LIMIT]):
             return self._withhold(len(text))
         shown = _without_logins(text, VALUE_LIMIT)
         return self._taken(shown if len(text) <= VALUE_LIMIT else f"{shown}{MORE} ({len(text)} characters)")
 
-    def _withhold(self, length: int) -> Any:
+    def _withhold(self, length: int) -> str:
         self.withheld = True
         return self._taken(f"(not shown: {length} characters)")
 
-    def _taken(self, shown: Any) -> Any:
+    def _taken(self, shown: Shown) -> Shown:
         """What is to be shown, after its length in the line was taken from the room there is."""
         self._room -= len(json.dumps(shown)) + len(", ")
         return shown
@@ -260,8 +266,8 @@ class Change:
         self._operation = operation
         self._number = number
         self.applied_to: InstancePath | str = ""
-        self.parameters: Mapping[str, Any] = {}
-        self.return_value: Any = None
+        self.parameters: Mapping[str, object] = {}
+        self.return_value: object = None
 
     def __enter__(self) -> Change:
         return self
@@ -288,10 +294,10 @@ def record(
     namespace: str,
     operation: str,
     applied_to: InstancePath | str,
-    parameters: Mapping[str, Any],
+    parameters: Mapping[str, object],
     *,
     error: BaseException | None = None,
-    return_value: Any = None,
+    return_value: object = None,
     number: str = "",
 ) -> None:
     """Write a line about a change.
@@ -305,7 +311,7 @@ def record(
         number: of the request; "" for that of the current task or thread.
     """
     rendering = _Rendering()
-    line: dict[str, Any] = {
+    line: dict[str, object] = {
         "time": _now(),
         "event": "change",
         "user": _cut(principal.name, NAME_LIMIT),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from virtcim.providers.interface import Catalog, InstanceProvider
+from virtcim.providers.interface import Catalog, InstanceProvider, Properties
 
 __all__ = [
     "Authentication",
@@ -150,8 +150,8 @@ class CommunicationMechanism:
     protocol: int
     capabilities_class: str
     version: str
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    properties: Properties = field(default_factory=dict)
+    capabilities: Properties = field(default_factory=dict)
     multiple_operations: bool = False
 
 

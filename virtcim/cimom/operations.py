@@ -6,9 +6,8 @@ Each is one method, named as the standard names it, in lower case with underscor
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from virtcim.cimom.associations import ClassLevel
 from virtcim.cimom.keys import own_keys, require_keys
@@ -53,7 +52,16 @@ from virtcim.cimom.results import (
     Qualifiers,
 )
 from virtcim.cimom.selection import Selection, Selector
-from virtcim.providers.interface import CIMError, EmbeddedInstance, Instance, InstancePath, Status
+from virtcim.providers.interface import (
+    CIMError,
+    CIMValue,
+    EmbeddedInstance,
+    Instance,
+    InstancePath,
+    Parameters,
+    Properties,
+    Status,
+)
 from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration, PropertyDeclaration
 from virtcim.schema.paths import same_path
 from virtcim.schema.values import parse_datetime
@@ -269,7 +277,7 @@ def _property(declaration: ClassDeclaration, name: str) -> PropertyDeclaration:
     return declared
 
 
-def _declared(instance: EmbeddedInstance, declaration: ClassDeclaration, unknown: Status) -> Mapping[str, Any]:
+def _declared(instance: EmbeddedInstance, declaration: ClassDeclaration, unknown: Status) -> Properties:
     """The properties of an instance, all of which the class has to have; `unknown` is the error for others."""
     for name in instance.properties:
         if name.lower() not in declaration.properties:
@@ -277,7 +285,7 @@ def _declared(instance: EmbeddedInstance, declaration: ClassDeclaration, unknown
     return instance.properties
 
 
-def check_arguments(method: MethodDeclaration, arguments: Mapping[str, Any]) -> None:
+def check_arguments(method: MethodDeclaration, arguments: Parameters) -> None:
     """Refuse a method call with an unknown parameter, or without a required one.  Raises CIMError INVALID_PARAMETER."""
     for name in arguments:
         if name.lower() not in method.parameters:
@@ -288,7 +296,7 @@ def check_arguments(method: MethodDeclaration, arguments: Mapping[str, Any]) -> 
             raise _invalid(f"Parameter {declared.name} is required")
 
 
-def _outputs(declaration: ClassDeclaration, method: MethodDeclaration, out: Mapping[str, Any]) -> dict[str, Any]:
+def _outputs(declaration: ClassDeclaration, method: MethodDeclaration, out: Parameters) -> Parameters:
     """The output parameters that are declared and not NULL, spelt as they are declared."""
     found = {}
     for name, value in out.items():
@@ -313,17 +321,18 @@ def _selected(selection: Selection) -> Iterable[Instance]:
             yield instance
 
 
-def _same_key(given: Any, key: Any) -> bool:
+def _same_key(given: object, key: object) -> bool:
     """Whether a key in an instance is that of its path; a reference may have its namespace in one of them only."""
     if isinstance(given, InstancePath) and isinstance(key, InstancePath):
         return same_path(given, key)
     return bool(given == key)
 
 
-def _default(declared: PropertyDeclaration) -> Any:
+def _default(declared: PropertyDeclaration) -> CIMValue:
     """The default of a property as a Python value; the class store has datetimes as strings."""
-    if declared.type != "datetime" or declared.default is None:
-        return declared.default
+    default: CIMValue = declared.default
+    if declared.type != "datetime" or default is None:
+        return default
     return (
         [parse_datetime(each) for each in declared.default] if declared.is_array else parse_datetime(declared.default)
     )

@@ -6,15 +6,14 @@ Beside the provider interface there is one rule: a broken provider takes nothing
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from virtcim.cimom.associations import Filters, links
 from virtcim.cimom.keys import own_keys, require_keys
 from virtcim.cimom.namespaces import Namespace
 from virtcim.cimom.requests import AssociationFilter
-from virtcim.providers.interface import CIMError, Instance, InstancePath, InstanceProvider, RequestContext, Status
+from virtcim.providers.interface import CIMError, Instance, InstancePath, InstanceProvider, Keys, RequestContext, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore
 
 __all__ = ["Reader", "Scope"]
@@ -70,7 +69,7 @@ class Reader:
         """
         return self.declaration(name, Status.INVALID_PARAMETER)
 
-    def target(self, scope: Scope, path: InstancePath) -> tuple[InstanceProvider, ClassDeclaration, Mapping[str, Any]]:
+    def target(self, scope: Scope, path: InstancePath) -> tuple[InstanceProvider, ClassDeclaration, Keys]:
         """The provider of an instance that a client names, its class, and the keys that the class has.
 
         Raises:
@@ -103,7 +102,7 @@ class Reader:
         self,
         scope: Scope,
         class_name: str,
-        failed: Callable[[CIMError], Any] | None = None,
+        failed: Callable[[CIMError], object] | None = None,
         among: frozenset[str] | None = None,
     ) -> Iterator[tuple[str, list[Instance]]]:
         """The creation classes among a class and its descendants, each with its instances.

@@ -7,12 +7,17 @@ classes, properties and roles are in any case, those in sets in lower case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from virtcim.cimom.principals import NOBODY, Principal
-from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.providers.interface import (
+    CIMValue,
+    EmbeddedInstance,
+    InstancePath,
+    Parameters,
+)
 
 __all__ = [
     "ALL",
@@ -182,7 +187,7 @@ class Attempt:
     caller: Caller = UNKNOWN_CALLER
     class_names: tuple[str, ...] = ()
     applied_to: Callable[[], Target] = str
-    parameters: Callable[[], Mapping[str, Any]] = dict
+    parameters: Callable[[], Parameters] = dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +234,7 @@ class Request:
         """Name what is changed."""
         return ""
 
-    def parameters(self) -> Mapping[str, Any]:
+    def parameters(self) -> Parameters:
         """Give the parameters of a change, for the audit log."""
         return {}
 
@@ -284,7 +289,7 @@ class CreateInstance(Request):
     def applied_to(self) -> Target:
         return self.instance.class_name
 
-    def parameters(self) -> Mapping[str, Any]:
+    def parameters(self) -> Parameters:
         return {"NewInstance": self.instance}
 
 
@@ -309,7 +314,7 @@ class ModifyInstance(Request):
     def applied_to(self) -> Target:
         return self.path
 
-    def parameters(self) -> Mapping[str, Any]:
+    def parameters(self) -> Parameters:
         listed = {} if self.properties is None else {"PropertyList": sorted(self.properties)}
         return {"ModifiedInstance": self.instance, **listed}
 
@@ -347,7 +352,7 @@ class SetProperty(Request):
     changes: ClassVar[bool] = True
     path: InstancePath
     property_name: str
-    value: Any = None
+    value: CIMValue = None
 
     def class_names(self) -> tuple[str, ...]:
         return (self.path.class_name,)
@@ -355,7 +360,7 @@ class SetProperty(Request):
     def applied_to(self) -> Target:
         return self.path
 
-    def parameters(self) -> Mapping[str, Any]:
+    def parameters(self) -> Parameters:
         return {self.property_name: self.value}
 
 
@@ -626,7 +631,7 @@ class InvokeMethod(Request):
     changes: ClassVar[bool] = True
     target: Target
     method: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Parameters = field(default_factory=dict)
 
     def attempt(self) -> Attempt:
         class_name = self.target if isinstance(self.target, str) else self.target.class_name
@@ -635,7 +640,7 @@ class InvokeMethod(Request):
     def applied_to(self) -> Target:
         return self.target
 
-    def parameters(self) -> Mapping[str, Any]:
+    def parameters(self) -> Parameters:
         return self.arguments
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from virtcim.cimom.query import AssociationQuery, Filter, Language, Predicate, Query, parse
 from virtcim.cimom.reading import Reader, Scope
 from virtcim.cimom.requests import ALL, AssociationFilter, Projection
-from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
+from virtcim.providers.interface import CIMError, CIMValue, Instance, InstancePath, Status
 from virtcim.schema.classes import ClassStore
 from virtcim.schema.paths import parse_path
 
@@ -108,7 +107,7 @@ class Selector:
     def _path(self, path: InstancePath) -> InstancePath:
         """A path in a query, with the one key that has no name given its name, and references read."""
         declared = self._reader.declaration(path.class_name)
-        keys: dict[str, Any] = {}
+        keys: dict[str, CIMValue] = {}
         for name, value in path.keys.items():
             if not name and len(declared.keys) != 1:
                 raise CIMError(Status.INVALID_QUERY, f"{declared.name} does not have just one key")

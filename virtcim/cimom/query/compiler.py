@@ -8,7 +8,7 @@ unknown for conditions (three-valued logic, DSP0202 1.0).
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -29,6 +29,7 @@ from virtcim.cimom.query.expressions import (
     IsA,
     Like,
     Negation,
+    Scalar,
     Step,
     Symbol,
 )
@@ -45,13 +46,12 @@ from virtcim.cimom.query.values import (
     read_text,
     same_array,
 )
-from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.providers.interface import EmbeddedInstance, InstancePath, Properties
 from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 
 __all__ = ["Compiler", "Evaluate", "Properties"]
 
-Properties: TypeAlias = Mapping[str, Any]
-Evaluate: TypeAlias = Callable[[str, Properties], Any]
+Evaluate: TypeAlias = Callable[[str, Properties], object]
 
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -189,11 +189,11 @@ class Compiler:
             key = declaration.name
             if classes is None:
 
-                def evaluate(name: str, properties: Properties) -> Any:
+                def evaluate(name: str, properties: Properties) -> object:
                     return properties.get(key)
             else:
 
-                def evaluate(name: str, properties: Properties) -> Any:
+                def evaluate(name: str, properties: Properties) -> object:
                     return properties.get(key) if name in classes else None
 
         return _indexed(_declared_operand(text, declaration, evaluate), step)
@@ -211,7 +211,7 @@ class Compiler:
         find = self._finder(step.name) if declaration is None else None
         key = step.name if declaration is None else declaration.name
 
-        def member(value: Any) -> Any:
+        def member(value: object) -> object:
             if not isinstance(value, EmbeddedInstance) or (classes is not None and value.class_name not in classes):
                 return None
             return value.properties.get(key) if find is None else find(value.class_name, value.properties)
@@ -225,12 +225,12 @@ class Compiler:
             _declared_operand(owner.text, declaration, lambda name, properties: member(properties["value"])), step
         )
 
-        def members(name: str, properties: Properties) -> Any:
+        def members(name: str, properties: Properties) -> object:
             values = read(name, properties)
             if not isinstance(values, (list, tuple)):
                 return None
             found = [one.evaluate(name, {"value": value}) for value in values]
-            return [each for part in found if part is not None for each in part] if one.each else found
+            return [each for part in found if isinstance(part, (list, tuple)) for each in part] if one.each else found
 
         if one.is_array and not one.each:
             raise invalid_query(f"{owner.text}: an array in an array needs an index")
@@ -259,7 +259,7 @@ class Compiler:
         """Reads a property whose class, and so its spelling, only the instance tells."""
         key, store, spellings = name.lower(), self.store, dict[str, str]()
 
-        def find(class_name: str, properties: Properties) -> Any:
+        def find(class_name: str, properties: Properties) -> object:
             spelling = spellings.get(class_name)
             if spelling is None:
                 declaration = store.get(class_name)
@@ -337,14 +337,14 @@ class Compiler:
         value = literal.constant.value
         try:
             if isinstance(value, tuple):
-                read: Any = tuple(None if each is None else self._read(each, kind) for each in value)
+                read: object = tuple(None if each is None else self._read(each, kind) for each in value)
             else:
                 read = self._read(value, kind)
         except ValueError as error:
             raise invalid_query(f"{literal.text} {error}") from error
         return replace(literal, kind=kind, evaluate=lambda name, properties: read)
 
-    def _read(self, value: Any, kind: Kind) -> Any:
+    def _read(self, value: object, kind: Kind) -> object:
         if kind is Kind.ANY:
             return Text.of(value) if isinstance(value, str) else value
         if self.wql and kind is Kind.BOOLEAN and value in (0, 1):
@@ -361,7 +361,7 @@ class Compiler:
         if right.is_array:
             raise invalid_query(f"Elements of {left.text} cannot be compared with an array, {right.text}")
 
-    def _elements(self, operand: _Operand, quantifier: str | None, test: Callable[[Any], bool | None]) -> Evaluate:
+    def _elements(self, operand: _Operand, quantifier: str | None, test: Callable[[object], bool | None]) -> Evaluate:
         """The test on the operand, or on its elements."""
         if quantifier is None and not operand.each:
             if operand.is_array:
@@ -388,7 +388,7 @@ class Compiler:
             raise invalid_query(f"{operand.text} is of type {operand.kind.value}: ISA needs an instance")
         classes = self.store.concrete(self._class(name).name)
 
-        def is_a(value: Any) -> bool | None:
+        def is_a(value: object) -> bool | None:
             return value.class_name in classes if isinstance(value, (InstancePath, EmbeddedInstance)) else None
 
         return self._elements(operand, quantifier, is_a)
@@ -422,7 +422,7 @@ class Compiler:
                 raise invalid_query(f"{name} takes a {kind.value}, {argument.text} is none")
         call, reads = function.call, [each.evaluate for each in arguments]
 
-        def evaluate(name: str, properties: Properties) -> Any:
+        def evaluate(name: str, properties: Properties) -> object:
             values = [read(name, properties) for read in reads]
             if None in values:
                 return None
@@ -446,7 +446,7 @@ class Compiler:
             raise invalid_query("ClassName takes an instance or a reference")
         read = argument.evaluate
 
-        def evaluate(name: str, properties: Properties) -> Any:
+        def evaluate(name: str, properties: Properties) -> object:
             value = read(name, properties)
             return class_name(value) if isinstance(value, (InstancePath, EmbeddedInstance)) else None
 
@@ -464,7 +464,7 @@ class Compiler:
         read = first.evaluate
         following = [(_OPERATIONS[sign], operand.evaluate) for sign, operand in rest]
 
-        def evaluate(name: str, properties: Properties) -> Any:
+        def evaluate(name: str, properties: Properties) -> object:
             value = read(name, properties)
             for operation, other in following:
                 operand = other(name, properties)
@@ -484,9 +484,10 @@ class Compiler:
                 raise invalid_query(f"{part.text} is no string: || joins strings")
         reads = [part.evaluate for part in parts]
 
-        def evaluate(name: str, properties: Properties) -> Any:
+        def evaluate(name: str, properties: Properties) -> object:
             values = [read(name, properties) for read in reads]
-            return "".join(values) if all(isinstance(value, str) for value in values) else None
+            texts = [value for value in values if isinstance(value, str)]
+            return "".join(texts) if len(texts) == len(values) else None
 
         return _Operand("the string", Kind.STRING, evaluate)
 
@@ -510,7 +511,7 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _constant(value: Any) -> _Operand:
+def _constant(value: Scalar | tuple[Scalar, ...]) -> _Operand:
     if isinstance(value, tuple):
         kinds = {literal_kind(each) for each in value} - {Kind.NULL}
         if len(kinds) > 1:
@@ -564,7 +565,7 @@ def _indexed(operand: _Operand, step: Step) -> _Operand:
         return replace(operand, is_array=True, each=True)
     read = operand.evaluate
 
-    def element(name: str, properties: Properties) -> Any:
+    def element(name: str, properties: Properties) -> object:
         values = read(name, properties)
         return values[index] if isinstance(values, (list, tuple)) and index < len(values) else None
 

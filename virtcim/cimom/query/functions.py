@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from virtcim.cimom.query.values import Kind
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
@@ -29,7 +28,7 @@ class Function:
 
     arguments: tuple[Kind, ...]
     value: Kind
-    call: Callable[..., Any]
+    call: Callable[..., object]
     pure: bool = True
 
 

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeAlias
 
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
@@ -52,7 +52,8 @@ MAX_NUMBER_LENGTH = 64
 
 MAX_INDEX = 2**31 - 1
 
-_Part = TypeVar("_Part")
+Clause: TypeAlias = tuple[str, str | None]
+"""A clause of an association query: its name in lower case, and its value."""
 
 
 def parse(language: Language, text: str) -> Query | Filter | AssociationQuery:
@@ -154,8 +155,8 @@ def _describe(error: UnexpectedInput, text: str) -> str:
     return f"Syntax error at position {position + 1}: found {found}, expected {', '.join(names)}"
 
 
-def _refuse(feature: str) -> Callable[..., Any]:
-    def refuse(self: _Builder, *children: Any) -> Any:
+def _refuse(feature: str) -> Callable[..., NoReturn]:
+    def refuse(self: _Builder, *children: object) -> NoReturn:
         raise unsupported_feature(feature)
 
     return refuse
@@ -236,11 +237,12 @@ class _Builder(Transformer[Token, Any]):
     def whole(self) -> int:
         return ALL
 
-    def step(self, *children: Any) -> Step:
+    def step(self, *children: Token | int | None) -> Step:
         *scope, name, index = children
+        assert index is None or isinstance(index, int)
         return Step(str(name), str(scope[0]) if scope and scope[0] is not None else None, index)
 
-    def chain(self, *children: Any) -> Chain:
+    def chain(self, *children: Step | bool | None) -> Chain:
         steps = tuple(each for each in children if isinstance(each, Step))
         return Chain(steps, star=children[-1] is True)
 
@@ -323,10 +325,10 @@ class _Builder(Transformer[Token, Any]):
             return name.lower(), None
         return name.lower(), _unquoted(value) if value.type == "STRING" else str(value)
 
-    def associators(self, path: Token, *clauses: Any) -> Callable[[Language, str], AssociationQuery]:
+    def associators(self, path: Token, *clauses: Clause | None) -> Callable[[Language, str], AssociationQuery]:
         return _association(path, clauses, references=False)
 
-    def references(self, path: Token, *clauses: Any) -> Callable[[Language, str], AssociationQuery]:
+    def references(self, path: Token, *clauses: Clause | None) -> Callable[[Language, str], AssociationQuery]:
         return _association(path, clauses, references=True)
 
 
@@ -336,13 +338,13 @@ _REFUSED_CLAUSES = {"classdefsonly", "schemaonly", "requiredqualifier", "require
 
 
 def _association(
-    token: Token, clauses: tuple[tuple[str, str | None] | None, ...], references: bool
+    token: Token, clauses: tuple[Clause | None, ...], references: bool
 ) -> Callable[[Language, str], AssociationQuery]:
     try:
         path = parse_path(token[1:-1])
     except ValueError as error:
         raise invalid_query(f"{token[:80]} {error}") from None
-    given: dict[str, Any] = {}
+    given: dict[str, str | None] = {}
     for clause in clauses:
         if clause is None:
             continue
@@ -353,5 +355,14 @@ def _association(
         key = "keys_only" if name == "keysonly" else _CLAUSES[name] if known else None
         if key is None or key in given or (value is None) is not (key == "keys_only"):
             raise invalid_query(f"{name} is unknown here, given twice, or has a value too few or too many")
-        given[key] = True if value is None else value
-    return lambda language, text: AssociationQuery(text, references, path, **given)
+        given[key] = value
+    return lambda language, text: AssociationQuery(
+        text,
+        references,
+        path,
+        assoc_class=given.get("assoc_class"),
+        result_class=given.get("result_class"),
+        role=given.get("role"),
+        result_role=given.get("result_role"),
+        keys_only="keys_only" in given,
+    )

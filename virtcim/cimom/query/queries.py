@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from virtcim.cimom.query.compiler import Compiler
 from virtcim.cimom.query.errors import invalid_query
 from virtcim.cimom.query.expressions import Chain, Expression, chains
 from virtcim.cimom.query.languages import Language
-from virtcim.providers.interface import CIMError, InstancePath, Status
+from virtcim.providers.interface import CIMError, InstancePath, Properties, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore
 
 __all__ = ["AssociationQuery", "Filter", "Predicate", "Query"]
 
-Predicate: TypeAlias = Callable[[str, Mapping[str, Any]], bool]
+Predicate: TypeAlias = Callable[[str, Properties], bool]
 """Tells of an instance, given by its creation class and its property values, whether the query selects it."""
 
 

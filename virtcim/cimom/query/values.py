@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import operator
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ from virtcim.schema.values import NUMERIC_TYPES, parse_datetime
 
 __all__ = ["Comparator", "Kind", "Text", "comparator", "kind_of", "literal_kind", "read_text", "same_array"]
 
-Comparator: TypeAlias = Callable[[Any, Any], bool | None]
+Comparator: TypeAlias = Callable[[object, object], bool | None]
 """Compares two values neither of which is NULL."""
 
 
@@ -59,7 +60,7 @@ def kind_of(declaration: PropertyDeclaration) -> Kind:
     )
 
 
-def literal_kind(value: Any) -> Kind:
+def literal_kind(value: object) -> Kind:
     """The kind of one value."""
     return next((kind for types, kind in _TYPES if isinstance(value, types)), Kind.NULL)
 
@@ -74,22 +75,21 @@ class Text:
 
     @classmethod
     def of(cls, text: str) -> Text:
-        readings: dict[Kind, Any] = {}
-        for kind in (Kind.DATETIME, Kind.REFERENCE):
-            try:
-                readings[kind] = read_text(text, kind)
-            except ValueError:
-                readings[kind] = None
-        return cls(text, readings[Kind.DATETIME], readings[Kind.REFERENCE])
+        moment, path = None, None
+        with suppress(ValueError):
+            moment = parse_datetime(text)
+        with suppress(ValueError):
+            path = parse_path(text)
+        return cls(text, moment, path)
 
-    def beside(self, other: Any) -> Any:
+    def beside(self, other: object) -> datetime | timedelta | InstancePath | str | None:
         """The reading to compare with `other`."""
         if isinstance(other, (datetime, timedelta)):
             return self.moment
         return self.path if isinstance(other, InstancePath) else self.text
 
 
-def read_text(text: str, kind: Kind) -> Any:
+def read_text(text: str, kind: Kind) -> datetime | timedelta | InstancePath:
     """A string literal as a value of another kind.  Raises ValueError when it is none."""
     if kind is Kind.DATETIME:
         return parse_datetime(text)
@@ -101,7 +101,7 @@ def read_text(text: str, kind: Kind) -> Any:
 def _ordering(compare: Callable[[Any, Any], bool]) -> Comparator:
     """An interval and a point in time have no order, nor has a value that is not of its declared type."""
 
-    def ordered(left: Any, right: Any) -> bool | None:
+    def ordered(left: object, right: object) -> bool | None:
         try:
             return compare(left, right)
         except TypeError:
@@ -111,14 +111,14 @@ def _ordering(compare: Callable[[Any, Any], bool]) -> Comparator:
 
 
 def _negated(compare: Comparator) -> Comparator:
-    def negated(left: Any, right: Any) -> bool | None:
+    def negated(left: object, right: object) -> bool | None:
         result = compare(left, right)
         return None if result is None else not result
 
     return negated
 
 
-def _same_instance(left: Any, right: Any) -> bool | None:
+def _same_instance(left: object, right: object) -> bool | None:
     if not isinstance(left, EmbeddedInstance) or not isinstance(right, EmbeddedInstance):
         return None
     if left.class_name.lower() != right.class_name.lower():
@@ -129,19 +129,19 @@ def _same_instance(left: Any, right: Any) -> bool | None:
     return ours.keys() == theirs.keys() and all(_same_value(value, theirs[name]) for name, value in ours.items())
 
 
-def _same_value(left: Any, right: Any) -> bool:
+def _same_value(left: object, right: object) -> bool:
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
         return same_array(left, right, _same_any, ordered=True)
     return _same_any(left, right) is True
 
 
-def _same_reference(left: Any, right: Any) -> bool | None:
+def _same_reference(left: object, right: object) -> bool | None:
     if not isinstance(left, InstancePath) or not isinstance(right, InstancePath):
         return None
     return same_path(left, right)
 
 
-def _alike(left: Any, right: Any) -> tuple[Any, Any, Kind] | None:
+def _alike(left: object, right: object) -> tuple[object, object, Kind] | None:
     """Two values of unknown kind, if they are of one kind."""
     if isinstance(right, Text):
         right = right.beside(left)
@@ -151,7 +151,7 @@ def _alike(left: Any, right: Any) -> tuple[Any, Any, Kind] | None:
     return (left, right, kind) if kind is literal_kind(right) and kind is not Kind.NULL else None
 
 
-def _same_any(left: Any, right: Any) -> bool | None:
+def _same_any(left: object, right: object) -> bool | None:
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
         return same_array(left, right, _same_any, ordered=True)
     alike = _alike(left, right)
@@ -162,7 +162,7 @@ def _same_any(left: Any, right: Any) -> bool | None:
 
 
 def _ordering_any(symbol: str) -> Comparator:
-    def ordered(left: Any, right: Any) -> bool | None:
+    def ordered(left: object, right: object) -> bool | None:
         alike = _alike(left, right)
         if alike is None or alike[2] not in ORDERED_KINDS:
             return None
@@ -197,11 +197,11 @@ _EQUALITIES: dict[Kind, Comparator] = {
 }
 
 
-def same_array(left: Sequence[Any], right: Sequence[Any], same: Comparator, ordered: bool) -> bool:
+def same_array(left: Sequence[object], right: Sequence[object], same: Comparator, ordered: bool) -> bool:
     """Whether two arrays hold the same: in the same order, or each as often as the other (a Bag, DSP0004 2.8,
     section 5.6.3.3).  Elements that are NULL are equal to each other."""
 
-    def equal(one: Any, other: Any) -> bool:
+    def equal(one: object, other: object) -> bool:
         return one is other if one is None or other is None else same(one, other) is True
 
     if len(left) != len(right):
