@@ -101,14 +101,19 @@ def untag(plain: Any) -> Any:
             raise ValueError(f"no type of CIM values has the tag {kind!r}")
 
 
+def _is_value(kind: object) -> bool:
+    """Whether an annotation stands for CIM values; the keys of paths are annotated as Any."""
+    return kind is Any or kind == CIMValue
+
+
 def _make_converter() -> Converter:
     converter = Converter()
     converter.register_unstructure_hook(datetime, lambda moment: moment.astimezone(UTC).isoformat())
     converter.register_structure_hook(datetime, lambda plain, _: datetime.fromisoformat(plain))
     converter.register_unstructure_hook(timedelta, timedelta.total_seconds)
     converter.register_structure_hook(timedelta, lambda plain, _: timedelta(seconds=plain))
-    converter.register_unstructure_hook_func(lambda kind: kind == CIMValue, tag)
-    converter.register_structure_hook_func(lambda kind: kind == CIMValue, lambda plain, _: untag(plain))
+    converter.register_unstructure_hook_func(_is_value, tag)
+    converter.register_structure_hook_func(_is_value, lambda plain, _: untag(plain))
     return converter
 
 
