@@ -14,7 +14,7 @@ import pytest
 
 from tests.bed import Libvirtd
 from tests.providers.recorded import platform, served
-from tests.providers.test_vsms_edits import BOOLEANS, NUMBERS, VALUES
+from tests.providers.test_vsms_edits import VALUES, class_store
 from tests.providers.test_vsms_kept import NAME, Stopped
 from virtcim.providers.base import Element
 from virtcim.providers.interface import CIMError
@@ -90,17 +90,21 @@ def site(libvirtd: Libvirtd) -> Iterator[Stopped]:
     libvirtd.remove_domains()
 
 
-def value_of(chooser: random.Random, name: str, old: Any) -> Any:
-    """A value that the vocabulary of a property allows, or one that is near it."""
+def value_of(chooser: random.Random, class_name: str, name: str, old: Any) -> Any:
+    """A value that the vocabulary of a property allows, or one that is near it, of the type that its class declares."""
     if name in WORDS:
         return chooser.choice(WORDS[name])
     if name in VALUES:
         made = VALUES[name]
         return made(old) if callable(made) else made
-    if name == "IsIPv6Only" or name in BOOLEANS or name.startswith("Enable") or isinstance(old, bool):
+    declared = class_store()[class_name].properties[name.lower()]
+    if declared.type == "boolean":
         return chooser.choice((True, False))
-    if name in NUMBERS or name.startswith(("Inbound", "Outbound")) or isinstance(old, int):
-        return chooser.choice((0, 1, 2, 4, 100))
+    if "int" in declared.type:
+        number = chooser.choice((0, 1, 2, 4, 100))
+        return [number] if declared.is_array else number
+    if declared.is_array:
+        return chooser.choice(([], ["another"], old or ["yes"]))
     return chooser.choice(("", "another", old or "yes"))
 
 
@@ -151,7 +155,7 @@ def change_and_check(site: Stopped, chooser: random.Random) -> bool:
     if not names:
         return False
     name = chooser.choice(names)
-    asked = value_of(chooser, name, now.get(name))
+    asked = value_of(chooser, element.class_name, name, now.get(name))
     identifier = "" if isinstance(element, VirtualSystemSettingData) else element.entry.identifier  # type: ignore[attr-defined]
     if not identifier and chooser.random() < 0.9 and len(state.entries) > 2:
         return False
