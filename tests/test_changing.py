@@ -285,7 +285,7 @@ ask = pywbem.WBEMConnection(server.url, default_namespace="root/virt")
 (setting,) = ask.EnumerateInstances("KVM_WatchdogResourceAllocationSettingData")
 (capabilities,) = ask.Associators(pool.path, ResultClass="CIM_AllocationCapabilities")
 document = DomainDocument(domain_xml("h"))
-added = add_device(
+added, *_ = add_device(
     document,
     Surroundings(site, kvm, host, document.config),
     Wanted(EmbeddedInstance("KVM_WatchdogResourceAllocationSettingData", {"ResourceSubType": "diag288"}), "KVM", KINDS),
