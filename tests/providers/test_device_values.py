@@ -357,7 +357,7 @@ def test_what_is_read_can_be_written_to_another_guest(file: Any) -> None:
         assert edit.defined is not None
         around = edit.around(edit.defined)
         try:
-            device = add_device(
+            device, *_ = add_device(
                 edit.defined, around, Wanted(EmbeddedInstance(setting.class_name, given), prefix, KINDS)
             )
         except ValueRefusedError as error:
