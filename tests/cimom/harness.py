@@ -273,7 +273,7 @@ def _target_headers(body: bytes) -> dict[str, str]:
         keys = [
             f'{key.get("NAME")}="{(key[0].text or "")}"'
             for key in target[-1].findall("KEYBINDING")
-            if key[0].tag == "KEYVALUE"
+            if len(key) and key[0].tag == "KEYVALUE"
         ]
         if keys:
             namespace += f".{','.join(keys)}"
