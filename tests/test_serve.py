@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import re
@@ -10,12 +12,14 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bench.node import test_node as make_node
 from tests.bed import RawClient, Server, wait_until
 from tests.bed.server import COMMAND, ROOT, class_parameter
 from virtcim.app.config import ConfigError
@@ -299,3 +303,26 @@ def test_bridge_for_other_servers(serve: Callable[..., Server], tmp_path: Path) 
 def test_socket_of_the_bridge_that_cannot_be_had(serve: Callable[..., Server]) -> None:
     with pytest.raises(AssertionError, match="exit status 1"):
         serve("test:///default", config='[cmpi]\nenabled = true\nsocket = "/nowhere/cmpi.sock"\n')
+
+
+def test_ends_in_time_under_load(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """With large reads in every thread, and clients that go on asking."""
+    node = tmp_path / "node.xml"
+    node.write_text(make_node(150))
+    server = serve(f"test://{node}")
+    asked = threading.Semaphore(0)
+
+    def read() -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException, AssertionError), server.client() as client:
+            while True:
+                asked.release()
+                client.call("EnumerateInstances", class_parameter("ClassName", "CIM_ManagedElement"))
+
+    clients = [threading.Thread(target=read, daemon=True) for _ in range(8)]
+    for each in clients:
+        each.start()
+    for _ in range(10):
+        assert asked.acquire(timeout=60)
+    assert server.stop() == 0  # which says that it took too long
+    for each in clients:
+        each.join(20)
