@@ -68,7 +68,6 @@ run: $(VENV)/.stamp-run
 lint: $(VENV)/.stamp-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy -p tests.bed -p tests.walk -p tests.dump -p bench
 
 format: $(VENV)/.stamp-test
 	$(BIN)/ruff check --fix .

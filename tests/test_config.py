@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ def every_dataclass(kind: type[Any]) -> set[type[Any]]:
     return found
 
 
-@pytest.mark.parametrize("kind", sorted(every_dataclass(Settings), key=lambda each: each.__name__))
+@pytest.mark.parametrize("kind", sorted(every_dataclass(Settings), key=attrgetter("__name__")))
 def test_every_setting_is_documented(kind: type[Any]) -> None:
     texts = documented(kind)
     for item in dataclasses.fields(kind):

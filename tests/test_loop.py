@@ -70,7 +70,8 @@ def test_the_watch_ends_with_its_loop() -> None:
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
-    for wrong in ({"switch_interval": 0.0}, {"switch_interval": 2.0}, {"longest_pause": 0.0}):
+    values: list[dict[str, Any]] = [{"switch_interval": 0.0}, {"switch_interval": 2.0}, {"longest_pause": 0.0}]
+    for wrong in values:
         with pytest.raises(ValueError, match="expected"):
             LoopSettings(**wrong)
 

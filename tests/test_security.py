@@ -105,7 +105,7 @@ def test_https_with_a_certificate_made_on_the_spot(serve: Callable[..., Server])
     )  # fmt: skip
     assert 'Name="test"' in done.stdout, done.stderr
 
-    renewal = ["certificate", "--directory", server.state_dir, "--name", "localhost", "--name", "renewed.example"]
+    renewal = ["certificate", "--directory", str(server.state_dir), "--name", "localhost", "--name", "renewed.example"]
     kept = certificate.read_bytes(), (server.state_dir / "key.pem").read_bytes()
     refused = run(*renewal)
     assert (refused.returncode, refused.stdout) == (1, "")

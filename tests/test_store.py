@@ -73,7 +73,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_records_are_there_again_after_a_restart(path: Path) -> None:
-    values = {
+    values: dict[str, CIMValue] = {
         "A": (GUEST, POOL),
         "B": True,
         "C": None,

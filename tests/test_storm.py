@@ -476,6 +476,7 @@ def value_of(domain: etree._Element, path: str) -> Any:
     if isinstance(found, float):
         return int(found)
     knob = next((each for each in KNOBS if each.path == path), None)
+    assert isinstance(found, list)
     return words(found) if knob is None else knob.read(found)
 
 

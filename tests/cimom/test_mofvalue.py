@@ -60,7 +60,9 @@ BLANKS = st.sampled_from([" ", "\n", "\t \r\n", " /* ; } */ ", " // x = 1;\n", "
 
 @given(st.data(), st.lists(st.sampled_from(sorted(VALUES)), min_size=1, unique=True))
 def test_what_the_compiler_reads(data: st.DataObject, names: list[str]) -> None:
-    blank = lambda: data.draw(BLANKS)  # noqa: E731
+    def blank() -> str:
+        return data.draw(BLANKS)
+
     body = "".join(f"{name}{blank()}={blank()}{data.draw(VALUES[name])}{blank()};{blank()}" for name in names)
     text = f"instance{blank()}of{blank()}C{blank()}{{{blank()}{body}}}{blank()};"
     types = {"Number": "sint64", "Numbers": "sint64", "Real": "real64", "Flag": "boolean"}

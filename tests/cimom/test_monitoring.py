@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.cimom.harness import RawClient, Response, RunningServer, class_name, extrinsic, intrinsic, system, value
@@ -29,9 +30,10 @@ def get(raw: RawClient, path: str, headers: str = "") -> Response:
 
 def figures(response: Response) -> dict[tuple[str, str], float]:
     """The samples by name and labels."""
+    families: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
     return {
         (sample.name, ",".join(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(response.body.decode())
+        for family in families(response.body.decode())
         for sample in family.samples
     }
 

@@ -21,6 +21,7 @@ from tests.cimom.harness import (
     value,
 )
 from tests.cimom.toy import AGE, ALL_TYPES, ODD_NAMES, SINCE, Toy, ToyInstance
+from tests.xpath import nodes
 from virtcim.cimom.settings import ServerSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
@@ -98,7 +99,7 @@ def test_null_has_no_embedded_object(raw: RawClient) -> None:
     response = raw.post(intrinsic("EnumerateInstances", ClassName=class_name("Toy_System")))
     held = {
         (each.get("NAME"), each.get("EmbeddedObject"), len(each) > 0)
-        for each in response.xml.xpath("//IRETURNVALUE//INSTANCE/*")
+        for each in nodes(response.xml, "//IRETURNVALUE//INSTANCE/*")
         if each.get("NAME") in {"Setting", "Settings", "Anything"}
     }
     assert held == {

@@ -174,7 +174,11 @@ def test_closing(puller: pywbem.WBEMConnection, server: RunningServer) -> None:
     assert len(server.server.core.enumerations) == 1
     puller.CloseEnumeration(context)
     assert len(server.server.core.enumerations) == 0
-    for operation in (lambda: puller.CloseEnumeration(context), lambda: puller.PullInstancesWithPath(context, 1)):
+    operations: list[Callable[[], object]] = [
+        lambda: puller.CloseEnumeration(context),
+        lambda: puller.PullInstancesWithPath(context, 1),
+    ]
+    for operation in operations:
         with pytest.raises(pywbem.CIMError) as error:
             operation()
         assert error.value.status_code == Status.INVALID_ENUMERATION_CONTEXT
@@ -379,7 +383,7 @@ def test_an_open_enumeration_costs_no_copies(toy: Toy) -> None:
     instances = list(toy.provider.instances("Toy_Disk", RequestContext("root/toy")))
     gc.collect()
     tracemalloc.start()
-    enumeration = Enumeration(PullKind.INSTANCE_PATHS, instances, lambda _: ())
+    enumeration = Enumeration(PullKind.INSTANCE_PATHS, instances)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(enumeration.waiting) == 5003

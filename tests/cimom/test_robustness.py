@@ -66,9 +66,9 @@ def test_connection_limit(make_server: Callable[..., RunningServer]) -> None:
     known = RawClient(server.port)
     assert known.post(ONE).status == 200
     idle = []
-    for number in range(9):
+    for _ in range(9):
         idle.append(RawClient(server.port))
-        eventually(lambda number=number: connections(server) == number + 2)
+        eventually(lambda: connections(server) == len(idle) + 1)
     with RawClient(server.port) as client:
         assert client.post(ONE).status == 200
     assert idle[0].is_closed()

@@ -119,7 +119,7 @@ class Loud(Instance):
         self.revision = instance.revision
 
     def keys(self) -> dict[str, Any]:
-        return {**self._instance.keys(), "Name": self._instance.keys()["Name"].upper()}
+        return {**self._instance.keys(), "Name": str(self._instance.keys()["Name"]).upper()}
 
     def properties(self) -> Mapping[str, Any]:
         return {**self._instance.properties(), **self.keys()}
@@ -134,7 +134,7 @@ class Shouting(Translation):
     def translate_request(self, request: Request) -> Request:
         if not isinstance(request, CreateInstance):
             return request
-        properties = {**request.instance.properties, "Name": request.instance.properties["Name"].lower()}
+        properties = {**request.instance.properties, "Name": str(request.instance.properties["Name"]).lower()}
         return replace(request, instance=EmbeddedInstance(request.instance.class_name, properties))
 
     def translate_result(self, request: Request, result: Result) -> Result:

@@ -451,7 +451,8 @@ def readers() -> Iterator[Callable[..., Readers]]:
     made: list[Readers] = []
 
     def make(fetch: Callable[..., None], budget: float = 60.0, connections: Any = None) -> Readers:
-        new = Readers(connections or FakeConnections(), 4, budget, fetch, lambda _reason: None)
+        held: Any = connections or FakeConnections()
+        new = Readers(held, 4, budget, fetch, lambda _reason: None)
         made.append(new)
         new.resume()
         return new
@@ -644,7 +645,9 @@ def test_the_changes_of_an_object_follow_each_other(node: Hypervisor) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert node.inventory.wait_for(lambda now: len((now.pools() or [None])[0].volumes or ()) == 30, PATIENCE)
+        assert node.inventory.wait_for(
+            lambda now: [len(pool.volumes or ()) for pool in now.pools()[:1]] == [30], PATIENCE
+        )
     assert len(changes) > 100
     assert is_chain(changes)
     revisions = [change.after.revision for change in changes if isinstance(change.after, Record)]

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,16 @@ def state_is(name: str, state: DomainState) -> Callable[[Inventory], bool]:
     return lambda inventory: inventory.domain(name) is not None and domain(inventory, name).state is state
 
 
+def has_vcpus(name: str, number: str, inventory: Inventory) -> bool:
+    """Whether the domain is defined with so many processors."""
+    return f">{number}</vcpu>" in (domain(inventory, name).xml or "")
+
+
+def is_saved(name: str, saved: bool, inventory: Inventory) -> bool:
+    """Whether what is known of a saved state of the domain is so."""
+    return domain(inventory, name).has_managed_save is saved
+
+
 def test_what_virsh_does_is_seen(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
     hypervisor = started(libvirtd.uri(), interval=3600.0)
     inventory = hypervisor.inventory
@@ -78,9 +89,7 @@ def test_what_virsh_does_is_seen(guests: Guests, libvirtd: Libvirtd, started: Ca
         after = domain(inventory, name)
         assert after.state_changed is not None
         assert before.state_changed is None or after.state_changed > before.state_changed
-        assert inventory.wait_for(
-            lambda now, saved=command == "managedsave": domain(now, name).has_managed_save is saved, PATIENCE
-        ), command
+        assert inventory.wait_for(partial(is_saved, name, command == "managedsave"), PATIENCE), command
         assert (after.live is not None) is after.active
         assert after.defined is not None
     libvirtd.virsh("undefine", name)
@@ -129,7 +138,7 @@ def test_files_tell_sooner(guests: Guests, libvirtd: Libvirtd, started: Callable
     inventory = started(libvirtd.uri(), interval=3600.0, watch_directories=directories).inventory
     for value in ("2", "3"):
         libvirtd.virsh("setvcpus", name, value, "--config", "--maximum")
-        assert inventory.wait_for(lambda now, value=value: f">{value}</vcpu>" in domain(now, name).xml, PATIENCE)
+        assert inventory.wait_for(partial(has_vcpus, name, value), PATIENCE)
     libvirtd.virsh("autostart", name)
     assert inventory.wait_for(lambda now: domain(now, name).autostart, PATIENCE)
     libvirtd.virsh("autostart", "--disable", name)
@@ -412,6 +421,8 @@ def test_disks_that_are_resized_are_measured_again(
     config = domain(inventory, name).config
     assert config is not None
     disk = next(device for device in config.devices if isinstance(device, Disk))
+    assert disk.driver_type is not None
+    assert disk.source_file is not None
     command = ["qemu-img", "resize", "-q", "-f", disk.driver_type, disk.source_file, str(size + (1 << 20))]
     subprocess.run(command, check=True)
     assert inventory.wait_for(lambda now: domain(now, name).capacities["vda"] == size + (1 << 20), PATIENCE)

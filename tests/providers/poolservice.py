@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tests.providers.outcome import Outcome, outcome
 from tests.providers.recorded import CONTEXT, Served, platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
-from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
 from virtcim.providers.jobs import JobSettings
 from virtcim.providers.site import ProviderSettings
 
@@ -46,11 +47,11 @@ class PoolService(Served):
         """The class of the platform."""
         return f"{self.prefix}_{base}"
 
-    def call(self, method: str, **parameters: Any) -> MethodResult:
+    def call(self, method: str, **parameters: Any) -> Outcome:
         """Invoke a method of the service."""
         name = self.name_of("ResourcePoolConfigurationService")
         (service,) = self.instances(name)
-        return self.providers[name].invoke_method(name, service.keys(), method, parameters, CONTEXT)
+        return outcome(self.providers[name].invoke_method(name, service.keys(), method, parameters, CONTEXT))
 
     def refused(self, method: str, **parameters: Any) -> str:
         """Invoke a method that raises an error; the name of its status and its text."""
@@ -80,13 +81,14 @@ class PoolService(Served):
         path: InstancePath = result.out["Pool"]
         return path
 
-    def create_volume(self, pool: InstancePath, **properties: Any) -> MethodResult:
+    def create_volume(self, pool: InstancePath, **properties: Any) -> Outcome:
         """Make a volume."""
         return self.call("CreateResourceInPool", Settings=self.setting("StorageVolume", **properties), Pool=pool)
 
-    def job(self, path: InstancePath, method: str, **parameters: Any) -> MethodResult:
+    def job(self, path: InstancePath, method: str, **parameters: Any) -> Outcome:
         """Invoke a method of a job."""
-        return self.providers[path.class_name].invoke_method(path.class_name, path.keys, method, parameters, CONTEXT)
+        provider = self.providers[path.class_name]
+        return outcome(provider.invoke_method(path.class_name, path.keys, method, parameters, CONTEXT))
 
     def end_of(self, path: InstancePath) -> dict[str, Any]:
         """The properties of a job once it is over."""

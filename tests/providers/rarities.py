@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tests.providers.furnished import put_filter, put_pool
+from tests.providers.outcome import outcome
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.host import HostFacts
 from virtcim.providers.interface import InstancePath, MethodResult
@@ -52,7 +53,7 @@ def serve_rarities() -> Served:
                     "KVM", "DoSomething", work, "", service.path(), [Affected(GUEST, (2,))], principal="ann", base=base
                 )
             )
-            job = served.site.jobs.find(started.out["Job"].keys["InstanceID"])
+            job = served.site.jobs.find(outcome(started).out["Job"].keys["InstanceID"])
             assert job is not None
             assert job.over.wait(10)
     return served

@@ -37,18 +37,13 @@ def relation(site: Served, base: str) -> Relation:
 def marks(site: Served) -> dict[tuple[Any, Any], tuple[int, int, int]]:
     """IsCurrent, IsNext and IsDefault of each pair of ElementSettingData, without the resources but disks."""
     association = relation(site, "ElementSettingData")
-    pairs = [
-        (left, right)
-        for left in association.sources("KVM_ElementSettingData", CONTEXT)
-        for right in association.to_right(left, CONTEXT)
-        if right.class_name in (VSSD, DISKS)
-    ]
-    return {
-        (left.identity, right.identity): tuple(
-            association.properties(left, right)[name] for name in ("IsCurrent", "IsNext", "IsDefault")
-        )
-        for left, right in pairs
-    }
+    found = {}
+    for left in association.sources("KVM_ElementSettingData", CONTEXT):
+        for right in association.to_right(left, CONTEXT):
+            if right.class_name in (VSSD, DISKS):
+                shown: dict[str, Any] = dict(association.properties(left, right))
+                found[left.identity, right.identity] = shown["IsCurrent"], shown["IsNext"], shown["IsDefault"]
+    return found
 
 
 def test_both_configurations_are_there() -> None:

@@ -47,7 +47,7 @@ def site_with(sockets: Path, xml: str, uri: str = "qemu:///system", **changes: A
 
 def states(site: Served) -> dict[Any, Any]:
     """Names and states of all access points."""
-    found = [each.properties() for each in site.instances(SAP)]
+    found: list[dict[str, Any]] = [dict(each.properties()) for each in site.instances(SAP)]
     assert all(each["Name"] == each["ElementName"] for each in found)
     return {each["Name"]: (each["EnabledState"], each["OperationalStatus"][0]) for each in found}
 
@@ -88,7 +88,7 @@ def test_several_consoles(sockets: Path) -> None:
         "<graphics type='spice' tlsPort='5911'/><graphics type='rdp' port='3389'/>" + VNC.format(5901, "no")
     )
     site = site_with(sockets, domain_xml("g", devices), active=True)
-    found = [each.properties() for each in site.instances(SAP)]
+    found: list[dict[str, Any]] = [dict(each.properties()) for each in site.instances(SAP)]
     assert [(each["Name"], each["KVMProtocol"], each.get("OtherKVMProtocol")) for each in found] == [
         ("5911:0", 1, "SPICE"),
         ("3389:0", 3, None),

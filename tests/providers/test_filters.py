@@ -191,7 +191,7 @@ def test_keys(site: Served, base: str, change: dict[str, Any], status: Status, t
 
 
 def test_associations(site: Served) -> None:
-    by_name: dict[str, Instance] = {each.keys()["Name"]: each for each in site.instances("KVM_FilterList")}
+    by_name: dict[str, Instance] = {str(each.keys()["Name"]): each for each in site.instances("KVM_FilterList")}
     clean, spoofing = by_name["clean-traffic"], by_name["no-spoofing"]
     assert names(relation(site, "HostedFilterList").to_left(clean, CONTEXT)) == ["node.example.org"]
     entries = list(relation(site, "EntriesInFilterList").to_right(clean, CONTEXT))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.bed import Libvirtd
 from tests.conftest import Guests
+from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
@@ -31,7 +32,7 @@ class Real(Served):
         result = self.providers[class_name].invoke_method(
             class_name, keys, "RequestStateChange", {"RequestedState": state}, CONTEXT
         )
-        return int(result.return_value)
+        return int(outcome(result).return_value)
 
     def until(self, name: str, **expected: Any) -> None:
         """Wait until the guest shows these properties."""

@@ -17,13 +17,14 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.providers.outcome import Outcome, outcome
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.app.store import SQLiteStore
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.associations.relation import Relation
-from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
+from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, InstancePath, MethodResult, Status
 from virtcim.providers.jobs import Affected, JobOrder, JobRecord, Jobs, JobSettings, JobState
 from virtcim.providers.site import ProviderSettings
 from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import OUT_PARAMETERS
@@ -89,14 +90,15 @@ class Site(Served):
     def start(self, task: Callable[[Work], MethodResult], **options: Any) -> str:
         result = self.run(task, **options)
         assert result.return_value == 4096
-        return str(result.out["Job"].keys["InstanceID"])
+        return str(outcome(result).out["Job"].keys["InstanceID"])
 
     def job(self, instance_id: str, base: str = "ConcreteJob") -> dict[str, Any]:
         return dict(self.get(f"KVM_{base}", InstanceID=instance_id).properties())
 
-    def call(self, instance_id: str, method: str, **parameters: Any) -> MethodResult:
+    def call(self, instance_id: str, method: str, **parameters: Any) -> Outcome:
         provider = self.providers["KVM_ConcreteJob"]
-        return provider.invoke_method("KVM_ConcreteJob", {"InstanceID": instance_id}, method, parameters, CONTEXT)
+        keys = {"InstanceID": instance_id}
+        return outcome(provider.invoke_method("KVM_ConcreteJob", keys, method, parameters, CONTEXT))
 
     def ask(self, instance_id: str, state: Any, **parameters: Any) -> int:
         return int(self.call(instance_id, "RequestStateChange", RequestedState=state, **parameters).return_value)
@@ -148,10 +150,10 @@ def test_a_job_from_beginning_to_end(site: Site) -> None:
     assert (shown["JobState"], shown["OperationalStatus"], shown["PercentComplete"]) == (7, [2, 17], 100)
     assert shown["TimeBeforeRemoval"] == timedelta(minutes=5)
     assert shown["DeleteOnCompletion"]
-    out = {"__ReturnValue": 0, "Pool": '/root/virt:KVM_DiskPool.InstanceID="DiskPool/images"'}
+    out: dict[str, CIMValue] = {"__ReturnValue": 0, "Pool": '/root/virt:KVM_DiskPool.InstanceID="DiskPool/images"'}
     assert shown["JobOutParameters"] == EmbeddedInstance("Virt_JobOutParameters", out)
-    assert site.call(name, "GetErrors") == MethodResult(0)
-    assert site.call(name, "GetError") == MethodResult(0)
+    assert site.call(name, "GetErrors") == Outcome(0, {})
+    assert site.call(name, "GetError") == Outcome(0, {})
 
 
 def test_a_handle_is_made_anew_when_the_job_changes(site: Site) -> None:
@@ -576,7 +578,7 @@ def test_jobs_that_run_when_the_server_stops(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "state.sqlite")
     jobs = Jobs(JobSettings(grace=0.0, workers=2), store)
     stoppable, stuck, waiting = Task(), Task(stoppable=False), Task()
-    names = [str(jobs.run(order(task)).out["Job"].keys["InstanceID"]) for task in (stoppable, stuck, waiting)]
+    names = [str(outcome(jobs.run(order(task))).out["Job"].keys["InstanceID"]) for task in (stoppable, stuck, waiting)]
     assert stoppable.began.wait(10)
     assert stuck.began.wait(10)
     jobs.stop(0.1)
@@ -598,7 +600,7 @@ def test_what_is_due_when_the_server_starts_is_removed(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "state.sqlite")
     jobs = Jobs(JobSettings(grace=0.0, retention=0.0), store)
     task = Task()
-    name = str(jobs.run(order(task)).out["Job"].keys["InstanceID"])
+    name = str(outcome(jobs.run(order(task))).out["Job"].keys["InstanceID"])
     jobs._closing = True  # a server that is killed removes nothing
     task.may_end.set()
     job = jobs.find(name)
@@ -623,7 +625,7 @@ def test_reading_a_job_does_not_wait_for_the_database(tmp_path: Path) -> None:
         for _ in range(50):
             task = Task()
             task.may_end.set()
-            name = str(jobs.run(order(task)).out["Job"].keys["InstanceID"])
+            name = str(outcome(jobs.run(order(task))).out["Job"].keys["InstanceID"])
             job = jobs.find(name)
             assert job is not None
             assert job.over.wait(10)
@@ -656,7 +658,7 @@ def test_listeners_are_told(site: Site) -> None:
     told: list[tuple[JobState | None, JobState | None]] = []
 
     def listen(before: JobRecord | None, after: JobRecord | None) -> None:
-        told.append((before and before.state, after and after.state))
+        told.append((None if before is None else before.state, None if after is None else after.state))
         raise ValueError("a listener that fails")
 
     site.site.jobs.listeners.append(listen)

@@ -10,9 +10,11 @@ import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.conftest import Guests
+from tests.providers.outcome import outcome
 from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, SUSPENDED, TERMINATED, PoolService
 from tests.providers.recorded import CONTEXT
 from tests.providers.test_rpcs_qemu import GIB, MIB, remove_all, sparse_image
+from virtcim.providers.interface import InstancePath
 from virtcim.providers.jobs import JobSettings
 from virtcim.providers.site import ProviderSettings
 
@@ -27,14 +29,15 @@ def test_a_guest_is_saved_as_a_job(guests: Guests, libvirtd: Libvirtd) -> None:
         keys = {"CreationClassName": "KVM_ComputerSystem", "Name": name}
         system = service.providers["KVM_ComputerSystem"]
 
-        def request(state: int) -> tuple[int, pywbem.CIMInstanceName | None]:
+        def request(state: int) -> tuple[int, InstancePath]:
             result = system.invoke_method(
                 "KVM_ComputerSystem", keys, "RequestStateChange", {"RequestedState": state}, CONTEXT
             )
-            return result.return_value, result.out.get("Job")
+            ended = outcome(result)
+            return ended.return_value, ended.out["Job"]
 
         code, job = request(OFFLINE)
-        assert (code, job is not None) == (4096, True)
+        assert code == 4096
         assert service.end_of(job)["JobState"] == COMPLETED
         assert service.shown(job)["Name"] == f"RequestStateChange Offline {name}"
         wait_until(lambda: service.guest(name)["EnabledState"] == OFFLINE)

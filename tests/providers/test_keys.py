@@ -165,7 +165,7 @@ def test_a_name_with_a_slash_never_shares_an_id() -> None:
     host.put(domain_xml("a/b"))
     site = Served([(platform("KVM"), host)])
     ids = [
-        instance.keys()["InstanceID"]
+        str(instance.keys()["InstanceID"])
         for instance in site.everything()
         if "SettingData" in instance.class_name and "Migration" not in instance.class_name
     ]

@@ -28,7 +28,7 @@ def test_instances_agree_with_their_class(everything: list[Instance], classes: C
     for instance in everything:
         declared = classes[instance.class_name]
         assert tuple(instance.keys()) == declared.keys
-        values = instance.properties()
+        values: dict[str, Any] = dict(instance.properties())
         keys = instance.keys()
         assert {name: values[name] for name in keys} == keys
         for name, value in values.items():

@@ -384,7 +384,7 @@ def templates(site: Served, instance_id: str, prefix: str = "KVM") -> dict[str, 
     found = relation(site, "SettingsDefineCapabilities")
     shown = {}
     for template in found.to_right(capabilities, CONTEXT):
-        values = dict(template.properties())
+        values: dict[str, Any] = dict(template.properties())
         assert values["PoolID"] == instance_id
         assert site.get(template.class_name, InstanceID=values["InstanceID"]) is template
         assert [each.identity for each in found.to_left(template, CONTEXT)] == [instance_id]

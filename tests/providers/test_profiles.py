@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, domain_xml, served
 from virtcim.providers.base import Element
 from virtcim.providers.interface import CIMError, Instance, Status
@@ -111,8 +112,8 @@ def test_central_instances(site: Served) -> None:
         CONTEXT,
     )
     assert result.return_value == 0
-    assert {path.class_name for path in result.out["CentralInstances"]} == {"KVM_ProcessorPool"}
-    assert {path.namespace for path in result.out["CentralInstances"]} == {"root/virt"}
+    assert {path.class_name for path in outcome(result).out["CentralInstances"]} == {"KVM_ProcessorPool"}
+    assert {path.namespace for path in outcome(result).out["CentralInstances"]} == {"root/virt"}
     with pytest.raises(CIMError) as caught:
         provider.invoke_method("KVM_RegisteredProfile", {"InstanceID": SYSTEM}, "PullConformantInstances", {}, CONTEXT)
     assert caught.value.status == Status.METHOD_NOT_AVAILABLE

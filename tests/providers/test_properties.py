@@ -21,7 +21,7 @@ from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 from virtcim.providers.Virt_Device import GuestDevice
 from virtcim.providers.Virt_Device.device import COMMON
-from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, _xml
+from virtcim.providers.Virt_VSSD.Virt_VirtualSystemSettingData import VirtualSystemSettingData, _xml
 
 
 class Port(GuestDevice[Interface]):

@@ -12,6 +12,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -68,7 +69,7 @@ class Driver(Served):
     def request(self, state: Any, **parameters: Any) -> int:
         given = {"RequestedState": state, **parameters}
         result = self.providers[CLASS].invoke_method(CLASS, KEYS, "RequestStateChange", given, CONTEXT)
-        return int(result.return_value)
+        return int(outcome(result).return_value)
 
     def act(self, action: Callable[[libvirt.virDomain], Any]) -> None:
         """Do something behind the server's back."""
@@ -280,7 +281,8 @@ def stopped_guest(answer: Callable[[], None], **settings: float) -> Served:
 
 def ask(site: Served, state: int, **parameters: Any) -> int:
     given = {"RequestedState": state, **parameters}
-    return int(site.providers[CLASS].invoke_method(CLASS, KEYS, "RequestStateChange", given, CONTEXT).return_value)
+    result = site.providers[CLASS].invoke_method(CLASS, KEYS, "RequestStateChange", given, CONTEXT)
+    return int(outcome(result).return_value)
 
 
 @pytest.mark.parametrize(

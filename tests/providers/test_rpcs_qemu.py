@@ -316,15 +316,14 @@ def test_a_copy_that_fails_is_a_job_with_libvirts_error(hasty: PoolService, dire
 
 
 def test_networks_of_all_kinds_run(service: PoolService, libvirtd: Libvirtd) -> None:
-    for number, properties in enumerate(
-        [
-            {"ForwardMode": 0},
-            {"ForwardMode": 1, "IPv6Address": "fd00:7::1"},
-            {"ForwardMode": 2, "IPRangeStart": ""},
-            {"ForwardMode": 3},
-            {"ForwardMode": 4, "BridgeName": "vctest9"},
-        ]
-    ):
+    wanted: list[dict[str, Any]] = [
+        {"ForwardMode": 0},
+        {"ForwardMode": 1, "IPv6Address": "fd00:7::1"},
+        {"ForwardMode": 2, "IPRangeStart": ""},
+        {"ForwardMode": 3},
+        {"ForwardMode": 4, "BridgeName": "vctest9"},
+    ]
+    for number, properties in enumerate(wanted):
         try:
             path = service.create("NetPool", f"n{number}", Address=None, **properties)
         except CIMError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -139,7 +140,8 @@ def test_what_can_do_what() -> None:
             for left in association.sources("KVM_ElementCapabilities", CONTEXT):
                 for right in association.to_right(left, CONTEXT):
                     pairs.add((left.class_name[4:], right.class_name[4:]))
-                    assert 2 in association.properties(left, right)["Characteristics"]
+                    shown: Mapping[str, Any] = association.properties(left, right)
+                    assert 2 in shown["Characteristics"]
     for service, capabilities in zip(list(SERVICES)[:3], list(CAPABILITIES)[:3], strict=True):
         assert {(service, capabilities), ("HostSystem", capabilities)} <= pairs
     assert ("ComputerSystem", "EnabledLogicalElementCapabilities") in pairs

@@ -139,4 +139,4 @@ def test_another_main_namespace() -> None:
         p for p in catalog.namespaces["root/node2"] if "KVM_DiskResourceAllocationSettingData" in p.class_names
     )
     (disk,) = provider.instances("KVM_DiskResourceAllocationSettingData", CONTEXT)
-    assert disk.properties()["Parent"].startswith("/root/node2:KVM_Controller")
+    assert str(disk.properties()["Parent"]).startswith("/root/node2:KVM_Controller")

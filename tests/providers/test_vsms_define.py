@@ -10,12 +10,13 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.providers.outcome import Outcome, outcome
 from tests.providers.recorded import CONTEXT, Served, platform
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Interface
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
-from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, Status
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 
 SERVICE = "Test_VirtualSystemManagementService"
 NODE = """<node><domain type='test'><name>guest</name><uuid>00000000-0000-4000-8000-000000000001</uuid>
@@ -58,8 +59,8 @@ class Node(Served):
         super().__init__([(platform("Test"), self.hypervisor)])
         assert self.hypervisor.inventory.wait_for(lambda inventory: bool(inventory.networks()), 5)
 
-    def call(self, method: str, **parameters: Any) -> MethodResult:
-        return self.providers[SERVICE].invoke_method(SERVICE, None, method, parameters, CONTEXT)
+    def call(self, method: str, **parameters: Any) -> Outcome:
+        return outcome(self.providers[SERVICE].invoke_method(SERVICE, None, method, parameters, CONTEXT))
 
     def define(self, *resources: EmbeddedInstance, **more: Any) -> DomainConfig:
         """Define a guest called new, and what became of it."""
@@ -144,6 +145,7 @@ def test_what_was_asked_for_is_made(node: Node) -> None:
     assert (disk.source_file, disk.target_dev, disk.device) == ("/images/a.img", "vda", "disk")
     (port,) = (device for device in config.devices if isinstance(device, Interface))
     assert port.source_network == "default"
+    assert port.mac_address is not None
     assert port.mac_address.startswith("52:54:00:")
     assert node.vssd("new", "Test")["Description"] == "of a test"
 

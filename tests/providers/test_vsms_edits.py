@@ -20,6 +20,7 @@ from virtcim import mof, schema
 from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument, Graphics
 from virtcim.libhelper.domains.change import LiveStep
 from virtcim.providers.base import Element
+from virtcim.providers.configuration import ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, EmbeddedInstance
@@ -171,8 +172,7 @@ class Change:
 
 def served_file(text: str) -> tuple[Served, Guest]:
     root = etree.fromstring(text.encode())
-    kind = root.get("type")
-    prefix = {"kvm": "KVM", "qemu": "KVM", "lxc": "LXC", "xen": "Xen", "test": "Test"}[kind]
+    prefix = {"kvm": "KVM", "qemu": "KVM", "lxc": "LXC", "xen": "Xen", "test": "Test"}[str(root.get("type"))]
     host = hypervisor(prefix)
     host.put(text)
     host.put_pool("guests", "/srv/guests", [("top.qcow2", 1 << 30)])
@@ -191,7 +191,7 @@ def write(guest: Guest, text: str, element: Element, values: dict[str, Any]) -> 
     if isinstance(element, ResourceSetting):
         given_ = {"InstanceID": element.instance_id, **values}
         wanted = Wanted(EmbeddedInstance(element.class_name, given_), guest.platform.prefix, KINDS)
-        modify_resources(edit, [(Target(guest, True, element.entry.identifier), wanted)])
+        modify_resources(edit, [(Target(guest, ConfigurationKind.STATE, element.entry.identifier), wanted)])
     else:
         modify_system(edit, values)
     assert edit.change.defined is not None
@@ -203,14 +203,14 @@ def parts(text: str) -> Counter[str]:
     found: Counter[str] = Counter()
 
     def walk(element: etree._Element, path: str) -> None:
-        for name, value in element.attrib.items():
-            found[f"{path}/@{name}={value}"] += 1
+        for name, value in element.items():
+            found[f"{path}/@{name!s}={value!r}"] += 1
         found[f"{path}={(element.text or '').strip()}"] += 1
         for child in element:
-            if isinstance(child.tag, str):
-                walk(child, f"{path}/{etree.QName(child).localname if '}' in child.tag else child.tag}".lstrip("/"))
-            else:
+            if isinstance(child, etree._Comment | etree._ProcessingInstruction):
                 found[f"{path}/#{child.text}"] += 1
+            else:
+                walk(child, f"{path}/{etree.QName(child).localname if '}' in child.tag else child.tag}".lstrip("/"))
 
     walk(etree.fromstring(text.encode()), "")
     return found
@@ -222,7 +222,7 @@ def differing(before: str, after: str) -> set[str]:
     return {entry.partition("=")[0] for entry in (one - other) | (other - one)}
 
 
-def allowed(declared: Property) -> list[list[str]]:
+def allowed(declared: Property[Any]) -> list[list[str]]:
     """Where a property may change the document: the paths that its source names, and what stands beside."""
     named = re.findall(r"[\w*@-]+(?:/[\w*@-]+)*", declared.source.partition("domain XML ")[2])
     return [path.split("/") for path in (*named, *BESIDE.get(declared.name, ()))]
@@ -256,7 +256,7 @@ def new_value(element: Element, name: str, old: Any) -> Any:
     return [new] if declared.is_array else new
 
 
-def writable(element: Element) -> Iterator[Property]:
+def writable(element: Element) -> Iterator[Property[Any]]:
     for declared in element.table.values():
         if declared.writable and declared.name not in ELSEWHERE:
             yield declared
@@ -328,9 +328,9 @@ def test_an_image_under_another_name_changes_nothing(file: Any) -> None:
     for element in instances_of(guest):
         now = element.properties()
         path = now.get("Address") if isinstance(element, DiskSetting) else None
-        if not path or not path.startswith("/"):
+        if not isinstance(path, str) or not path.startswith("/"):
             continue
-        names = [{"Address": path}, {"HostResource": [f"file://{path}"]}]
+        names: list[dict[str, Any]] = [{"Address": path}, {"HostResource": [f"file://{path}"]}]
         if path == "/srv/guests/top.qcow2":
             names.append({"Address": "guests/top.qcow2"})
         for values in names:
@@ -348,9 +348,10 @@ def test_any_sequence_of_changes_leaves_the_rest(file: Any, seed: int) -> None:
     for _ in range(chooser.randint(1, 6)):
         _, guest = served_file(current)
         element = chooser.choice(instances_of(guest))
-        declared = chooser.choice(list(writable(element)) or [None])
-        if declared is None:
+        properties = list(writable(element))
+        if not properties:
             continue
+        declared = chooser.choice(properties)
         value = new_value(element, declared.name, element.properties().get(declared.name))
         try:
             current = write(guest, current, element, {declared.name: value})

@@ -9,7 +9,9 @@ import pytest
 from lxml import etree
 
 from tests.bed import Libvirtd
+from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, platform
+from tests.xpath import nodes
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
@@ -55,10 +57,10 @@ class Stopped(Served):
 
     def find(self, path: str) -> list[Any]:
         """What an XPath gives in the definition."""
-        return list(etree.fromstring(self.text.encode()).xpath(path))
+        return nodes(etree.fromstring(self.text.encode()), path)
 
     def call(self, method: str, **parameters: Any) -> int:
-        self.result = self.providers[SERVICE].invoke_method(SERVICE, None, method, parameters, CONTEXT)
+        self.result = outcome(self.providers[SERVICE].invoke_method(SERVICE, None, method, parameters, CONTEXT))
         return int(self.result.return_value)
 
     def modify(self, kind: str, identifier: str, **properties: Any) -> int:

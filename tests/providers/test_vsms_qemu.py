@@ -15,6 +15,7 @@ from lxml import etree
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.providers.recorded import CONTEXT, Served, platform
+from tests.xpath import nodes
 from virtcim.libhelper.domains import live
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
@@ -46,7 +47,7 @@ class Client:
     def xml(self, *options: str, name: str = NAME) -> etree._Element:
         return etree.fromstring(self.daemon.virsh("dumpxml", name, *options).encode())
 
-    def both(self, path: str, name: str = NAME) -> list[list[Any]]:
+    def both(self, path: str, name: str = NAME) -> list[Any]:
         """What an XPath gives in the running guest and in its definition."""
         return [self.xml(name=name).xpath(path), self.xml("--inactive", name=name).xpath(path)]
 
@@ -104,8 +105,8 @@ def images(disk: etree._Element) -> list[tuple[str, str]]:
     """The images of a disk as its XML has them, the top first, each with its format."""
     return list(
         zip(
-            disk.xpath("source/@file | .//backingStore/source/@file"),
-            disk.xpath("driver/@type | .//backingStore/format/@type"),
+            nodes(disk, "source/@file | .//backingStore/source/@file"),
+            nodes(disk, "driver/@type | .//backingStore/format/@type"),
             strict=True,
         )
     )
@@ -201,10 +202,10 @@ def test_a_disk_has_the_chain_of_its_image(client: Client, tmp_path: Path) -> No
     """libvirt writes the chain of a snapshot into the definition, and would lay another image over the old base."""
     define(client)
     start(client)
-    (base,) = client.xml().xpath("//disk[target/@dev='vda']/source/@file")
+    (base,) = nodes(client.xml(), "//disk[target/@dev='vda']/source/@file")
     client.daemon.virsh("snapshot-create-as", NAME, "s", "--disk-only", "--no-metadata")
     client.daemon.virsh("destroy", NAME)
-    (disk,) = client.xml("--inactive").xpath("//disk[target/@dev='vda']")
+    (disk,) = nodes(client.xml("--inactive"), "//disk[target/@dev='vda']")
     (snapshot, _), _ = images(disk)
 
     for image in (new_disk(tmp_path, "other.qcow2"), layered_disk(tmp_path), snapshot, base):
@@ -212,9 +213,9 @@ def test_a_disk_has_the_chain_of_its_image(client: Client, tmp_path: Path) -> No
             "ModifyResourceSettings", ResourceSettings=[setting("Disk", InstanceID=f"{NAME}/vda", Address=image)]
         )
         start(client)
-        (disk,) = client.xml().xpath("//disk[target/@dev='vda']")
+        (disk,) = nodes(client.xml(), "//disk[target/@dev='vda']")
         assert images(disk) == images_on_disk(image)
-        assert client.xml("--inactive").xpath("//disk/backingStore") == [], "left to the headers of the images"
+        assert nodes(client.xml("--inactive"), "//disk/backingStore") == [], "left to the headers of the images"
         ids = [each["InstanceID"] for each in client.wbem.EnumerateInstanceNames("KVM_VirtualSystemSettingData")]
         assert ids == [f"KVM:{NAME}"], "the running guest is as it is defined"
         client.daemon.virsh("destroy", NAME)
@@ -256,7 +257,7 @@ def test_another_volume_is_read_in_its_own_format(client: Client, tmp_path: Path
         wait_until(lambda: "DiskPool/formats" in str(client.wbem.EnumerateInstanceNames("KVM_DiskPool")))
         change("vda", Address=str(raw), DriverType="raw")
         change("vda", Address="formats/image.qcow2")
-        (disk,) = client.xml().xpath("//disk[target/@dev='vda']")
+        (disk,) = nodes(client.xml(), "//disk[target/@dev='vda']")
         assert images(disk) == [(image, "qcow2")]
         start(client)
         for path, form in ((medium, "qcow2"), (str(iso), "raw"), (medium, "qcow2")):
@@ -295,7 +296,7 @@ def test_memory_processors_and_shares_of_a_running_guest(client: Client) -> None
         ResourceSettings=[setting("Mem", InstanceID=f"{NAME}/mem", VirtualQuantity=48, AllocationUnits="byte*2^20")],
     )
     # The boot sector has no balloon driver, so only libvirt's wish can be seen: in the definition.
-    assert client.xml("--inactive").xpath("//currentMemory/text()") == ["49152"]
+    assert nodes(client.xml("--inactive"), "//currentMemory/text()") == ["49152"]
     check_one_configuration(client, 48)
     with pytest.raises(pywbem.CIMError, match="more than Limit"):
         client.call(
@@ -306,7 +307,7 @@ def test_memory_processors_and_shares_of_a_running_guest(client: Client) -> None
 
 def check_one_configuration(client: Client, mebibytes: int) -> None:
     """A guest that has not let go of the memory that it is to give is as it is defined, and changed as a whole."""
-    assert client.xml().xpath("//currentMemory/text()") == ["65536"]
+    assert nodes(client.xml(), "//currentMemory/text()") == ["65536"]
     ids = [each["InstanceID"] for each in client.wbem.EnumerateInstanceNames("KVM_VirtualSystemSettingData")]
     assert ids == [f"KVM:{NAME}"]
     (memory,) = client.wbem.EnumerateInstances("KVM_MemResourceAllocationSettingData")
@@ -442,7 +443,7 @@ def test_wbemcli_defines_a_guest_in_mof(client: Client) -> None:
     quoted = ",".join(f'{name}="{text.replace(chr(34), "&quot;")}"' for name, text in given.items())
     client.server.wbemcli("cm", path, f"DefineSystem.{quoted}")
     assert wait_until(lambda: client.daemon.list_all().get(NAME)) == "shut off"
-    assert client.xml("--inactive").xpath("//memory/text()") == ["65536"]
+    assert nodes(client.xml("--inactive"), "//memory/text()") == ["65536"]
     client.done("DestroySystem", AffectedSystem=guest_path())
 
 

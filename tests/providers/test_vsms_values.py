@@ -12,6 +12,7 @@ from tests.providers.furnished import put_pool
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform
 from tests.providers.test_vsms_edits import edit_of, served_file
 from virtcim.libhelper.documents.domain import Device, Disk, DomainConfig
+from virtcim.providers.configuration import ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.kinds import KINDS
@@ -59,7 +60,7 @@ def changed(xml: str, kind: str, identifier: str, **properties: Any) -> DomainCo
     edit: Edit = edit_of(guest, xml)
     given_ = {"InstanceID": f"guest/{identifier}", **properties}
     wanted = Wanted(EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", given_), "KVM", KINDS)
-    modify_resources(edit, [(Target(guest, True, identifier), wanted)])
+    modify_resources(edit, [(Target(guest, ConfigurationKind.STATE, identifier), wanted)])
     assert edit.change.defined is not None
     return edit.change.defined.config
 
@@ -338,6 +339,7 @@ def test_a_disk_goes_to_another_bus() -> None:
         "<serial>S</serial><address type='pci' slot='0x07'/></disk>"
     )
     (disk,) = changed(xml, "Disk", "vda", BusType="scsi").devices
+    assert isinstance(disk, Disk)
     assert (disk.target_bus, disk.address, disk.serial) == ("scsi", {}, "S")
 
 
@@ -384,7 +386,7 @@ def test_another_image_of_an_image_in_the_network() -> None:
         "<cookies><cookie name='c'>x</cookie></cookies><readahead size='5'/></source><target dev='vda'/></disk>"
     )
     (disk,) = changed(xml, "Disk", "vda", Address="https://h/b").devices
-    expected = {"source_name": "b", "source_query": None, "auth_username": None, "source_ssl_verify": None}
+    expected: Fields = {"source_name": "b", "source_query": None, "auth_username": None, "source_ssl_verify": None}
     expected |= {"source_cookie_names": (), "source_readahead_size": None, "auth_secret_usage": None}
     assert fields(disk, expected) == expected
 
