@@ -27,6 +27,7 @@ class _Asked:
     device: Device | None
     before: Mapped
     properties: Mapping[str, str]
+    is_new: bool
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Confirmation:
             for name, declared in draft.properties.items()
             if draft.fields.get(name) not in (None, [], (), "") or draft.given.get(declared) in _NOTHING
         }
-        self._asked.append(_Asked(identifier, device, draft.base, asked))
+        self._asked.append(_Asked(identifier, device, draft.base, asked, draft.is_new))
 
     def add_removed(self, identifier: str, device: Device) -> None:
         """Take down a device that was removed."""
@@ -76,7 +77,7 @@ class Confirmation:
                 _compare(asked, edited, [kept])
                 continue
             now = self.document.current(asked.device)
-            _compare(asked, now, _counterparts(now, edited, kept))
+            _compare(asked, now, _counterparts(now, edited, kept, asked.is_new))
 
 
 def _compare(asked: _Asked, now: Mapped, candidates: list[Any]) -> None:
@@ -108,13 +109,17 @@ def _same_element(device: Device, config: DomainConfig) -> list[Device]:
     return [each for each in config.devices if each.tag == device.tag]
 
 
-def _counterparts(device: Device, edited: DomainConfig, kept: DomainConfig) -> list[Device]:
-    """The devices that this one can have become."""
+def _counterparts(device: Device, edited: DomainConfig, kept: DomainConfig, is_new: bool) -> list[Device]:
+    """The devices that this one can have become.
+
+    One that was there before is found at its place: it is not the same any more where libvirt puts another one there,
+    as it does in front of a first console that is to be no serial port.
+    """
     identity = _identity(device)
     before, after = _same_element(device, edited), _same_element(device, kept)
     if identity is not None:
         return [each for each in after if _identity(each) == identity]
-    if len(before) == len(after):
+    if len(before) == len(after) or (len(before) < len(after) and not is_new):
         place = next(place for place, each in enumerate(before) if each is device)
         return [after[place]]
     return after

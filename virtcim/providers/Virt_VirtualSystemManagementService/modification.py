@@ -26,6 +26,7 @@ from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
 from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import OF_IMAGE
 from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
+from virtcim.providers.Virt_VirtualSystemManagementService.effect import check_effect
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     Wanted,
@@ -156,6 +157,10 @@ class Edit:
         kind = ConfigurationKind.STATE if is_present else ConfigurationKind.DEFINED
         return Configuration(self.guest, document.config, kind)
 
+    def next_start(self, document: DomainDocument) -> Configuration:
+        """A document as what the guest is at its next start, whatever a running one is on its way to."""
+        return Configuration(self.guest, document.config, ConfigurationKind.DEFINED)
+
     def around(self, document: DomainDocument) -> Surroundings:
         """The surroundings of a draft for a document."""
         guest = self.guest
@@ -202,6 +207,7 @@ def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:
     first = edit.documents[0]
     changed = changed_values(VirtualSystemSettingData(edit.configuration(first)), table, given)
     for document in edit.documents:
+        before = VirtualSystemSettingData(edit.next_start(document)).properties()
         draft = Draft(edit.around(document), document.config, changed, is_new=False)
         draft.write(table)
         name = draft.fields.pop("name", None)
@@ -210,6 +216,8 @@ def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:
         if draft.autostart is not None:
             _start_with_host(edit, draft.autostart)
         _write_domain(edit, document, draft)
+        if document is not edit.change.live:
+            check_effect("", changed, before, VirtualSystemSettingData(edit.next_start(document)))
 
 
 def _rename(edit: Edit, name: str) -> None:
@@ -283,19 +291,37 @@ def _check_kind(setting: ResourceSetting[object], resource: Wanted) -> None:
 
 def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], changed: Mapping[str, Any]) -> Any:
     """Change one resource in one document; the device as it is then."""
+    identifier = setting.entry.identifier
     draft = Draft(edit.around(document), setting.device, changed, is_new=False)
     draft.write(setting.table)
-    if setting.entry.kind.is_whole:
-        _write_domain(edit, document, draft, setting.entry.identifier)
-        return document.config
     if document is not edit.change.live:
-        return _write_device(edit, document, setting, draft)
+        shown = setting_for(edit.next_start(document), identifier)
+        before = {} if shown is None else shown.properties()
+        if setting.entry.kind.is_whole:
+            _write_domain(edit, document, draft, identifier)
+            device: Any = document.config
+        else:
+            device = _write_device(edit, document, setting, draft)
+        after = _setting_of(edit.next_start(document), setting.entry.kind, device)
+        if after is not None:
+            check_effect(identifier, changed, before, after)
+        return device
+    if setting.entry.kind.is_whole:
+        _write_domain(edit, document, draft, identifier)
+        return document.config
     place = document.devices.index(setting.device)
     plugs = edit.guest.platform.supports(Feature.HOTPLUG)
     now = device_fields(setting.device, draft.fields) if plugs else frozenset()
     _check_live(edit, draft, now)
     edit.change.steps.extend(device_steps(document, setting.device, {name: draft.fields[name] for name in now}))
     return document.devices[place]
+
+
+def _setting_of(configuration: Configuration, kind: DeviceKind, device: Any) -> ResourceSetting[Any] | None:
+    """The setting of a device in a configuration; None where the device is gone."""
+    entries = configuration.entries.values()
+    entry = next((each for each in entries if each.device is device and each.kind is kind), None)
+    return None if entry is None else setting_for(configuration, entry.identifier)
 
 
 def _write_device(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], draft: Draft) -> Device | None:
