@@ -67,7 +67,7 @@ class PoolService(Served):
 
     def pool(self, base: str, name: str) -> InstancePath:
         """The path of a pool."""
-        return InstancePath(self.name_of(base), {"InstanceID": f"{base}/{name}"})
+        return InstancePath(self.name_of(base), {"InstanceID": f"{base}/{name}"}, "root/virt")
 
     def shown(self, path: InstancePath) -> dict[str, Any]:
         """The properties of what a path names."""
