@@ -22,7 +22,20 @@ ADMINISTRATOR = "what is matched comes from the administrator's files or program
 LIBVIRT = "libvirt wrote the text: an attribute's value holds no < and no quote of its own"
 DISJOINT = "anchored, and what follows a repetition cannot begin with what is repeated"
 
+_QUOTED = "runs of plain characters and escapes, which cannot be told apart in two ways, from a place that is fixed"
 REASONS: dict[tuple[str, str], str] = {
+    ("libhelper/documents/domain/agreement.py", r"[0-9,^ -]+"): "one class of characters, matched from the start",
+    ("schema/paths.py", r'"([^"\\]*(?:\\.[^"\\]*)*)"\s*'): _QUOTED,
+    ("schema/paths.py", r"'([^'\\]*(?:\\.[^'\\]*)*)'\s*"): _QUOTED,
+    (
+        "schema/paths.py",
+        r"\s*([^\W\d]\w*)\s*=\s*",
+    ): "classes that have no character in common, from a place that is fixed",
+    (
+        "schema/paths.py",
+        r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,31}):(?=//))?(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?"
+        r"(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z",
+    ): "each part ends at a character that it cannot hold, and is matched once from the start",
     ("app/reference.py", r"^( *)([a-z_]+(?:, [a-z_]+)*): ?(.*)$"): OURS,
     (
         "cimom/query/like.py",
@@ -33,13 +46,6 @@ REASONS: dict[tuple[str, str], str] = {
         r"f'{first}{middle}{last}'",
     ): "the length of a pattern is bounded by MAX_PATTERN_LENGTH, and what is put together is atomic",
     ("cimom/query/parser.py", r"_?[A-Z]+\Z"): OURS,
-    (
-        "cimom/query/paths.py",
-        r"(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z",
-    ): DISJOINT,
-    ("cimom/query/paths.py", r"\s*([^\W\d]\w*)\s*=\s*"): DISJOINT,
-    ("cimom/query/paths.py", r'"([^"\\]*(?:\\.[^"\\]*)*)"\s*'): DISJOINT,
-    ("cimom/query/paths.py", r"'([^'\\]*(?:\\.[^'\\]*)*)'\s*"): DISJOINT,
     ("frontends/cimxml/decode.py", r"\s++"): "possessive: nothing is tried again",
     (
         "frontends/cimxml/decode.py",
@@ -69,8 +75,6 @@ REASONS: dict[tuple[str, str], str] = {
     ("providers/Virt_RASD/processor_share.py", r"(\d{1,5}):([0-9,^-]+)"): DISJOINT,
     ("providers/Virt_VSSD/parts.py", r"([a-z0-9]+)(?::(.*))?"): DISJOINT,
     ("providers/Virt_VSSD/parts.py", r"([0-9,^-]+):([0-9]{1,15})"): DISJOINT,
-    ("providers/references.py", r"\s*(?://[^/]*/)?(?:(?P<namespace>[\w/]+):)?(?P<class>\w+)\.(?P<keys>.+)"): DISJOINT,
-    ("providers/references.py", r'(\w+)=(?:"([^"\\]*(?:\\.[^"\\]*)*)"|(-?\d{1,20})|(true|false))(?:,|\s*\Z)'): DISJOINT,
     (
         "providers/requested.py",
         r"""<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])""",

@@ -12,14 +12,14 @@ SERVICE = "Test_VirtualSystemManagementService"
 
 
 def test_an_old_script_defines_changes_and_removes(serve: Callable[..., Server]) -> None:
-    """Methods on the class, MOF in strings, unknown properties, a blank for a reference, the name as the key."""
+    """Methods on the class, MOF in strings, a property of no class, a blank for a reference, the name as the key."""
     wbem = serve("test:///default").pywbem()
-    whole = 'instance of Test_VirtualSystemSettingData { VirtualSystemIdentifier = "old"; NoSuchProperty = 5; };'
+    system = 'instance of Test_VirtualSystemSettingData { VirtualSystemIdentifier = "old"; isFullVirt = true; };'
     memory = (
         'instance of Test_MemResourceAllocationSettingData { VirtualQuantity = 64; AllocationUnits = "MegaBytes"; };'
     )
     code, out = wbem.InvokeMethod(
-        "DefineSystem", SERVICE, SystemSettings=whole, ResourceSettings=[memory], ReferenceConfiguration=" "
+        "DefineSystem", SERVICE, SystemSettings=system, ResourceSettings=[memory], ReferenceConfiguration=" "
     )
     assert code == 0
     assert wbem.GetInstance(out["ResultingSystem"])["Name"] == "old"

@@ -149,6 +149,7 @@ BESIDE: dict[str, tuple[str, ...]] = {
         f"devices/controller/{path}"
         for path in ("@ports", "@vectors", "model", "driver", "master", "target", "pcihole64", "address")
     ),
+    "LogFile": ("devices/console/log", "devices/serial/log"),
     "DriverType": ("devices/disk/backingStore", "devices/disk/driver/metadata_cache"),
     "MaxMemory": ("maxMemory",),
     "VLANTags": ("devices/interface/vlan",),

@@ -82,7 +82,8 @@ def write_source(draft: Draft, _value: Any) -> None:
         return
     if path in _EMPTY and (draft.now("device") or "disk") in _REMOVABLE:
         _put(draft, draft.now("type") or "file")
-        if "DriverType" not in draft.given and draft.base.driver_type is not None:
+        # libvirt writes `raw` itself where there is no format.
+        if "DriverType" not in draft.given and draft.base.driver_type not in (None, "raw"):
             draft.put("driver_type", None)
         return
     elsewhere = read_image_url(path)
