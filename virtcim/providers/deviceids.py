@@ -15,6 +15,7 @@ from typing import Any
 
 from virtcim.libhelper.documents.domain import Device, DomainConfig, MemBalloon
 from virtcim.platforms.base import Feature
+from virtcim.providers.interface import Properties
 
 __all__ = ["SUFFIX", "DeviceEntry", "DeviceKind", "device_entries", "kinds_of"]
 
@@ -53,12 +54,12 @@ class DeviceKind:
     """
 
     name: str
-    identifiers: Mapping[type[Any], Identify]
+    identifiers: Mapping[type[object], Identify]
     setting: type[Any]
     device: type[Any] | None = None
     pool: type[Any] | None = None
     synonyms: tuple[str, ...] = ()
-    is_meant: Callable[[Mapping[str, Any]], bool] = field(default=lambda _given: False)
+    is_meant: Callable[[Properties], bool] = field(default=lambda _given: False)
     device_class: Callable[[Any, Mapping[str, Any]], type[Device]] | None = None
     finish: Callable[[Any], None] = field(default=lambda _draft: None)
     feature: Feature | None = None
@@ -130,8 +131,8 @@ def device_entries(
 _NO_DEVICES = frozenset({"redirfilter"})
 """Elements beside the devices that say how the host serves other devices, and stand for nothing of their own."""
 
-_Candidate = tuple[DeviceKind, str, Any, int]
-_Rules = Mapping[type[Any], Sequence[tuple[DeviceKind, Identify]]]
+_Candidate = tuple[DeviceKind, str, object, int]
+_Rules = Mapping[type[object], Sequence[tuple[DeviceKind, Identify]]]
 
 
 def _candidates(config: DomainConfig, kinds: Sequence[DeviceKind]) -> Iterator[_Candidate]:
@@ -149,14 +150,14 @@ def _candidates(config: DomainConfig, kinds: Sequence[DeviceKind]) -> Iterator[_
 @lru_cache(maxsize=16)
 def _rules(kinds: tuple[DeviceKind, ...]) -> _Rules:
     """How resources are named, by the class of their part of the domain XML."""
-    rules: dict[type[Any], list[tuple[DeviceKind, Identify]]] = {}
+    rules: dict[type[object], list[tuple[DeviceKind, Identify]]] = {}
     for kind in kinds:
         for part, identify in kind.identifiers.items():
             rules.setdefault(part, []).append((kind, identify))
     return rules
 
 
-def _named(rules: _Rules, device: Any, ordinal: int) -> Iterator[_Candidate]:
+def _named(rules: _Rules, device: object, ordinal: int) -> Iterator[_Candidate]:
     """One device, as the kinds under which it is shown: a pty console is also listed as graphics."""
     for kind, identify in rules.get(type(device)) or rules.get(Device, ()):
         identifier = identify(device, ordinal)

@@ -107,15 +107,15 @@ class Draft:
         self.around = around
         self.base = base
         self.given = given
-        self.fields: dict[str, Any] = {}
+        self.fields: dict[str, object] = {}
         self.properties: dict[str, str] = {}
-        self.domain_fields: dict[str, Any] = {}
-        self.device_fields: list[tuple[Device, dict[str, Any]]] = []
+        self.domain_fields: dict[str, object] = {}
+        self.device_fields: list[tuple[Device, dict[str, object]]] = []
         self.autostart: bool | None = None
         self.is_new = is_new
         self._name = ""
 
-    def put(self, field: str, value: Any) -> None:
+    def put(self, field: str, value: object) -> None:
         """Have a field written; None removes it.
 
         Raises:
@@ -127,7 +127,7 @@ class Draft:
         if self._name in self.given:
             self.properties[field] = self._name
 
-    def put_device(self, device: Device, field: str, value: Any) -> None:
+    def put_device(self, device: Device, field: str, value: object) -> None:
         """Have a field of a device written."""
         self.device_fields.append((device, {field: value}))
 
@@ -148,7 +148,7 @@ class Draft:
         self._name = ""
 
 
-def same(one: Any, other: Any) -> bool:
+def same(one: object, other: object) -> bool:
     """Whether two property values are the same to a client: lists and tuples of the same values are."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return list(one) == list(other)
@@ -182,7 +182,7 @@ def chosen(name: str, field: str, words: Mapping[Any, Any]) -> Writer:
         words: property value to field value.
     """
 
-    def write(draft: Draft, value: Any) -> None:
+    def write(draft: Draft, value: object) -> None:
         try:
             draft.put(field, words[value])
         except KeyError:
@@ -220,7 +220,7 @@ def kibibytes(draft: Draft, value: int, name: str) -> int:
     return -(-value * factor // 1024)
 
 
-def address_lists(draft: Draft, _value: Any) -> None:
+def address_lists(draft: Draft, _value: object) -> None:
     """Write the address of a device from the lists of its names and values."""
     names = draft.given.get("AddressProperties") or ()
     values = draft.given.get("AddressValues") or ()

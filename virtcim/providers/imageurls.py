@@ -9,7 +9,7 @@ percent-encoded among them, as in the URLs of databases.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from virtcim.providers.consoles import host_and_port
@@ -95,7 +95,7 @@ def pci_address(address: Mapping[str, str]) -> str | None:
     return f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
 
 
-def read_image_url(url: str) -> tuple[str, dict[str, Any]] | None:
+def read_image_url(url: str) -> tuple[str, dict[str, object]] | None:
     """The type of a disk and the fields of its source that a URL stands for; None for what is no such URL.
 
     Raises:
@@ -124,7 +124,7 @@ def socket_of(url: str) -> str:
     return path
 
 
-def _nvme(url: str, rest: str) -> dict[str, Any]:
+def _nvme(url: str, rest: str) -> dict[str, object]:
     place, _, namespace = rest.partition("/")
     address = read_pci_address(place)
     if address is None or not (namespace.isascii() and namespace.isdecimal()) or len(namespace) > len(str(2**32)):
@@ -145,7 +145,7 @@ def read_pci_address(text: str) -> dict[str, str] | None:
     return {name: f"0x{part}" for name, part in zip(("domain", "bus", "slot", "function"), parts, strict=True)}
 
 
-def _network(url: str, protocol: str, transport: str | None, rest: str) -> dict[str, Any]:
+def _network(url: str, protocol: str, transport: str | None, rest: str) -> dict[str, object]:
     place, _, query = rest.partition("?")
     authority, _, path = place.partition("/")
     queries = query.split("&") if query else []
@@ -154,7 +154,7 @@ def _network(url: str, protocol: str, transport: str | None, rest: str) -> dict[
         if socket is None:
             raise ValueRefusedError(f"Address: a URL of {protocol} over a socket ends in ?{_QUERY}/path", url)
         queries.remove(socket)
-        hosts = [{"transport": transport, "socket": unquote(socket.removeprefix(_QUERY))}]
+        hosts: list[dict[str, object]] = [{"transport": transport, "socket": unquote(socket.removeprefix(_QUERY))}]
     else:
         hosts = [_read_host(url, each, transport) for each in authority.split(",")] if authority else []
     snapshot = None
@@ -170,7 +170,7 @@ def _network(url: str, protocol: str, transport: str | None, rest: str) -> dict[
     }
 
 
-def _read_host(url: str, text: str, transport: str | None) -> dict[str, Any]:
+def _read_host(url: str, text: str, transport: str | None) -> dict[str, object]:
     if "@" in text:
         raise ValueRefusedError("Address: a user has no place in the URL", url)
     if text[:3].upper() == "%2F":

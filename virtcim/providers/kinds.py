@@ -6,9 +6,6 @@ says what a further kind needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from virtcim.libhelper.documents.domain import (
     Audio,
     Channel,
@@ -26,6 +23,7 @@ from virtcim.libhelper.documents.domain import (
 )
 from virtcim.platforms.base import Feature
 from virtcim.providers.deviceids import DeviceKind
+from virtcim.providers.interface import Properties
 from virtcim.providers.Virt_AllocationCapabilities import templates
 from virtcim.providers.Virt_AllocationCapabilities.template import AMOUNT, template_type
 from virtcim.providers.Virt_Device.Virt_ConsoleDisplayController import ConsoleDisplayController
@@ -101,21 +99,21 @@ def _audio(audio: Audio, ordinal: int) -> str:
     return f"audio:{ordinal if audio.id is None else audio.id}"
 
 
-def _is_memory(given: Mapping[str, Any]) -> bool:
+def _is_memory(given: Properties) -> bool:
     """Memory modules are devices of their own."""
     return given.get("ResourceType") == _MEMORY and given.get("ResourceSubType") not in _MODULES
 
 
-def _is_display(given: Mapping[str, Any]) -> bool:
+def _is_display(given: Properties) -> bool:
     return given.get("ResourceType") == _GRAPHICS_CONTROLLER and given.get("ResourceSubType") in _DISPLAYS
 
 
-def _is_console(given: Mapping[str, Any]) -> bool:
-    return given.get("ResourceType") == _OTHER and given.get("OtherResourceType") == "console"
+def _is_console(given: Properties) -> bool:
+    return (given.get("ResourceType"), given.get("OtherResourceType")) == (_OTHER, "console")
 
 
-def _is_controller(given: Mapping[str, Any]) -> bool:
-    return given.get("ResourceType") == _OTHER and given.get("OtherResourceType") == "controller"
+def _is_controller(given: Properties) -> bool:
+    return (given.get("ResourceType"), given.get("OtherResourceType")) == (_OTHER, "controller")
 
 
 KINDS: tuple[DeviceKind, ...] = (

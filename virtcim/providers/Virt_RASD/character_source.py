@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from virtcim.providers.drafts import Draft, ValueRefusedError
@@ -53,7 +52,7 @@ SOURCE_FIELDS = (
 """What says where a character device leads."""
 
 
-def write_character(draft: Draft, _value: Any) -> None:
+def write_character(draft: Draft, _value: object) -> None:
     """SourceType, SourcePath, PeerPath, ConnectURL and BindURL together."""
     kind = draft.base.type
     if "SourceType" in draft.given:
@@ -90,7 +89,7 @@ def finish_character(draft: Draft) -> None:
         raise ValueRefusedError("ConsoleRASD: SourceType field not specified.")
 
 
-def _source(draft: Draft, kind: str) -> dict[str, Any] | None:
+def _source(draft: Draft, kind: str) -> dict[str, object] | None:
     """The fields of the source of a kind; None where nothing is to be said of it."""
     given = draft.given
     path, connect, bind = given.get("SourcePath"), given.get("ConnectURL"), given.get("BindURL")
@@ -118,7 +117,7 @@ def _source(draft: Draft, kind: str) -> dict[str, Any] | None:
     return {"source_path": path} if kind == "pty" and path else {}
 
 
-def _null_modem(draft: Draft) -> dict[str, Any]:
+def _null_modem(draft: Draft) -> dict[str, object]:
     """The two devices of a null modem, one for the guest and one for who talks to it."""
     own = draft.base if draft.base.type == "nmdm" else None
     ends = (
@@ -130,7 +129,7 @@ def _null_modem(draft: Draft) -> dict[str, Any]:
     return dict(zip(("source_master", "source_slave"), ends, strict=True))
 
 
-def source_fields(kind: str, mode: str, url: str) -> dict[str, Any]:
+def source_fields(kind: str, mode: str, url: str) -> dict[str, object]:
     """The fields of the source of a socket.
 
     Parameters:
@@ -148,7 +147,7 @@ def source_fields(kind: str, mode: str, url: str) -> dict[str, Any]:
     return {f"source_{mode}_host": host, f"source_{mode}_service": port}
 
 
-def _unix(mode: str, url: str) -> dict[str, Any]:
+def _unix(mode: str, url: str) -> dict[str, object]:
     parts = urlsplit(url)
     if parts.scheme != "file" or not parts.path:
         raise ValueRefusedError("ConsoleRASD: a URL of a unix socket begins with file://", url)
@@ -166,21 +165,21 @@ def _place(url: str, protocols: frozenset[str]) -> tuple[str, str | None, str | 
         raise ValueRefusedError("ConsoleRASD: Invalid port", url) from None
 
 
-def _tcp(mode: str, url: str) -> dict[str, Any]:
+def _tcp(mode: str, url: str) -> dict[str, object]:
     protocol, host, port = _place(url, _PROTOCOLS)
     if port is None:
         raise ValueRefusedError("ConsoleRASD: port not specified", url)
     return {"source_mode": mode, "source_host": host, "source_service": port, "protocol_type": protocol}
 
 
-def _udp(draft: Draft, connect: str | None, bind: str | None) -> dict[str, Any] | None:
+def _udp(draft: Draft, connect: str | None, bind: str | None) -> dict[str, object] | None:
     if draft.base.type == "udp" and (connect is None or bind is None):
         ends = {"bind": bind, "connect": connect}
     elif connect is None or bind is None:
         raise ValueRefusedError("ConsoleRASD: udp needs both ConnectURL and BindURL")
     else:
         ends = {"bind": bind, "connect": connect}
-    source: dict[str, Any] = {}
+    source: dict[str, object] = {}
     for mode in ("bind", "connect"):
         url = ends[mode]
         if url is None:

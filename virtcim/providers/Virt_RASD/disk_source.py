@@ -69,7 +69,7 @@ def write_emulated_type(draft: Draft, value: int) -> None:
     draft.put("device", word)
 
 
-def write_source(draft: Draft, _value: Any) -> None:
+def write_source(draft: Draft, _value: object) -> None:
     """Address, PoolID and HostResource together."""
     path = _path(draft.given)
     if isinstance(draft.base, Filesystem):
@@ -278,7 +278,7 @@ def _checks_paths(around: Surroundings) -> bool:
     return is_local(around.hypervisor.uri) and around.hypervisor.driver != "TEST"
 
 
-def _put(draft: Draft, kind: str | None, **source: Any) -> None:
+def _put(draft: Draft, kind: str | None, **source: object) -> None:
     """Set the source, and take away what said otherwise; what is said of the old image goes with it (`Disk`)."""
     draft.put("type", kind)
     for field in draft.base.location_fields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.providers.consoles import host_and_port
 from virtcim.providers.drafts import Draft, ValueRefusedError
@@ -59,7 +59,7 @@ def _given(draft: Draft, kind: str, count: int = 1) -> Sequence[str] | None:
     return urls
 
 
-def _pci(draft: Draft) -> dict[str, Any]:
+def _pci(draft: Draft) -> dict[str, object]:
     urls = _given(draft, "hostdev")
     if urls is None:
         return {"source_address": dict(draft.base.source_address)}
@@ -69,7 +69,7 @@ def _pci(draft: Draft) -> dict[str, Any]:
     return {"source_address": {"type": "pci", **address}}
 
 
-def _switch(draft: Draft) -> dict[str, Any]:
+def _switch(draft: Draft) -> dict[str, object]:
     urls = _given(draft, "vhostuser")
     own = draft.base if draft.base.type == "vhostuser" else None
     mode = draft.given.get("NetworkMode", (own and own.source_mode) or "client")
@@ -79,7 +79,7 @@ def _switch(draft: Draft) -> dict[str, Any]:
     return {"source_type": "unix", "source_path": path, "source_mode": mode}
 
 
-def _vdpa(draft: Draft) -> dict[str, Any]:
+def _vdpa(draft: Draft) -> dict[str, object]:
     urls = _given(draft, "vdpa")
     if urls is None:
         return {"source_dev": draft.base.source_dev}
@@ -89,14 +89,14 @@ def _vdpa(draft: Draft) -> dict[str, Any]:
     return {"source_dev": path}
 
 
-def _socket(kind: str) -> Callable[[Draft], dict[str, Any]]:
-    def source(draft: Draft) -> dict[str, Any]:
+def _socket(kind: str) -> Callable[[Draft], dict[str, object]]:
+    def source(draft: Draft) -> dict[str, object]:
         urls = _given(draft, kind, 2 if kind == "udp" else 1)
         if urls is None:
             fields = ("source_host_address", "source_port", "source_local_address", "source_local_port")
             return {field: getattr(draft.base, field) for field in fields}
         host, port = _read(urls[0], kind)
-        found = {"source_host_address": host, "source_port": port}
+        found: dict[str, object] = {"source_host_address": host, "source_port": port}
         if kind == "udp":
             found["source_local_address"], found["source_local_port"] = _read(urls[1], kind)
         return found
@@ -113,7 +113,7 @@ def _read(url: str, kind: str) -> tuple[str | None, int]:
     return host.removeprefix("[").removesuffix("]") or None, int(port)
 
 
-PEERS: Mapping[str, Callable[[Draft], dict[str, Any]]] = {
+PEERS: Mapping[str, Callable[[Draft], dict[str, object]]] = {
     "hostdev": _pci,
     "vhostuser": _switch,
     "vdpa": _vdpa,

@@ -61,7 +61,7 @@ _LAST_VLAN = 4095
 _IPV4 = 4
 
 
-def write_connection(draft: Draft, _value: Any) -> None:
+def write_connection(draft: Draft, _value: object) -> None:
     """NetworkType, NetworkName, PoolID, SourceDevice, NetworkMode and HostResource together."""
     given = draft.given
     kind = str(given.get("NetworkType") or draft.base.type or "").lower()
@@ -94,7 +94,7 @@ def write_mac(draft: Draft, value: str) -> None:
     draft.put("mac_address", value)
 
 
-def write_vlans(draft: Draft, _value: Any) -> None:
+def write_vlans(draft: Draft, _value: object) -> None:
     """VLANTags, NativeVLAN and NativeVLANMode together; no tags remove the VLANs."""
     tags = draft.given.get("VLANTags")
     if tags is None:
@@ -115,7 +115,7 @@ def write_vlans(draft: Draft, _value: Any) -> None:
         draft.put("vlan_trunk", None)
 
 
-def write_filter_parameters(draft: Draft, _value: Any) -> None:
+def write_filter_parameters(draft: Draft, _value: object) -> None:
     """FilterParameterNames and FilterParameterValues together."""
     names = draft.given.get("FilterParameterNames")
     values = draft.given.get("FilterParameterValues")
@@ -193,7 +193,7 @@ def _configs(around: Surroundings) -> list[Any]:
     return [config for domain in domains for config in (domain.live, domain.defined) if config is not None]
 
 
-def _bridge(draft: Draft) -> dict[str, Any]:
+def _bridge(draft: Draft) -> dict[str, object]:
     name = draft.given.get("NetworkName", draft.base.source_bridge if draft.base.type == "bridge" else None)
     if name is None:
         raise ValueRefusedError("No Network bridge name specified")
@@ -202,7 +202,7 @@ def _bridge(draft: Draft) -> dict[str, Any]:
     return {"source_bridge": name}
 
 
-def _network(draft: Draft) -> dict[str, Any]:
+def _network(draft: Draft) -> dict[str, object]:
     name = _pool_name(draft)
     named = draft.given.get("NetworkName")
     if name is not None and named is not None and name != named:
@@ -232,7 +232,7 @@ def _pool_name(draft: Draft) -> str | None:
     return None if name == _ALL_NETWORKS and all(network.name != name for network in networks) else name
 
 
-def _direct(draft: Draft) -> dict[str, Any]:
+def _direct(draft: Draft) -> dict[str, object]:
     own = draft.base if draft.base.type == "direct" else None
     device = draft.given.get("SourceDevice", draft.given.get("NetworkName", own and own.source_dev))
     mode = draft.given.get("NetworkMode", own and own.source_mode)
@@ -245,17 +245,17 @@ def _direct(draft: Draft) -> dict[str, Any]:
     return {"source_dev": device, "source_mode": mode}
 
 
-def _user(draft: Draft) -> dict[str, Any]:
+def _user(draft: Draft) -> dict[str, object]:
     """The device of the host through which the traffic of the emulator leaves, where that is chosen."""
     own = draft.base.source_dev if draft.base.type == "user" else None
     return {"source_dev": draft.given.get("SourceDevice", own) or None}
 
 
-def _none(draft: Draft) -> dict[str, Any]:
+def _none(draft: Draft) -> dict[str, object]:
     return {}
 
 
-_SOURCES: dict[str, Callable[[Draft], dict[str, Any]]] = {
+_SOURCES: dict[str, Callable[[Draft], dict[str, object]]] = {
     "bridge": _bridge,
     "network": _network,
     "direct": _direct,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from virtcim.libhelper.documents.domain import (
     Audio,
@@ -209,7 +208,7 @@ def write_source_mode(draft: Draft, value: str) -> None:
         draft.put("backend_source_mode" if isinstance(draft.base, Rng) else "source_mode", value or None)
 
 
-def _put_source(draft: Draft, kind: str | None, source: Mapping[str, Any]) -> None:
+def _put_source(draft: Draft, kind: str | None, source: Mapping[str, object]) -> None:
     """Have a character device lead elsewhere: what said where it led goes."""
     draft.put("type", kind)
     for field in SOURCE_FIELDS:
@@ -228,7 +227,7 @@ def _write_character(draft: Draft, value: str) -> None:
     _put_source(draft, kind, _character_fields(draft, kind, value))
 
 
-def _character_fields(draft: Draft, kind: str | None, value: str) -> Mapping[str, Any]:
+def _character_fields(draft: Draft, kind: str | None, value: str) -> Mapping[str, object]:
     if kind in _PATHS or kind == "pty":
         return {"source_path": value}
     if kind in ("spiceport", "dbus"):
@@ -290,7 +289,7 @@ def _write_host_device(draft: Draft, value: str) -> None:
         draft.put(field, found)
 
 
-def _host_device(draft: Draft, value: str) -> dict[str, Any] | None:
+def _host_device(draft: Draft, value: str) -> dict[str, object] | None:
     """The fields of a device of the host; None for what names none."""
     pci = read_pci_address(value)
     if pci is not None:
@@ -321,7 +320,7 @@ def _host_device(draft: Draft, value: str) -> dict[str, Any] | None:
     return None
 
 
-def _of_container(draft: Draft, path: str) -> dict[str, Any]:
+def _of_container(draft: Draft, path: str) -> dict[str, object]:
     """A device node of the host that a container is given."""
     is_character = draft.given.get("ResourceSubType") == "misc"
     source = "source_char" if is_character else "source_block"

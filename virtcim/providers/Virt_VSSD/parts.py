@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any
 
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Hostdev, Interface, Redirdev
 from virtcim.providers.drafts import Draft, ValueRefusedError
@@ -107,7 +106,7 @@ def timers(config: DomainConfig) -> list[str] | None:
     return [_timer_text(timer.as_dict()) for timer in config.clock_timers] or None
 
 
-def _timer_text(fields: Mapping[str, Any]) -> str:
+def _timer_text(fields: Mapping[str, object]) -> str:
     words = {True: "yes", False: "no"}
     settings = ",".join(
         f"{name}={words.get(value, value) if isinstance(value, bool) else value}"
@@ -124,11 +123,11 @@ def write_timers(draft: Draft, value: Sequence[str]) -> None:
         draft.put("clock_offset", "utc")
 
 
-def _timer(text: str) -> dict[str, Any]:
+def _timer(text: str) -> dict[str, object]:
     found = _TIMER.fullmatch(text)
     if found is None:
         raise ValueRefusedError(f"Timers: {text} is not of the form name:attribute=value")
-    fields: dict[str, Any] = {"name": found[1]}
+    fields: dict[str, object] = {"name": found[1]}
     for part in filter(None, (found[2] or "").split(",")):
         name, _, value = part.partition("=")
         if name == "present" and value in _TIMER_FLAGS:
@@ -154,7 +153,7 @@ def boot_devices(config: DomainConfig) -> list[str] | None:
     return list(dict.fromkeys(words)) or None
 
 
-def _boot_word(device: Any) -> str | None:
+def _boot_word(device: object) -> str | None:
     match device:
         case Disk():
             return _BOOT_WORDS.get(device.device or "disk")

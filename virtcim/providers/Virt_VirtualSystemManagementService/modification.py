@@ -211,7 +211,7 @@ def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:
         draft = Draft(edit.around(document), document.config, changed, is_new=False)
         draft.write(table)
         name = draft.fields.pop("name", None)
-        if name is not None and name != edit.guest.name:
+        if isinstance(name, str) and name != edit.guest.name:
             _rename(edit, name)
         if draft.autostart is not None:
             _start_with_host(edit, draft.autostart)
