@@ -25,8 +25,9 @@ from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, InstancePath, MethodResult, Status
-from virtcim.providers.jobs import Affected, JobOrder, JobRecord, Jobs, JobSettings, JobState
+from virtcim.providers.jobs import Affected, JobError, JobOrder, JobRecord, Jobs, JobSettings, JobState
 from virtcim.providers.site import ProviderSettings
+from virtcim.providers.Virt_ConcreteJob.errors import cim_error
 from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import OUT_PARAMETERS
 from virtcim.schema.classes import ClassStore
 
@@ -672,3 +673,9 @@ def test_listeners_are_told(site: Site) -> None:
     assert site.site.jobs.remove(job)
     assert told[0] == (None, JobState.RUNNING)
     assert told[-2:] == [(JobState.RUNNING, JobState.COMPLETED), (JobState.COMPLETED, None)]
+
+
+@pytest.mark.parametrize(("level", "severity"), [(None, 5), (libvirt.VIR_ERR_WARNING, 3), (libvirt.VIR_ERR_ERROR, 5)])
+def test_a_warning_of_libvirt_is_one_of_the_job(level: int | None, severity: int) -> None:
+    shown = cim_error(JobError("<domain> is running", 1, 55, 10, level))
+    assert shown.properties["PerceivedSeverity"] == severity

@@ -29,9 +29,6 @@ _ERROR_TYPES = {
 WARNING, MAJOR = 3, 5
 """PerceivedSeverity."""
 
-_LIBVIRT_WARNING = 1
-"""libvirt's level of an error that is a warning."""
-
 
 def error_properties(
     code: int,
@@ -40,6 +37,7 @@ def error_properties(
     libvirt_code: int | None = None,
     libvirt_domain: int | None = None,
     libvirt_level: int | None = None,
+    is_warning: bool = False,
 ) -> dict[str, Any]:
     """Say in the properties of CIM_Error what went wrong.
 
@@ -48,6 +46,7 @@ def error_properties(
         message: the text for people.
         libvirt_code, libvirt_domain, libvirt_level: where libvirt caused it, its error number, the part of it that
             raised the error, and how grave that is.
+        is_warning: whether it is a warning only.
 
     Returns:
         the properties that are not NULL.
@@ -59,7 +58,7 @@ def error_properties(
         "OwningEntity": LIBVIRT_ENTITY if from_libvirt else OWN_ENTITY,
         "MessageID": f"libvirt:{libvirt_code}" if from_libvirt else f"CIM:{code}",
         "Message": message,
-        "PerceivedSeverity": WARNING if libvirt_level == _LIBVIRT_WARNING else MAJOR,
+        "PerceivedSeverity": WARNING if is_warning else MAJOR,
         "ProbableCause": 0,
         "CIMStatusCode": code,
         "CIMStatusCodeDescription": f"CIM_ERR_{name}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.interface import EmbeddedInstance, Status
 from virtcim.providers.jobs import JobError
 from virtcim.schema.errors import CLASS_NAME, error_properties
@@ -11,6 +12,7 @@ __all__ = ["cim_error"]
 
 def cim_error(error: JobError) -> EmbeddedInstance:
     """Give an error as an embedded instance: of libvirt's, its number and the part that raised it."""
+    level = error.libvirt_level
     properties = error_properties(
         error.status,
         Status(error.status).name,
@@ -18,5 +20,6 @@ def cim_error(error: JobError) -> EmbeddedInstance:
         error.libvirt_code,
         error.libvirt_domain,
         error.libvirt_level,
+        level is not None and LibvirtError(error.message, level=level).is_warning,
     )
     return EmbeddedInstance(CLASS_NAME, properties)
