@@ -22,7 +22,7 @@ __all__ = ["Configuration", "ConfigurationKind"]
 class ConfigurationKind(enum.Enum):
     """What a configuration is of (DSP1057): of the guest as it is now, or of its next start where that is another one.
 
-    Configurations of snapshots, and recorded ones, are to be kinds of their own.
+    Snapshots and recorded configurations have no kinds yet: an inventory knows only whether there are snapshots.
     """
 
     STATE = enum.auto()
