@@ -9,7 +9,7 @@ Layer rule: imports `libhelper`, `platforms` and modules of `providers` that kno
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from virtcim.providers.units import size_in
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainConfig
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.platforms.base import Platform
-    from virtcim.providers.properties import PropertyTable, Writer
     from virtcim.providers.site import Site
 
 __all__ = [
     "Draft",
     "Surroundings",
     "ValueRefusedError",
+    "Writer",
     "address_lists",
     "as_text",
     "chosen",
@@ -34,6 +34,16 @@ __all__ = [
     "to",
     "yes_no",
 ]
+
+Writer = Callable[["Draft", Any], None]
+"""Takes the value of a client, which is not None, into a draft; raises `ValueRefusedError` when it cannot be."""
+
+
+class Writable(Protocol):
+    """A declared property, as far as a draft needs it."""
+
+    @property
+    def write(self) -> Writer | None: ...
 
 
 class ValueRefusedError(Exception):
@@ -135,7 +145,7 @@ class Draft:
         """The value of a field as it is going to be."""
         return self.fields[field] if field in self.fields else getattr(self.base, field)
 
-    def write(self, table: PropertyTable[Any]) -> None:
+    def write(self, table: Mapping[str, Writable]) -> None:
         """Take in everything that was given, in the order of the table.
 
         Raises:

@@ -10,20 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
+from virtcim.providers.drafts import Writer
 from virtcim.providers.interface import CIMValue
 
-if TYPE_CHECKING:
-    from virtcim.providers.drafts import Draft
-
-__all__ = ["MappedField", "Property", "PropertyTable", "Writer", "attribute", "constant", "paths_of"]
+__all__ = ["MappedField", "Property", "PropertyTable", "attribute", "constant", "paths_of"]
 
 Handle = TypeVar("Handle", contravariant=True)
 AnyHandle = TypeVar("AnyHandle")
-
-Writer = Callable[["Draft", Any], None]
-"""Takes the value of a client, which is not None, into a draft; raises `ValueRefusedError` when it cannot be."""
 
 
 class _Mapped(Protocol):

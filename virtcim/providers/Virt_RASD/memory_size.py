@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import MemoryDevice
-from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
-
-if TYPE_CHECKING:
-    from virtcim.providers.properties import Writer
+from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, kibibytes
 
 __all__ = ["size", "write_limit", "write_modules", "write_page_sizes", "write_quantity"]
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.documents.domain import Interface
-from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.drafts import Draft, ValueRefusedError, Writer
 from virtcim.providers.units import rate_in
 from virtcim.providers.Virt_RASD.network_peer import PEERS
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from virtcim.providers.drafts import Surroundings
-    from virtcim.providers.properties import Writer
 
 __all__ = [
     "finish_interface",

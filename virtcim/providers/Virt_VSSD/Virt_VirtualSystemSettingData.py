@@ -10,10 +10,10 @@ from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain, trimmed
 from virtcim.providers.configuration import Configuration
-from virtcim.providers.drafts import Draft, ValueRefusedError, as_text, chosen, flag, to
+from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, as_text, chosen, flag, to
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, CIMValue, Status
-from virtcim.providers.properties import MappedField, Property, PropertyTable, Writer, attribute
+from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute
 from virtcim.providers.site import Site
 from virtcim.providers.sources import GuestSource
 from virtcim.providers.Virt_VSSD.parts import (

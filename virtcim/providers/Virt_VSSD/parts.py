@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Hostdev, Interface, Redirdev
-from virtcim.providers.drafts import Draft, ValueRefusedError
-from virtcim.providers.properties import Writer
+from virtcim.providers.drafts import Draft, ValueRefusedError, Writer
 
 __all__ = [
     "boot_devices",
