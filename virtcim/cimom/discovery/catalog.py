@@ -64,7 +64,8 @@ def with_discovery(
         ]  # fmt: skip
         links = [*catalog.associations.get(main, ()), *own_links]
         served = {class_name: provider for provider in providers for class_name in provider.class_names}
-        central = {each.central: classes.concrete(each.central) & served.keys() for each in PROFILES}
+        names = {class_name for each in PROFILES for class_name in each.central}
+        central = {class_name: classes.concrete(class_name) & served.keys() for class_name in names}
         # The server's own profiles are registered, too, though their provider is made last.
         central[PROFILE_CLASS] |= {PROFILE_CLASS}
         followed = followed_profiles(identity.product, central)

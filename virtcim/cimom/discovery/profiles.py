@@ -15,41 +15,26 @@ from virtcim.providers.interface import (
     Keys,
     MethodResult,
     Parameters,
-    Properties,
     RequestContext,
     Status,
 )
+from virtcim.schema.profiles import DeclaredProfile, numbered_id, profile_properties
 
 __all__ = ["PROFILE_CLASS", "Conformance", "ProfileProvider", "ServerProfile", "followed_profiles", "references"]
 
 PROFILE_CLASS = "CIM_RegisteredProfile"
-DMTF = 2
-PROFILE = 2
-NOT_ADVERTISED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredProfile:
-    """A profile that the server follows when its central class is served.
+def _declared(number: int, name: str, version: str, central: str, referencing: str | None = None) -> DeclaredProfile:
+    return DeclaredProfile(numbered_id(number, name, version), name, version, (central,), referencing=referencing)
 
-    Attributes:
-        number: of the DMTF's document.
-        name, version: RegisteredName and RegisteredVersion.
-        central: the central class.
-        referencing: number of the profile that refers to it.
-    """
 
-    number: int
-    name: str
-    version: str
-    central: str
-    referencing: int | None = None
-
+_WBEM_SERVER = _declared(1092, "WBEM Server", "1.0.0", "CIM_WBEMServer")
 
 PROFILES = (
-    DeclaredProfile(1092, "WBEM Server", "1.0.0", "CIM_WBEMServer"),
-    DeclaredProfile(1033, "Profile Registration", "1.1.0", PROFILE_CLASS, 1092),
-    DeclaredProfile(1054, "Indications", "1.2.2", "CIM_IndicationService", 1092),
+    _WBEM_SERVER,
+    _declared(1033, "Profile Registration", "1.1.0", PROFILE_CLASS, _WBEM_SERVER.instance_id),
+    _declared(1054, "Indications", "1.2.2", "CIM_IndicationService", _WBEM_SERVER.instance_id),
 )
 
 
@@ -71,31 +56,20 @@ def followed_profiles(prefix: str, served: Mapping[str, frozenset[str]]) -> list
     """
     followed = []
     for declared in PROFILES:
-        central = served.get(declared.central)
+        central = frozenset[str]().union(*(served[class_name] for class_name in declared.central))
         if not central:
             continue
-        instance_id = f"{prefix}:DSP{declared.number}-{declared.name.replace(' ', '')}-{declared.version}"
-        properties: Properties = {
-            "ElementName": f"{declared.name} {declared.version}",
-            "Description": f"The {declared.name} profile, as the server follows it",
-            "RegisteredOrganization": DMTF,
-            "RegisteredName": declared.name,
-            "RegisteredVersion": declared.version,
-            "SpecificationType": PROFILE,
-            "AdvertiseTypes": (NOT_ADVERTISED,),
-        }
-        instance = FixedInstance(PROFILE_CLASS, {"InstanceID": instance_id}, properties)
+        keys = {"InstanceID": declared.instance_id.format(prefix=prefix)}
+        instance = FixedInstance(PROFILE_CLASS, keys, profile_properties(declared, "the server"))
         followed.append(ServerProfile(declared, instance, central))
     return followed
 
 
 def references(profiles: Sequence[ServerProfile]) -> FixedAssociation:
     """CIM_ReferencedProfile between the profiles: Antecedent is referred to by Dependent."""
-    by_number = {each.declared.number: each.instance for each in profiles}
+    by_id = {each.declared.instance_id: each.instance for each in profiles}
     pairs = [
-        (each.instance, by_number[each.declared.referencing])
-        for each in profiles
-        if each.declared.referencing in by_number
+        (each.instance, by_id[each.declared.referencing]) for each in profiles if each.declared.referencing in by_id
     ]
     return FixedAssociation("CIM_ReferencedProfile", ("Antecedent", "Dependent"), pairs)
 

@@ -6,24 +6,16 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.site import Site
 from virtcim.providers.sources import PLATFORMS, Place
-from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES, DeclaredProfile
+from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES
+from virtcim.schema.profiles import DeclaredProfile, profile_properties
 
 __all__ = ["INTEROP", "Profiles", "RegisteredProfile", "profiles_of"]
 
 INTEROP = "root/interop"
 """The namespace of profiles."""
-
-DMTF = 2
-"""RegisteredOrganization."""
-
-PROFILE = 2
-"""SpecificationType."""
-
-NOT_ADVERTISED = 2
-"""AdvertiseTypes: there is no SLP here."""
 
 
 class RegisteredProfile(Element):
@@ -32,9 +24,10 @@ class RegisteredProfile(Element):
     Attributes:
         declared: the profile.
         instance_id: the key.
+        shown: the values of the other properties.
     """
 
-    __slots__ = ("declared", "instance_id")
+    __slots__ = ("declared", "instance_id", "shown")
 
     base = "RegisteredProfile"
     key_names = ("InstanceID",)
@@ -44,6 +37,7 @@ class RegisteredProfile(Element):
     def __init__(self, site: Site, platform: Platform, declared: DeclaredProfile) -> None:
         self.declared = declared
         self.instance_id = declared.instance_id.format(prefix=platform.prefix)
+        self.shown = profile_properties(declared, platform.title)
         super().__init__(site, platform, self.instance_id)
 
     @property
@@ -59,19 +53,20 @@ class RegisteredProfile(Element):
         return profiles_of(owner.site).registered(owner.platform)
 
 
+def _shown(name: str, source: str) -> Property[RegisteredProfile]:
+    """Declare a property that every registered profile has, whoever follows it."""
+    return Property(name, lambda profile: profile.shown[name], source)
+
+
 RegisteredProfile.table = PropertyTable(
     attribute("InstanceID", lambda profile: profile.instance_id, source="table of profiles"),
-    attribute("RegisteredName", lambda profile: profile.declared.name, source="table of profiles"),
-    attribute("RegisteredVersion", lambda profile: profile.declared.version, source="table of profiles"),
-    constant("RegisteredOrganization", DMTF, "always DMTF"),
-    constant("SpecificationType", PROFILE, "always Profile"),
-    constant("AdvertiseTypes", (NOT_ADVERTISED,), "always Not Advertised"),
-    Property("ElementName", lambda profile: f"{profile.declared.name} {profile.declared.version}", "table of profiles"),
-    Property(
-        "Description",
-        lambda profile: f"The {profile.declared.name} profile, as {profile.platform.title} follows it",
-        "table of profiles, platform",
-    ),
+    _shown("RegisteredName", "table of profiles"),
+    _shown("RegisteredVersion", "table of profiles"),
+    _shown("RegisteredOrganization", "always DMTF"),
+    _shown("SpecificationType", "always Profile"),
+    _shown("AdvertiseTypes", "always Not Advertised"),
+    _shown("ElementName", "table of profiles"),
+    _shown("Description", "table of profiles, platform"),
 )
 
 

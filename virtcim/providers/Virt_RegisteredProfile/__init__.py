@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES, DeclaredProfile
+from virtcim.providers.Virt_RegisteredProfile.declared import PROFILES
 from virtcim.providers.Virt_RegisteredProfile.provider import RegisteredProfileProvider
 from virtcim.providers.Virt_RegisteredProfile.Virt_RegisteredProfile import (
     INTEROP,
@@ -14,7 +14,6 @@ from virtcim.providers.Virt_RegisteredProfile.Virt_RegisteredProfile import (
 __all__ = [
     "INTEROP",
     "PROFILES",
-    "DeclaredProfile",
     "Profiles",
     "RegisteredProfile",
     "RegisteredProfileProvider",

@@ -11,30 +11,9 @@ pywbemcli cannot sort the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from virtcim.schema.profiles import DeclaredProfile, numbered_id
 
-__all__ = ["PROFILES", "DeclaredProfile"]
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredProfile:
-    """A profile, before the platforms are known.
-
-    Attributes:
-        instance_id: `{prefix}` in it stands for the prefix of the platform.
-        name, version: RegisteredName and RegisteredVersion.
-        central: the central classes without their prefix.  The profile is registered when one of them is served.
-        scoping: the scoping classes, where ElementConformsToProfile leads to their instances as well.
-        referencing: the instance_id of the profile that refers to this one.
-    """
-
-    instance_id: str
-    name: str
-    version: str
-    central: tuple[str, ...]
-    scoping: tuple[str, ...] = ()
-    referencing: str | None = None
-
+__all__ = ["PROFILES"]
 
 _HOST = ("HostSystem",)
 _GUEST = ("ComputerSystem",)
@@ -83,11 +62,11 @@ _OLD = (
     *_each_pool(_ALLOCATION, "dnpm", _GUEST),
 )
 
-_ROOT = "{prefix}:DSP1042-SystemVirtualization-1.1.0"
+_ROOT = numbered_id(1042, "System Virtualization", "1.1.0")
 
 
 def _current(number: int, name: str, version: str, *central: str) -> DeclaredProfile:
-    instance_id = f"{{prefix}}:DSP{number}-{name.replace(' ', '')}-{version}"
+    instance_id = numbered_id(number, name, version)
     return DeclaredProfile(instance_id, name, version, central, (), None if instance_id == _ROOT else _ROOT)
 
 
