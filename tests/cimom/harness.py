@@ -266,7 +266,7 @@ def _target_headers(body: bytes) -> dict[str, str]:
     target = call.find("./LOCALINSTANCEPATH")
     if target is None:
         target = call.find("./LOCALCLASSPATH")
-    if target is not None:
+    if target is not None and len(target):
         namespace = "/".join(each.get("NAME", "") for each in target.findall("./LOCALNAMESPACEPATH/NAMESPACE"))
         class_name = target[-1].get("CLASSNAME") or target[-1].get("NAME")
         namespace += f":{class_name}"
