@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -35,6 +35,13 @@ from virtcim.schema.classes import ClassDeclaration, ClassStore
 __all__ = ["PullOperations"]
 
 Selects: TypeAlias = Callable[[Instance], bool]
+
+Find: TypeAlias = Callable[[Scope, InstancePath, AssociationFilter], Iterator[Instance]]
+"""Finds what an association leads to, or the association itself."""
+
+OpenLinks: TypeAlias = (
+    OpenAssociatorInstances | OpenAssociatorInstancePaths | OpenReferenceInstances | OpenReferenceInstancePaths
+)
 
 
 class PullOperations:
@@ -80,48 +87,30 @@ class PullOperations:
 
     def open_associator_instances(self, request: OpenAssociatorInstances, scope: Scope) -> Batch:
         """OpenAssociatorInstances."""
-        return self._open_associated(
-            scope, request.path, request.filter, PullKind.INSTANCES_WITH_PATH, request.projection, request.opening
+        return self._open_links(
+            scope, self._reader.associated, request, PullKind.INSTANCES_WITH_PATH, request.projection
         )
 
     def open_associator_instance_paths(self, request: OpenAssociatorInstancePaths, scope: Scope) -> Batch:
         """OpenAssociatorInstancePaths."""
-        return self._open_associated(scope, request.path, request.filter, PullKind.INSTANCE_PATHS, ALL, request.opening)
+        return self._open_links(scope, self._reader.associated, request, PullKind.INSTANCE_PATHS, ALL)
 
     def open_reference_instances(self, request: OpenReferenceInstances, scope: Scope) -> Batch:
         """OpenReferenceInstances."""
-        return self._open_referring(
-            scope, request.path, request.filter, PullKind.INSTANCES_WITH_PATH, request.projection, request.opening
+        return self._open_links(
+            scope, self._reader.referring, request, PullKind.INSTANCES_WITH_PATH, request.projection
         )
 
     def open_reference_instance_paths(self, request: OpenReferenceInstancePaths, scope: Scope) -> Batch:
         """OpenReferenceInstancePaths."""
-        return self._open_referring(scope, request.path, request.filter, PullKind.INSTANCE_PATHS, ALL, request.opening)
+        return self._open_links(scope, self._reader.referring, request, PullKind.INSTANCE_PATHS, ALL)
 
-    def _open_associated(
-        self,
-        scope: Scope,
-        path: InstancePath,
-        given: AssociationFilter,
-        kind: PullKind,
-        projection: Projection,
-        opening: Opening,
+    def _open_links(
+        self, scope: Scope, find: Find, request: OpenLinks, kind: PullKind, projection: Projection
     ) -> Batch:
+        opening = request.opening
         timeout, selects = self.enumerations.timeout(opening.timeout), self._filter(opening, None)
-        found = self._reader.associated(scope, path, given)
-        return self._open(scope, Enumeration(kind, found, projection, selects), opening, timeout)
-
-    def _open_referring(
-        self,
-        scope: Scope,
-        path: InstancePath,
-        given: AssociationFilter,
-        kind: PullKind,
-        projection: Projection,
-        opening: Opening,
-    ) -> Batch:
-        timeout, selects = self.enumerations.timeout(opening.timeout), self._filter(opening, None)
-        found = self._reader.referring(scope, path, given)
+        found = find(scope, request.path, request.filter)
         return self._open(scope, Enumeration(kind, found, projection, selects), opening, timeout)
 
     def open_query_instances(self, request: OpenQueryInstances, scope: Scope) -> Batch:

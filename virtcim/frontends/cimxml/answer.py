@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from virtcim.cimom.requests import ClassProjection
+from virtcim.cimom.requests import ClassProjection, Projection
 from virtcim.cimom.results import (
     Batch,
     Classes,
@@ -26,6 +26,7 @@ from virtcim.frontends.cimxml.encode import ClassOptions, qualifier_declaration
 from virtcim.frontends.cimxml.quirks import Quirks
 from virtcim.frontends.cimxml.values import attribute, writer
 from virtcim.frontends.cimxml.writer import NamespaceWriter, Writers
+from virtcim.providers.interface import Instance
 
 __all__ = ["AnswerWriter"]
 
@@ -96,9 +97,9 @@ class AnswerWriter:
         place = self._writers[result.namespace]
         yield START
         if operation in {"associatornames", "referencenames"}:
-            yield from _object_paths(place, result)
+            yield from _paths(place, result.instances, b"<OBJECTPATH>", b"</OBJECTPATH>")
         else:
-            yield from _objects_with_path(place, result, quirks)
+            yield from _with_path(place, result.instances, result.projection, quirks, b"VALUE.OBJECTWITHPATH")
         yield END
 
     def _batch(self, _operation: str, result: Batch, quirks: Quirks) -> Iterator[bytes]:
@@ -107,9 +108,9 @@ class AnswerWriter:
         yield START
         match result.kind:
             case PullKind.INSTANCES_WITH_PATH:
-                yield from _instances_with_path(place, result, quirks)
+                yield from _with_path(place, result.instances, result.projection, quirks, b"VALUE.INSTANCEWITHPATH")
             case PullKind.INSTANCE_PATHS:
-                yield from _instance_paths(place, result)
+                yield from _paths(place, result.instances)
             case PullKind.INSTANCES:
                 yield from _plain_instances(place, result, quirks)
         end = "TRUE" if result.context is None else "FALSE"
@@ -179,56 +180,37 @@ class AnswerWriter:
                 yield element.encode()
 
 
-def _objects_with_path(place: NamespaceWriter, result: Instances, quirks: Quirks) -> Iterator[bytes]:
-    """Write instances as VALUE.OBJECTWITHPATH.
+def _with_path(
+    place: NamespaceWriter, instances: Iterable[Instance], projection: Projection, quirks: Quirks, tag: bytes
+) -> Iterator[bytes]:
+    """Write instances, each with its path before it, as elements of a name.
 
-    Of the three forms that ExecQuery may answer with (DSP0200 1.4, 5.3.2.13) this is the one that every client reads:
-    SFCC ends its process over VALUE.OBJECT.
+    Of the three forms that ExecQuery may answer with (DSP0200 1.4, 5.3.2.13), VALUE.OBJECTWITHPATH is the one that
+    every client reads: SFCC ends its process over VALUE.OBJECT.
     """
-    for instance in result.instances:
+    for instance in instances:
         own = place.of(instance.class_name)
-        encoded = own.encoded(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
+        encoded = own.encoded(instance, own.table(instance.class_name, projection, quirks.plain_arrays))
         if encoded is not None:
-            yield b"<VALUE.OBJECTWITHPATH>"
+            yield b"<" + tag + b">"
             yield own.path_start("INSTANCEPATH")
             yield encoded[0]
             yield b"</INSTANCEPATH>"
             yield from encoded[1]
-            yield b"</VALUE.OBJECTWITHPATH>"
+            yield b"</" + tag + b">"
 
 
-def _object_paths(place: NamespaceWriter, result: Instances) -> Iterator[bytes]:
-    for instance in result.instances:
+def _paths(
+    place: NamespaceWriter, instances: Iterable[Instance], start: bytes = b"", end: bytes = b""
+) -> Iterator[bytes]:
+    """Write the paths of instances as INSTANCEPATH, each between `start` and `end`."""
+    for instance in instances:
         own = place.of(instance.class_name)
         encoded = own.encoded(instance, None)
         if encoded is not None:
-            yield b"<OBJECTPATH>"
-            yield own.path_start("INSTANCEPATH")
+            yield start + own.path_start("INSTANCEPATH")
             yield encoded[0]
-            yield b"</INSTANCEPATH></OBJECTPATH>"
-
-
-def _instances_with_path(place: NamespaceWriter, result: Batch, quirks: Quirks) -> Iterator[bytes]:
-    for instance in result.instances:
-        own = place.of(instance.class_name)
-        encoded = own.encoded(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
-        if encoded is not None:
-            yield b"<VALUE.INSTANCEWITHPATH>"
-            yield own.path_start("INSTANCEPATH")
-            yield encoded[0]
-            yield b"</INSTANCEPATH>"
-            yield from encoded[1]
-            yield b"</VALUE.INSTANCEWITHPATH>"
-
-
-def _instance_paths(place: NamespaceWriter, result: Batch) -> Iterator[bytes]:
-    for instance in result.instances:
-        own = place.of(instance.class_name)
-        encoded = own.encoded(instance, None)
-        if encoded is not None:
-            yield own.path_start("INSTANCEPATH")
-            yield encoded[0]
-            yield b"</INSTANCEPATH>"
+            yield b"</INSTANCEPATH>" + end
 
 
 def _plain_instances(place: NamespaceWriter, result: Batch, quirks: Quirks) -> Iterator[bytes]:
