@@ -68,10 +68,18 @@ class Broker:
         fork: fork before loading, as SFCB does.
         sanitized: run the build with the sanitizers.
         timeout: of a call in seconds (VIRTCIM_CMPI_TIMEOUT).
+        principal: whom the CIM server names; None where it asks for no login.
     """
 
     def __init__(
-        self, socket: Path, *, pegasus: bool = False, fork: bool = False, sanitized: bool = True, timeout: float = 20
+        self,
+        socket: Path,
+        *,
+        pegasus: bool = False,
+        fork: bool = False,
+        sanitized: bool = True,
+        timeout: float = 20,
+        principal: str | None = "root",
     ) -> None:
         directory = BUILD / "sanitized" if sanitized else BUILD
         options = [*(["--pegasus"] if pegasus else []), *(["--fork"] if fork else [])]
@@ -88,6 +96,7 @@ class Broker:
             },
             text=True,
         )
+        self.good("principal", principal)
 
     def __enter__(self) -> Broker:
         return self

@@ -58,7 +58,6 @@ def subscribed(request: pytest.FixtureRequest, toy: Toy, socket: Path, source: S
     bridge = Bridge(toy, socket)
     bridge.start(source)
     with Broker(socket, pegasus=request.param == "pegasus", fork=request.param == "sfcb-fork") as broker:
-        broker.good("principal", "root")
         broker.good("authorize", "Toy", "root/toy", CLASS, QUERY)
         broker.good("activate", "Toy", "root/toy", CLASS, QUERY)
         broker.good("enable", "Toy")

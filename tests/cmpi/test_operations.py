@@ -209,7 +209,7 @@ def test_keys_without_values_are_those_of_a_class(broker: Broker, toy: Toy) -> N
     half = path("root/toy", "Toy_System", CreationClassName="Toy_System", Name=nothing)
     answer = broker.do("invoke", "Toy", half, "Change", ("arg", "State", typed("uint16", 1)))
     assert answer["rc"] == 4
-    assert "keys of Toy_System" in answer["message"]
+    assert "key Name is missing" in answer["message"]
 
 
 @pytest.mark.parametrize("language", ["WQL", "DMTF:CQL", "CIM:CQL"])
@@ -291,7 +291,7 @@ def test_create_modify_delete(broker: Broker, toy: Toy) -> None:
     ("words", "status", "text"),
     [
         (("get", "Toy", system("nobody"), None), 6, "No such instance (nobody)"),
-        (("get", "Toy", path("root/toy", "Toy_System", Name="plain"), None), 4, "keys of Toy_System"),
+        (("get", "Toy", path("root/toy", "Toy_System", Name="plain"), None), 4, "key CreationClassName is missing"),
         (("get", "Toy", path("root/toy", "Toy_Setting", InstanceID="x"), None), 6, "No instance of Toy_Setting"),
         (("enumerate", "Toy", path("root/nowhere", "Toy_System"), None), 3, "root/nowhere"),
         (("enumerate", "Toy", path("root/toy", "Toy_Nothing"), None), 5, "Toy_Nothing"),

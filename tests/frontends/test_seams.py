@@ -169,7 +169,6 @@ def test_a_translation_before_the_bridge(toy: Toy, tmp_path: Path, programs: Non
     daemon = make_daemon(Shouting(core), provider_of, CmpiSettings(socket=tmp_path / "cmpi.sock"))
     daemon.start()
     with Broker(tmp_path / "cmpi.sock", sanitized=False) as broker:
-        broker.good("principal", "root")
         found = broker.results("names", "Toy", path("root/toy", "Toy_Disk"))
         assert [each["keys"]["Name"][1] for each in found] == ["PLAIN|VDA", "PLAIN|VDB", "SPECIAL|VDA"]
     daemon.stop()
@@ -239,7 +238,6 @@ def test_one_number_from_request_to_audit_job_and_log(
         daemon = make_daemon(core, provider_of, CmpiSettings(socket=socket))
         daemon.start()
         with Broker(socket, sanitized=False) as broker:
-            broker.good("principal", "root")
             disk = instance("Toy_Disk", {"Name": typed("string", "new")})
             broker.good("create", "Toy", path("root/toy", "Toy_Disk"), disk)
         daemon.stop()
