@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.bed.furnished import furnished, start_container
+from tests.bed.fullhost import furnished, start_container
 from tests.walk import Report, Walker, Wire
 from tests.walk.clients import sample
 

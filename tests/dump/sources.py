@@ -17,13 +17,12 @@ from xml.etree import ElementTree
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.bed.furnished import furnished, start_container
+from tests.bed.fullhost import furnished, start_container
 from tests.dump import recorded_libvirt
 from tests.dump.facts import Shown
 from tests.dump.trees import Tree
 from tests.dump.volatile import Volatile, lines_of
-from tests.providers import furnished as recorded
-from tests.providers import rarities
+from tests.providers import poolhost, rareguest
 from tests.providers.recorded import DOMAINS, domain_xml
 from tests.walk import Wire
 
@@ -104,28 +103,28 @@ def recorded_hosts() -> dict[str, dict[str, Any]]:
     redefined = defined.replace("</devices>", "<hub type='usb'/></devices>").replace("current='1'>4", "current='2'>4")
     hosts["qemu"]["domains"] += [
         {"live": live, "defined": redefined},
-        _guest(domain_xml("rare", rarities.CONSOLES, rest=rarities.SHARES), running=True),
+        _guest(domain_xml("rare", rareguest.CONSOLES, rest=rareguest.SHARES), running=True),
     ]
     hosts["qemu"] |= {
-        "info": ["x86_64", recorded.FACTS.node.memory // 1024, recorded.FACTS.node.cpus, 2600, 2, 1, 2, 1],
-        "capabilities": recorded.CAPABILITIES,
-        "domain_capabilities": recorded.DOMAIN_CAPABILITIES,
-        "storage_capabilities": recorded.STORAGE_CAPABILITIES,
-        "sysinfo": rarities.SYSINFO,
-        "max_vcpus": recorded.FACTS.max_vcpus,
+        "info": ["x86_64", poolhost.FACTS.node.memory // 1024, poolhost.FACTS.node.cpus, 2600, 2, 1, 2, 1],
+        "capabilities": poolhost.CAPABILITIES,
+        "domain_capabilities": poolhost.DOMAIN_CAPABILITIES,
+        "storage_capabilities": poolhost.STORAGE_CAPABILITIES,
+        "sysinfo": rareguest.SYSINFO,
+        "max_vcpus": poolhost.FACTS.max_vcpus,
         "networks": [
-            {"xml": xml, "active": xml is not recorded.ISOLATED}
-            for xml in (recorded.NAT, recorded.ISOLATED, recorded.DEVICES, recorded.DIRECT, recorded.NAMED_ZERO)
+            {"xml": xml, "active": xml is not poolhost.ISOLATED}
+            for xml in (poolhost.NAT, poolhost.ISOLATED, poolhost.DEVICES, poolhost.DIRECT, poolhost.NAMED_ZERO)
         ],
         "pools": [
-            {"xml": recorded.DIRECTORY, "active": True, "volumes": recorded.VOLUMES},
-            {"xml": recorded.ISCSI, "active": True, "volumes": ()},
-            {"xml": recorded.GROUP, "active": True, "volumes": ()},
-            {"xml": recorded.NFS, "active": False, "volumes": ()},
-            {"xml": rarities.LAYERS, "active": True, "volumes": (rarities.LAYERED,)},
+            {"xml": poolhost.DIRECTORY, "active": True, "volumes": poolhost.VOLUMES},
+            {"xml": poolhost.ISCSI, "active": True, "volumes": ()},
+            {"xml": poolhost.GROUP, "active": True, "volumes": ()},
+            {"xml": poolhost.NFS, "active": False, "volumes": ()},
+            {"xml": rareguest.LAYERS, "active": True, "volumes": (rareguest.LAYERED,)},
         ],
-        "node_devices": recorded.NODE_DEVICES,
-        "filters": (*recorded.FILTERS, rarities.FILTER),
+        "node_devices": poolhost.NODE_DEVICES,
+        "filters": (*poolhost.FILTERS, rareguest.FILTER),
     }
     return hosts
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.providers.furnished import furnish
-from tests.providers.rarities import serve_rarities
+from tests.providers.poolhost import furnish
+from tests.providers.rareguest import serve_rarities
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
 from virtcim import mof, schema
 from virtcim.libhelper.documents.domain import DomainConfig

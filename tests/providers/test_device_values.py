@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.furnished import put_network
+from tests.providers.poolhost import put_network
 from tests.providers.recorded import DOMAINS, Served, domain_xml, hypervisor, platform
 from tests.providers.test_vsms_edits import edit_of, served_file
 from tests.providers.test_vsms_values import made

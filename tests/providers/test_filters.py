@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.furnished import furnish
+from tests.providers.poolhost import furnish
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.furnished import DIRECTORY, FACTS, ISOLATED, VOLUMES, furnish, put_network, put_pool
+from tests.providers.poolhost import DIRECTORY, FACTS, ISOLATED, VOLUMES, furnish, put_network, put_pool
 from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.documents.network import NetworkConfig
 from virtcim.libhelper.documents.storage import VolumeConfig

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.furnished import NAT, put_network
+from tests.providers.poolhost import NAT, put_network
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.states import DomainState

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.providers.furnished import put_filter, put_pool
 from tests.providers.outcome import outcome
+from tests.providers.poolhost import put_filter, put_pool
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.host import HostFacts
 from virtcim.providers.interface import InstancePath, MethodResult
