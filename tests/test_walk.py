@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.bed.fullhost import furnished, start_container
+from tests.bed.fullhost import full_host, start_container
 from tests.walk import Report, Walker, Wire
 from tests.walk.clients import sample
 
@@ -45,7 +45,7 @@ def host(libvirtd: Libvirtd) -> Libvirtd:
 
 
 def test_a_host_with_every_device(host: Libvirtd, serve: Callable[..., Server]) -> None:
-    with furnished(host):
+    with full_host(host):
         container = start_container(host)
         server = serve(host.uri(), host.uri("lxc"))
         with server.pywbem() as connection:

@@ -17,7 +17,7 @@ import libvirt
 from tests.bed.daemon import Libvirtd, remove_domain
 from tests.bed.guests import container_root, container_xml
 
-__all__ = ["furnished", "start_container"]
+__all__ = ["full_host", "start_container"]
 
 _log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ OTHERS = (
 
 
 @contextmanager
-def furnished(daemon: Libvirtd) -> Iterator[Libvirtd]:
+def full_host(daemon: Libvirtd) -> Iterator[Libvirtd]:
     """The daemon with all of it; afterwards it is gone again.
 
     Two guests run, one of which is defined otherwise than it runs; two are stopped.  A device that this libvirt does

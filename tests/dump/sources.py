@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.bed.fullhost import furnished, start_container
+from tests.bed.fullhost import full_host, start_container
 from tests.dump import recorded_libvirt
 from tests.dump.facts import Shown
 from tests.dump.trees import Tree
@@ -166,7 +166,7 @@ def real_host(tree: Tree) -> Iterator[Source]:
     pool = daemon.directory / "walk-pool"
     pool.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "walk-pool", str(pool)], check=True)
-    with daemon, furnished(daemon):
+    with daemon, full_host(daemon):
         start_container(daemon)
         with tree.server(daemon.uri(), daemon.uri("lxc"), config=CONFIG) as server:
             yield Source(server, tuple(_made_up_by(daemon)))

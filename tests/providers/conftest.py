@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.providers.poolhost import furnish
-from tests.providers.rareguest import serve_rarities
+from tests.providers.poolhost import add_pools
+from tests.providers.rareguest import serve_rare_guest
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
 from virtcim import mof, schema
 from virtcim.libhelper.documents.domain import DomainConfig
@@ -39,23 +39,23 @@ def corpus() -> Served:
     live, defined = ((DEFINITIONS / f"rich-{which}.xml").read_text() for which in ("live", "defined"))
     redefined = defined.replace("</devices>", "<hub type='usb'/></devices>").replace("current='1'>4", "current='2'>4")
     hosts["KVM"].put(live, active=True, defined_document=Document(redefined, DomainConfig.parse))
-    furnish(hosts["KVM"])
+    add_pools(hosts["KVM"])
     hosts["KVM"].put_pool("guests", "/srv/guests", [("top.qcow2", 1 << 30)])
     return Served([(platform(prefix), host) for prefix, host in hosts.items()])
 
 
 @pytest.fixture(scope="session")
-def rarities() -> Iterator[Served]:
+def rare_guest() -> Iterator[Served]:
     """What the recorded domains do not have."""
-    served = serve_rarities()
+    served = serve_rare_guest()
     yield served
     served.site.jobs.stop(5)
 
 
 @pytest.fixture(scope="session")
-def everything(corpus: Served, rarities: Served) -> list[Instance]:
+def everything(corpus: Served, rare_guest: Served) -> list[Instance]:
     """All instances that recorded hosts show, and those that are reached by association only."""
     templates = [
         template for each in PLATFORMS for pool in pools_of(corpus.site, each) for template in templates_of(pool)
     ]
-    return [*corpus.everything(), *rarities.everything(), *templates]
+    return [*corpus.everything(), *rare_guest.everything(), *templates]

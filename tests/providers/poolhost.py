@@ -11,7 +11,7 @@ from virtcim.libhelper.host import HostFacts, NodeInfo
 from virtcim.libhelper.inventory.kinds import KINDS
 from virtcim.libhelper.inventory.records import Document, Network, NodeDevice, NWFilter, Pool, Record, Volume
 
-Held = TypeVar("Held", bound=Record)
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 CAPABILITIES = """<capabilities><host><uuid>0000</uuid>
 <cpu><arch>x86_64</arch><model>EPYC-Milan</model><vendor>AMD</vendor><feature name='svm'/>
@@ -138,7 +138,7 @@ FILTERS = (
 )
 
 
-def furnish(host: RecordedHypervisor) -> RecordedHypervisor:
+def add_pools(host: RecordedHypervisor) -> RecordedHypervisor:
     """Give a host all of it, all running but the isolated network and the network file system."""
     host.facts = FACTS
     for xml in (NAT, ISOLATED, DEVICES, DIRECT, NAMED_ZERO):
@@ -183,8 +183,14 @@ def _volume(xml: str) -> Volume:
 
 
 def _put(
-    host: RecordedHypervisor, kind: str, record_type: type[Held], held: list[Held], xml: str, active: bool, **extra: Any
-) -> Held:
+    host: RecordedHypervisor,
+    kind: str,
+    record_type: type[AnyRecord],
+    held: list[AnyRecord],
+    xml: str,
+    active: bool,
+    **extra: Any,
+) -> AnyRecord:
     document = Document(xml, KINDS[kind].parse)
     config = KINDS[kind].parse(xml)
     attributes: dict[str, Any] = {

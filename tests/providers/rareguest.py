@@ -36,7 +36,7 @@ FILTER = """<filter name='explained' chain='root'><uuid>f9</uuid>
 GUEST = InstancePath("KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": "rare"})
 
 
-def serve_rarities() -> Served:
+def serve_rare_guest() -> Served:
     """The host, with a job of each class that is done and one that has failed; the caller ends the jobs."""
     host = hypervisor("KVM", "other")
     host.facts = HostFacts(driver="QEMU", host_uuid="0000", libvirt_version=(9, 0, 0), sysinfo_xml=SYSINFO)

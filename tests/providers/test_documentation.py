@@ -89,11 +89,11 @@ def test_every_class_is_enumerated(corpus: Served, shown: dict[str, set[str]]) -
     assert served - shown.keys() == set()
 
 
-def test_every_association_is_enumerated(corpus: Served, rarities: Served) -> None:
+def test_every_association_is_enumerated(corpus: Served, rare_guest: Served) -> None:
     """With every property that it declares."""
     linked: dict[str, set[str]] = {}
     declared: dict[str, set[str]] = {}
-    for served in (corpus, rarities):
+    for served in (corpus, rare_guest):
         for relation in relations(served):
             declared.setdefault(relation.base, set()).update(relation.table)
             for class_name in relation.class_names:
@@ -114,10 +114,10 @@ def test_every_declaration_says_where_the_value_comes_from(corpus: Served, class
             assert name == classes[f"KVM_{base}"].properties[name.lower()].name
 
 
-def test_every_method_that_is_named_is_carried_out(corpus: Served, rarities: Served, classes: ClassStore) -> None:
+def test_every_method_that_is_named_is_carried_out(corpus: Served, rare_guest: Served, classes: ClassStore) -> None:
     """Without parameters methods do nothing: what is not there says so, and everything else says something else."""
     checked = 0
-    for provider in providers(rarities):
+    for provider in providers(rare_guest):
         for class_name in provider.class_names:
             instances = [*provider.instances(class_name, CONTEXT)]
             for instance in instances[:1]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.poolhost import furnish
+from tests.providers.poolhost import add_pools
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
@@ -27,7 +27,7 @@ PORT = {
 
 @pytest.fixture(scope="module")
 def site() -> Served:
-    host = furnish(hypervisor())
+    host = add_pools(hypervisor())
     host.put(GUEST)
     return Served([(platform("KVM"), host)])
 
@@ -305,7 +305,7 @@ def test_associations_that_nobody_makes(site: Served) -> None:
 
 
 def test_nothing_is_changed_over_a_read_only_connection() -> None:
-    host = furnish(hypervisor())
+    host = add_pools(hypervisor())
     host.put(GUEST)
     host.read_only = True
     site = Served([(platform("KVM"), host)])

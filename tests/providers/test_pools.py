@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.poolhost import DIRECTORY, FACTS, ISOLATED, VOLUMES, furnish, put_network, put_pool
+from tests.providers.poolhost import DIRECTORY, FACTS, ISOLATED, VOLUMES, add_pools, put_network, put_pool
 from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.documents.network import NetworkConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
@@ -36,7 +36,7 @@ IDLE = domain_xml("idle", OTHERS)
 
 @pytest.fixture
 def host() -> RecordedHypervisor:
-    made = furnish(hypervisor("KVM"))
+    made = add_pools(hypervisor("KVM"))
     made.put(GUEST, active=True)
     made.put(IDLE)
     return made
@@ -483,14 +483,14 @@ def test_templates_of_what_is_made_up_for_guests(site: Served) -> None:
 
 
 def test_templates_of_other_platforms() -> None:
-    container = Served([(platform("LXC"), furnish(hypervisor("LXC")))])
+    container = Served([(platform("LXC"), add_pools(hypervisor("LXC")))])
     assert templates_for(container, "LXC", "GraphicsPool/0") == {}
     assert templates_for(container, "LXC", "InputPool/0") == {}
     assert templates_for(container, "LXC", "ControllerPool/0") == {}
     disks = templates_for(container, "LXC", "DiskPool/images")
     assert disks["Default"]["EmulatedType"] == 3
     assert "Point/cdrom" not in disks
-    xen = Served([(platform("Xen"), furnish(hypervisor("Xen")))])
+    xen = Served([(platform("Xen"), add_pools(hypervisor("Xen")))])
     assert templates_for(xen, "Xen", "ProcessorPool/0")["Maximum"]["Weight"] == 65535
     assert templates_for(xen, "Xen", "InputPool/0")["Default"]["BusType"] == "xen"
 
@@ -552,7 +552,7 @@ def test_broken_xml_spoils_nothing_else(host: RecordedHypervisor, site: Served) 
 
 def test_the_revision_of_a_pool_changes_with_its_properties_and_with_nothing_else() -> None:
     """A guest that is defined takes nothing from a pool; one that runs does."""
-    host = furnish(hypervisor("KVM"))
+    host = add_pools(hypervisor("KVM"))
     served = Served([(platform("KVM"), host)])
 
     def shown() -> dict[object, tuple[object, object]]:
