@@ -260,7 +260,7 @@ import virtcim
 from virtcim import mof, schema
 from virtcim.libhelper.documents.domain import DomainDocument
 from virtcim.platforms.registry import GROUP, load_platforms
-from virtcim.providers.drafts import Surroundings
+from virtcim.providers.drafts import DraftContext
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
@@ -287,7 +287,7 @@ ask = pywbem.WBEMConnection(server.url, default_namespace="root/virt")
 document = DomainDocument(domain_xml("h"))
 added, *_ = add_device(
     document,
-    Surroundings(site, kvm, host, document.config),
+    DraftContext(site, kvm, host, document.config),
     Wanted(EmbeddedInstance("KVM_WatchdogResourceAllocationSettingData", {"ResourceSubType": "diag288"}), "KVM", KINDS),
 )
 returned, out = ask.InvokeMethod("Wink", system.path, Eye="left")

@@ -355,10 +355,10 @@ def test_what_is_read_can_be_written_to_another_guest(file: Any) -> None:
         given = dict(setting.properties())
         edit = edit_of(other, empty)
         assert edit.defined is not None
-        around = edit.around(edit.defined)
+        draft_context = edit.draft_context(edit.defined)
         try:
             device, *_ = add_device(
-                edit.defined, around, Wanted(EmbeddedInstance(setting.class_name, given), prefix, KINDS)
+                edit.defined, draft_context, Wanted(EmbeddedInstance(setting.class_name, given), prefix, KINDS)
             )
         except ValueRefusedError as error:
             failures.append(f"{setting.instance_id}: {error}")

@@ -48,7 +48,7 @@ def made(kind: str, **properties: Any) -> Device:
     edit = edit_of(guest, xml)
     assert edit.defined is not None
     instance = EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", properties)
-    return add_device(edit.defined, edit.around(edit.defined), Wanted(instance, "KVM", KINDS))[0]
+    return add_device(edit.defined, edit.draft_context(edit.defined), Wanted(instance, "KVM", KINDS))[0]
 
 
 def changed(xml: str, kind: str, identifier: str, **properties: Any) -> DomainConfig:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Draft",
-    "Surroundings",
+    "DraftContext",
     "ValueRefusedError",
     "Writer",
     "address_lists",
@@ -65,7 +65,7 @@ class ValueRefusedError(Exception):
         return f"{self.text}, {self.detail}" if self.detail else self.text
 
 
-class Surroundings:
+class DraftContext:
     """Where a draft is made: the platform and hypervisor, and the guest's configuration as it is.
 
     Attributes:
@@ -89,7 +89,7 @@ class Draft:
     """Values of XML fields, collected from properties.
 
     Attributes:
-        around: where it is made.
+        context: where it is made.
         base: the object as it is; an empty one of its class when it is to be new.
         given: the values that the client gave and that are to be written, by property; none is None.
         fields: what is to be written.
@@ -102,9 +102,9 @@ class Draft:
 
     __slots__ = (
         "_name",
-        "around",
         "autostart",
         "base",
+        "context",
         "device_fields",
         "domain_fields",
         "fields",
@@ -113,8 +113,8 @@ class Draft:
         "properties",
     )
 
-    def __init__(self, around: Surroundings, base: Any, given: Mapping[str, Any], is_new: bool) -> None:
-        self.around = around
+    def __init__(self, context: DraftContext, base: Any, given: Mapping[str, Any], is_new: bool) -> None:
+        self.context = context
         self.base = base
         self.given = given
         self.fields: dict[str, object] = {}

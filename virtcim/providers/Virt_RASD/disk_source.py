@@ -17,7 +17,7 @@ from virtcim.providers.units import size_in
 
 if TYPE_CHECKING:
     from virtcim.libhelper.inventory.records import Pool
-    from virtcim.providers.drafts import Surroundings
+    from virtcim.providers.drafts import DraftContext
 
 __all__ = [
     "EMULATED_TYPES",
@@ -47,13 +47,13 @@ _READ_AS = {"iso": "raw"}
 _VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
 
 
-def disk_class(around: Surroundings, given: Mapping[str, Any]) -> type[Disk | Filesystem]:
+def disk_class(context: DraftContext, given: Mapping[str, Any]) -> type[Disk | Filesystem]:
     """Whether a new resource is a disk or a file system: a container has nothing else, a directory is one."""
     emulated = given.get("EmulatedType")
-    if emulated == FILESYSTEM or (around.platform.containers and emulated is None):
+    if emulated == FILESYSTEM or (context.platform.containers and emulated is None):
         return Filesystem
     path = _path(given) or ""
-    if not emulated and _checks_paths(around) and os.path.isdir(path):
+    if not emulated and _checks_paths(context) and os.path.isdir(path):
         return Filesystem
     return Disk
 
@@ -132,7 +132,7 @@ def finish_disk(draft: Draft) -> None:
 
 def check_target(draft: Draft, target: str) -> None:
     """Refuse the name of another disk of the guest."""
-    for device in draft.around.config.devices:
+    for device in draft.context.config.devices:
         if isinstance(device, Disk) and device.target_dev == target and device is not draft.base:
             raise ValueRefusedError(
                 "VirtualDevice property must be unique for each DiskResourceAllocationSettingData in a single guest",
@@ -163,7 +163,7 @@ def _pool(draft: Draft) -> Pool | None:
     name = pool_id.removeprefix(_POOL_PREFIX)
     if name == pool_id:
         raise ValueRefusedError("PoolID specified is not formatted properly", pool_id)
-    for pool in draft.around.hypervisor.inventory.pools():
+    for pool in draft.context.hypervisor.inventory.pools():
         if pool.name == name:
             return pool
     if name == _ALL_POOLS:
@@ -181,9 +181,9 @@ def _write_directory(draft: Draft, path: str | None) -> None:
         _put(draft, "mount", source_socket=socket_of(path))
         draft.put("driver_type", "virtiofs")
         return
-    if _checks_paths(draft.around) and not os.path.exists(path):
+    if _checks_paths(draft.context) and not os.path.exists(path):
         raise _invalid_source(draft, path)
-    is_file = os.path.isfile(path) and _checks_paths(draft.around)
+    is_file = os.path.isfile(path) and _checks_paths(draft.context)
     kind: str | None = "file" if is_file else "mount"
     if not is_file and draft.base.type in (None, *_DIRECTORIES):
         kind = draft.base.type if not draft.is_new else _directory_type(draft)
@@ -197,7 +197,7 @@ def _directory_type(draft: Draft) -> str:
 
 
 def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
-    storage = draft.around.site.storage.of(draft.around.hypervisor)
+    storage = draft.context.site.storage.of(draft.context.hypervisor)
     path = address
     if not address.startswith("/"):
         path = _volume_path(draft, storage, address, pool)
@@ -231,7 +231,7 @@ def _volume_path(draft: Draft, storage: StorageMap, address: str, pool: Pool | N
 def _volume(draft: Draft, storage: StorageMap, path: str) -> tuple[str, str | None] | None:
     """The kind of source and the format of a volume that libvirt knows; None for any other path."""
     pool_name = storage.pools.get(path)
-    for pool in draft.around.hypervisor.inventory.pools():
+    for pool in draft.context.hypervisor.inventory.pools():
         if pool.name != pool_name:
             continue
         for volume in pool.volumes or ():
@@ -253,7 +253,7 @@ def _format_in_chain(disk: Disk, path: str) -> str | None:
 
 def _kind_of_path(draft: Draft, path: str) -> str:
     """The kind of source that a path of the host is."""
-    if not _checks_paths(draft.around):
+    if not _checks_paths(draft.context):
         named = draft.given.get("ResourceSubType")
         return named if named in _VOLUME_DISKS else _guessed_kind(path)
     try:
@@ -273,9 +273,9 @@ def _guessed_kind(path: str) -> str:
     return "block" if path.startswith("/dev/") else "file"
 
 
-def _checks_paths(around: Surroundings) -> bool:
+def _checks_paths(context: DraftContext) -> bool:
     """Whether the paths of the hypervisor's host are those of this machine."""
-    return is_local(around.hypervisor.uri) and around.hypervisor.driver != "TEST"
+    return is_local(context.hypervisor.uri) and context.hypervisor.driver != "TEST"
 
 
 def _put(draft: Draft, kind: str | None, **source: object) -> None:

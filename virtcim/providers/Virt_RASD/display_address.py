@@ -11,7 +11,7 @@ from virtcim.providers.imageurls import socket_of, socket_url
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import Surroundings
+    from virtcim.providers.drafts import DraftContext
 
 __all__ = [
     "HIDDEN",
@@ -43,7 +43,7 @@ _AUTO = -1
 _LAST_PORT = 65535
 
 
-def display_class(_around: Surroundings, given: Mapping[str, Any]) -> type[Device]:
+def display_class(_context: DraftContext, given: Mapping[str, Any]) -> type[Device]:
     """What kind of device a new graphical console is."""
     kind = given.get("ResourceSubType")
     if kind not in _KINDS:

@@ -59,7 +59,7 @@ def write_quantity(draft: Draft, value: int) -> None:
         raise ValueRefusedError("VirtualQuantity: a guest has memory")
     most = draft.now("memory")
     if most is None or (
-        current > most and "Limit" not in draft.given and draft.base.current_memory == most and not draft.around.live
+        current > most and "Limit" not in draft.given and draft.base.current_memory == most and not draft.context.live
     ):
         most = current
         _put_memory(draft, most)

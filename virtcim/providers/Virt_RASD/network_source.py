@@ -16,7 +16,7 @@ from virtcim.providers.Virt_RASD.network_peer import PEERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from virtcim.providers.drafts import Surroundings
+    from virtcim.providers.drafts import DraftContext
 
 __all__ = [
     "finish_interface",
@@ -87,7 +87,7 @@ def write_mac(draft: Draft, value: str) -> None:
     if not _MAC.fullmatch(value) or int(value[:2], 16) & 1:
         raise ValueRefusedError(f"Address: {value} is not the MAC address of one interface")
     address = value.lower()
-    others = (device for device in draft.around.config.devices if device is not draft.base)
+    others = (device for device in draft.context.config.devices if device is not draft.base)
     if any(isinstance(other, Interface) and (other.mac_address or "").lower() == address for other in others):
         raise ValueRefusedError(f"Address: another interface of the guest has the MAC address {value}")
     draft.put("mac_address", value)
@@ -162,33 +162,33 @@ def finish_interface(draft: Draft) -> None:
     if draft.now("type") is None:
         raise ValueRefusedError("No Network Type specified")
     if draft.now("mac_address") is None:
-        draft.put("mac_address", _new_mac(draft.around))
+        draft.put("mac_address", _new_mac(draft.context))
     if (
         draft.now("model_type") is None
         and draft.now("type") != "hostdev"
-        and draft.around.platform.buses.network_model is not None
+        and draft.context.platform.buses.network_model is not None
     ):
-        draft.put("model_type", draft.around.platform.buses.network_model)
+        draft.put("model_type", draft.context.platform.buses.network_model)
 
 
-def _new_mac(around: Surroundings) -> str:
+def _new_mac(context: DraftContext) -> str:
     """A MAC address that no guest of the hypervisor has."""
     taken = {
         (device.mac_address or "").lower()
-        for config in (around.config, *_configs(around))
+        for config in (context.config, *_configs(context))
         for device in config.devices
         if isinstance(device, Interface)
     }
     for _ in range(_TRIES):
         tail = secrets.token_bytes(3)
-        address = ":".join((around.platform.mac_prefix, *(f"{octet:02x}" for octet in tail)))
+        address = ":".join((context.platform.mac_prefix, *(f"{octet:02x}" for octet in tail)))
         if address not in taken:
             return address
     raise ValueRefusedError("Unable to generate a MAC address")
 
 
-def _configs(around: Surroundings) -> list[Any]:
-    domains = around.hypervisor.inventory.domains()
+def _configs(context: DraftContext) -> list[Any]:
+    domains = context.hypervisor.inventory.domains()
     return [config for domain in domains for config in (domain.live, domain.defined) if config is not None]
 
 
@@ -207,7 +207,7 @@ def _network(draft: Draft) -> dict[str, object]:
     if name is not None and named is not None and name != named:
         raise ValueRefusedError("PoolID and NetworkName name different networks", contradiction=True)
     name = name or named
-    known = {network.name: network for network in draft.around.hypervisor.inventory.networks()}
+    known = {network.name: network for network in draft.context.hypervisor.inventory.networks()}
     if name is None:
         if draft.base.type == "network":
             return {field: getattr(draft.base, field) for field in _LOCATIONS}
@@ -227,7 +227,7 @@ def _pool_name(draft: Draft) -> str | None:
     name = pool_id.removeprefix(_POOL_PREFIX)
     if name == pool_id or not name:
         raise ValueRefusedError("PoolID specified is not formatted properly", pool_id)
-    networks = draft.around.hypervisor.inventory.networks()
+    networks = draft.context.hypervisor.inventory.networks()
     return None if name == _ALL_NETWORKS and all(network.name != name for network in networks) else name
 
 

@@ -10,14 +10,14 @@ from virtcim.providers.drafts import Draft, ValueRefusedError
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import Surroundings
+    from virtcim.providers.drafts import DraftContext
 
 __all__ = ["always", "finish_controller", "finish_input"]
 
 
-def always(device: type[Device]) -> Callable[[Surroundings, Mapping[str, Any]], type[Device]]:
+def always(device: type[Device]) -> Callable[[DraftContext, Mapping[str, Any]], type[Device]]:
     """A kind all of whose devices are of one class."""
-    return lambda _around, _given: device
+    return lambda _context, _given: device
 
 
 def finish_input(draft: Draft) -> None:
@@ -30,7 +30,7 @@ def finish_input(draft: Draft) -> None:
     if kind == "passthrough":
         draft.put("bus", "virtio")
     elif draft.now("bus") is None and kind != "evdev":
-        buses = draft.around.platform.buses
+        buses = draft.context.platform.buses
         draft.put("bus", {"mouse": buses.mouse, "tablet": buses.tablet}.get(kind, "ps2"))
 
 
@@ -40,7 +40,7 @@ def finish_controller(draft: Draft) -> None:
     if kind is None:
         raise ValueRefusedError("ControllerRASD ResourceSubType field not valid")
     others = [
-        device for device in draft.around.config.devices if isinstance(device, Controller) and device.type == kind
+        device for device in draft.context.config.devices if isinstance(device, Controller) and device.type == kind
     ]
     taken = {device.index for device in others}
     if draft.now("index") is None:

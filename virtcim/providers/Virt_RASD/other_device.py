@@ -31,7 +31,7 @@ from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import Surroundings
+    from virtcim.providers.drafts import DraftContext
 
 __all__ = ["SUB_TYPE_FIELDS", "finish_other", "other_class", "write_other_quantity", "write_other_sub_type"]
 
@@ -89,7 +89,7 @@ _KIBIBYTE = 1024
 _AGENT = "org.qemu.guest_agent.0"
 
 
-def other_class(_around: Surroundings, given: Mapping[str, Any]) -> type[Device]:
+def other_class(_context: DraftContext, given: Mapping[str, Any]) -> type[Device]:
     """The class of a new device: ResourceType, or OtherResourceType where that is Other."""
     found = (
         _io_device(given)
@@ -144,7 +144,7 @@ def finish_other(draft: Draft) -> None:
             if draft.now("target_size") is None:
                 raise ValueRefusedError("Missing `VirtualQuantity' field in Memory RASD")
             draft.put("model", draft.now("model") or "dimm")
-            if draft.around.config.cpu_numa_cells:
+            if draft.context.config.cpu_numa_cells:
                 draft.put("target_node", 0)
         case Serial() | Parallel():
             draft.put("type", draft.now("type") or "pty")
@@ -174,7 +174,7 @@ def finish_other(draft: Draft) -> None:
         case Audio():
             draft.put("type", draft.now("type") or "none")
             if draft.now("id") is None:
-                taken = {each.id for each in draft.around.config.devices if isinstance(each, Audio)}
+                taken = {each.id for each in draft.context.config.devices if isinstance(each, Audio)}
                 draft.put("id", next(number for number in range(1, len(taken) + 2) if number not in taken))
         case Shmem():
             if draft.now("name") is None:

@@ -37,7 +37,7 @@ def write_processors(draft: Draft, value: int) -> None:
 
     More than the greatest number raises that one, too, unless the client names it.
     """
-    if draft.around.platform.containers:
+    if draft.context.platform.containers:
         raise ValueRefusedError("ProcRASD field VirtualQuantity not valid for LXC")
     if not value:
         raise ValueRefusedError("VirtualQuantity: a guest has at least one processor")
@@ -48,7 +48,7 @@ def write_processors(draft: Draft, value: int) -> None:
         most = value
         _put_maximum(draft, value)
     elif value > most:
-        if draft.around.live:
+        if draft.context.live:
             raise ValueRefusedError(f"VirtualQuantity: the running guest can have {most} processors at most")
         most = value
         _put_maximum(draft, value)
@@ -76,7 +76,7 @@ def _put_maximum(draft: Draft, value: int) -> None:
 
 def write_limit(draft: Draft, value: int) -> None:
     """Limit: per cent of one host processor for all virtual processors together; 0 for none."""
-    if draft.around.platform.containers:
+    if draft.context.platform.containers:
         raise ValueRefusedError("ProcRASD field Limit not valid for LXC")
     units = draft.given.get("AllocationUnits")
     if units is not None and units.strip().casefold() not in ("percent", "%"):

@@ -126,7 +126,7 @@ def _address_lists(names: bool) -> Callable[[ResourceSetting[Device]], list[str]
 def _write_boot_order(draft: Draft, value: int) -> None:
     """BootOrder; the list of kinds of devices that the guest has ends, as libvirt takes one or the other."""
     draft.put("boot_order", value or None)
-    if value and draft.around.config.os_boot_devs:
+    if value and draft.context.config.os_boot_devs:
         draft.domain_fields["os_boot_devs"] = []
 
 

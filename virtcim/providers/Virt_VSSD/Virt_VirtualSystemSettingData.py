@@ -200,7 +200,7 @@ def _write_uuid(draft: Draft, value: str) -> None:
 
 def _write_type(draft: Draft, value: str) -> None:
     """VirtualSystemType: the platform's prefix, or one of its domain types."""
-    platform = draft.around.platform
+    platform = draft.context.platform
     kind = value.strip().lower()
     if kind in platform.domain_types and "DomainType" not in draft.given:
         if kind != platform.prefix.lower():
@@ -211,7 +211,7 @@ def _write_type(draft: Draft, value: str) -> None:
 
 def _write_domain_type(draft: Draft, value: str) -> None:
     """DomainType."""
-    if value not in draft.around.platform.domain_types:
+    if value not in draft.context.platform.domain_types:
         raise ValueRefusedError(f"Invalid value for DomainType: {value}")
     draft.put("type", value)
 
@@ -221,7 +221,7 @@ def _write_full_virtualization(draft: Draft, value: bool) -> None:
     if not draft.is_new:
         raise ValueRefusedError("IsFullVirt: the type of virtualization cannot be changed")
     kinds = [
-        kind for kind in draft.around.platform.os_types if draft.around.platform.full_virtualization(kind) is value
+        kind for kind in draft.context.platform.os_types if draft.context.platform.full_virtualization(kind) is value
     ]
     if not kinds:
         raise ValueRefusedError(f"Invalid value for IsFullVirt: {value}")

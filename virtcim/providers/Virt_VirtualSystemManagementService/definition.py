@@ -14,7 +14,7 @@ from virtcim.libhelper.documents.domain import (
     MappingError,
 )
 from virtcim.platforms.newguest import NewGuest, SystemChoice, UnavailableError
-from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError
+from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.requested import without_own_metadata
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import refused
@@ -91,8 +91,8 @@ class Definition:
         self._complete()
 
     @property
-    def _around(self) -> Surroundings:
-        return Surroundings(self._site, self._platform, self._hypervisor, self.document.config)
+    def _context(self) -> DraftContext:
+        return DraftContext(self._site, self._platform, self._hypervisor, self.document.config)
 
     def _set(self, values: Mapping[str, Any]) -> None:
         self.document.set(self.document.config, values)
@@ -114,14 +114,14 @@ class Definition:
             self._check_class(system)
         with _told(self._report, "SystemSettings Error"):
             self.name = _name(given)
-            draft = Draft(self._around, self.document.config, {"VirtualSystemIdentifier": self.name}, is_new=True)
+            draft = Draft(self._context, self.document.config, {"VirtualSystemIdentifier": self.name}, is_new=True)
             draft.write(VirtualSystemSettingData.table)
             self._set(draft.fields)
         settings = {name: value for name, value in given.items() if name not in _NOT_SETTINGS}
         with _told(self._report, "SystemSettings Error"):
             if not self._has_reference:
                 self._new_guest.choose_system(_choice(self._platform, settings))
-            draft = Draft(self._around, self.document.config, settings, is_new=True)
+            draft = Draft(self._context, self.document.config, settings, is_new=True)
             draft.write(VirtualSystemSettingData.table)
             write_draft(self.document, draft)
             self.autostart = bool(draft.autostart)
@@ -155,12 +155,12 @@ class Definition:
             with _told(self._report, "ResourceSettings Error"):
                 if instance is None:
                     raise ValueRefusedError("Unable to determine resource type")
-                wanted = Wanted(instance, self._platform.prefix, self._around.site.kinds)
+                wanted = Wanted(instance, self._platform.prefix, self._context.site.kinds)
                 if wanted.is_whole:
-                    write_whole(self.document, self._around, wanted)
+                    write_whole(self.document, self._context, wanted)
                 else:
                     self._check_platform(wanted)
-                    add_device(self.document, self._around, wanted)
+                    add_device(self.document, self._context, wanted)
 
     def _check_platform(self, wanted: Wanted) -> None:
         feature = wanted.kind.feature
@@ -171,7 +171,7 @@ class Definition:
         """Fill in what nothing was said of."""
         self._new_guest.complete(with_devices=not self._has_reference)
         with _told(self._report, "ResourceSettings Error"):
-            check_host(self._around)
+            check_host(self._context)
 
 
 def _choice(platform: Platform, settings: Mapping[str, Any]) -> SystemChoice:

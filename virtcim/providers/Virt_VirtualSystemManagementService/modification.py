@@ -20,7 +20,7 @@ from virtcim.libhelper.domains.live import attach, detach, device_fields, device
 from virtcim.platforms.base import Feature
 from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.deviceids import DeviceKind
-from virtcim.providers.drafts import Draft, Surroundings, ValueRefusedError, same
+from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError, same
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
@@ -161,10 +161,10 @@ class Edit:
         """A document as what the guest is at its next start, whatever a running one is on its way to."""
         return Configuration(self.guest, document.config, ConfigurationKind.DEFINED)
 
-    def around(self, document: DomainDocument) -> Surroundings:
-        """The surroundings of a draft for a document."""
+    def draft_context(self, document: DomainDocument) -> DraftContext:
+        """Give where a draft for a document is made."""
         guest = self.guest
-        return Surroundings(
+        return DraftContext(
             guest.site, guest.platform, guest.hypervisor, document.config, live=document is self.change.live
         )
 
@@ -208,7 +208,7 @@ def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:
     changed = changed_values(VirtualSystemSettingData(edit.configuration(first)), table, given)
     for document in edit.documents:
         before = VirtualSystemSettingData(edit.next_start(document)).properties()
-        draft = Draft(edit.around(document), document.config, changed, is_new=False)
+        draft = Draft(edit.draft_context(document), document.config, changed, is_new=False)
         draft.write(table)
         name = draft.fields.pop("name", None)
         if isinstance(name, str) and name != edit.guest.name:
@@ -280,7 +280,7 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> Non
             raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
         edit.written.append(trace)
     for document in edit.documents:
-        check_host(edit.around(document), before[id(document)])
+        check_host(edit.draft_context(document), before[id(document)])
 
 
 def _check_kind(setting: ResourceSetting[object], resource: Wanted) -> None:
@@ -292,7 +292,7 @@ def _check_kind(setting: ResourceSetting[object], resource: Wanted) -> None:
 def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], changed: Mapping[str, Any]) -> Any:
     """Change one resource in one document; the device as it is then."""
     identifier = setting.entry.identifier
-    draft = Draft(edit.around(document), setting.device, changed, is_new=False)
+    draft = Draft(edit.draft_context(document), setting.device, changed, is_new=False)
     draft.write(setting.table)
     if document is not edit.change.live:
         shown = setting_for(edit.next_start(document), identifier)
@@ -343,7 +343,7 @@ def add_resources(edit: Edit, wanted: Sequence[Wanted]) -> None:
         document = edit.defined or edit.live
         if document is None:
             continue
-        device, draft = add_device(document, edit.around(document), resource)
+        device, draft = add_device(document, edit.draft_context(document), resource)
         trace = Trace.of(resource.kind, device, document.config)
         edit.written.append(trace)
         xml = document.device_xml(device)

@@ -11,7 +11,7 @@ from virtcim.providers.Virt_RASD.Virt_MemResourceAllocationSettingData import Me
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
-    from virtcim.providers.drafts import Surroundings
+    from virtcim.providers.drafts import DraftContext
     from virtcim.providers.interface import EmbeddedInstance
 
 __all__ = ["Wanted", "add_device", "check_host", "write_draft", "write_whole"]
@@ -85,7 +85,7 @@ def write_draft(document: DomainDocument, draft: Draft, device: Device | None = 
     return written
 
 
-def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -> tuple[Device, Draft]:
+def add_device(document: DomainDocument, context: DraftContext, wanted: Wanted) -> tuple[Device, Draft]:
     """Add a new device to the document.
 
     Returns:
@@ -97,8 +97,8 @@ def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -
     kind = wanted.kind
     if kind.device_class is None:
         raise ValueRefusedError("Resource type not supported on this platform", wanted.instance.class_name)
-    device_class = kind.device_class(around, wanted.given)
-    draft = Draft(around, device_class(), wanted.given, is_new=True)
+    device_class = kind.device_class(context, wanted.given)
+    draft = Draft(context, device_class(), wanted.given, is_new=True)
     draft.write(kind.setting.table)
     kind.finish(draft)
     if draft.domain_fields:
@@ -107,7 +107,7 @@ def add_device(document: DomainDocument, around: Surroundings, wanted: Wanted) -
     return document.add_device(device_class, fields), draft
 
 
-def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) -> None:
+def write_whole(document: DomainDocument, context: DraftContext, wanted: Wanted) -> None:
     """Write the memory or the processors of a new guest.
 
     Raises:
@@ -119,21 +119,21 @@ def write_whole(document: DomainDocument, around: Surroundings, wanted: Wanted) 
             raise ValueRefusedError("Missing `VirtualQuantity' field in Memory RASD")
         if "AllocationUnits" not in given and "VirtualQuantityUnits" in given:
             given = {**given, "AllocationUnits": given["VirtualQuantityUnits"]}
-    elif "VirtualQuantity" not in given and not around.platform.containers:
+    elif "VirtualQuantity" not in given and not context.platform.containers:
         raise ValueRefusedError("Missing `VirtualQuantity' field in Processor RASD")
-    draft = Draft(around, document.config, given, is_new=True)
+    draft = Draft(context, document.config, given, is_new=True)
     draft.write(wanted.kind.setting.table)
     write_draft(document, draft)
 
 
-def check_host(around: Surroundings, before: DomainConfig | None = None) -> None:
+def check_host(context: DraftContext, before: DomainConfig | None = None) -> None:
     """Refuse what makes a guest larger than its host can have it.
 
     Parameters:
-        around: with the configuration that is to be.
+        context: with the configuration that is to be.
         before: the configuration as it was; None for a new guest.  What does not grow is not held against the host.
     """
-    config, limits = around.config, around.hypervisor.guest_limits(around.config)
+    config, limits = context.config, context.hypervisor.guest_limits(context.config)
     most, processors = limits.memory, limits.processors
     memory_before, processors_before = (0, 0) if before is None else (before.memory or 0, before.vcpu or 0)
     if most and (config.memory or 0) > max(most, memory_before):
