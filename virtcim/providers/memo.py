@@ -7,20 +7,20 @@ from typing import TypeVar, cast
 
 __all__ = ["Memo"]
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 
 class Memo:
     """Keeps what was made from an object as long as the object itself."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_values",)
 
     def __init__(self) -> None:
-        self._made: dict[Hashable, object] = {}
+        self._values: dict[Hashable, object] = {}
 
-    def memo(self, key: Hashable, make: Callable[..., Made]) -> Made:
+    def memo(self, key: Hashable, make: Callable[..., T]) -> T:
         """What `make(self)` gave when it was first asked for under `key`."""
         try:
-            return cast(Made, self._made[key])
+            return cast(T, self._values[key])
         except KeyError:
-            return cast(Made, self._made.setdefault(key, make(self)))
+            return cast(T, self._values.setdefault(key, make(self)))

@@ -36,7 +36,7 @@ __all__ = ["ProviderSettings", "Site"]
 
 _log = logging.getLogger(__name__)
 
-Made = TypeVar("Made")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Site(Memo):
         """The guests of a platform, over all its hypervisors, in a stable order."""
         return self._guests[platform.prefix].guests.values()
 
-    def gathered(self, platform: Platform, key: Hashable, make: Callable[[Guest], Iterable[Made]]) -> Sequence[Made]:
+    def of_guests(self, platform: Platform, key: Hashable, make: Callable[[Guest], Iterable[Item]]) -> Sequence[Item]:
         """What `make` gives for each guest of a platform, one after the other, kept until a guest changes.
 
         A guest for which it fails is left out with a log line.
@@ -142,10 +142,10 @@ class Site(Memo):
             key: stands for `make`, which is called only when nothing is kept under it.
         """
         snapshot = self._guests[platform.prefix].snapshot
-        kept = snapshot.collected.get(key)
-        if kept is None:
-            kept = snapshot.collected[key] = tuple(_each(snapshot.guests.values(), make))
-        return cast("Sequence[Made]", kept)
+        cached = snapshot.collected.get(key)
+        if cached is None:
+            cached = snapshot.collected[key] = tuple(_each(snapshot.guests.values(), make))
+        return cast("Sequence[Item]", cached)
 
     def guest(self, platform: Platform, name: str) -> Guest | None:
         """The guest of a platform with this name (case matters, as it does to libvirt)."""
@@ -181,7 +181,7 @@ class Site(Memo):
                 yield guest, identifier[end + 1 :]
 
 
-def _each(guests: Iterable[Guest], make: Callable[[Guest], Iterable[Made]]) -> Iterator[Made]:
+def _each(guests: Iterable[Guest], make: Callable[[Guest], Iterable[Item]]) -> Iterator[Item]:
     for guest in guests:
         try:
             made = tuple(make(guest))

@@ -34,14 +34,14 @@ __all__ = [
 Owner = TypeVar("Owner")
 
 
-class Made(Protocol):
+class ElementType(Protocol):
     """An element type, as far as a source needs it."""
 
     @classmethod
     def made_from(cls, owner: Any) -> Iterable[Self]: ...
 
 
-AnyElement = TypeVar("AnyElement", bound=Made)
+AnyElement = TypeVar("AnyElement", bound=ElementType)
 
 
 class Place(NamedTuple):
@@ -117,7 +117,7 @@ class GuestSource(Source["Guest"]):
     def instances(self, site: Site, platform: Platform, element: type[AnyElement]) -> Iterable[AnyElement]:
         if not self._keeps:
             return super().instances(site, platform, element)
-        return site.gathered(platform, element, element.made_from)
+        return site.of_guests(platform, element, element.made_from)
 
 
 class _PartSource(GuestSource):

@@ -56,11 +56,11 @@ def with_discovery(
     for name in INTEROP_NAMES:
         visible = sorted([name, *others])
         objects = ServerObjects(identity, capabilities, statistics, visible, mechanisms)
-        gathered = StatisticsProvider(objects.name, statistics)
-        own_links = [*objects.associations(), GatheredStatistics(objects.object_manager, gathered)]
+        statistics_provider = StatisticsProvider(objects.name, statistics)
+        own_links = [*objects.associations(), GatheredStatistics(objects.object_manager, statistics_provider)]
         providers = [
             *catalog.namespaces.get(main, ()), FixedProvider(objects.instances()),
-            ManagerProvider(objects.object_manager, statistics), gathered, _namespace_list(visible)
+            ManagerProvider(objects.object_manager, statistics), statistics_provider, _namespace_list(visible)
         ]  # fmt: skip
         links = [*catalog.associations.get(main, ()), *own_links]
         served = {class_name: provider for provider in providers for class_name in provider.class_names}

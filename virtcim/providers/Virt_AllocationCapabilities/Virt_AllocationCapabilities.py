@@ -39,7 +39,7 @@ class AllocationCapabilities(Element):
 
     @classmethod
     def made_from(cls, owner: DevicePool) -> Iterable[Self]:
-        return (owner.kept("capabilities", None, lambda: cls(owner)),)
+        return (owner.cached("capabilities", None, lambda: cls(owner)),)
 
     @classmethod
     def with_key(cls, site: Site, platform: Platform, key: str) -> Self | None:

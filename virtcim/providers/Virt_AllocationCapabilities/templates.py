@@ -80,10 +80,10 @@ def _by_id(pool: DevicePool) -> Mapping[str, Template]:
     """The templates by InstanceID, kept until what they are made from changes."""
     others = pool.hypervisor.inventory.networks() if isinstance(pool, NetworkPool) and pool.primordial else ()
     state = (pool.hypervisor.facts, tuple(others))
-    return pool.kept("templates", state, lambda: _made(pool))
+    return pool.cached("templates", state, lambda: _templates_of(pool))
 
 
-def _made(pool: DevicePool) -> dict[str, Template]:
+def _templates_of(pool: DevicePool) -> dict[str, Template]:
     kind = kind_of(pool)
     types = _types_by_word((kind,))
     found = [types[word](pool, sample, detail, values) for word, sample, detail, values in kind.templates(pool)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMON", "COUNT", "DevicePool", "PoolSource", "Pools", "Usage", "counted"]
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 COUNT = "count"
 """The unit of what is counted (DSP0004, annex C)."""
@@ -66,7 +66,7 @@ class DevicePool(Element):
         record: the network or storage pool that it is; None for a primordial pool.
     """
 
-    __slots__ = ("_kept", "hypervisor", "instance_id", "pools", "record")
+    __slots__ = ("_cached", "hypervisor", "instance_id", "pools", "record")
 
     resource_type: ClassVar[int]
     is_shared: ClassVar[bool] = True
@@ -79,7 +79,7 @@ class DevicePool(Element):
         self.hypervisor = hypervisor
         self.instance_id = instance_id
         self.record = record
-        self._kept: dict[str, tuple[object, object]] = {}
+        self._cached: dict[str, tuple[object, object]] = {}
         super().__init__(pools.site, pools.platform, instance_id)
 
     @classmethod
@@ -130,12 +130,12 @@ class DevicePool(Element):
         """What the active guests of its hypervisor have taken."""
         return self.usage.counts[type(self)]
 
-    def kept(self, name: str, state: object, make: Callable[[], Made]) -> Made:
+    def cached(self, name: str, state: object, make: Callable[[], T]) -> T:
         """What `make` gave for `name` when it was last asked for at this `state` of what it is made from."""
-        known = self._kept.get(name)
+        known = self._cached.get(name)
         if known is None or known[0] != state:
-            known = self._kept[name] = (state, make())
-        return cast(Made, known[1])
+            known = self._cached[name] = (state, make())
+        return cast(T, known[1])
 
     @property
     def primordial(self) -> bool:
@@ -219,13 +219,13 @@ class Pools:
         self._update()
         return self._places.get((hypervisor, name))
 
-    def derived(self, name: str, make: Callable[[Pools], Made]) -> Made:
+    def derived(self, name: str, make: Callable[[Pools], T]) -> T:
         """What `make` gave for `name` when it was first asked for at the present state of the inventories."""
         self._update()
         derived = self._derived
         if name not in derived:
             derived[name] = make(self)
-        return cast(Made, derived[name])
+        return cast(T, derived[name])
 
     def shown(self, record: Record) -> DevicePool:
         """The pool that shows a record, be it the present record or an older one."""
@@ -288,14 +288,14 @@ def usage_of(site: Site, platform: Platform, hypervisor: Hypervisor) -> Usage:
     """What the active guests of a hypervisor have taken, kept until its inventory changes."""
     known: dict[Hypervisor, tuple[int, Usage]] = site.memo((Usage, platform.prefix), lambda _: {})
     revision = hypervisor.inventory.revision
-    kept = known.get(hypervisor)
-    if kept is None or kept[0] != revision:
+    cached = known.get(hypervisor)
+    if cached is None or cached[0] != revision:
         usage = Usage()
         for guest in site.guests(platform):
             if guest.hypervisor is hypervisor and guest.domain.active:
                 usage.add(guest)
-        kept = known[hypervisor] = (revision, usage)
-    return kept[1]
+        cached = known[hypervisor] = (revision, usage)
+    return cached[1]
 
 
 def _operational_status(pool: DevicePool) -> list[int]:

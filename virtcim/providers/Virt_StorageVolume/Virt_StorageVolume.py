@@ -53,7 +53,7 @@ class StorageVolume(Element):
     def made_from(cls, owner: DevicePool) -> Sequence[Self]:
         """The volumes of a storage pool, as far as they are known; none of a pool that is not active."""
         volumes = getattr(owner.record, "volumes", None) or ()
-        return owner.kept("volumes", volumes, lambda: [cls(owner, volume) for volume in volumes])
+        return owner.cached("volumes", volumes, lambda: [cls(owner, volume) for volume in volumes])
 
     @classmethod
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:

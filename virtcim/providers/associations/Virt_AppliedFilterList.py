@@ -58,7 +58,7 @@ class AppliedFilterLists(Relation):
     def _ports(self, filters: FilterList) -> Iterable[NetworkPort]:
         return (
             port
-            for port in self.site.gathered(filters.platform, AppliedFilterLists, _filtered)
+            for port in self.site.of_guests(filters.platform, AppliedFilterLists, _filtered)
             if port.device.filterref_filter == filters.name and host_name(port.guest.hypervisor) == filters.host.name
         )
 
