@@ -264,7 +264,7 @@ from virtcim.providers.drafts import DraftContext
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted, add_device
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest, add_device
 from virtcim.registration.catalog import build_catalog
 from virtcim.schema.mof import load_class_store
 from tests.cimom.harness import RunningServer
@@ -288,7 +288,7 @@ document = DomainDocument(domain_xml("h"))
 added, *_ = add_device(
     document,
     DraftContext(site, kvm, host, document.config),
-    Wanted(EmbeddedInstance("KVM_WatchdogResourceAllocationSettingData", {"ResourceSubType": "diag288"}), "KVM", KINDS),
+    ResourceRequest(EmbeddedInstance("KVM_WatchdogResourceAllocationSettingData", {"ResourceSubType": "diag288"}), "KVM", KINDS),
 )
 returned, out = ask.InvokeMethod("Wink", system.path, Eye="left")
 with urllib.request.urlopen(f"{server.url}/toy") as reply:

@@ -17,7 +17,7 @@ from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.Virt_DevicePool import GraphicsPool
 from virtcim.providers.Virt_RASD import settings_of
-from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted, add_device
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest, add_device
 
 
 def settings_in(xml: str, prefix: str = "KVM") -> list[Any]:
@@ -358,7 +358,7 @@ def test_what_is_read_can_be_written_to_another_guest(file: Any) -> None:
         draft_context = edit.draft_context(edit.defined)
         try:
             device, *_ = add_device(
-                edit.defined, draft_context, Wanted(EmbeddedInstance(setting.class_name, given), prefix, KINDS)
+                edit.defined, draft_context, ResourceRequest(EmbeddedInstance(setting.class_name, given), prefix, KINDS)
             )
         except ValueRefusedError as error:
             failures.append(f"{setting.instance_id}: {error}")

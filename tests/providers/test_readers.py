@@ -9,7 +9,7 @@ import pytest
 
 from virtcim.providers.interface import CIMError, CIMValue, InstancePath, Status
 from virtcim.providers.values import number_of, paths_of, text_of
-from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties, SettingsError
 
 PATH = InstancePath("KVM_DiskPool", {"InstanceID": "DiskPool/images"})
 
@@ -49,10 +49,10 @@ def test_other_values_are_refused(read: Callable[[CIMValue, str], object], value
 @pytest.mark.parametrize("value", ["a", 1, ["a", 1]])
 def test_settings_refuse_what_is_no_array_of_strings(value: CIMValue) -> None:
     with pytest.raises(SettingsError, match="DevicePaths"):
-        Given({"DevicePaths": value}).texts("DevicePaths")
+        GivenProperties({"DevicePaths": value}).texts("DevicePaths")
 
 
 @pytest.mark.parametrize("value", ["1", True, [1]])
 def test_settings_refuse_what_is_no_integer(value: CIMValue) -> None:
     with pytest.raises(SettingsError, match="Capacity"):
-        Given({"Capacity": value}).number("Capacity")
+        GivenProperties({"Capacity": value}).number("Capacity")

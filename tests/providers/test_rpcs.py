@@ -17,7 +17,7 @@ from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, InstancePath
 from virtcim.providers.site import ProviderSettings
-from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties, SettingsError
 from virtcim.providers.Virt_ResourcePoolConfigurationService.storagepools import pool_order
 
 GUEST = """<domain type='test'><name>guest</name><memory>65536</memory><os><type>hvm</type></os><devices>
@@ -278,7 +278,7 @@ def test_refused_deletions(service: PoolService) -> None:
     ],
 )
 def test_xml_of_storage_pools(properties: dict[str, Any], expected: str) -> None:
-    made = object_text(pool_order(Given(properties), "n").pool)
+    made = object_text(pool_order(GivenProperties(properties), "n").pool)
     assert made.replace('"', "'") == expected
 
 
@@ -304,13 +304,13 @@ def test_xml_of_storage_pools(properties: dict[str, Any], expected: str) -> None
 )
 def test_refused_settings_of_storage_pools(properties: dict[str, Any], named: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        pool_order(Given(properties), "n")
+        pool_order(GivenProperties(properties), "n")
     assert named in str(refused.value)
 
 
 def test_building_destroys_nothing_unless_asked_to() -> None:
     def flags(**properties: Any) -> tuple[bool, bool]:
-        order = pool_order(Given({"Path": "/d", "DevicePaths": ["/dev/x"], **properties}), "n")
+        order = pool_order(GivenProperties({"Path": "/d", "DevicePaths": ["/dev/x"], **properties}), "n")
         return order.build, order.overwrite
 
     assert flags(Type=1) == (True, False)

@@ -34,7 +34,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     modify_resources,
     modify_system,
 )
-from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 from virtcim.schema.classes import ClassStore
@@ -191,7 +191,7 @@ def write(guest: Guest, text: str, element: Element, values: dict[str, Any]) -> 
     edit = edit_of(guest, text)
     if isinstance(element, ResourceSetting):
         given_ = {"InstanceID": element.instance_id, **values}
-        wanted = Wanted(EmbeddedInstance(element.class_name, given_), guest.platform.prefix, KINDS)
+        wanted = ResourceRequest(EmbeddedInstance(element.class_name, given_), guest.platform.prefix, KINDS)
         modify_resources(edit, [(Target(guest, ConfigurationKind.STATE, element.entry.identifier), wanted)])
     else:
         modify_system(edit, values)

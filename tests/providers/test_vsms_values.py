@@ -23,7 +23,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     modify_resources,
     modify_system,
 )
-from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted, add_device
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest, add_device
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Target
 
 Fields = dict[str, Any]
@@ -48,7 +48,7 @@ def made(kind: str, **properties: Any) -> Device:
     edit = edit_of(guest, xml)
     assert edit.defined is not None
     instance = EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", properties)
-    return add_device(edit.defined, edit.draft_context(edit.defined), Wanted(instance, "KVM", KINDS))[0]
+    return add_device(edit.defined, edit.draft_context(edit.defined), ResourceRequest(instance, "KVM", KINDS))[0]
 
 
 def changed(xml: str, kind: str, identifier: str, **properties: Any) -> DomainConfig:
@@ -59,7 +59,7 @@ def changed(xml: str, kind: str, identifier: str, **properties: Any) -> DomainCo
     (guest,) = served.site.guests(platform("KVM"))
     edit: Edit = edit_of(guest, xml)
     given_ = {"InstanceID": f"guest/{identifier}", **properties}
-    wanted = Wanted(EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", given_), "KVM", KINDS)
+    wanted = ResourceRequest(EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", given_), "KVM", KINDS)
     modify_resources(edit, [(Target(guest, ConfigurationKind.STATE, identifier), wanted)])
     assert edit.change.defined is not None
     return edit.change.defined.config
@@ -537,5 +537,5 @@ def test_every_kind_has_settings() -> None:
     _, guest = served_file(config())
     assert guest.state is not None
     for each in (kind.setting for kind in KINDS):
-        Wanted(EmbeddedInstance(f"KVM_{each.base}", {}), "KVM", KINDS)
+        ResourceRequest(EmbeddedInstance(f"KVM_{each.base}", {}), "KVM", KINDS)
     assert list(settings_of(guest.state))

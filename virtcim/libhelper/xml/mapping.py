@@ -41,13 +41,13 @@ __all__ = [
     "FieldInfo",
     "Flag",
     "FrozenDict",
-    "Given",
     "Int",
     "Ints",
     "Items",
     "Mapped",
     "Node",
     "OnOff",
+    "Present",
     "Replacement",
     "Secret",
     "Size",
@@ -429,7 +429,7 @@ class Flag(Field[bool]):
         return value or None
 
 
-class Given(Flag):
+class Present(Flag):
     """True when an attribute is given, whatever its value, which is never looked at.  Not writable."""
 
     def __init__(self, path: str) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from virtcim.libhelper.documents.network import DhcpRange, NetworkConfig, NetworkIp
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.providers.subnets import free_subnet
-from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties, SettingsError
 
 __all__ = ["new_network"]
 
@@ -23,7 +23,7 @@ Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = TypeVar("Address", ipaddress.IPv4Address, ipaddress.IPv6Address)
 
 
-def new_network(given: Given, name: str, hypervisor: Hypervisor) -> NetworkConfig:
+def new_network(given: GivenProperties, name: str, hypervisor: Hypervisor) -> NetworkConfig:
     """The network that settings ask for.
 
     A network without an address gets one that no other network of the host has, the usual 192.168.122.1 where it is
@@ -49,7 +49,7 @@ def new_network(given: Given, name: str, hypervisor: Hypervisor) -> NetworkConfi
     )
 
 
-def _bridge(given: Given, name: str) -> NetworkConfig:
+def _bridge(given: GivenProperties, name: str) -> NetworkConfig:
     """A bridge that the host has already: its addresses are not libvirt's business."""
     for other in ("Address", "Netmask", "IPRangeStart", "IPRangeEnd", "IPv6Address", "ForwardDevice", "DomainName"):
         if given.text(other) is not None:
@@ -57,7 +57,7 @@ def _bridge(given: Given, name: str) -> NetworkConfig:
     return NetworkConfig(name=name, forward_mode=_BRIDGE, bridge_name=given.needed("BridgeName"))
 
 
-def _ipv4(given: Given, hypervisor: Hypervisor) -> NetworkIp:
+def _ipv4(given: GivenProperties, hypervisor: Hypervisor) -> NetworkIp:
     text = given.text("Address")
     if text is None:
         if given.text("Netmask") is not None:
@@ -82,7 +82,7 @@ def _ipv4(given: Given, hypervisor: Hypervisor) -> NetworkIp:
 
 
 def _range(
-    given: Given, start: str, end: str, subnet: ipaddress.IPv4Network, own: ipaddress.IPv4Address
+    given: GivenProperties, start: str, end: str, subnet: ipaddress.IPv4Network, own: ipaddress.IPv4Address
 ) -> tuple[str | None, str | None]:
     """The addresses that are given out; where the client does not say, all but that of the host."""
     first, last = given.text(start), given.text(end)
@@ -100,7 +100,7 @@ def _usual_range(subnet: ipaddress.IPv4Network, own: ipaddress.IPv4Address) -> t
     return (str(larger[0]), str(larger[1])) if larger[0] <= larger[1] else (None, None)
 
 
-def _ipv6(given: Given) -> Iterable[NetworkIp]:
+def _ipv6(given: GivenProperties) -> Iterable[NetworkIp]:
     text = given.text("IPv6Address")
     first, last = given.text("IPv6RangeStart"), given.text("IPv6RangeEnd")
     if text is None:

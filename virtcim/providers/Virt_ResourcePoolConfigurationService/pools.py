@@ -26,7 +26,7 @@ from virtcim.providers.values import paths_of, text_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.networks import new_network
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
-    Given,
+    GivenProperties,
     SettingsError,
     kind_of,
     reference,
@@ -79,7 +79,7 @@ def create_child_resource_pool(
     name = text_of(parameters.get("ElementName"), "ElementName") or _USUAL_NAME
     if hypervisor.inventory.find_by_name(_RECORDS[pool_type], name) is not None:
         raise CIMError(Status.FAILED, "Pool with that name already exists")
-    create = _creation(Given(setting.properties), name, pool_type, hypervisor)
+    create = _creation(GivenProperties(setting.properties), name, pool_type, hypervisor)
 
     def run(work: Work) -> MethodResult:
         try:
@@ -96,7 +96,9 @@ def create_child_resource_pool(
     return service.do("CreateChildResourcePool", context, run)
 
 
-def _creation(given: Given, name: str, pool_type: type[DevicePool], hypervisor: Hypervisor) -> Callable[[Work], str]:
+def _creation(
+    given: GivenProperties, name: str, pool_type: type[DevicePool], hypervisor: Hypervisor
+) -> Callable[[Work], str]:
     """What makes the pool that settings ask for.
 
     Raises:

@@ -15,7 +15,7 @@ from virtcim.providers.interface import (
 )
 from virtcim.providers.units import size_in
 
-__all__ = ["Given", "SettingsError", "kind_of", "reference", "single_setting"]
+__all__ = ["GivenProperties", "SettingsError", "kind_of", "reference", "single_setting"]
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class SettingsError(Exception):
     """A property that is missing or cannot be had; the text names it."""
 
 
-class Given:
+class GivenProperties:
     """The properties of one setting; those that are NULL are not there.
 
     Parameters:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from virtcim.libhelper.documents.storage import PoolConfig
-from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import Given, SettingsError
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties, SettingsError
 
 __all__ = ["PoolOrder", "pool_order"]
 
@@ -54,7 +54,7 @@ class PoolOrder:
     autostart: bool
 
 
-def pool_order(given: Given, name: str) -> PoolOrder:
+def pool_order(given: GivenProperties, name: str) -> PoolOrder:
     """The storage pool that settings ask for.
 
     Raises:
@@ -86,7 +86,7 @@ def pool_order(given: Given, name: str) -> PoolOrder:
     return PoolOrder(pool, build in (_BUILD, _OVERWRITE), build == _OVERWRITE, bool(autostart))
 
 
-def _path(given: Given, kind: str) -> str | None:
+def _path(given: GivenProperties, kind: str) -> str | None:
     """libvirt-cim asks for a path whatever the type; for some it can only be one, or there is none."""
     path = given.text("Path") or _USUAL_PATHS.get(kind)
     if path is None and kind == "logical":
@@ -97,7 +97,7 @@ def _path(given: Given, kind: str) -> str | None:
     return path
 
 
-def _devices(given: Given, kind: str) -> tuple[str, ...]:
+def _devices(given: GivenProperties, kind: str) -> tuple[str, ...]:
     devices = tuple(given.texts("DevicePaths"))
     if kind in _ONE_DEVICE:
         if not devices:
@@ -107,7 +107,7 @@ def _devices(given: Given, kind: str) -> tuple[str, ...]:
     return devices
 
 
-def _source(given: Given, kind: str) -> dict[str, object]:
+def _source(given: GivenProperties, kind: str) -> dict[str, object]:
     source: dict[str, object] = {}
     host = given.needed("Host") if kind in _REMOTE else given.text("Host")
     source["source_host_names"] = () if host is None else (host,)

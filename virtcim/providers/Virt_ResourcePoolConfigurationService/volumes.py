@@ -28,7 +28,7 @@ from virtcim.providers.values import number_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import pool_at
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import (
-    Given,
+    GivenProperties,
     SettingsError,
     kind_of,
     reference,
@@ -69,7 +69,7 @@ def create_resource_in_pool(
         )
     check_writable(pool.hypervisor)
     try:
-        given = Given(setting.properties)
+        given = GivenProperties(setting.properties)
         source = _source(service, pool, given)
         volume = _new_volume(given, pool, source)
         name = volume.name or ""
@@ -123,7 +123,7 @@ def _copy(pool: DiskPool, source: StorageVolume, volume: VolumeConfig, work: Wor
     storage.convert_volume(pool.record.uuid, object_text(volume), name, place, work)
 
 
-def _new_volume(given: Given, pool: DiskPool, source: StorageVolume | None) -> VolumeConfig:
+def _new_volume(given: GivenProperties, pool: DiskPool, source: StorageVolume | None) -> VolumeConfig:
     """The volume that settings ask for.
 
     Raises:
@@ -167,7 +167,7 @@ def _new_volume(given: Given, pool: DiskPool, source: StorageVolume | None) -> V
     )
 
 
-def _format(given: Given) -> str | None:
+def _format(given: GivenProperties) -> str | None:
     """libvirt's word for the format; None where the client leaves it to the pool."""
     subtype = given.text("ResourceSubType")
     if not given.number("FormatType"):
@@ -182,7 +182,7 @@ def _format(given: Given) -> str | None:
     return word
 
 
-def _check_path(given: Given, pool: DiskPool, name: str) -> None:
+def _check_path(given: GivenProperties, pool: DiskPool, name: str) -> None:
     """A path can only say again where the pool is."""
     path, target = given.text("Path"), pool.config.target_path
     if path is None or target is None:
@@ -191,7 +191,7 @@ def _check_path(given: Given, pool: DiskPool, name: str) -> None:
         raise SettingsError(f"`Path' property is not that of the pool, {target}")
 
 
-def _source(service: ResourcePoolConfigurationService, pool: DiskPool, given: Given) -> StorageVolume | None:
+def _source(service: ResourcePoolConfigurationService, pool: DiskPool, given: GivenProperties) -> StorageVolume | None:
     """The volume whose content the new one is to have; None where it is to be empty."""
     named = given.texts("HostResource")
     if not named:
@@ -286,7 +286,7 @@ def delete_resource_in_pool(
     if kind_of(resource) not in ("Disk", "StorageVolume"):
         raise CIMError(Status.FAILED, "Unable to delete resource: This function does not support this resource type")
     try:
-        address = Given(resource.properties).text("Address")
+        address = GivenProperties(resource.properties).text("Address")
     except SettingsError as error:
         raise CIMError(Status.FAILED, f"Unable to delete resource: {error}") from None
     if address is None:
@@ -339,7 +339,7 @@ def resize_volume(
     volume = volume_at(service, path)
     check_writable(volume.pool.hypervisor)
     try:
-        capacity = Given(parameters).size("Capacity")
+        capacity = GivenProperties(parameters).size("Capacity")
     except SettingsError as error:
         raise CIMError(Status.INVALID_PARAMETER, str(error)) from None
     if not capacity:

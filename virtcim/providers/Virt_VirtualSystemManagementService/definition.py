@@ -19,7 +19,7 @@ from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.requested import without_own_metadata
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import refused
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
-    Wanted,
+    ResourceRequest,
     add_device,
     check_host,
     write_draft,
@@ -110,15 +110,15 @@ class Definition:
         given = (
             {} if system is None else {name: value for name, value in system.properties.items() if value is not None}
         )
-        with _told(self._report, "SystemSettings Error"):
+        with _report_refusals(self._report, "SystemSettings Error"):
             self._check_class(system)
-        with _told(self._report, "SystemSettings Error"):
+        with _report_refusals(self._report, "SystemSettings Error"):
             self.name = _name(given)
             draft = Draft(self._context, self.document.config, {"VirtualSystemIdentifier": self.name}, is_new=True)
             draft.write(VirtualSystemSettingData.table)
             self._set(draft.fields)
         settings = {name: value for name, value in given.items() if name not in _NOT_SETTINGS}
-        with _told(self._report, "SystemSettings Error"):
+        with _report_refusals(self._report, "SystemSettings Error"):
             if not self._has_reference:
                 self._new_guest.choose_system(_choice(self._platform, settings))
             draft = Draft(self._context, self.document.config, settings, is_new=True)
@@ -148,21 +148,21 @@ class Definition:
     def _write_resources(self, resources: Sequence[EmbeddedInstance | None] | None) -> None:
         if resources is None:
             return
-        with _told(self._report, "ResourceSettings Error"):
+        with _report_refusals(self._report, "ResourceSettings Error"):
             if not resources:
                 raise ValueRefusedError("No resources specified")
         for instance in resources:
-            with _told(self._report, "ResourceSettings Error"):
+            with _report_refusals(self._report, "ResourceSettings Error"):
                 if instance is None:
                     raise ValueRefusedError("Unable to determine resource type")
-                wanted = Wanted(instance, self._platform.prefix, self._context.site.kinds)
+                wanted = ResourceRequest(instance, self._platform.prefix, self._context.site.kinds)
                 if wanted.is_whole:
                     write_whole(self.document, self._context, wanted)
                 else:
                     self._check_platform(wanted)
                     add_device(self.document, self._context, wanted)
 
-    def _check_platform(self, wanted: Wanted) -> None:
+    def _check_platform(self, wanted: ResourceRequest) -> None:
         feature = wanted.kind.feature
         if feature is not None and not self._platform.supports(feature):
             raise ValueRefusedError("Resource type not supported on this platform", wanted.instance.class_name)
@@ -170,7 +170,7 @@ class Definition:
     def _complete(self) -> None:
         """Fill in what nothing was said of."""
         self._new_guest.complete(with_devices=not self._has_reference)
-        with _told(self._report, "ResourceSettings Error"):
+        with _report_refusals(self._report, "ResourceSettings Error"):
             check_host(self._context)
 
 
@@ -199,7 +199,7 @@ def _name(given: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _told(report: Callable[[CIMError], None], text: str) -> Iterator[None]:
+def _report_refusals(report: Callable[[CIMError], None], text: str) -> Iterator[None]:
     """Tell what a block refuses in libvirt-cim's words.
 
     Parameters:

@@ -34,7 +34,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     remove_resources,
 )
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import failure_of, refused
-from virtcim.providers.Virt_VirtualSystemManagementService.resources import Wanted
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest
 from virtcim.providers.Virt_VirtualSystemManagementService.results import paths_of, settle_addresses
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
     Target,
@@ -241,7 +241,7 @@ def _system_target(service: VirtualSystemManagementService, given: Mapping[str, 
     return Target(guest, ConfigurationKind.STATE)
 
 
-def _wanted(service: VirtualSystemManagementService, parameters: Mapping[str, Any]) -> list[Wanted]:
+def _wanted(service: VirtualSystemManagementService, parameters: Mapping[str, Any]) -> list[ResourceRequest]:
     """ResourceSettings."""
     platform = service.platform
     instances: Sequence[EmbeddedInstance | None] | None = parameters.get("ResourceSettings")
@@ -250,10 +250,14 @@ def _wanted(service: VirtualSystemManagementService, parameters: Mapping[str, An
     if None in instances:
         raise CIMError(Status.INVALID_PARAMETER, "ResourceSettings holds NULL")
     with _resources_told(""):
-        return [Wanted(instance, platform.prefix, service.site.kinds) for instance in instances if instance is not None]
+        return [
+            ResourceRequest(instance, platform.prefix, service.site.kinds)
+            for instance in instances
+            if instance is not None
+        ]
 
 
-def _resource(service: VirtualSystemManagementService, wanted: Wanted) -> Target:
+def _resource(service: VirtualSystemManagementService, wanted: ResourceRequest) -> Target:
     """The resource that an instance in ResourceSettings is about."""
     instance_id = wanted.instance_id
     if not instance_id:
@@ -314,7 +318,7 @@ def _change(
     return [edits[guest.domain.uuid] for guest, _, _ in works]
 
 
-def _modify(mine: Sequence[tuple[Target, Wanted]], edit: Edit) -> None:
+def _modify(mine: Sequence[tuple[Target, ResourceRequest]], edit: Edit) -> None:
     modify_resources(edit, mine)
 
 

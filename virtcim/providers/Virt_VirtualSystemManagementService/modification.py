@@ -29,7 +29,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import C
 from virtcim.providers.Virt_VirtualSystemManagementService.effect import check_effect
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
-    Wanted,
+    ResourceRequest,
     add_device,
     check_host,
     write_draft,
@@ -261,7 +261,7 @@ def _check_live(edit: Edit, draft: Draft, now: Iterable[str]) -> None:
         raise MethodFailedError(ReturnCode.INVALID_STATE, f"{names}: cannot be changed while the guest runs")
 
 
-def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> None:
+def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, ResourceRequest]]) -> None:
     """Change resources of one guest."""
     before = {id(document): document.config for document in edit.documents}
     for target, resource in wanted:
@@ -283,7 +283,7 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, Wanted]]) -> Non
         check_host(edit.draft_context(document), before[id(document)])
 
 
-def _check_kind(setting: ResourceSetting[object], resource: Wanted) -> None:
+def _check_kind(setting: ResourceSetting[object], resource: ResourceRequest) -> None:
     generic = resource.instance.class_name.partition("_")[2] in ("ResourceAllocationSettingData",)
     if resource.kind is not setting.entry.kind and not generic:
         raise ValueRefusedError(f"{resource.instance.class_name} is not the class of {resource.instance_id}")
@@ -335,7 +335,7 @@ def _write_device(edit: Edit, document: DomainDocument, setting: ResourceSetting
     return None if written is None else document.current(written)
 
 
-def add_resources(edit: Edit, wanted: Sequence[Wanted]) -> None:
+def add_resources(edit: Edit, wanted: Sequence[ResourceRequest]) -> None:
     """Add resources to a guest."""
     for resource in wanted:
         if resource.is_whole:

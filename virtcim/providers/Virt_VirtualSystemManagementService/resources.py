@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from virtcim.providers.drafts import DraftContext
     from virtcim.providers.interface import EmbeddedInstance
 
-__all__ = ["Wanted", "add_device", "check_host", "write_draft", "write_whole"]
+__all__ = ["ResourceRequest", "add_device", "check_host", "write_draft", "write_whole"]
 
 
-class Wanted:
+class ResourceRequest:
     """One resource as a client describes it.
 
     Parameters:
@@ -85,7 +85,7 @@ def write_draft(document: DomainDocument, draft: Draft, device: Device | None = 
     return written
 
 
-def add_device(document: DomainDocument, context: DraftContext, wanted: Wanted) -> tuple[Device, Draft]:
+def add_device(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> tuple[Device, Draft]:
     """Add a new device to the document.
 
     Returns:
@@ -107,7 +107,7 @@ def add_device(document: DomainDocument, context: DraftContext, wanted: Wanted) 
     return document.add_device(device_class, fields), draft
 
 
-def write_whole(document: DomainDocument, context: DraftContext, wanted: Wanted) -> None:
+def write_whole(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> None:
     """Write the memory or the processors of a new guest.
 
     Raises:

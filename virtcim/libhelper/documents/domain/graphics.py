@@ -7,7 +7,7 @@ from typing import Any
 
 from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_s390
 from virtcim.libhelper.documents.domain.device import Device
-from virtcim.libhelper.xml.mapping import Given, Int, Items, Mapped, OnOff, Replacement, Secret, Text, YesNo
+from virtcim.libhelper.xml.mapping import Int, Items, Mapped, OnOff, Present, Replacement, Secret, Text, YesNo
 
 __all__ = ["Graphics", "GraphicsChannel", "Listen"]
 
@@ -80,7 +80,7 @@ class Graphics(Device):
     fullscreen = YesNo("@fullscreen")
     keymap = Text("@keymap")
     passwd = Secret("@passwd")
-    passwd_set = Given("@passwd")
+    passwd_set = Present("@passwd")
     passwd_valid_to = Text("@passwdValidTo")
     connected = Text("@connected")
     share_policy = Text("@sharePolicy")
