@@ -288,7 +288,9 @@ document = DomainDocument(domain_xml("h"))
 added, *_ = add_device(
     document,
     DraftContext(site, kvm, host, document.config),
-    ResourceRequest(EmbeddedInstance("KVM_WatchdogResourceAllocationSettingData", {"ResourceSubType": "diag288"}), "KVM", KINDS),
+    ResourceRequest(
+        EmbeddedInstance("KVM_WatchdogResourceAllocationSettingData", {"ResourceSubType": "diag288"}), "KVM", KINDS
+    ),
 )
 returned, out = ask.InvokeMethod("Wink", system.path, Eye="left")
 with urllib.request.urlopen(f"{server.url}/toy") as reply:

@@ -12,7 +12,7 @@ from virtcim.libhelper.documents.domain.guest import VcpuPin
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "asked", "kept", "agrees"),
+    ("name", "before", "requested", "actual", "agrees"),
     [
         ("vcpu_cpuset", None, "0-3,^2", "0-1,3", True),
         ("vcpu_cpuset", None, "0-3", "0-1,3", False),
@@ -33,10 +33,10 @@ from virtcim.libhelper.documents.domain.guest import VcpuPin
         ("pins", (), (VcpuPin(vcpu=1, cpuset="0"),), (), False),
     ],
 )
-def test_values(name: str, before: Any, asked: Any, kept: Any, agrees: bool) -> None:
-    assert is_kept(name, before, asked, kept) is agrees
+def test_values(name: str, before: Any, requested: Any, actual: Any, agrees: bool) -> None:
+    assert is_kept(name, before, requested, actual) is agrees
 
 
 def test_fields_that_are_never_held_are_not_compared() -> None:
-    asked = DomainConfig(title="one", vcpu=2)
-    assert differing_fields(["title", "vcpu"], DomainConfig(), asked, DomainConfig(title="one", vcpu=1)) == ["vcpu"]
+    requested = DomainConfig(title="one", vcpu=2)
+    assert differing_fields(["title", "vcpu"], DomainConfig(), requested, DomainConfig(title="one", vcpu=1)) == ["vcpu"]

@@ -27,7 +27,7 @@ def settings_in(xml: str, prefix: str = "KVM") -> list[Any]:
     served = Served([(platform(prefix), host)])
     (guest,) = served.site.guests(platform(prefix))
     configuration = Configuration(guest, DomainConfig.parse(xml), ConfigurationKind.DEFINED)
-    return [each for each in settings_of(configuration) if not each.entry.kind.is_whole]
+    return [each for each in settings_of(configuration) if not each.entry.kind.is_guest_wide]
 
 
 def values_of(device: str, prefix: str = "KVM") -> dict[str, Any]:
@@ -320,7 +320,7 @@ def is_made(setting: Any) -> bool:
         case Interface():
             return device.type not in VMWARE and (device.type != "hostdev" or bool(device.source_address))
         case _:
-            return not setting.entry.kind.is_whole
+            return not setting.entry.kind.is_guest_wide
 
 
 def is_chosen(setting: Any, name: str) -> bool:

@@ -552,7 +552,7 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
         assert job.over.wait(10)
 
     def leave(work: Work) -> MethodResult:
-        work.leaves("storage volume 'x', unfinished")
+        work.set_leftover("storage volume 'x', unfinished")
         return running(work)
 
     jobs.run(order(leave))

@@ -45,7 +45,7 @@ class Networks:
         """
         with self._context.connections.connection() as connection, translated():
             network = connection.networkDefineXML(xml)
-            work.leaves(f"network {network.name()!r}")
+            work.set_leftover(f"network {network.name()!r}")
             try:
                 network.create()
                 if autostart:

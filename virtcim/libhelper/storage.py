@@ -112,7 +112,7 @@ class Storage:
         missing = build and kind == "dir" and is_local(self._context.uri) and not os.path.lexists(target or "/")
         with self._context.connections.connection() as connection, translated():
             pool = connection.storagePoolDefineXML(xml, 0)
-            work.leaves(f"storage pool {pool.name()!r}")
+            work.set_leftover(f"storage pool {pool.name()!r}")
             try:
                 if build:
                     pool.build(_build_flags(kind, overwrite))
@@ -154,7 +154,7 @@ class Storage:
         How far it is can be told by what it has taken from the pool, where it is to take that at once.
         """
         with self.pool(pool) as found, self._watched(pool, name, work):
-            work.leaves(f"storage volume {name!r}, unfinished")
+            work.set_leftover(f"storage volume {name!r}, unfinished")
             found.createXML(xml, 0)
 
     def copy_volume(
@@ -180,7 +180,7 @@ class Storage:
             except libvirt.libvirtError:
                 _abort(incoming)
                 raise
-            work.leaves(f"storage volume {name!r}, unfinished")
+            work.set_leftover(f"storage volume {name!r}, unfinished")
             outgoing = found.connect().newStream(0)
             try:
                 target.upload(outgoing, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
@@ -197,7 +197,7 @@ class Storage:
     def convert_volume(self, pool: str, xml: str, name: str, source: tuple[str, str], work: Work) -> None:
         """Create a volume with the content of another one, in a format of its own; libvirt cannot stop that."""
         with self.pool(pool) as found, self._watched(pool, name, work, source):
-            work.leaves(f"storage volume {name!r}, unfinished")
+            work.set_leftover(f"storage volume {name!r}, unfinished")
             found.createXMLFrom(xml, _volume(found.connect(), *source), 0)
 
     def delete_volume(self, pool: str, name: str) -> None:

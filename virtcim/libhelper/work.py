@@ -60,7 +60,7 @@ class Work:
             if total > 0 and (self._total <= 0 or done * self._total >= self._done * total):
                 self._done, self._total = done, total
 
-    def leaves(self, what: str) -> None:
+    def set_leftover(self, what: str) -> None:
         """Say what stands if the work ends now."""
         self._left = what
         self._changed()

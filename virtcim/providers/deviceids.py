@@ -70,7 +70,7 @@ class DeviceKind:
     is_hot_in_containers: bool = False
 
     @property
-    def is_whole(self) -> bool:
+    def is_guest_wide(self) -> bool:
         """Whether it is a property of the guest rather than a device of its own."""
         return DomainConfig in self.identifiers
 

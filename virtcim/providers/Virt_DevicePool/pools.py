@@ -30,7 +30,7 @@ class DevicePoolProvider(ElementProvider):
 
 def pool_types(site: Site) -> Sequence[type[DevicePool]]:
     """The types of pools, in the order in which libvirt-cim lists all pools: processors and memory in front."""
-    kinds = sorted(site.kinds, key=lambda kind: (not kind.is_whole, kind.is_whole and kind.resource_type))
+    kinds = sorted(site.kinds, key=lambda kind: (not kind.is_guest_wide, kind.is_guest_wide and kind.resource_type))
     return tuple(kind.pool for kind in kinds if kind.pool is not None)
 
 

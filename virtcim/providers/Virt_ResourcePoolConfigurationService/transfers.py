@@ -126,7 +126,7 @@ def download_volume(
 
     def run(work: Work) -> MethodResult:
         with _opened(place, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as target:
-            work.leaves(f"file {name!r}, unfinished")
+            work.set_leftover(f"file {name!r}, unfinished")
             try:
                 storage.download(pool, own_name, target, offset, length, work)
                 target.flush()

@@ -20,7 +20,7 @@ _NOTHING: tuple[Any, ...] = ("", 0, [], False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Request:
     """What was written of a device, or of the domain as a whole (`device` is None)."""
 
     identifier: str
@@ -39,7 +39,7 @@ class Confirmation:
     """
 
     document: DomainDocument
-    _asked: list[_Asked] = field(default_factory=list)
+    _requests: list[_Request] = field(default_factory=list)
     _removed: list[tuple[str, Device]] = field(default_factory=list)
 
     def add(self, identifier: str, draft: Draft, device: Device | None) -> None:
@@ -51,18 +51,18 @@ class Confirmation:
             identifier: of the resource; "" for the guest as a whole.
             device: as it is in the document; None for the domain.
         """
-        asked = {
+        requested = {
             name: declared
             for name, declared in draft.properties.items()
             if draft.fields.get(name) not in (None, [], (), "") or draft.given.get(declared) in _NOTHING
         }
-        self._asked.append(_Asked(identifier, device, draft.base, asked, draft.is_new))
+        self._requests.append(_Request(identifier, device, draft.base, requested, draft.is_new))
 
     def add_removed(self, identifier: str, device: Device) -> None:
         """Take down a device that was removed."""
         self._removed.append((identifier, device))
 
-    def check(self, kept: DomainConfig) -> None:
+    def check(self, actual: DomainConfig) -> None:
         """Hold the definition that libvirt made against what was asked for.
 
         Raises:
@@ -70,25 +70,25 @@ class Confirmation:
         """
         edited = self.document.config
         for identifier, device in self._removed:
-            if _is_back(device, edited, kept):
+            if _is_back(device, edited, actual):
                 raise NotKeptError(f"{identifier}: libvirt puts it back, as the guest or another device needs it")
-        for asked in self._asked:
-            if asked.device is None:
-                _compare(asked, edited, [kept])
+        for requested in self._requests:
+            if requested.device is None:
+                _compare(requested, edited, [actual])
                 continue
-            now = self.document.current(asked.device)
-            _compare(asked, now, _counterparts(now, edited, kept, asked.is_new))
+            now = self.document.current(requested.device)
+            _compare(requested, now, _counterparts(now, edited, actual, requested.is_new))
 
 
-def _compare(asked: _Asked, now: Mapped, candidates: list[Any]) -> None:
+def _compare(requested: _Request, now: Mapped, candidates: list[Any]) -> None:
     if not candidates:
-        raise NotKeptError(f"{asked.identifier}: libvirt does not keep it")
+        raise NotKeptError(f"{requested.identifier}: libvirt does not keep it")
     differing = min(
-        (differing_fields(asked.properties, asked.before, now, candidate) for candidate in candidates), key=len
+        (differing_fields(requested.properties, requested.before, now, candidate) for candidate in candidates), key=len
     )
     if differing:
-        names = ", ".join(dict.fromkeys(asked.properties[name] for name in differing))
-        prefix = f"{asked.identifier}: " if asked.identifier else ""
+        names = ", ".join(dict.fromkeys(requested.properties[name] for name in differing))
+        prefix = f"{requested.identifier}: " if requested.identifier else ""
         raise NotKeptError(f"{prefix}{names}: libvirt does not keep the value")
 
 
@@ -109,14 +109,14 @@ def _same_element(device: Device, config: DomainConfig) -> list[Device]:
     return [each for each in config.devices if each.tag == device.tag]
 
 
-def _counterparts(device: Device, edited: DomainConfig, kept: DomainConfig, is_new: bool) -> list[Device]:
+def _counterparts(device: Device, edited: DomainConfig, actual: DomainConfig, is_new: bool) -> list[Device]:
     """The devices that this one can have become.
 
     One that was there before is found at its place: it is not the same any more where libvirt puts another one there,
     as it does in front of a first console that is to be no serial port.
     """
     identity = _identity(device)
-    before, after = _same_element(device, edited), _same_element(device, kept)
+    before, after = _same_element(device, edited), _same_element(device, actual)
     if identity is not None:
         return [each for each in after if _identity(each) == identity]
     if len(before) == len(after) or (len(before) < len(after) and not is_new):
@@ -125,8 +125,8 @@ def _counterparts(device: Device, edited: DomainConfig, kept: DomainConfig, is_n
     return after
 
 
-def _is_back(device: Device, edited: DomainConfig, kept: DomainConfig) -> bool:
+def _is_back(device: Device, edited: DomainConfig, actual: DomainConfig) -> bool:
     identity = _identity(device)
     if identity is not None:
-        return identity in map(_identity, _same_element(device, kept))
-    return len(_same_element(device, kept)) > len(_same_element(device, edited))
+        return identity in map(_identity, _same_element(device, actual))
+    return len(_same_element(device, actual)) > len(_same_element(device, edited))

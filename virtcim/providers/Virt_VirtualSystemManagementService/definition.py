@@ -23,7 +23,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     add_device,
     check_host,
     write_draft,
-    write_whole,
+    write_guest_wide,
 )
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
@@ -156,8 +156,8 @@ class Definition:
                 if instance is None:
                     raise ValueRefusedError("Unable to determine resource type")
                 wanted = ResourceRequest(instance, self._platform.prefix, self._context.site.kinds)
-                if wanted.is_whole:
-                    write_whole(self.document, self._context, wanted)
+                if wanted.is_guest_wide:
+                    write_guest_wide(self.document, self._context, wanted)
                 else:
                     self._check_platform(wanted)
                     add_device(self.document, self._context, wanted)

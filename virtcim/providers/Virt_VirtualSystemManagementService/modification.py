@@ -96,7 +96,7 @@ class Trace:
     @classmethod
     def of(cls, kind: DeviceKind, device: Any, config: DomainConfig) -> Trace:
         """The trace of a device of a configuration, or of its memory or processors."""
-        if kind.is_whole:
+        if kind.is_guest_wide:
             return cls(kind, "", "")
         match device:
             case Disk():
@@ -297,7 +297,7 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any],
     if document is not edit.change.live:
         shown = setting_for(edit.next_start(document), identifier)
         before = {} if shown is None else shown.properties()
-        if setting.entry.kind.is_whole:
+        if setting.entry.kind.is_guest_wide:
             _write_domain(edit, document, draft, identifier)
             device: Any = document.config
         else:
@@ -306,7 +306,7 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any],
         if after is not None:
             check_effect(identifier, changed, before, after)
         return device
-    if setting.entry.kind.is_whole:
+    if setting.entry.kind.is_guest_wide:
         _write_domain(edit, document, draft, identifier)
         return document.config
     place = document.devices.index(setting.device)
@@ -338,7 +338,7 @@ def _write_device(edit: Edit, document: DomainDocument, setting: ResourceSetting
 def add_resources(edit: Edit, wanted: Sequence[ResourceRequest]) -> None:
     """Add resources to a guest."""
     for resource in wanted:
-        if resource.is_whole:
+        if resource.is_guest_wide:
             raise CIMError(Status.FAILED, f"Cannot add resources of type {resource.kind.resource_type}")
         document = edit.defined or edit.live
         if document is None:
@@ -390,7 +390,7 @@ def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
         setting = next((each for _, each in places if each is not None), None)
         if setting is None:
             raise CIMError(Status.FAILED, f"Device `{target.identifier}' not found")
-        if setting.entry.kind.is_whole:
+        if setting.entry.kind.is_guest_wide:
             raise CIMError(Status.FAILED, f"Cannot delete resources of type {setting.entry.kind.resource_type}")
         for document, each in places:
             if each is not None and not any(each.device is other for other in gone):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from virtcim.providers.drafts import DraftContext
     from virtcim.providers.interface import EmbeddedInstance
 
-__all__ = ["ResourceRequest", "add_device", "check_host", "write_draft", "write_whole"]
+__all__ = ["ResourceRequest", "add_device", "check_host", "write_draft", "write_guest_wide"]
 
 
 class ResourceRequest:
@@ -43,9 +43,9 @@ class ResourceRequest:
         self.kind = _kind(instance.class_name, self.given, prefix, kinds)
 
     @property
-    def is_whole(self) -> bool:
+    def is_guest_wide(self) -> bool:
         """Whether it is a property of the guest rather than a device of its own."""
-        return self.kind.is_whole
+        return self.kind.is_guest_wide
 
     @property
     def instance_id(self) -> str | None:
@@ -107,7 +107,7 @@ def add_device(document: DomainDocument, context: DraftContext, wanted: Resource
     return document.add_device(device_class, fields), draft
 
 
-def write_whole(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> None:
+def write_guest_wide(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> None:
     """Write the memory or the processors of a new guest.
 
     Raises:

@@ -25,22 +25,24 @@ _LARGEST_SET = 65_536
 _EMPTY: tuple[Any, ...] = (None, "", 0, (), {})
 
 
-def differing_fields(names: Iterable[str], before: Mapped, asked: Mapped, kept: Mapped) -> list[str]:
+def differing_fields(names: Iterable[str], before: Mapped, requested: Mapped, actual: Mapped) -> list[str]:
     """The fields, of those that were written, in which libvirt kept something else than was asked.
 
     Parameters:
         names: the fields that were written.
         before: the object as it was.
-        asked: as it was written.
-        kept: as libvirt has it.
+        requested: as it was written.
+        actual: as libvirt has it.
     """
-    readable = [name for name in names if asked.declared()[name].readable]
+    readable = [name for name in names if requested.declared()[name].readable]
     return [
-        name for name in readable if not is_kept(name, getattr(before, name), getattr(asked, name), getattr(kept, name))
+        name
+        for name in readable
+        if not is_kept(name, getattr(before, name), getattr(requested, name), getattr(actual, name))
     ]
 
 
-def is_kept(name: str, before: Any, asked: Any, kept: Any) -> bool:
+def is_kept(name: str, before: Any, requested: Any, actual: Any) -> bool:
     """Whether a value that libvirt has is the one that was asked for.
 
     A value that was to be removed is not kept where the old one is there again; where libvirt has another one, it
@@ -49,45 +51,45 @@ def is_kept(name: str, before: Any, asked: Any, kept: Any) -> bool:
     Parameters:
         name: of the field.
     """
-    if asked in _EMPTY:
-        return kept in _EMPTY or not _is_same(name, kept, before)
-    if isinstance(asked, tuple):
-        return _is_list_kept(name, before or (), asked, kept or ())
-    return _is_same(name, asked, kept)
+    if requested in _EMPTY:
+        return actual in _EMPTY or not _is_same(name, actual, before)
+    if isinstance(requested, tuple):
+        return _is_list_kept(name, before or (), requested, actual or ())
+    return _is_same(name, requested, actual)
 
 
-def _is_list_kept(name: str, before: Sequence[Any], asked: Sequence[Any], kept: Sequence[Any]) -> bool:
+def _is_list_kept(name: str, before: Sequence[Any], requested: Sequence[Any], actual: Sequence[Any]) -> bool:
     """Whether all that was asked for is in a list, and nothing that was taken out of it."""
-    if any(not any(_is_same(name, each, other) for other in kept) for each in asked):
+    if any(not any(_is_same(name, each, other) for other in actual) for each in requested):
         return False
-    extra = [other for other in kept if not any(_is_same(name, each, other) for each in asked)]
+    extra = [other for other in actual if not any(_is_same(name, each, other) for each in requested)]
     return not any(_is_same(name, other, each) for other in extra for each in before)
 
 
-def _is_same(name: str, asked: Any, kept: Any) -> bool:
-    if isinstance(asked, Mapped):
-        if not isinstance(kept, Mapped):
+def _is_same(name: str, requested: Any, actual: Any) -> bool:
+    if isinstance(requested, Mapped):
+        if not isinstance(actual, Mapped):
             return False
-        return all(_is_same(field, value, getattr(kept, field)) for field, value in asked.as_dict().items())
-    if isinstance(asked, Mapping):
-        return isinstance(kept, Mapping) and all(
-            key in kept and _number(value) == _number(kept[key]) for key, value in asked.items()
+        return all(_is_same(field, value, getattr(actual, field)) for field, value in requested.as_dict().items())
+    if isinstance(requested, Mapping):
+        return isinstance(actual, Mapping) and all(
+            key in actual and _number(value) == _number(actual[key]) for key, value in requested.items()
         )
-    if isinstance(asked, tuple):
-        return isinstance(kept, tuple) and _is_list_kept(name, (), asked, kept)
-    if isinstance(asked, str) and isinstance(kept, str):
-        return _is_same_text(name, asked, kept)
-    return bool(asked == kept)
+    if isinstance(requested, tuple):
+        return isinstance(actual, tuple) and _is_list_kept(name, (), requested, actual)
+    if isinstance(requested, str) and isinstance(actual, str):
+        return _is_same_text(name, requested, actual)
+    return bool(requested == actual)
 
 
-def _is_same_text(name: str, asked: str, kept: str) -> bool:
-    if asked.casefold() == kept.casefold():
+def _is_same_text(name: str, requested: str, actual: str) -> bool:
+    if requested.casefold() == actual.casefold():
         return True
     if name == _MACHINE:
-        return kept.startswith(_FAMILIES.get(asked, f"{asked}-"))
+        return actual.startswith(_FAMILIES.get(requested, f"{requested}-"))
     if name.rpartition("_")[2] in _SETS or name in _SETS:
-        members = _members(asked)
-        return members is not None and members == _members(kept)
+        members = _members(requested)
+        return members is not None and members == _members(actual)
     return False
 
 
