@@ -80,7 +80,7 @@ def test_command_line_into_what_is_no_table(tmp_path: Path) -> None:
         ("[server]\ncolour = 1\n", "server.colour"),
         ("[server]\nmax_body = 'big'\n", "server.max_body"),
         ("[server]\nmax_body = true\n", "server.max_body"),
-        ("server = 1\n", "server: 1 is no table; expected one"),
+        ("server = 1\n", "server: 1 is not a table; expected one"),
         ("[server]\nmax_body = -1\n", "server.max_body: -1 cannot be; expected 1 or more"),
         ("[server]\nmax_body = 0\n", "server.max_body: 0 cannot be"),
         ("[server]\nuser_share = 1.5\n", "server.user_share: 1.5 cannot be; expected more than 0, and at most 1"),

@@ -410,7 +410,7 @@ def test_check_names_what_is_wrong(tmp_path: Path) -> None:
     assert status == 1
     errors, warnings = "\n".join(lines["error"]), "\n".join(lines["warning"])
     for text in ("test:///nonexistent.xml does not answer", f"127.0.0.1:{port}", "expired on", "password has mode 0644",
-                 "expired.pem has mode 0644", "no password file", "no PAM service"):  # fmt: skip
+                 "expired.pem has mode 0644", "expected a password file", "no PAM service"):  # fmt: skip
         assert text in errors, text
     assert "state directory" in warnings
 

@@ -187,7 +187,7 @@ def test_passwords_in_embedded_instances(caplog: pytest.LogCaptureFixture, name:
 @pytest.mark.parametrize("name", UNDECODABLE)
 def test_what_cannot_be_decoded_is_not_shown(caplog: pytest.LogCaptureFixture, name: str) -> None:
     text = UNDECODABLE[name]
-    quoting = CIMError(Status.INVALID_PARAMETER, f"Setting: {text!r} is no embedded instance")
+    quoting = CIMError(Status.INVALID_PARAMETER, f"Setting: {text!r} is not an embedded instance")
     fields, whole = line(caplog, request(("State", text)), quoting)
     assert fields["parameters"] == {"State": f"(not shown: {len(text)} characters)"}
     assert fields["result"] == "CIM_ERR_INVALID_PARAMETER"

@@ -357,7 +357,7 @@ def test_a_volume_is_made_found_and_deleted(service: PoolService, pool: Instance
     assert service.call("DeleteResourceInPool", Resource=resource, Pool=pool).return_value == 0
     assert not service.instances("Test_StorageVolume")
     gone = service.refused("DeleteResourceInPool", Resource=resource, Pool=pool)
-    assert gone == "FAILED Unable to delete resource: /pools/p/v.qcow2 is no volume of DiskPool/p"
+    assert gone == "FAILED Unable to delete resource: /pools/p/v.qcow2 is not a volume of DiskPool/p"
 
 
 def test_a_volume_with_the_content_of_another(service: PoolService, pool: InstancePath) -> None:
@@ -423,7 +423,7 @@ def test_a_volume_in_use_is_not_deleted(service: PoolService, pool: InstancePath
     )
     other = service.create("DiskPool", "q", Type=1, Path="/pools/q")
     elsewhere = service.refused("DeleteResourceInPool", Resource=resource, Pool=other)
-    assert "is no volume of DiskPool/q" in elsewhere
+    assert "is not a volume of DiskPool/q" in elsewhere
 
 
 def test_refresh(service: PoolService, pool: InstancePath) -> None:

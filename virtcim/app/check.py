@@ -334,7 +334,7 @@ def _authentication(settings: Settings) -> Iterator[Finding]:
                     yield ok(f"auth: password file {file}")
                     yield from _private(file)
                 else:
-                    yield error(f"auth: there is no password file {file}")
+                    yield error(f"auth: {file}: does not exist; expected a password file")
             case "pam":
                 yield from _pam(argument or "virtcim")
             case "certificate":

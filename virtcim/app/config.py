@@ -174,15 +174,15 @@ def check(settings: Settings) -> None:
     """Refuse what contradicts itself or is not safe."""
     hosts = [parse_listen(each)[0] for each in (settings.listen, settings.listen_https) if each]
     if not hosts and not settings.listen_unix and "LISTEN_FDS" not in os.environ:
-        raise ConfigError("listen: listen, listen_https and listen_unix are all empty")
+        raise ConfigError("listen: listen, listen_https and listen_unix are all empty; expected one of them")
     if "none" in (mechanism for mechanism, _ in parse_auth(settings.auth)):
         for host in hosts:
             if not is_loopback(host):
                 raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {host}")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ConfigError(f"log_level: {settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+        raise ConfigError(f"log_level: {settings.log_level!r} is not a level; expected DEBUG, INFO, WARNING or ERROR")
     if settings.log_format not in ("text", "json"):
-        raise ConfigError(f"log_format: {settings.log_format!r} is none of text, json")
+        raise ConfigError(f"log_format: {settings.log_format!r} is not a format; expected text or json")
 
 
 def parse_auth(text: str) -> list[tuple[str, str]]:
@@ -198,8 +198,8 @@ def parse_auth(text: str) -> list[tuple[str, str]]:
             (bool(colon) or mechanism == "htpasswd") and (not argument or mechanism not in {"htpasswd", "pam"})
         ):
             raise ConfigError(
-                f"auth: {item.strip()!r} is none of 'password', 'htpasswd:FILE', 'pam', 'pam:SERVICE', 'certificate', "
-                "'none'"
+                f"auth: {item.strip()!r} is not a mechanism; expected 'password', 'htpasswd:FILE', 'pam', "
+                "'pam:SERVICE', 'certificate' or 'none'"
             )
         if mechanism == "pam" and "/" in argument:
             raise ConfigError(f"auth: {item.strip()!r}: the name of a service has no slash")
@@ -248,7 +248,7 @@ def from_table(kind: type[T], table: dict[str, Any], where: str) -> T:
     for name, value in table.items():
         full = f"{where}.{name}" if where else name
         if name not in known:
-            raise ConfigError(f"{full}: there is no such setting")
+            raise ConfigError(f"{full}: is not a setting; expected one of {', '.join(sorted(known))}")
         values[name] = convert(hints[name], value, full)
     try:
         return kind(**values)
@@ -263,18 +263,18 @@ def convert(hint: Any, value: Any, where: str) -> Any:
     """`value` as the type that `hint` says; TOML integers serve as floats and strings as paths."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
-            raise ConfigError(f"{where}: {value!r} is no table; expected one")
+            raise ConfigError(f"{where}: {value!r} is not a table; expected one")
         return from_table(typing.cast(type[Any], hint), value, where)
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         hints = [one for one in typing.get_args(hint) if one is not type(None)]
         return None if value is None else convert(hints[0], value, where)
     if typing.get_origin(hint) in (tuple, collections.abc.Sequence):
         if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where}: {value!r} is no list; expected one")
+            raise ConfigError(f"{where}: {value!r} is not a list; expected one")
         return tuple(convert(typing.get_args(hint)[0], item, where) for item in value)
     if typing.get_origin(hint) is collections.abc.Mapping:
         if not isinstance(value, dict):
-            raise ConfigError(f"{where}: {value!r} is no table; expected one")
+            raise ConfigError(f"{where}: {value!r} is not a table; expected one")
         of_key, of_value = typing.get_args(hint)
         return {convert(of_key, key, where): convert(of_value, each, where) for key, each in value.items()}
     if hint is Path and isinstance(value, str | Path):

@@ -38,7 +38,7 @@ def first_password(state_dir: Path) -> tuple[str, str]:
         write_private(file, text + "\n")
     user, colon, password = text.partition(":")
     if not (user and colon and password) or "\n" in text:
-        raise ValueError(f"{file}: one line user:password is wanted")
+        raise ValueError(f"{file}: does not hold a user with a password; expected one line user:password")
     return user, password
 
 

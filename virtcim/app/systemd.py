@@ -31,7 +31,7 @@ def inherited_endpoints() -> list[Endpoint]:
         os.set_inheritable(descriptor, False)
         handed = socket.socket(fileno=descriptor)
         if handed.type != socket.SOCK_STREAM:
-            raise OSError(f"socket {descriptor} from systemd is no stream socket")
+            raise OSError(f"socket {descriptor} from systemd: is not a stream socket; expected ListenStream=")
         if handed.family == socket.AF_UNIX:
             scheme = "unix"
         else:

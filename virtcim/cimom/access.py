@@ -79,9 +79,10 @@ class RoleSettings:
         known = {str(mechanism) for mechanism in Mechanism}
         for entry in (entry for entries in lists for entry in entries):
             if not entry.strip() or entry == GROUP:
-                raise ValueError(f"{entry!r} names nobody")
+                raise ValueError(f"{entry!r}: is empty; expected USER, {GROUP}GROUP or {BY_MECHANISM}MECHANISM")
             if entry.startswith(BY_MECHANISM) and entry.removeprefix(BY_MECHANISM) not in known:
-                raise ValueError(f"{entry!r} names none of {', '.join(sorted(known))}")
+                expected = " or ".join(f"{BY_MECHANISM}{each}" for each in sorted(known))
+                raise ValueError(f"{entry!r}: is not a mechanism; expected {expected}")
 
     def role(self, principal: Principal, namespace: str) -> Role:
         """The highest role of somebody in a namespace."""

@@ -30,7 +30,7 @@ def choose(name: str | None, tools: Tools) -> CimServer:
     """
     known = [make(tools) for each, make in CIM_SERVERS.items() if name in (None, each)]
     if not known:
-        raise RegistrationError(f"There is no CIM server {name!r}; there are {', '.join(CIM_SERVERS)}")
+        raise RegistrationError(f"CIM server {name!r}: is not known; expected {', '.join(CIM_SERVERS)}")
     found = [server for server in known if server.installed()]
     if not found:
         names = " or ".join(server.name for server in known)

@@ -93,7 +93,7 @@ def parse_path(text: str) -> InstancePath:
     head, quote, rest = text.strip().partition('"')
     match = _HEAD.match(head.replace("\\", "/") + quote + rest)
     if match is None:
-        raise ValueError("is no instance path")
+        raise ValueError("is not an instance path")
     if match["keys"].startswith("="):
         only, *others = _parse_keys("_" + match["keys"]).values()
         if others:

@@ -57,12 +57,12 @@ def format_datetime(value: datetime | timedelta) -> str:
     """
     if isinstance(value, timedelta):
         if not timedelta(0) <= value < timedelta(days=100_000_000):
-            raise ValueError(f"{value!r} is no CIM interval")
+            raise ValueError(f"{value!r} is not a CIM interval")
         hours, rest = divmod(value.seconds, 3600)
         minutes, seconds = divmod(rest, 60)
         return f"{value.days:08d}{hours:02d}{minutes:02d}{seconds:02d}.{value.microseconds:06d}:000"
     if not isinstance(value, datetime):
-        raise ValueError(f"{value!r} is no datetime")
+        raise ValueError(f"{value!r} is not a datetime")
     offset = value.utcoffset()
     if offset is None:
         raise ValueError(f"{value!r} has no time zone")
@@ -79,14 +79,14 @@ def _read_string(text: str) -> str:
 
 def _read_char16(text: str) -> str:
     if len(text) != 1 or ord(text) > 0xFFFF:
-        raise ValueError("is no UCS-2 character")
+        raise ValueError("is not a UCS-2 character")
     return text
 
 
 def _read_boolean(text: str) -> bool:
     lowered = text.strip().lower()
     if lowered not in {"true", "false"}:
-        raise ValueError("is no boolean")
+        raise ValueError("is not a boolean")
     return lowered == "true"
 
 
@@ -95,7 +95,7 @@ def _parse_integer(text: str) -> int:
     it, and several pad decimals with zeros."""
     text = text.strip()
     if len(text) > _MAX_NUMBER_LENGTH or not _INTEGER.match(text):
-        raise ValueError("is no integer")
+        raise ValueError("is not an integer")
     if text[-1] in "bB" and "x" not in text.lower():
         return int(text[:-1], 2)
     return int(text, 16) if "x" in text.lower() else int(text)
@@ -116,7 +116,7 @@ def _integer_reader(cim_type: str) -> Callable[[str], int]:
 def _read_real(text: str, cim_type: str) -> float:
     text = text.strip()
     if len(text) > _MAX_NUMBER_LENGTH or not _REAL.match(text):
-        raise ValueError(f"is no {cim_type}")
+        raise ValueError(f"is not of type {cim_type}")
     number = float(text)
     if math.isinf(number) or (cim_type == "real32" and abs(number) > MAX_REAL32):
         raise ValueError(f"is out of the range of {cim_type}")
@@ -130,11 +130,11 @@ def parse_datetime(text: str) -> datetime | timedelta:
         ValueError: when it is none.
     """
     if len(text) != _DATETIME_LENGTH:
-        raise ValueError("is no CIM datetime")
+        raise ValueError("is not a CIM datetime")
     if match := _INTERVAL.match(text):
         days, hours, minutes, seconds, fraction, _ = match.groups()
         if int(hours) > 23 or int(minutes) > 59 or int(seconds) > 59:
-            raise ValueError("is no CIM interval")
+            raise ValueError("is not a CIM interval")
         return timedelta(
             days=int(days),
             hours=int(hours),
@@ -147,7 +147,7 @@ def parse_datetime(text: str) -> datetime | timedelta:
         zone = timezone(timedelta(minutes=int(sign + offset)))
         year, month, day, hour, minute, second = map(int, digits)
         return datetime(year, month, day, hour, minute, second, int(fraction.ljust(6, "0")), zone)
-    raise ValueError("is no CIM datetime")
+    raise ValueError("is not a CIM datetime")
 
 
 @cache

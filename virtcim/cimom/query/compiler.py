@@ -148,7 +148,7 @@ class Compiler:
 
     def _chain(self, chain: Chain) -> _Operand:
         if chain.star:
-            raise invalid_query(f"{chain} is no value")
+            raise invalid_query(f"{chain} is not a value")
         first, *rest = chain.below(self.names).steps or (None,)
         if first is None or (self.wql and first.name.lower() == "__this" and not rest):
             return _Operand(str(chain) or "the instance", Kind.INSTANCE, EmbeddedInstance)
@@ -201,7 +201,7 @@ class Compiler:
     def _member(self, owner: _Operand, step: Step) -> _Operand:
         """A property of an embedded instance."""
         if owner.kind not in {Kind.INSTANCE, Kind.ANY} or (owner.is_array and not owner.each):
-            raise invalid_query(f"{owner.text}: {step.name} is asked of something that is no embedded instance")
+            raise invalid_query(f"{owner.text}: {step.name} is asked of something that is not an embedded instance")
         classes = None
         inside = owner.declaration.embedded_class if owner.declaration else None
         if step.scope is not None:
@@ -353,11 +353,11 @@ class Compiler:
             return FUNCTIONS["stringtonumeric"].call(value)
         if isinstance(value, str):
             return read_text(value, kind)
-        raise ValueError(f"is no {kind.value}")
+        raise ValueError(f"is not of type {kind.value}")
 
     def _check_quantified(self, left: _Operand, right: _Operand) -> None:
         if left.is_array is False:
-            raise invalid_query(f"{left.text} is no array")
+            raise invalid_query(f"{left.text} is not an array")
         if right.is_array:
             raise invalid_query(f"Elements of {left.text} cannot be compared with an array, {right.text}")
 
@@ -369,7 +369,7 @@ class Compiler:
             read = operand.evaluate
             return lambda name, properties: None if (value := read(name, properties)) is None else test(value)
         if operand.is_array is False:
-            raise invalid_query(f"{operand.text} is no array")
+            raise invalid_query(f"{operand.text} is not an array")
         return _quantified(
             quantifier or "ANY", operand.evaluate, lambda name, properties: True, lambda value, _: test(value)
         )
@@ -396,12 +396,12 @@ class Compiler:
     def _is(self, operand: _Operand, value: bool | None) -> Evaluate:
         read = operand.evaluate
         if value is not None and (operand.kind not in {Kind.BOOLEAN, Kind.ANY} or operand.is_array):
-            raise invalid_query(f"{operand.text} is no boolean")
+            raise invalid_query(f"{operand.text} is not a boolean")
         return lambda name, properties: read(name, properties) is value
 
     def _truth(self, operand: _Operand) -> Evaluate:
         if operand.kind is Kind.NULL or operand.is_array:
-            raise invalid_query(f"{operand.text} is no condition")
+            raise invalid_query(f"{operand.text} is not a condition")
         if operand.kind not in {Kind.BOOLEAN, Kind.ANY}:
             raise invalid_query(f"{operand.text} is of type {operand.kind.value}, not a condition")
         read = operand.evaluate
@@ -481,7 +481,7 @@ class Compiler:
     def _concatenation(self, parts: list[_Operand]) -> _Operand:
         for part in parts:
             if part.kind not in {Kind.STRING, Kind.ANY} or part.is_array:
-                raise invalid_query(f"{part.text} is no string: || joins strings")
+                raise invalid_query(f"{part.text} is not a string: || joins strings")
         reads = [part.evaluate for part in parts]
 
         def evaluate(name: str, properties: Properties) -> object:
@@ -560,7 +560,7 @@ def _indexed(operand: _Operand, step: Step) -> _Operand:
     if index is None:
         return operand
     if operand.is_array is False:
-        raise invalid_query(f"{operand.text}: {step.name} is no array")
+        raise invalid_query(f"{operand.text}: {step.name} is not an array")
     if index == ALL:
         return replace(operand, is_array=True, each=True)
     read = operand.evaluate

@@ -181,7 +181,7 @@ def _unquoted(token: str) -> str:
             return _ESCAPES[letter]
         code = int(digits, 16)
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            raise invalid_query(f"{match[0]} is no character")
+            raise invalid_query(f"{match[0]} is not a character")
         return chr(code)
 
     return _ESCAPE.sub(unescaped, token[1:-1])
@@ -273,7 +273,7 @@ class _Builder(Transformer[Token, Any]):
         self, quantifier: Token | None, operand: Expression, negated: Token | None, pattern: Expression
     ) -> Expression:
         if not isinstance(pattern, Constant) or not isinstance(pattern.value, str):
-            raise unsupported_feature("LIKE with a pattern that is no string")
+            raise unsupported_feature("LIKE with a pattern that is not a string")
         like = Like(operand, pattern.value, _quantifier(quantifier))
         return like if negated is None else Negation(like)
 

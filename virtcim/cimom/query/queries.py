@@ -83,7 +83,7 @@ class Query:
             if not chain.steps and chain.star:
                 return None
             if not chain.steps:
-                raise invalid_query(f"{self.from_class} is no property of itself")
+                raise invalid_query(f"{self.from_class} is not a property of itself")
             self._compiler(store, self.from_class).check_selected(chain)
             selected = declaration.properties.get(chain.steps[0].name.lower())
             if selected is not None:

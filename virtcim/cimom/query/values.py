@@ -95,7 +95,7 @@ def read_text(text: str, kind: Kind) -> datetime | timedelta | InstancePath:
         return parse_datetime(text)
     if kind is Kind.REFERENCE:
         return parse_path(text)
-    raise ValueError(f"is no {kind.value}")
+    raise ValueError(f"is not of type {kind.value}")
 
 
 def _ordering(compare: Callable[[Any, Any], bool]) -> Comparator:

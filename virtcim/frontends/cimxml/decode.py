@@ -224,7 +224,7 @@ def _namespace(element: etree._Element) -> str:
         if len(element) != 2 or element[0].tag != "HOST" or element[1].tag != "LOCALNAMESPACEPATH":
             raise _not_valid("NAMESPACEPATH needs HOST and LOCALNAMESPACEPATH")
         return _local_namespace(element[1])
-    raise _not_valid(f"{element.tag} is no namespace path")
+    raise _not_valid(f"{element.tag} is not a namespace path")
 
 
 def _path(element: etree._Element, depth: int = 0) -> RawPath:
@@ -234,7 +234,7 @@ def _path(element: etree._Element, depth: int = 0) -> RawPath:
     if tag == "CLASSNAME":
         return RawPath(_name(element), None)
     if tag not in {"INSTANCEPATH", "LOCALINSTANCEPATH", "CLASSPATH", "LOCALCLASSPATH"}:
-        raise _not_valid(f"{tag if isinstance(tag, str) else 'An entity'} is no path")
+        raise _not_valid(f"{tag if isinstance(tag, str) else 'An entity'} is not a path")
     if len(element) != 2:
         raise _not_valid(f"{tag} needs a namespace and a name")
     namespace, name = _namespace(element[0]), element[1]
@@ -256,7 +256,7 @@ def _key(element: etree._Element, depth: int) -> RawKey | RawPath:
         return RawKey(_text(element), element.get("VALUETYPE", "string").lower(), element.get("TYPE", "").lower())
     if element.tag == "VALUE.REFERENCE":
         return _reference(element, depth)
-    raise _not_valid(f"{element.tag if isinstance(element.tag, str) else 'An entity'} is no key")
+    raise _not_valid(f"{element.tag if isinstance(element.tag, str) else 'An entity'} is not a key")
 
 
 def _instance_name(element: etree._Element, namespace: str | None, depth: int) -> RawPath:
@@ -383,7 +383,7 @@ def _simple_request(message: etree._Element) -> etree._Element:
     if request.tag == "MULTIREQ":
         raise RequestFault(501, "multiple-requests-unsupported", "Send one operation in one message")
     if request.tag in {"SIMPLEEXPREQ", "MULTIEXPREQ"}:
-        raise RequestFault(400, "unsupported-operation", "This is no listener: it takes no exports")
+        raise RequestFault(400, "unsupported-operation", "This server is not a listener and takes no exports")
     if request.tag != "SIMPLEREQ":
         raise _unexpected(message, request)
     calls = [child for child in request if child.tag != "CORRELATOR"]
@@ -452,7 +452,7 @@ def decode_instance(text: str) -> RawInstance:
         if element.tag == "VALUE.NAMEDINSTANCE":
             return _named_instance(element, 0).instance
         if element.tag != "INSTANCE":
-            raise ValueError(f"is no embedded instance, but {element.tag}")
+            raise ValueError(f"is not an embedded instance, but {element.tag}")
         return _instance(element, 0)
     except RequestFault as fault:
-        raise ValueError(f"is no embedded instance: {fault.text}") from None
+        raise ValueError(f"is not an embedded instance: {fault.text}") from None

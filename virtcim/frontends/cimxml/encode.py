@@ -215,7 +215,7 @@ class Encoder:
         if isinstance(value, EncodedReference):
             return value
         if not isinstance(value, InstancePath):
-            raise ValueError(f"{value!r} is no reference")
+            raise ValueError(f"{value!r} is not a reference")
         return self.local_instance_path(value)
 
     def local_instance_path(self, path: InstancePath) -> str:
@@ -270,7 +270,7 @@ class Encoder:
     def _embedded(self, value: Any) -> str:
         """An embedded instance as text in a VALUE: an INSTANCE element, escaped once more."""
         if not isinstance(value, EmbeddedInstance):
-            raise ValueError(f"{value!r} is no embedded instance")
+            raise ValueError(f"{value!r} is not an embedded instance")
         return escape(self.embedded_element(value))
 
     def embedded_element(self, value: EmbeddedInstance) -> str:
@@ -362,7 +362,7 @@ def _array_writer(tag: str, write: Write, strings: bool) -> Write:
 
     def write_array(values: Any) -> str:
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-            raise ValueError(f"{values!r} is no array")
+            raise ValueError(f"{values!r} is not an array")
         return "".join([f"{start}{'' if each is None and strings else write(each)}{end}" for each in values])
 
     return write_array

@@ -101,7 +101,7 @@ class TypedReader:
                 raise _invalid(f"{declared.name} is an array")
             return [None if each is None else self._scalar(each, declared, depth) for each in raw]
         if isinstance(raw, list):
-            raise _invalid(f"{declared.name} is no array")
+            raise _invalid(f"{declared.name} is not an array")
         return self._scalar(raw, declared, depth)
 
     def _scalar(self, raw: Any, declared: _ValueType, depth: int) -> Any:
@@ -133,7 +133,7 @@ class TypedReader:
             instance = self.instance(_parsed(declared.name, parse_mof_instance, raw), depth + 1)
         wanted = declared.embedded_class
         if wanted and wanted in self._classes and not self._classes.is_a(instance.class_name, wanted):
-            raise _invalid(f"{declared.name}: {instance.class_name} is no {wanted}")
+            raise _invalid(f"{declared.name}: {instance.class_name} is not a {wanted}")
         return instance
 
     def instance(self, raw: RawInstance, depth: int = 0) -> EmbeddedInstance:

@@ -48,13 +48,13 @@ def attribute(text: str) -> str:
 
 def _write_string(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no string")
+        raise ValueError(f"{value!r} is not a string")
     return escape(value)
 
 
 def _write_char16(value: Any) -> str:
     if not isinstance(value, str) or len(value) != 1 or ord(value) > 0xFFFF:
-        raise ValueError(f"{value!r} is no UCS-2 character")
+        raise ValueError(f"{value!r} is not a UCS-2 character")
     return escape(value)
 
 
@@ -63,7 +63,7 @@ def _write_boolean(value: Any) -> str:
         return "TRUE"
     if value is False:
         return "FALSE"
-    raise ValueError(f"{value!r} is no boolean")
+    raise ValueError(f"{value!r} is not a boolean")
 
 
 def _integer_writer(cim_type: str) -> Callable[[Any], str]:
@@ -71,7 +71,7 @@ def _integer_writer(cim_type: str) -> Callable[[Any], str]:
 
     def write(value: Any) -> str:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise ValueError(f"{value!r} is no {cim_type}")
+            raise ValueError(f"{value!r} is not of type {cim_type}")
         return int.__repr__(value)
 
     return write
@@ -79,10 +79,10 @@ def _integer_writer(cim_type: str) -> Callable[[Any], str]:
 
 def _write_real(value: Any, cim_type: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no {cim_type}")
+        raise ValueError(f"{value!r} is not of type {cim_type}")
     if cim_type == "real32":
         if abs(value) > MAX_REAL32:
-            raise ValueError(f"{value!r} is no real32")
+            raise ValueError(f"{value!r} is not a real32")
         text = f"{float(value):.11G}"
     else:
         text = repr(float(value)).upper()

@@ -284,7 +284,7 @@ def _answers(path: Path) -> bool:
     """Whether somebody listens on a socket."""
     try:
         if not stat.S_ISSOCK(path.stat().st_mode):
-            raise FileExistsError(f"{path} is no socket")
+            raise FileExistsError(f"{path}: is not a socket; expected one, or no file")
     except FileNotFoundError:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

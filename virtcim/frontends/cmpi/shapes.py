@@ -35,19 +35,19 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def _string(value: Any) -> str:
     """Text as the CIM server can write it: what XML 1.0 does not allow (NUL, surrogates) becomes U+FFFD."""
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no string")
+        raise ValueError(f"{value!r} is not a string")
     return value if value.isprintable() else _NOT_XML.sub(REPLACEMENT, value)
 
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is no boolean")
+        raise ValueError(f"{value!r} is not a boolean")
     return value
 
 
 def _char16(value: Any) -> int:
     if not isinstance(value, str) or len(value) != 1 or ord(value) > 0xFFFF:
-        raise ValueError(f"{value!r} is no UCS-2 character")
+        raise ValueError(f"{value!r} is not a UCS-2 character")
     return ord(value)
 
 
@@ -57,10 +57,10 @@ def _integer(cim_type: str) -> Convert:
     def convert(value: Any) -> int:
         if type(value) is not int:
             if not isinstance(value, int) or isinstance(value, bool):
-                raise ValueError(f"{value!r} is no {cim_type}")
+                raise ValueError(f"{value!r} is not of type {cim_type}")
             value = int(value)
         if not low <= value <= high:
-            raise ValueError(f"{value!r} is no {cim_type}")
+            raise ValueError(f"{value!r} is not of type {cim_type}")
         return int(value)
 
     return convert
@@ -68,7 +68,7 @@ def _integer(cim_type: str) -> Convert:
 
 def _real(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no real")
+        raise ValueError(f"{value!r} is not a real")
     return float(value)
 
 
@@ -185,7 +185,7 @@ class Shaper:
 
         def convert_array(values: Any) -> list[Any]:
             if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-                raise ValueError(f"{values!r} is no array")
+                raise ValueError(f"{values!r} is not an array")
             # The embedded server's rule: parallel arrays of strings stay parallel, with "" for NULL.
             return ["" if each is None and strings else convert(each) for each in values]
 
@@ -199,7 +199,7 @@ class Shaper:
     def _reference(self, namespace: Namespace) -> Convert:
         def convert(value: Any) -> list[Any]:
             if not isinstance(value, InstancePath):
-                raise ValueError(f"{value!r} is no instance path")
+                raise ValueError(f"{value!r} is not an instance path")
             declaration = self._classes[value.class_name]
             keys = []
             for name in declaration.keys:
@@ -213,7 +213,7 @@ class Shaper:
     def _embedded(self, namespace: Namespace) -> Convert:
         def convert(value: Any) -> list[Any]:
             if not isinstance(value, EmbeddedInstance):
-                raise ValueError(f"{value!r} is no embedded instance")
+                raise ValueError(f"{value!r} is not an embedded instance")
             return [value.class_name, self.named(value, namespace)]
 
         return convert

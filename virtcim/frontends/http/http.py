@@ -375,7 +375,7 @@ class HTTPHandler:
         except TimeoutError:
             raise HTTPFault(408, "The request took too long to arrive") from None
         except web.RequestPayloadError as exc:
-            raise HTTPFault(400, f"The request did not arrive whole: {exc}") from None
+            raise HTTPFault(400, f"The request did not arrive completely: {exc}") from None
         return b"".join(parts)
 
     async def run(self, work: Callable[[], Result], holder: str, *, waits: bool, single: bool) -> Result:
@@ -432,7 +432,7 @@ def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
         if route.takes(media_type):
             return route
     known = sorted(set().union(*(route.media_types or () for route in routes)))
-    raise HTTPFault(415, f"Content-Type {media_type} is none of {', '.join(known)}")
+    raise HTTPFault(415, f"Content-Type {media_type}: is not served here; expected {', '.join(known)}")
 
 
 def _identified(routes: Sequence[Route], request: web.BaseRequest) -> Principal | None:

@@ -207,7 +207,7 @@ class Listener:
             )
         except (OSError, EOFError) as exc:
             # An SSLError is an OSError; TimeoutError and ConnectionError are as well.
-            log.info("A connection to %s came to nothing: %s", self.endpoint.url, exc)
+            log.info("A connection to %s failed before its first request: %s", self.endpoint.url, exc)
             connection.close()
         except asyncio.CancelledError:
             connection.close()

@@ -46,7 +46,9 @@ class CertificateUser:
 
     def __post_init__(self) -> None:
         if self.field.upper() not in {*SUBJECT_FIELDS, *ALTERNATIVE_FIELDS}:
-            raise ValueError(f"field {self.field!r} is none of {', '.join([*SUBJECT_FIELDS, *ALTERNATIVE_FIELDS])}")
+            raise ValueError(
+                f"field {self.field!r}: is not known; expected {', '.join([*SUBJECT_FIELDS, *ALTERNATIVE_FIELDS])}"
+            )
         if not self.user:
             raise ValueError("user is empty")
         try:
@@ -98,9 +100,13 @@ class TLSSettings:
 
     def __post_init__(self) -> None:
         if self.minimum_version not in VERSIONS:
-            raise ValueError(f"minimum_version {self.minimum_version!r} is none of {', '.join(VERSIONS)}")
+            raise ValueError(
+                f"minimum_version {self.minimum_version!r}: is not supported; expected {' or '.join(VERSIONS)}"
+            )
         if self.client_certificates not in {"optional", "required"}:
-            raise ValueError(f"client_certificates {self.client_certificates!r} is neither 'optional' nor 'required'")
+            raise ValueError(
+                f"client_certificates {self.client_certificates!r}: is not known; expected 'optional' or 'required'"
+            )
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key belong together")
         if self.client_ca is None and (self.client_certificates == "required" or self.users or self.client_crl):

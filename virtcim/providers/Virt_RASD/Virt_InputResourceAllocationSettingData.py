@@ -27,7 +27,7 @@ def _write_address(draft: Draft, value: str) -> None:
     if field is None:
         raise ValueRefusedError(f"Address: a {draft.now('type')} has nothing behind it on the host", contradiction=True)
     if not value.startswith("/"):
-        raise ValueRefusedError(f"Address: {value} is no path of the host")
+        raise ValueRefusedError(f"Address: {value} is not a path of the host; expected an absolute one")
     draft.put(field, value)
 
 

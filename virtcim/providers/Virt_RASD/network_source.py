@@ -107,7 +107,7 @@ def write_vlans(draft: Draft, _value: object) -> None:
         raise ValueRefusedError(f"Invalid value for NativeVLANMode: {mode}")
     if native is not None and native not in tags:
         if "NativeVLAN" in draft.given:
-            raise ValueRefusedError("NativeVLAN: it is none of VLANTags", contradiction=True)
+            raise ValueRefusedError("NativeVLAN: is not in VLANTags; expected one of them", contradiction=True)
         native = None
     draft.put("vlan_tags", [{"id": tag, "native_mode": mode if tag == native else None} for tag in tags])
     if not tags:
@@ -136,7 +136,9 @@ def write_addresses(draft: Draft, value: Any) -> None:
         try:
             found = ipaddress.ip_interface(text)
         except ValueError:
-            raise ValueRefusedError(f"GuestAddresses: {text} is no address such as 192.0.2.2/24") from None
+            raise ValueRefusedError(
+                f"GuestAddresses: {text} is not an address; expected one such as 192.0.2.2/24"
+            ) from None
         prefix = found.network.prefixlen if "/" in text else None
         family = "ipv4" if found.version == _IPV4 else "ipv6"
         addresses.append({"address": str(found.ip), "family": family, "prefix": prefix})

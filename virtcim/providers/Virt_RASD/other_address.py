@@ -223,7 +223,7 @@ def _write_character(draft: Draft, value: str) -> None:
     if kind is None and value.startswith("/"):
         kind = "dev" if value.startswith("/dev/") else "file"
     if kind in _PATHS and not value.startswith("/"):
-        raise ValueRefusedError("Address: it is no path of the host", value)
+        raise ValueRefusedError(f"Address: {value} is not a path of the host; expected an absolute one")
     _put_source(draft, kind, _character_fields(draft, kind, value))
 
 
@@ -283,7 +283,7 @@ def _write_host_device(draft: Draft, value: str) -> None:
         raise ValueRefusedError("Address of a host device cannot be changed: remove it and add another")
     fields = _host_device(draft, value)
     if fields is None:
-        raise ValueRefusedError(f"Address: {value} is no device of the host")
+        raise ValueRefusedError(f"Address: {value} is not a device of the host; expected one")
     draft.put("mode", "subsystem")
     for field, found in fields.items():
         draft.put(field, found)

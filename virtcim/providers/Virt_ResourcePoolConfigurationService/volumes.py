@@ -295,7 +295,7 @@ def delete_resource_in_pool(
     refresh_volumes(pool)
     volume = _volume_by_path(pool, address)
     if volume is None or volume.pool.name != pool.name:
-        raise CIMError(Status.FAILED, f"Unable to delete resource: {address} is no volume of {pool.instance_id}")
+        raise CIMError(Status.FAILED, f"Unable to delete resource: {address} is not a volume of {pool.instance_id}")
     refuse_in_use(volume, "Unable to delete resource")
     name = volume.volume.name
 
