@@ -278,8 +278,8 @@ HOSTILE: dict[str, Callable[[int], Any]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_time_grows_with_the_length(name: str) -> None:
-    def told(given: Any) -> object:
+    def rendered(given: Any) -> object:
         asked = request(("RequestedState", given), ("x" + str(given)[:1], [given]))
         return audit._Rendering().members(audited_parameters(asked))
 
-    assert_linear(told, HOSTILE[name])
+    assert_linear(rendered, HOSTILE[name])

@@ -64,7 +64,7 @@ def changed() -> tuple[Served, Domain, Domain]:
     return served, before, host.inventory.held[0]
 
 
-def told(changes: Iterator[InstanceChange]) -> set[tuple[str, str, object]]:
+def summaries(changes: Iterator[InstanceChange]) -> set[tuple[str, str, object]]:
     return {
         (change.kind.name, (change.after or change.before).class_name, (change.after or change.before).identity)  # type: ignore[union-attr]
         for change in changes
@@ -73,7 +73,7 @@ def told(changes: Iterator[InstanceChange]) -> set[tuple[str, str, object]]:
 
 def test_a_changed_guest_has_changed_deleted_and_equal_instances(changed: tuple[Served, Domain, Domain]) -> None:
     served, before, after = changed
-    assert told(instance_changes(served.site, types_of(served), before, after)) == {
+    assert summaries(instance_changes(served.site, types_of(served), before, after)) == {
         ("DELETED", "KVM_LogicalDisk", "web/vda"),
         ("DELETED", "KVM_DiskResourceAllocationSettingData", "web/vda"),
         ("MODIFIED", "KVM_NetworkPort", "web/52:54:00:00:00:01"),
@@ -83,8 +83,8 @@ def test_a_changed_guest_has_changed_deleted_and_equal_instances(changed: tuple[
 
 def test_a_new_guest_and_one_that_is_gone_have_all_their_instances(changed: tuple[Served, Domain, Domain]) -> None:
     served, _, after = changed
-    created = told(instance_changes(served.site, types_of(served), None, after))
-    deleted = told(instance_changes(served.site, types_of(served), after, None))
+    created = summaries(instance_changes(served.site, types_of(served), None, after))
+    deleted = summaries(instance_changes(served.site, types_of(served), after, None))
     assert {kind for kind, _, _ in created} == {Lifecycle.CREATED.name}
     assert {each[1:] for each in created} == {each[1:] for each in deleted}
     assert {"KVM_ComputerSystem", "KVM_Processor", "KVM_VirtualSystemSettingData"} <= {name for _, name, _ in created}

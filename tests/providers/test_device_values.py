@@ -9,7 +9,7 @@ import pytest
 from tests.providers.poolhost import put_network
 from tests.providers.recorded import DOMAINS, Served, domain_xml, hypervisor, platform
 from tests.providers.test_vsms_edits import edit_of, served_file
-from tests.providers.test_vsms_values import made
+from tests.providers.test_vsms_values import added_device
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Interface, Nvram, UnknownDevice
 from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError
@@ -108,13 +108,13 @@ def test_images_elsewhere(device: str, address: str) -> None:
 )
 def test_what_is_no_image_elsewhere(address: str) -> None:
     with pytest.raises(ValueRefusedError):
-        made("Disk", VirtualDevice="vda", Address=address)
+        added_device("Disk", VirtualDevice="vda", Address=address)
 
 
 def described(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The fields of the device that a disk's properties make in another guest."""
     names = ("VirtualDevice", "Address", "HostResource", "EmulatedType", "BusType", "DriverType")
-    return {"Disk": made("Disk", **{name: values[name] for name in names if name in values}).as_dict()}
+    return {"Disk": added_device("Disk", **{name: values[name] for name in names if name in values}).as_dict()}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ QEMU = """<capabilities><host><cpu><arch>x86_64</arch></cpu></host>
 <guest><os_type>hvm</os_type><arch name='aarch64'><domain type='qemu'/></arch></guest></capabilities>"""
 
 
-def made(prefix: str, choice: SystemChoice, xml: str = "<domain/>", host: str = QEMU) -> NewGuest:
+def new_guest(prefix: str, choice: SystemChoice, xml: str = "<domain/>", host: str = QEMU) -> NewGuest:
     guest = NewGuest(platform(prefix), HostCapabilities.parse(host), DomainDocument(xml))
     guest.choose_system(choice)
     guest.check_machine()
@@ -35,7 +35,7 @@ VNC = (Graphics, {"type": "vnc", "port": -1, "autoport": True, "listen": "127.0.
 
 
 def test_a_kvm_guest() -> None:
-    guest = made("KVM", SystemChoice())
+    guest = new_guest("KVM", SystemChoice())
     config = guest.document.config
     assert (config.type, config.os_type, config.os_type_arch) == ("kvm", "hvm", "x86_64")
     assert (config.memory, config.vcpu, config.os_boot_devs, config.clock_offset) == (262144, 1, ("hd",), "utc")
@@ -65,13 +65,13 @@ def test_usual_devices(
     prefix: str, choice: SystemChoice, xml: str, expected: list[tuple[type[Device], dict[str, Any]]]
 ) -> None:
     host = QEMU if prefix == "KVM" else "<capabilities/>"
-    assert devices(made(prefix, choice, xml, host)) == expected
+    assert devices(new_guest(prefix, choice, xml, host)) == expected
 
 
 def test_a_mouse_at_usb_needs_a_controller() -> None:
-    traits = made("KVM", SystemChoice(), "<domain><devices><controller type='usb'/></devices></domain>").traits
+    traits = new_guest("KVM", SystemChoice(), "<domain><devices><controller type='usb'/></devices></domain>").traits
     assert traits.has_usb
-    assert not made("KVM", SystemChoice()).traits.has_usb
+    assert not new_guest("KVM", SystemChoice()).traits.has_usb
     assert Input.default_values(replace(traits, mouse_bus="usb")) == {"type": "mouse", "bus": "usb"}
     assert Input.default_values(replace(traits, mouse_bus="usb", has_usb=False)) is None
 
@@ -97,17 +97,17 @@ def test_a_guest_made_after_another_one_gets_no_devices() -> None:
 )
 def test_what_the_host_does_not_have(choice: SystemChoice, xml: str, text: str) -> None:
     with pytest.raises(UnavailableError) as caught:
-        made("KVM", choice, xml)
+        new_guest("KVM", choice, xml)
     assert str(caught.value) == text
 
 
 def test_a_type_that_is_not_definite_gives_way() -> None:
-    assert made("KVM", SystemChoice("hvf")).document.config.type == "kvm"
-    assert made("KVM", SystemChoice("QEMU")).document.config.type == "qemu"
+    assert new_guest("KVM", SystemChoice("hvf")).document.config.type == "kvm"
+    assert new_guest("KVM", SystemChoice("QEMU")).document.config.type == "qemu"
 
 
 def test_full_and_paravirtual_guests_of_xen() -> None:
-    full = made("Xen", SystemChoice(is_full=True), host="<capabilities/>").document.config
+    full = new_guest("Xen", SystemChoice(is_full=True), host="<capabilities/>").document.config
     assert (full.os_type, full.features_pae, full.os_boot_devs) == ("hvm", True, ("hd",))
-    assert made("Xen", SystemChoice(), host="<capabilities/>").document.config.os_type == "linux"
-    assert made("Xen", SystemChoice(is_full=True, has_kernel=True), host="<x/>").document.config.os_boot_devs == ()
+    assert new_guest("Xen", SystemChoice(), host="<capabilities/>").document.config.os_type == "linux"
+    assert new_guest("Xen", SystemChoice(is_full=True, has_kernel=True), host="<x/>").document.config.os_boot_devs == ()

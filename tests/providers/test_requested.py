@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from tests.growth import assert_linear
-from virtcim.providers.requested import _kept, without_own_metadata
+from virtcim.providers.requested import _recorded_state, without_own_metadata
 from virtcim.providers.states import RequestedState
 
 OWN = '<virtcim:requested xmlns:virtcim="urn:virtcim:requested-state">{}</virtcim:requested>'
 DOMAIN = "<domain>\n  <description>{}</description>\n  <metadata>{}\n  </metadata>\n</domain>"
 
 
-def kept(xml: str) -> int:
+def recorded_state(xml: str) -> int:
     guest: Any = SimpleNamespace(domain=SimpleNamespace(xml=xml))
-    return _kept(guest)
+    return _recorded_state(guest)
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def test_own_elements(own: str) -> None:
     foreign = '\n    <app:x xmlns:app="http://example.org/urn:virtcim:"> <app:y/> </app:x>'
     description = "urn:virtcim: 3 &lt;a xmlns=&quot;urn:virtcim:requested-state&quot;>3&lt;"
     xml = DOMAIN.format(description, foreign + own + foreign)
-    assert kept(xml) == 3
+    assert recorded_state(xml) == 3
     assert without_own_metadata(xml) == DOMAIN.format(description, foreign + foreign)
     without = without_own_metadata(xml)
     assert without_own_metadata(without) == without
-    assert kept(without) == RequestedState.UNKNOWN
+    assert recorded_state(without) == RequestedState.UNKNOWN
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1234567", "<a>3</a>"])
 def test_what_is_no_state(text: str) -> None:
-    assert kept(DOMAIN.format("", OWN.format(text))) == RequestedState.UNKNOWN
+    assert recorded_state(DOMAIN.format("", OWN.format(text))) == RequestedState.UNKNOWN
 
 
 HOSTILE: dict[str, Callable[[int], str]] = {
@@ -60,7 +60,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 }
 
 
-@pytest.mark.parametrize("read", [kept, without_own_metadata])
+@pytest.mark.parametrize("read", [recorded_state, without_own_metadata])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_time_grows_with_the_length(name: str, read: Callable[[str], object]) -> None:
     assert_linear(read, HOSTILE[name], 20_000)

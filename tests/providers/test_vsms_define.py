@@ -425,47 +425,47 @@ def test_a_change_that_cannot_be_had_changes_nothing(node: Node, properties: dic
 
 
 def test_errors_of_libvirt_cim(node: Node) -> None:
-    def told(method: str, **parameters: Any) -> tuple[Status, str]:
+    def refusal(method: str, **parameters: Any) -> tuple[Status, str]:
         error = node.refusal(method, **parameters)
         return error.status, error.description
 
-    assert told("ModifyResourceSettings", ResourceSettings=[resource("Mem")]) == (
+    assert refusal("ModifyResourceSettings", ResourceSettings=[resource("Mem")]) == (
         Status.INVALID_PARAMETER,
         "Missing InstanceID in RASD",
     )
-    assert told("ModifyResourceSettings", ResourceSettings=[resource("Mem", InstanceID="mem")]) == (
+    assert refusal("ModifyResourceSettings", ResourceSettings=[resource("Mem", InstanceID="mem")]) == (
         Status.INVALID_PARAMETER,
         "Invalid InstanceID `mem'",
     )
-    assert told("ModifyResourceSettings", ResourceSettings=[resource("Mem", InstanceID="no/mem")]) == (
+    assert refusal("ModifyResourceSettings", ResourceSettings=[resource("Mem", InstanceID="no/mem")]) == (
         Status.NOT_FOUND,
         "No such instance (no/mem)",
     )
-    assert told(
+    assert refusal(
         "AddResourceSettings", AffectedConfiguration=configuration("Test:guest"), ResourceSettings=[MEMORY]
     ) == (Status.FAILED, "Cannot add resources of type 4")
-    assert told("AddResourceSettings", AffectedConfiguration=configuration("guest"), ResourceSettings=[DISK]) == (
+    assert refusal("AddResourceSettings", AffectedConfiguration=configuration("guest"), ResourceSettings=[DISK]) == (
         Status.INVALID_PARAMETER,
         "AffectedConfiguration has invalid InstanceID",
     )
-    assert told("AddResourceSettings", ResourceSettings=[DISK]) == (
+    assert refusal("AddResourceSettings", ResourceSettings=[DISK]) == (
         Status.INVALID_PARAMETER,
         "Missing AffectedConfiguration parameter",
     )
     gone = InstancePath("Test_ProcResourceAllocationSettingData", {"InstanceID": "guest/proc"})
-    assert told("RemoveResourceSettings", ResourceSettings=[gone]) == (
+    assert refusal("RemoveResourceSettings", ResourceSettings=[gone]) == (
         Status.FAILED,
         "Cannot delete resources of type 3",
     )
-    assert told("ModifySystemSettings", SystemSettings=setting("VirtualSystemSettingData")) == (
+    assert refusal("ModifySystemSettings", SystemSettings=setting("VirtualSystemSettingData")) == (
         Status.NO_SUCH_PROPERTY,
         "Missing VirtualSystemIdentifier",
     )
-    assert told("ModifySystemSettings", SystemSettings=system("nobody"))[0] is Status.NOT_FOUND
-    assert told("ModifySystemSettings") == (Status.FAILED, "Missing SystemSettings")
+    assert refusal("ModifySystemSettings", SystemSettings=system("nobody"))[0] is Status.NOT_FOUND
+    assert refusal("ModifySystemSettings") == (Status.FAILED, "Missing SystemSettings")
     uuid = "00000000-0000-4000-8000-000000000001"
     other = "00000000-0000-4000-8000-000000000002"
-    assert told("ModifySystemSettings", SystemSettings=system("guest", UUID=other)) == (
+    assert refusal("ModifySystemSettings", SystemSettings=system("guest", UUID=other)) == (
         Status.FAILED,
         f"guest is already defined with UUID {uuid} - cannot change UUID to the UUID specified {other}",
     )

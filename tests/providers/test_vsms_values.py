@@ -38,7 +38,7 @@ def kvm() -> RecordedHypervisor:
     return host
 
 
-def made(kind: str, **properties: Any) -> Device:
+def added_device(kind: str, **properties: Any) -> Device:
     """The device that a setting makes in an empty guest."""
     host = kvm()
     xml = domain_xml("guest")
@@ -99,13 +99,13 @@ DISK = {"VirtualDevice": "vda"}
     ],
 )
 def test_disks(properties: Fields, expected: Fields) -> None:
-    device = made("Disk", **DISK, **properties)
+    device = added_device("Disk", **DISK, **properties)
     assert device.tag == "disk"
     assert fields(device, expected) == expected
 
 
 def test_a_directory_becomes_a_file_system() -> None:
-    device = made("Disk", EmulatedType=3, Address="/srv/shared", MountPoint="shared", AccessMode="mapped")
+    device = added_device("Disk", EmulatedType=3, Address="/srv/shared", MountPoint="shared", AccessMode="mapped")
     expected = {
         "tag": "filesystem",
         "type": "mount",
@@ -149,7 +149,7 @@ NETWORK = {"NetworkType": "bridge", "NetworkName": "br0"}
     ],
 )
 def test_interfaces(properties: Fields, expected: Fields) -> None:
-    assert fields(made("Net", **properties), expected) == expected
+    assert fields(added_device("Net", **properties), expected) == expected
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_interfaces(properties: Fields, expected: Fields) -> None:
     ],
 )
 def test_other_devices(kind: str, properties: Fields, expected: Fields) -> None:
-    assert fields(made(kind, **properties), expected) == expected
+    assert fields(added_device(kind, **properties), expected) == expected
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_other_devices(kind: str, properties: Fields, expected: Fields) -> None:
 )
 def test_interfaces_that_cannot_be_had(properties: Fields, text: str) -> None:
     with pytest.raises(ValueRefusedError, match=text):
-        made("Net", **properties)
+        added_device("Net", **properties)
 
 
 def config(rest: str = "", devices: str = "") -> str:
@@ -444,7 +444,7 @@ def test_another_image_has_its_own_format() -> None:
         (after,) = changed(xml, "Disk", "vda", **properties).devices
         assert isinstance(after, Disk)
         assert after.driver_type == driver_type, properties
-    added = made("Disk", VirtualDevice="hdc", EmulatedType=1, Address="/srv/cd.iso")
+    added = added_device("Disk", VirtualDevice="hdc", EmulatedType=1, Address="/srv/cd.iso")
     assert isinstance(added, Disk)
     assert added.driver_type == "raw"
 

@@ -42,7 +42,7 @@ class DeviceKind:
         pool: the type of the pools that it is taken from (`Virt_DevicePool`); None where there are none.
         synonyms: other words of clients for the class of the settings: what stands before its suffix.
         is_meant: tells from the values of a setting of the generic class whether a resource of this kind is meant.
-        device_class: gives the class of a new device, of the surroundings and the values that a client gave; None for
+        device_class: gives the class of a new device, of the context of its draft and what a client gave; None for
             what cannot be added to a guest.
         finish: checks the draft of a new device as a whole, and fills in what was left open.
         feature: what a platform must have for its guests to get one.

@@ -83,7 +83,7 @@ def _controller(controller: Controller, ordinal: int) -> str:
     return f"controller:{controller.type}:{ordinal if controller.index is None else controller.index}"
 
 
-def _by_place(device: Device, ordinal: int) -> str:
+def _by_ordinal(device: Device, ordinal: int) -> str:
     return f"{device.tag}:{ordinal}"
 
 
@@ -238,7 +238,7 @@ KINDS: tuple[DeviceKind, ...] = (
     ),
     DeviceKind(
         name="other device",
-        identifiers={Device: _by_place, Audio: _audio, Channel: _channel, Serial: _by_port, Parallel: _by_port},
+        identifiers={Device: _by_ordinal, Audio: _audio, Channel: _channel, Serial: _by_port, Parallel: _by_port},
         setting=OtherSetting,
         device_class=other_class,
         finish=finish_other,

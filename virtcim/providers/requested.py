@@ -76,7 +76,7 @@ class RequestedStates:
     def get(self, guest: Guest) -> int:
         """The last accepted request; 0 (Unknown) when there never was one."""
         known = self._requested.get(guest.domain.uuid)
-        return guest.memo(RequestedStates, _kept) if known is None else known
+        return guest.memo(RequestedStates, _recorded_state) if known is None else known
 
     def put(self, guest: Guest, requested: RequestedState) -> None:
         """Take down a request that was accepted."""
@@ -101,8 +101,8 @@ class RequestedStates:
             self._requested.pop(change.before.uuid, None)
 
 
-def _kept(guest: Guest) -> int:
-    """What the domain XML holds."""
+def _recorded_state(guest: Guest) -> int:
+    """Read the requested state that the domain XML holds; 0 (Unknown) where it holds none."""
     for _, namespace, text, _ in _own_elements(guest.domain.xml):
         if namespace == NAMESPACE and _STATE.fullmatch(text):
             return int(text)

@@ -113,12 +113,12 @@ class StatisticsProvider(InstanceProvider):
         self._statistics = statistics
 
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        return self._gathered()
+        return self._instances()
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
-        return FixedProvider(self._gathered(), self.class_names).get_instance(class_name, keys, context)
+        return FixedProvider(self._instances(), self.class_names).get_instance(class_name, keys, context)
 
-    def _gathered(self) -> list[FixedInstance]:
+    def _instances(self) -> list[FixedInstance]:
         started = self._statistics.started
         return [Statistics(self._prefix, count, started) for count in self._statistics.counts()]
 

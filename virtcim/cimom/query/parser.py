@@ -234,7 +234,7 @@ class _Builder(Transformer[Token, Any]):
         number = int(tokens[0]) if len(tokens[0]) < MAX_NUMBER_LENGTH else MAX_INDEX
         return min(number, MAX_INDEX)
 
-    def whole(self) -> int:
+    def all_elements(self) -> int:
         return ALL
 
     def step(self, *children: Token | int | None) -> Step:

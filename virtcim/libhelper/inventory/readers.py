@@ -218,12 +218,12 @@ class Readers:
         self._claimed.clear()
         self._condition.notify_all()
 
-    def _wanted(self) -> int:
+    def _thread_target(self) -> int:
         stuck = sum(work.reported for work in self._running.values())
         return min(self._count + stuck, _MAX_READERS)
 
     def _add_threads(self) -> None:
-        while not self._stopping and len(self._threads) < self._wanted():
+        while not self._stopping and len(self._threads) < self._thread_target():
             thread = threading.Thread(target=self._run, name="libvirt-reader", daemon=True)
             self._threads.add(thread)
             thread.start()
@@ -267,7 +267,7 @@ class Readers:
         """The next thing to do; None when the reader's connection is to be closed, or the reader to end."""
         with self._condition:
             while True:
-                if self._stopping or len(self._threads) > self._wanted():
+                if self._stopping or len(self._threads) > self._thread_target():
                     return None
                 if generation not in (-1, self.generation):
                     return None
@@ -300,7 +300,7 @@ class Readers:
 
     def _leave(self, thread: threading.Thread) -> bool:
         with self._condition:
-            if not self._stopping and len(self._threads) <= self._wanted():
+            if not self._stopping and len(self._threads) <= self._thread_target():
                 return False
             self._threads.discard(thread)
             self._condition.notify()

@@ -74,7 +74,7 @@ def _family(processor: HostProcessor) -> str | None:
     return trimmed(" ".join(words)) if words else None
 
 
-def _place(processor: HostProcessor) -> str | None:
+def _position(processor: HostProcessor) -> str | None:
     """Where the processor is: `socket 0 die 0 core 1`."""
     parts = [
         f"{name} {number}"
@@ -91,7 +91,7 @@ def _place(processor: HostProcessor) -> str | None:
 HostProcessor.table = PropertyTable(
     COMMON,
     constant("Role", "Host Processor"),
-    Property("Caption", _place, "capabilities host/topology/cells/cell/cpus/cpu/@socket_id, @die_id, @core_id"),
+    Property("Caption", _position, "capabilities host/topology/cells/cell/cpus/cpu/@socket_id, @die_id, @core_id"),
     Property("Family", lambda processor: _OTHER if _family(processor) else _UNKNOWN, "Other where the model is known"),
     Property("OtherFamilyDescription", _family, "capabilities host/cpu/vendor, host/cpu/model"),
     Property(

@@ -111,11 +111,11 @@ class _Found:
         """Look again where something can have changed; a device that is the same stays the same object."""
         state = (host.hypervisor.inventory.revision, host.hypervisor.facts)
         if state != self._state:
-            self.devices = [self._kept(device) for device in self._type.found_on(host)]
+            self.devices = [self._known_or_new(device) for device in self._type.found_on(host)]
             self._known = {device.device_id: device for device in self.devices}
             self._state = state
 
-    def _kept(self, device: HostDevice[object]) -> HostDevice[object]:
+    def _known_or_new(self, device: HostDevice[object]) -> HostDevice[object]:
         known = self._known.get(device.device_id)
         same = known is not None and known.device == device.device and known.hypervisor is device.hypervisor
         return known if known is not None and same else device

@@ -143,7 +143,7 @@ def source_fields(kind: str, mode: str, url: str) -> dict[str, object]:
         return _unix(mode, url)
     if kind == "tcp":
         return _tcp(mode, url)
-    _, host, port = _place(url, frozenset({"udp"}))
+    _, host, port = _endpoint(url, frozenset({"udp"}))
     return {f"source_{mode}_host": host, f"source_{mode}_service": port}
 
 
@@ -154,7 +154,7 @@ def _unix(mode: str, url: str) -> dict[str, object]:
     return {"source_mode": mode, "source_path": unquote(parts.path)}
 
 
-def _place(url: str, protocols: frozenset[str]) -> tuple[str, str | None, str | None]:
+def _endpoint(url: str, protocols: frozenset[str]) -> tuple[str, str | None, str | None]:
     """The protocol, host and port of a URL."""
     parts = urlsplit(url)
     if parts.scheme not in protocols:
@@ -166,7 +166,7 @@ def _place(url: str, protocols: frozenset[str]) -> tuple[str, str | None, str | 
 
 
 def _tcp(mode: str, url: str) -> dict[str, object]:
-    protocol, host, port = _place(url, _PROTOCOLS)
+    protocol, host, port = _endpoint(url, _PROTOCOLS)
     if port is None:
         raise ValueRefusedError("ConsoleRASD: port not specified", url)
     return {"source_mode": mode, "source_host": host, "source_service": port, "protocol_type": protocol}

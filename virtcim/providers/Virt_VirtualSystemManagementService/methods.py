@@ -158,8 +158,8 @@ def add_resource_settings(
         if not colon or not name or prefix.casefold() != platform.prefix.casefold():
             raise CIMError(Status.INVALID_PARAMETER, "AffectedConfiguration has invalid InstanceID")
         raise no_such_guest(name)
-    wanted = _wanted(service, parameters)
-    with _resources_told("Add resource failed"):
+    wanted = _resource_requests(service, parameters)
+    with _report_refusals("Add resource failed"):
         (edit,) = _change(
             [(target.guest, target, lambda edit: add_resources(edit, wanted))],
             "Add resource failed",
@@ -173,8 +173,8 @@ def modify_resource_settings(
     service: VirtualSystemManagementService, parameters: Parameters, context: RequestContext
 ) -> MethodResult:
     """ModifyResourceSettings."""
-    with _resources_told("Modify resource failed"):
-        found = [(_resource(service, each), each) for each in _wanted(service, parameters)]
+    with _report_refusals("Modify resource failed"):
+        found = [(_resource(service, each), each) for each in _resource_requests(service, parameters)]
         works = [(guest, mine[0][0], partial(_modify, mine)) for guest, mine in _by_guest(found, lambda item: item[0])]
         edits = _change(works, "Modify resource failed")
     return MethodResult(0, {"ResultingResourceSettings": [path for edit in edits for path in paths_of(edit)]})
@@ -189,7 +189,7 @@ def remove_resource_settings(
         raise CIMError(Status.INVALID_PARAMETER, "Missing ResourceSettings parameter")
     targets = [_referenced(service, path) for path in paths]
     works = [(guest, mine[0], partial(_remove, mine)) for guest, mine in _by_guest(targets, lambda target: target)]
-    with _resources_told("Remove resource failed"):
+    with _report_refusals("Remove resource failed"):
         _change(works, "Remove resource failed")
     return MethodResult(0)
 
@@ -241,15 +241,15 @@ def _system_target(service: VirtualSystemManagementService, given: Mapping[str, 
     return Target(guest, ConfigurationKind.STATE)
 
 
-def _wanted(service: VirtualSystemManagementService, parameters: Mapping[str, Any]) -> list[ResourceRequest]:
-    """ResourceSettings."""
+def _resource_requests(service: VirtualSystemManagementService, parameters: Mapping[str, Any]) -> list[ResourceRequest]:
+    """Read the ResourceSettings parameter."""
     platform = service.platform
     instances: Sequence[EmbeddedInstance | None] | None = parameters.get("ResourceSettings")
     if not instances:
         raise CIMError(Status.INVALID_PARAMETER, "Missing ResourceSettings parameter")
     if None in instances:
         raise CIMError(Status.INVALID_PARAMETER, "ResourceSettings holds NULL")
-    with _resources_told(""):
+    with _report_refusals(""):
         return [
             ResourceRequest(instance, platform.prefix, service.site.kinds)
             for instance in instances
@@ -341,7 +341,7 @@ def _by_guest(items: Iterable[Item], target_of: Callable[[Item], Target]) -> lis
 
 
 @contextmanager
-def _resources_told(text: str) -> Iterator[None]:
+def _report_refusals(text: str) -> Iterator[None]:
     """Tell what a block refuses in libvirt-cim's words."""
     try:
         yield

@@ -12,12 +12,12 @@ from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of
 __all__ = ["virtual_system_setting_data_component"]
 
 
-def _parts(whole: VirtualSystemSettingData) -> Iterable[ResourceSetting[object]]:
-    return settings_of(whole.configuration)
+def _resource_settings(system: VirtualSystemSettingData) -> Iterable[ResourceSetting[object]]:
+    return settings_of(system.configuration)
 
 
-def _whole(part: ResourceSetting[object]) -> Iterable[VirtualSystemSettingData]:
-    return (setting_of(part.configuration),)
+def _system_settings(resource: ResourceSetting[object]) -> Iterable[VirtualSystemSettingData]:
+    return (setting_of(resource.configuration),)
 
 
 def virtual_system_setting_data_component(site: Site) -> Relation:
@@ -27,6 +27,6 @@ def virtual_system_setting_data_component(site: Site) -> Relation:
         "VirtualSystemSettingDataComponent",
         Role("GroupComponent", (VirtualSystemSettingData,)),
         Role("PartComponent", setting_types(site)),
-        to_right=_parts,
-        to_left=_whole,
+        to_right=_resource_settings,
+        to_left=_system_settings,
     )

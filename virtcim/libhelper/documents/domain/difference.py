@@ -261,7 +261,7 @@ def _same_children(
     filled_in: frozenset[str],
 ) -> bool:
     for tag in live.keys() | defined.keys():
-        place, anywhere, counts = _place(path, tag)
+        place, anywhere, counts = _child_path(path, tag)
         if not counts:
             continue
         mine, theirs = live.get(tag, []), defined.get(tag, [])
@@ -279,7 +279,7 @@ def _same_children(
 
 
 @lru_cache(maxsize=4096)
-def _place(path: str, tag: str) -> tuple[str, str, bool]:
+def _child_path(path: str, tag: str) -> tuple[str, str, bool]:
     """The path of a child, its path in whatever device, and whether it counts."""
     place = f"{path}/{tag}" if path else tag
     anywhere = f"*/{tag}" if path and "/" not in path else ""
