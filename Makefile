@@ -20,8 +20,11 @@ PYTEST_ARGS ?=
 
 include cmpi/build.mk
 
+# Files of tests run side by side on this many processors.
+WORKERS ?= 2
+
 # A test that hangs shows after five minutes where it does.
-PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300
+PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile
 
 .PHONY: help setup run test test-all lint format docs bench clean
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import libvirt
 import pytest
@@ -12,6 +12,14 @@ from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, container
 
 # libvirt-python otherwise prints every error that a test provokes.
 libvirt.registerErrorHandler(lambda *_: None, None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what UTF-8 does not have in captured output: a worker that runs beside others could not hand it over."""
+    report = yield
+    report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
+    return report
 
 
 def missing(reason: str) -> None:

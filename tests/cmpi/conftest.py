@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cimom.toy import Toy, class_store
-from tests.cmpi.broker import ROOT, Broker
+from tests.cmpi.broker import BUILD, ROOT, Broker
 from tests.conftest import missing
 from tests.providers.conftest import corpus  # noqa: F401
 from virtcim.app.assembly import make_daemon
@@ -35,9 +36,12 @@ def programs() -> None:
     """The library and the test broker, plain and with sanitizers."""
     if shutil.which("cc") is None or not Path("/usr/include/cbor.h").exists():
         missing("a C compiler and libcbor-dev")
-    made = subprocess.run(
-        ["make", "-f", "cmpi/build.mk", "cmpi-test-programs"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:  # held by one of the workers that run tests side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = subprocess.run(
+            ["make", "-f", "cmpi/build.mk", "cmpi-test-programs"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
     assert made.returncode == 0, made.stderr
 
 
