@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.core import Core
 from virtcim.cimom.discovery import ServerIdentity
 from virtcim.cimom.discovery.model import ServerObjects
-from virtcim.cimom.requests import INTRINSIC_OPERATIONS
+from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.cimom.requests import INTRINSIC_OPERATIONS, Caller, EnumerateInstances
+from virtcim.cimom.results import Extents
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.frontend import CIMXML
@@ -34,7 +37,7 @@ from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.http.auth import BasicAuthenticator, NoAuthentication
 from virtcim.frontends.http.exchange import FrontEndFactory
 from virtcim.frontends.http.listener import open_tcp
-from virtcim.providers.interface import InstancePath, MethodResult, RequestContext
+from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import JobOrder, Jobs, JobSettings
 
 MakeServer = Callable[..., RunningServer]
@@ -148,6 +151,25 @@ def test_a_translation_for_one_listener(toy: Toy) -> None:
     assert disks(f"http://{new}") == ["plain|vda", "plain|vdb", "special|vda"]
     assert disks(f"http://{old}") == ["PLAIN|VDA", "PLAIN|VDB", "SPECIAL|VDA"]
     checked.stop()
+
+
+def test_a_core_that_shows_another_catalog(toy: Toy) -> None:
+    core = Core(toy.catalog, CLASSES, ServerSettings(), access())
+    shown = core.showing(Toy().catalog)
+    listing = EnumerateInstances(
+        namespace="root/toy", class_name="Toy_Disk", caller=Caller(Principal("root", Mechanism.PASSWORD))
+    )
+
+    def count(executor: Core) -> int:
+        result = executor.execute(listing)
+        assert isinstance(result, Extents)
+        return sum(len(each.instances) for each in result.extents)
+
+    assert (count(core), count(shown)) == (3, 0)
+    assert shown.enumerations is core.enumerations
+    with pytest.raises(CIMError) as error:
+        shown.execute(replace(listing, caller=Caller(Principal("stranger", Mechanism.PASSWORD))))
+    assert error.value.status is Status.ACCESS_DENIED
 
 
 class Shouted:

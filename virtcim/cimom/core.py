@@ -5,6 +5,7 @@ What stands here stands nowhere else: who may do what, and what is written down.
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
 from collections.abc import Callable
@@ -64,6 +65,7 @@ class Core:
         access: decides who may do what; without it, by the roles that `RoleSettings` begins with.
 
     Attributes:
+        catalog: as given.
         namespaces: which provider serves which class there.
         enumerations: the open ones.
     """
@@ -73,12 +75,26 @@ class Core:
     ) -> None:
         self.access = access or Access(RoleSettings(), {}, classes.ancestors)
         self.classes = classes
+        self.catalog = catalog
         self.namespaces = Namespaces(catalog, classes)
         reader = Reader(classes)
         selector = Selector(classes, reader)
         pulls = PullOperations(classes, settings, reader, selector)
         self.enumerations = pulls.enumerations
         self._methods = _methods(Operations(classes, reader, selector), pulls)
+
+    def showing(self, catalog: Catalog) -> Core:
+        """Make a core for clients to whom another catalog is shown.
+
+        Access, limits and open enumerations are those of this one.
+
+        Parameters:
+            catalog: over the same classes.
+        """
+        made = copy.copy(self)
+        made.catalog = catalog
+        made.namespaces = Namespaces(catalog, self.classes)
+        return made
 
     def execute(self, request: Request) -> Result:
         """Carry out a request.

@@ -2,6 +2,10 @@
 
 The core knows one truth.  Where the clients of a listener or of a namespace are used to another one, a translation
 stands before it: a front end is made with the translation in place of the core.
+
+What a query chooses among, and what a pull counts, has to be what the client sees.  A translation that changes
+instances therefore gives its requests to a core that shows another catalog (`Core.showing`), and changes requests and
+results beside that.
 """
 
 from __future__ import annotations
@@ -22,11 +26,13 @@ class Translation:
     """Leaves everything as it is: what a translation changes it overrides.
 
     Parameters:
-        executor: carries out what is translated: the core, or another translation.
+        executor: the core, or another translation.
+        translated: carries out the requests that the translation concerns; `executor`, unless given.
     """
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, translated: Executor | None = None) -> None:
         self._executor = executor
+        self._translated = translated or executor
 
     @property
     def access(self) -> Access:
@@ -78,5 +84,5 @@ class Translation:
             requests.append(read())
             return self.translate_request(requests[0])
 
-        result = self._executor.attempt(self.translate_attempt(attempt), translated)
+        result = self._translated.attempt(self.translate_attempt(attempt), translated)
         return self.translate_result(requests[0], result)
