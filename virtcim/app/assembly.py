@@ -74,4 +74,5 @@ def make_daemon(
         settings: of the socket.
         indications: where indications come from, or None.
     """
-    return CmpiDaemon(CMPI(core, provider_of, indications is not None), settings, __version__, indications)
+    frontend = CMPI(core, provider_of, indications is not None, str(settings.socket))
+    return CmpiDaemon(frontend, settings, __version__, indications)

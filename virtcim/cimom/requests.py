@@ -76,11 +76,13 @@ class Caller:
         principal: the authenticated user.
         origin: where the client is, for the audit log: address and port, or `local` with a process id.
         request_id: which request it is, for providers, jobs, the audit log and log lines.
+        listener: where the client came in: address and port of the server, or the path of a Unix socket.
     """
 
     principal: Principal = NOBODY
     origin: str = ""
     request_id: str = ""
+    listener: str = ""
 
 
 UNKNOWN_CALLER = Caller()

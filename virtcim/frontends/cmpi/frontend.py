@@ -35,14 +35,18 @@ class CMPI:
         core: carries out the requests.
         provider_of: the name under which a class's provider is registered in CIM servers.
         indications: whether there is a source of indications.
+        listener: path of the socket that requests come from.
 
     Attributes:
         cache: of encoded instances.
     """
 
-    def __init__(self, core: Executor, provider_of: Callable[[str], str], indications: bool = False) -> None:
+    def __init__(
+        self, core: Executor, provider_of: Callable[[str], str], indications: bool = False, listener: str = ""
+    ) -> None:
         self._core = core
         self._indications = indications
+        self._listener = listener
         self._shaper = Shaper(core.classes)
         self.cache = EncodedCache()
         self._reader = RequestReader(core.classes, core.namespaces, provider_of)
@@ -55,7 +59,7 @@ class CMPI:
             wire: the request.
             request_id: its number, for the audit log, jobs and log lines.
         """
-        caller = caller_of(wire, request_id)
+        caller = caller_of(wire, request_id, self._listener)
         try:
             if wire.operation is Operation.AUTHORIZE:
                 self._authorize(wire, caller)

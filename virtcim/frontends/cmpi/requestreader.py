@@ -71,15 +71,16 @@ _OPERATIONS: dict[Operation, type[Request]] = {
 }
 
 
-def caller_of(wire: WireRequest, request_id: str) -> Caller:
+def caller_of(wire: WireRequest, request_id: str, listener: str = "") -> Caller:
     """Who asks: the user whom the CIM server authenticated.
 
     Parameters:
         wire: the request.
         request_id: its number.
+        listener: path of the socket.
     """
     principal = Principal(wire.principal, Mechanism.CMPI, system_groups(wire.principal))
-    return Caller(principal, ORIGIN, request_id)
+    return Caller(principal, ORIGIN, request_id, listener)
 
 
 class RequestReader:

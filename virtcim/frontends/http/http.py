@@ -403,7 +403,8 @@ class _Exchange:
         self._handler = handler
         self._request = request
         self._take = take
-        self.caller = Caller(principal, _client(request).origin, request_id.get())
+        client = _client(request)
+        self.caller = Caller(principal, client.origin, request_id.get(), client.listener)
 
     @property
     def method(self) -> str:
