@@ -360,9 +360,9 @@ class CMPIAdapter(Adapter):
         self._broker = broker
         self._classes = classes
         self._registered = registered
-        self._associations = [
-            name for name in dict.fromkeys(registered.values()) if name in classes and classes[name].is_association
-        ]
+        self._associations = list(
+            dict.fromkeys(provider for name, provider in registered.items() if classes[name].is_association)
+        )
         self._methods: dict[type[Request], Callable[[Any], Any]] = {
             GetInstance: self._get,
             EnumerateInstances: self._enumerate,
@@ -506,7 +506,7 @@ class CMPIAdapter(Adapter):
 
     def _typed(self, declared: Element | None, value: Any, namespace: str = "root/toy") -> Any:
         cim_type = declared.type if declared is not None else "string"
-        if isinstance(value, EmbeddedInstance):
+        if any(isinstance(each, EmbeddedInstance) for each in (value if isinstance(value, list) else [value])):
             cim_type = "instance"
         if isinstance(value, list):
             return typed(cim_type, [self._word(each, namespace) for each in value])
