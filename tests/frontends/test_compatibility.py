@@ -1,0 +1,386 @@
+"""The drop-in mode: what libvirt-cim's clients ask, and what libvirt-cim answered, over each front end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pywbem
+
+from tests.cimom.harness import RunningServer
+from tests.cmpi.broker import Broker
+from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
+from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
+from tests.providers.conftest import classes  # noqa: F401
+from tests.providers.poolhost import add_pools
+from tests.providers.poolservice import HASTY, PoolService
+from tests.providers.recorded import PLATFORMS, Served, domain_xml, hypervisor, platform
+from virtcim.app.assembly import make_daemon
+from virtcim.cimom.core import Core
+from virtcim.cimom.requests import AssociationFilter, Associators, EnumerateInstances, GetInstance, InvokeMethod
+from virtcim.cimom.results import MethodOutcome
+from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.cmpi.settings import CmpiSettings
+from virtcim.frontends.compatibility import CompatibilitySettings, LibvirtCim, translation_of
+from virtcim.frontends.compatibility.differences import DIFFERENCES
+from virtcim.frontends.http.listener import open_tcp
+from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.inventory.records import Document
+from virtcim.providers.interface import Catalog, CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.providers.kinds import KINDS
+from virtcim.providers.site import ProviderSettings, Site
+from virtcim.registration.catalog import build_catalog
+from virtcim.registration.table import make_table
+from virtcim.schema.classes import ClassStore
+
+DROP_IN = CompatibilitySettings(libvirt_cim=True)
+OFF = CompatibilitySettings()
+
+WEB = """<emulator>/usr/bin/qemu-system-x86_64</emulator>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/srv/images/root.qcow2'/>
+<target dev='vda' bus='virtio'/></disk>
+<controller type='usb' index='0'/>
+<interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/>
+<bandwidth><inbound average='100' peak='200'/></bandwidth></interface>
+<serial type='pty'><target port='0'/></serial><console type='pty'><target type='virtio' port='0'/></console>
+<input type='mouse' bus='ps2'/><graphics type='vnc' port='5900'/><sound model='ich6'/><video><model type='vga'/></video>
+<watchdog model='i6300esb'/><memballoon model='virtio'/><rng model='virtio'><backend model='random'/></rng>"""
+
+XEN = "<controller type='xenbus' index='0'/><input type='mouse' bus='xen'/>"
+
+
+@pytest.fixture(scope="module")
+def served() -> Served:
+    """Hosts of all platforms; a guest that runs as it is defined, one that does not, and one that is off."""
+    hosts = {prefix: hypervisor(prefix) for prefix in ("KVM", "Xen", "LXC")}
+    add_pools(hosts["KVM"])
+    hosts["KVM"].put(domain_xml("web", WEB), active=True)
+    hosts["KVM"].put(domain_xml("off"))
+    defined = Document(domain_xml("torn").replace("65536", "131072"), DomainConfig.parse)
+    hosts["KVM"].put(domain_xml("torn"), active=True, defined_document=defined)
+    hosts["Xen"].put(domain_xml("dom", XEN, kind="xen"))
+    return Served([(platform(prefix), host) for prefix, host in hosts.items()])
+
+
+@contextmanager
+def served_by(
+    way: str, catalog: Catalog, store: ClassStore, settings: CompatibilitySettings, directory: Path
+) -> Iterator[Adapter]:
+    """A front end over a catalog, with the drop-in mode as the settings have it."""
+    translate = translation_of(settings)
+    if way == "cimxml":
+        server = RunningServer(catalog, store, translate=translate)
+        yield CIMXMLAdapter(server.url, store)
+        server.stop()
+        assert not server.invalid
+        assert not server.errors
+    else:
+        table = make_table(catalog, store)
+        names = [name for each in table.namespaces for name in table.classes(each)]
+        socket = directory / "cmpi.sock"
+        core = Core(catalog, store, ServerSettings())
+        daemon = make_daemon(translate(core), table.provider_of, CmpiSettings(socket=socket))
+        daemon.start()
+        with Broker(socket, sanitized=False) as broker:
+            yield CMPIAdapter(broker, store, {name: table.provider_of(name) for name in names})
+        daemon.stop()
+
+
+@pytest.fixture(scope="module", params=["cimxml", "cmpi"])
+def way(request: pytest.FixtureRequest) -> str:
+    """The front ends."""
+    name: str = request.param
+    if name == "cmpi":
+        request.getfixturevalue("programs")
+    return name
+
+
+@pytest.fixture(scope="module")
+def adapters(
+    way: str,
+    served: Served,
+    classes: ClassStore,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Adapter, Adapter]]:
+    """The drop-in mode and, beside it, the true form."""
+    first, second = tmp_path_factory.mktemp("dropin"), tmp_path_factory.mktemp("true")
+    with (
+        served_by(way, served.catalog, classes, DROP_IN, first) as drop_in,
+        served_by(way, served.catalog, classes, OFF, second) as true,
+    ):
+        yield drop_in, true
+
+
+def answer_of(adapter: Adapter, row: Row) -> tuple[int, Any]:
+    """The status, and what of the answer is compared."""
+    outcome = adapter.send(row.request, "root")
+    return outcome.status, outcome.text if outcome.status else row.pick(outcome.value)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_as_libvirt_cim_answered(adapters: tuple[Adapter, Adapter], row: Row) -> None:
+    drop_in, true = adapters
+    status, answer = answer_of(drop_in, row)
+    assert status == row.status, answer
+    if row.status:
+        assert answer.startswith(row.answer)
+    else:
+        assert answer == row.answer
+    assert (answer_of(true, row) == (status, answer)) == row.is_same
+
+
+def test_the_differences_stand_in_the_order_of_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text()
+    sections = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
+    places = [sections.index(each.section) for each in DIFFERENCES]
+    assert places == sorted(set(places))
+
+
+@pytest.fixture
+def units(served: Served, classes: ClassStore) -> Iterator[Callable[..., tuple[str, ...]]]:  # noqa: F811
+    """Tells in which units memory is shown by servers with the drop-in mode for some clients only."""
+    running: list[RunningServer] = []
+
+    def ask(server: RunningServer, port: int, namespace: str = VIRT) -> tuple[str, ...]:
+        if server not in running:
+            running.append(server)
+        client = pywbem.WBEMConnection(f"http://127.0.0.1:{port}", default_namespace=namespace)
+        found = client.EnumerateInstances("KVM_MemResourceAllocationSettingData")
+        client.close()
+        return tuple(sorted({each["AllocationUnits"] for each in found}))
+
+    yield ask
+    for each in running:
+        each.stop()
+        assert not each.invalid
+
+
+def test_clients_of_another_listener_see_the_true_form(
+    served: Served,
+    classes: ClassStore,  # noqa: F811
+    units: Callable[..., tuple[str, ...]],
+) -> None:
+    endpoints = [*open_tcp("127.0.0.1", 0), *open_tcp("127.0.0.1", 0)]
+    old, new = (each.port for each in endpoints)
+    translate = translation_of(replace(DROP_IN, listeners=(f"127.0.0.1:{old}",)))
+    server = RunningServer(served.catalog, classes, endpoints=lambda: endpoints, translate=translate)
+    for _ in range(2):  # the second time from what was written the first time
+        assert units(server, old) == ("KiloBytes",)
+        assert units(server, new) == ("byte*2^10",)
+
+
+def test_clients_of_another_namespace_see_the_true_form(
+    served: Served,
+    classes: ClassStore,  # noqa: F811
+    units: Callable[..., tuple[str, ...]],
+) -> None:
+    node: Any = hypervisor("KVM")
+    node.put(domain_xml("far"))
+    far = build_catalog(Site([(platform("KVM"), node)], PLATFORMS, KINDS, ProviderSettings(namespace="root/far")))
+    catalog = Catalog(
+        {**far.namespaces, **served.catalog.namespaces},
+        {**far.associations, **served.catalog.associations},
+        served.catalog.namespace_of,
+    )
+    server = RunningServer(catalog, classes, translate=translation_of(replace(DROP_IN, namespaces=("Root/Virt/",))))
+    assert units(server, server.port) == ("KiloBytes",)
+    assert units(server, server.port, "root/far") == ("byte*2^10",)
+
+
+@pytest.mark.parametrize("is_bridge", [True, False])
+def test_the_bridge_is_a_listener(
+    is_bridge: bool,
+    served: Served,
+    classes: ClassStore,  # noqa: F811
+    tmp_path: Path,
+    programs: None,
+) -> None:
+    listener = str(tmp_path / "cmpi.sock") if is_bridge else "127.0.0.1:5988"
+    memory = EnumerateInstances(namespace=VIRT, class_name="KVM_MemResourceAllocationSettingData")
+    with served_by("cmpi", served.catalog, classes, replace(DROP_IN, listeners=(listener,)), tmp_path) as adapter:
+        shown = {properties["AllocationUnits"] for _, _, properties in adapter.send(memory, "root").value}
+    assert shown == {"KiloBytes" if is_bridge else "byte*2^10"}
+
+
+def test_listeners() -> None:
+    def includes(listener: str, *listeners: str) -> bool:
+        return CompatibilitySettings(True, listeners).includes(listener)
+
+    assert includes("")
+    assert includes("10.0.0.1:5988", "10.0.0.1:5988")
+    assert includes("10.0.0.1:5988", "0.0.0.0:5988")
+    assert includes("[fd00::1]:5989", "[::]:5989")
+    assert includes("/run/a", "/run/b", "/run/a")
+    assert not includes("10.0.0.1:5989", "0.0.0.0:5988")
+    assert not includes("10.0.0.1:5988", "[::]:5988")
+    assert not includes("/run/a", "10.0.0.1:5988")
+    assert not includes("", "10.0.0.1:5988")
+    for wrong in ("localhost:5988", "10.0.0.1", "::1:5988", "[10.0.0.1]:5988", ""):
+        with pytest.raises(ValueError, match="is no listener; expected ADDRESS:PORT or the path of a Unix socket"):
+            CompatibilitySettings(True, (wrong,))
+
+
+@pytest.fixture
+def client(served: Served, classes: ClassStore) -> Iterator[pywbem.WBEMConnection]:  # noqa: F811
+    """A client of the drop-in mode."""
+    server = RunningServer(served.catalog, classes, translate=translation_of(DROP_IN))
+    made = pywbem.WBEMConnection(server.url, default_namespace=VIRT)
+    yield made
+    made.close()
+    server.stop()
+    assert not server.invalid
+
+
+def test_pulls_count_and_choose_what_is_shown(client: pywbem.WBEMConnection) -> None:
+    memory = "KVM_MemResourceAllocationSettingData"
+    opened = client.OpenEnumerateInstances("CIM_ResourceAllocationSettingData", MaxObjectCount=10)
+    assert len(opened.instances) == 10
+    rest = client.PullInstancesWithPath(opened.context, 100)
+    found = [*opened.instances, *rest.instances]
+    assert rest.eos
+    assert "KVM_ResourceAllocationSettingData" not in {each.classname for each in found}
+    assert {each["AllocationUnits"] for each in found if each.classname == memory} == {"KiloBytes"}
+    chosen = client.OpenEnumerateInstances(
+        memory, FilterQueryLanguage="DMTF:FQL", FilterQuery="AllocationUnits = 'KiloBytes'", MaxObjectCount=100
+    )
+    assert len(chosen.instances) == 3
+    source = pywbem.CIMInstanceName("KVM_AllocationCapabilities", {"InstanceID": "NetworkPool/default"}, namespace=VIRT)
+    opened = client.OpenAssociatorInstances(source, AssocClass="KVM_SettingsDefineCapabilities", MaxObjectCount=25)
+    assert len(opened.instances) == 25
+    rest = client.PullInstancesWithPath(opened.context, 100)
+    assert {each["InstanceID"] for each in [*opened.instances, *rest.instances]} == {
+        "Minimum",
+        "Maximum",
+        "Default",
+        "Increment",
+    }
+    assert len(rest.instances) == 15
+    query = f"SELECT InstanceID, AllocationUnits FROM {memory} WHERE AllocationUnits = 'KiloBytes'"
+    opened = client.OpenQueryInstances("DMTF:CQL", query, MaxObjectCount=1)
+    assert [each["AllocationUnits"] for each in opened.instances] == ["KiloBytes"]
+    assert len(client.PullInstances(opened.context, 100).instances) == 2
+
+
+def test_templates_have_no_key(client: pywbem.WBEMConnection) -> None:
+    default = pywbem.CIMInstanceName("KVM_MemResourceAllocationSettingData", {"InstanceID": "Default"}, namespace=VIRT)
+    with pytest.raises(pywbem.CIMError) as error:
+        client.GetInstance(default)
+    assert error.value.status_code == pywbem.CIM_ERR_NOT_FOUND
+    source = pywbem.CIMInstanceName("KVM_AllocationCapabilities", {"InstanceID": "MemoryPool/0"}, namespace=VIRT)
+    names = client.AssociatorNames(source, AssocClass="KVM_SettingsDefineCapabilities")
+    assert default.keybindings in [each.keybindings for each in names]
+    links = client.EnumerateInstances("KVM_SettingsDefineCapabilities")
+    assert len([each for each in links if each["PartComponent"]["InstanceID"] == "Default"]) > 10
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[PoolService]:
+    """libvirt's test driver, where all that can become a job does."""
+    made = PoolService("test:///default", "Test", settings=ProviderSettings(jobs=HASTY))
+    yield made
+    made.close()
+
+
+def invoke(method: str, base: str = "VirtualSystemManagementService", **arguments: Any) -> InvokeMethod:
+    return InvokeMethod(namespace=VIRT, target=f"Test_{base}", method=method, arguments=arguments)
+
+
+def test_methods_answer_when_all_is_done(
+    way: str,
+    driver: PoolService,
+    classes: ClassStore,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    pool = InstancePath("Test_DiskPool", {"InstanceID": "DiskPool/made"}, VIRT)
+    setting = driver.setting("DiskPool", Type=1, Path="/srv/made")
+    other = InstancePath("Test_DiskPool", {"InstanceID": "DiskPool/default-pool"}, VIRT)
+
+    def on_pools(method: str, **arguments: Any) -> InvokeMethod:
+        return invoke(method, "ResourcePoolConfigurationService", **arguments)
+
+    create = on_pools("CreateChildResourcePool", ElementName="made", Settings=[setting], ParentPool=[other])
+    volume = driver.setting("StorageVolume", FormatType=1, VolumeName="v", Path="/srv/made", Capacity=1 << 60)
+    with served_by(way, driver.catalog, classes, DROP_IN, tmp_path) as adapter:
+        assert adapter.send(create, "root").value == (0, {"Pool": (VIRT, pool.class_name, dict(pool.keys))})
+        again = adapter.send(create, "root")
+        assert (again.status, again.text) == (Status.FAILED, "Pool with that name already exists")
+        refused = adapter.send(on_pools("CreateResourceInPool", Pool=pool, Settings=volume), "root")
+        assert refused.status == Status.FAILED
+        assert refused.text.startswith("Unable to create storage volume: ")
+        assert adapter.send(on_pools("DeleteResourcePool", Pool=pool), "root").value == (0, {})
+
+
+def test_settings_come_back_as_they_were_sent(driver: PoolService, classes: ClassStore) -> None:  # noqa: F811
+    net = driver.setting(
+        "Net",
+        NetworkType="network",
+        PoolID="NetworkPool/default",
+        Address="52:54:00:00:00:0a",
+        Reservation=100,
+        AllocationUnits="kilobytes per second",
+    )
+    memory = driver.setting("Mem", VirtualQuantity=65536, AllocationUnits="KiloBytes")
+    system = EmbeddedInstance("Test_VirtualSystemSettingData", {"VirtualSystemIdentifier": "made"})
+    define = invoke("DefineSystem", SystemSettings=system, ResourceSettings=[memory, net])
+    core = Core(driver.catalog, classes, ServerSettings())
+    drop_in = LibvirtCim(core, DROP_IN)
+    done = drop_in.execute(define)
+    assert isinstance(done, MethodOutcome)
+    assert done.return_value == 0
+    read = path("Test_NetResourceAllocationSettingData", InstanceID="made/52:54:00:00:00:0a")
+    shown: Any = drop_in.execute(GetInstance(namespace=VIRT, path=read))
+    properties = shown.instance.properties()
+    assert (properties["Reservation"], properties["AllocationUnits"]) == (100, "KiloBytes per Second")
+
+
+@pytest.mark.parametrize("pool", ["MemoryPool/0", "ProcessorPool/0", "InputPool/0", "GraphicsPool/0"])
+def test_templates_are_taken_when_they_are_sent(
+    pool: str,
+    driver: PoolService,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    drop_in = LibvirtCim(Core(driver.catalog, classes, ServerSettings()), DROP_IN)
+    source = path("Test_AllocationCapabilities", InstanceID=pool)
+    found: Any = drop_in.execute(
+        Associators(namespace=VIRT, path=source, filter=AssociationFilter("Test_SettingsDefineCapabilities"))
+    )
+    templates = [each.properties() for each in found.instances if each.keys()["InstanceID"] == "Default"]
+    assert templates
+    for number, template in enumerate(templates):
+        limit = {"Limit": 50} if pool == "ProcessorPool/0" else {}
+        setting = EmbeddedInstance(found.instances[0].class_name, {**template, **limit})
+        system = EmbeddedInstance("Test_VirtualSystemSettingData", {"VirtualSystemIdentifier": f"made-{number}"})
+        define = invoke("DefineSystem", SystemSettings=system, ResourceSettings=[setting])
+        done = drop_in.execute(define)
+        assert isinstance(done, MethodOutcome)
+        assert done.return_value == 0
+
+
+def test_what_the_state_of_a_guest_forbids(driver: PoolService, classes: ClassStore) -> None:  # noqa: F811
+    system = EmbeddedInstance(
+        "Test_VirtualSystemSettingData", {"InstanceID": "Test:test", "VirtualSystemIdentifier": "other"}
+    )
+    rename = invoke("ModifySystemSettings", SystemSettings=system)
+    core = Core(driver.catalog, classes, ServerSettings())
+    done = core.execute(rename)
+    assert isinstance(done, MethodOutcome)
+    assert done.return_value == 5
+    with pytest.raises(CIMError, match="Failed to define domain: not possible in this state") as error:
+        LibvirtCim(core, DROP_IN).execute(rename)
+    assert error.value.status is Status.FAILED
+
+
+@pytest.mark.parametrize(("state", "answer"), [(4, 0), (10, 0), (2, 3)])
+def test_a_guest_that_takes_its_time(state: int, answer: int, served: Served, classes: ClassStore) -> None:  # noqa: F811
+    """libvirt-cim's 0 said of a shutdown that the guest was asked."""
+    core = Core(served.catalog, classes, ServerSettings())
+    request = InvokeMethod(
+        namespace=VIRT, target=guest("web"), method="requeststatechange", arguments={"RequestedState": state}
+    )
+    method = classes["KVM_ComputerSystem"].methods["requeststatechange"]
+    late = MethodOutcome(VIRT, "KVM_ComputerSystem", method, 3)
+    assert LibvirtCim(core, DROP_IN).translate_result(request, late) == replace(late, return_value=answer)

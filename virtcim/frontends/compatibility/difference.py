@@ -1,0 +1,290 @@
+"""What a difference from libvirt-cim consists of, and how a catalog is shown with differences undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from virtcim.cimom.requests import InvokeMethod
+from virtcim.providers.interface import (
+    Association,
+    Catalog,
+    CIMError,
+    CIMValue,
+    End,
+    Instance,
+    InstancePath,
+    InstanceProvider,
+    Keys,
+    MethodResult,
+    Parameters,
+    Properties,
+    RequestContext,
+    Status,
+)
+
+__all__ = ["Difference", "ShownAssociation", "View", "base_of", "merged", "prefix_of", "unwrapped"]
+
+_MARK = "libvirt-cim"
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def prefix_of(class_name: str) -> str:
+    """Give the part of the name of a class that stands for the platform: `KVM` of `KVM_Memory`."""
+    return class_name.partition("_")[0]
+
+
+def base_of(class_name: str) -> str:
+    """Give the rest of the name of a class: `Memory` of `KVM_Memory`."""
+    return class_name.partition("_")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A difference from libvirt-cim, as what undoes it.  Classes are named without their prefix.
+
+    Attributes:
+        section: of docs/compatibility.md, where it stands.
+        values: for properties of a class, functions of prefix and true properties to the value that is shown.
+        unknown: for a class, which of its instances are left out of lists and associations.
+        pairs: for an association class, whether libvirt-cim associated instances of two classes (left, right).
+        references: for an association class, what it shows beside its references: a function of the class at the left
+            end and the true properties.
+        associations: for an association class, what takes the place of an association that declares it.
+        sent: for properties of a class, functions of the value that a client sends to what it means.
+        ignored: for a class and a method (in lower case), the parameters that are taken and not looked at.
+        refusals: for a class and a method (in lower case), the CIM error for each return value in its place.
+        synchronous: the classes whose methods answer when all is done.
+    """
+
+    section: str
+    values: Mapping[str, Mapping[str, Callable[[str, Properties], CIMValue]]] = field(default_factory=dict)
+    unknown: Mapping[str, Callable[[View, Instance, RequestContext], bool]] = field(default_factory=dict)
+    pairs: Mapping[str, Callable[[str, str], bool]] = field(default_factory=dict)
+    references: Mapping[str, Callable[[str, Properties], Properties]] = field(default_factory=dict)
+    associations: Mapping[str, Callable[[View, Association], Sequence[Association]]] = field(default_factory=dict)
+    sent: Mapping[str, Mapping[str, Callable[[CIMValue], CIMValue]]] = field(default_factory=dict)
+    ignored: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    refusals: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], CIMError]]] = field(default_factory=dict)
+    synchronous: frozenset[str] = frozenset()
+
+
+def merged(mappings: Iterable[Mapping[Key, Mapping[str, Value]]]) -> dict[Key, dict[str, Value]]:
+    """Put mappings of mappings together."""
+    found: dict[Key, dict[str, Value]] = {}
+    for each in mappings:
+        for key, values in each.items():
+            found.setdefault(key, {}).update(values)
+    return found
+
+
+class Shown(Instance):
+    """An instance with the values that libvirt-cim's clients expect.
+
+    Attributes:
+        raw: the true instance.
+    """
+
+    __slots__ = ("_values", "class_name", "identity", "namespace", "raw")
+
+    def __init__(self, raw: Instance, values: Mapping[str, Callable[[str, Properties], CIMValue]]) -> None:
+        self.raw = raw
+        self.class_name = raw.class_name
+        self.namespace = raw.namespace
+        # Front ends keep what they have written by the identity: the true form must not be taken for this one.
+        self.identity: Hashable = (_MARK, raw.identity)
+        self._values = values
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return self.raw.revision
+
+    def keys(self) -> dict[str, CIMValue]:
+        return self.raw.keys()
+
+    def properties(self) -> Properties:
+        true = self.raw.properties()
+        prefix = prefix_of(self.class_name)
+        shown = {**true, **{name: value(prefix, true) for name, value in self._values.items()}}
+        return {name: value for name, value in shown.items() if value is not None}
+
+    def path(self, namespace: str | None = None) -> InstancePath:
+        return self.raw.path(namespace)
+
+
+def unwrapped(instance: Instance) -> Instance:
+    """Give the true instance: what providers and associations know."""
+    return instance.raw if isinstance(instance, Shown) else instance
+
+
+class View:
+    """A catalog as it is shown with differences undone.
+
+    Parameters:
+        catalog: the true one.
+        differences: what is undone.
+
+    Attributes:
+        catalog: what is shown.
+    """
+
+    def __init__(self, catalog: Catalog, differences: Sequence[Difference]) -> None:
+        self._values = merged(each.values for each in differences)
+        self._unknown: dict[str, list[Callable[[View, Instance, RequestContext], bool]]] = {}
+        for difference in differences:
+            for base, test in difference.unknown.items():
+                self._unknown.setdefault(base, []).append(test)
+        self._differences = differences
+        self._true = catalog
+        self._providers = {
+            name: provider
+            for providers in catalog.namespaces.values()
+            for provider in providers
+            for name in provider.class_names
+        }
+        self.catalog = Catalog(
+            {name: [ShownProvider(self, each) for each in providers] for name, providers in catalog.namespaces.items()},
+            {name: list(self._associations(found)) for name, found in catalog.associations.items()},
+            catalog.namespace_of,
+        )
+
+    def _associations(self, associations: Iterable[Association]) -> Iterator[Association]:
+        for each in associations:
+            base = base_of(each.class_names[0]) if each.class_names else ""
+            replaced = [one.associations[base] for one in self._differences if base in one.associations]
+            if replaced:
+                for replace in replaced:
+                    yield from replace(self, each)
+            else:
+                yield self.association(each)
+
+    def association(self, association: Association) -> ShownAssociation:
+        """Show an association without what libvirt-cim did not have."""
+        base = base_of(association.class_names[0]) if association.class_names else ""
+        pairs = [each.pairs[base] for each in self._differences if base in each.pairs]
+        references = [each.references[base] for each in self._differences if base in each.references]
+        return ShownAssociation(self, association, pairs, references)
+
+    def true_associations(self, base: str) -> Iterator[Association]:
+        """Find the true associations that declare a class, its name without the prefix."""
+        for associations in self._true.associations.values():
+            yield from (each for each in associations if base in map(base_of, each.class_names))
+
+    def true_instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        """Give the true instances of a class; none of one that is not served."""
+        provider = self._providers.get(class_name)
+        return () if provider is None else provider.instances(class_name, context)
+
+    def find(self, class_name: str, keys: Keys, context: RequestContext) -> Instance | None:
+        """Find the true instance with these keys; None when there is none."""
+        provider = self._providers.get(class_name)
+        try:
+            return None if provider is None else provider.get_instance(class_name, keys, context)
+        except CIMError as error:
+            if error.status is Status.NOT_FOUND:
+                return None
+            raise
+
+    def show(self, instance: Instance) -> Instance:
+        """Show a true instance."""
+        values = self._values.get(base_of(instance.class_name))
+        return instance if values is None else Shown(instance, values)
+
+    def show_known(self, instances: Iterable[Instance], context: RequestContext) -> Iterator[Instance]:
+        """Show those of some true instances that libvirt-cim knew."""
+        for each in instances:
+            tests = self._unknown.get(base_of(each.class_name), ())
+            if not any(test(self, each, context) for test in tests):
+                yield self.show(each)
+
+
+class ShownProvider(InstanceProvider):
+    """Shows the instances of a provider.
+
+    Parameters:
+        view: how they are shown.
+        provider: the true one.
+    """
+
+    def __init__(self, view: View, provider: InstanceProvider) -> None:
+        self.class_names = provider.class_names
+        self._view = view
+        self._provider = provider
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return self._view.show_known(self._provider.instances(class_name, context), context)
+
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        return self._view.show(self._provider.get_instance(class_name, keys, context))
+
+    def invoke_method(
+        self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
+    ) -> MethodResult:
+        return self._provider.invoke_method(class_name, keys, method, parameters, context)
+
+    def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
+        return self._provider.create_instance(class_name, properties, context)
+
+    def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
+        self._provider.modify_instance(class_name, keys, properties, context)
+
+    def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
+        self._provider.delete_instance(class_name, keys, context)
+
+
+class ShownAssociation(Association):
+    """Shows an association.
+
+    Parameters:
+        view: how what it leads to is shown.
+        association: the true one.
+        pairs: all tell whether it associated instances of two classes (left, right; without their prefix).
+        references: what it shows beside its references, of the class at the left end and the true properties.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        association: Association,
+        pairs: Sequence[Callable[[str, str], bool]] = (),
+        references: Sequence[Callable[[str, Properties], Properties]] = (),
+    ) -> None:
+        self.class_names = association.class_names
+        self.left: End = association.left
+        self.right: End = association.right
+        self.view = view
+        self.true = association
+        self._pairs = pairs
+        self._references = references
+
+    def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
+        found = self.true.to_right(unwrapped(left), context)
+        return self.view.show_known((each for each in found if self._associates(left, each)), context)
+
+    def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
+        found = self.true.to_left(unwrapped(right), context)
+        return self.view.show_known((each for each in found if self._associates(each, right)), context)
+
+    def _associates(self, left: Instance, right: Instance) -> bool:
+        return all(test(base_of(left.class_name), base_of(right.class_name)) for test in self._pairs)
+
+    def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return self.view.show_known(self.true.sources(class_name, context), context)
+
+    def class_name(self, left: Instance, right: Instance) -> str:
+        return self.true.class_name(unwrapped(left), unwrapped(right))
+
+    def properties(self, left: Instance, right: Instance) -> Properties:
+        properties = self.true.properties(unwrapped(left), unwrapped(right))
+        for change in self._references:
+            properties = change(base_of(left.class_name), properties)
+        return properties
+
+    def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
+        return self.true.create(class_name, properties, context)
+
+    def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
+        self.true.delete(class_name, keys, context)

@@ -1,0 +1,373 @@
+"""The differences from libvirt-cim that the drop-in mode undoes, in the order of docs/compatibility.md.
+
+What libvirt-cim lost, and what it did wrong, stays as it is here: only what its clients compare, count or wait for is
+as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from virtcim.cimom.requests import InvokeMethod
+from virtcim.frontends.compatibility.difference import Difference, ShownAssociation, View, prefix_of
+from virtcim.frontends.compatibility.templates import PoolTemplates, SystemTemplates
+from virtcim.providers.interface import (
+    Association,
+    CIMError,
+    CIMValue,
+    Instance,
+    Properties,
+    RequestContext,
+    Status,
+)
+
+__all__ = ["DIFFERENCES", "STARTED"]
+
+STARTED = 4096
+"""The return value of a method that has started a job."""
+
+Refusal = Callable[[InvokeMethod], CIMError]
+
+_MEGABYTE = 1 << 20
+_DEFAULT = 2
+_YES = 1
+_ENABLED, _DISABLED, _SHUT_DOWN, _QUIESCE, _REBOOT, _RESET = 2, 3, 4, 9, 10, 11
+
+
+def _refuse(status: Status, text: str) -> Refusal:
+    return lambda _request: CIMError(status, text)
+
+
+def _fail(text: str) -> Refusal:
+    return _refuse(Status.FAILED, text)
+
+
+def _always(_view: View, _instance: Instance, _context: RequestContext) -> bool:
+    return True
+
+
+def _requested(request: InvokeMethod) -> CIMValue:
+    return request.arguments.get("RequestedState")
+
+
+def _invalid_transition(request: InvokeMethod) -> CIMError:
+    is_of_running = _requested(request) in (_QUIESCE, _REBOOT, _RESET)
+    return CIMError(Status.FAILED, "Domain not running" if is_of_running else "Invalid state transition")
+
+
+_ATTEMPTS: Mapping[CIMValue, str] = {
+    _ENABLED: "Unable to start domain",
+    _DISABLED: "Unable to disable domain",
+    _SHUT_DOWN: "Unable to shutdown domain",
+    _QUIESCE: "Unable to pause domain",
+    _REBOOT: "Unable to reboot domain",
+    _RESET: "Unable to destroy domain",
+}
+
+
+def _busy(request: InvokeMethod) -> CIMError:
+    return CIMError(Status.FAILED, f"{_ATTEMPTS.get(_requested(request), 'State not changed')}: another operation runs")
+
+
+_NO_STATE = _refuse(Status.NOT_SUPPORTED, "State not supported")
+
+COMPUTER_SYSTEM = Difference(
+    section="ComputerSystem",
+    ignored={("ComputerSystem", "requeststatechange"): frozenset({"TimeoutPeriod"})},
+    refusals={
+        ("ComputerSystem", "requeststatechange"): {1: _NO_STATE, 5: _NO_STATE, 4097: _invalid_transition, 4099: _busy},
+    },
+    synchronous=frozenset({"ComputerSystem"}),
+)
+
+
+def _is_not_of_kvm(_view: View, instance: Instance, _context: RequestContext) -> bool:
+    return prefix_of(instance.class_name) != "KVM"
+
+
+def _is_of_controllers(_view: View, instance: Instance, _context: RequestContext) -> bool:
+    is_theirs = str(instance.keys()["InstanceID"]).startswith("ControllerPool/")
+    return is_theirs and prefix_of(instance.class_name) != "KVM"
+
+
+DEVICES = Difference(
+    section="Devices",
+    unknown={
+        "Controller": _is_not_of_kvm,
+        "ControllerPool": _is_not_of_kvm,
+        "ControllerResourceAllocationSettingData": _is_not_of_kvm,
+        "AllocationCapabilities": _is_of_controllers,
+    },
+)
+
+
+def _unit(words: Mapping[str, str]) -> Callable[[str, Properties], CIMValue]:
+    def value(_prefix: str, properties: Properties) -> CIMValue:
+        units = properties.get("AllocationUnits")
+        return words.get(units, units) if isinstance(units, str) else units
+
+    return value
+
+
+_RATE, _RATE_WORD = "byte*10^3/second", "KiloBytes per Second"
+
+
+def _rate_of_libvirt(units: CIMValue) -> CIMValue:
+    """Take kilobytes for libvirt's, as libvirt-cim did, whatever their number of bytes."""
+    is_word = isinstance(units, str) and units.strip().lower() == _RATE_WORD.lower()
+    return _RATE if is_word else units
+
+
+def _unit_of_limit(units: CIMValue) -> CIMValue:
+    """Leave out the unit of libvirt-cim's templates: it is of the number of processors, and Limit is in percent."""
+    return None if isinstance(units, str) and units.strip().lower() == "processors" else units
+
+
+SETTINGS = Difference(
+    section="ResourceAllocationSettingData",
+    unknown={"ResourceAllocationSettingData": _always},
+    values={
+        "MemResourceAllocationSettingData": {"AllocationUnits": _unit({"byte*2^10": "KiloBytes"})},
+        "DiskResourceAllocationSettingData": {"AllocationUnits": _unit({"byte": "Bytes"})},
+        "NetResourceAllocationSettingData": {"AllocationUnits": _unit({_RATE: _RATE_WORD})},
+    },
+    sent={
+        "NetResourceAllocationSettingData": {"AllocationUnits": _rate_of_libvirt},
+        "ProcResourceAllocationSettingData": {"AllocationUnits": _unit_of_limit},
+    },
+)
+
+
+def _constant(value: CIMValue) -> Callable[[str, Properties], CIMValue]:
+    return lambda _prefix, _properties: value
+
+
+def _megabytes(name: str) -> Callable[[str, Properties], CIMValue]:
+    def value(_prefix: str, properties: Properties) -> CIMValue:
+        size = properties.get(name)
+        return size // _MEGABYTE if isinstance(size, int) else size
+
+    return value
+
+
+_SIZES = ("Capacity", "Reserved", "CurrentlyConsumedResource", "MaxConsumableResource")
+
+POOLS = Difference(
+    section="Pools",
+    values={
+        "DiskPool": {
+            "AllocationUnits": _constant("Megabytes"),
+            "ConsumedResourceUnits": _constant("Megabytes"),
+            **{name: _megabytes(name) for name in _SIZES},
+        },
+        "ProcessorPool": {
+            "AllocationUnits": _constant("Processors"),
+            "ConsumedResourceUnits": _constant("Processors"),
+        },
+    },
+    unknown=dict.fromkeys(
+        (
+            "HostProcessor",
+            "HostMemory",
+            "HostNetworkPort",
+            "HostDisk",
+            "StorageVolume",
+            "StorageVolumeResourceAllocationSettingData",
+        ),
+        _always,
+    ),
+)
+
+
+def _templates(view: View, association: Association) -> Sequence[Association]:
+    is_of_pools = any(name.endswith("_AllocationCapabilities") for name in association.left.class_names)
+    if is_of_pools:
+        return (PoolTemplates(view, association), SystemTemplates(view, map(prefix_of, association.class_names)))
+    return (view.association(association),)
+
+
+def _characteristics(left: str, properties: Properties) -> Properties:
+    """Leave out those that were not of a host."""
+    others = {name: value for name, value in properties.items() if name != "Characteristics"}
+    return {**others, "Characteristics": [_DEFAULT]} if left == "HostSystem" else others
+
+
+TEMPLATES = Difference(
+    section="AllocationCapabilities and templates",
+    associations={"SettingsDefineCapabilities": _templates},
+    references={"ElementCapabilities": _characteristics},
+)
+
+_SERVICE = "ResourcePoolConfigurationService"
+_NOT_SUPPORTED = _refuse(Status.NOT_SUPPORTED, "")
+_NOT_DELETED = "Storage pool deletion error: Unable to destroy resource pool"
+
+POOL_SERVICE = Difference(
+    section="ResourcePoolConfigurationService",
+    ignored={(_SERVICE, "createchildresourcepool"): frozenset({"ParentPool"})},
+    refusals={
+        (_SERVICE, "createresourcepool"): {1: _NOT_SUPPORTED},
+        (_SERVICE, "addresourcestoresourcepool"): {1: _NOT_SUPPORTED},
+        (_SERVICE, "removeresourcesfromresourcepool"): {1: _NOT_SUPPORTED},
+        (_SERVICE, "changeparentresourcepool"): {1: _NOT_SUPPORTED},
+        (_SERVICE, "createchildresourcepool"): {7: _fail("Unable to generate XML for resource pool")},
+        (_SERVICE, "deleteresourcepool"): {
+            1: _fail(f"{_NOT_DELETED}: it is the primordial one"),
+            6: _fail(f"{_NOT_DELETED}: active guests use it"),
+        },
+        (_SERVICE, "createresourceinpool"): {1: _fail("Unable to create storage volume: not supported by libvirt")},
+        (_SERVICE, "deleteresourceinpool"): {1: _fail("Unable to delete resource: not supported by libvirt")},
+        (_SERVICE, "refreshresourcesinpool"): {1: _fail("Unable to refresh resource pool: it holds no volumes")},
+    },
+    values={
+        "ResourcePoolConfigurationCapabilities": {"AsynchronousMethodsSupported": _constant(())},
+    },
+)
+
+JOBS = Difference(
+    section="Jobs",
+    pairs=dict.fromkeys(("OwningJobElement", "AffectedJobElement"), lambda _left, _right: False),
+    synchronous=frozenset({_SERVICE, "VirtualSystemManagementService"}),
+)
+
+_SETTING_CLASSES = (
+    "ResourceAllocationSettingData",
+    *(f"{kind}ResourceAllocationSettingData" for kind in ("Proc", "Mem", "Disk", "Net", "Graphics", "Input")),
+    *(f"{kind}ResourceAllocationSettingData" for kind in ("Console", "Controller")),
+)
+
+
+def _is_second(view: View, instance: Instance, context: RequestContext) -> bool:
+    """Tell whether a setting is of the next start of a guest that runs otherwise: a second one beside the present one.
+
+    Its InstanceID has a word between the name of the guest and the rest, so what has none, as almost all, is of one
+    that libvirt-cim showed.
+    """
+    prefix, instance_id = prefix_of(instance.class_name), str(instance.keys()["InstanceID"])
+    if instance.class_name.endswith("_VirtualSystemSettingData"):
+        guest = instance_id.partition(":")[2]
+        if "/" not in guest:
+            return False
+    else:
+        if instance_id.count("/") < 2:
+            return False
+        guest = instance_id.removesuffix(f"/{instance.properties().get('ElementName')}")
+    name = f"{prefix}_ComputerSystem"
+    return view.find(name, {"CreationClassName": name, "Name": guest}, context) is None
+
+
+class _OwnSettings(ShownAssociation):
+    """ElementSettingData from each setting to itself."""
+
+    def to_right(self, left: Instance, context: RequestContext) -> Sequence[Instance]:
+        return () if left.class_name.endswith("_ComputerSystem") else (left,)
+
+    def to_left(self, right: Instance, context: RequestContext) -> Sequence[Instance]:
+        return (right,)
+
+    def properties(self, left: Instance, right: Instance) -> Properties:
+        return {**super().properties(left, right), "IsDefault": _YES, "IsNext": _YES}
+
+
+CONFIGURATIONS = Difference(
+    section="Configurations",
+    unknown=dict.fromkeys(("VirtualSystemSettingData", *_SETTING_CLASSES), _is_second),
+    associations={"ElementSettingData": lambda view, association: (_OwnSettings(view, association),)},
+)
+
+
+def _where_any(name: str, values: Sequence[int]) -> Callable[[str, Properties], CIMValue]:
+    """Give a list as it was, except where there is nothing at all, as over a read-only connection."""
+    return lambda _prefix, properties: list(values) if properties.get(name) else ()
+
+
+STATES = Difference(
+    section="States that can be requested",
+    values={
+        "EnabledLogicalElementCapabilities": {
+            "RequestedStatesSupported": _where_any(
+                "RequestedStatesSupported", (_ENABLED, _DISABLED, _QUIESCE, _REBOOT, _RESET)
+            )
+        }
+    },
+)
+
+_HOSTED = frozenset(
+    {
+        "ResourcePoolConfigurationService",
+        "VirtualSystemManagementService",
+        "VirtualSystemMigrationService",
+        "ConsoleRedirectionService",
+    }
+)
+_WITHOUT_ELEMENT = frozenset({"ResourcePoolConfigurationCapabilities", "VirtualSystemSnapshotServiceCapabilities"})
+_UNKNOWN_METHOD = _fail("Unknown Method")
+_NO_METHOD = _refuse(Status.METHOD_NOT_AVAILABLE, "")
+_OF_SERVICES = ("requeststatechange", "startservice", "stopservice")
+
+SERVICES = Difference(
+    section="Services",
+    pairs={
+        "HostedService": lambda _host, service: service in _HOSTED,
+        "ElementCapabilities": lambda _element, capabilities: capabilities not in _WITHOUT_ELEMENT,
+        "ServiceAffectsElement": lambda _element, service: service == "ConsoleRedirectionService",
+    },
+    refusals={
+        **{
+            (service, method): {1: _UNKNOWN_METHOD}
+            for service in (
+                "ResourcePoolConfigurationService",
+                "VirtualSystemManagementService",
+                "VirtualSystemMigrationService",
+                "VirtualSystemSnapshotService",
+            )
+            for method in _OF_SERVICES
+        },
+        **{
+            (service, method): {1: _NO_METHOD}
+            for service in ("ConsoleRedirectionService", "SwitchService")
+            for method in _OF_SERVICES
+        },
+    },
+)
+
+
+def _refusals_of(text: str) -> Mapping[int, Refusal]:
+    """Give the refusals of a method of the management service, whose return values are the same for all."""
+    reasons = {1: "not supported", 3: "not done in time", 5: "not possible in this state"}
+    return {value: _fail(f"{text}: {reason}") for value, reason in reasons.items()}
+
+
+_MANAGEMENT = "VirtualSystemManagementService"
+
+MANAGEMENT = Difference(
+    section="Managing guests",
+    values={
+        "VirtualSystemManagementCapabilities": {
+            "SynchronousMethodsSupported": _where_any("SynchronousMethodsSupported", (1, 2, 3, 5, 6, 7)),
+            "VirtualSystemTypesSupported": lambda prefix, _properties: [prefix],
+        }
+    },
+    refusals={
+        (_MANAGEMENT, "definesystem"): _refusals_of("Failed to define domain"),
+        (_MANAGEMENT, "destroysystem"): _refusals_of("Unable to destroy domain"),
+        (_MANAGEMENT, "modifysystemsettings"): _refusals_of("Failed to define domain"),
+        (_MANAGEMENT, "addresourcesettings"): _refusals_of("Unable to change (0) device"),
+        (_MANAGEMENT, "removeresourcesettings"): _refusals_of("Unable to change (1) device"),
+        (_MANAGEMENT, "modifyresourcesettings"): _refusals_of("Unable to change (2) device"),
+    },
+)
+
+DIFFERENCES: Sequence[Difference] = (
+    COMPUTER_SYSTEM,
+    DEVICES,
+    SETTINGS,
+    POOLS,
+    TEMPLATES,
+    POOL_SERVICE,
+    JOBS,
+    CONFIGURATIONS,
+    STATES,
+    SERVICES,
+    MANAGEMENT,
+)

@@ -1,0 +1,163 @@
+"""The drop-in mode: requests of libvirt-cim's clients on their way in, results on their way out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from virtcim.cimom.core import Core, Executor
+from virtcim.cimom.namespaces import normalized
+from virtcim.cimom.requests import Attempt, GetInstance, InvokeMethod, Request
+from virtcim.cimom.results import MethodOutcome, OneInstance, Result
+from virtcim.cimom.translation import Translation
+from virtcim.frontends.compatibility.difference import View, base_of, merged
+from virtcim.frontends.compatibility.differences import DIFFERENCES, STARTED
+from virtcim.frontends.compatibility.settings import CompatibilitySettings
+from virtcim.providers.interface import (
+    CIMError,
+    CIMScalar,
+    CIMValue,
+    EmbeddedInstance,
+    InstancePath,
+    Properties,
+    Status,
+)
+from virtcim.schema.paths import parse_path
+
+__all__ = ["LibvirtCim", "translation_of"]
+
+POLL_INTERVAL = 0.1
+"""Seconds between two looks at a job that a client waits for."""
+
+_COMPLETED = 7
+_FINAL = frozenset({_COMPLETED, 8, 9, 10})
+"""CIM_ConcreteJob.JobState: Completed, Terminated, Killed, Exception."""
+
+_NO_TIME = 3
+_ASKED = frozenset({("computersystem", "requeststatechange")})
+_ORDERLY = (4, 10)
+"""The requested states that a guest takes its part in: of these 0 said no more than that the guest was asked."""
+
+
+class LibvirtCim(Translation):
+    """Shows clients of libvirt-cim what they compare, count and wait for as libvirt-cim did.
+
+    Parameters:
+        core: knows the truth.
+        settings: for whom this is.
+    """
+
+    def __init__(self, core: Core, settings: CompatibilitySettings) -> None:
+        super().__init__(core, core.showing(View(core.catalog, DIFFERENCES).catalog))
+        self._settings = settings
+        self._namespaces = frozenset(map(normalized, settings.namespaces))
+        sent = merged(each.sent for each in DIFFERENCES)
+        self._sent = {
+            base.lower(): {name.lower(): change for name, change in found.items()} for base, found in sent.items()
+        }
+        self._ignored = {
+            (base.lower(), method): names for each in DIFFERENCES for (base, method), names in each.ignored.items()
+        }
+        self._refusals = {
+            (base.lower(), method): found for each in DIFFERENCES for (base, method), found in each.refusals.items()
+        }
+        self._synchronous = frozenset(base for each in DIFFERENCES for base in each.synchronous)
+
+    def concerns(self, attempt: Attempt) -> bool:
+        return self._settings.includes(attempt.caller.listener) and (
+            not self._namespaces or normalized(attempt.namespace) in self._namespaces
+        )
+
+    def translate_request(self, request: Request) -> Request:
+        if not isinstance(request, InvokeMethod):
+            return request
+        ignored = self._ignored.get(_method(request), frozenset())
+        arguments = {
+            name: self._translate_value(value) for name, value in request.arguments.items() if name not in ignored
+        }
+        return replace(request, arguments=arguments)
+
+    def _translate_value(self, value: CIMValue) -> CIMValue:
+        """Give what an argument means."""
+        if isinstance(value, list | tuple):
+            return [self._translate_scalar(each) for each in value]
+        return self._translate_scalar(value)  # type: ignore[arg-type]
+
+    def _translate_scalar(self, value: CIMScalar | None) -> CIMScalar | None:
+        if not isinstance(value, EmbeddedInstance):
+            return value
+        changes = self._sent.get(base_of(value.class_name).lower(), {})
+        properties: Properties = {
+            name: changes[name.lower()](each) if name.lower() in changes else each
+            for name, each in value.properties.items()
+        }
+        return EmbeddedInstance(value.class_name, properties)
+
+    def translate_result(self, request: Request, result: Result) -> Result:
+        """Translate the result of a method.
+
+        Raises:
+            CIMError: in place of a return value that libvirt-cim did not have, and of the failure of a job.
+        """
+        if not isinstance(request, InvokeMethod) or not isinstance(result, MethodOutcome):
+            return result
+        if result.return_value == STARTED and base_of(result.class_name) in self._synchronous:
+            result = self._wait_for_job(request, result)
+        key = base_of(result.class_name).lower(), result.method.name.lower()
+        value = result.return_value
+        refusal = self._refusals.get(key, {}).get(value) if isinstance(value, int) else None
+        if refusal is not None:
+            raise refusal(request)
+        is_asked = key in _ASKED and value == _NO_TIME
+        is_orderly = request.arguments.get("RequestedState") in _ORDERLY
+        return replace(result, return_value=0) if is_asked and is_orderly else result
+
+    def _wait_for_job(self, request: InvokeMethod, started: MethodOutcome) -> MethodOutcome:
+        """Wait for a job, and give back what its method does.
+
+        Raises:
+            CIMError: FAILED, with the text of the job, when it does not end well.
+        """
+        job = started.out["Job"]
+        assert isinstance(job, InstancePath)
+        look = GetInstance(namespace=job.namespace or request.namespace, caller=request.caller, path=job)
+        while (properties := self._properties(look)).get("JobState") not in _FINAL:
+            time.sleep(POLL_INTERVAL)
+        if properties["JobState"] != _COMPLETED:
+            text = properties.get("ErrorDescription") or f"The job ended in state {properties['JobState']}"
+            raise CIMError(Status.FAILED, str(text))
+        results = properties.get("JobOutParameters")
+        given = results.properties if isinstance(results, EmbeddedInstance) else {}
+        parameters = started.method.parameters
+        out = {
+            parameters[name.lower()].name: _as_declared(value, parameters[name.lower()].type)
+            for name, value in given.items()
+            if name.lower() in parameters
+        }
+        return replace(started, return_value=given.get("__ReturnValue", 0), out=out)
+
+    def _properties(self, look: GetInstance) -> Properties:
+        result = self._executor.execute(look)
+        assert isinstance(result, OneInstance)
+        return result.instance.properties()
+
+
+def _method(request: InvokeMethod) -> tuple[str, str]:
+    class_name = request.target if isinstance(request.target, str) else request.target.class_name
+    return base_of(class_name).lower(), request.method.lower()
+
+
+def _as_declared(value: CIMValue, cim_type: str) -> CIMValue:
+    """Read an output parameter of a job, where references are texts, as the method gives it."""
+    if cim_type != "reference":
+        return value
+    if isinstance(value, list | tuple):
+        return [parse_path(str(each)) for each in value]
+    return parse_path(str(value))
+
+
+def translation_of(settings: CompatibilitySettings) -> Callable[[Core], Executor]:
+    """Make what stands between the core and the front ends, by the settings."""
+    return partial(LibvirtCim, settings=settings) if settings.libvirt_cim else lambda core: core
