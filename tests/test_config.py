@@ -201,9 +201,11 @@ def test_the_example_of_the_page_is_taken(tmp_path: Path) -> None:
     settings = load(written(tmp_path, text), {})
     assert settings.listen_https == "0.0.0.0:5989"
     assert settings.roles.namespaces["interop"].read == ("*",)
+    assert settings.compatibility.includes("127.0.0.1:5988")
+    assert not settings.compatibility.includes("127.0.0.1:5989")
 
 
-@pytest.mark.parametrize("page", ["security.md"])
+@pytest.mark.parametrize("page", ["security.md", "compatibility.md"])
 def test_examples_in_other_pages_are_taken(tmp_path: Path, page: str) -> None:
     text = (Path(__file__).parent.parent / "docs" / page).read_text(encoding="utf-8")
     for example in text.split("```toml\n")[1:]:

@@ -305,6 +305,17 @@ def test_socket_of_the_bridge_that_cannot_be_had(serve: Callable[..., Server]) -
         serve("test:///default", config='[cmpi]\nenabled = true\nsocket = "/nowhere/cmpi.sock"\n')
 
 
+def test_drop_in_mode(serve: Callable[..., Server]) -> None:
+    server = serve("test:///default", config='[compatibility]\nlibvirt_cim = true\nnamespaces = ["root/virt"]\n')
+    (memory,) = server.wbemcli("ei", "Test_MemResourceAllocationSettingData")
+    assert 'AllocationUnits="KiloBytes"' in memory
+
+
+def test_drop_in_mode_in_a_namespace_that_does_not_exist(serve: Callable[..., Server]) -> None:
+    with pytest.raises(AssertionError, match=r"compatibility\.namespaces: Namespace root/vitr does not exist"):
+        serve("test:///default", config='[compatibility]\nlibvirt_cim = true\nnamespaces = ["root/vitr"]\n')
+
+
 def test_ends_in_time_under_load(serve: Callable[..., Server], tmp_path: Path) -> None:
     """With large reads in every thread, and clients that go on asking."""
     node = tmp_path / "node.xml"

@@ -4,7 +4,8 @@ Each table of the file is a dataclass of the layer that it configures, so a sett
 default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` is
 `frontends.http.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is
 `providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[cmpi]` is
-`frontends.cmpi.settings.CmpiSettings`, `[loop]` is `app.loopwatch.LoopSettings`.
+`frontends.cmpi.settings.CmpiSettings`, `[compatibility]` is `frontends.compatibility.settings.CompatibilitySettings`,
+`[loop]` is `app.loopwatch.LoopSettings`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from virtcim.app.loopwatch import LoopSettings
 from virtcim.cimom.access import RoleSettings
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
+from virtcim.frontends.compatibility import CompatibilitySettings
 from virtcim.frontends.http.tls import TLSSettings
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.site import ProviderSettings
@@ -109,6 +111,7 @@ class Settings:
     providers: ProviderSettings = field(default_factory=ProviderSettings)
     inventory: HypervisorSettings = field(default_factory=HypervisorSettings)
     cmpi: CmpiSettings = field(default_factory=CmpiSettings)
+    compatibility: CompatibilitySettings = field(default_factory=CompatibilitySettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
 
 

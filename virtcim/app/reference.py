@@ -46,9 +46,14 @@ administer = ["root", "@libvirt"]
 
 [roles.namespaces."interop"]
 read = ["*"]
+
+[compatibility]
+libvirt_cim = true
+listeners = ["127.0.0.1:5988"]
 ```
 
-See [security.md](security.md) for what to choose.
+See [security.md](security.md) for what to choose, and [compatibility.md](compatibility.md#the-drop-in-mode) for the
+last table. All settings are read when the server starts.
 """
 
 _SIMPLE = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}

@@ -34,6 +34,7 @@ from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
+from virtcim.frontends.compatibility import translation_of
 from virtcim.frontends.http import dnssd
 from virtcim.frontends.http.auth import (
     Authenticator,
@@ -55,6 +56,7 @@ from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry, load_platforms
 from virtcim.providers.guest import Guest
+from virtcim.providers.interface import CIMError
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
@@ -244,7 +246,7 @@ def _assemble(
     """Put together what answers clients.
 
     Raises:
-        ConfigError: a certificate is not as it should be.
+        ConfigError: a certificate is not as it should be, or there is no such namespace.
     """
     catalog = build_catalog(site)
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
@@ -260,11 +262,19 @@ def _assemble(
     access = make_access(settings.roles, classes, method_roles(catalog))
     mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
     discovered = with_discovery(catalog, classes, identity, capabilities, statistics, mechanisms)
-    server = make_server(discovered, classes, settings.server, authenticator, tls, statistics, access)
+    translate = translation_of(settings.compatibility)
+    server = make_server(
+        discovered, classes, settings.server, authenticator, tls, statistics, access, translate=translate
+    )
+    for name in settings.compatibility.namespaces:
+        try:
+            server.core.namespaces[name]
+        except CIMError as error:
+            raise ConfigError(f"compatibility.namespaces: {error.description}") from None
     bridge: CmpiDaemon | None = None
     if settings.cmpi.enabled:
         provider_of = make_table(catalog, classes).provider_of
-        bridge = make_daemon(server.core, provider_of, settings.cmpi)
+        bridge = make_daemon(translate(server.core), provider_of, settings.cmpi)
     return _Assembly(endpoints, server, bridge, identity, site)
 
 
