@@ -364,7 +364,7 @@ class Changeable(InstanceProvider):
 
 
 def catalog(*providers: InstanceProvider) -> Catalog:
-    return Catalog({"root/interop": providers}, {}, {})
+    return Catalog({"root/interop": providers}, {})
 
 
 def test_capabilities_follow_the_operations_and_the_providers() -> None:

@@ -137,7 +137,7 @@ def test_threads() -> None:
 
 
 def test_null_properties_are_shared(classes: ClassStore) -> None:
-    table = Encoder(classes, "root/toy", "h", lambda _: "root/toy").table("Toy_Disk", TableOptions())
+    table = Encoder(classes, "root/toy", "h").table("Toy_Disk", TableOptions())
     one, other, third = (
         table.body({"Name": name, **more}) for name, more in (("a", {}), ("b", {"Size": None}), ("c", {"Size": 1}))
     )

@@ -79,9 +79,10 @@ ALL_TYPES: dict[str, Any] = {
 
 
 class ToyInstance(Instance):
-    __slots__ = ("class_name", "identity", "revision", "values")
+    __slots__ = ("class_name", "identity", "namespace", "revision", "values")
 
-    def __init__(self, class_name: str, values: dict[str, Any], revision: int = 0) -> None:
+    def __init__(self, class_name: str, values: dict[str, Any], revision: int = 0, namespace: str = "root/toy") -> None:
+        self.namespace = namespace
         self.class_name = class_name
         self.values = values
         self.identity: Hashable = values.get("Name", values.get("Number"))
@@ -179,7 +180,7 @@ class RemoteProvider(InstanceProvider):
     class_names = ("Toy_Remote",)
 
     def __init__(self) -> None:
-        self.only = ToyInstance("Toy_Remote", {"Name": "far"})
+        self.only = ToyInstance("Toy_Remote", {"Name": "far"}, namespace="root/far")
 
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         return [self.only]
@@ -267,13 +268,6 @@ class Toy:
         self.catalog = Catalog(
             namespaces={"root/toy": [self.provider], "root/far": [self.remote]},
             associations={"root/toy": near, "root/far": (near[2],)},
-            namespace_of={
-                "Toy_System": "root/toy",
-                "Toy_SpecialSystem": "root/toy",
-                "Toy_Disk": "root/toy",
-                "Toy_Single": "root/toy",
-                "Toy_Remote": "root/far",
-            },
         )
 
     def fill(self) -> None:

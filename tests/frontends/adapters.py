@@ -145,8 +145,11 @@ class CoreAdapter(Adapter):
 
     def _plain(self, value: Any) -> Any:
         if isinstance(value, InstancePath):
-            namespace = value.namespace or self._core.namespaces["root/toy"].home(value.class_name)
-            return namespace, value.class_name, {name: self._plain(key) for name, key in value.keys.items()}
+            return (
+                value.namespace or "root/toy",
+                value.class_name,
+                {name: self._plain(key) for name, key in value.keys.items()},
+            )
         if isinstance(value, EmbeddedInstance):
             return value.class_name, {k: self._plain(v) for k, v in value.properties.items() if v is not None}
         if isinstance(value, list | tuple):

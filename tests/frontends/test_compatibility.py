@@ -184,7 +184,6 @@ def test_clients_of_another_namespace_see_the_true_form(
     catalog = Catalog(
         {**far.namespaces, **served.catalog.namespaces},
         {**far.associations, **served.catalog.associations},
-        served.catalog.namespace_of,
     )
     server = RunningServer(catalog, classes, translate=translation_of(replace(DROP_IN, namespaces=("Root/Virt/",))))
     assert units(server, server.port) == ("KiloBytes",)

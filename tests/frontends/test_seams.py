@@ -201,7 +201,7 @@ def test_discovery_shows_what_front_ends_declare(toy: Toy) -> None:
     front_ends: tuple[FrontEndFactory, ...] = (*FRONT_ENDS, JSON)
     mechanisms = [each.mechanism for each in front_ends if each.mechanism is not None]
     identity = ServerIdentity("virtcim", "1", "host.example.org", "2.49.0")
-    objects = ServerObjects(identity, capabilities, OperationStatistics(()), ["root/toy"], mechanisms)
+    objects = ServerObjects(identity, capabilities, OperationStatistics(()), "root/interop", ["root/toy"], mechanisms)
     shown = {each.properties()["Name"]: each for each in objects.mechanisms}
     assert shown.keys() == {"CIM-XML", "JSON"}
     assert shown["CIM-XML"].class_name == "CIM_CIMXMLCommunicationMechanism"

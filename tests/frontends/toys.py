@@ -110,10 +110,11 @@ class JSON:
 class Loud(Instance):
     """An instance as clients of long ago expect it: its name in capitals."""
 
-    __slots__ = ("_instance", "class_name", "identity", "revision")
+    __slots__ = ("_instance", "class_name", "identity", "namespace", "revision")
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
+        self.namespace = instance.namespace
         self.class_name = instance.class_name
         self.identity = instance.identity
         self.revision = instance.revision

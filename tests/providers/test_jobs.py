@@ -548,7 +548,7 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
     for task in (done, failed):
         task.may_end.set()
         jobs.run(order(task))
-    for job in jobs.all("KVM"):
+    for job in jobs.all("KVM", "root/virt"):
         assert job.over.wait(10)
 
     def leave(work: Work) -> MethodResult:
@@ -557,11 +557,11 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
 
     jobs.run(order(leave))
     assert running.began.wait(10)
-    records = {job.record.state: job.record for job in jobs.all("KVM")}
+    records = {job.record.state: job.record for job in jobs.all("KVM", "root/virt")}
     assert store.flush(10)
     later = SQLiteStore(tmp_path / "state.sqlite")
     again = Jobs(HASTY, later)
-    found = [job.record for job in again.all("KVM")]
+    found = [job.record for job in again.all("KVM", "root/virt")]
     assert found[0] == records[JobState.COMPLETED]
     assert found[1] == records[JobState.EXCEPTION]
     assert (found[2].state, found[2].instance_id) == (JobState.EXCEPTION, records[JobState.RUNNING].instance_id)
@@ -590,7 +590,7 @@ def test_jobs_that_run_when_the_server_stops(tmp_path: Path) -> None:
     store.close()
     later = SQLiteStore(tmp_path / "state.sqlite")
     again = Jobs(HASTY, later)
-    states = {job.record.instance_id: job.record.state for job in again.all("KVM")}
+    states = {job.record.instance_id: job.record.state for job in again.all("KVM", "root/virt")}
     assert states == dict(zip(names, (JobState.TERMINATED, JobState.EXCEPTION, JobState.EXCEPTION), strict=True))
     stuck.may_end.set()
     again.stop(1)
@@ -608,7 +608,7 @@ def test_what_is_due_when_the_server_starts_is_removed(tmp_path: Path) -> None:
     assert job is None or job.over.wait(10)
     store.close()
     later = SQLiteStore(tmp_path / "state.sqlite")
-    assert not Jobs(HASTY, later).all("KVM")
+    assert not Jobs(HASTY, later).all("KVM", "root/virt")
     later.close()
     last = SQLiteStore(tmp_path / "state.sqlite")
     assert not last.table("job", JobRecord).items()

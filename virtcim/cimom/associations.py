@@ -23,17 +23,28 @@ from virtcim.providers.interface import (
 )
 from virtcim.schema.classes import ClassDeclaration, ClassStore
 
-__all__ = ["AssociationProvider", "ClassLevel", "Filters", "Link", "links"]
+__all__ = ["AssociationProvider", "ClassLevel", "Filters", "Link", "key_of", "links"]
 
 Resolve = Callable[[InstancePath, RequestContext], Instance]
 
 
+def key_of(instance: Instance) -> tuple[str, str, Hashable]:
+    """Give what tells an instance from all others of the server: handles on one instance have equal ones."""
+    return instance.namespace, instance.class_name, instance.identity
+
+
 class Link(Instance):
-    """An instance of an association: the pair that it connects."""
+    """An instance of an association: the pair that it connects.
 
-    __slots__ = ("association", "class_name", "left", "right")
+    It lives where it is followed from: an association whose ends live in two namespaces can be in both.
+    """
 
-    def __init__(self, class_name: str, association: Association, left: Instance, right: Instance) -> None:
+    __slots__ = ("association", "class_name", "left", "namespace", "right")
+
+    def __init__(
+        self, namespace: str, class_name: str, association: Association, left: Instance, right: Instance
+    ) -> None:
+        self.namespace = namespace
         self.class_name = class_name
         self.association = association
         self.left = left
@@ -41,7 +52,7 @@ class Link(Instance):
 
     @property
     def identity(self) -> tuple[Hashable, ...]:  # type: ignore[override]
-        return self.left.class_name, self.left.identity, self.right.class_name, self.right.identity
+        return (*key_of(self.left), *key_of(self.right))
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -81,7 +92,7 @@ class AssociationProvider(InstanceProvider):
         for association in self._associations:
             for left in association.sources(class_name, context):
                 for right in association.to_right(left, context):
-                    link = Link(association.class_name(left, right), association, left, right)
+                    link = Link(context.namespace, association.class_name(left, right), association, left, right)
                     if link.class_name == class_name and link.identity not in seen:
                         seen.add(link.identity)
                         yield link
@@ -102,13 +113,13 @@ class AssociationProvider(InstanceProvider):
             if exc.status not in {Status.NOT_FOUND, Status.INVALID_CLASS, Status.INVALID_NAMESPACE}:
                 raise
             raise CIMError(Status.NOT_FOUND, f"No such instance of {class_name}: {exc.description}") from exc
-        wanted = (right.class_name, right.identity)
+        wanted = key_of(right)
         for association in self._associations:
             if left.class_name not in association.left.class_names:
                 continue
             for each in association.to_right(left, context):
-                if (each.class_name, each.identity) == wanted and association.class_name(left, each) == class_name:
-                    return Link(class_name, association, left, each)
+                if key_of(each) == wanted and association.class_name(left, each) == class_name:
+                    return Link(context.namespace, class_name, association, left, each)
         raise CIMError(Status.NOT_FOUND, f"No {class_name} connects these two")
 
     def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
@@ -165,13 +176,13 @@ def links(
 def _directed(
     association: Association, source: Instance, filters: Filters, context: RequestContext
 ) -> Iterator[tuple[Link, Instance]]:
-    left, right = association.left, association.right
+    left, right, namespace = association.left, association.right, context.namespace
     if _leads_on(source, left.class_names, right.class_names, filters) and filters.roles_match(left.role, right.role):
         for other in association.to_right(source, context):
-            yield Link(association.class_name(source, other), association, source, other), other
+            yield Link(namespace, association.class_name(source, other), association, source, other), other
     if _leads_on(source, right.class_names, left.class_names, filters) and filters.roles_match(right.role, left.role):
         for other in association.to_left(source, context):
-            yield Link(association.class_name(other, source), association, other, source), other
+            yield Link(namespace, association.class_name(other, source), association, other, source), other
 
 
 def _leads_on(source: Instance, near: frozenset[str], far: frozenset[str], filters: Filters) -> bool:

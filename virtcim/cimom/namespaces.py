@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from virtcim.cimom.associations import AssociationProvider
@@ -46,7 +47,6 @@ class Namespace:
         )
         self.siblings: Mapping[str, Namespace] = {}
         self._classes = classes
-        self._homes = {key.lower(): value.strip("/") for key, value in catalog.namespace_of.items()}
         self._providers: dict[str, InstanceProvider] = {}
         self._order: dict[str, int] = {}
         for provider in catalog.namespaces.get(name, ()):
@@ -69,13 +69,6 @@ class Namespace:
             self._providers[declaration.name.lower()] = provider
             self._order[declaration.name] = len(self._order)
 
-    def home(self, class_name: str) -> str:
-        """The namespace where the instances of a class live: this one where it is served here."""
-        lowered = class_name.lower()
-        if lowered in self._providers:
-            return self.name
-        return self._homes.get(lowered, self.name)
-
     def provider(self, class_name: str) -> InstanceProvider | None:
         """The provider of a creation class, name in any case; None when it has none here."""
         return self._providers.get(class_name.lower())
@@ -85,20 +78,28 @@ class Namespace:
         return tuple(sorted(self._classes.concrete(class_name) & self._order.keys(), key=self._order.__getitem__))
 
     def resolve(self, path: InstancePath, context: RequestContext) -> Instance:
-        """The instance that a path names, in whichever namespace it lives.
+        """Find the instance that a path names, in whichever namespace it lives.
+
+        A path without a namespace, as an end of an association can have it, means this one (DSP0004 2.8, section
+        8.2.5).  Where the class is not served here, it means the first one that serves it.
 
         Raises:
             CIMError: NOT_FOUND when there is none, or what the provider raises.
         """
-        name = path.namespace or self.home(path.class_name)
-        place = self.siblings.get(normalized(name))
+        place = self.siblings.get(normalized(path.namespace)) if path.namespace else self._serving(path.class_name)
         provider = place.provider(path.class_name) if place else None
         if place is None or provider is None:
-            raise CIMError(Status.NOT_FOUND, f"No instance of {path.class_name} exists in {name}")
+            raise CIMError(
+                Status.NOT_FOUND, f"No instance of {path.class_name} exists in {path.namespace or self.name}"
+            )
         if place is not self:
-            context = RequestContext(place.name, context.principal, context.request_id)
+            context = replace(context, namespace=place.name)
         declaration = self._classes[path.class_name]
         return provider.get_instance(declaration.name, own_keys(declaration, path.keys), context)
+
+    def _serving(self, class_name: str) -> Namespace | None:
+        """Find the namespace that serves a class: this one before the others."""
+        return next((each for each in (self, *self.siblings.values()) if each.provider(class_name)), None)
 
 
 class Namespaces:

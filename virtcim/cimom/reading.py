@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from virtcim.cimom.associations import Filters, links
+from virtcim.cimom.associations import Filters, key_of, links
 from virtcim.cimom.keys import own_keys, require_keys
 from virtcim.cimom.namespaces import Namespace
 from virtcim.cimom.requests import AssociationFilter
@@ -163,7 +163,7 @@ class Reader:
         filters = self.filters(given)
         seen = set()
         for _, other in self._links(scope, path, filters):
-            key = (other.class_name, other.identity)
+            key = key_of(other)
             if key not in seen:
                 seen.add(key)
                 if self._is_declared(other):
@@ -174,7 +174,7 @@ class Reader:
         filters = self.filters(given, "ResultClass")
         seen = set()
         for link, _ in self._links(scope, path, filters):
-            key = (link.class_name, link.identity)
+            key = key_of(link)
             if key not in seen:
                 seen.add(key)
                 if self._is_declared(link):
@@ -183,8 +183,7 @@ class Reader:
     def _links(self, scope: Scope, path: InstancePath, filters: Filters) -> Iterator[tuple[Instance, Instance]]:
         """The associations of an instance, each with its other end, as far as who asks may read where that lives."""
         for link, other in links(scope.namespace.associations, self.source(scope, path), filters, scope.context):
-            home = scope.namespace.home(other.class_name)
-            if home == scope.namespace.name or scope.may_read(home):
+            if other.namespace == scope.namespace.name or scope.may_read(other.namespace):
                 yield link, other
 
     def _is_declared(self, instance: Instance) -> bool:

@@ -75,7 +75,7 @@ class Element(Instance):
         site, platform: that it belongs to.
     """
 
-    __slots__ = ("class_name", "identity", "platform", "site")
+    __slots__ = ("class_name", "identity", "namespace", "platform", "site")
 
     base: ClassVar[str]
     key_names: ClassVar[tuple[str, ...]]
@@ -91,6 +91,7 @@ class Element(Instance):
     def __init__(self, site: Site, platform: Platform, identity: Hashable) -> None:
         self.site = site
         self.class_name = class_of(platform.prefix, self.base)
+        self.namespace = site.namespace
         self.platform = platform
         self.identity = identity
 
@@ -126,10 +127,6 @@ class Element(Instance):
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
         """The error for a main key that no instance has."""
         return CIMError(Status.NOT_FOUND, f"No such instance ({key})")
-
-    @property
-    def namespace(self) -> str:  # type: ignore[override]
-        return self.site.namespace
 
     def keys(self: Self) -> dict[str, CIMValue]:
         table = self.table

@@ -166,7 +166,7 @@ class Instance(ABC):
 
     Attributes:
         class_name: the creation class, spelt as the class store has it (`KVM_ComputerSystem`).
-        namespace: where it lives; the site that it belongs to, which is one node, says so.
+        namespace: where it lives; the site that it belongs to, which is one node, sets it.
         identity: unique among the instances of `class_name` in a namespace, and hashable.
         revision: equal revisions of one identity promise equal properties.  Front ends may cache encoded
             instances under (class_name, identity) as long as the revision stays the same.
@@ -175,7 +175,7 @@ class Instance(ABC):
     __slots__ = ()
 
     class_name: str
-    namespace: str = ""
+    namespace: str
     identity: Hashable
     revision: Hashable
 
@@ -187,9 +187,9 @@ class Instance(ABC):
     def properties(self) -> Properties:
         """All properties that have a value, keys included.  A property left out is NULL."""
 
-    def path(self, namespace: str | None = None) -> InstancePath:
-        """The instance path, in `namespace`; in that where the instance lives unless another one is given."""
-        return InstancePath(self.class_name, self.keys(), namespace or self.namespace or None)
+    def path(self) -> InstancePath:
+        """Give the instance path, with the namespace where the instance lives."""
+        return InstancePath(self.class_name, self.keys(), self.namespace)
 
 
 class InstanceProvider(ABC):
@@ -325,14 +325,12 @@ class Catalog:
 
     Attributes:
         namespaces: namespace name (`root/virt`) to the providers that serve it.  A creation class has one provider
-            in a namespace.
+            in a namespace; in another one it can have another provider, and other instances.
         associations: namespace name to the associations that can be traversed from there.
-        namespace_of: creation class to the namespace where its instances live, for paths that cross namespaces.
     """
 
     namespaces: Mapping[str, Sequence[InstanceProvider]]
     associations: Mapping[str, Sequence[Association]]
-    namespace_of: Mapping[str, str]
 
 
 class Table(ABC, Generic[Record]):

@@ -75,7 +75,10 @@ class Site(Memo):
         platforms: every platform whose classes are served, also those without a hypervisor.
         kinds: of the resources of guests.
         settings: of the providers.
-        jobs: where work that takes time is run; jobs in memory only where None.
+        jobs: where work that takes time is run; several sites may share them.  Jobs in memory only where None.
+
+    Attributes:
+        namespace: where the instances of this site live: a namespace belongs to a node.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Site(Memo):
     ) -> None:
         super().__init__()
         self.settings = settings or ProviderSettings()
+        self.namespace = self.settings.namespace.strip("/")
         self.jobs = jobs or Jobs(self.settings.jobs)
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()
@@ -99,11 +103,6 @@ class Site(Memo):
             platform.prefix: GuestList(self, platform, [member for owner, member in members if owner is platform])
             for platform in self.platforms
         }
-
-    @property
-    def namespace(self) -> str:
-        """Where the instances of this site live: a namespace belongs to a node."""
-        return self.settings.namespace
 
     def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
         """Serve a further hypervisor, after those that its platform has."""

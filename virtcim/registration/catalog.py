@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.associations.Virt_AffectedJobElement import affected_job_element
@@ -159,40 +159,29 @@ CIMV2_ASSOCIATIONS = frozenset(
 """The association classes, without their prefix, that libvirt-cim registered in root/cimv2 as well."""
 
 
-def build_catalog(site: Site) -> Catalog:
-    """The catalog of a site.
+def build_catalog(*sites: Site) -> Catalog:
+    """Build the catalog of all that is served.
 
-    The instances live in the main namespace of the site's settings, `root/virt` unless set otherwise; the profiles
-    that they follow live in `root/interop`, and the association between the two can be followed from both.
-    `root/cimv2` shows the associations that libvirt-cim registered there.
+    The instances of a site live in the namespace of the site.  The profiles that they follow live in `root/interop`,
+    once for all sites, and the association between the two can be followed from both.  `root/cimv2` shows the
+    associations of the first site that libvirt-cim registered there.
+
+    Parameters:
+        sites: the local node first; each in a namespace of its own.
     """
-    main = site.settings.namespace
-    providers = [make(site) for make in PROVIDERS]
-    # Which profiles are followed depends on what is served.
-    profiles_of(site, [element for provider in providers for element in provider.types])
-    profile_providers = [RegisteredProfileProvider(site)]
-    site.serve((*providers, *profile_providers))
-    conformance = element_conforms_to_profile(site)
-    profile_associations = [conformance, referenced_profile(site)]
-    associations = [*(make(site) for make in ASSOCIATIONS), conformance]
-    return Catalog(
-        namespaces={main: providers, INTEROP: profile_providers, CIMV2: ()},
-        associations={
-            main: associations,
-            INTEROP: profile_associations,
-            CIMV2: [association for association in associations if association.base in CIMV2_ASSOCIATIONS],
-        },
-        namespace_of={
-            **_homes(INTEROP, profile_providers, profile_associations),
-            **_homes(main, providers, associations),
-        },
-    )
-
-
-def _homes(
-    namespace: str, providers: Iterable[InstanceProvider], associations: Iterable[Association]
-) -> dict[str, str]:
-    """Each class that these serve, with the namespace where its instances live."""
-    names = [name for provider in providers for name in provider.class_names]
-    names += [name for association in associations for name in association.class_names]
-    return dict.fromkeys(names, namespace)
+    namespaces: dict[str, Sequence[InstanceProvider]] = {}
+    associations: dict[str, Sequence[Association]] = {}
+    profiles = RegisteredProfileProvider(sites[0])
+    profile_links: list[Association] = []
+    for site in sites:
+        providers = [make(site) for make in PROVIDERS]
+        # Which profiles are followed depends on what is served.
+        profiles_of(site, [element for provider in providers for element in provider.types], sites)
+        site.serve((*providers, profiles))
+        conformance = element_conforms_to_profile(site)
+        profile_links += [conformance, referenced_profile(site)]
+        links = [*(make(site) for make in ASSOCIATIONS), conformance]
+        namespaces[site.namespace], associations[site.namespace] = providers, links
+        associations.setdefault(CIMV2, [each for each in links if each.base in CIMV2_ASSOCIATIONS])
+    namespaces |= {INTEROP: [profiles], CIMV2: ()}
+    return Catalog(namespaces, {**associations, INTEROP: profile_links})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.discovery.manager import GatheredStatistics, ManagerProvider, StatisticsProvider
@@ -16,6 +16,7 @@ from virtcim.cimom.discovery.profiles import (
     followed_profiles,
     references,
 )
+from virtcim.cimom.discovery.renaming import RenamedAssociation, RenamedProvider
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.providers.interface import Association, Catalog, InstanceProvider
 from virtcim.schema.classes import ClassStore
@@ -49,34 +50,36 @@ def with_discovery(
     main = INTEROP_NAMES[0]
     others = [name for name in _with_parents(catalog.namespaces) if name not in INTEROP_NAMES]
     namespaces: dict[str, Sequence[InstanceProvider]] = {
-        name: [*catalog.namespaces.get(name, ()), _namespace_list(_children(name, [main, *others]))] for name in others
+        name: [*catalog.namespaces.get(name, ()), _namespace_list(name, _children(name, [main, *others]))]
+        for name in others
     }
     associations: dict[str, Sequence[Association]] = {name: catalog.associations.get(name, ()) for name in others}
-    homes = dict(catalog.namespace_of)
     for name in INTEROP_NAMES:
         visible = sorted([name, *others])
-        objects = ServerObjects(identity, capabilities, statistics, visible, mechanisms)
-        statistics_provider = StatisticsProvider(objects.name, statistics)
-        own_links = [*objects.associations(), GatheredStatistics(objects.object_manager, statistics_provider)]
+        objects = ServerObjects(identity, capabilities, statistics, name, visible, mechanisms)
+        statistics_provider = StatisticsProvider(name, objects.name, statistics)
+        shown: Sequence[InstanceProvider] = catalog.namespaces.get(main, ())
+        links: Sequence[Association] = catalog.associations.get(main, ())
+        if name != main:
+            shown = [RenamedProvider(each, main, name) for each in shown]
+            links = [RenamedAssociation(each, main, name) for each in links]
         providers = [
-            *catalog.namespaces.get(main, ()), FixedProvider(objects.instances()),
-            ManagerProvider(objects.object_manager, statistics), statistics_provider, _namespace_list(visible)
+            *shown, FixedProvider(objects.instances()), ManagerProvider(objects.object_manager, statistics),
+            statistics_provider, _namespace_list(name, visible)
         ]  # fmt: skip
-        links = [*catalog.associations.get(main, ()), *own_links]
+        links = [*links, *objects.associations(), GatheredStatistics(objects.object_manager, statistics_provider)]
         served = {class_name: provider for provider in providers for class_name in provider.class_names}
         names = {class_name for each in PROFILES for class_name in each.central}
         central = {class_name: classes.concrete(class_name) & served.keys() for class_name in names}
         # The server's own profiles are registered, too, though their provider is made last.
         central[PROFILE_CLASS] |= {PROFILE_CLASS}
-        followed = followed_profiles(identity.product, central)
+        followed = followed_profiles(name, identity.product, central)
         conformance = Conformance(followed, served)
-        profiles = ProfileProvider(followed, conformance, name)
+        profiles = ProfileProvider(followed, conformance)
         served[PROFILE_CLASS] = profiles
         namespaces[name] = [*providers, profiles]
         associations[name] = [*links, conformance, references(followed)]
-        if name == main:
-            homes.update(_homes(main, [*providers, profiles], [*own_links, conformance], homes))
-    return Catalog(namespaces, associations, homes)
+    return Catalog(namespaces, associations)
 
 
 def _with_parents(names: Iterable[str]) -> list[str]:
@@ -95,18 +98,7 @@ def _children(namespace: str, names: Iterable[str]) -> list[str]:
     return sorted(last for parent, _, last in inside if parent == namespace)
 
 
-def _namespace_list(names: Iterable[str]) -> FixedProvider:
+def _namespace_list(namespace: str, names: Iterable[str]) -> FixedProvider:
     """__Namespace, an older way to list namespaces."""
-    return FixedProvider((FixedInstance(NAMESPACE_CLASS, {"Name": name}, {}) for name in names), [NAMESPACE_CLASS])
-
-
-def _homes(
-    namespace: str,
-    providers: Iterable[InstanceProvider],
-    associations: Iterable[Association],
-    known: Mapping[str, str],
-) -> dict[str, str]:
-    """The home of each class that has none yet."""
-    names = [name for provider in providers for name in provider.class_names]
-    names += [name for association in associations for name in association.class_names]
-    return {name: namespace for name in names if name not in known}
+    listed = (FixedInstance(namespace, NAMESPACE_CLASS, {"Name": name}, {}) for name in names)
+    return FixedProvider(listed, [NAMESPACE_CLASS])

@@ -31,7 +31,7 @@ class Manager(FixedInstance):
     __slots__ = ("_statistics",)
 
     def __init__(self, instance: FixedInstance, statistics: OperationStatistics) -> None:
-        super().__init__(instance.class_name, instance.keys(), instance.properties())
+        super().__init__(instance.namespace, instance.class_name, instance.keys(), instance.properties())
         self._statistics = statistics
 
     @property
@@ -74,7 +74,7 @@ class Statistics(FixedInstance):
 
     __slots__ = ("_revision",)
 
-    def __init__(self, prefix: str, count: OperationCount, started: datetime | None) -> None:
+    def __init__(self, namespace: str, prefix: str, count: OperationCount, started: datetime | None) -> None:
         other = count.operation_type == OTHER
         now = datetime.now(UTC)
         properties: Properties = {
@@ -90,7 +90,7 @@ class Statistics(FixedInstance):
             "StartStatisticTime": started,
             "StatisticTime": now,
         }
-        super().__init__(STATISTICS_CLASS, {"InstanceID": f"{prefix}:{count.name}"}, properties)
+        super().__init__(namespace, STATISTICS_CLASS, {"InstanceID": f"{prefix}:{count.name}"}, properties)
         self._revision = now
 
     @property
@@ -102,13 +102,15 @@ class StatisticsProvider(InstanceProvider):
     """Serves what was gathered, an instance for each operation.
 
     Parameters:
+        namespace: where they live.
         prefix: of InstanceID.
         statistics: that are gathered.
     """
 
     class_names = (STATISTICS_CLASS,)
 
-    def __init__(self, prefix: str, statistics: OperationStatistics) -> None:
+    def __init__(self, namespace: str, prefix: str, statistics: OperationStatistics) -> None:
+        self._namespace = namespace
         self._prefix = prefix
         self._statistics = statistics
 
@@ -120,7 +122,7 @@ class StatisticsProvider(InstanceProvider):
 
     def _instances(self) -> list[FixedInstance]:
         started = self._statistics.started
-        return [Statistics(self._prefix, count, started) for count in self._statistics.counts()]
+        return [Statistics(self._namespace, self._prefix, count, started) for count in self._statistics.counts()]
 
 
 class GatheredStatistics(Association):

@@ -62,6 +62,7 @@ class ServerObjects:
         identity: who the server is.
         capabilities: what it can do.
         statistics: that it can gather.
+        namespace: where the objects live.
         namespaces: the names of its namespaces.
         mechanisms: the ways to talk to it.
     """
@@ -71,15 +72,18 @@ class ServerObjects:
         identity: ServerIdentity,
         capabilities: ServerCapabilities,
         statistics: OperationStatistics,
+        namespace: str,
         namespaces: Iterable[str],
         mechanisms: Iterable[CommunicationMechanism],
     ) -> None:
         mechanisms = tuple(mechanisms)
         self._identity = identity
         self._capabilities = capabilities
+        self._own = namespace
         namespaces = tuple(namespaces)
         title = f"{identity.product} WBEM server"
         self.system = FixedInstance(
+            namespace,
             SYSTEM,
             {"CreationClassName": SYSTEM, "Name": identity.system_name},
             {
@@ -153,12 +157,12 @@ class ServerObjects:
             "CreationClassName": class_name, "Name": name,
         }  # fmt: skip
         element_name = self._identity.product if name == self.name else name
-        return FixedInstance(class_name, keys, {"ElementName": element_name, **AT_WORK, **properties})
+        return FixedInstance(self._own, class_name, keys, {"ElementName": element_name, **AT_WORK, **properties})
 
     def _with_id(self, class_name: str, local: str, properties: Properties) -> FixedInstance:
         """An object that is named by an InstanceID."""
         keys = {"InstanceID": f"{self.name}:{local}"}
-        return FixedInstance(class_name, keys, {"ElementName": local, **properties})
+        return FixedInstance(self._own, class_name, keys, {"ElementName": local, **properties})
 
     def _mechanism(self, declared: CommunicationMechanism) -> Properties:
         able, pull = self._capabilities, self._capabilities.pull
@@ -210,6 +214,7 @@ class ServerObjects:
         }  # fmt: skip
         version = self._identity.schema_version
         return FixedInstance(
+            self._own,
             "CIM_Namespace",
             keys,
             {

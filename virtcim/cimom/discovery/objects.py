@@ -30,14 +30,16 @@ class FixedInstance(Instance):
     """An instance with all its values.
 
     Parameters:
+        namespace: where it lives.
         class_name: the creation class.
         keys: the key properties, in the order of the class.
         properties: the others; those that are None are NULL.
     """
 
-    __slots__ = ("_keys", "_properties", "class_name", "identity")
+    __slots__ = ("_keys", "_properties", "class_name", "identity", "namespace")
 
-    def __init__(self, class_name: str, keys: Keys, properties: Properties) -> None:
+    def __init__(self, namespace: str, class_name: str, keys: Keys, properties: Properties) -> None:
+        self.namespace = namespace
         self.class_name = class_name
         self.identity: Hashable = tuple(keys.values())
         self._keys: dict[str, CIMValue] = dict(keys)

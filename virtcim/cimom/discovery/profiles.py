@@ -47,10 +47,11 @@ class ServerProfile:
     central: frozenset[str]
 
 
-def followed_profiles(prefix: str, served: Mapping[str, frozenset[str]]) -> list[ServerProfile]:
+def followed_profiles(namespace: str, prefix: str, served: Mapping[str, frozenset[str]]) -> list[ServerProfile]:
     """The profiles that are followed.
 
     Parameters:
+        namespace: where they live.
         prefix: of their InstanceIDs.
         served: central class to those of it and its descendants that are served.
     """
@@ -60,7 +61,7 @@ def followed_profiles(prefix: str, served: Mapping[str, frozenset[str]]) -> list
         if not central:
             continue
         keys = {"InstanceID": declared.instance_id.format(prefix=prefix)}
-        instance = FixedInstance(PROFILE_CLASS, keys, profile_properties(declared, "the server"))
+        instance = FixedInstance(namespace, PROFILE_CLASS, keys, profile_properties(declared, "the server"))
         followed.append(ServerProfile(declared, instance, central))
     return followed
 
@@ -111,13 +112,11 @@ class ProfileProvider(FixedProvider):
     Parameters:
         profiles: that are followed.
         conformance: leads to their central instances.
-        namespace: where the central instances live.
     """
 
-    def __init__(self, profiles: Iterable[ServerProfile], conformance: Conformance, namespace: str) -> None:
+    def __init__(self, profiles: Iterable[ServerProfile], conformance: Conformance) -> None:
         super().__init__(each.instance for each in profiles)
         self._conformance = conformance
-        self._namespace = namespace
 
     def invoke_method(
         self,
@@ -133,4 +132,4 @@ class ProfileProvider(FixedProvider):
             raise CIMError(Status.INVALID_PARAMETER, f"{class_name} was named alone; expected an instance of it")
         profile = self.get_instance(class_name, keys, context)
         central = self._conformance.to_right(profile, context)
-        return MethodResult(0, {"CentralInstances": [each.path(self._namespace) for each in central]})
+        return MethodResult(0, {"CentralInstances": [each.path() for each in central]})

@@ -189,7 +189,7 @@ def _with_path(
     every client reads: SFCC ends its process over VALUE.OBJECT.
     """
     for instance in instances:
-        own = place.of(instance.class_name)
+        own = place.of(instance)
         encoded = own.encoded(instance, own.table(instance.class_name, projection, quirks.plain_arrays))
         if encoded is not None:
             yield b"<" + tag + b">"
@@ -205,7 +205,7 @@ def _paths(
 ) -> Iterator[bytes]:
     """Write the paths of instances as INSTANCEPATH, each between `start` and `end`."""
     for instance in instances:
-        own = place.of(instance.class_name)
+        own = place.of(instance)
         encoded = own.encoded(instance, None)
         if encoded is not None:
             yield start + own.path_start("INSTANCEPATH")
@@ -215,7 +215,7 @@ def _paths(
 
 def _plain_instances(place: NamespaceWriter, result: Batch, quirks: Quirks) -> Iterator[bytes]:
     for instance in result.instances:
-        own = place.of(instance.class_name)
+        own = place.of(instance)
         encoded = own.encoded(instance, own.table(instance.class_name, result.projection, quirks.plain_arrays))
         if encoded is not None:
             yield from encoded[1]

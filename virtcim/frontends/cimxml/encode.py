@@ -149,16 +149,14 @@ class Encoder:
 
     Parameters:
         classes: the class store.
-        namespace: the namespace.
+        namespace: the namespace; also that of references without one.
         host: the host in INSTANCEPATH elements.
-        home: gives the namespace in which the instances of a class live, for references without one.
     """
 
-    def __init__(self, classes: ClassStore, namespace: str, host: str, home: Callable[[str], str]) -> None:
+    def __init__(self, classes: ClassStore, namespace: str, host: str) -> None:
         self._classes = classes
         self.namespace = namespace
         self._host = host
-        self._home = home
         self._tables: OrderedDict[tuple[str, TableOptions], Table] = OrderedDict()
         self._keys: dict[str, tuple[tuple[str, str], ...]] = {}
         self.local_namespace = lru_cache(maxsize=64)(self._local_namespace)
@@ -220,7 +218,7 @@ class Encoder:
 
     def local_instance_path(self, path: InstancePath) -> str:
         """The LOCALINSTANCEPATH element of `path`."""
-        namespace = path.namespace or self._home(path.class_name)
+        namespace = path.namespace or self.namespace
         return (
             f"<LOCALINSTANCEPATH>{self.local_namespace(namespace)}"
             f"{self.instance_name(path.class_name, path.keys)}</LOCALINSTANCEPATH>"

@@ -20,7 +20,7 @@ class ErrorWriter:
 
     def __init__(self, classes: ClassStore) -> None:
         self._has_class = CLASS_NAME in classes
-        self._encoder = Encoder(classes, "", "", lambda _: "")
+        self._encoder = Encoder(classes, "", "")
 
     def element(self, error: CIMError, with_instance: bool) -> bytes:
         """Write an ERROR element.

@@ -47,18 +47,16 @@ class NamespaceWriter:
         self, namespace: Namespace, classes: ClassStore, host: str, cache: InstanceCache, writers: Writers
     ) -> None:
         self.name = namespace.name
-        self.home = namespace.home
-        self.encoder = Encoder(classes, self.name, host, self.home)
+        self.encoder = Encoder(classes, self.name, host)
         self._classes = classes
         self._cache = cache
         self._writers = writers
         self.path_start = lru_cache(maxsize=16)(self._path_start)
         self.table = lru_cache(maxsize=MAX_TABLES)(self._table)
 
-    def of(self, class_name: str) -> NamespaceWriter:
-        """The writer of the namespace where the instances of a class live."""
-        home = self.home(class_name)
-        return self if home == self.name else self._writers[home]
+    def of(self, instance: Instance) -> NamespaceWriter:
+        """Give the writer of the namespace where an instance lives."""
+        return self if instance.namespace == self.name else self._writers[instance.namespace]
 
     def _table(self, class_name: str, projection: Projection, plain_arrays: bool) -> Table:
         """The table for a creation class.  What changes nothing is left out of its options, so that tables are shared.
@@ -127,7 +125,7 @@ class NamespaceWriter:
 
     def _link_keys(self, link: Link) -> dict[str, EncodedReference]:
         """The two references of an association, from the cached names of its ends: links are not cached."""
-        return {role: self.of(end.class_name).reference_to(end) for role, end in link.ends()}
+        return {role: self.of(end).reference_to(end) for role, end in link.ends()}
 
     def reference_to(self, instance: Instance) -> EncodedReference:
         """The LOCALINSTANCEPATH of an instance that lives here."""

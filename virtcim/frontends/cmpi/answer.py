@@ -8,7 +8,6 @@ from typing import Any
 
 import cbor2
 
-from virtcim.cimom.namespaces import Namespace, Namespaces
 from virtcim.cimom.results import Extents, Instances, MethodOutcome, Nothing, OneInstance, Path, Result
 from virtcim.frontends.cmpi.codec import (
     FRAME_LIMIT,
@@ -40,17 +39,15 @@ class AnswerWriter:
     """Writes the frames before the one that ends an answer.
 
     Parameters:
-        namespaces: of the core.
         shaper: says how the instances of a class are sent.
         cache: of encoded instances.
     """
 
-    def __init__(self, namespaces: Namespaces, shaper: Shaper, cache: EncodedCache) -> None:
-        self._namespaces = namespaces
+    def __init__(self, shaper: Shaper, cache: EncodedCache) -> None:
         self._shaper = shaper
         self._cache = cache
-        self._forms: dict[type[Result], Callable[[Operation, Namespace, Any], Iterable[bytes]]] = {
-            Nothing: lambda _operation, _namespace, _result: (),
+        self._forms: dict[type[Result], Callable[[Operation, Any], Iterable[bytes]]] = {
+            Nothing: lambda _operation, _result: (),
             OneInstance: self._one_instance,
             Extents: self._extents,
             Instances: self._instances,
@@ -68,50 +65,48 @@ class AnswerWriter:
         Raises:
             ValueError, KeyError: for a single instance that cannot be sent.
         """
-        return self._forms[type(result)](operation, self._namespaces[result.namespace], result)
+        return self._forms[type(result)](operation, result)
 
-    def _one_instance(self, _operation: Operation, namespace: Namespace, result: OneInstance) -> Iterator[bytes]:
+    def _one_instance(self, _operation: Operation, result: OneInstance) -> Iterator[bytes]:
         instance = result.instance
         shape = self._shaper.shape(
-            namespace, instance.class_name, keys_only=False, properties=result.projection.properties
+            instance.namespace, instance.class_name, keys_only=False, properties=result.projection.properties
         )
         yield _shape_frame(0, shape)
         yield _objects_frame(0, True, [self._cache.encoded(shape, instance)])
 
-    def _path(self, _operation: Operation, namespace: Namespace, result: Path) -> Iterator[bytes]:
-        shape = self._shaper.shape(namespace, result.path.class_name, keys_only=True)
+    def _path(self, _operation: Operation, result: Path) -> Iterator[bytes]:
+        shape = self._shaper.shape(result.namespace, result.path.class_name, keys_only=True)
         yield _shape_frame(0, shape)
         yield _objects_frame(0, False, [shape.values(result.path.keys)])
 
-    def _extents(self, operation: Operation, namespace: Namespace, result: Extents) -> Iterator[bytes]:
+    def _extents(self, operation: Operation, result: Extents) -> Iterator[bytes]:
         instances = (instance for extent in result.extents for instance in extent.instances)
-        return self._objects(operation, namespace, instances, result.projection.properties)
+        return self._objects(operation, instances, result.projection.properties)
 
-    def _instances(self, operation: Operation, namespace: Namespace, result: Instances) -> Iterator[bytes]:
-        return self._objects(operation, namespace, result.instances, result.projection.properties)
+    def _instances(self, operation: Operation, result: Instances) -> Iterator[bytes]:
+        return self._objects(operation, result.instances, result.projection.properties)
 
     def _objects(
         self,
         operation: Operation,
-        namespace: Namespace,
         instances: Iterable[Instance],
         properties: frozenset[str] | None,
     ) -> Iterator[bytes]:
         """Shapes as they are first needed, and batches of objects.  A broken instance is left out."""
         names_only = operation in _NAMES_ONLY
-        shapes: dict[str, tuple[int, Shape]] = {}
+        shapes: dict[tuple[str, str], tuple[int, Shape]] = {}
         current, size = -1, 0
         batch: list[bytes] = []
         for instance in instances:
             try:
-                known = shapes.get(instance.class_name)
+                kind = instance.namespace, instance.class_name
+                known = shapes.get(kind)
                 if known is None:
-                    shape = self._shaper.shape(
-                        namespace, instance.class_name, keys_only=names_only, properties=properties
-                    )
+                    shape = self._shaper.shape(*kind, keys_only=names_only, properties=properties)
                     number = len(shapes)
                     yield _shape_frame(number, shape)
-                    shapes[instance.class_name] = number, shape
+                    shapes[kind] = number, shape
                 else:
                     number, shape = known
                 encoded = shape.values(instance.keys()) if names_only else self._cache.encoded(shape, instance)
@@ -129,13 +124,13 @@ class AnswerWriter:
         if batch:
             yield _objects_frame(current, not names_only, batch)
 
-    def _outcome(self, _operation: Operation, namespace: Namespace, result: MethodOutcome) -> Iterator[bytes]:
+    def _outcome(self, _operation: Operation, result: MethodOutcome) -> Iterator[bytes]:
         method = result.method
         for name, value in result.out.items():
             declared = method.parameters[name.lower()]
             code = type_code(declared.type, declared.is_array, bool(declared.embedded_object))
             try:
-                converted = self._shaper.converter(declared, namespace)(value)
+                converted = self._shaper.converter(declared, result.namespace)(value)
             except (ValueError, KeyError) as exc:
                 log.error("Output parameter %s of %s.%s: %s", name, result.class_name, method.name, exc)
                 continue

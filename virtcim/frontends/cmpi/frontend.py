@@ -50,7 +50,7 @@ class CMPI:
         self._shaper = Shaper(core.classes)
         self.cache = EncodedCache()
         self._reader = RequestReader(core.classes, core.namespaces, provider_of)
-        self._writer = AnswerWriter(core.namespaces, self._shaper, self.cache)
+        self._writer = AnswerWriter(self._shaper, self.cache)
 
     def answer(self, wire: WireRequest, request_id: str = "") -> Iterator[bytes]:
         """The frames of the answer; errors become frames as well.
@@ -104,7 +104,7 @@ class CMPI:
             and self._core.classes.is_a(indication.class_name, each.class_name)
         )
         if providers:
-            named = self._shaper.named(indication, place)
+            named = self._shaper.named(indication, place.name)
             for provider in providers:
                 yield answer_frame(Answer.INDICATION, provider, place.name, indication.class_name, named)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import cbor2
 
-from virtcim.cimom.namespaces import Namespace
 from virtcim.frontends.cmpi.codec import ShapeFlag, type_code
 from virtcim.providers.interface import EmbeddedInstance, Instance, InstancePath
 from virtcim.schema.classes import ClassStore, ParameterDeclaration, PropertyDeclaration
@@ -132,9 +131,9 @@ class Shaper:
         self._shapes: dict[tuple[str, str, bool], Shape] = {}
 
     def shape(
-        self, namespace: Namespace, class_name: str, *, keys_only: bool, properties: frozenset[str] | None = None
+        self, namespace: str, class_name: str, *, keys_only: bool, properties: frozenset[str] | None = None
     ) -> Shape:
-        """The shape of a class in the namespace that it is asked for in.
+        """Give the shape of the instances of a class that live in a namespace.
 
         Parameters:
             properties: of a property list, in lower case; keys are always there.
@@ -142,7 +141,7 @@ class Shaper:
         Raises:
             KeyError: the class is unknown.
         """
-        key = (namespace.name, class_name, keys_only)
+        key = (namespace, class_name, keys_only)
         shape = self._shapes.get(key) if properties is None else None
         if shape is None:
             shape = self._make(namespace, class_name, keys_only, properties)
@@ -150,7 +149,7 @@ class Shaper:
                 self._shapes[key] = shape
         return shape
 
-    def _make(self, namespace: Namespace, class_name: str, keys_only: bool, properties: frozenset[str] | None) -> Shape:
+    def _make(self, namespace: str, class_name: str, keys_only: bool, properties: frozenset[str] | None) -> Shape:
         declaration = self._classes[class_name]
         keys = [declaration.properties[name.lower()] for name in declaration.keys]
         others = [
@@ -164,14 +163,18 @@ class Shaper:
             if each.default is not None:
                 flags |= ShapeFlag.HAS_DEFAULT
             listed.append([each.name, type_code(each.type, each.is_array, bool(each.embedded_object)), int(flags)])
-        parts = (_home(namespace, class_name), declaration.name, declaration.superclass, listed)
+        parts = (namespace, declaration.name, declaration.superclass, listed)
         head = b"".join(map(cbor2.dumps, parts))
         lines = tuple((each.name, self.converter(each, namespace)) for each in (*keys, *others))
         cached = properties is None and not keys_only and not declaration.is_association
         return Shape(declaration.name, head, lines, len(keys), cached)
 
-    def converter(self, declared: PropertyDeclaration | ParameterDeclaration, namespace: Namespace) -> Convert:
-        """The function from a Python value to the wire for a property or parameter."""
+    def converter(self, declared: PropertyDeclaration | ParameterDeclaration, namespace: str) -> Convert:
+        """Give the function from a Python value to the wire for a property or parameter.
+
+        Parameters:
+            namespace: that of references without one.
+        """
         if declared.embedded_object:
             convert = self._embedded(namespace)
         elif declared.type == "reference":
@@ -196,7 +199,7 @@ class Shaper:
         """The function from a Python value of a plain type to the wire."""
         return _SCALARS[cim_type]
 
-    def _reference(self, namespace: Namespace) -> Convert:
+    def _reference(self, namespace: str) -> Convert:
         def convert(value: Any) -> list[Any]:
             if not isinstance(value, InstancePath):
                 raise ValueError(f"{value!r} is not an instance path")
@@ -206,11 +209,11 @@ class Shaper:
                 declared = declaration.properties[name.lower()]
                 key = self.converter(declared, namespace)(value.keys[name])
                 keys.append([name, type_code(declared.type, declared.is_array, False), key])
-            return [value.namespace or _home(namespace, value.class_name), declaration.name, keys]
+            return [value.namespace or namespace, declaration.name, keys]
 
         return convert
 
-    def _embedded(self, namespace: Namespace) -> Convert:
+    def _embedded(self, namespace: str) -> Convert:
         def convert(value: Any) -> list[Any]:
             if not isinstance(value, EmbeddedInstance):
                 raise ValueError(f"{value!r} is not an embedded instance")
@@ -218,7 +221,7 @@ class Shaper:
 
         return convert
 
-    def named(self, value: EmbeddedInstance, namespace: Namespace) -> list[list[Any]]:
+    def named(self, value: EmbeddedInstance, namespace: str) -> list[list[Any]]:
         """The properties of an embedded instance as [name, type, value]; those that are NULL are left out.
 
         Raises:
@@ -235,11 +238,6 @@ class Shaper:
                 code = type_code(declared.type, declared.is_array, bool(declared.embedded_object))
                 listed.append([declared.name, code, self.converter(declared, namespace)(each)])
         return listed
-
-
-def _home(namespace: Namespace, class_name: str) -> str:
-    """The namespace where the instances of a class live."""
-    return namespace.home(class_name)
 
 
 class EncodedCache:

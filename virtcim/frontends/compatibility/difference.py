@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from virtcim.cimom.requests import InvokeMethod
@@ -24,7 +24,7 @@ from virtcim.providers.interface import (
     Status,
 )
 
-__all__ = ["Difference", "ShownAssociation", "View", "base_of", "merged", "prefix_of", "unwrapped"]
+__all__ = ["Difference", "ShownAssociation", "View", "base_of", "merged", "prefix_of", "unwrapped", "within"]
 
 _MARK = "libvirt-cim"
 
@@ -111,13 +111,15 @@ class Shown(Instance):
         shown = {**true, **{name: value(prefix, true) for name, value in self._values.items()}}
         return {name: value for name, value in shown.items() if value is not None}
 
-    def path(self, namespace: str | None = None) -> InstancePath:
-        return self.raw.path(namespace)
-
 
 def unwrapped(instance: Instance) -> Instance:
     """Give the true instance: what providers and associations know."""
     return instance.raw if isinstance(instance, Shown) else instance
+
+
+def within(context: RequestContext, instance: Instance) -> RequestContext:
+    """Give the context of a request for what is asked where an instance lives."""
+    return context if context.namespace == instance.namespace else replace(context, namespace=instance.namespace)
 
 
 class View:
@@ -140,15 +142,14 @@ class View:
         self._differences = differences
         self._true = catalog
         self._providers = {
-            name: provider
-            for providers in catalog.namespaces.values()
+            (namespace, name): provider
+            for namespace, providers in catalog.namespaces.items()
             for provider in providers
             for name in provider.class_names
         }
         self.catalog = Catalog(
             {name: [ShownProvider(self, each) for each in providers] for name, providers in catalog.namespaces.items()},
             {name: list(self._associations(found)) for name, found in catalog.associations.items()},
-            catalog.namespace_of,
         )
 
     def _associations(self, associations: Iterable[Association]) -> Iterator[Association]:
@@ -168,19 +169,19 @@ class View:
         references = [each.references[base] for each in self._differences if base in each.references]
         return ShownAssociation(self, association, pairs, references)
 
-    def true_associations(self, base: str) -> Iterator[Association]:
-        """Find the true associations that declare a class, its name without the prefix."""
-        for associations in self._true.associations.values():
-            yield from (each for each in associations if base in map(base_of, each.class_names))
+    def true_associations(self, base: str, context: RequestContext) -> Iterator[Association]:
+        """Find the true associations in a namespace that declare a class, its name without the prefix."""
+        associations = self._true.associations.get(context.namespace, ())
+        return (each for each in associations if base in map(base_of, each.class_names))
 
     def true_instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        """Give the true instances of a class; none of one that is not served."""
-        provider = self._providers.get(class_name)
+        """Give the true instances of a class in a namespace; none of one that is not served there."""
+        provider = self._providers.get((context.namespace, class_name))
         return () if provider is None else provider.instances(class_name, context)
 
     def find(self, class_name: str, keys: Keys, context: RequestContext) -> Instance | None:
-        """Find the true instance with these keys; None when there is none."""
-        provider = self._providers.get(class_name)
+        """Find the true instance with these keys in a namespace; None when there is none."""
+        provider = self._providers.get((context.namespace, class_name))
         try:
             return None if provider is None else provider.get_instance(class_name, keys, context)
         except CIMError as error:
@@ -197,7 +198,7 @@ class View:
         """Show those of some true instances that libvirt-cim knew."""
         for each in instances:
             tests = self._unknown.get(base_of(each.class_name), ())
-            if not any(test(self, each, context) for test in tests):
+            if not any(test(self, each, within(context, each)) for test in tests):
                 yield self.show(each)
 
 

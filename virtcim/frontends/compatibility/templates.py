@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from virtcim.frontends.compatibility.difference import ShownAssociation, View, base_of, prefix_of, unwrapped
+from virtcim.frontends.compatibility.difference import ShownAssociation, View, base_of, prefix_of, unwrapped, within
 from virtcim.providers.interface import Association, CIMValue, End, Instance, Properties, RequestContext
 
 __all__ = ["PoolTemplates", "SystemTemplates"]
@@ -76,7 +76,7 @@ class Pool:
             base: of the association class.
             class_base: of the class.
         """
-        for association in self.view.true_associations(base):
+        for association in self.view.true_associations(base, self.context):
             if f"{self.prefix}_{class_base}" in association.right.class_names:
                 for each in association.to_right(self.instance, self.context):
                     if base_of(each.class_name) == class_base:
@@ -115,6 +115,7 @@ class PoolTemplates(ShownAssociation):
     """SettingsDefineCapabilities from the capabilities of pools to libvirt-cim's templates."""
 
     def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
+        context = within(context, left)
         instance_id = str(left.keys()["InstanceID"])
         kind = instance_id.partition("/")[0]
         prefix = prefix_of(left.class_name)

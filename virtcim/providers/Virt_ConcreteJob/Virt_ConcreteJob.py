@@ -66,11 +66,13 @@ class JobSource(Source[ShownJob]):
     """The jobs of a platform."""
 
     def owners(self, site: Site, platform: Platform) -> Iterable[ShownJob]:
-        return (ShownJob(site, platform, job) for job in site.jobs.all(platform.prefix))
+        return (ShownJob(site, platform, job) for job in site.jobs.all(platform.prefix, site.namespace))
 
     def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[ShownJob]:
         job = site.jobs.find(key)
-        return () if job is None or job.record.prefix != platform.prefix else (ShownJob(site, platform, job),)
+        if job is None or (job.record.prefix, job.record.namespace) != (platform.prefix, site.namespace):
+            return ()
+        return (ShownJob(site, platform, job),)
 
 
 JOBS = JobSource()

@@ -11,6 +11,7 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of, trimmed
 from virtcim.providers.interface import CIMError, CIMValue, InstancePath, Properties, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.references import require_own
 from virtcim.providers.site import Site
 from virtcim.providers.sources import Source
 from virtcim.providers.Virt_HostSystem import HostSystem, hosts_of
@@ -116,15 +117,17 @@ def given(properties: Properties, name: str, missing: str) -> CIMValue:
     raise CIMError(Status.FAILED, missing)
 
 
-def path_given(properties: Properties, name: str, missing: str) -> InstancePath:
+def path_given(site: Site, properties: Properties, name: str, missing: str) -> InstancePath:
     """A reference by its name in any case.
 
     Raises:
-        CIMError: FAILED with the text `missing` when none was given.
+        CIMError: FAILED with the text `missing` when none was given; NOT_FOUND for one into another namespace than that
+            of the site.
     """
     path = given(properties, name, missing)
     if not isinstance(path, InstancePath):
         raise CIMError(Status.FAILED, missing)
+    require_own(site, path)
     return path
 
 

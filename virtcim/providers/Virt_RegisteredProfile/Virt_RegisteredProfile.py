@@ -39,10 +39,7 @@ class RegisteredProfile(Element):
         self.instance_id = declared.instance_id.format(prefix=platform.prefix)
         self.shown = profile_properties(declared, platform.title)
         super().__init__(site, platform, self.instance_id)
-
-    @property
-    def namespace(self) -> str:  # type: ignore[override]
-        return INTEROP
+        self.namespace = INTEROP
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
@@ -73,15 +70,18 @@ RegisteredProfile.table = PropertyTable(
 class Profiles:
     """The profiles of a site.
 
-    A profile is registered for a platform that has a hypervisor, when one of its central classes is served.
+    A profile is registered for a platform that has a hypervisor, when one of its central classes is served: once in the
+    namespace of profiles, however many sites have such a hypervisor.
 
     Parameters:
         site: what there is to serve.
         types: the element types that are served.
+        sites: all that are served together, this one among them; only this one unless given.
     """
 
-    def __init__(self, site: Site, types: Iterable[type[Element]]) -> None:
+    def __init__(self, site: Site, types: Iterable[type[Element]], sites: Sequence[Site] = ()) -> None:
         self.site = site
+        self._sites = sites or (site,)
         self.types = {element.base: element for element in types}
         self._declared = [declared for declared in PROFILES if not self.types.keys().isdisjoint(declared.central)]
         self._registered = {
@@ -91,15 +91,16 @@ class Profiles:
 
     def registered(self, platform: Platform) -> Sequence[RegisteredProfile]:
         """The profiles of a platform."""
-        return self._registered[platform.prefix] if self.site.hypervisors(platform) else ()
+        return self._registered[platform.prefix] if any(self._sites_with(platform)) else ()
 
     def central(self, profile: RegisteredProfile) -> Iterable[Element]:
-        """The central instances of a profile."""
-        return self._elements(profile, profile.declared.central)
+        """The central instances of a profile, of all sites that are served together."""
+        for site in self._sites_with(profile.platform):
+            yield from self._elements(site, profile, profile.declared.central)
 
     def conforming(self, profile: RegisteredProfile) -> Iterable[Element]:
-        """What ElementConformsToProfile leads to."""
-        return self._elements(profile, (*profile.declared.scoping, *profile.declared.central))
+        """What ElementConformsToProfile leads to on this site."""
+        return self._elements(self.site, profile, (*profile.declared.scoping, *profile.declared.central))
 
     def followed_by(self, element: Element) -> Iterable[RegisteredProfile]:
         """The profiles whose `conforming` leads to an element."""
@@ -112,17 +113,22 @@ class Profiles:
         bases = dict.fromkeys(base for each in self._declared for base in (*each.scoping, *each.central))
         return [self.types[base] for base in bases if base in self.types]
 
-    def _elements(self, profile: RegisteredProfile, bases: Iterable[str]) -> Iterable[Element]:
+    def _sites_with(self, platform: Platform) -> Iterable[Site]:
+        """The sites that have a hypervisor of a platform."""
+        return (site for site in self._sites if platform in site.platforms and site.hypervisors(platform))
+
+    def _elements(self, site: Site, profile: RegisteredProfile, bases: Iterable[str]) -> Iterable[Element]:
         for base in bases:
             element = self.types.get(base)
             if element is not None:
-                yield from element.all_of(self.site, profile.platform)
+                yield from element.all_of(site, profile.platform)
 
 
-def profiles_of(site: Site, types: Iterable[type[Element]] = ()) -> Profiles:
+def profiles_of(site: Site, types: Iterable[type[Element]] = (), sites: Sequence[Site] = ()) -> Profiles:
     """The profiles of a site.
 
     Parameters:
         types: the element types that are served; counts when the profiles of the site are asked for first.
+        sites: all that are served together; likewise.
     """
-    return site.memo(Profiles, lambda each: Profiles(each, types))
+    return site.memo(Profiles, lambda each: Profiles(each, types, sites))

@@ -152,9 +152,9 @@ def add_resource_settings(
     path = parameters.get("AffectedConfiguration")
     if path is None:
         raise CIMError(Status.INVALID_PARAMETER, "Missing AffectedConfiguration parameter")
-    target = find_configuration(service.site, platform, instance_id_of(path) or "")
+    target = find_configuration(service.site, platform, instance_id_of(service.site, path) or "")
     if target is None:
-        prefix, colon, name = (instance_id_of(path) or "").partition(":")
+        prefix, colon, name = (instance_id_of(service.site, path) or "").partition(":")
         if not colon or not name or prefix.casefold() != platform.prefix.casefold():
             raise CIMError(Status.INVALID_PARAMETER, "AffectedConfiguration has invalid InstanceID")
         raise no_such_guest(name)
@@ -206,7 +206,7 @@ def _reference(service: VirtualSystemManagementService, path: InstancePath, writ
     platform = service.platform
     if path.class_name.partition("_")[0].lower() not in (platform.prefix.lower(), "cim", "virt"):
         raise CIMError(Status.INVALID_CLASS, "ReferenceConfiguration domain is not compatible")
-    instance_id = instance_id_of(path)
+    instance_id = instance_id_of(service.site, path)
     if instance_id is None:
         raise CIMError(Status.INVALID_PARAMETER, "Missing `InstanceID' from ReferenceConfiguration")
     prefix, colon, name = instance_id.partition(":")
@@ -270,7 +270,7 @@ def _resource(service: VirtualSystemManagementService, wanted: ResourceRequest) 
 def _referenced(service: VirtualSystemManagementService, path: InstancePath | None) -> Target:
     """The resource that a reference in ResourceSettings means."""
     platform = service.platform
-    instance_id = None if path is None else instance_id_of(path)
+    instance_id = None if path is None else instance_id_of(service.site, path)
     if path is None or not instance_id:
         raise CIMError(Status.INVALID_PARAMETER, "Missing InstanceID")
     if path.class_name.partition("_")[0].lower() not in (platform.prefix.lower(), "cim", "virt"):

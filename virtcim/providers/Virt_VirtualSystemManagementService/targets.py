@@ -11,6 +11,7 @@ from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.providers.base import no_such_domain
 from virtcim.providers.configuration import ConfigurationKind
 from virtcim.providers.interface import CIMError, InstancePath, Status
+from virtcim.providers.references import require_own
 
 if TYPE_CHECKING:
     from virtcim.libhelper.domains.change import DomainChange
@@ -64,6 +65,7 @@ def find_system(site: Site, platform: Platform, path: InstancePath) -> Guest:
     Raises:
         CIMError: NOT_FOUND as libvirt-cim has it; INVALID_PARAMETER for a system that is no guest of the platform.
     """
+    require_own(site, path)
     name = _key(path.keys, "Name")
     if not name:
         raise CIMError(Status.NOT_FOUND, "Unable to retrieve domain name: Error 0")
@@ -125,8 +127,13 @@ def _key(keys: Mapping[str, Any], name: str) -> str | None:
     return next((value for given, value in keys.items() if given.lower() == name.lower()), None)
 
 
-def instance_id_of(path: InstancePath) -> str | None:
-    """The InstanceID in a reference."""
+def instance_id_of(site: Site, path: InstancePath) -> str | None:
+    """Take the InstanceID out of a reference; None where it has none.
+
+    Raises:
+        CIMError: NOT_FOUND for a reference into another namespace than that of the site.
+    """
+    require_own(site, path)
     return _key(path.keys, "InstanceID")
 
 

@@ -71,7 +71,7 @@ class AppliedFilterLists(Relation):
                 kind = port.device.type
                 text = f"Failed to update the network interface: one of type {kind} has no filter"
                 raise CIMError(Status.FAILED, text)
-        return InstancePath(class_name, {"Antecedent": port.path(), "Dependent": filters.path()})
+        return InstancePath(class_name, {"Antecedent": port.path(), "Dependent": filters.path()}, self.site.namespace)
 
     def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         port, filters = self._port(class_name, keys), self._filter(class_name, keys)
@@ -81,7 +81,7 @@ class AppliedFilterLists(Relation):
 
     def _port(self, class_name: str, properties: Properties) -> NetworkPort:
         """The interface that the reference means."""
-        path = path_given(properties, "Antecedent", "Unable to get Antecedent property")
+        path = path_given(self.site, properties, "Antecedent", "Unable to get Antecedent property")
         device_id = str(given(path.keys, "DeviceID", "Unable to get Antecedent.DeviceID property"))
         for guest, _ in self.site.split(self.platform_of(class_name), device_id):
             for port in NetworkPort.made_from(guest):
@@ -91,7 +91,7 @@ class AppliedFilterLists(Relation):
 
     def _filter(self, class_name: str, properties: Properties) -> FilterList:
         """The filter that the reference means."""
-        path = path_given(properties, "Dependent", "Unable to get Dependent property")
+        path = path_given(self.site, properties, "Dependent", "Unable to get Dependent property")
         name = str(given(path.keys, "Name", "Unable to get Dependent.Name property"))
         for host in hosts_of(self.site, self.platform_of(class_name)):
             found = filter_named(host, name)

@@ -61,7 +61,7 @@ class NestedFilterLists(Relation):
     def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         outer, inner = (self._end(class_name, properties, role) for role in ("Antecedent", "Dependent"))
         _change(Filters.add_reference, outer, inner, CIMError(Status.FAILED, "Failed to append filter reference"))
-        return InstancePath(class_name, {"Antecedent": outer.path(), "Dependent": inner.path()})
+        return InstancePath(class_name, {"Antecedent": outer.path(), "Dependent": inner.path()}, self.site.namespace)
 
     def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         outer, inner = (self._end(class_name, keys, role) for role in ("Antecedent", "Dependent"))
@@ -69,7 +69,7 @@ class NestedFilterLists(Relation):
 
     def _end(self, class_name: str, properties: Properties, role: str) -> FilterList:
         """The filter that a reference means."""
-        path = path_given(properties, role, f"Unable to get {role} property")
+        path = path_given(self.site, properties, role, f"Unable to get {role} property")
         name = given(path.keys, "Name", f"Unable to get {role}.Name property")
         platform = self.platform_of(class_name)
         for host in hosts_of(self.site, platform):

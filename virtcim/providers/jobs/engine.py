@@ -31,7 +31,7 @@ from virtcim.providers.interface import (
     Status,
     Store,
 )
-from virtcim.providers.jobs.record import Affected, Effect, JobError, JobRecord, JobState
+from virtcim.providers.jobs.record import LOCAL_NAMESPACE, Affected, Effect, JobError, JobRecord, JobState
 
 __all__ = ["Job", "JobOrder", "JobSettings", "Jobs"]
 
@@ -83,6 +83,7 @@ class JobOrder:
         principal: the user who called.
         base: the name of the job's class without the prefix.
         grace: seconds that the method waits, in place of those of the settings.
+        namespace: where the job is to live.
     """
 
     prefix: str
@@ -95,6 +96,7 @@ class JobOrder:
     principal: str = ""
     base: str = "ConcreteJob"
     grace: float | None = None
+    namespace: str = LOCAL_NAMESPACE
 
 
 class Job:
@@ -135,7 +137,8 @@ class Job:
     @property
     def path(self) -> InstancePath:
         """Its instance path."""
-        return InstancePath(f"{self.record.prefix}_{self.record.base}", {"InstanceID": self.record.instance_id})
+        record = self.record
+        return InstancePath(f"{record.prefix}_{record.base}", {"InstanceID": record.instance_id}, record.namespace)
 
 
 class Jobs:
@@ -190,11 +193,12 @@ class Jobs:
         assert job._outcome is not None, job
         raise job._outcome
 
-    def all(self, prefix: str) -> list[Job]:
-        """The jobs of a platform, those that were made first in front."""
+    def all(self, prefix: str, namespace: str) -> list[Job]:
+        """List the jobs of a platform in a namespace, those that were made first in front."""
         with self._lock:
             self._remove_expired()
-            return [job for job in self._jobs.values() if job.record.prefix == prefix]
+            records = ((job, job.record) for job in self._jobs.values())
+            return [job for job, record in records if record.prefix == prefix and record.namespace == namespace]
 
     def find(self, instance_id: str) -> Job | None:
         """The job with this InstanceID."""
@@ -278,6 +282,7 @@ class Jobs:
             changed=now,
             affected=tuple(order.affected),
             time_before_removal=timedelta(seconds=self.settings.retention),
+            namespace=order.namespace,
         )
         job = Job(record, order)
         job.work = Work(lambda: self._on_changed_work(job))

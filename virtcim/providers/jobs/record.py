@@ -31,6 +31,9 @@ class JobState(enum.IntEnum):
     EXCEPTION = 10
 
 
+LOCAL_NAMESPACE = "root/virt"
+"""Where jobs live unless they say otherwise: those of the local node, and all of before there were others."""
+
 FINAL = frozenset({JobState.COMPLETED, JobState.TERMINATED, JobState.KILLED, JobState.EXCEPTION})
 """The states in which the work is over."""
 
@@ -91,6 +94,7 @@ class JobRecord:
         left: what stands if the server is ended now, in words.
         delete_on_completion: whether it is removed some time after its end.
         time_before_removal: how long after.
+        namespace: where it lives, which is that of its service.
     """
 
     instance_id: str
@@ -113,6 +117,7 @@ class JobRecord:
     left: str = ""
     delete_on_completion: bool = True
     time_before_removal: timedelta = timedelta(minutes=5)
+    namespace: str = LOCAL_NAMESPACE
 
     @property
     def is_over(self) -> bool:

@@ -54,5 +54,6 @@ def run_method(
             affected=[Affected(path, (int(effect),)) for path in affected],
             principal=context.principal,
             grace=grace,
+            namespace=owner.namespace,
         )
     )
