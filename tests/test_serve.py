@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,11 +24,14 @@ import pytest
 from bench.node import test_node as make_node
 from tests.bed import RawClient, Server, wait_until
 from tests.bed.server import COMMAND, ROOT, class_parameter
-from virtcim.app.config import ConfigError
-from virtcim.app.serve import _platform_of
+from virtcim.app.config import ConfigError, Settings
+from virtcim.app.serve import _platform_of, _search
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.platforms.base import BusDefaults, Feature, Platform
 from virtcim.platforms.registry import Registry
+from virtcim.platforms.test import PLATFORM as TEST
+from virtcim.providers.kinds import KINDS
+from virtcim.providers.site import Site
 
 TEST_GUEST = 'Test_ComputerSystem.CreationClassName="Test_ComputerSystem",Name="test"'
 
@@ -337,3 +342,20 @@ def test_ends_in_time_under_load(serve: Callable[..., Server], tmp_path: Path) -
     assert server.stop() == 0  # which says that it took too long
     for each in clients:
         each.join(20)
+
+
+def test_what_a_hypervisor_that_is_found_was_read_to_is_passed_over_by_full_collections() -> None:
+    """It may be found long after the server has begun."""
+    found = replace(TEST, uris=("test:///default",))
+    registry = Registry([found])
+    site = Site([], registry, KINDS)
+    gc.unfreeze()
+    search = _search(site, registry, Settings())
+    search.start()
+    try:
+        wait_until(lambda: bool(site.hypervisors(found)) and gc.get_freeze_count() > 0, 60)
+    finally:
+        search.stop()
+        for hypervisor in search.hypervisors:
+            hypervisor.stop()
+        gc.unfreeze()

@@ -414,6 +414,8 @@ def _search(site: Site, registry: Registry, settings: Settings) -> Search:
             log.error("not served: %s", error)
         else:
             site.add(platform, hypervisor)
+            # It was read before anybody listened.
+            freeze_loaded()
 
     return Search(platforms, settings.inventory, add)
 
