@@ -79,7 +79,6 @@ class Platform:
         features: what it can do.
         buses: defaults for the devices of new guests.
         mac_prefix: the first three octets of MAC addresses made for new network ports.
-        emulator: path of the device model for new guests where host capabilities name none.
         no_state_is_running: the driver reports VIR_DOMAIN_NOSTATE for guests that run.
         boot_devices: whether guests have a list of boot devices.
         max_network_ports: per guest.
@@ -97,7 +96,6 @@ class Platform:
     features: Feature
     buses: BusDefaults
     mac_prefix: str = "52:54:00"
-    emulator: str | None = None
     no_state_is_running: bool = False
     boot_devices: bool = True
     max_network_ports: int = 8

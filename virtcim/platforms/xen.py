@@ -23,7 +23,6 @@ PLATFORM = Platform(
     ),
     buses=BusDefaults(disk="xen", mouse="xen", tablet="usb"),
     mac_prefix="00:16:3e",
-    emulator="/usr/lib/xen/bin/qemu-dm",
     no_state_is_running=True,
     weights=(WeightRange(1, 65535, 256),),
     inputs=(("mouse", "ps2"), ("mouse", "usb"), ("mouse", "xen"), ("tablet", "usb"), ("keyboard", "xen")),
