@@ -65,13 +65,14 @@ class ServiceCapabilities(Element):
         return any(not hypervisor.read_only for hypervisor in self.hypervisors)
 
     def methods_supported(self, as_jobs: bool = False) -> list[int]:
-        """The methods of the service, in the numbers of the class; none over read-only connections.
+        """List the methods of the service by their numbers in the class, in order; none over read-only connections.
 
         Parameters:
             as_jobs: those alone that can start a job.
         """
         methods = self.service.methods if self.can_write else ()
-        return [each.capability for each in methods if each.capability is not None and each.may_be_job >= as_jobs]
+        supported = (each.capability for each in methods if each.may_be_job >= as_jobs)
+        return sorted(capability for capability in supported if capability is not None)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
