@@ -6,6 +6,11 @@ default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` i
 `providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[cmpi]` is
 `frontends.cmpi.settings.CmpiSettings`, `[compatibility]` is `frontends.compatibility.settings.CompatibilitySettings`,
 `[loop]` is `app.loopwatch.LoopSettings`.
+
+The conversion is written out here, although the store's records go by cattrs (`app.codec`).  A person writes this file:
+nothing in it may be converted silently, as cattrs makes numbers of text and lists of letters, so that every type would
+need a hook; the bounds of a number go by the full name of its setting, which hooks are not told; and the groups of
+errors that cattrs raises would have to be taken apart again for one line that names the setting.
 """
 
 from __future__ import annotations
