@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from tests.growth import assert_linear
-from virtcim.providers.requested import _recorded_state, without_own_metadata
+from virtcim.providers.requested import recorded_state, without_own_metadata
 from virtcim.providers.states import RequestedState
 
 OWN = '<virtcim:requested xmlns:virtcim="urn:virtcim:requested-state">{}</virtcim:requested>'
 DOMAIN = "<domain>\n  <description>{}</description>\n  <metadata>{}\n  </metadata>\n</domain>"
-
-
-def recorded_state(xml: str) -> int:
-    guest: Any = SimpleNamespace(domain=SimpleNamespace(xml=xml))
-    return _recorded_state(guest)
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, ChangeKind, Domain
+from virtcim.providers.memo import Memo
 from virtcim.providers.states import RequestedState
 
-if TYPE_CHECKING:
-    from virtcim.providers.guest import Guest
-
-__all__ = ["RequestedStates", "without_own_metadata"]
+__all__ = ["RequestedStates", "recorded_state", "without_own_metadata"]
 
 _log = logging.getLogger(__name__)
 
@@ -73,22 +70,27 @@ class RequestedStates:
         self._requested: dict[str, int] = {}
         self._watched: WeakSet[Hypervisor] = WeakSet()
 
-    def get(self, guest: Guest) -> int:
-        """The last accepted request; 0 (Unknown) when there never was one."""
-        known = self._requested.get(guest.domain.uuid)
-        return guest.memo(RequestedStates, _recorded_state) if known is None else known
+    def get(self, domain: Domain, memo: Memo) -> int:
+        """Give the last accepted request; 0 (Unknown) when there never was one.
 
-    def put(self, guest: Guest, requested: RequestedState) -> None:
+        Parameters:
+            domain: of the guest.
+            memo: keeps what the domain XML says, as long as it is this one: the guest.
+        """
+        known = self._requested.get(domain.uuid)
+        return memo.memo(RequestedStates, lambda _: recorded_state(domain.xml)) if known is None else known
+
+    def put(self, hypervisor: Hypervisor, domain: Domain, requested: RequestedState) -> None:
         """Take down a request that was accepted."""
-        self._watch(guest.hypervisor)
-        self._requested[guest.domain.uuid] = int(requested)
+        self._watch(hypervisor)
+        self._requested[domain.uuid] = int(requested)
         element = f"<requested>{int(requested)}</requested>"
         try:
-            guest.hypervisor.domains.set_metadata(guest.domain.uuid, element, _KEY, NAMESPACE)
+            hypervisor.domains.set_metadata(domain.uuid, element, _KEY, NAMESPACE)
         except LibvirtError as error:
             if error.is_gone:
-                self._requested.pop(guest.domain.uuid, None)
-            _log.debug("guest %r: the requested state is not kept: %s", guest.name, error.message)
+                self._requested.pop(domain.uuid, None)
+            _log.debug("guest %r: the requested state is not kept: %s", domain.name, error.message)
 
     def _watch(self, hypervisor: Hypervisor) -> None:
         if hypervisor not in self._watched:
@@ -101,9 +103,9 @@ class RequestedStates:
             self._requested.pop(change.before.uuid, None)
 
 
-def _recorded_state(guest: Guest) -> int:
+def recorded_state(xml: str) -> int:
     """Read the requested state that the domain XML holds; 0 (Unknown) where it holds none."""
-    for _, namespace, text, _ in _own_elements(guest.domain.xml):
+    for _, namespace, text, _ in _own_elements(xml):
         if namespace == NAMESPACE and _STATE.fullmatch(text):
             return int(text)
     return int(RequestedState.UNKNOWN)

@@ -1,4 +1,4 @@
-"""Which storage pool and volume are behind a disk, as far as libvirt knows."""
+"""Where the volumes of a hypervisor lie, as far as libvirt knows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from virtcim.libhelper.documents.domain import Disk, Filesystem
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Pool
-    from virtcim.providers.guest import Guest
 
-__all__ = ["StorageMap", "StorageMaps", "capacity_of", "known_path", "pool_of", "storage_of"]
+__all__ = ["StorageMap", "StorageMaps", "known_path"]
 
 
 _epochs = itertools.count(1)
@@ -90,16 +89,6 @@ def _add(storage: StorageMap, pool: Pool) -> None:
             storage.capacities[path] = described.capacity
 
 
-def storage_of(guest: Guest) -> StorageMap:
-    """The storage map of a guest's hypervisor."""
-    return guest.site.storage.of(guest.hypervisor)
-
-
-def path_of(guest: Guest, device: Disk | Filesystem) -> str | None:
-    """The path on the host of what is behind a disk; None where it has none or it is not known."""
-    return known_path(storage_of(guest), device)
-
-
 def known_path(storage: StorageMap, device: Disk | Filesystem) -> str | None:
     """The path on the host of what is behind a disk of the storage's hypervisor; None where there is none or it is not
     known."""
@@ -107,24 +96,3 @@ def known_path(storage: StorageMap, device: Disk | Filesystem) -> str | None:
         return storage.paths.get((device.source_pool, device.source_volume))
     path: str | None = device.source_file or device.source_dev or device.source_dir
     return path
-
-
-def pool_of(guest: Guest, device: Disk | Filesystem) -> str | None:
-    """The name of the storage pool that a disk comes from: of its volume, or of the directory it lies in."""
-    if device.source_pool:
-        return str(device.source_pool)
-    path = path_of(guest, device)
-    if path is None:
-        return None
-    storage = storage_of(guest)
-    return storage.pools.get(path) or storage.directories.get(posixpath.dirname(posixpath.normpath(path)))
-
-
-def capacity_of(guest: Guest, device: Disk | Filesystem) -> int | None:
-    """The size in bytes that the guest sees; None where libvirt does not know it."""
-    if isinstance(device, Disk) and device.target_dev:
-        measured = guest.domain.capacities.get(device.target_dev)
-        if measured is not None:
-            return measured
-    path = path_of(guest, device)
-    return None if path is None else storage_of(guest).capacities.get(path)

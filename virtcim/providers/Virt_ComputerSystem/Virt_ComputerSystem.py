@@ -46,7 +46,7 @@ class ComputerSystem(Element):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.domain.revision, self.guest.site.requested_states.get(self.guest)
+        return self.domain.revision, self.guest.site.requested_states.get(self.domain, self.guest)
 
     @property
     def config(self) -> DomainConfig | None:
@@ -119,7 +119,7 @@ ComputerSystem.table = PropertyTable(
     ),
     Property(
         "RequestedState",
-        lambda system: system.guest.site.requested_states.get(system.guest),
+        lambda system: system.guest.site.requested_states.get(system.domain, system.guest),
         "last accepted RequestStateChange; kept in domain XML metadata",
     ),
     Property("EnabledDefault", _enabled_default, "autostart flag of a persistent domain"),

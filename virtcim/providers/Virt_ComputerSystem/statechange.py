@@ -94,7 +94,7 @@ def _change(
         return code
     if not done:
         return StateChangeCode.NO_TIME
-    guest.site.requested_states.put(guest, target)
+    guest.site.requested_states.put(guest.hypervisor, guest.domain, target)
     return StateChangeCode.COMPLETED
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from virtcim.libhelper.documents.domain import Disk, Filesystem
+from virtcim.providers.gueststorage import capacity_of, storage_of
 from virtcim.providers.properties import Property, PropertyTable, constant
-from virtcim.providers.storage import capacity_of, storage_of
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
 
 __all__ = ["LogicalDisk"]

@@ -10,8 +10,8 @@ from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
+from virtcim.providers.gueststorage import pool_of
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
-from virtcim.providers.storage import pool_of
 from virtcim.providers.Virt_DevicePool.pool import COMMON, DevicePool, Pools, PoolSource
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Hashable, Iterator
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.consoles import file_url
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, chosen, flag
+from virtcim.providers.gueststorage import capacity_of, path_of, storage_of
 from virtcim.providers.imageurls import image_url, socket_url
 from virtcim.providers.interface import CIMValue
 from virtcim.providers.properties import MappedField, Property, PropertyTable, constant, paths_of
-from virtcim.providers.storage import capacity_of, path_of, storage_of
 from virtcim.providers.Virt_RASD.disk_source import (
     EMULATED_TYPES,
     FILESYSTEM,

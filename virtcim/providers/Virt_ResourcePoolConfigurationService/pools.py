@@ -11,6 +11,7 @@ from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.gueststorage import pool_of
 from virtcim.providers.interface import (
     CIMError,
     InstancePath,
@@ -21,7 +22,6 @@ from virtcim.providers.interface import (
 )
 from virtcim.providers.references import element_at
 from virtcim.providers.sources import Place
-from virtcim.providers.storage import pool_of
 from virtcim.providers.values import paths_of, text_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.networks import new_network

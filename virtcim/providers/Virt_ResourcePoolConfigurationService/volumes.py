@@ -13,6 +13,7 @@ from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.gueststorage import path_of
 from virtcim.providers.interface import (
     CIMError,
     InstancePath,
@@ -23,7 +24,6 @@ from virtcim.providers.interface import (
 )
 from virtcim.providers.jobs import Effect
 from virtcim.providers.references import element_at
-from virtcim.providers.storage import path_of
 from virtcim.providers.values import number_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.pools import pool_at

@@ -1,0 +1,45 @@
+"""Which storage pool and volume are behind a disk of a guest, as far as libvirt knows."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from virtcim.libhelper.documents.domain import Disk, Filesystem
+from virtcim.providers.storage import StorageMap, known_path
+
+if TYPE_CHECKING:
+    from virtcim.providers.guest import Guest
+
+__all__ = ["capacity_of", "path_of", "pool_of", "storage_of"]
+
+
+def storage_of(guest: Guest) -> StorageMap:
+    """The storage map of a guest's hypervisor."""
+    return guest.site.storage.of(guest.hypervisor)
+
+
+def path_of(guest: Guest, device: Disk | Filesystem) -> str | None:
+    """The path on the host of what is behind a disk; None where it has none or it is not known."""
+    return known_path(storage_of(guest), device)
+
+
+def pool_of(guest: Guest, device: Disk | Filesystem) -> str | None:
+    """The name of the storage pool that a disk comes from: of its volume, or of the directory it lies in."""
+    if device.source_pool:
+        return str(device.source_pool)
+    path = path_of(guest, device)
+    if path is None:
+        return None
+    storage = storage_of(guest)
+    return storage.pools.get(path) or storage.directories.get(posixpath.dirname(posixpath.normpath(path)))
+
+
+def capacity_of(guest: Guest, device: Disk | Filesystem) -> int | None:
+    """The size in bytes that the guest sees; None where libvirt does not know it."""
+    if isinstance(device, Disk) and device.target_dev:
+        measured = guest.domain.capacities.get(device.target_dev)
+        if measured is not None:
+            return measured
+    path = path_of(guest, device)
+    return None if path is None else storage_of(guest).capacities.get(path)
