@@ -75,23 +75,19 @@ class AnswerWriter:
         table = place.table(instance.class_name, result.projection, quirks.plain_arrays)
         return START, *place.body_of(instance, table), END
 
-    def _extents(self, operation: str, result: Extents, quirks: Quirks) -> Iterator[bytes]:
+    def _extents(self, operation: str, result: Extents, quirks: Quirks) -> list[bytes]:
+        """Write whole classes: one list for all of them, as there may be very many instances."""
         place = self._writers[result.namespace]
-        yield START
-        if operation == "enumerateinstancenames":
-            for extent in result.extents:
-                for name, _ in place.extent(extent, None):
-                    yield name
-        else:
-            for extent in result.extents:
-                table = place.table(extent.class_name, result.projection, quirks.plain_arrays)
-                for name, body in place.extent(extent, table):
-                    yield b"<VALUE.NAMEDINSTANCE>"
-                    yield name
-                    yield body[0]
-                    yield body[1]
-                    yield b"</VALUE.NAMEDINSTANCE>"
-        yield END
+        pieces = [START]
+        for extent in result.extents:
+            if operation == "enumerateinstancenames":
+                pieces += [name for name, _ in place.extent(extent, None)]
+                continue
+            table = place.table(extent.class_name, result.projection, quirks.plain_arrays)
+            for name, (filled, rest) in place.extent(extent, table):
+                pieces += (b"<VALUE.NAMEDINSTANCE>", name, filled, rest, b"</VALUE.NAMEDINSTANCE>")
+        pieces.append(END)
+        return pieces
 
     def _instances(self, operation: str, result: Instances, quirks: Quirks) -> Iterator[bytes]:
         place = self._writers[result.namespace]

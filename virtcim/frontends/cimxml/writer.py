@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from functools import lru_cache
 
 from virtcim.cimom.associations import Link
@@ -138,31 +137,30 @@ class NamespaceWriter:
         """The start of an INSTANCEPATH or CLASSPATH, up to the name."""
         return f"<{tag}>{self.encoder.namespace_path(self.name)}".encode()
 
-    def extent(self, extent: Extent, table: Table | None) -> Iterator[tuple[bytes, Body]]:
+    def extent(self, extent: Extent, table: Table | None) -> list[tuple[bytes, Body]]:
         """All instances of a creation class, as INSTANCENAME and INSTANCE (`NO_BODY` without a table).
 
         A broken instance is left out.  What else is remembered of the class is forgotten.
         """
         if self._classes[extent.class_name].is_association:
-            yield from filter(None, (self.encoded(each, table) for each in extent.instances))
-            return
+            return list(filter(None, (self.encoded(each, table) for each in extent.instances)))
         bucket, now = self._cache.bucket(self.name, extent.class_name), time.monotonic()
-        identities = []
+        found: list[tuple[bytes, Body]] = []
         for instance in extent.instances:
-            identity = instance.identity
-            identities.append(identity)
-            entry = bucket.get(identity)
+            entry = bucket.get(instance.identity)
             if entry is not None and entry.revision == instance.revision:
                 entry.used = now
                 name = entry.name
                 body = NO_BODY if table is None else entry.bodies.get(table)
                 if name is not None and body is not None:
-                    yield name, body
+                    found.append((name, body))
                     continue
             encoded = self.encoded(instance, table)
             if encoded is not None:
-                yield encoded
-        self._cache.keep_only(bucket, identities)
+                found.append(encoded)
+        if len(bucket) > len(found):
+            self._cache.keep_only(bucket, {instance.identity for instance in extent.instances})
+        return found
 
 
 class Writers:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from aiohttp import web
 
@@ -14,7 +16,7 @@ __all__ = ["Outgoing", "send"]
 log = logging.getLogger(__name__)
 
 WHOLE_LIMIT = 128 * 1024
-"""Answers up to this many bytes are sent in one piece, with Content-Length; larger ones chunked."""
+"""Answers up to this many bytes are sent in one piece; larger ones in chunks, between which others get their turn."""
 
 CHUNK = 256 * 1024
 """Bytes per chunk at most: large enough that their number costs nothing, small beside what a connection may buffer,
@@ -38,16 +40,13 @@ class Outgoing:
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._chunks: deque[Sequence[bytes]] = deque()
-        self.size = start = chunk = 0
-        for index, piece in enumerate(pieces):
-            if chunk and chunk + len(piece) > CHUNK:
-                self._chunks.append(pieces[start:index])
-                self.size += chunk
-                start, chunk = index, 0
-            chunk += len(piece)
-        if chunk:
-            self._chunks.append(pieces[start:])
-            self.size += chunk
+        ends = list(accumulate(map(len, pieces)))
+        self.size = ends[-1] if ends else 0
+        start = sent = 0
+        while sent < self.size:
+            end = max(bisect_right(ends, sent + CHUNK, start), start + 1)
+            self._chunks.append(pieces[start:end])
+            start, sent = end, ends[end - 1]
 
     def __bool__(self) -> bool:
         """Tell whether there is something left."""
@@ -89,10 +88,8 @@ async def send(
         await _patiently(request, whole.write_eof(), timeout)
         return whole
     response = web.StreamResponse(status=status, headers=headers)
-    if request.version >= (1, 1):
-        response.enable_chunked_encoding()
-    else:
-        response.content_length = outgoing.size
+    # To frame chunks of HTTP would copy all of them once more, and the length is known.
+    response.content_length = outgoing.size
     await response.prepare(request)
     for chunk in outgoing.take():
         await _patiently(request, response.write(chunk), timeout)
