@@ -21,6 +21,7 @@ from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.requested import without_own_metadata
 from virtcim.providers.site import ProviderSettings
+from virtcim.providers.states import RequestedState
 from virtcim.providers.Virt_ComputerSystem.transitions import POWER_CYCLE, START, Transition
 
 CLASS = "Test_ComputerSystem"
@@ -383,3 +384,17 @@ def test_a_guest_that_libvirt_has_not_let_run_yet_is_not_started(way: Transition
     paused_by_somebody = host.put(domain_xml("guest"), active=True, id=7, state=DomainState.PAUSED, reason=1)
     assert way.is_done(before, paused_by_somebody)
     assert way.is_done(before, None)
+
+
+def test_the_revision_of_the_site_follows_every_change(driver: Driver) -> None:
+    site = driver.site
+    guest = site.guest(platform("Test"), "guest")
+    assert guest is not None
+    seen = [site.revision()]
+    assert site.revision() == seen[0]
+    site.requested_states.put(guest.hypervisor, guest.domain, RequestedState.ENABLED)
+    seen.append(site.revision())
+    driver.act(lambda domain: domain.destroy())
+    driver.until(DISABLED)
+    seen.append(site.revision())
+    assert len(set(seen)) == 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, Protocol
@@ -48,6 +48,10 @@ class Executor(Protocol):
     def namespaces(self) -> Namespaces:
         """Which provider serves which class where."""
 
+    @property
+    def revision(self) -> Callable[[], Hashable]:
+        """Gives the revision of everything that lasting instances are made from."""
+
     def execute(self, request: Request) -> Result:
         """Carry out a request, as `Core.execute` does."""
 
@@ -68,6 +72,7 @@ class Core:
         catalog: as given.
         namespaces: which provider serves which class there.
         enumerations: the open ones.
+        revision: gives the revision of everything that lasting instances are made from (`Catalog.revision`).
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Core:
         self.classes = classes
         self.catalog = catalog
         self.namespaces = Namespaces(catalog, classes)
+        self.revision = catalog.revision
         reader = Reader(classes)
         selector = Selector(classes, reader)
         pulls = PullOperations(classes, settings, reader, selector)

@@ -10,7 +10,7 @@ results beside that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from virtcim.cimom.access import Access
 from virtcim.cimom.core import Executor
@@ -48,6 +48,11 @@ class Translation:
     def namespaces(self) -> Namespaces:
         """Which provider serves which class where."""
         return self._executor.namespaces
+
+    @property
+    def revision(self) -> Callable[[], Hashable]:
+        """Gives the revision of everything that lasting instances are made from."""
+        return self._executor.revision
 
     def concerns(self, attempt: Attempt) -> bool:
         """Whether a request is translated: by its namespace, as a rule.  By default every request is."""

@@ -128,6 +128,10 @@ class Element(Instance):
         """The error for a main key that no instance has."""
         return CIMError(Status.NOT_FOUND, f"No such instance ({key})")
 
+    @property
+    def lasting(self) -> bool:  # type: ignore[override]
+        return self.source.lasting
+
     def keys(self: Self) -> dict[str, CIMValue]:
         table = self.table
         return {name: table[name].get(self) for name in self.key_names}

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
@@ -170,6 +170,8 @@ class Instance(ABC):
         identity: unique among the instances of `class_name` in a namespace, and hashable.
         revision: equal revisions of one identity promise equal properties.  Front ends may cache encoded
             instances under (class_name, identity) as long as the revision stays the same.
+        lasting: whether, as long as the revision of the catalog stays the same, an instance with these keys is there
+            and has equal properties.
     """
 
     __slots__ = ()
@@ -178,6 +180,7 @@ class Instance(ABC):
     namespace: str
     identity: Hashable
     revision: Hashable
+    lasting: bool = False
 
     @abstractmethod
     def keys(self) -> dict[str, CIMValue]:
@@ -327,10 +330,14 @@ class Catalog:
         namespaces: namespace name (`root/virt`) to the providers that serve it.  A creation class has one provider
             in a namespace; in another one it can have another provider, and other instances.
         associations: namespace name to the associations that can be traversed from there.
+        revision: gives the revision of everything that lasting instances are made from.  It is asked often, in every
+            thread, that of the event loop among them: it looks at some numbers, and waits for nothing.  Without it no
+            revision equals another one.
     """
 
     namespaces: Mapping[str, Sequence[InstanceProvider]]
     associations: Mapping[str, Sequence[Association]]
+    revision: Callable[[], Hashable] = object
 
 
 class Table(ABC, Generic[Record]):

@@ -7,6 +7,7 @@ it is remembered for as long as the server runs.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from collections.abc import Iterator
@@ -64,10 +65,16 @@ def without_own_metadata(xml: str) -> str:
 
 
 class RequestedStates:
-    """Remembers requests, and keeps them with the guests."""
+    """Remembers requests, and keeps them with the guests.
+
+    Attributes:
+        changes: another number after each change of what is remembered.
+    """
 
     def __init__(self) -> None:
         self._requested: dict[str, int] = {}
+        self._numbers = itertools.count(1)
+        self.changes = 0
         self._watched: WeakSet[Hypervisor] = WeakSet()
 
     def get(self, domain: Domain, memo: Memo) -> int:
@@ -84,12 +91,13 @@ class RequestedStates:
         """Take down a request that was accepted."""
         self._watch(hypervisor)
         self._requested[domain.uuid] = int(requested)
+        self.changes = next(self._numbers)
         element = f"<requested>{int(requested)}</requested>"
         try:
             hypervisor.domains.set_metadata(domain.uuid, element, _KEY, NAMESPACE)
         except LibvirtError as error:
             if error.is_gone:
-                self._requested.pop(domain.uuid, None)
+                self._forget(domain.uuid)
             _log.debug("guest %r: the requested state is not kept: %s", domain.name, error.message)
 
     def _watch(self, hypervisor: Hypervisor) -> None:
@@ -100,7 +108,11 @@ class RequestedStates:
     def _forget_removed(self, change: Change) -> None:
         """What belongs to a guest goes with it: another one may get its UUID."""
         if change.kind is ChangeKind.REMOVED and isinstance(change.before, Domain):
-            self._requested.pop(change.before.uuid, None)
+            self._forget(change.before.uuid)
+
+    def _forget(self, uuid: str) -> None:
+        if self._requested.pop(uuid, None) is not None:
+            self.changes = next(self._numbers)
 
 
 def recorded_state(xml: str) -> int:

@@ -104,6 +104,11 @@ class Site(Memo):
             for platform in self.platforms
         }
 
+    def revision(self) -> Hashable:
+        """Give what is another value once anything has changed that guests are shown by."""
+        inventories = [each.inventory.revision for guests in self._guests.values() for each in guests.hypervisors]
+        return (self.requested_states.changes, *inventories)
+
     def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
         """Serve a further hypervisor, after those that its platform has."""
         self._guests[platform.prefix].add(hypervisor)

@@ -56,9 +56,11 @@ class Source(ABC, Generic[Owner]):
 
     Attributes:
         records: the types of the records that change when an owner does; none where no record stands behind it.
+        lasting: whether the instances are `Instance.lasting`.
     """
 
     records: tuple[type[Record], ...] = ()
+    lasting = False
 
     @abstractmethod
     def owners(self, site: Site, platform: Platform) -> Iterable[Owner]:
@@ -102,7 +104,7 @@ class GuestSource(Source["Guest"]):
     records = (Domain,)
 
     def __init__(self, keeps: bool = True) -> None:
-        self._keeps = keeps
+        self.lasting = self._keeps = keeps
 
     def owners(self, site: Site, platform: Platform) -> Iterable[Guest]:
         return site.guests(platform)

@@ -184,4 +184,8 @@ def build_catalog(*sites: Site) -> Catalog:
         namespaces[site.namespace], associations[site.namespace] = providers, links
         associations.setdefault(CIMV2, [each for each in links if each.base in CIMV2_ASSOCIATIONS])
     namespaces |= {INTEROP: [profiles], CIMV2: ()}
-    return Catalog(namespaces, {**associations, INTEROP: profile_links})
+    return Catalog(
+        namespaces,
+        {**associations, INTEROP: profile_links},
+        revision=lambda: tuple([each.revision() for each in sites]),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.discovery.manager import GatheredStatistics, ManagerProvider, StatisticsProvider
@@ -79,7 +80,7 @@ def with_discovery(
         served[PROFILE_CLASS] = profiles
         namespaces[name] = [*providers, profiles]
         associations[name] = [*links, conformance, references(followed)]
-    return Catalog(namespaces, associations)
+    return replace(catalog, namespaces=namespaces, associations=associations)
 
 
 def _with_parents(names: Iterable[str]) -> list[str]:

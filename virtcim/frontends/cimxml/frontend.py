@@ -13,6 +13,7 @@ from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilitie
 from virtcim.cimom.core import Executor
 from virtcim.cimom.query import Language
 from virtcim.cimom.requests import Caller
+from virtcim.cimom.results import OneInstance
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cimxml.answer import AnswerWriter
 from virtcim.frontends.cimxml.cache import InstanceCache
@@ -21,6 +22,7 @@ from virtcim.frontends.cimxml.errors import ErrorWriter
 from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, check_charset, check_request_headers
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS
 from virtcim.frontends.cimxml.quirks import NO_QUIRKS, Quirks, quirks_of
+from virtcim.frontends.cimxml.repeats import Question, RepeatedAnswers
 from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick, is_single
 from virtcim.frontends.cimxml.values import attribute
 from virtcim.frontends.cimxml.writer import Writers
@@ -35,6 +37,9 @@ log = logging.getLogger(__name__)
 XML_START = '<?xml version="1.0" encoding="utf-8" ?>\n<CIM CIMVERSION="2.0" DTDVERSION="2.0">'
 CONTENT_TYPE = 'application/xml; charset="utf-8"'
 
+REPEATS_SHARE = 16
+"""The part of the memory for encoded instances that is for whole answers: one in so many bytes."""
+
 INLINE_BODY = 64 * 1024
 """Requests up to this many bytes are decoded in the event loop (a millisecond); larger ones in a worker thread."""
 
@@ -46,11 +51,13 @@ class Answer:
     Attributes:
         status: the CIM status code, 0 for success.
         seconds: that the operation took, without the time that it waited for a thread.
+        lasting: whether it stays the same as long as the core's revision does.
     """
 
     pieces: Sequence[bytes]
     status: int = 0
     seconds: float = 0.0
+    lasting: bool = False
 
 
 class CIMXML:
@@ -84,7 +91,9 @@ class CIMXML:
         self._max_elements = settings.max_elements
         groups = capabilities.functional_profiles if capabilities is not None else ()
         self._functional_groups = ", ".join(group.name.replace("_", " ").title() for group in groups)
-        self.cache = InstanceCache(settings.cache_bytes, settings.cache_seconds)
+        for_repeats = settings.cache_bytes // REPEATS_SHARE
+        self.cache = InstanceCache(settings.cache_bytes - for_repeats, settings.cache_seconds)
+        self._repeats = RepeatedAnswers(for_repeats)
         self._reader = RequestReader(core.classes)
         self._writer = AnswerWriter(Writers(core.namespaces, core.classes, settings.host_name, self.cache))
         self._errors = ErrorWriter(core.classes)
@@ -93,7 +102,7 @@ class CIMXML:
             Route("OPTIONS", self.options, public=True),
         )
         self.gauges = (
-            Gauge("cache_bytes", "Memory of encoded instances", lambda: self.cache.size),
+            Gauge("cache_bytes", "Memory of encoded instances", lambda: self.cache.size + self._repeats.size),
             Gauge("cache_entries", "Encoded instances", lambda: len(self.cache)),
         )
 
@@ -110,6 +119,9 @@ class CIMXML:
         started = time.monotonic()
         check_request_headers(exchange.headers)
         body = await exchange.body()
+        question, revision = Question.of(exchange.caller.principal, exchange.headers, body), self._core.revision()
+        if question is not None and (known := self._repeats.get(question, revision)) is not None:
+            return _reply([known[0]], started, known[1])
         check_charset(exchange.headers, body)
         decode = partial(decode_request, body, self._max_elements)
         raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
@@ -118,18 +130,17 @@ class CIMXML:
 
         def work() -> tuple[Answer, Outgoing]:
             answer = self.answer(raw, exchange.caller, quirks)
-            return replace(answer, pieces=[]), Outgoing(answer.pieces)
+            kept = [b"".join(answer.pieces)] if answer.lasting else []
+            return replace(answer, pieces=kept), Outgoing(kept or answer.pieces)
 
         if is_quick(raw):
             answer, outgoing = work()
         else:
             answer, outgoing = await exchange.run(work, waits=is_change(raw), single=is_single(raw))
-        headers = {
-            "Content-Type": CONTENT_TYPE,
-            "CIMOperation": "MethodResponse",
-            "WBEMServerResponseTime": str(int((time.monotonic() - started) * 1_000_000)),
-        }
-        return Reply(outgoing, headers, operation=_note(raw, answer, len(body)))
+        note = _note(raw, answer, len(body))
+        if answer.lasting and question is not None:
+            self._repeats.put(question, revision, answer.pieces[0], replace(note, seconds=0.0))
+        return _reply(outgoing, started, note)
 
     async def options(self, _exchange: Exchange) -> Reply:
         """OPTIONS (DSP0200 1.4, section 7.5): what the server can do, in headers of the standard's extension."""
@@ -157,23 +168,34 @@ class CIMXML:
             f'<{tag} NAME="{attribute(raw.operation)}">'
         )
         end = f"</{tag}></SIMPLERSP></MESSAGE></CIM>"
-        status, started = 0, time.monotonic()
+        status, started, lasting = 0, time.monotonic(), False
         try:
-            pieces = self._pieces(raw, caller, quirks)
+            pieces, lasting = self._pieces(raw, caller, quirks)
         except CIMError as exc:
             status = int(exc.status)
             pieces = [self._errors.element(exc, not quirks.no_error_instances)]
-        return Answer([start.encode(), *pieces, end.encode()], status, time.monotonic() - started)
+        return Answer([start.encode(), *pieces, end.encode()], status, time.monotonic() - started, lasting)
 
-    def _pieces(self, raw: RawRequest, caller: Caller, quirks: Quirks) -> list[bytes]:
+    def _pieces(self, raw: RawRequest, caller: Caller, quirks: Quirks) -> tuple[list[bytes], bool]:
+        """The elements of the answer, and whether it is a lasting one."""
         attempt = self._reader.attempt(raw, caller)
         result = self._core.attempt(attempt, partial(self._reader.read, raw, caller))
         try:
-            return self._writer.pieces("" if raw.extrinsic else raw.operation.lower(), result, quirks)
+            pieces = self._writer.pieces("" if raw.extrinsic else raw.operation.lower(), result, quirks)
+            return pieces, isinstance(result, OneInstance) and result.instance.lasting
         except Exception as exc:
             log.exception("%s failed", raw.operation)
             text = f"{raw.operation} failed: {type(exc).__name__}: {exc}"
             raise CIMError(Status.FAILED, text) from exc
+
+
+def _reply(pieces: Sequence[bytes] | Outgoing, started: float, note: OperationNote) -> Reply:
+    headers = {
+        "Content-Type": CONTENT_TYPE,
+        "CIMOperation": "MethodResponse",
+        "WBEMServerResponseTime": str(int((time.monotonic() - started) * 1_000_000)),
+    }
+    return Reply(pieces, headers, operation=note)
 
 
 def _note(raw: RawRequest, answer: Answer, request_bytes: int) -> OperationNote:

@@ -362,6 +362,12 @@ class HTTPHandler:
             if request.version >= (1, 1):  # who speaks HTTP/1.0 would take it for the answer
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 request.writer.output_size = 0
+        if request.content.is_eof():  # as small requests are, which come with their headers
+            data = request.content.read_nowait()
+            if len(data) > limit:
+                raise too_large
+            take(len(data))
+            return data
         parts = []
         size = 0
         try:

@@ -31,6 +31,7 @@ class Metrics:
         self._operations = Counter(
             "virtcim_operations", "Operations by CIM status code", ["operation", "status"], registry=self._registry
         )
+        self._of_operation: dict[tuple[str, int], tuple[Histogram, Counter]] = {}
         self._refused = Counter(
             "virtcim_refused_requests",
             "Requests that never became an operation, by HTTP status",
@@ -40,8 +41,12 @@ class Metrics:
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """Count an operation.  `operation` is one of few labels, `status` the CIM status code."""
-        self._seconds.labels(operation).observe(seconds)
-        self._operations.labels(operation, str(status)).inc()
+        figures = self._of_operation.get((operation, status))
+        if figures is None:
+            figures = self._seconds.labels(operation), self._operations.labels(operation, str(status))
+            self._of_operation[operation, status] = figures
+        figures[0].observe(seconds)
+        figures[1].inc()
 
     def refused(self, status: int) -> None:
         """Count a request that was refused.  `status` is the HTTP status."""

@@ -1,0 +1,93 @@
+"""Answers that are given again without decoding anything: only while nothing has changed, and to those who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from multidict import CIMultiDict
+
+from tests.cimom.harness import RawClient, RunningServer, intrinsic, system
+from tests.cimom.toy import Toy, ToyInstance
+from virtcim.cimom.principals import NOBODY, Mechanism, Principal
+from virtcim.frontends.cimxml.repeats import MAX_ANSWER, MAX_BODY, OVERHEAD, Question, RepeatedAnswers
+from virtcim.frontends.http.exchange import OperationNote
+
+PLAIN = intrinsic("GetInstance", InstanceName=system("plain"))
+NOTE = OperationNote("GetInstance", "GetInstance", False, "root/toy", "", 0, 0.0, 1)
+
+
+class Counted:
+    """A toy whose instances are lasting, how often its provider was asked, and the revision of its catalog."""
+
+    def __init__(self, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = 0
+        self.revision = 0
+        monkeypatch.setattr(ToyInstance, "lasting", True)
+        get_instance = toy.provider.get_instance
+
+        def counted(*arguments: object) -> object:
+            self.asked += 1
+            return get_instance(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(toy.provider, "get_instance", counted)
+        toy.catalog = replace(toy.catalog, revision=lambda: self.revision)
+
+
+def test_asked_again(make_server: Callable[..., RunningServer], toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted(toy, monkeypatch)
+    with RawClient(make_server().port) as client:
+        first = client.post(PLAIN)
+        assert client.post(PLAIN).body == first.body
+        assert counted.asked == 1
+        with_other_headers = client.post(PLAIN, {"User-Agent": "another"})
+        assert with_other_headers.body == first.body
+        assert counted.asked == 2
+        toy.provider.change("Toy_System", "plain", Caption="changed")
+        counted.revision += 1
+        assert b"changed" in client.post(PLAIN).body
+        del toy.provider.stores["Toy_System"]["plain"]
+        counted.revision += 1
+        assert client.post(PLAIN).cim_status == 6
+
+
+def test_what_does_not_last_is_asked_for_each_time(raw: RawClient, toy: Toy) -> None:
+    raw.post(PLAIN)
+    toy.provider.change("Toy_System", "plain", Caption="changed")
+    assert b"changed" in raw.post(PLAIN).body
+
+
+def test_a_wrong_header_is_refused_all_the_same(
+    make_server: Callable[..., RunningServer], toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Counted(toy, monkeypatch)
+    with RawClient(make_server().port) as client:
+        assert client.post(PLAIN).status == 200
+        assert client.post(PLAIN, {"CIMMethod": "DeleteInstance"}).status == 400
+        assert client.post(PLAIN, {"Content-Encoding": "gzip"}).status == 415
+
+
+def test_a_question_is_of_somebody_and_holds_no_password() -> None:
+    headers = CIMultiDict({"CIMMethod": "GetInstance", "AUTHORIZATION": "Basic c2VjcmV0"})
+    question = Question.of(NOBODY, headers, b"body")
+    assert question is not None
+    assert "c2VjcmV0" not in repr(question)
+    other = Question.of(Principal("other", Mechanism.PASSWORD), headers, b"body")
+    assert other != question
+    assert Question.of(NOBODY, headers, bytes(MAX_BODY + 1)) is None
+
+
+def test_bounded() -> None:
+    answers = RepeatedAnswers(3 * (OVERHEAD + 20))
+    questions = [Question(NOBODY, (), f"{number:010}".encode()) for number in range(5)]
+    for each in questions[:3]:
+        answers.put(each, 1, bytes(10), NOTE)
+    assert answers.get(questions[0], 1) is not None
+    answers.put(questions[3], 1, bytes(10), NOTE)
+    assert [answers.get(each, 1) is not None for each in questions] == [True, False, True, True, False]
+    answers.put(questions[4], 1, bytes(MAX_ANSWER + 1), NOTE)
+    assert answers.get(questions[4], 1) is None
+    assert answers.get(questions[0], 2) is None
+    assert len(answers) == 2
+    assert answers.size == 2 * (OVERHEAD + 20)
