@@ -21,7 +21,7 @@ __all__ = ["LoopSettings", "LoopWatch", "freeze_loaded"]
 _log = logging.getLogger(__name__)
 
 INTERVAL = 0.1
-"""Seconds between two questions to the loop; ten a second take a thousandth of a processor."""
+"""Seconds between two signs of the loop; ten a second take a thousandth of a processor."""
 
 REPORT_INTERVAL = 10.0
 """Seconds between two pauses that are reported: a loop that is slow all the time must not fill the log."""
@@ -54,14 +54,16 @@ class LoopSettings:
 
 
 class LoopWatch:
-    """Asks an event loop again and again to answer, from a thread of its own, and says when it does not.
+    """Has an event loop show ten times a second that it comes round, and says when it does not.
+
+    The loop does so by a timer of its own; a thread looks now and then whether that is overdue.
 
     Parameters:
-        loop: to be watched; `start` is called in its thread.
-        longest_pause: seconds without an answer that are reported.
+        loop: to be watched; `start` and `stop` are called in its thread.
+        longest_pause: seconds without a sign that are reported.
 
     Attributes:
-        longest: seconds that the loop took to answer, at the longest since the start.
+        longest: seconds by which the loop was late, at the longest since the start.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, longest_pause: float) -> None:
@@ -69,34 +71,38 @@ class LoopWatch:
         self._longest_pause = longest_pause
         self._stopped = threading.Event()
         self._ident = 0
+        self._due = 0.0
         self._reported = -REPORT_INTERVAL
         self.longest = 0.0
 
     def start(self) -> None:
         """Watch from now on."""
         self._ident = threading.get_ident()
+        self._await_next()
         threading.Thread(target=self._run, name="loop-watch", daemon=True).start()
 
     def stop(self) -> None:
         """Watch no longer."""
         self._stopped.set()
 
+    def _await_next(self) -> None:
+        self._due = time.monotonic() + INTERVAL
+        self._loop.call_later(INTERVAL, self._come_round)
+
+    def _come_round(self) -> None:
+        self.longest = max(self.longest, time.monotonic() - self._due)
+        if not self._stopped.is_set():
+            self._await_next()
+
     def _run(self) -> None:
-        while not self._stopped.wait(INTERVAL):
-            answered = threading.Event()
-            asked = time.monotonic()
-            try:
-                self._loop.call_soon_threadsafe(answered.set)
-            except RuntimeError:
-                return  # it is closed
-            reported = not answered.wait(self._longest_pause) and self._report()
-            while not answered.wait(1.0):
-                if self._stopped.is_set():
+        while not self._stopped.wait(self._longest_pause / 2):
+            due = self._due
+            if time.monotonic() - due <= self._longest_pause or not self._report():
+                continue
+            while self._due == due:
+                if self._stopped.wait(INTERVAL):
                     return
-            pause = time.monotonic() - asked
-            self.longest = max(self.longest, pause)
-            if reported:
-                _log.warning("The event loop answers again after %.2f s", pause)
+            _log.warning("The event loop answers again after %.2f s", self._due - INTERVAL - due)
 
     def _report(self) -> bool:
         """Say where the loop is; whether that was done."""
