@@ -46,6 +46,12 @@ def started() -> Iterator[Callable[..., Hypervisor]]:
         hypervisor.stop()
 
 
+@pytest.fixture
+def watched(libvirtd: Libvirtd) -> dict[Path, str]:
+    """The directories of the private daemon's XML files."""
+    return xml_directories("qemu", libvirtd.directory / "etc", libvirtd.directory / "run/libvirt")
+
+
 def domain(inventory: Inventory, name: str) -> Domain:
     """The domain, which must be there."""
     found = inventory.domain(name)
@@ -411,11 +417,14 @@ def test_disks_are_measured(guests: Guests, libvirtd: Libvirtd, started: Callabl
     assert inventory.wait_for(lambda now: domain(now, name).capacities == {}, PATIENCE)
 
 
+@pytest.mark.parametrize("has_files", [False, True])
 def test_disks_that_are_resized_are_measured_again(
-    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]
+    guests: Guests, libvirtd: Libvirtd, watched: dict[Path, str], started: Callable[..., Hypervisor], has_files: bool
 ) -> None:
     name = guests.boot_sector("resized")
-    inventory = started(libvirtd.uri(), interval=3600.0, volume_interval=2.0).inventory
+    directories = watched if has_files else {}
+    settings = {"interval": 3600.0, "volume_interval": 2.0, "watch_directories": directories}
+    inventory = started(libvirtd.uri(), **settings).inventory
     assert inventory.wait_for(lambda now: "vda" in domain(now, name).capacities, PATIENCE)
     size = domain(inventory, name).capacities["vda"]
     config = domain(inventory, name).config
@@ -439,3 +448,95 @@ def test_a_disk_that_cannot_be_measured_has_no_size(
     inventory = started(libvirtd.uri(), interval=3600.0).inventory
     assert inventory.wait_for(lambda now: "vda" in domain(now, name).capacities, PATIENCE)
     assert domain(inventory, "lost").capacities == {}
+
+
+def test_what_neither_events_nor_files_tell_of_a_stopped_guest(
+    guests: Guests, libvirtd: Libvirtd, watched: dict[Path, str], started: Callable[..., Hypervisor]
+) -> None:
+    name = guests.boot_sector("silent")
+    inventory = started(libvirtd.uri(), interval=2.0, volume_interval=2.0, watch_directories=watched).inventory
+    libvirtd.virsh("start", name)
+    libvirtd.virsh("managedsave", name)
+    assert inventory.wait_for(partial(is_saved, name, True), PATIENCE)
+    libvirtd.virsh("managedsave-remove", name)
+    assert inventory.wait_for(partial(is_saved, name, False), PATIENCE)
+    libvirtd.virsh("snapshot-create-as", name, "one", "--diskspec", "vda,snapshot=external", "--disk-only")
+    assert inventory.wait_for(lambda now: domain(now, name).has_snapshots, PATIENCE)
+    libvirtd.virsh("snapshot-delete", name, "one", "--metadata")
+    assert inventory.wait_for(lambda now: not domain(now, name).has_snapshots, PATIENCE)
+
+
+def test_what_libvirt_keeps_in_memory_of_a_running_guest(
+    guests: Guests, libvirtd: Libvirtd, watched: dict[Path, str], started: Callable[..., Hypervisor]
+) -> None:
+    name = guests.boot_sector("tuned")
+    inventory = started(libvirtd.uri(), interval=2.0, watch_directories=watched).inventory
+    libvirtd.virsh("start", name)
+    assert inventory.wait_for(state_is(name, DomainState.RUNNING), PATIENCE)
+    libvirtd.virsh("vcpupin", name, "0", "0", "--live")
+    assert inventory.wait_for(lambda now: "<vcpupin vcpu='0' cpuset='0'/>" in domain(now, name).xml, PATIENCE)
+
+
+def test_files_of_networks_pools_and_filters(
+    libvirtd: Libvirtd, watched: dict[Path, str], started: Callable[..., Hypervisor], tmp_path: Path
+) -> None:
+    network, pool, rules = (tmp_path / each for each in ("network.xml", "pool.xml", "filter.xml"))
+    network.write_text("<network><name>files</name><bridge name='vcfiles'/></network>")
+    pool.write_text(f"<pool type='dir'><name>files</name><target><path>{tmp_path}</path></target></pool>")
+    rules.write_text("<filter name='files' chain='root'><rule action='drop' direction='in'/></filter>")
+    libvirtd.virsh("net-define", str(network))
+    libvirtd.virsh("pool-define", str(pool))
+    libvirtd.virsh("nwfilter-define", str(rules))
+    inventory = started(libvirtd.uri(), interval=3600.0, watch_directories=watched).inventory
+    try:
+        assert inventory.wait_for(
+            lambda now: all(now.find_by_name(kind, "files") for kind in ("network", "pool", "nwfilter")), PATIENCE
+        )
+        libvirtd.virsh("net-autostart", "files")
+        libvirtd.virsh("pool-autostart", "files")
+        uuid = inventory.find_by_name("nwfilter", "files")
+        assert uuid is not None
+        rules.write_text(
+            f"<filter name='files' chain='root'><uuid>{uuid.uuid}</uuid><rule action='accept' direction='in'/></filter>"
+        )
+        libvirtd.virsh("nwfilter-define", str(rules))
+
+        def seen(now: Inventory) -> bool:
+            found = [now.find_by_name(kind, "files") for kind in ("network", "pool", "nwfilter")]
+            return all(found[:2]) and found[0].autostart and found[1].autostart and "accept" in found[2].xml  # type: ignore[union-attr]
+
+        assert inventory.wait_for(seen, PATIENCE)
+    finally:
+        libvirtd.virsh("net-undefine", "files")
+        libvirtd.virsh("pool-undefine", "files")
+        libvirtd.virsh("nwfilter-undefine", "files")
+
+
+def test_a_stopped_guest_with_a_file_is_left_alone(
+    guests: Guests,
+    libvirtd: Libvirtd,
+    watched: dict[Path, str],
+    started: Callable[..., Hypervisor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is watched is compared once, what is not in every round."""
+    name = guests.baseline("left-alone")
+    read: list[str] = []
+    describe = libvirt.virDomain.XMLDesc
+
+    def counted(self: libvirt.virDomain, flags: int = 0) -> str:
+        read.append(self.name())
+        return str(describe(self, flags))
+
+    def rounds(settings: dict[str, Any]) -> int:
+        hypervisor = started(libvirtd.uri(), interval=1.0, **settings)
+        reference = time.monotonic()
+        monkeypatch.setattr(libvirt.virDomain, "XMLDesc", counted)
+        read.clear()
+        wait_until(lambda: time.monotonic() - reference > 6, PATIENCE)
+        monkeypatch.undo()
+        hypervisor.stop()
+        return read.count(name)
+
+    assert rounds({"watch_directories": {}}) > 2
+    assert rounds({"watch_directories": watched}) <= 2

@@ -1,15 +1,45 @@
 """How large the disks of a domain are, asked so that a guest that does not answer holds nobody up.
 
-Layer rule: imports libvirt and nothing of this project.
+Layer rule: imports libvirt and documents.
 """
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Mapping
 
 import libvirt
 
-__all__ = ["disk_capacities"]
+from virtcim.libhelper.documents.domain import Disk
+
+__all__ = ["Images", "disk_capacities", "images_of"]
+
+Images = tuple[tuple[int, ...] | None, ...]
+"""By disk, what tells a file from another one and from itself when it was written; None where there is no file."""
+
+
+def images_of(disks: Iterable[Disk]) -> Images | None:
+    """What shows whether the images of disks were written, to be compared with what it was before.
+
+    Returns:
+        None when that cannot be told: for anything but plain files, as a volume of LVM grows with no trace.
+    """
+    found: list[tuple[int, ...] | None] = []
+    for disk in disks:
+        if not disk.source_file:
+            return None
+        try:
+            status = os.stat(disk.source_file)
+        except FileNotFoundError:
+            found.append(None)
+            continue
+        except OSError:
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        found.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return tuple(found)
 
 
 def disk_capacities(

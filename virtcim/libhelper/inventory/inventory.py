@@ -22,10 +22,10 @@ from typing import Any, TypeVar, cast
 
 import libvirt
 
-from virtcim.libhelper.documents.domain import Disk
+from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
-from virtcim.libhelper.inventory.disks import disk_capacities
+from virtcim.libhelper.inventory.disks import Images, disk_capacities, images_of
 from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, DomainFacts, Kind
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.parts import PartKind
@@ -113,6 +113,8 @@ class Inventory:
         listeners: called with each `Change`, one at a time, in the order in which the records were replaced; they must
             return at once, and must not wait for the inventory.
         memory_requests: how much memory running domains were asked to have.
+        has_our_files: tells of a domain whether it does not run, and the paths of its images are those of files of
+            this machine.
     """
 
     def __init__(self, uri: str, settings: HypervisorSettings) -> None:
@@ -125,6 +127,8 @@ class Inventory:
         self.memory_requests = MemoryRequests()
         self.listeners: list[Listener] = [self.memory_requests.watch]
         self.readers: Readers | None = None
+        self.has_our_files: Callable[[Domain], bool] = lambda _domain: False
+        self._images: dict[str, Images] = {}
         self._revisions = dict.fromkeys(KINDS, 0)
         self._parts_read: dict[Key, float] = {}
         self._untold: deque[Change] = deque()
@@ -327,23 +331,43 @@ class Inventory:
             for key in domains:
                 self.readers.mark_later((CAPACITIES, key))
 
+    def measure_changed_disks(self, domains: Iterable[str]) -> None:
+        """Have the sizes of the disks of these domains read likewise, where they can be others than they were.
+
+        It looks at the images, and so may wait for a disk.
+        """
+        changed = []
+        for uuid in domains:
+            record = self.domain_by_uuid(uuid)
+            known = self._images.get(uuid)
+            if record is not None and (known is None or self._look_at_images(record) != known):
+                changed.append(uuid)
+        self.measure_disks(changed)
+
+    def _look_at_images(self, record: Domain) -> Images | None:
+        """What shows whether the images of a domain were written; None when that cannot be told."""
+        config = record.config
+        return images_of(_measured_disks(config)) if config is not None and self.has_our_files(record) else None
+
     def _fetch_capacities(self, connection: libvirt.virConnect, uuid: str, generation: int) -> None:
         """Measure the disks of a domain.  One that cannot be measured has no size; that is no error."""
         record = self.domain_by_uuid(uuid)
         config = record.config if record is not None else None
         if record is None or config is None:
             return
-        targets = [
-            disk.target_dev
-            for disk in config.devices
-            if isinstance(disk, Disk) and disk.target_dev and (disk.source_file or disk.source_dev)
-        ]
+        images = self._look_at_images(record)
+        targets = [disk.target_dev for disk in _measured_disks(config) if disk.target_dev]
         measured = disk_capacities(connection, uuid, record.active, targets) if targets else {}
         if measured is None:
             return
         with self._changed:
             old = self.domain_by_uuid(uuid)
-            if old is None or old.capacities == measured or generation != self._generation():
+            if old is None or generation != self._generation():
+                return
+            self._images.pop(uuid, None)
+            if images is not None:
+                self._images[uuid] = images
+            if old.capacities == measured:
                 return
             self._replace(DOMAIN, old, replace(old, capacities=measured, revision=next(_revisions)))
         self._tell()
@@ -401,6 +425,8 @@ class Inventory:
                 return
             for part in kind.parts:
                 self._parts_read.pop((part.name, key), None)
+            if kind is DOMAIN:
+                self._images.pop(key, None)
             self._replace(kind, old, None, events)
         self._tell()
 
@@ -460,6 +486,15 @@ class Inventory:
 
     def _generation(self) -> int:
         return self.readers.generation if self.readers is not None else -1
+
+
+def _measured_disks(config: DomainConfig) -> list[Disk]:
+    """The disks of a domain whose sizes are asked for."""
+    return [
+        disk
+        for disk in config.devices
+        if isinstance(disk, Disk) and disk.target_dev and (disk.source_file or disk.source_dev)
+    ]
 
 
 def _parts_of(name: str) -> tuple[Kind, PartKind]:

@@ -33,6 +33,10 @@ Listing = dict[str, tuple[Any, tuple[Any, ...]]]
 """Key to (libvirt's object, facts)."""
 
 
+Brief = dict[str, set[str]]
+"""Name of a fact to the keys of the objects of which it holds."""
+
+
 class Facts(NamedTuple):
     """What bulk calls tell of an object; the names are those of the record."""
 
@@ -103,6 +107,19 @@ class Kind(ABC):
 
     def parse(self, text: str) -> Any:
         """What its XML is parsed to: nothing, unless the kind has a mapping."""
+        return None
+
+    def lives_in_files(self, record: Record) -> bool:
+        """Whether libvirt writes a file, or tells of an event, whenever the XML of an object changes in QEMU or LXC."""
+        return False
+
+    def brief(self, connection: libvirt.virConnect) -> Brief | None:
+        """What changes without an event and without a file, of all objects, at little cost; None for what cannot be
+        asked so.
+
+        Returns:
+            for each fact of that sort, the keys of those objects of which it holds.
+        """
         return None
 
     def facts_of(self, record: Record) -> tuple[Any, ...]:
@@ -270,6 +287,17 @@ class DomainKind(Kind):
     def parse(self, text: str) -> DomainConfig:
         return DomainConfig.parse(text)
 
+    def lives_in_files(self, record: Record) -> bool:
+        # Of a running domain libvirt changes some things, as by `memtune --live`, and keeps them in its memory only.
+        return record.persistent and not record.active
+
+    def brief(self, connection: libvirt.virConnect) -> Brief | None:
+        saved = _uuids(connection.listAllDomains, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+        snapshots = _uuids(connection.listAllDomains, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
+        if saved is None or snapshots is None:
+            return None
+        return {"has_managed_save": saved, "has_snapshots": snapshots}
+
 
 class PlainKind(Kind):
     """A kind whose calls differ from those of the others in their names only.
@@ -285,6 +313,7 @@ class PlainKind(Kind):
         has_uuid: whether its key is a UUID.
         parser: makes the parsed form of its XML; None for a kind without a mapping.
         parts: what its objects have parts of.
+        in_files: whether libvirt writes a file, or tells of an event, whenever the XML of one changes.
     """
 
     facts_class = Facts
@@ -300,8 +329,10 @@ class PlainKind(Kind):
         has_uuid: bool,
         parser: Callable[[str], Any] | None = None,
         parts: tuple[PartKind, ...] = (),
+        in_files: bool = False,
     ) -> None:
         self.parts = parts
+        self._in_files = in_files
         self.name = name
         self.record = record
         self._list_all = list_all
@@ -313,6 +344,9 @@ class PlainKind(Kind):
 
     def parse(self, text: str) -> Any:
         return None if self._parser is None else self._parser(text)
+
+    def lives_in_files(self, record: Record) -> bool:
+        return self._in_files
 
     def _key(self, handle: Any) -> str:
         key: str = handle.UUIDString() if self._has_uuid else handle.name()
@@ -420,6 +454,7 @@ KINDS: dict[str, Kind] = {
             None,
             True,
             FilterConfig.parse,
+            in_files=True,
         ),
         PlainKind(
             "interface",

@@ -4,6 +4,9 @@ A round has two parts.  A listing, a few bulk calls, tells who is there and ever
 object is fetched and its digest compared, a few objects at a time, spread over the interval.  Neither writes to the
 inventory: what differs is marked, and the readers fetch it, so that there is one way in.
 
+What events and libvirt's own files tell of is left out of most rounds: an object whose file is in a directory that is
+watched is compared once in `_RECHECK`, in case something was missed.
+
 Worst staleness: both parts begin again `_SHARE` of the interval after they began, so a change is fetched within the
 interval as long as a whole round takes less than the rest of it.
 
@@ -13,6 +16,7 @@ Layer rule: imports connections, inventory, kinds, readers, settings, watch.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -22,7 +26,7 @@ from typing import Any
 
 import libvirt
 
-from virtcim.libhelper.connections import is_alive
+from virtcim.libhelper.connections import is_alive, scheme_driver
 from virtcim.libhelper.inventory.inventory import Inventory, is_gone
 from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, Kind
 from virtcim.libhelper.inventory.readers import Readers
@@ -37,9 +41,18 @@ _log = logging.getLogger(__name__)
 _SHARE = 0.8
 """The part of the interval in which a round is done."""
 _FULL = 1000
-"""Objects from which on a round takes its whole time; below, it takes less in proportion."""
+"""Domains from which on a round takes its whole time; below, it takes less in proportion.  One of other kinds takes
+its whole time however few there are: they change seldom, and are listed at the price of a thousand domains."""
 _SHORTEST = 2.0
-"""Seconds that a round of few objects takes, at least."""
+"""Seconds that a round of few domains takes, at least."""
+_PACE = 0.1
+"""The part of a round after which the next objects are due: to wake a thread for each costs more than to compare it."""
+_RECHECK = 600.0
+"""Seconds after which the XML of an object is compared though its file tells of changes."""
+_RELIST = 60.0
+"""Seconds after which all facts are listed though events and files tell of most."""
+_TRUE_FILES = frozenset({"qemu", "lxc"})
+"""Drivers that keep every definition in a file of its own, and write it anew for each change."""
 _FILE_CLOCK = 0.05
 """Seconds by which the time of a file may be behind the clock."""
 _PATIENCE = 2.0
@@ -62,15 +75,21 @@ class Reconciler:
         self._inventory = inventory
         self._readers = readers
         self._settings = settings
-        self._by_kind = {name: _Round(kind, settings.interval * _SHARE) for name, kind in KINDS.items()}
+        period = settings.interval * _SHARE
+        self._by_kind = {
+            name: _Round(kind, period, _SHORTEST if kind is DOMAIN else period) for name, kind in KINDS.items()
+        }
         # The sizes of disks are asked for one by one, each by opening an image or asking an emulator: never in haste.
         period = settings.volume_interval * _SHARE
         self._disks = _Round(DOMAIN, period, shortest=period)
-        self._due: deque[tuple[Kind, str]] = deque()
+        self._has_true_files = scheme_driver(uri) in _TRUE_FILES
+        self._due: deque[tuple[_Round, str]] = deque()
         self._jobs: list[Future[None]] = []
         directories = settings.watch_directories
         self._watch = DirectoryWatch(default_directories(uri) if directories is None else directories)
+        self._looking: Future[None] | None = None
         self._watched = 0.0
+        inventory.has_our_files = partial(self._tells_of, DOMAIN)
 
     def load(self, kind: Kind) -> Load:
         """Read all objects of a kind, with as few calls as possible, and drop those that are gone."""
@@ -80,38 +99,77 @@ class Reconciler:
         """One turn: ask for what is due now (a monotonic time in seconds)."""
         if now - self._watched >= self._settings.watch_interval:
             self._watched = now
-            self._look(now)
+            self._look()
         for part in self._by_kind.values():
-            keys = self._inventory.keys(part.kind.name)
-            if part.listing_due(now, len(keys)):
-                part.listing = self._readers.submit(
-                    f"list of {part.kind.name}s",
-                    partial(self._compare_listing, part.kind),
-                )
-            self._due.extend((part.kind, key) for key in part.keys_due(now, keys))
-        self._inventory.measure_disks(self._disks.keys_due(now, self._inventory.keys(DOMAIN.name)))
+            part.update(self._inventory)
+            if part.listing_due(now):
+                compare = self._compare_listing if part.full_listing_due(now) else self._compare_brief
+                part.listing = self._readers.submit(f"list of {part.kind.name}s", partial(compare, part))
+            due = part.keys_due(now)
+            self._due.extend((part, key) for key in due if not self._is_settled(part, key, now))
+        self._disks.update(self._inventory)
+        if self._looking is None or self._looking.done():
+            disks = self._disks.keys_due(now)
+            if disks:
+                look = partial(self._inventory.measure_changed_disks, disks)
+                self._looking = self._readers.submit("images", lambda _connection: look())
         self._jobs = [job for job in self._jobs if not job.done()]
         if self._due and len(self._jobs) < self._settings.readers:
             self._jobs.append(self._readers.submit("comparison", self._compare_due))
 
-    def _look(self, now: float) -> None:
+    def _look(self) -> None:
         """Mark what has a new file, unless it has been fetched since that was written."""
         for kind, name, modified in self._watch.changed():
             record = self._inventory.find_by_name(kind, name)
             if record is None:
-                self._by_kind[kind].list_at(now)
+                self._by_kind[kind].list_now()
             elif not self._inventory.fetched_since(kind, record.key, modified + _FILE_CLOCK):
                 self._readers.mark((kind, record.key))
 
+    def _tells_of(self, kind: Kind, record: Record) -> bool:
+        """Whether an event or a file that is watched tells of every change of an object's XML."""
+        return (
+            self._has_true_files
+            and record.contact
+            and kind.lives_in_files(record)
+            and self._watch.holds(kind.name, record.name)
+        )
+
+    def _is_settled(self, part: _Round, key: str, now: float) -> bool:
+        """Whether an object need not be compared: it was before, and since then its file would have told."""
+        if now - part.compared.get(key, -math.inf) > _RECHECK:
+            return False
+        record = self._inventory.find(part.kind.name, key)
+        return record is not None and self._tells_of(part.kind, record)
+
     def restart(self) -> None:
         """Everything has just been read: begin new rounds."""
+        self._looking = None
         self._due.clear()
         for part in (*self._by_kind.values(), self._disks):
             part.restart(time.monotonic())
 
-    def _compare_listing(self, kind: Kind, connection: libvirt.virConnect) -> None:
+    def _compare_brief(self, part: _Round, connection: libvirt.virConnect) -> None:
+        """Mark whatever is not as the record says, as far as neither events nor files would have told; all that can be
+        listed, where they do not tell of every object."""
+        kind = part.kind
+        records = [self._inventory.find(kind.name, key) for key in self._inventory.keys(kind.name)]
+        watched = self._has_true_files and all(
+            record is None or not record.persistent or self._watch.holds(kind.name, record.name) for record in records
+        )
+        brief = kind.brief(connection) if watched else None
+        if brief is None:
+            self._compare_listing(part, connection)
+            return
+        for record in filter(None, records):
+            if any(getattr(record, fact) != (record.key in keys) for fact, keys in brief.items()):
+                self._readers.mark((kind.name, record.key))
+
+    def _compare_listing(self, part: _Round, connection: libvirt.virConnect) -> None:
         """Mark whatever is new, gone, or not as the record says."""
+        kind = part.kind
         listing = kind.listing(connection)
+        part.listed = time.monotonic()
         for key in self._inventory.keys(kind.name):
             if key not in listing:
                 self._readers.mark((kind.name, key))
@@ -136,16 +194,19 @@ class Reconciler:
         """
         while True:
             try:
-                kind, key = self._due.popleft()
+                part, key = self._due.popleft()
             except IndexError:
                 return
+            kind = part.kind
             generation = self._readers.generation
             record = self._inventory.find(kind.name, key)
             if record is None or not self._readers.claim([(kind.name, key)], generation):
                 continue
             try:
+                begun = time.monotonic()
                 if self._differs(kind, record, connection):
                     self._readers.mark((kind.name, key))
+                part.was_compared(key, begun)
             finally:
                 self._readers.release((kind.name, key), generation)
 
@@ -174,54 +235,89 @@ class _Round:
         period: seconds for a round of very many objects; a round of few takes less, at the same number of objects in
             a second.
         shortest: seconds that a round takes, however few objects there are.
+
+    Attributes:
+        listing: the listing that was asked for last.
+        listed: when all facts were listed last, a monotonic time.
+        compared: when each object was compared last.
     """
 
-    def __init__(self, kind: Kind, period: float, shortest: float = _SHORTEST) -> None:
+    def __init__(self, kind: Kind, period: float, shortest: float) -> None:
         self.kind = kind
         self._shortest = shortest
         self.listing: Future[None] | None = None
+        self.listed = 0.0
+        self.compared: dict[str, float] = {}
         self._period = period
-        self._listed = 0.0
+        self._asked = 0.0
+        self._full = False
         self._last = 0.0
         self._credit = 0.0
+        self._revision = -1
         self._order: deque[str] = deque()
         self._known: set[str] = set()
+        self._present: frozenset[str] = frozenset()
 
     def restart(self, now: float) -> None:
         self.listing = None
-        self._listed = self._last = now
+        self.listed = self._asked = self._last = now
         self._credit = 0.0
+        self.compared.clear()
 
-    def period(self, count: int) -> float:
-        """Seconds for a round of `count` objects."""
-        return min(self._period, max(self._shortest, self._period * count / _FULL))
+    def update(self, inventory: Inventory) -> None:
+        """Take notice of the objects that there are."""
+        revision = inventory.revision_of(self.kind.name)
+        if revision == self._revision:
+            return
+        keys = inventory.keys(self.kind.name)
+        self._revision = revision
+        self._present = frozenset(keys)
+        self._order.extend(key for key in keys if key not in self._known)
+        self._known |= self._present
+        if len(self._known) > 2 * len(self._present):
+            # Objects that came and went faster than their turn did would pile up here.
+            self._known &= self._present
+            self._order = deque(key for key in self._order if key in self._present)
+        if len(self.compared) > 2 * len(self._present):
+            self.compared = {key: when for key, when in self.compared.items() if key in self._present}
 
-    def list_at(self, now: float) -> None:
-        """List at `now`, before it would be due."""
-        self._listed = now - self._period
+    @property
+    def period(self) -> float:
+        """Seconds for a round."""
+        return min(self._period, max(self._shortest, self._period * len(self._present) / _FULL))
 
-    def listing_due(self, now: float, count: int) -> bool:
+    def list_now(self) -> None:
+        """List all facts at the next turn, before it would be due."""
+        self._asked = -math.inf
+        self._full = True
+
+    def listing_due(self, now: float) -> bool:
         """Whether to list now; if so, that is taken as done."""
-        if now - self._listed < self.period(count) or (self.listing is not None and not self.listing.done()):
+        if now - self._asked < self.period or (self.listing is not None and not self.listing.done()):
             return False
-        self._listed = now
+        self._asked = now
         return True
 
-    def keys_due(self, now: float, keys: list[str]) -> list[str]:
+    def full_listing_due(self, now: float) -> bool:
+        """Whether a listing has to be of all facts; if so, that is taken as done."""
+        full, self._full = self._full or now - self.listed + self.period > _RELIST, False
+        return full
+
+    def was_compared(self, key: str, now: float) -> None:
+        """Note that the XML of an object was fetched at `now`, and compared."""
+        self.compared[key] = now
+
+    def keys_due(self, now: float) -> list[str]:
         """The objects to compare now: those that waited longest, as many as keep the round in its time."""
-        present = set(keys)
-        self._order.extend(key for key in keys if key not in self._known)
-        self._known |= present
-        if len(self._known) > 2 * len(present):
-            # Objects that came and went faster than their turn did would pile up here.
-            self._known &= present
-            self._order = deque(key for key in self._order if key in present)
-        self._credit += len(keys) * (now - self._last) / self.period(len(keys))
+        if now - self._last < self.period * _PACE:
+            return []
+        count = len(self._present)
+        self._credit += count * (now - self._last) / self.period
         self._last = now
         due: list[str] = []
-        while self._credit >= 1 and self._order and len(due) < len(keys):
+        while self._credit >= 1 and self._order and len(due) < count:
             key = self._order.popleft()
-            if key in present:
+            if key in self._present:
                 self._order.append(key)
                 due.append(key)
                 self._credit -= 1

@@ -66,6 +66,10 @@ class _Directory:
         self._time: int | None = None
         self._files = self._scan()
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there was a file of an object when last looked at."""
+        return name in self._files
+
     def changed(self) -> dict[str, float]:
         """The names that came, went or were replaced since the last look, with the time of the file in seconds."""
         if self._modified() == self._time:
@@ -116,3 +120,7 @@ class DirectoryWatch:
             for directory in self._directories
             for name, modified in directory.changed().items()
         ]
+
+    def holds(self, kind: str, name: str) -> bool:
+        """Whether an object of this kind and name had a file when its directories were last looked at."""
+        return any(directory.kind == kind and name in directory for directory in self._directories)
