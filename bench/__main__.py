@@ -21,6 +21,7 @@ from typing import Any
 import libvirt
 
 from bench.measure import (
+    BareServer,
     cpu_seconds,
     foreign_client,
     libvirt_floor,
@@ -35,8 +36,9 @@ from bench.report import Run, machine, table, write
 from bench.silence import BYTES_EACH, GUESTS, measure_silence
 from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, why_unavailable
 from tests.bed.server import instance_name, parameter
+from virtcim.libhelper.inventory.watch import xml_directories
 
-SIZES = (1, 100, 1000, 3000)
+SIZES = (1, 100, 1000, 10000)
 
 #: Guests on QEMU; with fewer guests on the test driver, as many as those.
 QEMU_GUESTS = 1000
@@ -51,8 +53,10 @@ CLIENTS = (1, 4, 16)
 #: Rounds of each change whose way to the client is timed.
 ROUNDS = 20
 
-#: Seconds of quiet over which the server's own CPU use is taken.
-QUIET_SECONDS = 12.0
+#: Seconds of quiet over which the CPU use of server and libvirtd is taken, after so many that the first rounds take:
+#: the lists that are made once a minute have to be in it.
+QUIET_SECONDS = 60.0
+SETTLING_SECONDS = 20.0
 
 
 def say(text: str) -> None:
@@ -66,9 +70,11 @@ def prefixed_guest(prefix: str, name: str) -> list[str]:
 
 
 @contextmanager
-def warm_server(run: Run, uri: str, expected: int, prefix: str) -> Iterator[Server]:
+def warm_server(run: Run, uri: str, expected: int, prefix: str, config: str | None = None) -> Iterator[Server]:
     """A server that has compiled its classes before; its start is timed."""
-    server = Server(uri, arguments=["--listen-https", "127.0.0.1:0", "--tls", "self-signed"])
+    server = Server(
+        uri, arguments=["--listen-https", "127.0.0.1:0", "--tls", "self-signed"], config=config, guarded=False
+    )
     try:
         server.start()
         first = server.start_seconds
@@ -82,7 +88,9 @@ def warm_server(run: Run, uri: str, expected: int, prefix: str) -> Iterator[Serv
                 if time.monotonic() - began > 120:
                     raise RuntimeError(f"{shown} of {expected} guests are shown")
                 time.sleep(0.02)
-        run.figures["start to all guests shown"] = f"{server.start_seconds + time.monotonic() - began:.2f} s"
+        run.figures["start to all guests shown"] = (
+            f"{server.start_seconds + time.monotonic() - began:.2f} s, {cpu_seconds(server.pid):.2f} s of CPU time"
+        )
         yield server
     finally:
         server.close()
@@ -95,9 +103,9 @@ def flat(operation: tuple[str, list[str]]) -> Sequence[str]:
 def measure(run: Run, server: Server, uri: str, prefix: str) -> None:
     """Everything that can be measured while nothing changes."""
     guest = guest_name(run.guests // 2)
-    with server.client() as client:
+    with server.client() as client, BareServer() as bare:
         for name, (operation, parameters) in operations(prefix, guest).items():
-            run.timings.append(time_operation(client, server.pid, name, operation, parameters))
+            run.timings.append(time_operation(client, server.pid, name, operation, parameters, bare))
         named = prefixed_guest(prefix, guest)
         for clients in CLIENTS:
             for scheme, port in (("http", None), ("https", server.https_port)):
@@ -144,18 +152,31 @@ def measure_qemu(size: int) -> Run:
         began = time.monotonic()
         define_guests(daemon, size)
         say(f"  {size} guests defined in {time.monotonic() - began:.1f} s")
-        with warm_server(run, daemon.uri(), size, "KVM") as server:
+        directories = xml_directories("qemu", daemon.directory / "etc", daemon.directory / "run/libvirt")
+        config = "[inventory.watch_directories]\n" + "".join(
+            f'"{path}" = "{kind}"\n' for path, kind in directories.items()
+        )
+        with warm_server(run, daemon.uri(), size, "KVM", config) as server:
             measure(run, server, daemon.uri(), "KVM")
             measure_events(run, server, daemon)
-            before = cpu_seconds(server.pid)
-            time.sleep(QUIET_SECONDS)
-            share = (cpu_seconds(server.pid) - before) / QUIET_SECONDS
-            run.figures["CPU of the server while nothing happens"] = f"{share * 100:.1f} % of one core"
+            measure_rest(run, server, daemon)
         if url := os.environ.get("VIRTCIM_BENCH_CIMOM"):
             with foreign_client(url) as client:
                 for name, (operation, parameters) in operations("KVM", guest_name(size // 2)).items():
                     run.foreign.append(time_operation(client, None, name, operation, parameters))
     return run
+
+
+def measure_rest(run: Run, server: Server, daemon: Libvirtd) -> None:
+    """What the server costs while nothing happens, in its own process and in the daemon's."""
+    assert daemon.pid is not None
+    time.sleep(SETTLING_SECONDS)
+    pids = {"server": server.pid, "libvirtd": daemon.pid}
+    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+    time.sleep(QUIET_SECONDS)
+    for name, pid in pids.items():
+        share = (cpu_seconds(pid) - before[name]) / QUIET_SECONDS
+        run.figures[f"CPU of {name} while nothing happens"] = f"{share * 100:.2f} % of one core"
 
 
 def measure_events(run: Run, server: Server, daemon: Libvirtd) -> None:

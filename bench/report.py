@@ -44,12 +44,16 @@ class Run:
 
 def table(run: Run) -> str:
     """One run as text."""
-    lines = [run.title, f"  {'ms':<52}{'median':>9}{'min':>9}{'CPU':>9}{'objects':>9}{'kB':>9}"]
+    titles = ("median", "min", "CPU", "objects", "kB", "first", "bare", "times")
+    lines = [run.title, f"  {'ms':<52}" + "".join(f"{title:>9}" for title in titles)]
 
     def row(timing: Timing, name: str) -> str:
         cpu = f"{timing.cpu:9.2f}" if timing.cpu is not None else f"{'':9}"
         size = f"{timing.size / 1000:9.0f}" if timing.size else ""
-        return f"  {name:<52}{timing.median:9.2f}{timing.least:9.2f}{cpu}{timing.objects:9}{size}"
+        text = f"  {name:<52}{timing.median:9.2f}{timing.least:9.2f}{cpu}{timing.objects:9}{size}"
+        if timing.cpu is None or timing.first is None or not timing.bare:
+            return text
+        return f"{text}{timing.first:9.1f}{timing.bare:9.2f}{timing.cpu / timing.bare:9.1f}"
 
     lines += [row(timing, timing.name) for timing in run.timings]
     lines += [row(timing, f"other CIMOM: {timing.name}") for timing in run.foreign]

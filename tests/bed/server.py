@@ -33,6 +33,7 @@ LISTENING = re.compile(r"^virtcim: listening on (?P<scheme>https?)://(?P<host>.+
 
 #: Runs the console script of setup.cfg without asking where pip put it, and watches its event loop.
 COMMAND = [sys.executable, "-c", loopguard.SERVE]
+UNGUARDED = [sys.executable, "-c", "import sys; from virtcim.app.main import main; sys.exit(main())"]
 
 #: Seconds until a started server must answer: a first start compiles the classes.
 START_PATIENCE = 60.0
@@ -67,6 +68,7 @@ class Server:
         config: the text of a configuration file (TOML).
         environment: variables added to the server's environment.
         within: the file of a mount namespace to run in (`Libvirtd.namespace`).
+        guarded: whether its event loop is looked after; that costs some time at each of its turns.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Server:
         config: str | None = None,
         environment: Mapping[str, str] | None = None,
         within: str | None = None,
+        guarded: bool = True,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="virtcim-server-"))
         self.state_dir = self.directory / "state"
@@ -85,7 +88,14 @@ class Server:
         self.password: str | None = None
         self.host = ""
         self.port = 0
-        self.command = [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--state-dir", str(self.state_dir)]
+        self.command = [
+            *(COMMAND if guarded else UNGUARDED),
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--state-dir",
+            str(self.state_dir),
+        ]
         for uri in uris:
             self.command += ["--uri", uri]
         if config is not None:
