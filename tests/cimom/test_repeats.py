@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from multidict import CIMultiDict
 
-from tests.cimom.harness import RawClient, RunningServer, intrinsic, system
+from tests.cimom.harness import RawClient, RunningServer, class_name, intrinsic, system
 from tests.cimom.toy import Toy, ToyInstance
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal
 from virtcim.frontends.cimxml.repeats import MAX_ANSWER, MAX_BODY, OVERHEAD, Question, RepeatedAnswers
+from virtcim.frontends.cimxml.writer import MANY, NamespaceWriter
 from virtcim.frontends.http.exchange import OperationNote
 
 PLAIN = intrinsic("GetInstance", InstanceName=system("plain"))
@@ -50,6 +52,39 @@ def test_asked_again(make_server: Callable[..., RunningServer], toy: Toy, monkey
         del toy.provider.stores["Toy_System"]["plain"]
         counted.revision += 1
         assert client.post(PLAIN).cim_status == 6
+
+
+def test_a_class_is_laid_out_once(
+    make_server: Callable[..., RunningServer], toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(toy, monkeypatch)
+    for number in range(MANY):
+        toy.provider.add("Toy_Disk", Name=f"special|{number}", Size=number)
+    disks = intrinsic("EnumerateInstances", ClassName=class_name("Toy_Disk"))
+    names = intrinsic("EnumerateInstanceNames", ClassName=class_name("Toy_Disk"))
+    server = make_server()
+    with RawClient(server.port) as client:
+        first = [client.post(each).body for each in (disks, names)]
+        gathered: list[object] = []
+        found = NamespaceWriter._found
+
+        def counted_found(*given: Any) -> Any:
+            gathered.append(given)
+            return found(*given)
+
+        monkeypatch.setattr(NamespaceWriter, "_found", counted_found)
+        for _ in range(4):
+            assert [client.post(each).body for each in (disks, names)] == first
+        # The names were laid out at once: the first answer had them all from the one before.
+        assert len(gathered) == 1
+        toy.provider.change("Toy_Disk", "special|7", Size=4711)
+        counted.revision += 1
+        assert client.post(disks).body == first[0].replace(b"<VALUE>7</VALUE>", b"<VALUE>4711</VALUE>")
+        del toy.provider.stores["Toy_Disk"]["special|7"]
+        counted.revision += 1
+        for each in (disks, names, disks, names):
+            assert b"special|7&" not in client.post(each).body
+        assert client.post(names).body.count(b"<INSTANCENAME ") == first[1].count(b"<INSTANCENAME ") - 1
 
 
 def test_what_does_not_last_is_asked_for_each_time(raw: RawClient, toy: Toy) -> None:

@@ -87,7 +87,7 @@ class Core:
         selector = Selector(classes, reader)
         pulls = PullOperations(classes, settings, reader, selector)
         self.enumerations = pulls.enumerations
-        self._methods = _methods(Operations(classes, reader, selector), pulls)
+        self._methods = _methods(Operations(classes, reader, selector, catalog.revision), pulls)
 
     def showing(self, catalog: Catalog) -> Core:
         """Make a core for clients to whom another catalog is shown.

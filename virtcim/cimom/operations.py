@@ -6,7 +6,7 @@ Each is one method, named as the standard names it, in lower case with underscor
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 
 from virtcim.cimom.associations import ClassLevel
@@ -78,13 +78,17 @@ class Operations:
         classes: the class store.
         reader: finds instances.
         selector: carries out queries.
+        revision: gives the revision of everything that lasting instances are made from.
     """
 
-    def __init__(self, classes: ClassStore, reader: Reader, selector: Selector) -> None:
+    def __init__(
+        self, classes: ClassStore, reader: Reader, selector: Selector, revision: Callable[[], Hashable]
+    ) -> None:
         self._classes = classes
         self._class_level = ClassLevel(classes)
         self._reader = reader
         self._selector = selector
+        self._revision = revision
 
     def get_instance(self, request: GetInstance, scope: Scope) -> OneInstance:
         """GetInstance (5.3.2.2)."""
@@ -96,11 +100,13 @@ class Operations:
         projection = request.projection
         if not request.deep:
             projection = replace(projection, limit_class=self._reader.declaration(request.class_name).name)
-        return Extents(scope.namespace.name, self._extents(scope, request), projection)
+        revision = self._revision()
+        return Extents(scope.namespace.name, self._extents(scope, request), projection, revision)
 
     def enumerate_instance_names(self, request: EnumerateInstanceNames, scope: Scope) -> Extents:
         """EnumerateInstanceNames (5.3.2.4)."""
-        return Extents(scope.namespace.name, self._extents(scope, request))
+        revision = self._revision()
+        return Extents(scope.namespace.name, self._extents(scope, request), revision=revision)
 
     def _extents(self, scope: Scope, request: EnumerateInstances | EnumerateInstanceNames) -> list[Extent]:
         found = self._reader.everything(scope, request.class_name, among=request.creation_classes)

@@ -7,7 +7,7 @@ all where a front end still has it written.  A broken one is left out by whoever
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from virtcim.cimom.requests import ALL, ClassProjection, Projection
@@ -71,10 +71,16 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Extents(Result):
-    """All instances of classes.  `projection` is of no meaning where only their names are wanted."""
+    """All instances of classes.  `projection` is of no meaning where only their names are wanted.
+
+    Attributes:
+        revision: of everything that lasting instances are made from, from before these were gathered; None where it is
+            not known.
+    """
 
     extents: Sequence[Extent]
     projection: Projection = ALL
+    revision: Hashable = None
 
 
 @dataclass(frozen=True, slots=True)

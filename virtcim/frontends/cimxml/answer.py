@@ -80,12 +80,10 @@ class AnswerWriter:
         place = self._writers[result.namespace]
         pieces = [START]
         for extent in result.extents:
-            if operation == "enumerateinstancenames":
-                pieces += [name for name, _ in place.extent(extent, None)]
-                continue
-            table = place.table(extent.class_name, result.projection, quirks.plain_arrays)
-            for name, (filled, rest) in place.extent(extent, table):
-                pieces += (b"<VALUE.NAMEDINSTANCE>", name, filled, rest, b"</VALUE.NAMEDINSTANCE>")
+            table = None
+            if operation != "enumerateinstancenames":
+                table = place.table(extent.class_name, result.projection, quirks.plain_arrays)
+            pieces += place.extent(extent, table, result.revision)
         pieces.append(END)
         return pieces
 

@@ -95,7 +95,8 @@ class CIMXML:
         self.cache = InstanceCache(settings.cache_bytes - for_repeats, settings.cache_seconds)
         self._repeats = RepeatedAnswers(for_repeats)
         self._reader = RequestReader(core.classes)
-        self._writer = AnswerWriter(Writers(core.namespaces, core.classes, settings.host_name, self.cache))
+        self._writers = Writers(core.namespaces, core.classes, settings.host_name, self.cache)
+        self._writer = AnswerWriter(self._writers)
         self._errors = ErrorWriter(core.classes)
         self.routes = (
             Route("POST", self.post, media_types=CONTENT_TYPES),
@@ -108,6 +109,7 @@ class CIMXML:
 
     def sweep(self) -> None:
         """Drop the encoded instances that nobody asked for lately."""
+        self._writers.sweep()
         self.cache.sweep()
 
     async def post(self, exchange: Exchange) -> Reply:

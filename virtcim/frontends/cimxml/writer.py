@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Hashable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from virtcim.cimom.associations import Link
@@ -26,6 +28,22 @@ from virtcim.schema.classes import ClassStore
 __all__ = ["NamespaceWriter", "Writers"]
 
 log = logging.getLogger(__name__)
+
+MANY = 100
+"""Instances of a class from which on it is worth while to remember in which order their texts are sent."""
+
+MOMENT = 60.0
+"""Seconds for which that is remembered.  Less than the time for which the cache keeps what is in use: so nothing is
+held here that the cache does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenExtent:
+    """All of a class as it was sent, in pieces that the cache holds, while everything is as it was at a revision."""
+
+    revision: Hashable
+    until: float
+    pieces: list[bytes]
 
 
 class NamespaceWriter:
@@ -50,6 +68,7 @@ class NamespaceWriter:
         self._classes = classes
         self._cache = cache
         self._writers = writers
+        self._extents: dict[tuple[str, Table | None], _WrittenExtent] = {}
         self.path_start = lru_cache(maxsize=16)(self._path_start)
         self.table = lru_cache(maxsize=MAX_TABLES)(self._table)
 
@@ -137,15 +156,41 @@ class NamespaceWriter:
         """The start of an INSTANCEPATH or CLASSPATH, up to the name."""
         return f"<{tag}>{self.encoder.namespace_path(self.name)}".encode()
 
-    def extent(self, extent: Extent, table: Table | None) -> list[tuple[bytes, Body]]:
-        """All instances of a creation class, as INSTANCENAME and INSTANCE (`NO_BODY` without a table).
+    def extent(self, extent: Extent, table: Table | None, revision: Hashable = None) -> list[bytes]:
+        """All instances of a creation class, each as VALUE.NAMEDINSTANCE, or as INSTANCENAME without a table.
 
         A broken instance is left out.  What else is remembered of the class is forgotten.
+
+        Parameters:
+            revision: from before the instances were gathered (`Extents.revision`).
         """
+        key, now = (extent.class_name, table), time.monotonic()
+        known = self._extents.get(key)
+        if known is not None and revision is not None and known.revision == revision and now < known.until:
+            return known.pieces
+        found, from_cache = self._found(extent, table, now)
+        if table is None:
+            pieces = [name for name, _ in found]
+        else:
+            pieces = []
+            for name, (filled, rest) in found:
+                pieces += (b"<VALUE.NAMEDINSTANCE>", name, filled, rest, b"</VALUE.NAMEDINSTANCE>")
+        if (
+            revision is not None
+            and from_cache
+            and len(found) >= MANY
+            and all(each.lasting for each in extent.instances)
+        ):
+            self._extents[key] = _WrittenExtent(revision, now + MOMENT, pieces)
+        return pieces
+
+    def _found(self, extent: Extent, table: Table | None, now: float) -> tuple[list[tuple[bytes, Body]], bool]:
+        """Every instance as INSTANCENAME and INSTANCE, and whether all of them were taken from the cache."""
         if self._classes[extent.class_name].is_association:
-            return list(filter(None, (self.encoded(each, table) for each in extent.instances)))
-        bucket, now = self._cache.bucket(self.name, extent.class_name), time.monotonic()
+            return list(filter(None, (self.encoded(each, table) for each in extent.instances))), False
+        bucket = self._cache.bucket(self.name, extent.class_name)
         found: list[tuple[bytes, Body]] = []
+        missed = 0
         for instance in extent.instances:
             entry = bucket.get(instance.identity)
             if entry is not None and entry.revision == instance.revision:
@@ -155,12 +200,20 @@ class NamespaceWriter:
                 if name is not None and body is not None:
                     found.append((name, body))
                     continue
+            missed += 1
             encoded = self.encoded(instance, table)
             if encoded is not None:
                 found.append(encoded)
         if len(bucket) > len(found):
             self._cache.keep_only(bucket, {instance.identity for instance in extent.instances})
-        return found
+        return found, not missed
+
+    def sweep(self) -> None:
+        """Drop what was laid out for a moment that is over.  To be called now and then."""
+        now = time.monotonic()
+        for key, written in list(self._extents.items()):
+            if written.until <= now:
+                self._extents.pop(key, None)
 
 
 class Writers:
@@ -181,3 +234,8 @@ class Writers:
     def __getitem__(self, name: str) -> NamespaceWriter:
         """The writer of a namespace.  Raises KeyError for an unknown one."""
         return self._by_name[normalized(name)]
+
+    def sweep(self) -> None:
+        """Drop what was laid out for a moment that is over.  To be called now and then."""
+        for each in self._by_name.values():
+            each.sweep()
