@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -99,49 +99,56 @@ class Table:
         lines: for each property: name, the element when NULL, the start, the function for the value, the end.
     """
 
-    __slots__ = ("_ends", "class_name", "head", "lines")
+    __slots__ = ("_ends", "_indices", "class_name", "head", "lines")
 
     def __init__(self, class_name: str, lines: tuple[tuple[str, str, str, Write, str], ...]) -> None:
         self.class_name = class_name
         self.head = f'<INSTANCE CLASSNAME="{attribute(class_name)}">'
         self.lines = lines
-        self._ends: dict[str, bytes] = {}
+        self._indices = {line[0]: index for index, line in enumerate(lines)}
+        self._ends: dict[tuple[int, ...], bytes] = {}
 
     def body(self, properties: Mapping[str, Any]) -> Body:
         """The INSTANCE element, encoded.  A value that does not fit its type is logged and sent as NULL."""
-        filled, rest = self._parts(properties)
-        end = self._ends.get(rest)
+        filled, written = self._filled(properties)
+        end = self._ends.get(written)
         if end is None:
-            end = rest.encode()
+            end = self._end(written).encode()
             if len(self._ends) < MAX_ENDS:
-                self._ends[rest] = end
+                self._ends[written] = end
         return filled.encode(), end
 
     def instance(self, properties: Mapping[str, Any]) -> str:
         """The INSTANCE element as text."""
-        return "".join(self._parts(properties))
+        filled, written = self._filled(properties)
+        return filled + self._end(written)
 
-    def _parts(self, properties: Mapping[str, Any]) -> tuple[str, str]:
-        parts = [self.head]
-        rest: list[str] = []
-        add = parts.append
-        get = properties.get
-        for name, null, start, write, end in self.lines:
-            value = get(name)
+    def _filled(self, properties: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+        """The element up to the last property that has a value, and the indices of those that are in it.
+
+        Most properties of most classes are NULL, so they are not gone through.
+        """
+        indices, lines = self._indices, self.lines
+        parts, written = [self.head], []
+        for index in sorted([indices[name] for name in properties if name in indices]):
+            name, _, start, write, end = lines[index]
+            value = properties[name]
             if value is None:
-                rest.append(null)
                 continue
             try:
                 text = write(value)
             except (ValueError, TypeError, AttributeError, KeyError) as exc:
                 log.warning("%s.%s is sent as NULL: %s", self.class_name, name, exc)
-                rest.append(null)
                 continue
-            add(start)
-            add(text)
-            add(end)
-        rest.append("</INSTANCE>")
-        return "".join(parts), "".join(rest)
+            written.append(index)
+            parts += (start, text, end)
+        return "".join(parts), tuple(written)
+
+    def _end(self, written: Collection[int]) -> str:
+        """The properties without a value, and the end of the element."""
+        there = set(written)
+        nulls = [line[1] for index, line in enumerate(self.lines) if index not in there]
+        return "".join([*nulls, "</INSTANCE>"])
 
 
 class Encoder:
