@@ -82,8 +82,10 @@ def _configurations(guest: Guest) -> tuple[Configuration, ...]:
     if config is None:
         return ()
     state = Configuration(guest, config, ConfigurationKind.STATE)
-    live, defined = domain.live_document, domain.defined_document
-    if live is None or defined is None or is_as_defined(live.text, defined.text, state.asked_memory):
+    live, defined, asked = domain.live_document, domain.defined_document, state.asked_memory
+    if live is None or defined is None or (asked is None and live.digest_at_rest == defined.digest_at_rest):
+        return (state,)
+    if is_as_defined(live.text, defined.text, asked):
         return (state,)
     next_config = domain.defined
     return (state,) if next_config is None else (state, Configuration(guest, next_config, ConfigurationKind.DEFINED))

@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 _GRAPHICS = re.compile(r"""<graphics(?:\s+[\w:.-]+=(?:'[^']*'|"[^"]*"))+""")
 _ATTRIBUTE = re.compile(r"""(\s)([\w:.-]+)=('[^']*'|"[^"]*")""")
-
+_NUMBER = re.compile(rb"<domain type='[^'<>]{1,32}'( id='[0-9]{1,12}')")
 
 Parsed = TypeVar("Parsed")
 
@@ -76,13 +76,20 @@ class Document(Generic[Parsed]):
     Parameters:
         text: the XML.
         parser: makes the parsed form; called once, at first use.
+
+    Attributes:
+        digest: of the text.
+        digest_at_rest: of the text without the number that libvirt gives a domain while it runs.
     """
 
-    __slots__ = ("_data", "_parsed", "_parser", "digest")
+    __slots__ = ("_data", "_parsed", "_parser", "digest", "digest_at_rest")
 
     def __init__(self, text: str, parser: Callable[[str], Parsed]) -> None:
         data = self._clean(text)
-        self.digest = hashlib.blake2b(data, digest_size=16).digest()
+        self.digest = self.digest_at_rest = hashlib.blake2b(data, digest_size=16).digest()
+        if number := _NUMBER.match(data):
+            at_rest = data[: number.start(1)] + data[number.end(1) :]
+            self.digest_at_rest = hashlib.blake2b(at_rest, digest_size=16).digest()
         self._data = zlib.compress(data, 1)
         self._parser: Callable[[str], Parsed] | None = parser
         self._parsed: Parsed | None = None
