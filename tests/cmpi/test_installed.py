@@ -1,7 +1,8 @@
 """The embedded server and an installed CIM server with virtcim registered in it: the same questions, the same answers.
 
 `make test-cimom CIMOM=http://... EMBEDDED=http://...` runs this, with one `virtcim serve` behind both URLs (user and
-password may stand in them).  Without the two it is left out.
+password may stand in them).  Without the two it is left out.  Who may only read on one side, as everybody through a CIM
+server that asks for no login, is refused what the other side answers: `administer = ["*"]` in `[roles]` makes both equal.
 """
 
 from __future__ import annotations
@@ -175,6 +176,8 @@ def test_a_method(
         except pywbem.CIMError as error:
             value = f"status {error.status_code}"
         said.append(value)
+    if said[1] == f"status {pywbem.CIM_ERR_ACCESS_DENIED}" and not urllib.parse.urlsplit(CIMOM).username:
+        pytest.skip("a CIM server without authentication only reads: set roles, or a user in CIMOM (docs/cmpi.md)")
     assert said[0] == said[1] != 0
 
 
