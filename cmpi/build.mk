@@ -19,7 +19,13 @@ CMPI_LIBRARY = $(CMPI_CC) $(CMPI_FLAGS) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility
 CIMOM ?=
 EMBEDDED ?=
 
-.PHONY: cmpi cmpi-test-programs install-cmpi test-cimom
+.PHONY: cmpi cmpi-test-programs install-cmpi test-cimom cmpi-always
+
+# What was built is built again when the settings are others than those it was built with.
+$(CMPI_BUILD)/settings: export SETTINGS = $(CMPI_CC) $(CMPI_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(CMPI_SOCKET)
+$(CMPI_BUILD)/settings: cmpi-always
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$SETTINGS" | cmp -s - $@ || printf '%s\n' "$$SETTINGS" > $@
 
 cmpi: $(CMPI_BUILD)/libvirtcim.so
 
@@ -35,18 +41,18 @@ test-cimom:
 	VIRTCIM_TEST_CIMOM=$(CIMOM) VIRTCIM_TEST_EMBEDDED=$(EMBEDDED) $(or $(BIN),.venv/bin)/python -m pytest \
 		tests/cmpi/test_installed.py
 
-$(CMPI_BUILD)/libvirtcim.so: $(CMPI_SOURCES) $(CMPI_HEADERS) cmpi/build.mk
+$(CMPI_BUILD)/libvirtcim.so: $(CMPI_SOURCES) $(CMPI_HEADERS) cmpi/build.mk $(CMPI_BUILD)/settings
 	@mkdir -p $(@D)
 	$(call CMPI_LIBRARY,-O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -Wl$(comma)-z$(comma)defs)
 
-$(CMPI_BUILD)/sanitized/libvirtcim.so: $(CMPI_SOURCES) $(CMPI_HEADERS) cmpi/build.mk
+$(CMPI_BUILD)/sanitized/libvirtcim.so: $(CMPI_SOURCES) $(CMPI_HEADERS) cmpi/build.mk $(CMPI_BUILD)/settings
 	@mkdir -p $(@D)
 	$(call CMPI_LIBRARY,$(CMPI_SANITIZE))
 
-$(CMPI_BUILD)/testbroker: $(CMPI_BROKER) $(wildcard cmpi/testbroker/*.h) cmpi/library/cmpi.h cmpi/build.mk
+$(CMPI_BUILD)/testbroker: $(CMPI_BROKER) $(wildcard cmpi/testbroker/*.h) cmpi/library/cmpi.h cmpi/build.mk $(CMPI_BUILD)/settings
 	@mkdir -p $(@D)
 	$(CMPI_CC) $(CMPI_FLAGS) -O2 -pthread -o $@ $(CMPI_BROKER) -ldl
 
-$(CMPI_BUILD)/sanitized/testbroker: $(CMPI_BROKER) $(wildcard cmpi/testbroker/*.h) cmpi/library/cmpi.h cmpi/build.mk
+$(CMPI_BUILD)/sanitized/testbroker: $(CMPI_BROKER) $(wildcard cmpi/testbroker/*.h) cmpi/library/cmpi.h cmpi/build.mk $(CMPI_BUILD)/settings
 	@mkdir -p $(@D)
 	$(CMPI_CC) $(CMPI_FLAGS) $(CMPI_SANITIZE) -pthread -o $@ $(CMPI_BROKER) -ldl

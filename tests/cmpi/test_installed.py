@@ -1,8 +1,8 @@
 """The embedded server and an installed CIM server with virtcim registered in it: the same questions, the same answers.
 
 `make test-cimom CIMOM=http://... EMBEDDED=http://...` runs this, with one `virtcim serve` behind both URLs (user and
-password may stand in them).  Without the two it is left out.  Who may only read on one side, as everybody through a CIM
-server that asks for no login, is refused what the other side answers: `administer = ["*"]` in `[roles]` makes both equal.
+password may stand in them).  Without the two it is left out.  Through a CIM server that asks for no login everybody may
+only read: with `administer = ["*"]` in `[roles]` both sides are equal.
 """
 
 from __future__ import annotations
