@@ -45,11 +45,19 @@ def test_sfcb_and_back(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     assert (fakes.root / "stage/mofs/root/far/virtcim-root-far.mof").exists()
     assert "sfcbrepos -f" in fakes.log
     assert status([sfcb(fakes)], state_dir, "1.0") == ["sfcb: stopped, registered by virtcim 1.0 in root/toy, root/far"]
-    unregister(sfcb(fakes), state_dir)
+    assert unregister(sfcb(fakes), state_dir)
     assert fakes.tree() == before
+    assert not state_dir.exists()
     assert status([sfcb(fakes)], state_dir, "1.0") == ["sfcb: stopped, not registered"]
+    assert not unregister(sfcb(fakes), state_dir)
+
+
+def test_a_state_directory_of_others_stays(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    state_dir.mkdir()
+    register(plan, sfcb(fakes), state_dir)
     unregister(sfcb(fakes), state_dir)
-    assert fakes.said[-1] == "nothing is registered in sfcb"
+    assert list(state_dir.iterdir()) == []
 
 
 def test_sfcb_again(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
@@ -61,14 +69,41 @@ def test_sfcb_again(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     assert len(fakes.said) == said
 
 
+@pytest.mark.parametrize("gone", ["stage/mofs/root/toy/virtcim-root-toy.mof", "stage/regs/virtcim.reg"])
+@pytest.mark.parametrize("left", [None, "class Something_Else {\n};\n"])
+def test_what_is_missing_in_sfcb_is_put_back(
+    fakes: Fakes, state_dir: Path, plan: Plan, gone: str, left: str | None
+) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    register(plan, sfcb(fakes), state_dir)
+    after = fakes.tree()
+    (fakes.root / gone).unlink()
+    if left is not None:
+        (fakes.root / gone).write_text(left)
+    register(plan, sfcb(fakes), state_dir)
+    assert fakes.tree() == after
+    assert fakes.said[-1] == "sfcbrepos -f"
+
+
+def test_a_schema_that_is_missing_in_sfcb_is_put_back(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb()
+    register(plan, sfcb(fakes), state_dir)
+    after = fakes.tree()
+    (fakes.root / "schema/CIM_Schema.mof").unlink()
+    register(plan, sfcb(fakes), state_dir)
+    assert fakes.tree() == after
+    assert fakes.said[-1] == "sfcbrepos -f"
+
+
 def test_an_sfcb_without_schema_gets_one(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     fakes.install_sfcb()
+    before = fakes.tree()
     register(plan, sfcb(fakes), state_dir)
     assert "Qualifier Key" in (fakes.root / "schema/CIM_Schema.mof").read_text()
     register(plan, sfcb(fakes), state_dir)
     # SFCB makes its last repository while the schema is there: it could not make one without.
     unregister(sfcb(fakes), state_dir)
-    assert not (fakes.root / "schema/CIM_Schema.mof").exists()
+    assert fakes.tree() == before
 
 
 def test_a_registration_by_another_version(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
@@ -100,6 +135,19 @@ def test_sfcb_failing_half_way_can_be_undone(fakes: Fakes, state_dir: Path, plan
     assert status([sfcb(fakes)], state_dir, "1.0") == [
         "sfcb: stopped, partly registered; this is virtcim 1.0: register again"
     ]
+    (fakes.root / "broken").unlink()
+    unregister(sfcb(fakes), state_dir)
+    assert fakes.tree() == before
+
+
+def test_a_removal_that_fails_leaves_a_part(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    before = fakes.tree()
+    register(plan, sfcb(fakes), state_dir)
+    (fakes.root / "broken").touch()
+    with pytest.raises(RegistrationError, match="syntax error"):
+        unregister(sfcb(fakes), state_dir)
+    assert status([sfcb(fakes)], state_dir, "1.0") == ["sfcb: stopped, partly registered"]
     (fakes.root / "broken").unlink()
     unregister(sfcb(fakes), state_dir)
     assert fakes.tree() == before

@@ -37,6 +37,9 @@ def test_all_there_is_to_serve(fakes: Fakes, tmp_path: Path, capsys: pytest.Capt
     assert "registered by virtcim" in capsys.readouterr().out
     assert run("unregister", *state) == 0
     assert fakes.tree() == before
+    assert capsys.readouterr().out.endswith("no longer registered in sfcb\n")
+    assert run("unregister", *state) == 0
+    assert capsys.readouterr().out == "nothing is registered in sfcb\n"
 
 
 def test_without_a_cim_server(fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

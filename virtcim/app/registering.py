@@ -77,8 +77,10 @@ def _register(arguments: argparse.Namespace, settings: Settings) -> None:
 
 def _unregister(arguments: argparse.Namespace, settings: Settings) -> None:
     server = choose(arguments.cimom, Tools(print, dry_run=arguments.dry_run))
-    unregister(server, settings.state_dir)
-    print(f"no longer registered in {server.name}" if not arguments.dry_run else "nothing was changed")
+    if not unregister(server, settings.state_dir):
+        print(f"nothing is registered in {server.name}")
+    else:
+        print(f"no longer registered in {server.name}" if not arguments.dry_run else "nothing was changed")
 
 
 def _status(arguments: argparse.Namespace, settings: Settings) -> None:

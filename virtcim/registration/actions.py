@@ -48,6 +48,8 @@ def register(plan: Plan, server: CimServer, state_dir: Path) -> None:
     """
     known = records.load(state_dir)
     record = known.setdefault(server.name, Record())
+    if not state_dir.exists():
+        record.files.append(str(state_dir))
     try:
         server.register(plan, record)
         record.version = plan.version
@@ -56,8 +58,11 @@ def register(plan: Plan, server: CimServer, state_dir: Path) -> None:
             records.save(state_dir, known)
 
 
-def unregister(server: CimServer, state_dir: Path) -> None:
+def unregister(server: CimServer, state_dir: Path) -> bool:
     """Leave the CIM server as it was before the first `register`.
+
+    Returns:
+        whether anything was registered there.
 
     Raises:
         RegistrationError: it cannot be done; what is left to do is remembered.
@@ -70,8 +75,8 @@ def unregister(server: CimServer, state_dir: Path) -> None:
                 f"{server.name} has a registration that {state_dir} does not tell of: register again from here, "
                 "then unregister"
             )
-        server.tools.say(f"nothing is registered in {server.name}")
-        return
+        return False
+    is_ours = str(state_dir) in record.files
     if server.tools.dry_run:
         record = replace(record, namespaces=dict(record.namespaces), files=list(record.files))
     try:
@@ -80,6 +85,9 @@ def unregister(server: CimServer, state_dir: Path) -> None:
     finally:
         if not server.tools.dry_run:
             records.save(state_dir, known)
+    if is_ours:
+        server.tools.remove(state_dir)
+    return True
 
 
 def status(servers: Sequence[CimServer], state_dir: Path, version: str) -> list[str]:

@@ -77,11 +77,14 @@ def load(state_dir: Path) -> dict[str, Record]:
 
 
 def save(state_dir: Path, records: dict[str, Record]) -> None:
-    """Write the records in one step.  Raises RegistrationError."""
+    """Write the records in one step; without any, nothing is left of the file.  Raises RegistrationError."""
     path = state_dir / FILE_NAME
     temporary = path.with_suffix(".new")
     text = json.dumps({name: asdict(record) for name, record in records.items()}, indent=1)
     try:
+        if not records:
+            path.unlink(missing_ok=True)
+            return
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary.write_text(text + "\n", encoding="utf-8")
         os.replace(temporary, path)

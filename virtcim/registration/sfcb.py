@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from virtcim.registration.cimservers import DMTF, CimServer, Plan, digest
@@ -34,6 +34,23 @@ def _is_running() -> bool:
     return False
 
 
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file is there and holds a text."""
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _missing(directory: Path) -> list[str]:
+    """List the directories to be made so that this one exists."""
+    return [str(each) for each in [directory, *directory.parents] if not each.exists()]
+
+
+def _deepest_first(names: Iterable[str]) -> list[Path]:
+    return [Path(name) for name in sorted(names, key=len, reverse=True)]
+
+
 class Sfcb(CimServer):
     """SFCB 1.3 and later, running or stopped.
 
@@ -58,45 +75,41 @@ class Sfcb(CimServer):
 
     def register(self, plan: Plan, record: Record) -> None:
         stage = self._directory("sfcbstage", "-s")
-        texts = {REGISTRATION: sfcb_stanzas(plan.table.entries)}
-        known = self._schema(plan, record)
+        known, is_new = self._schema(plan, record)
+        texts = {stage / "regs" / REGISTRATION: sfcb_stanzas(plan.table.entries)}
         for namespace in plan.table.namespaces:
             missing = plan.missing_classes(namespace, known)
-            texts[self._mof_name(namespace)] = plan.mof(missing)
-        fingerprint = digest("".join(f"{name}\0{text}\0" for name, text in texts.items()))
-        if record.digest == fingerprint and self.registered():
+            texts[stage / "mofs" / namespace / self._mof_name(namespace)] = plan.mof(missing)
+        fingerprint = digest("".join(f"{path.name}\0{text}\0" for path, text in texts.items()))
+        if record.digest == fingerprint and not is_new and all(_holds(path, text) for path, text in texts.items()):
             return
+        record.digest = ""
         with tempfile.TemporaryDirectory(prefix="virtcim-") as temporary:
-            for name, text in texts.items():
-                (Path(temporary) / name).write_text(text, encoding="utf-8")
+            for path, text in texts.items():
+                (Path(temporary) / path.name).write_text(text, encoding="utf-8")
             self.tools.change("sfcbstage", "-r", f"{temporary}/{REGISTRATION}")
             for namespace in plan.table.namespaces:
-                directory = stage / "mofs" / namespace
-                for new in [directory, *directory.parents]:
-                    if new == stage or new.exists():
-                        break
-                    record.files.append(str(new))
+                record.files.extend(_missing(stage / "mofs" / namespace))
                 record.namespaces.setdefault(namespace, NamespaceRecord())
                 self.tools.change("sfcbstage", "-n", namespace, f"{temporary}/{self._mof_name(namespace)}")
         self._rebuild()
         record.digest = fingerprint
 
     def unregister(self, record: Record) -> None:
+        record.digest = ""
         if self.registered():
             self.tools.change("sfcbunstage", "-r", REGISTRATION)
         for namespace in list(record.namespaces):
             self.tools.change("sfcbunstage", "-n", namespace, self._mof_name(namespace), may_fail=True)
             del record.namespaces[namespace]
-        schema = [Path(name) for name in record.files if name.endswith(SCHEMA)]
-        for name in sorted(record.files, key=len, reverse=True):
-            if Path(name) not in schema:
-                self.tools.remove(Path(name))
+        for path in _deepest_first(record.files):
+            if path.is_dir():
+                self.tools.remove(path)
         self._rebuild()
-        for path in schema:
-            # SFCB cannot make a repository without a schema: ours goes last.
+        # SFCB cannot make a repository without a schema: ours, and its directory, go last.
+        for path in _deepest_first(record.files):
             self.tools.remove(path)
         record.files.clear()
-        record.digest = ""
 
     @staticmethod
     def _mof_name(namespace: str) -> str:
@@ -110,22 +123,24 @@ class Sfcb(CimServer):
             raise RegistrationError(f"{tool} -h does not tell its default of {option}")
         return Path(found[1])
 
-    def _schema(self, plan: Plan, record: Record) -> set[str]:
-        """Lower-case names of the DMTF classes that SFCB has; an SFCB without any gets ours."""
+    def _schema(self, plan: Plan, record: Record) -> tuple[set[str], bool]:
+        """Lower-case names of the DMTF classes that SFCB has, and whether they were put there now: an SFCB without any
+        gets ours."""
         directory = self._directory("sfcbrepos", "-c")
         path = directory / SCHEMA
         if path.exists() and str(path) not in record.files:
             known: set[str] = set()
             for file in directory.rglob("*.mof"):
                 known.update(name.lower() for name in _CLASS.findall(file.read_text(errors="replace")))
-            return known
+            return known, False
         names = [name for name in closure(plan.schema, plan.schema) if name.lower().startswith(DMTF)]
         text = plan.qualifiers() + plan.mof(names)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        is_new = not _holds(path, text)
+        if is_new:
+            made = [*_missing(directory), str(path)]
+            record.files.extend(name for name in made if name not in record.files)
             self.tools.write(path, text)
-        if str(path) not in record.files:
-            record.files.append(str(path))
-        return {name.lower() for name in names}
+        return {name.lower() for name in names}, is_new
 
     def _rebuild(self) -> None:
         """Make the repository anew; the server reads it at its start only."""
