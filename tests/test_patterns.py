@@ -52,10 +52,6 @@ REASONS: dict[tuple[str, str], str] = {
         r"""<!DOCTYPE(?:[^\[>\"']|\"[^\"]*+\"|'[^']*+')*+\[""",
     ): "possessive: nothing is tried again",
     ("frontends/cimxml/headers.py", r'([^=,"]+)=("[^"\\]*(?:\\.[^"\\]*)*"|[^",]*)(?:,|\Z)'): DISJOINT,
-    (
-        "frontends/cimxml/mofvalue.py",
-        r"""(?P<blank>[ \t\r\n\f\v\ufeff]+) | "(?P<string>[^"\\\r\n]*(?:\\.[^"\\\r\n]*)*)" | '(?P<character>\\[xX][0-9a-fA-F]{1,4}|\\.|[^'\\\r\n])' | (?P<hexadecimal>[+-]?0[xX][0-9a-fA-F]++)(?!\w) | (?P<binary>[+-]?[01]++[bB])(?!\w) | (?P<real>[+-]?[0-9]*+\.[0-9]++(?:[eE][+-]?[0-9]++)?)(?!\w) | (?P<octal>[+-]?0[0-7]++)(?!\w) | (?P<decimal>[+-]?(?:0|[1-9][0-9]*+))(?!\w) | (?P<word>[^\W\d]\w*+) | (?P<mark>[{}=;,()\[\]:])""",  # noqa: E501
-    ): DISJOINT,
     ("frontends/http/tls.py", r"self.match"): "the administrator writes the pattern; the value is bounded by MAX_VALUE",
     (
         "frontends/http/tls.py",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pywbem
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.growth import assert_linear
 from virtcim.frontends.cimxml.decode import RawInstance
 from virtcim.frontends.cimxml.mofvalue import MAX_LENGTH, parse_mof_instance
 from virtcim.schema.values import reader
+
+ROOT = Path(__file__).parents[2]
 
 CLASS = "class C { string Text; string Texts[]; sint64 Number; sint64 Numbers[]; real64 Real; boolean Flag; };"
 
@@ -58,6 +63,7 @@ VALUES = {
 BLANKS = st.sampled_from([" ", "\n", "\t \r\n", " /* ; } */ ", " // x = 1;\n", "/**/ /***/"])
 
 
+@settings(deadline=None)  # the first one reads the grammar
 @given(st.data(), st.lists(st.sampled_from(sorted(VALUES)), min_size=1, unique=True))
 def test_what_the_compiler_reads(data: st.DataObject, names: list[str]) -> None:
     def blank() -> str:
@@ -71,6 +77,21 @@ def test_what_the_compiler_reads(data: st.DataObject, names: list[str]) -> None:
         read_one = reader(types.get(name, "string"))
         read[name] = [read_one(each) for each in raw] if isinstance(raw, list) else read_one(raw)
     assert read == compiled(text)
+
+
+@pytest.mark.parametrize(
+    "qualifiers",
+    ["[Key]", '[Description("a ] b"), Key]', '[MaxLen(3), ValueMap{"1", "2"}]', "[Key : DisableOverride ToSubclass]"],
+)
+def test_qualifiers_are_passed_over(qualifiers: str) -> None:
+    text = f'{qualifiers} instance of C {{ {qualifiers} Text = "x"; Number = 5; }};'
+    assert values(parse_mof_instance(text)) == {"Text": "x", "Number": "5"}
+
+
+@pytest.mark.parametrize("word", ["Instance", "OF", "True", "null"])
+def test_a_keyword_is_a_name_where_a_name_stands(word: str) -> None:
+    instance = parse_mof_instance(f"instance of {word} {{ {word} = 1; }};")
+    assert (instance.class_name, values(instance)) == (word, {word: "1"})
 
 
 def test_qualifiers_and_comments_are_passed_over() -> None:
@@ -91,7 +112,7 @@ def test_characters(text: str, character: str) -> None:
         ("", "line 1, column 1: expected 'instance'"),
         ("nonsense", "line 1, column 1: expected 'instance'"),
         ("instance C { };", "line 1, column 10: expected 'of'"),
-        ("instance of C {", "line 1, column 16: expected a property or }"),
+        ("instance of C {", "line 1, column 16: expected [ or a name or }"),
         ("instance of C { }", "line 1, column 18: expected ;"),
         ("instance of C { };\n instance of C { };", "line 2, column 2: expected the end, after one instance"),
         ('instance of C { };\n#pragma include ("/etc/passwd")', "line 2, column 1: expected MOF"),
@@ -107,7 +128,7 @@ def test_characters(text: str, character: str) -> None:
         ("instance of C { Numbers = {1 2}; };", "column 30: expected ,"),
         ("instance of C { Numbers = {{1}}; };", "column 28: expected a value"),
         ("instance of C { /* };", "column 17: expected an end of the comment"),
-        ("[Key instance of C { };", "expected ]"),
+        ("[Key instance of C { };", "column 6: expected ( or , or : or ] or {"),
         ("instance of C { };" + " " * MAX_LENGTH, f"expected at most {MAX_LENGTH}"),
     ],
 )
@@ -117,12 +138,26 @@ def test_what_is_no_instance(text: str, where: str) -> None:
     assert where in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters='\\"'), max_size=80))
 def test_errors_quote_nothing(text: str) -> None:
     """The text of a setting may hold a password, and errors are logged."""
     with pytest.raises(ValueError, match=r"^MOF, line \d+, column \d+: expected [^\"]+$") as caught:
         parse_mof_instance(f'instance of C {{ Text = "s3cret" "{text}\\q"; }};')
     assert "s3cret" not in str(caught.value)
+
+
+def test_no_compiler_is_loaded() -> None:
+    """Importing one takes longer than any request may."""
+    script = """
+import sys
+from virtcim.app.serve import serve
+from virtcim.frontends.cimxml.mofvalue import parse_mof_instance
+print(parse_mof_instance("instance of C { Number = 0x10; };").properties[0].value)
+print({"pywbem", "ply"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["16", "set()"]
 
 
 HOSTILE: dict[str, Callable[[int], str]] = {
