@@ -2,7 +2,8 @@
 
 `make test-cimom CIMOM=http://... EMBEDDED=http://...` runs this, with one `virtcim serve` behind both URLs (user and
 password may stand in them).  Without the two it is left out.  Through a CIM server that asks for no login everybody may
-only read: with `administer = ["*"]` in `[roles]` both sides are equal.
+only read: with `administer = ["*"]` in `[roles]` both sides are equal.  What the classes of an older schema in the CIM
+server do not declare is left out of the comparison, and named (`-rs`).
 """
 
 from __future__ import annotations
@@ -62,34 +63,68 @@ def present(ours: pywbem.WBEMConnection) -> dict[str, list[pywbem.CIMInstance]]:
     return found
 
 
-def view(item: Any) -> Any:
+Lacking = dict[str, set[str]]
+
+
+@pytest.fixture(scope="module")
+def lacking(
+    ours: pywbem.WBEMConnection, theirs: pywbem.WBEMConnection, present: dict[str, list[pywbem.CIMInstance]]
+) -> Lacking:
+    """The properties, in lower case, that the classes of the CIM server do not declare, by class."""
+    found = {}
+    for class_name in present:
+        own, other = (
+            {name.lower() for name in connection.GetClass(class_name, LocalOnly=False).properties}
+            for connection in (ours, theirs)
+        )
+        found[class_name] = own - other
+    return found
+
+
+def view(item: Any, lacking: Lacking) -> Any:
     """Comparable, without what differs between two looks."""
     viewed = of_client(item)
     if isinstance(item, pywbem.CIMInstance):
         path, properties = viewed
-        return path, {name: value for name, value in properties.items() if name not in VOLATILE}
+        without = VOLATILE | lacking.get(item.classname, set())
+        return path, {name: value for name, value in properties.items() if name not in without}
     return viewed
 
 
-def views(items: list[Any]) -> list[Any]:
-    return in_order(view(each) for each in items)
+def views(items: list[Any], lacking: Lacking) -> list[Any]:
+    return in_order(view(each, lacking) for each in items)
 
 
-def once(items: list[Any]) -> list[Any]:
+def once(items: list[Any], lacking: Lacking) -> list[Any]:
     """OpenPegasus asks for each association class, and shows what two of them lead to twice."""
-    viewed = views(items)
+    viewed = views(items, lacking)
     return [each for number, each in enumerate(viewed) if each not in viewed[:number]]
 
 
+def test_the_schema_declares_what_is_shown(present: dict[str, list[pywbem.CIMInstance]], lacking: Lacking) -> None:
+    names = {
+        f"{class_name.partition('_')[2]}.{each.name}"
+        for class_name, instances in present.items()
+        for instance in instances
+        for each in instance.properties.values()
+        if each.value is not None and each.name.lower() in lacking[class_name]
+    }
+    if names:
+        pytest.skip(f"the classes of this CIM server are older, and lack {', '.join(sorted(names))}")
+
+
 def test_enumerations(
-    ours: pywbem.WBEMConnection, theirs: pywbem.WBEMConnection, present: dict[str, list[pywbem.CIMInstance]]
+    ours: pywbem.WBEMConnection,
+    theirs: pywbem.WBEMConnection,
+    present: dict[str, list[pywbem.CIMInstance]],
+    lacking: Lacking,
 ) -> None:
     for class_name in present:
         expected = [each for each in ours.EnumerateInstances(class_name) if each.classname == class_name]
         found = [each for each in theirs.EnumerateInstances(class_name) if each.classname == class_name]
-        assert views(found) == views(expected), class_name
+        assert views(found, lacking) == views(expected, lacking), class_name
         names = [each for each in theirs.EnumerateInstanceNames(class_name) if each.classname == class_name]
-        assert views(names) == views([each.path for each in expected]), class_name
+        assert views(names, lacking) == views([each.path for each in expected], lacking), class_name
 
 
 @pytest.mark.parametrize("class_name", ["CIM_ComputerSystem", "CIM_LogicalDevice", "CIM_SettingData"])
@@ -98,15 +133,17 @@ def test_superclasses_answer_for_all(
 ) -> None:
     own = {each.classname for each in ours.EnumerateInstanceNames(class_name)}
     found = [each for each in theirs.EnumerateInstanceNames(class_name) if each.classname in own]
-    assert views(found) == views(ours.EnumerateInstanceNames(class_name))
+    assert views(found, {}) == views(ours.EnumerateInstanceNames(class_name), {})
 
 
-def test_get_instance(theirs: pywbem.WBEMConnection, present: dict[str, list[pywbem.CIMInstance]]) -> None:
+def test_get_instance(
+    theirs: pywbem.WBEMConnection, present: dict[str, list[pywbem.CIMInstance]], lacking: Lacking
+) -> None:
     for instances in present.values():
         for instance in instances[:3]:
             found = theirs.GetInstance(instance.path)
             found.path = instance.path
-            assert view(found) == view(instance)
+            assert view(found, lacking) == view(instance, lacking)
 
 
 def test_property_lists(theirs: pywbem.WBEMConnection, present: dict[str, list[pywbem.CIMInstance]]) -> None:
@@ -117,14 +154,17 @@ def test_property_lists(theirs: pywbem.WBEMConnection, present: dict[str, list[p
 
 
 def test_associations(
-    ours: pywbem.WBEMConnection, theirs: pywbem.WBEMConnection, present: dict[str, list[pywbem.CIMInstance]]
+    ours: pywbem.WBEMConnection,
+    theirs: pywbem.WBEMConnection,
+    present: dict[str, list[pywbem.CIMInstance]],
+    lacking: Lacking,
 ) -> None:
     for class_name, instances in present.items():
         for instance in instances[:2]:
             path = instance.path
             for operation in ("AssociatorNames", "ReferenceNames", "Associators", "References"):
-                found = once(getattr(theirs, operation)(path))
-                expected = views(getattr(ours, operation)(path))
+                found = once(getattr(theirs, operation)(path), lacking)
+                expected = views(getattr(ours, operation)(path), lacking)
                 assert found == expected, (operation, class_name)
 
 
@@ -145,7 +185,7 @@ def test_association_filters(
 ) -> None:
     name = next(name for name in present if name.endswith("_ComputerSystem"))
     path = present[name][0].path
-    assert once(theirs.AssociatorNames(path, **filters)) == views(ours.AssociatorNames(path, **filters))
+    assert once(theirs.AssociatorNames(path, **filters), {}) == views(ours.AssociatorNames(path, **filters), {})
 
 
 def test_errors(

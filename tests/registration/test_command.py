@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,29 @@ def test_without_a_cim_server(fakes: Fakes, tmp_path: Path, capsys: pytest.Captu
     assert run("register", "--cimom", "sfcb", *state) == 1
     assert run("status", *state) == 0
     assert "no CIM server is installed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["sfcb", "pegasus"])
+def test_the_interop_namespace_has_what_libvirt_cim_put_there(fakes: Fakes, tmp_path: Path, kind: str) -> None:
+    """Also where the schema of the CIM server has the classes: SFCB leaves out of a namespace what nobody uses."""
+    if kind == "sfcb":
+        fakes.install_sfcb("CIM_ManagedElement", "CIM_RegisteredSubProfile")
+    else:
+        fakes.install_pegasus(interop="root/PG_InterOp")
+    assert run("register", "--state-dir", str(tmp_path / "state")) == 0
+    if kind == "sfcb":
+        text = (fakes.root / "stage/mofs/root/interop/virtcim-root-interop.mof").read_text()
+        classes = re.findall(r"^class (\w+)", text, re.MULTILINE)
+    else:
+        classes = fakes.pegasus["namespaces"]["root/interop"]["classes"]
+        assert {"Key", "ArrayType", "Alias"} <= set(fakes.pegasus["namespaces"]["root/interop"]["qualifiers"])
+    assert set(classes) >= {
+        "CIM_ManagedElement",
+        "CIM_RegisteredProfile",
+        "CIM_RegisteredSubProfile",
+        "CIM_Dependency",
+        "CIM_ElementConformsToProfile",
+        "CIM_ReferencedProfile",
+        "CIM_SubProfileRequiresProfile",
+    }
+    assert len(classes) == len(set(classes))

@@ -13,7 +13,7 @@ from virtcim import __version__
 from virtcim.app.config import Settings, load
 from virtcim.providers.kinds import KINDS
 from virtcim.registration.actions import CIM_SERVERS, choose, register, status, unregister
-from virtcim.registration.cimservers import Plan
+from virtcim.registration.cimservers import INTEROP_CLASSES, Plan
 from virtcim.registration.tools import RegistrationError, Tools
 
 __all__ = ["add_commands"]
@@ -58,7 +58,7 @@ def make_plan(settings: Settings) -> Plan:
     from virtcim import mof, schema
     from virtcim.platforms.registry import load_platforms
     from virtcim.providers.site import Site
-    from virtcim.registration.catalog import build_catalog
+    from virtcim.registration.catalog import INTEROP, build_catalog
     from virtcim.registration.table import make_table
     from virtcim.schema.mof import load_class_store
 
@@ -66,7 +66,7 @@ def make_plan(settings: Settings) -> Plan:
     cache = settings.state_dir if settings.state_dir.is_dir() else None
     classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), cache)
     catalog = build_catalog(Site([], registry, KINDS, settings.providers))
-    return Plan(make_table(catalog, classes), classes, __version__)
+    return Plan(make_table(catalog, classes), classes, __version__, {INTEROP: INTEROP_CLASSES})
 
 
 def _register(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from virtcim.registration.mof import class_mof, closure, qualifier_mof
 from virtcim.registration.record import Record
@@ -13,10 +13,23 @@ from virtcim.registration.table import Table
 from virtcim.registration.tools import Tools
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["CimServer", "Plan", "digest"]
+__all__ = ["INTEROP_CLASSES", "CimServer", "Plan", "digest"]
 
 DMTF = "cim_"
 """Beginning of the lower-case names of classes that are the DMTF's, and may be the CIM server's already."""
+
+
+INTEROP_CLASSES = (
+    "CIM_ManagedElement",
+    "CIM_RegisteredProfile",
+    "CIM_RegisteredSubProfile",
+    "CIM_Dependency",
+    "CIM_ElementConformsToProfile",
+    "CIM_ReferencedProfile",
+    "CIM_SubProfileRequiresProfile",
+)
+"""The classes that libvirt-cim's installation puts into the interop namespace, beside the qualifier types: clients ask
+for them by name, whether something is served there or not."""
 
 
 def digest(text: str) -> str:
@@ -32,20 +45,26 @@ class Plan:
         table: classes, namespaces, providers.
         schema: their declarations.
         version: of this project.
+        further: by namespace, classes that are to be there although nothing is served for them.
     """
 
     table: Table
     schema: ClassStore
     version: str
+    further: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def classes(self, namespace: str) -> list[str]:
+        """The classes that a namespace is to have, without those that they need."""
+        return list(dict.fromkeys([*self.further.get(namespace, ()), *self.table.classes(namespace)]))
 
     def own_classes(self, namespace: str) -> list[str]:
         """Our own classes that a namespace needs, in an order that compilers take."""
-        needed = closure(self.schema, self.table.classes(namespace))
+        needed = closure(self.schema, self.classes(namespace))
         return [name for name in needed if not name.lower().startswith(DMTF)]
 
     def missing_classes(self, namespace: str, known: Collection[str]) -> list[str]:
         """The classes that a namespace needs beside those with the lower-case names `known`."""
-        return closure(self.schema, self.table.classes(namespace), known)
+        return closure(self.schema, self.classes(namespace), known)
 
     def mof(self, class_names: Sequence[str]) -> str:
         """The MOF of classes."""

@@ -78,7 +78,9 @@ class Sfcb(CimServer):
         known, is_new = self._schema(plan, record)
         texts = {stage / "regs" / REGISTRATION: sfcb_stanzas(plan.table.entries)}
         for namespace in plan.table.namespaces:
-            missing = plan.missing_classes(namespace, known)
+            # SFCB leaves out of a namespace what is in its schema and nothing staged is derived from.
+            further = {name.lower() for name in plan.further.get(namespace, ())}
+            missing = plan.missing_classes(namespace, known - further)
             texts[stage / "mofs" / namespace / self._mof_name(namespace)] = plan.mof(missing)
         fingerprint = digest("".join(f"{path.name}\0{text}\0" for path, text in texts.items()))
         if record.digest == fingerprint and not is_new and all(_holds(path, text) for path, text in texts.items()):
