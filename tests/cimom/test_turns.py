@@ -1,0 +1,88 @@
+"""Large answers to many readers: they leave chunk by chunk, in turns with all else that the event loop has to do."""
+
+from __future__ import annotations
+
+import http.client
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.cimom.harness import RawClient, RunningServer, class_name, intrinsic
+from tests.cimom.toy import Toy
+from virtcim.frontends.http.sending import CHUNK
+
+READERS = 40
+
+SYSTEMS = intrinsic("EnumerateInstances", ClassName=class_name("Toy_System"))
+
+
+class Turns:
+    """Counts the turns of a server's event loop, and the chunks of each answer that leave in one.
+
+    Attributes:
+        chunks: how many there were, by answer and turn.
+    """
+
+    def __init__(self, server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.chunks: Counter[tuple[web.StreamResponse, int]] = Counter()
+        self._loop = server.loop
+        self._turn = 0
+        self._ended = False
+        write = web.StreamResponse.write
+
+        async def observed(response: web.StreamResponse, data: Any) -> None:
+            self.chunks[response, self._turn] += 1
+            await write(response, data)
+
+        monkeypatch.setattr(web.StreamResponse, "write", observed)
+        self._loop.call_soon_threadsafe(self._count)
+
+    def _count(self) -> None:
+        self._turn += 1
+        if not self._ended:
+            self._loop.call_soon(self._count)
+
+    def end(self) -> None:
+        """Stop counting."""
+        self._ended = True
+
+
+def test_large_answers_take_turns(
+    make_server: Callable[..., RunningServer], toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer leaves two chunks without letting the others go on, however fast its client reads."""
+    for number in range(500):
+        toy.provider.add("Toy_System", Name=f"guest{number}", Caption="x" * 2000)
+    server = make_server()
+    turns = Turns(server, monkeypatch)
+    health = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    alive = 0
+
+    def read(_: int) -> int:
+        with RawClient(server.port, timeout=120) as client:
+            answer = client.post(SYSTEMS)
+            assert answer.status == 200
+            return len(answer.body)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        readers = [pool.submit(read, number) for number in range(READERS)]
+        while True:
+            health.request("GET", "/health")
+            response = health.getresponse()
+            response.read()
+            assert response.status == 200
+            alive += 1
+            if all(each.done() for each in readers):
+                break
+        sizes = {each.result() for each in readers}
+    turns.end()
+    health.close()
+    assert len(sizes) == 1
+    assert sizes.pop() > 4 * CHUNK
+    assert alive > 1
+    assert sum(turns.chunks.values()) > 4 * READERS
+    assert max(turns.chunks.values()) == 1
