@@ -20,6 +20,7 @@ from typing import Any
 
 import libvirt
 
+from bench.bridge import measure_bridge
 from bench.measure import (
     BareServer,
     cpu_seconds,
@@ -251,6 +252,10 @@ def main() -> None:
     say("\nthe longest silence of /health while")
     silences = measure_silence(min(GUESTS, max(sizes)), BYTES_EACH if max(sizes) >= GUESTS else 1 << 20)
     texts.append("\n".join(f"silence while {name}: {each}" for name, each in silences.items()))
+    say("\nCPU time of an instance on its way through the CMPI bridge")
+    bridge = measure_bridge(min(GUESTS, max(sizes)))
+    texts.append("\n".join(f"bridge, {name}: {each}" for name, each in bridge.items()))
+    say(texts[-1])
     plot = write(runs, "\n\n".join(texts))
     say(f"\nwritten: {plot} and, beside it, bench.txt and bench.json")
 

@@ -50,6 +50,11 @@ void forget_class(const char *class_name);
 /* Objects that were made and not freed. */
 long live_objects(void);
 
+/* A broker that keeps nothing, the result that goes with it, and how many objects it was handed (idle.c). */
+const CMPIBroker *idle_broker(void);
+const CMPIResult *idle_result(void);
+size_t idle_taken(void);
+
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

@@ -64,7 +64,7 @@ static void open_library(void)
 
 typedef void *(*entry_point)(const CMPIBroker *, const CMPIContext *, const char *, CMPIStatus *);
 
-static void *create(const char *kind, const char *name)
+static void *create(const CMPIBroker *for_broker, const char *kind, const char *name)
 {
     char *symbol, *full;
     if (asprintf(&symbol, "_Generic_Create_%sMI", kind) < 0 ||
@@ -76,7 +76,7 @@ static void *create(const char *kind, const char *name)
         complain("%s: %s", symbol, dlerror());
     CMPIStatus status = {.rc = 0};
     CMPIContext *context = context_make(principal);
-    void *mi = entry(broker, context, full, &status);
+    void *mi = entry(for_broker, context, full, &status);
     if (!mi || status.rc)
         complain("%s made no provider %s", symbol, full);
     free(symbol);
@@ -95,8 +95,8 @@ static struct loaded *find_provider(const char *name)
         if (provider_count == PROVIDERS_MAX)
             complain("too many providers");
         found = &providers[provider_count++];
-        *found = (struct loaded){strdup(name), create("Instance", name), create("Association", name),
-                                 create("Method", name), create("Indication", name)};
+        *found = (struct loaded){strdup(name), create(broker, "Instance", name), create(broker, "Association", name),
+                                 create(broker, "Method", name), create(broker, "Indication", name)};
     }
     pthread_mutex_unlock(&load_lock);
     return found;
@@ -420,6 +420,25 @@ static void run_repetition(const struct node *node, FILE *out)
             (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9, resident_kib());
 }
 
+/* (cost count provider namespace class): what enumerating instances costs this process with a broker that does nothing. */
+static void measure_cost(const struct node *node, FILE *out)
+{
+    thread_begin();
+    CMPIInstanceMI *mi = create(idle_broker(), "Instance", word(node, 2));
+    CMPIContext *context = context_make(principal);
+    CMPIObjectPath *path = broker->eft->newObjectPath(broker, word(node, 3), word(node, 4), NULL);
+    size_t before = idle_taken();
+    struct timespec begin, end;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    CMPIrc rc = CMPI_RC_OK;
+    for (long i = atol(word(node, 1)); i > 0 && !rc; i--)
+        rc = mi->ft->enumerateInstances(mi, context, idle_result(), path, NULL).rc;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    thread_end();
+    fprintf(out, "\"rc\": %d, \"objects\": %zu, \"cpu_seconds\": %.6f", rc, idle_taken() - before,
+            (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+}
+
 /* (wait count milliseconds): the indications that came until there were `count` or the time was over. */
 static void wait_for_indications(const struct node *node, FILE *out)
 {
@@ -486,6 +505,8 @@ static void run_line(char *line)
         fputs("\"rc\": 0", out);
     } else if (strcmp(operation, "repeat") == 0) {
         run_repetition(&node, out);
+    } else if (strcmp(operation, "cost") == 0) {
+        measure_cost(&node, out);
     } else if (strcmp(operation, "wait") == 0) {
         wait_for_indications(&node, out);
     } else if (strcmp(operation, "status") == 0) {
