@@ -190,6 +190,8 @@ static bool take_object(struct reader *reader, struct call *call, const struct s
         instance->ft->setProperty(instance, shape->names[key], value_pointer(&keys[key]), keys[key].type);
     for (; i < count; i++) {
         CMPIData data;
+        if (!(shape->flags[i] & SHAPE_HAS_DEFAULT) && take_null(reader))
+            continue; /* most properties of an instance */
         if (!take_value(reader, &scope, shape->types[i], &data))
             return false;
         if (!(data.state & CMPI_nullValue) || shape->flags[i] & SHAPE_HAS_DEFAULT)

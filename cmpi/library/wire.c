@@ -8,6 +8,8 @@
 
 enum { FIRST_SIZE = 512, HEADER_MAX = 9 };
 
+enum { MAJOR_UINT = 0, MAJOR_TEXT = 3, MAJOR_ARRAY = 4, FALSE_BYTE = 0xF4, TRUE_BYTE = 0xF5, NULL_BYTE = 0xF6 };
+
 /* Room for `more` bytes behind what is written, or NULL. */
 static unsigned char *room(struct writer *writer, size_t more)
 {
@@ -242,6 +244,15 @@ static bool is_utf8(const unsigned char *text, size_t length)
 {
     size_t i = 0;
     while (i < length) {
+        uint64_t eight;
+        if (length - i >= sizeof eight) {
+            memcpy(&eight, text + i, sizeof eight);
+            /* Eight bytes of ASCII, none of them NUL: a borrow reaches the top bit of a byte only from 0 or 0x80. */
+            if (!((eight | (eight - 0x0101010101010101)) & 0x8080808080808080)) {
+                i += sizeof eight;
+                continue;
+            }
+        }
         unsigned char first = text[i++];
         if (first < 0x80) {
             if (first == 0)
@@ -262,14 +273,46 @@ static bool is_utf8(const unsigned char *text, size_t length)
     return true;
 }
 
+bool take_null(struct reader *reader)
+{
+    bool is_null = reader->used < reader->size && reader->data[reader->used] == NULL_BYTE;
+    reader->used += is_null;
+    return is_null;
+}
+
+/* The header of an item that the protocol's frames are full of: null, false, true, and numbers and lengths below 24,
+   each one byte (RFC 8949, section 3).  libcbor reads all others. */
+static bool take_short(const unsigned char *at, struct item *item)
+{
+    unsigned major = *at >> 5, low = *at & 0x1F;
+    if (*at == NULL_BYTE)
+        *item = (struct item){.kind = ITEM_NULL};
+    else if (*at == FALSE_BYTE || *at == TRUE_BYTE)
+        *item = (struct item){.kind = ITEM_BOOL, .number = *at == TRUE_BYTE};
+    else if (low < 24 && (major == MAJOR_UINT || major == MAJOR_ARRAY))
+        *item = (struct item){.kind = major == MAJOR_UINT ? ITEM_UINT : ITEM_ARRAY, .number = low};
+    else if (low < 24 && major == MAJOR_TEXT)
+        *item = (struct item){.kind = ITEM_TEXT, .number = low, .text = (char *)(uintptr_t)(at + 1)};
+    else
+        return false;
+    return true;
+}
+
 bool take_item(struct reader *reader, struct item *item)
 {
-    *item = (struct item){.kind = ITEM_NONE};
     size_t left = reader->size - reader->used;
-    struct cbor_decoder_result result = cbor_stream_decode(reader->data + reader->used, left, &callbacks, item);
-    if (result.status != CBOR_DECODER_FINISHED || result.read > left || item->kind == ITEM_NONE)
-        return false;
-    reader->used += result.read;
+    if (left && take_short(reader->data + reader->used, item)) {
+        size_t length = item->kind == ITEM_TEXT ? (size_t)item->number : 0;
+        if (length > left - 1)
+            return false;
+        reader->used += 1 + length;
+    } else {
+        *item = (struct item){.kind = ITEM_NONE};
+        struct cbor_decoder_result result = cbor_stream_decode(reader->data + reader->used, left, &callbacks, item);
+        if (result.status != CBOR_DECODER_FINISHED || result.read > left || item->kind == ITEM_NONE)
+            return false;
+        reader->used += result.read;
+    }
     if (item->kind == ITEM_ARRAY)
         return item->number <= reader->size - reader->used;
     if (item->kind == ITEM_TEXT) {

@@ -90,6 +90,9 @@ struct reader {
 };
 
 /* All return false when the next item is not what was asked for, or there is none. */
+/* Pass over a null, if the next item is one. */
+bool take_null(struct reader *reader);
+
 bool take_item(struct reader *reader, struct item *item);
 bool take_array(struct reader *reader, size_t *count);
 bool take_uint(struct reader *reader, uint64_t maximum, uint64_t *number);
