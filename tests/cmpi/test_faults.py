@@ -188,7 +188,7 @@ def test_the_socket(toy: Toy, socket: Path) -> None:
     assert not socket.exists()
     assert not list(socket.parent.iterdir())
     socket.write_text("precious")
-    with pytest.raises(FileExistsError, match="no socket"):
+    with pytest.raises(FileExistsError, match="is not a socket"):
         first.start()
     assert socket.read_text() == "precious"
 
