@@ -217,12 +217,13 @@ def _write_domain_type(draft: Draft, value: str) -> None:
 
 
 def _write_full_virtualization(draft: Draft, value: bool) -> None:
-    """IsFullVirt, of a new guest only."""
+    """IsFullVirt, of a new guest only; a container, which is neither, is not fully virtual."""
+    platform = draft.context.platform
+    if not value and platform.full_virtualization(draft.base.os_type) is None:
+        return
     if not draft.is_new:
         raise ValueRefusedError("IsFullVirt: the type of virtualization cannot be changed")
-    kinds = [
-        kind for kind in draft.context.platform.os_types if draft.context.platform.full_virtualization(kind) is value
-    ]
+    kinds = [kind for kind in platform.os_types if bool(platform.full_virtualization(kind)) is value]
     if not kinds:
         raise ValueRefusedError(f"Invalid value for IsFullVirt: {value}")
     draft.put("os_type", "linux" if "linux" in kinds else kinds[0])

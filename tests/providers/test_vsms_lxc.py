@@ -1,0 +1,45 @@
+"""Containers that are defined and changed by what libvirt-cim's clients send, on a real libvirtd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import pywbem
+from lxml import etree
+
+from tests.bed import Libvirtd, Server
+from tests.conftest import Guests
+from tests.xpath import nodes
+
+SERVICE = "LXC_VirtualSystemManagementService"
+
+
+@pytest.fixture
+def wbem(libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]) -> pywbem.WBEMConnection:
+    return serve(libvirtd.uri("lxc")).pywbem()
+
+
+def definition(daemon: Libvirtd, name: str, *options: str) -> etree._Element:
+    return etree.fromstring(daemon.virsh("dumpxml", name, *options, driver="lxc").encode())
+
+
+def test_every_container_of_old_clients_is_not_fully_virtual(wbem: pywbem.WBEMConnection, libvirtd: Libvirtd) -> None:
+    """They send isFullVirt with each container, when they define it and when they change it."""
+    system = 'instance of LXC_VirtualSystemSettingData { VirtualSystemIdentifier = "box"; InitPath = "/bin/sh"; '
+    memory = (
+        'instance of LXC_MemResourceAllocationSettingData { VirtualQuantity = 64; AllocationUnits = "MegaBytes"; };'
+    )
+    disk = 'instance of LXC_DiskResourceAllocationSettingData { MountPoint = "/"; Address = "/tmp"; };'
+    resources = {"ResourceSettings": [memory, disk], "ReferenceConfiguration": " "}
+    with pytest.raises(pywbem.CIMError) as caught:
+        wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system + "isFullVirt = true; };", **resources)
+    assert "IsFullVirt" in caught.value.status_description
+    code, _ = wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system + "isFullVirt = false; };", **resources)
+    assert code == 0
+    code, _ = wbem.InvokeMethod(
+        "ModifySystemSettings", SERVICE, SystemSettings=system + "isFullVirt = false; AutomaticRecoveryAction = 3; };"
+    )
+    assert code == 0
+    found = definition(libvirtd, "box")
+    assert nodes(found, "os/type/text() | os/init/text() | on_crash/text()") == ["exe", "/bin/sh", "restart"]
