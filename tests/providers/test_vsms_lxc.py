@@ -43,3 +43,25 @@ def test_every_container_of_old_clients_is_not_fully_virtual(wbem: pywbem.WBEMCo
     assert code == 0
     found = definition(libvirtd, "box")
     assert nodes(found, "os/type/text() | os/init/text() | on_crash/text()") == ["exe", "/bin/sh", "restart"]
+
+
+def test_a_running_container_is_told_at_its_next_start(
+    wbem: pywbem.WBEMConnection, libvirtd: Libvirtd, guests: Guests
+) -> None:
+    """libvirt cannot change the actions of a running one: its definition takes them."""
+    name = guests.container("runs")
+    libvirtd.virsh("start", name, driver="lxc")
+    changed = (
+        f'instance of LXC_VirtualSystemSettingData {{ InstanceID = "LXC:{name}"; AutomaticShutdownAction = 3; '
+        "AutomaticRebootAction = 2; AutomaticRecoveryAction = 123; };"
+    )
+    assert wbem.InvokeMethod("ModifySystemSettings", SERVICE, SystemSettings=changed)[0] == 0
+    actions = "on_poweroff/text() | on_reboot/text() | on_crash/text()"
+    assert nodes(definition(libvirtd, name, "--inactive"), actions) == ["restart", "destroy", "preserve"]
+    names = ("AutomaticShutdownAction", "AutomaticRebootAction", "AutomaticRecoveryAction")
+    shown = {
+        each["InstanceID"]: [each[action] for action in names]
+        for each in wbem.EnumerateInstances("LXC_VirtualSystemSettingData")
+    }
+    assert shown[f"LXC:{name}/defined"] == [3, 2, 123]
+    assert shown[f"LXC:{name}"] != [3, 2, 123]

@@ -102,6 +102,11 @@ class LibvirtError(Exception):
         return flags or self.code in _UNSUPPORTED
 
     @property
+    def is_no_call(self) -> bool:
+        """Whether this driver does not have the call at all, whatever it is asked."""
+        return bool(self.code == libvirt.VIR_ERR_NO_SUPPORT)
+
+    @property
     def is_about_configuration(self) -> bool:
         """Whether it is the configuration asked for that this driver does not have, rather than the call."""
         return bool(self.code == libvirt.VIR_ERR_CONFIG_UNSUPPORTED)

@@ -67,11 +67,13 @@ class LiveStep:
         what: in words.
         do: does it; returns when it is done.
         undo: takes it back; None where that cannot be.
+        may_wait: whether the next start will do where the driver has no call for it: the definition says the same.
     """
 
     what: str
     do: Callable[[libvirt.virDomain], Any]
     undo: Callable[[libvirt.virDomain], Any] | None
+    may_wait: bool = False
 
 
 class DomainChange:
@@ -118,10 +120,12 @@ class DomainChange:
         self._check()
         for step in (*self._persistent_steps(), *self.steps):
             try:
-                step.do(self.domain)
-            except libvirt.libvirtError as error:
-                raise _with_stands(LibvirtError.of(error), self.undo()) from error
+                with translated():
+                    step.do(self.domain)
             except LibvirtError as error:
+                if step.may_wait and error.is_no_call:
+                    _log.info("%s: %s waits for the next start: %s", self.domain.name(), step.what, error.message)
+                    continue
                 raise _with_stands(error, self.undo()) from error
             self._done.append(step)
 

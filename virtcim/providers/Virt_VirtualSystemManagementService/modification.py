@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.documents.domain import (
@@ -38,7 +38,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope,
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.domains.change import DomainChange
+    from virtcim.libhelper.domains.change import DomainChange, LiveStep
     from virtcim.providers.base import Element
     from virtcim.providers.methods import MethodFailedError
     from virtcim.providers.properties import PropertyTable
@@ -248,7 +248,13 @@ def _write_domain(edit: Edit, document: DomainDocument, draft: Draft, identifier
     _check_live(edit, draft, now)
     before = document.config
     document.set(before, {name: draft.fields[name] for name in now})
-    edit.change.steps.extend(domain_steps(edit.change.context, before, document.config))
+    _take_steps(edit, domain_steps(edit.change.context, before, document.config))
+
+
+def _take_steps(edit: Edit, steps: Iterable[LiveStep]) -> None:
+    """Have the running guest changed; what its driver has no call for waits for the next start, where that is meant."""
+    may_wait = edit.scope is Scope.BOTH
+    edit.change.steps.extend(replace(step, may_wait=may_wait) for step in steps)
 
 
 def _check_live(edit: Edit, draft: Draft, now: Iterable[str]) -> None:
@@ -313,7 +319,7 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any],
     plugs = edit.guest.platform.supports(Feature.HOTPLUG)
     now = device_fields(setting.device, draft.fields) if plugs else frozenset()
     _check_live(edit, draft, now)
-    edit.change.steps.extend(device_steps(document, setting.device, {name: draft.fields[name] for name in now}))
+    _take_steps(edit, device_steps(document, setting.device, {name: draft.fields[name] for name in now}))
     return document.devices[place]
 
 
