@@ -392,6 +392,32 @@ def test_jobs_wait_for_their_turn_and_are_refused_when_too_many_do() -> None:
     site.site.jobs.stop(5)
 
 
+def test_what_merely_waits_is_not_put_behind_what_works() -> None:
+    site = Site(JobSettings(grace=0.0, workers=1, waiting=0, waiters=2))
+    works, waits = Task(), [Task(), Task()]
+    site.start(works)
+    for task in waits:
+        site.start(task, takes_worker=False)
+        assert task.began.wait(10)
+    with pytest.raises(CIMError, match="2 jobs wait already") as refused:
+        site.run(Task(), takes_worker=False)
+    assert refused.value.status is Status.SERVER_LIMITS_EXCEEDED
+    waits[0].may_end.set()
+    deadline = time.monotonic() + 10
+    while len(site.site.jobs._running) > 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    with pytest.raises(CIMError, match="0 jobs wait already"):
+        site.run(Task())
+    site.site.jobs.stop(5)
+
+
+def test_without_grace_all_work_becomes_a_job(site: Site) -> None:
+    task = Task()
+    task.may_end.set()
+    assert site.wait(site.start(task, grace=20.0))["JobState"] == 7
+
+
 def test_what_a_job_belongs_to(site: Site) -> None:
     task = Task(MethodResult(0, {"Pool": POOL}))
     name = site.start(task)

@@ -32,10 +32,14 @@ from virtcim.providers.interface import (
     Store,
 )
 from virtcim.providers.jobs.record import LOCAL_NAMESPACE, Affected, Effect, JobError, JobRecord, JobState
+from virtcim.providers.methods import MethodFailedError
 
 __all__ = ["Job", "JobOrder", "JobSettings", "Jobs"]
 
 _log = logging.getLogger(__name__)
+
+Outcome = MethodResult | CIMError | MethodFailedError
+"""How work ends."""
 
 JOB_STARTED = 4096
 """The return value of a method whose work became a job."""
@@ -55,6 +59,8 @@ class JobSettings:
     Attributes:
         workers: jobs that run at the same time; further ones wait.
         waiting: jobs that may wait; beyond it methods are refused.
+        waiters: jobs that do nothing but wait for a guest or one call of libvirt, beside the workers; beyond it methods
+            are refused.
         grace: seconds that a method waits for its work before it answers that it has become a job: what an ordinary
             volume or network takes, and too little for anybody to mind.  With 0, all work becomes jobs.
         retention: seconds that a job stays after its end unless a client sets TimeBeforeRemoval (DSP1103: 5 minutes).
@@ -63,6 +69,7 @@ class JobSettings:
 
     workers: int = 4
     waiting: int = 64
+    waiters: int = 256
     grace: float = 0.5
     retention: float = 300.0
     limit: int = 1000
@@ -82,7 +89,8 @@ class JobOrder:
         effect: on what the output parameters refer to, once it is done.
         principal: the user who called.
         base: the name of the job's class without the prefix.
-        grace: seconds that the method waits, in place of those of the settings.
+        grace: seconds that the method waits, where those of the settings are fewer, and are any.
+        takes_worker: whether it keeps a worker busy; what merely waits is never put behind such work.
         namespace: where the job is to live.
     """
 
@@ -95,7 +103,8 @@ class JobOrder:
     effect: Effect = Effect.CREATE
     principal: str = ""
     base: str = "ConcreteJob"
-    grace: float | None = None
+    grace: float = 0.0
+    takes_worker: bool = True
     namespace: str = LOCAL_NAMESPACE
 
 
@@ -121,7 +130,7 @@ class Job:
         self.over = threading.Event()
         self.context = contextvars.copy_context()
         self._end = JobState.TERMINATED
-        self._outcome: MethodResult | CIMError | None = None
+        self._outcome: Outcome | None = None
         self._published = order is None
         if record.is_over:
             self.over.set()
@@ -178,11 +187,11 @@ class Jobs:
             what the work gave back; or the return value 4096 and, as Job, the path of the job.
 
         Raises:
-            CIMError: what the work raised, as long as the method was waiting; SERVER_LIMITS_EXCEEDED when too many
-                jobs wait already.
+            CIMError, MethodFailedError: what the work raised, as long as the method was waiting.
+            CIMError: SERVER_LIMITS_EXCEEDED when too many jobs wait already.
         """
         job = self._submit(order)
-        grace = self.settings.grace if order.grace is None else order.grace
+        grace = self.settings.grace and max(self.settings.grace, order.grace)
         job.over.wait(grace)
         with self._lock:
             if not job.over.is_set() or not grace:
@@ -289,13 +298,19 @@ class Jobs:
         with self._lock:
             if self._closing:
                 raise CIMError(Status.SERVER_IS_SHUTTING_DOWN, "The server is shutting down")
-            if len(self._running) < self.settings.workers:
+            if self._has_room(order.takes_worker):
                 self._begin(job)
-            elif len(self._waiting) < self.settings.waiting:
+            elif order.takes_worker and len(self._waiting) < self.settings.waiting:
                 self._waiting.append(job)
             else:
-                raise CIMError(Status.SERVER_LIMITS_EXCEEDED, f"{len(self._waiting)} jobs wait already")
+                count = len(self._waiting) if order.takes_worker else self.settings.waiters
+                raise CIMError(Status.SERVER_LIMITS_EXCEEDED, f"{count} jobs wait already")
         return job
+
+    def _has_room(self, takes_worker: bool) -> bool:
+        """Whether another job can begin at once."""
+        count = sum(job.order is not None and job.order.takes_worker is takes_worker for job in self._running)
+        return count < (self.settings.workers if takes_worker else self.settings.waiters)
 
     def _begin(self, job: Job) -> None:
         self._running.add(job)
@@ -307,7 +322,7 @@ class Jobs:
     def _carry_out(self, job: Job) -> None:
         assert job.order is not None
         assert job.work is not None
-        outcome: MethodResult | CIMError
+        outcome: Outcome
         state = JobState.EXCEPTION
         try:
             outcome = job.order.run(job.work)
@@ -315,7 +330,7 @@ class Jobs:
                 state = JobState.COMPLETED
         except WorkCancelledError:
             outcome, state = CIMError(Status.FAILED, "The job was ended by a client"), job._end
-        except CIMError as error:
+        except (CIMError, MethodFailedError) as error:
             outcome = error
         except LibvirtError as error:
             outcome = libvirt_failure(f"{job.record.method} failed", error)
@@ -326,10 +341,10 @@ class Jobs:
         with self._lock:
             self._running.discard(job)
             self._finish(job, outcome, state)
-            while self._waiting and len(self._running) < self.settings.workers and not self._closing:
+            while self._waiting and self._has_room(takes_worker=True) and not self._closing:
                 self._begin(self._waiting.popleft())
 
-    def _finish(self, job: Job, outcome: MethodResult | CIMError, state: JobState) -> None:
+    def _finish(self, job: Job, outcome: Outcome, state: JobState) -> None:
         # Nobody waits for a job that is published, and an error holds on to all that it went through.
         job._outcome = None if job._published else outcome
         now = datetime.now(UTC)
@@ -337,6 +352,8 @@ class Jobs:
         changes: dict[str, Any] = {"state": state, "changed": now, "ended": now, "percent": percent, "left": ""}
         if isinstance(outcome, MethodResult):
             changes |= {"return_value": outcome.return_value, "out": dict(outcome.out)}
+        elif isinstance(outcome, MethodFailedError):
+            changes["return_value"] = int(outcome.code)
         if state is JobState.COMPLETED and isinstance(outcome, MethodResult):
             made = () if job.order is None else _results(outcome.out, job.order.effect)
             changes |= {"percent": 100, "affected": (*job.record.affected, *made)}
@@ -441,9 +458,11 @@ def _results(out: Parameters, effect: Effect) -> list[Affected]:
     return [Affected(each, (int(effect),)) for value in values for each in value if isinstance(each, InstancePath)]
 
 
-def _error(outcome: MethodResult | CIMError, method: str) -> JobError:
+def _error(outcome: Outcome, method: str) -> JobError:
     if isinstance(outcome, MethodResult):
         return JobError(f"{method} gave back {outcome.return_value}", int(Status.FAILED))
+    if isinstance(outcome, MethodFailedError):
+        return JobError(f"{method} gave back {int(outcome.code)}: {outcome.text}", int(Status.FAILED))
     cause = outcome.__cause__
     if isinstance(cause, LibvirtError):
         return JobError(outcome.description, int(outcome.status), cause.code, cause.domain, cause.level)

@@ -24,7 +24,8 @@ def run_method(
     effect: Effect = Effect.EXCLUSIVE_USE,
     *,
     name: str = "",
-    grace: float | None = None,
+    grace: float = 0.0,
+    takes_worker: bool = True,
 ) -> MethodResult:
     """Carry out a method of an element.
 
@@ -36,13 +37,14 @@ def run_method(
         affected: what it acts upon.
         effect: how.
         name: of the job, for people; the method unless given.
-        grace: seconds that the call waits before it answers with a job; those of the settings unless given.
+        grace: seconds that the call waits before it answers with a job; those of the settings unless they are fewer.
+        takes_worker: whether it keeps a worker busy, rather than wait for a guest or one call of libvirt.
 
     Returns:
         what the method gives back; 4096 and the job where the work goes on.
 
     Raises:
-        CIMError: the work failed within the grace.
+        CIMError, MethodFailedError: the work failed within the grace.
     """
     return owner.site.jobs.run(
         JobOrder(
@@ -55,5 +57,6 @@ def run_method(
             principal=context.principal,
             grace=grace,
             namespace=owner.namespace,
+            takes_worker=takes_worker,
         )
     )
