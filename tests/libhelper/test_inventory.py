@@ -174,7 +174,9 @@ def test_every_operation(node: Hypervisor) -> None:
         domains.start(domain.uuid, paused=True)
     assert caught.value.is_unsupported
     domains.start(domain.uuid)
-    assert domains.reboot("two", timeout=PATIENCE)
+    with domains.event_wait("two", "reboot") as rebooted:
+        domains.reboot("two")
+        assert rebooted.wait(PATIENCE)
 
 
 def test_managed_save_is_known(node: Hypervisor) -> None:

@@ -358,7 +358,9 @@ def test_operations_and_what_they_wait_for(
     with pytest.raises(LibvirtError) as caught:
         domains.start(name)
     assert caught.value.is_invalid_state
-    assert domains.reset(name, timeout=PATIENCE)
+    with domains.event_wait(name, "reboot") as rebooted:
+        domains.reset(name)
+        assert rebooted.wait(PATIENCE)
     domains.managed_save(name)
     assert inventory.wait_for(lambda now: domain(now, name).has_managed_save, PATIENCE)
     domains.start(name)

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
+from tests.bed.guests import baseline_xml
 from tests.conftest import Guests
 from tests.providers.outcome import outcome
-from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, SUSPENDED, TERMINATED, PoolService
+from tests.providers.poolservice import COMPLETED, EXCEPTION, HASTY, RUNNING, SUSPENDED, TERMINATED, PoolService
 from tests.providers.recorded import CONTEXT
 from tests.providers.test_rpcs_qemu import GIB, MIB, remove_all, sparse_image
+from virtcim.libhelper.domains import live
 from virtcim.providers.interface import InstancePath
 from virtcim.providers.jobs import JobSettings
 from virtcim.providers.site import ProviderSettings
 
-ENABLED, OFFLINE, DISABLED = 2, 6, 3
+ENABLED, SHUT_DOWN, OFFLINE, REBOOT = 2, 4, 6, 10
+TERMINATE = 4
 
 
 def test_a_guest_is_saved_as_a_job(guests: Guests, libvirtd: Libvirtd) -> None:
     name = guests.boot_sector("saved")
     libvirtd.virsh("start", name)
-    service = PoolService(libvirtd.uri(), "KVM", settings=ProviderSettings(settle_timeout=0.01, jobs=JobSettings()))
+    service = PoolService(
+        libvirtd.uri(), "KVM", settings=ProviderSettings(settle_timeout=0.01, jobs=JobSettings(grace=0.01))
+    )
     try:
         keys = {"CreationClassName": "KVM_ComputerSystem", "Name": name}
         system = service.providers["KVM_ComputerSystem"]
@@ -53,6 +61,57 @@ def test_a_guest_is_saved_as_a_job(guests: Guests, libvirtd: Libvirtd) -> None:
         assert (ended, shown["JobState"]) in ((0, TERMINATED), (4, COMPLETED), (4097, COMPLETED))
         expected = ENABLED if shown["JobState"] == TERMINATED else OFFLINE
         wait_until(lambda: service.guest(name)["EnabledState"] == expected)
+    finally:
+        service.close()
+
+
+def test_a_guest_that_does_not_react_is_waited_for_by_jobs(
+    guests: Guests, libvirtd: Libvirtd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no operating system: the power button and the request to let go of a disk are lost on it."""
+    monkeypatch.setattr(live, "_DETACH_TIMEOUT", 3.0)
+    name, image = "deaf", tmp_path / "empty.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M"], check=True)
+    libvirtd.define(baseline_xml(name, image))
+    service = PoolService(
+        libvirtd.uri(), "KVM", settings=ProviderSettings(settle_timeout=0.5, jobs=JobSettings(grace=0.2))
+    )
+    try:
+        keys = {"CreationClassName": "KVM_ComputerSystem", "Name": name}
+
+        def call(class_name: str, keys: Any, method: str, **parameters: Any) -> tuple[int, Any]:
+            provider = service.providers[class_name]
+            ended = outcome(provider.invoke_method(class_name, keys, method, parameters, CONTEXT))
+            return ended.return_value, ended.out.get("Job")
+
+        def request(state: int) -> tuple[int, Any]:
+            return call("KVM_ComputerSystem", keys, "RequestStateChange", RequestedState=state)
+
+        wait_until(lambda: service.instances("KVM_ComputerSystem"))
+        libvirtd.virsh("start", name)
+        wait_until(lambda: service.guest(name)["EnabledState"] == ENABLED)
+        jobs = []
+        for state in (REBOOT, SHUT_DOWN):
+            code, job = request(state)
+            assert code == 4096
+            assert service.guest(name)["RequestedState"] == state
+            assert service.shown(job)["JobState"] == RUNNING
+            jobs.append(job)
+        disk = InstancePath("KVM_DiskResourceAllocationSettingData", {"InstanceID": f"{name}/vda"})
+        code, removal = call(
+            "KVM_VirtualSystemManagementService", None, "RemoveResourceSettings", ResourceSettings=[disk]
+        )
+        assert code == 4096
+        assert service.job(jobs[0], "RequestStateChange", RequestedState=TERMINATE).return_value == 0
+        assert service.end_of(jobs[0])["JobState"] == TERMINATED
+        shown = service.end_of(removal)
+        assert (shown["JobState"], shown["ErrorDescription"]) == (
+            EXCEPTION,
+            "RemoveResourceSettings gave back 3: Remove resource failed: The guest has not let go of the device",
+        )
+        libvirtd.virsh("destroy", name)
+        assert service.end_of(jobs[1])["JobState"] == COMPLETED
+        assert service.guest(name)["RequestedState"] == SHUT_DOWN
     finally:
         service.close()
 

@@ -13,12 +13,14 @@ import libvirt
 import pytest
 
 from tests.providers.outcome import outcome
+from tests.providers.poolservice import COMPLETED, EXCEPTION, PATIENT, RUNNING, TERMINATED
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.jobs import JobSettings
 from virtcim.providers.requested import without_own_metadata
 from virtcim.providers.site import ProviderSettings
 from virtcim.providers.states import RequestedState
@@ -31,7 +33,8 @@ NODE = """<node><domain type='test'><name>guest</name><uuid>00000000-0000-4000-8
 <memory>65536</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain></node>"""
 
 UNKNOWN, ENABLED, DISABLED, SHUT_DOWN, OFFLINE, QUIESCE, REBOOT, RESET = 0, 2, 3, 4, 6, 9, 10, 11
-NOT_SUPPORTED, NO_TIME, INVALID, TRANSITION, BUSY = 1, 3, 5, 4097, 4099
+NOT_SUPPORTED, NO_TIME, INVALID, TRANSITION, BUSY, JOB_STARTED = 1, 3, 5, 4097, 4099, 4096
+TERMINATE = 4
 
 #: From which state which requests lead where; all others are invalid state transitions.
 WAYS: dict[int, dict[int, int]] = {
@@ -273,11 +276,11 @@ def failing(code: int) -> Callable[[], None]:
     return fail
 
 
-def stopped_guest(answer: Callable[[], None], **settings: float) -> Served:
+def stopped_guest(answer: Callable[[], None], **settings: Any) -> Served:
     host = hypervisor("Test")
     host.put(domain_xml("guest"), active=True)
     host.domains = Refusing(answer)
-    return Served([(platform("Test"), host)], ProviderSettings(**settings))  # type: ignore[arg-type]
+    return Served([(platform("Test"), host)], ProviderSettings(**settings))
 
 
 def ask(site: Served, state: int, **parameters: Any) -> int:
@@ -318,10 +321,75 @@ def test_what_libvirt_says_as_an_error(code: int, status: Status, timeout: timed
 
 
 def test_a_guest_that_does_not_shut_down() -> None:
-    site = stopped_guest(lambda: None, shutdown_timeout=0.05)
+    site = stopped_guest(lambda: None, shutdown_timeout=0.05, jobs=PATIENT)
     assert ask(site, SHUT_DOWN) == NO_TIME
     assert ask(site, SHUT_DOWN, TimeoutPeriod=timedelta(seconds=0.01)) == NO_TIME
+    assert site.guest("guest", "Test")["RequestedState"] == SHUT_DOWN
+
+
+def started_job(site: Served, state: int) -> dict[str, Any]:
+    """The key of the job that a request becomes."""
+    given = {"RequestedState": state}
+    result = outcome(site.providers[CLASS].invoke_method(CLASS, KEYS, "RequestStateChange", given, CONTEXT))
+    assert result.return_value == JOB_STARTED
+    return dict(result.out["Job"].keys)
+
+
+def ended(site: Served, key: dict[str, Any]) -> dict[str, Any]:
+    job = site.site.jobs.find(key["InstanceID"])
+    assert job is not None
+    assert job.over.wait(20)
+    return dict(site.get("Test_ConcreteJob", **key).properties())
+
+
+def test_a_guest_that_takes_its_time_is_waited_for_by_a_job() -> None:
+    """The client has its answer, and what it asked for is seen from then on."""
+    site = stopped_guest(lambda: None, shutdown_timeout=3600.0, jobs=JobSettings(grace=0.01))
+    key = started_job(site, SHUT_DOWN)
+    assert site.guest("guest", "Test")["RequestedState"] == SHUT_DOWN
+    shown = dict(site.get("Test_ConcreteJob", **key).properties())
+    assert (shown["JobState"], shown["Name"]) == (RUNNING, "RequestStateChange Shut_down guest")
+    other = started_job(site, SHUT_DOWN)
+    provider = site.providers["Test_ConcreteJob"]
+    parameters = {"RequestedState": TERMINATE}
+    assert provider.invoke_method("Test_ConcreteJob", key, "RequestStateChange", parameters, CONTEXT).return_value == 0
+    assert ended(site, key)["JobState"] == TERMINATED
+    guest = site.site.guest(platform("Test"), "guest")
+    assert guest is not None
+    guest.hypervisor.put(domain_xml("guest"))  # type: ignore[attr-defined]
+    assert ended(site, other)["JobState"] == COMPLETED
+
+
+def test_a_job_whose_guest_does_not_follow_in_time() -> None:
+    site = stopped_guest(lambda: None, shutdown_timeout=0.05, jobs=JobSettings(grace=0.0))
+    shown = ended(site, started_job(site, SHUT_DOWN))
+    assert shown["JobState"] == EXCEPTION
+    assert shown["ErrorDescription"] == (
+        "RequestStateChange gave back 3: Unable to shutdown domain in time: what was begun goes on"
+    )
+
+
+def test_a_request_that_libvirt_refuses_was_never_made() -> None:
+    site = stopped_guest(failing(libvirt.VIR_ERR_OPERATION_INVALID))
+    assert ask(site, QUIESCE) == TRANSITION
     assert site.guest("guest", "Test")["RequestedState"] == UNKNOWN
+
+
+def test_what_is_asked_for_shows_while_libvirt_acts() -> None:
+    """A second client, and an administrator, see what a guest is about to become."""
+    began, release = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        began.set()
+        release.wait(20)
+
+    site = stopped_guest(wait, settle_timeout=0.01)
+    asking = threading.Thread(target=ask, args=(site, QUIESCE))
+    asking.start()
+    assert began.wait(20)
+    assert site.guest("guest", "Test")["RequestedState"] == QUIESCE
+    release.set()
+    asking.join(20)
 
 
 def test_a_call_that_takes_longer_than_the_client_has() -> None:
@@ -339,7 +407,7 @@ def test_a_call_that_takes_longer_than_the_client_has() -> None:
 
 def test_success_that_does_not_show(caplog: pytest.LogCaptureFixture) -> None:
     """libvirt's word counts, even where the inventory does not follow."""
-    assert ask(stopped_guest(lambda: None, settle_timeout=0.01), QUIESCE) == 0
+    assert ask(stopped_guest(lambda: None, settle_timeout=0.01, jobs=PATIENT), QUIESCE) == 0
     assert "not seen yet" in caplog.text
 
 
@@ -392,7 +460,7 @@ def test_the_revision_of_the_site_follows_every_change(driver: Driver) -> None:
     assert guest is not None
     seen = [site.revision()]
     assert site.revision() == seen[0]
-    site.requested_states.put(guest.hypervisor, guest.domain, RequestedState.ENABLED)
+    site.requested_states.take_down(guest.hypervisor, guest.domain, guest, RequestedState.ENABLED)
     seen.append(site.revision())
     driver.act(lambda domain: domain.destroy())
     driver.until(DISABLED)

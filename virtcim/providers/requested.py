@@ -78,7 +78,7 @@ class RequestedStates:
         self._watched: WeakSet[Hypervisor] = WeakSet()
 
     def get(self, domain: Domain, memo: Memo) -> int:
-        """Give the last accepted request; 0 (Unknown) when there never was one.
+        """Give the last request, under way or accepted; 0 (Unknown) when there never was one.
 
         Parameters:
             domain: of the guest.
@@ -87,12 +87,26 @@ class RequestedStates:
         known = self._requested.get(domain.uuid)
         return memo.memo(RequestedStates, lambda _: recorded_state(domain.xml)) if known is None else known
 
-    def put(self, hypervisor: Hypervisor, domain: Domain, requested: RequestedState) -> None:
-        """Take down a request that was accepted."""
+    def take_down(self, hypervisor: Hypervisor, domain: Domain, memo: Memo, requested: RequestedState) -> int:
+        """Take down what a guest is asked for, before it is; give what it was asked for before that."""
         self._watch(hypervisor)
+        before = self.get(domain, memo)
         self._requested[domain.uuid] = int(requested)
         self.changes = next(self._numbers)
-        element = f"<requested>{int(requested)}</requested>"
+        return before
+
+    def put_back(self, domain: Domain, requested: RequestedState, before: int) -> None:
+        """Take back a request that was refused, unless there has been another one since."""
+        if self._requested.get(domain.uuid) == requested:
+            self._requested[domain.uuid] = before
+            self.changes = next(self._numbers)
+
+    def keep(self, hypervisor: Hypervisor, domain: Domain) -> None:
+        """Keep with the guest what was accepted."""
+        requested = self._requested.get(domain.uuid)
+        if requested is None:
+            return  # the guest is gone
+        element = f"<requested>{requested}</requested>"
         try:
             hypervisor.domains.set_metadata(domain.uuid, element, _KEY, NAMESPACE)
         except LibvirtError as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
 
 import libvirt
 
@@ -114,20 +113,15 @@ class Domains:
             else:
                 target.shutdown()
 
-    def reboot(self, domain: str, *, timeout: float = 0.0) -> bool:
-        """Ask the guest to reboot.
+    def reboot(self, domain: str) -> None:
+        """Ask the guest to reboot; that it does is up to the guest, and told by the event `reboot`."""
+        with self.handle(domain) as target:
+            target.reboot(0)
 
-        Parameters:
-            timeout: seconds to wait for the reboot itself, where the driver tells of it.
-
-        Returns:
-            whether it rebooted within that time; True where the driver does not tell.
-        """
-        return self._until_reboot(domain, lambda target: target.reboot(0), timeout)
-
-    def reset(self, domain: str, *, timeout: float = 0.0) -> bool:
-        """Press the reset button.  Parameters and result are those of `reboot`."""
-        return self._until_reboot(domain, lambda target: target.reset(0), timeout)
+    def reset(self, domain: str) -> None:
+        """Press the reset button."""
+        with self.handle(domain) as target:
+            target.reset(0)
 
     def managed_save(self, domain: str) -> None:
         """Save its memory to disk and stop it; the next start goes on from there."""
@@ -282,21 +276,24 @@ class Domains:
             namespace: the URI.
         """
         with self._context.locks.hold(self._uuid(domain)), self.handle(domain) as target:
-            flags = libvirt.VIR_DOMAIN_AFFECT_CURRENT
-            if target.isActive():
-                flags = libvirt.VIR_DOMAIN_AFFECT_LIVE
-                flags |= libvirt.VIR_DOMAIN_AFFECT_CONFIG if target.isPersistent() else 0
-            target.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, key, namespace, flags)
+            try:
+                _set_element(target, element, key, namespace)
+            except libvirt.libvirtError as error:
+                if not LibvirtError.of(error).is_invalid_state:
+                    raise
+                _set_element(target, element, key, namespace)  # it has stopped in between
 
     def _uuid(self, domain: str) -> str:
         record = self._context.inventory.domain(domain)
         return record.uuid if record is not None else domain
 
-    def _until_reboot(self, domain: str, operation: Callable[[libvirt.virDomain], Any], timeout: float) -> bool:
-        with self.event_wait(domain, "reboot") as rebooted:
-            with self.handle(domain) as target:
-                operation(target)
-            return rebooted.wait(timeout)
+
+def _set_element(domain: libvirt.virDomain, element: str, key: str, namespace: str) -> None:
+    flags = libvirt.VIR_DOMAIN_AFFECT_CURRENT
+    if domain.isActive():
+        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        flags |= libvirt.VIR_DOMAIN_AFFECT_CONFIG if domain.isPersistent() else 0
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, key, namespace, flags)
 
 
 def _undefine(domain: libvirt.virDomain) -> None:

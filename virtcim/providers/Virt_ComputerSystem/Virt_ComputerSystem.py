@@ -120,7 +120,7 @@ ComputerSystem.table = PropertyTable(
     Property(
         "RequestedState",
         lambda system: system.guest.site.requested_states.get(system.domain, system.guest),
-        "last accepted RequestStateChange; kept in domain XML metadata",
+        "last RequestStateChange that libvirt did not refuse; kept in domain XML metadata",
     ),
     Property("EnabledDefault", _enabled_default, "autostart flag of a persistent domain"),
     Property("TransitioningToState", _transitioning, "domain state"),

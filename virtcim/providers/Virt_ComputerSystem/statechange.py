@@ -5,26 +5,32 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.work import Work
+from virtcim.libhelper.work import Work, WorkCancelledError
+from virtcim.platforms.base import Feature
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
-from virtcim.providers.methods import Parameters
+from virtcim.providers.methods import MethodFailedError, Parameters
 from virtcim.providers.services.work import run_method
 from virtcim.providers.states import RequestedState, StateChangeCode
 from virtcim.providers.Virt_ComputerSystem.transitions import Transition, is_supported, transition
 
 if TYPE_CHECKING:
+    from virtcim.libhelper.eventhub import EventWait
+    from virtcim.libhelper.inventory.records import Domain
     from virtcim.providers.Virt_ComputerSystem.Virt_ComputerSystem import ComputerSystem
 
 __all__ = ["request_state_change"]
 
 _log = logging.getLogger(__name__)
+
+_LOOK_AGAIN = 0.25
+"""Seconds between two looks at whether a guest is still waited for."""
 
 
 def request_state_change(system: ComputerSystem, parameters: Parameters, context: RequestContext) -> MethodResult:
@@ -36,9 +42,11 @@ def request_state_change(system: ComputerSystem, parameters: Parameters, context
             for none.
 
     Returns:
-        The DMTF's return code; 4096 and a job for what takes long where the client sets no limit.
+        The DMTF's return code; 4096 and a job for what takes long where the client sets no limit: longer than `grace`
+        where the guest takes part, longer than `settle_timeout` where libvirt alone is waited for.
 
     Raises:
+        MethodFailedError: with the return code for what libvirt refused, or did not do in time.
         CIMError: ACCESS_DENIED on a read-only connection; FAILED with libvirt's text when libvirt refuses; NOT_FOUND
             when the guest has vanished in between.
     """
@@ -58,12 +66,13 @@ def request_state_change(system: ComputerSystem, parameters: Parameters, context
     way = transition(guest, target)
     if way is None:
         return MethodResult(StateChangeCode.INVALID_STATE_TRANSITION)
-    if timeout_period or not way.is_job:
-        limit = timeout_period.total_seconds() if timeout_period else None
-        return MethodResult(_change(guest, target, way, limit, nullcontext()))
+    if timeout_period:
+        _change(guest, target, way, timeout_period.total_seconds(), Work())
+        return MethodResult(StateChangeCode.COMPLETED)
 
     def run(work: Work) -> MethodResult:
-        return MethodResult(_change(guest, target, way, None, guest.hypervisor.domains.follow(guest.domain.uuid, work)))
+        _change(guest, target, way, None, work)
+        return MethodResult(StateChangeCode.COMPLETED)
 
     return run_method(
         system,
@@ -72,30 +81,34 @@ def request_state_change(system: ComputerSystem, parameters: Parameters, context
         run,
         [system.path()],
         name=f"RequestStateChange {target.name.capitalize()} {guest.name}",
-        grace=guest.site.settings.settle_timeout,
+        grace=0.0 if way.orderly else guest.site.settings.settle_timeout,
+        takes_worker=way.is_followed,
     )
 
 
-def _change(
-    guest: Guest, target: RequestedState, way: Transition, limit: float | None, following: AbstractContextManager[None]
-) -> int:
-    """Make a change, and say in the DMTF's return codes what came of it.
+def _change(guest: Guest, target: RequestedState, way: Transition, limit: float | None, work: Work) -> None:
+    """Make a change.
 
     Parameters:
         limit: seconds that the client allows; None leaves the limit to the settings.
-        following: the block in which libvirt acts.
+        work: told how far it is and what stands, and asked whether to stop.
+
+    Raises:
+        MethodFailedError: with the DMTF's return code for what came of it.
+        CIMError: libvirt refused, for a reason that no return code stands for.
     """
+    requested = guest.site.requested_states
+    before = requested.take_down(guest.hypervisor, guest.domain, guest, target)
     try:
-        done = _carry_out(guest, way, limit, following)
+        done = _carry_out(guest, way, limit, work)
     except LibvirtError as error:
+        requested.put_back(guest.domain, target, before)
         code = _return_code(error)
         if code is None:
             raise libvirt_failure(way.failure, error) from error
-        return code
+        raise MethodFailedError(code, f"{way.failure}: {error.message}") from error
     if not done:
-        return StateChangeCode.NO_TIME
-    guest.site.requested_states.put(guest.hypervisor, guest.domain, target)
-    return StateChangeCode.COMPLETED
+        raise MethodFailedError(StateChangeCode.NO_TIME, f"{way.failure} in time: what was begun goes on")
 
 
 _REQUESTS = {
@@ -105,7 +118,7 @@ _REQUESTS = {
 }
 
 
-def _return_code(error: LibvirtError) -> int | None:
+def _return_code(error: LibvirtError) -> StateChangeCode | None:
     """The return code that says what libvirt said; None where only a CIM error can tell it."""
     if error.is_invalid_state:
         return StateChangeCode.INVALID_STATE_TRANSITION
@@ -116,38 +129,70 @@ def _return_code(error: LibvirtError) -> int | None:
     return None
 
 
-def _carry_out(guest: Guest, way: Transition, limit: float | None, following: AbstractContextManager[None]) -> bool:
+def _carry_out(guest: Guest, way: Transition, limit: float | None, work: Work) -> bool:
     """Make a change and wait until the inventory shows it; False when that takes longer than allowed."""
-    settings = guest.site.settings
+    settings, uuid, domains = guest.site.settings, guest.domain.uuid, guest.hypervisor.domains
     allowed = limit or (settings.shutdown_timeout if way.orderly else settings.settle_timeout)
-    before, uuid = guest.domain, guest.domain.uuid
-    started = time.monotonic()
-    if limit is not None:
-        seen = _acted_within(guest, way, limit)
-    else:
-        with following:
-            seen = way.action(guest, allowed)
+    tells = bool(way.event) and guest.platform.supports(Feature.REBOOT_EVENT)
+    with domains.event_wait(uuid, way.event) if tells else nullcontext() as event:
         started = time.monotonic()
-    if not seen and (limit is not None or way.orderly):
-        return False
-    left = max(0.0, started + allowed - time.monotonic())
-    shown = guest.hypervisor.inventory.wait_for(
-        lambda inventory: way.is_done(before, inventory.domain_by_uuid(uuid)), left
-    )
+        if limit is not None:
+            if not _acted_within(guest, way, limit):
+                return False
+        else:
+            with domains.follow(uuid, work) if way.is_followed else nullcontext():
+                _act(guest, way)
+            started = time.monotonic()
+        if way.orderly:
+            work.set_leftover(f"guest {guest.name!r} has been asked, and may still follow")
+        shown = _wait(guest, way, event, started + allowed, work)
     if not shown and limit is None and not way.orderly:
         _log.warning("guest %r: libvirt reports success, and after %g s it is not seen yet", guest.name, allowed)
         return True
     return shown
 
 
+def _act(guest: Guest, way: Transition) -> None:
+    """Let libvirt act, and keep with the guest that it was asked."""
+    way.action(guest)
+    guest.site.requested_states.keep(guest.hypervisor, guest.domain)
+
+
+def _wait(guest: Guest, way: Transition, event: EventWait | None, deadline: float, work: Work) -> bool:
+    """Wait until a change has happened; False when it has not by the deadline, or cannot happen any more.
+
+    Raises:
+        WorkCancelledError: a client ended the waiting; only for a guest that takes its time is there a way to.
+    """
+    inventory, uuid, before = guest.hypervisor.inventory, guest.domain.uuid, guest.domain
+    stopped = threading.Event()
+
+    def pause() -> float:
+        return max(0.0, min(_LOOK_AGAIN, deadline - time.monotonic()))
+
+    with work.stoppable(stopped.set) if way.orderly else nullcontext():
+        while not stopped.is_set():
+            if event is None or event.wait(pause()):
+                if inventory.wait_for(lambda now: way.is_done(before, now.domain_by_uuid(uuid)), pause()):
+                    return True
+            elif _is_off(inventory.domain_by_uuid(uuid)):
+                return False  # nothing will tell of a reboot
+            if time.monotonic() >= deadline:
+                return False
+        raise WorkCancelledError
+
+
+def _is_off(now: Domain | None) -> bool:
+    return now is None or not now.active
+
+
 def _acted_within(guest: Guest, way: Transition, limit: float) -> bool:
     """Let libvirt act for at most `limit` seconds; False when it is not through by then (it goes on)."""
     failures: list[LibvirtError] = []
-    answers: list[bool] = []
 
     def act() -> None:
         try:
-            answers.append(way.action(guest, limit))
+            _act(guest, way)
         except LibvirtError as error:
             failures.append(error)
 
@@ -156,4 +201,4 @@ def _acted_within(guest: Guest, way: Transition, limit: float) -> bool:
     worker.join(limit)
     if failures:
         raise failures[0]
-    return True in answers
+    return not worker.is_alive()

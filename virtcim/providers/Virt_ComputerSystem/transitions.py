@@ -30,20 +30,21 @@ class Transition:
     """One way from a state to another.
 
     Attributes:
-        action: calls libvirt; returns when libvirt has answered, and whether an effect that the inventory cannot show
-            (a reboot) was seen within the seconds given.
+        action: calls libvirt; returns when libvirt has answered.
         is_done: from the guest's record before and its record now (None when it is gone) to whether the change has
             happened, or cannot happen any more.
         failure: libvirt-cim's words for when libvirt refuses.
+        event: of libvirt, that tells of an effect which the inventory cannot show, such as a reboot; "" for none.
         orderly: whether the guest takes part, and so needs time of its own.
-        is_job: whether libvirt can take long, and tells how far it is.
+        is_followed: whether libvirt can take long, and tells how far it is.
     """
 
-    action: Callable[[Guest, float], bool]
+    action: Callable[[Guest], None]
     is_done: Callable[[Domain, Domain | None], bool]
     failure: str
+    event: str = ""
     orderly: bool = False
-    is_job: bool = False
+    is_followed: bool = False
 
 
 def _is_started(now: Domain) -> bool:
@@ -82,78 +83,68 @@ def _runs_again(before: Domain, now: Domain | None) -> bool:
     return now is None or now.state in _RUNNING
 
 
-def _start(guest: Guest, seconds: float) -> bool:
+def _start(guest: Guest) -> None:
     guest.hypervisor.domains.start(guest.domain.uuid)
-    return True
 
 
-def _restore(guest: Guest, seconds: float) -> bool:
+def _restore(guest: Guest) -> None:
     """A guest that was paused when it was saved comes back paused, and Enabled is to end in running."""
     guest.hypervisor.domains.start(guest.domain.uuid)
     guest.hypervisor.inventory.refresh(guest.domain.uuid)
     now = guest.hypervisor.inventory.domain_by_uuid(guest.domain.uuid)
     if now is not None and now.state is DomainState.PAUSED:
         guest.hypervisor.domains.resume(guest.domain.uuid)
-    return True
 
 
-def _resume(guest: Guest, seconds: float) -> bool:
+def _resume(guest: Guest) -> None:
     guest.hypervisor.domains.resume(guest.domain.uuid)
-    return True
 
 
-def _wake_up(guest: Guest, seconds: float) -> bool:
+def _wake_up(guest: Guest) -> None:
     guest.hypervisor.domains.pm_wakeup(guest.domain.uuid)
-    return True
 
 
-def _destroy(guest: Guest, seconds: float) -> bool:
+def _destroy(guest: Guest) -> None:
     guest.hypervisor.domains.destroy(guest.domain.uuid)
-    return True
 
 
-def _discard(guest: Guest, seconds: float) -> bool:
+def _discard(guest: Guest) -> None:
     guest.hypervisor.domains.managed_save_remove(guest.domain.uuid)
-    return True
 
 
-def _shut_down(guest: Guest, seconds: float) -> bool:
+def _shut_down(guest: Guest) -> None:
     guest.hypervisor.domains.shutdown(guest.domain.uuid)
-    return True
 
 
-def _save(guest: Guest, seconds: float) -> bool:
+def _save(guest: Guest) -> None:
     guest.hypervisor.domains.managed_save(guest.domain.uuid)
-    return True
 
 
-def _suspend(guest: Guest, seconds: float) -> bool:
+def _suspend(guest: Guest) -> None:
     guest.hypervisor.domains.suspend(guest.domain.uuid)
-    return True
 
 
-def _reboot(guest: Guest, seconds: float) -> bool:
-    timeout = seconds if guest.platform.supports(Feature.REBOOT_EVENT) else 0.0
-    return guest.hypervisor.domains.reboot(guest.domain.uuid, timeout=timeout) or not timeout
+def _reboot(guest: Guest) -> None:
+    guest.hypervisor.domains.reboot(guest.domain.uuid)
 
 
-def _reset(guest: Guest, seconds: float) -> bool:
-    return guest.hypervisor.domains.reset(guest.domain.uuid, timeout=seconds)
+def _reset(guest: Guest) -> None:
+    guest.hypervisor.domains.reset(guest.domain.uuid)
 
 
-def _reset_and_resume(guest: Guest, seconds: float) -> bool:
+def _reset_and_resume(guest: Guest) -> None:
     """A paused guest stays paused over a reset on some drivers, and Reset is to end in Enabled."""
-    seen = _reset(guest, seconds)
+    _reset(guest)
     try:
-        _resume(guest, seconds)
+        _resume(guest)
     except LibvirtError as error:
         if not error.is_invalid_state:
             raise
-    return seen
 
 
-def _power_cycle(guest: Guest, seconds: float) -> bool:
-    return _destroy(guest, seconds) and _start(guest, seconds)
+def _power_cycle(guest: Guest) -> None:
+    _destroy(guest)
+    _start(guest)
 
 
 START = Transition(_start, _is_active, "Unable to start domain")
@@ -163,11 +154,11 @@ WAKE_UP = Transition(_wake_up, _is_running, "Unable to start domain")
 DESTROY = Transition(_destroy, _is_stopped, "Unable to disable domain")
 DISCARD = Transition(_discard, _has_no_save, "Unable to disable domain")
 SHUT_DOWN = Transition(_shut_down, _is_stopped, "Unable to shutdown domain", orderly=True)
-SAVE = Transition(_save, _is_saved, "Unable to save domain", is_job=True)
+SAVE = Transition(_save, _is_saved, "Unable to save domain", is_followed=True)
 SUSPEND = Transition(_suspend, _is_paused, "Unable to pause domain")
-REBOOT = Transition(_reboot, _runs_again, "Unable to reboot domain", orderly=True)
-RESET = Transition(_reset, _runs_again, "Unable to reset domain")
-RESET_PAUSED = Transition(_reset_and_resume, _is_running, "Unable to reset domain")
+REBOOT = Transition(_reboot, _runs_again, "Unable to reboot domain", event="reboot", orderly=True)
+RESET = Transition(_reset, _runs_again, "Unable to reset domain", event="reboot")
+RESET_PAUSED = Transition(_reset_and_resume, _is_running, "Unable to reset domain", event="reboot")
 POWER_CYCLE = Transition(_power_cycle, _is_started_anew, "Unable to reset domain")
 
 _FROM_RUNNING: Mapping[RequestedState, Transition] = {

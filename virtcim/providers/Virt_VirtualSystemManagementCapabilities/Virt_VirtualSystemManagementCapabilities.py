@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
+from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService
 
@@ -40,7 +40,11 @@ ManagementCapabilities.table = PropertyTable(
         lambda capabilities: capabilities.methods_supported(),
         "methods of the service; none over read-only connections",
     ),
-    constant("AsynchronousMethodsSupported", (), "methods of the service that start a job"),
+    Property(
+        "AsynchronousMethodsSupported",
+        lambda capabilities: capabilities.methods_supported(as_jobs=True),
+        "methods of the service that start a job where they take long",
+    ),
     Property("VirtualSystemTypesSupported", _types, "platform, and domain types of the host capabilities"),
     attribute(
         "ElementNameEditSupported",

@@ -24,7 +24,8 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.methods import Method, Parameters
-from virtcim.providers.Virt_ComputerSystem import ComputerSystem
+from virtcim.providers.services.work import run_method
+from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_VirtualSystemManagementService.definition import Definition, Request
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     Edit,
@@ -159,14 +160,18 @@ def add_resource_settings(
             raise CIMError(Status.INVALID_PARAMETER, "AffectedConfiguration has invalid InstanceID")
         raise no_such_guest(name)
     wanted = _resource_requests(service, parameters)
-    with _report_refusals("Add resource failed"):
-        (edit,) = _change(
-            [(target.guest, target, lambda edit: add_resources(edit, wanted))],
-            "Add resource failed",
-            has_invalid_state=False,
-        )
-    settle_addresses(edit)
-    return MethodResult(0, {"ResultingResourceSettings": paths_of(edit)})
+
+    def add() -> MethodResult:
+        with _report_refusals("Add resource failed"):
+            (edit,) = _change(
+                [(target.guest, target, lambda edit: add_resources(edit, wanted))],
+                "Add resource failed",
+                has_invalid_state=False,
+            )
+        settle_addresses(edit)
+        return MethodResult(0, {"ResultingResourceSettings": paths_of(edit)})
+
+    return _run(service, "AddResourceSettings", context, [target.guest], add)
 
 
 def modify_resource_settings(
@@ -176,8 +181,13 @@ def modify_resource_settings(
     with _report_refusals("Modify resource failed"):
         found = [(_resource(service, each), each) for each in _resource_requests(service, parameters)]
         works = [(guest, mine[0][0], partial(_modify, mine)) for guest, mine in _by_guest(found, lambda item: item[0])]
-        edits = _change(works, "Modify resource failed")
-    return MethodResult(0, {"ResultingResourceSettings": [path for edit in edits for path in paths_of(edit)]})
+
+    def modify() -> MethodResult:
+        with _report_refusals("Modify resource failed"):
+            edits = _change(works, "Modify resource failed")
+        return MethodResult(0, {"ResultingResourceSettings": [path for edit in edits for path in paths_of(edit)]})
+
+    return _run(service, "ModifyResourceSettings", context, [guest for guest, _, _ in works], modify)
 
 
 def remove_resource_settings(
@@ -189,9 +199,38 @@ def remove_resource_settings(
         raise CIMError(Status.INVALID_PARAMETER, "Missing ResourceSettings parameter")
     targets = [_referenced(service, path) for path in paths]
     works = [(guest, mine[0], partial(_remove, mine)) for guest, mine in _by_guest(targets, lambda target: target)]
-    with _report_refusals("Remove resource failed"):
-        _change(works, "Remove resource failed")
-    return MethodResult(0)
+
+    def remove() -> MethodResult:
+        with _report_refusals("Remove resource failed"):
+            _change(works, "Remove resource failed")
+        return MethodResult(0)
+
+    return _run(service, "RemoveResourceSettings", context, [guest for guest, _, _ in works], remove)
+
+
+def _run(
+    service: VirtualSystemManagementService,
+    method: str,
+    context: RequestContext,
+    guests: Sequence[Guest],
+    work: Callable[[], MethodResult],
+) -> MethodResult:
+    """Carry out a change of guests; of running ones, which take their time to let go of a device, as a job.
+
+    Clients of libvirt-cim expect the answer itself, and so it becomes one only after `settle_timeout`.
+    """
+    if not any(guest.domain.active for guest in guests):
+        return work()
+    return run_method(
+        service,
+        method,
+        context,
+        lambda _: work(),
+        [system_of(guest).path() for guest in guests],
+        name=f"{method} {', '.join(guest.name for guest in guests)}",
+        grace=service.site.settings.settle_timeout,
+        takes_worker=False,
+    )
 
 
 def _request(service: VirtualSystemManagementService, parameters: Mapping[str, Any], writes: bool = True) -> Request:
@@ -366,14 +405,14 @@ def _raise(error: CIMError) -> None:
 
 
 _DEFINE, _DESTROY, _MODIFY_RESOURCES, _MODIFY_SYSTEM, _REMOVE_RESOURCES, _ADD_RESOURCES = 2, 3, 5, 6, 7, 10
-"""SynchronousMethodsSupported of the capabilities."""
+"""SynchronousMethodsSupported and AsynchronousMethodsSupported of the capabilities."""
 
 METHODS: tuple[Method[VirtualSystemManagementService], ...] = (
     Method("DefineSystem", define_system, capability=_DEFINE),
     Method("DestroySystem", destroy_system, capability=_DESTROY),
     Method("ModifySystemSettings", modify_system_settings, capability=_MODIFY_SYSTEM),
-    Method("AddResourceSettings", add_resource_settings, capability=_ADD_RESOURCES),
-    Method("ModifyResourceSettings", modify_resource_settings, capability=_MODIFY_RESOURCES),
-    Method("RemoveResourceSettings", remove_resource_settings, capability=_REMOVE_RESOURCES),
+    Method("AddResourceSettings", add_resource_settings, may_be_job=True, capability=_ADD_RESOURCES),
+    Method("ModifyResourceSettings", modify_resource_settings, may_be_job=True, capability=_MODIFY_RESOURCES),
+    Method("RemoveResourceSettings", remove_resource_settings, may_be_job=True, capability=_REMOVE_RESOURCES),
     Method("ValidateSystemSettings", validate_system_settings),
 )
