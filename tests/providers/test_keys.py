@@ -59,7 +59,17 @@ def site() -> Served:
             Status.NOT_FOUND,
             "No such instance",
         ),
-        ("KVM_VirtualSystemSettingData", {}, Status.FAILED, "No InstanceID specified"),
+        ("KVM_HostSystem", {"CreationClassName": "KVM_HostSystem"}, Status.NOT_FOUND, "No such instance"),
+        ("KVM_VirtualSystemManagementService", {}, Status.NOT_FOUND, "No such instance (Name)"),
+        ("KVM_ResourcePoolConfigurationService", {}, Status.NOT_FOUND, "No such instance (Name)"),
+        (
+            "KVM_ResourcePoolConfigurationService",
+            {"SystemCreationClassName": "KVM_HostSystem", "Name": "RPCS"},
+            Status.NOT_FOUND,
+            "No such instance (SystemName)",
+        ),
+        ("KVM_KVMRedirectionSAP", {}, Status.NOT_FOUND, "No such instance (Name)"),
+        ("KVM_VirtualSystemSettingData", {}, Status.NOT_FOUND, "No such instance (InstanceID)"),
         ("KVM_VirtualSystemSettingData", {"InstanceID": "g"}, Status.NOT_FOUND, "No such instance (InstanceID)"),
         ("KVM_VirtualSystemSettingData", {"InstanceID": "Xen:g"}, Status.NOT_FOUND, "No such instance (InstanceID)"),
         (

@@ -187,7 +187,7 @@ def test_lost_contact(host: RecordedHypervisor, site: Served) -> None:
         ("KVM_MemoryPool", {"InstanceID": "MemoryPool/1"}, Status.NOT_FOUND, "No such instance (1)"),
         ("KVM_MemoryPool", {"InstanceID": "MemoryPool"}, Status.NOT_FOUND, "No such instance ()"),
         ("Xen_DiskPool", {"InstanceID": "DiskPool/0"}, Status.NOT_FOUND, "No such instance"),
-        ("KVM_AllocationCapabilities", {}, Status.FAILED, "No InstanceID specified"),
+        ("KVM_AllocationCapabilities", {}, Status.FAILED, "Missing InstanceID"),
         ("KVM_AllocationCapabilities", {"InstanceID": "DiskPool/x"}, Status.NOT_FOUND, "Instance not found."),
         (
             "KVM_DiskPoolResourceAllocationSettingData",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import pywbem
 
 from tests.bed import Server
 
+FAILED, NOT_FOUND = 1, 6
 SERVICE = "Test_VirtualSystemManagementService"
 
 
@@ -37,3 +39,33 @@ def test_an_old_script_defines_changes_and_removes(serve: Callable[..., Server])
     assert int(service["Revision"]) > 1347
     assert wbem.InvokeMethod("DestroySystem", SERVICE, AffectedSystem=out["ResultingSystem"])[0] == 0
     assert [each["Name"] for each in wbem.EnumerateInstanceNames("Test_ComputerSystem")] == ["test"]
+
+
+def named(class_name: str, **keys: str) -> pywbem.CIMInstanceName:
+    return pywbem.CIMInstanceName(class_name, keys, namespace="root/virt")
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "text"),
+    [
+        (named("Test_HostSystem", CreationClassName="Test_HostSystem"), NOT_FOUND, "No such instance"),
+        (named(SERVICE, CreationClassName=SERVICE), NOT_FOUND, "No such instance (Name)"),
+        (named("Test_VirtualSystemSettingData", Wrong="x"), NOT_FOUND, "No such instance (InstanceID)"),
+        (named("Test_AllocationCapabilities", Wrong="x"), FAILED, "Missing InstanceID"),
+        (
+            named("Test_AllocationCapabilities", InstanceID="wrong"),
+            NOT_FOUND,
+            "No such instance (wrong) - resource pool type mismatch",
+        ),
+        (named("Test_AllocationCapabilities", InstanceID="DiskPool/wrong"), NOT_FOUND, "No such instance (wrong)"),
+    ],
+)
+def test_faulty_sources_of_associations(
+    default_server: Server, source: pywbem.CIMInstanceName, status: int, text: str
+) -> None:
+    """Scripts compare the texts."""
+    wbem = default_server.pywbem()
+    for follow in (wbem.Associators, wbem.AssociatorNames, wbem.References, wbem.ReferenceNames):
+        with pytest.raises(pywbem.CIMError) as caught:
+            follow(source)
+        assert (caught.value.status_code, caught.value.status_description) == (status, text)

@@ -96,7 +96,7 @@ class Reader:
         """
         declaration = self.source_class(path.class_name)
         keys = own_keys(declaration, path.keys)
-        return _provider(scope, declaration).get_instance(declaration.name, keys, scope.context)
+        return _provider(scope, declaration).source(declaration.name, keys, scope.context)
 
     def everything(
         self,

@@ -54,10 +54,12 @@ class MainKey(NamedTuple):
     Attributes:
         name: of the property.
         missing: what a client is told who leaves it out, in libvirt-cim's words.
+        status: with which it is told.
     """
 
     name: str
     missing: str
+    status: Status = Status.FAILED
 
 
 class Element(Instance):

@@ -221,6 +221,13 @@ class InstanceProvider(ABC):
                 wrong type; with libvirt-cim's text where it has one.
         """
 
+    def source(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        """The instance from which associations are followed: `get_instance`, and its errors in libvirt-cim's words.
+
+        An incomplete path comes here as it was sent.
+        """
+        return self.get_instance(class_name, keys, context)
+
     def invoke_method(
         self,
         class_name: str,

@@ -19,16 +19,17 @@ _NAMES_LIMIT = 80
 """Characters of names that a client made up, in a log line."""
 
 
-def main_key(keys: Keys, name: str, missing: str) -> str:
+def main_key(keys: Keys, name: str, missing: str, status: Status = Status.FAILED) -> str:
     """The value of the key by which a provider finds an instance.
 
     Parameters:
         keys: as the client sent them.
         name: of the key property.
         missing: text of the error when it was not sent.
+        status: of that error.
 
     Raises:
-        CIMError: FAILED with that text; INVALID_PARAMETER when it is no string.
+        CIMError: it was not sent; INVALID_PARAMETER when it is no string.
     """
     wanted = name.lower()
     for given, value in keys.items():
@@ -36,7 +37,7 @@ def main_key(keys: Keys, name: str, missing: str) -> str:
             if not isinstance(value, str):
                 raise CIMError(Status.INVALID_PARAMETER, f"Key {name} is not a string")
             return value
-    raise CIMError(Status.FAILED, missing)
+    raise CIMError(status, missing)
 
 
 def check_keys(instance: Instance, class_name: str, keys: Keys) -> None:

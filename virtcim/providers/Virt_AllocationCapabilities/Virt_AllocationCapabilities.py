@@ -30,7 +30,7 @@ class AllocationCapabilities(Element):
 
     base = "AllocationCapabilities"
     key_names = ("InstanceID",)
-    main_key = MainKey("InstanceID", "No InstanceID specified")
+    main_key = MainKey("InstanceID", "Missing InstanceID")
     source = POOLS
 
     def __init__(self, pool: DevicePool) -> None:

@@ -6,7 +6,9 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import (
     CIMError,
+    Instance,
     Keys,
+    RequestContext,
     Status,
 )
 from virtcim.providers.keys import main_key
@@ -14,6 +16,7 @@ from virtcim.providers.Virt_AllocationCapabilities.templates import find_templat
 from virtcim.providers.Virt_AllocationCapabilities.Virt_AllocationCapabilities import AllocationCapabilities
 from virtcim.providers.Virt_AllocationCapabilities.Virt_DiskPoolResourceAllocationSettingData import NewStoragePool
 from virtcim.providers.Virt_AllocationCapabilities.Virt_NetPoolResourceAllocationSettingData import NewNetwork
+from virtcim.providers.Virt_DevicePool import find_pool
 
 __all__ = ["AllocationCapabilitiesProvider", "TemplateProvider"]
 
@@ -23,6 +26,12 @@ class AllocationCapabilitiesProvider(ElementProvider):
 
     name = "Virt_AllocationCapabilities"
     types = (AllocationCapabilities,)
+
+    def source(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        """The capabilities from which associations are followed: what there is not is told as of pools."""
+        platform, element = self.resolve(class_name)
+        find_pool(self.site, platform, main_key(keys, *element.main_key))
+        return super().source(class_name, keys, context)
 
 
 class TemplateProvider(ElementProvider):

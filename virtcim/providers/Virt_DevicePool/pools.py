@@ -9,7 +9,6 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.deviceids import DeviceEntry, DeviceKind
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.site import Site
 from virtcim.providers.sources import Place, Source
 from virtcim.providers.Virt_DevicePool.pool import DevicePool
@@ -61,11 +60,14 @@ def find_pool(site: Site, platform: Platform, instance_id: str) -> DevicePool:
     Raises:
         CIMError: NOT_FOUND when there is none.
     """
-    for pool_type in pool_types(site) if site.hypervisors(platform) else ():
+    types = pool_types(site)
+    for pool_type in types if site.hypervisors(platform) else ():
         pool = pool_type.with_key(site, platform, instance_id)
         if pool is not None:
             return pool
-    raise CIMError(Status.NOT_FOUND, f"No such instance ({instance_id.partition('/')[2]})")
+    word = instance_id.partition("/")[0].casefold()
+    meant = next((pool_type for pool_type in types if pool_type.base.casefold() == word), types[0])
+    raise meant.no_such(site, platform, instance_id)
 
 
 class _AllPools(Source[DevicePool]):

@@ -38,7 +38,7 @@ class HostSystem(Element):
 
     base = "HostSystem"
     key_names = ("CreationClassName", "Name")
-    main_key = MainKey("Name", "No host name specified")
+    main_key = MainKey("Name", "No such instance", Status.NOT_FOUND)
     ignores_case = True
     source = PLATFORMS
 

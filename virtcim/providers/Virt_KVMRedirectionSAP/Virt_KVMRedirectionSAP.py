@@ -65,7 +65,7 @@ class KVMRedirectionSAP(Element):
 
     base = "KVMRedirectionSAP"
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
-    main_key = MainKey("Name", "No such instance (Name)")
+    main_key = MainKey("Name", "No such instance (Name)", Status.NOT_FOUND)
     source = GUESTS_NOW
 
     def __init__(self, guest: Guest, device: Graphics, name: str, state: EnabledState) -> None:
@@ -183,7 +183,8 @@ class KVMRedirectionSAPProvider(ElementProvider):
     types = (KVMRedirectionSAP,)
 
     def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
-        name, system = (_key(keys, key) for key in ("Name", "SystemName"))
+        name = main_key(keys, *element.main_key)
+        system = main_key(keys, "SystemName", "No such instance (SystemName)", Status.NOT_FOUND)
         guest = self.site.guest(platform, system)
         if guest is None:
             raise CIMError(Status.NOT_FOUND, "No such instance (SystemName)")
@@ -194,11 +195,3 @@ class KVMRedirectionSAPProvider(ElementProvider):
             if point.name == name:
                 return point
         raise CIMError(Status.NOT_FOUND, "No such instance (Name)")
-
-
-def _key(keys: Keys, name: str) -> str:
-    """A key that has to be there: without it there is no such instance, as libvirt-cim has it."""
-    try:
-        return main_key(keys, name, f"No such instance ({name})")
-    except CIMError as error:
-        raise CIMError(Status.NOT_FOUND, error.description) from None

@@ -74,7 +74,7 @@ class VirtualSystemSettingData(Element):
 
     base = "VirtualSystemSettingData"
     key_names = ("InstanceID",)
-    main_key = MainKey("InstanceID", "No InstanceID specified")
+    main_key = MainKey("InstanceID", "No such instance (InstanceID)", Status.NOT_FOUND)
     ignores_case = True
     source = _Configurations()
 

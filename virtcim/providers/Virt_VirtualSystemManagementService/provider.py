@@ -28,7 +28,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
 
     def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
         """The service on the host that is named, else the first one: the key checks tell which key is wrong."""
-        main_key(keys, "Name", "No service name specified")
+        main_key(keys, *element.main_key)
         services = list(VirtualSystemManagementService.all_of(self.site, platform))
         if not services:
             raise CIMError(Status.NOT_FOUND, "No such instance")

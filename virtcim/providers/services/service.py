@@ -42,7 +42,7 @@ class HostService(Element):
     __slots__ = ("host",)
 
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
-    main_key = MainKey("Name", "No Name specified")
+    main_key = MainKey("Name", "No such instance (Name)", Status.NOT_FOUND)
     ignores_case = True
     source = HOSTS
     service_name: ClassVar[str]
@@ -135,12 +135,12 @@ class HostServiceProvider(ElementProvider):
 
     def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         services = cast("list[HostService]", list(element.all_of(self.site, platform)))
-        name = main_key(keys, "Name", "No Name specified").casefold()
+        name = main_key(keys, *element.main_key).casefold()
         if not services:
             raise CIMError(Status.NOT_FOUND, "No such instance")
         if name != services[0].service_name.casefold():
             raise CIMError(Status.NOT_FOUND, "No such instance (Name)")
-        host = main_key(keys, "SystemName", "No SystemName specified").casefold()
+        host = str(next((value for key, value in keys.items() if key.lower() == "systemname"), "")).casefold()
         return next((service for service in services if service.host.name.casefold() == host), services[0])
 
     def target(self, class_name: str, keys: Keys | None) -> Element:
