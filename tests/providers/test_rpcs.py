@@ -357,7 +357,10 @@ def test_a_volume_is_made_found_and_deleted(service: PoolService, pool: Instance
     assert service.call("DeleteResourceInPool", Resource=resource, Pool=pool).return_value == 0
     assert not service.instances("Test_StorageVolume")
     gone = service.refused("DeleteResourceInPool", Resource=resource, Pool=pool)
-    assert gone == "FAILED Unable to delete resource: /pools/p/v.qcow2 is not a volume of DiskPool/p"
+    assert gone == (
+        "FAILED Unable to delete resource: "
+        "Storage volume not found: no storage vol with matching path '/pools/p/v.qcow2'"
+    )
 
 
 def test_a_volume_with_the_content_of_another(service: PoolService, pool: InstancePath) -> None:
@@ -410,6 +413,10 @@ def test_refused_volumes(service: PoolService, pool: InstancePath) -> None:
     service.call(create, Settings=setting, Pool=pool)
     twice = service.refused(create, Settings=setting, Pool=pool)
     assert twice.startswith("FAILED Unable to create storage volume: ")
+    path = service.setting("StorageVolume", VolumeName="w", Capacity=512, Path="/pools/p/v")
+    assert service.refused(create, Settings=path, Pool=pool) == (
+        "FAILED Unable to create storage volume: /pools/p/v exists already"
+    )
     assert len(service.instances("Test_StorageVolume")) == 1
 
 

@@ -183,10 +183,17 @@ def _format(given: GivenProperties) -> str | None:
 
 
 def _check_path(given: GivenProperties, pool: DiskPool, name: str) -> None:
-    """A path can only say again where the pool is."""
+    """A path can only say again where the pool is.
+
+    Raises:
+        SettingsError: it is another one.
+        CIMError: it is that of a volume.
+    """
     path, target = given.text("Path"), pool.config.target_path
     if path is None or target is None:
         return
+    if _volume_by_path(pool, posixpath.normpath(path)) is not None:
+        raise CIMError(Status.FAILED, f"Unable to create storage volume: {path} exists already")
     if posixpath.normpath(path) not in (posixpath.normpath(target), posixpath.join(posixpath.normpath(target), name)):
         raise SettingsError(f"`Path' property is not that of the pool, {target}")
 
@@ -294,7 +301,10 @@ def delete_resource_in_pool(
     check_writable(pool.hypervisor)
     refresh_volumes(pool)
     volume = _volume_by_path(pool, address)
-    if volume is None or volume.pool.name != pool.name:
+    if volume is None:
+        reason = f"Storage volume not found: no storage vol with matching path '{address}'"
+        raise CIMError(Status.FAILED, f"Unable to delete resource: {reason}")
+    if volume.pool.name != pool.name:
         raise CIMError(Status.FAILED, f"Unable to delete resource: {address} is not a volume of {pool.instance_id}")
     refuse_in_use(volume, "Unable to delete resource")
     name = volume.volume.name
