@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pywbem
+from lxml import etree
 
 from tests.bed import Server
+from tests.providers.recorded import domain_xml
+from tests.xpath import nodes
 
-FAILED, NOT_FOUND = 1, 6
+FAILED, INVALID_PARAMETER, NOT_FOUND = 1, 4, 6
+INTERFACE = "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/></interface>"
 SERVICE = "Test_VirtualSystemManagementService"
 
 
@@ -69,3 +76,65 @@ def test_faulty_sources_of_associations(
         with pytest.raises(pywbem.CIMError) as caught:
             follow(source)
         assert (caught.value.status_code, caught.value.status_description) == (status, text)
+
+
+UNITS = [
+    ("Proc", {"VirtualQuantity": 2, "AllocationUnits": "Percent", "Limit": 40}, ("2", "20000")),
+    (
+        "Proc",
+        {"VirtualQuantity": 2, "AllocationUnits": "Processors", "Limit": 40, "Weight": 300},
+        ("2", "300", "20000"),
+    ),
+    ("Mem", {"VirtualQuantity": 67108864, "AllocationUnits": "Bytes"}, ("65536",)),
+    ("Mem", {"VirtualQuantity": 65536, "AllocationUnits": "KiloBytes"}, ("65536",)),
+    ("Mem", {"VirtualQuantity": 64, "VirtualQuantityUnits": "MegaBytes"}, ("65536",)),
+    ("Net", {"Reservation": 100, "Limit": 200, "AllocationUnits": "KiloBytes per Second"}, ("100", "200")),
+]
+"""What is sent, and what the domain XML has of it."""
+PLACES = {
+    "Proc": "vcpu/text() | cputune/quota/text() | cputune/shares/text()",
+    "Mem": "memory/text()",
+    "Net": "devices/interface/bandwidth/inbound/@average | devices/interface/bandwidth/inbound/@peak",
+}
+
+
+def mof(kind: str, properties: dict[str, Any], **more: str) -> str:
+    """A setting of a resource, as the scripts write it."""
+    text = " ".join(f"{name} = {json.dumps(value)};" for name, value in {**more, **properties}.items())
+    return f"instance of Test_{kind}ResourceAllocationSettingData {{ {text} }};"
+
+
+def test_units_of_old_clients(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """Guests are defined with them, and one that is there is changed with them."""
+    node = tmp_path / "node.xml"
+    node.write_text(f"<node>{domain_xml('old', INTERFACE, kind='test')}</node>")
+    wbem = serve(f"test://{node}").pywbem()
+    guest = named("Test_ComputerSystem", CreationClassName="Test_ComputerSystem", Name="old")
+    assert wbem.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(3))[0] == 0
+
+    def shown(name: str, kind: str) -> tuple[str, ...]:
+        """What stands in the XML, as ValidateSystemSettings tells it of a guest made after this one."""
+        reference = named("Test_VirtualSystemSettingData", InstanceID=f"Test:{name}")
+        _, out = wbem.InvokeMethod("ValidateSystemSettings", SERVICE, ReferenceConfiguration=reference)
+        return tuple(nodes(etree.fromstring(out["DomainXML"].encode()), PLACES[kind]))
+
+    identifiers = {"Proc": "proc", "Mem": "mem", "Net": "52:54:00:00:00:01"}
+    for place, (kind, properties, expected) in enumerate(UNITS):
+        port = {"NetworkType": "bridge", "NetworkName": "br0"} if kind == "Net" else {}
+        system = f'instance of Test_VirtualSystemSettingData {{ VirtualSystemIdentifier = "new{place}"; }};'
+        sent = [mof(kind, {**port, **properties})]
+        assert wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system, ResourceSettings=sent)[0] == 0
+        assert shown(f"new{place}", kind) == expected, properties
+        sent = [mof(kind, properties, InstanceID=f"old/{identifiers[kind]}")]
+        assert wbem.InvokeMethod("ModifyResourceSettings", SERVICE, ResourceSettings=sent)[0] == 0
+        assert shown("old", kind)[: len(expected)] == expected, properties
+
+
+def test_a_property_that_is_written_twice(serve: Callable[..., Server]) -> None:
+    """Only where it is two different things is it not known what is meant."""
+    wbem = serve("test:///default").pywbem()
+    system = 'instance of Test_VirtualSystemSettingData { VirtualSystemIdentifier = "new"; AutoStart = 1; AutoStart = '
+    with pytest.raises(pywbem.CIMError) as caught:
+        wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system + "0; };")
+    assert caught.value.status_code == INVALID_PARAMETER
+    assert wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system + "1; };")[0] == 0

@@ -136,7 +136,7 @@ NETWORK = {"NetworkType": "bridge", "NetworkName": "br0"}
         ({**NETWORK, "Reservation": 8, "AllocationUnits": "bit*10^6/second"}, {"bandwidth_inbound_average": 1000}),
         (
             {**NETWORK, "Reservation": 1000, "AllocationUnits": "KiloBytes per Second"},
-            {"bandwidth_inbound_average": 1024},
+            {"bandwidth_inbound_average": 1000},
         ),
         (
             {**NETWORK, "VSIType": "802.1Qbh", "ProfileID": "p"},
@@ -514,7 +514,9 @@ def test_units_of_sizes(units: str, size: int | None) -> None:
     ("units", "rate"),
     [
         ("byte/second", 1),
-        ("KiloBytes per Second", 1024),
+        ("KiloBytes per Second", 1000),
+        ("megabytes/s", 10**6),
+        ("KiB/s", 1024),
         ("byte*10^3/second", 1000),
         ("bit/second*10^6", 125000),
         ("kilobits/s", 125),

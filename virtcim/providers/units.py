@@ -1,7 +1,8 @@
 """Units of sizes and rates, in all the spellings that clients use.
 
 Programmatic units (DSP0004 1.3, annex C: `byte*2^10`), libvirt's (`KiB`, `KB`), and the words of libvirt-cim
-(`KiloBytes`, which are 1024 bytes, and not 1000 as the programmatic unit `kilobyte` would have it).
+(`KiloBytes`, which are 1024 bytes, and not 1000 as the programmatic unit `kilobyte` would have it; `KiloBytes per
+Second` are libvirt's, which are 1000).
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ for _power, (_letter, _word, _binary) in enumerate(zip(_LETTERS, _WORDS, _BINARY
         f"{_letter}b": 1000**_power,
         **{f"{word}byte{s}": 1024**_power for word in (_word, _binary) for s in ("", "s")},
     }
+
+_RATES: dict[str, int] = _SIZES | {
+    f"{word}byte{s}": 1000**power for power, word in enumerate(_WORDS, start=1) for s in ("", "s")
+}
+"""As libvirt counts: libvirt-cim handed its number on, and called it KiloBytes per Second."""
 
 _BITS: dict[str, int] = {"bit": 1, "bits": 1} | {
     f"{word}bit{s}": 1000**power for power, word in enumerate(_WORDS, start=1) for s in ("", "s")
@@ -88,6 +94,6 @@ def rate_in(units: str) -> Fraction | None:
     if found is None:
         return None
     base, factor = found
-    if base in _SIZES:
-        return _SIZES[base] * factor
+    if base in _RATES:
+        return _RATES[base] * factor
     return Fraction(_BITS[base], 8) * factor if base in _BITS else None

@@ -181,9 +181,10 @@ class TypedReader:
             if declared is None:
                 unknown[each.name] = each.value
                 continue
-            if declared.name in properties:
-                raise _invalid(f"{declaration.name}.{declared.name} is given twice")
-            properties[declared.name] = self.value(each.value, declared, depth)
+            value = self.value(each.value, declared, depth)
+            if declared.name in properties and properties[declared.name] != value:
+                raise _invalid(f"{declaration.name}.{declared.name} is given twice, with different values")
+            properties[declared.name] = value
         return properties, unknown
 
     def method_parameters(self, method: MethodDeclaration, raw: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:

@@ -74,12 +74,17 @@ def _put_maximum(draft: Draft, value: int) -> None:
     draft.put("cpu_topology_sockets", value // size)
 
 
+_UNITS = frozenset({"percent", "%", "processors", "count"})
+"""What AllocationUnits may say where there is a Limit; the latter two are those of VirtualQuantity, and libvirt-cim's
+templates have them beside a Limit in per cent."""
+
+
 def write_limit(draft: Draft, value: int) -> None:
     """Limit: per cent of one host processor for all virtual processors together; 0 for none."""
     if draft.context.platform.containers:
         raise ValueRefusedError("ProcRASD field Limit not valid for LXC")
     units = draft.given.get("AllocationUnits")
-    if units is not None and units.strip().casefold() not in ("percent", "%"):
+    if units is not None and units.strip().casefold() not in _UNITS:
         raise ValueRefusedError(f"Unknown AllocationUnits {units} of Limit: it is in percent")
     if not value:
         draft.put("cputune_quota", None)

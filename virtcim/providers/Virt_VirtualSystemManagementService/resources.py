@@ -41,6 +41,8 @@ class ResourceRequest:
             name: value for name, value in instance.properties.items() if value is not None
         }
         self.kind = _kind(instance.class_name, self.given, prefix, kinds)
+        if self.kind.setting is MemorySetting and "VirtualQuantityUnits" in self.given:
+            self.given = {"AllocationUnits": self.given["VirtualQuantityUnits"], **self.given}
 
     @property
     def is_guest_wide(self) -> bool:
@@ -117,8 +119,6 @@ def write_guest_wide(document: DomainDocument, context: DraftContext, wanted: Re
     if wanted.kind.setting is MemorySetting:
         if "VirtualQuantity" not in given and "Reservation" not in given:
             raise ValueRefusedError("Missing `VirtualQuantity' field in Memory RASD")
-        if "AllocationUnits" not in given and "VirtualQuantityUnits" in given:
-            given = {**given, "AllocationUnits": given["VirtualQuantityUnits"]}
     elif "VirtualQuantity" not in given and not context.platform.containers:
         raise ValueRefusedError("Missing `VirtualQuantity' field in Processor RASD")
     draft = Draft(context, document.config, given, is_new=True)
