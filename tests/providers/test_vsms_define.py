@@ -112,6 +112,27 @@ DISK = resource("Disk", VirtualDevice="vda", Address="/images/a.img", BusType="v
 PORT = resource("Net", NetworkType="network", PoolID="NetworkPool/default")
 
 
+def test_a_network_may_come_later(node: Node) -> None:
+    """libvirt takes a name that means nothing yet."""
+    names = [{"PoolID": "NetworkPool/later"}, {"NetworkName": "later"}]
+    config = node.define(MEMORY, *(resource("Net", NetworkType="network", **each) for each in names))
+    ports = [device for device in config.devices if isinstance(device, Interface)]
+    assert [port.source_network for port in ports] == ["later", "later"]
+
+
+@pytest.mark.parametrize("pool_id", ["None", "images", "DiskPool/none", "DiskPool/images", "DiskPool/0", ""])
+@pytest.mark.parametrize("address", ["/elsewhere/a.img", "rbd://ceph/p/a"])
+def test_a_path_says_by_itself_where_a_disk_is(node: Node, pool_id: str, address: str) -> None:
+    """Scripts write what they have into PoolID, also into that of a guest that is there."""
+    given = {"VirtualDevice": "vda", "Address": address, "PoolID": pool_id}
+    config = node.define(MEMORY, resource("Disk", **given))
+    (disk,) = (device for device in config.devices if isinstance(device, Disk))
+    assert disk.source_file == address or (disk.source_protocol, disk.source_name) == ("rbd", "p/a")
+    changed = resource("Disk", InstanceID="new/vda", **{**given, "DriverCache": "none"})
+    assert node.call("ModifyResourceSettings", ResourceSettings=[changed]).return_value == 0
+    assert "cache='none'" in node.xml("new").replace('"', "'")
+
+
 def test_a_guest_with_nothing_said_has_defaults(node: Node) -> None:
     result = node.call("DefineSystem")
     name = result.out["ResultingSystem"].keys["Name"]
@@ -199,7 +220,6 @@ def test_a_guest_like_another(node: Node) -> None:
         ([resource("Net", NetworkType="direct")], "No Source Device specified"),
         ([resource("Net", NetworkType="direct", SourceDevice="")], "Source Device is empty"),
         ([resource("Net", NetworkType="network", PoolID="default")], "PoolID specified is not formatted properly"),
-        ([resource("Net", NetworkType="network", PoolID="NetworkPool/none")], "there is no virtual network none"),
         ([resource("Net", NetworkType="user", Address="no MAC")], "Address: no MAC is not the MAC address"),
         (
             [
@@ -217,6 +237,7 @@ def test_a_guest_like_another(node: Node) -> None:
         ([DISK, DISK], "VirtualDevice property must be unique"),
         ([resource("Disk", VirtualDevice="vda", Address="/a", EmulatedType=9)], "Invalid value for EmulatedType"),
         ([resource("Disk", VirtualDevice="vda", Address="x", PoolID="DiskPool/none")], "there is no storage pool none"),
+        ([resource("Disk", VirtualDevice="vda", Address="x", PoolID="none")], "PoolID specified is not formatted"),
         ([resource("Disk", VirtualDevice="vda", Address="x", PoolID="DiskPool/images")], "there is no volume x"),
         ([resource("Mem")], "Missing `VirtualQuantity' field in Memory RASD"),
         ([resource("Mem", VirtualQuantity=1, AllocationUnits="parsecs")], "Unknown AllocationUnits in Memory RASD"),

@@ -75,7 +75,7 @@ def write_source(draft: Draft, _value: object) -> None:
     if isinstance(draft.base, Filesystem):
         _write_directory(draft, path)
         return
-    pool = _pool(draft)
+    pool = _pool(draft, path)
     if path is None:
         if pool is not None and not draft.is_new:
             raise ValueRefusedError("PoolID says where Address is and cannot be changed alone", contradiction=True)
@@ -155,20 +155,30 @@ def _path(given: Mapping[str, Any]) -> str | None:
     return named
 
 
-def _pool(draft: Draft) -> Pool | None:
-    """The storage pool that PoolID names; None for none in particular."""
+def _pool(draft: Draft, path: str | None) -> Pool | None:
+    """The storage pool that PoolID names; None for none in particular.
+
+    Where the path alone says where the disk is, PoolID may hold anything, as libvirt-cim never looked at it.
+    """
     pool_id: str | None = draft.given.get("PoolID")
     if pool_id is None:
         return None
     name = pool_id.removeprefix(_POOL_PREFIX)
-    if name == pool_id:
-        raise ValueRefusedError("PoolID specified is not formatted properly", pool_id)
     for pool in draft.context.hypervisor.inventory.pools():
         if pool.name == name:
             return pool
-    if name == _ALL_POOLS:
+    if name == _ALL_POOLS or _is_place(draft, path):
         return None
+    if "/" not in pool_id:
+        raise ValueRefusedError("PoolID specified is not formatted properly", pool_id)
     raise ValueRefusedError(f"PoolID: there is no storage pool {name}")
+
+
+def _is_place(draft: Draft, path: str | None) -> bool:
+    """Whether a path says by itself where a disk is; nothing does so for a new one without a medium."""
+    if path is None:
+        return draft.is_new
+    return path in _EMPTY or path.startswith("/") or read_image_url(path) is not None
 
 
 def _write_directory(draft: Draft, path: str | None) -> None:

@@ -209,15 +209,13 @@ def _network(draft: Draft) -> dict[str, object]:
     if name is not None and named is not None and name != named:
         raise ValueRefusedError("PoolID and NetworkName name different networks", contradiction=True)
     name = name or named
-    known = {network.name: network for network in draft.context.hypervisor.inventory.networks()}
     if name is None:
         if draft.base.type == "network":
             return {field: getattr(draft.base, field) for field in _LOCATIONS}
-        name = next((network.name for network in known.values() if network.active), None)
+        networks = draft.context.hypervisor.inventory.networks()
+        name = next((network.name for network in networks if network.active), None)
         if name is None:
             raise ValueRefusedError("No NetworkPool specified no default available")
-    elif name not in known:
-        raise ValueRefusedError(f"{'NetworkName' if name == named else 'PoolID'}: there is no virtual network {name}")
     keeps = draft.base.source_portgroup if draft.base.source_network == name else None
     return {"source_network": name, "source_portgroup": keeps}
 

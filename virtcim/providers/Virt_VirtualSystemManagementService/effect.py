@@ -16,7 +16,7 @@ _ELSEWHERE = frozenset(
     {"Password", "AutoStart", "AutomaticStartupAction", "VirtualSystemIdentifier", "ElementName", "AllocationUnits"}
 )
 """What is not in the document, or is not shown as it is written."""
-_PLACES = frozenset({"Address", "HostResource"})
+_PLACES = frozenset({"Address", "HostResource", "PoolID"})
 """What names a place, which has more names than the one that is shown: their writers see whether it is another one."""
 _NOTHING: tuple[Any, ...] = (None, "", 0, [], ())
 """How it is said that a property has no value; False is 0."""

@@ -24,7 +24,7 @@ from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError, sam
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
-from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import OF_IMAGE
+from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import OF_IMAGE, DiskSetting
 from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
 from virtcim.providers.Virt_VirtualSystemManagementService.effect import check_effect
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
@@ -193,6 +193,9 @@ def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[s
             raise ValueRefusedError(f"{name} cannot be changed")
     if changed.keys() & set(_ADDRESS):
         changed |= {name: given.get(name, now.get(name)) for name in _ADDRESS}
+    if isinstance(setting, DiskSetting) and "Address" in given.keys() - changed.keys():
+        # Beside the address that the disk has, it says nothing: it may be anything in what is sent back.
+        changed.pop("PoolID", None)
     if changed.keys() & _IMAGE:
         # Sent along with another image it is asked for that image, also where it is the same as of the old one.
         changed |= {name: given[name] for name in OF_IMAGE & given.keys()}
