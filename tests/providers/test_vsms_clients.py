@@ -138,3 +138,26 @@ def test_a_property_that_is_written_twice(serve: Callable[..., Server]) -> None:
         wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system + "0; };")
     assert caught.value.status_code == INVALID_PARAMETER
     assert wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system + "1; };")[0] == 0
+
+
+def test_blanks_and_line_ends_around_keys(serve: Callable[..., Server]) -> None:
+    """Scripts take names from the output of programs."""
+    wbem = serve("test:///default").pywbem()
+    guest = named("Test_ComputerSystem", CreationClassName="Test_ComputerSystem", Name=" test\n")
+    assert wbem.GetInstance(guest)["Name"] == "test"
+    guest["Name"] = " test "  # pywbem puts the name into a header, too
+    (setting,) = wbem.AssociatorNames(guest, ResultClass="Test_VirtualSystemSettingData")
+    assert setting["InstanceID"] == "Test:test"
+    assert wbem.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(3))[0] == 0
+    memory = mof("Mem", {"VirtualQuantity": 65536}, InstanceID="\n test/mem ")
+    assert wbem.InvokeMethod("ModifyResourceSettings", SERVICE, ResourceSettings=[memory])[0] == 0
+    whole = named("Test_VirtualSystemSettingData", InstanceID=" Test:test ")
+    disk = 'instance of Test_DiskResourceAllocationSettingData { VirtualDevice = "vdb"; Address = "/b"; };'
+    added = {"AffectedConfiguration": whole, "ResourceSettings": [disk]}
+    assert wbem.InvokeMethod("AddResourceSettings", SERVICE, **added)[0] == 0
+    gone = [named("Test_DiskResourceAllocationSettingData", InstanceID="test/vdb ")]
+    assert wbem.InvokeMethod("RemoveResourceSettings", SERVICE, ResourceSettings=gone)[0] == 0
+    assert wbem.InvokeMethod("DestroySystem", SERVICE, AffectedSystem=guest)[0] == 0
+    with pytest.raises(pywbem.CIMError) as caught:
+        wbem.GetInstance(guest)
+    assert caught.value.status_code == NOT_FOUND

@@ -21,7 +21,7 @@ from virtcim.providers.interface import (
     Role,
     Status,
 )
-from virtcim.providers.keys import check_keys, main_key
+from virtcim.providers.keys import check_keys, main_key, strip_values
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.site import Site
@@ -179,7 +179,22 @@ class ElementProvider(InstanceProvider):
         return self.element(class_name, keys)
 
     def element(self, class_name: str, keys: Keys) -> Element:
-        """The instance with just these keys; raises what `get_instance` does."""
+        """The instance with just these keys; raises what `get_instance` does.
+
+        Where there is none, blanks and line ends around the values do not count: clients of libvirt-cim send some.
+        """
+        try:
+            return self._exact(class_name, keys)
+        except CIMError as error:
+            stripped = strip_values(keys)
+            if error.status is not Status.NOT_FOUND or stripped == keys:
+                raise
+            try:
+                return self._exact(class_name, stripped)
+            except CIMError:
+                raise error from None
+
+    def _exact(self, class_name: str, keys: Keys) -> Element:
         platform, element = self.resolve(class_name)
         instance = self.find(platform, element, keys)
         check_keys(instance, class_name, keys)

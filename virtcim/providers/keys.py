@@ -6,12 +6,13 @@ import logging
 
 from virtcim.providers.interface import (
     CIMError,
+    CIMValue,
     Instance,
     Keys,
     Status,
 )
 
-__all__ = ["check_keys", "main_key"]
+__all__ = ["check_keys", "main_key", "strip_values"]
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,11 @@ def check_keys(instance: Instance, class_name: str, keys: Keys) -> None:
             raise _no_such_instance(name)
     if given:
         log.debug("%s has no key %r: it is ignored", instance.class_name, ", ".join(given)[:_NAMES_LIMIT])
+
+
+def strip_values(keys: Keys) -> dict[str, CIMValue]:
+    """Take the blanks and line ends away that stand around the texts of a path."""
+    return {name: value.strip() if isinstance(value, str) else value for name, value in keys.items()}
 
 
 def _equal(own: object, given: object) -> bool:

@@ -33,6 +33,6 @@ class ComputerSystemProvider(ElementProvider):
             return super().target(class_name, keys)
         name = main_key(keys, "Name", "Name key not specified")
         platform, _ = self.resolve(class_name)
-        if self.site.guest(platform, name) is None:
+        if not any(self.site.guest(platform, each) for each in (name, name.strip())):
             raise CIMError(Status.INVALID_PARAMETER, f"Unable to get instance for guest '{name}'")
         return super().target(class_name, keys)

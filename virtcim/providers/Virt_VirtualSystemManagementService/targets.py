@@ -70,7 +70,7 @@ def find_system(site: Site, platform: Platform, path: InstancePath) -> Guest:
     if not name:
         raise CIMError(Status.NOT_FOUND, "Unable to retrieve domain name: Error 0")
     _check_class(platform, path, "AffectedSystem", "ComputerSystem")
-    guest = site.guest(platform, name)
+    guest = site.guest(platform, name) or site.guest(platform, name.strip())
     if guest is None:
         raise no_such_guest(name)
     return guest
@@ -78,6 +78,15 @@ def find_system(site: Site, platform: Platform, path: InstancePath) -> Guest:
 
 def find_configuration(site: Site, platform: Platform, instance_id: str) -> Target | None:
     """The configuration that the InstanceID of a VirtualSystemSettingData means; None for no guest of the platform."""
+    return _configuration(site, platform, instance_id) or _configuration(site, platform, instance_id.strip())
+
+
+def find_resource(site: Site, platform: Platform, instance_id: str) -> Target | None:
+    """The resource that the InstanceID of a ResourceAllocationSettingData means; None where there is none."""
+    return _resource(site, platform, instance_id) or _resource(site, platform, instance_id.strip())
+
+
+def _configuration(site: Site, platform: Platform, instance_id: str) -> Target | None:
     prefix, colon, rest = instance_id.partition(":")
     if not colon or prefix.casefold() != platform.prefix.casefold():
         return None
@@ -91,8 +100,7 @@ def find_configuration(site: Site, platform: Platform, instance_id: str) -> Targ
     return Target(guest, ConfigurationKind.DEFINED)
 
 
-def find_resource(site: Site, platform: Platform, instance_id: str) -> Target | None:
-    """The resource that the InstanceID of a ResourceAllocationSettingData means; None where there is none."""
+def _resource(site: Site, platform: Platform, instance_id: str) -> Target | None:
     readings = list(site.split(platform, instance_id))
     for guest, rest in readings:
         for configuration in guest.configurations:
