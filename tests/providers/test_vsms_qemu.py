@@ -75,6 +75,11 @@ def configuration(instance_id: str) -> pywbem.CIMInstanceName:
     return pywbem.CIMInstanceName("KVM_VirtualSystemSettingData", {"InstanceID": instance_id}, namespace="root/virt")
 
 
+def resource_path(kind: str, identifier: str) -> pywbem.CIMInstanceName:
+    class_name = f"KVM_{kind}ResourceAllocationSettingData"
+    return pywbem.CIMInstanceName(class_name, {"InstanceID": f"{NAME}/{identifier}"}, namespace="root/virt")
+
+
 def guest_path(name: str = NAME) -> pywbem.CIMInstanceName:
     return pywbem.CIMInstanceName(
         "KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": name}, namespace="root/virt"
@@ -259,7 +264,14 @@ def test_another_volume_is_read_in_its_own_format(client: Client, tmp_path: Path
         change("vda", Address="formats/image.qcow2")
         (disk,) = nodes(client.xml(), "//disk[target/@dev='vda']")
         assert images(disk) == [(image, "qcow2")]
+        change("vda", Address=str(raw), DriverType="raw")
+        told_back = client.wbem.GetInstance(resource_path("Disk", "vda"))
+        told_back["Address"] = image
+        assert (told_back["DriverType"], told_back["HostResource"]) == ("raw", [f"file://{raw}"])
+        client.done("ModifyResourceSettings", ResourceSettings=[told_back])
         start(client)
+        (disk,) = nodes(client.xml(), "//disk[target/@dev='vda']")
+        assert images(disk) == images_on_disk(image) == [(image, "qcow2")]
         for path, form in ((medium, "qcow2"), (str(iso), "raw"), (medium, "qcow2")):
             change("hdc", Address=path)
             assert client.both("//disk[target/@dev='hdc']/driver/@type") == [[form], [form]]

@@ -22,7 +22,7 @@ from virtcim.providers.Virt_RASD.disk_source import (
 )
 from virtcim.providers.Virt_RASD.setting import ADDRESS, BOOTABLE, COMMON, PLACED, ResourceSetting, pool_id
 
-__all__ = ["OF_IMAGE", "DiskSetting"]
+__all__ = ["DiskSetting"]
 
 _DISK_DRIVE = 17
 _PASSED_THROUGH, _VIRTUALIZED = 2, 3
@@ -233,9 +233,6 @@ _REACHED = (
     _field("StartupPolicy", Disk.source_startup_policy),
 )
 """How what is behind a disk is reached and read; another image takes it along."""
-
-OF_IMAGE = frozenset({"DriverType", *(declared.name for declared in _REACHED)})
-"""What is said of an image: sent along with another one it is asked for that one."""
 
 _SOURCES = paths_of(
     (

@@ -24,7 +24,7 @@ from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError, sam
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
-from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import OF_IMAGE, DiskSetting
+from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import DiskSetting
 from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
 from virtcim.providers.Virt_VirtualSystemManagementService.effect import check_effect
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
@@ -76,7 +76,6 @@ _OWN_OF_TWINS = frozenset({"target_type", "target_port", "target_model_name", "a
 """What the first console and the serial port that it is say of themselves."""
 _UNITS = "AllocationUnits"
 _ADDRESS = ("AddressProperties", "AddressValues")
-_IMAGE = frozenset({"Address", "HostResource"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +175,9 @@ class Edit:
 def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What a client wants changed: the properties that are not as they are.
 
+    What is sent back as it was is no wish, whatever else is changed: who gets an instance, gives it another Address and
+    sends it back has not asked for the format of the old image.
+
     Raises:
         ValueRefusedError: a property that cannot be changed is to be.
     """
@@ -196,9 +198,6 @@ def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[s
     if isinstance(setting, DiskSetting) and "Address" in given.keys() - changed.keys():
         # Beside the address that the disk has, it says nothing: it may be anything in what is sent back.
         changed.pop("PoolID", None)
-    if changed.keys() & _IMAGE:
-        # Sent along with another image it is asked for that image, also where it is the same as of the old one.
-        changed |= {name: given[name] for name in OF_IMAGE & given.keys()}
     if changed and _UNITS in given:
         changed[_UNITS] = given[_UNITS]
     return changed
