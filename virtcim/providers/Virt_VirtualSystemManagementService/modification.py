@@ -20,11 +20,10 @@ from virtcim.libhelper.domains.live import attach, detach, device_fields, device
 from virtcim.platforms.base import Feature
 from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.deviceids import DeviceKind
-from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError, same
+from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
-from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import DiskSetting
 from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
 from virtcim.providers.Virt_VirtualSystemManagementService.effect import check_effect
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import ReturnCode
@@ -35,47 +34,17 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     write_draft,
 )
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
+from virtcim.providers.Virt_VirtualSystemManagementService.wishes import changed_values
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 if TYPE_CHECKING:
     from virtcim.libhelper.domains.change import DomainChange, LiveStep
-    from virtcim.providers.base import Element
-    from virtcim.providers.methods import MethodFailedError
-    from virtcim.providers.properties import PropertyTable
-from virtcim.providers.guest import Guest
+    from virtcim.providers.guest import Guest
 
 __all__ = ["Edit", "Trace", "add_resources", "modify_resources", "modify_system", "remove_resources"]
 
-_DESCRIPTIVE = frozenset(
-    {
-        "InstanceID",
-        "ElementName",
-        "Caption",
-        "Description",
-        "Notes",
-        "ChangeableType",
-        "Parent",
-        "AddressOnParent",
-        "ConsumerVisibility",
-        "MappingBehavior",
-        "AutomaticAllocation",
-        "AutomaticDeallocation",
-        "PoolID",
-        "HostResource",
-        "Connection",
-        "VirtualQuantityUnits",
-        "ResourceType",
-        "OtherResourceType",
-        "VirtualQuantity",
-        "VirtualSystemIdentifier",
-        "VirtualSystemType",
-    }
-)
-"""What only describes a resource, and so may be stale in what a client sends back."""
 _OWN_OF_TWINS = frozenset({"target_type", "target_port", "target_model_name", "address"})
 """What the first console and the serial port that it is say of themselves."""
-_UNITS = "AllocationUnits"
-_ADDRESS = ("AddressProperties", "AddressValues")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,37 +139,6 @@ class Edit:
     def setting(self, document: DomainDocument, identifier: str) -> ResourceSetting[Any] | None:
         """The setting of a resource as it is in a document."""
         return setting_for(self.configuration(document), identifier)
-
-
-def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a client wants changed: the properties that are not as they are.
-
-    What is sent back as it was is no wish, whatever else is changed: who gets an instance, gives it another Address and
-    sends it back has not asked for the format of the old image.
-
-    Raises:
-        ValueRefusedError: a property that cannot be changed is to be.
-    """
-    now = setting.properties()
-    other_units = _UNITS in given and not same(given[_UNITS], now.get(_UNITS))
-    changed: dict[str, Any] = {}
-    for name, value in given.items():
-        declared = table.get(name)
-        is_amount = other_units and isinstance(value, int) and not isinstance(value, bool)
-        if same(value, now.get(name)) and not is_amount:
-            continue
-        if declared is not None and declared.write is not None:
-            changed[name] = value
-        elif name not in _DESCRIPTIVE and name != _UNITS:
-            raise ValueRefusedError(f"{name} cannot be changed")
-    if changed.keys() & set(_ADDRESS):
-        changed |= {name: given.get(name, now.get(name)) for name in _ADDRESS}
-    if isinstance(setting, DiskSetting) and "Address" in given.keys() - changed.keys():
-        # Beside the address that the disk has, it says nothing: it may be anything in what is sent back.
-        changed.pop("PoolID", None)
-    if changed and _UNITS in given:
-        changed[_UNITS] = given[_UNITS]
-    return changed
 
 
 def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:

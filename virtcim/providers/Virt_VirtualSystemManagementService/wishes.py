@@ -1,0 +1,75 @@
+"""What a client wants of an object that it describes: what is not as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from virtcim.providers.drafts import ValueRefusedError, same
+from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import DiskSetting
+
+if TYPE_CHECKING:
+    from virtcim.providers.base import Element
+    from virtcim.providers.properties import PropertyTable
+
+__all__ = ["changed_values"]
+
+_DESCRIPTIVE = frozenset(
+    {
+        "InstanceID",
+        "ElementName",
+        "Caption",
+        "Description",
+        "Notes",
+        "ChangeableType",
+        "Parent",
+        "AddressOnParent",
+        "ConsumerVisibility",
+        "MappingBehavior",
+        "AutomaticAllocation",
+        "AutomaticDeallocation",
+        "PoolID",
+        "HostResource",
+        "Connection",
+        "VirtualQuantityUnits",
+        "ResourceType",
+        "OtherResourceType",
+        "VirtualQuantity",
+        "VirtualSystemIdentifier",
+        "VirtualSystemType",
+    }
+)
+"""What only describes a resource, and so may be stale in what a client sends back."""
+_UNITS = "AllocationUnits"
+_ADDRESS = ("AddressProperties", "AddressValues")
+
+
+def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client wants changed: the properties that are not as they are.
+
+    What is sent back as it was is no wish, whatever else is changed: who gets an instance, gives it another Address and
+    sends it back has not asked for the format of the old image.
+
+    Raises:
+        ValueRefusedError: a property that cannot be changed is to be.
+    """
+    now = setting.properties()
+    other_units = _UNITS in given and not same(given[_UNITS], now.get(_UNITS))
+    changed: dict[str, Any] = {}
+    for name, value in given.items():
+        declared = table.get(name)
+        is_amount = other_units and isinstance(value, int) and not isinstance(value, bool)
+        if same(value, now.get(name)) and not is_amount:
+            continue
+        if declared is not None and declared.write is not None:
+            changed[name] = value
+        elif name not in _DESCRIPTIVE and name != _UNITS:
+            raise ValueRefusedError(f"{name} cannot be changed")
+    if changed.keys() & set(_ADDRESS):
+        changed |= {name: given.get(name, now.get(name)) for name in _ADDRESS}
+    if isinstance(setting, DiskSetting) and "Address" in given.keys() - changed.keys():
+        # Beside the address that the disk has, it says nothing: it may be anything in what is sent back.
+        changed.pop("PoolID", None)
+    if changed and _UNITS in given:
+        changed[_UNITS] = given[_UNITS]
+    return changed
