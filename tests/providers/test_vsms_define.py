@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.providers.Virt_RASD import settings_of
 
 SERVICE = "Test_VirtualSystemManagementService"
 NODE = """<node><domain type='test'><name>guest</name><uuid>00000000-0000-4000-8000-000000000001</uuid>
@@ -203,6 +205,60 @@ def test_a_guest_like_another(node: Node) -> None:
     (port,) = (device for device in config.devices if isinstance(device, Interface))
     assert port.mac_address != "52:54:00:00:00:01"
     assert "passwd='secret'" in node.xml("new")
+
+
+@pytest.mark.parametrize("left_out", [(), ("InstanceID",)])
+def test_a_guest_like_another_with_all_its_settings(node: Node, left_out: tuple[str, ...]) -> None:
+    """Sent along with the reference, they make no second device of each."""
+    node.act(lambda domain: domain.create())
+    state = next(iter(node.site.guests(platform("Test")))).state
+    assert state is not None
+    resources = [
+        EmbeddedInstance(each.class_name, {k: v for k, v in each.properties().items() if k not in left_out})
+        for each in settings_of(state)
+    ]
+    whole = dict(node.vssd("guest", "Test")) | {"VirtualSystemIdentifier": "new"}
+    config = node.define(
+        *resources,
+        resource("Net", NetworkType="user"),
+        SystemSettings=setting("VirtualSystemSettingData", **whole),
+        ReferenceConfiguration=configuration("Test:guest"),
+    )
+    before = node.config("guest")
+    assert (config.name, config.memory, config.vcpu) == ("new", before.memory, before.vcpu)
+    assert config.uuid != before.uuid
+    tags = Counter(device.tag for device in before.devices) + Counter(["interface"])
+    assert Counter(device.tag for device in config.devices) == tags
+    macs = {device.mac_address for device in (*before.devices, *config.devices) if isinstance(device, Interface)}
+    assert len(macs) == 3, "nobody shares a MAC address"
+
+
+def test_settings_that_are_not_as_in_the_reference(node: Node) -> None:
+    """They are resources of their own; two that are the same are two."""
+    same = resource("Net", InstanceID="guest/52:54:00:00:00:01", NetworkType="network", NetworkName="default")
+    config = node.define(same, same, ReferenceConfiguration=configuration("Test:guest"))
+    assert sum(isinstance(device, Interface) for device in config.devices) == 2
+    refusal = node.refusal(
+        "DefineSystem",
+        SystemSettings=system("other"),
+        ResourceSettings=[resource("Disk", InstanceID="guest/vda", VirtualDevice="vda", Address="/images/b.img")],
+        ReferenceConfiguration=configuration("Test:guest"),
+    )
+    assert "must be unique" in refusal.description
+
+
+def test_firmware_variables_are_nobody_elses(node: Node) -> None:
+    nvram = "<loader readonly='yes' type='pflash'>/code.fd</loader><nvram>/guest.fd</nvram>"
+    text = node.xml("guest").replace("<boot dev", f"{nvram}<boot dev")
+    node.act(lambda domain: domain.connect().defineXML(text))
+    whole = dict(node.vssd("guest", "Test")) | {"VirtualSystemIdentifier": "new"}
+    assert whole["FirmwareVariables"] == "/guest.fd"
+    config = node.define(
+        SystemSettings=setting("VirtualSystemSettingData", **whole),
+        ReferenceConfiguration=configuration("Test:guest"),
+    )
+    assert config.os_loader == "/code.fd"
+    assert config.os_nvram is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,11 @@ from tests.bed import Libvirtd
 from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, platform
 from tests.xpath import nodes
+from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
+from virtcim.providers.Virt_RASD import settings_of
 
 NAME = "kept"
 SERVICE = "KVM_VirtualSystemManagementService"
@@ -273,3 +276,44 @@ def test_another_kind_of_console_takes_along_the_source_of_the_old_one(site: Sto
     assert site.modify("Console", "charconsole:0", SourceType=2) == 0
     assert site.find("//console/@type") == ["pty"]
     assert site.find("//console/source") == []
+
+
+ONE_OF_EACH = (
+    "<disk type='file' device='disk'><source file='/a.img'/><target dev='vda' bus='virtio'/></disk>"
+    "<filesystem type='mount'><source dir='/srv'/><target dir='share'/></filesystem>"
+    "<interface type='user'><mac address='52:54:00:00:00:01'/></interface>"
+    "<graphics type='vnc' passwd='secret'/><graphics type='spice' autoport='yes'/><video><model type='qxl'/></video>"
+    "<serial type='pty'/><console type='pty'/><console type='pty'><target type='virtio' port='1'/></console>"
+    "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel><parallel type='null'/>"
+    "<controller type='scsi' index='0' model='virtio-scsi'/><input type='tablet' bus='usb'/><sound model='ich6'/>"
+    "<watchdog model='i6300esb' action='reset'/>"
+    "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+    "<vsock model='virtio'><cid auto='yes'/></vsock><panic model='isa'/>"
+)
+LIKE = InstancePath("KVM_VirtualSystemSettingData", {"InstanceID": f"KVM:{NAME}"})
+
+
+def described(site: Stopped) -> list[EmbeddedInstance]:
+    """All settings of the resources of the guest, as a client has got them."""
+    (guest,) = site.site.guests(platform("KVM"))
+    assert guest.state is not None
+    return [EmbeddedInstance(each.class_name, dict(each.properties())) for each in settings_of(guest.state)]
+
+
+@pytest.mark.parametrize("runs", [False, True], ids=["stopped", "running"])
+def test_a_guest_like_another_has_the_same_devices(site: Stopped, runs: bool) -> None:
+    """The controllers and all else that libvirt adds is among the settings that a client sends back."""
+    devices = ONE_OF_EACH if not runs else "<graphics type='vnc'/><serial type='pty'/><input type='tablet' bus='usb'/>"
+    site.put(devices)
+    before = DomainConfig.parse(site.text)
+    if runs:
+        site.daemon.virsh("start", NAME, "--paused")
+        site.hypervisor.inventory.refresh(site.uuid)
+    whole = EmbeddedInstance("KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": "like"})
+    resources = described(site)
+    assert len(resources) > 8
+    assert site.call("DefineSystem", SystemSettings=whole, ResourceSettings=resources, ReferenceConfiguration=LIKE) == 0
+    made = DomainConfig.parse(site.daemon.virsh("dumpxml", "--inactive", "--security-info", "like"))
+    assert Counter(each.tag for each in made.devices) == Counter(each.tag for each in before.devices)
+    passwords = [each.passwd_set for each in before.devices if isinstance(each, Graphics)]
+    assert [each.passwd_set for each in made.devices if isinstance(each, Graphics)] == passwords

@@ -18,6 +18,7 @@ from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.requested import without_own_metadata
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import refused
+from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     ResourceRequest,
     add_device,
@@ -46,12 +47,12 @@ class Request:
     Attributes:
         system: SystemSettings.
         resources: ResourceSettings; None when they were not given.
-        reference: the XML of the guest of ReferenceConfiguration, with its secrets; None without one.
+        reference: the guest of ReferenceConfiguration; None without one.
     """
 
     system: EmbeddedInstance | None
     resources: Sequence[EmbeddedInstance | None] | None
-    reference: str | None
+    reference: Reference | None
 
 
 class Definition:
@@ -80,10 +81,11 @@ class Definition:
         self._platform = platform
         self._hypervisor = hypervisor
         self._report = report
-        self._has_reference = request.reference is not None
+        self._reference = request.reference
         self.autostart = False
         self.name = ""
-        self.document = DomainDocument(without_own_metadata(request.reference) if request.reference else "<domain/>")
+        text = "<domain/>" if request.reference is None else without_own_metadata(request.reference.xml)
+        self.document = DomainDocument(text)
         self._new_guest = NewGuest(platform, hypervisor.host_capabilities(), self.document)
         self._forget_identity()
         self._write_system(request.system)
@@ -117,9 +119,11 @@ class Definition:
             draft = Draft(self._context, self.document.config, {"VirtualSystemIdentifier": self.name}, is_new=True)
             draft.write(VirtualSystemSettingData.table)
             self._set(draft.fields)
+        if self._reference is not None:
+            given = self._reference.other_values(given)
         settings = {name: value for name, value in given.items() if name not in _NOT_SETTINGS}
         with _report_refusals(self._report, "SystemSettings Error"):
-            if not self._has_reference:
+            if self._reference is None:
                 self._new_guest.choose_system(_choice(self._platform, settings))
             draft = Draft(self._context, self.document.config, settings, is_new=True)
             draft.write(VirtualSystemSettingData.table)
@@ -156,6 +160,8 @@ class Definition:
                 if instance is None:
                     raise ValueRefusedError("Unable to determine resource type")
                 wanted = ResourceRequest(instance, self._platform.prefix, self._context.site.kinds)
+                if self._reference is not None and self._reference.takes(wanted):
+                    continue
                 if wanted.is_guest_wide:
                     write_guest_wide(self.document, self._context, wanted)
                 else:
@@ -169,7 +175,7 @@ class Definition:
 
     def _complete(self) -> None:
         """Fill in what nothing was said of."""
-        self._new_guest.complete(with_devices=not self._has_reference)
+        self._new_guest.complete(with_devices=self._reference is None)
         with _report_refusals(self._report, "ResourceSettings Error"):
             check_host(self._context)
 

@@ -35,6 +35,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     remove_resources,
 )
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import failure_of, refused
+from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest
 from virtcim.providers.Virt_VirtualSystemManagementService.results import paths_of, settle_addresses
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
@@ -240,8 +241,8 @@ def _request(service: VirtualSystemManagementService, parameters: Mapping[str, A
     return Request(parameters.get("SystemSettings"), parameters.get("ResourceSettings"), reference)
 
 
-def _reference(service: VirtualSystemManagementService, path: InstancePath, writes: bool) -> str:
-    """The XML of the guest of ReferenceConfiguration."""
+def _reference(service: VirtualSystemManagementService, path: InstancePath, writes: bool) -> Reference:
+    """The guest of ReferenceConfiguration; without its passwords where nothing is written."""
     platform = service.platform
     if path.class_name.partition("_")[0].lower() not in (platform.prefix.lower(), "cim", "virt"):
         raise CIMError(Status.INVALID_CLASS, "ReferenceConfiguration domain is not compatible")
@@ -256,9 +257,9 @@ def _reference(service: VirtualSystemManagementService, path: InstancePath, writ
         raise CIMError(Status.NOT_FOUND, f"Referenced domain `{name}' does not exist")
     guest = target.guest
     if not writes:
-        return guest.domain.xml
+        return Reference(guest, guest.domain.xml)
     try:
-        return guest.hypervisor.domains.xml(guest.domain.uuid)
+        return Reference(guest, guest.hypervisor.domains.xml(guest.domain.uuid))
     except LibvirtError as error:
         raise failure_of("ReferenceConfiguration", error) from error
 
