@@ -30,6 +30,8 @@ from virtcim.libhelper.documents.domain.guest import VcpuPin
         ("readonly", True, False, True, False),
         ("os_boot_devs", ("hd",), ("network", "hd"), ("network", "hd"), True),
         ("os_boot_devs", ("hd",), ("network",), ("hd", "network"), False),
+        ("port", 5901, -1, None, True),
+        ("port", 5901, -1, 5901, False),
         ("pins", (), (VcpuPin(vcpu=1, cpuset="0"),), (), False),
     ],
 )

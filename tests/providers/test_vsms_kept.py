@@ -317,3 +317,34 @@ def test_a_guest_like_another_has_the_same_devices(site: Stopped, runs: bool) ->
     assert Counter(each.tag for each in made.devices) == Counter(each.tag for each in before.devices)
     passwords = [each.passwd_set for each in before.devices if isinstance(each, Graphics)]
     assert [each.passwd_set for each in made.devices if isinstance(each, Graphics)] == passwords
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "name"),
+    [
+        ("Net", {"NetworkType": "user", "VirtualDevice": "vnet5"}, "VirtualDevice"),
+        ("Proc", {"VirtualQuantity": 2, "PinnedTo": ["7:0"]}, "PinnedTo"),
+        ("Input", {"ResourceSubType": "mouse", "BusType": "ps2", "Repeat": True}, "Repeat"),
+    ],
+)
+def test_what_libvirt_would_not_keep_is_not_defined(
+    site: Stopped, kind: str, properties: dict[str, Any], name: str
+) -> None:
+    site.daemon.remove_domains()
+    whole = EmbeddedInstance("KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": "new", "DomainType": "qemu"})
+    resources = [
+        EmbeddedInstance(f"KVM_Mem{RASD}", {"VirtualQuantity": 64 << 20}),
+        EmbeddedInstance(f"KVM_{kind}{RASD}", properties),
+    ]
+    with pytest.raises(CIMError, match=f"{name}: libvirt does not keep"):
+        site.call("DefineSystem", SystemSettings=whole, ResourceSettings=resources)
+    assert site.daemon.list_all() == {}
+    kept = {each: value for each, value in properties.items() if each != name}
+    resources[1] = EmbeddedInstance(f"KVM_{kind}{RASD}", kept)
+    assert site.call("DefineSystem", SystemSettings=whole, ResourceSettings=resources) == 0
+
+
+def test_a_new_spice_console_whose_port_libvirt_chooses(site: Stopped) -> None:
+    site.put()
+    assert site.add("Graphics", ResourceSubType="spice", Address="127.0.0.1:-1") == 0
+    assert site.find("//graphics/@autoport") == ["yes"]

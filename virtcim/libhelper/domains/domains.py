@@ -173,24 +173,31 @@ class Domains:
             return error
         return None
 
-    def define(self, xml: str, *, autostart: bool = False) -> str:
+    def define(
+        self, xml: str, *, autostart: bool = False, check: Callable[[DomainConfig], None] = lambda _kept: None
+    ) -> str:
         """Define a domain that does not exist yet, and have the inventory take it in.
+
+        Parameters:
+            check: called with the definition as libvirt keeps it; raises `NotKeptError` where that is not what was
+                asked for.
 
         Returns:
             its UUID.
 
         Raises:
-            LibvirtError: libvirt refused, and there is no new domain.
+            LibvirtError: libvirt refused, or made something else of it, and there is no new domain.
         """
         with self._context.connections.connection() as connection:
             try:
                 domain = connection.defineXML(xml)
                 try:
                     uuid: str = domain.UUIDString()
+                    check(DomainConfig.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)))
                     if autostart:
                         domain.setAutostart(1)
-                except libvirt.libvirtError:
-                    domain.undefine()
+                except (libvirt.libvirtError, LibvirtError):
+                    _undefine(domain)
                     raise
             except libvirt.libvirtError as error:
                 raise LibvirtError.of(error) from error

@@ -17,6 +17,7 @@ from virtcim.platforms.newguest import NewGuest, SystemChoice, UnavailableError
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.requested import without_own_metadata
+from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import refused
 from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
@@ -65,6 +66,7 @@ class Definition:
 
     Attributes:
         document: the domain XML.
+        confirmation: what libvirt makes of it is held against.
         name: of the guest.
         autostart: whether it is to be started with the host.
     """
@@ -86,6 +88,7 @@ class Definition:
         self.name = ""
         text = "<domain/>" if request.reference is None else without_own_metadata(request.reference.xml)
         self.document = DomainDocument(text)
+        self.confirmation = Confirmation(self.document)
         self._new_guest = NewGuest(platform, hypervisor.host_capabilities(), self.document)
         self._forget_identity()
         self._write_system(request.system)
@@ -128,6 +131,7 @@ class Definition:
             draft = Draft(self._context, self.document.config, settings, is_new=True)
             draft.write(VirtualSystemSettingData.table)
             write_draft(self.document, draft)
+            self.confirmation.add("", draft, None)
             self.autostart = bool(draft.autostart)
             self._check_uuid()
             self._new_guest.check_machine()
@@ -163,10 +167,12 @@ class Definition:
                 if self._reference is not None and self._reference.takes(wanted):
                     continue
                 if wanted.is_guest_wide:
-                    write_guest_wide(self.document, self._context, wanted)
+                    draft = write_guest_wide(self.document, self._context, wanted)
+                    self.confirmation.add(wanted.kind.name, draft, None)
                 else:
                     self._check_platform(wanted)
-                    add_device(self.document, self._context, wanted)
+                    device, draft = add_device(self.document, self._context, wanted)
+                    self.confirmation.add(device.tag, draft, device)
 
     def _check_platform(self, wanted: ResourceRequest) -> None:
         feature = wanted.kind.feature

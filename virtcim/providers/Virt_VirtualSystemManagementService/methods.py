@@ -73,7 +73,11 @@ def define_system(
     request = _request(service, parameters)
     definition = Definition(service.site, platform, hypervisor, request, _raise)
     try:
-        hypervisor.domains.define(definition.document.tostring(), autostart=definition.autostart)
+        hypervisor.domains.define(
+            definition.document.tostring(), autostart=definition.autostart, check=definition.confirmation.check
+        )
+    except NotKeptError as error:
+        raise refused(f"Failed to define domain: {error.message}") from error
     except LibvirtError as error:
         raise failure_of("Failed to define domain", error, has_invalid_state=False) from error
     class_name = class_of(platform.prefix, ComputerSystem.base)

@@ -109,8 +109,11 @@ def add_device(document: DomainDocument, context: DraftContext, wanted: Resource
     return document.add_device(device_class, fields), draft
 
 
-def write_guest_wide(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> None:
+def write_guest_wide(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> Draft:
     """Write the memory or the processors of a new guest.
+
+    Returns:
+        the draft that was written.
 
     Raises:
         ValueRefusedError: they cannot be had so.
@@ -124,6 +127,7 @@ def write_guest_wide(document: DomainDocument, context: DraftContext, wanted: Re
     draft = Draft(context, document.config, given, is_new=True)
     draft.write(wanted.kind.setting.table)
     write_draft(document, draft)
+    return draft
 
 
 def check_host(context: DraftContext, before: DomainConfig | None = None) -> None:

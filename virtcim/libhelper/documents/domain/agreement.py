@@ -20,6 +20,8 @@ _SETS = frozenset({"cpuset", "cpus", "nodeset", "vcpu_cpuset", "vcpus"})
 _MACHINE = "os_type_machine"
 _FAMILIES = {"pc": "pc-i440fx-", "q35": "pc-q35-"}
 """How the machines begin of which a short name means the newest."""
+_CHOSEN_AT_START = {"port": -1}
+"""By field, what is said where libvirt is to choose; it leaves that out where it is said otherwise, too."""
 _SET = re.compile(r"[0-9,^ -]+")
 _LARGEST_SET = 65_536
 _EMPTY: tuple[Any, ...] = (None, "", 0, (), {})
@@ -51,6 +53,8 @@ def is_kept(name: str, before: Any, requested: Any, actual: Any) -> bool:
     Parameters:
         name: of the field.
     """
+    if requested == _CHOSEN_AT_START.get(name, ...):
+        return actual in (None, requested)
     if requested in _EMPTY:
         return actual in _EMPTY or not _is_same(name, actual, before)
     if isinstance(requested, tuple):
