@@ -167,6 +167,7 @@ class Change:
     live: DomainDocument | None = None
     steps: list[LiveStep] | None = None
     checks: list[Callable[[DomainConfig], None]] = field(default_factory=list)
+    live_checks: list[Callable[[DomainConfig], None]] = field(default_factory=list)
     autostart: bool | None = None
     name: str | None = None
 

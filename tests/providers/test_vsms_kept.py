@@ -83,6 +83,15 @@ class Stopped(Served):
         paths = [InstancePath(f"KVM_{kind}{RASD}", {"InstanceID": f"{NAME}/{each}"}) for each in identifiers]
         return self.call("RemoveResourceSettings", ResourceSettings=paths)
 
+    def start(self) -> None:
+        """Start the guest, as far as that is good for."""
+        self.daemon.virsh("start", NAME, "--paused")
+        self.hypervisor.inventory.refresh(self.uuid)
+
+    def running(self, path: str) -> list[Any]:
+        """What an XPath gives in the running guest."""
+        return nodes(etree.fromstring(self.daemon.virsh("dumpxml", NAME).encode()), path)
+
     def refusal(self, method: Any, *values: Any, **properties: Any) -> str:
         """The text with which a change is refused, which changed nothing."""
         before = self.text
@@ -307,8 +316,7 @@ def test_a_guest_like_another_has_the_same_devices(site: Stopped, runs: bool) ->
     site.put(devices)
     before = DomainConfig.parse(site.text)
     if runs:
-        site.daemon.virsh("start", NAME, "--paused")
-        site.hypervisor.inventory.refresh(site.uuid)
+        site.start()
     whole = EmbeddedInstance("KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": "like"})
     resources = described(site)
     assert len(resources) > 8
@@ -348,3 +356,40 @@ def test_a_new_spice_console_whose_port_libvirt_chooses(site: Stopped) -> None:
     site.put()
     assert site.add("Graphics", ResourceSubType="spice", Address="127.0.0.1:-1") == 0
     assert site.find("//graphics/@autoport") == ["yes"]
+
+
+def test_all_limits_of_a_disk_are_in_force_at_once(site: Stopped) -> None:
+    image = site.daemon.new_image()
+    site.put(
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    site.start()
+    limits: dict[str, Any] = {"Bytes": 1 << 20, "BytesPeak": 1 << 21, "BytesPeakLength": 3}
+    asked = {name.replace("Bytes", "ReadBytesPerSecond"): value for name, value in limits.items()}
+    assert site.modify("Disk", "vda", **asked, ReadOperationsPerSecond=100, OperationSize=4096, LimitGroup="group") == 0
+    path = "//disk/iotune/*[starts-with(name(), 'read') or name() = 'group_name' or name() = 'size_iops_sec']/text()"
+    said = {"1048576", "2097152", "3", "100", "4096", "group"}
+    assert set(site.running(path)) == set(site.find(path)) == said
+    assert site.modify("Disk", "vda", ReadBytesPerSecondPeak=0, ReadBytesPerSecondPeakLength=0) == 0
+    assert "2097152" not in (*site.running(path), *site.find(path))
+
+
+def test_a_running_guest_that_is_not_as_asked_is_as_before(site: Stopped) -> None:
+    """Of four processors two are plugged in: the third cannot be pinned before the next start."""
+    site.put(processors="<vcpu current='2'>4</vcpu>")
+    site.start()
+    assert site.modify("Proc", "proc", PinnedTo=["0:0", "2:0"]) == 0
+    assert site.running("//vcpupin[@vcpu='0']/@cpuset") == ["0"]
+    assert site.find("//vcpupin/@vcpu") == ["0", "2"]
+    before = site.running("//cputune")
+    refusal = site.refusal(site.modify, "Proc", "proc", PinnedTo=["0:0", "3:0"])
+    assert "PinnedTo: libvirt does not keep the value" in refusal
+    assert [etree.tostring(each) for each in site.running("//cputune")] == [etree.tostring(each) for each in before]
+
+
+def test_a_share_that_is_taken_away_counts_from_the_next_start(site: Stopped) -> None:
+    site.put("", "<cputune><shares>333</shares></cputune>")
+    site.start()
+    assert site.modify("Proc", "proc", Weight=0) == 0
+    assert (site.running("//shares/text()"), site.find("//shares/text()")) == (["333"], [])

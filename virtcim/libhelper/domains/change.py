@@ -45,7 +45,7 @@ class PartlyDoneError(LibvirtError):
 
 
 class NotKeptError(LibvirtError):
-    """libvirt took a definition and made something else of it; the one before is in force again.
+    """libvirt took a change and made something else of it; what was before is in force again.
 
     Parameters:
         message: what it did not keep.
@@ -88,6 +88,8 @@ class DomainChange:
         checks: called with the new definition as libvirt keeps it; each raises `NotKeptError` where that is not what
             was asked for, and the change is undone.
         steps: what is to be done to the running domain, in order.
+        live_checks: the same as `checks` for the running domain, after the steps; not called where a step waits for the
+            next start.
         autostart: whether it is to be started with the host; None to leave that.
         name: its new name; None to leave that.
     """
@@ -105,26 +107,30 @@ class DomainChange:
             _write_requested_memory(self.live, requests, domain.UUIDString(), self._number)
         self.checks: list[Callable[[DomainConfig], None]] = []
         self.steps: list[LiveStep] = []
+        self.live_checks: list[Callable[[DomainConfig], None]] = []
         self.autostart: bool | None = None
         self.name: str | None = None
         self._done: list[LiveStep] = []
+        self._waits = False
 
     def commit(self) -> None:
         """Put the change in force.
 
         Raises:
             LibvirtError: libvirt refused, and nothing has changed.
-            NotKeptError: libvirt made something else of the definition, and nothing has changed.
+            NotKeptError: libvirt made something else of the definition or of the running domain, and nothing has
+                changed.
             PartlyDoneError: libvirt refused, and something could not be undone.
         """
         self._check()
-        for step in (*self._persistent_steps(), *self.steps):
+        for step in (*self._persistent_steps(), *self._live_steps()):
             try:
                 with translated():
                     step.do(self.domain)
             except LibvirtError as error:
                 if step.may_wait and error.is_no_call:
                     _log.info("%s: %s waits for the next start: %s", self.domain.name(), step.what, error.message)
+                    self._waits = True
                     continue
                 raise _with_stands(error, self.undo()) from error
             self._done.append(step)
@@ -157,6 +163,19 @@ class DomainChange:
         kept = DomainConfig.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
         for check in self.checks:
             check(kept)
+
+    def _check_live(self, domain: libvirt.virDomain) -> None:
+        """Hold what the running domain is now against what was asked for."""
+        if self._waits:
+            return
+        now = DomainConfig.parse(domain.XMLDesc(0))
+        for check in self.live_checks:
+            check(now)
+
+    def _live_steps(self) -> Iterator[LiveStep]:
+        yield from self.steps
+        if self.steps:
+            yield LiveStep("the check of the running domain", self._check_live, lambda _domain: None)
 
     def _persistent_steps(self) -> Iterator[LiveStep]:
         connection, before = self.domain.connect(), self._before

@@ -8,7 +8,7 @@ Layer rule: imports libvirt, change, context, documents; knows nothing of CIM.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import libvirt
@@ -23,7 +23,7 @@ from virtcim.libhelper.errors import LibvirtError
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainConfig
 
-__all__ = ["attach", "detach", "device_fields", "device_steps", "domain_fields", "domain_steps"]
+__all__ = ["attach", "detach", "device_fields", "device_steps", "domain_fields", "domain_steps", "settled_fields"]
 
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 _DETACH_TIMEOUT = 15.0
@@ -32,6 +32,17 @@ _LOOK_AGAIN = 0.25
 """Seconds between two looks at whether it has, where no event tells it."""
 
 _IO_LIMITS = "iotune_"
+_USUAL_LIMITS = frozenset(
+    {
+        "iotune_total_bytes_sec",
+        "iotune_read_bytes_sec",
+        "iotune_write_bytes_sec",
+        "iotune_total_iops_sec",
+        "iotune_read_iops_sec",
+        "iotune_write_iops_sec",
+    }
+)
+_LIMIT_GROUP = "iotune_group_name"
 _MEDIA = frozenset({"cdrom", "floppy"})
 _MEDIUM = frozenset({"type", "driver_type"})
 """What a medium has beside its source.  libvirt takes it for a new medium only, and else drops it in silence."""
@@ -101,24 +112,44 @@ _TEXTS = {
     "title": libvirt.VIR_DOMAIN_METADATA_TITLE,
     "description": libvirt.VIR_DOMAIN_METADATA_DESCRIPTION,
 }
+_WEIGHT = {"blkiotune_weight": "weight"}
+_PARAMETERS = frozenset({*_SCHEDULER, *_MEMORY, *_WEIGHT})
 _DOMAIN = frozenset(
     {
-        *_SCHEDULER,
-        *_MEMORY,
+        *_PARAMETERS,
         *_ACTIONS,
         *_TEXTS,
         "current_memory",
         "vcpu_current",
         "vcpus",
-        "blkiotune_weight",
         "cputune_vcpupins",
     }
 )
 
 
 def domain_fields(fields: Mapping[str, Any]) -> frozenset[str]:
-    """Those of the fields of a domain that can be changed while it runs."""
-    return _DOMAIN & fields.keys()
+    """Those of the fields of a domain that can be changed while it runs; a share, for one, cannot be taken away."""
+    return frozenset(
+        name
+        for name in _DOMAIN & fields.keys()
+        if name not in _PARAMETERS or fields[name] is not None or _parameter(name, None) is not None
+    )
+
+
+def settled_fields(config: DomainConfig, names: Iterable[str], *, has_next_start: bool) -> frozenset[str]:
+    """Those of the fields of a running domain that it shows as soon as they are changed.
+
+    How much memory it has is up to the guest.
+
+    Parameters:
+        config: as it is to be.
+        names: the fields that are changed.
+        has_next_start: whether the definition is changed, too: so a processor that is not plugged in can be pinned.
+    """
+    later = {"current_memory"}
+    if has_next_start and any((pin.vcpu or 0) >= (config.vcpu_current or 1) for pin in config.cputune_vcpupins):
+        later.add("cputune_vcpupins")
+    return frozenset(names) - later
 
 
 def device_fields(device: Device, fields: Mapping[str, Any]) -> frozenset[str]:
@@ -172,7 +203,7 @@ def domain_steps(context: Context, before: DomainConfig, after: DomainConfig) ->
     yield from _parameters(
         "the share of the block devices",
         _BLKIO_CALLS,
-        {"blkiotune_weight": "weight"},
+        _WEIGHT,
         before,
         after,
     )
@@ -281,7 +312,7 @@ def device_steps(document: DomainDocument, device: Device, fields: Mapping[str, 
     after = document.device_xml(changed)
     if isinstance(device, Disk):
         if any(name.startswith(_IO_LIMITS) for name in fields):
-            yield LiveStep("the limits of the disk", _limit(changed), _limit(device))
+            yield LiveStep("the limits of the disk", _limit(changed, device), _limit(device, changed))
         if all(name.startswith(_IO_LIMITS) for name in fields):
             return
     if before != after:
@@ -292,16 +323,16 @@ def device_steps(document: DomainDocument, device: Device, fields: Mapping[str, 
         )
 
 
-def _limit(disk: Any) -> Callable[[libvirt.virDomain], Any]:
-    names = (
-        "total_bytes_sec",
-        "read_bytes_sec",
-        "write_bytes_sec",
-        "total_iops_sec",
-        "read_iops_sec",
-        "write_iops_sec",
-    )
-    values = {name: getattr(disk, f"{_IO_LIMITS}{name}") or 0 for name in names}
+def _limit(disk: Any, other: Any) -> Callable[[libvirt.virDomain], Any]:
+    """Put the limits of a disk in force: those that every hypervisor knows, and which it or the other one has."""
+    names = [
+        name
+        for name in Disk.declared()
+        if name.startswith(_IO_LIMITS) and (name in _USUAL_LIMITS or getattr(disk, name) or getattr(other, name))
+    ]
+    values = {name.removeprefix(_IO_LIMITS): getattr(disk, name) or 0 for name in names if name != _LIMIT_GROUP}
+    if disk.iotune_group_name is not None:
+        values["group_name"] = disk.iotune_group_name
     return lambda domain: domain.setBlockIoTune(disk.target_dev, values, _LIVE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,17 +32,17 @@ class _Request:
 
 @dataclass
 class Confirmation:
-    """Takes down what is asked of one definition, and holds what libvirt makes of it against that.
+    """Takes down what is asked of a definition or of a running guest, and holds what becomes of it against that.
 
     Parameters:
-        document: the definition that is edited.
+        document: that is edited.
     """
 
     document: DomainDocument
     _requests: list[_Request] = field(default_factory=list)
     _removed: list[tuple[str, Device]] = field(default_factory=list)
 
-    def add(self, identifier: str, draft: Draft, device: Device | None) -> None:
+    def add(self, identifier: str, draft: Draft, device: Device | None, names: Collection[str] | None = None) -> None:
         """Take down a draft that was written.
 
         What a property merely takes away for another value's sake is not asked for.
@@ -50,11 +50,13 @@ class Confirmation:
         Parameters:
             identifier: of the resource; "" for the guest as a whole.
             device: as it is in the document; None for the domain.
+            names: the fields that are asked for; None for all that were written.
         """
         requested = {
             name: declared
             for name, declared in draft.properties.items()
-            if draft.fields.get(name) not in (None, [], (), "") or draft.given.get(declared) in _NOTHING
+            if (names is None or name in names)
+            and (draft.fields.get(name) not in (None, [], (), "") or draft.given.get(declared) in _NOTHING)
         }
         self._requests.append(_Request(identifier, device, draft.base, requested, draft.is_new))
 
@@ -63,7 +65,10 @@ class Confirmation:
         self._removed.append((identifier, device))
 
     def check(self, actual: DomainConfig) -> None:
-        """Hold the definition that libvirt made against what was asked for.
+        """Hold what libvirt made against what was asked for.
+
+        Parameters:
+            actual: the definition, or the running guest, as libvirt has it.
 
         Raises:
             NotKeptError: they differ; names the resource and the property.

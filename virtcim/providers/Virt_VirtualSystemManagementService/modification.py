@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,15 @@ from virtcim.libhelper.documents.domain import (
     MemoryDevice,
 )
 from virtcim.libhelper.documents.domain.companions import remove_device, settle_audio, twin_of
-from virtcim.libhelper.domains.live import attach, detach, device_fields, device_steps, domain_fields, domain_steps
+from virtcim.libhelper.domains.live import (
+    attach,
+    detach,
+    device_fields,
+    device_steps,
+    domain_fields,
+    domain_steps,
+    settled_fields,
+)
 from virtcim.platforms.base import Feature
 from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.deviceids import DeviceKind
@@ -90,6 +98,7 @@ class Edit:
         written: the resources that were added or changed, in the order of the request.
         plugged: the devices that are plugged into the running guest and added to its definition.
         confirmation: takes down what is asked of the definition; None where that is not changed.
+        live_confirmation: the same of the running guest.
     """
 
     guest: Guest
@@ -98,11 +107,15 @@ class Edit:
     written: list[Trace] = field(default_factory=list)
     plugged: list[Trace] = field(default_factory=list)
     confirmation: Confirmation | None = field(init=False, default=None)
+    live_confirmation: Confirmation | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.defined is not None:
             self.confirmation = Confirmation(self.defined)
             self.change.checks.append(self.confirmation.check)
+        if self.live is not None:
+            self.live_confirmation = Confirmation(self.live)
+            self.change.live_checks.append(self.live_confirmation.check)
 
     @property
     def live(self) -> DomainDocument | None:
@@ -178,6 +191,12 @@ def _confirm(edit: Edit, identifier: str, draft: Draft, device: Device | None) -
         edit.confirmation.add(identifier, draft, device)
 
 
+def _confirm_live(edit: Edit, identifier: str, draft: Draft, device: Device | None, names: Collection[str]) -> None:
+    """Have what was changed of the running guest held against what it is then."""
+    if edit.live_confirmation is not None:
+        edit.live_confirmation.add(identifier, draft, device, names)
+
+
 def _write_domain(edit: Edit, document: DomainDocument, draft: Draft, identifier: str = "") -> None:
     """Put a draft of the whole into a document; of a running guest what can be changed now."""
     if document is not edit.change.live:
@@ -189,6 +208,8 @@ def _write_domain(edit: Edit, document: DomainDocument, draft: Draft, identifier
     before = document.config
     document.set(before, {name: draft.fields[name] for name in now})
     _take_steps(edit, domain_steps(edit.change.context, before, document.config))
+    names = settled_fields(document.config, now, has_next_start=edit.scope is Scope.BOTH)
+    _confirm_live(edit, identifier, draft, None, names)
 
 
 def _take_steps(edit: Edit, steps: Iterable[LiveStep]) -> None:
@@ -260,7 +281,9 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any],
     now = device_fields(setting.device, draft.fields) if plugs else frozenset()
     _check_live(edit, draft, now)
     _take_steps(edit, device_steps(document, setting.device, {name: draft.fields[name] for name in now}))
-    return document.devices[place]
+    device = document.devices[place]
+    _confirm_live(edit, identifier, draft, device, now)
+    return device
 
 
 def _setting_of(configuration: Configuration, kind: DeviceKind, device: Any) -> ResourceSetting[Any] | None:
@@ -299,9 +322,9 @@ def add_resources(edit: Edit, wanted: Sequence[ResourceRequest]) -> None:
         if edit.live is None:
             continue
         if document is edit.live:
-            _plug_in(edit, edit.live, device)
+            _plug_in(edit, edit.live, device, draft)
         elif _is_plugged(edit, device):
-            _plug_in(edit, edit.live, edit.live.add_device(xml))
+            _plug_in(edit, edit.live, edit.live.add_device(xml), draft)
             edit.plugged.append(trace)
 
 
@@ -321,8 +344,9 @@ def _is_plugged(edit: Edit, device: Device) -> bool:
     return any(device.tag in kind.plugs for kind in kinds) and edit.guest.platform.supports(Feature.HOTPLUG)
 
 
-def _plug_in(edit: Edit, live: DomainDocument, device: Device) -> None:
+def _plug_in(edit: Edit, live: DomainDocument, device: Device, draft: Draft) -> None:
     edit.change.steps.append(attach(edit.change.context, live, device))
+    _confirm_live(edit, device.tag, draft, device, draft.fields)
 
 
 def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
