@@ -28,6 +28,7 @@ from virtcim.libhelper.documents.domain import (
     ValueRejectedError,
     element_text,
 )
+from virtcim.libhelper.documents.domain.domain import DEVICE_CLASSES
 from virtcim.libhelper.xml.mapping import (
     Attributes,
     Field,
@@ -387,6 +388,64 @@ def test_removing_devices() -> None:
     while document.devices:
         document.remove_device(0)
     assert "first disk" in document.tostring()
+
+
+@pytest.mark.parametrize("text", ["<domain/>", "<domain>\n  <name>n</name>\n</domain>"])
+@pytest.mark.parametrize("tag", DEVICE_CLASSES)
+def test_a_device_that_came_and_went_leaves_nothing(tag: str, text: str) -> None:
+    document = DomainDocument(text)
+    document.remove_device(document.add_device(f"<{tag}/>"))
+    assert document.tostring() == text
+    document.add_device(f"<{tag}/>")
+    document.add_device("<hub/>")
+    document.remove_device(0)
+    document.remove_device(0)
+    assert document.tostring() == text
+
+
+def simple_value(field: Field[Any]) -> Any:
+    """Some value of a field."""
+    if isinstance(field, Items):
+        name, inner = next((name, each) for name, each in field.record.declared().items() if each.writable)
+        return [{name: simple_value(inner)}]
+    if isinstance(field, Texts | Ints):
+        return ["x"] if isinstance(field, Texts) else [1]
+    if isinstance(field, Attributes):
+        return {"type": "x"}
+    if isinstance(field, Flag | YesNo | OnOff):
+        return True
+    return 1 if isinstance(field, Int | Size) else "x"
+
+
+@pytest.mark.parametrize("cls", [DomainConfig, *DEVICE_CLASSES.values()], ids=lambda cls: cls.tag)
+def test_a_value_that_came_and_went_leaves_nothing(cls: type[Mapped]) -> None:
+    """No element that was made for a value, whatever goes with what the value replaces."""
+    is_domain = cls is DomainConfig
+    text = "<domain/>" if is_domain else f"<domain><devices><{cls.tag}/></devices></domain>"
+    for name, field in cls.declared().items():
+        if not field.writable:
+            continue
+        document = DomainDocument(text)
+        for value in (simple_value(field), None):
+            document.set(document.config if is_domain else document.devices[0], {name: value})
+        assert document.tostring() == text, name
+    for replacement in cls.replacements:
+        inside = [
+            name
+            for name, field in cls.declared().items()
+            if field.writable
+            and any(field.path == path or field.path.startswith((f"{path}/", f"{path}@")) for path in replacement.takes)
+            and field.path not in replacement.keeps
+            and name not in replacement.fields
+        ]
+        for name in inside:
+            document = DomainDocument(text)
+            values = {name: simple_value(cls.declared()[name])}
+            document.set(document.config if is_domain else document.devices[0], values)
+            first = replacement.fields[0]
+            for value in (simple_value(cls.declared()[first]), None):
+                document.set(document.config if is_domain else document.devices[0], {first: value})
+            assert document.tostring() == text, (first, name)
 
 
 def test_devices_are_known_by_object_by_value_and_by_place() -> None:

@@ -194,14 +194,17 @@ class TreeEditor:
                 continue
             if attribute is not None:
                 drop_attribute(parent, attribute)
+                self.prune(parent, element)
                 continue
             attributes = {name for above, name in kept if above == steps and name is not None}
             children = [below[-1] for below, name in kept if below[:-1] == steps and name is None]
             for child in [child for child in parent if steps[-1].matches(child)]:
                 if attributes or children:
                     self._empty(child, attributes, children)
+                    self.prune(child, element)
                 else:
                     self.remove(child)
+            self.prune(parent, element)
 
     def _empty(self, element: etree._Element, attributes: set[str], children: Sequence[Step]) -> None:
         """Take everything out of an element but some of its attributes and children."""

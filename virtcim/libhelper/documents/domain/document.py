@@ -131,7 +131,7 @@ class DomainDocument(MappedDocument[DomainConfig]):
         return self._current(element)
 
     def remove_device(self, device: Device | int) -> None:
-        """Remove a device.
+        """Remove a device; `<devices>`, too, where adding one has made it and nothing is left in it.
 
         Raises:
             DeviceNotFoundError: no such device in this document.
@@ -140,7 +140,9 @@ class DomainDocument(MappedDocument[DomainConfig]):
         for key, (_, known) in list(self._handed_out.items()):
             if known is element:
                 del self._handed_out[key]
+        devices = element.getparent()
         self._editor.remove(element)
+        self._editor.prune(devices, self._root)
         self._config = None
 
     def _devices(self) -> etree._Element | None:
