@@ -442,9 +442,10 @@ def test_templates_of_networks(site: Served, host: RecordedHypervisor) -> None:
 
 def test_templates_of_disks(site: Served) -> None:
     shown = templates(site, "DiskPool/images")
-    assert quantities(shown) == [512, 106300440576, None, 512]
+    assert quantities(shown) == [512, 106300440576, 10737418240, 512]
     default = shown["Default"]
     assert (default["BusType"], default["VirtualDevice"], default["EmulatedType"]) == ("virtio", "vda", 0)
+    assert default["Address"] == "/srv/images/root.qcow2"
     volume = shown["Point/volume/root.qcow2"]
     assert (volume["Address"], volume["VirtualQuantity"]) == ("/srv/images/root.qcow2", 10737418240)
     assert (volume["DriverType"], volume["PropertyPolicy"]) == ("qcow2", 1)
@@ -454,7 +455,15 @@ def test_templates_of_disks(site: Served) -> None:
     new = {name: each for name, each in shown.items() if each["class"].startswith("StorageVolume")}
     assert {each["FormatType"] for each in new.values()} == {1, 2}
     assert new["Maximum/New Storage Volume qcow2"]["AllocationQuantity"] == 106300440576
-    assert "Capacity" not in new["Maximum/New Storage Volume qcow2"]
+    assert [each["Capacity"] for each in new.values()] == [
+        512,
+        512,
+        106300440576,
+        106300440576,
+        *[8 << 30] * 2,
+        512,
+        512,
+    ]
     assert {each["AllocationUnits"] for each in new.values()} == {"byte"}
     group = templates(site, "DiskPool/vg0")
     assert group["Maximum/New Storage Volume raw"]["Capacity"] == 4194304

@@ -151,6 +151,7 @@ KINDS: tuple[DeviceKind, ...] = (
             "Address",
             "AutomaticAllocation",
             "VirtualDevice",
+            "MountPoint",
             "EmulatedType",
             "BusType",
             "DriverType",

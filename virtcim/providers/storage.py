@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 
 if TYPE_CHECKING:
+    from virtcim.libhelper.documents.storage import VolumeConfig
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Pool
 
-__all__ = ["StorageMap", "StorageMaps", "known_path"]
+__all__ = ["StorageMap", "StorageMaps", "format_of", "known_path"]
 
 
+_READ_AS = {"iso": "raw"}
+"""By the format of a volume, what a disk calls it, where that is another word."""
 _epochs = itertools.count(1)
 
 
@@ -96,3 +99,9 @@ def known_path(storage: StorageMap, device: Disk | Filesystem) -> str | None:
         return storage.paths.get((device.source_pool, device.source_volume))
     path: str | None = device.source_file or device.source_dev or device.source_dir
     return path
+
+
+def format_of(config: VolumeConfig) -> str | None:
+    """The format in which a disk reads a volume; None where that is left to libvirt, as of a block device."""
+    kind = config.target_format_type if config.type in (None, "file") else None
+    return _READ_AS.get(kind or "", kind)

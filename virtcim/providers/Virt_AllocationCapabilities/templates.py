@@ -10,6 +10,7 @@ from virtcim.platforms.base import Feature, Platform
 from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.interface import CIMValue, Properties
 from virtcim.providers.site import Site
+from virtcim.providers.storage import format_of
 from virtcim.providers.subnets import free_subnet
 from virtcim.providers.Virt_AllocationCapabilities.template import Sample, Template, template_type
 from virtcim.providers.Virt_AllocationCapabilities.Virt_DiskPoolResourceAllocationSettingData import NewStoragePool
@@ -40,15 +41,21 @@ _MEMORY_STEP = 1024
 _USUAL_MEMORY = 262144
 """KiB: libvirt-cim's default."""
 _BLOCK = 512
+_USUAL_VOLUME = 8 << 30
+"""Bytes: of a new volume, where the pool has as much."""
 _DISK, _CDROM, _FLOPPY, _FILESYSTEM = 0, 1, 2, 3
 _DRIVES = {"cdrom": _CDROM, "floppy": _FLOPPY}
 _CONTROLLER_BUSES = ("ide", "fdc", "scsi", "sata", "usb")
 _LOCAL_CONSOLE = "127.0.0.1:-1"
 _FIRST_DISKS = {"virtio": "vda", "ide": "hda", "scsi": "sda", "sata": "sda", "usb": "sda", "xen": "xvda"}
+_CDROMS = {"ide": "hdc", "sata": "sdc", "scsi": "sdc", "usb": "sdc"}
+"""By bus, the first that a host has, what a CD-ROM drive is called: not as the first disk."""
+_FLOPPIES = {"fdc": "fda"}
 
 _POOL_TYPES = {"dir": 1, "fs": 2, "netfs": 3, "disk": 4, "iscsi": 5, "logical": 6, "scsi": 7}
 _UNKNOWN_POOL_TYPE = 0
 _DIRECTORY = "dir"
+_MEDIUM = "iso"
 _FORMATS = {"raw": 1, "qcow2": 2}
 _GROWING = frozenset({"dir", "fs", "netfs", "vstorage"})
 _MAKES_VOLUMES = _GROWING | {"disk", "logical", "rbd", "sheepdog", "zfs"}
@@ -115,13 +122,14 @@ def _domain(pool: DevicePool) -> DomainCapabilities:
 
 
 def processors(pool: DevicePool) -> Found:
-    """Processors: how many a guest can have, and their share."""
+    """Processors: how many a guest can have (a container has those of its host), and their share."""
     facts = pool.hypervisor.facts
     most = _domain(pool).vcpu_max or facts.max_vcpus or facts.node.cpus or None
     weight = pool.platform.weight_range(facts.cgroup_version)
-    weights = (None,) * 4 if weight is None else (weight.least, weight.most, weight.default, 1)
+    weights = (None,) * 4 if weight is None else (weight.least, weight.most, weight.default, weight.least)
     for sample, quantity, share in zip(_RANGES, (1, most, 1, 1), weights, strict=True):
-        yield "Proc", sample, "", {"VirtualQuantity": quantity, "VirtualQuantityUnits": _COUNT, "Weight": share}
+        number = {} if pool.platform.containers else {"VirtualQuantity": quantity, "VirtualQuantityUnits": _COUNT}
+        yield "Proc", sample, "", {**number, "Weight": share}
 
 
 _RANGES = (MINIMUM, MAXIMUM, DEFAULT, INCREMENT)
@@ -146,11 +154,11 @@ def memory(pool: DevicePool) -> Found:
         )
 
 
-def counted(kind: str, most: int | None, usual: Properties, **common: CIMValue) -> Found:
-    """The range of the number of devices that a guest can have, and the device it gets when it asks for no other."""
+def counted(kind: str, most: int | None, **usual: CIMValue) -> Found:
+    """The range of the number of devices that a guest can have, each with the one that it gets when it asks for no
+    other."""
     for sample, number in zip(_RANGES, (0, most, 1, 1), strict=True):
-        values = {**common, "VirtualQuantity": number, "VirtualQuantityUnits": _COUNT}
-        yield kind, sample, "", {**values, **usual} if sample is DEFAULT else values
+        yield kind, sample, "", {**usual, "VirtualQuantity": number, "VirtualQuantityUnits": _COUNT}
 
 
 def choice(kind: str, detail: str, **values: CIMValue) -> tuple[str, Sample, str, dict[str, CIMValue]]:
@@ -167,7 +175,7 @@ def networks(pool: DevicePool) -> Found:
     yield from counted(
         "Net",
         platform.max_network_ports,
-        {"ResourceSubType": platform.buses.network_model},
+        ResourceSubType=platform.buses.network_model,
         NetworkType="network",
         NetworkName=pool.name,
     )
@@ -197,65 +205,74 @@ def disks(pool: DevicePool) -> Found:
     if pool.primordial:
         yield from _new_pools(pool)
         return
-    yield from _ranges_of_disks(pool)
+    volumes = list(_volumes(pool))
+    usual = next((values for _, values in volumes if values["EmulatedType"] != _CDROM), None)
+    if usual is not None:
+        yield from _ranges_of_disks(pool, usual)
     yield from _new_volumes(pool)
-    yield from _volumes(pool)
+    for name, values in volumes:
+        yield choice("Disk", f"volume/{name}", **values)
     if not pool.platform.containers:
         for drive in _domain(pool).disk_devices:
             if drive in _DRIVES:
                 yield choice(
-                    "Disk",
-                    drive,
-                    EmulatedType=_DRIVES[drive],
-                    readonly=drive == "cdrom" or None,
-                    AutomaticAllocation=False,
+                    "Disk", drive, **_drive(pool, drive), readonly=drive == "cdrom" or None, AutomaticAllocation=False
                 )
 
 
-def _disk_defaults(pool: DevicePool) -> dict[str, CIMValue]:
+def _drive(pool: DevicePool, kind: str) -> dict[str, CIMValue]:
+    """A drive with exchangeable media: on the first bus for them that the host has."""
+    names = _CDROMS if kind == "cdrom" else _FLOPPIES
+    offered = _domain(pool).disk_buses
+    bus = next((each for each in names if each in offered or not offered), None)
+    return {"EmulatedType": _DRIVES[kind], "BusType": bus, "VirtualDevice": names.get(bus or "")}
+
+
+def _disk(pool: DevicePool, name: str) -> dict[str, CIMValue]:
+    """A disk with an image of its own, or a container's file system."""
     if pool.platform.containers:
-        return {"EmulatedType": _FILESYSTEM}
+        return {"EmulatedType": _FILESYSTEM, "MountPoint": f"/mnt/{name}"}
     bus = pool.platform.buses.disk
     return {"EmulatedType": _DISK, "BusType": bus or None, "VirtualDevice": _FIRST_DISKS.get(bus)}
 
 
-def _ranges_of_disks(pool: DiskPool) -> Found:
-    """How large a new disk can be."""
-    for sample, size in zip(_RANGES, (_BLOCK, available(pool), None, _BLOCK), strict=True):
-        values: dict[str, CIMValue] = {
-            "VirtualQuantity": size,
-            "VirtualQuantityUnits": _BYTES,
-            "AllocationUnits": _BYTES,
-        }
-        yield "Disk", sample, "", {**values, **_disk_defaults(pool)} if sample is DEFAULT else values
+def _ranges_of_disks(pool: DiskPool, usual: Properties) -> Found:
+    """How large a disk can be, each with a volume that there is."""
+    for sample, size in zip(_RANGES, (_BLOCK, available(pool), usual.get("VirtualQuantity"), _BLOCK), strict=True):
+        yield "Disk", sample, "", {**usual, "VirtualQuantity": size}
 
 
-def _volumes(pool: DiskPool) -> Found:
-    """The volumes that there are: each is a disk that a guest can have."""
+def _volumes(pool: DiskPool) -> Iterator[tuple[str, dict[str, CIMValue]]]:
+    """The volumes that there are, by name: each is a disk that a guest can have."""
     for volume in volumes_of(pool):
-        config = volume.config
-        image = config.target_format_type == "iso"
-        yield choice(
-            "Disk",
-            f"volume/{volume.volume.name}",
-            Address=config.target_path or volume.volume.key,
-            VirtualQuantity=config.capacity,
-            VirtualQuantityUnits=_BYTES,
-            AllocationUnits=_BYTES,
-            EmulatedType=_CDROM if image else _disk_defaults(pool)["EmulatedType"],
-            DriverType=config.target_format_type,
+        config, name = volume.config, volume.volume.name
+        is_medium = config.target_format_type == _MEDIUM and not pool.platform.containers
+        yield (
+            name,
+            {
+                "Address": config.target_path or volume.volume.key,
+                "VirtualQuantity": config.capacity,
+                "VirtualQuantityUnits": _BYTES,
+                "AllocationUnits": _BYTES,
+                "DriverType": None if pool.platform.containers else format_of(config),
+                **(_drive(pool, "cdrom") if is_medium else _disk(pool, name)),
+            },
         )
 
 
 def _new_volumes(pool: DiskPool) -> Found:
-    """How large a new volume can be, for each format in which the pool can create one."""
+    """How large a new volume can be, for each format in which the pool can create one.
+
+    One that grows can be larger than what is free; it cannot be filled then.
+    """
     kind = pool.config.type
     if kind not in _MAKES_VOLUMES or not pool.active:
         return
     grows = kind in _GROWING
     free = available(pool)
     for name in _formats(pool):
-        ranges = zip(_RANGES, (_BLOCK, None if grows else free, None, _BLOCK), (0, free, 0, _BLOCK), strict=True)
+        usual = _USUAL_VOLUME if free is None else min(_USUAL_VOLUME, free)
+        ranges = zip(_RANGES, (_BLOCK, free, usual, _BLOCK), (0, free, 0, _BLOCK), strict=True)
         for sample, size, allocation in ranges:
             yield (
                 "StorageVolume",
@@ -297,7 +314,7 @@ def graphics(pool: DevicePool) -> Found:
         return
     types = _domain(pool).graphics_types
     usual = "vnc" if "vnc" in types or not types else types[0]
-    yield from counted("Graphics", len(types) or None, _console(usual))
+    yield from counted("Graphics", len(types) or None, **_console(usual))
     for kind in types:
         yield choice("Graphics", kind, **_console(kind))
 
@@ -313,7 +330,7 @@ def inputs(pool: DevicePool) -> Found:
         return
     usual = ("mouse", platform.buses.mouse)
     kind, bus = usual if usual in platform.inputs else platform.inputs[0]
-    yield from counted("Input", None, {"ResourceSubType": kind, "BusType": bus})
+    yield from counted("Input", None, ResourceSubType=kind, BusType=bus)
     for kind, bus in platform.inputs:
         yield choice("Input", f"{kind}:{bus}", ResourceSubType=kind, BusType=bus)
 
@@ -324,6 +341,6 @@ def controllers(pool: DevicePool) -> Found:
     if not types or not pool.platform.supports(Feature.CONTROLLERS):
         return
     usual = "scsi" if "scsi" in types else types[0]
-    yield from counted("Controller", None, {"ResourceSubType": usual}, OtherResourceType="controller")
+    yield from counted("Controller", None, OtherResourceType="controller", ResourceSubType=usual)
     for kind in types:
         yield choice("Controller", kind, OtherResourceType="controller", ResourceSubType=kind)

@@ -12,7 +12,7 @@ from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.imageurls import read_image_url, socket_of
-from virtcim.providers.storage import StorageMap, known_path
+from virtcim.providers.storage import StorageMap, format_of, known_path
 from virtcim.providers.units import size_in
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ _KIBIBYTE = 1024
 _DIRECTORIES = frozenset({"mount", "bind"})
 _POOL_PREFIX = "DiskPool/"
 _ALL_POOLS = "0"
-_READ_AS = {"iso": "raw"}
-"""By the format of a volume, what a disk calls it, where that is another word."""
 _VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
 
 
@@ -248,8 +246,7 @@ def _volume(draft: Draft, storage: StorageMap, path: str) -> tuple[str, str | No
             config = volume.config
             if config is not None and (config.target_path or volume.key) == path:
                 kind = config.type if config.type in _VOLUME_DISKS else _guessed_kind(path)
-                driver_type = config.target_format_type if kind == "file" else None
-                return kind, _READ_AS.get(driver_type or "", driver_type)
+                return kind, format_of(config) if kind == "file" else None
     return None
 
 
