@@ -377,11 +377,13 @@ def test_all_limits_of_a_disk_are_in_force_at_once(site: Stopped) -> None:
 
 def test_a_running_guest_that_is_not_as_asked_is_as_before(site: Stopped) -> None:
     """Of four processors two are plugged in: the third cannot be pinned before the next start."""
-    site.put(processors="<vcpu current='2'>4</vcpu>")
+    site.put("<serial type='pty'/><console type='pty'/>", processors="<vcpu current='2'>4</vcpu>")
     site.start()
     assert site.modify("Proc", "proc", PinnedTo=["0:0", "2:0"]) == 0
     assert site.running("//vcpupin[@vcpu='0']/@cpuset") == ["0"]
     assert site.find("//vcpupin/@vcpu") == ["0", "2"]
+    refusal = site.refusal(site.modify, "Console", "charconsole:0", ConnectURL="file:///s")
+    assert "ConnectURL means nothing" in refusal
     before = site.running("//cputune")
     refusal = site.refusal(site.modify, "Proc", "proc", PinnedTo=["0:0", "3:0"])
     assert "PinnedTo: libvirt does not keep the value" in refusal

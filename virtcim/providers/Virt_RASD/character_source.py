@@ -27,13 +27,6 @@ _TYPES = {
 }
 _PATHS = frozenset({"dev", "file", "pipe"})
 _CHANNELS = frozenset({"spiceport", "dbus"})
-_URLS = frozenset({"ConnectURL", "BindURL"})
-_PLACES = {
-    **dict.fromkeys(_PATHS | _CHANNELS, frozenset({"SourcePath"})),
-    **dict.fromkeys(("unix", "tcp", "udp"), _URLS),
-    "nmdm": _URLS | {"SourcePath"},
-}
-"""By kind, the properties that say where the other side is."""
 _PROTOCOLS = frozenset({"raw", "telnet", "telnets", "tls"})
 SOURCE_FIELDS = (
     "source_mode",
@@ -61,7 +54,6 @@ def write_character(draft: Draft, _value: object) -> None:
             raise ValueRefusedError("ConsoleRASD: Invalid SourceType value", str(draft.given["SourceType"]))
     if kind is None:
         raise ValueRefusedError("ConsoleRASD: SourceType field not specified.")
-    _check_meaning(draft, kind)
     source = _source(draft, kind)
     draft.put("type", kind)
     if source is None:
@@ -73,14 +65,6 @@ def write_character(draft: Draft, _value: object) -> None:
             draft.put(field, source[field])
         elif getattr(draft.base, field) is not None and (paired or not udp):
             draft.put(field, None)
-
-
-def _check_meaning(draft: Draft, kind: str) -> None:
-    """Refuse what would change nothing, as a console of this kind has none."""
-    meant = _PLACES.get(kind, frozenset())
-    for name in ("SourcePath", "ConnectURL", "BindURL"):
-        if draft.given.get(name) and name not in meant and not draft.is_new:
-            raise ValueRefusedError(f"{name} means nothing to a console of type {kind}", contradiction=True)
 
 
 def finish_character(draft: Draft) -> None:

@@ -138,9 +138,15 @@ class Edit:
         kind = ConfigurationKind.STATE if is_present else ConfigurationKind.DEFINED
         return Configuration(self.guest, document.config, kind)
 
-    def next_start(self, document: DomainDocument) -> Configuration:
-        """A document as what the guest is at its next start, whatever a running one is on its way to."""
-        return Configuration(self.guest, document.config, ConfigurationKind.DEFINED)
+    def judged(self, document: DomainDocument) -> Configuration | None:
+        """A document as the configuration in which all that is asked for is to show.
+
+        Of a definition it is what the guest is at its next start, whatever a running one is on its way to.  It is None
+        for a running guest that shows what cannot be changed now at its next start.
+        """
+        if document is not self.change.live:
+            return Configuration(self.guest, document.config, ConfigurationKind.DEFINED)
+        return self.configuration(document) if self.scope is Scope.LIVE else None
 
     def draft_context(self, document: DomainDocument) -> DraftContext:
         """Give where a draft for a document is made."""
@@ -160,7 +166,8 @@ def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:
     first = edit.documents[0]
     changed = changed_values(VirtualSystemSettingData(edit.configuration(first)), table, given)
     for document in edit.documents:
-        before = VirtualSystemSettingData(edit.next_start(document)).properties()
+        judged = edit.judged(document)
+        before = {} if judged is None else VirtualSystemSettingData(judged).properties()
         draft = Draft(edit.draft_context(document), document.config, changed, is_new=False)
         draft.write(table)
         name = draft.fields.pop("name", None)
@@ -169,8 +176,9 @@ def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:
         if draft.autostart is not None:
             _start_with_host(edit, draft.autostart)
         _write_domain(edit, document, draft)
-        if document is not edit.change.live:
-            check_effect("", changed, before, VirtualSystemSettingData(edit.next_start(document)))
+        judged = edit.judged(document)
+        if judged is not None:
+            check_effect("", changed, before, VirtualSystemSettingData(judged))
 
 
 def _rename(edit: Edit, name: str) -> None:
@@ -258,31 +266,23 @@ def _check_kind(setting: ResourceSetting[object], resource: ResourceRequest) -> 
 
 def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], changed: Mapping[str, Any]) -> Any:
     """Change one resource in one document; the device as it is then."""
-    identifier = setting.entry.identifier
+    kind, identifier = setting.entry.kind, setting.entry.identifier
+    judged = edit.judged(document)
+    shown = None if judged is None else setting_for(judged, identifier)
+    before = {} if shown is None else shown.properties()
     draft = Draft(edit.draft_context(document), setting.device, changed, is_new=False)
     draft.write(setting.table)
-    if document is not edit.change.live:
-        shown = setting_for(edit.next_start(document), identifier)
-        before = {} if shown is None else shown.properties()
-        if setting.entry.kind.is_guest_wide:
-            _write_domain(edit, document, draft, identifier)
-            device: Any = document.config
-        else:
-            device = _write_device(edit, document, setting, draft)
-        after = _setting_of(edit.next_start(document), setting.entry.kind, device)
-        if after is not None:
-            check_effect(identifier, changed, before, after)
-        return device
-    if setting.entry.kind.is_guest_wide:
+    if kind.is_guest_wide:
         _write_domain(edit, document, draft, identifier)
-        return document.config
-    place = document.devices.index(setting.device)
-    plugs = edit.guest.platform.supports(Feature.HOTPLUG)
-    now = device_fields(setting.device, draft.fields) if plugs else frozenset()
-    _check_live(edit, draft, now)
-    _take_steps(edit, device_steps(document, setting.device, {name: draft.fields[name] for name in now}))
-    device = document.devices[place]
-    _confirm_live(edit, identifier, draft, device, now)
+        device: Any = document.config
+    elif document is edit.change.live:
+        device = _write_live_device(edit, document, setting, draft)
+    else:
+        device = _write_device(edit, document, setting, draft)
+    judged = edit.judged(document)
+    after = None if judged is None else _setting_of(judged, kind, device)
+    if after is not None:
+        check_effect(identifier, changed, before, after)
     return device
 
 
@@ -291,6 +291,18 @@ def _setting_of(configuration: Configuration, kind: DeviceKind, device: Any) -> 
     entries = configuration.entries.values()
     entry = next((each for each in entries if each.device is device and each.kind is kind), None)
     return None if entry is None else setting_for(configuration, entry.identifier)
+
+
+def _write_live_device(edit: Edit, live: DomainDocument, setting: ResourceSetting[Any], draft: Draft) -> Device:
+    """Put what can be changed now of a draft into the document of the running guest, with the steps that do it."""
+    place = live.devices.index(setting.device)
+    plugs = edit.guest.platform.supports(Feature.HOTPLUG)
+    now = device_fields(setting.device, draft.fields) if plugs else frozenset()
+    _check_live(edit, draft, now)
+    edit.change.steps.extend(device_steps(live, setting.device, {name: draft.fields[name] for name in now}))
+    device = live.devices[place]
+    _confirm_live(edit, setting.entry.identifier, draft, device, now)
+    return device
 
 
 def _write_device(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], draft: Draft) -> Device | None:
