@@ -374,6 +374,11 @@ def test_what_describes_an_image_goes_with_it() -> None:
         assert left == ((), None, ()), address
         assert (disk.serial, disk.driver_type, disk.target_bus) == ("S", "qcow2", "virtio")
         assert len(disk.source_seclabels) == (address.startswith("/")), address
+    (told_back,) = changed(xml, "Disk", "vda", Address="/images/other", EncryptionFormat="luks").devices
+    (asked,) = changed(xml, "Disk", "vda", Address="/images/other", EncryptionFormat="qcow").devices
+    assert isinstance(told_back, Disk)
+    assert isinstance(asked, Disk)
+    assert (told_back.source_encryption_format, asked.source_encryption_format) == (None, "qcow")
     (same,) = changed(xml, "Disk", "vda", Address="/images/a.snap", SerialNumber="T").devices
     assert isinstance(same, Disk)
     assert (same.serial, len(same.backing_chain), same.source_encryption_format) == ("T", 1, "luks")

@@ -299,7 +299,7 @@ def _write_live_device(edit: Edit, live: DomainDocument, setting: ResourceSettin
     plugs = edit.guest.platform.supports(Feature.HOTPLUG)
     now = device_fields(setting.device, draft.fields) if plugs else frozenset()
     _check_live(edit, draft, now)
-    edit.change.steps.extend(device_steps(live, setting.device, {name: draft.fields[name] for name in now}))
+    _take_steps(edit, device_steps(live, setting.device, {name: draft.fields[name] for name in now}))
     device = live.devices[place]
     _confirm_live(edit, setting.entry.identifier, draft, device, now)
     return device
