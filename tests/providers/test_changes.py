@@ -11,7 +11,8 @@ import pytest
 from tests.providers.recorded import Served, hypervisor, platform
 from virtcim.libhelper.inventory.records import Domain, Record
 from virtcim.providers.base import Element, ElementProvider
-from virtcim.providers.changes import InstanceChange, Lifecycle, instance_changes
+from virtcim.providers.changes import instance_changes
+from virtcim.providers.interface import InstanceChange, Lifecycle
 
 KVM = platform("KVM")
 

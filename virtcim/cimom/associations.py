@@ -125,6 +125,9 @@ class AssociationProvider(InstanceProvider):
     def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         return self._associations[0].create(class_name, properties, context)
 
+    def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
+        self._associations[0].modify(class_name, keys, properties, context)
+
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         self._associations[0].delete(class_name, keys, context)
 

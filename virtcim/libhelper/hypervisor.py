@@ -284,8 +284,11 @@ class Hypervisor:
         loading = self._reconciler.load(KINDS["domain"])
         self._identify(self._await(identity))
         self._await(loading.done, loading.check)
+        generation = self._readers.generation
+        self.inventory.note_loaded(KINDS["domain"].name, generation)
         for kind in list(KINDS.values())[1:]:
-            self._reconciler.load(kind)
+            done = self._reconciler.load(kind).done
+            done.add_done_callback(partial(self._on_loaded, kind.name, generation))
         self._reconciler.restart()
         self.connected = True
         self.inventory.regain_contact()
@@ -314,6 +317,10 @@ class Hypervisor:
         if first:
             with contextlib.suppress(FutureTimeoutError, CancelledError, libvirt.libvirtError):
                 capabilities.result(_CAPABILITIES_TIMEOUT)
+
+    def _on_loaded(self, kind: str, generation: int, done: Future[None]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self.inventory.note_loaded(kind, generation)
 
     def _on_capabilities(self, future: Future[HostFacts]) -> None:
         if not future.cancelled() and future.exception() is None and self._lost is None:

@@ -74,6 +74,8 @@ class Element(Instance):
         table: its properties.
         methods: what it can be asked to do.
         delete_role: what is needed to delete an instance, where that is possible.
+        indicated_as: what the names of libvirt-cim's indications of its changes begin with, after the prefix; "" where
+            it had none.
         site, platform: that it belongs to.
     """
 
@@ -87,6 +89,7 @@ class Element(Instance):
     table: ClassVar[PropertyTable[Self]]
     methods: ClassVar[Sequence[Method[Self]]] = ()
     delete_role: ClassVar[Role] = Role.ADMINISTER
+    indicated_as: ClassVar[str] = ""
     site: Site
     platform: Platform
 

@@ -5,10 +5,11 @@ Layer rule: knows element types by their declarations only.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
+
+from virtcim.providers.base import class_of
+from virtcim.providers.interface import InstanceChange, Lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -18,33 +19,27 @@ if TYPE_CHECKING:
     from virtcim.providers.base import Element
     from virtcim.providers.site import Site
 
-__all__ = ["InstanceChange", "Lifecycle", "instance_changes"]
+__all__ = ["compared", "instance_changes"]
+
+OWN_INDICATIONS = {
+    Lifecycle.CREATED: "CreatedIndication",
+    Lifecycle.MODIFIED: "ModifiedIndication",
+    Lifecycle.DELETED: "DeletedIndication",
+}
+"""How libvirt-cim's names of indication classes end."""
 
 
-class Lifecycle(enum.Enum):
-    """What has become of an instance (CIM_InstIndication)."""
-
-    CREATED = enum.auto()
-    MODIFIED = enum.auto()
-    DELETED = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceChange:
-    """One instance before and after a change.
-
-    Attributes:
-        kind: what has become of it.
-        before, after: the instance; None where there was or is none.
-    """
-
-    kind: Lifecycle
-    before: Element | None
-    after: Element | None
+def wants_everything(_class_name: str) -> bool:
+    """Want the changes of every class."""
+    return True
 
 
 def instance_changes(
-    site: Site, types: Iterable[type[Element]], before: Record | None, after: Record | None
+    site: Site,
+    types: Iterable[type[Element]],
+    before: Record | None,
+    after: Record | None,
+    wants: Callable[[str], bool] = wants_everything,
 ) -> Iterator[InstanceChange]:
     """Tell what the change of one record does to the instances of some element types.
 
@@ -52,6 +47,7 @@ def instance_changes(
         site: where the record's hypervisor is served.
         types: the element types; those that the record is not a source of have no changes.
         before, after: the record; None where there was or is none.
+        wants: tells of a creation class whether its changes are wanted; nothing is computed for the others.
 
     Returns:
         the changes, in the order of the types; an instance all of whose properties are as before has none.
@@ -59,12 +55,17 @@ def instance_changes(
     record = after or before
     if record is None:
         return
+    platforms = [
+        platform
+        for platform in site.platforms
+        if any(hypervisor.uri == record.uri for hypervisor in site.hypervisors(platform))
+    ]
     for element in types:
         if isinstance(record, element.source.records):
-            for platform in site.platforms:
-                if any(hypervisor.uri == record.uri for hypervisor in site.hypervisors(platform)):
+            for platform in platforms:
+                if wants(class_of(platform.prefix, element.base)):
                     old = _instances(site, platform, element, before)
-                    yield from _compared(old, _instances(site, platform, element, after))
+                    yield from compared(old, _instances(site, platform, element, after))
 
 
 def _instances(
@@ -75,13 +76,26 @@ def _instances(
     return {each.identity: each for each in element.source.instances_of(site, platform, record, element)}
 
 
-def _compared(old: dict[Hashable, Element], new: dict[Hashable, Element]) -> Iterator[InstanceChange]:
+def compared(old: dict[Hashable, Element], new: dict[Hashable, Element]) -> Iterator[InstanceChange]:
+    """Tell what has become of the instances of one element type.
+
+    Parameters:
+        old, new: the instances by identity, before and after.
+    """
     for identity, before in old.items():
         after = new.get(identity)
         if after is None:
-            yield InstanceChange(Lifecycle.DELETED, before, None)
+            yield _change(Lifecycle.DELETED, before, None)
         elif before.properties() != after.properties():
-            yield InstanceChange(Lifecycle.MODIFIED, before, after)
+            yield _change(Lifecycle.MODIFIED, before, after)
     for identity, after in new.items():
         if identity not in old:
-            yield InstanceChange(Lifecycle.CREATED, None, after)
+            yield _change(Lifecycle.CREATED, None, after)
+
+
+def _change(kind: Lifecycle, before: Element | None, after: Element | None) -> InstanceChange:
+    element = after or before
+    assert element is not None
+    family = element.indicated_as
+    own = class_of(element.platform.prefix, f"{family}{OWN_INDICATIONS[kind]}") if family else ""
+    return InstanceChange(kind, before, after, own)

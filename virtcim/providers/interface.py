@@ -33,17 +33,22 @@ from typing import Generic, TypeAlias, TypeVar
 from virtcim.schema.paths import InstancePath
 
 __all__ = [
+    "Alert",
     "Association",
     "CIMError",
     "CIMScalar",
     "CIMValue",
     "Catalog",
+    "ChangeListener",
+    "ChangeSource",
     "EmbeddedInstance",
     "End",
     "Instance",
+    "InstanceChange",
     "InstancePath",
     "InstanceProvider",
     "Keys",
+    "Lifecycle",
     "MethodResult",
     "Parameters",
     "Properties",
@@ -327,6 +332,115 @@ class Association(ABC):
             CIMError: NOT_SUPPORTED unless overridden.
         """
         raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be deleted")
+
+    def modify(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
+        """Set just these properties of an association.
+
+        Parameters:
+            class_name: the creation class of the association.
+            keys: the two references (names in any case).
+            properties: those to set; keys are not among them.
+
+        Raises:
+            CIMError: NOT_SUPPORTED unless overridden.
+        """
+        raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be modified")
+
+
+class Lifecycle(enum.Enum):
+    """What has become of an instance (CIM_InstIndication)."""
+
+    CREATED = enum.auto()
+    MODIFIED = enum.auto()
+    DELETED = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceChange:
+    """One instance before and after a change.
+
+    Attributes:
+        kind: what has become of it.
+        before, after: the instance; None where there was or is none.
+        indication: the class of the indication that tells of it, where that is one of our own; "" for the DMTF's.
+    """
+
+    kind: Lifecycle
+    before: Instance | None
+    after: Instance | None
+    indication: str = ""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance as it is now, or as it was last (CIM_InstIndication.SourceInstance)."""
+        instance = self.after or self.before
+        assert instance is not None
+        return instance
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that somebody should have a look at (CIM_AlertIndication).
+
+    Attributes:
+        namespace: of what it is about.
+        element: what it is about; None for what has no instance (any more).
+        element_name: what it is about, for people.
+        properties: AlertType, PerceivedSeverity, ProbableCause and whatever else is known, by name.
+        time: when it happened, in UTC.
+    """
+
+    namespace: str
+    element: Instance | None
+    element_name: str
+    properties: Properties
+    time: datetime
+
+
+class ChangeListener(ABC):
+    """Who wants to know of changes.  All methods may be called from any thread, and return at once."""
+
+    @property
+    @abstractmethod
+    def is_active(self) -> bool:
+        """Whether anything is wanted; while it is not, no last known state has to be kept."""
+
+    @abstractmethod
+    def wants(self, class_name: str) -> bool:
+        """Whether changes of instances of a creation class are wanted."""
+
+    @abstractmethod
+    def changed(self, changes: Sequence[InstanceChange], time: datetime) -> None:
+        """Take what one change of one thing means for instances; never empty, and in order for each thing.
+
+        Parameters:
+            time: when it happened, in UTC.
+        """
+
+    @abstractmethod
+    def alert(self, alert: Alert) -> None:
+        """Take an alert."""
+
+
+class ChangeSource(ABC):
+    """Where changes of instances are known.
+
+    Attributes:
+        class_names: the creation classes whose instances can be told of, each with the namespace where they live.
+        indications: the indication classes of our own that can be told, each with the classes whose instances it is
+            about.
+    """
+
+    class_names: Mapping[str, str]
+    indications: Mapping[str, frozenset[str]]
+
+    @abstractmethod
+    def start(self, listener: ChangeListener) -> None:
+        """Tell of all changes from now on, and of those since the last known state of an earlier run."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Tell nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ class Site(Memo):
         self.platforms = tuple(platforms)
         self.kinds = tuple(kinds)
         self._providers: dict[str, ElementFinder] = {}
+        self._followers: list[Callable[[Hypervisor], None]] = []
         members = tuple(members)
         self._guests = {
             platform.prefix: GuestList(self, platform, [member for owner, member in members if owner is platform])
@@ -112,6 +113,15 @@ class Site(Memo):
     def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
         """Serve a further hypervisor, after those that its platform has."""
         self._guests[platform.prefix].add(hypervisor)
+        for follower in tuple(self._followers):
+            follower(hypervisor)
+
+    def follow(self, follower: Callable[[Hypervisor], None]) -> None:
+        """Have `follower` called with each hypervisor that is served, those that come later too."""
+        self._followers.append(follower)
+        for platform in self.platforms:
+            for hypervisor in self.hypervisors(platform):
+                follower(hypervisor)
 
     def serve(self, providers: Iterable[ElementFinder]) -> None:
         """Have the elements of providers found by what refers to them."""

@@ -42,7 +42,7 @@ from virtcim.providers.associations.Virt_SettingsDefineCapabilities import alloc
 from virtcim.providers.associations.Virt_SettingsDefineState import settings_define_state, volume_settings
 from virtcim.providers.associations.Virt_SystemDevice import system_device
 from virtcim.providers.associations.Virt_VSSDComponent import virtual_system_setting_data_component
-from virtcim.providers.base import ElementProvider
+from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import Association, Catalog, InstanceProvider
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
@@ -76,7 +76,7 @@ from virtcim.providers.Virt_VSMigrationService import MigrationServiceProvider
 from virtcim.providers.Virt_VSMigrationSettingData import MigrationSettingDataProvider
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingDataProvider
 
-__all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog"]
+__all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog", "element_types"]
 
 CIMV2 = "root/cimv2"
 
@@ -189,3 +189,10 @@ def build_catalog(*sites: Site) -> Catalog:
         {**associations, INTEROP: profile_links},
         revision=lambda: tuple([each.revision() for each in sites]),
     )
+
+
+def element_types(catalog: Catalog) -> list[type[Element]]:
+    """The element types that a catalog serves, each once."""
+    providers = [provider for group in catalog.namespaces.values() for provider in group]
+    served = [each for provider in providers if isinstance(provider, ElementProvider) for each in provider.types]
+    return list(dict.fromkeys(served))

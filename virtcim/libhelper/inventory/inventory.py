@@ -115,12 +115,13 @@ class Inventory:
         memory_requests: how much memory running domains were asked to have.
         has_our_files: tells of a domain whether it does not run, and the paths of its images are those of files of
             this machine.
+        host: the hypervisor itself.
     """
 
     def __init__(self, uri: str, settings: HypervisorSettings) -> None:
         self._uri = uri
         self._settings = settings
-        self._current = False
+        self.host = Host(uri, contact=False)
         self._tables = {name: _Table() for name in KINDS}
         self._changed = threading.Condition()
         self.revision = 0
@@ -320,7 +321,7 @@ class Inventory:
         self._list_parts(kind, key)
         if (
             kind is DOMAIN
-            and self._current
+            and self.host.contact
             and (old is None or old.defined_document is not defined or old.live_document is not live)
         ):
             self.measure_disks([key])
@@ -446,13 +447,25 @@ class Inventory:
             self._set_contact(True)
         self._tell()
 
+    def note_loaded(self, kind: str, generation: int) -> None:
+        """Note that all objects of a kind have been read since the connection stands, and tell the listeners."""
+        with self._changed:
+            if generation != self._generation() or kind in self.host.loaded:
+                return
+            self._set_host(replace(self.host, loaded=self.host.loaded | {kind}))
+        self._tell()
+
+    def _set_host(self, host: Host) -> None:
+        """Note what has become of the hypervisor; with the lock."""
+        before, self.host = self.host, host
+        self._untold.append(Change(before, host))
+
     def _set_contact(self, contact: bool) -> None:
         """Note that the connection stands, or not; with the lock."""
-        self._current = contact
         revision = next(_revisions)
         self._revisions = dict.fromkeys(self._revisions, revision)
         self._bump(revision)
-        self._untold.append(Change(Host(self._uri, not contact), Host(self._uri, contact)))
+        self._set_host(Host(self._uri, contact, self.host.loaded if contact else frozenset()))
 
     def _replace(self, kind: Kind, old: Record | None, new: Record | None, events: tuple[Event, ...] = ()) -> None:
         """Put a record into its table in place of another one, or take that out, and note the change; with the lock."""

@@ -306,10 +306,12 @@ class Host:
     Attributes:
         uri: of the hypervisor.
         contact: whether the connection stands, and all domains have been read.
+        loaded: the kinds of objects that were read whole since the connection stands.
     """
 
     uri: str
     contact: bool
+    loaded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class ComputerSystem(Element):
     key_names = ("CreationClassName", "Name")
     main_key = MainKey("Name", "No domain name specified")
     source = GUESTS
+    indicated_as = "ComputerSystem"
 
     def __init__(self, guest: Guest) -> None:
         super().__init__(guest.site, guest.platform, guest.name)

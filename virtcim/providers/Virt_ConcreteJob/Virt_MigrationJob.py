@@ -13,6 +13,7 @@ class MigrationJob(ConcreteJob):
     __slots__ = ()
 
     base = "MigrationJob"
+    indicated_as = "ComputerSystemMigrationJob"
 
 
 MigrationJob.table = ConcreteJob.table

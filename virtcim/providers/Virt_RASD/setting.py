@@ -59,6 +59,7 @@ class ResourceSetting(Element, Generic[Described]):
     main_key = MainKey("InstanceID", "Missing InstanceID")
     ignores_case = True
     source = PARTS_OF_GUESTS
+    indicated_as = "ResourceAllocationSettingData"
 
     def __init__(self, configuration: Configuration, entry: DeviceEntry) -> None:
         self.guest = configuration.guest

@@ -1,0 +1,7 @@
+"""What changes, as changes of instances: from the records of the inventories, the jobs, and libvirt's events."""
+
+from __future__ import annotations
+
+from virtcim.providers.lifecycle.source import LifecycleSource
+
+__all__ = ["LifecycleSource"]
