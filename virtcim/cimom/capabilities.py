@@ -242,6 +242,7 @@ def server_capabilities(
     authenticator: Authenticating,
     pull: PullLimits | None = None,
     certificates: bool = False,
+    subscriptions: bool = False,
 ) -> ServerCapabilities:
     """The capabilities of a server.
 
@@ -251,6 +252,7 @@ def server_capabilities(
         authenticator: tells who asks.
         pull: limits of the pulled enumerations, where these are implemented.
         certificates: whether client certificates stand for users.
+        subscriptions: whether clients can subscribe to indications, in a namespace that the catalog does not have.
     """
     providers = [provider for group in catalog.namespaces.values() for provider in group]
     allowed = {
@@ -258,11 +260,14 @@ def server_capabilities(
         for name, method in _CHANGES.items()
         if any(getattr(type(provider), method) is not getattr(InstanceProvider, method) for provider in providers)
     }
+    links = [association for group in catalog.associations.values() for association in group]
     served = {class_name.lower() for provider in providers for class_name in provider.class_names}
+    served |= {class_name.lower() for link in links for class_name in link.class_names}
+    subscribed = subscriptions or SUBSCRIPTION in served
     mechanisms = _mechanisms(authenticator, certificates)
     return ServerCapabilities(
-        operations=frozenset(name for name in operations if name not in _CHANGES or name in allowed),
-        indications=SUBSCRIPTION in served,
+        operations=frozenset(name for name in operations if name not in _CHANGES or subscribed or name in allowed),
+        indications=subscribed,
         authentication=tuple(mechanism for mechanism, _ in mechanisms),
         authentication_descriptions=tuple(description for _, description in mechanisms),
         pull=pull,

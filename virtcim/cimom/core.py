@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from virtcim.cimom import audit
 from virtcim.cimom.access import Access, Role, RoleSettings
+from virtcim.cimom.context import CallerContext
 from virtcim.cimom.namespaces import Namespaces
 from virtcim.cimom.operations import Operations
 from virtcim.cimom.pulloperations import PullOperations
@@ -23,7 +24,7 @@ from virtcim.cimom.requests import REQUESTS, Attempt, Caller, Request
 from virtcim.cimom.results import MethodOutcome, Result
 from virtcim.cimom.selection import Selector
 from virtcim.cimom.settings import ServerSettings
-from virtcim.providers.interface import Catalog, CIMError, RequestContext, Status
+from virtcim.providers.interface import Catalog, CIMError, Status
 from virtcim.schema.classes import ClassStore
 
 __all__ = ["Core", "Executor"]
@@ -156,7 +157,7 @@ class Core:
 
     def _scope(self, name: str, caller: Caller) -> Scope:
         namespace = self.namespaces[name]
-        context = RequestContext(namespace.name, caller.principal.name, caller.request_id)
+        context = CallerContext(namespace.name, caller.principal.name, caller.request_id, caller.principal)
         return Scope(namespace, context, partial(self._may_read, caller))
 
     def _may_read(self, caller: Caller, namespace: str) -> bool:

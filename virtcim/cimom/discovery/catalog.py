@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
@@ -29,6 +29,9 @@ INTEROP_NAMES = ("root/interop", "interop", "root/PG_InterOp")
 
 NAMESPACE_CLASS = "__Namespace"
 
+Further = Callable[[FixedInstance], tuple[list[InstanceProvider], list[Association]]]
+"""Makes the providers and associations of a service of the server, whose host is given."""
+
 
 def with_discovery(
     catalog: Catalog,
@@ -37,6 +40,7 @@ def with_discovery(
     capabilities: ServerCapabilities,
     statistics: OperationStatistics,
     mechanisms: Sequence[CommunicationMechanism],
+    further: Further | None = None,
 ) -> Catalog:
     """A catalog that also has the objects of the server itself, under each name of the Interop namespace.
 
@@ -47,6 +51,7 @@ def with_discovery(
         capabilities: what it can do.
         statistics: that it can gather.
         mechanisms: the ways to talk to it.
+        further: makes further providers and associations for each name of the Interop namespace.
     """
     main = INTEROP_NAMES[0]
     others = [name for name in _with_parents(catalog.namespaces) if name not in INTEROP_NAMES]
@@ -64,11 +69,15 @@ def with_discovery(
         if name != main:
             shown = [RenamedProvider(each, main, name) for each in shown]
             links = [RenamedAssociation(each, main, name) for each in links]
+        more_providers, more_links = ([], []) if further is None else further(objects.system)
         providers = [
             *shown, FixedProvider(objects.instances()), ManagerProvider(objects.object_manager, statistics),
-            statistics_provider, _namespace_list(name, visible)
+            statistics_provider, _namespace_list(name, visible),
+            *more_providers,
         ]  # fmt: skip
-        links = [*links, *objects.associations(), GatheredStatistics(objects.object_manager, statistics_provider)]
+        links = [
+            *links, *objects.associations(), GatheredStatistics(objects.object_manager, statistics_provider), *more_links
+        ]  # fmt: skip
         served = {class_name: provider for provider in providers for class_name in provider.class_names}
         names = {class_name for each in PROFILES for class_name in each.central}
         central = {class_name: classes.concrete(class_name) & served.keys() for class_name in names}

@@ -1,0 +1,224 @@
+"""Delivery: a loop in a thread of its own, with a task for each destination that something waits for.
+
+A destination that hangs, refuses or is slow keeps its own task waiting, and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from virtcim.cimom.indications.queue import DestinationQueue, Queues, Waiting
+from virtcim.cimom.indications.records import DestinationRecord, OnFatalError, SubscriptionState
+from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
+from virtcim.cimom.indications.subscriptions import Subscriptions
+from virtcim.providers.interface import CIMError, EmbeddedInstance
+
+__all__ = ["Deliverer", "DeliveryError", "Sender"]
+
+_log = logging.getLogger(__name__)
+
+STOP_TIMEOUT = 0.3
+"""Seconds that deliveries under way get at a stop; what is not delivered stays in the journal."""
+
+HOUSEKEEPING = 10.0
+"""Seconds between two looks at durations and connections."""
+
+
+class DeliveryError(Exception):
+    """A listener did not take an indication; the text says why."""
+
+
+class Sender(Protocol):
+    """Speaks to listeners: a front end."""
+
+    async def send(self, destination: DestinationRecord, indication: EmbeddedInstance) -> None:
+        """Send an indication, and read that it was taken.
+
+        Raises:
+            DeliveryError: it was not.
+        """
+
+    async def sweep(self) -> None:
+        """Close connections that nothing was sent on lately; called now and then."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class Deliverer:
+    """Delivers what is queued.
+
+    Parameters:
+        subscriptions: where indications go, and what becomes of those that cannot be delivered.
+        queues: what waits.
+        sender: speaks to listeners.
+        settings: patience.
+    """
+
+    def __init__(
+        self, subscriptions: Subscriptions, queues: Queues, sender: Sender, settings: IndicationSettings
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._queues = queues
+        self._sender = sender
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._pauses: dict[str, tuple[DestinationRecord, asyncio.Event]] = {}
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        self._sweeping: asyncio.Task[None] | None = None
+        subscriptions.listeners.append(self._on_changed)
+        queues.filled = self._on_filled
+
+    def start(self) -> None:
+        """Begin to deliver, what an earlier run of the server left first."""
+        self._thread.start()
+        self._queues.recover(self._subscriptions.destination)
+
+    def stop(self) -> None:
+        """End, within `STOP_TIMEOUT`."""
+        self._queues.filled = lambda queue: None
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop)
+            self._thread.join(2 * STOP_TIMEOUT)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._sweeping = self._loop.create_task(self._keep_house())
+        self._loop.run_forever()
+        self._loop.close()
+
+    async def _close(self) -> None:
+        tasks = [*self._tasks.values(), *([self._sweeping] if self._sweeping is not None else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_TIMEOUT)
+        await self._sender.close()
+        self._loop.stop()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            self._subscriptions.remove_expired()
+            await self._sender.sweep()
+
+    def _on_filled(self, queue: DestinationQueue) -> None:
+        """Have a queue delivered; called in any thread."""
+        if queue.key not in self._tasks:
+            self._loop.call_soon_threadsafe(self._begin, queue)
+
+    def _on_changed(self) -> None:
+        """Have destinations that are gone forgotten, and those that changed tried at once; called in any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        for queue in self._queues.all():
+            if self._subscriptions.destination(queue.key) is None:
+                self._queues.remove(queue.key)
+        for key, (record, woken) in self._pauses.items():
+            if self._subscriptions.destination(key) is not record:
+                woken.set()
+
+    def _begin(self, queue: DestinationQueue) -> None:
+        if queue.key not in self._tasks and len(queue):
+            task = self._tasks[queue.key] = self._loop.create_task(self._deliver(queue))
+            task.add_done_callback(lambda done: self._ended(queue, done))
+
+    def _ended(self, queue: DestinationQueue, task: asyncio.Task[None]) -> None:
+        del self._tasks[queue.key]
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            _log.error("destination %s: delivery failed", _name(queue), exc_info=error)
+        # Something may have come between the last look and the end.
+        self._begin(queue)
+
+    async def _deliver(self, queue: DestinationQueue) -> None:
+        """Deliver what waits for one destination, in order, until nothing does."""
+        pause = self._settings.retry_first
+        while (waiting := queue.first()) is not None:
+            destination = self._subscriptions.destination(queue.key)
+            if destination is None:
+                self._queues.remove(queue.key)
+                return
+            try:
+                indication = EmbeddedInstance(waiting.indication.class_name, waiting.indication.properties)
+                await self._sender.send(destination, indication)
+            except DeliveryError as error:
+                if queue.failing_since is None:
+                    _log.warning("destination %s: %s: %s", destination.name, destination.url, error)
+                    self._set_degraded(queue.key, degraded=True)
+                queue.failed(str(error))
+                if self._is_over(waiting):
+                    self._give_up(queue, waiting, destination)
+                    continue
+                await self._pause(destination, pause)
+                pause = min(pause * 2, self._settings.retry_interval)
+            else:
+                if queue.failing_since is not None:
+                    _log.info("destination %s: %s takes indications again", destination.name, destination.url)
+                    self._set_degraded(queue.key, degraded=False)
+                queue.done(waiting)
+                pause = self._settings.retry_first
+
+    async def _pause(self, destination: DestinationRecord, seconds: float) -> None:
+        """Wait before the next attempt; less when the destination is changed meanwhile."""
+        woken = asyncio.Event()
+        self._pauses[destination.key] = destination, woken
+        try:
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+        except TimeoutError:
+            pass
+        finally:
+            del self._pauses[destination.key]
+
+    def _is_over(self, waiting: Waiting) -> bool:
+        age = datetime.now(UTC) - waiting.indication.queued
+        return age > timedelta(seconds=self._settings.lifetime)
+
+    def _give_up(self, queue: DestinationQueue, waiting: Waiting, destination: DestinationRecord) -> None:
+        """Give up an indication, and do what its subscription wants for this case."""
+        queue.give_up(waiting)
+        _log.error("destination %s: a %s is given up", destination.name, waiting.indication.class_name)
+        record = self._subscriptions.subscription(waiting.indication.subscription)
+        if record is None:
+            return
+        failing = queue.failing_since
+        removal = self._settings.removal_seconds
+        action = int(record.on_fatal_error)
+        if failing is not None and datetime.now(UTC) - failing > timedelta(seconds=removal):
+            # Whichever of the two goes further.
+            by_service = {2: OnFatalError.REMOVE, 3: OnFatalError.DISABLE, 4: OnFatalError.IGNORE}
+            action = max(action, by_service[REMOVAL_ACTIONS[self._settings.removal_action]])
+        if action == OnFatalError.REMOVE or destination.is_transient:
+            _log.error("the subscription of %s is removed: nobody takes its indications", destination.name)
+            self._subscriptions.remove_subscription(record.key)
+            if destination.is_transient:
+                self._remove_unused(destination)
+        elif action == OnFatalError.DISABLE:
+            _log.error("the subscription of %s is disabled: nobody takes its indications", destination.name)
+            self._subscriptions.set_state(record.key, SubscriptionState.DISABLED)
+
+    def _remove_unused(self, destination: DestinationRecord) -> None:
+        try:
+            self._subscriptions.remove_destination(destination)
+        except CIMError as error:
+            _log.debug("%s", error)
+
+    def _set_degraded(self, key: str, degraded: bool) -> None:
+        """Show in the subscriptions of a destination whether it takes indications."""
+        wanted = SubscriptionState.ENABLED_DEGRADED if degraded else SubscriptionState.ENABLED
+        for record in self._subscriptions.subscriptions():
+            if record.destination == key and record.state not in (wanted, SubscriptionState.DISABLED):
+                self._subscriptions.set_state(record.key, wanted)
+
+
+def _name(queue: DestinationQueue) -> str:
+    return queue.key.rpartition("\x1f")[2]

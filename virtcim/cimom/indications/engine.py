@@ -1,0 +1,167 @@
+"""From changes to indications: made once, held against the filters of their class, and queued for each destination."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION
+from virtcim.cimom.indications.queue import Queues
+from virtcim.cimom.indications.subscriptions import ActiveSubscription, Subscriptions
+from virtcim.providers.interface import (
+    Alert,
+    ChangeListener,
+    CIMValue,
+    EmbeddedInstance,
+    InstanceChange,
+    InstancePath,
+    Lifecycle,
+    Properties,
+)
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.paths import format_path
+
+__all__ = ["IndicationEngine"]
+
+_log = logging.getLogger(__name__)
+
+CLASSES = {Lifecycle.CREATED: CREATION, Lifecycle.MODIFIED: MODIFICATION, Lifecycle.DELETED: DELETION}
+
+INFORMATION = 2
+"""CIM_Indication.PerceivedSeverity of a change."""
+
+OBJECT_PATH = 2
+"""CIM_AlertIndication.AlertingElementFormat."""
+
+PROPERTY_SIZE = 120
+"""Bytes of memory that a property takes beside its text."""
+
+
+class IndicationEngine(ChangeListener):
+    """Makes the indications of what it is told.
+
+    Parameters:
+        subscriptions: whose filters select.
+        queues: where they go.
+        classes: the class store.
+        host: SourceInstanceHost.
+    """
+
+    def __init__(self, subscriptions: Subscriptions, queues: Queues, classes: ClassStore, host: str) -> None:
+        self._subscriptions = subscriptions
+        self._queues = queues
+        self._classes = classes
+        self._host = host
+
+    @property
+    def is_active(self) -> bool:
+        return bool(self._subscriptions.active)
+
+    def wants(self, class_name: str) -> bool:
+        return class_name in self._subscriptions.sources
+
+    def changed(self, changes: Sequence[InstanceChange], time: datetime) -> None:
+        first: str | None = None
+        for change in changes:
+            name = change.indication if change.indication in self._classes else CLASSES[change.kind]
+            source = change.instance.class_name
+            candidates = [each for each in self._subscriptions.active.get(name, ()) if source in each.filter.sources]
+            if not candidates:
+                continue
+            try:
+                properties = self._lifecycle(change, time, first)
+            except Exception:  # one broken instance must not take the others with it
+                _log.exception("%r: its change is not told", change.instance)
+                continue
+            if first is None:
+                first = str(properties["IndicationIdentifier"])
+            self._hand_on(candidates, change.instance.namespace, name, properties)
+
+    def alert(self, alert: Alert) -> None:
+        candidates = self._subscriptions.active.get(ALERT, ())
+        if candidates:
+            element = None if alert.element is None else _path(alert.element.path())
+            properties: Properties = {
+                **_base(alert.time),
+                "AlertingManagedElement": element or alert.element_name,
+                "AlertingElementFormat": OBJECT_PATH if element else 0,
+                "EventTime": alert.time,
+                "SystemName": self._host,
+                **alert.properties,
+            }
+            self._hand_on(candidates, alert.namespace, ALERT, properties)
+
+    def _lifecycle(self, change: InstanceChange, time: datetime, correlated: str | None) -> Properties:
+        """The properties of the indication of a change.
+
+        Parameters:
+            correlated: identifier of the first indication of what this change is a part of.
+        """
+        instance = change.instance
+        properties: dict[str, CIMValue] = {
+            **_base(time),
+            "PerceivedSeverity": INFORMATION,
+            "SourceInstance": EmbeddedInstance(instance.class_name, instance.properties()),
+            "SourceInstanceModelPath": _path(instance.path()),
+            "SourceInstanceHost": self._host,
+        }
+        if correlated is not None:
+            properties["CorrelatedIndications"] = (correlated,)
+        if change.kind is Lifecycle.MODIFIED and change.before is not None:
+            before, after = change.before.properties(), instance.properties()
+            names = before.keys() | after.keys()
+            properties["PreviousInstance"] = EmbeddedInstance(change.before.class_name, before)
+            properties["ChangedPropertyNames"] = tuple(
+                sorted(name for name in names if before.get(name) != after.get(name))
+            )
+        return properties
+
+    def _hand_on(
+        self, candidates: Sequence[ActiveSubscription], namespace: str, class_name: str, properties: Properties
+    ) -> None:
+        """Queue an indication for each subscription whose filter selects it and whose user may be told of it."""
+        size = 0
+        for each in candidates:
+            if not each.filter.covers(namespace) or not self._subscriptions.may_be_told(each.principal, namespace):
+                continue
+            if each.ends is not None and each.ends <= datetime.now(UTC):
+                continue
+            try:
+                if not each.filter.selects(class_name, properties):
+                    continue
+            except Exception:
+                _log.exception("filter %s: a %s cannot be judged", each.filter_name, class_name)
+                continue
+            destination = self._subscriptions.destination(each.destination)
+            if destination is None:
+                continue
+            wanted = each.filter.projection
+            sent = properties if wanted is None else {key: value for key, value in properties.items() if key in wanted}
+            size = size or _size(properties)
+            queue = self._queues.of(destination)
+            queue.put(each.key, class_name, {**sent, "IndicationFilterName": each.filter_name}, size)
+            self._queues.filled(queue)
+
+
+def _base(time: datetime) -> dict[str, CIMValue]:
+    return {"IndicationIdentifier": f"virtcim:{uuid.uuid4()}", "IndicationTime": time}
+
+
+def _path(path: InstancePath) -> str:
+    return format_path(path)
+
+
+def _size(properties: Properties) -> int:
+    """Bytes of memory that an indication takes, about."""
+    total = 0
+    for value in properties.values():
+        total += PROPERTY_SIZE
+        if isinstance(value, EmbeddedInstance):
+            total += _size(value.properties)
+        elif isinstance(value, str):
+            total += len(value)
+        elif isinstance(value, list | tuple):
+            total += sum(len(each) if isinstance(each, str) else PROPERTY_SIZE for each in value)
+    return total

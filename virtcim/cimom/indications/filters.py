@@ -1,0 +1,183 @@
+"""Filters of indications: checked when they are made, and found by the class that has changed.
+
+The query of a filter (CQL or WQL, DSP0202, DSP1054) is compiled once.  Beside the condition, two sets are made out of
+it: the classes of indications that it can select, and the classes of the instances that these tell of.  A change of
+anything else never reaches a filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from virtcim.cimom.namespaces import normalized
+from virtcim.cimom.query import Predicate, Query, parse_select
+from virtcim.cimom.query.expressions import Chain, Conjunction, Expression, IsA, chains
+from virtcim.providers.interface import CIMError, Status
+from virtcim.schema.classes import ClassStore
+
+__all__ = ["ALERT", "CREATION", "DELETION", "MODIFICATION", "CompiledFilter", "FilterCompiler"]
+
+CREATION = "CIM_InstCreation"
+MODIFICATION = "CIM_InstModification"
+DELETION = "CIM_InstDeletion"
+ALERT = "CIM_AlertIndication"
+
+LIFECYCLE = frozenset({CREATION, MODIFICATION, DELETION})
+
+EMBEDDED = frozenset({"sourceinstance", "previousinstance"})
+"""The properties of a lifecycle indication that hold an instance of any class."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFilter:
+    """A filter, ready to select.
+
+    Attributes:
+        indications: the classes of indications that it can select.
+        sources: the classes of instances whose changes it can select.
+        namespaces: normalized names of where these live; None for everywhere.
+        selects: tells of an indication, by its class and properties, whether it is selected.
+        projection: the properties that are sent; None for all.
+    """
+
+    indications: frozenset[str]
+    sources: frozenset[str]
+    namespaces: frozenset[str] | None
+    selects: Predicate
+    projection: frozenset[str] | None
+
+    def covers(self, namespace: str) -> bool:
+        """Whether what happens in a namespace can be selected."""
+        return self.namespaces is None or normalized(namespace) in self.namespaces
+
+
+class FilterCompiler:
+    """Checks and compiles filters.
+
+    Parameters:
+        classes: the class store.
+        sources: the classes whose changes can be told of, each with the namespace where its instances live.
+        own_indications: the classes of indications that can be told beside the DMTF's, each with the classes whose
+            instances it is about.
+        namespaces: all namespaces of the server.
+
+    Attributes:
+        homes: normalized names of the namespaces where there are changes.
+        told: all classes of indications that can be told.
+    """
+
+    def __init__(
+        self,
+        classes: ClassStore,
+        sources: Mapping[str, str],
+        own_indications: Mapping[str, frozenset[str]],
+        namespaces: Iterable[str],
+    ) -> None:
+        self._classes = classes
+        self._sources = frozenset(name for name in sources if name in classes)
+        self.homes = frozenset(normalized(home) for home in sources.values())
+        self._own = own_indications
+        told = {CREATION, MODIFICATION, DELETION, ALERT, *own_indications}
+        self.told = frozenset(name for name in told if name in classes)
+        self._namespaces = {normalized(name): name for name in namespaces}
+
+    def compile(self, language: str, query: str, source_namespaces: Iterable[str] = ()) -> CompiledFilter:
+        """Compile a filter.
+
+        Parameters:
+            language: the name of the query language, in any spelling.
+            query: a select statement.
+            source_namespaces: where the indications come from; none: every namespace.
+
+        Raises:
+            CIMError: QUERY_LANGUAGE_NOT_SUPPORTED, INVALID_QUERY and QUERY_FEATURE_NOT_SUPPORTED, with the reason;
+                INVALID_QUERY too for a query that can select nothing; INVALID_PARAMETER for a namespace that does not
+                exist.
+        """
+        parsed = parse_select(language, query)
+        declaration = self._classes.get(parsed.from_class)
+        if declaration is None:
+            raise _impossible(f"Class {parsed.from_class} does not exist")
+        if not declaration.is_indication:
+            raise _impossible(f"{declaration.name} is no class of indications")
+        indications = self._classes.concrete(declaration.name) & self.told
+        if not indications:
+            raise _impossible(f"This server has no indications of class {declaration.name}")
+        predicate = parsed.compile(self._classes)
+        projection = parsed.projection(self._classes, declaration.name)
+        sources = self._narrowed(parsed, self._about(indications))
+        self._check_names(parsed, sources)
+        return CompiledFilter(
+            indications,
+            sources,
+            self._places(source_namespaces),
+            predicate,
+            None if projection is None else frozenset(projection),
+        )
+
+    def _about(self, indications: frozenset[str]) -> frozenset[str]:
+        """The classes of the instances that indications of these classes are about."""
+        if indications & LIFECYCLE:
+            return self._sources
+        return self._sources & frozenset[str]().union(*(self._own.get(name, frozenset()) for name in indications))
+
+    def _narrowed(self, query: Query, sources: frozenset[str]) -> frozenset[str]:
+        """The classes of instances that ISA leaves, as far as it stands for all of the condition."""
+        names = frozenset(name.lower() for name in (query.from_class, query.alias) if name is not None)
+        for part in _conjuncts(query.where):
+            if isinstance(part, IsA) and _is_embedded(part.operand, names):
+                named = self._classes.concrete(part.class_name)
+                sources &= named
+                if not sources:
+                    text = f"No instance of {part.class_name} is told of by indications here"
+                    raise _impossible(text)
+        return sources
+
+    def _check_names(self, query: Query, sources: frozenset[str]) -> None:
+        """Refuse properties of embedded instances that no class in question has."""
+        names = frozenset(name.lower() for name in (query.from_class, query.alias) if name is not None)
+        for chain in chains(query.where) if query.where is not None else ():
+            steps = chain.below(names).steps
+            if len(steps) < 2 or steps[0].name.lower() not in EMBEDDED or steps[1].scope is not None:
+                continue
+            name = steps[1].name
+            if not any(name.lower() in self._classes[each].properties for each in sources):
+                raise _impossible(f"{chain}: no class in question has a property {name}")
+
+    def _places(self, source_namespaces: Iterable[str]) -> frozenset[str] | None:
+        wanted = frozenset(normalized(name) for name in source_namespaces)
+        if not wanted:
+            return None
+        for name in sorted(wanted - self._namespaces.keys()):
+            raise CIMError(Status.INVALID_PARAMETER, f"SourceNamespaces: namespace {name} does not exist")
+        if not wanted & self.homes:
+            places = " and ".join(sorted(self.homes))
+            raise CIMError(
+                Status.INVALID_PARAMETER,
+                f"SourceNamespaces: {', '.join(sorted(wanted))} has no indications; expected {places}",
+            )
+        return wanted
+
+
+def _impossible(text: str) -> CIMError:
+    return CIMError(Status.INVALID_QUERY, text)
+
+
+def _conjuncts(expression: Expression | None) -> Iterable[Expression]:
+    """The conditions all of which have to hold."""
+    waiting = [] if expression is None else [expression]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Conjunction):
+            waiting.extend(part.parts)
+        else:
+            yield part
+
+
+def _is_embedded(operand: Expression, names: frozenset[str]) -> bool:
+    """Whether an operand is SourceInstance or PreviousInstance as a whole."""
+    if not isinstance(operand, Chain):
+        return False
+    steps = operand.below(names).steps
+    return len(steps) == 1 and steps[0].name.lower() in EMBEDDED

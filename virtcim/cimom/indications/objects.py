@@ -1,0 +1,486 @@
+"""Filters, destinations and subscriptions as CIM objects, created, modified and deleted by the intrinsic operations.
+
+They live in the Interop namespace, under each of its names: in their paths stands the name that was asked for, since
+clients compare the paths that they get with those that they built.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from virtcim.cimom.access import Access, Role
+from virtcim.cimom.context import principal_of
+from virtcim.cimom.indications.addresses import checked_url
+from virtcim.cimom.indications.records import (
+    DestinationRecord,
+    FilterRecord,
+    NamedRecord,
+    OnFatalError,
+    SubscriptionRecord,
+    SubscriptionState,
+)
+from virtcim.cimom.indications.settings import IndicationSettings
+from virtcim.cimom.indications.subscriptions import Subscriptions
+from virtcim.providers.interface import (
+    Association,
+    CIMError,
+    CIMValue,
+    End,
+    Instance,
+    InstancePath,
+    InstanceProvider,
+    Keys,
+    Properties,
+    RequestContext,
+    Status,
+)
+
+__all__ = ["DESTINATIONS", "FILTER", "SUBSCRIPTION", "DestinationProvider", "FilterProvider", "Subscription"]
+
+FILTER = "CIM_IndicationFilter"
+DESTINATIONS = ("CIM_ListenerDestinationCIMXML", "CIM_IndicationHandlerCIMXML")
+"""The class of destinations, and its older name, which clients of libvirt-cim use."""
+SUBSCRIPTION = "CIM_IndicationSubscription"
+
+SYSTEM_KEYS = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+MAX_NAME = 1024
+"""Characters of a name."""
+
+CIM_XML = 2
+TRANSIENT = 3
+NONE_REPEATED = 2
+"""RepeatNotificationPolicy None: each indication is sent."""
+
+Record = TypeVar("Record", FilterRecord, DestinationRecord)
+
+
+class NamedInstance(Instance):
+    """A filter or destination, as one name of the Interop namespace shows it.
+
+    Parameters:
+        record: what is known of it.
+        namespace: the name that was asked for.
+        shown: what it shows beside its keys.
+    """
+
+    __slots__ = ("_shown", "class_name", "identity", "namespace", "record", "revision")
+
+    def __init__(self, record: NamedRecord, namespace: str, shown: Properties) -> None:
+        self.record = record
+        self.class_name = record.class_name
+        self.namespace = namespace
+        self.identity: Hashable = record.key
+        self.revision: Hashable = record.created, record.revision
+        self._shown = shown
+
+    def keys(self) -> dict[str, CIMValue]:
+        record = self.record
+        values = (record.system_class, record.system, record.class_name, record.name)
+        return dict(zip(SYSTEM_KEYS, values, strict=True))
+
+    def properties(self) -> Properties:
+        shown = {**self.record.properties, **self._shown, **self.keys()}
+        return {name: value for name, value in shown.items() if value is not None}
+
+
+class NamedProvider(InstanceProvider, Generic[Record]):
+    """What filters and destinations have in common.
+
+    Parameters:
+        subscriptions: all of them.
+        settings: limits.
+        access: decides who may change what another user made.
+        system: the keys of the system that the server runs on, for clients that leave them out.
+        origin: gives a name to what a client gives none.
+    """
+
+    def __init__(
+        self,
+        subscriptions: Subscriptions,
+        settings: IndicationSettings,
+        access: Access,
+        system: tuple[str, str],
+        origin: Callable[[], str],
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._settings = settings
+        self._access = access
+        self._system = system
+        self._origin = origin
+
+    @abstractmethod
+    def records(self) -> Iterable[Record]:
+        """All of them."""
+
+    @abstractmethod
+    def shown(self, record: Record) -> Properties:
+        """What an instance shows beside its keys and what the client gave."""
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return [self._instance(each, context) for each in self.records() if each.class_name == class_name]
+
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        return self._instance(self.find(class_name, keys), context)
+
+    def _instance(self, record: Record, context: RequestContext) -> NamedInstance:
+        return NamedInstance(record, context.namespace, self.shown(record))
+
+    def find(self, class_name: str, keys: Keys) -> Record:
+        """The one with these keys; blanks around them do not count, and those that are missing are any.
+
+        Raises:
+            CIMError: NOT_FOUND.
+        """
+        given = {name.lower(): str(value).strip() for name, value in keys.items() if value is not None}
+        name = given.pop("name", None)
+        found = [
+            record
+            for record in self.records()
+            if record.class_name == class_name
+            and record.name == name
+            and all(_own(record, key).lower() == value.lower() for key, value in given.items())
+        ]
+        if len(found) != 1:
+            raise CIMError(Status.NOT_FOUND, f"There is no {class_name} with the name {name!r}")
+        return found[0]
+
+    def require_owner(self, record: NamedRecord | SubscriptionRecord, context: RequestContext) -> None:
+        """Refuse to change what another user made, unless who asks administers.  Raises CIMError ACCESS_DENIED."""
+        require_owner(record.owner, context, self._access)
+
+    def named(self, class_name: str, given: dict[str, CIMValue], context: RequestContext) -> dict[str, Any]:
+        """Take the keys and the owner out of the properties of a new instance.
+
+        Raises:
+            CIMError: INVALID_PARAMETER for a CreationClassName of another class, or a name that is too long.
+        """
+        system_class, system, creation_class, name = (str(given.pop(key, None) or "").strip() for key in SYSTEM_KEYS)
+        if creation_class and creation_class.lower() != class_name.lower():
+            raise invalid(f"CreationClassName: {creation_class!r} is another class; expected {class_name}")
+        if len(name) > MAX_NAME:
+            raise invalid(f"Name: it has {len(name)} characters; expected at most {MAX_NAME}")
+        return {
+            "class_name": class_name,
+            "system_class": system_class or self._system[0],
+            "system": system or self._system[1],
+            "name": name or self._origin(),
+            "owner": principal_of(context).name,
+            "created": datetime.now(UTC),
+        }
+
+
+class FilterProvider(NamedProvider[FilterRecord]):
+    """Serves CIM_IndicationFilter."""
+
+    class_names = (FILTER,)
+
+    def records(self) -> Iterable[FilterRecord]:
+        return self._subscriptions.filters()
+
+    def shown(self, record: FilterRecord) -> Properties:
+        spaces = record.source_namespaces
+        return {
+            "Query": record.query,
+            "QueryLanguage": record.language,
+            "SourceNamespaces": spaces or None,
+            "SourceNamespace": spaces[0] if len(spaces) == 1 else None,
+            "ElementName": record.properties.get("ElementName") or record.name,
+            "IndividualSubscriptionSupported": True,
+        }
+
+    def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
+        given = dict(properties)
+        named = self.named(class_name, given, context)
+        record = FilterRecord(**named, **_selection(given), properties=_rest(given))
+        self._subscriptions.add_filter(record)
+        return self._instance(record, context).path()
+
+    def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
+        record = self.find(class_name, keys)
+        self.require_owner(record, context)
+        shown = dict(self._instance(record, context).properties())
+        if "SourceNamespace" in properties and "SourceNamespaces" not in properties:
+            shown.pop("SourceNamespaces", None)
+        given = {**shown, **properties}
+        for key in SYSTEM_KEYS:
+            given.pop(key, None)
+        self._subscriptions.replace_filter(replace(record, **_selection(given), properties=_rest(given)))
+
+    def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
+        record = self.find(class_name, keys)
+        self.require_owner(record, context)
+        self._subscriptions.remove_filter(record)
+
+
+class DestinationProvider(NamedProvider[DestinationRecord]):
+    """Serves CIM_ListenerDestinationCIMXML and CIM_IndicationHandlerCIMXML."""
+
+    class_names = DESTINATIONS
+
+    def records(self) -> Iterable[DestinationRecord]:
+        return self._subscriptions.destinations()
+
+    def shown(self, record: DestinationRecord) -> Properties:
+        return {
+            "Destination": record.url,
+            "Protocol": CIM_XML,
+            "PersistenceType": TRANSIENT if record.is_transient else 2,
+            "ElementName": record.properties.get("ElementName") or record.name,
+        }
+
+    def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
+        given = dict(properties)
+        named = self.named(class_name, given, context)
+        record = DestinationRecord(**named, **self._place(given), properties=_rest(given))
+        self._subscriptions.add_destination(record)
+        return self._instance(record, context).path()
+
+    def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
+        record = self.find(class_name, keys)
+        self.require_owner(record, context)
+        given = {**self._instance(record, context).properties(), **properties}
+        for key in SYSTEM_KEYS:
+            given.pop(key, None)
+        self._subscriptions.replace_destination(replace(record, **self._place(given), properties=_rest(given)))
+
+    def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
+        record = self.find(class_name, keys)
+        self.require_owner(record, context)
+        self._subscriptions.remove_destination(record)
+
+    def _place(self, given: dict[str, CIMValue]) -> dict[str, Any]:
+        """Take what says where indications go out of the properties of a destination.
+
+        Raises:
+            CIMError: INVALID_PARAMETER for what the server cannot or may not speak to.
+        """
+        protocol, persistence = given.pop("Protocol", None), given.pop("PersistenceType", None)
+        if protocol not in (None, CIM_XML):
+            raise invalid(f"Protocol: {protocol} is not supported; expected {CIM_XML} (CIM-XML)")
+        if given.get("username") is not None or given.get("password") is not None:
+            raise invalid("username and password: logins are not sent to listeners; expected neither")
+        url = checked_url(str(given.pop("Destination", None) or ""), self._settings)
+        return {"url": url, "is_transient": persistence == TRANSIENT}
+
+
+class Subscription(Association):
+    """CIM_IndicationSubscription: the indications of a filter are sent to a destination.
+
+    Parameters:
+        subscriptions: all of them.
+        filters, destinations: what they connect.
+        access: decides who may change what another user made.
+        interop: tells whether a namespace is the Interop namespace, by any of its names.
+    """
+
+    class_names = (SUBSCRIPTION,)
+    left = End("Filter", frozenset({FILTER}))
+    right = End("Handler", frozenset(DESTINATIONS))
+
+    def __init__(
+        self,
+        subscriptions: Subscriptions,
+        filters: FilterProvider,
+        destinations: DestinationProvider,
+        access: Access,
+        interop: Callable[[str], bool],
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._filters = filters
+        self._destinations = destinations
+        self._access = access
+        self._interop = interop
+
+    def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
+        wanted = {each.destination for each in self._subscriptions.subscriptions() if each.filter == left.identity}
+        return [each for each in self._all(self._destinations, context) if each.identity in wanted]
+
+    def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
+        wanted = {each.filter for each in self._subscriptions.subscriptions() if each.destination == right.identity}
+        return [each for each in self._all(self._filters, context) if each.identity in wanted]
+
+    def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return self._all(self._filters, context)
+
+    def class_name(self, left: Instance, right: Instance) -> str:
+        return SUBSCRIPTION
+
+    def properties(self, left: Instance, right: Instance) -> Properties:
+        record = self._subscriptions.subscription(f"{left.identity}\n{right.identity}")
+        return {} if record is None else _shown(record)
+
+    def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
+        given = dict(properties)
+        named, destination = self._ends(given, context)
+        principal = principal_of(context)
+        now = datetime.now(UTC)
+        record = SubscriptionRecord(
+            filter=named.key,
+            destination=destination.key,
+            owner=principal.name,
+            mechanism=str(principal.mechanism),
+            groups=tuple(sorted(principal.groups)),
+            created=now,
+            state_changed=now,
+            **_wishes(given),
+            properties=_rest(given),
+        )
+        self._subscriptions.add_subscription(record, principal)
+        return InstancePath(
+            SUBSCRIPTION,
+            {
+                "Filter": NamedInstance(named, context.namespace, {}).path(),
+                "Handler": NamedInstance(destination, context.namespace, {}).path(),
+            },
+            context.namespace,
+        )
+
+    def modify(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
+        record = self._record(keys, context)
+        require_owner(record.owner, context, self._access)
+        given = {**_shown(record), **properties}
+        wishes = _wishes(given)
+        if wishes["state"] is not record.state:
+            wishes["state_changed"] = datetime.now(UTC)
+        self._subscriptions.replace_subscription(replace(record, **wishes, properties=_rest(given)))
+
+    def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
+        record = self._record(keys, context)
+        require_owner(record.owner, context, self._access)
+        self._subscriptions.remove_subscription(record.key)
+
+    @staticmethod
+    def _all(provider: FilterProvider | DestinationProvider, context: RequestContext) -> list[Instance]:
+        return [each for name in provider.class_names for each in provider.instances(name, context)]
+
+    def _record(self, keys: Keys, context: RequestContext) -> SubscriptionRecord:
+        named, destination = self._ends({name.title(): value for name, value in keys.items()}, context)
+        record = self._subscriptions.subscription(f"{named.key}\n{destination.key}")
+        if record is None:
+            raise CIMError(Status.NOT_FOUND, f"{named.name} is not subscribed to by {destination.name}")
+        return record
+
+    def _ends(self, given: dict[str, CIMValue], context: RequestContext) -> tuple[FilterRecord, DestinationRecord]:
+        """Take the two references out of the properties or keys of a subscription, and find what they name.
+
+        Raises:
+            CIMError: INVALID_PARAMETER for what is no such reference; NOT_FOUND.
+        """
+        filter_path = self._reference(given, "Filter", (FILTER,))
+        handler_path = self._reference(given, "Handler", DESTINATIONS)
+        return (
+            self._filters.find(filter_path.class_name, filter_path.keys),
+            self._destinations.find(handler_path.class_name, handler_path.keys),
+        )
+
+    def _reference(self, given: dict[str, CIMValue], role: str, classes: Iterable[str]) -> InstancePath:
+        path = given.pop(role, None)
+        if not isinstance(path, InstancePath):
+            raise invalid(f"{role}: it is missing; expected a reference")
+        known = next((name for name in classes if name.lower() == path.class_name.lower()), None)
+        if known is None:
+            raise invalid(f"{role}: {path.class_name} cannot be there; expected {' or '.join(classes)}")
+        if path.namespace and not self._interop(path.namespace):
+            raise CIMError(Status.NOT_FOUND, f"{role}: there is no {known} in {path.namespace}")
+        return InstancePath(known, path.keys)
+
+
+def invalid(text: str) -> CIMError:
+    """The error for a value that cannot be."""
+    return CIMError(Status.INVALID_PARAMETER, text)
+
+
+def require_owner(owner: str, context: RequestContext, access: Access) -> None:
+    """Refuse to change what another user made, unless who asks administers.  Raises CIMError ACCESS_DENIED."""
+    principal = principal_of(context)
+    if principal.name != owner and access.role(principal, context.namespace) < Role.ADMINISTER:
+        raise CIMError(Status.ACCESS_DENIED, f"{principal.name or 'An unknown user'} may not change what others made")
+
+
+def _own(record: NamedRecord, key: str) -> str:
+    """The value of a key, named in lower case; "" for what is none."""
+    return {
+        "systemcreationclassname": record.system_class,
+        "systemname": record.system,
+        "creationclassname": record.class_name,
+    }.get(key, "")
+
+
+def _selection(given: dict[str, CIMValue]) -> dict[str, Any]:
+    """Take what a filter selects out of its properties.  Raises CIMError INVALID_PARAMETER for what is missing."""
+    query, language = (str(given.pop(name, None) or "").strip() for name in ("Query", "QueryLanguage"))
+    for name, value in (("Query", query), ("QueryLanguage", language)):
+        if not value:
+            raise invalid(f"{name}: it is missing; expected that of a filter")
+    spaces, space = given.pop("SourceNamespaces", None), given.pop("SourceNamespace", None)
+    listed = spaces if isinstance(spaces, list | tuple) else ()
+    wanted = [str(each or "").strip().strip("/") for each in listed or (space,)]
+    given.pop("IndividualSubscriptionSupported", None)
+    return {"query": query, "language": language, "source_namespaces": tuple(filter(None, wanted))}
+
+
+def _wishes(given: dict[str, CIMValue]) -> dict[str, Any]:
+    """Take what a client may wish of a subscription out of its properties.
+
+    Raises:
+        CIMError: INVALID_PARAMETER for what the server does not do.
+    """
+    policy = given.pop("OnFatalErrorPolicy", None)
+    state = given.pop("SubscriptionState", None)
+    duration = given.pop("SubscriptionDuration", None)
+    repeat = given.pop("RepeatNotificationPolicy", None)
+    if repeat not in (None, NONE_REPEATED):
+        raise invalid(f"RepeatNotificationPolicy: {repeat} is not supported; expected {NONE_REPEATED} (None)")
+    for name in ("RepeatNotificationInterval", "RepeatNotificationGap", "RepeatNotificationCount", *COMPUTED):
+        given.pop(name, None)
+    if policy not in (None, *OnFatalError):
+        raise invalid(f"OnFatalErrorPolicy: {policy} cannot be; expected 2, 3 or 4")
+    if state not in (None, *SubscriptionState):
+        raise invalid(f"SubscriptionState: {state} cannot be; expected 2 (Enabled) or 4 (Disabled)")
+    if duration is not None and (not isinstance(duration, int) or not 0 < duration <= LONGEST):
+        raise invalid(f"SubscriptionDuration: {duration} cannot be; expected 1 to {LONGEST} seconds")
+    return {
+        "on_fatal_error": OnFatalError(policy or OnFatalError.IGNORE),  # type: ignore[arg-type]
+        "state": SubscriptionState(state or SubscriptionState.ENABLED),  # type: ignore[arg-type]
+        "duration": duration,
+    }
+
+
+LONGEST = 10 * 366 * 24 * 3600
+"""Seconds of the longest duration: ten years."""
+
+COMPUTED = (
+    "TimeOfLastStateChange",
+    "SubscriptionStartTime",
+    "SubscriptionTimeRemaining",
+    "LastIndicationIdentifier",
+    "LastIndicationProductionDateTime",
+)
+"""The properties of a subscription that the server alone knows."""
+
+
+def _shown(record: SubscriptionRecord) -> dict[str, CIMValue]:
+    """What a subscription shows beside its references."""
+    shown: dict[str, CIMValue] = {
+        **record.properties,
+        "OnFatalErrorPolicy": int(record.on_fatal_error),
+        "SubscriptionState": int(record.state),
+        "TimeOfLastStateChange": record.state_changed,
+        "SubscriptionStartTime": record.created,
+        "RepeatNotificationPolicy": NONE_REPEATED,
+        "AlertOnStateChange": False,
+    }
+    if record.duration is not None:
+        end = record.created + timedelta(seconds=record.duration)
+        shown["SubscriptionDuration"] = record.duration
+        shown["SubscriptionTimeRemaining"] = max(0, int((end - datetime.now(UTC)).total_seconds()))
+    return shown
+
+
+def _rest(given: Mapping[str, CIMValue]) -> dict[str, CIMValue]:
+    """The properties that the server keeps as they are."""
+    return {name: value for name, value in given.items() if value is not None}

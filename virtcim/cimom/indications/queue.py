@@ -1,0 +1,212 @@
+"""What waits to be delivered: one queue for each destination, in order, in memory, and journalled by the store.
+
+An indication is numbered when it enters its queue (DSP1054 1.2, reliable delivery): SequenceContext stays the same for
+a destination as long as the server runs, SequenceNumber begins at 0 and grows by one.  Both stay what they are however
+often it is sent, and after a restart: what is made then has another context.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from virtcim.cimom.indications.records import DestinationRecord, QueuedIndication
+from virtcim.cimom.indications.settings import IndicationSettings
+from virtcim.providers.interface import Properties, Store, Table
+
+__all__ = ["DestinationQueue", "Queues", "Waiting"]
+
+_log = logging.getLogger(__name__)
+
+LAST_NUMBER = 2**63 - 1
+"""The largest sint64: SequenceNumber goes on from 0 behind it."""
+
+RECOVERED_SIZE = 8192
+"""Bytes that an indication out of the journal is taken for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An indication in a queue.
+
+    Attributes:
+        key: in the journal.
+        indication: what is to be sent.
+        size: bytes of memory, about.
+    """
+
+    key: str
+    indication: QueuedIndication
+    size: int
+
+
+class DestinationQueue:
+    """What waits for one destination.  Safe to use from several threads at once.
+
+    Parameters:
+        key: of the destination.
+        context: SequenceContext of what enters from now on.
+        journal: where it is kept as well.
+        settings: limits.
+
+    Attributes:
+        delivered, failures, dropped: indications that were taken, attempts that failed, indications that were given up.
+        last_error: why the last attempt failed; "" when it did not.
+        failing_since: since when all attempts failed, in UTC; None when the last one did not.
+        size: bytes of memory, about.
+    """
+
+    def __init__(self, key: str, context: str, journal: Table[QueuedIndication], settings: IndicationSettings) -> None:
+        self.key = key
+        self.delivered = self.failures = self.dropped = self.size = 0
+        self.last_error = ""
+        self.failing_since: datetime | None = None
+        self._context = context
+        self._next = 0
+        self._journal = journal
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._waiting: deque[Waiting] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, subscription: str, class_name: str, properties: Properties, size: int) -> None:
+        """Queue an indication, and number it.
+
+        Parameters:
+            subscription: key of the one that it is sent for.
+            class_name, properties: of the indication.
+            size: bytes of memory that it takes, about.
+        """
+        with self._lock:
+            number, self._next = self._next, self._next + 1 if self._next < LAST_NUMBER else 0
+            numbered = {**properties, "SequenceContext": self._context, "SequenceNumber": number}
+            indication = QueuedIndication(self.key, subscription, class_name, numbered, datetime.now(UTC))
+            self._waiting.append(Waiting(self._journal.append(indication), indication, size))
+            self.size += size
+            dropped = self._overflow()
+        if dropped:
+            _log.warning(
+                "destination %s: %d indications dropped: too many wait", self.key.rpartition("\x1f")[2], dropped
+            )
+
+    def recover(self, key: str, indication: QueuedIndication) -> None:
+        """Take over what an earlier run of the server had queued."""
+        self._waiting.append(Waiting(key, indication, RECOVERED_SIZE))
+        self.size += RECOVERED_SIZE
+
+    def first(self) -> Waiting | None:
+        """The oldest; None when nothing waits."""
+        try:
+            return self._waiting[0]
+        except IndexError:
+            return None
+
+    def done(self, waiting: Waiting) -> None:
+        """Forget the oldest: it was taken."""
+        self.delivered += 1
+        self.last_error, self.failing_since = "", None
+        self._remove(waiting)
+
+    def give_up(self, waiting: Waiting) -> None:
+        """Forget the oldest: it is not tried any more."""
+        self.dropped += 1
+        self._remove(waiting)
+
+    def failed(self, reason: str) -> None:
+        """Take down that an attempt failed."""
+        self.failures += 1
+        self.last_error = reason
+        if self.failing_since is None:
+            self.failing_since = datetime.now(UTC)
+
+    def clear(self) -> None:
+        """Forget everything: the destination is gone."""
+        with self._lock:
+            while self._waiting:
+                self._forget(self._waiting.popleft())
+
+    def _remove(self, waiting: Waiting) -> None:
+        with self._lock:
+            # It may have been dropped meanwhile.
+            if self._waiting and self._waiting[0] is waiting:
+                self._forget(self._waiting.popleft())
+
+    def _forget(self, waiting: Waiting) -> None:
+        self.size -= waiting.size
+        self._journal.remove(waiting.key)
+
+    def _overflow(self) -> int:
+        """Drop the oldest of what is too much; with the lock."""
+        dropped = 0
+        limits = self._settings
+        while len(self._waiting) > 1 and (len(self._waiting) > limits.queue_length or self.size > limits.queue_bytes):
+            self._forget(self._waiting.popleft())
+            dropped += 1
+        self.dropped += dropped
+        return dropped
+
+
+class Queues:
+    """The queues of all destinations.
+
+    Parameters:
+        store: keeps what waits.
+        settings: limits.
+        service: Name of the indication service, for SequenceContext.
+        started: tells this run of the server from all others.
+
+    Attributes:
+        filled: called with a queue that something was put into; set by who delivers.
+    """
+
+    def __init__(self, store: Store, settings: IndicationSettings, service: str, started: str) -> None:
+        self._settings = settings
+        self._service = service
+        self._started = started
+        self._journal = store.table("queued indication", QueuedIndication)
+        self._lock = threading.Lock()
+        self._queues: dict[str, DestinationQueue] = {}
+        self.filled: Callable[[DestinationQueue], None] = lambda queue: None
+
+    def recover(self, destination: Callable[[str], DestinationRecord | None]) -> None:
+        """Take over what an earlier run of the server had queued, as far as its destinations are still there."""
+        for key, indication in self._journal.items():
+            record = destination(indication.destination)
+            if record is None:
+                self._journal.remove(key)
+            else:
+                self.of(record).recover(key, indication)
+        for queue in self.all():
+            self.filled(queue)
+
+    def of(self, destination: DestinationRecord) -> DestinationQueue:
+        """The queue of a destination, made when there is none."""
+        with self._lock:
+            queue = self._queues.get(destination.key)
+            if queue is None:
+                context = f"{self._service}#{self._started}#{destination.created.isoformat()}"
+                queue = DestinationQueue(destination.key, context, self._journal, self._settings)
+                self._queues[destination.key] = queue
+            return queue
+
+    def all(self) -> list[DestinationQueue]:
+        """All queues."""
+        with self._lock:
+            return list(self._queues.values())
+
+    def find(self, key: str) -> DestinationQueue | None:
+        """The queue of the destination with a key."""
+        return self._queues.get(key)
+
+    def remove(self, key: str) -> None:
+        """Forget the queue of a destination, with what waits in it."""
+        with self._lock:
+            queue = self._queues.pop(key, None)
+        if queue is not None:
+            queue.clear()

@@ -1,0 +1,152 @@
+"""What the store keeps of indications: filters, destinations, subscriptions, and what waits to be delivered."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from virtcim.providers.interface import CIMValue
+
+__all__ = [
+    "DestinationRecord",
+    "FilterRecord",
+    "NamedRecord",
+    "OnFatalError",
+    "QueuedIndication",
+    "SubscriptionRecord",
+    "SubscriptionState",
+    "key_of",
+]
+
+SEPARATOR = "\x1f"
+
+
+class SubscriptionState(enum.IntEnum):
+    """CIM_AbstractIndicationSubscription.SubscriptionState."""
+
+    ENABLED = 2
+    ENABLED_DEGRADED = 3
+    DISABLED = 4
+
+
+class OnFatalError(enum.IntEnum):
+    """CIM_AbstractIndicationSubscription.OnFatalErrorPolicy."""
+
+    IGNORE = 2
+    DISABLE = 3
+    REMOVE = 4
+
+
+def key_of(class_name: str, system_class: str, system: str, name: str) -> str:
+    """Make the key of a filter or destination of its four keys: all but the name are equal in any case."""
+    return SEPARATOR.join((class_name.lower(), system_class.lower(), system.lower(), name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedRecord:
+    """What filters and destinations have in common.
+
+    Attributes:
+        class_name: the creation class.
+        system_class, system, name: the keys SystemCreationClassName, SystemName and Name.
+        owner: the user who made it.
+        created: when, in UTC.
+        properties: as the client gave them, by name, keys left out.
+        revision: grows with every change.
+    """
+
+    class_name: str
+    system_class: str
+    system: str
+    name: str
+    owner: str
+    created: datetime
+    properties: Mapping[str, CIMValue] = field(default_factory=dict)
+    revision: int = 0
+
+    @property
+    def key(self) -> str:
+        """By which it is found."""
+        return key_of(self.class_name, self.system_class, self.system, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterRecord(NamedRecord):
+    """A filter of indications (CIM_IndicationFilter).
+
+    Attributes:
+        query, language: as the client gave them, without blanks around them.
+        source_namespaces: where the indications come from; empty: every namespace.
+    """
+
+    query: str
+    language: str
+    source_namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationRecord(NamedRecord):
+    """Where indications are sent to (CIM_ListenerDestinationCIMXML).
+
+    Attributes:
+        url: of the listener.
+        is_transient: whether it goes when it cannot be reached.
+    """
+
+    url: str
+    is_transient: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionRecord:
+    """The indications of a filter are sent to a destination (CIM_IndicationSubscription).
+
+    Attributes:
+        filter, destination: their keys.
+        owner, mechanism, groups: the user who subscribed, as `cimom.principals.Principal` has it: nobody is told what
+            he may not read.
+        created: when, in UTC.
+        state, state_changed: whether indications are sent, and since when.
+        on_fatal_error: what becomes of it when an indication is given up.
+        duration: seconds that it is there; None for ever.
+        failing_since: since when its destination could not be reached; None when it could.
+        properties: further ones that the client gave.
+        revision: grows with every change.
+    """
+
+    filter: str
+    destination: str
+    owner: str
+    mechanism: str
+    groups: tuple[str, ...]
+    created: datetime
+    state: SubscriptionState = SubscriptionState.ENABLED
+    state_changed: datetime
+    on_fatal_error: OnFatalError = OnFatalError.IGNORE
+    duration: int | None = None
+    properties: Mapping[str, CIMValue] = field(default_factory=dict)
+    revision: int = 0
+
+    @property
+    def key(self) -> str:
+        """By which it is found."""
+        return f"{self.filter}\n{self.destination}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedIndication:
+    """An indication that waits for its destination.
+
+    Attributes:
+        destination, subscription: their keys.
+        class_name, properties: of the indication.
+        queued: when, in UTC.
+    """
+
+    destination: str
+    subscription: str
+    class_name: str
+    properties: Mapping[str, CIMValue]
+    queued: datetime

@@ -1,0 +1,200 @@
+"""The indication service (DSP1054 1.2): everything put together, and the objects by which clients see it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+
+from virtcim.cimom.access import Access
+from virtcim.cimom.discovery.model import AT_WORK
+from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance, FixedProvider
+from virtcim.cimom.indications.delivery import Deliverer, Sender
+from virtcim.cimom.indications.engine import IndicationEngine
+from virtcim.cimom.indications.filters import FilterCompiler
+from virtcim.cimom.indications.objects import DestinationProvider, FilterProvider, Subscription
+from virtcim.cimom.indications.queue import Queues
+from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
+from virtcim.cimom.indications.subscriptions import Subscriptions
+from virtcim.cimom.namespaces import normalized
+from virtcim.providers.interface import (
+    Association,
+    ChangeSource,
+    End,
+    Instance,
+    InstanceProvider,
+    RequestContext,
+    Store,
+)
+from virtcim.schema.classes import ClassStore
+
+__all__ = ["IndicationService"]
+
+SERVICE = "CIM_IndicationService"
+CAPABILITIES = "CIM_IndicationServiceCapabilities"
+
+
+class IndicationService:
+    """Filters, destinations and subscriptions, the engine that serves them, and delivery.
+
+    Parameters:
+        source: where changes are known.
+        store: keeps everything over a restart.
+        classes: the class store.
+        access: decides who may be told what.
+        settings: limits and patience.
+        sender: speaks to listeners.
+        product: of the server, for names.
+        system_name: of the host.
+        host: the host in paths and SourceInstanceHost.
+        namespaces: of the server, where filters may look.
+        interop: the names of the Interop namespace.
+
+    Attributes:
+        subscriptions: all of them.
+        queues: what waits to be delivered.
+    """
+
+    def __init__(
+        self,
+        source: ChangeSource,
+        store: Store,
+        classes: ClassStore,
+        access: Access,
+        settings: IndicationSettings,
+        sender: Sender,
+        product: str,
+        system_name: str,
+        host: str,
+        namespaces: Iterable[str],
+        interop: Sequence[str],
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._access = access
+        self._system_name = system_name
+        self._product = product
+        self._name = f"{product}:{system_name}"
+        self._interop = frozenset(normalized(name) for name in interop)
+        compiler = FilterCompiler(classes, source.class_names, source.indications, [*namespaces, *interop])
+        self.subscriptions = Subscriptions(store, compiler, access, settings)
+        self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
+        self._engine = IndicationEngine(self.subscriptions, self.queues, classes, host)
+        self._deliverer = Deliverer(self.subscriptions, self.queues, sender, settings)
+
+    def start(self) -> None:
+        """Begin to deliver, and to follow what changes."""
+        self._deliverer.start()
+        self._source.start(self._engine)
+
+    def stop(self) -> None:
+        """End: what is not delivered yet is so after the next start."""
+        self._source.stop()
+        self._deliverer.stop()
+
+    def objects(self, system: FixedInstance) -> tuple[list[InstanceProvider], list[Association]]:
+        """The providers and associations for one name of the Interop namespace.
+
+        Parameters:
+            system: the host of the server.
+        """
+        keys = (str(system.class_name), self._system_name)
+        shared = (self.subscriptions, self._settings, self._access, keys, _new_name)
+        filters, destinations = FilterProvider(*shared), DestinationProvider(*shared)
+        subscription = Subscription(self.subscriptions, filters, destinations, self._access, self._is_interop)
+        service, capabilities = self._service(system.namespace), self._capabilities(system.namespace)
+        return (
+            [FixedProvider([service, capabilities]), filters, destinations],
+            [
+                subscription,
+                FixedAssociation("CIM_HostedService", ("Antecedent", "Dependent"), [(system, service)]),
+                FixedAssociation(
+                    "CIM_ElementCapabilities", ("ManagedElement", "Capabilities"), [(service, capabilities)]
+                ),
+                AffectedElements(service, (filters, destinations)),
+            ],
+        )
+
+    def _is_interop(self, namespace: str) -> bool:
+        return normalized(namespace) in self._interop
+
+    def _service(self, namespace: str) -> FixedInstance:
+        settings = self._settings
+        keys = {
+            "SystemCreationClassName": "CIM_ComputerSystem", "SystemName": self._system_name,
+            "CreationClassName": SERVICE, "Name": f"{self._name}:indications",
+        }  # fmt: skip
+        return FixedInstance(
+            namespace,
+            SERVICE,
+            keys,
+            {
+                "ElementName": f"{self._product} indication service",
+                **AT_WORK,
+                "Started": True,
+                "FilterCreationEnabled": True,
+                "DeliveryRetryAttempts": settings.retry_attempts,
+                "DeliveryRetryInterval": int(settings.retry_interval),
+                "SubscriptionRemovalAction": REMOVAL_ACTIONS[settings.removal_action],
+                "SubscriptionRemovalTimeInterval": settings.removal_seconds,
+            },
+        )
+
+    def _capabilities(self, namespace: str) -> FixedInstance:
+        return FixedInstance(
+            namespace,
+            CAPABILITIES,
+            {"InstanceID": f"{self._name}:IndicationService"},
+            {
+                "ElementName": "IndicationService",
+                "FilterCreationEnabledIsSettable": False,
+                "DeliveryRetryAttemptsIsSettable": False,
+                "DeliveryRetryIntervalIsSettable": False,
+                "SubscriptionRemovalActionIsSettable": False,
+                "SubscriptionRemovalTimeIntervalIsSettable": False,
+                "MaxListenerDestinations": self._settings.max_subscriptions,
+                "MaxActiveSubscriptions": self._settings.max_subscriptions,
+                "SubscriptionsPersisted": True,
+            },
+        )
+
+
+class AffectedElements(Association):
+    """CIM_ServiceAffectsElement: the indication service manages filters and destinations.
+
+    Parameters:
+        service: the service.
+        providers: of what it manages.
+    """
+
+    class_names = ("CIM_ServiceAffectsElement",)
+
+    def __init__(self, service: FixedInstance, providers: Sequence[InstanceProvider]) -> None:
+        self._service = service
+        self._providers = providers
+        self.left = End("AffectedElement", frozenset(name for each in providers for name in each.class_names))
+        self.right = End("AffectingElement", frozenset({SERVICE}))
+
+    def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
+        return (self._service,)
+
+    def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
+        for provider in self._providers:
+            for class_name in provider.class_names:
+                yield from provider.instances(class_name, context)
+
+    def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return self.to_left(self._service, context)
+
+    def class_name(self, left: Instance, right: Instance) -> str:
+        return self.class_names[0]
+
+    def properties(self, left: Instance, right: Instance) -> dict[str, tuple[int, ...]]:
+        return {"ElementEffects": (MANAGES,)}
+
+
+MANAGES = 5
+"""CIM_ServiceAffectsElement.ElementEffects: Manages."""
+
+
+def _new_name() -> str:
+    return f"virtcim:{uuid.uuid4()}"
