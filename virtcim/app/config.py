@@ -3,9 +3,9 @@
 Each table of the file is a dataclass of the layer that it configures, so a setting is declared in one place, with its
 default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` is
 `frontends.http.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is
-`providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[cmpi]` is
-`frontends.cmpi.settings.CmpiSettings`, `[compatibility]` is `frontends.compatibility.settings.CompatibilitySettings`,
-`[loop]` is `app.loopwatch.LoopSettings`.
+`providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[indications]` is
+`cimom.indications.settings.IndicationSettings`, `[cmpi]` is `frontends.cmpi.settings.CmpiSettings`, `[compatibility]`
+is `frontends.compatibility.settings.CompatibilitySettings`, `[loop]` is `app.loopwatch.LoopSettings`.
 
 The conversion is written out here, although the store's records go by cattrs (`app.codec`).  A person writes this file:
 nothing in it may be converted silently, as cattrs makes numbers of text and lists of letters, so that every type would
@@ -31,6 +31,7 @@ from typing import Any, TypeVar
 
 from virtcim.app.loopwatch import LoopSettings
 from virtcim.cimom.access import RoleSettings
+from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.compatibility import CompatibilitySettings
@@ -115,6 +116,7 @@ class Settings:
     roles: RoleSettings = field(default_factory=RoleSettings)
     providers: ProviderSettings = field(default_factory=ProviderSettings)
     inventory: HypervisorSettings = field(default_factory=HypervisorSettings)
+    indications: IndicationSettings = field(default_factory=IndicationSettings)
     cmpi: CmpiSettings = field(default_factory=CmpiSettings)
     compatibility: CompatibilitySettings = field(default_factory=CompatibilitySettings)
     loop: LoopSettings = field(default_factory=LoopSettings)

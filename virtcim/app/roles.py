@@ -32,11 +32,18 @@ ROLES = {
 }
 
 
-def make_access(roles: RoleSettings, classes: ClassStore, declared: Mapping[str, Role]) -> Access:
+SUBSCRIPTION_CLASSES = ("CIM_IndicationFilter", "CIM_ListenerDestination", "CIM_AbstractIndicationSubscription")
+CHANGING = ("CreateInstance", "ModifyInstance", "DeleteInstance", "SetProperty")
+
+
+def make_access(
+    roles: RoleSettings, classes: ClassStore, declared: Mapping[str, Role], subscribers: str = "administer"
+) -> Access:
     """Make out who may do what, by the settings, this table, and what elements declare of their methods.
 
     Parameters:
         declared: `<class>.<method>` to the role that it needs (`registration.roles`).
+        subscribers: the name of the role that is needed to subscribe to indications.
 
     The interop namespace has several names; what is set for one of them counts for all.
     """
@@ -46,4 +53,6 @@ def make_access(roles: RoleSettings, classes: ClassStore, declared: Mapping[str,
             for other in INTEROP_NAMES:
                 given.setdefault(other.lower(), special)
     roles = dataclasses.replace(roles, namespaces=given)
-    return Access(roles, {**ROLES, **declared}, classes.ancestors)
+    needed = Role[subscribers.upper()]
+    subscribing = {f"{name}.{operation}": needed for name in SUBSCRIPTION_CLASSES for operation in CHANGING}
+    return Access(roles, {**ROLES, **subscribing, **declared}, classes.ancestors)

@@ -28,11 +28,14 @@ from virtcim.app.credentials import claim_state_dir, first_password, make_state_
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.roles import make_access
 from virtcim.app.store import SQLiteStore
+from virtcim.cimom.access import Access
 from virtcim.cimom.capabilities import server_capabilities
-from virtcim.cimom.discovery import ServerIdentity, with_discovery
+from virtcim.cimom.discovery import INTEROP_NAMES, ServerIdentity, with_discovery
+from virtcim.cimom.indications import IndicationService
 from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.statistics import OperationStatistics
+from virtcim.frontends.cimxml.export import CIMXMLExport
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.compatibility import translation_of
 from virtcim.frontends.http import dnssd
@@ -56,11 +59,12 @@ from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry, load_platforms
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError
+from virtcim.providers.interface import Catalog, CIMError, Store
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
+from virtcim.providers.lifecycle import LifecycleSource
 from virtcim.providers.site import Site
-from virtcim.registration.catalog import build_catalog
+from virtcim.registration.catalog import build_catalog, element_types
 from virtcim.registration.roles import method_roles
 from virtcim.registration.table import make_table
 from virtcim.schema.classes import ClassStore
@@ -152,6 +156,7 @@ class _Assembly:
         bridge: answers other CIM servers, where that is wanted.
         identity: of the server, for announcements.
         site: whose guests it shows.
+        indications: tells clients what changes.
     """
 
     endpoints: list[Endpoint]
@@ -159,6 +164,7 @@ class _Assembly:
     bridge: CmpiDaemon | None
     identity: ServerIdentity
     site: Site
+    indications: IndicationService
 
 
 async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
@@ -202,7 +208,9 @@ async def _run_on(endpoints: list[Endpoint], settings: Settings, example: bool, 
             hypervisors.append(_serve_test_driver(site, registry, settings))
             await _in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
         identity = await identifying
-        assembly = await _in_thread(lambda: _assemble(endpoints, settings, site, classes, authenticator, identity))
+        assembly = await _in_thread(
+            lambda: _assemble(endpoints, settings, site, classes, authenticator, identity, store)
+        )
         for hypervisor in hypervisors:
             hypervisor.inventory.listeners.append(_freeze_after_load)
         return await _serve(assembly, settings, jobs, login if example else None)
@@ -242,6 +250,7 @@ def _assemble(
     classes: ClassStore,
     authenticator: Authenticator,
     identity: ServerIdentity,
+    store: Store,
 ) -> _Assembly:
     """Put together what answers clients.
 
@@ -258,10 +267,12 @@ def _assemble(
         authenticator,
         pull_limits(settings.server),
         certificates=tls is not None and bool(tls.users),
+        subscriptions=True,
     )
-    access = make_access(settings.roles, classes, method_roles(catalog))
+    access = make_access(settings.roles, classes, method_roles(catalog), settings.indications.subscribers)
+    indications = _indications(settings, site, classes, catalog, access, identity, store)
     mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
-    discovered = with_discovery(catalog, classes, identity, capabilities, statistics, mechanisms)
+    discovered = with_discovery(catalog, classes, identity, capabilities, statistics, mechanisms, indications.objects)
     translate = translation_of(settings.compatibility)
     server = make_server(
         discovered, classes, settings.server, authenticator, tls, statistics, access, translate=translate
@@ -275,7 +286,33 @@ def _assemble(
     if settings.cmpi.enabled:
         provider_of = make_table(catalog, classes).provider_of
         bridge = make_daemon(translate(server.core), provider_of, settings.cmpi)
-    return _Assembly(endpoints, server, bridge, identity, site)
+    return _Assembly(endpoints, server, bridge, identity, site, indications)
+
+
+def _indications(
+    settings: Settings,
+    site: Site,
+    classes: ClassStore,
+    catalog: Catalog,
+    access: Access,
+    identity: ServerIdentity,
+    store: Store,
+) -> IndicationService:
+    """Put together what tells clients of changes."""
+    host = settings.server.host_name
+    return IndicationService(
+        LifecycleSource(site, element_types(catalog)),
+        store,
+        classes,
+        access,
+        settings.indications,
+        CIMXMLExport(classes, site.namespace, host, settings.indications),
+        identity.product,
+        identity.system_name,
+        host,
+        catalog.namespaces,
+        INTEROP_NAMES,
+    )
 
 
 async def _serve(assembly: _Assembly, settings: Settings, jobs: Jobs, login: str | None) -> int:
@@ -294,6 +331,7 @@ async def _serve(assembly: _Assembly, settings: Settings, jobs: Jobs, login: str
     )
     await server.start(assembly.endpoints)
     try:
+        await _in_thread(assembly.indications.start)
         if bridge is not None:
             try:
                 await _in_thread(bridge.start)
@@ -310,7 +348,11 @@ async def _serve(assembly: _Assembly, settings: Settings, jobs: Jobs, login: str
     finally:
         watch.stop()
         systemd.notify("STOPPING=1")
-        stopping = [server.stop(), _in_thread(lambda: jobs.stop(JOB_STOP))]
+        stopping = [
+            server.stop(),
+            _in_thread(lambda: jobs.stop(JOB_STOP)),
+            _in_thread(assembly.indications.stop),
+        ]
         if bridge is not None:
             stopping.append(_in_thread(bridge.stop))
         await asyncio.gather(*stopping)
@@ -334,7 +376,8 @@ def _reachable(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
 
 def _freeze_after_load(change: Change) -> None:
     """Have full collections pass over what a hypervisor that has come back was read to."""
-    if isinstance(change.after, Host) and change.after.contact:
+    before, after = change.before, change.after
+    if isinstance(before, Host) and isinstance(after, Host) and after.contact > before.contact:
         freeze_loaded()
 
 

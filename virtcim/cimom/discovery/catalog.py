@@ -75,9 +75,8 @@ def with_discovery(
             statistics_provider, _namespace_list(name, visible),
             *more_providers,
         ]  # fmt: skip
-        links = [
-            *links, *objects.associations(), GatheredStatistics(objects.object_manager, statistics_provider), *more_links
-        ]  # fmt: skip
+        gathered = GatheredStatistics(objects.object_manager, statistics_provider)
+        links = [*links, *objects.associations(), gathered, *more_links]
         served = {class_name: provider for provider in providers for class_name in provider.class_names}
         names = {class_name for each in PROFILES for class_name in each.central}
         central = {class_name: classes.concrete(class_name) & served.keys() for class_name in names}
