@@ -57,17 +57,18 @@ class Task:
         self.undone = False
 
     def __call__(self, work: Work) -> MethodResult:
-        self.began.set()
         work.report(1, 4)
         if self.stoppable:
             try:
                 with work.stoppable():
+                    self.began.set()
                     while not self.may_end.wait(0.002):
                         work.checkpoint()
             except WorkCancelledError:
                 self.undone = True
                 raise
         else:
+            self.began.set()
             self.may_end.wait(10)
         if isinstance(self.result, Exception):
             raise self.result

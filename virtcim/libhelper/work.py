@@ -23,8 +23,8 @@ class Work:
     """One piece of work.
 
     Parameters:
-        changed: called, without arguments, when the work was asked to stand still or to go on, and when something
-            else stands if it ends.
+        changed: called, without arguments, when the work has come on by a percent, was asked to stand still or to go
+            on, and when something else stands if it ends.
     """
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
@@ -56,9 +56,12 @@ class Work:
 
     def report(self, done: int, total: int) -> None:
         """Say how far it is, in units of its own; it never goes back."""
+        before = self.percent
         with self._state:
             if total > 0 and (self._total <= 0 or done * self._total >= self._done * total):
                 self._done, self._total = done, total
+        if self.percent != before:
+            self._changed()
 
     def set_leftover(self, what: str) -> None:
         """Say what stands if the work ends now."""

@@ -400,7 +400,7 @@ class Jobs:
             if job.record.state in (JobState.RUNNING, JobState.SUSPENDED) and job.record.state is not state:
                 self._move(job, state)
             else:
-                self._replace(job)
+                self._replace(job, percent=job.work.percent)
 
     def _take_up(self, record: JobRecord) -> None:
         """Take over a job of an earlier run: what was under way then is so no longer."""
