@@ -6,6 +6,7 @@ import random
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -78,7 +79,9 @@ class Listener:
                 if found is not None:
                     return found
                 left = deadline - time.monotonic()
-                assert left > 0, f"not told within {patience} s; told: {[each.classname for each in self.received]}"
+                assert left > 0, (
+                    f"not told within {patience} s; told: {Counter(each.classname for each in self.received)}"
+                )
                 self._came.wait(left)
 
     def wait_for(self, count: int, patience: float = PATIENCE) -> list[Any]:
@@ -92,6 +95,27 @@ class Listener:
             return list(self.received)
 
 
+def subscribe(
+    manager: Any,
+    server: Server,
+    url: str,
+    queries: Sequence[str],
+    language: str = "DMTF:CQL",
+    spaces: Sequence[str] = ("root/virt",),
+) -> None:
+    """Subscribe to some queries by a `pywbem.WBEMSubscriptionManager`."""
+    name = manager.add_server(pywbem.WBEMServer(server.pywbem("interop")))
+    destination = manager.add_destination(name, url, owned=True, destination_id="listener")
+    for number, query in enumerate(queries):
+        made = manager.add_filter(name, list(spaces), query, query_language=language, owned=True, filter_id=str(number))
+        manager.add_subscriptions(name, made.path, destination.path, owned=True)
+
+
+def new_manager() -> Any:
+    """A subscription manager with a name of its own; left as a context manager, it ends its subscriptions."""
+    return pywbem.WBEMSubscriptionManager(f"test-{uuid.uuid4().hex[:8]}")
+
+
 @contextmanager
 def subscribed(
     server: Server,
@@ -100,13 +124,7 @@ def subscribed(
     language: str = "DMTF:CQL",
     spaces: Sequence[str] = ("root/virt",),
 ) -> Iterator[None]:
-    """Subscribe by pywbem's own subscription manager, and end the subscriptions at the end."""
-    with pywbem.WBEMSubscriptionManager(f"test-{uuid.uuid4().hex[:8]}") as manager:
-        name = manager.add_server(pywbem.WBEMServer(server.pywbem("interop")))
-        destination = manager.add_destination(name, listener.url, owned=True, destination_id="listener")
-        for number, query in enumerate(queries):
-            made = manager.add_filter(
-                name, list(spaces), query, query_language=language, owned=True, filter_id=str(number)
-            )
-            manager.add_subscriptions(name, made.path, destination.path, owned=True)
+    """Subscribe to some queries for as long as the block goes on."""
+    with new_manager() as manager:
+        subscribe(manager, server, listener.url, queries, language, spaces)
         yield

@@ -301,7 +301,7 @@ def _indications(
     """Put together what tells clients of changes."""
     host = settings.server.host_name
     return IndicationService(
-        LifecycleSource(site, element_types(catalog)),
+        LifecycleSource(site, element_types(catalog), store),
         store,
         classes,
         access,

@@ -27,6 +27,7 @@ from virtcim.providers.properties import PropertyTable
 from virtcim.providers.site import Site
 
 if TYPE_CHECKING:
+    from virtcim.libhelper.inventory.records import Record
     from virtcim.providers.sources import Source
 
 __all__ = ["Element", "ElementProvider", "MainKey", "class_of", "no_such_domain", "trimmed"]
@@ -71,6 +72,8 @@ class Element(Instance):
         main_key: the one that tells an instance from the others on its platform, or nearly so.
         ignores_case: whether the main key is found in any case.
         source: what there are instances for.
+        surveyed: the types of the records of which each may have to do with any instance: when one changes, all
+            instances are looked at.
         table: its properties.
         methods: what it can be asked to do.
         delete_role: what is needed to delete an instance, where that is possible.
@@ -90,6 +93,7 @@ class Element(Instance):
     methods: ClassVar[Sequence[Method[Self]]] = ()
     delete_role: ClassVar[Role] = Role.ADMINISTER
     indicated_as: ClassVar[str] = ""
+    surveyed: ClassVar[tuple[type[Record], ...]] = ()
     site: Site
     platform: Platform
 

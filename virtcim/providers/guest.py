@@ -37,9 +37,21 @@ class Guest(Memo):
         condition: its state, in the words of the DMTF.
         namesakes: guests of the platform whose names, followed by a slash, begin this one's name.
         defined_word: what tells the identifiers of the defined configuration from those of the present one.
+        as_recorded: whether it is just what the record says, without what is remembered beside it: a change is told
+            from one record to the next.
     """
 
-    __slots__ = ("condition", "defined_word", "domain", "hypervisor", "name", "namesakes", "platform", "site")
+    __slots__ = (
+        "as_recorded",
+        "condition",
+        "defined_word",
+        "domain",
+        "hypervisor",
+        "name",
+        "namesakes",
+        "platform",
+        "site",
+    )
 
     def __init__(
         self,
@@ -49,6 +61,7 @@ class Guest(Memo):
         domain: Domain,
         namesakes: tuple[Guest, ...] = (),
         defined_word: str = DEFINED_WORD,
+        as_recorded: bool = False,
     ) -> None:
         super().__init__()
         self.site = site
@@ -59,6 +72,7 @@ class Guest(Memo):
         self.condition = system_state(domain, platform)
         self.namesakes = namesakes
         self.defined_word = defined_word
+        self.as_recorded = as_recorded
 
     def __repr__(self) -> str:
         return f"<guest {self.name!r} of {self.hypervisor.uri}>"

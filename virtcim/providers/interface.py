@@ -439,6 +439,10 @@ class ChangeSource(ABC):
         """Tell of all changes from now on, and of those since the last known state of an earlier run."""
 
     @abstractmethod
+    def wanted_changed(self) -> None:
+        """Take notice that the listener wants something else than before; called from any thread."""
+
+    @abstractmethod
     def stop(self) -> None:
         """Tell nothing any more."""
 

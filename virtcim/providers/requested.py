@@ -77,14 +77,15 @@ class RequestedStates:
         self.changes = 0
         self._watched: WeakSet[Hypervisor] = WeakSet()
 
-    def get(self, domain: Domain, memo: Memo) -> int:
+    def get(self, domain: Domain, memo: Memo, as_recorded: bool = False) -> int:
         """Give the last request, under way or accepted; 0 (Unknown) when there never was one.
 
         Parameters:
             domain: of the guest.
             memo: keeps what the domain XML says, as long as it is this one: the guest.
+            as_recorded: what the domain XML says, whatever is remembered beside it.
         """
-        known = self._requested.get(domain.uuid)
+        known = None if as_recorded else self._requested.get(domain.uuid)
         return memo.memo(RequestedStates, lambda _: recorded_state(domain.xml)) if known is None else known
 
     def take_down(self, hypervisor: Hypervisor, domain: Domain, memo: Memo, requested: RequestedState) -> int:

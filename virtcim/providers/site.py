@@ -166,14 +166,12 @@ class Site(Memo):
         return self._guests[platform.prefix].guests.get(name)
 
     def guest_of(self, platform: Platform, domain: Domain) -> Guest:
-        """The guest of a platform that a record describes, be it the present record or an older one."""
+        """The guest of a platform as a record describes it, be it the present record or an older one."""
         known = self.guest(platform, domain.name)
-        if known is not None and known.domain is domain:
-            return known
         hypervisor = self.hypervisor_of(platform, domain)
         if known is None:
-            return Guest(self, platform, hypervisor, domain)
-        return Guest(self, platform, hypervisor, domain, known.namesakes, known.defined_word)
+            return Guest(self, platform, hypervisor, domain, as_recorded=True)
+        return Guest(self, platform, hypervisor, domain, known.namesakes, known.defined_word, as_recorded=True)
 
     def hypervisor_of(self, platform: Platform, record: Record) -> Hypervisor:
         """The hypervisor of a platform that a record lives on.

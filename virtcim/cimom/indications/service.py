@@ -85,6 +85,7 @@ class IndicationService:
         """Begin to deliver, and to follow what changes."""
         self._deliverer.start()
         self._source.start(self._engine)
+        self.subscriptions.listeners.append(self._source.wanted_changed)
 
     def stop(self) -> None:
         """End: what is not delivered yet is so after the next start."""

@@ -94,6 +94,24 @@ class Document(Generic[Parsed]):
         self._parser: Callable[[str], Parsed] | None = parser
         self._parsed: Parsed | None = None
 
+    @classmethod
+    def decompressed(cls, data: bytes, parser: Callable[[str], Parsed]) -> Document[Parsed]:
+        """Make a document of what `compressed` gave.
+
+        Raises:
+            ValueError: it is nothing of the kind.
+        """
+        try:
+            text = zlib.decompress(data).decode("utf-8", "surrogatepass")
+        except zlib.error as error:
+            raise ValueError(f"a document that cannot be decompressed: {error}") from error
+        return cls(text, parser)
+
+    @property
+    def compressed(self) -> bytes:
+        """The XML, without passwords, compressed."""
+        return self._data
+
     @staticmethod
     def _clean(text: str) -> bytes:
         if "passwd=" in text:

@@ -47,7 +47,13 @@ class ComputerSystem(Element):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.domain.revision, self.guest.site.requested_states.get(self.domain, self.guest)
+        return self.domain.revision, self.requested_state
+
+    @property
+    def requested_state(self) -> int:
+        """The last accepted request."""
+        guest = self.guest
+        return guest.site.requested_states.get(self.domain, guest, guest.as_recorded)
 
     @property
     def config(self) -> DomainConfig | None:
@@ -120,7 +126,7 @@ ComputerSystem.table = PropertyTable(
     ),
     Property(
         "RequestedState",
-        lambda system: system.guest.site.requested_states.get(system.domain, system.guest),
+        lambda system: system.requested_state,
         "last RequestStateChange that libvirt did not refuse; kept in domain XML metadata",
     ),
     Property("EnabledDefault", _enabled_default, "autostart flag of a persistent domain"),

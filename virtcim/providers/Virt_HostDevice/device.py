@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, cast
 
+from virtcim.libhelper.inventory.records import NodeDevice
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of
 from virtcim.providers.interface import CIMError, Status
@@ -48,6 +49,7 @@ class HostDevice(Element, Generic[Described]):
     main_key = MainKey("DeviceID", "No DeviceID specified")
     ignores_case = True
     source = HOSTS
+    surveyed = (NodeDevice,)
 
     def __init__(self, host: HostSystem, device_id: str, device: Described) -> None:
         self.host = host

@@ -1,92 +1,132 @@
-"""The source of all changes: follows inventories and jobs, and tells what each change means for instances."""
+"""The source of all changes: follows inventories, jobs and events, and tells what each means for instances."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain, count
+from typing import TYPE_CHECKING
 
-from virtcim.libhelper.inventory.kinds import KINDS
-from virtcim.libhelper.inventory.records import Change, Host, Record
+from virtcim.libhelper.events import Event
+from virtcim.libhelper.inventory.kept import KIND_NAMES
+from virtcim.libhelper.inventory.records import Change, Host, Pool, Record
+from virtcim.libhelper.troubles import Trouble, trouble_of
 from virtcim.providers.base import Element, class_of
 from virtcim.providers.changes import OWN_INDICATIONS, instance_changes
-from virtcim.providers.interface import ChangeListener, ChangeSource
+from virtcim.providers.interface import Alert, ChangeListener, ChangeSource, Instance, InstanceChange, Store
+from virtcim.providers.lifecycle.alerts import gap_alert, hypervisor_alert, is_full, pool_alert, trouble_alert
+from virtcim.providers.lifecycle.jobs import job_changes, job_types
+from virtcim.providers.lifecycle.lastknown import LastKnown, RecordKey, comparable, is_same
 from virtcim.providers.lifecycle.pending import PendingChanges
+from virtcim.providers.lifecycle.survey import Survey
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.providers.jobs import JobRecord
     from virtcim.providers.site import Site
 
 __all__ = ["LifecycleSource"]
 
 _log = logging.getLogger(__name__)
 
-
-KIND_NAMES: Mapping[type[Record], str] = {kind.record: kind.name for kind in KINDS.values()}
-"""What the inventory calls a kind of records."""
-
-
-class RecordKey(NamedTuple):
-    """One object of libvirt: of which hypervisor, what kind, and its key there."""
-
-    uri: str
-    kind: type[Record]
-    key: str
+Step = Callable[[datetime], None]
+"""What is to be done about a change, given when it happened."""
 
 
 class LifecycleSource(ChangeSource):
     """Tells what changes of records mean for instances.
 
     All of it is computed in one thread, after the inventories have taken the change in: a client that is told can
-    read what it was told of.
+    read what it was told of.  Each object is compared with what was told of it last, so that a change that is seen
+    twice is told once, and what changed while nobody could look is told as one difference.
 
     Parameters:
         site: whose hypervisors and jobs are followed.
         types: the element types that are served.
+        store: keeps the last known state; None keeps it in memory only.
     """
 
-    def __init__(self, site: Site, types: Iterable[type[Element]]) -> None:
+    def __init__(self, site: Site, types: Iterable[type[Element]], store: Store | None = None) -> None:
+        types = tuple(types)
         self._site = site
         self._types = tuple(each for each in types if each.source.records)
         self._kinds = tuple(dict.fromkeys(chain.from_iterable(each.source.records for each in self._types)))
+        self._job_types = job_types(types)
+        self._survey = Survey(site, types)
         self._listener: ChangeListener | None = None
-        self._pending: PendingChanges[Callable[[datetime], None]] = PendingChanges()
-        self._known: dict[RecordKey, Record] = {}
+        self._pending: PendingChanges[Step] = PendingChanges()
+        self._numbers = count()
+        self._known = LastKnown(store)
+        self._known_jobs: dict[str, JobRecord] = {}
+        # The hypervisors of which an earlier run of the server knew the state, until they are there.
+        self._awaited: set[str] = set()
+        self._lost: set[str] = set()
         self._settled: set[tuple[str, type[Record]]] = set()
         self._thread = threading.Thread(target=self._run, name="lifecycle", daemon=True)
+        told = (*self._types, *self._job_types, *self._survey.types)
         self.class_names = {
-            class_of(platform.prefix, each.base): site.namespace for platform in site.platforms for each in self._types
+            class_of(platform.prefix, each.base): site.namespace for platform in site.platforms for each in told
         }
-        self.indications = _own_indications(site, self._types)
+        self.indications = _own_indications(site, told)
 
     def start(self, listener: ChangeListener) -> None:
         self._listener = listener
+        if listener.is_active:
+            self._awaited.update(self._known.load())
+        else:
+            self._known.forget()
         self._thread.start()
+        self._site.jobs.listeners.append(self._on_job)
+        jobs = [
+            job
+            for platform in self._site.platforms
+            for job in self._site.jobs.all(platform.prefix, self._site.namespace)
+        ]
+        self._known_jobs.update((job.record.instance_id, job.record) for job in jobs)
         self._site.follow(self._attach)
 
     def stop(self) -> None:
         self._pending.stop()
 
+    def wanted_changed(self) -> None:
+        self._pending.put("wants", self._on_wants, datetime.now(UTC))
+
     def _attach(self, hypervisor: Hypervisor) -> None:
         """Follow a hypervisor, from what it has now on."""
         hypervisor.inventory.listeners.append(partial(self._on_change, hypervisor))
+        hypervisor.events.add(partial(self._on_event, hypervisor))
         self._pending.put(hypervisor, partial(self._take_stock, hypervisor), datetime.now(UTC))
 
     def _on_change(self, hypervisor: Hypervisor, change: Change) -> None:
         """Note a change; called by inventories, and returns at once."""
-        time = change.event.time if change.event is not None else datetime.now(UTC)
-        if isinstance(change.after, Host):
+        time = change.events[0].time if change.events else datetime.now(UTC)
+        record = change.after or change.before
+        if isinstance(record, Host):
             self._pending.put(hypervisor, partial(self._take_stock, hypervisor), time)
             return
-        record = change.after or change.before
+        assert not isinstance(change.after, Host)
         if isinstance(record, self._kinds):
             key = RecordKey(record.uri, type(record), record.key)
-            assert not isinstance(change.after, Host)
             self._pending.put(key, partial(self._tell, key, change.after), time)
+        if record is not None and self._survey.concerns(type(record)):
+            self._pending.put("survey", self._look, time)
+
+    def _on_event(self, hypervisor: Hypervisor, event: Event) -> None:
+        """Note trouble that an event tells of; called in libvirt's event thread."""
+        trouble = trouble_of(event)
+        if trouble is not None:
+            step = partial(self._tell_trouble, hypervisor, event, trouble)
+            self._pending.put(("trouble", next(self._numbers)), step, event.time)
+
+    def _on_job(self, before: JobRecord | None, after: JobRecord | None) -> None:
+        """Note the change of a job; called by the jobs, with their lock."""
+        record = after or before
+        if record is not None and record.namespace == self._site.namespace:
+            step = partial(self._tell_job, record.instance_id, after)
+            self._pending.put(("job", record.instance_id), step, datetime.now(UTC))
 
     def _run(self) -> None:
         while (pending := self._pending.take()) is not None:
@@ -95,40 +135,106 @@ class LifecycleSource(ChangeSource):
             except Exception:
                 _log.exception("a change of %s is not told", pending.key)
 
+    def _on_wants(self, time: datetime) -> None:
+        if self._listener is not None:
+            self._known.keep(self._listener.is_active)
+            self._look(time)
+
     def _take_stock(self, hypervisor: Hypervisor, time: datetime) -> None:
         """Compare what a hypervisor has with what is known of it."""
-        inventory = hypervisor.inventory
-        host = inventory.host
+        host, uri = hypervisor.inventory.host, hypervisor.uri
         if not host.contact:
+            if (uri, self._kinds[0]) in self._settled and uri not in self._lost:
+                self._lost.add(uri)
+                self._tell_alert(lambda: hypervisor_alert(self._site, hypervisor, False, time))
             return
+        if uri in self._lost:
+            self._lost.discard(uri)
+            self._tell_alert(lambda: hypervisor_alert(self._site, hypervisor, True, time))
+            self._tell_alert(lambda: gap_alert(self._site, hypervisor, time))
+        if uri in self._awaited:
+            self._awaited.discard(uri)
+            self._settled.update((uri, kind) for kind in self._kinds)
+            self._tell_alert(lambda: gap_alert(self._site, hypervisor, time))
         for kind in self._kinds:
-            name = KIND_NAMES[kind]
-            if name not in host.loaded:
-                continue
-            keys = set(inventory.keys(name))
-            gone = [key for key in self._known if key[:2] == (hypervisor.uri, kind) and key.key not in keys]
-            for key in gone:
-                self._tell(key, None, time)
-            for each in keys:
-                record = inventory.find(name, each)
-                if record is not None:
-                    self._tell(RecordKey(hypervisor.uri, kind, each), record, time)
-            self._settled.add((hypervisor.uri, kind))
+            if KIND_NAMES[kind] in host.loaded:
+                self._compare_kind(hypervisor, kind, time)
+        if all(KIND_NAMES[kind] in host.loaded for kind in self._kinds):
+            self._known.follow(uri)
+        self._look(time)
+
+    def _compare_kind(self, hypervisor: Hypervisor, kind: type[Record], time: datetime) -> None:
+        """Compare all objects of a kind, which have been read, with what is known of them."""
+        inventory, name = hypervisor.inventory, KIND_NAMES[kind]
+        keys = set(inventory.keys(name))
+        for known in self._known.keys(hypervisor.uri, kind):
+            if known.key not in keys:
+                self._tell(known, None, time)
+        for key in sorted(keys):
+            record = inventory.find(name, key)
+            if record is not None:
+                self._tell(RecordKey(hypervisor.uri, kind, key), record, time)
+        self._settled.add((hypervisor.uri, kind))
 
     def _tell(self, key: RecordKey, after: Record | None, time: datetime) -> None:
         """Tell what one object has become since it was told of last."""
         if after is not None and not after.contact:
             return  # what is only the last known state is compared once there is contact again
         before = self._known.get(key)
-        if after is None:
-            self._known.pop(key, None)
-        else:
-            self._known[key] = after
-        if before is after or self._listener is None or key[:2] not in self._settled:
+        if before is after:
             return
-        changes = list(instance_changes(self._site, self._types, before, after, self._listener.wants))
-        if changes:
-            self._listener.changed(changes, time)
+        if (key.uri, key.kind) in self._settled:
+            old, new = comparable(before, after) if before is not None and after is not None else (before, after)
+            if old is None or new is None or not is_same(old, new):
+                self._hand_on(self._instance_changes(old, new), time)
+            self._look_at_room(old, new, time)
+            after = new
+        # Only now: what ends in between is found again at the next start.
+        self._known.put(key, after)
+
+    def _instance_changes(self, before: Record | None, after: Record | None) -> Iterator[InstanceChange]:
+        if self._listener is not None:
+            yield from instance_changes(self._site, self._types, before, after, self._listener.wants)
+
+    def _look_at_room(self, before: Record | None, after: Record | None, time: datetime) -> None:
+        """Raise an alert when a storage pool has run full."""
+        if isinstance(before, Pool) and isinstance(after, Pool) and is_full(after) and not is_full(before):
+            self._tell_alert(lambda: pool_alert(self._site, after, self._pool_element(after), time))
+
+    def _pool_element(self, pool: Pool) -> Instance | None:
+        for platform in self._site.platforms:
+            if any(hypervisor.uri == pool.uri for hypervisor in self._site.hypervisors(platform)):
+                for element in self._types:
+                    if element.base == "DiskPool":
+                        return next(iter(element.source.instances_of(self._site, platform, pool, element)), None)
+        return None
+
+    def _tell_job(self, instance_id: str, after: JobRecord | None, time: datetime) -> None:
+        """Tell what a job has become since it was told of last."""
+        before = self._known_jobs.get(instance_id)
+        if after is None:
+            self._known_jobs.pop(instance_id, None)
+        else:
+            self._known_jobs[instance_id] = after
+        if self._listener is not None:
+            self._hand_on(job_changes(self._site, self._job_types, before, after, self._listener.wants), time)
+
+    def _tell_trouble(self, hypervisor: Hypervisor, event: Event, trouble: Trouble, _time: datetime) -> None:
+        self._tell_alert(lambda: trouble_alert(self._site, hypervisor, event, trouble))
+
+    def _look(self, time: datetime) -> None:
+        """Compare what is no image of one record."""
+        if self._listener is not None:
+            self._hand_on(self._survey.look(self._listener.wants), time)
+
+    def _hand_on(self, changes: Iterable[InstanceChange], time: datetime) -> None:
+        found = list(changes)
+        if found and self._listener is not None:
+            self._listener.changed(found, time)
+
+    def _tell_alert(self, make: Callable[[], Alert]) -> None:
+        if self._listener is not None and self._listener.is_active:
+            self._listener.alert(make())
 
 
 def _own_indications(site: Site, types: Iterable[type[Element]]) -> dict[str, frozenset[str]]:

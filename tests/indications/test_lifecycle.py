@@ -1,0 +1,214 @@
+"""What happens to real guests, by virsh and by CIM, and the indications that tell of it: `docs/indications.md` has the
+table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.bed import Libvirtd, Server
+from tests.bed.listener import Listener, subscribed
+from tests.bed.views import DISABLED, ENABLED, QUIESCE, request_state
+from tests.conftest import Guests
+
+SUSPENDED = 6
+
+EVERYTHING = (
+    "SELECT * FROM CIM_InstCreation",
+    "SELECT * FROM CIM_InstModification",
+    "SELECT * FROM CIM_InstDeletion",
+)
+CREATED, MODIFIED, DELETED = "Created", "Modified", "Deleted"
+
+
+@pytest.fixture(scope="module")
+def served(libvirtd: Libvirtd) -> Iterator[tuple[Server, Listener]]:
+    libvirtd.remove_domains()
+    with Server(libvirtd.uri()) as server, Listener() as listener, subscribed(server, listener, *EVERYTHING):
+        yield server, listener
+
+
+def kind(indication: Any) -> str:
+    """Created, Modified or Deleted."""
+    if indication.classname.endswith("Indication"):
+        return next(each for each in (CREATED, MODIFIED, DELETED) if each in indication.classname)
+    return {"CIM_InstCreation": CREATED, "CIM_InstModification": MODIFIED, "CIM_InstDeletion": DELETED}[
+        indication.classname
+    ]
+
+
+class Told:
+    """What a listener is told from now on."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.start = len(listener.received)
+
+    @property
+    def indications(self) -> list[Any]:
+        return self.listener.received[self.start :]
+
+    def wait(self, wanted: Callable[[Any], Any]) -> Any:
+        """Wait until something is told, and return it."""
+        before = self.start
+        return self.listener.wait(
+            lambda each: wanted(each) and any(each is other for other in self.listener.received[before:])
+        )
+
+    def of(self, class_name: str) -> list[tuple[str, Any]]:
+        """What was told of a class without its prefix: kind and indication."""
+        return [
+            (kind(each), each)
+            for each in self.indications
+            if each["SourceInstance"].classname.partition("_")[2] == class_name
+        ]
+
+
+def is_about(class_name: str, change: str, **values: Any) -> Callable[[Any], bool]:
+    """Tell whether an indication is about a class, without its prefix, of a kind, with values in SourceInstance."""
+
+    def matches(indication: Any) -> bool:
+        source = indication["SourceInstance"]
+        return (
+            kind(indication) == change
+            and source.classname.partition("_")[2] == class_name
+            and all(source[name] == value for name, value in values.items())
+        )
+
+    return matches
+
+
+def states(told: Told) -> list[tuple[int, int]]:
+    """The changes of EnabledState of the guest, before and after, without those that left it as it was."""
+    modified = [each for change, each in told.of("ComputerSystem") if change == MODIFIED]
+    pairs = [(each["PreviousInstance"]["EnabledState"], each["SourceInstance"]["EnabledState"]) for each in modified]
+    return [(before, after) for before, after in pairs if before != after]
+
+
+def check_order(told: Told) -> None:
+    """Nothing is told twice, and each change of a thing begins where the one before ended."""
+    last: dict[str, Any] = {}
+    for each in told.indications:
+        path, source = each["SourceInstanceModelPath"], each["SourceInstance"]
+        if kind(each) == CREATED:
+            assert last.get(path) is None, f"{path} created twice"
+        elif kind(each) == MODIFIED:
+            previous = each["PreviousInstance"]
+            changed = {name for name in {*source, *previous} if source.get(name) != previous.get(name)}
+            assert changed, f"{path} is told of though nothing changed"
+            assert set(each["ChangedPropertyNames"]) == changed
+            if path in last:
+                assert last[path] is not None, f"{path} modified after it was deleted"
+                assert dict(previous.items()) == dict(last[path].items())
+        last[path] = None if kind(each) == DELETED else source
+    numbers = [each["SequenceNumber"] for each in told.indications]
+    assert all(after == before + 1 for before, after in pairwise(numbers))
+
+
+def test_a_guest_from_its_definition_to_its_end(
+    served: tuple[Server, Listener], libvirtd: Libvirtd, guests: Guests
+) -> None:
+    server, listener = served
+    told = Told(listener)
+    guests.boot_sector("life")
+    told.wait(is_about("ComputerSystem", CREATED, Name="life"))
+    told.wait(is_about("VirtualSystemSettingData", CREATED, ElementName="life"))
+    libvirtd.virsh("start", "life")
+    told.wait(is_about("ComputerSystem", MODIFIED, EnabledState=ENABLED))
+    libvirtd.virsh("suspend", "life")
+    told.wait(is_about("ComputerSystem", MODIFIED, EnabledState=QUIESCE))
+    libvirtd.virsh("resume", "life")
+    told.wait(lambda each: states(told)[-1:] == [(QUIESCE, ENABLED)])
+    libvirtd.virsh("managedsave", "life")
+    told.wait(is_about("ComputerSystem", MODIFIED, EnabledState=SUSPENDED))
+    assert request_state(server, "life", 2, "KVM_ComputerSystem") == 0
+    told.wait(lambda each: states(told)[-1][1] == ENABLED and len(states(told)) > 5)
+    libvirtd.virsh("destroy", "life")
+    told.wait(is_about("ComputerSystem", MODIFIED, EnabledState=DISABLED))
+    libvirtd.virsh("undefine", "life")
+    gone = told.wait(is_about("ComputerSystem", DELETED, Name="life"))
+    assert gone.classname == "KVM_ComputerSystemDeletedIndication"
+    assert gone["SourceInstance"]["EnabledState"] == DISABLED
+    told.wait(is_about("VirtualSystemSettingData", DELETED))
+    settled = [
+        (before, after) for before, after in states(told) if 10 not in (before, after) and 4 not in (before, after)
+    ]
+    assert (ENABLED, QUIESCE) in settled
+    assert (QUIESCE, ENABLED) in settled
+    assert [change for change, _ in told.of("ComputerSystem")].count(CREATED) == 1
+    assert [change for change, _ in told.of("ComputerSystem")].count(DELETED) == 1
+    check_order(told)
+
+
+def test_what_belongs_together_says_so(served: tuple[Server, Listener], guests: Guests) -> None:
+    _, listener = served
+    told = Told(listener)
+    guests.baseline("whole")
+    told.wait(is_about("VirtualSystemSettingData", CREATED, ElementName="whole"))
+    first = told.wait(is_about("ComputerSystem", CREATED, Name="whole"))
+    told.wait(lambda each: each.get("CorrelatedIndications") == [first["IndicationIdentifier"]])
+    assert first.get("CorrelatedIndications") is None
+    setting = told.wait(is_about("DiskResourceAllocationSettingData", CREATED, InstanceID="whole/vda"))
+    assert setting.classname == "KVM_ResourceAllocationSettingDataCreatedIndication"
+
+
+def test_devices_that_come_and_go(served: tuple[Server, Listener], libvirtd: Libvirtd, guests: Guests) -> None:
+    _, listener = served
+    guests.boot_sector("devices")
+    libvirtd.virsh("start", "devices")
+    told = Told(listener)
+    image = libvirtd.new_image()
+    libvirtd.virsh("attach-disk", "devices", str(image), "vdb", "--subdriver", "qcow2", "--live")
+    told.wait(is_about("LogicalDisk", CREATED, DeviceID="devices/vdb"))
+    told.wait(is_about("DiskResourceAllocationSettingData", CREATED, InstanceID="devices/vdb"))
+    libvirtd.virsh("attach-interface", "devices", "network", "default", "--mac", "52:54:00:11:22:33", "--config")
+    told.wait(
+        lambda each: kind(each) == CREATED and "NetResourceAllocationSettingData" in each["SourceInstance"].classname
+    )
+    libvirtd.virsh("detach-disk", "devices", "vdb", "--live")
+    told.wait(is_about("LogicalDisk", DELETED, DeviceID="devices/vdb"))
+    told.wait(is_about("DiskResourceAllocationSettingData", DELETED, InstanceID="devices/vdb"))
+    check_order(told)
+
+
+def test_what_no_event_announces_is_told_too(
+    served: tuple[Server, Listener], libvirtd: Libvirtd, guests: Guests
+) -> None:
+    _, listener = served
+    guests.boot_sector("quiet")
+    told = Told(listener)
+    told.wait(is_about("ComputerSystem", CREATED, Name="quiet"))
+    libvirtd.virsh("autostart", "quiet")
+    told.wait(is_about("VirtualSystemSettingData", MODIFIED, AutoStart=True))
+    libvirtd.virsh("setvcpus", "quiet", "1", "--config")
+    libvirtd.virsh("desc", "quiet", "--title", "Other", "--config")
+    told.wait(is_about("VirtualSystemSettingData", MODIFIED))
+    check_order(told)
+
+
+def test_pools_networks_and_volumes(served: tuple[Server, Listener], libvirtd: Libvirtd) -> None:
+    _, listener = served
+    told = Told(listener)
+    directory = libvirtd.directory / "lib/told"
+    directory.mkdir(exist_ok=True)
+    libvirtd.virsh("pool-define-as", "told", "dir", "--target", str(directory))
+    told.wait(is_about("DiskPool", CREATED, InstanceID="DiskPool/told"))
+    libvirtd.virsh("pool-start", "told")
+    told.wait(is_about("DiskPool", MODIFIED, InstanceID="DiskPool/told"))
+    libvirtd.virsh("vol-create-as", "told", "one", "1M")
+    told.wait(is_about("StorageVolume", CREATED, ElementName="one"))
+    libvirtd.virsh("vol-delete", "one", "--pool", "told")
+    told.wait(is_about("StorageVolume", DELETED, ElementName="one"))
+    libvirtd.virsh("pool-destroy", "told")
+    libvirtd.virsh("pool-undefine", "told")
+    told.wait(is_about("DiskPool", DELETED, InstanceID="DiskPool/told"))
+    file = directory / "net.xml"
+    file.write_text("<network><name>told</name><bridge name='told0'/></network>")
+    libvirtd.virsh("net-define", str(file))
+    told.wait(is_about("NetworkPool", CREATED, InstanceID="NetworkPool/told"))
+    libvirtd.virsh("net-undefine", "told")
+    told.wait(is_about("NetworkPool", DELETED, InstanceID="NetworkPool/told"))
+    check_order(told)

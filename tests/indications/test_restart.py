@@ -1,0 +1,76 @@
+"""A server that is killed while its listener is away: nothing is lost, and the gap is told."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from tests.bed import Libvirtd, Server, wait_until
+from tests.bed.listener import Listener, new_manager, subscribe
+from tests.bed.views import DISABLED, ENABLED, QUIESCE
+from tests.conftest import Guests
+
+QUERIES = (
+    "SELECT * FROM CIM_InstCreation WHERE SourceInstance ISA CIM_ComputerSystem",
+    "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem",
+    "SELECT * FROM CIM_InstDeletion WHERE SourceInstance ISA CIM_ComputerSystem",
+    "SELECT * FROM CIM_AlertIndication",
+)
+GAP = "VIRT0012"
+
+
+def queued(server: Server) -> int:
+    """How many indications wait in the journal."""
+    with sqlite3.connect(f"file:{server.state_dir}/state.sqlite?mode=ro", uri=True) as database:
+        (number,) = database.execute("SELECT count(*) FROM record WHERE collection = 'queued indication'").fetchone()
+    return int(number)
+
+
+def short(indication: Any) -> tuple[Any, ...]:
+    """What an indication tells, in short."""
+    if indication.classname == "CIM_AlertIndication":
+        return (indication["MessageID"],)
+    source = indication["SourceInstance"]
+    return indication.classname, source["Name"], source["EnabledState"]
+
+
+def test_what_was_queued_comes_first_and_then_the_difference(
+    libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]
+) -> None:
+    for name in ("kept", "gone", "same"):
+        guests.boot_sector(name)
+    libvirtd.virsh("start", "kept")
+    server = serve(libvirtd.uri())
+    with Listener() as listener:
+        subscribe(new_manager(), server, listener.url, QUERIES)
+        listener.stop()
+        libvirtd.virsh("suspend", "kept")
+        libvirtd.virsh("resume", "kept")
+        wait_until(lambda: queued(server) == 2, 60)
+        server.stop(signal.SIGKILL)
+        libvirtd.virsh("suspend", "kept")
+        libvirtd.virsh("undefine", "gone")
+        guests.boot_sector("new")
+        assert queued(server) == 2
+        server.start()
+        wait_until(lambda: queued(server) >= 6, 60)
+        listener.start()
+        told = [short(each) for each in listener.wait_for(6)]
+        received = list(listener.received)
+        # Nothing is told of what stayed as it was, and nothing twice: what happens now follows at once.
+        libvirtd.virsh("resume", "kept")
+        last = listener.wait(lambda each: each is listener.received[-1] and len(listener.received) > 6)
+    modified, created, deleted = (f"KVM_ComputerSystem{each}Indication" for each in ("Modified", "Created", "Deleted"))
+    assert told[:3] == [(modified, "kept", QUIESCE), (modified, "kept", ENABLED), (GAP,)]
+    assert sorted(told[3:]) == sorted(
+        [(modified, "kept", QUIESCE), (deleted, "gone", DISABLED), (created, "new", DISABLED)]
+    )
+    assert short(last) == (modified, "kept", ENABLED)
+    contexts = [each["SequenceContext"] for each in received]
+    assert len(set(contexts[:2])) == len(set(contexts[2:])) == 1
+    assert contexts[0] != contexts[2]
+    assert [each["SequenceNumber"] for each in received] == [0, 1, 0, 1, 2, 3]
+    difference = next(each for each in received[3:] if short(each)[:2] == (modified, "kept"))
+    assert difference["PreviousInstance"]["EnabledState"] == ENABLED
