@@ -329,6 +329,8 @@ async def _serve(assembly: _Assembly, settings: Settings, jobs: Jobs, login: str
     server.metrics.watch(
         "loop_longest_pause_seconds", "Time that the event loop took to answer, at the longest", lambda: watch.longest
     )
+    for figure in assembly.indications.figures():
+        server.metrics.watch(*figure)
     await server.start(assembly.endpoints)
     try:
         await _in_thread(assembly.indications.start)

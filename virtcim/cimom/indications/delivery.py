@@ -135,7 +135,7 @@ class Deliverer:
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
-            _log.error("destination %s: delivery failed", _name(queue), exc_info=error)
+            _log.error("destination %s: delivery failed", queue.name, exc_info=error)
         # Something may have come between the last look and the end.
         self._begin(queue)
 
@@ -218,7 +218,3 @@ class Deliverer:
         for record in self._subscriptions.subscriptions():
             if record.destination == key and record.state not in (wanted, SubscriptionState.DISABLED):
                 self._subscriptions.set_state(record.key, wanted)
-
-
-def _name(queue: DestinationQueue) -> str:
-    return queue.key.rpartition("\x1f")[2]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from virtcim.cimom.indications.records import DestinationRecord, QueuedIndication
+from virtcim.cimom.indications.records import SEPARATOR, DestinationRecord, QueuedIndication
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.providers.interface import Properties, Store, Table
 
@@ -65,6 +65,7 @@ class DestinationQueue:
         self.delivered = self.failures = self.dropped = self.size = 0
         self.last_error = ""
         self.failing_since: datetime | None = None
+        self._overflowing = False
         self._context = context
         self._next = 0
         self._journal = journal
@@ -74,6 +75,11 @@ class DestinationQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def name(self) -> str:
+        """The name of the destination, for people."""
+        return self.key.rpartition(SEPARATOR)[2]
 
     def put(self, subscription: str, class_name: str, properties: Properties, size: int) -> None:
         """Queue an indication, and number it.
@@ -90,10 +96,9 @@ class DestinationQueue:
             self._waiting.append(Waiting(self._journal.append(indication), indication, size))
             self.size += size
             dropped = self._overflow()
-        if dropped:
-            _log.warning(
-                "destination %s: %d indications dropped: too many wait", self.key.rpartition("\x1f")[2], dropped
-            )
+            first, self._overflowing = dropped and not self._overflowing, dropped or self._overflowing
+        if first:
+            _log.warning("destination %s: the oldest are dropped: too many indications wait", self.name)
 
     def recover(self, key: str, indication: QueuedIndication) -> None:
         """Take over what an earlier run of the server had queued."""
@@ -139,17 +144,18 @@ class DestinationQueue:
 
     def _forget(self, waiting: Waiting) -> None:
         self.size -= waiting.size
+        self._overflowing = self._overflowing and bool(self._waiting)
         self._journal.remove(waiting.key)
 
-    def _overflow(self) -> int:
-        """Drop the oldest of what is too much; with the lock."""
+    def _overflow(self) -> bool:
+        """Drop the oldest of what is too much, and tell whether that was so; with the lock."""
         dropped = 0
         limits = self._settings
         while len(self._waiting) > 1 and (len(self._waiting) > limits.queue_length or self.size > limits.queue_bytes):
             self._forget(self._waiting.popleft())
             dropped += 1
         self.dropped += dropped
-        return dropped
+        return dropped > 0
 
 
 class Queues:

@@ -10,6 +10,7 @@ from datetime import datetime
 from virtcim.providers.interface import CIMValue
 
 __all__ = [
+    "SEPARATOR",
     "DestinationRecord",
     "FilterRecord",
     "NamedRecord",

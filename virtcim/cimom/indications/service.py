@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from virtcim.cimom.access import Access
 from virtcim.cimom.discovery.model import AT_WORK
@@ -12,7 +13,7 @@ from virtcim.cimom.indications.delivery import Deliverer, Sender
 from virtcim.cimom.indications.engine import IndicationEngine
 from virtcim.cimom.indications.filters import FilterCompiler
 from virtcim.cimom.indications.objects import DestinationProvider, FilterProvider, Subscription
-from virtcim.cimom.indications.queue import Queues
+from virtcim.cimom.indications.queue import DestinationQueue, Queues
 from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.cimom.namespaces import normalized
@@ -91,6 +92,24 @@ class IndicationService:
         """End: what is not delivered yet is so after the next start."""
         self._source.stop()
         self._deliverer.stop()
+
+    def figures(self) -> Iterable[tuple[str, str, Callable[[], float]]]:
+        """The figures for monitoring: name, what it is, and the function that tells it."""
+        queues, subscriptions = self.queues, self.subscriptions
+        yield "subscriptions", "Subscriptions to indications", lambda: len(subscriptions.subscriptions())
+        yield (
+            "destinations_failing",
+            "Destinations that do not take indications",
+            lambda: sum(queue.failing_since is not None for queue in queues.all()),
+        )
+        for name, text in (
+            ("waiting", "Indications that wait to be delivered"),
+            ("waiting_bytes", "Memory of these, about"),
+            ("delivered", "Indications that were delivered since the start"),
+            ("failures", "Attempts to deliver one that failed since the start"),
+            ("dropped", "Indications that were given up since the start"),
+        ):
+            yield f"indications_{name}", text, partial(_total, queues, name)
 
     def objects(self, system: FixedInstance) -> tuple[list[InstanceProvider], list[Association]]:
         """The providers and associations for one name of the Interop namespace.
@@ -195,6 +214,18 @@ class AffectedElements(Association):
 
 MANAGES = 5
 """CIM_ServiceAffectsElement.ElementEffects: Manages."""
+
+
+def _total(queues: Queues, name: str) -> float:
+    """One figure over all queues."""
+    read: Mapping[str, Callable[[DestinationQueue], int]] = {
+        "waiting": len,
+        "waiting_bytes": lambda queue: queue.size,
+        "delivered": lambda queue: queue.delivered,
+        "failures": lambda queue: queue.failures,
+        "dropped": lambda queue: queue.dropped,
+    }
+    return sum(map(read[name], queues.all()))
 
 
 def _new_name() -> str:

@@ -1,0 +1,49 @@
+"""Fixtures for indications in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.indications.parts import Running, Scripted
+from virtcim import mof, schema
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.mof import load_class_store
+
+
+@pytest.fixture(scope="session")
+def schema_classes(tmp_path_factory: pytest.TempPathFactory) -> ClassStore:
+    """The class store of an installation."""
+    return load_class_store(
+        [*schema.texts(), *mof.texts()], mof.templates(), ["KVM"], tmp_path_factory.mktemp("classes")
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path, schema_classes: ClassStore) -> Iterator[Callable[..., Running]]:
+    """Starts indication services on one state directory, one after the other."""
+    running: list[Running] = []
+
+    def start(**settings: Any) -> Running:
+        running.append(Running(tmp_path, schema_classes, **settings))
+        return running[-1]
+
+    yield start
+    running[-1].stop()
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Scripted]]:
+    """Starts listeners."""
+    open_ones: list[Scripted] = []
+
+    def start(*arguments: Any, **options: Any) -> Scripted:
+        open_ones.append(Scripted(*arguments, **options))
+        return open_ones[-1]
+
+    yield start
+    for each in open_ones:
+        each.close()

@@ -1,0 +1,324 @@
+"""Delivery to listeners of every kind: those that work, and those that do not."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from tests.bed import wait_until
+from tests.cimom.authority import Authority
+from tests.cimom.harness import DTD
+from tests.indications.parts import TAKEN, Running, Scripted, answer, system
+from virtcim.cimom.access import RoleSettings
+from virtcim.cimom.indications.records import OnFatalError, SubscriptionState
+from virtcim.cimom.indications.settings import DestinationSettings
+from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.providers.interface import CIMError, Status
+
+Run = Callable[..., Running]
+Listen = Callable[..., Scripted]
+
+
+def tell(running: Running, *names: str) -> None:
+    for name in names:
+        running.source.tell(None, system(name))
+
+
+def test_a_message_is_valid_and_says_what_it_is(run: Run, listen: Listen) -> None:
+    running, listener = run(), listen()
+    running.subscribe(listener.url)
+    running.source.tell(system("a<b>&\"c'", 2), system("a<b>&\"c'", 3))
+    (body,) = listener.wait_for(1)
+    root = etree.fromstring(body)
+    assert DTD.validate(root), DTD.error_log
+    assert root.findtext(".//PROPERTY[@NAME='SourceInstanceHost']/VALUE") == "here"
+    assert root.findtext(".//PROPERTY[@NAME='IndicationFilterName']/VALUE") == "one"
+    previous = etree.fromstring(root.findtext(".//PROPERTY[@NAME='PreviousInstance']/VALUE"))
+    assert DTD.validate(previous)
+    assert previous.findtext("PROPERTY[@NAME='EnabledState']/VALUE") == "2"
+    head = listener.heads[0].decode()
+    assert head.startswith("POST /path HTTP/1.1\r\n")
+    for line in ("CIMExport: MethodRequest", "CIMExportMethod: ExportIndication", f"Host: 127.0.0.1:{listener.port}"):
+        assert line in head.split("\r\n")
+
+
+def test_many_go_over_one_connection_in_order(run: Run, listen: Listen) -> None:
+    running, listener = run(), listen()
+    running.subscribe(listener.url)
+    names = [f"n{number}" for number in range(300)]
+    tell(running, *names)
+    listener.wait_for(300)
+    assert listener.names() == names
+    assert listener.numbers() == list(range(300))
+    assert listener.connections == 1
+
+
+def chunked(body: bytes) -> bytes:
+    parts = body[:5], body[5:]
+    chunks = b"".join(f"{len(part):x};name=value\r\n".encode() + part + b"\r\n" for part in parts)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        lambda: chunked(TAKEN),
+        lambda: b"HTTP/1.1 100 Continue\r\n\r\n" + answer(),
+        lambda: answer(TAKEN, "200 OK", "Connection: close"),
+        lambda: b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(TAKEN) + TAKEN,
+    ],
+)
+def test_each_way_to_say_yes_is_understood(run: Run, listen: Listen, good: Callable[[], bytes]) -> None:
+    running, listener = run(), listen(lambda number, body: good())
+    key = running.subscribe(listener.url)
+    tell(running, "a", "b")
+    wait_until(lambda: running.queue(key).delivered == 2, 30)
+    assert listener.names() == ["a", "b"]
+
+
+def test_a_connection_that_the_listener_closed_meanwhile_costs_no_attempt(run: Run, listen: Listen) -> None:
+    running, listener = run(), listen()
+    key = running.subscribe(listener.url)
+    tell(running, "a")
+    wait_until(lambda: running.queue(key).delivered == 1, 30)
+    for each in listener._open:
+        each.close()
+    tell(running, "b")
+    wait_until(lambda: running.queue(key).delivered == 2, 30)
+    assert running.queue(key).failures == 0
+    assert listener.names()[-1] == "b"
+
+
+BOMB = (
+    b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
+    b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><CIM>&c;&c;&c;&c;</CIM>'
+)
+REFUSED = TAKEN.replace(
+    b'<EXPMETHODRESPONSE NAME="ExportIndication"/>',
+    b'<EXPMETHODRESPONSE NAME="ExportIndication"><ERROR CODE="1" DESCRIPTION="not today"/></EXPMETHODRESPONSE>',
+)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (answer(b"", "404 Not Found"), "HTTP status 404"),
+        (answer(b"", "400 Bad Request", "CIMError: header-mismatch"), "header-mismatch"),
+        (answer(b"", "302 Found", "Location: http://127.0.0.1:1/"), "HTTP status 302"),
+        (answer(b""), "cannot be read"),
+        (answer(b"<html>hello</html>"), "no response to an export"),
+        (answer(REFUSED), "CIM error 1: not today"),
+        (answer(b"x" * 1_000_000), "more than 65536 bytes"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n", "more than 65536 bytes"),
+        (answer(BOMB), "its answer"),
+        (b"SSH-2.0-OpenSSH_9\r\n\r\n", "begins with"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "the head of the answer"),
+        (answer()[:-20], "no answer in"),
+        (None, "ended before"),
+        (b"", "no answer in"),
+    ],
+)
+def test_an_answer_that_does_not_say_yes_is_tried_again(
+    run: Run, listen: Listen, bad: bytes | None, words: str
+) -> None:
+    attempts = 3
+    running = run(timeout=0.3)
+    listener = listen(lambda number, body: bad if number < attempts else answer())
+    key = running.subscribe(listener.url)
+    errors = set()
+    tell(running, "a", "b")
+    deadline = time.monotonic() + 30
+    while running.queue(key) is None or running.queue(key).delivered < 2:
+        if running.queue(key) is not None and running.queue(key).last_error:
+            errors.add(running.queue(key).last_error)
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert any(words in each for each in errors), errors
+    assert listener.names() == ["a"] * (attempts + 1) + ["b"]
+    assert listener.numbers() == [0] * (attempts + 1) + [1]
+
+
+def test_nobody_waits_for_a_listener_that_hangs(run: Run, listen: Listen) -> None:
+    hanging = threading.Event()
+    running = run(timeout=60)
+    dead = [listen(lambda number, body: hanging.wait(60) and None) for _ in range(20)]
+    for number, each in enumerate(dead):
+        running.subscribe(each.url, name=f"dead{number}")
+    alive = listen()
+    running.subscribe(alive.url, name="alive")
+    names = [f"n{number}" for number in range(50)]
+    tell(running, *names)
+    alive.wait_for(50)
+    assert alive.names() == names
+    hanging.set()
+
+
+def test_what_waits_is_bounded_and_accounted_for(run: Run, listen: Listen) -> None:
+    running = run(queue_length=5, retry_first=0.2, retry_interval=0.2)
+    silent = listen(lambda number, body: answer(b"", "503 Busy"))
+    key = running.subscribe(silent.url)
+    tell(running, *(f"n{number}" for number in range(20)))
+    queue = running.queue(key)
+    assert len(queue) == 5
+    assert queue.dropped == 15
+    silent.script = lambda number, body: answer()
+    wait_until(lambda: not len(queue), 30)
+    assert silent.names()[-4:] == ["n16", "n17", "n18", "n19"]
+    assert queue.size == 0
+
+
+def test_what_is_too_old_is_given_up(run: Run, listen: Listen) -> None:
+    running = run(retry_attempts=1, retry_interval=0.02)  # a lifetime of 0.2 s
+    dead = listen(lambda number, body: answer(b"", "500 No"))
+    ignoring = running.subscribe(dead.url, name="ignore")
+    running.subscribe(dead.url, name="disable", policy=OnFatalError.DISABLE)
+    running.subscribe(dead.url, name="remove", policy=OnFatalError.REMOVE)
+    transient = running.subscribe(dead.url, name="transient", is_transient=True)
+    tell(running, "a")
+    subscriptions = running.service.subscriptions
+    wait_until(lambda: len(subscriptions.subscriptions()) == 2, 30)
+    wait_until(lambda: running.queue(ignoring).dropped == 1, 30)
+    wait_until(
+        lambda: (
+            {each.state for each in subscriptions.subscriptions()}
+            == {SubscriptionState.ENABLED_DEGRADED, SubscriptionState.DISABLED}
+        ),
+        30,
+    )
+    wait_until(lambda: subscriptions.destination(transient) is None, 30)
+
+
+def test_a_restart_goes_on_where_the_last_run_ended(run: Run, listen: Listen) -> None:
+    listener = listen(lambda number, body: answer(b"", "503 Away"))
+    running = run(retry_first=5.0)
+    key = running.subscribe(listener.url)
+    tell(running, "a", "b", "c")
+    listener.wait_for(1)
+    assert running.store.flush(10)
+    running.stop()
+    listener.script = lambda number, body: answer()
+    again = run()
+    tell(again, "d")
+    wait_until(lambda: again.queue(key).delivered == 4, 30)
+    assert listener.names() == ["a", "a", "b", "c", "d"]
+    assert listener.numbers() == [0, 0, 1, 2, 0]
+
+
+def test_a_destination_that_is_changed_is_tried_at_once(run: Run, listen: Listen) -> None:
+    running = run(retry_first=3600.0, retry_interval=3600.0)
+    wrong, right = listen(lambda number, body: answer(b"", "404 Gone")), listen()
+    key = running.subscribe(wrong.url)
+    tell(running, "a")
+    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures == 1, 30)
+    record = running.service.subscriptions.destination(key)
+    assert record is not None
+    running.service.subscriptions.replace_destination(replace(record, url=right.url))
+    right.wait_for(1)
+
+
+def test_nobody_is_told_what_he_may_not_read(run: Run, listen: Listen) -> None:
+    listener, reader = listen(), Principal("reader", Mechanism.PASSWORD)
+    running = run()
+    running.subscribe(listener.url, name="told")
+    running.subscribe(listener.url, name="reader", principal=reader)
+    running.stop()
+    # A role that is taken away counts for what was subscribed to before.
+    again = run(roles=RoleSettings(read=(), administer=()))
+    with pytest.raises(CIMError) as refused:
+        again.subscribe(listener.url, name="another", principal=reader)
+    assert refused.value.status is Status.ACCESS_DENIED
+    tell(again, "a", "b")
+    listener.wait_for(2)
+    assert {each.count(b"<VALUE>told</VALUE>") for each in listener.bodies} == {1}
+
+
+class Secure:
+    """Listeners with HTTPS, and what the server needs to speak to them."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.authority = authority
+        self.server = authority.server()
+        self.client = authority.issue("client.pem", "virtcim", client=True)
+
+    def context(self, asks: bool = False) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server)
+        if asks:
+            context.load_verify_locations(self.authority.file)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Secure:
+    return Secure(Authority(tmp_path / "authority"))
+
+
+def test_https_shows_and_verifies_certificates(run: Run, listen: Listen, secure: Secure) -> None:
+    asking = listen(tls=secure.context(asks=True))
+    settings = DestinationSettings(ca=secure.authority.file, certificate=secure.client, key=secure.client)
+    running = run(tls={"127.0.0.1": settings})
+    key = running.subscribe(asking.url)
+    tell(running, "a", "b")
+    wait_until(lambda: running.queue(key).delivered == 2, 30)
+    assert asking.connections == 1
+    assert (("commonName", "virtcim"),) in asking.peers[0]["subject"]
+
+
+@pytest.mark.parametrize(("known", "shows", "words"), [(False, True, "certificate is not taken"), (True, False, "")])
+def test_https_that_does_not_fit_delivers_nothing(
+    run: Run,
+    listen: Listen,
+    secure: Secure,
+    known: bool,
+    shows: bool,
+    words: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asking = listen(tls=secure.context(asks=True))
+    other = Authority(secure.authority.directory / "other", "Other")
+    certificate = secure.client if shows else None
+    settings = DestinationSettings(
+        ca=secure.authority.file if known else other.file, certificate=certificate, key=certificate
+    )
+    running = run(tls={f"127.0.0.1:{asking.port}": settings})
+    key = running.subscribe(asking.url)
+    tell(running, "a")
+    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 2, 30)
+    assert words in caplog.text
+    assert running.queue(key).delivered == 0
+    assert asking.bodies == []
+
+
+def test_certificates_are_read_again(run: Run, listen: Listen, secure: Secure) -> None:
+    asking = listen(tls=secure.context(asks=True))
+    shown = secure.authority.directory / "shown.pem"
+    expired = secure.authority.issue("expired.pem", "virtcim", days=-1, client=True)
+    shown.write_bytes(expired.read_bytes())
+    settings = DestinationSettings(ca=secure.authority.file, certificate=shown, key=shown)
+    running = run(tls={"*": settings}, check_seconds=0.01)
+    key = running.subscribe(asking.url)
+    tell(running, "a")
+    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 1, 30)
+    shown.write_bytes(secure.client.read_bytes())
+    wait_until(lambda: running.queue(key).delivered == 1, 30)
+
+
+def test_a_full_disk_keeps_nobody_from_being_told(run: Run, listen: Listen, caplog: pytest.LogCaptureFixture) -> None:
+    running, listener = run(), listen()
+    key = running.subscribe(listener.url)
+    assert running.store.flush(10)
+    file: Any = running.store._file
+    written, file.write = file.write, lambda changes, whole: False
+    tell(running, *(f"n{number}" for number in range(20)))
+    wait_until(lambda: running.queue(key).delivered == 20, 30)
+    file.write = written
+    assert running.store.flush(10)
