@@ -187,6 +187,37 @@ def test_a_circle_is_found() -> None:
     assert {"virtcim.libhelper.inventory.records", "virtcim.libhelper.inventory.inventory"} < circle
 
 
+#: The modules of indications, each of which may import those before it only: what changes goes one way.
+INDICATIONS = (
+    "settings", "records", "addresses", "filters", "subscriptions", "queue", "engine", "delivery", "objects", "service",
+)  # fmt: skip
+
+
+def test_indications_go_one_way() -> None:
+    package = "cimom.indications"
+    found = {path.stem for path in modules("cimom/indications")} - {"__init__"}
+    assert found == set(INDICATIONS)
+    wrong = [
+        f"{name} imports {module}"
+        for number, name in enumerate(INDICATIONS)
+        for module in own_imports(ROOT / "virtcim" / "cimom" / "indications" / f"{name}.py")
+        if is_within(module, package) and module.split(".")[2] not in INDICATIONS[:number]
+    ]
+    assert not wrong
+
+
+def test_no_provider_waits_for_who_follows_changes() -> None:
+    lifecycle = "providers.lifecycle"
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in modules("providers")
+        if not is_within(module_name(path), f"virtcim.{lifecycle}")
+        for module in own_imports(path)
+        if is_within(module, lifecycle)
+    ]
+    assert not wrong
+
+
 def test_the_provider_interface_imports_only_what_lies_below_all() -> None:
     imported = own_imports(ROOT / "virtcim" / "providers" / "interface.py")
     assert all(is_within(module, "schema") for module in imported)

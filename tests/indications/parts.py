@@ -198,7 +198,7 @@ class Scripted:
     def names(self) -> list[Any]:
         """The names of the systems that were told of, each time that they were."""
         sources = (etree.fromstring(body).findtext(".//PROPERTY[@NAME='SourceInstance']/VALUE") for body in self.bodies)
-        return [etree.fromstring(source).findtext("PROPERTY[@NAME='Name']/VALUE") for source in sources]
+        return [etree.fromstring(source or "").findtext("PROPERTY[@NAME='Name']/VALUE") for source in sources]
 
     def numbers(self) -> list[int]:
         """The sequence numbers."""

@@ -41,7 +41,7 @@ def test_a_message_is_valid_and_says_what_it_is(run: Run, listen: Listen) -> Non
     assert DTD.validate(root), DTD.error_log
     assert root.findtext(".//PROPERTY[@NAME='SourceInstanceHost']/VALUE") == "here"
     assert root.findtext(".//PROPERTY[@NAME='IndicationFilterName']/VALUE") == "one"
-    previous = etree.fromstring(root.findtext(".//PROPERTY[@NAME='PreviousInstance']/VALUE"))
+    previous = etree.fromstring(root.findtext(".//PROPERTY[@NAME='PreviousInstance']/VALUE") or "")
     assert DTD.validate(previous)
     assert previous.findtext("PROPERTY[@NAME='EnabledState']/VALUE") == "2"
     head = listener.heads[0].decode()

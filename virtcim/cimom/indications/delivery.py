@@ -121,6 +121,8 @@ class Deliverer:
         for queue in self._queues.all():
             if self._subscriptions.destination(queue.key) is None:
                 self._queues.remove(queue.key)
+        for key in self._queues.last.keys() - {each.key for each in self._subscriptions.subscriptions()}:
+            self._queues.last.pop(key, None)
         for key, (record, woken) in self._pauses.items():
             if self._subscriptions.destination(key) is not record:
                 woken.set()

@@ -142,6 +142,7 @@ class IndicationEngine(ChangeListener):
             size = size or _size(properties)
             queue = self._queues.of(destination)
             queue.put(each.key, class_name, {**sent, "IndicationFilterName": each.filter_name}, size)
+            self._queues.last[each.key] = str(properties["IndicationIdentifier"]), datetime.now(UTC)
             self._queues.filled(queue)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from virtcim.cimom.access import Access, Role
 from virtcim.cimom.context import principal_of
 from virtcim.cimom.indications.addresses import checked_url
+from virtcim.cimom.indications.queue import Queues
 from virtcim.cimom.indications.records import (
     DestinationRecord,
     FilterRecord,
@@ -96,6 +97,7 @@ class NamedProvider(InstanceProvider, Generic[Record]):
         access: decides who may change what another user made.
         system: the keys of the system that the server runs on, for clients that leave them out.
         origin: gives a name to what a client gives none.
+        queues: what waits to be delivered.
     """
 
     def __init__(
@@ -105,7 +107,9 @@ class NamedProvider(InstanceProvider, Generic[Record]):
         access: Access,
         system: tuple[str, str],
         origin: Callable[[], str],
+        queues: Queues,
     ) -> None:
+        self._queues = queues
         self._subscriptions = subscriptions
         self._settings = settings
         self._access = access
@@ -227,6 +231,7 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
     def shown(self, record: DestinationRecord) -> Properties:
         return {
             "Destination": record.url,
+            "Description": record.properties.get("Description") or self._account(record.key),
             "Protocol": CIM_XML,
             "PersistenceType": TRANSIENT if record.is_transient else 2,
             "ElementName": record.properties.get("ElementName") or record.name,
@@ -242,15 +247,32 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
     def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
         record = self.find(class_name, keys)
         self.require_owner(record, context)
-        given = {**self._instance(record, context).properties(), **properties}
+        shown = self._instance(record, context).properties()
+        given = {**shown, **properties}
         for key in SYSTEM_KEYS:
             given.pop(key, None)
+        if given.get("Description") == shown["Description"]:
+            given["Description"] = record.properties.get("Description")
         self._subscriptions.replace_destination(replace(record, **self._place(given), properties=_rest(given)))
 
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         record = self.find(class_name, keys)
         self.require_owner(record, context)
         self._subscriptions.remove_destination(record)
+
+    def _instance(self, record: DestinationRecord, context: RequestContext) -> NamedInstance:
+        instance = super()._instance(record, context)
+        # What its queue has done is shown as well.
+        instance.revision = instance.revision, instance.properties()["Description"]
+        return instance
+
+    def _account(self, key: str) -> str:
+        """Say what has become of the indications for a destination."""
+        queue = self._queues.find(key)
+        if queue is None:
+            return "Nothing was sent since the server started"
+        error = f"; the last attempt failed: {queue.last_error}" if queue.last_error else ""
+        return f"{len(queue)} waiting, {queue.delivered} delivered, {queue.dropped} dropped{error}"
 
     def _place(self, given: dict[str, CIMValue]) -> dict[str, Any]:
         """Take what says where indications go out of the properties of a destination.
@@ -275,6 +297,7 @@ class Subscription(Association):
         filters, destinations: what they connect.
         access: decides who may change what another user made.
         interop: tells whether a namespace is the Interop namespace, by any of its names.
+        queues: what waits to be delivered.
     """
 
     class_names = (SUBSCRIPTION,)
@@ -288,7 +311,9 @@ class Subscription(Association):
         destinations: DestinationProvider,
         access: Access,
         interop: Callable[[str], bool],
+        queues: Queues,
     ) -> None:
+        self._queues = queues
         self._subscriptions = subscriptions
         self._filters = filters
         self._destinations = destinations
@@ -311,7 +336,11 @@ class Subscription(Association):
 
     def properties(self, left: Instance, right: Instance) -> Properties:
         record = self._subscriptions.subscription(f"{left.identity}\n{right.identity}")
-        return {} if record is None else _shown(record)
+        if record is None:
+            return {}
+        identifier, time = self._queues.last.get(record.key, (None, None))
+        made: Properties = {"LastIndicationIdentifier": identifier, "LastIndicationProductionDateTime": time}
+        return {**_shown(record), **{name: value for name, value in made.items() if value is not None}}
 
     def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         given = dict(properties)

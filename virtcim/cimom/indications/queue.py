@@ -169,6 +169,7 @@ class Queues:
 
     Attributes:
         filled: called with a queue that something was put into; set by who delivers.
+        last: identifier and time of the last indication of each subscription, by its key, since the server started.
     """
 
     def __init__(self, store: Store, settings: IndicationSettings, service: str, started: str) -> None:
@@ -178,6 +179,7 @@ class Queues:
         self._journal = store.table("queued indication", QueuedIndication)
         self._lock = threading.Lock()
         self._queues: dict[str, DestinationQueue] = {}
+        self.last: dict[str, tuple[str, datetime]] = {}
         self.filled: Callable[[DestinationQueue], None] = lambda queue: None
 
     def recover(self, destination: Callable[[str], DestinationRecord | None]) -> None:

@@ -118,9 +118,11 @@ class IndicationService:
             system: the host of the server.
         """
         keys = (str(system.class_name), self._system_name)
-        shared = (self.subscriptions, self._settings, self._access, keys, _new_name)
+        shared = (self.subscriptions, self._settings, self._access, keys, _new_name, self.queues)
         filters, destinations = FilterProvider(*shared), DestinationProvider(*shared)
-        subscription = Subscription(self.subscriptions, filters, destinations, self._access, self._is_interop)
+        subscription = Subscription(
+            self.subscriptions, filters, destinations, self._access, self._is_interop, self.queues
+        )
         service, capabilities = self._service(system.namespace), self._capabilities(system.namespace)
         return (
             [FixedProvider([service, capabilities]), filters, destinations],

@@ -1,0 +1,108 @@
+"""Alerts: from libvirt's events, and from a hypervisor that goes and comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import libvirt
+import pytest
+
+from tests.bed import Libvirtd, Server
+from tests.bed.listener import Listener, subscribed
+from tests.conftest import Guests
+from virtcim.libhelper.events import Event
+from virtcim.libhelper.troubles import TroubleKind, trouble_of
+from virtcim.providers.lifecycle.alerts import MEANINGS
+
+ALERTS = "SELECT * FROM CIM_AlertIndication"
+CHANGES = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
+
+
+@pytest.mark.parametrize(
+    ("name", "detail", "kind", "words"),
+    [
+        ("io-error", ("/a", "virtio-disk0", 1, "enospc"), TroubleKind.IO_ERROR, "on /a (enospc): the guest is paused"),
+        ("io-error", ("/a", "virtio-disk0", 9, ""), TroubleKind.IO_ERROR, "on /a: the guest 9"),
+        ("watchdog", (libvirt.VIR_DOMAIN_EVENT_WATCHDOG_RESET,), TroubleKind.WATCHDOG, "it was reset"),
+        ("block-threshold", ("vda", "/a", 100, 7), TroubleKind.THRESHOLD, "vda (/a) is written 7 bytes beyond 100"),
+        ("memory-failure", (0, 0, 0), TroubleKind.MEMORY_FAILURE, "memory of the host"),
+        ("device-removal-failed", ("net0",), TroubleKind.REMOVAL_FAILED, "net0"),
+        ("control-error", (), TroubleKind.CONTROL_ERROR, "lost control"),
+        ("lifecycle", (libvirt.VIR_DOMAIN_EVENT_CRASHED, 0), TroubleKind.PANIC, "panicked"),
+        (
+            "lifecycle",
+            (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED),
+            TroubleKind.CRASH,
+            "crashed",
+        ),
+        ("lifecycle", (libvirt.VIR_DOMAIN_EVENT_STARTED, 0), None, ""),
+        ("lifecycle", (libvirt.VIR_DOMAIN_EVENT_STOPPED, 0), None, ""),
+        ("balloon-change", (1,), None, ""),
+    ],
+)
+def test_trouble_is_told_from_what_is_none(
+    name: str, detail: tuple[Any, ...], kind: TroubleKind | None, words: str
+) -> None:
+    trouble = trouble_of(Event("domain", name, "uuid", "guest", detail))
+    if kind is None:
+        assert trouble is None
+    else:
+        assert trouble is not None
+        assert trouble.kind is kind
+        assert words in trouble.text
+
+
+def test_each_kind_of_trouble_has_a_meaning() -> None:
+    assert MEANINGS.keys() == set(TroubleKind)
+    assert len({each.message for each in MEANINGS.values()}) == len(MEANINGS)
+
+
+def test_an_emulator_that_is_killed_is_an_alert_and_a_change(
+    libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]
+) -> None:
+    guests.boot_sector("killed")
+    libvirtd.virsh("start", "killed")
+    server = serve(libvirtd.uri())
+    with Listener() as listener, subscribed(server, listener, ALERTS, CHANGES):
+        pid = int((libvirtd.directory / "run/libvirt/qemu/killed.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        alert = listener.wait(lambda each: each.classname == "CIM_AlertIndication")
+        listener.wait(lambda each: each.get("SourceInstance") and each["SourceInstance"]["EnabledState"] == 3)
+    assert alert["MessageID"] in {"VIRT0005", "VIRT0006"}
+    assert alert["PerceivedSeverity"] == 6
+    assert alert["AlertingManagedElement"] == (
+        '/root/virt:KVM_ComputerSystem.CreationClassName="KVM_ComputerSystem",Name="killed"'
+    )
+    assert alert["AlertingElementFormat"] == 2
+    assert "killed" in alert["Message"]
+
+
+def test_a_hypervisor_that_goes_and_comes(new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server]) -> None:
+    daemon = new_libvirtd()
+    guests = Guests(daemon)
+    guests.boot_sector("stays")
+    guests.boot_sector("changes")
+    server = serve(daemon.uri())
+    with Listener() as listener, subscribed(server, listener, ALERTS, CHANGES):
+        daemon.stop()
+        listener.wait(lambda each: each.get("MessageID") == "VIRT0010")
+        definition = daemon.xml_directory / "changes.xml"
+        definition.write_text(
+            definition.read_text().replace("<name>changes</name>", "<name>changes</name>\n<title>t</title>")
+        )
+        daemon.start()
+        listener.wait(lambda each: each.get("MessageID") == "VIRT0012")
+        daemon.virsh("start", "stays")
+        listener.wait(lambda each: each.get("SourceInstance") and each["SourceInstance"]["EnabledState"] == 2)
+        told = list(listener.received)
+    messages = [each["MessageID"] for each in told if each.classname == "CIM_AlertIndication"]
+    assert messages == ["VIRT0010", "VIRT0011", "VIRT0012"]
+    # Nothing is told of what is as it was, though nobody could look for a time.
+    changes = [each for each in told if each.get("SourceInstance")]
+    assert changes[0]["PreviousInstance"]["EnabledState"] == 3 or changes[0]["SourceInstance"]["Name"] == "changes"
+    assert not any(
+        0 in (each["SourceInstance"]["EnabledState"], each["PreviousInstance"]["EnabledState"]) for each in changes
+    )
