@@ -9,7 +9,9 @@ import pytest
 import pywbem
 
 from tests.bed import Server
+from tests.bed.listener import Listener
 from tests.bed.server import parameter, text
+from tests.bed.views import request_state
 
 FILTER, DESTINATION, SUBSCRIPTION = (
     "CIM_IndicationFilter",
@@ -30,9 +32,15 @@ def interop(server: Server) -> Iterator[Any]:
     """A connection to the Interop namespace; what was made there is removed afterwards."""
     with server.pywbem("root/interop") as connection:
         yield connection
-        for class_name in (SUBSCRIPTION, FILTER, "CIM_ListenerDestination"):
+        for class_name in ("CIM_AbstractIndicationSubscription", FILTER, "CIM_ListenerDestination"):
             for path in connection.EnumerateInstanceNames(class_name):
-                connection.DeleteInstance(path)
+                if not is_own(path):
+                    connection.DeleteInstance(path)
+
+
+def is_own(path: Any) -> bool:
+    """Whether a filter is one of the server's own."""
+    return str(path.keybindings.get("Name")).count(":") == 2
 
 
 def make(connection: Any, class_name: str, **properties: Any) -> Any:
@@ -113,7 +121,9 @@ def test_subscriptions_can_be_followed(interop: Any) -> None:
     assert link["SubscriptionState"] == 2
     (service,) = interop.EnumerateInstances("CIM_IndicationService")
     managed = interop.AssociatorNames(service.path, AssocClass="CIM_ServiceAffectsElement")
-    assert sorted(path.keybindings["Name"] for path in managed) == ["d", "f", "other"]
+    names = [path.keybindings["Name"] for path in managed if "Name" in path.keybindings and not is_own(path)]
+    assert sorted(names) == ["d", "f", "other"]
+    assert "CIM_FilterCollection" in {path.classname for path in managed}
 
 
 def test_the_service_says_what_is_true(interop: Any) -> None:
@@ -368,7 +378,8 @@ def test_who_may_subscribe_where_to_and_how_often(serve: Callable[..., Server]) 
         assert refusal(operator.DeleteInstance, path)[0] == pywbem.CIM_ERR_ACCESS_DENIED
         changed = operator.GetInstance(path)
         assert refusal(operator.ModifyInstance, changed)[0] == pywbem.CIM_ERR_ACCESS_DENIED
-        administrator.DeleteInstance(operator.EnumerateInstanceNames(FILTER)[0])
+        mine = [path for path in operator.EnumerateInstanceNames(FILTER) if path.keybindings["Name"] == "f0"]
+        administrator.DeleteInstance(mine[0])
         make_destination(administrator, "inside", "https://a.example.com:5990/")
         for url in ("http://10.0.0.1:1", "https://a.example.com:5991/", "https://example.com:5990/"):
             code, words = refusal(make_destination, administrator, "outside", url)
@@ -387,3 +398,36 @@ def test_subscriptions_survive_a_restart(serve: Callable[..., Server]) -> None:
     with server.pywbem("root/interop") as connection:
         after = [connection.EnumerateInstances(each) for each in (FILTER, DESTINATION, SUBSCRIPTION)]
     assert before == after
+
+
+def test_the_servers_own_filters_are_subscribed_to_by_their_collection(server: Server, interop: Any) -> None:
+    collections = {each["CollectionName"]: each for each in interop.EnumerateInstances("CIM_FilterCollection")}
+    assert collections.keys() == {"Virtual System", "Resource Allocation", "Resource Pool", "Job Control", "Alerts"}
+    collection = collections["Virtual System"].path
+    members = interop.Associators(collection, AssocClass="CIM_MemberOfCollection")
+    assert len(members) == 3
+    assert {each["Query"].split()[3] for each in members} == {
+        "CIM_InstCreation",
+        "CIM_InstModification",
+        "CIM_InstDeletion",
+    }
+    (back,) = interop.AssociatorNames(members[0].path, AssocClass="CIM_MemberOfCollection")
+    assert back.keybindings["InstanceID"] == collection.keybindings["InstanceID"]
+    for refused in (
+        lambda: interop.DeleteInstance(members[0].path),
+        lambda: interop.ModifyInstance(members[0]),
+        lambda: interop.DeleteInstance(collection),
+    ):
+        assert refusal(refused)[0] == pywbem.CIM_ERR_NOT_SUPPORTED
+    with Listener() as listener:
+        destination = make_destination(interop, url=listener.url)
+        path = make(interop, "CIM_FilterCollectionSubscription", Filter=collection, Handler=destination)
+        assert interop.GetInstance(path)["SubscriptionState"] == 2
+        again = {"Filter": collection, "Handler": destination}
+        code, _ = refusal(make, interop, "CIM_FilterCollectionSubscription", **again)
+        assert code == pywbem.CIM_ERR_ALREADY_EXISTS
+        assert request_state(server, "test", 9, "Test_ComputerSystem") == 0
+        told = listener.wait_for(1)[0]
+        assert told["IndicationFilterName"] == "virtcim:Virtual System:Modification"
+        assert request_state(server, "test", 2, "Test_ComputerSystem") == 0
+        assert interop.EnumerateInstanceNames(SUBSCRIPTION) == []

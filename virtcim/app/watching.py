@@ -292,18 +292,20 @@ def _subscribed(connection: pywbem.WBEMConnection, url: str, queries: list[str])
 def _subscriptions(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> None:
     """List the subscriptions of a server."""
     states = {2: "enabled", 3: "failing", 4: "disabled"}
-    filters = {_key(each.path): each for each in connection.EnumerateInstances("CIM_IndicationFilter")}
+    filters = {_key(each.path): each["Query"] for each in connection.EnumerateInstances("CIM_IndicationFilter")}
+    for each in connection.EnumerateInstances("CIM_FilterCollection"):
+        filters[_key(each.path)] = f"all filters of {each['CollectionName']}"
     places = {_key(each.path): each for each in connection.EnumerateInstances("CIM_ListenerDestination")}
     now = datetime.now(UTC)
-    for each in connection.EnumerateInstances("CIM_IndicationSubscription"):
-        selected, place = filters.get(_key(each["Filter"])), places.get(_key(each["Handler"]))
-        if selected is None or place is None:
+    for each in connection.EnumerateInstances("CIM_AbstractIndicationSubscription"):
+        query, place = filters.get(_key(each["Filter"])), places.get(_key(each["Handler"]))
+        if query is None or place is None:
             continue  # it ended just now
         line = {
             "listener": place["Destination"],
             "state": states.get(int(each["SubscriptionState"]), str(each["SubscriptionState"])),
-            "query": selected["Query"],
-            "filter": selected["Name"],
+            "query": query,
+            "filter": _key(each["Filter"])[2],
             "deliveries": place.get("Description"),
             "since": str(each.get("SubscriptionStartTime") or now),
         }
@@ -315,4 +317,4 @@ def _subscriptions(arguments: argparse.Namespace, connection: pywbem.WBEMConnect
 
 def _key(path: Any) -> tuple[str, str, str]:
     keys = path.keybindings
-    return path.classname.lower(), str(keys["SystemName"]).lower(), str(keys["Name"])
+    return path.classname.lower(), str(keys.get("SystemName")).lower(), str(keys.get("Name") or keys.get("InstanceID"))

@@ -7,7 +7,7 @@ clients compare the paths that they get with those that they built.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -18,6 +18,7 @@ from virtcim.cimom.indications.addresses import checked_url
 from virtcim.cimom.indications.queue import Queues
 from virtcim.cimom.indications.records import (
     DestinationRecord,
+    FilterCollection,
     FilterRecord,
     NamedRecord,
     OnFatalError,
@@ -40,12 +41,24 @@ from virtcim.providers.interface import (
     Status,
 )
 
-__all__ = ["DESTINATIONS", "FILTER", "SUBSCRIPTION", "DestinationProvider", "FilterProvider", "Subscription"]
+__all__ = [
+    "DESTINATIONS",
+    "FILTER",
+    "SUBSCRIPTION",
+    "CollectionProvider",
+    "CollectionSubscription",
+    "DestinationProvider",
+    "FilterProvider",
+    "MemberOfCollection",
+    "Subscription",
+]
 
 FILTER = "CIM_IndicationFilter"
 DESTINATIONS = ("CIM_ListenerDestinationCIMXML", "CIM_IndicationHandlerCIMXML")
 """The class of destinations, and its older name, which clients of libvirt-cim use."""
 SUBSCRIPTION = "CIM_IndicationSubscription"
+COLLECTION = "CIM_FilterCollection"
+COLLECTION_SUBSCRIPTION = "CIM_FilterCollectionSubscription"
 
 SYSTEM_KEYS = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
 MAX_NAME = 1024
@@ -289,6 +302,93 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
         return {"url": url, "is_transient": persistence == TRANSIENT}
 
 
+class CollectionInstance(Instance):
+    """A collection of filters.
+
+    Parameters:
+        collection: what is known of it.
+        namespace: the name of the Interop namespace that was asked for.
+    """
+
+    __slots__ = ("class_name", "collection", "identity", "namespace")
+
+    def __init__(self, collection: FilterCollection, namespace: str) -> None:
+        self.collection = collection
+        self.class_name = COLLECTION
+        self.namespace = namespace
+        self.identity: Hashable = collection.key
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return 0
+
+    def keys(self) -> dict[str, CIMValue]:
+        return {"InstanceID": self.collection.instance_id}
+
+    def properties(self) -> Properties:
+        name = self.collection.name
+        return {**self.keys(), "CollectionName": name, "ElementName": name}
+
+
+class CollectionProvider(InstanceProvider):
+    """Serves CIM_FilterCollection.
+
+    Parameters:
+        subscriptions: know the collections.
+    """
+
+    class_names = (COLLECTION,)
+
+    def __init__(self, subscriptions: Subscriptions) -> None:
+        self._subscriptions = subscriptions
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return [CollectionInstance(each, context.namespace) for each in self._subscriptions.collections.values()]
+
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        return CollectionInstance(self.find(class_name, keys), context.namespace)
+
+    def find(self, class_name: str, keys: Keys) -> FilterCollection:
+        """The one with this InstanceID.  Raises CIMError NOT_FOUND."""
+        wanted = next((str(value).strip() for name, value in keys.items() if name.lower() == "instanceid"), "")
+        for collection in self._subscriptions.collections.values():
+            if collection.instance_id.lower() == wanted.lower():
+                return collection
+        raise CIMError(Status.NOT_FOUND, f"There is no {class_name} with the InstanceID {wanted!r}")
+
+
+class MemberOfCollection(Association):
+    """CIM_MemberOfCollection: the filters of a collection.
+
+    Parameters:
+        collections, filters: what it connects.
+    """
+
+    class_names = ("CIM_MemberOfCollection",)
+    left = End("Collection", frozenset({COLLECTION}))
+    right = End("Member", frozenset({FILTER}))
+
+    def __init__(self, collections: CollectionProvider, filters: FilterProvider) -> None:
+        self._collections = collections
+        self._filters = filters
+
+    def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
+        members = self._collections.find(COLLECTION, left.keys()).members
+        return [each for each in self._filters.instances(FILTER, context) if each.identity in members]
+
+    def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
+        collections = self._collections.instances(COLLECTION, context)
+        return [
+            each for each in collections if right.identity in self._collections.find(COLLECTION, each.keys()).members
+        ]
+
+    def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return self._collections.instances(COLLECTION, context)
+
+    def class_name(self, left: Instance, right: Instance) -> str:
+        return self.class_names[0]
+
+
 class Subscription(Association):
     """CIM_IndicationSubscription: the indications of a filter are sent to a destination.
 
@@ -300,14 +400,15 @@ class Subscription(Association):
         queues: what waits to be delivered.
     """
 
-    class_names = (SUBSCRIPTION,)
+    class_names: Sequence[str] = (SUBSCRIPTION,)
+    filter_class = FILTER
     left = End("Filter", frozenset({FILTER}))
     right = End("Handler", frozenset(DESTINATIONS))
 
     def __init__(
         self,
         subscriptions: Subscriptions,
-        filters: FilterProvider,
+        filters: FilterProvider | CollectionProvider,
         destinations: DestinationProvider,
         access: Access,
         interop: Callable[[str], bool],
@@ -332,7 +433,7 @@ class Subscription(Association):
         return self._all(self._filters, context)
 
     def class_name(self, left: Instance, right: Instance) -> str:
-        return SUBSCRIPTION
+        return self.class_names[0]
 
     def properties(self, left: Instance, right: Instance) -> Properties:
         record = self._subscriptions.subscription(f"{left.identity}\n{right.identity}")
@@ -360,9 +461,9 @@ class Subscription(Association):
         )
         self._subscriptions.add_subscription(record, principal)
         return InstancePath(
-            SUBSCRIPTION,
+            class_name,
             {
-                "Filter": NamedInstance(named, context.namespace, {}).path(),
+                "Filter": _instance_of(named, context.namespace).path(),
                 "Handler": NamedInstance(destination, context.namespace, {}).path(),
             },
             context.namespace,
@@ -383,7 +484,9 @@ class Subscription(Association):
         self._subscriptions.remove_subscription(record.key)
 
     @staticmethod
-    def _all(provider: FilterProvider | DestinationProvider, context: RequestContext) -> list[Instance]:
+    def _all(
+        provider: FilterProvider | CollectionProvider | DestinationProvider, context: RequestContext
+    ) -> list[Instance]:
         return [each for name in provider.class_names for each in provider.instances(name, context)]
 
     def _record(self, keys: Keys, context: RequestContext) -> SubscriptionRecord:
@@ -393,13 +496,15 @@ class Subscription(Association):
             raise CIMError(Status.NOT_FOUND, f"{named.name} is not subscribed to by {destination.name}")
         return record
 
-    def _ends(self, given: dict[str, CIMValue], context: RequestContext) -> tuple[FilterRecord, DestinationRecord]:
+    def _ends(
+        self, given: dict[str, CIMValue], context: RequestContext
+    ) -> tuple[FilterRecord | FilterCollection, DestinationRecord]:
         """Take the two references out of the properties or keys of a subscription, and find what they name.
 
         Raises:
             CIMError: INVALID_PARAMETER for what is no such reference; NOT_FOUND.
         """
-        filter_path = self._reference(given, "Filter", (FILTER,))
+        filter_path = self._reference(given, "Filter", (self.filter_class,))
         handler_path = self._reference(given, "Handler", DESTINATIONS)
         return (
             self._filters.find(filter_path.class_name, filter_path.keys),
@@ -416,6 +521,21 @@ class Subscription(Association):
         if path.namespace and not self._interop(path.namespace):
             raise CIMError(Status.NOT_FOUND, f"{role}: there is no {known} in {path.namespace}")
         return InstancePath(known, path.keys)
+
+
+class CollectionSubscription(Subscription):
+    """CIM_FilterCollectionSubscription: the indications of all filters of a collection are sent to a destination."""
+
+    class_names: Sequence[str] = (COLLECTION_SUBSCRIPTION,)
+    filter_class = COLLECTION
+    left = End("Filter", frozenset({COLLECTION}))
+
+
+def _instance_of(record: FilterRecord | FilterCollection, namespace: str) -> Instance:
+    """What a subscription refers to, as one name of the Interop namespace shows it."""
+    if isinstance(record, FilterCollection):
+        return CollectionInstance(record, namespace)
+    return NamedInstance(record, namespace, {})
 
 
 def invalid(text: str) -> CIMError:

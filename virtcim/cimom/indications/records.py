@@ -12,6 +12,7 @@ from virtcim.providers.interface import CIMValue
 __all__ = [
     "SEPARATOR",
     "DestinationRecord",
+    "FilterCollection",
     "FilterRecord",
     "NamedRecord",
     "OnFatalError",
@@ -87,6 +88,22 @@ class FilterRecord(NamedRecord):
     source_namespaces: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FilterCollection:
+    """Filters of the server's own that can be subscribed to together (CIM_FilterCollection).
+
+    Attributes:
+        key: by which subscriptions refer to it.
+        instance_id, name: InstanceID and CollectionName.
+        members: the keys of its filters.
+    """
+
+    key: str
+    instance_id: str
+    name: str
+    members: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationRecord(NamedRecord):
     """Where indications are sent to (CIM_ListenerDestinationCIMXML).
@@ -105,7 +122,7 @@ class SubscriptionRecord:
     """The indications of a filter are sent to a destination (CIM_IndicationSubscription).
 
     Attributes:
-        filter, destination: their keys.
+        filter, destination: their keys; in place of a filter there may be a collection of filters.
         owner, mechanism, groups: the user who subscribed, as `cimom.principals.Principal` has it: nobody is told what
             he may not read.
         created: when, in UTC.

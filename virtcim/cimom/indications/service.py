@@ -12,7 +12,15 @@ from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance, Fix
 from virtcim.cimom.indications.delivery import Deliverer, Sender
 from virtcim.cimom.indications.engine import IndicationEngine
 from virtcim.cimom.indications.filters import FilterCompiler
-from virtcim.cimom.indications.objects import DestinationProvider, FilterProvider, Subscription
+from virtcim.cimom.indications.objects import (
+    CollectionProvider,
+    CollectionSubscription,
+    DestinationProvider,
+    FilterProvider,
+    MemberOfCollection,
+    Subscription,
+)
+from virtcim.cimom.indications.predefined import predefined_filters
 from virtcim.cimom.indications.queue import DestinationQueue, Queues
 from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
@@ -77,7 +85,8 @@ class IndicationService:
         self._name = f"{product}:{system_name}"
         self._interop = frozenset(normalized(name) for name in interop)
         compiler = FilterCompiler(classes, source.class_names, source.indications, [*namespaces, *interop])
-        self.subscriptions = Subscriptions(store, compiler, access, settings)
+        predefined = predefined_filters(product, system_name)
+        self.subscriptions = Subscriptions(store, compiler, access, settings, predefined)
         self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
         self._engine = IndicationEngine(self.subscriptions, self.queues, classes, host)
         self._deliverer = Deliverer(self.subscriptions, self.queues, sender, settings)
@@ -123,16 +132,22 @@ class IndicationService:
         subscription = Subscription(
             self.subscriptions, filters, destinations, self._access, self._is_interop, self.queues
         )
+        collections = CollectionProvider(self.subscriptions)
+        collected = CollectionSubscription(
+            self.subscriptions, collections, destinations, self._access, self._is_interop, self.queues
+        )
         service, capabilities = self._service(system.namespace), self._capabilities(system.namespace)
         return (
-            [FixedProvider([service, capabilities]), filters, destinations],
+            [FixedProvider([service, capabilities]), filters, destinations, collections],
             [
                 subscription,
+                collected,
+                MemberOfCollection(collections, filters),
                 FixedAssociation("CIM_HostedService", ("Antecedent", "Dependent"), [(system, service)]),
                 FixedAssociation(
                     "CIM_ElementCapabilities", ("ManagedElement", "Capabilities"), [(service, capabilities)]
                 ),
-                AffectedElements(service, (filters, destinations)),
+                AffectedElements(service, (filters, destinations, collections)),
             ],
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -13,6 +13,7 @@ from virtcim.cimom.access import Access, Role
 from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
 from virtcim.cimom.indications.records import (
     DestinationRecord,
+    FilterCollection,
     FilterRecord,
     NamedRecord,
     SubscriptionRecord,
@@ -57,15 +58,24 @@ class Subscriptions:
         compiler: checks filters.
         access: decides who may be told what.
         settings: limits.
+        predefined: filters that are there from the start, which nobody can change, and their collections.
 
     Attributes:
+        collections: of the predefined filters, by key.
         active: the subscriptions that are served now, by the class of the indications that they can select; another
             mapping takes its place with each change.
         sources: the classes of instances whose changes are wanted by one of them.
         listeners: called after each change, in the thread that made it.
     """
 
-    def __init__(self, store: Store, compiler: FilterCompiler, access: Access, settings: IndicationSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        compiler: FilterCompiler,
+        access: Access,
+        settings: IndicationSettings,
+        predefined: tuple[Sequence[FilterRecord], Sequence[FilterCollection]] = ((), ()),
+    ) -> None:
         self._settings = settings
         self._compiler = compiler
         self._access = access
@@ -73,23 +83,21 @@ class Subscriptions:
         self._filters = store.table("indication filter", FilterRecord)
         self._destinations = store.table("listener destination", DestinationRecord)
         self._subscriptions = store.table("indication subscription", SubscriptionRecord)
-        self._compiled: dict[str, CompiledFilter] = {}
+        self._predefined = {record.key: record for record in predefined[0]}
+        self.collections = {collection.key: collection for collection in predefined[1]}
+        # Compiled when somebody subscribes: the grammar takes its time to load.  None: it selects nothing any more.
+        self._compiled: dict[str, CompiledFilter | None] = {}
         self.active: Mapping[str, tuple[ActiveSubscription, ...]] = {}
         self.sources: frozenset[str] = frozenset()
         self.listeners: list[Callable[[], None]] = []
-        for key, record in self._filters.items():
-            try:
-                self._compiled[key] = self._compile(record)
-            except CIMError as error:
-                _log.warning("filter %s: selects nothing any more: %s", record.name, error.description)
         for key, each in self._subscriptions.items():
             if each.state is SubscriptionState.ENABLED_DEGRADED:  # nobody has tried yet
                 self._subscriptions.put(key, replace(each, state=SubscriptionState.ENABLED))
         self._index()
 
     def filters(self) -> list[FilterRecord]:
-        """All filters."""
-        return [record for _, record in self._filters.items()]
+        """All filters, those that are there from the start first."""
+        return [*self._predefined.values(), *(record for _, record in self._filters.items())]
 
     def destinations(self) -> list[DestinationRecord]:
         """All destinations."""
@@ -102,7 +110,7 @@ class Subscriptions:
 
     def filter(self, key: str) -> FilterRecord | None:
         """The filter with a key."""
-        return self._filters.get(key)
+        return self._predefined.get(key) or self._filters.get(key)
 
     def destination(self, key: str) -> DestinationRecord | None:
         """The destination with a key."""
@@ -119,6 +127,8 @@ class Subscriptions:
             CIMError: what `FilterCompiler.compile` raises; ALREADY_EXISTS; SERVER_LIMITS_EXCEEDED.
         """
         compiled = self._compile(record)
+        if record.key in self._predefined:
+            raise CIMError(Status.ALREADY_EXISTS, f"Filter {record.name} exists already")
         with self._lock:
             self._add(self._filters, record.key, record, f"Filter {record.name}")
             self._compiled[record.key] = compiled
@@ -130,6 +140,7 @@ class Subscriptions:
         Raises:
             CIMError: what `FilterCompiler.compile` raises.
         """
+        self._require_changeable(record)
         compiled = self._compile(record)
         with self._lock:
             self._filters.put(record.key, replace(record, revision=record.revision + 1))
@@ -138,6 +149,7 @@ class Subscriptions:
 
     def remove_filter(self, record: FilterRecord) -> None:
         """Forget a filter.  Raises CIMError FAILED while somebody subscribes to it."""
+        self._require_changeable(record)
         with self._lock:
             self._require_unused(record, (each.filter for each in self.subscriptions()))
             self._filters.remove(record.key)
@@ -174,9 +186,10 @@ class Subscriptions:
                 to be told.
         """
         with self._lock:
-            compiled = self._compiled.get(record.filter)
-            if compiled is not None:
-                self._require_readable(compiled, principal)
+            for key in self._members(record.filter):
+                compiled = self._compiled_of(key)
+                if compiled is not None:
+                    self._require_readable(compiled, principal)
             self.remove_expired()
             self._add(self._subscriptions, record.key, record, "This subscription")
         self._changed()
@@ -217,6 +230,17 @@ class Subscriptions:
     def _compile(self, record: FilterRecord) -> CompiledFilter:
         return self._compiler.compile(record.language, record.query, record.source_namespaces)
 
+    def _compiled_of(self, key: str) -> CompiledFilter | None:
+        """The filter with a key, compiled; None where there is none, or where it selects nothing any more."""
+        record = self.filter(key)
+        if key not in self._compiled and record is not None:
+            try:
+                self._compiled[key] = self._compile(record)
+            except CIMError as error:
+                self._compiled[key] = None
+                _log.warning("filter %s: selects nothing any more: %s", record.name, error.description)
+        return self._compiled.get(key)
+
     def _require_readable(self, compiled: CompiledFilter, principal: Principal) -> None:
         places = [place for place in self._compiler.homes if compiled.covers(place)]
         if not any(self.may_be_told(principal, place) for place in places):
@@ -243,6 +267,15 @@ class Subscriptions:
             )
         table.put(key, record)
 
+    def _members(self, key: str) -> tuple[str, ...]:
+        """The keys of the filters that a subscription to a filter or collection has."""
+        collection = self.collections.get(key)
+        return (key,) if collection is None else collection.members
+
+    def _require_changeable(self, record: FilterRecord) -> None:
+        if record.key in self._predefined:
+            raise CIMError(Status.NOT_SUPPORTED, f"Filter {record.name} is the server's own: it stays as it is")
+
     @staticmethod
     def _require_unused(record: NamedRecord, used: Iterable[str]) -> None:
         if record.key in used:
@@ -261,14 +294,17 @@ class Subscriptions:
         by_class: dict[str, list[ActiveSubscription]] = {}
         sources: set[str] = set()
         for key, record in self._subscriptions.items():
-            named, compiled = self._filters.get(record.filter), self._compiled.get(record.filter)
-            if named is None or compiled is None or record.state is SubscriptionState.DISABLED:
+            if record.state is SubscriptionState.DISABLED:
                 continue
             principal = Principal(record.owner, Mechanism(record.mechanism), frozenset(record.groups))
-            active = ActiveSubscription(key, record.destination, named.name, compiled, principal, _end(record))
-            sources |= compiled.sources
-            for class_name in compiled.indications:
-                by_class.setdefault(class_name, []).append(active)
+            for member in self._members(record.filter):
+                named, compiled = self.filter(member), self._compiled_of(member)
+                if named is None or compiled is None:
+                    continue
+                active = ActiveSubscription(key, record.destination, named.name, compiled, principal, _end(record))
+                sources |= compiled.sources
+                for class_name in compiled.indications:
+                    by_class.setdefault(class_name, []).append(active)
         self.active = {class_name: tuple(found) for class_name, found in by_class.items()}
         self.sources = frozenset(sources)
 
