@@ -11,7 +11,7 @@ from virtcim import mof, schema
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
-from virtcim.registration.catalog import build_catalog
+from virtcim.registration.catalog import build_catalog, indication_classes
 from virtcim.registration.formats import pegasus_mof, registration_lines, sfcb_stanzas
 from virtcim.registration.mof import class_mof, closure, qualifier_mof, quoted
 from virtcim.registration.table import Table, make_table
@@ -27,7 +27,9 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> ClassStore:
 
 @pytest.fixture(scope="module")
 def table(classes: ClassStore) -> Table:
-    return make_table(build_catalog(Site([], load_platforms(), KINDS)), classes)
+    site = Site([], load_platforms(), KINDS)
+    catalog = build_catalog(site)
+    return make_table(catalog, classes, indication_classes(site, catalog))
 
 
 def test_mof_says_all_that_the_store_knows(classes: ClassStore) -> None:
@@ -78,6 +80,16 @@ def test_the_table_is_that_of_the_catalog(table: Table, classes: ClassStore) -> 
     device = entries["LXC_SystemDevice", "root/virt"]
     assert (device.provider, device.types) == ("Virt_Association", ("instance", "association"))
     assert table.provider_of("kvm_systemdevice") == "Virt_Association"
+    raised = {name for (name, namespace), entry in entries.items() if entry.types == ("indication",)}
+    assert raised >= {"CIM_InstCreation", "CIM_InstModification", "CIM_InstDeletion", "CIM_AlertIndication"}
+    # Every class that libvirt-cim registered, for each platform.
+    assert raised >= {
+        f"{prefix}_{family}{ending}Indication"
+        for prefix in ("KVM", "Xen", "LXC")
+        for family in ("ComputerSystem", "ResourceAllocationSettingData", "ComputerSystemMigrationJob")
+        for ending in ("Created", "Modified", "Deleted")
+    }
+    assert {table.provider_of(name) for name in raised} == {"Virt_Indication"}
     assert table.provider_of("CIM_Nothing") == ""
     for entry in table.entries:
         assert classes[entry.class_name].is_association == ("association" in entry.types)

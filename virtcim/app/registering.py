@@ -58,15 +58,17 @@ def make_plan(settings: Settings) -> Plan:
     from virtcim import mof, schema
     from virtcim.platforms.registry import load_platforms
     from virtcim.providers.site import Site
-    from virtcim.registration.catalog import INTEROP, build_catalog
+    from virtcim.registration.catalog import INTEROP, build_catalog, indication_classes
     from virtcim.registration.table import make_table
     from virtcim.schema.mof import load_class_store
 
     registry = load_platforms()
     cache = settings.state_dir if settings.state_dir.is_dir() else None
     classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), cache)
-    catalog = build_catalog(Site([], registry, KINDS, settings.providers))
-    return Plan(make_table(catalog, classes), classes, __version__, {INTEROP: INTEROP_CLASSES})
+    site = Site([], registry, KINDS, settings.providers)
+    catalog = build_catalog(site)
+    table = make_table(catalog, classes, indication_classes(site, catalog))
+    return Plan(table, classes, __version__, {INTEROP: INTEROP_CLASSES})
 
 
 def _register(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -44,6 +44,7 @@ from virtcim.providers.associations.Virt_SystemDevice import system_device
 from virtcim.providers.associations.Virt_VSSDComponent import virtual_system_setting_data_component
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import Association, Catalog, InstanceProvider
+from virtcim.providers.lifecycle import LifecycleSource
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
 from virtcim.providers.Virt_ComputerSystem import ComputerSystemProvider
@@ -76,7 +77,7 @@ from virtcim.providers.Virt_VSMigrationService import MigrationServiceProvider
 from virtcim.providers.Virt_VSMigrationSettingData import MigrationSettingDataProvider
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingDataProvider
 
-__all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog", "element_types"]
+__all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog", "element_types", "indication_classes"]
 
 CIMV2 = "root/cimv2"
 
@@ -159,6 +160,10 @@ CIMV2_ASSOCIATIONS = frozenset(
 """The association classes, without their prefix, that libvirt-cim registered in root/cimv2 as well."""
 
 
+INDICATIONS = ("CIM_InstCreation", "CIM_InstModification", "CIM_InstDeletion", "CIM_AlertIndication")
+"""The DMTF's classes of indications that are raised beside our own."""
+
+
 def build_catalog(*sites: Site) -> Catalog:
     """Build the catalog of all that is served.
 
@@ -196,3 +201,8 @@ def element_types(catalog: Catalog) -> list[type[Element]]:
     providers = [provider for group in catalog.namespaces.values() for provider in group]
     served = [each for provider in providers if isinstance(provider, ElementProvider) for each in provider.types]
     return list(dict.fromkeys(served))
+
+
+def indication_classes(site: Site, catalog: Catalog) -> dict[str, list[str]]:
+    """The classes of indications that are raised in each namespace, by namespace."""
+    return {site.namespace: [*INDICATIONS, *LifecycleSource(site, element_types(catalog)).indications]}

@@ -17,6 +17,9 @@ LIBRARY = "virtcim"
 ASSOCIATIONS = "Virt_Association"
 """The provider of all associations."""
 
+INDICATIONS = "Virt_Indication"
+"""The provider of all indications."""
+
 INSTANCE, ASSOCIATION, INDICATION, METHOD = "instance", "association", "indication", "method"
 
 
@@ -65,9 +68,9 @@ def make_table(catalog: Catalog, schema: ClassStore, indications: Mapping[str, I
         schema: tells which classes are associations and which have methods.
         indications: namespace to the indication classes that are raised there.
 
-    Providers are named as libvirt-cim named them: an instance provider as it declares (`Virt_Device`), an indication by
-    the class without its prefix (`Virt_ComputerSystemIndication`).  All associations have one provider: SFCB asks each
-    provider once, so that one question answers Associators, and what two associations lead to comes once.
+    Providers are named as libvirt-cim named them, as they declare (`Virt_Device`).  All associations have one provider:
+    SFCB asks each provider once, so that one question answers Associators, and what two associations lead to comes
+    once.  So have all indications: a filter on a class above several is activated once, and each change comes once.
     """
     entries: dict[tuple[str, str], Entry] = {}
 
@@ -87,7 +90,7 @@ def make_table(catalog: Catalog, schema: ClassStore, indications: Mapping[str, I
                 add(class_name, namespace, ASSOCIATIONS, INSTANCE, ASSOCIATION)
     for namespace, class_names in (indications or {}).items():
         for class_name in class_names:
-            add(class_name, namespace, _by_class(class_name), INDICATION)
+            add(class_name, namespace, INDICATIONS, INDICATION)
     return Table(entries.values())
 
 
