@@ -81,22 +81,33 @@ static bool write_filters(struct writer *request)
     return writer_finish(request);
 }
 
-static bool build_and_deliver(const struct source *source, const CMPIContext *context, struct reader *reader,
+/* Tell the daemon that it may forget the indication. */
+static bool acknowledge(struct connection *connection)
+{
+    struct writer request;
+    begin_request(&request, OP_TAKEN, "", NULL);
+    put_null(&request);
+    put_array(&request, 0);
+    bool good = writer_finish(&request) && send_frame(connection, &request, now_ms() + FRAME_MS) == FAULT_NONE;
+    writer_free(&request);
+    return good;
+}
+
+/* What the CIM server cannot make, as of a class that it does not know, is left out. */
+static void build_and_deliver(const struct source *source, const CMPIContext *context, struct reader *reader,
                               const char *ns, const char *class_name)
 {
     const CMPIBroker *broker = source->provider->broker;
     struct scope scope = {.broker = broker, .ns = ns};
     const CMPIGcStat *mark = broker->mft ? broker->mft->mark(broker, NULL) : NULL;
     CMPIInstance *indication = take_instance(reader, &scope, class_name);
-    bool good = indication && at_end(reader);
-    if (good)
+    if (indication && at_end(reader))
         broker->bft->deliverIndication(broker, context, ns, indication);
     if (mark)
         broker->mft->release(broker, mark);
-    return good;
 }
 
-/* Hand one indication over on a context made for it: detaching destroys a context in SFCB and in Pegasus. */
+/* Hand one indication over; false when the frame is none.  It is done on a context made for it: detaching destroys a context in SFCB and in Pegasus. */
 static bool deliver(struct reader *reader)
 {
     size_t count;
@@ -106,7 +117,6 @@ static bool deliver(struct reader *reader)
         kind != ANSWER_INDICATION || !take_text(reader, &name) || !take_text(reader, &ns) ||
         !take_text(reader, &class_name) || !*class_name)
         return false;
-    bool good = true;
     pthread_mutex_lock(&delivery_lock);
     pthread_mutex_lock(&lock);
     struct source *source = sources;
@@ -118,12 +128,12 @@ static bool deliver(struct reader *reader)
         CMPIContext *context = broker->bft->prepareAttachThread(broker, source->master);
         if (context) {
             broker->bft->attachThread(broker, context);
-            good = build_and_deliver(source, context, reader, ns, class_name);
+            build_and_deliver(source, context, reader, ns, class_name);
             broker->bft->detachThread(broker, context);
         }
     }
     pthread_mutex_unlock(&delivery_lock);
-    return good;
+    return true;
 }
 
 /* Give back the contexts of providers that were disabled: only detaching frees a context. */
@@ -172,10 +182,14 @@ static bool update_filters(struct connection *connection, unsigned long *sent)
     return good;
 }
 
-static bool wanted(void)
+/*
+ * Whether there is anything to listen for.  A connection is begun only while indications are enabled, and stays as long as
+ * there are filters: the daemon keeps what happens for a CIM server that is gone, not for one that wants nothing.
+ */
+static bool wanted(bool connected)
 {
     pthread_mutex_lock(&lock);
-    bool enabled = false;
+    bool enabled = connected;
     for (struct source *source = sources; source; source = source->next)
         enabled = enabled || source->enabled;
     bool result = enabled && filters;
@@ -191,9 +205,11 @@ static void *watch(void *unused)
     int pause = FIRST_PAUSE_MS;
     for (;;) {
         retire_sources();
-        if (!wanted()) {
-            if (connection)
+        if (!wanted(connection != NULL)) {
+            if (connection) {
+                update_filters(connection, &sent); /* none */
                 connection_close(connection);
+            }
             connection = NULL;
             wait_for_news(NULL, -1);
             continue;
@@ -212,7 +228,8 @@ static void *watch(void *unused)
         bool good = update_filters(connection, &sent);
         if (good && wait_for_news(connection, -1)) {
             struct reader reader;
-            good = receive_frame(connection, now_ms() + FRAME_MS, &reader) == FAULT_NONE && deliver(&reader);
+            good = receive_frame(connection, now_ms() + FRAME_MS, &reader) == FAULT_NONE && deliver(&reader) &&
+                   acknowledge(connection);
             if (good)
                 pause = FIRST_PAUSE_MS;
         }
@@ -335,8 +352,11 @@ static struct filter **find_filter(const struct provider *provider, const CMPISe
 CMPIStatus indications_activate(const struct provider *provider, const CMPIContext *context,
                                 const CMPISelectExp *filter, const char *class_name, const CMPIObjectPath *path)
 {
-    CMPIStatus status = {.rc = CMPI_RC_OK};
     class_name = class_name ? class_name : "";
+    /* OpenPegasus does not have filters authorized. */
+    CMPIStatus status = indications_authorize(provider, context, filter, class_name, path);
+    if (status.rc != CMPI_RC_OK)
+        return status;
     pthread_mutex_lock(&lock);
     struct filter *known = *find_filter(provider, filter, class_name, path);
     if (known) {

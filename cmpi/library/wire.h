@@ -14,7 +14,7 @@
 #define PROTOCOL_NAME "virtcim-cmpi"
 
 enum {
-    PROTOCOL_VERSION = 1,
+    PROTOCOL_VERSION = 2,
     FRAME_HEADER = 4,
     /* The largest object a hypervisor host has is a guest definition of some 100 KiB; the daemon batches at 64 KiB. */
     FRAME_LIMIT = 4 * 1024 * 1024
@@ -35,7 +35,8 @@ enum operation {
     OP_REFERENCE_NAMES = 11,
     OP_INVOKE = 12,
     OP_AUTHORIZE = 13,
-    OP_LISTEN = 14
+    OP_LISTEN = 14,
+    OP_TAKEN = 15 /* on the connection of LISTEN, after each indication */
 };
 
 /* Answers. */

@@ -18,9 +18,11 @@ from tests.providers.conftest import corpus  # noqa: F401
 from virtcim.app.assembly import make_daemon
 from virtcim.cimom.access import Access
 from virtcim.cimom.core import Core
+from virtcim.cimom.indications.relay import Relay
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.cmpi.settings import CmpiSettings
+from virtcim.schema.classes import ClassStore
 
 CLASSES = class_store()
 
@@ -55,14 +57,15 @@ def toy() -> Toy:
 class Bridge:
     """The daemon's side over the toy catalog, on a socket of its own."""
 
-    def __init__(self, toy: Toy, socket: Path) -> None:
+    def __init__(self, toy: Toy, socket: Path, classes: ClassStore = CLASSES) -> None:
         self.toy = toy
+        self.classes = classes
         self.socket = socket
         self.daemon: CmpiDaemon | None = None
 
-    def start(self, indications: Any = None, access: Access | None = None, **settings: Any) -> None:
-        core = Core(self.toy.catalog, CLASSES, ServerSettings(), access)
-        self.daemon = make_daemon(core, provider_of, CmpiSettings(socket=self.socket, **settings), indications)
+    def start(self, relay: Relay | None = None, access: Access | None = None, **settings: Any) -> None:
+        core = Core(self.toy.catalog, self.classes, ServerSettings(), access)
+        self.daemon = make_daemon(core, provider_of, CmpiSettings(socket=self.socket, **settings), relay)
         self.daemon.start()
 
     def stop(self) -> None:

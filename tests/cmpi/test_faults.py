@@ -21,7 +21,7 @@ from tests.cmpi.conftest import CLASSES, Bridge, provider_of
 from tests.cmpi.fake import FakeDaemon
 from virtcim.cimom.core import Core
 from virtcim.cimom.settings import ServerSettings
-from virtcim.frontends.cmpi.codec import FRAME_LIMIT, greeting, read_request
+from virtcim.frontends.cmpi.codec import FRAME_LIMIT, PROTOCOL_VERSION, greeting, read_request
 from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.cmpi.frontend import CMPI
 from virtcim.frontends.cmpi.settings import CmpiSettings
@@ -127,7 +127,7 @@ def test_another_version(new_broker: NewBroker, socket: Path) -> None:
     with FakeDaemon(socket, lambda *_: None, hello=greeting("other", version=7)):
         answer = new_broker().do(*READ)
     assert answer["rc"] == 1
-    assert "version 1" in answer["message"]
+    assert f"version {PROTOCOL_VERSION}" in answer["message"]
     assert "version 7" in answer["message"]
     assert "restart the daemon and the CIM server" in answer["message"]
 
@@ -136,11 +136,11 @@ def test_the_daemon_of_another_version_says_so_too(
     toy: Toy, new_broker: NewBroker, socket: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     core = Core(toy.catalog, CLASSES, ServerSettings())
-    daemon = CmpiDaemon(CMPI(core, provider_of), CmpiSettings(socket=socket), version=2)
+    daemon = CmpiDaemon(CMPI(core, provider_of), CmpiSettings(socket=socket), version=7)
     daemon.start()
-    assert "version 2" in new_broker().do(*READ)["message"]
+    assert "version 7" in new_broker().do(*READ)["message"]
     daemon.stop()
-    assert "speaks version 1" in caplog.text
+    assert f"speaks version {PROTOCOL_VERSION}" in caplog.text
 
 
 @pytest.mark.parametrize(

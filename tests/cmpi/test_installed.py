@@ -8,16 +8,19 @@ server do not declare is left out of the comparison, and named (`-rs`).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import urllib.parse
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import pywbem
 
+from tests.bed.listener import Listener
 from tests.cmpi.views import in_order, of_client
 
 CIMOM = os.environ.get("VIRTCIM_TEST_CIMOM", "")
@@ -228,3 +231,101 @@ def test_wbemcli(present: dict[str, list[pywbem.CIMInstance]]) -> None:
         ["wbemcli", "-nl", "ein", f"{CIMOM}/{NAMESPACE}:{name}"], capture_output=True, text=True, timeout=60, check=True
     )
     assert len(done.stdout.splitlines()) == len(present[name])
+
+
+ENABLED = 2
+CHANGES = ("CIM_InstCreation", "CIM_InstModification", "CIM_InstDeletion")
+
+
+@contextlib.contextmanager
+def subscribed(connection: pywbem.WBEMConnection, listener: Listener) -> Iterator[None]:
+    """Subscribe in the CIM server itself to what happens to guests."""
+    interop = "root/PG_InterOp"
+    try:
+        connection.GetClass("CIM_IndicationSubscription", namespace=interop)
+    except pywbem.CIMError:
+        interop = "root/interop"
+    made = []
+
+    def create(class_name: str, **properties: Any) -> pywbem.CIMInstanceName:
+        made.append(connection.CreateInstance(pywbem.CIMInstance(class_name, properties), namespace=interop))
+        return made[-1]
+
+    def named(class_name: str, **properties: Any) -> pywbem.CIMInstanceName:
+        keys = {
+            "SystemCreationClassName": "CIM_ComputerSystem", "SystemName": "localhost",
+            "CreationClassName": class_name, "Name": f"virtcim-{uuid.uuid4()}",
+        }  # fmt: skip
+        return create(class_name, **keys, **properties)
+
+    try:
+        handler = named("CIM_ListenerDestinationCIMXML", Destination=listener.url, PersistenceType=pywbem.Uint16(2))
+        for change in CHANGES:
+            selected = named(
+                "CIM_IndicationFilter",
+                Query=f"SELECT * FROM {change} WHERE SourceInstance ISA CIM_ComputerSystem",
+                QueryLanguage="CIM:CQL",
+                SourceNamespace=NAMESPACE,
+                SourceNamespaces=[NAMESPACE],
+            )
+            create("CIM_IndicationSubscription", Filter=selected, Handler=handler)
+        yield
+    finally:
+        for path in reversed(made):
+            # SFCB deletes, and answers what pywbem does not read.
+            with contextlib.suppress(pywbem.CIMXMLParseError):
+                connection.DeleteInstance(path)
+
+
+def test_indications(
+    ours: pywbem.WBEMConnection, theirs: pywbem.WBEMConnection, present: dict[str, list[pywbem.CIMInstance]]
+) -> None:
+    """A subscription in the CIM server brings what happens to a guest from its definition to its end, each once.
+
+    OpenPegasus delivers what comes within moments in any order.
+    """
+    prefix = next(name for name in present if name.endswith("_ComputerSystem")).partition("_")[0]
+    name = f"told-{uuid.uuid4().hex[:8]}"
+    (service,) = ours.EnumerateInstanceNames(f"{prefix}_VirtualSystemManagementService")
+    # The prefix of a platform is the name of its type of guest, but for QEMU without KVM.
+    kind = "qemu" if prefix == "KVM" else prefix.lower()
+    settings = pywbem.CIMInstance(
+        f"{prefix}_VirtualSystemSettingData", {"VirtualSystemIdentifier": name, "VirtualSystemType": kind}
+    )
+    memory = pywbem.CIMInstance(
+        f"{prefix}_MemResourceAllocationSettingData",
+        {"VirtualQuantity": pywbem.Uint64(16), "AllocationUnits": "MegaBytes", "ResourceType": pywbem.Uint16(4)},
+    )
+
+    def is_about(indication: Any, ending: str) -> bool:
+        source = indication["SourceInstance"]
+        return bool(source["Name"] == name and indication.classname == f"{prefix}_ComputerSystem{ending}Indication")
+
+    def is_start(indication: Any) -> bool:
+        before, after = indication["PreviousInstance"]["EnabledState"], indication["SourceInstance"]["EnabledState"]
+        return bool(before != ENABLED and after == ENABLED)
+
+    with Listener() as listener, subscribed(theirs, listener):
+        value, out = ours.InvokeMethod(
+            "DefineSystem", service, [("SystemSettings", settings), ("ResourceSettings", [memory])]
+        )
+        assert value == 0, out
+        guest = pywbem.CIMInstanceName(
+            f"{prefix}_ComputerSystem",
+            {"CreationClassName": f"{prefix}_ComputerSystem", "Name": name},
+            namespace=NAMESPACE,
+        )
+        try:
+            value, _ = ours.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(ENABLED))
+            assert value == 0
+        finally:
+            ours.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(3))
+            ours.InvokeMethod("DestroySystem", service, AffectedSystem=guest)
+        listener.wait(lambda each: is_about(each, "Created"))
+        listener.wait(lambda each: is_about(each, "Deleted"))
+        started = listener.wait(lambda each: is_about(each, "Modified") and is_start(each))
+        told = [each for each in listener.received if each["SourceInstance"]["Name"] == name]
+    for ending in ("Created", "Deleted"):
+        assert len([each for each in told if is_about(each, ending)]) == 1
+    assert started["SourceInstance"]["Name"] == name
+    assert len({each["IndicationIdentifier"] for each in told}) == len(told)

@@ -8,12 +8,13 @@ from virtcim import __version__
 from virtcim.cimom.access import Access
 from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.core import Core, Executor
+from virtcim.cimom.indications.relay import Relay
 from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.frontend import CIMXML
-from virtcim.frontends.cmpi.daemon import CmpiDaemon, IndicationSource
+from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.cmpi.frontend import CMPI
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.http.auth import Authenticator
@@ -64,7 +65,7 @@ def make_daemon(
     core: Executor,
     provider_of: Callable[[str], str],
     settings: CmpiSettings,
-    indications: IndicationSource | None = None,
+    relay: Relay | None = None,
 ) -> CmpiDaemon:
     """Make the daemon's side of the bridge into other CIM servers, not started yet.
 
@@ -72,7 +73,7 @@ def make_daemon(
         core: carries out requests.
         provider_of: the name under which a class's provider is registered (`registration.table.provider_of`).
         settings: of the socket.
-        indications: where indications come from, or None.
+        relay: keeps the indications for CIM servers; None where there are no indications.
     """
-    frontend = CMPI(core, provider_of, indications is not None, str(settings.socket))
-    return CmpiDaemon(frontend, settings, __version__, indications)
+    frontend = CMPI(core, provider_of, relay, str(settings.socket))
+    return CmpiDaemon(frontend, settings, __version__, relay)

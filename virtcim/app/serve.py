@@ -64,7 +64,7 @@ from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSource
 from virtcim.providers.site import Site
-from virtcim.registration.catalog import build_catalog, element_types
+from virtcim.registration.catalog import build_catalog, element_types, indication_classes
 from virtcim.registration.roles import method_roles
 from virtcim.registration.table import make_table
 from virtcim.schema.classes import ClassStore
@@ -284,8 +284,8 @@ def _assemble(
             raise ConfigError(f"compatibility.namespaces: {error.description}") from None
     bridge: CmpiDaemon | None = None
     if settings.cmpi.enabled:
-        provider_of = make_table(catalog, classes).provider_of
-        bridge = make_daemon(translate(server.core), provider_of, settings.cmpi)
+        provider_of = make_table(catalog, classes, indication_classes(site, catalog)).provider_of
+        bridge = make_daemon(translate(server.core), provider_of, settings.cmpi, indications.relay)
     return _Assembly(endpoints, server, bridge, identity, site, indications)
 
 

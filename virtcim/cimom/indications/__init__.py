@@ -2,7 +2,7 @@
 
 A change goes one way: `engine` makes the indications of it, `filters` select, `queue` keeps what waits for each
 destination, `delivery` has it sent by a front end.  `subscriptions` holds who wants what, `objects` and `service` show
-that to clients.
+that to clients.  What other CIM servers want, which deliver themselves, `relay` holds.
 """
 
 from __future__ import annotations

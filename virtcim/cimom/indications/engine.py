@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION
 from virtcim.cimom.indications.queue import Queues
+from virtcim.cimom.indications.relay import ActiveRelay, Relay
 from virtcim.cimom.indications.subscriptions import ActiveSubscription, Subscriptions
 from virtcim.providers.interface import (
     Alert,
@@ -45,22 +46,26 @@ class IndicationEngine(ChangeListener):
     Parameters:
         subscriptions: whose filters select.
         queues: where they go.
+        relay: other CIM servers that they go to.
         classes: the class store.
         host: SourceInstanceHost.
     """
 
-    def __init__(self, subscriptions: Subscriptions, queues: Queues, classes: ClassStore, host: str) -> None:
+    def __init__(
+        self, subscriptions: Subscriptions, queues: Queues, relay: Relay, classes: ClassStore, host: str
+    ) -> None:
         self._subscriptions = subscriptions
         self._queues = queues
+        self._relay = relay
         self._classes = classes
         self._host = host
 
     @property
     def is_active(self) -> bool:
-        return bool(self._subscriptions.active)
+        return bool(self._subscriptions.active or self._relay.active)
 
     def wants(self, class_name: str) -> bool:
-        return class_name in self._subscriptions.sources
+        return class_name in self._subscriptions.sources or class_name in self._relay.sources
 
     def changed(self, changes: Sequence[InstanceChange], time: datetime) -> None:
         first: str | None = None
@@ -68,7 +73,8 @@ class IndicationEngine(ChangeListener):
             name = change.indication if change.indication in self._classes else CLASSES[change.kind]
             source = change.instance.class_name
             candidates = [each for each in self._subscriptions.active.get(name, ()) if source in each.filter.sources]
-            if not candidates:
+            relays = [each for each in self._relay.active.get(name, ()) if source in each.filter.sources]
+            if not candidates and not relays:
                 continue
             try:
                 properties = self._lifecycle(change, time, first)
@@ -77,11 +83,11 @@ class IndicationEngine(ChangeListener):
                 continue
             if first is None:
                 first = str(properties["IndicationIdentifier"])
-            self._hand_on(candidates, change.instance.namespace, name, properties)
+            self._hand_on(candidates, relays, change.instance.namespace, name, properties)
 
     def alert(self, alert: Alert) -> None:
-        candidates = self._subscriptions.active.get(ALERT, ())
-        if candidates:
+        candidates, relays = self._subscriptions.active.get(ALERT, ()), self._relay.active.get(ALERT, ())
+        if candidates or relays:
             element = None if alert.element is None else _path(alert.element.path())
             properties: Properties = {
                 **_base(alert.time),
@@ -91,7 +97,7 @@ class IndicationEngine(ChangeListener):
                 "SystemName": self._host,
                 **alert.properties,
             }
-            self._hand_on(candidates, alert.namespace, ALERT, properties)
+            self._hand_on(candidates, relays, alert.namespace, ALERT, properties)
 
     def _lifecycle(self, change: InstanceChange, time: datetime, correlated: str | None) -> Properties:
         """The properties of the indication of a change.
@@ -119,20 +125,19 @@ class IndicationEngine(ChangeListener):
         return properties
 
     def _hand_on(
-        self, candidates: Sequence[ActiveSubscription], namespace: str, class_name: str, properties: Properties
+        self,
+        candidates: Sequence[ActiveSubscription],
+        relays: Sequence[ActiveRelay],
+        namespace: str,
+        class_name: str,
+        properties: Properties,
     ) -> None:
         """Queue an indication for each subscription whose filter selects it and whose user may be told of it."""
         size = 0
         for each in candidates:
-            if not each.filter.covers(namespace) or not self._subscriptions.may_be_told(each.principal, namespace):
-                continue
             if each.ends is not None and each.ends <= datetime.now(UTC):
                 continue
-            try:
-                if not each.filter.selects(class_name, properties):
-                    continue
-            except Exception:
-                _log.exception("filter %s: a %s cannot be judged", each.filter_name, class_name)
+            if not self._selects(each, namespace, class_name, properties):
                 continue
             destination = self._subscriptions.destination(each.destination)
             if destination is None:
@@ -144,6 +149,20 @@ class IndicationEngine(ChangeListener):
             queue.put(each.key, class_name, {**sent, "IndicationFilterName": each.filter_name}, size)
             self._queues.last[each.key] = str(properties["IndicationIdentifier"]), datetime.now(UTC)
             self._queues.filled(queue)
+        recipients = {each.recipient for each in relays if self._selects(each, namespace, class_name, properties)}
+        if recipients:
+            self._relay.put(recipients, namespace, class_name, properties, size or _size(properties))
+
+    def _selects(
+        self, each: ActiveSubscription | ActiveRelay, namespace: str, class_name: str, properties: Properties
+    ) -> bool:
+        if not each.filter.covers(namespace) or not self._subscriptions.may_be_told(each.principal, namespace):
+            return False
+        try:
+            return each.filter.selects(class_name, properties)
+        except Exception:
+            _log.exception("a filter cannot judge a %s", class_name)
+            return False
 
 
 def _base(time: datetime) -> dict[str, CIMValue]:

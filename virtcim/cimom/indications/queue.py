@@ -49,7 +49,7 @@ class DestinationQueue:
 
     Parameters:
         key: of the destination.
-        context: SequenceContext of what enters from now on.
+        context: SequenceContext of what enters from now on; "" where whoever takes it numbers by himself.
         journal: where it is kept as well.
         settings: limits.
 
@@ -81,18 +81,20 @@ class DestinationQueue:
         """The name of the destination, for people."""
         return self.key.rpartition(SEPARATOR)[2]
 
-    def put(self, subscription: str, class_name: str, properties: Properties, size: int) -> None:
+    def put(self, subscription: str, class_name: str, properties: Properties, size: int, namespace: str = "") -> None:
         """Queue an indication, and number it.
 
         Parameters:
             subscription: key of the one that it is sent for.
             class_name, properties: of the indication.
             size: bytes of memory that it takes, about.
+            namespace: of what it is about.
         """
         with self._lock:
             number, self._next = self._next, self._next + 1 if self._next < LAST_NUMBER else 0
-            numbered = {**properties, "SequenceContext": self._context, "SequenceNumber": number}
-            indication = QueuedIndication(self.key, subscription, class_name, numbered, datetime.now(UTC))
+            if self._context:
+                properties = {**properties, "SequenceContext": self._context, "SequenceNumber": number}
+            indication = QueuedIndication(self.key, subscription, class_name, properties, datetime.now(UTC), namespace)
             self._waiting.append(Waiting(self._journal.append(indication), indication, size))
             self.size += size
             dropped = self._overflow()

@@ -161,6 +161,7 @@ class QueuedIndication:
         destination, subscription: their keys.
         class_name, properties: of the indication.
         queued: when, in UTC.
+        namespace: of what it is about, where whoever takes it wants to know.
     """
 
     destination: str
@@ -168,3 +169,4 @@ class QueuedIndication:
     class_name: str
     properties: Mapping[str, CIMValue]
     queued: datetime
+    namespace: str = ""

@@ -22,6 +22,7 @@ from virtcim.cimom.indications.objects import (
 )
 from virtcim.cimom.indications.predefined import predefined_filters
 from virtcim.cimom.indications.queue import DestinationQueue, Queues
+from virtcim.cimom.indications.relay import Relay
 from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.cimom.namespaces import normalized
@@ -61,6 +62,7 @@ class IndicationService:
     Attributes:
         subscriptions: all of them.
         queues: what waits to be delivered.
+        relay: other CIM servers that take indications.
     """
 
     def __init__(
@@ -88,7 +90,8 @@ class IndicationService:
         predefined = predefined_filters(product, system_name)
         self.subscriptions = Subscriptions(store, compiler, access, settings, predefined)
         self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
-        self._engine = IndicationEngine(self.subscriptions, self.queues, classes, host)
+        self.relay = Relay(store, compiler, access, settings)
+        self._engine = IndicationEngine(self.subscriptions, self.queues, self.relay, classes, host)
         self._deliverer = Deliverer(self.subscriptions, self.queues, sender, settings)
 
     def start(self) -> None:
@@ -96,6 +99,7 @@ class IndicationService:
         self._deliverer.start()
         self._source.start(self._engine)
         self.subscriptions.listeners.append(self._source.wanted_changed)
+        self.relay.listeners.append(self._source.wanted_changed)
 
     def stop(self) -> None:
         """End: what is not delivered yet is so after the next start."""

@@ -67,6 +67,8 @@ class IndicationSettings:
         queue_length: indications that wait for one destination; beyond it the oldest are dropped.
         queue_bytes: memory of these, likewise.
         max_queued_bytes: memory of those of all destinations.
+        away_seconds: seconds that indications wait for a CIM server with the bridge in it that has gone; then it counts
+            as removed.
         tls: by `HOST:PORT`, `HOST`, or `*` for all others.
         check_seconds: seconds between two looks at whether the files of `tls` have changed.
     """
@@ -86,6 +88,7 @@ class IndicationSettings:
     queue_length: int = 10_000
     queue_bytes: int = 64 * MIB
     max_queued_bytes: int = 512 * MIB
+    away_seconds: float = 3600.0
     tls: Mapping[str, DestinationSettings] = field(default_factory=dict)
     check_seconds: float = 5.0
 

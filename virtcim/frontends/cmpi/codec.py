@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 PROTOCOL_NAME = "virtcim-cmpi"
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 FRAME_LIMIT = 4 * 1024 * 1024
 """Bytes of a frame's body, in both directions."""
 
@@ -90,6 +90,7 @@ class Operation(enum.IntEnum):
     INVOKE = 12
     AUTHORIZE = 13
     LISTEN = 14
+    TAKEN = 15
 
 
 class Answer(enum.IntEnum):
@@ -362,5 +363,6 @@ _ARGUMENTS: dict[Operation, tuple[Callable[[Any], Any], ...]] = {
     Operation.REFERENCE_NAMES: (_text_or_none, _text_or_none),
     Operation.INVOKE: (_text, _named),
     Operation.AUTHORIZE: (_text, _text_or_none, _text),
+    Operation.TAKEN: (),
 }
 """How the arguments of each operation are read; LISTEN has any number of them."""

@@ -15,8 +15,8 @@ import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
+from virtcim.cimom.indications.relay import Relay, RelayConnection
 from virtcim.cimom.requestid import next_request_id, request_id
 from virtcim.frontends.cmpi.codec import (
     FRAME_LIMIT,
@@ -34,29 +34,15 @@ from virtcim.frontends.cmpi.frontend import CMPI
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.providers.interface import EmbeddedInstance, Status
 
-__all__ = ["CmpiDaemon", "IndicationSource"]
+__all__ = ["CmpiDaemon"]
 
 log = logging.getLogger(__name__)
 
 FRAME_TIMEOUT = 10.0
 """Seconds in which a frame that has begun has to arrive whole."""
 
-QUEUED_INDICATIONS = 10_000
-"""Indications that wait for one CIM server; further ones are dropped, with a log line."""
-
 STOP_TIMEOUT = 0.5
 """Seconds that requests under way get at a stop; their threads do not keep the process from ending."""
-
-
-class IndicationSource(Protocol):
-    """Where indications come from."""
-
-    def listen(self, deliver: Callable[[str, EmbeddedInstance], None]) -> Callable[[], None]:
-        """Call `deliver` with the namespace and each indication from now on, from any thread.
-
-        Returns:
-            the function that ends it.
-        """
 
 
 class CmpiDaemon:
@@ -66,7 +52,7 @@ class CmpiDaemon:
         frontend: answers requests.
         settings: path of the socket, who may connect, limits.
         release: which release answers, for the greeting.
-        indications: where indications come from, or None.
+        relay: keeps the indications for CIM servers; None where there are no indications.
         version: of the protocol; other than the default in tests only.
     """
 
@@ -75,19 +61,20 @@ class CmpiDaemon:
         frontend: CMPI,
         settings: CmpiSettings,
         release: str = "",
-        indications: IndicationSource | None = None,
+        relay: Relay | None = None,
         version: int = PROTOCOL_VERSION,
     ) -> None:
         self._frontend = frontend
         self._settings = settings
         self._greeting = greeting(release, version)
         self._version = version
-        self._indications = indications
+        self._relay = relay
         self._allowed = {0, os.geteuid(), *settings.users}
         self._listener: socket.socket | None = None
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
+        self._senders: dict[threading.Thread, RelayConnection] = {}
 
     def start(self) -> None:
         """Open the socket and serve it in the background.
@@ -130,6 +117,13 @@ class CmpiDaemon:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         with self._lock:
+            senders = dict(self._senders)
+        for relayed in senders.values():
+            relayed.finish()
+        # What a CIM server is about to take should not be sent again after a restart.
+        for thread in senders:
+            thread.join(STOP_TIMEOUT / len(senders))
+        with self._lock:
             threads = list(self._threads)
             for connection in self._connections:
                 with contextlib.suppress(OSError):
@@ -137,7 +131,7 @@ class CmpiDaemon:
         for thread in threads:
             thread.join(STOP_TIMEOUT / max(1, len(threads)))
 
-    def _spawn(self, work: Callable[[socket.socket], None], name: str, handle: socket.socket) -> None:
+    def _spawn(self, work: Callable[[socket.socket], None], name: str, handle: socket.socket) -> threading.Thread:
         def run() -> None:
             try:
                 work(handle)
@@ -149,6 +143,7 @@ class CmpiDaemon:
         with self._lock:
             self._threads.add(thread)
             thread.start()  # under the lock: whoever sees a thread may join it
+        return thread
 
     def _accept(self, listener: socket.socket) -> None:
         while self._listener is not None:
@@ -202,6 +197,8 @@ class CmpiDaemon:
                 if request.operation is Operation.LISTEN:
                     self._listen(connection, read_filters(request))
                     return
+                if request.operation is Operation.TAKEN:
+                    raise ProtocolError("TAKEN without an indication")
                 number = next_request_id()
                 request_id.set(number)
                 for frame in self._frontend.answer(request, number):
@@ -214,44 +211,60 @@ class CmpiDaemon:
             self._close(connection)
 
     def _listen(self, connection: socket.socket, filters: list[Filter]) -> None:
-        """Send indications until the CIM server hangs up; each further LISTEN replaces the filters."""
-        if self._indications is None:
-            log.warning("A CIM server waits for indications, of which this server has none")
-        waiting: queue.Queue[tuple[str, EmbeddedInstance] | None] = queue.Queue(QUEUED_INDICATIONS)
-        active = [filters]
+        """Send indications until the CIM server hangs up; each further LISTEN replaces the filters.
 
-        def deliver(namespace: str, indication: EmbeddedInstance) -> None:
-            try:
-                waiting.put_nowait((namespace, indication))
-            except queue.Full:
-                log.error("A CIM server does not take its indications: a %s is dropped", indication.class_name)
+        One is sent after the other: what the CIM server has not taken when it goes is sent again when it is back.
+        """
+        if self._relay is None:
+            log.warning("A CIM server waits for indications, of which this server has none")
+            return
+        relayed = self._relay.connect()
+        sender: threading.Thread | None = None
+        active = [filters]
+        taken: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
         def send(connection: socket.socket) -> None:
-            while (item := waiting.get()) is not None:
+            while (waiting := relayed.take()) is not None:
+                told = waiting.indication
                 try:
-                    for frame in self._frontend.indication(active[0], *item):
+                    indication = EmbeddedInstance(told.class_name, told.properties)
+                    frames = list(self._frontend.indication(active[0], told.namespace, indication))
+                except Exception:
+                    log.exception("A %s is left out", told.class_name)
+                    frames = []
+                try:
+                    for frame in frames:
                         connection.sendall(frame)
+                        if not taken.get():
+                            return
                 except OSError as exc:
                     log.error("A CIM server does not take its indications: %s", exc)
                     with contextlib.suppress(OSError):
                         connection.shutdown(socket.SHUT_RDWR)
                     return
-                except Exception:
-                    log.exception("A %s is left out", item[1].class_name)
+                relayed.done(waiting)
 
-        stop = self._indications.listen(deliver) if self._indications is not None else lambda: None
-        self._spawn(send, "cmpi-indications", connection)
         try:
-            connection.settimeout(None)
+            relayed.name_filters(self._frontend.relayed(filters))
+            sender = self._spawn(send, "cmpi-indications", connection)
+            with self._lock:
+                self._senders[sender] = relayed
             while True:
+                connection.settimeout(None)
                 request = read_request(_read_frame(connection))
-                if request.operation is not Operation.LISTEN:
+                if request.operation is Operation.TAKEN:
+                    taken.put(True)
+                elif request.operation is Operation.LISTEN:
+                    active[0] = read_filters(request)
+                    relayed.name_filters(self._frontend.relayed(active[0]))
+                else:
                     raise ProtocolError(f"{request.operation.name} on a connection for indications")
-                active[0] = read_filters(request)
         finally:
-            stop()
-            with contextlib.suppress(queue.Full):
-                waiting.put_nowait(None)
+            relayed.close()
+            taken.put(False)
+            if sender is not None:
+                with self._lock:
+                    self._senders.pop(sender, None)
 
 
 def _read_frame(connection: socket.socket) -> bytes:

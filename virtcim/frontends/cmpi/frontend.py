@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from virtcim.cimom.access import Role
 from virtcim.cimom.core import Executor
-from virtcim.cimom.requests import Caller, EnumerateInstances
+from virtcim.cimom.indications.relay import Relay, RelayedFilter
+from virtcim.cimom.principals import system_groups
+from virtcim.cimom.requests import Caller
 from virtcim.cimom.results import Instances, Result
 from virtcim.frontends.cmpi.answer import AnswerWriter
 from virtcim.frontends.cmpi.codec import Answer, Filter, Operation, answer_frame, error_frame
@@ -34,7 +35,7 @@ class CMPI:
     Parameters:
         core: carries out the requests.
         provider_of: the name under which a class's provider is registered in CIM servers.
-        indications: whether there is a source of indications.
+        relay: keeps the indications for CIM servers; None where there are no indications.
         listener: path of the socket that requests come from.
 
     Attributes:
@@ -42,10 +43,10 @@ class CMPI:
     """
 
     def __init__(
-        self, core: Executor, provider_of: Callable[[str], str], indications: bool = False, listener: str = ""
+        self, core: Executor, provider_of: Callable[[str], str], relay: Relay | None = None, listener: str = ""
     ) -> None:
         self._core = core
-        self._indications = indications
+        self._relay = relay
         self._listener = listener
         self._shaper = Shaper(core.classes)
         self.cache = EncodedCache()
@@ -94,7 +95,7 @@ class CMPI:
     def indication(self, filters: Iterable[Filter], namespace: str, indication: EmbeddedInstance) -> Iterator[bytes]:
         """The frames that bring an indication to each provider with a filter on its class.
 
-        The CIM server evaluates the filters' conditions itself.
+        The relay has found that one of the filters selects it; the CIM server finds out which.
         """
         place = self._core.namespaces[namespace]
         providers = dict.fromkeys(
@@ -110,10 +111,17 @@ class CMPI:
 
     def _authorize(self, wire: WireRequest, caller: Caller) -> None:
         """Decide about a filter of indications: whoever may read a class may be told of its changes."""
-        namespace, class_name, _query = wire.arguments
-        self._core.access.require(caller.principal, namespace, Role.READ, EnumerateInstances.operation)
+        namespace, class_name, query = wire.arguments
         place = self._core.namespaces[namespace]
-        if not self._indications:
+        if self._relay is None:
             raise CIMError(Status.NOT_SUPPORTED, "This server has no indications")
         if class_name and class_name not in self._core.classes:
             raise CIMError(Status.INVALID_CLASS, f"Class {class_name} does not exist in {place.name}")
+        self._relay.check(RelayedFilter(caller.principal.name, place.name, query, caller.principal.groups))
+
+    @staticmethod
+    def relayed(filters: Iterable[Filter]) -> set[RelayedFilter]:
+        """Filters as the relay knows them."""
+        wanted = {(each.principal, each.namespace.strip("/"), each.query) for each in filters}
+        groups = {user: system_groups(user) for user, _, _ in wanted}
+        return {RelayedFilter(user, namespace, query, groups[user]) for user, namespace, query in wanted}
