@@ -21,6 +21,7 @@ from typing import Any
 import libvirt
 
 from bench.bridge import measure_bridge
+from bench.indications import Sizes, measure_indications
 from bench.measure import (
     BareServer,
     cpu_seconds,
@@ -53,6 +54,9 @@ CLIENTS = (1, 4, 16)
 
 #: Rounds of each change whose way to the client is timed.
 ROUNDS = 20
+
+#: How many indications are measured with as many guests; with fewer, the few that are the default.
+LARGE = Sizes(QEMU_GUESTS, rounds=200, burst=2000)
 
 #: Seconds of quiet over which the CPU use of server and libvirtd is taken, after so many that the first rounds take:
 #: the lists that are made once a minute have to be in it.
@@ -161,6 +165,7 @@ def measure_qemu(size: int) -> Run:
             measure(run, server, daemon.uri(), "KVM")
             measure_events(run, server, daemon)
             measure_rest(run, server, daemon)
+        run.figures.update(measure_indications(daemon, Sizes(size) if size < QEMU_GUESTS else LARGE))
         if url := os.environ.get("VIRTCIM_BENCH_CIMOM"):
             with foreign_client(url) as client:
                 for name, (operation, parameters) in operations("KVM", guest_name(size // 2)).items():
