@@ -24,7 +24,8 @@ include cmpi/build.mk
 WORKERS ?= 2
 
 # A test that hangs shows after five minutes where it does.
-PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile \
+	--no-loadscope-reorder --durations 20
 
 .PHONY: help setup run test test-all lint format docs bench clean
 

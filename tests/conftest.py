@@ -14,6 +14,28 @@ from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, container
 libvirt.registerErrorHandler(lambda *_: None, None)
 
 
+LONGEST = (
+    "test_graph.py",
+    "test_walk.py",
+    "test_following.py",
+    "test_serve.py",
+    "test_security.py",
+    "test_vsms_qemu.py",
+    "test_vsms_edits.py",
+    "test_actions.py",
+    "test_search.py",
+    "test_wheel.py",
+    "test_catalog.py",
+)
+"""Files that take the most time, to be run first: beside others, one that begins last is waited for."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Escape what UTF-8 does not have in captured output: a worker that runs beside others could not hand it over."""
