@@ -177,7 +177,7 @@ WatchdogPool.table = counted("Watchdogs", "watchdogs")
         is_meant=lambda given: given.get("OtherResourceType") == "watchdog",
         device_class=always(WatchdogXML),
         template=template_type("Watchdog", *AMOUNT, "ResourceSubType"),
-        templates=lambda pool: templates.counted("Watchdog", 1, {"ResourceSubType": "i6300esb"}),
+        templates=lambda pool: templates.counted("Watchdog", 1, ResourceSubType="i6300esb"),
         plugs=frozenset({"watchdog"}),
         is_hot=True,
     ),

@@ -56,7 +56,7 @@ def test_reasons() -> None:
         (libvirt.VIR_ERR_RESOURCE_BUSY, "", {"is_busy"}),
         (libvirt.VIR_ERR_OPERATION_TIMEOUT, "Timed out: cannot acquire state change lock", {"is_busy", "is_timeout"}),
         (libvirt.VIR_ERR_OPERATION_TIMEOUT, "no answer", {"is_timeout"}),
-        (libvirt.VIR_ERR_NO_SUPPORT, "", {"is_unsupported"}),
+        (libvirt.VIR_ERR_NO_SUPPORT, "", {"is_no_call", "is_unsupported"}),
         (libvirt.VIR_ERR_CONFIG_UNSUPPORTED, "", {"is_unsupported", "is_about_configuration"}),
         (libvirt.VIR_ERR_OPERATION_INVALID, "", {"is_invalid_state"}),
         (0, "", set()),

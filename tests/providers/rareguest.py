@@ -44,7 +44,7 @@ def serve_rare_guest() -> Served:
     host.put(domain_xml("rare", CONSOLES, rest=SHARES), active=True, state_changed=changed)
     put_pool(host, LAYERS, (LAYERED,))
     put_filter(host, FILTER)
-    served = Served([(platform("KVM"), host)], ProviderSettings(jobs=JobSettings(grace=0.0)))
+    served = Served([(platform("KVM"), host)], ProviderSettings(jobs=JobSettings(grace=0.0, retention=86_400.0)))
     (service,) = served.instances("KVM_VirtualSystemMigrationService")
     for base in ("ConcreteJob", "MigrationJob"):
         for work in (_work, _work_that_fails):
