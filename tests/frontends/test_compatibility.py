@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 import pywbem
 
@@ -17,7 +19,7 @@ from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
 from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
 from tests.providers.conftest import classes  # noqa: F401
 from tests.providers.poolhost import add_pools
-from tests.providers.poolservice import HASTY, PoolService
+from tests.providers.poolservice import HASTY, PATIENT, PoolService
 from tests.providers.recorded import PLATFORMS, Served, domain_xml, hypervisor, platform
 from virtcim.app.assembly import make_daemon
 from virtcim.cimom.core import Core
@@ -29,8 +31,10 @@ from virtcim.frontends.compatibility import CompatibilitySettings, LibvirtCim, t
 from virtcim.frontends.compatibility.differences import DIFFERENCES
 from virtcim.frontends.http.listener import open_tcp
 from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.interface import Catalog, CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.providers.jobs import JobSettings
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import ProviderSettings, Site
 from virtcim.registration.catalog import build_catalog
@@ -373,8 +377,93 @@ def test_what_the_state_of_a_guest_forbids(driver: PoolService, classes: ClassSt
     assert error.value.status is Status.FAILED
 
 
+SHUT_DOWN, REBOOT = 4, 10
+
+
+class Asked:
+    """Operations on domains, where all that is asked of one ends in the same way."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self.shutdown = self.reboot = lambda _domain: end()
+
+    @contextmanager
+    def event_wait(self, domain: str, name: str) -> Iterator[threading.Event]:
+        yield threading.Event()
+
+    def set_metadata(self, *_: str) -> None:
+        """Keep nothing."""
+
+
+def asked(
+    end: Callable[[Any], None],
+    state: int,
+    classes: ClassStore,  # noqa: F811
+    jobs: JobSettings,
+) -> tuple[int | None, int, str]:
+    """Ask a guest in the drop-in mode; give what it answers, or 0 for nothing, the status and the text of its error."""
+    host = hypervisor("Test")
+    host.put(domain_xml("guest"), active=True)
+    host.domains = Asked(lambda: end(host))
+    site = Served([(platform("Test"), host)], ProviderSettings(shutdown_timeout=0.3, jobs=jobs))
+    target = path("Test_ComputerSystem", CreationClassName="Test_ComputerSystem", Name="guest")
+    request = InvokeMethod(
+        namespace=VIRT, target=target, method="RequestStateChange", arguments={"RequestedState": state}
+    )
+    core = Core(site.catalog, classes, ServerSettings())
+    try:
+        done = LibvirtCim(core, DROP_IN).execute(request)
+    except CIMError as error:
+        return None, error.status, error.description
+    assert isinstance(done, MethodOutcome)
+    assert done.out == {}
+    return int(done.return_value), 0, ""  # type: ignore[arg-type]
+
+
+def goes_down(host: Any) -> None:
+    threading.Timer(0.05, host.put, [domain_xml("guest")]).start()
+
+
+def takes_no_notice(_host: Any) -> None:
+    """Do nothing."""
+
+
+def refuses(code: int) -> Callable[[Any], None]:
+    def refuse(_host: Any) -> None:
+        raise LibvirtError("it will not", code)
+
+    return refuse
+
+
+@pytest.mark.parametrize("jobs", [HASTY, PATIENT], ids=["job", "answer"])
+@pytest.mark.parametrize(
+    ("state", "end", "answer"),
+    [
+        (SHUT_DOWN, goes_down, (0, 0, "")),
+        (SHUT_DOWN, takes_no_notice, (0, 0, "")),
+        (REBOOT, takes_no_notice, (0, 0, "")),
+        (SHUT_DOWN, refuses(libvirt.VIR_ERR_OPERATION_INVALID), (None, Status.FAILED, "Invalid state transition")),
+        (REBOOT, refuses(libvirt.VIR_ERR_OPERATION_INVALID), (None, Status.FAILED, "Domain not running")),
+        (REBOOT, refuses(libvirt.VIR_ERR_NO_SUPPORT), (None, Status.NOT_SUPPORTED, "State not supported")),
+        (
+            SHUT_DOWN,
+            refuses(libvirt.VIR_ERR_INTERNAL_ERROR),
+            (None, Status.FAILED, "Unable to shutdown domain: it will not"),
+        ),
+    ],
+)
+def test_a_guest_that_takes_its_time(
+    state: int,
+    end: Callable[[Any], None],
+    answer: tuple[int | None, int, str],
+    jobs: JobSettings,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    """libvirt-cim's 0 said of a shutdown that the guest was asked; and there were no jobs."""
+    assert asked(end, state, classes, jobs) == answer
+
+
 @pytest.mark.parametrize(("state", "answer"), [(4, 0), (10, 0), (2, 3)])
-def test_a_guest_that_takes_its_time(state: int, answer: int, served: Served, classes: ClassStore) -> None:  # noqa: F811
+def test_what_is_not_seen_in_time(state: int, answer: int, served: Served, classes: ClassStore) -> None:  # noqa: F811
     """libvirt-cim's 0 said of a shutdown that the guest was asked."""
     core = Core(served.catalog, classes, ServerSettings())
     request = InvokeMethod(

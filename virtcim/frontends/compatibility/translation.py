@@ -115,21 +115,21 @@ class LibvirtCim(Translation):
         return replace(result, return_value=0) if is_asked and is_orderly else result
 
     def _wait_for_job(self, request: InvokeMethod, started: MethodOutcome) -> MethodOutcome:
-        """Wait for a job, and give back what its method does.
+        """Wait for a job, and give back what its method would have without one.
 
         Raises:
-            CIMError: FAILED, with the text of the job, when it does not end well.
+            CIMError: FAILED, with the text of the job, when it does not end well and its method gives back nothing.
         """
         job = started.out["Job"]
         assert isinstance(job, InstancePath)
         look = GetInstance(namespace=job.namespace or request.namespace, caller=request.caller, path=job)
         while (properties := self._properties(look)).get("JobState") not in _FINAL:
             time.sleep(POLL_INTERVAL)
-        if properties["JobState"] != _COMPLETED:
-            text = properties.get("ErrorDescription") or f"The job ended in state {properties['JobState']}"
-            raise CIMError(Status.FAILED, str(text))
         results = properties.get("JobOutParameters")
         given = results.properties if isinstance(results, EmbeddedInstance) else {}
+        if properties["JobState"] != _COMPLETED and not given.get("__ReturnValue"):
+            text = properties.get("ErrorDescription") or f"The job ended in state {properties['JobState']}"
+            raise CIMError(Status.FAILED, str(text))
         parameters = started.method.parameters
         out = {
             parameters[name.lower()].name: _as_declared(value, parameters[name.lower()].type)
