@@ -7,11 +7,16 @@ from collections.abc import Callable, Generator, Iterator
 
 import libvirt
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, container_root, container_xml, why_unavailable
 
 # libvirt-python otherwise prints every error that a test provokes.
 libvirt.registerErrorHandler(lambda *_: None, None)
+
+# How long an example takes says more of what else runs on the machine than of the code.
+settings.register_profile("virtcim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("virtcim")
 
 
 LONGEST = (

@@ -8,7 +8,7 @@ import time
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -151,13 +151,13 @@ def test_seeds_are_valid(cimxml: CIMXML, seed: str) -> None:
     answer(cimxml, seed.encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(body=st.binary(max_size=300))
 def test_bytes(cimxml: CIMXML, body: bytes) -> None:
     answer(cimxml, body)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     seed=st.sampled_from(SEEDS),
     cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
@@ -202,7 +202,7 @@ def mutate(root: etree._Element, choose: random.Random) -> None:
             victim.remove(child)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(seed=st.sampled_from(SEEDS), mutations=st.integers(1, 6), entropy=st.integers(0, 2**32))
 def test_mutated_messages(cimxml: CIMXML, seed: str, mutations: int, entropy: int) -> None:
     choose = random.Random(entropy)
@@ -212,7 +212,7 @@ def test_mutated_messages(cimxml: CIMXML, seed: str, mutations: int, entropy: in
     answer(cimxml, etree.tostring(root, encoding="utf-8"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60), st.sampled_from(["", "<INSTANCE CLASSNAME='A'>", "instance of Toy_Setting {"]))
 def test_embedded_instances(classes: ClassStore, text: str, start: str) -> None:
     declared = classes["Toy_System"].properties["setting"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pywbem
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.growth import assert_linear
@@ -63,7 +63,6 @@ VALUES = {
 BLANKS = st.sampled_from([" ", "\n", "\t \r\n", " /* ; } */ ", " // x = 1;\n", "/**/ /***/"])
 
 
-@settings(deadline=None)  # the first one reads the grammar
 @given(st.data(), st.lists(st.sampled_from(sorted(VALUES)), min_size=1, unique=True))
 def test_what_the_compiler_reads(data: st.DataObject, names: list[str]) -> None:
     def blank() -> str:
@@ -138,7 +137,6 @@ def test_what_is_no_instance(text: str, where: str) -> None:
     assert where in str(caught.value)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters='\\"'), max_size=80))
 def test_errors_quote_nothing(text: str) -> None:
     """The text of a setting may hold a password, and errors are logged."""

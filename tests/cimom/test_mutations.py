@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -18,7 +18,7 @@ ONE = intrinsic("GetInstance", InstanceName=system("typed"))
 def test_mutated_messages(make_server: Callable[..., RunningServer]) -> None:
     server = make_server(pull_timeout=1, pull_max_open=20)
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=300)
     @given(
         seed=st.sampled_from(SEEDS),
         mutations=st.integers(0, 5),

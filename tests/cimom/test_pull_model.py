@@ -123,4 +123,4 @@ class PullMachine(RuleBasedStateMachine):
 
 
 TestPullMachine = PullMachine.TestCase
-TestPullMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestPullMachine.settings = settings(max_examples=60, stateful_step_count=40)

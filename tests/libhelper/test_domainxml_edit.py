@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -712,7 +712,7 @@ for mapped in mapped_classes():
             PARENTS.setdefault(path_step.tag, set()).update(filter(None, [path_step.attribute]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.data(), st.sampled_from(DEVICE_SAMPLES))
 def test_values_of_devices_come_back_and_the_rest_stays(data: st.DataObject, where: tuple[str, int]) -> None:
     text, place = sample(where[0]), where[1]
@@ -729,7 +729,7 @@ def test_values_of_devices_come_back_and_the_rest_stays(data: st.DataObject, whe
     assert [device for number, device in enumerate(document.devices) if number != place] == others
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(st.data(), st.sampled_from([path.stem for path in SAMPLES]))
 def test_values_of_the_domain_come_back_and_the_rest_stays(data: st.DataObject, name: str) -> None:
     text = sample(name)
@@ -746,7 +746,7 @@ def test_values_of_the_domain_come_back_and_the_rest_stays(data: st.DataObject, 
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.data(), st.sampled_from(DEVICE_SAMPLES))
 def test_setting_absent_fields_and_taking_them_back(data: st.DataObject, where: tuple[str, int]) -> None:
     text, place = sample(where[0]), where[1]

@@ -362,7 +362,7 @@ XML_TEXT = st.text(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(XML_TEXT)
 def test_any_text_in_any_attribute(text: str) -> None:
     """Every declared attribute of every device takes whatever stands there."""
@@ -377,7 +377,7 @@ def test_any_text_in_any_attribute(text: str) -> None:
                 assert value == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_bytes_never_raise_anything_else(noise: bytes) -> None:
     for text in (noise, b"<domain>" + noise + b"</domain>", b"<domain><name a='" + noise + b"'/></domain>"):

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -339,7 +339,7 @@ def test_an_image_under_another_name_changes_nothing(file: Any) -> None:
             assert write(guest, text, element, values) == before, values
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(file=st.sampled_from(FILES), seed=st.integers(0, 2**32))
 def test_any_sequence_of_changes_leaves_the_rest(file: Any, seed: int) -> None:
     """Comments, unknown elements, foreign namespaces and other devices survive any number of changes."""

@@ -107,7 +107,7 @@ def run(toy: ClassStore, language: str, text: str, properties: dict[str, Any]) -
     assert time.process_time() - started < 2
 
 
-QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+QUICK = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @QUICK
