@@ -163,7 +163,7 @@ class RawClient:
     """
 
     def __init__(
-        self, port: int = 0, timeout: float = 10, tls: ssl.SSLContext | None = None, path: Path | None = None
+        self, port: int = 0, timeout: float = 60, tls: ssl.SSLContext | None = None, path: Path | None = None
     ) -> None:
         self.headers: dict[str, str | None] = {}
         if path is not None:

@@ -35,6 +35,8 @@ Some = TypeVar("Some", bound="Thing")
 
 def failure(code: int, text: str) -> libvirt.libvirtError:
     """Make an error such as libvirt raises."""
+    # Else the new one would have the text of the last one.
+    libvirt.virResetLastError()  # type: ignore[attr-defined]
     error = libvirt.libvirtError(text)
     error.err = (code, libvirt.VIR_FROM_NONE, text, libvirt.VIR_ERR_ERROR, "", "", "", -1, -1)
     return error

@@ -17,6 +17,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.dump.recorded_libvirt import failure
 from tests.providers.outcome import Outcome, outcome
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.app.store import SQLiteStore
@@ -670,10 +671,10 @@ def test_reading_a_job_does_not_wait_for_the_database(tmp_path: Path) -> None:
 
 def test_what_cannot_be_taken_back_is_named() -> None:
     def fail() -> None:
-        raise libvirt.libvirtError("no space")
+        raise failure(libvirt.VIR_ERR_INTERNAL_ERROR, "no space")
 
     done: list[str] = []
-    error = libvirt.libvirtError("failed")
+    error = failure(libvirt.VIR_ERR_INTERNAL_ERROR, "failed")
     clean = undone(error, "volume 'v'", lambda: done.append("destroy"), lambda: done.append("undefine"))
     assert (str(clean), done) == ("failed", ["destroy", "undefine"])
     assert str(undone(error, "volume 'v'", fail)) == "failed; this stands: volume 'v' (no space)"
