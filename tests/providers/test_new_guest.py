@@ -68,6 +68,14 @@ def test_usual_devices(
     assert devices(new_guest(prefix, choice, xml, host)) == expected
 
 
+def test_a_container_that_is_not_told_what_to_run_runs_nothing() -> None:
+    told = "<domain><os><init>/sbin/init</init></os></domain>"
+    runs = [
+        new_guest("LXC", SystemChoice(), xml, "<capabilities/>").document.config.os_init for xml in ("<domain/>", told)
+    ]
+    assert runs == ["/bin/false", "/sbin/init"]
+
+
 def test_a_mouse_at_usb_needs_a_controller() -> None:
     traits = new_guest("KVM", SystemChoice(), "<domain><devices><controller type='usb'/></devices></domain>").traits
     assert traits.has_usb

@@ -45,6 +45,13 @@ def test_every_container_of_old_clients_is_not_fully_virtual(wbem: pywbem.WBEMCo
     assert nodes(found, "os/type/text() | os/init/text() | on_crash/text()") == ["exe", "/bin/sh", "restart"]
 
 
+def test_a_container_that_is_not_told_what_to_run(wbem: pywbem.WBEMConnection, libvirtd: Libvirtd) -> None:
+    """libvirt takes none without an init; libvirt-cim gave it one that ends at once."""
+    system = 'instance of LXC_VirtualSystemSettingData { VirtualSystemIdentifier = "idle"; };'
+    assert wbem.InvokeMethod("DefineSystem", SERVICE, SystemSettings=system)[0] == 0
+    assert nodes(definition(libvirtd, "idle"), "os/init/text()") == ["/bin/false"]
+
+
 def test_a_running_container_is_told_at_its_next_start(
     wbem: pywbem.WBEMConnection, libvirtd: Libvirtd, guests: Guests
 ) -> None:

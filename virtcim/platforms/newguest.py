@@ -22,6 +22,9 @@ _USUAL_MEMORY = 262144
 """KiB: libvirt-cim's default."""
 _USUAL_PROCESSORS = 1
 _FULL = "hvm"
+_CONTAINER = "exe"
+_NO_INIT = "/bin/false"
+"""What a container runs that is not told what to run: nothing, as its root may be that of the host."""
 
 
 class UnavailableError(ValueError):
@@ -116,7 +119,7 @@ class NewGuest:
             )
 
     def complete(self, *, with_devices: bool) -> None:
-        """Fill in what nothing was said of: memory, processors, identity, and the usual devices.
+        """Fill in what nothing was said of: memory, processors, what a container runs, identity, and the usual devices.
 
         Parameters:
             with_devices: whether it gets devices; a guest made after another one has those of that one.
@@ -126,6 +129,8 @@ class NewGuest:
             self._set({"memory": _USUAL_MEMORY})
         if config.vcpu is None:
             self._set({"vcpu": _USUAL_PROCESSORS})
+        if config.os_type == _CONTAINER and config.os_init is None:
+            self._set({"os_init": _NO_INIT})
         if with_devices:
             for device in self._missing_devices():
                 values = device.default_values(self.traits)
