@@ -12,15 +12,18 @@ import pytest
 
 from tests.bed import Libvirtd
 from tests.providers.outcome import outcome
+from tests.providers.poolservice import PATIENT
 from tests.providers.recorded import CONTEXT, Served, platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
-from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Properties
+from virtcim.providers.site import ProviderSettings
 from virtcim.providers.Virt_AllocationCapabilities import Template, templates_of
 from virtcim.providers.Virt_DevicePool import pools_of
+from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties
+from virtcim.providers.Virt_ResourcePoolConfigurationService.storagepools import pool_order
 
 RASD = "ResourceAllocationSettingData"
-JOB_STARTED = 4096
 OF_POOLS = ("NetPool", "DiskPool", "StorageVolume")
 """What is made in pools or on hosts, not in guests."""
 POOL = """<pool type='dir'><name>offers</name><target><path>{}</path></target></pool>"""
@@ -34,7 +37,7 @@ class Offering(Served):
     """A site with one hypervisor, and the methods that take templates."""
 
     def __init__(self, prefix: str, hypervisor: Hypervisor) -> None:
-        super().__init__([(platform(prefix), hypervisor)])
+        super().__init__([(platform(prefix), hypervisor)], ProviderSettings(jobs=PATIENT))
         self.prefix = prefix
         self.hypervisor = hypervisor
 
@@ -52,10 +55,7 @@ class Offering(Served):
     def define(self, template: Template) -> str | None:
         """Define a guest with what a template describes; what is wrong."""
         described = EmbeddedInstance(template.class_name, dict(template.properties()))
-        system = {"VirtualSystemIdentifier": "offered"}
-        if self.prefix == "LXC":
-            system["InitPath"] = "/sbin/init"
-        settings = EmbeddedInstance(f"{self.prefix}_VirtualSystemSettingData", system)
+        settings = EmbeddedInstance(f"{self.prefix}_VirtualSystemSettingData", {"VirtualSystemIdentifier": "offered"})
         try:
             self.call(
                 "VirtualSystemManagementService",
@@ -69,6 +69,20 @@ class Offering(Served):
         assert domain is not None
         self.hypervisor.domains.remove(domain.uuid)
         return None
+
+    def of_new(self, kind: str) -> list[Template]:
+        return [each for each in self.templates if each.base.removesuffix(RASD) == kind]
+
+    def make(self, template: Template, **more: Any) -> Properties:
+        """Make the pool that a template describes, and remove it again; what it was like."""
+        described = EmbeddedInstance(template.class_name, {**template.properties(), **more})
+        service = "ResourcePoolConfigurationService"
+        made = self.call(service, "CreateChildResourcePool", ElementName="offered", Settings=[described])
+        assert made.return_value == 0, template.instance_id
+        pool = made.out["Pool"]
+        shown = dict(self.get(pool.class_name, **pool.keys).properties())
+        assert self.call(service, "DeleteResourcePool", Pool=pool).return_value == 0
+        return shown
 
 
 @contextmanager
@@ -153,4 +167,54 @@ def test_volumes_that_are_offered(storage: Libvirtd, sample: str) -> None:
                 Pool=pool,
                 Settings=EmbeddedInstance(each.class_name, values),
             )
-            assert made.return_value in (0, JOB_STARTED), each.instance_id
+            assert made.return_value == 0, each.instance_id
+
+
+def test_networks_that_are_offered(tmp_path: Path) -> None:
+    """Whether this machine can run them is another question: libvirt's test driver runs all that it understands."""
+    file = tmp_path / "node.xml"
+    file.write_text(NODE)
+    with offering("Test", f"test://{file}") as site:
+        made = {each.instance_id: site.make(each)["ResourceSubType"] for each in site.of_new("NetPool")}
+    assert made == {
+        "NetworkPool/0/Default": "nat",
+        "NetworkPool/0/Point/none": "isolated",
+        "NetworkPool/0/Point/nat": "nat",
+        "NetworkPool/0/Point/route": "route",
+    }
+
+
+PLACES: dict[str, dict[str, Any]] = {
+    "fs": {"Path": "/offered", "DevicePaths": ["/dev/sdz1"]},
+    "netfs": {"Path": "/offered", "Host": "files.example.org", "SourceDirectory": "/exported"},
+    "logical": {"SourceName": "offered"},
+    "disk": {"DevicePaths": ["/dev/sdz"]},
+    "iscsi": {"Host": "disks.example.org", "DevicePaths": ["iqn.2026-01.org.example:offered"]},
+    "iscsi-direct": {
+        "Host": "disks.example.org",
+        "DevicePaths": ["iqn.2026-01.org.example:offered"],
+        "InitiatorIQN": "iqn.2026-01.org.example:node",
+    },
+    "scsi": {"Path": "/dev/disk/by-path", "AdapterName": "host0"},
+    "mpath": {},
+    "rbd": {"Host": "disks.example.org", "SourceName": "offered"},
+    "sheepdog": {"Host": "disks.example.org", "SourceName": "offered"},
+    "gluster": {"Host": "disks.example.org", "SourceName": "offered"},
+    "zfs": {"SourceName": "offered"},
+    "vstorage": {"Path": "/offered", "SourceName": "offered"},
+}
+"""What no template can know, by the type of pool: where the storage is."""
+
+
+def test_storage_pools_that_are_offered(storage: Libvirtd, tmp_path: Path) -> None:
+    """Directories are made; of the others a machine has few, and so what is read of them counts."""
+    with offering("KVM", storage.uri()) as site:
+        offered = {each.instance_id: each for each in site.of_new("DiskPool")}
+        assert offered.keys() >= {"DiskPool/0/Default", "DiskPool/0/Point/dir"}
+        for each in offered.values():
+            kind = str(each.properties()["ResourceSubType"])
+            if kind == "dir":
+                assert site.make(each, Path=str(tmp_path / "made"))["ResourceSubType"] == "dir"
+            else:
+                order = pool_order(GivenProperties({**each.properties(), **PLACES[kind]}), "offered")
+                assert (order.pool.type, order.autostart) == (kind, False)
