@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ KEYS = {"CreationClassName": CLASS, "Name": "guest"}
 NODE = """<node><domain type='test'><name>guest</name><uuid>00000000-0000-4000-8000-000000000001</uuid>
 <memory>65536</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain></node>"""
 
-UNKNOWN, ENABLED, DISABLED, SHUT_DOWN, OFFLINE, QUIESCE, REBOOT, RESET = 0, 2, 3, 4, 6, 9, 10, 11
+UNKNOWN, ENABLED, DISABLED, SHUT_DOWN, NO_CHANGE, OFFLINE, QUIESCE, REBOOT, RESET = 0, 2, 3, 4, 5, 6, 9, 10, 11
 NOT_SUPPORTED, NO_TIME, INVALID, TRANSITION, BUSY, JOB_STARTED = 1, 3, 5, 4097, 4099, 4096
 TERMINATE = 4
 
@@ -257,10 +258,18 @@ def test_a_guest_vanishes_while_it_is_asked(driver: Driver) -> None:
 
 
 class Refusing:
-    """Operations on domains, each of which answers every operation in one way."""
+    """Operations on domains, each of which answers every operation in one way.
+
+    Attributes:
+        rebooted: what tells of a reboot.
+    """
 
     def __init__(self, answer: Callable[[], None]) -> None:
         self._answer = answer
+        self.rebooted = threading.Event()
+
+    def event_wait(self, domain: str, name: str) -> AbstractContextManager[threading.Event]:
+        return nullcontext(self.rebooted)
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: self._answer()
@@ -342,6 +351,23 @@ def ended(site: Served, key: dict[str, Any]) -> dict[str, Any]:
     return dict(site.get("Test_ConcreteJob", **key).properties())
 
 
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.005)
+
+
+def terminate(site: Served, key: dict[str, Any]) -> None:
+    """End a job as soon as it can be ended."""
+    provider, parameters = site.providers["Test_ConcreteJob"], {"RequestedState": TERMINATE}
+    eventually(
+        lambda: (
+            not provider.invoke_method("Test_ConcreteJob", key, "RequestStateChange", parameters, CONTEXT).return_value
+        )
+    )
+
+
 def test_a_guest_that_takes_its_time_is_waited_for_by_a_job() -> None:
     """The client has its answer, and what it asked for is seen from then on."""
     site = stopped_guest(lambda: None, shutdown_timeout=3600.0, jobs=JobSettings(grace=0.01))
@@ -350,14 +376,48 @@ def test_a_guest_that_takes_its_time_is_waited_for_by_a_job() -> None:
     shown = dict(site.get("Test_ConcreteJob", **key).properties())
     assert (shown["JobState"], shown["Name"]) == (RUNNING, "RequestStateChange Shut_down guest")
     other = started_job(site, SHUT_DOWN)
-    provider = site.providers["Test_ConcreteJob"]
-    parameters = {"RequestedState": TERMINATE}
-    assert provider.invoke_method("Test_ConcreteJob", key, "RequestStateChange", parameters, CONTEXT).return_value == 0
+    terminate(site, key)
     assert ended(site, key)["JobState"] == TERMINATED
     guest = site.site.guest(platform("Test"), "guest")
     assert guest is not None
     guest.hypervisor.put(domain_xml("guest"))  # type: ignore[attr-defined]
     assert ended(site, other)["JobState"] == COMPLETED
+
+
+@pytest.mark.parametrize("state", [SHUT_DOWN, REBOOT])
+def test_what_is_waited_for_is_what_a_guest_is_on_its_way_to(state: int) -> None:
+    """DSP1052: TransitioningToState, until nobody waits any more."""
+    site = stopped_guest(lambda: None, shutdown_timeout=3600.0, jobs=JobSettings(grace=0.0))
+    revisions: list[Hashable] = []
+
+    def shown() -> tuple[int, int]:
+        (system,) = site.instances(CLASS)
+        revisions.append(system.revision)
+        properties: dict[str, Any] = dict(system.properties())
+        return properties["EnabledState"], properties["TransitioningToState"]
+
+    assert shown() == (ENABLED, NO_CHANGE)
+    first, second = started_job(site, state), started_job(site, state)
+    eventually(lambda: shown() == (ENABLED, state))
+    terminate(site, first)
+    assert ended(site, first)["JobState"] == TERMINATED
+    eventually(lambda: shown() == (ENABLED, state))
+    guest: Any = site.site.guest(platform("Test"), "guest")
+    if state == REBOOT:
+        guest.hypervisor.domains.rebooted.set()
+    else:
+        guest.hypervisor.put(domain_xml("guest"))
+    assert ended(site, second)["JobState"] == COMPLETED
+    assert shown() == (ENABLED if state == REBOOT else DISABLED, NO_CHANGE)
+    assert len(set(revisions)) >= 3
+
+
+def test_a_guest_that_is_asked_for_nothing_any_more_is_on_no_way() -> None:
+    """Whatever became of the request."""
+    for answer in (failing(libvirt.VIR_ERR_OPERATION_INVALID), lambda: None):
+        site = stopped_guest(answer, shutdown_timeout=0.01, jobs=PATIENT)
+        assert ask(site, SHUT_DOWN) in (TRANSITION, NO_TIME)
+        assert site.guest("guest", "Test")["TransitioningToState"] == NO_CHANGE
 
 
 def test_a_job_whose_guest_does_not_follow_in_time() -> None:

@@ -11,6 +11,8 @@ import itertools
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 from weakref import WeakSet
 
 from virtcim.libhelper.errors import LibvirtError
@@ -73,6 +75,8 @@ class RequestedStates:
 
     def __init__(self) -> None:
         self._requested: dict[str, int] = {}
+        self._awaited: dict[str, tuple[int, ...]] = {}
+        self._lock = Lock()
         self._numbers = itertools.count(1)
         self.changes = 0
         self._watched: WeakSet[Hypervisor] = WeakSet()
@@ -101,6 +105,28 @@ class RequestedStates:
         if self._requested.get(domain.uuid) == requested:
             self._requested[domain.uuid] = before
             self.changes = next(self._numbers)
+
+    def awaited(self, domain: Domain) -> int | None:
+        """Give the state that a guest is on its way to, as long as a request waits for it; None for none."""
+        awaited = self._awaited.get(domain.uuid)
+        return awaited[-1] if awaited else None
+
+    @contextmanager
+    def awaiting(self, domain: Domain, requested: RequestedState) -> Iterator[None]:
+        """Show a guest on its way to a state during the block; of several requests the last one counts."""
+        uuid = domain.uuid
+        with self._lock:
+            self._awaited[uuid] = (*self._awaited.get(uuid, ()), int(requested))
+            self.changes = next(self._numbers)
+        try:
+            yield
+        finally:
+            with self._lock:
+                left = list(self._awaited.pop(uuid))
+                left.remove(int(requested))
+                if left:
+                    self._awaited[uuid] = tuple(left)
+                self.changes = next(self._numbers)
 
     def keep(self, hypervisor: Hypervisor, domain: Domain) -> None:
         """Keep with the guest what was accepted."""

@@ -47,13 +47,19 @@ class ComputerSystem(Element):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.domain.revision, self.requested_state
+        return self.domain.revision, self.requested_state, self.awaited_state
 
     @property
     def requested_state(self) -> int:
         """The last accepted request."""
         guest = self.guest
         return guest.site.requested_states.get(self.domain, guest, guest.as_recorded)
+
+    @property
+    def awaited_state(self) -> int | None:
+        """The state that a request waits for; None for none."""
+        guest = self.guest
+        return None if guest.as_recorded else guest.site.requested_states.awaited(self.domain)
 
     @property
     def config(self) -> DomainConfig | None:
@@ -102,7 +108,11 @@ def _enabled_default(system: ComputerSystem) -> int | None:
 
 
 def _transitioning(system: ComputerSystem) -> int:
-    match system.guest.condition.enabled:
+    """The state that the guest is on its way to (DSP1052), be it that it has not begun yet what it was asked for."""
+    enabled, awaited = system.guest.condition.enabled, system.awaited_state
+    if enabled is not EnabledState.UNKNOWN and awaited is not None:
+        return awaited
+    match enabled:
         case EnabledState.UNKNOWN:
             return int(RequestedState.UNKNOWN)
         case EnabledState.SHUTTING_DOWN:
@@ -130,7 +140,7 @@ ComputerSystem.table = PropertyTable(
         "last RequestStateChange that libvirt did not refuse; kept in domain XML metadata",
     ),
     Property("EnabledDefault", _enabled_default, "autostart flag of a persistent domain"),
-    Property("TransitioningToState", _transitioning, "domain state"),
+    Property("TransitioningToState", _transitioning, "domain state, and the RequestStateChange that is waited for"),
     Property(
         "AvailableRequestedStates",
         lambda system: available_requests(system.guest),

@@ -100,7 +100,8 @@ def _change(guest: Guest, target: RequestedState, way: Transition, limit: float 
     requested = guest.site.requested_states
     before = requested.take_down(guest.hypervisor, guest.domain, guest, target)
     try:
-        done = _carry_out(guest, way, limit, work)
+        with requested.awaiting(guest.domain, target):
+            done = _carry_out(guest, way, limit, work)
     except LibvirtError as error:
         requested.put_back(guest.domain, target, before)
         code = _return_code(error)
