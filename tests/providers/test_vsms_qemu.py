@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -503,6 +504,73 @@ def test_an_instance_is_got_changed_and_sent_back(client: Client) -> None:
     whole["AutomaticRecoveryAction"] = pywbem.Uint16(3)
     client.done("ModifySystemSettings", SystemSettings=whole)
     assert client.both("/domain/on_crash/text()") == [["restart"], ["restart"]]
+
+
+WHOLE = """<domain type='qemu'><name>whole</name><memory>65536</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
+<disk type='file' device='disk'>
+<driver name='qemu' type='qcow2'/><source file='{}'/><target dev='vda' bus='virtio'/>
+</disk>
+<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>
+<interface type='user'><mac address='52:54:00:00:00:01'/></interface>
+<serial type='pty'/><console type='pty'/><console type='pty'><target type='virtio'/></console>
+<input type='tablet' bus='usb'/><graphics type='vnc' listen='127.0.0.1'/><video><model type='vga'/></video>
+<sound model='ich6'/><watchdog model='i6300esb'/>
+<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+</devices></domain>"""
+
+
+def until_known(client: Client, name: str) -> None:
+    wait_until(
+        lambda: name in [each["Name"] for each in client.wbem.EnumerateInstanceNames("KVM_ComputerSystem")],
+        60,
+    )
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_all_that_is_shown_of_a_guest_makes_another_one(client: Client, tmp_path: Path, runs: bool) -> None:
+    """Without a reference: what is listed as text console, as graphical one and as serial port is one device."""
+    client.daemon.define(WHOLE.format(new_disk(tmp_path, "whole.qcow2")))
+    until_known(client, "whole")
+    console = pywbem.CIMInstanceName("KVM_GraphicsResourceAllocationSettingData", {"InstanceID": "whole/console:0"})
+    if runs:
+        client.daemon.virsh("start", "whole")
+        wait_until(lambda: str(client.wbem.GetInstance(console)["Address"]).startswith("/dev/pts/"), 60)
+    shown = [
+        each
+        for each in client.wbem.EnumerateInstances("CIM_ResourceAllocationSettingData")
+        if each["InstanceID"].startswith("whole/")
+    ]
+    client.done("DefineSystem", SystemSettings=system(VirtualSystemIdentifier=NAME), ResourceSettings=shown)
+
+    def devices(name: str) -> Counter[tuple[str, str]]:
+        found = client.xml("--inactive", name=name).find("devices")
+        assert found is not None
+        return Counter((str(each.tag), each.get("type", "")) for each in found)
+
+    assert devices(NAME) == devices("whole")
+    assert nodes(client.xml("--inactive"), "devices/console/target/@type") == ["serial", "virtio"]
+
+
+def test_a_pseudo_terminal_is_added_once(client: Client) -> None:
+    """Under each name that it is listed by."""
+    client.daemon.define(WHOLE.format("/nonexistent").replace("whole", NAME))
+    until_known(client, NAME)
+    count = len(client.xml("--inactive").findall("devices/console"))
+    out = client.done(
+        "AddResourceSettings",
+        AffectedConfiguration=configuration(f"KVM:{NAME}"),
+        ResourceSettings=[
+            setting("Graphics", ResourceSubType="console", Address=":2"),
+            setting("Console", SourceType=2, TargetType="virtio"),
+        ],
+    )
+    assert [each["InstanceID"] for each in out["ResultingResourceSettings"]] == [
+        f"{NAME}/console:2",
+        f"{NAME}/charconsole:2",
+    ]
+    added = f"devices/console[position() > {count}]"
+    assert nodes(client.xml("--inactive"), f"{added}/@type | {added}/target/@*") == ["pty", "virtio", "2"]
 
 
 def test_a_device_that_the_guest_keeps(client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

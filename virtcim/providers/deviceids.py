@@ -42,6 +42,7 @@ class DeviceKind:
         pool: the type of the pools that it is taken from (`Virt_DevicePool`); None where there are none.
         synonyms: other words of clients for the class of the settings: what stands before its suffix.
         is_meant: tells from the values of a setting of the generic class whether a resource of this kind is meant.
+        is_shared: tells from the values of a setting whether what it describes is also shown as another kind.
         device_class: gives the class of a new device, of the context of its draft and what a client gave; None for
             what cannot be added to a guest.
         finish: checks the draft of a new device as a whole, and fills in what was left open.
@@ -60,6 +61,7 @@ class DeviceKind:
     pool: type[Any] | None = None
     synonyms: tuple[str, ...] = ()
     is_meant: Callable[[Properties], bool] = field(default=lambda _given: False)
+    is_shared: Callable[[Properties], bool] = field(default=lambda _given: False)
     device_class: Callable[[Any, Mapping[str, Any]], type[Device]] | None = None
     finish: Callable[[Any], None] = field(default=lambda _draft: None)
     feature: Feature | None = None

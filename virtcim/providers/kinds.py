@@ -61,6 +61,8 @@ __all__ = ["KINDS"]
 
 _OTHER, _PROCESSOR, _MEMORY, _ETHERNET, _DISK, _STORAGE_EXTENT, _GRAPHICS_CONTROLLER = 1, 3, 4, 10, 17, 31, 24
 """ResourceType."""
+_PSEUDO_TERMINAL = 2
+"""SourceType."""
 _DISPLAYS = frozenset({"vnc", "spice", "sdl", "rdp", "dbus", "egl-headless", "console"})
 _MODULES = frozenset({"dimm", "nvdimm", "virtio-mem", "virtio-pmem"})
 
@@ -195,6 +197,7 @@ KINDS: tuple[DeviceKind, ...] = (
         setting=GraphicsSetting,
         pool=GraphicsPool,
         is_meant=_is_display,
+        is_shared=lambda given: given.get("ResourceSubType") == "console",
         device_class=display_class,
         finish=finish_display,
         feature=Feature.GRAPHICS,
@@ -220,6 +223,7 @@ KINDS: tuple[DeviceKind, ...] = (
         setting=ConsoleSetting,
         synonyms=("Character",),
         is_meant=_is_console,
+        is_shared=lambda given: given.get("SourceType") == _PSEUDO_TERMINAL,
         device_class=always(Console),
         finish=finish_character,
     ),

@@ -98,7 +98,8 @@ def _source(draft: Draft, kind: str) -> dict[str, object] | None:
         return _udp(draft, connect, bind)
     if draft.base.type == kind:
         return None
-    return {"source_path": path} if kind == "pty" and path else {}
+    is_asked = kind == "pty" and path and not draft.is_new  # of a new one libvirt chooses it
+    return {"source_path": path} if is_asked else {}
 
 
 def _null_modem(draft: Draft) -> dict[str, object]:

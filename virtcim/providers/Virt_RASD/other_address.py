@@ -228,6 +228,8 @@ def _write_character(draft: Draft, value: str) -> None:
 
 
 def _character_fields(draft: Draft, kind: str | None, value: str) -> Mapping[str, object]:
+    if kind == "pty" and draft.is_new:
+        return {}  # libvirt chooses it
     if kind in _PATHS or kind == "pty":
         return {"source_path": value}
     if kind in ("spiceport", "dbus"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from virtcim.libhelper.documents.domain import (
+    Device,
     DomainDocument,
     Interface,
     MappingError,
@@ -24,6 +25,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     ResourceRequest,
     add_device,
     check_host,
+    described_before,
     write_draft,
     write_guest_wide,
 )
@@ -159,20 +161,27 @@ class Definition:
         with _report_refusals(self._report, "ResourceSettings Error"):
             if not resources:
                 raise ValueRefusedError("No resources specified")
+        requests = []
         for instance in resources:
             with _report_refusals(self._report, "ResourceSettings Error"):
                 if instance is None:
                     raise ValueRefusedError("Unable to determine resource type")
                 wanted = ResourceRequest(instance, self._platform.prefix, self._context.site.kinds)
-                if self._reference is not None and self._reference.takes(wanted):
-                    continue
+                if self._reference is None or not self._reference.takes(wanted):
+                    requests.append(wanted)
+        before = described_before(requests)
+        made: dict[ResourceRequest, Device] = {}
+        for wanted in requests:
+            with _report_refusals(self._report, "ResourceSettings Error"):
                 if wanted.is_guest_wide:
                     draft = write_guest_wide(self.document, self._context, wanted)
                     self.confirmation.add(wanted.kind.name, draft, None)
                 else:
                     self._check_platform(wanted)
-                    device, draft = add_device(self.document, self._context, wanted)
+                    same = made.get(before[wanted]) if wanted in before else None
+                    device, draft = add_device(self.document, self._context, wanted, same)
                     self.confirmation.add(device.tag, draft, device)
+                    made[wanted] = device
 
     def _check_platform(self, wanted: ResourceRequest) -> None:
         feature = wanted.kind.feature

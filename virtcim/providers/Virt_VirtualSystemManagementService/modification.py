@@ -39,6 +39,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     ResourceRequest,
     add_device,
     check_host,
+    described_before,
     write_draft,
 )
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
@@ -318,20 +319,24 @@ def _write_device(edit: Edit, document: DomainDocument, setting: ResourceSetting
 
 def add_resources(edit: Edit, wanted: Sequence[ResourceRequest]) -> None:
     """Add resources to a guest."""
+    before = described_before(wanted)
+    made: dict[ResourceRequest, Device] = {}
     for resource in wanted:
         if resource.is_guest_wide:
             raise CIMError(Status.FAILED, f"Cannot add resources of type {resource.kind.resource_type}")
         document = edit.defined or edit.live
         if document is None:
             continue
-        device, draft = add_device(document, edit.draft_context(document), resource)
+        same = made.get(before[resource]) if resource in before else None
+        device, draft = add_device(document, edit.draft_context(document), resource, same)
+        made[resource] = device
         trace = Trace.of(resource.kind, device, document.config)
         edit.written.append(trace)
         xml = document.device_xml(device)
         if document is edit.defined:
             _confirm(edit, device.tag, draft, device)
             _count_memory(document, device, 1)
-        if edit.live is None:
+        if edit.live is None or same is not None:
             continue
         if document is edit.live:
             _plug_in(edit, edit.live, device, draft)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from virtcim.providers.drafts import DraftContext
     from virtcim.providers.interface import EmbeddedInstance
 
-__all__ = ["ResourceRequest", "add_device", "check_host", "write_draft", "write_guest_wide"]
+__all__ = ["ResourceRequest", "add_device", "check_host", "described_before", "write_draft", "write_guest_wide"]
 
 
 class ResourceRequest:
@@ -87,8 +87,39 @@ def write_draft(document: DomainDocument, draft: Draft, device: Device | None = 
     return written
 
 
-def add_device(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> tuple[Device, Draft]:
+def described_before(requests: Sequence[ResourceRequest]) -> dict[ResourceRequest, ResourceRequest]:
+    """Find what is one device: a pseudo terminal is listed as text console and as graphical one, in the same order.
+
+    Parameters:
+        requests: all resources that a client describes.
+
+    Returns:
+        the request that describes the device first, by the one that describes it again.
+    """
+    found: dict[ResourceRequest, ResourceRequest] = {}
+    unpaired: list[ResourceRequest] = []
+    for request in requests:
+        if not request.kind.is_shared(request.given):
+            continue
+        first = next((each for each in unpaired if each.kind is not request.kind), None)
+        if first is None:
+            unpaired.append(request)
+        else:
+            unpaired.remove(first)
+            found[request] = first
+    return found
+
+
+def add_device(
+    document: DomainDocument, context: DraftContext, wanted: ResourceRequest, same: Device | None = None
+) -> tuple[Device, Draft]:
     """Add a new device to the document.
+
+    Parameters:
+        document: to which.
+        context: of its draft.
+        wanted: what is described.
+        same: the device, where it has been added as another kind.
 
     Returns:
         the device, and the draft that it was made from.
@@ -100,13 +131,13 @@ def add_device(document: DomainDocument, context: DraftContext, wanted: Resource
     if kind.device_class is None:
         raise ValueRefusedError("Resource type not supported on this platform", wanted.instance.class_name)
     device_class = kind.device_class(context, wanted.given)
-    draft = Draft(context, device_class(), wanted.given, is_new=True)
+    draft = Draft(context, device_class() if same is None else same, wanted.given, is_new=True)
     draft.write(kind.setting.table)
     kind.finish(draft)
     if draft.domain_fields:
         document.set(document.config, draft.domain_fields)
     fields = {name: value for name, value in draft.fields.items() if value is not None}
-    return document.add_device(device_class, fields), draft
+    return document.add_device(device_class, fields) if same is None else document.set(same, fields), draft
 
 
 def write_guest_wide(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> Draft:
