@@ -16,8 +16,8 @@ from tests.growth import assert_linear
 from virtcim.cimom import audit
 from virtcim.cimom.audit import Undecoded, plain, target
 from virtcim.cimom.principals import Mechanism, Principal
-from virtcim.frontends.cimxml.audited import audited_parameters, audited_target
-from virtcim.frontends.cimxml.decode import (
+from virtcim.frontends.reading.audited import audited_parameters, audited_target
+from virtcim.frontends.reading.raw import (
     RawClassName,
     RawInstance,
     RawKey,

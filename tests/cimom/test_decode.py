@@ -30,17 +30,10 @@ from tests.cimom.toy import Toy
 from virtcim.cimom.core import Core
 from virtcim.cimom.requests import UNKNOWN_CALLER
 from virtcim.cimom.settings import ServerSettings
-from virtcim.frontends.cimxml.decode import (
-    RawKey,
-    RawPath,
-    RawRequest,
-    RequestFault,
-    _has_internal_subset,
-    decode_instance,
-    decode_request,
-)
+from virtcim.frontends.cimxml.decode import RequestFault, _has_internal_subset, decode_instance, decode_request
 from virtcim.frontends.cimxml.frontend import CIMXML
-from virtcim.frontends.cimxml.typed import TypedReader
+from virtcim.frontends.reading.raw import RawKey, RawPath, RawRequest
+from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError
 from virtcim.schema.classes import ClassStore
 

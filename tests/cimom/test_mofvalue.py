@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.growth import assert_linear
-from virtcim.frontends.cimxml.decode import RawInstance
-from virtcim.frontends.cimxml.mofvalue import MAX_LENGTH, parse_mof_instance
+from virtcim.frontends.reading.mofvalue import MAX_LENGTH, parse_mof_instance
+from virtcim.frontends.reading.raw import RawInstance
 from virtcim.schema.values import reader
 
 ROOT = Path(__file__).parents[2]
@@ -150,7 +150,7 @@ def test_no_compiler_is_loaded() -> None:
     script = """
 import sys
 from virtcim.app.serve import serve
-from virtcim.frontends.cimxml.mofvalue import parse_mof_instance
+from virtcim.frontends.reading.mofvalue import parse_mof_instance
 print(parse_mof_instance("instance of C { Number = 0x10; };").properties[0].value)
 print({"pywbem", "ply"} & sys.modules.keys())
 """

@@ -1,6 +1,6 @@
 """From the bytes of a request to its structure (DSP0203 2.4; DSP0200 1.4, sections 6 and 7).
 
-What comes out is still untyped: the types of values come from the class declarations, see `frontends.cimxml.typed`.
+What comes out is still untyped: the types of values come from the class declarations, see `frontends.reading.typed`.
 
 Structure is checked; what clients add or leave out in the field is tolerated: unknown attributes, missing PARAMTYPE
 and TYPE, `TYPE=""`, KEYVALUE without VALUETYPE, QUALIFIER children in instances, CORRELATOR, a DOCTYPE without an
@@ -11,29 +11,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
 
 from virtcim.frontends.http.exchange import HTTPFault
+from virtcim.frontends.reading.raw import (
+    MAX_NESTING,
+    RawClassName,
+    RawInstance,
+    RawKey,
+    RawNamedInstance,
+    RawPath,
+    RawProperty,
+    RawRequest,
+    RawUnsupported,
+)
 
 __all__ = [
-    "RawClassName",
-    "RawInstance",
-    "RawKey",
-    "RawNamedInstance",
-    "RawPath",
-    "RawProperty",
-    "RawRequest",
-    "RawUnsupported",
     "RequestFault",
     "decode_instance",
     "decode_request",
 ]
-
-MAX_NESTING = 16
-"""References in keys of references, and embedded instances in embedded instances: real ones have two levels."""
 
 _PARSER = etree.XMLParser(
     resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
@@ -58,86 +57,6 @@ class RequestFault(HTTPFault):
     def __init__(self, status: int, cim_error: str | None, text: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, text, {**(headers or {}), **({} if cim_error is None else {"CIMError": cim_error})})
         self.cim_error = cim_error
-
-
-@dataclass(frozen=True, slots=True)
-class RawKey:
-    """KEYVALUE: its text, VALUETYPE in lower case, and TYPE ("" when absent)."""
-
-    text: str
-    value_type: str
-    cim_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class RawPath:
-    """INSTANCENAME, CLASSNAME and the paths around them.  `keys` is None for a class; a key name may be None."""
-
-    class_name: str
-    keys: tuple[tuple[str | None, RawKey | RawPath], ...] | None
-    namespace: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RawClassName:
-    """CLASSNAME."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RawProperty:
-    """PROPERTY and its kin; `value` is as `RawRequest.parameters` describes."""
-
-    name: str
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class RawInstance:
-    """INSTANCE, its qualifiers left out."""
-
-    class_name: str
-    properties: tuple[RawProperty, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RawNamedInstance:
-    """VALUE.NAMEDINSTANCE."""
-
-    path: RawPath
-    instance: RawInstance
-
-
-@dataclass(frozen=True, slots=True)
-class RawUnsupported:
-    """An element that only operations have that are not supported (CLASS, QUALIFIER.DECLARATION)."""
-
-    tag: str
-
-
-@dataclass(frozen=True, slots=True)
-class RawRequest:
-    """One CIM-XML operation request.
-
-    Attributes:
-        message_id: to be given back.
-        protocol_version: PROTOCOLVERSION of the message.
-        operation: name of the intrinsic operation or extrinsic method.
-        extrinsic: whether it is a METHODCALL.
-        namespace: target namespace as sent, without outer slashes.
-        target: of a METHODCALL, the instance or class.
-        parameters: pairs of name and value, as sent: `str` for VALUE, `list` for arrays (None where VALUE.NULL
-            stands), None for nothing, or one of the Raw classes here.
-    """
-
-    message_id: str
-    protocol_version: str
-    operation: str
-    extrinsic: bool
-    namespace: str
-    target: RawPath | None
-    parameters: tuple[tuple[str, Any], ...]
 
 
 def _not_valid(text: str) -> RequestFault:

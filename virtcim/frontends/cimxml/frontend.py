@@ -17,7 +17,7 @@ from virtcim.cimom.results import OneInstance
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cimxml.answer import AnswerWriter
 from virtcim.frontends.cimxml.cache import InstanceCache
-from virtcim.frontends.cimxml.decode import RawRequest, decode_request
+from virtcim.frontends.cimxml.decode import decode_request
 from virtcim.frontends.cimxml.errors import ErrorWriter
 from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, check_charset, check_request_headers
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS
@@ -28,6 +28,7 @@ from virtcim.frontends.cimxml.values import attribute
 from virtcim.frontends.cimxml.writer import Writers
 from virtcim.frontends.http.exchange import Exchange, Gauge, OperationNote, Reply, Route
 from virtcim.frontends.http.sending import Outgoing
+from virtcim.frontends.reading.raw import RawRequest
 from virtcim.providers.interface import CIMError, Status
 
 __all__ = ["CIMXML", "Answer"]

@@ -9,7 +9,8 @@ from xml.sax.saxutils import unescape
 
 from multidict import MultiMapping
 
-from virtcim.frontends.cimxml.decode import RawKey, RawPath, RawRequest, RequestFault
+from virtcim.frontends.cimxml.decode import RequestFault
+from virtcim.frontends.reading.raw import RawKey, RawPath, RawRequest
 
 __all__ = ["check_against_body", "check_charset", "check_request_headers"]
 

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from virtcim.cimom import requests
 from virtcim.cimom.requests import AssociationFilter, ClassProjection, Opening, Projection, Request
-from virtcim.frontends.cimxml.decode import RawClassName, RawInstance, RawNamedInstance, RawPath
-from virtcim.frontends.cimxml.typed import TypedReader
+from virtcim.frontends.reading.raw import RawClassName, RawInstance, RawNamedInstance, RawPath
+from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.schema.values import reader
 

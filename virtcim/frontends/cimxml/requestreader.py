@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from virtcim.cimom.requests import Attempt, Caller, InvokeMethod, Request, SetProperty
-from virtcim.frontends.cimxml.audited import audited_parameters, audited_target
-from virtcim.frontends.cimxml.decode import RawInstance, RawNamedInstance, RawPath, RawRequest
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS, read_values
-from virtcim.frontends.cimxml.typed import TypedReader
+from virtcim.frontends.reading.audited import audited_parameters, audited_target
+from virtcim.frontends.reading.raw import RawInstance, RawNamedInstance, RawPath, RawRequest
+from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
 

@@ -40,11 +40,11 @@ from virtcim.cimom.requests import (
     References,
     Request,
 )
-from virtcim.frontends.cimxml.audited import audited_parameters, audited_target
-from virtcim.frontends.cimxml.decode import RawInstance, RawKey, RawNamedInstance, RawPath, RawProperty, RawRequest
-from virtcim.frontends.cimxml.typed import TypedReader
 from virtcim.frontends.cmpi.codec import Operation, Value, WireInstance, WirePath
 from virtcim.frontends.cmpi.codec import Request as WireRequest
+from virtcim.frontends.reading.audited import audited_parameters, audited_target
+from virtcim.frontends.reading.raw import RawInstance, RawKey, RawNamedInstance, RawPath, RawProperty, RawRequest
+from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, InstancePath, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore
 

@@ -10,7 +10,9 @@ from itertools import islice
 from typing import Any
 
 from virtcim.cimom.audit import ITEM_LIMIT, Undecoded
-from virtcim.frontends.cimxml.decode import (
+from virtcim.frontends.cimxml.decode import decode_instance
+from virtcim.frontends.reading.mofvalue import parse_mof_instance
+from virtcim.frontends.reading.raw import (
     MAX_NESTING,
     RawClassName,
     RawInstance,
@@ -18,9 +20,7 @@ from virtcim.frontends.cimxml.decode import (
     RawNamedInstance,
     RawPath,
     RawRequest,
-    decode_instance,
 )
-from virtcim.frontends.cimxml.mofvalue import parse_mof_instance
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 
 __all__ = ["audited_parameters", "audited_target"]

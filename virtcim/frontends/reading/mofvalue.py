@@ -15,7 +15,7 @@ from typing import Any
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 
-from virtcim.frontends.cimxml.decode import RawInstance, RawProperty
+from virtcim.frontends.reading.raw import RawInstance, RawProperty
 
 __all__ = ["MAX_LENGTH", "parse_mof_instance"]
 
