@@ -27,6 +27,11 @@ ALLOWED: dict[str, set[str]] = {
     "app": {"frontends", "cimom", "registration", "providers", "platforms", "libhelper", "schema", "mof"},
 }
 
+#: The folders of `frontends` that all front ends may import, and what these may import of each other.
+SHARED_BY_FRONT_ENDS: dict[str, set[str]] = {"http": set(), "reading": set()}
+
+FRONT_ENDS = sorted(path.parent.name for path in (ROOT / "virtcim" / "frontends").glob("*/__init__.py"))
+
 LIBVIRT = {"libvirt", "libvirt_qemu", "libvirtaio", "libvirt_lxc"}
 
 #: Libraries that are somebody else's business.
@@ -86,6 +91,18 @@ def test_imports_point_one_way(package: str) -> None:
         for path in modules(package)
         for module in own_imports(path)
         if not any(is_within(module, allowed) for allowed in {package, *ALLOWED[package]})
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_no_front_end_imports_another(front_end: str) -> None:
+    allowed = {front_end, *SHARED_BY_FRONT_ENDS.get(front_end, SHARED_BY_FRONT_ENDS)}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in modules(f"frontends/{front_end}")
+        for module in own_imports(path)
+        if is_within(module, "frontends") and not any(is_within(module, f"frontends.{each}") for each in allowed)
     ]
     assert not wrong
 

@@ -46,9 +46,9 @@ REASONS: dict[tuple[str, str], str] = {
         r"f'{first}{middle}{last}'",
     ): "the length of a pattern is bounded by MAX_PATTERN_LENGTH, and what is put together is atomic",
     ("cimom/query/parser.py", r"_?[A-Z]+\Z"): OURS,
-    ("frontends/cimxml/decode.py", r"\s++"): "possessive: nothing is tried again",
+    ("frontends/reading/elements.py", r"\s++"): "possessive: nothing is tried again",
     (
-        "frontends/cimxml/decode.py",
+        "frontends/reading/elements.py",
         r"""<!DOCTYPE(?:[^\[>\"']|\"[^\"]*+\"|'[^']*+')*+\[""",
     ): "possessive: nothing is tried again",
     ("frontends/cimxml/headers.py", r'([^=,"]+)=("[^"\\]*(?:\\.[^"\\]*)*"|[^",]*)(?:,|\Z)'): DISJOINT,

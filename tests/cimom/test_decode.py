@@ -30,8 +30,9 @@ from tests.cimom.toy import Toy
 from virtcim.cimom.core import Core
 from virtcim.cimom.requests import UNKNOWN_CALLER
 from virtcim.cimom.settings import ServerSettings
-from virtcim.frontends.cimxml.decode import RequestFault, _has_internal_subset, decode_instance, decode_request
+from virtcim.frontends.cimxml.decode import RequestFault, decode_request
 from virtcim.frontends.cimxml.frontend import CIMXML
+from virtcim.frontends.reading.elements import _has_internal_subset, decode_instance
 from virtcim.frontends.reading.raw import RawKey, RawPath, RawRequest
 from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError

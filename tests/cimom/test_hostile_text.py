@@ -14,8 +14,9 @@ import pytest
 from tests.cimom.harness import extrinsic, system
 from tests.growth import assert_linear
 from virtcim.cimom.query.like import MAX_PATTERN_LENGTH, wql_matcher
-from virtcim.frontends.cimxml.decode import RequestFault, decode_instance, decode_request
+from virtcim.frontends.cimxml.decode import RequestFault, decode_request
 from virtcim.frontends.cimxml.headers import check_against_body
+from virtcim.frontends.reading.elements import decode_instance
 from virtcim.frontends.reading.raw import RawKey, RawPath, RawRequest
 from virtcim.schema.values import INTEGER_RANGES, reader
 

@@ -1,1 +1,1 @@
-"""The ways in, one folder each: decode requests to values, encode results to bytes."""
+"""The ways in, one folder each: decode requests to values, encode results to bytes; and what they share."""

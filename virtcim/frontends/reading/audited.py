@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from virtcim.cimom.audit import ITEM_LIMIT, Undecoded
-from virtcim.frontends.cimxml.decode import decode_instance
+from virtcim.frontends.reading.elements import decode_instance
 from virtcim.frontends.reading.mofvalue import parse_mof_instance
 from virtcim.frontends.reading.raw import (
     MAX_NESTING,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from virtcim.cimom.tolerance import refuse_unknown_properties
-from virtcim.frontends.cimxml.decode import decode_instance
+from virtcim.frontends.reading.elements import decode_instance
 from virtcim.frontends.reading.mofvalue import parse_mof_instance
 from virtcim.frontends.reading.raw import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
