@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 from virtcim.cimom.access import Access, Role
 from virtcim.cimom.context import principal_of
@@ -70,6 +70,40 @@ NONE_REPEATED = 2
 """RepeatNotificationPolicy None: each indication is sent."""
 
 Record = TypeVar("Record", FilterRecord, DestinationRecord)
+
+
+class Named(TypedDict):
+    """The fields of a `NamedRecord` that its keys and its maker give."""
+
+    class_name: str
+    system_class: str
+    system: str
+    name: str
+    owner: str
+    created: datetime
+
+
+class Selection(TypedDict):
+    """What a filter selects, as the fields of its record."""
+
+    query: str
+    language: str
+    source_namespaces: tuple[str, ...]
+
+
+class Place(TypedDict):
+    """Where indications go, as the fields of a destination's record."""
+
+    url: str
+    is_transient: bool
+
+
+class Wishes(TypedDict):
+    """What a client may wish of a subscription, as the fields of its record."""
+
+    on_fatal_error: OnFatalError
+    state: SubscriptionState
+    duration: int | None
 
 
 class NamedInstance(Instance):
@@ -169,7 +203,7 @@ class NamedProvider(InstanceProvider, Generic[Record]):
         """Refuse to change what another user made, unless who asks administers.  Raises CIMError ACCESS_DENIED."""
         require_owner(record.owner, context, self._access)
 
-    def named(self, class_name: str, given: dict[str, CIMValue], context: RequestContext) -> dict[str, Any]:
+    def named(self, class_name: str, given: dict[str, CIMValue], context: RequestContext) -> Named:
         """Take the keys and the owner out of the properties of a new instance.
 
         Raises:
@@ -287,7 +321,7 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
         error = f"; the last attempt failed: {queue.last_error}" if queue.last_error else ""
         return f"{len(queue)} waiting, {queue.delivered} delivered, {queue.dropped} dropped{error}"
 
-    def _place(self, given: dict[str, CIMValue]) -> dict[str, Any]:
+    def _place(self, given: dict[str, CIMValue]) -> Place:
         """Take what says where indications go out of the properties of a destination.
 
         Raises:
@@ -474,9 +508,9 @@ class Subscription(Association):
         require_owner(record.owner, context, self._access)
         given = {**_shown(record), **properties}
         wishes = _wishes(given)
-        if wishes["state"] is not record.state:
-            wishes["state_changed"] = datetime.now(UTC)
-        self._subscriptions.replace_subscription(replace(record, **wishes, properties=_rest(given)))
+        state_changed = record.state_changed if wishes["state"] is record.state else datetime.now(UTC)
+        changed = replace(record, **wishes, state_changed=state_changed, properties=_rest(given))
+        self._subscriptions.replace_subscription(changed)
 
     def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         record = self._record(keys, context)
@@ -559,7 +593,7 @@ def _own(record: NamedRecord, key: str) -> str:
     }.get(key, "")
 
 
-def _selection(given: dict[str, CIMValue]) -> dict[str, Any]:
+def _selection(given: dict[str, CIMValue]) -> Selection:
     """Take what a filter selects out of its properties.  Raises CIMError INVALID_PARAMETER for what is missing."""
     query, language = (str(given.pop(name, None) or "").strip() for name in ("Query", "QueryLanguage"))
     for name, value in (("Query", query), ("QueryLanguage", language)):
@@ -572,7 +606,7 @@ def _selection(given: dict[str, CIMValue]) -> dict[str, Any]:
     return {"query": query, "language": language, "source_namespaces": tuple(filter(None, wanted))}
 
 
-def _wishes(given: dict[str, CIMValue]) -> dict[str, Any]:
+def _wishes(given: dict[str, CIMValue]) -> Wishes:
     """Take what a client may wish of a subscription out of its properties.
 
     Raises:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from virtcim.providers.base import ElementProvider
+from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import (
     CIMError,
     Keys,
@@ -27,7 +25,7 @@ class ComputerSystemProvider(ElementProvider):
     name = "Virt_ComputerSystem"
     types = (ComputerSystem,)
 
-    def target(self, class_name: str, keys: Keys | None) -> Any:
+    def target(self, class_name: str, keys: Keys | None) -> Element:
         """The guest that a method is invoked on, refused in libvirt-cim's words where there is none."""
         if keys is None:
             return super().target(class_name, keys)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Keys, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import find_template
@@ -25,7 +22,7 @@ class ResourceSettingProvider(ElementProvider):
         self.types = setting_types(site)
         super().__init__(site)
 
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         """The setting of a resource, else the template with that InstanceID."""
         try:
             return super().find(platform, element, keys)

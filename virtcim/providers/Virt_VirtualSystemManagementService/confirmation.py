@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import Controller, Device, Disk, DomainConfig, Interface, Mapped
 from virtcim.libhelper.documents.domain.agreement import differing_fields
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Confirmation"]
 
-_NOTHING: tuple[Any, ...] = ("", 0, [], False)
+_NOTHING: tuple[object, ...] = ("", 0, [], False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Confirmation:
             _compare(requested, now, _counterparts(now, edited, actual, requested.is_new))
 
 
-def _compare(requested: _Request, now: Mapped, candidates: list[Any]) -> None:
+def _compare(requested: _Request, now: Mapped, candidates: Sequence[Mapped]) -> None:
     if not candidates:
         raise NotKeptError(f"{requested.identifier}: libvirt does not keep it")
     differing = min(

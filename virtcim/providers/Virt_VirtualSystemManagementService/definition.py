@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from virtcim.libhelper.documents.domain import (
@@ -16,7 +16,7 @@ from virtcim.libhelper.documents.domain import (
 )
 from virtcim.platforms.newguest import NewGuest, SystemChoice, UnavailableError
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
-from virtcim.providers.interface import CIMError, EmbeddedInstance
+from virtcim.providers.interface import CIMError, EmbeddedInstance, Properties
 from virtcim.providers.requested import without_own_metadata
 from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import refused
@@ -29,6 +29,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
     write_draft,
     write_guest_wide,
 )
+from virtcim.providers.Virt_VirtualSystemManagementService.targets import text_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Definition:
     def _context(self) -> DraftContext:
         return DraftContext(self._site, self._platform, self._hypervisor, self.document.config)
 
-    def _set(self, values: Mapping[str, Any]) -> None:
+    def _set(self, values: Mapping[str, object]) -> None:
         self.document.set(self.document.config, values)
 
     def _forget_identity(self) -> None:
@@ -114,7 +115,7 @@ class Definition:
                 self.document.set(device, {"mac_address": None})
 
     def _write_system(self, system: EmbeddedInstance | None) -> None:
-        given = (
+        given: Properties = (
             {} if system is None else {name: value for name, value in system.properties.items() if value is not None}
         )
         with _report_refusals(self._report, "SystemSettings Error"):
@@ -195,14 +196,15 @@ class Definition:
             check_host(self._context)
 
 
-def _choice(platform: Platform, settings: Mapping[str, Any]) -> SystemChoice:
+def _choice(platform: Platform, settings: Properties) -> SystemChoice:
     """What the settings say of the kind of the guest."""
-    named = settings.get("DomainType") or _other_than(platform.prefix, settings.get("VirtualSystemType"))
+    named = settings.get("DomainType") or _other_than(platform.prefix, text_of(settings.get("VirtualSystemType")))
+    is_full = settings.get("IsFullVirt")
     return SystemChoice(
         domain_type=str(named),
         is_definite="DomainType" in settings,
-        arch=settings.get("Arch"),
-        is_full=settings.get("IsFullVirt"),
+        arch=text_of(settings.get("Arch")),
+        is_full=is_full if isinstance(is_full, bool) else None,
         has_kernel=bool(settings.get("Kernel")),
     )
 
@@ -212,7 +214,7 @@ def _other_than(prefix: str, kind: str | None) -> str:
     return "" if kind is None or kind.lower() == prefix.lower() else kind
 
 
-def _name(given: Mapping[str, Any]) -> str:
+def _name(given: Properties) -> str:
     """The name of the guest: what the client says, else one that nobody has."""
     identifier, element = given.get("VirtualSystemIdentifier"), given.get("ElementName")
     name = identifier if identifier is not None else element

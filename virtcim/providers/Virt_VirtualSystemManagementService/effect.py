@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.providers.drafts import ValueRefusedError, same
 
 if TYPE_CHECKING:
     from virtcim.providers.base import Element
+    from virtcim.providers.interface import Properties
 
 __all__ = ["check_effect"]
 
@@ -18,11 +18,11 @@ _ELSEWHERE = frozenset(
 """What is not in the document, or is not shown as it is written."""
 _PLACES = frozenset({"Address", "HostResource", "PoolID"})
 """What names a place, which has more names than the one that is shown: their writers see whether it is another one."""
-_NOTHING: tuple[Any, ...] = (None, "", 0, [], ())
+_NOTHING: tuple[object, ...] = (None, "", 0, [], ())
 """How it is said that a property has no value; False is 0."""
 
 
-def check_effect(identifier: str, asked: Mapping[str, Any], before: Mapping[str, Any], after: Element) -> None:
+def check_effect(identifier: str, asked: Properties, before: Properties, after: Element) -> None:
     """Refuse a property that means nothing to this kind of resource: it is written, and shows what it showed.
 
     Parameters:
@@ -45,7 +45,7 @@ def check_effect(identifier: str, asked: Mapping[str, Any], before: Mapping[str,
             raise ValueRefusedError(f"{prefix}{name} means nothing to it as it is", contradiction=True)
 
 
-def _is_same(asked: Any, shown: Any) -> bool:
+def _is_same(asked: object, shown: object) -> bool:
     if isinstance(asked, str) and isinstance(shown, str):
         return asked.casefold() == shown.casefold()
     return same(asked, shown) or (asked in _NOTHING and shown in _NOTHING)

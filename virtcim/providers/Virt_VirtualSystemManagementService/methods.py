@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from virtcim.libhelper.documents.domain import DomainConfig, MappingError
 from virtcim.libhelper.domains.change import DomainChange, NotKeptError, change_domains
@@ -20,6 +20,7 @@ from virtcim.providers.interface import (
     EmbeddedInstance,
     InstancePath,
     MethodResult,
+    Properties,
     RequestContext,
     Status,
 )
@@ -46,6 +47,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
     instance_id_of,
     no_such_guest,
     scope_of,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -238,7 +240,7 @@ def _run(
     )
 
 
-def _request(service: VirtualSystemManagementService, parameters: Mapping[str, Any], writes: bool = True) -> Request:
+def _request(service: VirtualSystemManagementService, parameters: Parameters, writes: bool = True) -> Request:
     """The parameters of DefineSystem and ValidateSystemSettings."""
     path = parameters.get("ReferenceConfiguration")
     reference = None if path is None else _reference(service, path, writes)
@@ -268,10 +270,10 @@ def _reference(service: VirtualSystemManagementService, path: InstancePath, writ
         raise failure_of("ReferenceConfiguration", error) from error
 
 
-def _system_target(service: VirtualSystemManagementService, given: Mapping[str, Any]) -> Target:
+def _system_target(service: VirtualSystemManagementService, given: Properties) -> Target:
     """The guest that ModifySystemSettings is about: that of InstanceID, else of VirtualSystemIdentifier."""
     platform = service.platform
-    instance_id, name = given.get("InstanceID"), given.get("VirtualSystemIdentifier")
+    instance_id, name = text_of(given.get("InstanceID")), text_of(given.get("VirtualSystemIdentifier"))
     target = None if instance_id is None else find_configuration(service.site, platform, instance_id)
     if target is not None:
         return target
@@ -285,7 +287,7 @@ def _system_target(service: VirtualSystemManagementService, given: Mapping[str, 
     return Target(guest, ConfigurationKind.STATE)
 
 
-def _resource_requests(service: VirtualSystemManagementService, parameters: Mapping[str, Any]) -> list[ResourceRequest]:
+def _resource_requests(service: VirtualSystemManagementService, parameters: Parameters) -> list[ResourceRequest]:
     """Read the ResourceSettings parameter."""
     platform = service.platform
     instances: Sequence[EmbeddedInstance | None] | None = parameters.get("ResourceSettings")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from virtcim.platforms.base import Feature
 from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, CIMValue, Properties, Status
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
 from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
@@ -161,7 +161,7 @@ class Edit:
         return setting_for(self.configuration(document), identifier)
 
 
-def modify_system(edit: Edit, given: Mapping[str, Any]) -> None:
+def modify_system(edit: Edit, given: Properties) -> None:
     """Change the settings of a guest as a whole."""
     table = VirtualSystemSettingData.table
     first = edit.documents[0]
@@ -242,7 +242,7 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, ResourceRequest]
     before = {id(document): document.config for document in edit.documents}
     for target, resource in wanted:
         trace: Trace | None = None
-        changed: dict[str, Any] | None = None
+        changed: dict[str, CIMValue] | None = None
         for document in edit.documents:
             setting = edit.setting(document, target.identifier)
             if setting is None:
@@ -265,7 +265,7 @@ def _check_kind(setting: ResourceSetting[object], resource: ResourceRequest) -> 
         raise ValueRefusedError(f"{resource.instance.class_name} is not the class of {resource.instance_id}")
 
 
-def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], changed: Mapping[str, Any]) -> Any:
+def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], changed: Properties) -> Any:
     """Change one resource in one document; the device as it is then."""
     kind, identifier = setting.entry.kind, setting.entry.identifier
     judged = edit.judged(document)
@@ -287,14 +287,14 @@ def _modify(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any],
     return device
 
 
-def _setting_of(configuration: Configuration, kind: DeviceKind, device: Any) -> ResourceSetting[Any] | None:
+def _setting_of(configuration: Configuration, kind: DeviceKind, device: object) -> ResourceSetting[object] | None:
     """The setting of a device in a configuration; None where the device is gone."""
     entries = configuration.entries.values()
     entry = next((each for each in entries if each.device is device and each.kind is kind), None)
     return None if entry is None else setting_for(configuration, entry.identifier)
 
 
-def _write_live_device(edit: Edit, live: DomainDocument, setting: ResourceSetting[Any], draft: Draft) -> Device:
+def _write_live_device(edit: Edit, live: DomainDocument, setting: ResourceSetting[Device], draft: Draft) -> Device:
     """Put what can be changed now of a draft into the document of the running guest, with the steps that do it."""
     place = live.devices.index(setting.device)
     plugs = edit.guest.platform.supports(Feature.HOTPLUG)
@@ -306,7 +306,9 @@ def _write_live_device(edit: Edit, live: DomainDocument, setting: ResourceSettin
     return device
 
 
-def _write_device(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any], draft: Draft) -> Device | None:
+def _write_device(
+    edit: Edit, document: DomainDocument, setting: ResourceSetting[Device], draft: Draft
+) -> Device | None:
     """Put a draft of a device into the definition, and into what is the same device under another name."""
     twin = twin_of(document.config, setting.device)
     written = write_draft(document, draft, setting.device)
@@ -384,7 +386,7 @@ def remove_resources(edit: Edit, targets: Sequence[Target]) -> None:
                 gone += _remove(edit, document, each)
 
 
-def _remove(edit: Edit, document: DomainDocument, setting: ResourceSetting[Any]) -> list[Device]:
+def _remove(edit: Edit, document: DomainDocument, setting: ResourceSetting[Device]) -> list[Device]:
     """Remove one resource from one document; the devices that are gone."""
     device = setting.device
     if document is edit.change.live:

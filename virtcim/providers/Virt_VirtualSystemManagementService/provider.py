@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Keys, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.services.service import SERVICE_METHODS
 from virtcim.providers.Virt_VirtualSystemManagementService.methods import METHODS
@@ -26,7 +23,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
     name = "Virt_VirtualSystemManagementService"
     types = (VirtualSystemManagementService,)
 
-    def find(self, platform: Platform, element: type[Element], keys: Mapping[str, Any]) -> Element:
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         """The service on the host that is named, else the first one: the key checks tell which key is wrong."""
         main_key(keys, *element.main_key)
         services = list(VirtualSystemManagementService.all_of(self.site, platform))
@@ -35,7 +32,7 @@ class VirtualSystemManagementServiceProvider(ElementProvider):
         system = next((value for name, value in keys.items() if name.lower() == "systemname"), None)
         return next((found for found in services if found.keys()["SystemName"] == system), services[0])
 
-    def target(self, class_name: str, keys: Mapping[str, Any] | None) -> Any:
+    def target(self, class_name: str, keys: Keys | None) -> Element:
         """The service that is called; the first one where only its class was named, as old scripts do."""
         if keys is not None:
             return self.element(class_name, keys)

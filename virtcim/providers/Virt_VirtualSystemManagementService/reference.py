@@ -7,7 +7,7 @@ it was is what the new guest has from the other one anyway.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.configuration import Configuration, ConfigurationKind
@@ -18,7 +18,7 @@ from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 if TYPE_CHECKING:
     from virtcim.providers.guest import Guest
-    from virtcim.providers.interface import Properties
+    from virtcim.providers.interface import CIMValue, Properties
     from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest
 
 __all__ = ["Reference"]
@@ -41,7 +41,7 @@ class Reference:
         self._left = list(defined.entries)
         self._configurations = [defined, *guest.configurations]
 
-    def other_values(self, given: Properties) -> dict[str, Any]:
+    def other_values(self, given: Properties) -> dict[str, CIMValue]:
         """The settings of the whole that are not those of the guest.
 
         Its identity is among what is the same, and what a guest must not share: its UUID, the variables of its
@@ -62,7 +62,7 @@ class Reference:
                 return True
         return False
 
-    def _settings(self, identifier: str) -> Iterator[ResourceSetting[Any]]:
+    def _settings(self, identifier: str) -> Iterator[ResourceSetting[object]]:
         """A resource as it is now, and as it is defined: clients have got it from either."""
         for configuration in self._configurations:
             setting = setting_for(configuration, identifier)
@@ -70,7 +70,7 @@ class Reference:
                 yield setting
 
 
-def _is_meant(setting: ResourceSetting[Any], wanted: ResourceRequest) -> bool:
+def _is_meant(setting: ResourceSetting[object], wanted: ResourceRequest) -> bool:
     """Whether a client means this resource: it describes it as it is, and names it or leaves nothing out.
 
     Of which little is said, as of a network interface of some network, one more may be wanted.
@@ -82,7 +82,7 @@ def _is_meant(setting: ResourceSetting[Any], wanted: ResourceRequest) -> bool:
     return is_named or is_complete or wanted.is_guest_wide
 
 
-def _is_as_it_is(setting: ResourceSetting[Any], given: Properties) -> bool:
+def _is_as_it_is(setting: ResourceSetting[object], given: Properties) -> bool:
     try:
         return not changed_values(setting, setting.table, given)
     except ValueRefusedError:

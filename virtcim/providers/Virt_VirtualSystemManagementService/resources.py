@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from virtcim.providers.deviceids import SUFFIX, DeviceKind
 from virtcim.providers.drafts import Draft, ValueRefusedError
@@ -12,7 +12,7 @@ from virtcim.providers.Virt_RASD.Virt_MemResourceAllocationSettingData import Me
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
     from virtcim.providers.drafts import DraftContext
-    from virtcim.providers.interface import EmbeddedInstance
+    from virtcim.providers.interface import EmbeddedInstance, Properties
 
 __all__ = ["ResourceRequest", "add_device", "check_host", "described_before", "write_draft", "write_guest_wide"]
 
@@ -37,9 +37,7 @@ class ResourceRequest:
 
     def __init__(self, instance: EmbeddedInstance, prefix: str, kinds: Sequence[DeviceKind]) -> None:
         self.instance = instance
-        self.given: Mapping[str, Any] = {
-            name: value for name, value in instance.properties.items() if value is not None
-        }
+        self.given: Properties = {name: value for name, value in instance.properties.items() if value is not None}
         self.kind = _kind(instance.class_name, self.given, prefix, kinds)
         if self.kind.setting is MemorySetting and "VirtualQuantityUnits" in self.given:
             self.given = {"AllocationUnits": self.given["VirtualQuantityUnits"], **self.given}
@@ -52,11 +50,11 @@ class ResourceRequest:
     @property
     def instance_id(self) -> str | None:
         """The InstanceID, where it was given."""
-        found: str | None = self.given.get("InstanceID")
-        return found
+        found = self.given.get("InstanceID")
+        return found if isinstance(found, str) else None
 
 
-def _kind(class_name: str, given: Mapping[str, Any], prefix: str, kinds: Sequence[DeviceKind]) -> DeviceKind:
+def _kind(class_name: str, given: Properties, prefix: str, kinds: Sequence[DeviceKind]) -> DeviceKind:
     own, _, base = class_name.partition("_")
     if own not in (prefix, "CIM", "Virt") or not base.endswith(SUFFIX):
         raise ValueRefusedError("Unable to determine resource type", class_name)

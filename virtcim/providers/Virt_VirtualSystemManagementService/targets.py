@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.providers.base import no_such_domain
 from virtcim.providers.configuration import ConfigurationKind
-from virtcim.providers.interface import CIMError, InstancePath, Status
+from virtcim.providers.interface import CIMError, CIMValue, InstancePath, Keys, Status
 from virtcim.providers.references import require_own
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ __all__ = [
     "instance_id_of",
     "no_such_guest",
     "scope_of",
+    "text_of",
 ]
 
 
@@ -131,8 +131,13 @@ def scope_of(target: Target, change: DomainChange) -> Scope:
     return Scope.BOTH if agree else Scope.LIVE
 
 
-def _key(keys: Mapping[str, Any], name: str) -> str | None:
-    return next((value for given, value in keys.items() if given.lower() == name.lower()), None)
+def _key(keys: Keys, name: str) -> str | None:
+    return text_of(next((value for given, value in keys.items() if given.lower() == name.lower()), None))
+
+
+def text_of(value: CIMValue) -> str | None:
+    """Take a value that is text; None for any other, and for NULL."""
+    return value if isinstance(value, str) else None
 
 
 def instance_id_of(site: Site, path: InstancePath) -> str | None:

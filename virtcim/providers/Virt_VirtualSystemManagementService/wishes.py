@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from virtcim.providers.drafts import ValueRefusedError, same
@@ -10,6 +9,7 @@ from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import D
 
 if TYPE_CHECKING:
     from virtcim.providers.base import Element
+    from virtcim.providers.interface import CIMValue, Properties
     from virtcim.providers.properties import PropertyTable
 
 __all__ = ["changed_values"]
@@ -44,7 +44,7 @@ _UNITS = "AllocationUnits"
 _ADDRESS = ("AddressProperties", "AddressValues")
 
 
-def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def changed_values(setting: Element, table: PropertyTable[Any], given: Properties) -> dict[str, CIMValue]:
     """What a client wants changed: the properties that are not as they are.
 
     What is sent back as it was is no wish, whatever else is changed: who gets an instance, gives it another Address and
@@ -55,7 +55,7 @@ def changed_values(setting: Element, table: PropertyTable[Any], given: Mapping[s
     """
     now = setting.properties()
     other_units = _UNITS in given and not same(given[_UNITS], now.get(_UNITS))
-    changed: dict[str, Any] = {}
+    changed: dict[str, CIMValue] = {}
     for name, value in given.items():
         declared = table.get(name)
         is_amount = other_units and isinstance(value, int) and not isinstance(value, bool)
