@@ -175,6 +175,20 @@ def test_what_waits_is_bounded_and_accounted_for(run: Run, listen: Listen) -> No
     assert queue.size == 0
 
 
+def test_all_that_waits_is_bounded_at_the_cost_of_who_has_most(run: Run, listen: Listen) -> None:
+    running = run(max_queued_bytes=20_000, retry_first=60.0, retry_interval=60.0)
+    silent, other = (listen(lambda number, body: answer(b"", "503 Busy")) for _ in range(2))
+    much = running.subscribe(silent.url, "SELECT * FROM CIM_InstCreation", name="much")
+    little = running.subscribe(other.url, "SELECT * FROM CIM_InstDeletion", name="little")
+    tell(running, *(f"n{number}" for number in range(50)))
+    running.source.tell(system("gone"), None)
+    queues = running.queue(much), running.queue(little)
+    assert [queue.dropped > 0 for queue in queues] == [True, False]
+    assert [len(queue) + queue.dropped for queue in queues] == [50, 1]
+    each = queues[1].size
+    assert 20_000 - 2 * each < sum(queue.size for queue in queues) <= 20_000
+
+
 def test_what_is_too_old_is_given_up(run: Run, listen: Listen) -> None:
     running = run(retry_attempts=1, retry_interval=0.02)  # a lifetime of 0.2 s
     dead = listen(lambda number, body: answer(b"", "500 No"))

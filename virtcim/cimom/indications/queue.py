@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -44,6 +44,37 @@ class Waiting:
     size: int
 
 
+class SharedMemory:
+    """The memory that several queues take together.  Safe to use from several threads at once.
+
+    Parameters:
+        limit: bytes that it may be.
+        queues: tells which queues there are.
+
+    Attributes:
+        size: bytes, about.
+    """
+
+    def __init__(self, limit: int, queues: Callable[[], Iterable[DestinationQueue]]) -> None:
+        self.size = 0
+        self._limit = limit
+        self._queues = queues
+        self._lock = threading.Lock()
+
+    def add(self, size: int) -> None:
+        """Note that it has grown by some bytes, or shrunk."""
+        with self._lock:
+            self.size += size
+
+    def bound(self) -> None:
+        """Drop the oldest of the queue that takes most, until all of them together take no more than they may."""
+        while self.size > self._limit:
+            several = (queue for queue in self._queues() if len(queue) > 1)
+            largest = max(several, key=lambda queue: queue.size, default=None)
+            if largest is None or not largest.drop_oldest():
+                return
+
+
 class DestinationQueue:
     """What waits for one destination.  Safe to use from several threads at once.
 
@@ -52,6 +83,7 @@ class DestinationQueue:
         context: SequenceContext of what enters from now on; "" where whoever takes it numbers by himself.
         journal: where it is kept as well.
         settings: limits.
+        memory: what it takes together with others; None for a queue on its own.
 
     Attributes:
         delivered, failures, dropped: indications that were taken, attempts that failed, indications that were given up.
@@ -60,7 +92,14 @@ class DestinationQueue:
         size: bytes of memory, about.
     """
 
-    def __init__(self, key: str, context: str, journal: Table[QueuedIndication], settings: IndicationSettings) -> None:
+    def __init__(
+        self,
+        key: str,
+        context: str,
+        journal: Table[QueuedIndication],
+        settings: IndicationSettings,
+        memory: SharedMemory | None = None,
+    ) -> None:
         self.key = key
         self.delivered = self.failures = self.dropped = self.size = 0
         self.last_error = ""
@@ -70,6 +109,7 @@ class DestinationQueue:
         self._next = 0
         self._journal = journal
         self._settings = settings
+        self._memory = memory or SharedMemory(settings.max_queued_bytes, lambda: (self,))
         self._lock = threading.Lock()
         self._waiting: deque[Waiting] = deque()
 
@@ -96,16 +136,22 @@ class DestinationQueue:
                 properties = {**properties, "SequenceContext": self._context, "SequenceNumber": number}
             indication = QueuedIndication(self.key, subscription, class_name, properties, datetime.now(UTC), namespace)
             self._waiting.append(Waiting(self._journal.append(indication), indication, size))
-            self.size += size
-            dropped = self._overflow()
-            first, self._overflowing = dropped and not self._overflowing, dropped or self._overflowing
-        if first:
-            _log.warning("destination %s: the oldest are dropped: too many indications wait", self.name)
+            self._grow(size)
+            limits = self._settings
+            while len(self._waiting) > limits.queue_length or self.size > limits.queue_bytes:
+                if not self._drop():
+                    break
+        self._memory.bound()
+
+    def drop_oldest(self) -> bool:
+        """Drop the oldest for want of room, and tell whether there was one: the newest stays."""
+        with self._lock:
+            return self._drop()
 
     def recover(self, key: str, indication: QueuedIndication) -> None:
         """Take over what an earlier run of the server had queued."""
         self._waiting.append(Waiting(key, indication, RECOVERED_SIZE))
-        self.size += RECOVERED_SIZE
+        self._grow(RECOVERED_SIZE)
 
     def first(self) -> Waiting | None:
         """The oldest; None when nothing waits."""
@@ -144,20 +190,25 @@ class DestinationQueue:
             if self._waiting and self._waiting[0] is waiting:
                 self._forget(self._waiting.popleft())
 
+    def _grow(self, size: int) -> None:
+        self.size += size
+        self._memory.add(size)
+
     def _forget(self, waiting: Waiting) -> None:
-        self.size -= waiting.size
+        self._grow(-waiting.size)
         self._overflowing = self._overflowing and bool(self._waiting)
         self._journal.remove(waiting.key)
 
-    def _overflow(self) -> bool:
-        """Drop the oldest of what is too much, and tell whether that was so; with the lock."""
-        dropped = 0
-        limits = self._settings
-        while len(self._waiting) > 1 and (len(self._waiting) > limits.queue_length or self.size > limits.queue_bytes):
-            self._forget(self._waiting.popleft())
-            dropped += 1
-        self.dropped += dropped
-        return dropped > 0
+    def _drop(self) -> bool:
+        """Drop the oldest of several, and tell whether that was so; with the lock."""
+        if len(self._waiting) < 2:
+            return False
+        self._forget(self._waiting.popleft())
+        self.dropped += 1
+        if not self._overflowing:
+            self._overflowing = True
+            _log.warning("destination %s: the oldest are dropped: too many indications wait", self.name)
+        return True
 
 
 class Queues:
@@ -180,6 +231,7 @@ class Queues:
         self._started = started
         self._journal = store.table("queued indication", QueuedIndication)
         self._lock = threading.Lock()
+        self._memory = SharedMemory(settings.max_queued_bytes, self.all)
         self._queues: dict[str, DestinationQueue] = {}
         self.last: dict[str, tuple[str, datetime]] = {}
         self.filled: Callable[[DestinationQueue], None] = lambda queue: None
@@ -192,6 +244,7 @@ class Queues:
                 self._journal.remove(key)
             else:
                 self.of(record).recover(key, indication)
+        self._memory.bound()
         for queue in self.all():
             self.filled(queue)
 
@@ -201,7 +254,7 @@ class Queues:
             queue = self._queues.get(destination.key)
             if queue is None:
                 context = f"{self._service}#{self._started}#{destination.created.isoformat()}"
-                queue = DestinationQueue(destination.key, context, self._journal, self._settings)
+                queue = DestinationQueue(destination.key, context, self._journal, self._settings, self._memory)
                 self._queues[destination.key] = queue
             return queue
 
