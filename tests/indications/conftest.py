@@ -18,7 +18,7 @@ from virtcim.schema.mof import load_class_store
 def schema_classes(tmp_path_factory: pytest.TempPathFactory) -> ClassStore:
     """The class store of an installation."""
     return load_class_store(
-        [*schema.texts(), *mof.texts()], mof.templates(), ["KVM"], tmp_path_factory.mktemp("classes")
+        [*schema.texts(), *mof.texts()], mof.templates(), ["KVM", "Test"], tmp_path_factory.mktemp("classes")
     )
 
 

@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from virtcim.cimom.indications.records import (
 )
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.frontends.cimxml.export import CIMXMLExport
-from virtcim.providers.interface import Alert, ChangeListener, ChangeSource, InstanceChange, Lifecycle
+from virtcim.providers.interface import Alert, ChangeListener, ChangeSource, InstanceChange, Lifecycle, Store
 from virtcim.schema.classes import ClassStore
 
 SYSTEM = "CIM_ComputerSystem"
@@ -44,7 +44,10 @@ def system(name: str, state: int = 2, **more: Any) -> FixedInstance:
 class Source(ChangeSource):
     """Changes that a test makes."""
 
-    class_names: Mapping[str, str] = {SYSTEM: SPACE, "CIM_LogicalDisk": SPACE}
+    class_names: Mapping[str, frozenset[str]] = {
+        SYSTEM: frozenset({SPACE}),
+        "CIM_LogicalDisk": frozenset({SPACE}),
+    }
     indications: Mapping[str, frozenset[str]] = {}
 
     def __init__(self) -> None:
@@ -75,19 +78,29 @@ class Source(ChangeSource):
 class Running:
     """A running indication service.
 
+    Parameters:
+        follow: makes, with the store, what tells of changes; without it they are made by hand.
+        spaces: the namespaces of the server.
+
     Attributes:
-        source: makes changes.
+        source: makes changes by hand.
         service: what runs.
     """
 
     def __init__(
-        self, directory: Path, classes: ClassStore, roles: RoleSettings | None = None, **settings: Any
+        self,
+        directory: Path,
+        classes: ClassStore,
+        roles: RoleSettings | None = None,
+        follow: Callable[[Store], ChangeSource] | None = None,
+        spaces: Sequence[str] = (SPACE,),
+        **settings: Any,
     ) -> None:
         self.store = SQLiteStore(directory / "state.sqlite")
         self.source = Source()
         options = IndicationSettings(**{"retry_first": 0.02, "retry_interval": 0.1, **settings})
         self.service = IndicationService(
-            self.source,
+            self.source if follow is None else follow(self.store),
             self.store,
             classes,
             Access(roles or RoleSettings(), {}, classes.ancestors),
@@ -96,7 +109,7 @@ class Running:
             "toy",
             "here",
             "here",
-            [SPACE],
+            spaces,
             ["root/interop"],
         )
         self.service.start()
@@ -113,11 +126,14 @@ class Running:
         principal: Principal = Principal("", Mechanism.NONE),  # noqa: B008
         policy: OnFatalError = OnFatalError.IGNORE,
         is_transient: bool = False,
+        spaces: tuple[str, ...] = (),
     ) -> str:
         """Subscribe, and return the key of the destination."""
         now = datetime.now(UTC)
         named = {"system_class": SYSTEM, "system": "here", "name": name, "owner": "", "created": now}
-        selected = FilterRecord(class_name="CIM_IndicationFilter", query=query, language="DMTF:CQL", **named)  # type: ignore[arg-type]
+        selected = FilterRecord(
+            class_name="CIM_IndicationFilter", query=query, language="DMTF:CQL", source_namespaces=spaces, **named
+        )  # type: ignore[arg-type]
         place = DestinationRecord(
             class_name="CIM_ListenerDestinationCIMXML",
             url=url,

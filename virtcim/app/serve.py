@@ -62,7 +62,7 @@ from virtcim.providers.guest import Guest
 from virtcim.providers.interface import Catalog, CIMError, Store
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
-from virtcim.providers.lifecycle import LifecycleSource
+from virtcim.providers.lifecycle import LifecycleSources
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog, element_types, indication_classes
 from virtcim.registration.roles import method_roles
@@ -301,7 +301,7 @@ def _indications(
     """Put together what tells clients of changes."""
     host = settings.server.host_name
     return IndicationService(
-        LifecycleSource(site, element_types(catalog), store),
+        LifecycleSources([site], element_types(catalog), store),
         store,
         classes,
         access,

@@ -426,12 +426,12 @@ class ChangeSource(ABC):
     """Where changes of instances are known.
 
     Attributes:
-        class_names: the creation classes whose instances can be told of, each with the namespace where they live.
+        class_names: the creation classes whose instances can be told of, each with the namespaces where they live.
         indications: the indication classes of our own that can be told, each with the classes whose instances it is
             about.
     """
 
-    class_names: Mapping[str, str]
+    class_names: Mapping[str, frozenset[str]]
     indications: Mapping[str, frozenset[str]]
 
     @abstractmethod

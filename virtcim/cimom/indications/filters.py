@@ -57,7 +57,7 @@ class FilterCompiler:
 
     Parameters:
         classes: the class store.
-        sources: the classes whose changes can be told of, each with the namespace where its instances live.
+        sources: the classes whose changes can be told of, each with the namespaces where its instances live.
         own_indications: the classes of indications that can be told beside the DMTF's, each with the classes whose
             instances it is about.
         namespaces: all namespaces of the server.
@@ -70,13 +70,13 @@ class FilterCompiler:
     def __init__(
         self,
         classes: ClassStore,
-        sources: Mapping[str, str],
+        sources: Mapping[str, frozenset[str]],
         own_indications: Mapping[str, frozenset[str]],
         namespaces: Iterable[str],
     ) -> None:
         self._classes = classes
         self._sources = frozenset(name for name in sources if name in classes)
-        self.homes = frozenset(normalized(home) for home in sources.values())
+        self.homes = frozenset(normalized(home) for homes in sources.values() for home in homes)
         self._own = own_indications
         told = {CREATION, MODIFICATION, DELETION, ALERT, *own_indications}
         self.told = frozenset(name for name in told if name in classes)

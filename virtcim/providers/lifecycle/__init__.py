@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtcim.providers.lifecycle.several import LifecycleSources
 from virtcim.providers.lifecycle.source import LifecycleSource
 
-__all__ = ["LifecycleSource"]
+__all__ = ["LifecycleSource", "LifecycleSources"]

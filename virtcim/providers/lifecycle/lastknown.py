@@ -55,11 +55,14 @@ class LastKnown:
 
     Parameters:
         store: keeps them; None keeps them in memory only.
+        namespace: that they are shown in; what others keep, they look after themselves.
     """
 
-    def __init__(self, store: Store | None) -> None:
-        self._table = None if store is None else store.table("last known state", KeptRecord)
-        self._followed = None if store is None else store.table("followed hypervisor", FollowedHypervisor)
+    def __init__(self, store: Store | None, namespace: str) -> None:
+        self._table = None if store is None else store.table(f"last known state of {namespace}", KeptRecord)
+        self._followed = (
+            None if store is None else store.table(f"followed hypervisor of {namespace}", FollowedHypervisor)
+        )
         self._records: dict[RecordKey, Record] = {}
         self._keeping = False
 

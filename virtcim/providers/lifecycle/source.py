@@ -59,7 +59,7 @@ class LifecycleSource(ChangeSource):
         self._listener: ChangeListener | None = None
         self._pending: PendingChanges[Step] = PendingChanges()
         self._numbers = count()
-        self._known = LastKnown(store)
+        self._known = LastKnown(store, site.namespace)
         self._known_jobs: dict[str, JobRecord] = {}
         # The hypervisors of which an earlier run of the server knew the state, until they are there.
         self._awaited: set[str] = set()
@@ -68,7 +68,9 @@ class LifecycleSource(ChangeSource):
         self._thread = threading.Thread(target=self._run, name="lifecycle", daemon=True)
         told = (*self._types, *self._job_types, *self._survey.types)
         self.class_names = {
-            class_of(platform.prefix, each.base): site.namespace for platform in site.platforms for each in told
+            class_of(platform.prefix, each.base): frozenset({site.namespace})
+            for platform in site.platforms
+            for each in told
         }
         self.indications = _own_indications(site, told)
 
