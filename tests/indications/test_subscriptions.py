@@ -411,6 +411,7 @@ def test_the_servers_own_filters_are_subscribed_to_by_their_collection(server: S
         "CIM_InstModification",
         "CIM_InstDeletion",
     }
+    assert [each["SourceNamespaces"] for each in members] == [["root/virt"]] * 3
     (back,) = interop.AssociatorNames(members[0].path, AssocClass="CIM_MemberOfCollection")
     assert back.keybindings["InstanceID"] == collection.keybindings["InstanceID"]
     for refused in (

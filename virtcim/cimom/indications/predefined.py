@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from virtcim.cimom.indications.records import FilterCollection, FilterRecord
@@ -24,13 +25,17 @@ MADE = datetime(2026, 1, 1, tzinfo=UTC)
 """When they were made: they stay the same from one start of the server to the next."""
 
 
-def predefined_filters(product: str, system: str) -> tuple[list[FilterRecord], list[FilterCollection]]:
+def predefined_filters(
+    product: str, system: str, namespaces: Iterable[str]
+) -> tuple[list[FilterRecord], list[FilterCollection]]:
     """Make the filters and collections of a server.
 
     Parameters:
         product: of the server, for names.
         system: name of its host.
+        namespaces: where what they tell of lives.
     """
+    places = tuple(sorted(namespaces))
     filters: list[FilterRecord] = []
     collections: list[FilterCollection] = []
     queries = {
@@ -49,6 +54,7 @@ def predefined_filters(product: str, system: str) -> tuple[list[FilterRecord], l
                 created=MADE,
                 query=query,
                 language="DMTF:CQL",
+                source_namespaces=places,
             )
             for kind, query in of_profile.items()
         ]

@@ -87,7 +87,8 @@ class IndicationService:
         self._name = f"{product}:{system_name}"
         self._interop = frozenset(normalized(name) for name in interop)
         compiler = FilterCompiler(classes, source.class_names, source.indications, [*namespaces, *interop])
-        predefined = predefined_filters(product, system_name)
+        homes = frozenset[str]().union(*source.class_names.values())
+        predefined = predefined_filters(product, system_name, homes)
         self.subscriptions = Subscriptions(store, compiler, access, settings, predefined)
         self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
         self.relay = Relay(store, compiler, access, settings)
