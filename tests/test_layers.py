@@ -206,8 +206,8 @@ def test_a_circle_is_found() -> None:
 
 #: The modules of indications, each of which may import those before it only: what changes goes one way.
 INDICATIONS = (
-    "settings", "records", "addresses", "predefined", "filters", "subscriptions", "queue", "relay", "engine",
-    "delivery", "objects", "service",
+    "settings", "records", "addresses", "predefined", "repeats", "filters", "subscriptions", "queue", "relay",
+    "engine", "delivery", "objects", "service",
 )  # fmt: skip
 
 

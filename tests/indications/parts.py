@@ -127,10 +127,11 @@ class Running:
         policy: OnFatalError = OnFatalError.IGNORE,
         is_transient: bool = False,
         spaces: tuple[str, ...] = (),
+        **properties: Any,
     ) -> str:
         """Subscribe, and return the key of the destination."""
         now = datetime.now(UTC)
-        named = {"system_class": SYSTEM, "system": "here", "name": name, "owner": "", "created": now}
+        named = {"system_class": SYSTEM, "system": "here", "name": name, "owner": principal.name, "created": now}
         selected = FilterRecord(
             class_name="CIM_IndicationFilter", query=query, language="DMTF:CQL", source_namespaces=spaces, **named
         )  # type: ignore[arg-type]
@@ -153,6 +154,7 @@ class Running:
             created=now,
             state_changed=now,
             on_fatal_error=policy,
+            properties=properties,
         )
         subscriptions.add_subscription(record, principal)
         return place.key

@@ -234,10 +234,26 @@ def test_a_faulty_subscription_is_refused(interop: Any) -> None:
         (named, {"SubscriptionState": pywbem.Uint16(1)}, pywbem.CIM_ERR_INVALID_PARAMETER),
         (named, {"SubscriptionDuration": pywbem.Uint64(0)}, pywbem.CIM_ERR_INVALID_PARAMETER),
         (named, {"SubscriptionDuration": pywbem.Uint64(2**64 - 1)}, pywbem.CIM_ERR_INVALID_PARAMETER),
+        (named, {"RepeatNotificationPolicy": pywbem.Uint16(1)}, pywbem.CIM_ERR_INVALID_PARAMETER),
         (named, {"RepeatNotificationPolicy": pywbem.Uint16(3)}, pywbem.CIM_ERR_INVALID_PARAMETER),
     ):
         given, said = refusal(make, interop, SUBSCRIPTION, Filter=filter_path, Handler=destination, **properties)
         assert given == code, said
+
+
+def test_a_subscription_says_what_it_wants_of_repeated_alerts(interop: Any) -> None:
+    wishes = {
+        "RepeatNotificationPolicy": pywbem.Uint16(3),
+        "RepeatNotificationInterval": pywbem.Uint64(60),
+        "RepeatNotificationCount": pywbem.Uint16(2),
+    }
+    path = make(interop, SUBSCRIPTION, Filter=make_filter(interop), Handler=make_destination(interop), **wishes)
+    found = interop.GetInstance(path)
+    assert {name: found[name] for name in wishes} == wishes
+    changed = pywbem.CIMInstance(SUBSCRIPTION, {"SubscriptionState": pywbem.Uint16(4)}, path=path)
+    interop.ModifyInstance(changed)
+    found = interop.GetInstance(path)
+    assert {name: found[name] for name in wishes} == wishes
 
 
 def test_a_filter_and_a_destination_can_be_changed(interop: Any) -> None:

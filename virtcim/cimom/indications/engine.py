@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION
 from virtcim.cimom.indications.queue import Queues
 from virtcim.cimom.indications.relay import ActiveRelay, Relay
+from virtcim.cimom.indications.repeats import RepeatFilter, alert_key
 from virtcim.cimom.indications.subscriptions import ActiveSubscription, Subscriptions
 from virtcim.providers.interface import (
     Alert,
@@ -59,6 +60,7 @@ class IndicationEngine(ChangeListener):
         self._relay = relay
         self._classes = classes
         self._host = host
+        self._repeats = RepeatFilter()
 
     @property
     def is_active(self) -> bool:
@@ -142,6 +144,10 @@ class IndicationEngine(ChangeListener):
             destination = self._subscriptions.destination(each.destination)
             if destination is None:
                 continue
+            if each.repeats is not None and class_name == ALERT:
+                event = each.key, each.filter_name, alert_key(properties)
+                if not self._repeats.admits(event, each.repeats):
+                    continue
             wanted = each.filter.projection
             sent = properties if wanted is None else {key: value for key, value in properties.items() if key in wanted}
             size = size or _size(properties)

@@ -25,6 +25,7 @@ from virtcim.cimom.indications.records import (
     SubscriptionRecord,
     SubscriptionState,
 )
+from virtcim.cimom.indications.repeats import REPEAT_PROPERTIES, RepeatPolicy, repeat_rule
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.providers.interface import (
@@ -66,8 +67,6 @@ MAX_NAME = 1024
 
 CIM_XML = 2
 TRANSIENT = 3
-NONE_REPEATED = 2
-"""RepeatNotificationPolicy None: each indication is sent."""
 
 Record = TypeVar("Record", FilterRecord, DestinationRecord)
 
@@ -615,10 +614,10 @@ def _wishes(given: dict[str, CIMValue]) -> Wishes:
     policy = given.pop("OnFatalErrorPolicy", None)
     state = given.pop("SubscriptionState", None)
     duration = given.pop("SubscriptionDuration", None)
-    repeat = given.pop("RepeatNotificationPolicy", None)
-    if repeat not in (None, NONE_REPEATED):
-        raise invalid(f"RepeatNotificationPolicy: {repeat} is not supported; expected {NONE_REPEATED} (None)")
-    for name in ("RepeatNotificationInterval", "RepeatNotificationGap", "RepeatNotificationCount", *COMPUTED):
+    if repeat_rule(given) is None:
+        for name in REPEAT_PROPERTIES:
+            given.pop(name, None)
+    for name in COMPUTED:
         given.pop(name, None)
     if policy not in (None, *OnFatalError):
         raise invalid(f"OnFatalErrorPolicy: {policy} cannot be; expected 2, 3 or 4")
@@ -649,12 +648,12 @@ COMPUTED = (
 def _shown(record: SubscriptionRecord) -> dict[str, CIMValue]:
     """What a subscription shows beside its references."""
     shown: dict[str, CIMValue] = {
+        "RepeatNotificationPolicy": int(RepeatPolicy.NONE),
         **record.properties,
         "OnFatalErrorPolicy": int(record.on_fatal_error),
         "SubscriptionState": int(record.state),
         "TimeOfLastStateChange": record.state_changed,
         "SubscriptionStartTime": record.created,
-        "RepeatNotificationPolicy": NONE_REPEATED,
         "AlertOnStateChange": False,
     }
     if record.duration is not None:

@@ -19,6 +19,7 @@ from virtcim.cimom.indications.records import (
     SubscriptionRecord,
     SubscriptionState,
 )
+from virtcim.cimom.indications.repeats import RepeatRule, repeat_rule
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.providers.interface import CIMError, Status, Store, Table
@@ -40,6 +41,7 @@ class ActiveSubscription:
         filter: compiled.
         principal: who subscribed.
         ends: when it ends of itself; None for never.
+        repeats: what becomes of alerts that say again what was said; None: all are sent.
     """
 
     key: str
@@ -48,6 +50,7 @@ class ActiveSubscription:
     filter: CompiledFilter
     principal: Principal
     ends: datetime | None
+    repeats: RepeatRule | None = None
 
 
 class Subscriptions:
@@ -296,12 +299,15 @@ class Subscriptions:
         for key, record in self._subscriptions.items():
             if record.state is SubscriptionState.DISABLED:
                 continue
+            repeats = repeat_rule(record.properties)
             principal = Principal(record.owner, Mechanism(record.mechanism), frozenset(record.groups))
             for member in self._members(record.filter):
                 named, compiled = self.filter(member), self._compiled_of(member)
                 if named is None or compiled is None:
                     continue
-                active = ActiveSubscription(key, record.destination, named.name, compiled, principal, _end(record))
+                active = ActiveSubscription(
+                    key, record.destination, named.name, compiled, principal, _end(record), repeats
+                )
                 sources |= compiled.sources
                 for class_name in compiled.indications:
                     by_class.setdefault(class_name, []).append(active)
