@@ -11,6 +11,7 @@ import libvirt
 import pytest
 
 from tests.bed import Libvirtd, Server
+from tests.bed.guests import boot_sector_xml
 from tests.bed.listener import Listener, subscribed
 from tests.conftest import Guests
 from virtcim.libhelper.events import Event
@@ -78,6 +79,34 @@ def test_an_emulator_that_is_killed_is_an_alert_and_a_change(
     )
     assert alert["AlertingElementFormat"] == 2
     assert "killed" in alert["Message"]
+
+
+PANICKING = bytes.fromhex("ba0505 b001 ee f4 ebfd")
+"""mov dx, 0x505; mov al, 1; out dx, al; hlt: what an operating system that panics tells QEMU's device for that."""
+
+
+def test_a_guest_that_panics_is_an_alert_and_a_change(
+    libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]
+) -> None:
+    image = libvirtd.new_image().with_suffix(".raw")
+    image.write_bytes(PANICKING.ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512))
+    xml = boot_sector_xml("panics", image).replace("type='qcow2'", "type='raw'")
+    libvirtd.define(xml.replace("<memballoon", "<panic model='isa'/><memballoon"))
+    server = serve(libvirtd.uri())
+    with Listener() as listener, subscribed(server, listener, ALERTS, CHANGES):
+        libvirtd.virsh("start", "panics")
+        alert = listener.wait(lambda each: each.get("MessageID") == "VIRT0004")
+        listener.wait(
+            lambda each: (
+                each.get("SourceInstance")
+                and each["SourceInstance"]["EnabledState"] == 3
+                and each["PreviousInstance"]["EnabledState"] != 3
+            )
+        )
+        told = list(listener.received)
+    assert alert["PerceivedSeverity"] == 6
+    assert alert["AlertingManagedElement"].endswith('Name="panics"')
+    assert [each.get("MessageID") for each in told].count("VIRT0004") == 1
 
 
 def test_a_hypervisor_that_goes_and_comes(new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server]) -> None:

@@ -189,6 +189,43 @@ def test_all_that_waits_is_bounded_at_the_cost_of_who_has_most(run: Run, listen:
     assert 20_000 - 2 * each < sum(queue.size for queue in queues) <= 20_000
 
 
+def test_nobody_subscribes_without_end(run: Run) -> None:
+    running = run(max_per_user=20, max_subscriptions=25)
+    ann, bob = (Principal(name, Mechanism.PASSWORD) for name in ("ann", "bob"))
+
+    def subscribe(principal: Principal, number: int) -> None:
+        running.subscribe("http://127.0.0.1:9", name=f"{principal.name}{number}", principal=principal)
+
+    for number in range(20):
+        subscribe(ann, number)
+    with pytest.raises(CIMError) as refused:
+        subscribe(ann, 20)
+    assert refused.value.status is Status.SERVER_LIMITS_EXCEEDED
+    assert "ann has 20; see max_per_user" in refused.value.description
+    for number in range(5):
+        subscribe(bob, number)
+    with pytest.raises(CIMError) as refused:
+        subscribe(bob, 5)
+    assert refused.value.status is Status.SERVER_LIMITS_EXCEEDED
+    assert "there are 25; see max_subscriptions" in refused.value.description
+    assert len(running.service.subscriptions.subscriptions()) == 25
+
+
+def test_a_name_that_nobody_knows_delays_nobody(run: Run, listen: Listen) -> None:
+    running, listener = run(), listen()
+    unknown = running.subscribe("http://no-such-host.invalid:5988", name="unknown")
+    running.subscribe(listener.url, name="known")
+    tell(running, "a", "b")
+    listener.wait_for(2)
+    wait_until(lambda: running.queue(unknown).failures >= 2, 60)
+    assert "its name is not known" in running.queue(unknown).last_error
+    assert len(running.queue(unknown)) == 2
+    record = running.service.subscriptions.destination(unknown)
+    assert record is not None
+    running.service.subscriptions.replace_destination(replace(record, url=listener.url))
+    wait_until(lambda: running.queue(unknown).delivered == 2, 30)
+
+
 def test_what_is_too_old_is_given_up(run: Run, listen: Listen) -> None:
     running = run(retry_attempts=1, retry_interval=0.02)  # a lifetime of 0.2 s
     dead = listen(lambda number, body: answer(b"", "500 No"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.bed import Libvirtd, Server
+from tests.bed.guests import baseline_xml
 from tests.bed.listener import Listener, subscribed
 from tests.bed.views import DISABLED, ENABLED, QUIESCE, request_state
 from tests.conftest import Guests
@@ -186,6 +188,54 @@ def test_what_no_event_announces_is_told_too(
     libvirtd.virsh("setvcpus", "quiet", "1", "--config")
     libvirtd.virsh("desc", "quiet", "--title", "Other", "--config")
     told.wait(is_about("VirtualSystemSettingData", MODIFIED))
+    check_order(told)
+
+
+def test_a_definition_that_virsh_edits(
+    served: tuple[Server, Listener],
+    libvirtd: Libvirtd,
+    guests: Guests,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, listener = served
+    guests.boot_sector("edited")
+    told = Told(listener)
+    told.wait(is_about("ComputerSystem", CREATED, Name="edited"))
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i \"s/current='1'/current='2'/\" \"$1\"\n")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    libvirtd.virsh("edit", "edited")
+    changed = told.wait(is_about("ProcResourceAllocationSettingData", MODIFIED))
+    assert "VirtualQuantity" in changed["ChangedPropertyNames"]
+    quantities = (changed["PreviousInstance"]["VirtualQuantity"], changed["SourceInstance"]["VirtualQuantity"])
+    assert quantities == (1, 2)
+    check_order(told)
+
+
+def test_a_medium_that_is_changed(served: tuple[Server, Listener], libvirtd: Libvirtd, guests: Guests) -> None:
+    _, listener = served
+    first, second = (libvirtd.new_image() for _ in range(2))
+    drive = (
+        f"<disk type='file' device='cdrom'><driver name='qemu' type='qcow2'/><source file='{first}'/>"
+        "<target dev='hdc' bus='ide'/><readonly/></disk>"
+    )
+    libvirtd.define(baseline_xml("medium", libvirtd.new_image()).replace("<interface", f"{drive}<interface", 1))
+    libvirtd.virsh("start", "medium")
+    told = Told(listener)
+    libvirtd.virsh("change-media", "medium", "hdc", str(second), "--update", "--live")
+
+    def is_new(indication: Any) -> bool:
+        source = indication["SourceInstance"]
+        return (
+            kind(indication) == MODIFIED
+            and source.get("InstanceID") == "medium/hdc"
+            and str(second) in str(dict(source.items()))
+        )
+
+    changed = told.wait(is_new)
+    assert str(first) in str(dict(changed["PreviousInstance"].items()))
     check_order(told)
 
 
