@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.indications.nodes import Nodes
 from tests.indications.parts import Running, Scripted
 from virtcim import mof, schema
 from virtcim.schema.classes import ClassStore
@@ -33,6 +34,14 @@ def run(tmp_path: Path, schema_classes: ClassStore) -> Iterator[Callable[..., Ru
 
     yield start
     running[-1].stop()
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, schema_classes: ClassStore) -> Iterator[Nodes]:
+    """Two nodes, each a site with a namespace of its own."""
+    made = Nodes(tmp_path, schema_classes)
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -301,7 +301,7 @@ def _indications(
     """Put together what tells clients of changes."""
     host = settings.server.host_name
     return IndicationService(
-        LifecycleSources([site], element_types(catalog), store),
+        LifecycleSources([site], element_types(catalog), store, catalog.associations),
         store,
         classes,
         access,

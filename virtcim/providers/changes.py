@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from virtcim.providers.base import Element
     from virtcim.providers.site import Site
 
-__all__ = ["compared", "instance_changes"]
+__all__ = ["compared", "instance_changes", "platforms_of"]
 
 OWN_INDICATIONS = {
     Lifecycle.CREATED: "CreatedIndication",
@@ -32,6 +32,15 @@ OWN_INDICATIONS = {
 def wants_everything(_class_name: str) -> bool:
     """Want the changes of every class."""
     return True
+
+
+def platforms_of(site: Site, record: Record) -> list[Platform]:
+    """The platforms of a site that a record is shown on."""
+    return [
+        platform
+        for platform in site.platforms
+        if any(hypervisor.uri == record.uri for hypervisor in site.hypervisors(platform))
+    ]
 
 
 def instance_changes(
@@ -55,11 +64,7 @@ def instance_changes(
     record = after or before
     if record is None:
         return
-    platforms = [
-        platform
-        for platform in site.platforms
-        if any(hypervisor.uri == record.uri for hypervisor in site.hypervisors(platform))
-    ]
+    platforms = platforms_of(site, record)
     for element in types:
         if isinstance(record, element.source.records):
             for platform in platforms:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from virtcim.cimom.namespaces import normalized
 from virtcim.cimom.query import Predicate, Query, parse_select
-from virtcim.cimom.query.expressions import Chain, Conjunction, Expression, IsA, chains
+from virtcim.cimom.query.expressions import Chain, Conjunction, Disjunction, Expression, IsA, chains
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
 
@@ -125,13 +125,17 @@ class FilterCompiler:
     def _narrowed(self, query: Query, sources: frozenset[str]) -> frozenset[str]:
         """The classes of instances that ISA leaves, as far as it stands for all of the condition."""
         names = frozenset(name.lower() for name in (query.from_class, query.alias) if name is not None)
+        all_sources = sources
         for part in _conjuncts(query.where):
-            if isinstance(part, IsA) and _is_embedded(part.operand, names):
-                named = self._classes.concrete(part.class_name)
-                sources &= named
+            tests = part.parts if isinstance(part, Disjunction) else (part,)
+            named = [each.class_name for each in tests if isinstance(each, IsA) and _is_embedded(each.operand, names)]
+            if len(named) == len(tests):
+                sources &= frozenset[str]().union(*map(self._classes.concrete, named))
                 if not sources:
-                    text = f"No instance of {part.class_name} is told of by indications here"
-                    raise _impossible(text)
+                    raise _impossible(f"No instance of {' or '.join(named)} is told of by indications here")
+        if sources == all_sources:
+            # Associations are many, and follow from what they connect: whoever wants them says so.
+            return frozenset(name for name in sources if not self._classes[name].is_association)
         return sources
 
     def _check_names(self, query: Query, sources: frozenset[str]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Site
 
-__all__ = ["job_changes", "job_types"]
+__all__ = ["job_changes", "job_elements", "job_types"]
 
 
 def job_types(types: Iterable[type[Element]]) -> tuple[type[Element], ...]:
@@ -46,6 +46,14 @@ def job_changes(
                 if wants(class_of(platform.prefix, element.base)):
                     old = _instances(site, platform, element, before)
                     yield from compared(old, _instances(site, platform, element, after))
+
+
+def job_elements(site: Site, types: Iterable[type[Element]], record: JobRecord | None) -> Iterator[Element]:
+    """All that a job is shown as, of some element types that are made of jobs."""
+    for platform in site.platforms:
+        if record is not None and platform.prefix == record.prefix:
+            for element in types:
+                yield from _instances(site, platform, element, record).values()
 
 
 def _instances(

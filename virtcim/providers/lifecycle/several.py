@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from virtcim.providers.base import Element
-from virtcim.providers.interface import ChangeListener, ChangeSource, Store
+from virtcim.providers.interface import Association, ChangeListener, ChangeSource, Store
 from virtcim.providers.lifecycle.source import LifecycleSource
 
 if TYPE_CHECKING:
@@ -22,11 +23,20 @@ class LifecycleSources(ChangeSource):
         sites: whose hypervisors and jobs are followed, each with a namespace of its own.
         types: the element types that are served.
         store: keeps the last known state of each; None keeps it in memory only.
+        associations: that are served in each namespace.
     """
 
-    def __init__(self, sites: Iterable[Site], types: Iterable[type[Element]], store: Store | None = None) -> None:
+    def __init__(
+        self,
+        sites: Iterable[Site],
+        types: Iterable[type[Element]],
+        store: Store | None = None,
+        associations: Mapping[str, Iterable[Association]] = MappingProxyType({}),
+    ) -> None:
         types = tuple(types)
-        self._sources = tuple(LifecycleSource(site, types, store) for site in sites)
+        self._sources = tuple(
+            LifecycleSource(site, types, store, associations.get(site.namespace, ())) for site in sites
+        )
         homes: dict[str, frozenset[str]] = {}
         indications: dict[str, frozenset[str]] = {}
         for source in self._sources:

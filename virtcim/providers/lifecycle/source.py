@@ -16,10 +16,19 @@ from virtcim.libhelper.inventory.records import Change, Host, Pool, Record
 from virtcim.libhelper.troubles import Trouble, trouble_of
 from virtcim.providers.base import Element, class_of
 from virtcim.providers.changes import OWN_INDICATIONS, instance_changes
-from virtcim.providers.interface import Alert, ChangeListener, ChangeSource, Instance, InstanceChange, Store
+from virtcim.providers.interface import (
+    Alert,
+    Association,
+    ChangeListener,
+    ChangeSource,
+    Instance,
+    InstanceChange,
+    Store,
+)
 from virtcim.providers.lifecycle.alerts import gap_alert, hypervisor_alert, is_full, pool_alert, trouble_alert
-from virtcim.providers.lifecycle.jobs import job_changes, job_types
+from virtcim.providers.lifecycle.jobs import job_changes, job_elements, job_types
 from virtcim.providers.lifecycle.lastknown import LastKnown, RecordKey, comparable, is_same
+from virtcim.providers.lifecycle.links import Links
 from virtcim.providers.lifecycle.pending import PendingChanges
 from virtcim.providers.lifecycle.survey import Survey
 
@@ -47,15 +56,23 @@ class LifecycleSource(ChangeSource):
         site: whose hypervisors and jobs are followed.
         types: the element types that are served.
         store: keeps the last known state; None keeps it in memory only.
+        associations: that are served; what becomes of their instances is told to whoever names one of their classes.
     """
 
-    def __init__(self, site: Site, types: Iterable[type[Element]], store: Store | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        types: Iterable[type[Element]],
+        store: Store | None = None,
+        associations: Iterable[Association] = (),
+    ) -> None:
         types = tuple(types)
         self._site = site
         self._types = tuple(each for each in types if each.source.records)
         self._kinds = tuple(dict.fromkeys(chain.from_iterable(each.source.records for each in self._types)))
         self._job_types = job_types(types)
         self._survey = Survey(site, types)
+        self._links = Links(site, associations)
         self._listener: ChangeListener | None = None
         self._pending: PendingChanges[Step] = PendingChanges()
         self._numbers = count()
@@ -65,13 +82,12 @@ class LifecycleSource(ChangeSource):
         self._awaited: set[str] = set()
         self._lost: set[str] = set()
         self._settled: set[tuple[str, type[Record]]] = set()
+        # What has been read of each hypervisor: before, links to it could not be known.
+        self._read: dict[str, set[type[Record]]] = {}
         self._thread = threading.Thread(target=self._run, name="lifecycle", daemon=True)
         told = (*self._types, *self._job_types, *self._survey.types)
-        self.class_names = {
-            class_of(platform.prefix, each.base): frozenset({site.namespace})
-            for platform in site.platforms
-            for each in told
-        }
+        names = {class_of(platform.prefix, each.base) for platform in site.platforms for each in told}
+        self.class_names = dict.fromkeys(names | self._links.class_names, frozenset({site.namespace}))
         self.indications = _own_indications(site, told)
 
     def start(self, listener: ChangeListener) -> None:
@@ -80,6 +96,7 @@ class LifecycleSource(ChangeSource):
             self._awaited.update(self._known.load())
         else:
             self._known.forget()
+        self._links.want(listener.wants)
         self._thread.start()
         self._site.jobs.listeners.append(self._on_job)
         jobs = [
@@ -94,6 +111,9 @@ class LifecycleSource(ChangeSource):
         self._pending.stop()
 
     def wanted_changed(self) -> None:
+        # At once: what comes after whoever subscribed got his answer is told to him.
+        if self._listener is not None:
+            self._links.want(self._listener.wants)
         self._pending.put("wants", self._on_wants, datetime.now(UTC))
 
     def _attach(self, hypervisor: Hypervisor) -> None:
@@ -158,8 +178,12 @@ class LifecycleSource(ChangeSource):
             self._awaited.discard(uri)
             self._settled.update((uri, kind) for kind in self._kinds)
             self._tell_alert(lambda: gap_alert(self._site, hypervisor, time))
+        read = {kind for kind in self._kinds if KIND_NAMES[kind] in host.loaded}
+        if not read <= self._read.get(uri, set()):
+            self._read[uri] = read
+            self._links.learn()
         for kind in self._kinds:
-            if KIND_NAMES[kind] in host.loaded:
+            if kind in read:
                 self._compare_kind(hypervisor, kind, time)
         if all(KIND_NAMES[kind] in host.loaded for kind in self._kinds):
             self._known.follow(uri)
@@ -197,6 +221,7 @@ class LifecycleSource(ChangeSource):
     def _instance_changes(self, before: Record | None, after: Record | None) -> Iterator[InstanceChange]:
         if self._listener is not None:
             yield from instance_changes(self._site, self._types, before, after, self._listener.wants)
+            yield from self._links.of_record(before, after)
 
     def _look_at_room(self, before: Record | None, after: Record | None, time: datetime) -> None:
         """Raise an alert when a storage pool has run full."""
@@ -219,7 +244,9 @@ class LifecycleSource(ChangeSource):
         else:
             self._known_jobs[instance_id] = after
         if self._listener is not None:
-            self._hand_on(job_changes(self._site, self._job_types, before, after, self._listener.wants), time)
+            changes = job_changes(self._site, self._job_types, before, after, self._listener.wants)
+            old, new = (job_elements(self._site, self._job_types, each) for each in (before, after))
+            self._hand_on(chain(changes, self._links.of_elements(old, new)), time)
 
     def _tell_trouble(self, hypervisor: Hypervisor, event: Event, trouble: Trouble, _time: datetime) -> None:
         self._tell_alert(lambda: trouble_alert(self._site, hypervisor, event, trouble))
@@ -227,7 +254,8 @@ class LifecycleSource(ChangeSource):
     def _look(self, time: datetime) -> None:
         """Compare what is no image of one record."""
         if self._listener is not None:
-            self._hand_on(self._survey.look(self._listener.wants), time)
+            changes = self._survey.look(self._listener.wants)
+            self._hand_on(chain(changes, self._links.of_types(self._survey.types)), time)
 
     def _hand_on(self, changes: Iterable[InstanceChange], time: datetime) -> None:
         found = list(changes)
