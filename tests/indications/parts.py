@@ -131,7 +131,13 @@ class Running:
     ) -> str:
         """Subscribe, and return the key of the destination."""
         now = datetime.now(UTC)
-        named = {"system_class": SYSTEM, "system": "here", "name": name, "owner": principal.name, "created": now}
+        named: dict[str, Any] = {
+            "system_class": SYSTEM,
+            "system": "here",
+            "name": name,
+            "owner": principal.name,
+            "created": now,
+        }
         selected = FilterRecord(
             class_name="CIM_IndicationFilter", query=query, language="DMTF:CQL", source_namespaces=spaces, **named
         )  # type: ignore[arg-type]
@@ -139,7 +145,7 @@ class Running:
             class_name="CIM_ListenerDestinationCIMXML",
             url=url,
             is_transient=is_transient,
-            **named,  # type: ignore[arg-type]
+            **named,
         )
         subscriptions = self.service.subscriptions
         subscriptions.add_filter(selected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,11 @@ def test_an_alert_that_repeats_is_sent_once_and_a_change_always(
     run: Callable[..., Running], listen: Callable[..., Scripted]
 ) -> None:
     running, listener, other = run(), listen(), listen()
-    wishes = {"RepeatNotificationPolicy": 3, "RepeatNotificationInterval": 3600, "RepeatNotificationCount": 1}
+    wishes: dict[str, Any] = {
+        "RepeatNotificationPolicy": 3,
+        "RepeatNotificationInterval": 3600,
+        "RepeatNotificationCount": 1,
+    }
     running.subscribe(listener.url, ALERTS, "alerts", **wishes)
     changes = running.subscribe(other.url, "SELECT * FROM CIM_InstModification", "changes", **wishes)
     for number in range(3):
