@@ -62,7 +62,8 @@ class Source(ChangeSource):
     """
 
     def __init__(self) -> None:
-        self.class_names = {"Toy_System": "root/toy", "Toy_Disk": "root/toy"}
+        toys = frozenset({"root/toy"})
+        self.class_names = {"Toy_System": toys, "Toy_Disk": toys}
         self.indications: dict[str, frozenset[str]] = {}
         self.listener: ChangeListener | None = None
         self.wanted = threading.Condition()

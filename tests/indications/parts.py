@@ -140,7 +140,7 @@ class Running:
         }
         selected = FilterRecord(
             class_name="CIM_IndicationFilter", query=query, language="DMTF:CQL", source_namespaces=spaces, **named
-        )  # type: ignore[arg-type]
+        )
         place = DestinationRecord(
             class_name="CIM_ListenerDestinationCIMXML",
             url=url,
