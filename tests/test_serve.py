@@ -256,6 +256,8 @@ def test_interrupted_while_it_loads(tmp_path: Path, loading: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # Whoever runs tests in the background of a shell has them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     while loading not in (line := process.stderr.readline()):

@@ -43,7 +43,13 @@ security_driver = "none"
 stdio_handler = "file"
 namespaces = []
 seccomp_sandbox = 0
+remote_display_port_min = {first_port}
+remote_display_port_max = {last_port}
 """
+
+PORTS_OF_WORKER = 500
+"""Ports for VNC and SPICE from 5900 on that each process of a test run has to itself: libvirt and QEMU look for free
+ones one after the other, between which the daemon of another process could take them."""
 
 
 def why_unavailable() -> str | None:
@@ -81,7 +87,9 @@ class Libvirtd:
             (self.directory / name).mkdir(parents=True)
         conf = LIBVIRTD_CONF.format(uuid=self.host_uuid, rw_authentication=rw_authentication)
         (self.directory / "etc/libvirtd.conf").write_text(conf + libvirtd_conf)
-        (self.directory / "etc/qemu.conf").write_text(QEMU_CONF + qemu_conf)
+        first_port = 5900 + PORTS_OF_WORKER * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        ports = {"first_port": first_port, "last_port": first_port + PORTS_OF_WORKER - 1}
+        (self.directory / "etc/qemu.conf").write_text(QEMU_CONF.format(**ports) + qemu_conf)
         filters = Path("/etc/libvirt/nwfilter")
         if filters.is_dir():
             shutil.copytree(filters, self.directory / "etc/nwfilter")

@@ -326,7 +326,7 @@ def is_made(setting: Any) -> bool:
 def is_chosen(setting: Any, name: str) -> bool:
     """Whether libvirt chooses the value: the address of a network, the device of a pseudo terminal."""
     device = setting.device
-    if name not in ("Address", "IsIPv6Only"):
+    if name not in ("Address", "SourcePath", "IsIPv6Only"):
         return name == "Password"
     return getattr(device, "type", None) == "pty" or getattr(device, "listen_type", None) == "network"
 
