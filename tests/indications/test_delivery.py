@@ -344,7 +344,7 @@ def test_https_that_does_not_fit_delivers_nothing(
     key = running.subscribe(asking.url)
     tell(running, "a")
     wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 2, 30)
-    assert words in caplog.text
+    assert words in caplog.text or (shows and "[SSL: " in caplog.text)  # which end says it first is a matter of chance
     assert running.queue(key).delivered == 0
     assert asking.bodies == []
 
