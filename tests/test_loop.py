@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import libvirt
 import pytest
 
 from tests.bed import loopguard
-from virtcim.app.loopwatch import LoopSettings, LoopWatch
+from virtcim.app.loopwatch import LoopSettings, LoopWatch, current_frame
 from virtcim.providers.interface import Association, Instance
 
 
@@ -149,3 +150,26 @@ def test_the_guard_finds_what_does_not_belong_into_the_loop(work: Callable[[], A
         assert not found
     else:
         assert expected in "\n".join(found)
+
+
+def test_no_collection_begins_while_a_thread_is_looked_at() -> None:
+    """A callback of the collector would let threads run that end, and they would wait for each other for ever."""
+    inside: list[str | None] = []
+    looking = current_frame.__code__
+
+    def note(_phase: str, _info: dict[str, int]) -> None:
+        caller = sys._getframe(1)
+        inside.append("looking" if caller.f_code is looking else None)
+
+    usual = gc.get_threshold()
+    gc.callbacks.append(note)
+    gc.set_threshold(1)
+    try:
+        for _ in range(50):
+            assert current_frame(threading.get_ident()) is not None
+    finally:
+        gc.set_threshold(*usual)
+        gc.callbacks.remove(note)
+    assert inside
+    assert "looking" not in inside
+    assert gc.isenabled()

@@ -16,7 +16,7 @@ import traceback
 from dataclasses import dataclass
 from types import FrameType
 
-__all__ = ["LoopSettings", "LoopWatch", "freeze_loaded"]
+__all__ = ["LoopSettings", "LoopWatch", "current_frame", "freeze_loaded"]
 
 _log = logging.getLogger(__name__)
 
@@ -110,9 +110,31 @@ class LoopWatch:
         if self._stopped.is_set() or now - self._reported < REPORT_INTERVAL:
             return False
         self._reported = now
-        stack = _stack(sys._current_frames().get(self._ident))
+        stack = _stack(current_frame(self._ident))
         _log.warning("The event loop has not answered for %.2f s; it is at:\n%s", self._longest_pause, stack)
         return True
+
+
+def current_frame(thread: int) -> FrameType | None:
+    """Look where a thread is.
+
+    No collection may begin meanwhile: Python 3.11 holds the lock of its list of threads for the look, a callback of
+    the collector would let other threads run, and one that ends would wait for that lock with the interpreter's own
+    in its hands (https://github.com/python/cpython/issues/106883).
+
+    Parameters:
+        thread: its identifier.
+
+    Returns:
+        its frame; None when it has ended.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames().get(thread)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def freeze_loaded() -> None:
