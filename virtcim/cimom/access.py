@@ -160,6 +160,10 @@ class Access:
                 return role
         return Role.ADMINISTER
 
+    def may_read(self, principal: Principal, namespace: str) -> bool:
+        """Whether somebody may read a namespace, and so may be told of what happens in it."""
+        return self.role(principal, namespace) >= Role.READ
+
     def require(self, principal: Principal, namespace: str, needed: Role, what: str) -> None:
         """Refuse what somebody may not do.
 
@@ -167,7 +171,7 @@ class Access:
             CIMError: ACCESS_DENIED.
         """
         if self.role(principal, namespace) < needed:
-            who = principal.name or "An unknown user"
             raise CIMError(
-                Status.ACCESS_DENIED, f"{who} may not {what} in {namespace}: that needs the role {needed.name.lower()}"
+                Status.ACCESS_DENIED,
+                f"{principal.called} may not {what} in {namespace}: that needs the role {needed.name.lower()}",
             )

@@ -161,7 +161,7 @@ class Core:
         return Scope(namespace, context, partial(self._may_read, caller))
 
     def _may_read(self, caller: Caller, namespace: str) -> bool:
-        return self.access.role(caller.principal, namespace) >= Role.READ
+        return self.access.may_read(caller.principal, namespace)
 
 
 def _change(attempt: Attempt) -> audit.Change:

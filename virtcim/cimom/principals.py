@@ -37,6 +37,11 @@ class Principal:
     mechanism: Mechanism
     groups: frozenset[str] = frozenset()
 
+    @property
+    def called(self) -> str:
+        """The name, for messages."""
+        return self.name or "An unknown user"
+
 
 NOBODY = Principal("", Mechanism.NONE)
 """Everybody, where there is no authentication."""

@@ -29,8 +29,8 @@ INTEROP_NAMES = ("root/interop", "interop", "root/PG_InterOp")
 
 NAMESPACE_CLASS = "__Namespace"
 
-Further = Callable[[FixedInstance], tuple[list[InstanceProvider], list[Association]]]
-"""Makes the providers and associations of a service of the server, whose host is given."""
+Further = Callable[[ServerObjects], tuple[list[InstanceProvider], list[Association]]]
+"""Makes the providers and associations of a service of the server, whose own objects are given."""
 
 
 def with_discovery(
@@ -69,7 +69,7 @@ def with_discovery(
         if name != main:
             shown = [RenamedProvider(each, main, name) for each in shown]
             links = [RenamedAssociation(each, main, name) for each in links]
-        more_providers, more_links = ([], []) if further is None else further(objects.system)
+        more_providers, more_links = ([], []) if further is None else further(objects)
         providers = [
             *shown, FixedProvider(objects.instances()), ManagerProvider(objects.object_manager, statistics),
             statistics_provider, _namespace_list(name, visible),

@@ -95,16 +95,16 @@ class ServerObjects:
             },
         )
         described: Properties = {"Description": f"{title} Version {identity.version}", "Started": True}
-        self.object_manager = managed(self._hosted("CIM_ObjectManager", self.name, described), statistics)
-        self.server = self._hosted("CIM_WBEMServer", self.name, described)
+        self.object_manager = managed(self.hosted("CIM_ObjectManager", self.name, described), statistics)
+        self.server = self.hosted("CIM_WBEMServer", self.name, described)
         self.protocol_services = [
-            self._hosted("CIM_ProtocolService", each.name, {"Started": True, "Protocol": each.protocol})
+            self.hosted("CIM_ProtocolService", each.name, {"Started": True, "Protocol": each.protocol})
             for each in mechanisms
         ]
-        self.mechanisms = [self._hosted(each.class_name, each.name, self._mechanism(each)) for each in mechanisms]
-        self.server_capabilities = self._with_id("CIM_WBEMServerCapabilities", "WBEMServer", {})
+        self.mechanisms = [self.hosted(each.class_name, each.name, self._mechanism(each)) for each in mechanisms]
+        self.server_capabilities = self.with_id("CIM_WBEMServerCapabilities", "WBEMServer", {})
         self.protocol_capabilities = [
-            self._with_id(each.capabilities_class, each.name, self._protocol(each)) for each in mechanisms
+            self.with_id(each.capabilities_class, each.name, self._protocol(each)) for each in mechanisms
         ]
         self.namespaces = [self._old_namespace(name) for name in namespaces]
         self.server_namespaces = [self._namespace(name) for name in namespaces]
@@ -150,7 +150,7 @@ class ServerObjects:
             ),
         ]
 
-    def _hosted(self, class_name: str, name: str, properties: Properties) -> FixedInstance:
+    def hosted(self, class_name: str, name: str, properties: Properties) -> FixedInstance:
         """A service or access point of the host."""
         keys = {
             "SystemCreationClassName": SYSTEM, "SystemName": self._identity.system_name,
@@ -159,7 +159,7 @@ class ServerObjects:
         element_name = self._identity.product if name == self.name else name
         return FixedInstance(self._own, class_name, keys, {"ElementName": element_name, **AT_WORK, **properties})
 
-    def _with_id(self, class_name: str, local: str, properties: Properties) -> FixedInstance:
+    def with_id(self, class_name: str, local: str, properties: Properties) -> FixedInstance:
         """An object that is named by an InstanceID."""
         keys = {"InstanceID": f"{self.name}:{local}"}
         return FixedInstance(self._own, class_name, keys, {"ElementName": local, **properties})
@@ -229,7 +229,7 @@ class ServerObjects:
     def _namespace(self, name: str) -> FixedInstance:
         schema: Properties = {"Name": "CIM", "Version": self._identity.schema_version, "Status": SCHEMA_FINAL,
                   "OwningOrganization": "DMTF"}  # fmt: skip
-        return self._with_id(
+        return self.with_id(
             "CIM_WBEMServerNamespace",
             name,
             {"Name": name, "SchemaInformation": (EmbeddedInstance("CIM_SchemaInformationStructure", schema),)},

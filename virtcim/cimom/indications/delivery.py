@@ -13,7 +13,7 @@ from typing import Protocol
 
 from virtcim.cimom.indications.queue import DestinationQueue, Queues, Waiting
 from virtcim.cimom.indications.records import DestinationRecord, OnFatalError, SubscriptionState
-from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
+from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 
@@ -197,8 +197,7 @@ class Deliverer:
         action = int(record.on_fatal_error)
         if failing is not None and datetime.now(UTC) - failing > timedelta(seconds=removal):
             # Whichever of the two goes further.
-            by_service = {2: OnFatalError.REMOVE, 3: OnFatalError.DISABLE, 4: OnFatalError.IGNORE}
-            action = max(action, by_service[REMOVAL_ACTIONS[self._settings.removal_action]])
+            action = max(action, OnFatalError[self._settings.removal_action.upper()])
         if action == OnFatalError.REMOVE or destination.is_transient:
             _log.error("the subscription of %s is removed: nobody takes its indications", destination.name)
             self._subscriptions.remove_subscription(record.key)

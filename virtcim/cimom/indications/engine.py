@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION
 from virtcim.cimom.indications.queue import Queues
 from virtcim.cimom.indications.relay import ActiveRelay, Relay
@@ -18,7 +19,6 @@ from virtcim.providers.interface import (
     CIMValue,
     EmbeddedInstance,
     InstanceChange,
-    InstancePath,
     Lifecycle,
     Properties,
 )
@@ -48,16 +48,18 @@ class IndicationEngine(ChangeListener):
         subscriptions: whose filters select.
         queues: where they go.
         relay: other CIM servers that they go to.
+        access: decides who may be told what.
         classes: the class store.
         host: SourceInstanceHost.
     """
 
     def __init__(
-        self, subscriptions: Subscriptions, queues: Queues, relay: Relay, classes: ClassStore, host: str
+        self, subscriptions: Subscriptions, queues: Queues, relay: Relay, access: Access, classes: ClassStore, host: str
     ) -> None:
         self._subscriptions = subscriptions
         self._queues = queues
         self._relay = relay
+        self._access = access
         self._classes = classes
         self._host = host
         self._repeats = RepeatFilter()
@@ -90,7 +92,7 @@ class IndicationEngine(ChangeListener):
     def alert(self, alert: Alert) -> None:
         candidates, relays = self._subscriptions.active.get(ALERT, ()), self._relay.active.get(ALERT, ())
         if candidates or relays:
-            element = None if alert.element is None else _path(alert.element.path())
+            element = None if alert.element is None else format_path(alert.element.path())
             properties: Properties = {
                 **_base(alert.time),
                 "AlertingManagedElement": element or alert.element_name,
@@ -108,21 +110,22 @@ class IndicationEngine(ChangeListener):
             correlated: identifier of the first indication of what this change is a part of.
         """
         instance = change.instance
+        shown = instance.properties()
         properties: dict[str, CIMValue] = {
             **_base(time),
             "PerceivedSeverity": INFORMATION,
-            "SourceInstance": EmbeddedInstance(instance.class_name, instance.properties()),
-            "SourceInstanceModelPath": _path(instance.path()),
+            "SourceInstance": EmbeddedInstance(instance.class_name, shown),
+            "SourceInstanceModelPath": format_path(instance.path()),
             "SourceInstanceHost": self._host,
         }
         if correlated is not None:
             properties["CorrelatedIndications"] = (correlated,)
         if change.kind is Lifecycle.MODIFIED and change.before is not None:
-            before, after = change.before.properties(), instance.properties()
-            names = before.keys() | after.keys()
+            before = change.before.properties()
+            names = before.keys() | shown.keys()
             properties["PreviousInstance"] = EmbeddedInstance(change.before.class_name, before)
             properties["ChangedPropertyNames"] = tuple(
-                sorted(name for name in names if before.get(name) != after.get(name))
+                sorted(name for name in names if before.get(name) != shown.get(name))
             )
         return properties
 
@@ -162,7 +165,7 @@ class IndicationEngine(ChangeListener):
     def _selects(
         self, each: ActiveSubscription | ActiveRelay, namespace: str, class_name: str, properties: Properties
     ) -> bool:
-        if not each.filter.covers(namespace) or not self._subscriptions.may_be_told(each.principal, namespace):
+        if not each.filter.covers(namespace) or not self._access.may_read(each.principal, namespace):
             return False
         try:
             return each.filter.selects(class_name, properties)
@@ -173,10 +176,6 @@ class IndicationEngine(ChangeListener):
 
 def _base(time: datetime) -> dict[str, CIMValue]:
     return {"IndicationIdentifier": f"virtcim:{uuid.uuid4()}", "IndicationTime": time}
-
-
-def _path(path: InstancePath) -> str:
-    return format_path(path)
 
 
 def _size(properties: Properties) -> int:

@@ -124,11 +124,10 @@ class FilterCompiler:
 
     def _narrowed(self, query: Query, sources: frozenset[str]) -> frozenset[str]:
         """The classes of instances that ISA leaves, as far as it stands for all of the condition."""
-        names = frozenset(name.lower() for name in (query.from_class, query.alias) if name is not None)
         all_sources = sources
         for part in _conjuncts(query.where):
             tests = part.parts if isinstance(part, Disjunction) else (part,)
-            named = [each.class_name for each in tests if isinstance(each, IsA) and _is_embedded(each.operand, names)]
+            named = [each.class_name for each in tests if isinstance(each, IsA) and _is_embedded(each.operand, query)]
             if len(named) == len(tests):
                 sources &= frozenset[str]().union(*map(self._classes.concrete, named))
                 if not sources:
@@ -140,9 +139,8 @@ class FilterCompiler:
 
     def _check_names(self, query: Query, sources: frozenset[str]) -> None:
         """Refuse properties of embedded instances that no class in question has."""
-        names = frozenset(name.lower() for name in (query.from_class, query.alias) if name is not None)
         for chain in chains(query.where) if query.where is not None else ():
-            steps = chain.below(names).steps
+            steps = query.local(chain).steps
             if len(steps) < 2 or steps[0].name.lower() not in EMBEDDED or steps[1].scope is not None:
                 continue
             name = steps[1].name
@@ -179,9 +177,9 @@ def _conjuncts(expression: Expression | None) -> Iterable[Expression]:
             yield part
 
 
-def _is_embedded(operand: Expression, names: frozenset[str]) -> bool:
+def _is_embedded(operand: Expression, query: Query) -> bool:
     """Whether an operand is SourceInstance or PreviousInstance as a whole."""
     if not isinstance(operand, Chain):
         return False
-    steps = operand.below(names).steps
+    steps = query.local(operand).steps
     return len(steps) == 1 and steps[0].name.lower() in EMBEDDED

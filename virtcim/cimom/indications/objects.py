@@ -7,7 +7,7 @@ clients compare the paths that they get with those that they built.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypedDict, TypeVar
@@ -24,6 +24,7 @@ from virtcim.cimom.indications.records import (
     OnFatalError,
     SubscriptionRecord,
     SubscriptionState,
+    subscription_key,
 )
 from virtcim.cimom.indications.repeats import REPEAT_PROPERTIES, RepeatPolicy, repeat_rule
 from virtcim.cimom.indications.settings import IndicationSettings
@@ -176,6 +177,13 @@ class NamedProvider(InstanceProvider, Generic[Record]):
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return self._instance(self.find(class_name, keys), context)
 
+    def some(self, keys: Container[str], context: RequestContext) -> list[Instance]:
+        """Those of all classes whose records have one of these keys."""
+        records = [each for each in self.records() if each.key in keys]
+        return [
+            self._instance(each, context) for name in self.class_names for each in records if each.class_name == name
+        ]
+
     def _instance(self, record: Record, context: RequestContext) -> NamedInstance:
         return NamedInstance(record, context.namespace, self.shown(record))
 
@@ -307,9 +315,10 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
         self._subscriptions.remove_destination(record)
 
     def _instance(self, record: DestinationRecord, context: RequestContext) -> NamedInstance:
-        instance = super()._instance(record, context)
+        shown = self.shown(record)
+        instance = NamedInstance(record, context.namespace, shown)
         # What its queue has done is shown as well.
-        instance.revision = instance.revision, instance.properties()["Description"]
+        instance.revision = instance.revision, shown["Description"]
         return instance
 
     def _account(self, key: str) -> str:
@@ -375,8 +384,12 @@ class CollectionProvider(InstanceProvider):
     def __init__(self, subscriptions: Subscriptions) -> None:
         self._subscriptions = subscriptions
 
-    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+    def instances(self, class_name: str, context: RequestContext) -> list[CollectionInstance]:
         return [CollectionInstance(each, context.namespace) for each in self._subscriptions.collections.values()]
+
+    def some(self, keys: Container[str], context: RequestContext) -> list[CollectionInstance]:
+        """Those that have one of these keys."""
+        return [each for each in self.instances(COLLECTION, context) if each.collection.key in keys]
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return CollectionInstance(self.find(class_name, keys), context.namespace)
@@ -406,14 +419,11 @@ class MemberOfCollection(Association):
         self._filters = filters
 
     def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
-        members = self._collections.find(COLLECTION, left.keys()).members
-        return [each for each in self._filters.instances(FILTER, context) if each.identity in members]
+        return self._filters.some(self._collections.find(COLLECTION, left.keys()).members, context)
 
     def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
         collections = self._collections.instances(COLLECTION, context)
-        return [
-            each for each in collections if right.identity in self._collections.find(COLLECTION, each.keys()).members
-        ]
+        return [each for each in collections if right.identity in each.collection.members]
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         return self._collections.instances(COLLECTION, context)
@@ -456,20 +466,20 @@ class Subscription(Association):
 
     def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
         wanted = {each.destination for each in self._subscriptions.subscriptions() if each.filter == left.identity}
-        return [each for each in self._all(self._destinations, context) if each.identity in wanted]
+        return self._destinations.some(wanted, context)
 
     def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
         wanted = {each.filter for each in self._subscriptions.subscriptions() if each.destination == right.identity}
-        return [each for each in self._all(self._filters, context) if each.identity in wanted]
+        return self._filters.some(wanted, context)
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        return self._all(self._filters, context)
+        return self._filters.some({each.filter for each in self._subscriptions.subscriptions()}, context)
 
     def class_name(self, left: Instance, right: Instance) -> str:
         return self.class_names[0]
 
     def properties(self, left: Instance, right: Instance) -> Properties:
-        record = self._subscriptions.subscription(f"{left.identity}\n{right.identity}")
+        record = self._subscriptions.subscription(subscription_key(str(left.identity), str(right.identity)))
         if record is None:
             return {}
         identifier, time = self._queues.last.get(record.key, (None, None))
@@ -516,15 +526,9 @@ class Subscription(Association):
         require_owner(record.owner, context, self._access)
         self._subscriptions.remove_subscription(record.key)
 
-    @staticmethod
-    def _all(
-        provider: FilterProvider | CollectionProvider | DestinationProvider, context: RequestContext
-    ) -> list[Instance]:
-        return [each for name in provider.class_names for each in provider.instances(name, context)]
-
     def _record(self, keys: Keys, context: RequestContext) -> SubscriptionRecord:
         named, destination = self._ends({name.title(): value for name, value in keys.items()}, context)
-        record = self._subscriptions.subscription(f"{named.key}\n{destination.key}")
+        record = self._subscriptions.subscription(subscription_key(named.key, destination.key))
         if record is None:
             raise CIMError(Status.NOT_FOUND, f"{named.name} is not subscribed to by {destination.name}")
         return record
@@ -580,7 +584,7 @@ def require_owner(owner: str, context: RequestContext, access: Access) -> None:
     """Refuse to change what another user made, unless who asks administers.  Raises CIMError ACCESS_DENIED."""
     principal = principal_of(context)
     if principal.name != owner and access.role(principal, context.namespace) < Role.ADMINISTER:
-        raise CIMError(Status.ACCESS_DENIED, f"{principal.name or 'An unknown user'} may not change what others made")
+        raise CIMError(Status.ACCESS_DENIED, f"{principal.called} may not change what others made")
 
 
 def _own(record: NamedRecord, key: str) -> str:

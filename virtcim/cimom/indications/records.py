@@ -20,6 +20,7 @@ __all__ = [
     "SubscriptionRecord",
     "SubscriptionState",
     "key_of",
+    "subscription_key",
 ]
 
 SEPARATOR = "\x1f"
@@ -117,6 +118,11 @@ class DestinationRecord(NamedRecord):
     is_transient: bool = False
 
 
+def subscription_key(filter_key: str, destination_key: str) -> str:
+    """Make the key of a subscription of those of its two ends."""
+    return f"{filter_key}\n{destination_key}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionRecord:
     """The indications of a filter are sent to a destination (CIM_IndicationSubscription).
@@ -129,7 +135,6 @@ class SubscriptionRecord:
         state, state_changed: whether indications are sent, and since when.
         on_fatal_error: what becomes of it when an indication is given up.
         duration: seconds that it is there; None for ever.
-        failing_since: since when its destination could not be reached; None when it could.
         properties: further ones that the client gave.
         revision: grows with every change.
     """
@@ -150,7 +155,7 @@ class SubscriptionRecord:
     @property
     def key(self) -> str:
         """By which it is found."""
-        return f"{self.filter}\n{self.destination}"
+        return subscription_key(self.filter, self.destination)
 
 
 @dataclass(frozen=True, slots=True)

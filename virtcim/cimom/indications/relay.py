@@ -14,10 +14,10 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from virtcim.cimom.access import Access, Role
+from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
 from virtcim.cimom.indications.queue import DestinationQueue, Waiting
-from virtcim.cimom.indications.records import QueuedIndication
+from virtcim.cimom.indications.records import SEPARATOR, QueuedIndication
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.providers.interface import CIMError, Properties, Status, Store
@@ -168,8 +168,8 @@ class Relay:
         """
         if wanted.user == ITSELF:
             wanted = self._known(wanted)
-        if not self.may_be_told(wanted.principal, wanted.namespace):
-            raise CIMError(Status.ACCESS_DENIED, f"{wanted.user or 'An unknown user'} may not read {wanted.namespace}")
+        if not self._access.may_read(wanted.principal, wanted.namespace):
+            raise CIMError(Status.ACCESS_DENIED, f"{wanted.principal.called} may not read {wanted.namespace}")
         self._compile(wanted)
 
     def _known(self, wanted: RelayedFilter) -> RelayedFilter:
@@ -180,10 +180,6 @@ class Relay:
                     if each == wanted:
                         return each
         return wanted
-
-    def may_be_told(self, principal: Principal, namespace: str) -> bool:
-        """Whether somebody may be told of what happens in a namespace: whether he may read it."""
-        return self._access.role(principal, namespace) >= Role.READ
 
     def connect(self) -> RelayConnection:
         """Take in a CIM server, which will say which filters are active in it."""
@@ -393,4 +389,4 @@ class RelayConnection:
 
 
 def _key(recipient: Recipient, wanted: RelayedFilter) -> str:
-    return "\x1f".join((recipient.key, wanted.namespace, wanted.query))
+    return SEPARATOR.join((recipient.key, wanted.namespace, wanted.query))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from virtcim.cimom.access import Access
-from virtcim.cimom.discovery.model import AT_WORK
+from virtcim.cimom.discovery.model import ServerObjects
 from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance, FixedProvider
 from virtcim.cimom.indications.delivery import Deliverer, Sender
 from virtcim.cimom.indications.engine import IndicationEngine
@@ -92,7 +92,7 @@ class IndicationService:
         self.subscriptions = Subscriptions(store, compiler, access, settings, predefined)
         self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
         self.relay = Relay(store, compiler, access, settings)
-        self._engine = IndicationEngine(self.subscriptions, self.queues, self.relay, classes, host)
+        self._engine = IndicationEngine(self.subscriptions, self.queues, self.relay, access, classes, host)
         self._deliverer = Deliverer(self.subscriptions, self.queues, sender, settings)
 
     def start(self) -> None:
@@ -125,12 +125,13 @@ class IndicationService:
         ):
             yield f"indications_{name}", text, partial(_total, queues, name)
 
-    def objects(self, system: FixedInstance) -> tuple[list[InstanceProvider], list[Association]]:
+    def objects(self, server: ServerObjects) -> tuple[list[InstanceProvider], list[Association]]:
         """The providers and associations for one name of the Interop namespace.
 
         Parameters:
-            system: the host of the server.
+            server: its own objects there.
         """
+        system = server.system
         keys = (str(system.class_name), self._system_name)
         shared = (self.subscriptions, self._settings, self._access, keys, _new_name, self.queues)
         filters, destinations = FilterProvider(*shared), DestinationProvider(*shared)
@@ -141,7 +142,7 @@ class IndicationService:
         collected = CollectionSubscription(
             self.subscriptions, collections, destinations, self._access, self._is_interop, self.queues
         )
-        service, capabilities = self._service(system.namespace), self._capabilities(system.namespace)
+        service, capabilities = self._service(server), self._capabilities(server)
         return (
             [FixedProvider([service, capabilities]), filters, destinations, collections],
             [
@@ -159,19 +160,13 @@ class IndicationService:
     def _is_interop(self, namespace: str) -> bool:
         return normalized(namespace) in self._interop
 
-    def _service(self, namespace: str) -> FixedInstance:
+    def _service(self, server: ServerObjects) -> FixedInstance:
         settings = self._settings
-        keys = {
-            "SystemCreationClassName": "CIM_ComputerSystem", "SystemName": self._system_name,
-            "CreationClassName": SERVICE, "Name": f"{self._name}:indications",
-        }  # fmt: skip
-        return FixedInstance(
-            namespace,
+        return server.hosted(
             SERVICE,
-            keys,
+            f"{self._name}:indications",
             {
                 "ElementName": f"{self._product} indication service",
-                **AT_WORK,
                 "Started": True,
                 "FilterCreationEnabled": True,
                 "DeliveryRetryAttempts": settings.retry_attempts,
@@ -181,13 +176,11 @@ class IndicationService:
             },
         )
 
-    def _capabilities(self, namespace: str) -> FixedInstance:
-        return FixedInstance(
-            namespace,
+    def _capabilities(self, server: ServerObjects) -> FixedInstance:
+        return server.with_id(
             CAPABILITIES,
-            {"InstanceID": f"{self._name}:IndicationService"},
+            "IndicationService",
             {
-                "ElementName": "IndicationService",
                 "FilterCreationEnabledIsSettable": False,
                 "DeliveryRetryAttemptsIsSettable": False,
                 "DeliveryRetryIntervalIsSettable": False,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from virtcim.cimom.access import Access, Role
+from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
 from virtcim.cimom.indications.records import (
     DestinationRecord,
@@ -211,7 +211,8 @@ class Subscriptions:
                 return
             changed = replace(record, state=state, state_changed=datetime.now(UTC), revision=record.revision + 1)
             self._subscriptions.put(key, changed)
-        self._changed()
+        if SubscriptionState.DISABLED in (record.state, state):  # else it is served as it was
+            self._changed()
 
     def remove_subscription(self, key: str) -> None:
         """End a subscription."""
@@ -223,12 +224,11 @@ class Subscriptions:
         """End the subscriptions whose duration is over."""
         now = datetime.now(UTC)
         over = [key for key, each in self._subscriptions.items() if (ends := _end(each)) is not None and ends <= now]
-        for key in over:
-            self.remove_subscription(key)
-
-    def may_be_told(self, principal: Principal, namespace: str) -> bool:
-        """Whether somebody may be told of what happens in a namespace: whether he may read it."""
-        return self._access.role(principal, namespace) >= Role.READ
+        if over:
+            with self._lock:
+                for key in over:
+                    self._subscriptions.remove(key)
+            self._changed()
 
     def _compile(self, record: FilterRecord) -> CompiledFilter:
         return self._compiler.compile(record.language, record.query, record.source_namespaces)
@@ -246,10 +246,10 @@ class Subscriptions:
 
     def _require_readable(self, compiled: CompiledFilter, principal: Principal) -> None:
         places = [place for place in self._compiler.homes if compiled.covers(place)]
-        if not any(self.may_be_told(principal, place) for place in places):
+        if not any(self._access.may_read(principal, place) for place in places):
             raise CIMError(
                 Status.ACCESS_DENIED,
-                f"{principal.name or 'An unknown user'} may not read {' or '.join(sorted(places))}",
+                f"{principal.called} may not read {' or '.join(sorted(places))}",
             )
 
     def _add(self, table: Table[Record], key: str, record: Record, what: str) -> None:

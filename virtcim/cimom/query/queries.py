@@ -45,7 +45,7 @@ class Query:
         to be judged.  Property names of embedded instances are not among them."""
         if self.where is None:
             return frozenset()
-        steps = (self._local(chain).steps for chain in chains(self.where))
+        steps = (self.local(chain).steps for chain in chains(self.where))
         return frozenset(first.name for first, *_ in filter(None, steps))
 
     def check(self, store: ClassStore) -> None:
@@ -79,7 +79,7 @@ class Query:
         if self.select is None:
             return None
         names: dict[str, None] = {}
-        for chain in map(self._local, self.select):
+        for chain in map(self.local, self.select):
             if not chain.steps and chain.star:
                 return None
             if not chain.steps:
@@ -96,7 +96,8 @@ class Query:
     def _names(self) -> frozenset[str]:
         return frozenset(name.lower() for name in (self.from_class, self.alias) if name is not None)
 
-    def _local(self, chain: Chain) -> Chain:
+    def local(self, chain: Chain) -> Chain:
+        """A path as seen from an instance of the class, without the class or its alias in front."""
         return chain.below(self._names())
 
 

@@ -168,7 +168,7 @@ class Domains:
                 connection.domainXMLToNative(native, xml, 0)
         except libvirt.libvirtError as error:
             found = LibvirtError.of(error)
-            return None if found.code == libvirt.VIR_ERR_NO_SUPPORT else found
+            return None if found.is_no_call else found
         except LibvirtError as error:
             return error
         return None
