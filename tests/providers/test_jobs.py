@@ -242,6 +242,31 @@ def test_nothing_of_the_work_is_kept(site: Site) -> None:
         time.sleep(0.002)
 
 
+def test_what_failed_work_held_is_let_go_without_a_collection() -> None:
+    """A connection to libvirt is closed when nobody has it any more, and a collection may be long in coming."""
+    site = Site(JobSettings(grace=10))
+    held: list[weakref.ref[object]] = []
+
+    class Connection:
+        pass
+
+    def fail(_: Work) -> MethodResult:
+        connection = Connection()
+        held.append(weakref.ref(connection))
+        try:
+            raise ValueError("refused")
+        except ValueError as error:
+            raise CIMError(Status.FAILED, f"{type(connection).__name__}: {error}") from error
+
+    gc.disable()
+    try:
+        with contextlib.suppress(CIMError):
+            site.run(fail)
+        assert [each() for each in held] == [None]
+    finally:
+        gc.enable()
+
+
 def test_a_return_value_other_than_success_is_a_failure(site: Site) -> None:
     task = Task(MethodResult(6))
     task.may_end.set()

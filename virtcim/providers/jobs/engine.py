@@ -197,10 +197,14 @@ class Jobs:
             if not job.over.is_set() or not grace:
                 self._publish(job)
                 return MethodResult(JOB_STARTED, {"Job": job.path})
-        if isinstance(job._outcome, MethodResult):
-            return job._outcome
-        assert job._outcome is not None, job
-        raise job._outcome
+            outcome, job._outcome = job._outcome, None
+        if isinstance(outcome, MethodResult):
+            return outcome
+        assert outcome is not None, job
+        try:
+            raise outcome
+        finally:
+            del outcome  # it knows this frame
 
     def all(self, prefix: str, namespace: str) -> list[Job]:
         """List the jobs of a platform in a namespace, those that were made first in front."""
@@ -338,6 +342,7 @@ class Jobs:
         except Exception as error:
             _log.exception("%r", job)
             outcome = CIMError(Status.FAILED, f"{job.record.method} failed: internal error ({type(error).__name__})")
+        _forget_frames(outcome)
         with self._lock:
             self._running.discard(job)
             self._finish(job, outcome, state)
@@ -456,6 +461,14 @@ def _results(out: Parameters, effect: Effect) -> list[Affected]:
     """What the output parameters of a method refer to."""
     values = [value if isinstance(value, list | tuple) else (value,) for value in out.values()]
     return [Affected(each, (int(effect),)) for value in values for each in value if isinstance(each, InstancePath)]
+
+
+def _forget_frames(outcome: Outcome) -> None:
+    """Let go of what the work had in its hands when it failed: a connection to libvirt lives as long as its frame."""
+    error: BaseException | None = outcome if isinstance(outcome, Exception) else None
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _error(outcome: Outcome, method: str) -> JobError:
