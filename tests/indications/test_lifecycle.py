@@ -3,6 +3,7 @@ table."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -224,7 +225,14 @@ def test_a_medium_that_is_changed(served: tuple[Server, Listener], libvirtd: Lib
     libvirtd.define(baseline_xml("medium", libvirtd.new_image()).replace("<interface", f"{drive}<interface", 1))
     libvirtd.virsh("start", "medium")
     told = Told(listener)
-    libvirtd.virsh("change-media", "medium", "hdc", str(second), "--update", "--live")
+    change = ("change-media", "medium", "hdc", str(second), "--update", "--live")
+    try:
+        libvirtd.virsh(*change)
+    except subprocess.CalledProcessError as error:
+        # QEMU at times takes the medium out before the tray that it was told to open is open.
+        if not any("Tray of device" in note for note in error.__notes__):
+            raise
+        libvirtd.virsh(*change)
 
     def is_new(indication: Any) -> bool:
         source = indication["SourceInstance"]
