@@ -81,7 +81,7 @@ def _latency(daemon: Libvirtd, rounds: int) -> str:
         guest = connection.defineXML(boot_sector_xml("told-guest", daemon.new_image()))
         guest.create()
         paths = tuple(f"listener-{number}" for number in range(SUBSCRIPTIONS))
-        with Server(daemon.uri()) as server, QuickListener(keep=False) as listener:
+        with Server(daemon.uri(), guarded=False) as server, QuickListener(keep=False) as listener:
             subscribe_all(server, [listener.url(path) for path in paths], [QUERY])
             for number in range(rounds + 1):
                 listener.clear()
@@ -104,7 +104,7 @@ def _latency(daemon: Libvirtd, rounds: int) -> str:
 
 def _rate(daemon: Libvirtd, sizes: Sizes) -> str:
     """Indications a second at one listener, for as long as it takes to deliver those of a burst of changes."""
-    with Server(daemon.uri()) as server, QuickListener(keep=False) as listener:
+    with Server(daemon.uri(), guarded=False) as server, QuickListener(keep=False) as listener:
         subscribe_all(server, [listener.url("all")], [QUERY] * SUBSCRIPTIONS)
         rate = _burst(daemon, listener, ("all",), sizes.guests, sizes.burst, SUBSCRIPTIONS)
         return f"{rate:.0f}/s (wanted: {RATE}/s; {sizes.burst * SUBSCRIPTIONS} indications)"
@@ -113,7 +113,7 @@ def _rate(daemon: Libvirtd, sizes: Sizes) -> str:
 def _spread(daemon: Libvirtd, sizes: Sizes, living: int, dead: int) -> float:
     """Indications a second at living destinations beside dead ones, of which half refuse and half never answer."""
     paths = tuple(f"listener-{number}" for number in range(living))
-    with _refusing() as refused, _silent() as silent, Server(daemon.uri()) as server:
+    with _refusing() as refused, _silent() as silent, Server(daemon.uri(), guarded=False) as server:
         lost = [f"http://127.0.0.1:{silent if number % 2 else refused}/{number}" for number in range(dead)]
         with QuickListener(keep=False) as listener:
             subscribe_all(server, [*lost, *map(listener.url, paths)], [QUERY])
