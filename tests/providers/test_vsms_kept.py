@@ -116,6 +116,13 @@ def test_the_first_console_and_its_serial_port_are_changed_together(site: Stoppe
     assert site.find("//console/source/@path | //serial/source/@path") == ["/tmp/console.log"] * 2
 
 
+def test_what_was_refused_leaves_the_ports_of_the_consoles(site: Stopped) -> None:
+    site.put("<serial type='pty'/><console type='pty'><target type='virtio'/></console>")
+    assert site.find("//console/target/@port") == ["0", "0"]
+    assert "TargetType" in site.refusal(site.modify, "Console", "charconsole:0", TargetType="virtio")
+    assert "PinnedTo" in site.refusal(site.modify, "Proc", "proc", PinnedTo=["7:0"])
+
+
 @pytest.mark.parametrize(("kind", "identifier"), [("Console", "charconsole:0"), ("", "serial:0")])
 def test_the_first_console_and_its_serial_port_are_removed_together(site: Stopped, kind: str, identifier: str) -> None:
     site.put("<serial type='pty'/><console type='pty'/>")

@@ -20,6 +20,7 @@ import libvirt
 
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument
+from virtcim.libhelper.documents.domain.companions import spellings_of
 from virtcim.libhelper.domains.handle import domain_handle, run_of
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
@@ -28,6 +29,8 @@ __all__ = ["DomainChange", "DomainWork", "LiveStep", "NotKeptError", "PartlyDone
 
 _log = logging.getLogger(__name__)
 
+_DEFINITION = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE
+"""What is asked for: the definition, with its passwords."""
 _ATTEMPTS = 5
 """How often a change begins again because somebody else was faster."""
 
@@ -97,11 +100,10 @@ class DomainChange:
     def __init__(self, context: Context, domain: libvirt.virDomain) -> None:
         self.context = context
         self.domain = domain
-        secure = libvirt.VIR_DOMAIN_XML_SECURE
-        self._before = domain.XMLDesc(secure | libvirt.VIR_DOMAIN_XML_INACTIVE) if domain.isPersistent() else None
+        self._before = domain.XMLDesc(_DEFINITION) if domain.isPersistent() else None
         self.defined = None if self._before is None else DomainDocument(self._before)
         self._number = run_of(domain)
-        self.live = DomainDocument(domain.XMLDesc(secure)) if domain.isActive() else None
+        self.live = DomainDocument(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)) if domain.isActive() else None
         if self.live is not None:
             requests = context.inventory.memory_requests
             _write_requested_memory(self.live, requests, domain.UUIDString(), self._number)
@@ -150,12 +152,22 @@ class DomainChange:
                 stands.append(step.what)
         return stands
 
+    def _put_back(self, definition: str) -> None:
+        """Define the domain as it was, in the spelling of which libvirt makes just that again; else in its own."""
+        define = self.domain.connect().defineXML
+        for text in spellings_of(definition):
+            with contextlib.suppress(libvirt.libvirtError):
+                define(text)
+                # libvirt orders the controllers that it added anew.
+                if sorted(self.domain.XMLDesc(_DEFINITION).splitlines()) == sorted(definition.splitlines()):
+                    return
+        define(definition)
+
     def _check(self) -> None:
-        flags = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE
         with translated():
             if run_of(self.domain) != self._number:
                 raise _OvertakenError
-            if self._before is not None and self.domain.XMLDesc(flags) != self._before:
+            if self._before is not None and self.domain.XMLDesc(_DEFINITION) != self._before:
                 raise _OvertakenError
 
     def _check_kept(self, domain: libvirt.virDomain) -> None:
@@ -185,7 +197,7 @@ class DomainChange:
                 yield LiveStep(
                     "the definition",
                     lambda _domain: connection.defineXML(after),
-                    lambda _domain: connection.defineXML(before),
+                    lambda _domain: self._put_back(before),
                 )
                 yield LiveStep("the check of the definition", self._check_kept, lambda _domain: None)
         name, wanted = self.name, self.autostart

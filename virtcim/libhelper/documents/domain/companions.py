@@ -11,6 +11,8 @@ Layer rule: imports its siblings; knows nothing of CIM.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from virtcim.libhelper.documents.domain.chardev import Console, Serial
 from virtcim.libhelper.documents.domain.device import Device
 from virtcim.libhelper.documents.domain.document import DomainDocument
@@ -19,7 +21,7 @@ from virtcim.libhelper.documents.domain.graphics import Graphics
 from virtcim.libhelper.documents.domain.memory import MemBalloon
 from virtcim.libhelper.documents.domain.sound import Audio, Sound
 
-__all__ = ["has_spice", "remove_device", "settle_audio", "twin_of"]
+__all__ = ["has_spice", "remove_device", "settle_audio", "spellings_of", "twin_of"]
 
 _OF_SPICE = "spice"
 
@@ -38,6 +40,26 @@ def twin_of(config: DomainConfig, device: Device) -> Device | None:
     if device is console:
         return serial
     return console if device is serial else None
+
+
+def spellings_of(xml: str) -> Iterator[str]:
+    """Write a definition in each way from which libvirt may have made it.
+
+    libvirt does not always make of a definition of its own what that says: it counts the ports of the consoles that it
+    reads, and puts the one that is the first serial port before them only then.
+
+    Parameters:
+        xml: the definition as libvirt shows it.
+
+    Returns:
+        first the definition as it is; then the same without that console, where it has one and others.
+    """
+    yield xml
+    document = DomainDocument(xml)
+    first, *others = [each for each in document.devices if isinstance(each, Console)] or [None]
+    if first is not None and others and twin_of(document.config, first) is not None:
+        document.remove_device(first)
+        yield document.tostring()
 
 
 def remove_device(document: DomainDocument, device: Device) -> list[Device]:
