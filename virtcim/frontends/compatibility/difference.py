@@ -57,6 +57,7 @@ class Difference:
         sent: for properties of a class, functions of the value that a client sends to what it means.
         ignored: for a class and a method (in lower case), the parameters that are taken and not looked at.
         refusals: for a class and a method (in lower case), the CIM error for each return value in its place.
+        successes: for a class and a method (in lower case), for each return value that is told as 0, of which requests.
         synchronous: the classes whose methods answer when all is done.
     """
 
@@ -69,6 +70,7 @@ class Difference:
     sent: Mapping[str, Mapping[str, Callable[[CIMValue], CIMValue]]] = field(default_factory=dict)
     ignored: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], CIMError]]] = field(default_factory=dict)
+    successes: Mapping[tuple[str, str], Mapping[int, Callable[[InvokeMethod], bool]]] = field(default_factory=dict)
     synchronous: frozenset[str] = frozenset()
 
 

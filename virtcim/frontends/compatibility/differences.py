@@ -26,6 +26,9 @@ __all__ = ["DIFFERENCES", "STARTED"]
 STARTED = 4096
 """The return value of a method that has started a job."""
 
+_NO_TIME = 3
+"""The return value of a method that was not done within its time."""
+
 Refusal = Callable[[InvokeMethod], CIMError]
 
 _MEGABYTE = 1 << 20
@@ -69,6 +72,11 @@ def _busy(request: InvokeMethod) -> CIMError:
     return CIMError(Status.FAILED, f"{_ATTEMPTS.get(_requested(request), 'State not changed')}: another operation runs")
 
 
+def _is_orderly(request: InvokeMethod) -> bool:
+    """Tell whether a guest takes its part in what is requested: 0 said no more than that it was asked."""
+    return _requested(request) in (_SHUT_DOWN, _REBOOT)
+
+
 _NO_STATE = _refuse(Status.NOT_SUPPORTED, "State not supported")
 
 COMPUTER_SYSTEM = Difference(
@@ -77,6 +85,7 @@ COMPUTER_SYSTEM = Difference(
     refusals={
         ("ComputerSystem", "requeststatechange"): {1: _NO_STATE, 5: _NO_STATE, 4097: _invalid_transition, 4099: _busy},
     },
+    successes={("ComputerSystem", "requeststatechange"): {_NO_TIME: _is_orderly}},
     synchronous=frozenset({"ComputerSystem"}),
 )
 

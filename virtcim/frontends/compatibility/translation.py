@@ -35,11 +35,6 @@ _COMPLETED = 7
 _FINAL = frozenset({_COMPLETED, 8, 9, 10})
 """CIM_ConcreteJob.JobState: Completed, Terminated, Killed, Exception."""
 
-_NO_TIME = 3
-_ASKED = frozenset({("computersystem", "requeststatechange")})
-_ORDERLY = (4, 10)
-"""The requested states that a guest takes its part in: of these 0 said no more than that the guest was asked."""
-
 
 class LibvirtCim(Translation):
     """Shows clients of libvirt-cim what they compare, count and wait for as libvirt-cim did.
@@ -62,6 +57,9 @@ class LibvirtCim(Translation):
         }
         self._refusals = {
             (base.lower(), method): found for each in DIFFERENCES for (base, method), found in each.refusals.items()
+        }
+        self._successes = {
+            (base.lower(), method): found for each in DIFFERENCES for (base, method), found in each.successes.items()
         }
         self._synchronous = frozenset(base for each in DIFFERENCES for base in each.synchronous)
 
@@ -107,12 +105,13 @@ class LibvirtCim(Translation):
             result = self._wait_for_job(request, result)
         key = base_of(result.class_name).lower(), result.method.name.lower()
         value = result.return_value
-        refusal = self._refusals.get(key, {}).get(value) if isinstance(value, int) else None
+        if not isinstance(value, int):
+            return result
+        refusal = self._refusals.get(key, {}).get(value)
         if refusal is not None:
             raise refusal(request)
-        is_asked = key in _ASKED and value == _NO_TIME
-        is_orderly = request.arguments.get("RequestedState") in _ORDERLY
-        return replace(result, return_value=0) if is_asked and is_orderly else result
+        is_success = self._successes.get(key, {}).get(value)
+        return replace(result, return_value=0) if is_success is not None and is_success(request) else result
 
     def _wait_for_job(self, request: InvokeMethod, started: MethodOutcome) -> MethodOutcome:
         """Wait for a job, and give back what its method would have without one.
