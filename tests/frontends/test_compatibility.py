@@ -13,7 +13,7 @@ import libvirt
 import pytest
 import pywbem
 
-from tests.cimom.harness import RunningServer
+from tests.cimom.harness import RawClient, Response, RunningServer, class_name, intrinsic
 from tests.cmpi.broker import Broker
 from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
 from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
@@ -21,6 +21,7 @@ from tests.providers.conftest import classes  # noqa: F401
 from tests.providers.poolhost import add_pools
 from tests.providers.poolservice import HASTY, PATIENT, PoolService
 from tests.providers.recorded import PLATFORMS, Served, domain_xml, hypervisor, platform
+from tests.xpath import nodes
 from virtcim.app.assembly import make_daemon
 from virtcim.cimom.core import Core
 from virtcim.cimom.requests import AssociationFilter, Associators, EnumerateInstances, GetInstance, InvokeMethod
@@ -175,6 +176,55 @@ def test_clients_of_another_listener_see_the_true_form(
     for _ in range(2):  # the second time from what was written the first time
         assert units(server, old) == ("KiloBytes",)
         assert units(server, new) == ("byte*2^10",)
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Iterator[PoolService]:
+    """libvirt's test driver with 120 guests."""
+    guests = "".join(
+        f"<domain type='test'><name>guest-{number:03}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+        for number in range(120)
+    )
+    file = tmp_path / "node.xml"
+    file.write_text(f"<node>{guests}</node>")
+    made = PoolService(f"test://{file}", "Test")
+    yield made
+    made.close()
+
+
+@contextmanager
+def half_drop_in(catalog: Catalog, store: ClassStore) -> Iterator[dict[int, str]]:
+    """A server with the drop-in mode on the first of two listeners; in which units each port has the memory."""
+    endpoints = [*open_tcp("127.0.0.1", 0), *open_tcp("127.0.0.1", 0)]
+    old, new = (each.port for each in endpoints)
+    translate = translation_of(replace(DROP_IN, listeners=(f"127.0.0.1:{old}",)))
+    server = RunningServer(catalog, store, endpoints=lambda: endpoints, translate=translate)
+    try:
+        yield {old: "KiloBytes", new: "byte*2^10"}
+    finally:
+        server.stop()
+    assert not server.invalid
+
+
+def units_of(answer: Response) -> list[str | None]:
+    """The units in an answer, of each instance."""
+    return [each.text for each in nodes(answer.xml, "//PROPERTY[@NAME='AllocationUnits']/VALUE")]
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["drop-in first", "true form first"])
+def test_what_is_laid_out_for_one_listener_is_not_given_to_another(
+    is_first: bool,
+    crowd: PoolService,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    request = intrinsic("EnumerateInstances", VIRT, ClassName=class_name("Test_MemResourceAllocationSettingData"))
+    with half_drop_in(crowd.catalog, classes) as forms:
+        for _ in range(2):
+            for port in sorted(forms, key=list(forms).index, reverse=not is_first):
+                with RawClient(port) as client:
+                    # From the third time on a class is given as it was laid out.
+                    for _ in range(3):
+                        assert units_of(client.post(request)) == [forms[port]] * 120
 
 
 def test_clients_of_another_namespace_see_the_true_form(

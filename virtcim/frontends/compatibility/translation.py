@@ -10,7 +10,7 @@ from functools import partial
 from virtcim.cimom.core import Core, Executor
 from virtcim.cimom.namespaces import normalized
 from virtcim.cimom.requests import Attempt, GetInstance, InvokeMethod, Request
-from virtcim.cimom.results import MethodOutcome, OneInstance, Result
+from virtcim.cimom.results import Extents, MethodOutcome, OneInstance, Result
 from virtcim.cimom.translation import Translation
 from virtcim.frontends.compatibility.difference import View, base_of, merged
 from virtcim.frontends.compatibility.differences import DIFFERENCES, STARTED
@@ -94,11 +94,14 @@ class LibvirtCim(Translation):
         return EmbeddedInstance(value.class_name, properties)
 
     def translate_result(self, request: Request, result: Result) -> Result:
-        """Translate the result of a method.
+        """Translate the result of a method; whole classes are told without their revision.
 
         Raises:
             CIMError: in place of a return value that libvirt-cim did not have, and of the failure of a job.
         """
+        if isinstance(result, Extents):
+            # What front ends lay out of a class by its revision is the true form.
+            return replace(result, revision=None)
         if not isinstance(request, InvokeMethod) or not isinstance(result, MethodOutcome):
             return result
         if result.return_value == STARTED and base_of(result.class_name) in self._synchronous:
