@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from tests.cimom.harness import RawClient, RunningServer, class_name, intrinsic, system
 from tests.cimom.toy import Toy, ToyInstance
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal
+from virtcim.cimom.requests import UNKNOWN_CALLER, Caller
 from virtcim.frontends.cimxml.repeats import MAX_ANSWER, MAX_BODY, OVERHEAD, Question, RepeatedAnswers
 from virtcim.frontends.cimxml.writer import MANY, NamespaceWriter
 from virtcim.frontends.http.exchange import OperationNote
@@ -105,17 +106,17 @@ def test_a_wrong_header_is_refused_all_the_same(
 
 def test_a_question_is_of_somebody_and_holds_no_password() -> None:
     headers = CIMultiDict({"CIMMethod": "GetInstance", "AUTHORIZATION": "Basic c2VjcmV0"})
-    question = Question.of(NOBODY, headers, b"body")
+    question = Question.of(UNKNOWN_CALLER, headers, b"body")
     assert question is not None
     assert "c2VjcmV0" not in repr(question)
-    other = Question.of(Principal("other", Mechanism.PASSWORD), headers, b"body")
+    other = Question.of(Caller(Principal("other", Mechanism.PASSWORD)), headers, b"body")
     assert other != question
-    assert Question.of(NOBODY, headers, bytes(MAX_BODY + 1)) is None
+    assert Question.of(UNKNOWN_CALLER, headers, bytes(MAX_BODY + 1)) is None
 
 
 def test_bounded() -> None:
     answers = RepeatedAnswers(3 * (OVERHEAD + 20))
-    questions = [Question(NOBODY, (), f"{number:010}".encode()) for number in range(5)]
+    questions = [Question(NOBODY, "", (), f"{number:010}".encode()) for number in range(5)]
     for each in questions[:3]:
         answers.put(each, 1, bytes(10), NOTE)
     assert answers.get(questions[0], 1) is not None

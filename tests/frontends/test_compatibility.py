@@ -13,7 +13,7 @@ import libvirt
 import pytest
 import pywbem
 
-from tests.cimom.harness import RawClient, Response, RunningServer, class_name, intrinsic
+from tests.cimom.harness import RawClient, Response, RunningServer, class_name, instance_name, intrinsic
 from tests.cmpi.broker import Broker
 from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
 from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
@@ -225,6 +225,23 @@ def test_what_is_laid_out_for_one_listener_is_not_given_to_another(
                     # From the third time on a class is given as it was laid out.
                     for _ in range(3):
                         assert units_of(client.post(request)) == [forms[port]] * 120
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["drop-in first", "true form first"])
+def test_what_was_answered_at_one_listener_is_not_given_to_another(
+    is_first: bool,
+    crowd: PoolService,
+    classes: ClassStore,  # noqa: F811
+) -> None:
+    name = instance_name("Test_MemResourceAllocationSettingData", InstanceID="guest-007/mem")
+    # The clients send the same bytes, even of the host that they ask.
+    request = intrinsic("GetInstance", VIRT, InstanceName=name)
+    with half_drop_in(crowd.catalog, classes) as forms:
+        for _ in range(2):
+            for port in sorted(forms, key=list(forms).index, reverse=not is_first):
+                with RawClient(port) as client:
+                    for _ in range(2):
+                        assert units_of(client.post(request)) == [forms[port]]
 
 
 def test_clients_of_another_namespace_see_the_true_form(

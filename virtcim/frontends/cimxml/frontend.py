@@ -122,7 +122,7 @@ class CIMXML:
         started = time.monotonic()
         check_request_headers(exchange.headers)
         body = await exchange.body()
-        question, revision = Question.of(exchange.caller.principal, exchange.headers, body), self._core.revision()
+        question, revision = Question.of(exchange.caller, exchange.headers, body), self._core.revision()
         if question is not None and (known := self._repeats.get(question, revision)) is not None:
             return _reply([known[0]], started, known[1])
         check_charset(exchange.headers, body)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multidict import MultiMapping
 
 from virtcim.cimom.principals import Principal
+from virtcim.cimom.requests import Caller
 from virtcim.frontends.http.exchange import OperationNote
 
 __all__ = ["Question", "RepeatedAnswers"]
@@ -29,22 +30,25 @@ _SECRET = "authorization"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Everything that an answer depends on beside what there is: who asks, and what was sent.
+    """Everything that an answer depends on beside what there is: who asks, where, and what was sent.
 
     Attributes:
+        listener: where the client came in: a translation may stand behind one listener and not behind another.
         headers: without those by which the client is known: a password does not stay in memory.
     """
 
     principal: Principal
+    listener: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
     @classmethod
-    def of(cls, principal: Principal, headers: MultiMapping[str], body: bytes) -> Question | None:
+    def of(cls, caller: Caller, headers: MultiMapping[str], body: bytes) -> Question | None:
         """The question that a request is; None for one that is too long to be kept."""
         if len(body) > MAX_BODY:
             return None
-        return cls(principal, tuple([each for each in headers.items() if each[0].lower() != _SECRET]), body)
+        sent = tuple([each for each in headers.items() if each[0].lower() != _SECRET])
+        return cls(caller.principal, caller.listener, sent, body)
 
 
 @dataclass(frozen=True, slots=True)
