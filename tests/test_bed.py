@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +13,21 @@ import pytest
 from tests.bed import Libvirtd, wait_until
 from tests.bed.guests import READY, boot_sector_xml
 from tests.conftest import Guests
+from tests.indications.parts import Scripted
 
 
 def test_daemon_has_a_host_uuid_of_its_own(libvirtd: Libvirtd) -> None:
     assert f"<uuid>{libvirtd.host_uuid}</uuid>" in libvirtd.virsh("capabilities")
+
+
+def test_a_listener_leaves_no_thread_behind() -> None:
+    before = set(threading.enumerate())
+    listener = Scripted()
+    with socket.create_connection(("127.0.0.1", listener.port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf")
+        wait_until(lambda: listener.connections == 1)
+        listener.close()
+        wait_until(lambda: set(threading.enumerate()) <= before, 20)
 
 
 def test_test_driver_in_the_daemon(libvirtd: Libvirtd) -> None:

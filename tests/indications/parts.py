@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -203,16 +204,24 @@ class Scripted:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._open: list[Any] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     @property
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/path"
 
     def close(self) -> None:
+        """Take no more, and end what was taken."""
+        # A thread that waits for the next connection goes on waiting when the descriptor is merely closed.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(10)
+        assert not self._accepting.is_alive()
         self._socket.close()
         for each in self._open:
-            each.close()
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def wait_for(self, count: int, patience: float = 30) -> list[bytes]:
         with self._came:
@@ -238,11 +247,12 @@ class Scripted:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Any) -> None:
+        self._open.append(connection)
         try:
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
                 self.peers.append(connection.getpeercert())
-            self._open.append(connection)
+                self._open.append(connection)
             rest = b""
             while True:
                 while b"\r\n\r\n" not in rest:
@@ -253,7 +263,10 @@ class Scripted:
                 head, _, rest = rest.partition(b"\r\n\r\n")
                 length = int(re.findall(rb"(?i)content-length: *(\d+)", head)[0])
                 while len(rest) < length:
-                    rest += connection.recv(65536)
+                    part = connection.recv(65536)
+                    if not part:
+                        return
+                    rest += part
                 body, rest = rest[:length], rest[length:]
                 with self._came:
                     number = len(self.bodies)
