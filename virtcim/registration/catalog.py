@@ -44,7 +44,7 @@ from virtcim.providers.associations.Virt_SystemDevice import system_device
 from virtcim.providers.associations.Virt_VSSDComponent import virtual_system_setting_data_component
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import Association, Catalog, InstanceProvider
-from virtcim.providers.lifecycle import LifecycleSource
+from virtcim.providers.lifecycle import own_indications
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
 from virtcim.providers.Virt_ComputerSystem import ComputerSystemProvider
@@ -205,4 +205,4 @@ def element_types(catalog: Catalog) -> list[type[Element]]:
 
 def indication_classes(site: Site, catalog: Catalog) -> dict[str, list[str]]:
     """The classes of indications that are raised in each namespace, by namespace."""
-    return {site.namespace: [*INDICATIONS, *LifecycleSource(site, element_types(catalog)).indications]}
+    return {site.namespace: [*INDICATIONS, *own_indications(site, element_types(catalog))]}

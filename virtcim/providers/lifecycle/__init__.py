@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from virtcim.providers.lifecycle.several import LifecycleSources
-from virtcim.providers.lifecycle.source import LifecycleSource
+from virtcim.providers.lifecycle.source import LifecycleSource, own_indications
 
-__all__ = ["LifecycleSource", "LifecycleSources"]
+__all__ = ["LifecycleSource", "LifecycleSources", "own_indications"]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from virtcim.providers.jobs import JobRecord
     from virtcim.providers.site import Site
 
-__all__ = ["LifecycleSource"]
+__all__ = ["LifecycleSource", "own_indications"]
 
 _log = logging.getLogger(__name__)
 
@@ -85,10 +85,10 @@ class LifecycleSource(ChangeSource):
         # What has been read of each hypervisor: before, links to it could not be known.
         self._read: dict[str, set[type[Record]]] = {}
         self._thread = threading.Thread(target=self._run, name="lifecycle", daemon=True)
-        told = (*self._types, *self._job_types, *self._survey.types)
+        told = _told(types)
         names = {class_of(platform.prefix, each.base) for platform in site.platforms for each in told}
         self.class_names = dict.fromkeys(names | self._links.class_names, frozenset({site.namespace}))
-        self.indications = _own_indications(site, told)
+        self.indications = own_indications(site, types)
 
     def start(self, listener: ChangeListener) -> None:
         self._listener = listener
@@ -267,10 +267,25 @@ class LifecycleSource(ChangeSource):
             self._listener.alert(make())
 
 
-def _own_indications(site: Site, types: Iterable[type[Element]]) -> dict[str, frozenset[str]]:
-    """libvirt-cim's classes of indications, each with the classes whose instances they are about."""
+def _told(types: Iterable[type[Element]]) -> list[type[Element]]:
+    """Those element types of whose instances it is told what becomes of them."""
+    types = tuple(types)
+    of_records = [each for each in types if each.source.records]
+    return [*of_records, *job_types(types), *(each for each in types if each.surveyed)]
+
+
+def own_indications(site: Site, types: Iterable[type[Element]]) -> dict[str, frozenset[str]]:
+    """libvirt-cim's classes of indications that a site has.
+
+    Parameters:
+        site: for whose platforms.
+        types: the element types that are served.
+
+    Returns:
+        each class, with the classes whose instances it is about.
+    """
     found: dict[str, set[str]] = {}
-    for element in types:
+    for element in _told(types):
         if element.indicated_as:
             for platform in site.platforms:
                 for ending in OWN_INDICATIONS.values():
