@@ -27,6 +27,7 @@ from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.core import Core
 from virtcim.cimom.discovery import ServerIdentity
 from virtcim.cimom.discovery.model import ServerObjects
+from virtcim.cimom.discovery.renaming import RenamedAssociation, RenamedProvider
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS, Caller, EnumerateInstances
 from virtcim.cimom.results import Extents
@@ -34,10 +35,19 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.frontend import CIMXML
 from virtcim.frontends.cmpi.settings import CmpiSettings
+from virtcim.frontends.compatibility.difference import ShownAssociation, ShownProvider
 from virtcim.frontends.http.auth import BasicAuthenticator, NoAuthentication
 from virtcim.frontends.http.exchange import FrontEndFactory
 from virtcim.frontends.http.listener import open_tcp
-from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
+from virtcim.providers.interface import (
+    Association,
+    CIMError,
+    InstancePath,
+    InstanceProvider,
+    MethodResult,
+    RequestContext,
+    Status,
+)
 from virtcim.providers.jobs import JobOrder, Jobs, JobSettings
 
 MakeServer = Callable[..., RunningServer]
@@ -74,6 +84,14 @@ def ask(port: int, method: str, target: str, body: bytes = b"", **headers: Any) 
     with RawClient(port) as client:
         client.send(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body)
         return client.receive()
+
+
+@pytest.mark.parametrize("base", [Association, InstanceProvider])
+def test_what_shows_another_one_forwards_all_that_can_be_asked(base: type) -> None:
+    asked = {name for name, value in vars(base).items() if callable(value) and not name.startswith("_")}
+    for wrapper in (RenamedAssociation, ShownAssociation, RenamedProvider, ShownProvider):
+        if issubclass(wrapper, base):
+            assert asked <= vars(wrapper).keys(), wrapper
 
 
 def test_another_media_type_with_xml_inside(make_server: MakeServer) -> None:

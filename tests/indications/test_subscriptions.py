@@ -256,6 +256,14 @@ def test_a_subscription_says_what_it_wants_of_repeated_alerts(interop: Any) -> N
     assert {name: found[name] for name in wishes} == wishes
 
 
+def test_clients_of_libvirt_cim_change_a_subscription() -> None:
+    drop_in = Server("test:///default", config="[compatibility]\nlibvirt_cim = true\n")
+    with drop_in, drop_in.pywbem("root/interop") as interop:
+        path = make(interop, SUBSCRIPTION, Filter=make_filter(interop), Handler=make_destination(interop))
+        interop.ModifyInstance(pywbem.CIMInstance(SUBSCRIPTION, {"SubscriptionState": pywbem.Uint16(4)}, path=path))
+        assert interop.GetInstance(path)["SubscriptionState"] == 4
+
+
 def test_a_filter_and_a_destination_can_be_changed(interop: Any) -> None:
     path = make_filter(interop, SourceNamespaces=["root/virt"])
     changed = interop.GetInstance(path)

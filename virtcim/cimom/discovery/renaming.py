@@ -53,6 +53,9 @@ class RenamedProvider(InstanceProvider):
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return _renamed(self._provider.get_instance(class_name, keys, self._within(context)), self._other)
 
+    def source(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        return _renamed(self._provider.source(class_name, keys, self._within(context)), self._other)
+
     def invoke_method(
         self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
     ) -> MethodResult:
@@ -106,6 +109,9 @@ class RenamedAssociation(Association):
 
     def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         return self._association.create(class_name, properties, context)
+
+    def modify(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
+        self._association.modify(class_name, keys, properties, context)
 
     def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         self._association.delete(class_name, keys, context)

@@ -223,6 +223,9 @@ class ShownProvider(InstanceProvider):
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return self._view.show(self._provider.get_instance(class_name, keys, context))
 
+    def source(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        return self._view.show(self._provider.source(class_name, keys, context))
+
     def invoke_method(
         self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
     ) -> MethodResult:
@@ -288,6 +291,9 @@ class ShownAssociation(Association):
 
     def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         return self.true.create(class_name, properties, context)
+
+    def modify(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
+        self.true.modify(class_name, keys, properties, context)
 
     def delete(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         self.true.delete(class_name, keys, context)
