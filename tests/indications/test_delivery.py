@@ -16,9 +16,11 @@ from lxml import etree
 from tests.bed import wait_until
 from tests.cimom.authority import Authority
 from tests.cimom.harness import DTD
-from tests.indications.parts import TAKEN, Running, Scripted, answer, system
+from tests.indications.parts import SPACE, TAKEN, Running, Scripted, answer, system
 from virtcim.cimom.access import RoleSettings
+from virtcim.cimom.indications.queue import RECOVERED_SIZE
 from virtcim.cimom.indications.records import OnFatalError, SubscriptionState
+from virtcim.cimom.indications.relay import RelayedFilter
 from virtcim.cimom.indications.settings import DestinationSettings
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.providers.interface import CIMError, Status
@@ -187,6 +189,35 @@ def test_all_that_waits_is_bounded_at_the_cost_of_who_has_most(run: Run, listen:
     assert [len(queue) + queue.dropped for queue in queues] == [50, 1]
     each = queues[1].size
     assert 20_000 - 2 * each < sum(queue.size for queue in queues) <= 20_000
+
+
+def test_what_waits_for_cim_servers_is_bounded_with_the_rest(
+    run: Run, listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = run(max_queued_bytes=20_000, retry_first=60.0, retry_interval=60.0)
+    silent = listen(lambda number, body: answer(b"", "503 Busy"))
+    little = running.subscribe(silent.url, "SELECT * FROM CIM_InstDeletion")
+    relay = running.service.relay
+    server = relay.connect()
+    server.name_filters([RelayedFilter("", SPACE, "SELECT * FROM CIM_InstCreation")])
+    tell(running, *(f"n{number}" for number in range(50)))
+    running.source.tell(system("gone"), None)
+    (queue,) = relay.queues()
+    assert queue.dropped > 0
+    assert [len(queue) + queue.dropped, len(running.queue(little)), running.queue(little).dropped] == [50, 1, 0]
+    together = queue.size + running.queue(little).size
+    assert 20_000 - 2 * running.queue(little).size < together <= 20_000
+    figures = {name: read() for name, _, read in running.service.figures()}
+    assert figures["indications_waiting"] == len(queue) + 1
+    assert figures["indications_waiting_bytes"] == together
+    assert figures["indications_dropped"] == queue.dropped
+    assert f"{queue.name}: the oldest are dropped" in caplog.text
+    server.close()
+    # What an earlier run has left counts as well.
+    assert running.store.flush(10)
+    running.stop()
+    again = run(max_queued_bytes=3 * RECOVERED_SIZE)
+    assert len(again.service.relay.queues()[0]) + len(again.queue(little)) == 3
 
 
 def test_nobody_subscribes_without_end(run: Run) -> None:

@@ -137,7 +137,7 @@ class Deliverer:
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
-            _log.error("destination %s: delivery failed", queue.name, exc_info=error)
+            _log.error("%s: delivery failed", queue.name, exc_info=error)
         # Something may have come between the last look and the end.
         self._begin(queue)
 

@@ -15,7 +15,7 @@ from typing import Generic, TypedDict, TypeVar
 from virtcim.cimom.access import Access, Role
 from virtcim.cimom.context import principal_of
 from virtcim.cimom.indications.addresses import checked_url
-from virtcim.cimom.indications.queue import Queues
+from virtcim.cimom.indications.queue import DestinationQueue, Queues
 from virtcim.cimom.indications.records import (
     DestinationRecord,
     FilterCollection,
@@ -26,6 +26,7 @@ from virtcim.cimom.indications.records import (
     SubscriptionState,
     subscription_key,
 )
+from virtcim.cimom.indications.relayed import RELAYED_DESTINATION, Relayed
 from virtcim.cimom.indications.repeats import REPEAT_PROPERTIES, RepeatPolicy, repeat_rule
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
@@ -52,6 +53,7 @@ __all__ = [
     "DestinationProvider",
     "FilterProvider",
     "MemberOfCollection",
+    "RelayedDestinationProvider",
     "Subscription",
 ]
 
@@ -66,7 +68,7 @@ SYSTEM_KEYS = ("SystemCreationClassName", "SystemName", "CreationClassName", "Na
 MAX_NAME = 1024
 """Characters of a name."""
 
-CIM_XML = 2
+OTHER_PROTOCOL, CIM_XML = 1, 2
 TRANSIENT = 3
 
 Record = TypeVar("Record", FilterRecord, DestinationRecord)
@@ -145,6 +147,7 @@ class NamedProvider(InstanceProvider, Generic[Record]):
         system: the keys of the system that the server runs on, for clients that leave them out.
         origin: gives a name to what a client gives none.
         queues: what waits to be delivered.
+        relayed: what clients of other CIM servers have subscribed to.
     """
 
     def __init__(
@@ -155,8 +158,10 @@ class NamedProvider(InstanceProvider, Generic[Record]):
         system: tuple[str, str],
         origin: Callable[[], str],
         queues: Queues,
+        relayed: Relayed,
     ) -> None:
         self._queues = queues
+        self._relayed = relayed
         self._subscriptions = subscriptions
         self._settings = settings
         self._access = access
@@ -206,9 +211,15 @@ class NamedProvider(InstanceProvider, Generic[Record]):
             raise CIMError(Status.NOT_FOUND, f"There is no {class_name} with the name {name!r}")
         return found[0]
 
-    def require_owner(self, record: NamedRecord | SubscriptionRecord, context: RequestContext) -> None:
-        """Refuse to change what another user made, unless who asks administers.  Raises CIMError ACCESS_DENIED."""
+    def require_changeable(self, record: NamedRecord, context: RequestContext) -> None:
+        """Refuse to change what another user made, unless who asks administers.
+
+        Raises:
+            CIMError: ACCESS_DENIED; NOT_SUPPORTED for what is in another CIM server.
+        """
         require_owner(record.owner, context, self._access)
+        if self._relayed.is_one(record):
+            raise elsewhere(record.name)
 
     def named(self, class_name: str, given: dict[str, CIMValue], context: RequestContext) -> Named:
         """Take the keys and the owner out of the properties of a new instance.
@@ -237,7 +248,7 @@ class FilterProvider(NamedProvider[FilterRecord]):
     class_names = (FILTER,)
 
     def records(self) -> Iterable[FilterRecord]:
-        return self._subscriptions.filters()
+        return [*self._subscriptions.filters(), *self._relayed.filters()]
 
     def shown(self, record: FilterRecord) -> Properties:
         spaces = record.source_namespaces
@@ -259,7 +270,7 @@ class FilterProvider(NamedProvider[FilterRecord]):
 
     def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
         record = self.find(class_name, keys)
-        self.require_owner(record, context)
+        self.require_changeable(record, context)
         shown = dict(self._instance(record, context).properties())
         if "SourceNamespace" in properties and "SourceNamespaces" not in properties:
             shown.pop("SourceNamespaces", None)
@@ -270,7 +281,7 @@ class FilterProvider(NamedProvider[FilterRecord]):
 
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         record = self.find(class_name, keys)
-        self.require_owner(record, context)
+        self.require_changeable(record, context)
         self._subscriptions.remove_filter(record)
 
 
@@ -300,7 +311,7 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
 
     def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
         record = self.find(class_name, keys)
-        self.require_owner(record, context)
+        self.require_changeable(record, context)
         shown = self._instance(record, context).properties()
         given = {**shown, **properties}
         for key in SYSTEM_KEYS:
@@ -311,7 +322,7 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
 
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         record = self.find(class_name, keys)
-        self.require_owner(record, context)
+        self.require_changeable(record, context)
         self._subscriptions.remove_destination(record)
 
     def _instance(self, record: DestinationRecord, context: RequestContext) -> NamedInstance:
@@ -327,7 +338,7 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
         if queue is None:
             return "Nothing was sent since the server started"
         error = f"; the last attempt failed: {queue.last_error}" if queue.last_error else ""
-        return f"{len(queue)} waiting, {queue.delivered} delivered, {queue.dropped} dropped{error}"
+        return f"{account(queue)}{error}"
 
     def _place(self, given: dict[str, CIMValue]) -> Place:
         """Take what says where indications go out of the properties of a destination.
@@ -342,6 +353,38 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
             raise invalid("username and password: logins are not sent to listeners; expected neither")
         url = checked_url(str(given.pop("Destination", None) or ""), self._settings)
         return {"url": url, "is_transient": persistence == TRANSIENT}
+
+
+class RelayedDestinationProvider(NamedProvider[DestinationRecord]):
+    """Serves CIM_ListenerDestination: the CIM servers that take indications."""
+
+    class_names = (RELAYED_DESTINATION,)
+
+    def records(self) -> Iterable[DestinationRecord]:
+        return self._relayed.destinations()
+
+    def shown(self, record: DestinationRecord) -> Properties:
+        queue = self._relayed.queue(record)
+        return {
+            "Destination": record.url,
+            "Description": None if queue is None else account(queue),
+            "Protocol": OTHER_PROTOCOL,
+            "OtherProtocol": "CMPI",
+            "PersistenceType": 2,
+            "ElementName": "A CIM server that has the bridge",
+        }
+
+    def _instance(self, record: DestinationRecord, context: RequestContext) -> NamedInstance:
+        shown = self.shown(record)
+        instance = NamedInstance(record, context.namespace, shown)
+        # What its queue has done is shown as well.
+        instance.revision = instance.revision, shown["Description"]
+        return instance
+
+
+def account(queue: DestinationQueue) -> str:
+    """Say what has become of the indications in a queue since the server started."""
+    return f"{len(queue)} waiting, {queue.delivered} delivered, {queue.dropped} dropped"
 
 
 class CollectionInstance(Instance):
@@ -441,12 +484,14 @@ class Subscription(Association):
         access: decides who may change what another user made.
         interop: tells whether a namespace is the Interop namespace, by any of its names.
         queues: what waits to be delivered.
+        relayed: what clients of other CIM servers have subscribed to.
+        servers: those CIM servers.
     """
 
     class_names: Sequence[str] = (SUBSCRIPTION,)
     filter_class = FILTER
     left = End("Filter", frozenset({FILTER}))
-    right = End("Handler", frozenset(DESTINATIONS))
+    right = End("Handler", frozenset({*DESTINATIONS, RELAYED_DESTINATION}))
 
     def __init__(
         self,
@@ -456,8 +501,12 @@ class Subscription(Association):
         access: Access,
         interop: Callable[[str], bool],
         queues: Queues,
+        relayed: Relayed,
+        servers: RelayedDestinationProvider,
     ) -> None:
         self._queues = queues
+        self._relayed = relayed
+        self._servers = servers
         self._subscriptions = subscriptions
         self._filters = filters
         self._destinations = destinations
@@ -465,21 +514,25 @@ class Subscription(Association):
         self._interop = interop
 
     def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
-        wanted = {each.destination for each in self._subscriptions.subscriptions() if each.filter == left.identity}
-        return self._destinations.some(wanted, context)
+        wanted = {each.destination for each in self._all() if each.filter == left.identity}
+        return [*self._destinations.some(wanted, context), *self._servers.some(wanted, context)]
 
     def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
-        wanted = {each.filter for each in self._subscriptions.subscriptions() if each.destination == right.identity}
+        wanted = {each.filter for each in self._all() if each.destination == right.identity}
         return self._filters.some(wanted, context)
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        return self._filters.some({each.filter for each in self._subscriptions.subscriptions()}, context)
+        return self._filters.some({each.filter for each in self._all()}, context)
+
+    def _all(self) -> Iterable[SubscriptionRecord]:
+        return [*self._subscriptions.subscriptions(), *self._relayed.subscriptions()]
 
     def class_name(self, left: Instance, right: Instance) -> str:
         return self.class_names[0]
 
     def properties(self, left: Instance, right: Instance) -> Properties:
-        record = self._subscriptions.subscription(subscription_key(str(left.identity), str(right.identity)))
+        key = subscription_key(str(left.identity), str(right.identity))
+        record = self._subscriptions.subscription(key) or self._relayed.subscription(key)
         if record is None:
             return {}
         identifier, time = self._queues.last.get(record.key, (None, None))
@@ -489,6 +542,8 @@ class Subscription(Association):
     def create(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         given = dict(properties)
         named, destination = self._ends(given, context)
+        if isinstance(named, FilterRecord) and self._relayed.is_one(named):
+            raise elsewhere(named.name)
         principal = principal_of(context)
         now = datetime.now(UTC)
         record = SubscriptionRecord(
@@ -528,7 +583,10 @@ class Subscription(Association):
 
     def _record(self, keys: Keys, context: RequestContext) -> SubscriptionRecord:
         named, destination = self._ends({name.title(): value for name, value in keys.items()}, context)
-        record = self._subscriptions.subscription(subscription_key(named.key, destination.key))
+        key = subscription_key(named.key, destination.key)
+        if self._relayed.subscription(key) is not None:
+            raise elsewhere(destination.name)
+        record = self._subscriptions.subscription(key)
         if record is None:
             raise CIMError(Status.NOT_FOUND, f"{named.name} is not subscribed to by {destination.name}")
         return record
@@ -542,10 +600,11 @@ class Subscription(Association):
             CIMError: INVALID_PARAMETER for what is no such reference; NOT_FOUND.
         """
         filter_path = self._reference(given, "Filter", (self.filter_class,))
-        handler_path = self._reference(given, "Handler", DESTINATIONS)
+        handler_path = self._reference(given, "Handler", (*DESTINATIONS, RELAYED_DESTINATION))
+        destinations = self._servers if handler_path.class_name == RELAYED_DESTINATION else self._destinations
         return (
             self._filters.find(filter_path.class_name, filter_path.keys),
-            self._destinations.find(handler_path.class_name, handler_path.keys),
+            destinations.find(handler_path.class_name, handler_path.keys),
         )
 
     def _reference(self, given: dict[str, CIMValue], role: str, classes: Iterable[str]) -> InstancePath:
@@ -578,6 +637,11 @@ def _instance_of(record: FilterRecord | FilterCollection, namespace: str) -> Ins
 def invalid(text: str) -> CIMError:
     """The error for a value that cannot be."""
     return CIMError(Status.INVALID_PARAMETER, text)
+
+
+def elsewhere(name: str) -> CIMError:
+    """The error for changing here what another CIM server has."""
+    return CIMError(Status.NOT_SUPPORTED, f"{name} is in another CIM server; expected to be changed there")
 
 
 def require_owner(owner: str, context: RequestContext, access: Access) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from virtcim.cimom.indications.records import SEPARATOR, DestinationRecord, QueuedIndication
+from virtcim.cimom.indications.records import DestinationRecord, QueuedIndication
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.providers.interface import Properties, Store, Table
 
@@ -49,16 +49,16 @@ class SharedMemory:
 
     Parameters:
         limit: bytes that it may be.
-        queues: tells which queues there are.
 
     Attributes:
         size: bytes, about.
+        sources: each tells of some of the queues.
     """
 
-    def __init__(self, limit: int, queues: Callable[[], Iterable[DestinationQueue]]) -> None:
+    def __init__(self, limit: int) -> None:
         self.size = 0
+        self.sources: list[Callable[[], Iterable[DestinationQueue]]] = []
         self._limit = limit
-        self._queues = queues
         self._lock = threading.Lock()
 
     def add(self, size: int) -> None:
@@ -69,7 +69,7 @@ class SharedMemory:
     def bound(self) -> None:
         """Drop the oldest of the queue that takes most, until all of them together take no more than they may."""
         while self.size > self._limit:
-            several = (queue for queue in self._queues() if len(queue) > 1)
+            several = (queue for source in self.sources for queue in source() if len(queue) > 1)
             largest = max(several, key=lambda queue: queue.size, default=None)
             if largest is None or not largest.drop_oldest():
                 return
@@ -83,7 +83,8 @@ class DestinationQueue:
         context: SequenceContext of what enters from now on; "" where whoever takes it numbers by himself.
         journal: where it is kept as well.
         settings: limits.
-        memory: what it takes together with others; None for a queue on its own.
+        memory: what it takes together with others.
+        name: whose it is, for people.
 
     Attributes:
         delivered, failures, dropped: indications that were taken, attempts that failed, indications that were given up.
@@ -98,9 +99,11 @@ class DestinationQueue:
         context: str,
         journal: Table[QueuedIndication],
         settings: IndicationSettings,
-        memory: SharedMemory | None = None,
+        memory: SharedMemory,
+        name: str,
     ) -> None:
         self.key = key
+        self.name = name
         self.delivered = self.failures = self.dropped = self.size = 0
         self.last_error = ""
         self.failing_since: datetime | None = None
@@ -109,17 +112,12 @@ class DestinationQueue:
         self._next = 0
         self._journal = journal
         self._settings = settings
-        self._memory = memory or SharedMemory(settings.max_queued_bytes, lambda: (self,))
+        self._memory = memory
         self._lock = threading.Lock()
         self._waiting: deque[Waiting] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
-
-    @property
-    def name(self) -> str:
-        """The name of the destination, for people."""
-        return self.key.rpartition(SEPARATOR)[2]
 
     def put(self, subscription: str, class_name: str, properties: Properties, size: int, namespace: str = "") -> None:
         """Queue an indication, and number it.
@@ -207,7 +205,7 @@ class DestinationQueue:
         self.dropped += 1
         if not self._overflowing:
             self._overflowing = True
-            _log.warning("destination %s: the oldest are dropped: too many indications wait", self.name)
+            _log.warning("%s: the oldest are dropped: too many indications wait", self.name)
         return True
 
 
@@ -221,6 +219,7 @@ class Queues:
         started: tells this run of the server from all others.
 
     Attributes:
+        memory: what they take together, and others with them.
         filled: called with a queue that something was put into; set by who delivers.
         last: identifier and time of the last indication of each subscription, by its key, since the server started.
     """
@@ -231,7 +230,8 @@ class Queues:
         self._started = started
         self._journal = store.table("queued indication", QueuedIndication)
         self._lock = threading.Lock()
-        self._memory = SharedMemory(settings.max_queued_bytes, self.all)
+        self.memory = SharedMemory(settings.max_queued_bytes)
+        self.memory.sources.append(self.all)
         self._queues: dict[str, DestinationQueue] = {}
         self.last: dict[str, tuple[str, datetime]] = {}
         self.filled: Callable[[DestinationQueue], None] = lambda queue: None
@@ -244,7 +244,7 @@ class Queues:
                 self._journal.remove(key)
             else:
                 self.of(record).recover(key, indication)
-        self._memory.bound()
+        self.memory.bound()
         for queue in self.all():
             self.filled(queue)
 
@@ -254,8 +254,14 @@ class Queues:
             queue = self._queues.get(destination.key)
             if queue is None:
                 context = f"{self._service}#{self._started}#{destination.created.isoformat()}"
-                queue = DestinationQueue(destination.key, context, self._journal, self._settings, self._memory)
-                self._queues[destination.key] = queue
+                queue = self._queues[destination.key] = DestinationQueue(
+                    destination.key,
+                    context,
+                    self._journal,
+                    self._settings,
+                    self.memory,
+                    f"destination {destination.name}",
+                )
             return queue
 
     def all(self) -> list[DestinationQueue]:

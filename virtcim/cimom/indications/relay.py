@@ -13,10 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
-from virtcim.cimom.indications.queue import DestinationQueue, Waiting
+from virtcim.cimom.indications.queue import DestinationQueue, SharedMemory, Waiting
 from virtcim.cimom.indications.records import SEPARATOR, QueuedIndication
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
@@ -43,6 +44,10 @@ activates filters at its start.
 """
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class RelayedFilter:
     """A filter that is active in another CIM server; two are the same with the same namespace and query.
@@ -52,12 +57,14 @@ class RelayedFilter:
         namespace: where the indications come from.
         query: a select statement.
         groups: of the system, that the user is in.
+        since: when it was activated, in UTC.
     """
 
     user: str = field(compare=False)
     namespace: str
     query: str
     groups: frozenset[str] = field(default=frozenset(), compare=False)
+    since: datetime = field(default_factory=_now, compare=False)
 
     @property
     def principal(self) -> Principal:
@@ -71,7 +78,7 @@ class RelayedFilterRecord:
 
     Attributes:
         recipient: key of the CIM server that it is active in.
-        user, namespace, query, groups: as `RelayedFilter` has them.
+        user, namespace, query, groups, since: as `RelayedFilter` has them.
     """
 
     recipient: str
@@ -79,6 +86,7 @@ class RelayedFilterRecord:
     namespace: str
     query: str
     groups: tuple[str, ...] = ()
+    since: datetime = field(default_factory=_now)
 
 
 class Recipient:
@@ -91,10 +99,11 @@ class Recipient:
         queue: what waits for it.
         connected: whether it is here.
         since: when it came or went, by `time.monotonic`.
+        away_since: when it went, in UTC; None while it is here.
         sent, attempts: the key of what was sent to it last, and how often.
     """
 
-    __slots__ = ("attempts", "connected", "filters", "key", "named", "queue", "sent", "since")
+    __slots__ = ("attempts", "away_since", "connected", "filters", "key", "named", "queue", "sent", "since")
 
     def __init__(self, key: str, queue: DestinationQueue) -> None:
         self.key = key
@@ -105,6 +114,7 @@ class Recipient:
         self.since = time.monotonic()
         self.sent = ""
         self.attempts = 0
+        self.away_since: datetime | None = datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,7 @@ class Relay:
         compiler: checks filters.
         access: decides who may be told what.
         settings: limits.
+        memory: what waits takes a part of it.
 
     Attributes:
         active: the filters that select now, by the class of the indications; another mapping takes its place with each
@@ -138,10 +149,18 @@ class Relay:
         listeners: called after each change of filters.
     """
 
-    def __init__(self, store: Store, compiler: FilterCompiler, access: Access, settings: IndicationSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        compiler: FilterCompiler,
+        access: Access,
+        settings: IndicationSettings,
+        memory: SharedMemory,
+    ) -> None:
         self._compiler = compiler
         self._access = access
         self._settings = settings
+        self._memory = memory
         self._filters = store.table("relayed filter", RelayedFilterRecord)
         self._journal = store.table("relayed indication", QueuedIndication)
         self.changed = threading.Condition(threading.RLock())
@@ -150,7 +169,8 @@ class Relay:
         self.sources: frozenset[str] = frozenset()
         self.listeners: list[Callable[[], None]] = []
         for record in [each for _, each in self._filters.items()]:
-            wanted = RelayedFilter(record.user, record.namespace, record.query, frozenset(record.groups))
+            groups = frozenset(record.groups)
+            wanted = RelayedFilter(record.user, record.namespace, record.query, groups, record.since)
             self._recipient(record.recipient).filters[wanted] = self._compiled(wanted)
         for key, indication in self._journal.items():
             recipient = self._recipients.get(indication.destination)
@@ -158,6 +178,8 @@ class Relay:
                 self._journal.remove(key)
             else:
                 recipient.queue.recover(key, indication)
+        memory.sources.append(self.queues)
+        memory.bound()
         self._index()
 
     def check(self, wanted: RelayedFilter) -> None:
@@ -187,8 +209,19 @@ class Relay:
 
     def waiting(self) -> int:
         """Count the indications that CIM servers have not taken yet."""
-        with self.changed:
-            return sum(len(recipient.queue) for recipient in self._recipients.values())
+        return sum(map(len, self.queues()))
+
+    def recipients(self) -> list[Recipient]:
+        """All CIM servers in which filters are active."""
+        return list(self._recipients.values())
+
+    def recipient(self, key: str) -> Recipient | None:
+        """The CIM server with a key."""
+        return self._recipients.get(key)
+
+    def queues(self) -> list[DestinationQueue]:
+        """What waits for each of them."""
+        return [recipient.queue for recipient in self.recipients()]
 
     def put(
         self, recipients: Iterable[Recipient], namespace: str, class_name: str, properties: Properties, size: int
@@ -206,7 +239,8 @@ class Relay:
             for recipient in recipients:
                 if not recipient.connected and recipient.since < over:
                     _log.warning(
-                        "a CIM server is away for more than %d s: its subscriptions are forgotten",
+                        "%s: it is away for more than %d s: its subscriptions are forgotten",
+                        recipient.queue.name,
                         self._settings.away_seconds,
                     )
                     self.set_filters(recipient, {})
@@ -236,7 +270,7 @@ class Relay:
                 self._filters.remove(_key(recipient, gone))
             for new in filters.keys() - recipient.filters.keys():
                 record = RelayedFilterRecord(
-                    recipient.key, new.user, new.namespace, new.query, tuple(sorted(new.groups))
+                    recipient.key, new.user, new.namespace, new.query, tuple(sorted(new.groups)), new.since
                 )
                 self._filters.put(_key(recipient, new), record)
             recipient.filters = dict(filters)
@@ -250,8 +284,9 @@ class Relay:
     def _recipient(self, key: str) -> Recipient:
         recipient = self._recipients.get(key)
         if recipient is None:
-            recipient = Recipient(key, DestinationQueue(key, "", self._journal, self._settings))
-            self._recipients[key] = recipient
+            name = f"CIM server {key}"
+            queue = DestinationQueue(key, "", self._journal, self._settings, self._memory, name)
+            recipient = self._recipients[key] = Recipient(key, queue)
         return recipient
 
     def compiled(
@@ -320,6 +355,7 @@ class RelayConnection:
             if recipient is None:
                 recipient = self._recipient = relay.known(wanted)
                 recipient.connected, recipient.named = True, frozenset()
+                recipient.away_since = None
                 self._is_settled = not recipient.filters
             kept = recipient.filters.keys() - recipient.named
             recipient.named, recipient.since = wanted, time.monotonic()
@@ -361,6 +397,7 @@ class RelayConnection:
             self._closed = True
             if self._recipient is not None:
                 self._recipient.connected, self._recipient.since = False, time.monotonic()
+                self._recipient.away_since = datetime.now(UTC)
                 self._recipient = None
             self._changed.notify_all()
 
@@ -371,7 +408,7 @@ class RelayConnection:
         recipient.sent = waiting.key
         if recipient.attempts <= ATTEMPTS:
             return True
-        _log.error("a CIM server has not taken a %s: it is given up", waiting.indication.class_name)
+        _log.error("%s: it has not taken a %s, which is given up", recipient.queue.name, waiting.indication.class_name)
         recipient.queue.give_up(waiting)
         return False
 

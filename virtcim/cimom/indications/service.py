@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from virtcim.cimom.access import Access
 from virtcim.cimom.discovery.model import ServerObjects
@@ -18,11 +19,13 @@ from virtcim.cimom.indications.objects import (
     DestinationProvider,
     FilterProvider,
     MemberOfCollection,
+    RelayedDestinationProvider,
     Subscription,
 )
 from virtcim.cimom.indications.predefined import predefined_filters
 from virtcim.cimom.indications.queue import DestinationQueue, Queues
 from virtcim.cimom.indications.relay import Relay
+from virtcim.cimom.indications.relayed import Relayed
 from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.cimom.namespaces import normalized
@@ -41,6 +44,7 @@ __all__ = ["IndicationService"]
 
 SERVICE = "CIM_IndicationService"
 CAPABILITIES = "CIM_IndicationServiceCapabilities"
+SYSTEM = "CIM_ComputerSystem"
 
 
 class IndicationService:
@@ -91,7 +95,8 @@ class IndicationService:
         predefined = predefined_filters(product, system_name, homes)
         self.subscriptions = Subscriptions(store, compiler, access, settings, predefined)
         self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
-        self.relay = Relay(store, compiler, access, settings)
+        self.relay = Relay(store, compiler, access, settings, self.queues.memory)
+        self._relayed = Relayed(self.relay, product, (SYSTEM, system_name))
         self._engine = IndicationEngine(self.subscriptions, self.queues, self.relay, access, classes, host)
         self._deliverer = Deliverer(self.subscriptions, self.queues, sender, settings)
 
@@ -109,12 +114,19 @@ class IndicationService:
 
     def figures(self) -> Iterable[tuple[str, str, Callable[[], float]]]:
         """The figures for monitoring: name, what it is, and the function that tells it."""
-        queues, subscriptions = self.queues, self.subscriptions
-        yield "subscriptions", "Subscriptions to indications", lambda: len(subscriptions.subscriptions())
+        own, relay, relayed = self.subscriptions, self.relay, self._relayed
+        yield (
+            "subscriptions",
+            "Subscriptions to indications, those in other CIM servers too",
+            lambda: len(own.subscriptions()) + len(relayed.subscriptions()),
+        )
         yield (
             "destinations_failing",
-            "Destinations that do not take indications",
-            lambda: sum(queue.failing_since is not None for queue in queues.all()),
+            "Destinations and CIM servers that do not take indications",
+            lambda: (
+                sum(queue.failing_since is not None for queue in self.queues.all())
+                + sum(each.away_since is not None for each in relay.recipients())
+            ),
         )
         for name, text in (
             ("waiting", "Indications that wait to be delivered"),
@@ -123,7 +135,11 @@ class IndicationService:
             ("failures", "Attempts to deliver one that failed since the start"),
             ("dropped", "Indications that were given up since the start"),
         ):
-            yield f"indications_{name}", text, partial(_total, queues, name)
+            yield f"indications_{name}", text, partial(self._total, name)
+
+    def _total(self, name: str) -> float:
+        """One figure over all queues."""
+        return sum(map(FIGURES[name], chain(self.queues.all(), self.relay.queues())))
 
     def objects(self, server: ServerObjects) -> tuple[list[InstanceProvider], list[Association]]:
         """The providers and associations for one name of the Interop namespace.
@@ -133,18 +149,15 @@ class IndicationService:
         """
         system = server.system
         keys = (str(system.class_name), self._system_name)
-        shared = (self.subscriptions, self._settings, self._access, keys, _new_name, self.queues)
+        shared = (self.subscriptions, self._settings, self._access, keys, _new_name, self.queues, self._relayed)
         filters, destinations = FilterProvider(*shared), DestinationProvider(*shared)
-        subscription = Subscription(
-            self.subscriptions, filters, destinations, self._access, self._is_interop, self.queues
-        )
-        collections = CollectionProvider(self.subscriptions)
-        collected = CollectionSubscription(
-            self.subscriptions, collections, destinations, self._access, self._is_interop, self.queues
-        )
+        servers, collections = RelayedDestinationProvider(*shared), CollectionProvider(self.subscriptions)
+        further = (destinations, self._access, self._is_interop, self.queues, self._relayed, servers)
+        subscription = Subscription(self.subscriptions, filters, *further)
+        collected = CollectionSubscription(self.subscriptions, collections, *further)
         service, capabilities = self._service(server), self._capabilities(server)
         return (
-            [FixedProvider([service, capabilities]), filters, destinations, collections],
+            [FixedProvider([service, capabilities]), filters, destinations, servers, collections],
             [
                 subscription,
                 collected,
@@ -153,7 +166,7 @@ class IndicationService:
                 FixedAssociation(
                     "CIM_ElementCapabilities", ("ManagedElement", "Capabilities"), [(service, capabilities)]
                 ),
-                AffectedElements(service, (filters, destinations, collections)),
+                AffectedElements(service, (filters, destinations, servers, collections)),
             ],
         )
 
@@ -231,16 +244,14 @@ MANAGES = 5
 """CIM_ServiceAffectsElement.ElementEffects: Manages."""
 
 
-def _total(queues: Queues, name: str) -> float:
-    """One figure over all queues."""
-    read: Mapping[str, Callable[[DestinationQueue], int]] = {
-        "waiting": len,
-        "waiting_bytes": lambda queue: queue.size,
-        "delivered": lambda queue: queue.delivered,
-        "failures": lambda queue: queue.failures,
-        "dropped": lambda queue: queue.dropped,
-    }
-    return sum(map(read[name], queues.all()))
+FIGURES: Mapping[str, Callable[[DestinationQueue], int]] = {
+    "waiting": len,
+    "waiting_bytes": lambda queue: queue.size,
+    "delivered": lambda queue: queue.delivered,
+    "failures": lambda queue: queue.failures,
+    "dropped": lambda queue: queue.dropped,
+}
+"""What is counted of each queue."""
 
 
 def _new_name() -> str:

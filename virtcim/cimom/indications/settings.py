@@ -66,7 +66,8 @@ class IndicationSettings:
         max_answer: bytes of a listener's answer; a sensible one has 300.
         queue_length: indications that wait for one destination; beyond it the oldest are dropped.
         queue_bytes: memory of these, likewise.
-        max_queued_bytes: memory of those of all destinations; beyond it the oldest for whichever has most are dropped.
+        max_queued_bytes: memory of those of all destinations, and of CIM servers with the bridge; beyond it the oldest
+            for whichever has most are dropped.
         away_seconds: seconds that indications wait for a CIM server with the bridge in it that has gone; then it counts
             as removed.
         tls: by `HOST:PORT`, `HOST`, or `*` for all others.
