@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Protocol
 
 from virtcim.providers.interface import (
     Association,
@@ -193,6 +193,14 @@ def _leads_on(source: Instance, near: frozenset[str], far: frozenset[str], filte
     return source.class_name in near and (filters.result is None or not filters.result.isdisjoint(far))
 
 
+class AssociationClasses(Protocol):
+    """The classes of a namespace, as far as associations go."""
+
+    @property
+    def associations(self) -> Sequence[ClassDeclaration]:
+        """The declarations of all association classes."""
+
+
 class ClassLevel:
     """The class-level association operations: what the schema itself allows.
 
@@ -203,17 +211,16 @@ class ClassLevel:
     def __init__(self, classes: ClassStore) -> None:
         self._classes = classes
 
-    @cached_property
-    def _associations(self) -> tuple[ClassDeclaration, ...]:
-        declarations = (self._classes[name] for name in self._classes.subclasses(None, deep=True))
-        return tuple(each for each in declarations if each.is_association)
-
-    def links(self, class_name: str, filters: Filters) -> Iterator[tuple[str, str]]:
+    def links(self, shown: AssociationClasses, class_name: str, filters: Filters) -> Iterator[tuple[str, str]]:
         """The association classes that refer to a class or one of its superclasses, each with the class at another
-        end.  Pairs do not come twice."""
+        end.  Pairs do not come twice.
+
+        Parameters:
+            shown: the classes of the namespace.
+        """
         own = {name.lower() for name in self._classes.ancestors(class_name)}
         seen = set()
-        for association in self._associations:
+        for association in shown.associations:
             if filters.association is not None and association.name not in filters.association:
                 continue
             references = [

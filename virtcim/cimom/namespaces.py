@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property
 
 from virtcim.cimom.associations import AssociationProvider
 from virtcim.cimom.keys import own_keys
@@ -19,9 +19,9 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
-from virtcim.schema.classes import ClassStore
+from virtcim.schema.classes import ClassDeclaration, ClassStore
 
-__all__ = ["Namespace", "Namespaces", "normalized"]
+__all__ = ["Namespace", "Namespaces", "Shown", "normalized"]
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,49 @@ log = logging.getLogger(__name__)
 def normalized(namespace: str) -> str:
     """A namespace name for comparison: any case, outer slashes tolerated (DSP0004 2.8, section 8.2.4)."""
     return namespace.strip("/").lower()
+
+
+class Shown:
+    """What a namespace has as long as the same platforms are shown there.
+
+    Parameters:
+        hidden: the schema names, in lower case, whose classes it does not have.
+        classes: the class store.
+    """
+
+    def __init__(self, hidden: frozenset[str], classes: ClassStore) -> None:
+        self.hidden = hidden
+        self.providers: dict[str, InstanceProvider] = {}
+        self._classes = classes
+        self._order: dict[str, int] = {}
+        self._served: dict[str, tuple[str, ...]] = {}
+
+    def has(self, class_name: str) -> bool:
+        """Whether a class, name in any case, is shown as far as its schema name tells."""
+        return class_name.partition("_")[0].lower() not in self.hidden
+
+    def register(self, class_name: str, provider: InstanceProvider) -> None:
+        """Serve a class, unless it is served already."""
+        declared = self._classes.spelling(class_name)
+        if declared is None:
+            log.error("Class %s of provider %r is not declared; it is not served", class_name, provider)
+        elif declared.lower() not in self.providers:
+            self.providers[declared.lower()] = provider
+            self._order[declared] = len(self._order)
+
+    def served(self, class_name: str) -> tuple[str, ...]:
+        """The creation classes among a class and its descendants that have a provider, in a stable order."""
+        found = self._served.get(class_name)
+        if found is None:
+            concrete = self._classes.concrete(class_name) & self._order.keys()
+            found = self._served[class_name] = tuple(sorted(concrete, key=self._order.__getitem__))
+        return found
+
+    @cached_property
+    def associations(self) -> tuple[ClassDeclaration, ...]:
+        """The declarations of all association classes."""
+        names = filter(self.has, self._classes.subclasses(None, deep=True))
+        return tuple(self._classes[name] for name in names if self._classes.is_association(name))
 
 
 class Namespace:
@@ -47,35 +90,38 @@ class Namespace:
         )
         self.siblings: Mapping[str, Namespace] = {}
         self._classes = classes
-        self._providers: dict[str, InstanceProvider] = {}
-        self._order: dict[str, int] = {}
-        for provider in catalog.namespaces.get(name, ()):
-            for class_name in provider.class_names:
-                self._register(class_name, provider)
+        self._catalog = catalog
+        self._key = name
+        self._shown = self._show(catalog.hidden(name))
+
+    @property
+    def shown(self) -> Shown:
+        """What is here now: a platform may have come."""
+        hidden = self._catalog.hidden(self._key)
+        if hidden != self._shown.hidden:
+            self._shown = self._show(hidden)
+        return self._shown
+
+    def _show(self, hidden: frozenset[str]) -> Shown:
+        shown = Shown(hidden, self._classes)
+        for provider in self._catalog.namespaces.get(self._key, ()):
+            for class_name in filter(shown.has, provider.class_names):
+                shown.register(class_name, provider)
         by_class: dict[str, list[Association]] = {}
-        for association in catalog.associations.get(name, ()):
-            for class_name in association.class_names:
+        for association in self._catalog.associations.get(self._key, ()):
+            for class_name in filter(shown.has, association.class_names):
                 by_class.setdefault(class_name, []).append(association)
         for class_name, associations in by_class.items():
-            self._register(class_name, AssociationProvider(class_name, associations, self.resolve))
-        self.served = lru_cache(maxsize=1024)(self._served)
-
-    def _register(self, class_name: str, provider: InstanceProvider) -> None:
-        declaration = self._classes.get(class_name)
-        if declaration is None:
-            log.error("Class %s of provider %r is not declared; it is not served", class_name, provider)
-            return
-        if declaration.name.lower() not in self._providers:
-            self._providers[declaration.name.lower()] = provider
-            self._order[declaration.name] = len(self._order)
+            shown.register(class_name, AssociationProvider(class_name, associations, self.resolve))
+        return shown
 
     def provider(self, class_name: str) -> InstanceProvider | None:
         """The provider of a creation class, name in any case; None when it has none here."""
-        return self._providers.get(class_name.lower())
+        return self.shown.providers.get(class_name.lower())
 
-    def _served(self, class_name: str) -> tuple[str, ...]:
+    def served(self, class_name: str) -> tuple[str, ...]:
         """The creation classes among a class and its descendants that have a provider here, in a stable order."""
-        return tuple(sorted(self._classes.concrete(class_name) & self._order.keys(), key=self._order.__getitem__))
+        return self.shown.served(class_name)
 
     def resolve(self, path: InstancePath, context: RequestContext) -> Instance:
         """Find the instance that a path names, in whichever namespace it lives.

@@ -99,7 +99,7 @@ class Operations:
         """EnumerateInstances (5.3.2.3)."""
         projection = request.projection
         if not request.deep:
-            projection = replace(projection, limit_class=self._reader.declaration(request.class_name).name)
+            projection = replace(projection, limit_class=self._reader.declaration(scope, request.class_name).name)
         revision = self._revision()
         return Extents(scope.namespace.name, self._extents(scope, request), projection, revision)
 
@@ -114,7 +114,7 @@ class Operations:
 
     def create_instance(self, request: CreateInstance, scope: Scope) -> Path:
         """CreateInstance (5.3.2.6): properties that the request does not hold have the defaults of the class."""
-        declaration = self._reader.declaration(request.instance.class_name)
+        declaration = self._reader.declaration(scope, request.instance.class_name)
         provider = scope.namespace.provider(declaration.name)
         if provider is None:
             raise CIMError(Status.NOT_SUPPORTED, f"Instances of {declaration.name} cannot be created")
@@ -193,47 +193,47 @@ class Operations:
 
     def associator_classes(self, request: AssociatorClasses, scope: Scope) -> Classes:
         """Associators of a class (5.3.2.14)."""
-        names = self._associated_classes(request.class_name, request.filter)
+        names = self._associated_classes(scope, request.class_name, request.filter)
         return Classes(scope.namespace.name, [self._classes[name] for name in names], request.projection)
 
     def associator_class_paths(self, request: AssociatorClassPaths, scope: Scope) -> ClassNames:
         """AssociatorNames of a class (5.3.2.15)."""
-        return ClassNames(scope.namespace.name, self._associated_classes(request.class_name, request.filter))
+        return ClassNames(scope.namespace.name, self._associated_classes(scope, request.class_name, request.filter))
 
     def reference_classes(self, request: ReferenceClasses, scope: Scope) -> Classes:
         """References of a class (5.3.2.16)."""
-        names = self._referring_classes(request.class_name, request.filter)
+        names = self._referring_classes(scope, request.class_name, request.filter)
         return Classes(scope.namespace.name, [self._classes[name] for name in names], request.projection)
 
     def reference_class_paths(self, request: ReferenceClassPaths, scope: Scope) -> ClassNames:
         """ReferenceNames of a class (5.3.2.17)."""
-        return ClassNames(scope.namespace.name, self._referring_classes(request.class_name, request.filter))
+        return ClassNames(scope.namespace.name, self._referring_classes(scope, request.class_name, request.filter))
 
-    def _associated_classes(self, class_name: str, given: AssociationFilter) -> list[str]:
-        name = self._reader.source_class(class_name).name
-        return list(dict.fromkeys(far for _, far in self._class_level.links(name, self._reader.filters(given))))
+    def _associated_classes(self, scope: Scope, class_name: str, given: AssociationFilter) -> list[str]:
+        name, filters = self._reader.source_class(scope, class_name).name, self._reader.filters(given)
+        return list(dict.fromkeys(far for _, far in self._class_level.links(scope.namespace.shown, name, filters)))
 
-    def _referring_classes(self, class_name: str, given: AssociationFilter) -> list[str]:
-        name = self._reader.source_class(class_name).name
-        filters = self._reader.filters(given, "ResultClass")
-        return list(dict.fromkeys(near for near, _ in self._class_level.links(name, filters)))
+    def _referring_classes(self, scope: Scope, class_name: str, given: AssociationFilter) -> list[str]:
+        name, filters = self._reader.source_class(scope, class_name).name, self._reader.filters(given, "ResultClass")
+        return list(dict.fromkeys(near for near, _ in self._class_level.links(scope.namespace.shown, name, filters)))
 
     def get_class(self, request: GetClass, scope: Scope) -> Classes:
         """GetClass (5.3.2.1), which alone says NOT_FOUND of a class that does not exist."""
-        declaration = self._reader.declaration(request.class_name, Status.NOT_FOUND)
+        declaration = self._reader.declaration(scope, request.class_name, Status.NOT_FOUND)
         return Classes(scope.namespace.name, [declaration], request.projection)
 
     def enumerate_classes(self, request: EnumerateClasses, scope: Scope) -> Classes:
         """EnumerateClasses (5.3.2.10)."""
-        names = self._subclasses(request.class_name, request.deep)
+        names = self._subclasses(scope, request.class_name, request.deep)
         return Classes(scope.namespace.name, [self._classes[name] for name in names], request.projection)
 
     def enumerate_class_names(self, request: EnumerateClassNames, scope: Scope) -> ClassNames:
         """EnumerateClassNames (5.3.2.11)."""
-        return ClassNames(scope.namespace.name, self._subclasses(request.class_name, request.deep))
+        return ClassNames(scope.namespace.name, self._subclasses(scope, request.class_name, request.deep))
 
-    def _subclasses(self, class_name: str | None, deep: bool) -> list[str]:
-        return self._classes.subclasses(self._reader.declaration(class_name).name if class_name else None, deep)
+    def _subclasses(self, scope: Scope, class_name: str | None, deep: bool) -> list[str]:
+        name = self._reader.declaration(scope, class_name).name if class_name else None
+        return list(filter(scope.namespace.shown.has, self._classes.subclasses(name, deep)))
 
     def enumerate_qualifiers(self, request: EnumerateQualifiers, scope: Scope) -> Qualifiers:
         """EnumerateQualifiers (5.3.2.22)."""
@@ -254,7 +254,7 @@ class Operations:
         """
         path = None if isinstance(request.target, str) else request.target
         class_name = request.target if isinstance(request.target, str) else request.target.class_name
-        declaration = self._reader.declaration(class_name, Status.NOT_FOUND)
+        declaration = self._reader.declaration(scope, class_name, Status.NOT_FOUND)
         method = declaration.methods.get(request.method.lower())
         if method is None:
             raise CIMError(Status.METHOD_NOT_FOUND, f"{declaration.name} has no method {request.method}")

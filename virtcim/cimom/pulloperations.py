@@ -63,13 +63,13 @@ class PullOperations:
 
     def open_enumerate_instances(self, request: OpenEnumerateInstances, scope: Scope) -> Batch:
         """OpenEnumerateInstances."""
-        declared = self._reader.declaration(request.class_name)
+        declared = self._reader.declaration(scope, request.class_name)
         projection = request.projection if request.deep else replace(request.projection, limit_class=declared.name)
         return self._open_class(scope, declared.name, PullKind.INSTANCES_WITH_PATH, projection, request.opening)
 
     def open_enumerate_instance_paths(self, request: OpenEnumerateInstancePaths, scope: Scope) -> Batch:
         """OpenEnumerateInstancePaths."""
-        declared = self._reader.declaration(request.class_name)
+        declared = self._reader.declaration(scope, request.class_name)
         return self._open_class(scope, declared.name, PullKind.INSTANCE_PATHS, ALL, request.opening)
 
     def _open_class(
@@ -120,17 +120,17 @@ class PullOperations:
         if opening.language is None or opening.query is None:
             raise CIMError(Status.INVALID_PARAMETER, "FilterQueryLanguage and FilterQuery are needed")
         selection = self._selector.select(scope, opening.language, opening.query, opening.continue_on_error)
-        result_class = self._result_class(selection.class_name) if request.with_result_class else None
+        result_class = self._result_class(scope, selection.class_name) if request.with_result_class else None
         enumeration = Enumeration(
             PullKind.INSTANCES, selection.instances, selection.projection, selection.selects, opening.continue_on_error
         )
         return self._open(scope, enumeration, opening, timeout, result_class)
 
-    def _result_class(self, class_name: str | None) -> ClassDeclaration:
+    def _result_class(self, scope: Scope, class_name: str | None) -> ClassDeclaration:
         """The class of the query's results: that in FROM."""
         if class_name is None:
             raise CIMError(Status.QUERY_FEATURE_NOT_SUPPORTED, "The results of this query have no common class")
-        return self._reader.declaration(class_name)
+        return self._reader.declaration(scope, class_name)
 
     def _filter(self, opening: Opening, class_name: str | None) -> Selects | None:
         """The filter query of an operation: its language and its text come together or not at all."""

@@ -46,28 +46,28 @@ class Reader:
     def __init__(self, classes: ClassStore) -> None:
         self._classes = classes
 
-    def declaration(self, name: str, unknown: Status = Status.INVALID_CLASS) -> ClassDeclaration:
-        """The class with this name.
+    def declaration(self, scope: Scope, name: str, unknown: Status = Status.INVALID_CLASS) -> ClassDeclaration:
+        """The class with this name in a namespace.
 
         Parameters:
-            unknown: the error for a class that does not exist.
+            unknown: the error for a class that does not exist there.
 
         Raises:
             CIMError: that error.
         """
-        declaration = self._classes.get(name)
+        declaration = self._classes.get(name) if scope.namespace.shown.has(name) else None
         if declaration is None:
             raise CIMError(unknown, f"Class {name} does not exist" if name else "The name of a class is empty")
         return declaration
 
-    def source_class(self, name: str) -> ClassDeclaration:
+    def source_class(self, scope: Scope, name: str) -> ClassDeclaration:
         """The class of an association operation's source.
 
         Raises:
             CIMError: INVALID_PARAMETER for one that does not exist: these operations do not have INVALID_CLASS (DSP0200
                 1.4, sections 5.3.2.14 to 5.3.2.17).
         """
-        return self.declaration(name, Status.INVALID_PARAMETER)
+        return self.declaration(scope, name, Status.INVALID_PARAMETER)
 
     def target(self, scope: Scope, path: InstancePath) -> tuple[InstanceProvider, ClassDeclaration, Keys]:
         """The provider of an instance that a client names, its class, and the keys that the class has.
@@ -75,7 +75,7 @@ class Reader:
         Raises:
             CIMError: INVALID_CLASS; NOT_FOUND for a class without a provider; INVALID_PARAMETER for an incomplete path.
         """
-        declaration = self.declaration(path.class_name)
+        declaration = self.declaration(scope, path.class_name)
         provider = _provider(scope, declaration)
         keys = own_keys(declaration, path.keys)
         require_keys(declaration, keys)
@@ -94,7 +94,7 @@ class Reader:
         Raises:
             CIMError: INVALID_PARAMETER for a class that does not exist; NOT_FOUND; what the provider raises.
         """
-        declaration = self.source_class(path.class_name)
+        declaration = self.source_class(scope, path.class_name)
         keys = own_keys(declaration, path.keys)
         return _provider(scope, declaration).source(declaration.name, keys, scope.context)
 
@@ -113,7 +113,7 @@ class Reader:
             failed: is told the error of a class that is left out.
             among: the creation classes that are asked for; None for all.
         """
-        served = scope.namespace.served(self.declaration(class_name).name)
+        served = scope.namespace.served(self.declaration(scope, class_name).name)
         if among is not None:
             served = tuple(each for each in served if each in among)
         for each in served:

@@ -81,7 +81,7 @@ class Selector:
 
     def _choose(self, scope: Scope, query: Query, with_errors: bool, among: frozenset[str] | None) -> Selection:
         selects = selecting(query.compile(self._classes))
-        declared = self._reader.declaration(query.from_class)
+        declared = self._reader.declaration(scope, query.from_class)
         names = query.projection(self._classes, declared.name)
         wanted = None if names is None else frozenset(name.lower() for name in names)
         errors: list[CIMError] = []
@@ -93,7 +93,7 @@ class Selector:
 
     def _follow(self, scope: Scope, query: AssociationQuery) -> Selection:
         query.check(self._classes)
-        path = self._path(query.path)
+        path = self._path(scope, query.path)
         given = AssociationFilter(query.assoc_class, query.result_class, query.role, query.result_role)
         if query.references:
             given = AssociationFilter(query.result_class, role=query.role)
@@ -104,9 +104,9 @@ class Selector:
             return Selection(instances, None, Projection(frozenset(keys)), query.result_class)
         return Selection(instances, None, ALL, query.result_class)
 
-    def _path(self, path: InstancePath) -> InstancePath:
+    def _path(self, scope: Scope, path: InstancePath) -> InstancePath:
         """A path in a query, with the one key that has no name given its name, and references read."""
-        declared = self._reader.declaration(path.class_name)
+        declared = self._reader.declaration(scope, path.class_name)
         keys: dict[str, CIMValue] = {}
         for name, value in path.keys.items():
             if not name and len(declared.keys) != 1:

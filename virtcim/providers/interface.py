@@ -447,6 +447,10 @@ class ChangeSource(ABC):
         """Tell nothing any more."""
 
 
+def _nothing(_namespace: str) -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """Which provider serves which class in which namespace: what `registration` hands to the front ends.
@@ -458,11 +462,14 @@ class Catalog:
         revision: gives the revision of everything that lasting instances are made from.  It is asked often, in every
             thread, that of the event loop among them: it looks at some numbers, and waits for nothing.  Without it no
             revision equals another one.
+        hidden: gives the schema names (`kvm`, in lower case) whose classes a namespace does not have now, although they
+            are served elsewhere.  It is asked as often, and waits as little.
     """
 
     namespaces: Mapping[str, Sequence[InstanceProvider]]
     associations: Mapping[str, Sequence[Association]]
     revision: Callable[[], Hashable] = object
+    hidden: Callable[[str], frozenset[str]] = _nothing
 
 
 class Table(ABC, Generic[Record]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
@@ -62,7 +63,7 @@ class Table:
 
 
 def make_table(catalog: Catalog, schema: ClassStore, indications: Mapping[str, Iterable[str]] | None = None) -> Table:
-    """The table of a catalog.
+    """The table of what a catalog shows now.
 
     Parameters:
         schema: tells which classes are associations and which have methods.
@@ -74,22 +75,23 @@ def make_table(catalog: Catalog, schema: ClassStore, indications: Mapping[str, I
     """
     entries: dict[tuple[str, str], Entry] = {}
 
+    def shows(namespace: str, class_name: str) -> bool:
+        return class_name in schema and class_name.partition("_")[0].lower() not in catalog.hidden(namespace)
+
     def add(class_name: str, namespace: str, provider: str, *types: str) -> None:
-        if class_name in schema:
-            entries.setdefault((namespace, class_name.lower()), Entry(class_name, namespace, provider, types))
+        entries.setdefault((namespace, class_name.lower()), Entry(class_name, namespace, provider, types))
 
     for namespace, providers in catalog.namespaces.items():
         for provider in providers:
-            for class_name in provider.class_names:
-                if class_name in schema:
-                    types = (INSTANCE, METHOD) if schema[class_name].methods else (INSTANCE,)
-                    add(class_name, namespace, _name_of(provider, class_name), *types)
+            for class_name in filter(partial(shows, namespace), provider.class_names):
+                types = (INSTANCE, METHOD) if schema[class_name].methods else (INSTANCE,)
+                add(class_name, namespace, _name_of(provider, class_name), *types)
     for namespace, associations in catalog.associations.items():
         for association in associations:
-            for class_name in association.class_names:
+            for class_name in filter(partial(shows, namespace), association.class_names):
                 add(class_name, namespace, ASSOCIATIONS, INSTANCE, ASSOCIATION)
     for namespace, class_names in (indications or {}).items():
-        for class_name in class_names:
+        for class_name in filter(partial(shows, namespace), class_names):
             add(class_name, namespace, INDICATIONS, INDICATION)
     return Table(entries.values())
 

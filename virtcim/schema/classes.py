@@ -161,13 +161,19 @@ class LocalClass:
 
     def for_schema(self, template: str, schema: str) -> LocalClass:
         """This class with the schema name `template` (`Platform`) read as `schema` (`KVM`)."""
-        superclass = self.superclass and _substituted(self.superclass, template, schema)
-        return LocalClass(_substituted(self.name, template, schema), superclass, self.text, (template, schema))
+        names = [name and _renamed(name, template, schema) for name in (self.name, self.superclass)]
+        return LocalClass(names[0] or "", names[1], self.text, (template, schema))
 
     def declaration(self) -> dict[str, Any]:
         """The declaration as plain values."""
         declaration: dict[str, Any] = json.loads(self.text)
         return declaration if self.substitute is None else _substituted(declaration, *self.substitute)
+
+
+def _renamed(name: str, template: str, schema: str) -> str:
+    """A class name with another schema name, where it has this one."""
+    own, _, rest = name.partition("_")
+    return f"{schema}_{rest}" if own == template else name
 
 
 def _substituted(value: Any, template: str, schema: str) -> Any:
@@ -249,6 +255,21 @@ class ClassStore:
         if name.lower() not in self._local:
             return None
         return self[name]
+
+    def spelling(self, name: str) -> str | None:
+        """The name of a class as it is declared, from one in any case; None when there is no such class."""
+        local = self._local.get(name.lower())
+        return None if local is None else local.name
+
+    def is_association(self, name: str) -> bool:
+        """Whether a class is an association, without resolving it.
+
+        An association has no superclass but associations (DSP0004 2.8, section 5.1.2.9): the topmost one tells.
+
+        Raises:
+            KeyError: there is no such class.
+        """
+        return self[self.ancestors(name)[-1]].is_association
 
     def ancestors(self, name: str) -> list[str]:
         """The class itself, its superclass, and so on to the top.  Raises KeyError for an unknown class."""

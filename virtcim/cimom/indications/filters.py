@@ -134,7 +134,7 @@ class FilterCompiler:
                     raise _impossible(f"No instance of {' or '.join(named)} is told of by indications here")
         if sources == all_sources:
             # Associations are many, and follow from what they connect: whoever wants them says so.
-            return frozenset(name for name in sources if not self._classes[name].is_association)
+            return frozenset(name for name in sources if not self._classes.is_association(name))
         return sources
 
     def _check_names(self, query: Query, sources: frozenset[str]) -> None:
