@@ -12,7 +12,8 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,10 @@ _FORMAT = b"virtcim class cache 1"
 _log = logging.getLogger(__name__)
 
 
+_Extension = dict[str, dict[str, Any]]
+"""The classes that a platform extends: name of the template to what is declared beside it."""
+
+
 class MofSource(NamedTuple):
     """A MOF text; `name` stands in messages.  A plain pair will do wherever one is asked for."""
 
@@ -51,6 +56,7 @@ def load_class_store(
     templates: Sequence[tuple[str, str]],
     prefixes: Sequence[str],
     cache_dir: Path | None,
+    extensions: Mapping[str, str] | None = None,
 ) -> ClassStore:
     """Make the class store, from the cache where it is valid.
 
@@ -61,6 +67,8 @@ def load_class_store(
         prefixes: the schema name of each platform (`KVM`); in its classes it stands for `Platform` in every class
             name, superclass, reference, EmbeddedInstance and text.
         cache_dir: directory for the cache file, which must not be writable for others; None for no cache.
+        extensions: prefix to MOF of classes `<prefix>_X : Platform_X` with properties that class X has on this platform
+            beside those of the template.
 
     Raises:
         SchemaError: when the MOF does not compile, or its classes contradict each other.
@@ -70,14 +78,60 @@ def load_class_store(
         if not prefix.isidentifier() or "_" in prefix:
             raise ValueError(f"Not a schema name: {prefix!r}")
     digest = _digest(sources, templates)
-    body = None if cache_dir is None else _read_cache(cache_dir / CACHE_NAME, digest)
-    if body is not None:
-        return _store(body, prefixes)
-    body = _compile(sources, templates)
-    _check(_store(body, prefixes))
-    if cache_dir is not None:
-        _write_cache(cache_dir / CACHE_NAME, digest, body)
-    return _store(body, prefixes)
+    path = None if cache_dir is None else cache_dir / CACHE_NAME
+    body = None if path is None else _read_cache(path, digest)
+    if body is None:
+        body = _compile(sources, templates)
+        # The classes of one platform stand for those of all.
+        store = _store(body, prefixes[:1])
+        _check(store, store)
+        if path is not None:
+            _write_cache(path, digest, body)
+    added = {
+        prefix: _extension(prefix, text, sources[0], (digest, body), cache_dir)
+        for prefix, text in (extensions or {}).items()
+    }
+    return _store(body, prefixes, added)
+
+
+def _extension(
+    prefix: str, text: str, qualifiers: tuple[str, str], base: tuple[bytes, bytes], cache_dir: Path | None
+) -> _Extension:
+    """Compile the classes that a platform extends, or read them from their cache.
+
+    Parameters:
+        qualifiers: the source that declares the qualifier types.
+        base: digest and body of the classes that are extended.
+
+    Raises:
+        SchemaError: as `load_class_store`.
+    """
+    digest, body = base
+    own = _digest([(digest.decode(), "")], [(prefix, text)])
+    path = None if cache_dir is None else cache_dir / f"{prefix.lower()}-{CACHE_NAME}"
+    content = None if path is None else _read_cache(path, own)
+    if content is not None:
+        extension: _Extension = json.loads(content)
+        return extension
+    from virtcim.schema.mofcompile import compile_mof
+
+    extension = {}
+    for declared in compile_mof([qualifiers, (f"MOF of {prefix}", text)])[1][1]:
+        name, superclass = declared["name"], declared["superclass"] or ""
+        template = f"{TEMPLATE_SCHEMA}_{name.partition('_')[2]}"
+        if name.partition("_")[0] != prefix or superclass != template:
+            raise SchemaError(f"{name}: expected a class {prefix}_X with the superclass {TEMPLATE_SCHEMA}_X")
+        if declared["methods"]:
+            raise SchemaError(f"{name}: a platform cannot add methods; expected properties only")
+        extension[template] = declared
+    store = _store(body, [prefix], {prefix: extension})
+    unknown = [name for name in extension if f"{prefix}_{name.partition('_')[2]}" not in store]
+    if unknown:
+        raise SchemaError(f"{', '.join(unknown)}: no such class; expected one of the classes of all platforms")
+    _check(store, [f"{prefix}_{name.partition('_')[2]}" for name in extension])
+    if path is not None:
+        _write_cache(path, own, json.dumps(extension, separators=(",", ":")).encode())
+    return extension
 
 
 def _digest(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, str]]) -> bytes:
@@ -110,10 +164,11 @@ def _compile(sources: Sequence[tuple[str, str]], templates: Sequence[tuple[str, 
     return b"\n".join([head, b"".join(texts)])
 
 
-def _store(body: bytes, prefixes: Sequence[str]) -> ClassStore:
+def _store(body: bytes, prefixes: Sequence[str], extensions: Mapping[str, _Extension] | None = None) -> ClassStore:
     head, _, texts = body.partition(b"\n")
     index = json.loads(head)
-    return ClassStore(map(_qualifier_declaration, index["qualifiers"]), _classes(index["classes"], texts, prefixes))
+    classes = _classes(index["classes"], texts, prefixes, extensions or {})
+    return ClassStore(map(_qualifier_declaration, index["qualifiers"]), classes)
 
 
 def _qualifier_declaration(flat: dict[str, Any]) -> QualifierDeclaration:
@@ -129,20 +184,37 @@ def _qualifier_declaration(flat: dict[str, Any]) -> QualifierDeclaration:
     )
 
 
-def _classes(index: list[list[Any]], texts: bytes, prefixes: Sequence[str]) -> Iterator[LocalClass]:
+def _classes(
+    index: list[list[Any]], texts: bytes, prefixes: Sequence[str], extensions: Mapping[str, _Extension]
+) -> Iterator[LocalClass]:
     start = 0
     for name, superclass, is_template, length in index:
         local = LocalClass(name, superclass, texts[start : start + length])
         start += length
         if is_template:
-            yield from (local.for_schema(TEMPLATE_SCHEMA, prefix) for prefix in prefixes)
+            for prefix in prefixes:
+                extra = extensions.get(prefix, {}).get(name)
+                extended = local if extra is None else _extended(local, extra)
+                yield extended.for_schema(TEMPLATE_SCHEMA, prefix)
         else:
             yield local
 
 
-def _check(store: ClassStore) -> None:
-    """Resolve everything once, which finds contradictions, and see that every class that is named exists."""
-    for name in store:
+def _extended(local: LocalClass, extra: dict[str, Any]) -> LocalClass:
+    """A class with the qualifiers and properties that another declaration adds to it."""
+    declaration = json.loads(local.text)
+    there = {each["name"].lower() for each in declaration["properties"]}
+    again = [each["name"] for each in extra["properties"] if each["name"].lower() in there]
+    if again:
+        raise SchemaError(f"{extra['name']} declares {', '.join(again)}, which all platforms have")
+    for part in ("qualifiers", "properties"):
+        declaration[part] = [*declaration[part], *extra[part]]
+    return replace(local, text=json.dumps(declaration, separators=(",", ":")).encode())
+
+
+def _check(store: ClassStore, names: Iterable[str]) -> None:
+    """Resolve classes once, which finds contradictions, and see that every class that they name exists."""
+    for name in names:
         declaration = store[name]
         superclass = None if declaration.superclass is None else store[declaration.superclass]
         for local in declaration.local_properties:
