@@ -433,14 +433,14 @@ def test_check_of_libvirt_without_permission(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("mode", "severity"), [(0o600, "warning"), (0o666, "ok"), (0o660, None)])
 def test_the_trap_of_dev_kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, severity: str | None) -> None:
-    from virtcim.app import check
+    from virtcim.platforms import kvm
 
     device = tmp_path / "kvm"
     device.touch()
     device.chmod(mode)
-    monkeypatch.setattr(check, "KVM", device)
-    monkeypatch.setattr(check, "EMULATOR_USERS", ("nobody",))
-    found = list(check._kvm())
+    monkeypatch.setattr(kvm, "DEVICE", device)
+    monkeypatch.setattr(kvm, "EMULATOR_USERS", ("nobody",))
+    found = list(kvm.PLATFORM.prerequisites())
     assert len(found) == 1
     if severity is not None:
         assert found[0].severity.name.lower() == severity

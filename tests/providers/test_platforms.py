@@ -16,6 +16,8 @@ from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 
+BUILT_IN = ("KVM", "Xen", "LXC", "Test")
+
 
 def plugin_platform(prefix: str, *drivers: str) -> Platform:
     return Platform(prefix, prefix, drivers, (), ("x",), ("hvm",), Feature(0), BusDefaults(disk="virtio"))
@@ -24,7 +26,7 @@ def plugin_platform(prefix: str, *drivers: str) -> Platform:
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = ModuleType("virtcim_test_plugins")
-    module.BHYVE = plugin_platform("Bhyve", "bhyve")  # type: ignore[attr-defined]
+    module.JAILS = plugin_platform("Jails", "jails")  # type: ignore[attr-defined]
     module.DOUBLE = plugin_platform("kvm", "QEMU")  # type: ignore[attr-defined]
     module.NOTHING = object()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -36,19 +38,19 @@ def entry(name: str, value: str) -> EntryPoint:
 
 
 def test_built_in_platforms_are_found_in_a_source_tree() -> None:
-    assert load_platforms(()).prefixes == ("KVM", "Xen", "LXC", "Test")
+    assert load_platforms(()).prefixes == BUILT_IN
 
 
 def test_built_in_platforms_are_not_doubled_when_installed() -> None:
     installed = [entry("kvm", "virtcim.platforms.kvm:PLATFORM"), entry("test", "virtcim.platforms.test:PLATFORM")]
-    assert len(load_platforms(installed)) == 4
+    assert load_platforms(installed).prefixes == BUILT_IN
 
 
 def test_plugins(plugins: ModuleType) -> None:
-    registry = load_platforms([entry("bhyve", "virtcim_test_plugins:BHYVE")])
-    assert registry.prefixes == ("KVM", "Xen", "LXC", "Test", "Bhyve")
-    assert registry.by_driver("BHYVE") is plugins.BHYVE
-    assert registry.by_prefix("bhyve") is plugins.BHYVE
+    registry = load_platforms([entry("jails", "virtcim_test_plugins:JAILS")])
+    assert registry.prefixes == (*BUILT_IN, "Jails")
+    assert registry.by_driver("JAILS") is plugins.JAILS
+    assert registry.by_prefix("jails") is plugins.JAILS
 
 
 @pytest.mark.parametrize(
@@ -56,8 +58,8 @@ def test_plugins(plugins: ModuleType) -> None:
     [
         ("virtcim_no_such_module:PLATFORM", "cannot be loaded: ModuleNotFoundError"),
         ("virtcim_test_plugins:MISSING", "cannot be loaded: AttributeError"),
-        ("virtcim_test_plugins:NOTHING", "names a object and no Platform"),
-        ("virtcim_test_plugins:DOUBLE", "platform prefix kvm is taken already"),
+        ("virtcim_test_plugins:NOTHING", "its entry point names a object; expected a Platform"),
+        ("virtcim_test_plugins:DOUBLE", "the class prefix kvm is that of the platform kvm; expected another"),
         ("virtcim_test_exit:PLATFORM", "cannot be loaded: SystemExit"),
     ],
 )
@@ -72,12 +74,12 @@ def test_broken_plugins_are_reported_and_skipped(
     (tmp_path / "virtcim_test_exit.py").write_text("raise SystemExit(1)")  # type: ignore[operator]
     monkeypatch.syspath_prepend(str(tmp_path))
     with caplog.at_level(logging.WARNING):
-        registry = load_platforms([entry("aaa", value), entry("bhyve", "virtcim_test_plugins:BHYVE")])
-    assert registry.prefixes == ("KVM", "Xen", "LXC", "Test", "Bhyve")
+        registry = load_platforms([entry("aaa", value), entry("jails", "virtcim_test_plugins:JAILS")])
+    assert registry.prefixes == (*BUILT_IN, "Jails")
     assert said in caplog.text
 
 
-@pytest.mark.parametrize("prefix", ["", "A_B", "CIM", "virt", "Platform", "1x", "a b"])
+@pytest.mark.parametrize("prefix", ["", "A_B", "CIM", "virt", "Platform", "1x", "a b", "VMware", "msvm"])
 def test_impossible_prefixes(prefix: str) -> None:
     with pytest.raises(PlatformError):
         plugin_platform(prefix, "driver")
@@ -90,7 +92,15 @@ def test_a_platform_needs_a_driver() -> None:
 
 @pytest.mark.parametrize(
     ("driver", "prefix"),
-    [("QEMU", "KVM"), ("LXC", "LXC"), ("Xen", "Xen"), ("Test", "Test"), ("TEST", "Test"), ("VMware", None)],
+    [
+        ("QEMU", "KVM"),
+        ("LXC", "LXC"),
+        ("Xen", "Xen"),
+        ("Test", "Test"),
+        ("TEST", "Test"),
+        ("VMware", None),
+        ("OpenVZ", None),
+    ],
 )
 def test_platform_of_a_driver(driver: str, prefix: str | None) -> None:
     found = load_platforms(()).by_driver(driver)
@@ -100,9 +110,9 @@ def test_platform_of_a_driver(driver: str, prefix: str | None) -> None:
 def test_a_plugin_gets_all_classes_without_a_provider_of_its_own(plugins: ModuleType) -> None:
     host = hypervisor()
     host.put(domain_xml("g", kind="bhyve"))
-    registry = Registry([plugins.BHYVE])
-    site = Site([(plugins.BHYVE, host)], registry, KINDS)  # type: ignore[list-item]
+    registry = Registry([plugins.JAILS])
+    site = Site([(plugins.JAILS, host)], registry, KINDS)  # type: ignore[list-item]
     catalog = build_catalog(site)
     names = {name for provider in catalog.namespaces["root/virt"] for name in provider.class_names}
-    expected = {name.replace("KVM_", "Bhyve_") for name in Served([]).providers if name.startswith("KVM_")}
+    expected = {name.replace("KVM_", "Jails_") for name in Served([]).providers if name.startswith("KVM_")}
     assert names == expected

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import enum
 import grp
 import logging
 import os
@@ -13,61 +12,28 @@ import socket
 import ssl
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from virtcim.app.certificates import CERTIFICATE, KEY
 from virtcim.app.config import Settings, is_loopback, parse_auth, parse_listen
+from virtcim.app.platforms import find_platforms, is_here
 from virtcim.frontends.http.listener import open_tcp
 from virtcim.frontends.http.tls import TLSSettings, make_context
-from virtcim.libhelper.connections import close_connection, is_local, open_connection, scheme_driver, socket_path
+from virtcim.libhelper.connections import close_connection, is_local, open_connection, socket_path
 from virtcim.libhelper.detect import detect
 from virtcim.libhelper.errors import LibvirtError, silence_libvirt
 from virtcim.libhelper.events import EventSubscription
-from virtcim.platforms.registry import load_platforms
+from virtcim.platforms.base import Platform
+from virtcim.platforms.calls import CallError, call_within
+from virtcim.platforms.findings import Finding, Severity, error, ok, warning
 
 __all__ = ["Finding", "Severity", "check_host", "findings"]
 
 EXPIRES_SOON = datetime.timedelta(days=21)
 
-EMULATOR_USERS = ("libvirt-qemu", "qemu")
-"""Who runs QEMU: Debian's name, and that of Red Hat and SUSE."""
-
 EVENT_PATIENCE = 3.0
 """Seconds that libvirt gets to take a subscription to events."""
-
-
-class Severity(enum.IntEnum):
-    """How bad it is."""
-
-    OK = 0
-    WARNING = 1
-    ERROR = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report.
-
-    Attributes:
-        text: what was found and, unless all is well, what to do about it.
-    """
-
-    severity: Severity
-    text: str
-
-
-def ok(text: str) -> Finding:
-    return Finding(Severity.OK, text)
-
-
-def warning(text: str) -> Finding:
-    return Finding(Severity.WARNING, text)
-
-
-def error(text: str) -> Finding:
-    return Finding(Severity.ERROR, text)
 
 
 def check_host(settings: Settings) -> int:
@@ -137,8 +103,13 @@ def _private(file: Path) -> Iterator[Finding]:
 
 
 def _hypervisors(settings: Settings) -> Iterator[Finding]:
-    registry = load_platforms()
-    wanted = list(settings.uris) or [uri for platform in registry for uri in platform.uris]
+    registry = find_platforms(settings)
+    for registration in registry.registrations:
+        if registration.failed:
+            yield error(f"platform {registration.name}: {registration.reason}")
+    patience = settings.platforms.patience
+    here = [] if settings.uris else [platform for platform in registry if is_here(platform, patience)]
+    wanted = list(settings.uris) or [uri for platform in here for uri in platform.uris]
     for uri in [each for each in wanted if registry.by_uri(each) is None]:
         yield error(f"uris: {registry.unknown(uri)}")
         wanted.remove(uri)
@@ -158,8 +129,9 @@ def _hypervisors(settings: Settings) -> Iterator[Finding]:
         else:
             yield ok(f"{uri} answers{', read-only' if answer.read_only else ''}")
         yield from _events(uri, answer.read_only)
-        if scheme_driver(uri) == "qemu" and is_local(uri):
-            yield from _kvm()
+        platform = registry.by_driver(answer.facts.driver) or registry.by_uri(uri)
+        if platform is not None and is_local(uri):
+            yield from _prerequisites(platform, patience)
     if not found and not settings.uris:
         yield error(
             "no hypervisor answers on this host, so that there is nothing to serve until one does; "
@@ -211,38 +183,11 @@ def _events(uri: str, read_only: bool) -> Iterator[Finding]:
         yield warning(f"{uri} tells of no events: changes are seen with the next comparison (inventory.interval) only")
 
 
-KVM = Path("/dev/kvm")
-
-
-def _kvm() -> Iterator[Finding]:
-    device = KVM
-    if not device.exists():
-        yield warning("there is no /dev/kvm: guests are emulated, which is slow")
-        return
-    for name in EMULATOR_USERS:
-        try:
-            user = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if _may_open(device, user):
-            yield ok(f"/dev/kvm can be opened by {name}")
-        else:
-            yield warning(
-                f"/dev/kvm cannot be opened by {name}: if QEMU runs as that user, libvirt asks it for its capabilities "
-                f"again with every call, and defining a guest takes half a minute; add {name} to the group of "
-                "/dev/kvm, or chmod 666 /dev/kvm"
-            )
-        return
-
-
-def _may_open(device: Path, user: pwd.struct_passwd) -> bool:
-    found = device.stat()
-    mode = stat.S_IMODE(found.st_mode)
-    if found.st_uid == user.pw_uid:
-        return mode & 0o600 == 0o600
-    if found.st_gid in os.getgrouplist(user.pw_name, user.pw_gid):
-        return mode & 0o060 == 0o060
-    return mode & 0o006 == 0o006
+def _prerequisites(platform: Platform, patience: float) -> Sequence[Finding]:
+    try:
+        return call_within(patience, lambda: tuple(platform.prerequisites()))
+    except CallError as failure:
+        return (error(f"platform {platform.prefix} cannot tell what it needs: {failure}"),)
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:

@@ -5,7 +5,8 @@ default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` i
 `frontends.http.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is
 `providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[indications]` is
 `cimom.indications.settings.IndicationSettings`, `[cmpi]` is `frontends.cmpi.settings.CmpiSettings`, `[compatibility]`
-is `frontends.compatibility.settings.CompatibilitySettings`, `[loop]` is `app.loopwatch.LoopSettings`.
+is `frontends.compatibility.settings.CompatibilitySettings`, `[loop]` is `app.loopwatch.LoopSettings`, `[platforms]` is
+`platforms.settings.PlatformSettings`.
 
 The conversion is written out here, although the store's records go by cattrs (`app.codec`).  A person writes this file:
 nothing in it may be converted silently, as cattrs makes numbers of text and lists of letters, so that every type would
@@ -37,6 +38,7 @@ from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.compatibility import CompatibilitySettings
 from virtcim.frontends.http.tls import TLSSettings
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.platforms.settings import PlatformSettings
 from virtcim.providers.site import ProviderSettings
 
 __all__ = ["ConfigError", "Settings", "load", "naming", "parse_auth", "parse_listen"]
@@ -120,6 +122,7 @@ class Settings:
     cmpi: CmpiSettings = field(default_factory=CmpiSettings)
     compatibility: CompatibilitySettings = field(default_factory=CompatibilitySettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
+    platforms: PlatformSettings = field(default_factory=PlatformSettings)
 
 
 def default_state_dir() -> Path:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from virtcim import mof, schema
+from virtcim.app.platforms import load_classes
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.registration.devices import document_devices
 from virtcim.registration.documentation import document
-from virtcim.schema.mof import load_class_store
 
 __all__ = ["page"]
 
@@ -20,8 +19,7 @@ __all__ = ["page"]
 def page() -> str:
     """The page, for the platforms that come with virtcim."""
     registry = load_platforms(())
-    classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), None)
-    return document(build_catalog(Site((), registry, KINDS)), registry, classes)
+    return document(build_catalog(Site((), registry, KINDS)), registry, load_classes(registry, None))
 
 
 if __name__ == "__main__":

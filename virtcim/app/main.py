@@ -11,6 +11,7 @@ from pathlib import Path
 from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.app.logs import configure_logging
+from virtcim.app.platforms import add_platform_commands
 from virtcim.app.registering import add_commands
 from virtcim.app.watching import add_watching
 from virtcim.frontends.cmpi.settings import CmpiSettings
@@ -106,6 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
     certificate.add_argument("--force", action="store_true", help="replace a key or certificate that is there")
     certificate.set_defaults(run=run_certificate)
     add_watching(commands)
+    add_platform_commands(commands)
     add_commands(commands)
     return parser
 

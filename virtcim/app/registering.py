@@ -53,19 +53,22 @@ def _run(action: Callable[[argparse.Namespace, Settings], None]) -> Callable[[ar
 
 
 def make_plan(settings: Settings) -> Plan:
-    """What is to be registered: the classes of all platforms, whether their hypervisors are here or not."""
+    """What is to be registered: what every namespace has, and the classes of the platforms that the settings name.
+
+    Other platforms show when there is a hypervisor, which is not looked for here.
+    """
     # Imported here, so that `virtcim --help` and `virtcim status` need no libvirt.
-    from virtcim import mof, schema
-    from virtcim.platforms.registry import load_platforms
+    from virtcim.app.platforms import find_platforms, load_classes
     from virtcim.providers.site import Site
     from virtcim.registration.catalog import INTEROP, build_catalog, indication_classes
     from virtcim.registration.table import make_table
-    from virtcim.schema.mof import load_class_store
 
-    registry = load_platforms()
-    cache = settings.state_dir if settings.state_dir.is_dir() else None
-    classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), cache)
+    registry = find_platforms(settings)
+    classes = load_classes(registry, settings.state_dir if settings.state_dir.is_dir() else None)
     site = Site([], registry, KINDS, settings.providers)
+    named = [registry.by_prefix("test"), *map(registry.by_uri, settings.uris)]
+    for platform in filter(None, named):
+        site.show(platform)
     catalog = build_catalog(site)
     table = make_table(catalog, classes, indication_classes(site, catalog))
     return Plan(table, classes, __version__, {INTEROP: INTEROP_CLASSES})

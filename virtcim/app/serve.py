@@ -14,11 +14,11 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from virtcim import __version__, mof, schema
+from virtcim import __version__, schema
 from virtcim.app import systemd
 from virtcim.app.assembly import FRONT_ENDS, make_daemon, make_server
 from virtcim.app.auditfile import open_audit_log
@@ -26,6 +26,7 @@ from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse_auth, parse_listen
 from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
+from virtcim.app.platforms import find_platforms, is_here, load_classes
 from virtcim.app.roles import make_access
 from virtcim.app.store import SQLiteStore
 from virtcim.cimom.access import Access
@@ -57,7 +58,7 @@ from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
 from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
-from virtcim.platforms.registry import Registry, load_platforms
+from virtcim.platforms.registry import Registry
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import Catalog, CIMError, Store
 from virtcim.providers.jobs import Jobs
@@ -66,9 +67,8 @@ from virtcim.providers.lifecycle import LifecycleSources
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog, element_types, indication_classes
 from virtcim.registration.roles import method_roles
-from virtcim.registration.table import make_table
+from virtcim.registration.table import Table, make_table
 from virtcim.schema.classes import ClassStore
-from virtcim.schema.mof import load_class_store
 
 __all__ = ["serve"]
 
@@ -190,17 +190,17 @@ async def _run_on(endpoints: list[Endpoint], settings: Settings, example: bool, 
     """
     authenticator, login = await _in_thread(lambda: _prepare(settings))
     identifying = _in_thread(lambda: _identity(settings))
-    registry = await _in_thread(load_platforms)
+    registry = await _in_thread(lambda: find_platforms(settings))
     hypervisors = [Hypervisor(uri, settings.inventory) for uri in dict.fromkeys(settings.uris)]
     store = await _in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
     jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store))
     site = Site([], registry, KINDS, settings.providers, jobs)
-    search = _search(site, registry, settings)
+    search = await _in_thread(lambda: _search(site, registry, settings))
     try:
         for hypervisor in hypervisors:
             hypervisor.start()
         search.start()
-        classes = await _in_thread(lambda: _classes(settings, registry))
+        classes = await _in_thread(lambda: load_classes(registry, settings.state_dir))
         await _ready(hypervisors, search, settings.startup_wait)
         for hypervisor in hypervisors:
             site.add(_platform_of(hypervisor, registry), hypervisor)
@@ -284,8 +284,17 @@ def _assemble(
             raise ConfigError(f"compatibility.namespaces: {error.description}") from None
     bridge: CmpiDaemon | None = None
     if settings.cmpi.enabled:
-        provider_of = make_table(catalog, classes, indication_classes(site, catalog)).provider_of
-        bridge = make_daemon(translate(server.core), provider_of, settings.cmpi, indications.relay)
+
+        @lru_cache(maxsize=1)
+        def table(_hidden: frozenset[str]) -> Table:
+            return make_table(catalog, classes, indication_classes(site, catalog))
+
+        bridge = make_daemon(
+            translate(server.core),
+            lambda class_name: table(catalog.hidden(site.namespace)).provider_of(class_name),
+            settings.cmpi,
+            indications.relay,
+        )
     return _Assembly(endpoints, server, bridge, identity, site, indications)
 
 
@@ -442,12 +451,12 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
 
 
 def _search(site: Site, registry: Registry, settings: Settings) -> Search:
-    """The search for the hypervisors of every platform, which are served when they are found; for none where the
-    settings name what to serve."""
+    """The search for the hypervisors of every platform that this host can have, which are served when they are found;
+    for none where the settings name what to serve."""
     platforms: dict[str, Platform] = {}
     if not settings.uris:
         for platform in registry:
-            for uri in platform.uris:
+            for uri in platform.uris if is_here(platform, settings.platforms.patience) else ():
                 platforms.setdefault(uri, platform)
 
     def add(hypervisor: Hypervisor) -> None:
@@ -486,12 +495,6 @@ def _platform_of(hypervisor: Hypervisor, registry: Registry) -> Platform:
     if platform is None:
         raise ConfigError(f"uris: {registry.unknown(uri)}")
     return platform
-
-
-def _classes(settings: Settings, registry: Registry) -> ClassStore:
-    return load_class_store(
-        [*schema.texts(), *mof.texts()], mof.templates(), list(registry.prefixes), settings.state_dir
-    )
 
 
 def _identity(settings: Settings) -> ServerIdentity:

@@ -8,13 +8,27 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["BusDefaults", "Feature", "Platform", "PlatformError", "WeightRange"]
+from virtcim.libhelper.host import HostFacts
+from virtcim.platforms.findings import Finding
+
+__all__ = ["API_VERSION", "BusDefaults", "Feature", "Platform", "PlatformError", "WeightRange", "find_program"]
+
+API_VERSION = 1
+"""The version of what is declared here.  It goes up with every change that a platform of others would not survive."""
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]*\Z")
 _FULL_VIRTUALIZATION = {"hvm": True, "xenpvh": True, "linux": False, "xen": False}
-_RESERVED_PREFIXES = frozenset({"cim", "virt", "platform"})
+_OURS = frozenset({"cim", "virt", "platform"})
+_VENDORS = frozenset({
+    "dcim", "hp", "hpq", "hpvc", "ibm", "intel", "lmi", "linux", "lsiesg", "msft", "msvm", "omc", "pg", "prs",
+    "solaris", "vmware", "win32",
+})  # fmt: skip
+"""Schema names under which others' servers show classes of their own, hypervisors' among them (Msvm_ComputerSystem)."""
 
 
 class PlatformError(ValueError):
@@ -64,13 +78,33 @@ class WeightRange:
     cgroup_version: int | None = None
 
 
-@dataclass(frozen=True)
+def _here() -> bool:
+    return True
+
+
+def _nothing_to_say() -> Iterable[Finding]:
+    return ()
+
+
+def _no_facts(_facts: HostFacts) -> Mapping[str, str]:
+    return {}
+
+
+def find_program(*names: str) -> bool:
+    """Whether one of these programs is in the search path: how most platforms are detected."""
+    return any(map(shutil.which, names))
+
+
+@dataclass(frozen=True, eq=False)
 class Platform:
     """A virtualization platform.
 
+    What is called here is not trusted to answer, nor to do so in time: an exception is a line in the log or in the
+    report, and so is no answer within `platforms.patience`.
+
     Attributes:
         prefix: of its classes: `KVM` makes `KVM_ComputerSystem`.  Letters and digits; `CIM`, `Virt` and `Platform`
-            are taken.
+            are taken, and so are the schema names of vendors who have classes of their own (`VMware`, `Msvm`).
         title: for people, as in "Kernel-based Virtual Machine".
         drivers: what libvirt's `virConnectGetType` answers on a connection of this platform.
         uris: candidates to try, in order, when the user names none.
@@ -85,6 +119,17 @@ class Platform:
         weights: shares of the processors, those for a version of the control groups each.
         inputs: libvirt's type and bus of the input devices that guests can have.
         containers: whether guests are containers, which see directories of the host in place of disks.
+        schemes: of libvirt URIs, where they are neither the name of a driver nor those of `uris`.
+        tried: whether it was tried on the real thing; what was not is said so wherever the platform is shown.
+        detect: tells whether this host looks like having the platform, without asking libvirt.  Where it does not,
+            its `uris` are not tried; a URI that the user names is served all the same.
+        prerequisites: looks at what the platform needs on this host, and tells what is wrong.
+        host_facts: makes facts of what libvirt says of a host, by name, for whoever looks at the host.
+        mof: MOF of classes `<prefix>_X : Platform_X` with the properties that class X of this platform has beside those
+            of all platforms; "" for none.
+        properties: the values of these: X to name of the property to what computes it from the element (the handle
+            that `providers/Virt_X` has), and gives None for NULL.
+        api_version: of this interface, for which it was written.
     """
 
     prefix: str
@@ -102,10 +147,20 @@ class Platform:
     weights: tuple[WeightRange, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
     containers: bool = False
+    schemes: tuple[str, ...] = ()
+    tried: bool = True
+    detect: Callable[[], bool] = _here
+    prerequisites: Callable[[], Iterable[Finding]] = _nothing_to_say
+    host_facts: Callable[[HostFacts], Mapping[str, str]] = _no_facts
+    mof: str = ""
+    properties: Mapping[str, Mapping[str, Callable[[Any], Any]]] = field(default_factory=dict)
+    api_version: int = API_VERSION
 
     def __post_init__(self) -> None:
-        if not _PREFIX.match(self.prefix) or self.prefix.lower() in _RESERVED_PREFIXES:
-            raise PlatformError(f"{self.prefix!r} cannot be a class prefix")
+        if not _PREFIX.match(self.prefix):
+            raise PlatformError(f"{self.prefix!r} cannot be a class prefix; expected letters and digits")
+        if self.prefix.lower() in _OURS | _VENDORS:
+            raise PlatformError(f"{self.prefix!r} cannot be a class prefix; expected one that no other classes have")
         if not self.drivers:
             raise PlatformError(f"platform {self.prefix} names no libvirt driver")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from virtcim.platforms.base import Platform
+from virtcim.platforms.registry import ALWAYS_SHOWN
 from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import GuestList, slashes
@@ -72,13 +73,15 @@ class Site(Memo):
 
     Parameters:
         members: the hypervisors with their platforms; several of one platform are all served.  More may come (`add`).
-        platforms: every platform whose classes are served, also those without a hypervisor.
+        platforms: every platform that can be served, also those without a hypervisor.
         kinds: of the resources of guests.
         settings: of the providers.
         jobs: where work that takes time is run; several sites may share them.  Jobs in memory only where None.
 
     Attributes:
         namespace: where the instances of this site live: a namespace belongs to a node.
+        hidden: the prefixes, in lower case, of the platforms whose classes are not shown there: those that had no
+            hypervisor so far, libvirt-cim's aside.
     """
 
     def __init__(
@@ -104,6 +107,9 @@ class Site(Memo):
             platform.prefix: GuestList(self, platform, [member for owner, member in members if owner is platform])
             for platform in self.platforms
         }
+        self.hidden = frozenset(
+            platform.prefix.lower() for platform in self.platforms if not self._guests[platform.prefix].hypervisors
+        ).difference(ALWAYS_SHOWN)
 
     def revision(self) -> Hashable:
         """Give what is another value once anything has changed that guests are shown by."""
@@ -112,9 +118,14 @@ class Site(Memo):
 
     def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
         """Serve a further hypervisor, after those that its platform has."""
+        self.show(platform)
         self._guests[platform.prefix].add(hypervisor)
         for follower in tuple(self._followers):
             follower(hypervisor)
+
+    def show(self, platform: Platform) -> None:
+        """Show the classes of a platform from now on."""
+        self.hidden -= {platform.prefix.lower()}
 
     def follow(self, follower: Callable[[Hypervisor], None]) -> None:
         """Have `follower` called with each hypervisor that is served, those that come later too."""
