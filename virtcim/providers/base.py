@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -38,7 +38,7 @@ _CAPTION_LENGTH = 64
 """MaxLen of CIM_ManagedElement.Caption."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def class_of(prefix: str, base: str) -> str:
     """The name of a class; always the same object, so that comparing and hashing are cheap."""
     return f"{prefix}_{base}"
@@ -146,10 +146,37 @@ class Element(Instance):
         return {name: table[name].get(self) for name in self.key_names}
 
     def properties(self: Self) -> Properties:
-        return self.table.values_of(self)
+        values = self.table.values_of(self)
+        own = self.platform.properties.get(self.base)
+        return values if own is None else {**values, **_own_values(self, own)}
 
     def __repr__(self) -> str:
         return f"<{self.class_name} {self.identity!r}>"
+
+
+def _own_values(element: Element, own: Mapping[str, Callable[[Any], Any]]) -> dict[str, CIMValue]:
+    """The properties that an element has on its platform only; without those that the platform fails to compute."""
+    values = {}
+    for name, get in own.items():
+        try:
+            value = get(element)
+        except Exception:  # whatever is wrong with it must not take the other properties with it
+            _log.exception("%r: the property %s of its platform is left out", element, name)
+            continue
+        if value is not None:
+            values[name] = value
+    return values
+
+
+@lru_cache(maxsize=1024)
+def _classes_of(
+    platforms: tuple[Platform, ...], types: tuple[type[Element], ...]
+) -> tuple[Mapping[str, tuple[Platform, type[Element]]], tuple[str, ...]]:
+    """The classes of element types on all platforms, and their names alone: the same objects for all sites."""
+    classes = {
+        class_of(platform.prefix, element.base): (platform, element) for platform in platforms for element in types
+    }
+    return classes, tuple(classes)
 
 
 class ElementProvider(InstanceProvider):
@@ -171,12 +198,7 @@ class ElementProvider(InstanceProvider):
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._classes: dict[str, tuple[Platform, type[Element]]] = {
-            class_of(platform.prefix, element.base): (platform, element)
-            for platform in site.platforms
-            for element in self.types
-        }
-        self.class_names = tuple(self._classes)
+        self._classes, self.class_names = _classes_of(site.platforms, tuple(self.types))
 
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         platform, element = self.resolve(class_name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.associations.Virt_AffectedJobElement import affected_job_element
@@ -193,7 +194,16 @@ def build_catalog(*sites: Site) -> Catalog:
         namespaces,
         {**associations, INTEROP: profile_links},
         revision=lambda: tuple([each.revision() for each in sites]),
+        hidden=partial(_hidden, {site.namespace: site for site in sites}),
     )
+
+
+def _hidden(sites: Mapping[str, Site], namespace: str) -> frozenset[str]:
+    """The platforms that a namespace does not show: those of its site, or those of all sites where it has none."""
+    site = sites.get(namespace)
+    if site is not None:
+        return site.hidden
+    return frozenset[str].intersection(*(each.hidden for each in sites.values()))
 
 
 def element_types(catalog: Catalog) -> list[type[Element]]:

@@ -84,14 +84,17 @@ class Profiles:
         self._sites = sites or (site,)
         self.types = {element.base: element for element in types}
         self._declared = [declared for declared in PROFILES if not self.types.keys().isdisjoint(declared.central)]
-        self._registered = {
-            platform.prefix: [RegisteredProfile(site, platform, declared) for declared in self._declared]
-            for platform in site.platforms
-        }
+        self._registered: dict[str, Sequence[RegisteredProfile]] = {}
 
     def registered(self, platform: Platform) -> Sequence[RegisteredProfile]:
         """The profiles of a platform."""
-        return self._registered[platform.prefix] if any(self._sites_with(platform)) else ()
+        if not any(self._sites_with(platform)):
+            return ()
+        found = self._registered.get(platform.prefix)
+        if found is None:
+            profiles = [RegisteredProfile(self.site, platform, declared) for declared in self._declared]
+            found = self._registered.setdefault(platform.prefix, profiles)
+        return found
 
     def central(self, profile: RegisteredProfile) -> Iterable[Element]:
         """The central instances of a profile, of all sites that are served together."""

@@ -6,7 +6,8 @@ else follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from virtcim.platforms.base import Platform
@@ -50,10 +51,20 @@ class Role:
 
     def end(self, site: Site) -> End:
         """The end with the classes of all platforms."""
-        return End(
-            self.name,
-            frozenset(class_of(platform.prefix, element.base) for platform in site.platforms for element in self.types),
-        )
+        return End(self.name, _names_of(site.platforms, tuple(element.base for element in self.types)))
+
+
+@lru_cache(maxsize=1024)
+def _names_of(platforms: tuple[Platform, ...], bases: tuple[str, ...]) -> frozenset[str]:
+    """The names of classes on all platforms: the same object for all sites."""
+    return frozenset(class_of(platform.prefix, base) for platform in platforms for base in bases)
+
+
+@lru_cache(maxsize=1024)
+def _platforms_of(platforms: tuple[Platform, ...], base: str) -> tuple[Mapping[str, Platform], tuple[str, ...]]:
+    """The classes of an association, each with its platform, and their names alone: the same objects for all sites."""
+    classes = {class_of(platform.prefix, base): platform for platform in platforms}
+    return classes, tuple(classes)
 
 
 class Relation(Association):
@@ -91,8 +102,7 @@ class Relation(Association):
         self.ends = (left, right)
         self.left = left.end(site)
         self.right = right.end(site)
-        self._platforms = {class_of(platform.prefix, base): platform for platform in site.platforms}
-        self.class_names = tuple(self._platforms)
+        self._platforms, self.class_names = _platforms_of(site.platforms, base)
         self._left_types = left.types
         self._right_types = right.types
         self._steps = (to_right, to_left)
