@@ -19,7 +19,7 @@ from virtcim.schema.classes import ClassStore
 from virtcim.schema.mof import load_class_store
 
 DEFINITIONS = DOMAINS.parent / "definitions"
-PLATFORM_OF_TYPE = {kind: found.prefix for found in PLATFORMS for kind in found.domain_types}
+PLATFORM_OF_TYPE = {kind: found.prefix for found in reversed([*PLATFORMS]) for kind in found.domain_types}
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def classes() -> ClassStore:
 @pytest.fixture(scope="session")
 def corpus() -> Served:
     """All recorded domains, those called running as running ones, and a host with networks, storage and devices."""
-    hosts = {prefix: hypervisor(prefix) for prefix in PLATFORMS.prefixes}
+    hosts = {found.prefix: hypervisor(found.prefix) for found in PLATFORMS if found.tried}
     for file in sorted(DOMAINS.glob("*.xml")):
         xml = file.read_text()
         kind = DomainConfig.parse(xml).type or ""

@@ -16,7 +16,9 @@ from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 
-BUILT_IN = ("KVM", "Xen", "LXC", "Test")
+BUILT_IN = (
+    "KVM", "Xen", "LXC", "Test", "Bhyve", "CloudHypervisor", "ESX", "HyperV", "VBox", "Virtuozzo", "VMwareHosted",
+)  # fmt: skip
 
 
 def plugin_platform(prefix: str, *drivers: str) -> Platform:
@@ -98,7 +100,8 @@ def test_a_platform_needs_a_driver() -> None:
         ("Xen", "Xen"),
         ("Test", "Test"),
         ("TEST", "Test"),
-        ("VMware", None),
+        ("VMware", "VMwareHosted"),
+        ("Hyper-V", "HyperV"),
         ("OpenVZ", None),
     ],
 )

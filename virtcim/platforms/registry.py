@@ -22,7 +22,9 @@ __all__ = ["ALWAYS_SHOWN", "BUILT_IN", "GROUP", "Registration", "Registry", "loa
 
 GROUP = "virtcim.platforms"
 
-BUILT_IN = ("kvm", "xen", "lxc", "test")
+BUILT_IN = (
+    "kvm", "xen", "lxc", "test", "bhyve", "cloudhypervisor", "esx", "hyperv", "virtualbox", "virtuozzo", "vmwarehosted",
+)  # fmt: skip
 """The modules of this package that have a `PLATFORM`, in the order in which their guests are shown."""
 
 ALWAYS_SHOWN = frozenset({"kvm", "xen", "lxc"})

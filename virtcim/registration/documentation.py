@@ -23,7 +23,8 @@ _INTRODUCTION = """\
 
 Written by `make docs` from the tables that the providers work with; a test fails when this page is out of date.
 
-Each class is there for each platform, under the prefix of the platform:
+Each class is there for each platform, under the prefix of the platform. A namespace has those of KVM, Xen and LXC, and
+those of the other platforms that its node has:
 
 {platforms}
 
@@ -57,8 +58,11 @@ def document(catalog: Catalog, platforms: Iterable[Platform], schema: ClassStore
     """
     platforms = tuple(platforms)
     rows = _table(
-        ("Prefix", "Platform", "Connections of libvirt"),
-        ((f"`{each.prefix}_`", each.title, ", ".join(each.drivers)) for each in platforms),
+        ("Prefix", "Platform", "Connections of libvirt", "Tried on the real thing"),
+        (
+            (f"`{each.prefix}_`", each.title, ", ".join(each.drivers), "yes" if each.tried else "no")
+            for each in platforms
+        ),
     )
     page = _Page(catalog, platforms[0].prefix, schema)
     elements, relations = list(page.element_sections()), list(page.relation_sections())
