@@ -84,24 +84,38 @@ class Core:
         self.catalog = catalog
         self.namespaces = Namespaces(catalog, classes)
         self.revision = catalog.revision
+        self._views: list[tuple[Core, Callable[[Catalog], Catalog]]] = []
         reader = Reader(classes)
         selector = Selector(classes, reader)
         pulls = PullOperations(classes, settings, reader, selector)
         self.enumerations = pulls.enumerations
         self._methods = _methods(Operations(classes, reader, selector, catalog.revision), pulls)
 
-    def showing(self, catalog: Catalog) -> Core:
+    def showing(self, view: Callable[[Catalog], Catalog]) -> Core:
         """Make a core for clients to whom another catalog is shown.
 
         Access, limits and open enumerations are those of this one.
 
         Parameters:
-            catalog: over the same classes.
+            view: makes the catalog that is shown, over the same classes, of the true one.
         """
         made = copy.copy(self)
-        made.catalog = catalog
-        made.namespaces = Namespaces(catalog, self.classes)
+        made.catalog = view(self.catalog)
+        made.namespaces = Namespaces(made.catalog, self.classes)
+        made._views = []
+        self._views.append((made, view))
         return made
+
+    def serve(self, catalog: Catalog) -> None:
+        """Serve another catalog from now on; requests that are under way end with the one that they began with.
+
+        Parameters:
+            catalog: its revision counts for nothing: that of the first one has to tell of this one, too.
+        """
+        self.catalog = catalog
+        self.namespaces.show(catalog)
+        for core, view in self._views:
+            core.serve(view(catalog))
 
     def execute(self, request: Request) -> Result:
         """Carry out a request.

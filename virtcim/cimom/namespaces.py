@@ -85,6 +85,7 @@ class Namespace:
 
     def __init__(self, name: str, catalog: Catalog, classes: ClassStore) -> None:
         self.name = name.strip("/")
+        self._shown = _contents(name, catalog)
         self.associations: tuple[Association, ...] = tuple(
             each for each in catalog.associations.get(name, ()) if any(known in classes for known in each.class_names)
         )
@@ -114,6 +115,10 @@ class Namespace:
         for class_name, associations in by_class.items():
             shown.register(class_name, AssociationProvider(class_name, associations, self.resolve))
         return shown
+
+    def shows(self, catalog: Catalog) -> bool:
+        """Whether this is what a catalog has under its name."""
+        return self._shown == _contents(self.name, catalog)
 
     def provider(self, class_name: str) -> InstanceProvider | None:
         """The provider of a creation class, name in any case; None when it has none here."""
@@ -148,6 +153,10 @@ class Namespace:
         return next((each for each in (self, *self.siblings.values()) if each.provider(class_name)), None)
 
 
+def _contents(name: str, catalog: Catalog) -> tuple[tuple[InstanceProvider, ...], tuple[Association, ...]]:
+    return tuple(catalog.namespaces.get(name, ())), tuple(catalog.associations.get(name, ()))
+
+
 class Namespaces:
     """All namespaces of a server.
 
@@ -157,10 +166,26 @@ class Namespaces:
     """
 
     def __init__(self, catalog: Catalog, classes: ClassStore) -> None:
+        self._classes = classes
+        self._by_name: dict[str, Namespace] = {}
+        self.show(catalog)
+
+    def show(self, catalog: Catalog) -> None:
+        """Show another catalog from now on; whoever has a namespace keeps it as it was.
+
+        Parameters:
+            catalog: which provider serves which class where.
+        """
         names = dict.fromkeys([*catalog.namespaces, *catalog.associations])
-        self._by_name = {normalized(name): Namespace(name, catalog, classes) for name in names}
-        for namespace in self._by_name.values():
-            namespace.siblings = self._by_name
+        known = {namespace.name: namespace for namespace in self._by_name.values()}
+        by_name: dict[str, Namespace] = {}
+        for name in names:
+            old = known.get(name.strip("/"))
+            kept = old is not None and old.shows(catalog)
+            by_name[normalized(name)] = old if old is not None and kept else Namespace(name, catalog, self._classes)
+        for namespace in by_name.values():
+            namespace.siblings = by_name
+        self._by_name = by_name
 
     def __iter__(self) -> Iterator[Namespace]:
         """All namespaces."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from virtcim.providers.associations.relation import Relation
@@ -78,7 +79,16 @@ from virtcim.providers.Virt_VSMigrationService import MigrationServiceProvider
 from virtcim.providers.Virt_VSMigrationSettingData import MigrationSettingDataProvider
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingDataProvider
 
-__all__ = ["ASSOCIATIONS", "CIMV2", "INTEROP", "PROVIDERS", "build_catalog", "element_types", "indication_classes"]
+__all__ = [
+    "ASSOCIATIONS",
+    "CIMV2",
+    "INTEROP",
+    "PROVIDERS",
+    "SiteCatalogs",
+    "build_catalog",
+    "element_types",
+    "indication_classes",
+]
 
 CIMV2 = "root/cimv2"
 
@@ -175,27 +185,73 @@ def build_catalog(*sites: Site) -> Catalog:
     Parameters:
         sites: the local node first; each in a namespace of its own.
     """
-    namespaces: dict[str, Sequence[InstanceProvider]] = {}
-    associations: dict[str, Sequence[Association]] = {}
-    profiles = RegisteredProfileProvider(sites[0])
-    profile_links: list[Association] = []
-    for site in sites:
+    return SiteCatalogs(sites).catalog()
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCatalog:
+    """What is served of one site.
+
+    Attributes:
+        providers: of its namespace.
+        links: the associations there.
+        profile_links: the associations of profiles that can be followed from the namespace of profiles as well.
+    """
+
+    providers: Sequence[ElementProvider]
+    links: Sequence[Relation]
+    profile_links: Sequence[Association]
+
+
+class SiteCatalogs:
+    """The catalog of sites that come and go.
+
+    Parameters:
+        sites: the local node first, which stays.
+    """
+
+    def __init__(self, sites: Iterable[Site]) -> None:
+        self._sites: list[Site] = list(sites)
+        self._profiles = RegisteredProfileProvider(self._sites[0])
+        self._catalogs: dict[Site, SiteCatalog] = {}
+        self._changes = 0
+
+    def show(self, sites: Iterable[Site]) -> None:
+        """Show these sites from now on, the local one first; those that were there stay as they are."""
+        # In place: what is registered in the namespace of profiles follows from all sites that there are.
+        self._sites[:] = sites
+        self._catalogs = {site: made for site, made in self._catalogs.items() if site in self._sites}
+        self._changes += 1
+
+    def catalog(self) -> Catalog:
+        """Make the catalog of the sites that there are now; its revision goes on to tell of those to come."""
+        namespaces: dict[str, Sequence[InstanceProvider]] = {}
+        associations: dict[str, Sequence[Association]] = {}
+        profile_links: list[Association] = []
+        for site in self._sites:
+            made = self._catalogs.get(site) or self._catalogs.setdefault(site, self._of(site))
+            namespaces[site.namespace], associations[site.namespace] = made.providers, made.links
+            associations.setdefault(CIMV2, [each for each in made.links if each.base in CIMV2_ASSOCIATIONS])
+            profile_links += made.profile_links
+        namespaces |= {INTEROP: [self._profiles], CIMV2: ()}
+        return Catalog(
+            namespaces,
+            {**associations, INTEROP: profile_links},
+            revision=self._revision,
+            hidden=partial(_hidden, {site.namespace: site for site in self._sites}),
+        )
+
+    def _of(self, site: Site) -> SiteCatalog:
         providers = [make(site) for make in PROVIDERS]
         # Which profiles are followed depends on what is served.
-        profiles_of(site, [element for provider in providers for element in provider.types], sites)
-        site.serve((*providers, profiles))
+        profiles_of(site, [element for provider in providers for element in provider.types], self._sites)
+        site.serve((*providers, self._profiles))
         conformance = element_conforms_to_profile(site)
-        profile_links += [conformance, referenced_profile(site)]
         links = [*(make(site) for make in ASSOCIATIONS), conformance]
-        namespaces[site.namespace], associations[site.namespace] = providers, links
-        associations.setdefault(CIMV2, [each for each in links if each.base in CIMV2_ASSOCIATIONS])
-    namespaces |= {INTEROP: [profiles], CIMV2: ()}
-    return Catalog(
-        namespaces,
-        {**associations, INTEROP: profile_links},
-        revision=lambda: tuple([each.revision() for each in sites]),
-        hidden=partial(_hidden, {site.namespace: site for site in sites}),
-    )
+        return SiteCatalog(providers, links, [conformance, referenced_profile(site)])
+
+    def _revision(self) -> Hashable:
+        return (self._changes, *[each.revision() for each in self._sites])
 
 
 def _hidden(sites: Mapping[str, Site], namespace: str) -> frozenset[str]:
@@ -213,6 +269,11 @@ def element_types(catalog: Catalog) -> list[type[Element]]:
     return list(dict.fromkeys(served))
 
 
-def indication_classes(site: Site, catalog: Catalog) -> dict[str, list[str]]:
-    """The classes of indications that are raised in each namespace, by namespace."""
-    return {site.namespace: [*INDICATIONS, *own_indications(site, element_types(catalog))]}
+def indication_classes(site: Site, catalog: Catalog, *more: Site) -> dict[str, list[str]]:
+    """The classes of indications that are raised in each namespace, by namespace.
+
+    Parameters:
+        site, more: the sites that are served.
+    """
+    types = element_types(catalog)
+    return {each.namespace: [*INDICATIONS, *own_indications(each, types)] for each in (site, *more)}

@@ -76,11 +76,20 @@ class FilterCompiler:
     ) -> None:
         self._classes = classes
         self._sources = frozenset(name for name in sources if name in classes)
-        self.homes = frozenset(normalized(home) for homes in sources.values() for home in homes)
+        self.place(sources, namespaces)
         self._own = own_indications
         told = {CREATION, MODIFICATION, DELETION, ALERT, *own_indications}
         self.told = frozenset(name for name in told if name in classes)
-        self._namespaces = {normalized(name): name for name in namespaces}
+
+    def place(self, sources: Mapping[str, frozenset[str]], namespaces: Iterable[str]) -> None:
+        """Look at other namespaces from now on.
+
+        Parameters:
+            sources: the classes of before, each with the namespaces where its instances live now.
+            namespaces: all namespaces of the server.
+        """
+        self.homes = frozenset(normalized(home) for homes in sources.values() for home in homes)
+        self._namespaces = frozenset(map(normalized, namespaces))
 
     def compile(self, language: str, query: str, source_namespaces: Iterable[str] = ()) -> CompiledFilter:
         """Compile a filter.
@@ -151,7 +160,7 @@ class FilterCompiler:
         wanted = frozenset(normalized(name) for name in source_namespaces)
         if not wanted:
             return None
-        for name in sorted(wanted - self._namespaces.keys()):
+        for name in sorted(wanted - self._namespaces):
             raise CIMError(Status.INVALID_PARAMETER, f"SourceNamespaces: namespace {name} does not exist")
         if not wanted & self.homes:
             places = " and ".join(sorted(self.homes))

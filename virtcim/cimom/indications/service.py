@@ -24,6 +24,7 @@ from virtcim.cimom.indications.objects import (
 )
 from virtcim.cimom.indications.predefined import predefined_filters
 from virtcim.cimom.indications.queue import DestinationQueue, Queues
+from virtcim.cimom.indications.records import FilterCollection, FilterRecord
 from virtcim.cimom.indications.relay import Relay
 from virtcim.cimom.indications.relayed import Relayed
 from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
@@ -90,10 +91,10 @@ class IndicationService:
         self._product = product
         self._name = f"{product}:{system_name}"
         self._interop = frozenset(normalized(name) for name in interop)
-        compiler = FilterCompiler(classes, source.class_names, source.indications, [*namespaces, *interop])
-        homes = frozenset[str]().union(*source.class_names.values())
-        predefined = predefined_filters(product, system_name, homes)
-        self.subscriptions = Subscriptions(store, compiler, access, settings, predefined)
+        self._compiler = compiler = FilterCompiler(
+            classes, source.class_names, source.indications, [*namespaces, *interop]
+        )
+        self.subscriptions = Subscriptions(store, compiler, access, settings, self._predefined())
         self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
         self.relay = Relay(store, compiler, access, settings, self.queues.memory)
         self._relayed = Relayed(self.relay, product, (SYSTEM, system_name))
@@ -111,6 +112,19 @@ class IndicationService:
         """End: what is not delivered yet is so after the next start."""
         self._source.stop()
         self._deliverer.stop()
+
+    def look_at(self, namespaces: Iterable[str]) -> None:
+        """Take notice that the server has other namespaces, and its source of changes others to tell of.
+
+        Parameters:
+            namespaces: of the server, where filters may look.
+        """
+        self._compiler.place(self._source.class_names, [*namespaces, *self._interop])
+        self.subscriptions.look_elsewhere(self._predefined())
+
+    def _predefined(self) -> tuple[list[FilterRecord], list[FilterCollection]]:
+        homes = frozenset[str]().union(*self._source.class_names.values())
+        return predefined_filters(self._product, self._system_name, homes)
 
     def figures(self) -> Iterable[tuple[str, str, Callable[[], float]]]:
         """The figures for monitoring: name, what it is, and the function that tells it."""

@@ -98,6 +98,23 @@ class Subscriptions:
                 self._subscriptions.put(key, replace(each, state=SubscriptionState.ENABLED))
         self._index()
 
+    def look_elsewhere(self, predefined: tuple[Sequence[FilterRecord], Sequence[FilterCollection]]) -> None:
+        """Take notice that the compiler knows other namespaces.
+
+        Parameters:
+            predefined: the filters that are there from the start, as they look there, and their collections.
+        """
+        with self._lock:
+            self._predefined = {record.key: record for record in predefined[0]}
+            self.collections = {collection.key: collection for collection in predefined[1]}
+            # What named a namespace that there was not may be right now.
+            self._compiled = {
+                key: compiled
+                for key, compiled in self._compiled.items()
+                if compiled is not None and key not in self._predefined
+            }
+        self._changed()
+
     def filters(self) -> list[FilterRecord]:
         """All filters, those that are there from the start first."""
         return [*self._predefined.values(), *(record for _, record in self._filters.items())]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from virtcim.cimom.associations import Link
-from virtcim.cimom.namespaces import Namespace, Namespaces, normalized
+from virtcim.cimom.namespaces import Namespaces, normalized
 from virtcim.cimom.requests import Projection
 from virtcim.cimom.results import Extent
 from virtcim.frontends.cimxml.cache import Bucket, CachedInstance, InstanceCache
@@ -50,7 +50,7 @@ class NamespaceWriter:
     """Writes the instances that live in one namespace.
 
     Parameters:
-        namespace: the namespace.
+        name: of the namespace, as it is spelt there.
         classes: the class store.
         host: the host in INSTANCEPATH elements.
         cache: of what is written.
@@ -60,10 +60,8 @@ class NamespaceWriter:
         encoder: writes single elements.
     """
 
-    def __init__(
-        self, namespace: Namespace, classes: ClassStore, host: str, cache: InstanceCache, writers: Writers
-    ) -> None:
-        self.name = namespace.name
+    def __init__(self, name: str, classes: ClassStore, host: str, cache: InstanceCache, writers: Writers) -> None:
+        self.name = name
         self.encoder = Encoder(classes, self.name, host)
         self._classes = classes
         self._cache = cache
@@ -227,15 +225,24 @@ class Writers:
     """
 
     def __init__(self, namespaces: Namespaces, classes: ClassStore, host: str, cache: InstanceCache) -> None:
-        self._by_name = {
-            normalized(each.name): NamespaceWriter(each, classes, host, cache, self) for each in namespaces
-        }
+        self._namespaces = namespaces
+        self._classes = classes
+        self._host = host
+        self._cache = cache
+        self._by_name: dict[str, NamespaceWriter] = {}
 
     def __getitem__(self, name: str) -> NamespaceWriter:
-        """The writer of a namespace.  Raises KeyError for an unknown one."""
-        return self._by_name[normalized(name)]
+        """The writer of a namespace, be it that it was served a moment ago only: what was asked there is answered."""
+        known = self._by_name.get(normalized(name))
+        if known is None:
+            made = NamespaceWriter(name, self._classes, self._host, self._cache, self)
+            known = self._by_name.setdefault(normalized(name), made)
+        return known
 
     def sweep(self) -> None:
         """Drop what was laid out for a moment that is over.  To be called now and then."""
-        for each in self._by_name.values():
-            each.sweep()
+        served = {normalized(each.name) for each in self._namespaces}
+        for name, writer in list(self._by_name.items()):
+            if name not in served:
+                del self._by_name[name]
+            writer.sweep()

@@ -45,7 +45,7 @@ class LibvirtCim(Translation):
     """
 
     def __init__(self, core: Core, settings: CompatibilitySettings) -> None:
-        super().__init__(core, core.showing(View(core.catalog, DIFFERENCES).catalog))
+        super().__init__(core, core.showing(lambda catalog: View(catalog, DIFFERENCES).catalog))
         self._settings = settings
         self._namespaces = frozenset(map(normalized, settings.namespaces))
         sent = merged(each.sent for each in DIFFERENCES)

@@ -105,6 +105,12 @@ class LastKnown:
         if self._followed is not None:
             _empty(self._followed)
 
+    def clear(self) -> None:
+        """Forget everything, in memory too: what comes next is known of from its beginning."""
+        self.forget()
+        self._records.clear()
+        self._keeping = False
+
     def follow(self, uri: str) -> None:
         """Note that all of a hypervisor is known."""
         if self._keeping and self._followed is not None and self._followed.get(uri) is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from virtcim.providers.base import Element
 from virtcim.providers.interface import Association, ChangeListener, ChangeSource, Store
+from virtcim.providers.lifecycle.lastknown import LastKnown
 from virtcim.providers.lifecycle.source import LifecycleSource
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ __all__ = ["LifecycleSources"]
 
 class LifecycleSources(ChangeSource):
     """Tells what changes on several sites, each of which has a source and a thread of its own.
+
+    Sites may come and go while it tells.
 
     Parameters:
         sites: whose hypervisors and jobs are followed, each with a namespace of its own.
@@ -33,28 +37,73 @@ class LifecycleSources(ChangeSource):
         store: Store | None = None,
         associations: Mapping[str, Iterable[Association]] = MappingProxyType({}),
     ) -> None:
-        types = tuple(types)
-        self._sources = tuple(
-            LifecycleSource(site, types, store, associations.get(site.namespace, ())) for site in sites
-        )
+        self._types = tuple(types)
+        self._store = store
+        self._lock = threading.Lock()
+        self._listener: ChangeListener | None = None
+        self._sources: dict[str, LifecycleSource] = {}
+        # A table of the store is opened once, also for a namespace that is left and taken again.
+        self._left: dict[str, LastKnown] = {}
+        for site in sites:
+            self._sources[site.namespace] = self._source(site, associations.get(site.namespace, ()))
+        self._sum_up()
+
+    def start(self, listener: ChangeListener) -> None:
+        with self._lock:
+            self._listener = listener
+            sources = tuple(self._sources.values())
+        for source in sources:
+            source.start(listener)
+
+    def wanted_changed(self) -> None:
+        for source in tuple(self._sources.values()):
+            source.wanted_changed()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._listener = None
+            sources = tuple(self._sources.values())
+        for source in sources:
+            source.stop()
+
+    def follow(self, sites: Iterable[Site], associations: Mapping[str, Iterable[Association]]) -> None:
+        """Tell of these sites from now on, and of no others.
+
+        Parameters:
+            sites: those that are followed already go on as they are.
+            associations: that are served in each namespace.
+        """
+        wanted = {site.namespace: site for site in sites}
+        with self._lock:
+            gone = [self._sources.pop(name) for name, each in list(self._sources.items())
+                    if each.site is not wanted.get(name)]  # fmt: skip
+            for source in gone:
+                self._left[source.site.namespace] = source.end()
+            new = [
+                self._source(site, associations.get(name, ()))
+                for name, site in wanted.items()
+                if name not in self._sources
+            ]
+            # Another mapping takes the place of the old one: who reads it does so without the lock.
+            self._sources = self._sources | {source.site.namespace: source for source in new}
+            self._sum_up()
+            listener = self._listener
+        if listener is not None:
+            for source in new:
+                source.start(listener)
+
+    def _source(self, site: Site, associations: Iterable[Association]) -> LifecycleSource:
+        known = self._left.pop(site.namespace, None)
+        return LifecycleSource(site, self._types, self._store, associations, known)
+
+    def _sum_up(self) -> None:
+        """Make out what can be told of, and where."""
         homes: dict[str, frozenset[str]] = {}
         indications: dict[str, frozenset[str]] = {}
-        for source in self._sources:
+        for source in self._sources.values():
             for name, namespaces in source.class_names.items():
                 homes[name] = homes.get(name, frozenset()) | namespaces
             for name, classes in source.indications.items():
                 indications[name] = indications.get(name, frozenset()) | classes
         self.class_names = homes
         self.indications = indications
-
-    def start(self, listener: ChangeListener) -> None:
-        for source in self._sources:
-            source.start(listener)
-
-    def wanted_changed(self) -> None:
-        for source in self._sources:
-            source.wanted_changed()
-
-    def stop(self) -> None:
-        for source in self._sources:
-            source.stop()

@@ -57,6 +57,10 @@ class LifecycleSource(ChangeSource):
         types: the element types that are served.
         store: keeps the last known state; None keeps it in memory only.
         associations: that are served; what becomes of their instances is told to whoever names one of their classes.
+        known: the last known state, of a site that was followed before; made of `store` unless given.
+
+    Attributes:
+        site: as given.
     """
 
     def __init__(
@@ -65,9 +69,10 @@ class LifecycleSource(ChangeSource):
         types: Iterable[type[Element]],
         store: Store | None = None,
         associations: Iterable[Association] = (),
+        known: LastKnown | None = None,
     ) -> None:
         types = tuple(types)
-        self._site = site
+        self.site = site
         self._types = tuple(each for each in types if each.source.records)
         self._kinds = tuple(dict.fromkeys(chain.from_iterable(each.source.records for each in self._types)))
         self._job_types = job_types(types)
@@ -76,7 +81,7 @@ class LifecycleSource(ChangeSource):
         self._listener: ChangeListener | None = None
         self._pending: PendingChanges[Step] = PendingChanges()
         self._numbers = count()
-        self._known = LastKnown(store, site.namespace)
+        self._known = known or LastKnown(store, site.namespace)
         self._known_jobs: dict[str, JobRecord] = {}
         # The hypervisors of which an earlier run of the server knew the state, until they are there.
         self._awaited: set[str] = set()
@@ -98,17 +103,29 @@ class LifecycleSource(ChangeSource):
             self._known.forget()
         self._links.want(listener.wants)
         self._thread.start()
-        self._site.jobs.listeners.append(self._on_job)
+        self.site.jobs.listeners.append(self._on_job)
         jobs = [
-            job
-            for platform in self._site.platforms
-            for job in self._site.jobs.all(platform.prefix, self._site.namespace)
+            job for platform in self.site.platforms for job in self.site.jobs.all(platform.prefix, self.site.namespace)
         ]
         self._known_jobs.update((job.record.instance_id, job.record) for job in jobs)
-        self._site.follow(self._attach)
+        self.site.follow(self._attach)
 
     def stop(self) -> None:
         self._pending.stop()
+        if self._on_job in self.site.jobs.listeners:
+            self.site.jobs.listeners.remove(self._on_job)
+
+    def end(self) -> LastKnown:
+        """Stop for good, as the site is served no more, and forget what is known of it.
+
+        Returns:
+            what keeps the last known state, for a site that takes its namespace.
+        """
+        self.stop()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._known.clear()
+        return self._known
 
     def wanted_changed(self) -> None:
         # At once: what comes after whoever subscribed got his answer is told to him.
@@ -146,7 +163,7 @@ class LifecycleSource(ChangeSource):
     def _on_job(self, before: JobRecord | None, after: JobRecord | None) -> None:
         """Note the change of a job; called by the jobs, with their lock."""
         record = after or before
-        if record is not None and record.namespace == self._site.namespace:
+        if record is not None and record.namespace == self.site.namespace:
             step = partial(self._tell_job, record.instance_id, after)
             self._pending.put(("job", record.instance_id), step, datetime.now(UTC))
 
@@ -168,16 +185,16 @@ class LifecycleSource(ChangeSource):
         if not host.contact:
             if (uri, self._kinds[0]) in self._settled and uri not in self._lost:
                 self._lost.add(uri)
-                self._tell_alert(lambda: hypervisor_alert(self._site, hypervisor, False, time))
+                self._tell_alert(lambda: hypervisor_alert(self.site, hypervisor, False, time))
             return
         if uri in self._lost:
             self._lost.discard(uri)
-            self._tell_alert(lambda: hypervisor_alert(self._site, hypervisor, True, time))
-            self._tell_alert(lambda: gap_alert(self._site, hypervisor, time))
+            self._tell_alert(lambda: hypervisor_alert(self.site, hypervisor, True, time))
+            self._tell_alert(lambda: gap_alert(self.site, hypervisor, time))
         if uri in self._awaited:
             self._awaited.discard(uri)
             self._settled.update((uri, kind) for kind in self._kinds)
-            self._tell_alert(lambda: gap_alert(self._site, hypervisor, time))
+            self._tell_alert(lambda: gap_alert(self.site, hypervisor, time))
         read = {kind for kind in self._kinds if KIND_NAMES[kind] in host.loaded}
         if not read <= self._read.get(uri, set()):
             self._read[uri] = read
@@ -220,20 +237,20 @@ class LifecycleSource(ChangeSource):
 
     def _instance_changes(self, before: Record | None, after: Record | None) -> Iterator[InstanceChange]:
         if self._listener is not None:
-            yield from instance_changes(self._site, self._types, before, after, self._listener.wants)
+            yield from instance_changes(self.site, self._types, before, after, self._listener.wants)
             yield from self._links.of_record(before, after)
 
     def _look_at_room(self, before: Record | None, after: Record | None, time: datetime) -> None:
         """Raise an alert when a storage pool has run full."""
         if isinstance(before, Pool) and isinstance(after, Pool) and is_full(after) and not is_full(before):
-            self._tell_alert(lambda: pool_alert(self._site, after, self._pool_element(after), time))
+            self._tell_alert(lambda: pool_alert(self.site, after, self._pool_element(after), time))
 
     def _pool_element(self, pool: Pool) -> Instance | None:
-        for platform in self._site.platforms:
-            if any(hypervisor.uri == pool.uri for hypervisor in self._site.hypervisors(platform)):
+        for platform in self.site.platforms:
+            if any(hypervisor.uri == pool.uri for hypervisor in self.site.hypervisors(platform)):
                 for element in self._types:
                     if element.base == "DiskPool":
-                        return next(iter(element.source.instances_of(self._site, platform, pool, element)), None)
+                        return next(iter(element.source.instances_of(self.site, platform, pool, element)), None)
         return None
 
     def _tell_job(self, instance_id: str, after: JobRecord | None, time: datetime) -> None:
@@ -244,12 +261,12 @@ class LifecycleSource(ChangeSource):
         else:
             self._known_jobs[instance_id] = after
         if self._listener is not None:
-            changes = job_changes(self._site, self._job_types, before, after, self._listener.wants)
-            old, new = (job_elements(self._site, self._job_types, each) for each in (before, after))
+            changes = job_changes(self.site, self._job_types, before, after, self._listener.wants)
+            old, new = (job_elements(self.site, self._job_types, each) for each in (before, after))
             self._hand_on(chain(changes, self._links.of_elements(old, new)), time)
 
     def _tell_trouble(self, hypervisor: Hypervisor, event: Event, trouble: Trouble, _time: datetime) -> None:
-        self._tell_alert(lambda: trouble_alert(self._site, hypervisor, event, trouble))
+        self._tell_alert(lambda: trouble_alert(self.site, hypervisor, event, trouble))
 
     def _look(self, time: datetime) -> None:
         """Compare what is no image of one record."""
