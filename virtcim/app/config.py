@@ -6,7 +6,8 @@ default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` i
 `providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[indications]` is
 `cimom.indications.settings.IndicationSettings`, `[cmpi]` is `frontends.cmpi.settings.CmpiSettings`, `[compatibility]`
 is `frontends.compatibility.settings.CompatibilitySettings`, `[loop]` is `app.loopwatch.LoopSettings`, `[platforms]` is
-`platforms.settings.PlatformSettings`.
+`platforms.settings.PlatformSettings`, `[nodes]` is `providers.nodes.NodesSettings`; each `[node.NAME]` is a
+`NodeSettings` of there, and each `[group.NAME]` a `GroupSettings`.
 
 The conversion is written out here, although the store's records go by cattrs (`app.codec`).  A person writes this file:
 nothing in it may be converted silently, as cattrs makes numbers of text and lists of letters, so that every type would
@@ -24,7 +25,7 @@ import os
 import tomllib
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ from virtcim.frontends.compatibility import CompatibilitySettings
 from virtcim.frontends.http.tls import TLSSettings
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.platforms.settings import PlatformSettings
+from virtcim.providers.nodes import DEFAULT, GroupSettings, NodeSettings, NodesSettings
 from virtcim.providers.site import ProviderSettings
 
 __all__ = ["ConfigError", "Settings", "load", "naming", "parse_auth", "parse_listen"]
@@ -76,6 +78,12 @@ MOST = 2**53
 LONGEST = 1e9
 """Seconds that no setting exceeds, 30 years: waits of the operating system end near that."""
 
+NOT_SET = "not set"
+"""Marks a field of settings that nobody sets in a file."""
+
+NODES_DIRECTORY = "nodes.d"
+"""The directory beside the configuration file with further nodes."""
+
 T = TypeVar("T")
 
 
@@ -101,6 +109,10 @@ class Settings:
         log_level: of the log on stderr: DEBUG, INFO, WARNING or ERROR.
         log_format: of its lines: `text`, or `json` for programs; both name the request that a line belongs to.
         startup_wait: seconds that start-up waits for hypervisors before it serves without them.
+        node: further nodes by name, each served as namespace `root/virt/NAME`; the one called `default` is this host,
+            in place of `uris`.  More may be in `nodes.directory`.
+        group: groups of nodes, by name.
+        file: that these settings are from; no setting itself.
     """
 
     uris: tuple[str, ...] = ()
@@ -123,6 +135,10 @@ class Settings:
     compatibility: CompatibilitySettings = field(default_factory=CompatibilitySettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
     platforms: PlatformSettings = field(default_factory=PlatformSettings)
+    nodes: NodesSettings = field(default_factory=NodesSettings)
+    node: Mapping[str, NodeSettings] = field(default_factory=dict)
+    group: Mapping[str, GroupSettings] = field(default_factory=dict)
+    file: Path | None = field(default=None, metadata={NOT_SET: True})
 
 
 def default_state_dir() -> Path:
@@ -159,7 +175,10 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
         # A table that is none is named when it is read.
         if value is not None and isinstance(inner := table.setdefault(where, {}) if where else table, dict):
             inner[name] = value
-    settings = from_table(Settings, table, "")
+    settings = dataclasses.replace(from_table(Settings, table, ""), file=file)
+    if settings.nodes.directory is None and file is not None:
+        beside = dataclasses.replace(settings.nodes, directory=file.parent / NODES_DIRECTORY)
+        settings = dataclasses.replace(settings, nodes=beside)
     check(settings)
     return settings
 
@@ -192,6 +211,8 @@ def check(settings: Settings) -> None:
         for host in hosts:
             if not is_loopback(host):
                 raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {host}")
+    if settings.uris and DEFAULT in settings.node:
+        raise ConfigError(f"uris: node.{DEFAULT} names the connections of this host, too; expected one of the two")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError(f"log_level: {settings.log_level!r} is not a level; expected DEBUG, INFO, WARNING or ERROR")
     if settings.log_format not in ("text", "json"):
@@ -256,7 +277,7 @@ def from_table(kind: type[T], table: dict[str, Any], where: str) -> T:
         where: the dotted name of the table, for messages.
     """
     hints = typing.get_type_hints(kind)
-    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    known = {item.name for item in dataclasses.fields(kind) if NOT_SET not in item.metadata}  # type: ignore[arg-type]
     values = {}
     for name, value in table.items():
         full = f"{where}.{name}" if where else name
@@ -289,7 +310,7 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: {value!r} is not a table; expected one")
         of_key, of_value = typing.get_args(hint)
-        return {convert(of_key, key, where): convert(of_value, each, where) for key, each in value.items()}
+        return {convert(of_key, key, where): convert(of_value, each, f"{where}.{key}") for key, each in value.items()}
     if hint is Path and isinstance(value, str | Path):
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

@@ -120,7 +120,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
     log.info("virtcim %s starts, with its state in %s", __version__, settings.state_dir)
     from virtcim.app.serve import serve
 
-    return serve(settings, arguments.example, arguments.test_driver)
+    return serve(settings, arguments.example, arguments.test_driver, lambda: _settings(arguments))
 
 
 def run_check(arguments: argparse.Namespace) -> int:

@@ -47,13 +47,21 @@ administer = ["root", "@libvirt"]
 [roles.namespaces."interop"]
 read = ["*"]
 
+[node.west]
+uris = ["qemu+tls://west.example.com/system"]
+groups = ["production"]
+
+[group.production]
+title = "Production"
+variables = { pool = "images", bridge = "br0" }
+
 [compatibility]
 libvirt_cim = true
 listeners = ["127.0.0.1:5988"]
 ```
 
 See [security.md](security.md) for what to choose, and [compatibility.md](compatibility.md#the-drop-in-mode) for the
-last table. All settings are read when the server starts.
+last table. All settings are read when the server starts; the nodes and groups also on SIGHUP ([nodes.md](nodes.md)).
 """
 
 _SIMPLE = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
@@ -139,8 +147,8 @@ MADE_AT_START = {
 }
 
 
-NOT_IN_FILES = {"server.host", "server.port"}
-"""What `listen` and its kin decide."""
+NOT_IN_FILES = {"server.host", "server.port", ".file"}
+"""What `listen` and its kin decide, and what is no setting."""
 
 
 def _default(item: dataclasses.Field[Any]) -> str:

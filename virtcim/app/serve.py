@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse_auth, parse_listen
 from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
+from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.platforms import find_platforms, is_here, load_classes
 from virtcim.app.roles import make_access
 from virtcim.app.store import SQLiteStore
@@ -64,8 +65,10 @@ from virtcim.providers.interface import Catalog, CIMError, Store
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources
+from virtcim.providers.nodes import DEFAULT, NodeSettings
+from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.site import Site
-from virtcim.registration.catalog import build_catalog, element_types, indication_classes
+from virtcim.registration.catalog import CIMV2, SiteCatalogs, element_types, indication_classes
 from virtcim.registration.roles import method_roles
 from virtcim.registration.table import Table, make_table
 from virtcim.schema.classes import ClassStore
@@ -90,7 +93,7 @@ log = logging.getLogger("virtcim")
 Result = TypeVar("Result")
 
 
-def serve(settings: Settings, example: bool, test_driver: bool) -> int:
+def serve(settings: Settings, example: bool, test_driver: bool, reload: Callable[[], Settings] | None = None) -> int:
     """Serve until SIGTERM or SIGINT.
 
     Parameters:
@@ -98,6 +101,7 @@ def serve(settings: Settings, example: bool, test_driver: bool) -> int:
         example: print wbemcli lines that work when pasted, with the password, to stderr.
         test_driver: serve libvirt's test driver where no URI is named and no hypervisor answers in
             `Settings.startup_wait`.  Those that answer later are served beside it.
+        reload: reads the settings anew, on SIGHUP, for the nodes that they name; raises ConfigError.
 
     Returns:
         the exit status: 0 after an orderly stop, 1 when the address cannot be had.
@@ -107,7 +111,9 @@ def serve(settings: Settings, example: bool, test_driver: bool) -> int:
     """
     sys.setswitchinterval(settings.loop.switch_interval)
     stop_limit = settings.server.stop_timeout + HYPERVISOR_STOP
-    status = asyncio.run(_until_signalled(lambda: _run(settings, example, test_driver), stop_limit))
+    status = asyncio.run(
+        _until_signalled(lambda: _run(settings, example, test_driver, reload or (lambda: settings)), stop_limit)
+    )
     if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
         # A worker that waits for a libvirt call without an answer cannot be ended otherwise.
         logging.shutdown()
@@ -155,7 +161,8 @@ class _Assembly:
         server: answers on them.
         bridge: answers other CIM servers, where that is wanted.
         identity: of the server, for announcements.
-        site: whose guests it shows.
+        site: whose guests it shows first.
+        nodes: the further ones.
         indications: tells clients what changes.
     """
 
@@ -164,10 +171,11 @@ class _Assembly:
     bridge: CmpiDaemon | None
     identity: ServerIdentity
     site: Site
+    nodes: NodeRegistry
     indications: IndicationService
 
 
-async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
+async def _run(settings: Settings, example: bool, test_driver: bool, reload: Callable[[], Settings]) -> int:
     # Everything that waits for a disk or computes for long is done in threads, before and after clients come.
     # The addresses come first, since what is wrong with them should show before anything slow.
     try:
@@ -176,13 +184,15 @@ async def _run(settings: Settings, example: bool, test_driver: bool) -> int:
         log.error("%s", error.strerror or error)
         return 1
     try:
-        return await _run_on(endpoints, settings, example, test_driver)
+        return await _run_on(endpoints, settings, example, test_driver, reload)
     finally:
         for each in endpoints:
             each.close()
 
 
-async def _run_on(endpoints: list[Endpoint], settings: Settings, example: bool, test_driver: bool) -> int:
+async def _run_on(
+    endpoints: list[Endpoint], settings: Settings, example: bool, test_driver: bool, reload: Callable[[], Settings]
+) -> int:
     """Start everything else, and serve until the task is cancelled.
 
     Parameters:
@@ -191,15 +201,20 @@ async def _run_on(endpoints: list[Endpoint], settings: Settings, example: bool, 
     authenticator, login = await _in_thread(lambda: _prepare(settings))
     identifying = _in_thread(lambda: _identity(settings))
     registry = await _in_thread(lambda: find_platforms(settings))
+    configured = await _in_thread(lambda: configured_nodes(settings))
+    settings = _with_default_node(settings, configured.nodes.get(DEFAULT))
     hypervisors = [Hypervisor(uri, settings.inventory) for uri in dict.fromkeys(settings.uris)]
     store = await _in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
     jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store))
     site = Site([], registry, KINDS, settings.providers, jobs)
+    nodes = NodeRegistry(site, registry, settings.inventory, store, jobs, (*INTEROP_NAMES, CIMV2))
     search = await _in_thread(lambda: _search(site, registry, settings))
     try:
         for hypervisor in hypervisors:
             hypervisor.start()
         search.start()
+        # Nobody waits for them: one that is down is shown so.
+        await _in_thread(lambda: nodes.configure(configured))
         classes = await _in_thread(lambda: load_classes(registry, settings.state_dir))
         await _ready(hypervisors, search, settings.startup_wait)
         for hypervisor in hypervisors:
@@ -209,15 +224,16 @@ async def _run_on(endpoints: list[Endpoint], settings: Settings, example: bool, 
             await _in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
         identity = await identifying
         assembly = await _in_thread(
-            lambda: _assemble(endpoints, settings, site, classes, authenticator, identity, store)
+            lambda: _assemble(endpoints, settings, nodes, classes, authenticator, identity, store)
         )
         for hypervisor in hypervisors:
             hypervisor.inventory.listeners.append(_freeze_after_load)
-        return await _serve(assembly, settings, jobs, login if example else None)
+        return await _serve(assembly, settings, jobs, login if example else None, reload)
     finally:
         search.stop()
         stopping = [_in_thread(hypervisor.stop) for hypervisor in (*hypervisors, *search.hypervisors)]
-        await asyncio.wait([*stopping, _in_thread(store.close)], timeout=HYPERVISOR_STOP)
+        stopping += [_in_thread(nodes.stop), _in_thread(store.close)]
+        await asyncio.wait(stopping, timeout=HYPERVISOR_STOP)
 
 
 def _prepare(settings: Settings) -> tuple[Authenticator, str]:
@@ -246,7 +262,7 @@ def _prepare(settings: Settings) -> tuple[Authenticator, str]:
 def _assemble(
     endpoints: list[Endpoint],
     settings: Settings,
-    site: Site,
+    nodes: NodeRegistry,
     classes: ClassStore,
     authenticator: Authenticator,
     identity: ServerIdentity,
@@ -257,7 +273,8 @@ def _assemble(
     Raises:
         ConfigError: a certificate is not as it should be, or there is no such namespace.
     """
-    catalog = build_catalog(site)
+    site, catalogs = nodes.local, SiteCatalogs(nodes.sites())
+    catalog = catalogs.catalog()
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
     with naming("tls"):
         tls = _certificates(settings, endpoints)
@@ -270,13 +287,26 @@ def _assemble(
         subscriptions=True,
     )
     access = make_access(settings.roles, classes, method_roles(catalog), settings.indications.subscribers)
-    indications = _indications(settings, site, classes, catalog, access, identity, store)
+    changes = LifecycleSources(nodes.sites(), element_types(catalog), store, catalog.associations)
+    indications = _indications(settings, site, changes, classes, catalog, access, identity, store)
     mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
-    discovered = with_discovery(catalog, classes, identity, capabilities, statistics, mechanisms, indications.objects)
+
+    def discovered(shown: Catalog) -> Catalog:
+        return with_discovery(shown, classes, identity, capabilities, statistics, mechanisms, indications.objects)
+
     translate = translation_of(settings.compatibility)
     server = make_server(
-        discovered, classes, settings.server, authenticator, tls, statistics, access, translate=translate
+        discovered(catalog), classes, settings.server, authenticator, tls, statistics, access, translate=translate
     )
+
+    def show() -> None:
+        catalogs.show(nodes.sites())
+        shown = catalogs.catalog()
+        server.core.serve(discovered(shown))
+        changes.follow(nodes.sites(), shown.associations)
+        indications.look_at(shown.namespaces)
+
+    nodes.listeners.append(show)
     for name in settings.compatibility.namespaces:
         try:
             server.core.namespaces[name]
@@ -295,12 +325,13 @@ def _assemble(
             settings.cmpi,
             indications.relay,
         )
-    return _Assembly(endpoints, server, bridge, identity, site, indications)
+    return _Assembly(endpoints, server, bridge, identity, site, nodes, indications)
 
 
 def _indications(
     settings: Settings,
     site: Site,
+    changes: LifecycleSources,
     classes: ClassStore,
     catalog: Catalog,
     access: Access,
@@ -310,7 +341,7 @@ def _indications(
     """Put together what tells clients of changes."""
     host = settings.server.host_name
     return IndicationService(
-        LifecycleSources([site], element_types(catalog), store, catalog.associations),
+        changes,
         store,
         classes,
         access,
@@ -324,11 +355,14 @@ def _indications(
     )
 
 
-async def _serve(assembly: _Assembly, settings: Settings, jobs: Jobs, login: str | None) -> int:
+async def _serve(
+    assembly: _Assembly, settings: Settings, jobs: Jobs, login: str | None, reload: Callable[[], Settings]
+) -> int:
     """Answer clients until the task is cancelled.
 
     Parameters:
         login: what stands before the host in a URL, for an example of how to ask; None for no example.
+        reload: reads the settings anew.
 
     Returns:
         the exit status, where it cannot be begun.
@@ -349,7 +383,12 @@ async def _serve(assembly: _Assembly, settings: Settings, jobs: Jobs, login: str
             except OSError as error:
                 log.error("cannot serve other CIM servers on %s: %s", settings.cmpi.socket, error)
                 return 1
-        loop.add_signal_handler(signal.SIGHUP, server.reload_certificates)
+
+        def reload_all() -> None:
+            server.reload_certificates()
+            _in_thread(lambda: _reload_nodes(assembly.nodes, reload))
+
+        loop.add_signal_handler(signal.SIGHUP, reload_all)
         freeze_loaded()
         if settings.loop.watch:
             watch.start()
@@ -378,6 +417,26 @@ def _tell(assembly: _Assembly, settings: Settings, login: str | None) -> None:
     for url in dict.fromkeys(each.url for each in assembly.endpoints):
         print(f"virtcim: listening on {url}", flush=True)
     systemd.notify("READY=1")
+
+
+def _with_default_node(settings: Settings, default: NodeSettings | None) -> Settings:
+    """Take the connections of this host from the node that is named default, where there is one."""
+    if default is None:
+        return settings
+    inventory = replace(settings.inventory, read_only=settings.inventory.read_only or default.read_only)
+    return replace(settings, uris=default.uris, inventory=inventory)
+
+
+def _reload_nodes(nodes: NodeRegistry, reload: Callable[[], Settings]) -> None:
+    """Serve the nodes that the files name now; with files that cannot be read everything stays as it is."""
+    try:
+        nodes.configure(configured_nodes(reload()))
+    except ConfigError as error:
+        log.error("the settings are not read again: %s", error)
+    except Exception:
+        log.exception("the nodes are not read again")
+    else:
+        log.info("serving %d nodes", len(nodes.nodes()))
 
 
 def _reachable(endpoints: Sequence[Endpoint]) -> list[Endpoint]:

@@ -69,6 +69,7 @@ class Hypervisor:
     Attributes:
         connections: to it.
         connected: whether the inventory is true: the connection stands and all domains have been read.
+        trouble: why there is no connection, in words; "" while it stands and before the first attempt has ended.
         fqdn: the fully qualified name of its host; "" before the first connection.
         inventory: what exists there.
         events: what libvirt says.
@@ -88,6 +89,7 @@ class Hypervisor:
             self.settings.open_timeout,
         )
         self.connected = False
+        self.trouble = ""
         self.fqdn = ""
         self.inventory = Inventory(uri, self.settings)
         self._context = Context(uri, self.connections, self.inventory, self.read_only)
@@ -148,6 +150,15 @@ class Hypervisor:
     def host_uuid(self) -> str | None:
         """The node's UUID; None where the driver does not say one."""
         return self.facts.host_uuid
+
+    @property
+    def attempted(self) -> bool:
+        """Whether the first attempt to connect and to read all domains has ended, well or not."""
+        return self._attempted.is_set()
+
+    def remember(self, facts: HostFacts, fqdn: str) -> None:
+        """Take what it said of itself in an earlier run for true until it says it anew; to be called before `start`."""
+        self._context.facts, self.fqdn = facts, fqdn
 
     def host_capabilities(self) -> HostCapabilities:
         """What the host and its guests can have, also while the inventory still waits to be told.
@@ -273,6 +284,7 @@ class Hypervisor:
             delay = min(delay * 2, _BACKOFF_MOST[is_local(self.uri)])
 
     def _report(self, reason: str | None, said: bool) -> None:
+        self.trouble = reason or "the connection was lost"
         if not self._stopping:
             _log.log(logging.DEBUG if said else logging.WARNING, "%s: no connection: %s", self.uri, reason)
 
@@ -291,6 +303,7 @@ class Hypervisor:
             done.add_done_callback(partial(self._on_loaded, kind.name, generation))
         self._reconciler.restart()
         self.connected = True
+        self.trouble = ""
         self.inventory.regain_contact()
         self.inventory.measure_disks(self.inventory.keys("domain"))
         _log.info(

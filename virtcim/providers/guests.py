@@ -47,6 +47,10 @@ class GuestList:
             # A new tuple: who reads the old one does so to its end.
             self.hypervisors = (*self.hypervisors, hypervisor)
 
+    def remove(self, hypervisor: Hypervisor) -> None:
+        with self._lock:
+            self.hypervisors = tuple(each for each in self.hypervisors if each is not hypervisor)
+
     @property
     def snapshot(self) -> GuestSnapshot:
         revisions = tuple(hypervisor.inventory.revision for hypervisor in self.hypervisors)

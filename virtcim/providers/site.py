@@ -82,6 +82,7 @@ class Site(Memo):
         namespace: where the instances of this site live: a namespace belongs to a node.
         hidden: the prefixes, in lower case, of the platforms whose classes are not shown there: those that had no
             hypervisor so far, libvirt-cim's aside.
+        migrate_uri: where guests migrate to, when they migrate to this node; "" leaves that to libvirt.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Site(Memo):
         super().__init__()
         self.settings = settings or ProviderSettings()
         self.namespace = self.settings.namespace.strip("/")
+        self.migrate_uri = ""
         self.jobs = jobs or Jobs(self.settings.jobs)
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()
@@ -126,6 +128,11 @@ class Site(Memo):
     def show(self, platform: Platform) -> None:
         """Show the classes of a platform from now on."""
         self.hidden -= {platform.prefix.lower()}
+
+    def remove(self, hypervisor: Hypervisor) -> None:
+        """Serve a hypervisor no more; nothing happens where it is not served."""
+        for guests in self._guests.values():
+            guests.remove(hypervisor)
 
     def follow(self, follower: Callable[[Hypervisor], None]) -> None:
         """Have `follower` called with each hypervisor that is served, those that come later too."""

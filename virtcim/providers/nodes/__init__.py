@@ -1,0 +1,24 @@
+"""The nodes that are served beside the local one, and the groups that they are in.
+
+What is here needs no libvirt; `registry` does.
+"""
+
+from virtcim.providers.nodes.settings import (
+    DEFAULT,
+    ConfiguredNodes,
+    GroupSettings,
+    NodeError,
+    NodeSettings,
+    NodesSettings,
+    check_name,
+)
+
+__all__ = [
+    "DEFAULT",
+    "ConfiguredNodes",
+    "GroupSettings",
+    "NodeError",
+    "NodeSettings",
+    "NodesSettings",
+    "check_name",
+]
