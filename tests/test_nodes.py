@@ -60,3 +60,94 @@ def test_nodes_come_and_go_with_their_files(served: tuple[Server, Any], tmp_path
     server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: not names(ask, WEST), 60)
     assert names(ask, OTHER) == GUESTS[OTHER].keys()
+
+
+@pytest.fixture(scope="module")
+def permissive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Any]]:
+    """A server whose settings let nodes be made at run time, on this machine and on some hosts."""
+    directory = tmp_path_factory.mktemp("managed")
+    local = f"test://{node_file(directory, 0, {'here': 1})}"
+    config = (
+        f"uris = ['{local}']\n[nodes]\ntransports = ['unix', 'tls', 'tcp']\nhosts = ['127.0.0.1', '*.example.com']\n"
+        f"patience = 20\n[node.fixed]\nuris = ['test://{node_file(directory, 1, {'fixed': 1})}']\n"
+    )
+    with Server(config=config) as server:
+        yield server, server.pywbem("root/interop")
+
+
+def managed(ask: Any, name: str) -> Any:
+    """Ask for a node."""
+    return ask.GetInstance(pywbem.CIMInstanceName("Virt_ManagedNode", {"Name": name}, namespace="root/interop"))
+
+
+def make(ask: Any, **properties: Any) -> Any:
+    """Make a node."""
+    return ask.CreateInstance(pywbem.CIMInstance("Virt_ManagedNode", properties), namespace="root/interop")
+
+
+def test_a_node_is_made_changed_and_removed_by_cim(permissive: tuple[Server, Any]) -> None:
+    server, ask = permissive
+    path = make(ask, Name="Lab", URIs=["test:///default"], Comment="first")
+    assert path["Name"] == "Lab"
+    node = ask.GetInstance(path)
+    assert (node["State"], node["Origin"], node["Namespace"]) == (2, "", "root/virt/Lab")
+    assert (node["Platforms"], node["Enabled"], node["ReadOnly"]) == (["Test"], True, False)
+    assert names(ask, "root/virt/lab") == {"test"}
+    node["Comment"] = "second"
+    ask.ModifyInstance(node, PropertyList=["Comment"])
+    assert managed(ask, "lab")["Comment"] == "second"
+    server.stop()
+    server.start()
+    ask = server.pywbem("root/interop")
+    wait_until(lambda: names(ask, "root/virt/Lab") == {"test"}, 60)
+    path = managed(ask, "Lab").path
+    node = ask.GetInstance(path)
+    assert node["Comment"] == "second"
+    node["Enabled"] = False
+    ask.ModifyInstance(node, PropertyList=["Enabled"])
+    assert names(ask, "root/virt/Lab") == set()
+    assert ask.GetInstance(path)["State"] == 0
+    ask.DeleteInstance(path)
+    with pytest.raises(pywbem.CIMError) as raised:
+        ask.GetInstance(path)
+    assert raised.value.status_code == pywbem.CIM_ERR_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("a/b", pywbem.CIM_ERR_INVALID_PARAMETER),
+        ("x" * 300, pywbem.CIM_ERR_INVALID_PARAMETER),
+        ("", pywbem.CIM_ERR_INVALID_PARAMETER),
+        ("fixed", pywbem.CIM_ERR_ALREADY_EXISTS),
+        ("FIXED", pywbem.CIM_ERR_ALREADY_EXISTS),
+        ("default", pywbem.CIM_ERR_ALREADY_EXISTS),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(permissive: tuple[Server, Any], name: str, status: int) -> None:
+    ask = permissive[0].pywbem("root/interop")
+    with pytest.raises(pywbem.CIMError) as raised:
+        make(ask, Name=name, URIs=["test:///default"])
+    assert raised.value.status_code == status
+    assert len(raised.value.status_description) < 400
+
+
+def test_what_is_from_a_file_is_only_read(permissive: tuple[Server, Any]) -> None:
+    server = permissive[0]
+    ask = server.pywbem("root/interop")
+    node = managed(ask, "fixed")
+    assert node["Origin"] == str(server.directory / "virtcim.toml")
+    node["Comment"] = "mine"
+    with pytest.raises(pywbem.CIMError, match="only the administrator"):
+        ask.ModifyInstance(node, PropertyList=["Comment"])
+    with pytest.raises(pywbem.CIMError, match="only the administrator"):
+        ask.DeleteInstance(node.path)
+
+
+def test_a_uri_of_a_client_is_held_to_the_rules(permissive: tuple[Server, Any]) -> None:
+    ask = permissive[0].pywbem("root/interop")
+    with pytest.raises(pywbem.CIMError, match="can run a program"):
+        make(ask, Name="bad", URIs=["qemu+ext:///system?command=/bin/sh"])
+    with pytest.raises(pywbem.CIMError, match="is not permitted"):
+        make(ask, Name="bad", URIs=["qemu+tls://elsewhere.example.org/system"])
+    assert "bad" not in {path["Name"] for path in ask.EnumerateInstanceNames("Virt_ManagedNode")}

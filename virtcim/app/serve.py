@@ -273,7 +273,7 @@ def _assemble(
     Raises:
         ConfigError: a certificate is not as it should be, or there is no such namespace.
     """
-    site, catalogs = nodes.local, SiteCatalogs(nodes.sites())
+    site, catalogs = nodes.local, SiteCatalogs(nodes.sites(), nodes)
     catalog = catalogs.catalog()
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
     with naming("tls"):

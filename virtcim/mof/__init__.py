@@ -1,4 +1,5 @@
-"""The classes of this project, in MOF: `virt.mof` for all platforms, `platform.mof` the template of each platform."""
+"""The classes of this project, in MOF: `virt.mof` for all platforms, `platform.mof` the template of each platform,
+`nodes.mof` for nodes and groups of them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ __all__ = ["templates", "texts"]
 
 def texts() -> list[tuple[str, str]]:
     """Name and text of the MOF of the classes that all platforms have in common."""
-    return [_text("virt.mof")]
+    return [_text("virt.mof"), _text("nodes.mof")]
 
 
 def templates() -> list[tuple[str, str]]:

@@ -188,6 +188,11 @@ class Node:
         found = [f"{each.uri}: {each.trouble}" for each in self.hypervisors if not each.connected and each.trouble]
         return "; ".join(found)
 
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The class prefixes of its platforms, as it was last seen."""
+        return tuple(dict.fromkeys(each.prefix for each in self._placed.values()))
+
     def platform_of(self, hypervisor: Hypervisor) -> Platform | None:
         """The platform under which a hypervisor of this node is shown; None as long as that is not known."""
         return self._placed.get(hypervisor.uri)
