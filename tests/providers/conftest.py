@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.metrics.samples import sampled_twice
 from tests.providers.poolhost import add_pools
 from tests.providers.rareguest import serve_rare_guest
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
@@ -38,7 +39,8 @@ def corpus() -> Served:
         hosts[PLATFORM_OF_TYPE[kind]].put(xml, active="running" in file.name)
     live, defined = ((DEFINITIONS / f"rich-{which}.xml").read_text() for which in ("live", "defined"))
     redefined = defined.replace("</devices>", "<hub type='usb'/></devices>").replace("current='1'>4", "current='2'>4")
-    hosts["KVM"].put(live, active=True, defined_document=Document(redefined, DomainConfig.parse))
+    rich = hosts["KVM"].put(live, active=True, defined_document=Document(redefined, DomainConfig.parse))
+    hosts["KVM"].metrics.latest = sampled_twice({rich.uuid: (["vda"], ["vnet0"])})
     add_pools(hosts["KVM"])
     hosts["KVM"].put_pool("guests", "/srv/guests", [("top.qcow2", 1 << 30)])
     return Served([(platform(prefix), host) for prefix, host in hosts.items()])

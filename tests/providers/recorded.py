@@ -30,6 +30,7 @@ from virtcim.libhelper.inventory.records import (
     Volume,
 )
 from virtcim.libhelper.limits import GuestLimits
+from virtcim.libhelper.metrics import Frame, Sample
 from virtcim.libhelper.states import DomainState
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import load_platforms
@@ -87,6 +88,20 @@ class RecordedInventory:
         return predicate(self)
 
 
+@dataclass
+class RecordedMetrics:
+    """What a sampler offers to the providers: the sample that a test puts there."""
+
+    latest: Sample | None = None
+    frames: list[Frame] = field(default_factory=list)
+
+    def look(self) -> Sample | None:
+        return self.latest
+
+    def history(self) -> list[Frame]:
+        return self.frames
+
+
 _FACTS = HostFacts(node=NodeInfo(model="x86_64", memory=8 << 20, cpus=4, mhz=2000, cores=4, threads=1))
 
 
@@ -97,6 +112,7 @@ class RecordedHypervisor:
     uri: str
     driver: str
     inventory: RecordedInventory = field(default_factory=RecordedInventory)
+    metrics: RecordedMetrics = field(default_factory=RecordedMetrics)
     domains: Any = None
     read_only: bool = False
     connected: bool = True

@@ -32,6 +32,7 @@ from virtcim.libhelper.inventory.kinds import KINDS
 from virtcim.libhelper.inventory.readers import Readers
 from virtcim.libhelper.inventory.reconcile import Reconciler
 from virtcim.libhelper.limits import GuestLimits, LimitsReader
+from virtcim.libhelper.metrics import Sampler
 from virtcim.libhelper.networks import Networks
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.storage import Storage
@@ -73,6 +74,7 @@ class Hypervisor:
         fqdn: the fully qualified name of its host; "" before the first connection.
         inventory: what exists there.
         events: what libvirt says.
+        metrics: figures of its guests and of its host.
         domains, storage, networks, filters: the operations, one object for each field of work.  Each operation takes
             the identity of its object and its options, returns when libvirt has done it, and raises `LibvirtError`
             when it refused.
@@ -107,6 +109,7 @@ class Hypervisor:
             self._on_lost,
         )
         self.inventory.readers = self._readers
+        self.metrics = Sampler(self._readers.submit, self.inventory, self.settings)
         self._reconciler = Reconciler(self.inventory, self._readers, self.settings, uri)
         self._asking = threading.Lock()
         self._questions: dict[str, Future[Any]] = {}
@@ -365,10 +368,13 @@ class Hypervisor:
                 self._lost = self._lost or "the connection is dead"
                 raise _LostError
             self._readers.check_stuck()
-            self._reconciler.turn(time.monotonic())
+            now = time.monotonic()
+            self._reconciler.turn(now)
+            self.metrics.turn(now)
 
     def _disconnect(self) -> None:
         self._readers.pause()
         if self.connected:
             self.connected = False
+            self.metrics.reset()
             self.inventory.lose_contact()

@@ -27,6 +27,12 @@ class HypervisorSettings:
         watch_interval: seconds between two looks at these directories.
         volume_interval: seconds after which the XML of all volumes of a pool is read again, and the disks of each
             domain are measured; that volumes came or went is seen within `interval`.
+        sample_floor: seconds between two samplings of figures at least, however many ask.
+        sample_interval: seconds between two samplings while somebody looks.
+        sample_linger: seconds for which sampling goes on after somebody looked.
+        sample_patience: seconds that who asks for figures waits for libvirt; then there are those of last time, and
+            libvirt is asked again without the guest that does not answer.
+        sample_history: seconds for which samples are kept.
     """
 
     read_only: bool = False
@@ -39,3 +45,8 @@ class HypervisorSettings:
     watch_directories: Mapping[Path, str] | None = None
     watch_interval: float = 0.5
     volume_interval: float = 60.0
+    sample_floor: float = 1.0
+    sample_interval: float = 10.0
+    sample_linger: float = 120.0
+    sample_patience: float = 2.0
+    sample_history: float = 900.0

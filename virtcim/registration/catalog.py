@@ -26,6 +26,9 @@ from virtcim.providers.associations.Virt_HostedFilterList import hosted_filter_l
 from virtcim.providers.associations.Virt_HostedResourcePool import hosted_resource_pool
 from virtcim.providers.associations.Virt_HostedService import hosted_service
 from virtcim.providers.associations.Virt_HostSystemDevice import host_system_device
+from virtcim.providers.associations.Virt_MetricDefForME import metric_def_for_me
+from virtcim.providers.associations.Virt_MetricForME import metric_for_me
+from virtcim.providers.associations.Virt_MetricInstance import metric_instance
 from virtcim.providers.associations.Virt_NestedFilterList import NestedFilterLists
 from virtcim.providers.associations.Virt_OwningJobElement import owning_job_element
 from virtcim.providers.associations.Virt_ReferencedProfile import referenced_profile
@@ -50,6 +53,8 @@ from virtcim.providers.lifecycle import own_indications
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
+from virtcim.providers.Virt_BaseMetricDefinition import MetricDefinitionProvider
+from virtcim.providers.Virt_BaseMetricValue import MetricValueProvider
 from virtcim.providers.Virt_ComputerSystem import ComputerSystemProvider
 from virtcim.providers.Virt_ConcreteJob import ConcreteJobProvider, MethodResultProvider
 from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionServiceProvider
@@ -124,6 +129,8 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     KVMRedirectionSAPProvider,
     FilterListProvider,
     FilterEntryProvider,
+    MetricDefinitionProvider,
+    MetricValueProvider,
 )
 ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     hosted_dependency,
@@ -157,6 +164,9 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     entries_in_filter_list,
     AppliedFilterLists,
     NestedFilterLists,
+    metric_def_for_me,
+    metric_for_me,
+    metric_instance,
 )
 
 

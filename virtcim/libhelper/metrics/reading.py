@@ -1,0 +1,135 @@
+"""Asking libvirt for the figures of all guests: in one call where the driver has it, else guest by guest.
+
+Layer rule: imports libvirt, errors and records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import libvirt
+
+from virtcim.libhelper.documents.domain import Disk, DomainConfig, Interface
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.inventory.records import Domain
+
+__all__ = ["Fields", "needs_guest", "read_guests", "read_host"]
+
+Fields = dict[str, Any]
+"""libvirt's typed parameters of a guest, by name."""
+
+GROUPS = (
+    libvirt.VIR_DOMAIN_STATS_STATE
+    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_BALLOON
+    | libvirt.VIR_DOMAIN_STATS_VCPU
+    | libvirt.VIR_DOMAIN_STATS_INTERFACE
+    | libvirt.VIR_DOMAIN_STATS_BLOCK
+)
+NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+ENFORCE = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
+
+_BALLOON = {
+    "actual": "current",
+    "swap_in": "swap_in",
+    "swap_out": "swap_out",
+    "major_fault": "major_fault",
+    "minor_fault": "minor_fault",
+    "unused": "unused",
+    "available": "available",
+    "usable": "usable",
+    "rss": "rss",
+    "last_update": "last-update",
+    "disk_caches": "disk_caches",
+}
+"""What virDomainMemoryStats and the bulk call name the same thing."""
+_KNOWN_WITHOUT = frozenset({"balloon.current", "balloon.maximum"})
+_NET = ("rx.bytes", "rx.pkts", "rx.errs", "rx.drop", "tx.bytes", "tx.pkts", "tx.errs", "tx.drop")
+_BLOCK = ("rd.reqs", "rd.bytes", "wr.reqs", "wr.bytes")
+
+Result = TypeVar("Result")
+
+
+def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> dict[str, Fields]:
+    """Ask for the figures of all guests, and wait for no guest that another operation holds.
+
+    Parameters:
+        connection: to ask over.
+        domains: as they are known; their XML names what has to be asked for one by one.
+
+    Returns:
+        by UUID; a guest that came or went meanwhile may be there or not.
+
+    Raises:
+        libvirt.libvirtError: the connection is broken.
+    """
+    try:
+        answer = connection.getAllDomainStats(GROUPS, NOWAIT | ENFORCE)
+    except libvirt.libvirtError as error:
+        if not LibvirtError.of(error).is_unsupported:
+            raise
+    else:
+        return {domain.UUIDString(): fields for domain, fields in answer}
+    found = {}
+    for domain in domains:
+        with contextlib.suppress(libvirt.libvirtError):  # it is gone; a connection that broke shows below
+            found[domain.uuid] = _read_guest(connection.lookupByUUIDString(domain.uuid), domain)
+    connection.getLibVersion()
+    return found
+
+
+def needs_guest(fields: Mapping[str, Any]) -> bool:
+    """Whether these figures are what libvirt has without asking the guest itself, though it runs."""
+    return not any(name.startswith("balloon.") and name not in _KNOWN_WITHOUT for name in fields)
+
+
+def read_host(connection: libvirt.virConnect) -> tuple[dict[str, int], dict[str, int]]:
+    """Ask for nanoseconds of processor time and KiB of memory of the host; empty for what the driver does not tell."""
+    return _ask(lambda: connection.getCPUStats(-1, 0), {}), _ask(lambda: connection.getMemoryStats(-1, 0), {})
+
+
+def _ask(call: Callable[[], Result], default: Result) -> Result:
+    with contextlib.suppress(libvirt.libvirtError):
+        return call()
+    return default
+
+
+def _read_guest(handle: libvirt.virDomain, domain: Domain) -> Fields:
+    """Ask a driver without the bulk call for what it has, under the names of that call."""
+    state, reason = handle.state()
+    fields: Fields = {"state.state": state, "state.reason": reason}
+    info = handle.info()
+    fields |= {"balloon.maximum": info[1], "balloon.current": info[2], "vcpu.current": info[3]}
+    config = domain.config
+    if config is not None and config.vcpu:
+        fields["vcpu.maximum"] = config.vcpu
+    if not handle.isActive():
+        return fields
+    fields["cpu.time"] = info[4]
+    memory: dict[str, int] = _ask(handle.memoryStats, {})
+    fields |= {f"balloon.{_BALLOON[name]}": value for name, value in memory.items() if name in _BALLOON}
+    if config is not None:
+        _add_devices(fields, handle, config)
+    return fields
+
+
+def _add_devices(fields: Fields, handle: libvirt.virDomain, config: DomainConfig) -> None:
+    ports = [each.target_dev for each in config.devices if isinstance(each, Interface)]
+    disks = [each.target_dev for each in config.devices if isinstance(each, Disk)]
+    for group, names, counters, ask in (
+        ("net", ports, _NET, handle.interfaceStats),
+        ("block", disks, _BLOCK, handle.blockStats),
+    ):
+        fields[f"{group}.count"] = len(names)
+        for number, name in enumerate(names):
+            if not name:
+                continue
+            fields[f"{group}.{number}.name"] = name
+            given: Iterable[int] = _ask(lambda: ask(name), ())  # noqa: B023  called at once
+            fields |= {
+                f"{group}.{number}.{counter}": value
+                for counter, value in zip(counters, given, strict=False)
+                if value >= 0
+            }

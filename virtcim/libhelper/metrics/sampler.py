@@ -1,0 +1,229 @@
+"""When figures are sampled: on demand, never more often than the floor, and regularly while somebody looks.
+
+A question is one call for all guests.  It may hang, when a guest takes long to answer: then another one is asked, which
+libvirt answers without the guest that the first one holds, so that one guest never keeps the figures of the others.
+
+Layer rule: imports reading, sample, settings and the inventory.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import libvirt
+
+from virtcim.libhelper.inventory.records import Domain
+from virtcim.libhelper.metrics.reading import Fields, needs_guest, read_guests, read_host
+from virtcim.libhelper.metrics.sample import NONE, TOTALS, Frame, GuestSample, HostSample, Sample, totals_of
+from virtcim.libhelper.settings import HypervisorSettings
+
+__all__ = ["Sampler"]
+
+_log = logging.getLogger(__name__)
+
+_MOST_QUESTIONS = 3
+"""Questions without an answer at most: each keeps a reader and its connection."""
+
+_QUIET = 3
+"""Sampling takes no more than one part in this many of the time, however many guests there are."""
+
+_HELD_STATES = frozenset({1, 2, 3, 4, 7})
+"""States in which there is a guest to ask: running, blocked, paused, shutting down, suspended by its own power
+management."""
+
+_numbers = itertools.count(1)
+
+
+class _Inventory(Protocol):
+    def domains(self) -> list[Domain]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What libvirt said, and when it was asked."""
+
+    guests: Mapping[str, Fields]
+    cpu: Mapping[str, int]
+    memory: Mapping[str, int]
+    time: datetime
+    clock: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """One call that libvirt has not answered yet.
+
+    Attributes:
+        epoch: the time between two losses of the connection in which it was asked.
+    """
+
+    epoch: int
+
+
+class Sampler:
+    """Samples the figures of one hypervisor.
+
+    Parameters:
+        submit: has a question asked over a connection of its own, and gives the future of its answer.
+        inventory: the guests.
+        settings: floor, interval and lengths of time.
+
+    Attributes:
+        latest: the newest sample; None before the first one, and while there is no connection.
+    """
+
+    def __init__(
+        self,
+        submit: Callable[[str, Callable[[libvirt.virConnect], _Answer]], Future[_Answer]],
+        inventory: _Inventory,
+        settings: HypervisorSettings,
+    ) -> None:
+        self.latest: Sample | None = None
+        self._submit = submit
+        self._inventory = inventory
+        self._settings = settings
+        self._arrived = threading.Condition()
+        self._pending: dict[_Question, float] = {}
+        self._seconds = 0.0
+        self._frames: deque[Frame] = deque()
+        self._looked = float("-inf")
+        self._due = float("-inf")
+        self._epoch = 0
+
+    def look(self) -> Sample | None:
+        """Give figures that are no older than the floor, where libvirt tells them in time; else the newest ones.
+
+        Whoever looks has figures sampled regularly for a while.
+
+        Returns:
+            None where there is no connection, or no answer yet.
+        """
+        now = time.monotonic()
+        with self._arrived:
+            self._looked = now
+            before = self.latest
+            if before is not None and now - before.clock < self._pause:
+                return before
+            question = self._plan(now)
+        if question is not None:
+            self._start(question)
+        with self._arrived:
+            asked = max(self._pending.values(), default=now)
+            self._arrived.wait_for(
+                lambda: self.latest is not before or not self._pending, asked + self._settings.sample_patience - now
+            )
+            return self.latest
+
+    def history(self) -> Sequence[Frame]:
+        """List what is kept of the samples of the last minutes, oldest first."""
+        with self._arrived:
+            return tuple(self._frames)
+
+    def turn(self, now: float) -> None:
+        """Sample when it is time to: called every now and then; returns at once.
+
+        Parameters:
+            now: seconds of the monotonic clock.
+        """
+        with self._arrived:
+            looking = now - self._looked <= self._settings.sample_linger
+            question = self._plan(now) if looking and now >= self._due else None
+            self._forget_old(now)
+        if question is not None:
+            self._start(question)
+
+    def reset(self) -> None:
+        """Forget everything: the connection is lost."""
+        with self._arrived:
+            self._epoch += 1
+            self.latest = None
+            self._pending.clear()
+            self._frames.clear()
+            self._due = float("-inf")
+            self._arrived.notify_all()
+
+    @property
+    def _pause(self) -> float:
+        """Seconds from one sampling to the next at least."""
+        return max(self._settings.sample_floor, _QUIET * self._seconds)
+
+    def _plan(self, now: float) -> _Question | None:
+        """Take down that libvirt is about to be asked; None while an answer may still come, and for one too many."""
+        budget = max(self._settings.sample_patience, _QUIET * self._seconds)
+        if any(now - since < budget for since in self._pending.values()) or len(self._pending) >= _MOST_QUESTIONS:
+            return None
+        question = _Question(self._epoch)
+        self._pending[question] = now
+        self._due = now + self._settings.sample_interval
+        return question
+
+    def _start(self, question: _Question) -> None:
+        """Ask.  Nothing is held meanwhile: whoever submits or cancels has locks of his own."""
+        self._submit("figures of guests", self._ask).add_done_callback(lambda done: self._take(done, question))
+
+    def _ask(self, connection: libvirt.virConnect) -> _Answer:
+        began, clock = datetime.now(UTC), time.monotonic()
+        guests = read_guests(connection, self._inventory.domains())
+        cpu, memory = read_host(connection)
+        return _Answer(guests, cpu, memory, began, clock, time.monotonic() - clock)
+
+    def _take(self, future: Future[_Answer], question: _Question) -> None:
+        with self._arrived:
+            self._pending.pop(question, None)
+            if question.epoch == self._epoch and not future.cancelled() and future.exception() is None:
+                self._keep(future.result())
+            self._arrived.notify_all()
+
+    def _keep(self, answer: _Answer) -> None:
+        before = self.latest
+        if before is not None and answer.clock <= before.clock:
+            return  # it was overtaken
+        known = before.guests if before is not None else {}
+        guests = {uuid: _guest(fields, answer, known.get(uuid)) for uuid, fields in answer.guests.items()}
+        host = HostSample(answer.cpu, answer.memory, answer.time, answer.clock)
+        sample = Sample(next(_numbers), answer.time, answer.clock, guests, host, before)
+        settings = self._settings
+        if before is None:
+            self._due = answer.clock + settings.sample_floor  # rates need two
+        else:
+            before.previous = None
+            if answer.clock - before.clock > settings.sample_linger:
+                sample.previous = None
+        self._seconds = answer.seconds
+        self._due = max(self._due, answer.clock + self._pause)
+        self.latest = sample
+        self._frames.append(self._frame(sample))
+        self._forget_old(answer.clock)
+
+    def _frame(self, sample: Sample) -> Frame:
+        places = self._frames[-1].places if self._frames else {}
+        if places.keys() != sample.guests.keys():
+            places = {uuid: place for place, uuid in enumerate(sample.guests)}
+        values = array("q", bytes(8 * len(TOTALS) * len(places)))
+        for uuid, place in places.items():
+            guest = sample.guests[uuid]
+            totals = totals_of(guest.fields) if guest.answered else (None,) * len(TOTALS)
+            start = place * len(TOTALS)
+            values[start : start + len(TOTALS)] = array("q", [NONE if each is None else each for each in totals])
+        return Frame(sample.time, sample.clock, places, values)
+
+    def _forget_old(self, now: float) -> None:
+        while self._frames and now - self._frames[0].clock > self._settings.sample_history:
+            self._frames.popleft()
+
+
+def _guest(fields: Fields, answer: _Answer, before: GuestSample | None) -> GuestSample:
+    answered = fields.get("state.state") not in _HELD_STATES or not needs_guest(fields)
+    last = None if answered or before is None else before.known
+    return GuestSample(fields, answer.time, answer.clock, answered, last if last is None or last.answered else None)
