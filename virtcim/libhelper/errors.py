@@ -22,6 +22,8 @@ _GONE = frozenset(
         libvirt.VIR_ERR_NO_NWFILTER,
         libvirt.VIR_ERR_NO_INTERFACE,
         libvirt.VIR_ERR_NO_SECRET,
+        libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT,
+        libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT,
     }
 )
 _UNSUPPORTED = frozenset(

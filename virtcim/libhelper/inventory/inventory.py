@@ -218,10 +218,14 @@ class Inventory:
             timeout: seconds to wait.
         """
         if self.readers is not None:
-            self._parts_read.pop((name, owner), None)
+            self.forget_parts(name, owner)
             waiter = threading.Event()
             self.readers.mark((name, owner), waiter=waiter)
             waiter.wait(timeout)
+
+    def forget_parts(self, name: str, owner: str) -> None:
+        """Have the XML of all parts of an object read when they are listed next."""
+        self._parts_read.pop((name, owner), None)
 
     def revision_of(self, kind: str) -> int:
         """The revision of the last change of an object of this kind, or of the connection."""
@@ -316,6 +320,9 @@ class Inventory:
                 **dict(zip(kind.facts_class._fields, facts, strict=True)),
                 **extra,
             )
+            none: dict[str, tuple[Part[Any], ...]] = {part.name: () for part in kind.parts if not part.exists(new)}
+            if none:
+                new = replace(new, parts={**new.parts, **none})
             self._replace(kind, present, new, events)
         self._tell()
         self._list_parts(kind, key)
@@ -375,9 +382,10 @@ class Inventory:
 
     def _list_parts(self, kind: Kind, owner: str) -> None:
         """Have the parts of an object listed, and the XML of all of them read."""
+        record = self._tables[kind.name].by_key.get(owner)
         for part in kind.parts:
             self._parts_read.pop((part.name, owner), None)
-            if self.readers is not None:
+            if self.readers is not None and record is not None and part.exists(record):
                 self.readers.mark((part.name, owner))
 
     def _fetch_parts(
@@ -390,19 +398,28 @@ class Inventory:
         known = {each.name: each for each in record.parts.get(part.name, ())}
         now = time.monotonic()
         again = now - self._parts_read.get((part.name, owner), -math.inf) > part.interval(self._settings)
+        try:
+            handles = [(*part.identify(each), each) for each in part.handles(connection, owner)] if part.exists(record) else []
+        except libvirt.libvirtError as error:
+            if not is_gone(error):
+                raise
+            return  # the owner has gone, which is seen with the owner
+        again = again or (part.related and known.keys() != {name for name, _, _ in handles})
         parts: list[Part[Any]] = []
-        for handle in part.handles(connection, owner) if part.exists(record) else ():
-            name, key = part.identify(handle)
-            each = known.get(name)
-            if each is None or again:
+        for name, key, handle in handles:
+            each, traits = known.get(name), part.traits(handle)
+            document = None if each is None else each.document
+            if document is None or again:
                 try:
                     text = part.text(handle)
                 except libvirt.libvirtError as error:
                     if not is_gone(error):
                         raise
                     continue
-                if each is None or each.document.digest != Document.digest_of(text):
-                    each = part.record(name, key, Document(text, part.parse))
+                if document is None or document.digest != Document.digest_of(text):
+                    document = Document(text, part.parse)
+            if each is None or each.document is not document or each.traits != traits:
+                each = part.record(name, key, document, **traits)
             parts.append(each)
         found = tuple(sorted(parts, key=lambda each: each.name))
         with self._changed:

@@ -29,11 +29,13 @@ class KeptPart:
     Attributes:
         name, key: as `records.Part` has them.
         text: its XML, compressed, in Base64.
+        traits: as `records.Part` has them.
     """
 
     name: str
     key: str
     text: str
+    traits: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,10 @@ def _document(packed: str | None, parse: Any) -> Document[Any] | None:
 
 
 def _kept_part(part: Part[Any]) -> KeptPart:
-    return KeptPart(part.name, part.key, base64.b64encode(part.document.compressed).decode())
+    text = base64.b64encode(part.document.compressed).decode()
+    return KeptPart(part.name, part.key, text, dict(part.traits))
 
 
 def _part(kind: PartKind, kept: KeptPart) -> Part[Any]:
     document = Document.decompressed(base64.b64decode(kept.text, validate=True), kind.parse)
-    return kind.record(kept.name, kept.key, document)
+    return kind.record(kept.name, kept.key, document, **kept.traits)

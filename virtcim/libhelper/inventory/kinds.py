@@ -23,7 +23,7 @@ from virtcim.libhelper.documents.nwfilter import FilterConfig
 from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
-from virtcim.libhelper.inventory.parts import STORAGE_VOLUMES, PartKind
+from virtcim.libhelper.inventory.parts import DOMAIN_SNAPSHOTS, STORAGE_VOLUMES, PartKind
 from virtcim.libhelper.inventory.records import Domain, Interface, Network, NodeDevice, NWFilter, Pool, Record
 from virtcim.libhelper.states import DomainState, reason_of
 
@@ -187,6 +187,7 @@ class DomainKind(Kind):
     name = "domain"
     record = Domain
     facts_class = DomainFacts
+    parts = (DOMAIN_SNAPSHOTS,)
 
     def handles(self, connection: libvirt.virConnect) -> dict[str, Any]:
         return {domain.UUIDString(): domain for domain in _list(connection.listAllDomains)}

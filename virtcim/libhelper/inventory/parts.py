@@ -3,22 +3,28 @@
 libvirt tells of these parts by no event, or by few, and lists them one owner at a time; so all are fetched and compared
 in one way, by `Inventory`.  A kind that has parts names their declarations (`Kind.parts`).
 
-Layer rule: imports libvirt, documents, records, settings.
+Layer rule: imports libvirt, documents, errors, records, settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import libvirt
 
+from virtcim.libhelper.documents.snapshot import SnapshotConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
-from virtcim.libhelper.inventory.records import VOLUMES, Part, Pool, Record, Volume
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.inventory.records import SNAPSHOTS, VOLUMES, Domain, Part, Pool, Record, Snapshot, Volume
 from virtcim.libhelper.settings import HypervisorSettings
 
-__all__ = ["STORAGE_VOLUMES", "PartKind"]
+__all__ = ["DOMAIN_SNAPSHOTS", "STORAGE_VOLUMES", "PartKind"]
+
+
+def _no_traits(_handle: Any) -> Mapping[str, bool]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class PartKind:
         identify: the name of a part, unique in its owner, and its key, unique everywhere.
         text: the XML of a part.
         interval: seconds after which the XML of all is read again; that some came or went is seen with the owner.
+        traits: what libvirt tells of a part beside its XML, by field of the record.
+        related: whether the XML of those that stay can change when one comes or goes.
     """
 
     name: str
@@ -44,6 +52,8 @@ class PartKind:
     identify: Callable[[Any], tuple[str, str]]
     text: Callable[[Any], str]
     interval: Callable[[HypervisorSettings], float]
+    traits: Callable[[Any], Mapping[str, bool]] = _no_traits
+    related: bool = False
 
 
 def _has_volumes(record: Record) -> bool:
@@ -59,4 +69,43 @@ STORAGE_VOLUMES = PartKind(
     identify=lambda volume: (volume.name(), volume.key()),
     text=lambda volume: volume.XMLDesc(0),
     interval=lambda settings: settings.volume_interval,
+)
+
+
+class _SnapshotHandle(NamedTuple):
+    """A snapshot in libvirt, with what is asked once for all of its domain."""
+
+    snapshot: libvirt.virDomainSnapshot
+    domain: str
+    is_current: bool
+
+
+def _snapshots(connection: libvirt.virConnect, key: str) -> list[_SnapshotHandle]:
+    domain = connection.lookupByUUIDString(key)
+    snapshots = domain.listAllSnapshots()
+    current = _current_snapshot(domain) if snapshots else None
+    return [_SnapshotHandle(each, key, each.getName() == current) for each in snapshots]
+
+
+def _current_snapshot(domain: libvirt.virDomain) -> str | None:
+    """The name of the snapshot that a domain goes on from; None where there is none."""
+    try:
+        return domain.snapshotCurrent().getName()
+    except libvirt.libvirtError as error:
+        if not LibvirtError.of(error).is_gone:
+            raise
+        return None
+
+
+DOMAIN_SNAPSHOTS = PartKind(
+    name=SNAPSHOTS,
+    record=Snapshot,
+    parse=SnapshotConfig.parse,
+    exists=lambda record: isinstance(record, Domain) and record.has_snapshots,
+    handles=_snapshots,
+    identify=lambda handle: (handle.snapshot.getName(), f"{handle.domain}/{handle.snapshot.getName()}"),
+    text=lambda handle: handle.snapshot.getXMLDesc(0),
+    interval=lambda settings: settings.volume_interval,
+    traits=lambda handle: {"is_current": handle.is_current},
+    related=True,
 )

@@ -55,6 +55,8 @@ _TRUE_FILES = frozenset({"qemu", "lxc"})
 """Drivers that keep every definition in a file of its own, and write it anew for each change."""
 _FILE_CLOCK = 0.05
 """Seconds by which the time of a file may be behind the clock."""
+_OWNERS = {part.name: kind for kind in KINDS.values() for part in kind.parts}
+"""By kind of parts, the kind of what has them."""
 _PATIENCE = 2.0
 """Seconds without progress after which the first reading goes round what does not answer."""
 _PARALLEL = 50
@@ -120,11 +122,23 @@ class Reconciler:
     def _look(self) -> None:
         """Mark what has a new file, unless it has been fetched since that was written."""
         for kind, name, modified in self._watch.changed():
+            if kind in _OWNERS:
+                self._look_at_parts(kind, name)
+                continue
             record = self._inventory.find_by_name(kind, name)
             if record is None:
                 self._by_kind[kind].list_now()
             elif not self._inventory.fetched_since(kind, record.key, modified + _FILE_CLOCK):
                 self._readers.mark((kind, record.key))
+
+    def _look_at_parts(self, part: str, name: str) -> None:
+        """Have the parts listed of an object of this name, and whether it has any."""
+        kind = _OWNERS[part]
+        record = self._inventory.find_by_name(kind.name, name)
+        if record is not None:
+            self._inventory.forget_parts(part, record.key)
+            self._readers.mark((kind.name, record.key))
+            self._readers.mark((part, record.key))
 
     def _tells_of(self, kind: Kind, record: Record) -> bool:
         """Whether an event or a file that is watched tells of every change of an object's XML."""
@@ -164,6 +178,8 @@ class Reconciler:
         for record in filter(None, records):
             if any(getattr(record, fact) != (record.key in keys) for fact, keys in brief.items()):
                 self._readers.mark((kind.name, record.key))
+            else:
+                self._compare_parts(kind, record)
 
     def _compare_listing(self, part: _Round, connection: libvirt.virConnect) -> None:
         """Mark whatever is new, gone, or not as the record says."""
@@ -183,7 +199,8 @@ class Reconciler:
     def _compare_parts(self, kind: Kind, record: Record) -> None:
         """Have the parts of a record listed, where it has or can have any."""
         for part in kind.parts:
-            if record.parts.get(part.name) != () or part.exists(record):
+            watched = self._has_true_files and self._watch.holds(part.name, record.name)
+            if part.exists(record) and not watched:
                 self._readers.mark((part.name, record.key))
 
     def _compare_due(self, connection: libvirt.virConnect) -> None:

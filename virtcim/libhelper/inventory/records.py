@@ -19,6 +19,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from virtcim.libhelper.documents.snapshot import SnapshotConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.states import DomainState
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_PARTS",
+    "SNAPSHOTS",
     "VOLUMES",
     "Change",
     "ChangeKind",
@@ -45,6 +47,7 @@ __all__ = [
     "Part",
     "Pool",
     "Record",
+    "Snapshot",
     "Volume",
 ]
 
@@ -58,6 +61,8 @@ Parsed = TypeVar("Parsed")
 
 VOLUMES = "volumes"
 """Under which a pool has its volumes."""
+SNAPSHOTS = "snapshots"
+"""Under which a domain has its snapshots."""
 
 
 class ChangeKind(enum.Enum):
@@ -169,6 +174,11 @@ class Part(Generic[Parsed]):
         """What describes it; None for XML that cannot be parsed."""
         return self.document.parsed()
 
+    @property
+    def traits(self) -> Mapping[str, bool]:
+        """What libvirt tells of it beside its XML, by the name of the field that holds it."""
+        return {}
+
 
 Parts = Mapping[str, tuple[Part[Any], ...]]
 NO_PARTS: Parts = MappingProxyType({})
@@ -224,6 +234,21 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Snapshot(Part[SnapshotConfig]):
+    """A snapshot of a domain.
+
+    Attributes:
+        is_current: whether it is the one that the domain goes on from: the next one becomes its child.
+    """
+
+    is_current: bool = False
+
+    @property
+    def traits(self) -> Mapping[str, bool]:
+        return {"is_current": self.is_current}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Domain(Record):
     """A domain.
 
@@ -260,6 +285,11 @@ class Domain(Record):
     def config(self) -> DomainConfig | None:
         """What describes the domain now: `live`, else `defined`."""
         return self.live or self.defined
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...] | None:
+        """Its snapshots, sorted by name; None while they were not listed yet."""
+        return cast("tuple[Snapshot, ...] | None", self.parts.get(SNAPSHOTS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

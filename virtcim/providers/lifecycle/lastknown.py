@@ -199,5 +199,7 @@ def _essence(record: Record) -> tuple[object, ...]:
     )
 
 
-def _parts(parts: Mapping[str, tuple[Part[object], ...]]) -> dict[str, list[tuple[str, str, bytes]]]:
-    return {name: [(part.name, part.key, part.document.digest) for part in each] for name, each in parts.items()}
+def _parts(parts: Mapping[str, tuple[Part[object], ...]]) -> dict[str, list[tuple[object, ...]]]:
+    return {
+        name: [(part.name, part.key, part.document.digest, part.traits) for part in each] for name, each in parts.items()
+    }
