@@ -119,6 +119,11 @@ class LibvirtError(Exception):
         return bool(self.code == libvirt.VIR_ERR_OPERATION_INVALID)
 
     @property
+    def is_risky(self) -> bool:
+        """Whether libvirt would do it only when forced: what runs may not survive it."""
+        return bool(self.code == libvirt.VIR_ERR_SNAPSHOT_REVERT_RISKY)
+
+    @property
     def is_timeout(self) -> bool:
         """Whether somebody (a lock, a guest agent, our own time limit) did not answer in time."""
         return self.code in _TIMEOUT_CODES

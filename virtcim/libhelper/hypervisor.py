@@ -23,6 +23,7 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.domains.domains import Domains
+from virtcim.libhelper.domains.snapshots import Snapshots
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event, EventSubscription
 from virtcim.libhelper.filters import Filters
@@ -75,9 +76,9 @@ class Hypervisor:
         inventory: what exists there.
         events: what libvirt says.
         metrics: figures of its guests and of its host.
-        domains, storage, networks, filters: the operations, one object for each field of work.  Each operation takes
-            the identity of its object and its options, returns when libvirt has done it, and raises `LibvirtError`
-            when it refused.
+        domains, snapshots, storage, networks, filters: the operations, one object for each field of work.  Each
+            operation takes the identity of its object and its options, returns when libvirt has done it, and raises
+            `LibvirtError` when it refused.
     """
 
     def __init__(self, uri: str, settings: HypervisorSettings | None = None) -> None:
@@ -97,6 +98,7 @@ class Hypervisor:
         self._context = Context(uri, self.connections, self.inventory, self.read_only)
         self.events = self._context.events
         self.domains = Domains(self._context)
+        self.snapshots = Snapshots(self._context)
         self.storage = Storage(self._context)
         self.networks = Networks(self._context)
         self.filters = Filters(self._context)

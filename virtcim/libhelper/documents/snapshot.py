@@ -5,7 +5,9 @@ Layer rule: knows nothing of CIM and does not call libvirt.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.xml.editing import MappedDocument
@@ -98,13 +100,36 @@ class CheckpointConfig(_Moment):
     disks = Items("disks/disk", CheckpointDisk)
 
 
-class SnapshotDocument(MappedDocument[SnapshotConfig]):
-    """The XML of one snapshot, for editing: only what is asked for changes."""
+Config = TypeVar("Config", bound=_Moment)
+
+
+class _MomentDocument(MappedDocument[Config]):
+    """The XML of one snapshot or checkpoint, for editing: what is not asked for stays as it is, the guest and what only
+    libvirt understands (`<cookie>`) among it."""
+
+    def set(self, values: Mapping[str, Any]) -> Config:
+        """Set fields of the root element; None removes one.
+
+        Parameters:
+            values: by name of the field.
+
+        Returns:
+            the object as it is now.
+
+        Raises:
+            ValueRejectedError: an unknown or read-only field, or a value that cannot be written.
+        """
+        self._write(self._root, self.config_class, values)
+        return self.config
+
+
+class SnapshotDocument(_MomentDocument[SnapshotConfig]):
+    """The XML of one snapshot, for editing."""
 
     config_class = SnapshotConfig
 
 
-class CheckpointDocument(MappedDocument[CheckpointConfig]):
-    """The XML of one checkpoint, for editing: only what is asked for changes."""
+class CheckpointDocument(_MomentDocument[CheckpointConfig]):
+    """The XML of one checkpoint, for editing."""
 
     config_class = CheckpointConfig

@@ -399,7 +399,11 @@ class Inventory:
         now = time.monotonic()
         again = now - self._parts_read.get((part.name, owner), -math.inf) > part.interval(self._settings)
         try:
-            handles = [(*part.identify(each), each) for each in part.handles(connection, owner)] if part.exists(record) else []
+            handles = (
+                [(*part.identify(each), each) for each in part.handles(connection, owner)]
+                if part.exists(record)
+                else []
+            )
         except libvirt.libvirtError as error:
             if not is_gone(error):
                 raise

@@ -1,0 +1,222 @@
+"""Operations on snapshots of domains, each on a connection of its own.
+
+Layer rule: imports libvirt, connections, context, documents, errors, work and its siblings; knows nothing of CIM.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import libvirt
+
+from virtcim.libhelper.connections import is_local
+from virtcim.libhelper.context import Context
+from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
+from virtcim.libhelper.domains.handle import domain_handle
+from virtcim.libhelper.domains.jobs import follow
+from virtcim.libhelper.inventory.records import SNAPSHOTS
+from virtcim.libhelper.work import Work
+from virtcim.libhelper.xml.editing import object_text
+
+__all__ = ["AfterRevert", "SnapshotPlan", "Snapshots"]
+
+_log = logging.getLogger(__name__)
+
+_SAVED = b"LibvirtQemud"
+"""How a file begins that libvirt has saved the memory of a guest to, be it finished or not."""
+_AGENT_PATIENCE = 30
+"""Seconds that the agent of a guest gets for one answer: freezing writes out what the guest has in its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPlan:
+    """A snapshot to be taken.
+
+    Attributes:
+        name: of it.
+        description: of it; None for none.
+        disks_only: whether it takes in no memory, and disks in overlays.
+        memory_file: where the memory of a running domain goes, in full; None for the images of the disks.
+        disks: how each disk is taken in; those that are not named as libvirt chooses.
+        quiesce: whether the guest's agent is to freeze its file systems meanwhile.
+        halt: whether the domain is to be off afterwards.
+    """
+
+    name: str
+    description: str | None = None
+    disks_only: bool = False
+    memory_file: str | None = None
+    disks: tuple[SnapshotDisk, ...] = ()
+    quiesce: bool = False
+    halt: bool = False
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the domain goes on in overlays."""
+        return self.disks_only or self.memory_file is not None
+
+    @property
+    def xml(self) -> str:
+        """The text for libvirt.
+
+        Raises:
+            ValueRejectedError: a value cannot stand in XML.
+        """
+        return object_text(
+            SnapshotConfig(
+                name=self.name,
+                description=self.description,
+                memory_snapshot=None if self.memory_file is None else "external",
+                memory_file=self.memory_file,
+                disks=self.disks,
+            )
+        )
+
+    @property
+    def flags(self) -> int:
+        """The flags for libvirt: either all disks are taken in, or none."""
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC if self.is_external else 0
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY if self.disks_only else 0
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE if self.quiesce else 0
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_HALT if self.halt else 0
+        return flags
+
+
+class AfterRevert(enum.Enum):
+    """What a domain is to be once it was put back to a snapshot."""
+
+    AS_IT_WAS = enum.auto()
+    RUNNING = enum.auto()
+    PAUSED = enum.auto()
+    OFF = enum.auto()
+
+
+class Snapshots:
+    """The operations on the snapshots of domains of one hypervisor.
+
+    Each takes the UUID of a domain, returns when libvirt has answered and the inventory has taken that in, and raises
+    `LibvirtError` when libvirt refused.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def create(self, domain: str, plan: SnapshotPlan, work: Work) -> None:
+        """Take a snapshot.
+
+        Parameters:
+            work: told how far it is, where libvirt tells, and asked whether to stop where memory goes to a file.
+
+        Raises:
+            WorkCancelledError: it was stopped, and there is no snapshot.
+        """
+        xml = plan.xml
+        with self._changed(domain) as target, _quiesced(target) if plan.quiesce else contextlib.nullcontext():
+            work.set_leftover(f"snapshot {plan.name!r} of domain {domain}, which libvirt may still finish")
+            with follow(self._context, domain, work) if plan.memory_file is not None else contextlib.nullcontext():
+                target.snapshotCreateXML(xml, plan.flags)
+        work.set_leftover("")
+
+    def apply(self, domain: str, name: str, after: AfterRevert, *, force: bool = False) -> None:
+        """Put a domain back to one of its snapshots.
+
+        Parameters:
+            name: of the snapshot.
+            after: what the domain is to be then.
+            force: also where libvirt has to start another emulator for it.
+        """
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE if force else 0
+        with self._changed(domain) as target:
+            snapshot = target.snapshotLookupByName(name)
+            if after is AfterRevert.RUNNING:
+                flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING
+            elif after is AfterRevert.PAUSED or (after is AfterRevert.OFF and _has_memory(snapshot)):
+                flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED
+            target.revertToSnapshot(snapshot, flags)
+            is_active = bool(target.isActive())
+            if after is AfterRevert.OFF and is_active:
+                target.destroy()
+            elif after is AfterRevert.RUNNING and not is_active:
+                target.create()  # not every driver starts a guest that was off when the snapshot was taken
+
+    def delete(self, domain: str, name: str, *, with_descendants: bool = False) -> None:
+        """Remove a snapshot; what it has of the disks goes to those that follow it.
+
+        Parameters:
+            name: of the snapshot.
+            with_descendants: with all that were taken after it in its branch; else they get its parent.
+        """
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN if with_descendants else 0
+        with self._changed(domain) as target:
+            before = _memory_files(target)
+            target.snapshotLookupByName(name).delete(flags)
+            for path in sorted(before - _memory_files(target)):
+                self._remove_memory(path)
+
+    def _remove_memory(self, path: str) -> None:
+        """Remove the file with the memory of a snapshot that is gone, which libvirt 9.0 leaves behind.
+
+        It is removed where it is a file of this machine, and holds what it is said to hold.
+        """
+        try:
+            if not is_local(self._context.uri):
+                raise OSError("it is a file of another machine")
+            with open(path, "rb") as file:
+                if not file.read(len(_SAVED)).startswith(_SAVED):
+                    raise OSError("it is no saved memory")
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            _log.warning("%s: the memory of a snapshot that was removed stays: %s", path, error)
+
+    @contextlib.contextmanager
+    def _changed(self, domain: str) -> Iterator[libvirt.virDomain]:
+        """libvirt's object of a domain, whose snapshots are read again after the block, however that ends."""
+        context = self._context
+        with context.locks.hold(domain):
+            try:
+                with domain_handle(context, domain) as target:
+                    yield target
+            finally:
+                context.inventory.refresh(domain)
+                context.inventory.refresh_parts(SNAPSHOTS, domain)
+
+
+@contextlib.contextmanager
+def _quiesced(domain: libvirt.virDomain) -> Iterator[None]:
+    """A block in which libvirt freezes the file systems of a guest: none is left frozen, and no agent is waited for
+    for ever."""
+    _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(_AGENT_PATIENCE))
+    try:
+        try:
+            yield
+        except libvirt.libvirtError:
+            # libvirt thaws what it knows to be frozen: not what was frozen after it had lost its patience.
+            _attempt("thawing", domain.fsThaw)
+            raise
+    finally:
+        blocking = libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK
+        _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(blocking))
+
+
+def _attempt(what: str, call: Callable[[], object]) -> None:
+    try:
+        call()
+    except libvirt.libvirtError as error:
+        _log.debug("%s: %s", what, error)
+
+
+def _memory_files(domain: libvirt.virDomain) -> set[str]:
+    """The files with memory of all snapshots of a domain."""
+    read = (SnapshotConfig.parse(each.getXMLDesc(0)) for each in domain.listAllSnapshots())
+    return {each.memory_file for each in read if each.memory_file}
+
+
+def _has_memory(snapshot: libvirt.virDomainSnapshot) -> bool:
+    return SnapshotConfig.parse(snapshot.getXMLDesc(0)).has_memory
