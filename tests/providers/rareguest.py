@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from tests.providers.outcome import outcome
 from tests.providers.poolhost import put_filter, put_pool
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform
+from virtcim.libhelper.documents.snapshot import SnapshotConfig
 from virtcim.libhelper.host import HostFacts
+from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
 from virtcim.providers.interface import InstancePath, MethodResult
 from virtcim.providers.jobs import Affected, JobOrder, JobSettings
 from virtcim.providers.site import ProviderSettings
@@ -22,6 +24,8 @@ CONSOLES = """
   <target type='virtio' port='1'/></console>
 <controller type='virtio-serial' index='0'/>"""
 
+DISK = "<disk type='file'><source file='/srv/base.qcow2'/><target dev='vda'/></disk>"
+
 SHARES = "<cputune><quota>50000</quota><period>100000</period></cputune>"
 
 LAYERS = "<pool type='dir'><name>layers</name><uuid>p9</uuid><target><path>/srv/layers</path></target></pool>"
@@ -33,6 +37,12 @@ FILTER = """<filter name='explained' chain='root'><uuid>f9</uuid>
 <rule action='accept' direction='in'><all comment='what is known'/></rule>
 <rule action='drop' direction='in'><tcp dstportstart='22' comment='no logins'/></rule></filter>"""
 
+TREE = (
+    ("clean", "", "<memory snapshot='no'/>", True),
+    ("later", "<parent><name>clean</name></parent>", "<memory snapshot='external' file='/srv/later.memory'/>", False),
+)
+"""Name, parent, memory, and whether the guest goes on from it."""
+
 GUEST = InstancePath("KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": "rare"})
 
 
@@ -41,7 +51,13 @@ def serve_rare_guest() -> Served:
     host = hypervisor("KVM", "other")
     host.facts = HostFacts(driver="QEMU", host_uuid="0000", libvirt_version=(9, 0, 0), sysinfo_xml=SYSINFO)
     changed = datetime(2026, 1, 1, tzinfo=UTC)
-    host.put(domain_xml("rare", CONSOLES, rest=SHARES), active=True, state_changed=changed)
+    host.put(
+        domain_xml("rare", CONSOLES, rest=SHARES),
+        active=True,
+        state_changed=changed,
+        has_snapshots=True,
+        parts={SNAPSHOTS: tuple(_snapshot(*each) for each in TREE)},
+    )
     put_pool(host, LAYERS, (LAYERED,))
     put_filter(host, FILTER)
     served = Served([(platform("KVM"), host)], ProviderSettings(jobs=JobSettings(grace=0.0, retention=86_400.0)))
@@ -57,6 +73,17 @@ def serve_rare_guest() -> Served:
             assert job is not None
             assert job.over.wait(10)
     return served
+
+
+def _snapshot(name: str, parent: str, memory: str, is_current: bool) -> Snapshot:
+    """A snapshot of the guest, of which one disk goes on in an overlay."""
+    xml = (
+        f"<domainsnapshot><name>{name}</name><description>kept</description><state>running</state>{parent}"
+        f"<creationTime>1767225600</creationTime>{memory}<disks><disk name='vda' snapshot='external' type='file'>"
+        f"<driver type='qcow2'/><source file='/srv/{name}.qcow2'/></disk></disks>"
+        f"{domain_xml('rare', DISK)}</domainsnapshot>"
+    )
+    return Snapshot(name, f"rare/{name}", Document(xml, SnapshotConfig.parse), is_current)
 
 
 def _work(_: object) -> MethodResult:

@@ -79,6 +79,7 @@ def test_a_changed_guest_has_changed_deleted_and_equal_instances(changed: tuple[
         ("DELETED", "KVM_DiskResourceAllocationSettingData", "web/vda"),
         ("MODIFIED", "KVM_NetworkPort", "web/52:54:00:00:00:01"),
         ("MODIFIED", "KVM_NetResourceAllocationSettingData", "web/52:54:00:00:00:01"),
+        ("MODIFIED", "KVM_VirtualSystemSnapshotCapabilities", "web"),  # it has no disk any more to be taken
     }
 
 

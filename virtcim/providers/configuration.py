@@ -14,19 +14,24 @@ from virtcim.providers.memo import Memo
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import DomainConfig
+    from virtcim.libhelper.inventory.records import Snapshot
     from virtcim.providers.guest import Guest
 
-__all__ = ["Configuration", "ConfigurationKind"]
+__all__ = ["CHANGEABLE_TYPE", "Configuration", "ConfigurationKind"]
+
+_NOT_CHANGEABLE, _CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 0, 1, 2
+
+CHANGEABLE_TYPE = "domain state: what is changed in a running domain does not last; a snapshot cannot be changed"
+"""Where `Configuration.changeable_type` comes from, for people."""
 
 
 class ConfigurationKind(enum.Enum):
-    """What a configuration is of (DSP1057): of the guest as it is now, or of its next start where that is another one.
-
-    Snapshots and recorded configurations have no kinds yet: an inventory knows only whether there are snapshots.
-    """
+    """What a configuration is of (DSP1057): of the guest as it is now, of its next start where that is another one, or
+    of the guest as it was when a snapshot was taken."""
 
     STATE = enum.auto()
     DEFINED = enum.auto()
+    SNAPSHOT = enum.auto()
 
 
 class Configuration(Memo):
@@ -37,16 +42,25 @@ class Configuration(Memo):
         config: the domain XML.
         kind: what it is the configuration of.
         instance_id: of the setting data.
+        snapshot: of which it is the configuration; None where it is of none.
     """
 
-    __slots__ = ("_entries", "_start", "config", "guest", "instance_id", "kind")
+    __slots__ = ("_entries", "_start", "config", "guest", "instance_id", "kind", "snapshot")
 
-    def __init__(self, guest: Guest, config: DomainConfig, kind: ConfigurationKind) -> None:
+    def __init__(
+        self, guest: Guest, config: DomainConfig, kind: ConfigurationKind, snapshot: Snapshot | None = None
+    ) -> None:
         super().__init__()
         self.guest = guest
         self.config = config
         self.kind = kind
-        name = guest.name if self.is_present else f"{guest.name}/{guest.defined_word}"
+        self.snapshot = snapshot
+        if snapshot is not None:
+            name = f"{guest.name}/{guest.snapshot_word}/{snapshot.name}"
+        elif self.is_present:
+            name = guest.name
+        else:
+            name = f"{guest.name}/{guest.defined_word}"
         self.instance_id = f"{guest.platform.prefix}:{name}"
         self._start = f"{name}/"
         self._entries: dict[str, DeviceEntry] | None = None
@@ -60,6 +74,13 @@ class Configuration(Memo):
     def is_running(self) -> bool:
         """Whether the guest runs in this configuration now."""
         return self.is_present and self.guest.domain.active
+
+    @property
+    def changeable_type(self) -> int:
+        """CIM_SettingData.ChangeableType: what is changed in a running domain does not last, and a snapshot stays."""
+        if self.snapshot is not None:
+            return _NOT_CHANGEABLE
+        return _CHANGEABLE_TRANSIENT if self.is_running else _CHANGEABLE_PERSISTENT
 
     @property
     def asked_memory(self) -> int | None:

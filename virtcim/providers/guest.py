@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.memo import Memo
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Site
 
-__all__ = ["DEFINED_WORD", "Guest"]
+__all__ = ["DEFINED_WORD", "SNAPSHOT_WORD", "Guest"]
 
 DEFINED_WORD = "defined"
 """Follows the name of a guest in the identifiers of the configuration of its next start."""
+SNAPSHOT_WORD = "snapshot"
+"""Follows the name of a guest in the identifiers of its snapshots, and is followed by their names."""
 
 
 class Guest(Memo):
@@ -37,6 +40,7 @@ class Guest(Memo):
         condition: its state, in the words of the DMTF.
         namesakes: guests of the platform whose names, followed by a slash, begin this one's name.
         defined_word: what tells the identifiers of the defined configuration from those of the present one.
+        snapshot_word: what tells the identifiers of snapshots from those of the present configuration.
         as_recorded: whether it is just what the record says, without what is remembered beside it: a change is told
             from one record to the next.
     """
@@ -51,6 +55,7 @@ class Guest(Memo):
         "namesakes",
         "platform",
         "site",
+        "snapshot_word",
     )
 
     def __init__(
@@ -62,6 +67,7 @@ class Guest(Memo):
         namesakes: tuple[Guest, ...] = (),
         defined_word: str = DEFINED_WORD,
         as_recorded: bool = False,
+        snapshot_word: str = SNAPSHOT_WORD,
     ) -> None:
         super().__init__()
         self.site = site
@@ -73,6 +79,7 @@ class Guest(Memo):
         self.namesakes = namesakes
         self.defined_word = defined_word
         self.as_recorded = as_recorded
+        self.snapshot_word = snapshot_word
 
     def __repr__(self) -> str:
         return f"<guest {self.name!r} of {self.hypervisor.uri}>"
@@ -85,8 +92,19 @@ class Guest(Memo):
 
     @property
     def configurations(self) -> Sequence[Configuration]:
-        """All configurations, the one in which the guest is now first; none when its XML could not be read."""
+        """The one in which the guest is now first, then that of its next start where that is another one; none when
+        its XML could not be read."""
         return self.memo(Configuration, _configurations)
+
+    @property
+    def snapshots(self) -> Sequence[Configuration]:
+        """The configurations of its snapshots, sorted by their names."""
+        return self.memo(SNAPSHOT_WORD, _snapshots)
+
+    @property
+    def all_configurations(self) -> Sequence[Configuration]:
+        """Those in which the guest is or is going to be, and those of its snapshots."""
+        return [*self.configurations, *self.snapshots]
 
 
 def _configurations(guest: Guest) -> tuple[Configuration, ...]:
@@ -103,3 +121,14 @@ def _configurations(guest: Guest) -> tuple[Configuration, ...]:
         return (state,)
     next_config = domain.defined
     return (state,) if next_config is None else (state, Configuration(guest, next_config, ConfigurationKind.DEFINED))
+
+
+def _snapshots(guest: Guest) -> tuple[Configuration, ...]:
+    """The configuration of each snapshot; without any resources where libvirt does not tell what the guest was."""
+    found = []
+    for snapshot in guest.domain.snapshots or ():
+        config = snapshot.config
+        if config is not None:
+            was = config.domain or DomainConfig()
+            found.append(Configuration(guest, was, ConfigurationKind.SNAPSHOT, snapshot))
+    return tuple(found)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from virtcim.providers.guest import DEFINED_WORD, Guest
+from virtcim.providers.guest import DEFINED_WORD, SNAPSHOT_WORD, Guest
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -73,7 +73,7 @@ class GuestList:
                     self._report(domain, guests[name])
                     continue
                 guest = known.get(name)
-                if guest is None or guest.domain is not domain or guest.namesakes or guest.defined_word != DEFINED_WORD:
+                if guest is None or guest.domain is not domain or not _is_alone(guest):
                     guest = Guest(self._site, self._platform, hypervisor, domain)
                 guests[name] = guest
         for name in sorted(name for name in guests if "/" in name):
@@ -86,14 +86,23 @@ class GuestList:
         return guests
 
     def _reword(self, guests: dict[str, Guest], name: str) -> None:
-        """Keep the identifiers of a guest's defined configuration apart from the names of other guests."""
+        """Keep the identifiers of a guest's other configurations apart from the names of other guests."""
         guest = guests[name]
-        word, number = DEFINED_WORD, 1
-        while f"{name}/{word}" in guests:
-            number += 1
-            word = f"{DEFINED_WORD}#{number}"
-        if word != guest.defined_word:
-            guests[name] = Guest(self._site, self._platform, guest.hypervisor, guest.domain, guest.namesakes, word)
+        defined = _free_word(DEFINED_WORD, lambda word: f"{name}/{word}" in guests)
+        snapshot = _free_word(
+            SNAPSHOT_WORD,
+            lambda word: any(each.startswith(f"{name}/{word}/") or each == f"{name}/{word}" for each in guests),
+        )
+        if (defined, snapshot) != (guest.defined_word, guest.snapshot_word):
+            guests[name] = Guest(
+                self._site,
+                self._platform,
+                guest.hypervisor,
+                guest.domain,
+                guest.namesakes,
+                defined,
+                snapshot_word=snapshot,
+            )
 
     def _report(self, domain: Domain, served: Guest) -> None:
         """Say once that a guest is hidden by another of the same name."""
@@ -107,6 +116,20 @@ class GuestList:
                 served.hypervisor.uri,
                 self._platform.prefix,
             )
+
+
+def _is_alone(guest: Guest) -> bool:
+    """Whether no other guest has a say in how a guest's identifiers are made."""
+    return not guest.namesakes and (guest.defined_word, guest.snapshot_word) == (DEFINED_WORD, SNAPSHOT_WORD)
+
+
+def _free_word(word: str, is_taken: Callable[[str], bool]) -> str:
+    """A word, with a number behind it where it is taken."""
+    found, number = word, 1
+    while is_taken(found):
+        number += 1
+        found = f"{word}#{number}"
+    return found
 
 
 def slashes(text: str) -> Iterable[int]:

@@ -21,7 +21,7 @@ from virtcim.libhelper.inventory.records import Change, ChangeKind, Domain
 from virtcim.providers.memo import Memo
 from virtcim.providers.states import RequestedState
 
-__all__ = ["RequestedStates", "recorded_state", "without_own_metadata"]
+__all__ = ["RequestedStates", "own_element", "recorded_state", "without_own_metadata"]
 
 _log = logging.getLogger(__name__)
 
@@ -158,7 +158,14 @@ class RequestedStates:
 
 def recorded_state(xml: str) -> int:
     """Read the requested state that the domain XML holds; 0 (Unknown) where it holds none."""
-    for _, namespace, text, _ in _own_elements(xml):
-        if namespace == NAMESPACE and _STATE.fullmatch(text):
-            return int(text)
-    return int(RequestedState.UNKNOWN)
+    text = own_element(xml, NAMESPACE)
+    return int(text) if text is not None and _STATE.fullmatch(text) else int(RequestedState.UNKNOWN)
+
+
+def own_element(xml: str, namespace: str) -> str | None:
+    """Read the text of the element that virtcim keeps under a namespace in a domain XML; None where there is none.
+
+    Parameters:
+        namespace: the URI, which begins with `urn:virtcim:`.
+    """
+    return next((text for _, found, text, _ in _own_elements(xml) if found == namespace), None)

@@ -189,7 +189,8 @@ class Site(Memo):
         hypervisor = self.hypervisor_of(platform, domain)
         if known is None:
             return Guest(self, platform, hypervisor, domain, as_recorded=True)
-        return Guest(self, platform, hypervisor, domain, known.namesakes, known.defined_word, as_recorded=True)
+        words = known.defined_word, True, known.snapshot_word
+        return Guest(self, platform, hypervisor, domain, known.namesakes, *words)
 
     def hypervisor_of(self, platform: Platform, record: Record) -> Hypervisor:
         """The hypervisor of a platform that a record lives on.

@@ -15,6 +15,7 @@ from virtcim.providers.associations.Virt_ElementAllocatedFromPool import element
 from virtcim.providers.associations.Virt_ElementCapabilities import (
     allocation_capabilities,
     service_capabilities,
+    snapshot_capabilities,
     state_capabilities,
 )
 from virtcim.providers.associations.Virt_ElementConformsToProfile import element_conforms_to_profile
@@ -26,9 +27,11 @@ from virtcim.providers.associations.Virt_HostedFilterList import hosted_filter_l
 from virtcim.providers.associations.Virt_HostedResourcePool import hosted_resource_pool
 from virtcim.providers.associations.Virt_HostedService import hosted_service
 from virtcim.providers.associations.Virt_HostSystemDevice import host_system_device
+from virtcim.providers.associations.Virt_LastAppliedSnapshot import last_applied_snapshot
 from virtcim.providers.associations.Virt_MetricDefForME import metric_def_for_me
 from virtcim.providers.associations.Virt_MetricForME import metric_for_me
 from virtcim.providers.associations.Virt_MetricInstance import metric_instance
+from virtcim.providers.associations.Virt_MostCurrentSnapshotInBranch import most_current_snapshot_in_branch
 from virtcim.providers.associations.Virt_NestedFilterList import NestedFilterLists
 from virtcim.providers.associations.Virt_OwningJobElement import owning_job_element
 from virtcim.providers.associations.Virt_ReferencedProfile import referenced_profile
@@ -45,6 +48,8 @@ from virtcim.providers.associations.Virt_ServiceAffectsElement import (
 )
 from virtcim.providers.associations.Virt_SettingsDefineCapabilities import allocation_settings, migration_settings
 from virtcim.providers.associations.Virt_SettingsDefineState import settings_define_state, volume_settings
+from virtcim.providers.associations.Virt_SnapshotDependency import snapshot_dependency
+from virtcim.providers.associations.Virt_SnapshotOfVirtualSystem import snapshot_of_virtual_system
 from virtcim.providers.associations.Virt_SystemDevice import system_device
 from virtcim.providers.associations.Virt_VSSDComponent import virtual_system_setting_data_component
 from virtcim.providers.base import Element, ElementProvider
@@ -79,6 +84,7 @@ from virtcim.providers.Virt_StorageVolumeRASD import VolumeSettingProvider
 from virtcim.providers.Virt_SwitchService import SwitchServiceProvider
 from virtcim.providers.Virt_VirtualSystemManagementCapabilities import ManagementCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementServiceProvider
+from virtcim.providers.Virt_VirtualSystemSnapshotCapabilities import GuestSnapshotCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemSnapshotService import SnapshotServiceProvider
 from virtcim.providers.Virt_VirtualSystemSnapshotServiceCapabilities import SnapshotCapabilitiesProvider
 from virtcim.providers.Virt_VSMigrationCapabilities import MigrationCapabilitiesProvider
@@ -112,6 +118,7 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     AllocationCapabilitiesProvider,
     TemplateProvider,
     StateCapabilitiesProvider,
+    GuestSnapshotCapabilitiesProvider,
     VirtualSystemManagementServiceProvider,
     ManagementCapabilitiesProvider,
     MigrationServiceProvider,
@@ -139,6 +146,10 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     volume_settings,
     virtual_system_setting_data_component,
     element_setting_data,
+    snapshot_of_virtual_system,
+    last_applied_snapshot,
+    most_current_snapshot_in_branch,
+    snapshot_dependency,
     host_system_device,
     hosted_resource_pool,
     concrete_component,
@@ -150,6 +161,7 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     migration_settings,
     service_capabilities,
     state_capabilities,
+    snapshot_capabilities,
     hosted_service,
     owning_job_element,
     affected_job_element,

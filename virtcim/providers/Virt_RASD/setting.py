@@ -8,7 +8,7 @@ from typing import Generic, Self, TypeVar
 from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
-from virtcim.providers.configuration import Configuration
+from virtcim.providers.configuration import CHANGEABLE_TYPE, Configuration
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.drafts import Draft, address_lists
 from virtcim.providers.guest import Guest
@@ -40,7 +40,6 @@ OTHER = 1
 COUNT = "count"
 
 _VIRTUALIZED = 3
-_CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 1, 2
 
 
 class ResourceSetting(Element, Generic[Described]):
@@ -71,7 +70,7 @@ class ResourceSetting(Element, Generic[Described]):
 
     @classmethod
     def made_from(cls, owner: Guest) -> Sequence[Self]:
-        return [setting for each in owner.configurations for setting in cls.by_resource(each).values()]
+        return [setting for each in owner.all_configurations for setting in cls.by_resource(each).values()]
 
     @classmethod
     def by_resource(cls, configuration: Configuration) -> Mapping[str, Self]:
@@ -136,11 +135,7 @@ COMMON = PropertyTable[ResourceSetting[object]](
         "InstanceID", lambda setting: setting.instance_id, source="domain XML name, and the identifier of the resource"
     ),
     attribute("ElementName", lambda setting: setting.entry.identifier, source="the identifier of the resource"),
-    Property(
-        "ChangeableType",
-        lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
-        "domain state: what is changed in a running domain does not last",
-    ),
+    Property("ChangeableType", lambda setting: setting.configuration.changeable_type, CHANGEABLE_TYPE),
     constant("ConsumerVisibility", _VIRTUALIZED, "always Virtualized"),
     constant("AutomaticAllocation", True, "always true: allocated when the guest starts"),
     constant("AutomaticDeallocation", True, "always true: released when the guest stops"),

@@ -9,7 +9,7 @@ from uuid import UUID
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain, trimmed
-from virtcim.providers.configuration import Configuration
+from virtcim.providers.configuration import CHANGEABLE_TYPE, Configuration
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, as_text, chosen, flag, to
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, CIMValue, Status
@@ -37,8 +37,15 @@ from virtcim.providers.Virt_VSSD.parts import (
     write_timezone,
     write_topology,
 )
+from virtcim.providers.Virt_VSSD.snapshot import SNAPSHOT
 
-__all__ = ["VirtualSystemSettingData", "VirtualSystemSettingDataProvider", "setting_of", "settings_of_guest"]
+__all__ = [
+    "VirtualSystemSettingData",
+    "VirtualSystemSettingDataProvider",
+    "setting_of",
+    "settings_of_guest",
+    "snapshots_of_guest",
+]
 
 _ACTIONS = {
     "destroy": 2,
@@ -55,6 +62,7 @@ _DEFAULT_REBOOT = 3
 
 _NO_STARTUP, _ALWAYS_STARTUP = 2, 4
 _STANDARD_TEXT = "Virtual System"
+_SNAPSHOT_TEXT = "Snapshot"
 
 
 class _Configurations(GuestSource):
@@ -86,7 +94,7 @@ class VirtualSystemSettingData(Element):
 
     @classmethod
     def made_from(cls, owner: Guest) -> Iterable[Self]:
-        return [configuration.memo(cls, cls) for configuration in owner.configurations]
+        return [configuration.memo(cls, cls) for configuration in owner.all_configurations]
 
     @classmethod
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
@@ -108,17 +116,44 @@ def setting_of(configuration: Configuration) -> VirtualSystemSettingData:
 
 
 def settings_of_guest(guest: Guest) -> Sequence[VirtualSystemSettingData]:
-    """The settings as a whole of a guest: one for each of its configurations."""
+    """The settings as a whole in which a guest is, or is going to be."""
     return [setting_of(configuration) for configuration in guest.configurations]
+
+
+def snapshots_of_guest(guest: Guest) -> Sequence[VirtualSystemSettingData]:
+    """The settings as a whole in which a guest was, one for each of its snapshots."""
+    return [setting_of(configuration) for configuration in guest.snapshots]
 
 
 def _action(word: str | None, default: int = _DEFAULT_ACTION) -> int:
     return _ACTIONS.get(word or "", default)
 
 
+def _element_name(setting: VirtualSystemSettingData) -> str:
+    snapshot = setting.configuration.snapshot
+    return setting.guest.name if snapshot is None else snapshot.name
+
+
+def _caption(setting: VirtualSystemSettingData) -> str:
+    snapshot = setting.configuration.snapshot
+    if snapshot is not None:
+        return trimmed(f"{_SNAPSHOT_TEXT} {snapshot.name} of {setting.guest.name}")
+    return trimmed(setting.config.title or _STANDARD_TEXT)
+
+
+def _notes(setting: VirtualSystemSettingData) -> list[str] | None:
+    snapshot = setting.configuration.snapshot
+    described = setting.config if snapshot is None else snapshot.config
+    return [described.description] if described is not None and described.description else None
+
+
+def _autostart(setting: VirtualSystemSettingData) -> int | None:
+    return None if setting.configuration.snapshot is not None else int(setting.guest.domain.autostart)
+
+
 def _startup_action(setting: VirtualSystemSettingData) -> int | None:
     domain = setting.guest.domain
-    if not domain.persistent:
+    if not domain.persistent or setting.configuration.snapshot is not None:
         return None
     return _ALWAYS_STARTUP if domain.autostart else _NO_STARTUP
 
@@ -229,17 +264,11 @@ def _write_full_virtualization(draft: Draft, value: bool) -> None:
     draft.put("os_type", "linux" if "linux" in kinds else kinds[0])
 
 
-_CHANGEABLE_TRANSIENT, _CHANGEABLE_PERSISTENT = 1, 2
-
 VirtualSystemSettingData.table = PropertyTable(
     attribute("InstanceID", lambda setting: setting.configuration.instance_id, source="platform and domain XML name"),
     attribute("VirtualSystemIdentifier", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
-    attribute("ElementName", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
-    Property(
-        "Caption",
-        lambda setting: trimmed(setting.config.title or _STANDARD_TEXT),
-        "domain XML title, else a fixed text",
-    ),
+    Property("ElementName", _element_name, "domain XML name; of a snapshot, its name", _write_name),
+    Property("Caption", _caption, "domain XML title, else a fixed text; of a snapshot, its name and that of the guest"),
     attribute("Title", lambda setting: setting.config.title, DomainConfig, write=as_text("title")),
     Property(
         "Description",
@@ -247,21 +276,14 @@ VirtualSystemSettingData.table = PropertyTable(
         "domain XML description, else a fixed text",
         to("description", lambda value: None if value == _STANDARD_TEXT else value or None),
     ),
-    Property(
-        "Notes",
-        lambda setting: [setting.config.description] if setting.config.description else None,
-        "domain XML description",
-    ),
-    Property(
-        "ChangeableType",
-        lambda setting: _CHANGEABLE_TRANSIENT if setting.configuration.is_running else _CHANGEABLE_PERSISTENT,
-        "domain state: what is changed in a running domain does not last",
-    ),
+    Property("Notes", _notes, "domain XML description; of a snapshot, snapshot XML description"),
+    Property("ChangeableType", lambda setting: setting.configuration.changeable_type, CHANGEABLE_TYPE),
+    SNAPSHOT,
     attribute("VirtualSystemType", lambda setting: setting.platform.prefix, source="platform", write=_write_type),
     attribute("DomainType", lambda setting: setting.config.type, DomainConfig, write=_write_domain_type),
     attribute("UUID", lambda setting: setting.guest.domain.uuid, DomainConfig, write=_write_uuid),
     Property("AutomaticStartupAction", _startup_action, "autostart flag of a persistent domain", _write_startup),
-    Property("AutoStart", lambda setting: int(setting.guest.domain.autostart), "autostart flag", _write_autostart),
+    Property("AutoStart", _autostart, "autostart flag; none of a snapshot", _write_autostart),
     _on_event("AutomaticShutdownAction", DomainConfig.on_poweroff),
     _on_event("AutomaticRebootAction", DomainConfig.on_reboot, _DEFAULT_REBOOT),
     _on_event("AutomaticRecoveryAction", DomainConfig.on_crash),

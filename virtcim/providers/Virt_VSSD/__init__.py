@@ -5,6 +5,13 @@ from virtcim.providers.Virt_VSSD.Virt_VirtualSystemSettingData import (
     VirtualSystemSettingDataProvider,
     setting_of,
     settings_of_guest,
+    snapshots_of_guest,
 )
 
-__all__ = ["VirtualSystemSettingData", "VirtualSystemSettingDataProvider", "setting_of", "settings_of_guest"]
+__all__ = [
+    "VirtualSystemSettingData",
+    "VirtualSystemSettingDataProvider",
+    "setting_of",
+    "settings_of_guest",
+    "snapshots_of_guest",
+]

@@ -45,6 +45,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
     find_resource,
     find_system,
     instance_id_of,
+    is_snapshot,
     no_such_guest,
     scope_of,
     text_of,
@@ -277,6 +278,10 @@ def _system_target(service: VirtualSystemManagementService, given: Properties) -
     target = None if instance_id is None else find_configuration(service.site, platform, instance_id)
     if target is not None:
         return target
+    if instance_id is not None and is_snapshot(service.site, platform, instance_id):
+        raise refused(
+            f"InstanceID: {instance_id} is a snapshot, which stays as it is; expected the settings of a guest"
+        )
     if name is None:
         if instance_id is None:
             raise CIMError(Status.NO_SUCH_PROPERTY, "Missing VirtualSystemIdentifier")

@@ -25,6 +25,7 @@ __all__ = [
     "find_resource",
     "find_system",
     "instance_id_of",
+    "is_snapshot",
     "no_such_guest",
     "scope_of",
     "text_of",
@@ -79,6 +80,18 @@ def find_system(site: Site, platform: Platform, path: InstancePath) -> Guest:
 def find_configuration(site: Site, platform: Platform, instance_id: str) -> Target | None:
     """The configuration that the InstanceID of a VirtualSystemSettingData means; None for no guest of the platform."""
     return _configuration(site, platform, instance_id) or _configuration(site, platform, instance_id.strip())
+
+
+def is_snapshot(site: Site, platform: Platform, instance_id: str) -> bool:
+    """Whether an InstanceID is that of the settings of a snapshot."""
+    prefix, colon, rest = instance_id.strip().partition(":")
+    if not colon or prefix.casefold() != platform.prefix.casefold():
+        return False
+    return any(
+        each.instance_id.partition(":")[2] == rest
+        for guest, _ in site.split(platform, rest)
+        for each in guest.snapshots
+    )
 
 
 def find_resource(site: Site, platform: Platform, instance_id: str) -> Target | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from virtcim.providers.properties import PropertyTable, constant
-from virtcim.providers.services.service import SERVICE, HostService, HostServiceProvider
+from virtcim.providers.services.service import SERVICE, HostService
 
-__all__ = ["SnapshotService", "SnapshotServiceProvider"]
+__all__ = ["SnapshotService"]
 
 
 class SnapshotService(HostService):
@@ -16,10 +16,3 @@ class SnapshotService(HostService):
     base = "VirtualSystemSnapshotService"
     service_name = "SnapshotService"
     table = PropertyTable(SERVICE, constant("Caption", "Snapshots of virtual systems", "a fixed text"))
-
-
-class SnapshotServiceProvider(HostServiceProvider):
-    """Serves <prefix>_VirtualSystemSnapshotService."""
-
-    name = "Virt_VirtualSystemSnapshotService"
-    types = (SnapshotService,)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from virtcim.providers.properties import PropertyTable, constant
+from virtcim.providers.properties import Property, PropertyTable, attribute
 from virtcim.providers.services.capabilities import CAPABILITIES, ServiceCapabilities, ServiceCapabilitiesProvider
+from virtcim.providers.snapshots import platform_types
 from virtcim.providers.Virt_VirtualSystemSnapshotService import SnapshotService
 
 __all__ = ["SnapshotCapabilities", "SnapshotCapabilitiesProvider"]
@@ -20,12 +21,35 @@ class SnapshotCapabilities(ServiceCapabilities):
     base = "VirtualSystemSnapshotServiceCapabilities"
     instance_id = "SnapshotCapabilities"
     service = SnapshotService
-    table = PropertyTable(
-        CAPABILITIES,
-        constant("SynchronousMethodsSupported", (), "methods of the service that answer when all is done"),
-        constant("AynchronousMethodsSupported", (), "methods of the service that start a job"),
-        constant("SnapshotTypesSupported", (), "kinds of snapshots that the methods take"),
-    )
+
+    @property
+    def types(self) -> list[int]:
+        """The types of snapshots that some guest here can have taken; none over read-only connections."""
+        able = [each for each in self.hypervisors if not each.read_only]
+        return sorted({int(kind) for each in able for kind in platform_types(self.platform, each)})
+
+    def methods_supported(self, as_jobs: bool = False) -> list[int]:
+        return super().methods_supported(as_jobs) if self.types else []
+
+
+SnapshotCapabilities.table = PropertyTable(
+    CAPABILITIES,
+    Property(
+        "SynchronousMethodsSupported",
+        lambda capabilities: capabilities.methods_supported(),
+        "methods of the service; none where there are no snapshots, or over read-only connections",
+    ),
+    Property(
+        "AynchronousMethodsSupported",
+        lambda capabilities: capabilities.methods_supported(as_jobs=True),
+        "methods of the service that start a job where they take long",
+    ),
+    attribute(
+        "SnapshotTypesSupported",
+        lambda capabilities: capabilities.types,
+        source="platform and driver; what a guest can have now, its own capabilities say",
+    ),
+)
 
 
 class SnapshotCapabilitiesProvider(ServiceCapabilitiesProvider):

@@ -16,8 +16,12 @@ from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_DevicePool import DevicePool, pool_types, pools_of
 from virtcim.providers.Virt_EnabledLogicalElementCapabilities import StateCapabilities, state_capabilities_of
 from virtcim.providers.Virt_HostSystem import HostSystem, host_name, hosts_of
+from virtcim.providers.Virt_VirtualSystemSnapshotCapabilities import (
+    GuestSnapshotCapabilities,
+    snapshot_capabilities_of,
+)
 
-__all__ = ["allocation_capabilities", "service_capabilities", "state_capabilities"]
+__all__ = ["allocation_capabilities", "service_capabilities", "snapshot_capabilities", "state_capabilities"]
 
 _DEFAULT, _CURRENT = 2, 3
 
@@ -96,6 +100,26 @@ def state_capabilities(site: Site) -> Relation:
         "ElementCapabilities",
         Role("ManagedElement", (ComputerSystem,)),
         Role("Capabilities", (StateCapabilities,)),
+        to_right=capabilities,
+        to_left=systems,
+        table=_OF_ONE,
+    )
+
+
+def snapshot_capabilities(site: Site) -> Relation:
+    """The association of guests with the snapshots that can be taken of them."""
+
+    def capabilities(system: ComputerSystem) -> Iterable[GuestSnapshotCapabilities]:
+        return (snapshot_capabilities_of(system.guest),)
+
+    def systems(capabilities: GuestSnapshotCapabilities) -> Iterable[ComputerSystem]:
+        return (system_of(capabilities.guest),)
+
+    return Relation(
+        site,
+        "ElementCapabilities",
+        Role("ManagedElement", (ComputerSystem,)),
+        Role("Capabilities", (GuestSnapshotCapabilities,)),
         to_right=capabilities,
         to_left=systems,
         table=_OF_ONE,

@@ -3,7 +3,8 @@
 A guest that runs in another configuration than the one it was defined in has both.  Its present (state) settings lead
 to the defined ones, each resource to what it is to be at the next start.  A guest with one configuration has it for
 both, and its settings lead to themselves: DSP1057's single-configuration approach, and what libvirt-cim shows.
-The guest itself leads to all of its configurations.
+The guest itself leads to both.  A snapshot is no configuration that it is in or is going to be in: see
+`Virt_SnapshotOfVirtualSystem`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def _settings(element: ComputerSystem | Setting) -> Iterable[Element]:
 
 def _elements(setting: Setting) -> Iterable[Element]:
     """What has an instance as its settings."""
+    if setting.configuration.snapshot is not None:
+        return
     if isinstance(setting, VirtualSystemSettingData):
         yield system_of(setting.guest)
     if setting.configuration is setting.guest.configurations[-1]:

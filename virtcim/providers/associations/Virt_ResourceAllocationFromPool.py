@@ -20,10 +20,11 @@ def resource_allocation_from_pool(site: Site) -> Relation:
         taken: type[ResourceSetting[object]] = kind_of(pool).setting
         for guest in site.guests(pool.platform):
             if guest.hypervisor is pool.hypervisor:
-                yield from (each for each in taken.made_from(guest) if pool_for(guest, each.entry) is pool)
+                mine = taken.made_from(guest)
+                yield from (each for each in mine if _is_taken(each) and pool_for(guest, each.entry) is pool)
 
     def pools(setting: ResourceSetting[object]) -> Iterable[DevicePool]:
-        pool = pool_for(setting.guest, setting.entry)
+        pool = pool_for(setting.guest, setting.entry) if _is_taken(setting) else None
         return () if pool is None else (pool,)
 
     # Text consoles and devices without a class of their own are taken from no pool.
@@ -36,6 +37,11 @@ def resource_allocation_from_pool(site: Site) -> Relation:
         to_right=settings,
         to_left=pools,
     )
+
+
+def _is_taken(setting: ResourceSetting[object]) -> bool:
+    """Whether a resource is allocated, or is going to be: what a guest had when a snapshot was taken is not."""
+    return setting.configuration.snapshot is None
 
 
 def volume_allocation_from_pool(site: Site) -> Relation:

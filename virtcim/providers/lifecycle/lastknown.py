@@ -201,5 +201,6 @@ def _essence(record: Record) -> tuple[object, ...]:
 
 def _parts(parts: Mapping[str, tuple[Part[object], ...]]) -> dict[str, list[tuple[object, ...]]]:
     return {
-        name: [(part.name, part.key, part.document.digest, part.traits) for part in each] for name, each in parts.items()
+        name: [(part.name, part.key, part.document.digest, part.traits) for part in each]
+        for name, each in parts.items()
     }

@@ -1,0 +1,322 @@
+"""VirtualSystemSnapshotService on a real libvirtd with QEMU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import pywbem
+
+from tests.bed import Libvirtd, Server, boot_sector_xml
+from tests.conftest import Guests
+from tests.providers.snapshotmodel import SnapshotModel, read_tree
+from tests.providers.snapshotservice import (
+    COMPLETED,
+    DISK,
+    FULL,
+    INVALID_STATE,
+    MEMORY,
+    MEMORY_AND_STOP,
+    NOT_SUPPORTED,
+    SnapshotService,
+)
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.inventory.inventory import Inventory
+from virtcim.libhelper.inventory.records import Domain
+from virtcim.libhelper.inventory.watch import xml_directories
+from virtcim.libhelper.settings import HypervisorSettings
+
+PATIENCE = 30.0
+ENABLED, DISABLED, QUIESCE = 2, 3, 9
+
+
+@pytest.fixture
+def service(libvirtd: Libvirtd, guests: Guests) -> Iterator[SnapshotService]:
+    made = SnapshotService(libvirtd.uri(), "KVM")
+    yield made
+    made.close()
+
+
+def virsh_names(daemon: Libvirtd, guest: str) -> list[str]:
+    return daemon.virsh("snapshot-list", guest, "--name").split()
+
+
+def ids(paths: list[Any]) -> list[str]:
+    return [path["InstanceID"] for path in paths]
+
+
+def test_a_snapshot_lives_its_life_over_the_wire(
+    guests: Guests, libvirtd: Libvirtd, serve: Callable[..., Server]
+) -> None:
+    name = guests.baseline("wired")
+    client: Any = serve(libvirtd.uri()).pywbem()
+    (service,) = client.EnumerateInstanceNames("KVM_VirtualSystemSnapshotService")
+    (system,) = client.EnumerateInstanceNames("KVM_ComputerSystem")
+    wishes = pywbem.CIMInstance(
+        "KVM_VirtualSystemSnapshotSettingData", {"ElementName": "clean", "Description": "as it was installed"}
+    )
+    value, out = client.InvokeMethod(
+        "CreateSnapshot",
+        service,
+        AffectedSystem=system,
+        SnapshotSettings=wishes,
+        SnapshotType=pywbem.Uint16(FULL),
+    )
+    assert value == 0
+    path = out["ResultingSnapshot"]
+    assert path["InstanceID"] == f"KVM:{name}/snapshot/clean"
+    shown = client.GetInstance(path)
+    assert (shown["ElementName"], shown["ConfigurationName"], shown["Notes"]) == (
+        "clean",
+        "clean",
+        ["as it was installed"],
+    )
+    assert (shown["SnapshotType"], shown["SnapshotState"], shown["ChangeableType"]) == (FULL, DISABLED, 0)
+    assert virsh_names(libvirtd, name) == ["clean"]
+    for association in ("SnapshotOfVirtualSystem", "MostCurrentSnapshotInBranch"):
+        assert ids(client.AssociatorNames(system, AssocClass=f"KVM_{association}")) == [path["InstanceID"]]
+    parts = client.AssociatorNames(path, AssocClass="KVM_VirtualSystemSettingDataComponent")
+    assert f"{name}/snapshot/clean/vda" in ids(parts)
+    disk = next(part for part in parts if part["InstanceID"].endswith("/vda"))
+    assert client.GetInstance(disk)["ChangeableType"] == 0
+    assert client.InvokeMethod("ApplySnapshot", service, Snapshot=path)[0] == 0
+    assert ids(client.AssociatorNames(system, AssocClass="KVM_LastAppliedSnapshot")) == [path["InstanceID"]]
+    assert client.InvokeMethod("DestroySnapshot", service, AffectedSnapshot=path)[0] == 0
+    assert virsh_names(libvirtd, name) == []
+    with pytest.raises(pywbem.CIMError):
+        client.GetInstance(path)
+
+
+def random_sequence(service: SnapshotService, daemon: Libvirtd, guest: str, random: Random) -> None:
+    """Some operations on the snapshots of a guest, each followed by a look at what there is then."""
+    model = SnapshotModel()
+    names = iter(f"s{number}" for number in range(100))
+    for _ in range(random.randint(4, 8)):
+        there = sorted(model.parents)
+        operation = random.choice(["create", "create", "create", "apply", "destroy", "tree"]) if there else "create"
+        if operation == "create":
+            name = next(names)
+            result = service.take(guest, ElementName=name)
+            model.create(name)
+        else:
+            name = random.choice(there)
+            path = service.snapshot(guest, name)
+            if operation == "apply":
+                result = service.call("ApplySnapshot", Snapshot=path)
+                model.apply(name)
+            elif operation == "destroy":
+                result = service.call("DestroySnapshot", AffectedSnapshot=path)
+                model.destroy(name)
+            else:
+                result = service.call("DestroySnapshotTree", AffectedSnapshot=path)
+                model.destroy_tree(name)
+        assert result.return_value == COMPLETED, (operation, name)
+        assert service.tree(guest) == model.parents == read_tree(daemon.virsh("snapshot-list", guest, "--tree"))
+        assert service.current(guest) == model.current
+        shown = {str(each.identity) for each in service.instances("KVM_VirtualSystemSettingData")}
+        assert shown == {f"KVM:{guest}", *(f"KVM:{guest}/snapshot/{each}" for each in model.parents)}
+    for name in [name for name, parent in model.parents.items() if parent is None]:
+        service.call("DestroySnapshotTree", AffectedSnapshot=service.snapshot(guest, name))
+    assert service.tree(guest) == {}
+
+
+def run_sequences(service: SnapshotService, daemon: Libvirtd, guests: Guests, seeds: Iterable[int]) -> None:
+    guest = guests.baseline("tree")
+    service.hypervisor.inventory.wait_for(lambda now: now.domain(guest) is not None, PATIENCE)
+    for seed in seeds:
+        try:
+            random_sequence(service, daemon, guest, Random(seed))
+        except AssertionError as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
+def test_random_sequences_agree_with_a_model(service: SnapshotService, libvirtd: Libvirtd, guests: Guests) -> None:
+    run_sequences(service, libvirtd, guests, range(20))
+
+
+@pytest.mark.slow
+def test_many_random_sequences_agree_with_a_model(service: SnapshotService, libvirtd: Libvirtd, guests: Guests) -> None:
+    run_sequences(service, libvirtd, guests, range(20, 220))
+
+
+def started(service: SnapshotService, daemon: Libvirtd, guest: str) -> str:
+    daemon.virsh("start", guest)
+    await_guest(service, guest, lambda record: record.active)
+    return guest
+
+
+def await_guest(service: SnapshotService, guest: str, condition: Callable[[Domain], bool]) -> None:
+    def holds(inventory: Inventory) -> bool:
+        record = inventory.domain(guest)
+        return record is not None and condition(record)
+
+    assert service.hypervisor.inventory.wait_for(holds, PATIENCE)
+
+
+def state_of(daemon: Libvirtd, guest: str) -> str:
+    return daemon.virsh("domstate", guest).strip()
+
+
+def test_a_running_guest_is_put_back_into_each_state(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests
+) -> None:
+    name = guests.boot_sector("running")
+    await_guest(service, name, lambda _: True)
+    assert service.take(name, ElementName="off").return_value == COMPLETED
+    started(service, libvirtd, name)
+    assert service.take(name, ElementName="on").return_value == COMPLETED
+    shown = service.shown(service.snapshot(name, "on"))
+    assert (shown["SnapshotType"], shown["SnapshotState"]) == (FULL, ENABLED)
+    assert state_of(libvirtd, name) == "running"
+    steps: list[tuple[str, int | None, str]] = [
+        ("on", QUIESCE, "paused"),
+        ("on", None, "running"),
+        ("off", None, "shut off"),
+        ("on", None, "running"),
+        ("on", DISABLED, "shut off"),
+        ("off", ENABLED, "running"),
+    ]
+    for snapshot, requested, expected in steps:
+        method = "ApplySnapshot" if requested is None else "ApplySnapshotInState"
+        result = service.call(method, Snapshot=service.snapshot(name, snapshot), RequestedState=requested)
+        assert result.return_value == COMPLETED, (snapshot, requested)
+        assert state_of(libvirtd, name) == expected
+        assert service.linked("LastAppliedSnapshot", service.snapshot(name, snapshot)) == [name]
+    assert service.take(name, ElementName="halted", Halt=True).return_value == COMPLETED
+    assert state_of(libvirtd, name) == "shut off"
+    assert read_tree(libvirtd.virsh("snapshot-list", name, "--tree")) == {"off": None, "on": "off", "halted": "off"}
+
+
+def test_memory_is_saved_and_the_guest_goes_on_from_there(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests
+) -> None:
+    name = started(service, libvirtd, guests.boot_sector("saved"))
+    result = service.take(name, MEMORY_AND_STOP)
+    assert (result.return_value, result.out["ResultingSnapshot"]) == (COMPLETED, service.vssd_path(name))
+    assert state_of(libvirtd, name) == "shut off"
+    assert service.call("ApplySnapshot", Snapshot=service.vssd_path(name)).return_value == COMPLETED
+    assert state_of(libvirtd, name) == "running"
+
+
+def with_raw_disk(daemon: Libvirtd, name: str, directory: Path) -> str:
+    image = directory / "raw.img"
+    image.write_bytes(bytes(1 << 20))
+    disk = (
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{image}'/>"
+        "<target dev='vdb' bus='virtio'/></disk></devices>"
+    )
+    daemon.define(boot_sector_xml(name, daemon.new_image()).replace("</devices>", disk))
+    return name
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_disks_go_on_in_overlays(
+    service: SnapshotService, libvirtd: Libvirtd, tmp_path: Path, is_running: bool
+) -> None:
+    name = with_raw_disk(libvirtd, "raw", tmp_path)
+    await_guest(service, name, lambda _: True)
+    if is_running:
+        started(service, libvirtd, name)
+    assert service.take(name, FULL).return_value == NOT_SUPPORTED
+    reasons = service.get("KVM_VirtualSystemSnapshotCapabilities", InstanceID=name).properties()["Obstacles"]
+    assert "2: disk vdb is raw; expected qcow2, or type 3" in reasons  # type: ignore[operator]
+    overlays = tmp_path / "overlays"
+    overlays.mkdir()
+    result = service.take(name, DISK, ElementName="d", Disks=["vdb"], OverlayDirectory=str(overlays))
+    assert result.return_value == COMPLETED
+    assert [each.name for each in overlays.iterdir()] == ["raw-vdb.d"]
+    shown = service.shown(service.snapshot(name, "d"))
+    assert (shown["SnapshotType"], shown["SnapshotDisks"]) == (DISK, ["vdb"])
+    assert shown["Overlays"] == [str(overlays / "raw-vdb.d")]
+    assert str(overlays / "raw-vdb.d") in libvirtd.virsh("domblklist", name)
+    assert service.call("ApplySnapshot", Snapshot=service.snapshot(name, "d")).return_value == NOT_SUPPORTED
+    assert service.call("DestroySnapshot", AffectedSnapshot=service.snapshot(name, "d")).return_value == COMPLETED
+    assert list(overlays.iterdir()) == []
+    assert str(tmp_path / "raw.img") in libvirtd.virsh("domblklist", name)
+    assert service.tree(name) == {}
+
+
+def test_memory_goes_into_a_file(service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path: Path) -> None:
+    name = started(service, libvirtd, guests.boot_sector("filed"))
+    result = service.take(name, MEMORY, ElementName="m", OverlayDirectory=str(tmp_path))
+    assert result.return_value == COMPLETED
+    assert state_of(libvirtd, name) == "running"
+    shown = service.shown(service.snapshot(name, "m"))
+    assert (shown["SnapshotType"], shown["MemoryFile"]) == (MEMORY, str(tmp_path / "filed.m.memory"))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["filed-vda.m", "filed.m.memory"]
+    assert service.call("ApplySnapshot", Snapshot=service.snapshot(name, "m")).return_value == NOT_SUPPORTED
+    assert service.call("DestroySnapshot", AffectedSnapshot=service.snapshot(name, "m")).return_value == COMPLETED
+    assert list(tmp_path.iterdir()) == []
+    assert state_of(libvirtd, name) == "running"
+
+
+def test_a_refusal_leaves_nothing(service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path: Path) -> None:
+    name = started(service, libvirtd, guests.boot_sector("refused"))
+    before = libvirtd.virsh("domblklist", name)
+    for kind in (DISK, MEMORY):
+        text = service.refused(
+            "CreateSnapshot",
+            AffectedSystem=service.system(name),
+            SnapshotType=kind,
+            SnapshotSettings=service.wishes(OverlayDirectory=str(tmp_path / "none")),
+        )
+        assert text.startswith("FAILED Unable to create snapshot: ")
+    assert service.take(name, DISK, Quiesce=True).return_value == INVALID_STATE
+    assert libvirtd.virsh("domblklist", name) == before
+    assert state_of(libvirtd, name) == "running"
+    assert service.tree(name) == {}
+    there = tmp_path / "there"
+    there.write_text("kept")
+    service.refused(
+        "CreateSnapshot",
+        AffectedSystem=service.system(name),
+        SnapshotType=DISK,
+        SnapshotSettings=service.wishes(Disks=["vda"], Overlays=[str(there)]),
+    )
+    assert there.read_text() == "kept"
+
+
+def test_a_transient_guest_has_none(service: SnapshotService, libvirtd: Libvirtd, guests: Guests) -> None:
+    name = started(service, libvirtd, guests.boot_sector("passing"))
+    libvirtd.virsh("undefine", name)
+    await_guest(service, name, lambda record: not record.persistent)
+    for kind in (FULL, DISK, MEMORY, MEMORY_AND_STOP):
+        assert service.take(name, kind).return_value == NOT_SUPPORTED
+    assert virsh_names(libvirtd, name) == []
+
+
+def test_what_others_do_is_seen_in_the_directory_of_libvirt(libvirtd: Libvirtd, guests: Guests) -> None:
+    """Where that can be watched, the round has nothing to do with it."""
+    name = guests.baseline("watched")
+    directories = xml_directories(
+        "qemu", libvirtd.directory / "etc", libvirtd.directory / "run/libvirt", libvirtd.directory / "lib"
+    )
+    hypervisor = Hypervisor(libvirtd.uri(), HypervisorSettings(interval=3600.0, watch_directories=directories))
+    hypervisor.start()
+    try:
+        assert hypervisor.wait_ready(PATIENCE)
+
+        def await_names(expected: list[str], current: str | None) -> None:
+            def holds(inventory: Inventory) -> bool:
+                record = inventory.domain(name)
+                found = () if record is None else record.snapshots or ()
+                now = next((each.name for each in found if each.is_current), None)
+                return [each.name for each in found] == expected and now == current
+
+            assert hypervisor.inventory.wait_for(holds, PATIENCE)
+
+        for snapshot in ("a", "b"):
+            libvirtd.virsh("snapshot-create-as", name, snapshot)
+        await_names(["a", "b"], "b")
+        libvirtd.virsh("snapshot-revert", name, "a")
+        await_names(["a", "b"], "a")
+        libvirtd.virsh("snapshot-delete", name, "a")
+        await_names(["b"], None)
+        libvirtd.virsh("snapshot-delete", name, "b")
+        await_names([], None)
+    finally:
+        hypervisor.stop()

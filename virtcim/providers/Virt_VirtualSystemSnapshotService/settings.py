@@ -1,0 +1,186 @@
+"""How a client wants a snapshot to be taken: what it sends as SnapshotSettings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from virtcim.libhelper.documents.domain import Disk
+from virtcim.libhelper.documents.snapshot import SnapshotDisk
+from virtcim.libhelper.domains.snapshots import SnapshotPlan
+from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, Status
+from virtcim.providers.snapshots import SnapshotType
+from virtcim.providers.values import text_of
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.documents.domain import DomainConfig
+    from virtcim.providers.guest import Guest
+
+__all__ = ["SnapshotWishes", "plan_of", "wishes_of"]
+
+_OWN_CLASS = "VirtualSystemSnapshotSettingData"
+_NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,200}")
+"""A name that libvirt can keep a file under."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotWishes:
+    """What a client asks of a snapshot; None and empty where it leaves that to the server.
+
+    Attributes:
+        name, description: of the snapshot.
+        disks: target names of the disks to be taken in; all where there are none.
+        overlays: the paths of the overlays, in the order of `disks`; "" for libvirt's choice.
+        directory: where overlays and the memory go that have no path.
+        quiesce, halt: as in `SnapshotPlan`.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    disks: tuple[str, ...] = ()
+    overlays: tuple[str, ...] = ()
+    directory: str | None = None
+    quiesce: bool = False
+    halt: bool = False
+
+
+def wishes_of(settings: EmbeddedInstance | None) -> SnapshotWishes:
+    """Read SnapshotSettings.
+
+    Of <prefix>_VirtualSystemSnapshotSettingData every property counts; of the settings of a virtual system, which
+    clients of libvirt-cim send, ConfigurationName and Notes, as a snapshot shows them.
+
+    Raises:
+        CIMError: INVALID_PARAMETER for a value that is of another type or that cannot be had.
+    """
+    if settings is None:
+        return SnapshotWishes()
+    given = {name.lower(): value for name, value in settings.properties.items() if value is not None}
+    if settings.class_name.partition("_")[2] != _OWN_CLASS:
+        notes = _texts(given.get("notes"), "Notes")
+        name = text_of(given.get("configurationname"), "ConfigurationName")
+        return SnapshotWishes(name=_checked_name(name), description="\n".join(notes) or None)
+    wishes = SnapshotWishes(
+        name=_checked_name(text_of(given.get("elementname"), "ElementName")),
+        description=text_of(given.get("description"), "Description"),
+        disks=_texts(given.get("disks"), "Disks"),
+        overlays=_texts(given.get("overlays"), "Overlays"),
+        directory=text_of(given.get("overlaydirectory"), "OverlayDirectory") or None,
+        quiesce=_flag(given.get("quiesce"), "Quiesce"),
+        halt=_flag(given.get("halt"), "Halt"),
+    )
+    if len(wishes.overlays) > len(wishes.disks):
+        raise _invalid(f"Overlays: has {len(wishes.overlays)} values; expected one for each of Disks")
+    for path in (*filter(None, wishes.overlays), *filter(None, (wishes.directory,))):
+        if not PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise _invalid(f"{path!r} is no place for an overlay; expected a full path")
+    return wishes
+
+
+def plan_of(guest: Guest, kind: SnapshotType, wishes: SnapshotWishes) -> SnapshotPlan:
+    """What libvirt is to be asked for.
+
+    Raises:
+        CIMError: INVALID_PARAMETER for what the guest does not have, or a snapshot of this type.
+    """
+    config = guest.domain.config
+    assert config is not None, guest
+    is_external = kind in (SnapshotType.DISK, SnapshotType.MEMORY)
+    if wishes.quiesce and kind is not SnapshotType.DISK:
+        raise _invalid("Quiesce: libvirt does so for snapshots of disks alone; expected SnapshotType 3")
+    if (wishes.overlays or wishes.directory) and not is_external:
+        raise _invalid(f"Overlays: a snapshot of type {int(kind)} has none; expected SnapshotType 3 or 32768")
+    names = {disk.target_dev: disk for disk in _disks(config)}
+    for name in wishes.disks:
+        if name not in names:
+            raise _invalid(f"Disks: guest {guest.name!r} has no disk {name!r}; expected {', '.join(map(str, names))}")
+    name = wishes.name or _new_name(guest)
+    if any(snapshot.name == name for snapshot in guest.domain.snapshots or ()):
+        raise CIMError(
+            Status.ALREADY_EXISTS, f"snapshot {name!r} of guest {guest.name!r} exists; expected another name"
+        )
+    return SnapshotPlan(
+        name=name,
+        description=wishes.description,
+        disks_only=kind is SnapshotType.DISK,
+        memory_file=_memory_file(guest, config, name, wishes) if kind is SnapshotType.MEMORY else None,
+        disks=tuple(_disk_plans(guest, config, name, wishes, is_external)),
+        quiesce=wishes.quiesce,
+        halt=wishes.halt and guest.domain.active,
+    )
+
+
+def _disks(config: DomainConfig) -> list[Disk]:
+    return [device for device in config.devices if isinstance(device, Disk) and device.target_dev]
+
+
+def _disk_plans(
+    guest: Guest, config: DomainConfig, name: str, wishes: SnapshotWishes, is_external: bool
+) -> list[SnapshotDisk]:
+    """The disks that libvirt is told of: those that have another place, or are left out."""
+    overlays = dict(zip(wishes.disks, (*wishes.overlays, *("" for _ in wishes.disks)), strict=False))
+    plans = []
+    for disk in _disks(config):
+        target = str(disk.target_dev)
+        if wishes.disks and target not in wishes.disks:
+            plans.append(SnapshotDisk(name=target, snapshot="no"))
+            continue
+        place = overlays.get(target) or ""
+        has_image = bool(disk.source_file or disk.source_dev) and not disk.readonly and disk.device != "cdrom"
+        if not place and wishes.directory and has_image:
+            place = str(PurePosixPath(wishes.directory) / f"{guest.name}-{target}.{name}".replace("/", "_"))
+        if is_external and (place or (wishes.disks and target in wishes.disks)):
+            plans.append(
+                SnapshotDisk(
+                    name=target, snapshot="external", type="file" if place else None, source_file=place or None
+                )
+            )
+    return plans
+
+
+def _memory_file(guest: Guest, config: DomainConfig, name: str, wishes: SnapshotWishes) -> str:
+    """Where the memory goes: beside the overlays, under a name that no image has."""
+    images = [disk.source_file for disk in _disks(config) if disk.source_file]
+    directory = wishes.directory or (str(PurePosixPath(images[0]).parent) if images else None)
+    if directory is None:
+        raise _invalid("OverlayDirectory: is missing; expected the directory where the memory is to go")
+    return str(PurePosixPath(directory) / f"{guest.name}.{name}.memory".replace("/", "_"))
+
+
+def _new_name(guest: Guest) -> str:
+    """A name that says when the snapshot was taken, in UTC, and that none has."""
+    stem = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+    taken = {snapshot.name for snapshot in guest.domain.snapshots or ()}
+    names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    return next(name for name in names if name not in taken)
+
+
+def _checked_name(name: str | None) -> str | None:
+    if not name:
+        return None
+    if _NAME.fullmatch(name) is None:
+        raise _invalid(f"{name!r} cannot be the name of a snapshot; expected one without slash and leading dot")
+    return name
+
+
+def _texts(value: CIMValue, name: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise _invalid(f"{name}: is {type(value).__name__}; expected an array of strings")
+    return tuple(text_of(each, name) or "" for each in value)
+
+
+def _flag(value: CIMValue, name: str) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise _invalid(f"{name}: is {type(value).__name__}; expected a boolean")
+
+
+def _invalid(text: str) -> CIMError:
+    return CIMError(Status.INVALID_PARAMETER, text)
