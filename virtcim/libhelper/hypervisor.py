@@ -34,6 +34,7 @@ from virtcim.libhelper.inventory.readers import Readers
 from virtcim.libhelper.inventory.reconcile import Reconciler
 from virtcim.libhelper.limits import GuestLimits, LimitsReader
 from virtcim.libhelper.metrics import Sampler
+from virtcim.libhelper.migrations import Migrations
 from virtcim.libhelper.networks import Networks
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.storage import Storage
@@ -76,7 +77,7 @@ class Hypervisor:
         inventory: what exists there.
         events: what libvirt says.
         metrics: figures of its guests and of its host.
-        domains, snapshots, storage, networks, filters: the operations, one object for each field of work.  Each
+        domains, snapshots, migrations, storage, networks, filters: the operations, one object for each field of work.  Each
             operation takes the identity of its object and its options, returns when libvirt has done it, and raises
             `LibvirtError` when it refused.
     """
@@ -102,6 +103,7 @@ class Hypervisor:
         self.storage = Storage(self._context)
         self.networks = Networks(self._context)
         self.filters = Filters(self._context)
+        self.migrations = Migrations(self._context)
         self._limits = LimitsReader(self._context)
         self._readers = Readers(
             self.connections,

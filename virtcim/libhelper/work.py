@@ -9,7 +9,7 @@ Layer rule: imports nothing of this project, and no libvirt.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 __all__ = ["Work", "WorkCancelledError"]
@@ -35,8 +35,9 @@ class Work:
         self._cancelled = False
         self._suspended = False
         self._stoppable = False
-        self._interrupt: Callable[[], None] | None = None
+        self._interrupt: Callable[[], object] | None = None
         self._left = ""
+        self._figures: Mapping[str, int | str] = {}
 
     @property
     def percent(self) -> int:
@@ -63,6 +64,15 @@ class Work:
         if self.percent != before:
             self._changed()
 
+    @property
+    def figures(self) -> Mapping[str, int | str]:
+        """What else is known of how it goes on, by name."""
+        return self._figures
+
+    def tell(self, figures: Mapping[str, int | str]) -> None:
+        """Say more of how it goes on; what was said under other names stays."""
+        self._figures = {**self._figures, **figures}
+
     def set_leftover(self, what: str) -> None:
         """Say what stands if the work ends now."""
         self._left = what
@@ -76,8 +86,10 @@ class Work:
             self._cancelled = True
             self._state.notify_all()
             interrupt = self._interrupt
-        if interrupt is not None:
-            interrupt()
+        if interrupt is not None and interrupt() is False:
+            with self._state:
+                self._cancelled = False
+            return False
         return True
 
     def suspend(self) -> bool:
@@ -112,12 +124,13 @@ class Work:
                 raise WorkCancelledError
 
     @contextmanager
-    def stoppable(self, interrupt: Callable[[], None] | None = None) -> Iterator[None]:
+    def stoppable(self, interrupt: Callable[[], object] | None = None) -> Iterator[None]:
         """A block that can be stopped: whoever is in it undoes what it did when `WorkCancelledError` comes.
 
         Parameters:
             interrupt: called, in another thread, to end a call that blocks: that fails then, or was done already, and
-                then it counts.  Without it the block calls `checkpoint` often enough.
+                then it counts.  Where it gives False, the call cannot be ended any more.  Without it the block calls
+                `checkpoint` often enough.
 
         Raises:
             WorkCancelledError: the work was asked to stop in the block.

@@ -181,4 +181,7 @@ def system_state(domain: Domain, platform: Platform) -> SystemState:
         return SUSPENDED
     if state is DomainState.NOSTATE and domain.active and platform.no_state_is_running:
         return ACTIVE
-    return _BY_REASON.get((state, domain.reason)) or _BY_STATE[state]
+    shown = _BY_REASON.get((state, domain.reason)) or _BY_STATE[state]
+    if domain.relocating:
+        return replace(shown, operational=OperationalStatus.RELOCATING, operating=OperatingStatus.EMIGRATING)
+    return shown

@@ -130,6 +130,8 @@ class Inventory:
         self.readers: Readers | None = None
         self.has_our_files: Callable[[Domain], bool] = lambda _domain: False
         self._images: dict[str, Images] = {}
+        self._withheld: set[str] = set()
+        self._relocating: set[str] = set()
         self._revisions = dict.fromkeys(KINDS, 0)
         self._parts_read: dict[Key, float] = {}
         self._untold: deque[Change] = deque()
@@ -231,6 +233,20 @@ class Inventory:
         """The revision of the last change of an object of this kind, or of the connection."""
         return self._revisions[kind]
 
+    def withhold(self, uuid: str) -> None:
+        """Leave a domain out that is not here yet, though libvirt lists it, until `release`: it is on its way here."""
+        self._withheld.add(uuid)
+
+    def release(self, uuid: str) -> None:
+        """Undo `withhold`, and take the domain in, where it is here now."""
+        self._withheld.discard(uuid)
+        self.refresh(uuid)
+
+    def set_relocating(self, uuid: str, relocating: bool) -> None:
+        """Note whether a domain is being moved away, and read it again."""
+        (self._relocating.add if relocating else self._relocating.discard)(uuid)
+        self.refresh(uuid)
+
     def _snapshot(self, kind: str) -> list[Record]:
         with self._changed:
             return self._tables[kind].snapshot()
@@ -289,6 +305,9 @@ class Inventory:
         table = self._tables[kind.name]
         key = facts[1] or facts[0]
         old = table.by_key.get(key)
+        if kind is DOMAIN and key in self._withheld and old is None:
+            return
+        relocating = kind is DOMAIN and key in self._relocating
         live = _document(kind, old.live_document if old else None, texts[0])
         defined = _document(kind, old.defined_document if old else None, texts[1])
         state_event = _state_event(events)
@@ -299,10 +318,12 @@ class Inventory:
             and old.live_document is live
             and old.defined_document is defined
             and kind.facts_of(old) == facts
+            and (not isinstance(old, Domain) or old.relocating == relocating)
         ):
             return
         extra: dict[str, Any] = {}
         if kind is DOMAIN:
+            extra["relocating"] = relocating
             extra["state_changed"] = _state_changed(cast("Domain | None", old), facts, events, observed)
         with self._changed:
             if generation != self._generation():

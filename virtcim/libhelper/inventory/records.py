@@ -261,6 +261,7 @@ class Domain(Record):
         state_changed: when its state was last seen to change, in UTC; None when that was never seen.
         capacities: bytes of those disks that libvirt could measure, by target name (`vda`); they are measured in the
             background, so they come a little later than the rest.
+        relocating: whether this process is moving it to another hypervisor.
     """
 
     id: int | None
@@ -270,6 +271,7 @@ class Domain(Record):
     has_snapshots: bool
     state_changed: datetime | None
     capacities: Mapping[str, int] = field(default_factory=dict)
+    relocating: bool = False
 
     @property
     def live(self) -> DomainConfig | None:

@@ -92,6 +92,7 @@ class JobOrder:
         grace: seconds that the method waits, where those of the settings are fewer, and are any.
         takes_worker: whether it keeps a worker busy; what merely waits is never put behind such work.
         namespace: where the job is to live.
+        priority: which of several that wait for a worker goes first: the lower, the sooner.
     """
 
     prefix: str
@@ -106,6 +107,7 @@ class JobOrder:
     grace: float = 0.0
     takes_worker: bool = True
     namespace: str = LOCAL_NAMESPACE
+    priority: int = 0
 
 
 class Job:
@@ -142,6 +144,11 @@ class Job:
     def percent(self) -> int:
         """How far it is, from 0 to 100."""
         return self.record.percent if self.work is None or self.record.is_over else self.work.percent
+
+    @property
+    def figures(self) -> Parameters:
+        """What else is known of how it goes on, by name."""
+        return self.record.figures if self.work is None or self.record.is_over else self.work.figures
 
     @property
     def path(self) -> InstancePath:
@@ -305,11 +312,17 @@ class Jobs:
             if self._has_room(order.takes_worker):
                 self._begin(job)
             elif order.takes_worker and len(self._waiting) < self.settings.waiting:
-                self._waiting.append(job)
+                self._queue(job, order.priority)
             else:
                 count = len(self._waiting) if order.takes_worker else self.settings.waiters
                 raise CIMError(Status.SERVER_LIMITS_EXCEEDED, f"{count} jobs wait already")
         return job
+
+    def _queue(self, job: Job, priority: int) -> None:
+        """Have a job wait, behind those that are as urgent or more so."""
+        later = (each.order is not None and each.order.priority > priority for each in self._waiting)
+        place = next((place for place, is_later in enumerate(later) if is_later), len(self._waiting))
+        self._waiting.insert(place, job)
 
     def _has_room(self, takes_worker: bool) -> bool:
         """Whether another job can begin at once."""
@@ -385,8 +398,8 @@ class Jobs:
 
     def _replace(self, job: Job, **changes: Any) -> None:
         before = job.record
-        if job.work is not None and "left" not in changes:
-            changes["left"] = job.work.left
+        if job.work is not None:
+            changes = {"left": job.work.left, "figures": dict(job.work.figures), **changes}
         job.record = replace(before, **changes)
         job.revision += 1
         if job._published and job.record != before:

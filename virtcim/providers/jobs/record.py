@@ -92,6 +92,7 @@ class JobRecord:
         return_value, out: what the method gave back; nothing before the end.
         errors: why it failed.
         left: what stands if the server is ended now, in words.
+        figures: what else was known of how the work went on, when it was last written down.
         delete_on_completion: whether it is removed some time after its end.
         time_before_removal: how long after.
         namespace: where it lives, which is that of its service.
@@ -115,6 +116,7 @@ class JobRecord:
     out: Parameters = field(default_factory=dict)
     errors: tuple[JobError, ...] = ()
     left: str = ""
+    figures: Parameters = field(default_factory=dict)
     delete_on_completion: bool = True
     time_before_removal: timedelta = timedelta(minutes=5)
     namespace: str = LOCAL_NAMESPACE

@@ -26,6 +26,8 @@ def run_method(
     name: str = "",
     grace: float = 0.0,
     takes_worker: bool = True,
+    base: str = "ConcreteJob",
+    priority: int = 0,
 ) -> MethodResult:
     """Carry out a method of an element.
 
@@ -39,6 +41,8 @@ def run_method(
         name: of the job, for people; the method unless given.
         grace: seconds that the call waits before it answers with a job; those of the settings unless they are fewer.
         takes_worker: whether it keeps a worker busy, rather than wait for a guest or one call of libvirt.
+        base: the name of the job's class without the prefix.
+        priority: which of several that wait for a worker goes first: the lower, the sooner.
 
     Returns:
         what the method gives back; 4096 and the job where the work goes on.
@@ -58,5 +62,7 @@ def run_method(
             grace=grace,
             namespace=owner.namespace,
             takes_worker=takes_worker,
+            base=base,
+            priority=priority,
         )
     )

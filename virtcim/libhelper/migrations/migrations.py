@@ -1,0 +1,175 @@
+"""Moving the domains of one hypervisor to others.
+
+Layer rule: imports libvirt, context, errors, work and its siblings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import libvirt
+
+from virtcim.libhelper.context import Context
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place, flags_of, parameters_of
+from virtcim.libhelper.migrations.watch import Tuning, Watch, figures_of
+from virtcim.libhelper.migrations.whereabouts import look_for
+from virtcim.libhelper.work import Work, WorkCancelledError
+
+__all__ = ["Migrations"]
+
+_log = logging.getLogger(__name__)
+
+_SHUTDOWN_LOOK = 0.25
+"""Seconds between two looks at whether a domain has shut down."""
+
+_PATIENCE = 20.0
+"""Seconds that a host gets to answer after a migration failed: a daemon that broke down is started again by then."""
+
+
+class Migrations:
+    """The migrations of the domains of one hypervisor.
+
+    Parameters:
+        context: of the hypervisor.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Watch | None] = {}
+
+    def is_under_way(self, uuid: str) -> bool:
+        """Whether a domain is being moved away by this process."""
+        return uuid in self._under_way
+
+    def tune(self, uuid: str, tuning: Tuning) -> bool:
+        """Change the pace of a migration; whether one is under way that can be told so."""
+        watch = self._under_way.get(uuid)
+        if watch is None:
+            return False
+        watch.tune(tuning)
+        return True
+
+    def move(self, uuid: str, here: str, place: Place, order: MigrationOrder, work: Work) -> None:
+        """Move a domain, and have both inventories take that in.
+
+        While both sides list the domain, the inventory of the target holds it back, and that of the source shows it as
+        one that is being moved.
+
+        Parameters:
+            uuid: of the domain.
+            here: the name of this host, for people.
+            place: where to.
+            order: how.
+            work: told how far it is, and asked whether to stop.
+
+        Raises:
+            LibvirtError: it failed; the text says where the domain is.  `is_busy` where it is being moved already.
+            WorkCancelledError: a client ended it; `work.figures["place"]` says where the domain is.
+        """
+        with self._claim(uuid), self._shown_once(uuid, place):
+            try:
+                self._move(uuid, place, order, work)
+            except libvirt.libvirtError as error:
+                where = self._whereabouts(uuid, here, place, work)
+                failure = LibvirtError.of(error)
+                raise failure.saying(f"{failure.message}; {where}") from error
+            except LibvirtError as error:
+                where = self._whereabouts(uuid, here, place, work)
+                raise error.saying(f"{error.message}; {where}") from error
+            except WorkCancelledError:
+                self._whereabouts(uuid, here, place, work)
+                raise
+            work.tell({"place": place.name})
+
+    @contextlib.contextmanager
+    def _claim(self, uuid: str) -> Iterator[None]:
+        with self._lock:
+            if uuid in self._under_way:
+                raise LibvirtError("the guest is being migrated already", libvirt.VIR_ERR_RESOURCE_BUSY)
+            self._under_way[uuid] = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._under_way[uuid]
+
+    @contextlib.contextmanager
+    def _shown_once(self, uuid: str, place: Place) -> Iterator[None]:
+        """Have a domain shown at its old place alone for the length of a block."""
+        source = self._context.inventory
+        if place.inventory is not None:
+            place.inventory.withhold(uuid)
+        source.set_relocating(uuid, True)
+        try:
+            yield
+        finally:
+            source.set_relocating(uuid, False)
+            if place.inventory is not None:
+                place.inventory.release(uuid)
+
+    def _move(self, uuid: str, place: Place, order: MigrationOrder, work: Work) -> None:
+        with place.connections.connection() as target, self._context.connections.connection() as source:
+            domain = source.lookupByUUIDString(uuid)
+            persistent = bool(domain.isPersistent())
+            autostart = persistent and bool(domain.autostart())
+            if order.kind is MigrationKind.RESTART:
+                _shut_down(domain, order.shutdown_timeout, work)
+            flags, parameters = flags_of(order, persistent), parameters_of(order)
+            with Watch(self._context, uuid, order, work) as watch, work.stoppable(watch.stop):
+                self._under_way[uuid] = watch
+                try:
+                    if flags & libvirt.VIR_MIGRATE_PEER2PEER:
+                        domain.migrateToURI3(place.uri, parameters, flags)
+                    else:
+                        domain.migrate3(target, parameters, flags)
+                finally:
+                    self._under_way[uuid] = None
+            _settle(target, uuid, order, autostart, work)
+
+    def _whereabouts(self, uuid: str, here: str, place: Place, work: Work) -> str:
+        """Say where a domain is, once its migration has failed."""
+        sightings = (
+            look_for(uuid, here, self._context.connections, _PATIENCE),
+            look_for(uuid, place.name, place.connections, _PATIENCE),
+        )
+        text = f"the guest {' and '.join(each.text for each in sightings)}"
+        found = [each.host for each in sightings if each.state is not None]
+        work.tell({"place": found[0] if len(found) == 1 else text})
+        return text
+
+
+def _shut_down(domain: libvirt.virDomain, timeout: float, work: Work) -> None:
+    """Have a domain shut down, and wait until it has.
+
+    Raises:
+        LibvirtError: it has not, in time.
+        WorkCancelledError: a client ended the waiting.
+    """
+    stopped = threading.Event()
+    deadline = time.monotonic() + timeout
+    with work.stoppable(stopped.set):
+        domain.shutdown()
+        while domain.isActive():
+            if stopped.wait(_SHUTDOWN_LOOK):
+                raise WorkCancelledError
+            if time.monotonic() > deadline:
+                text = f"Domain failed to shutdown in {timeout:g} seconds"
+                raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_TIMEOUT)
+
+
+def _settle(target: libvirt.virConnect, uuid: str, order: MigrationOrder, autostart: bool, work: Work) -> None:
+    """Do what libvirt leaves to be done at the new place."""
+    domain = target.lookupByUUIDString(uuid)
+    if order.kind is MigrationKind.RESTART:
+        domain.create()
+    if autostart and domain.isPersistent():
+        domain.setAutostart(1)
+    if not order.moves_definition_only:
+        with contextlib.suppress(libvirt.libvirtError):  # figures that come late are no reason to fail
+            work.tell(figures_of(domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)))

@@ -1,0 +1,171 @@
+"""Looking at a migration under way, over a connection of its own: how far it is, stopping it, and changing its pace.
+
+Layer rule: imports libvirt, context, errors, order and work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import libvirt
+
+from virtcim.libhelper.context import Context
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.migrations.order import MigrationOrder
+from virtcim.libhelper.work import Work
+
+__all__ = ["Tuning", "Watch", "figures_of"]
+
+_log = logging.getLogger(__name__)
+
+_INTERVAL = 0.15
+"""Seconds between two looks at the statistics, and between two attempts to stop."""
+
+_FIGURES = {
+    "elapsed": "time_elapsed",
+    "downtime": "downtime",
+    "setup_time": "setup_time",
+    "data_total": "data_total",
+    "data_processed": "data_processed",
+    "data_remaining": "data_remaining",
+    "memory_total": "memory_total",
+    "memory_processed": "memory_processed",
+    "memory_remaining": "memory_remaining",
+    "memory_rate": "memory_bps",
+    "dirty_rate": "memory_dirty_rate",
+    "page_size": "memory_page_size",
+    "iteration": "memory_iteration",
+    "postcopy_requests": "memory_postcopy_requests",
+    "disk_total": "disk_total",
+    "disk_processed": "disk_processed",
+    "disk_remaining": "disk_remaining",
+    "throttle": "auto_converge_throttle",
+}
+"""Our names of what virDomainGetJobStats tells."""
+
+_MOVING = frozenset({libvirt.VIR_DOMAIN_JOB_BOUNDED, libvirt.VIR_DOMAIN_JOB_UNBOUNDED})
+
+
+def figures_of(statistics: Mapping[str, Any]) -> dict[str, int]:
+    """Take what is told of a migration out of libvirt's job statistics: times in ms, amounts in bytes.
+
+    Parameters:
+        statistics: from virDomainGetJobStats.
+    """
+    return {name: int(statistics[field]) for name, field in _FIGURES.items() if field in statistics}
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What can be changed while a migration goes on.
+
+    Attributes:
+        bandwidth: MiB/s at most; None leaves it.
+        downtime: milliseconds that the domain may stand still at the end; None leaves it.
+        postcopy: let the domain go on at its new place now.
+    """
+
+    bandwidth: int | None = None
+    downtime: int | None = None
+    postcopy: bool = False
+
+
+class Watch:
+    """Follows one migration, from entering to leaving the block.
+
+    Parameters:
+        context: of the source.
+        uuid: of the domain.
+        order: what is done with it.
+        work: told how far it is.
+    """
+
+    def __init__(self, context: Context, uuid: str, order: MigrationOrder, work: Work) -> None:
+        self._context = context
+        self._uuid = uuid
+        self._work = work
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._wake = threading.Event()
+        self._stop = False
+        self._after = order.postcopy_after if order.postcopy else 0
+        self._in_postcopy = False
+        # The bandwidth of the call itself is set by libvirt; what is set before data flow is lost again.
+        self._wanted = [Tuning(downtime=order.downtime)] if order.downtime else []
+        self._thread = threading.Thread(target=self._run, name="migration-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._wake.set()
+
+    def stop(self) -> bool:
+        """Have libvirt end it; whether it can: not once the domain runs at its new place."""
+        if self._in_postcopy:
+            return False
+        self._stop = True
+        self._wake.set()
+        return True
+
+    def tune(self, tuning: Tuning) -> None:
+        """Change its pace as soon as libvirt heeds that."""
+        with self._lock:
+            self._wanted.append(tuning)
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                with self._context.connections.connection() as connection:
+                    domain = connection.lookupByUUIDString(self._uuid)
+                    while not self._over.is_set():
+                        self._look(domain)
+                        self._wake.wait(_INTERVAL)
+                        self._wake.clear()
+            except (libvirt.libvirtError, LibvirtError) as error:
+                _log.debug("the migration of domain %s cannot be followed: %s", self._uuid, error)
+                self._over.wait(1.0)
+
+    def _look(self, domain: libvirt.virDomain) -> None:
+        # None of this is possible before libvirt has begun.
+        with contextlib.suppress(libvirt.libvirtError):
+            if self._stop:
+                domain.abortJob()
+                return
+            statistics = domain.jobStats()
+            if statistics.get("type") not in _MOVING:
+                return
+            figures = figures_of(statistics)
+            self._work.tell(figures)
+            done, total = figures.get("data_processed", 0), figures.get("data_total", 0)
+            if total:
+                # Pages that are sent again count again.
+                self._work.report(min(done, total - total // 100), total)
+            if done:
+                self._tune(domain, figures)
+
+    def _tune(self, domain: libvirt.virDomain, figures: Mapping[str, int]) -> None:
+        with self._lock:
+            wanted, self._wanted = self._wanted, []
+        if self._after and figures.get("iteration", 0) > self._after:
+            wanted.append(Tuning(postcopy=True))
+        for each in wanted:
+            if each.bandwidth is not None:
+                domain.migrateSetMaxSpeed(each.bandwidth)
+            if each.downtime is not None:
+                domain.migrateSetMaxDowntime(each.downtime)
+            if each.postcopy and not self._in_postcopy:
+                self._after = 0
+                domain.migrateStartPostCopy()
+                self._in_postcopy = True

@@ -1,0 +1,78 @@
+"""Where a domain is, after something went wrong while it moved.
+
+Layer rule: imports libvirt, connections, errors and states.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import libvirt
+
+from virtcim.libhelper.connections import Connections
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.states import DomainState
+
+__all__ = ["Sighting", "look_for"]
+
+_LOOK_AGAIN = 0.5
+"""Seconds between two attempts to reach a host."""
+
+_WORDS = {
+    DomainState.RUNNING: "runs",
+    DomainState.BLOCKED: "runs",
+    DomainState.PAUSED: "is paused",
+    DomainState.SHUTDOWN: "is shutting down",
+    DomainState.SHUTOFF: "is defined and does not run",
+    DomainState.CRASHED: "has crashed",
+    DomainState.PMSUSPENDED: "is asleep",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one host says of a domain.
+
+    Attributes:
+        host: for people.
+        state: None where it is not there, or nothing was said.
+        answered: whether the host said anything.
+    """
+
+    host: str
+    state: DomainState | None = None
+    answered: bool = True
+
+    @property
+    def text(self) -> str:
+        """In words: `runs on a.example`."""
+        if not self.answered:
+            return f"{self.host} does not answer"
+        if self.state is None:
+            return f"is not on {self.host}"
+        return f"{_WORDS.get(self.state, 'is')} on {self.host}"
+
+
+def look_for(uuid: str, host: str, connections: Connections, patience: float) -> Sighting:
+    """Ask a host for a domain.
+
+    Parameters:
+        uuid: of the domain.
+        host: for people.
+        connections: to the host.
+        patience: seconds in which a host that does not answer is asked again: its daemon may be starting anew.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with connections.connection() as connection:
+                return Sighting(host, DomainState(connection.lookupByUUIDString(uuid).state()[0]))
+        except libvirt.libvirtError as error:
+            if LibvirtError.of(error).is_no_domain:
+                return Sighting(host)
+        except LibvirtError:
+            pass
+        if time.monotonic() >= deadline:
+            return Sighting(host, answered=False)
+        time.sleep(_LOOK_AGAIN)
