@@ -157,9 +157,13 @@ def test_every_number_has_bounds_and_its_default_is_within(name: str, kind: type
     for part in name.split("."):
         value = getattr(value, part)
     check_number(kind, value, name)
+    first, *inner = name.split(".")
     for impossible in (-2, 2**60) if kind is int else (-2, 2**60, float("nan"), float("inf")):
+        nested: Any = impossible
+        for part in reversed(inner):
+            nested = {part: nested}
         with pytest.raises(ConfigError, match=f"^{name}: .* cannot be; expected "):
-            load(None, {name: impossible} if "jobs" not in name else {"providers": {"jobs": {name[15:]: impossible}}})
+            load(None, {first: nested})
 
 
 def test_bounds_are_of_settings_that_there_are() -> None:

@@ -10,6 +10,7 @@ from tests.providers.recorded import Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.documents.snapshot import SnapshotConfig
 from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
+from virtcim.libhelper.work import Work
 from virtcim.providers.interface import InstancePath, MethodResult
 from virtcim.providers.jobs import Affected, JobOrder, JobSettings
 from virtcim.providers.site import ProviderSettings
@@ -86,7 +87,30 @@ def _snapshot(name: str, parent: str, memory: str, is_current: bool) -> Snapshot
     return Snapshot(name, f"rare/{name}", Document(xml, SnapshotConfig.parse), is_current)
 
 
-def _work(_: object) -> MethodResult:
+FIGURES = {
+    "source": "a.example",
+    "destination": "b.example",
+    "guest": "rare",
+    "place": "b.example",
+    "data_total": 1 << 30,
+    "data_processed": 1 << 29,
+    "data_remaining": 1 << 29,
+    "disk_total": 1 << 20,
+    "disk_processed": 1 << 19,
+    "iteration": 3,
+    "memory_rate": 1 << 25,
+    "dirty_rate": 100,
+    "page_size": 4096,
+    "downtime": 120,
+    "throttle": 20,
+    "postcopy_requests": 7,
+    "bandwidth": 32,
+}
+"""What is known of a migration."""
+
+
+def _work(work: Work) -> MethodResult:
+    work.tell(FIGURES)
     return MethodResult(0)
 
 

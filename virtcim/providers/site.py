@@ -26,6 +26,7 @@ from virtcim.providers.interface import (
 )
 from virtcim.providers.jobs import Jobs, JobSettings
 from virtcim.providers.memo import Memo
+from virtcim.providers.migrationsettings import MigrationSettings
 from virtcim.providers.requested import RequestedStates
 from virtcim.providers.storage import StorageMaps
 
@@ -51,6 +52,7 @@ class ProviderSettings:
         transfer_directory: the directory whose files clients may have written into volumes, and below which they may
             have volumes written into new files; None for none.
         jobs: how work that takes time is run and kept.
+        migration: where guests may go, and how.
     """
 
     namespace: str = "root/virt"
@@ -58,6 +60,7 @@ class ProviderSettings:
     shutdown_timeout: float = 60.0
     transfer_directory: Path | None = None
     jobs: JobSettings = field(default_factory=JobSettings)
+    migration: MigrationSettings = field(default_factory=MigrationSettings)
 
 
 class ElementFinder(Protocol):
@@ -83,6 +86,7 @@ class Site(Memo):
         hidden: the prefixes, in lower case, of the platforms whose classes are not shown there: those that had no
             hypervisor so far, libvirt-cim's aside.
         migrate_uri: where guests migrate to, when they migrate to this node; "" leaves that to libvirt.
+        nodes: all sites that are served together, this one among them: between them guests can be moved.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class Site(Memo):
         self.kinds = tuple(kinds)
         self._providers: dict[str, ElementFinder] = {}
         self._followers: list[Callable[[Hypervisor], None]] = []
+        self.nodes: Sequence[Site] = (self,)
         members = tuple(members)
         self._guests = {
             platform.prefix: GuestList(self, platform, [member for owner, member in members if owner is platform])

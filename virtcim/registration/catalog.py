@@ -268,6 +268,7 @@ class SiteCatalogs:
         )
 
     def _of(self, site: Site) -> SiteCatalog:
+        site.nodes = self._sites
         providers = [make(site) for make in PROVIDERS]
         # Which profiles are followed depends on what is served.
         profiles_of(site, [element for provider in providers for element in provider.types], self._sites)

@@ -86,10 +86,11 @@ class ConcreteJob(Element):
         job: the job.
         record: what was known of it when the handle was made.
         percent: how far it was then.
+        figures: what else was known then of how it went on, by name.
         elapsed: how long it had run then, in whole seconds; None before it began.
     """
 
-    __slots__ = ("elapsed", "job", "percent", "record", "revision")
+    __slots__ = ("elapsed", "figures", "job", "percent", "record", "revision")
 
     base = "ConcreteJob"
     key_names = ("InstanceID",)
@@ -102,6 +103,7 @@ class ConcreteJob(Element):
         revision = job.revision
         self.record = job.record
         self.percent = job.percent
+        self.figures = job.figures
         self.elapsed = _elapsed(self.record)
         self.revision: Hashable = (revision, self.percent, self.elapsed)
         super().__init__(site, platform, job.record.instance_id)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from virtcim.providers.properties import PropertyTable, constant
-from virtcim.providers.services.service import SERVICE, HostService, HostServiceProvider
+import enum
 
-__all__ = ["MigrationService", "MigrationServiceProvider"]
+from virtcim.platforms.base import Feature
+from virtcim.providers.properties import PropertyTable, constant
+from virtcim.providers.services.service import SERVICE, HostService
+
+__all__ = ["MigrationCode", "MigrationService"]
+
+
+class MigrationCode(enum.IntEnum):
+    """The return codes of the service (CIM_VirtualSystemMigrationService)."""
+
+    COMPLETED = 0
+    NOT_SUPPORTED = 1
+    FAILED = 2
+    TIMEOUT = 3
+    INVALID_PARAMETER = 4
+    INVALID_STATE = 5
+    INCOMPATIBLE_PARAMETERS = 6
 
 
 class MigrationService(HostService):
@@ -17,9 +32,7 @@ class MigrationService(HostService):
     service_name = "MigrationService"
     table = PropertyTable(SERVICE, constant("Caption", "Migration of virtual systems", "a fixed text"))
 
-
-class MigrationServiceProvider(HostServiceProvider):
-    """Serves <prefix>_VirtualSystemMigrationService."""
-
-    name = "Virt_VSMigrationService"
-    types = (MigrationService,)
+    @property
+    def can_migrate(self) -> bool:
+        """Whether guests of its platform can be moved at all."""
+        return self.platform.supports(Feature.MIGRATION)

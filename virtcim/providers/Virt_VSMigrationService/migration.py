@@ -1,0 +1,64 @@
+"""One migration that a client asks for: which guest goes where, and how it is to be over there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from virtcim.libhelper.migrations import MigrationKind, MigrationOrder
+from virtcim.providers.Virt_VSMigrationService.sharing import lacks_sharing
+from virtcim.providers.Virt_VSMigrationService.wishes import Wish, with_addresses
+
+if TYPE_CHECKING:
+    from virtcim.providers.guest import Guest
+    from virtcim.providers.interface import EmbeddedInstance
+    from virtcim.providers.Virt_VSMigrationService.destination import Destination
+
+__all__ = ["Migration"]
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What a client asks for.
+
+    Attributes:
+        guest: that is to go.
+        destination: where to.
+        wish: how.
+        new_system: what is to be different of the guest as a whole; None for nothing.
+        new_resources: what is to be different of its resources.
+    """
+
+    guest: Guest
+    destination: Destination
+    wish: Wish
+    new_system: EmbeddedInstance | None = None
+    new_resources: Sequence[EmbeddedInstance | None] = ()
+
+    @property
+    def name(self) -> str:
+        """The guest's name over there."""
+        return self.guest.name
+
+    @property
+    def wrong_state(self) -> str:
+        """Why the guest's state does not allow it; "" where it does."""
+        kind, active = self.wish.order.kind, self.guest.domain.active
+        if kind is MigrationKind.OFFLINE and active:
+            return "Domain must be shut off for offline migration"
+        if kind is not MigrationKind.OFFLINE and not active:
+            return "Domain must be running for live or resume migration"
+        return ""
+
+    def order(self) -> MigrationOrder:
+        """What libvirt is to do.
+
+        Raises:
+            CIMError: INVALID_PARAMETER, NOT_SUPPORTED for what cannot be had.
+        """
+        settings = self.guest.site.settings.migration
+        order = with_addresses(self.wish, self.destination, self.guest.domain.uuid, settings)
+        # libvirt does not know of the directories that the administrator vouches for.
+        vouched = not order.copy_storage and not lacks_sharing(self.guest)
+        return replace(order, unsafe=self.wish.force or vouched)
