@@ -27,7 +27,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile \
 	--no-loadscope-reorder --durations 20
 
-.PHONY: help setup run test test-all lint format docs bench clean
+.PHONY: help setup run test test-all lint format docs bench lock install deb rpm dist clean
 
 help:
 	@echo 'make run       serve the guests of this host, or those of the test driver where it has no hypervisor'
@@ -39,6 +39,11 @@ help:
 	@echo 'make docs      write docs/classes.md and docs/devices.md from the tables of the providers'
 	@echo 'make bench     measure, write table and plot into bench/results (sizes: N="1 100")'
 	@echo 'make cmpi      build the library for other CIM servers into build/cmpi (needs libcbor-dev)'
+	@echo 'make deb       build the Debian packages into dist (needs dpkg-dev, libcbor-dev)'
+	@echo 'make rpm       build the package for Fedora and EL into dist (needs rpmbuild)'
+	@echo 'make dist      build the source archive and the wheel into dist'
+	@echo 'make install   install everything: program, units, manual pages, ... (below DESTDIR=, else /)'
+	@echo 'make lock      write packaging/requirements.lock anew, the libraries that packages are made with'
 	@echo 'make setup     only what the targets above need: packages and .venv'
 	@echo 'make clean     remove what make made'
 
@@ -88,6 +93,21 @@ docs: $(VENV)/.stamp-run
 
 bench: $(VENV)/.stamp-test
 	$(BIN)/python -m bench $(if $(N),--sizes $(N))
+
+lock: $(VENV)/.stamp-run
+	$(BIN)/python -m release.lock
+
+deb: $(VENV)/.stamp-run
+	$(BIN)/python -m release.deb --into dist
+
+rpm: $(VENV)/.stamp-run
+	$(BIN)/python -m release.rpm --into dist
+
+dist: $(VENV)/.stamp-test
+	$(BIN)/python -m release.dist --into dist
+
+install: $(VENV)/.stamp-run
+	$(BIN)/python -m release.tree $(if $(FAMILY),--family $(FAMILY)) $(or $(DESTDIR),/)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis
