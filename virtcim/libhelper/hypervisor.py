@@ -77,9 +77,9 @@ class Hypervisor:
         inventory: what exists there.
         events: what libvirt says.
         metrics: figures of its guests and of its host.
-        domains, snapshots, migrations, storage, networks, filters: the operations, one object for each field of work.  Each
-            operation takes the identity of its object and its options, returns when libvirt has done it, and raises
-            `LibvirtError` when it refused.
+        domains, snapshots, migrations, storage, networks, filters: the operations, one object for each field of work.
+            Each operation takes the identity of its object and its options, returns when libvirt has done it, and
+            raises `LibvirtError` when it refused.
     """
 
     def __init__(self, uri: str, settings: HypervisorSettings | None = None) -> None:
