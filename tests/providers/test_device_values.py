@@ -111,6 +111,26 @@ def test_what_is_no_image_elsewhere(address: str) -> None:
         added_device("Disk", VirtualDevice="vda", Address=address)
 
 
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [
+        ("Net", {"NetworkType": "vhostuser", "HostResource": ["nbd+unix:///x?socket=/run/sw"]}),
+        ("Net", {"NetworkType": "vhostuser", "HostResource": ["file:///run/sw"]}),
+        ("Net", {"NetworkType": "vhostuser", "HostResource": ["unix://host/run/sw"]}),
+        ("Disk", {"VirtualDevice": "vda", "Address": "unix:///run/blk?mode=client"}),
+        ("Disk", {"VirtualDevice": "vda", "HostResource": ["file:///a.img?format=raw"]}),
+        ("Disk", {"VirtualDevice": "vda", "HostResource": ["file://host/a.img"]}),
+        ("Console", {"SourceType": 9, "BindURL": "file:///run/s#1"}),
+        ("Console", {"SourceType": 9, "ConnectURL": "file://host/run/s"}),
+        ("Console", {"SourceType": 8, "BindURL": "raw://host:1/path"}),
+        ("Console", {"SourceType": 8, "BindURL": "raw://user@host:1"}),
+    ],
+)
+def test_a_url_that_says_more_than_can_be_had_is_refused(kind: str, properties: dict[str, Any]) -> None:
+    with pytest.raises(ValueRefusedError, match=" has the form "):
+        added_device(kind, **properties)
+
+
 def described(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The fields of the device that a disk's properties make in another guest."""
     names = ("VirtualDevice", "Address", "HostResource", "EmulatedType", "BusType", "DriverType")

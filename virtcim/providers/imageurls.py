@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Disk, Hostdev
     from virtcim.libhelper.documents.domain.disk import SourceHost
 
-__all__ = ["PROTOCOLS", "image_url", "network_url", "pci_address", "read_image_url", "socket_url"]
+__all__ = ["PROTOCOLS", "image_url", "network_url", "path_in", "pci_address", "read_image_url", "socket_url"]
 
 PROTOCOLS = frozenset(
     {"nbd", "rbd", "iscsi", "sheepdog", "gluster", "http", "https", "ftp", "ftps", "tftp", "ssh", "vxhs", "nfs"}
@@ -118,10 +118,24 @@ def socket_of(url: str) -> str:
     Raises:
         ValueRefusedError: it names none.
     """
-    path = unquote(url.partition("://")[2])
-    if not path.startswith("/"):
+    path = path_in(url, _SOCKET)
+    if path is None:
         raise ValueRefusedError("Address: a URL of a socket has the form unix:///path", url)
     return path
+
+
+def path_in(url: str, scheme: str) -> str | None:
+    """The path of this host that a URL names (RFC 8089, section 2); None for a URL that says anything else.
+
+    Parameters:
+        url: as a client sent it.
+        scheme: what it has to begin with.
+    """
+    given, _, rest = url.partition(":")
+    path = rest.removeprefix("//localhost").removeprefix("//")
+    if given.lower() != scheme or not path.startswith("/") or "?" in path or "#" in path:
+        return None
+    return unquote(path)
 
 
 def _nvme(url: str, rest: str) -> dict[str, object]:

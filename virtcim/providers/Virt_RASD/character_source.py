@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from virtcim.providers.drafts import Draft, ValueRefusedError
+from virtcim.providers.imageurls import path_in
 
 __all__ = ["SOURCE_FIELDS", "finish_character", "source_fields", "write_character"]
 
@@ -133,10 +134,10 @@ def source_fields(kind: str, mode: str, url: str) -> dict[str, object]:
 
 
 def _unix(mode: str, url: str) -> dict[str, object]:
-    parts = urlsplit(url)
-    if parts.scheme != "file" or not parts.path:
-        raise ValueRefusedError("ConsoleRASD: a URL of a unix socket begins with file://", url)
-    return {"source_mode": mode, "source_path": unquote(parts.path)}
+    path = path_in(url, "file")
+    if path is None:
+        raise ValueRefusedError("ConsoleRASD: a URL of a unix socket has the form file:///path", url)
+    return {"source_mode": mode, "source_path": path}
 
 
 def _endpoint(url: str, protocols: frozenset[str]) -> tuple[str, str | None, str | None]:
@@ -144,6 +145,8 @@ def _endpoint(url: str, protocols: frozenset[str]) -> tuple[str, str | None, str
     parts = urlsplit(url)
     if parts.scheme not in protocols:
         raise ValueRefusedError("ConsoleRASD: Invalid protocol", url)
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueRefusedError("ConsoleRASD: a URL has the form protocol://host:port", url)
     try:
         return parts.scheme, parts.hostname, None if parts.port is None else str(parts.port)
     except ValueError:

@@ -6,12 +6,11 @@ import os
 import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import Disk, Filesystem
 from virtcim.providers.drafts import Draft, ValueRefusedError
-from virtcim.providers.imageurls import read_image_url, socket_of
+from virtcim.providers.imageurls import path_in, read_image_url, socket_of
 from virtcim.providers.storage import StorageMap, format_of, known_path
 from virtcim.providers.units import size_in
 
@@ -147,7 +146,9 @@ def _path(given: Mapping[str, Any]) -> str | None:
     if not resources:
         return address
     url = resources[0]
-    named = unquote(urlsplit(url).path) if url.startswith("file:") else url
+    named = path_in(url, "file") if url.startswith("file:") else url
+    if named is None:
+        raise ValueRefusedError("HostResource: a path of the host has the form file:///path", url)
     if address is not None and address != named:
         raise ValueRefusedError("Address and HostResource are different sources", contradiction=True)
     return named
