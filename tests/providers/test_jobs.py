@@ -267,6 +267,17 @@ def test_what_failed_work_held_is_let_go_without_a_collection() -> None:
         gc.enable()
 
 
+def test_work_ends_with_an_error_that_is_its_own_cause() -> None:
+    site = Site(JobSettings(grace=10))
+
+    def fail(_: Work) -> MethodResult:
+        error = CIMError(Status.FAILED, "refused")
+        raise error from error
+
+    with pytest.raises(CIMError, match="refused"):
+        site.run(fail)
+
+
 def test_a_return_value_other_than_success_is_a_failure(site: Site) -> None:
     task = Task(MethodResult(6))
     task.may_end.set()

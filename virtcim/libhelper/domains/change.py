@@ -134,7 +134,10 @@ class DomainChange:
                     _log.info("%s: %s waits for the next start: %s", self.domain.name(), step.what, error.message)
                     self._waits = True
                     continue
-                raise _with_stands(error, self.undo()) from error
+                stands = self.undo()
+                if stands:
+                    raise PartlyDoneError(error, stands) from error
+                raise
             self._done.append(step)
 
     def undo(self) -> list[str]:
@@ -220,10 +223,6 @@ def _write_requested_memory(live: DomainDocument, requests: MemoryRequests, uuid
     size = requests.pending(uuid, number, config.current_memory)
     if size is not None:
         live.set(config, {"current_memory": size})
-
-
-def _with_stands(error: LibvirtError, stands: list[str]) -> LibvirtError:
-    return PartlyDoneError(error, stands) if stands else error
 
 
 @dataclass(frozen=True, slots=True)

@@ -479,7 +479,10 @@ def _results(out: Parameters, effect: Effect) -> list[Affected]:
 def _forget_frames(outcome: Outcome) -> None:
     """Let go of what the work had in its hands when it failed: a connection to libvirt lives as long as its frame."""
     error: BaseException | None = outcome if isinstance(outcome, Exception) else None
-    while error is not None:
+    seen: set[int] = set()
+    # An error may be its own cause.
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
 
