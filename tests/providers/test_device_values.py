@@ -131,6 +131,20 @@ def test_a_url_that_says_more_than_can_be_had_is_refused(kind: str, properties: 
         added_device(kind, **properties)
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"Address": "52:54:00:00:00:09"},
+        {"Address": "[52:54:00]:5900"},
+        {"Address": "host:5900:5901"},
+        {"ListenAddresses": ["52:54:00:00:00:09"]},
+    ],
+)
+def test_what_has_colons_and_is_no_ipv6_address_is_no_host(properties: dict[str, Any]) -> None:
+    with pytest.raises(ValueRefusedError, match="Address"):
+        added_device("Graphics", ResourceSubType="vnc", **properties)
+
+
 def described(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The fields of the device that a disk's properties make in another guest."""
     names = ("VirtualDevice", "Address", "HostResource", "EmulatedType", "BusType", "DriverType")

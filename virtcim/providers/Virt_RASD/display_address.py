@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,8 @@ def _listen_element(text: str) -> dict[str, str | None]:
         return {"type": "network", "network": text.removeprefix("network:")}
     if text.startswith("unix:"):
         return {"type": "socket", "socket": None if text == "unix:" else socket_of(text)}
+    if not _is_host(text):
+        raise ValueRefusedError("ListenAddresses: is no address, unix:///path, network:NAME or none", text)
     return {"type": "address", "address": text or None}
 
 
@@ -196,12 +199,20 @@ def _write_socket(draft: Draft, path: str) -> None:
 def _write_listener(draft: Draft, value: str) -> None:
     host, separator, number = value.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not separator or not host or not _is_port(number):
+    if not separator or not host or not _is_port(number) or not _is_host(host):
         raise ValueRefusedError("GraphicsRASD field Address not valid", value)
     port = int(number)
     draft.put("port", port)
     draft.put("autoport", port == _AUTO)
     _listen(draft, host)
+
+
+def _is_host(text: str) -> bool:
+    """Whether a text may be a host: what has colons is an IPv6 address (RFC 4291, section 2.2), or none at all."""
+    try:
+        return ":" not in text or bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def _is_port(text: str) -> bool:
