@@ -18,6 +18,7 @@ from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
 from virtcim.providers.Virt_RASD import settings_of
+from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 
 NAME = "kept"
 SERVICE = "KVM_VirtualSystemManagementService"
@@ -402,3 +403,23 @@ def test_a_share_that_is_taken_away_counts_from_the_next_start(site: Stopped) ->
     site.start()
     assert site.modify("Proc", "proc", Weight=0) == 0
     assert (site.running("//shares/text()"), site.find("//shares/text()")) == (["333"], [])
+
+
+def test_another_guest_is_made_of_the_settings_of_a_running_one(site: Stopped) -> None:
+    """What libvirt chose for the one that runs is not asked of the other one, which runs beside it."""
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    site.put(f"<serial type='pty'/><console type='pty'/><graphics type='vnc' autoport='yes'/>{channel}")
+    site.start()
+    assert site.running("//channel/source/@path")
+    (guest,) = site.site.guests(platform("KVM"))
+    assert guest.state is not None
+    described = [EmbeddedInstance(each.class_name, each.properties()) for each in settings_of(guest.state)]
+    whole = VirtualSystemSettingData(guest.state).properties()
+    kept = {name: value for name, value in whole.items() if name not in ("UUID", "ElementName")}
+    system = EmbeddedInstance("KVM_VirtualSystemSettingData", {**kept, "VirtualSystemIdentifier": "beside"})
+    assert site.call("DefineSystem", SystemSettings=system, ResourceSettings=described) == 0
+    made = etree.fromstring(site.daemon.virsh("dumpxml", "--inactive", "beside").encode())
+    assert nodes(made, "//channel/source/@path | //serial/source/@path") == []
+    assert nodes(made, "//graphics/@port | //graphics/@autoport") == ["-1", "yes"]
+    assert nodes(made, "//channel/target/@name") == ["org.qemu.guest_agent.0"]
+    site.daemon.virsh("start", "beside", "--paused")

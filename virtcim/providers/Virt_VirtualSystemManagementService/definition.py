@@ -18,6 +18,10 @@ from virtcim.platforms.newguest import NewGuest, SystemChoice, UnavailableError
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Properties
 from virtcim.providers.requested import without_own_metadata
+from virtcim.providers.Virt_VirtualSystemManagementService.choices import (
+    without_choices_of_device,
+    without_choices_of_system,
+)
 from virtcim.providers.Virt_VirtualSystemManagementService.confirmation import Confirmation
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import refused
 from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
@@ -127,6 +131,8 @@ class Definition:
             self._set(draft.fields)
         if self._reference is not None:
             given = self._reference.other_values(given)
+        else:
+            given = without_choices_of_system(self._site, self._platform, given)
         settings = {name: value for name, value in given.items() if name not in _NOT_SETTINGS}
         with _report_refusals(self._report, "SystemSettings Error"):
             if self._reference is None:
@@ -168,6 +174,8 @@ class Definition:
                 if instance is None:
                     raise ValueRefusedError("Unable to determine resource type")
                 wanted = ResourceRequest(instance, self._platform.prefix, self._context.site.kinds)
+                if self._reference is None:
+                    wanted.given = without_choices_of_device(self._site, self._platform, wanted.given)
                 if self._reference is None or not self._reference.takes(wanted):
                     requests.append(wanted)
         before = described_before(requests)

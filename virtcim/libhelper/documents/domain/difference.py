@@ -16,7 +16,7 @@ from lxml import etree
 
 from virtcim.libhelper.xml.text import MappingError, parse_xml
 
-__all__ = ["is_as_defined"]
+__all__ = ["is_as_defined", "is_device_as_defined"]
 
 _Same = Callable[[str, str], bool]
 
@@ -186,6 +186,22 @@ def is_as_defined(live: str, defined: str, asked: int | None = None) -> bool:
         return _same(one, other, "", _FILLED_IN)
     except MappingError:
         return True
+
+
+def is_device_as_defined(live: str, defined: str) -> bool:
+    """Whether a device of a running domain is what the definition says of it.
+
+    Parameters:
+        live: its element in the XML of the running domain.
+        defined: the one in the definition.
+
+    XML that cannot be parsed differs from nothing.
+    """
+    try:
+        one, other = parse_xml(live), parse_xml(defined)
+    except MappingError:
+        return True
+    return one.tag == other.tag and _same(one, other, str(one.tag), _FILLED_IN)
 
 
 def _same(live: etree._Element, defined: etree._Element, path: str, filled_in: frozenset[str]) -> bool:
