@@ -178,3 +178,51 @@ def test_classes_are_there_for_the_platforms_that_the_node_has(server: Server) -
             client.EnumerateInstances(absent)
         assert found.value.status_code == pywbem.CIM_ERR_INVALID_CLASS
     assert declared_prefixes(client, "root/cimv2") == {"KVM", "Xen", "LXC", "Example"}
+
+
+def test_the_form_of_a_platform_is_served(server: Server) -> None:
+    client = server.pywbem()
+    fields = {each["InstanceID"]: each for each in client.EnumerateInstances("Virt_SettingField")}
+    processors = fields["Example:ProcResourceAllocationSettingData.VirtualQuantity"]
+    assert (processors["ElementName"], processors["FieldType"], processors["Minimum"]) == ("Processors", 3, 1)
+    assert (processors["Unit"], processors["Category"], processors["DefaultValue"]) == ("count", "Resources", "1")
+    assert processors["Modes"] == [2, 4, 5]
+    shown = fields["Example:VirtualSystemSettingData.UUID"]
+    assert shown["Modes"] is None
+    assert client.GetInstance(processors.path)["FieldName"] == "VirtualQuantity"
+
+
+def test_a_form_is_looked_through_on_the_class(server: Server) -> None:
+    client = server.pywbem()
+    memory = "MemResourceAllocationSettingData.VirtualQuantity"
+
+    def check(mode: int, *values: str) -> tuple[int, list[str] | None]:
+        given = {"Names": [memory] * len(values), "Values": list(values)}
+        code, out = client.InvokeMethod("CheckSettings", "Example_SettingField", Mode=pywbem.Uint16(mode), **given)
+        return code, out.get("Complaints")
+
+    assert check(2, "1024") == (0, None)
+    assert check(2, "much") == (0, ["Memory: 'much' is not a number; expected a whole number"])
+    assert check(3, "1024") == (0, ["Memory: cannot be edited here"])
+    assert check(9, "1024") == (4, None)
+
+
+def test_a_guest_is_made_from_a_meta_template(server: Server) -> None:
+    client = server.pywbem()
+    (template,) = client.EnumerateInstances("Example_MetaTemplate")
+    assert template["InstanceID"] == "Example:machine"
+    settings = template["SystemSettings"]
+    settings["VirtualSystemIdentifier"] = "made-from-template"
+    (service,) = client.EnumerateInstanceNames("Example_VirtualSystemManagementService")
+    code, out = client.InvokeMethod("DefineSystem", service, SystemSettings=settings)
+    assert code == 0
+    made = client.GetInstance(out["ResultingSystem"])
+    assert (made["Name"], made["Mood"]) == ("made-from-template", "asleep")
+    assert client.InvokeMethod("DestroySystem", service, AffectedSystem=made.path)[0] == 0
+
+
+def test_a_host_tells_what_its_platform_knows_of_it(server: Server) -> None:
+    (host,) = server.pywbem().EnumerateInstances("Example_HostSystem")
+    facts = dict(zip(host["HostFactNames"], host["HostFacts"], strict=True))
+    assert facts.keys() == {"Processor model", "libvirt"}
+    assert facts["libvirt"][0].isdigit()

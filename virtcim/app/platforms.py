@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def find_platforms(settings: Settings) -> Registry:
     return registry
 
 
-def load_classes(platforms: Collection[Platform], cache: Path | None) -> ClassStore:
+def load_classes(platforms: Iterable[Platform], cache: Path | None) -> ClassStore:
     """Load the classes of some platforms, and those that all have in common.
 
     Parameters:
@@ -50,6 +50,7 @@ def load_classes(platforms: Collection[Platform], cache: Path | None) -> ClassSt
     from virtcim import mof, schema
     from virtcim.schema.mof import load_class_store
 
+    platforms = tuple(platforms)
     extensions = {platform.prefix: platform.mof for platform in platforms if platform.mof}
     prefixes = [platform.prefix for platform in platforms]
     return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), prefixes, cache, extensions)

@@ -13,10 +13,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.host import HostFacts
+from virtcim.platforms.fields import Mode, SettingField
 from virtcim.platforms.findings import Finding
+from virtcim.platforms.metatemplates import MetaTemplate
 
-__all__ = ["API_VERSION", "BusDefaults", "Feature", "Platform", "PlatformError", "WeightRange", "find_program"]
+__all__ = [
+    "API_VERSION",
+    "BusDefaults",
+    "Feature",
+    "Platform",
+    "PlatformError",
+    "WeightRange",
+    "find_program",
+    "usual_facts",
+]
 
 API_VERSION = 1
 """The version of what is declared here.  It goes up with every change that a platform of others would not survive."""
@@ -86,8 +98,23 @@ def _nothing_to_say() -> Iterable[Finding]:
     return ()
 
 
-def _no_facts(_facts: HostFacts) -> Mapping[str, str]:
-    return {}
+def usual_facts(facts: HostFacts) -> Mapping[str, str]:
+    """Tell what is worth knowing of a host on every platform."""
+    found = {
+        "Driver": facts.driver,
+        "Hypervisor version": _version(facts.hypervisor_version),
+        "libvirt version": _version(facts.libvirt_version),
+        "Processor model": parsed(HostCapabilities, facts.capabilities_xml).cpu_model,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _version(numbers: tuple[int, int, int]) -> str:
+    return ".".join(map(str, numbers)) if any(numbers) else ""
+
+
+def _content(_mode: Mode, _values: Mapping[str, str]) -> Iterable[str]:
+    return ()
 
 
 def find_program(*names: str) -> bool:
@@ -129,6 +156,11 @@ class Platform:
             of all platforms; "" for none.
         properties: the values of these: X to name of the property to what computes it from the element (the handle
             that `providers/Virt_X` has), and gives None for NULL.
+        fields: of the forms for its guests, beside those of all platforms; one of the same property takes the place of
+            theirs.
+        check_settings: looks through such a form as a whole: given which one, and the values as text by field
+            (`VirtualSystemSettingData.Kernel`), gives complaints for people.
+        meta_templates: the kinds of its new guests, the usual one first.
         api_version: of this interface, for which it was written.
     """
 
@@ -151,9 +183,12 @@ class Platform:
     tried: bool = True
     detect: Callable[[], bool] = _here
     prerequisites: Callable[[], Iterable[Finding]] = _nothing_to_say
-    host_facts: Callable[[HostFacts], Mapping[str, str]] = _no_facts
+    host_facts: Callable[[HostFacts], Mapping[str, str]] = usual_facts
     mof: str = ""
     properties: Mapping[str, Mapping[str, Callable[[Any], Any]]] = field(default_factory=dict)
+    fields: tuple[SettingField, ...] = ()
+    check_settings: Callable[[Mode, Mapping[str, str]], Iterable[str]] = _content
+    meta_templates: tuple[MetaTemplate, ...] = ()
     api_version: int = API_VERSION
 
     def __post_init__(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from virtcim.platforms.base import BusDefaults, Feature, Platform, WeightRange
+from virtcim.platforms.fields import SYSTEM, WHEN_MADE, FieldType, Mode, SettingField
 from virtcim.platforms.findings import Finding, ok, warning
+from virtcim.platforms.metatemplates import MetaTemplate
 
 DEVICE = Path("/dev/kvm")
 
@@ -36,6 +38,12 @@ def prerequisites() -> Iterator[Finding]:
                 "/dev/kvm, or chmod 666 /dev/kvm"
             )
         return
+
+
+def check_settings(_mode: Mode, values: Mapping[str, str]) -> Iterator[str]:
+    """Look at whether secure boot has the firmware that it needs."""
+    if values.get(f"{SYSTEM}.SecureBoot") in ("1", "true") and values.get(f"{SYSTEM}.Firmware", "efi") != "efi":
+        yield "Secure boot: is a part of UEFI; expected the firmware efi"
 
 
 def _may_open(device: Path, user: pwd.struct_passwd) -> bool:
@@ -82,4 +90,15 @@ PLATFORM = Platform(
         ("keyboard", "virtio"),
     ),
     prerequisites=prerequisites,
+    fields=(
+        SettingField("Machine", "Machine", category="System", modes=WHEN_MADE),
+        SettingField("Firmware", "Firmware", FieldType.CHOICE, category="Boot", choices=("bios", "efi")),
+        SettingField("SecureBoot", "Secure boot", FieldType.SWITCH, category="Boot"),
+        SettingField("CPUMode", "Processor model", category="System"),
+    ),
+    check_settings=check_settings,
+    meta_templates=(
+        MetaTemplate("bios", "Machine with BIOS", {"Firmware": "bios"}),
+        MetaTemplate("uefi", "Machine with UEFI", {"Firmware": "efi"}),
+    ),
 )

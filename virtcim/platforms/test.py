@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from virtcim.platforms.base import BusDefaults, Feature, Platform
+from virtcim.platforms.metatemplates import MetaTemplate
 
 PLATFORM = Platform(
     prefix="Test",
@@ -23,5 +24,6 @@ PLATFORM = Platform(
         | Feature.WEIGHT
     ),
     buses=BusDefaults(disk="virtio", network_model="virtio"),
+    meta_templates=(MetaTemplate("machine", "Make-believe machine"),),
     inputs=(("mouse", "ps2"), ("mouse", "usb"), ("tablet", "usb"), ("keyboard", "ps2")),
 )

@@ -79,6 +79,7 @@ from virtcim.providers.Virt_ResourcePoolConfigurationCapabilities import (
     ResourcePoolConfigurationCapabilitiesProvider,
 )
 from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationProvider
+from virtcim.providers.Virt_SettingField import SettingFieldProvider
 from virtcim.providers.Virt_StorageVolume import StorageVolumeProvider
 from virtcim.providers.Virt_StorageVolumeRASD import VolumeSettingProvider
 from virtcim.providers.Virt_SwitchService import SwitchServiceProvider
@@ -138,6 +139,7 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     FilterEntryProvider,
     MetricDefinitionProvider,
     MetricValueProvider,
+    SettingFieldProvider,
 )
 ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     hosted_dependency,

@@ -8,7 +8,9 @@ from typing import Any
 
 from virtcim.libhelper.host import HostFacts
 from virtcim.platforms.base import BusDefaults, Feature, Platform
+from virtcim.platforms.fields import SYSTEM, Mode, SettingField
 from virtcim.platforms.findings import Finding, ok
+from virtcim.platforms.metatemplates import MetaTemplate
 
 __all__ = ["PLATFORM"]
 
@@ -24,6 +26,12 @@ def prerequisites() -> Iterator[Finding]:
 def host_facts(facts: HostFacts) -> Mapping[str, str]:
     """Say what whoever looks at a host would like to know."""
     return {"Processor model": facts.node.model, "libvirt": ".".join(map(str, facts.libvirt_version))}
+
+
+def check_settings(_mode: Mode, values: Mapping[str, str]) -> Iterator[str]:
+    """Look through a form as a whole: what no single field can know."""
+    if values.get(f"{SYSTEM}.Ramdisk") and not values.get(f"{SYSTEM}.Kernel"):
+        yield "Ramdisk: belongs to a kernel; expected a kernel too"
 
 
 def _mood(system: Any) -> str:
@@ -57,6 +65,9 @@ PLATFORM = Platform(
     inputs=(("mouse", "ps2"), ("mouse", "usb"), ("tablet", "usb"), ("keyboard", "ps2")),
     prerequisites=prerequisites,
     host_facts=host_facts,
+    fields=(SettingField("Kernel", "Kernel", category="Boot"), SettingField("Ramdisk", "Ramdisk", category="Boot")),
+    check_settings=check_settings,
+    meta_templates=(MetaTemplate("machine", "Make-believe machine", {"Title": "made of thin air"}),),
     mof=files(__name__).joinpath("example.mof").read_text(encoding="utf-8"),
     properties={"ComputerSystem": {"Mood": _mood}, "HostSystem": {"RoomForGuests": _room}},
 )

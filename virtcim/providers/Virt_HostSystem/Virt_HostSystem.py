@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 from xml.etree.ElementTree import ParseError, fromstring
 
 from virtcim.platforms.base import Platform
+from virtcim.platforms.calls import CallError, call_within
 from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import (
@@ -21,9 +24,15 @@ from virtcim.providers.sources import PLATFORMS, Place, Source
 from virtcim.providers.states import EnabledState, HealthState, OperatingStatus, OperationalStatus, RequestedState
 
 if TYPE_CHECKING:
+    from virtcim.libhelper.host import HostFacts
     from virtcim.libhelper.hypervisor import Hypervisor
 
 __all__ = ["HOSTS", "HostSource", "HostSystem", "HostSystemProvider", "guests_on", "host_of", "hosts_of"]
+
+FACTS_PATIENCE = 5.0
+"""Seconds that a platform gets to tell of a host."""
+
+_log = logging.getLogger(__name__)
 
 
 class HostSystem(Element):
@@ -121,6 +130,21 @@ def _parts(host: HostSystem, part: int) -> list[str] | None:
     return [pair[part] for pair in _identities(host)] or None
 
 
+@lru_cache(maxsize=256)
+def _facts(platform: Platform, facts: HostFacts) -> tuple[tuple[str, str], ...]:
+    """What a platform tells of a host, names and values; asked once for what libvirt has told of the host."""
+    try:
+        told = call_within(FACTS_PATIENCE, lambda: dict(platform.host_facts(facts)))
+    except CallError as error:
+        _log.error("platform %s cannot tell of a host: %s", platform.prefix, error)
+        return ()
+    return tuple((str(name), str(value)) for name, value in told.items())
+
+
+def _told(host: HostSystem, part: int) -> list[str] | None:
+    return [pair[part] for pair in _facts(host.platform, host.hypervisor.facts)] or None
+
+
 def _when_connected(connected: int, lost: int) -> Callable[[HostSystem], int]:
     return lambda host: int(connected if host.hypervisor.connected else lost)
 
@@ -139,6 +163,8 @@ HostSystem.table = PropertyTable(
         "host UUID of the capabilities; sysinfo system/entry serial, manufacturer, product",
     ),
     Property("IdentifyingDescriptions", lambda host: _parts(host, 0), "names of the entries of OtherIdentifyingInfo"),
+    Property("HostFactNames", lambda host: _told(host, 0), "platform"),
+    Property("HostFacts", lambda host: _told(host, 1), "platform, from what libvirt says of the host"),
     Property("EnabledState", _when_connected(EnabledState.ENABLED, EnabledState.UNKNOWN), "connection to libvirt"),
     constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
     constant("TransitioningToState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
