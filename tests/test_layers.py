@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "frontends": {"providers.interface", "schema", "cimom"},
     "registration": {"providers", "platforms", "libhelper", "schema"},
     "app": {"frontends", "cimom", "registration", "providers", "platforms", "libhelper", "schema", "mof"},
+    "testing": {"registration", "providers", "platforms", "libhelper", "schema", "mof"},
 }
 
 #: The folders of `frontends` that all front ends may import, and what these may import of each other.

@@ -1,0 +1,5 @@
+"""What authors of plugins hold their packages to, with pytest."""
+
+from virtcim.testing.platforms import platform_suite
+
+__all__ = ["platform_suite"]
