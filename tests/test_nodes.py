@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 import pywbem
 
 from tests.bed import Server, wait_until
+from tests.bed.server import COMMAND, ROOT
 from tests.providers.test_two_nodes import GUESTS, LOCAL, OTHER, node_file
 
 WEST = "root/virt/west"
@@ -151,3 +154,38 @@ def test_a_uri_of_a_client_is_held_to_the_rules(permissive: tuple[Server, Any]) 
     with pytest.raises(pywbem.CIMError, match="is not permitted"):
         make(ask, Name="bad", URIs=["qemu+tls://elsewhere.example.org/system"])
     assert "bad" not in {path["Name"] for path in ask.EnumerateInstanceNames("Virt_ManagedNode")}
+
+
+def virtcim(server: Server, *arguments: str) -> tuple[int, str]:
+    """Run the command line against a server, and return its exit status and what it wrote."""
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--url", server.url, "--user", server.user or ""],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "VIRTCIM_PASSWORD": server.password or ""},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_command_line_lists_adds_edits_and_removes_nodes(permissive: tuple[Server, Any]) -> None:
+    server = permissive[0]
+    assert virtcim(server, "node", "add", "cli", "--uri", "test:///default", "--group", "lab") == (
+        0,
+        "cli: connected in root/virt/cli\n",
+    )
+    status, text = virtcim(server, "node", "list")
+    assert status == 0
+    rows = {line.split()[0]: line.split() for line in text.splitlines()}
+    assert rows["cli"][1:4] == ["connected", "Test", "lab"]
+    assert rows["fixed"][-1] == str(server.directory / "virtcim.toml")
+    assert virtcim(server, "node", "edit", "cli", "--no-group", "--comment", "x")[0] == 0
+    node = managed(server.pywbem(), "cli")
+    assert (node["Comment"], node["Groups"] or [], node["URIs"]) == ("x", [], ["test:///default"])
+    assert virtcim(server, "node", "check", "cli")[0] == 0
+    status, text = virtcim(server, "node", "add", "bad", "--uri", "qemu+tls://127.0.0.1/system?no_verify=1")
+    assert status == 1
+    assert "no_verify" in text
+    assert virtcim(server, "node", "remove", "cli") == (0, "cli: removed\n")
+    assert virtcim(server, "node", "check", "cli")[0] == 1

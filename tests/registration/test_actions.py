@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from virtcim.registration.actions import choose, register, status, unregister
 from virtcim.registration.cimservers import Plan
 from virtcim.registration.pegasus import Pegasus
 from virtcim.registration.sfcb import Sfcb
+from virtcim.registration.table import Table
 from virtcim.registration.tools import RegistrationError
 
 
@@ -234,3 +236,33 @@ def test_a_registration_that_nothing_is_remembered_of(fakes: Fakes, state_dir: P
     (state_dir / "registrations.json").write_text("{")
     with pytest.raises(RegistrationError, match=r"registrations\.json cannot be read"):
         status([Pegasus(fakes.tools())], state_dir, "1.0")
+
+
+def without(plan: Plan, namespace: str) -> Plan:
+    """A plan without a namespace, as when a node was removed."""
+    return replace(plan, table=Table(each for each in plan.table.entries if each.namespace != namespace))
+
+
+@pytest.mark.parametrize("kind", ["sfcb", "pegasus"])
+def test_a_namespace_that_went_is_taken_out(fakes: Fakes, state_dir: Path, plan: Plan, kind: str) -> None:
+    if kind == "sfcb":
+        fakes.install_sfcb("CIM_Thing")
+    else:
+        fakes.install_pegasus()
+    state_dir.mkdir()
+
+    def server() -> Sfcb | Pegasus:
+        return sfcb(fakes) if kind == "sfcb" else Pegasus(fakes.tools())
+
+    smaller = without(plan, "root/far")
+    register(smaller, server(), state_dir)
+    expected = fakes.tree()
+    register(plan, server(), state_dir)
+    assert fakes.tree() != expected
+    (line,) = status([server()], state_dir, "1.0", "root", ["root/toy", "root/new"])
+    assert line.endswith("; root/new came and root/far went since: register again")
+    register(smaller, server(), state_dir)
+    left = {name: text for name, text in fakes.tree().items() if text != expected.get(name)}
+    assert not [name for name in left if "far" in str(name)]
+    (line,) = status([server()], state_dir, "1.0", "root", ["root/toy"])
+    assert "again" not in line

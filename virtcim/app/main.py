@@ -11,6 +11,7 @@ from pathlib import Path
 from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.app.logs import configure_logging
+from virtcim.app.nodecommands import add_node_commands
 from virtcim.app.platforms import add_platform_commands
 from virtcim.app.registering import add_commands
 from virtcim.app.watching import add_watching
@@ -108,6 +109,7 @@ def make_parser() -> argparse.ArgumentParser:
     certificate.set_defaults(run=run_certificate)
     add_watching(commands)
     add_platform_commands(commands)
+    add_node_commands(commands)
     add_commands(commands)
     return parser
 

@@ -9,9 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from virtcim.app.config import ConfigError, Settings, from_table
-from virtcim.providers.nodes import ConfiguredNodes, GroupSettings, NodeError, NodeSettings, check_name
+from virtcim.app.store import DATABASE, read_table
+from virtcim.providers.nodes import (
+    DEFAULT,
+    MANAGED,
+    ConfiguredNodes,
+    GroupSettings,
+    ManagedNode,
+    NodeError,
+    NodeSettings,
+    check_name,
+)
 
-__all__ = ["configured_nodes"]
+__all__ = ["configured_nodes", "served_nodes"]
 
 _log = logging.getLogger("virtcim")
 
@@ -61,6 +71,19 @@ def configured_nodes(settings: Settings) -> ConfiguredNodes:
             _log.error("%s: %s; it is left out", group_origins[name], error)
             del groups[name]
     return ConfiguredNodes(nodes, groups, origins, settings.nodes)
+
+
+def served_nodes(settings: Settings) -> dict[str, NodeSettings]:
+    """Find all nodes that a server with these settings serves beside the local one, by name, sorted.
+
+    Those that were made at run time are read from the state directory, be it that the server runs.
+    """
+    found = {name.lower(): (name, each) for name, each in configured_nodes(settings).nodes.items() if each.enabled}
+    for name, managed in read_table(settings.state_dir / DATABASE, MANAGED, ManagedNode):
+        if managed.settings.enabled:
+            found.setdefault(name.lower(), (name, managed.settings))
+    found.pop(DEFAULT, None)
+    return dict(sorted(found.values(), key=lambda each: each[0]))
 
 
 def _files(directory: Path | None) -> list[Path]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from virtcim import __version__
 from virtcim.app.config import Settings, load
+from virtcim.app.nodefiles import served_nodes
 from virtcim.providers.kinds import KINDS
+from virtcim.providers.nodes import NodeSettings
 from virtcim.registration.actions import CIM_SERVERS, choose, register, status, unregister
 from virtcim.registration.cimservers import INTEROP_CLASSES, Plan
 from virtcim.registration.tools import RegistrationError, Tools
@@ -60,17 +63,27 @@ def make_plan(settings: Settings) -> Plan:
     # Imported here, so that `virtcim --help` and `virtcim status` need no libvirt.
     from virtcim.app.platforms import find_platforms, load_classes
     from virtcim.providers.site import Site
-    from virtcim.registration.catalog import INTEROP, build_catalog, indication_classes
+    from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
+    from virtcim.registration.catalog import INTEROP, SiteCatalogs, indication_classes
     from virtcim.registration.table import make_table
 
     registry = find_platforms(settings)
     classes = load_classes(registry, settings.state_dir if settings.state_dir.is_dir() else None)
-    site = Site([], registry, KINDS, settings.providers)
-    named = [registry.by_prefix("test"), *map(registry.by_uri, settings.uris)]
-    for platform in filter(None, named):
-        site.show(platform)
-    catalog = build_catalog(site)
-    table = make_table(catalog, classes, indication_classes(site, catalog))
+
+    def site_of(namespace: str, uris: Iterable[str]) -> Site:
+        """A site that shows the platforms of its URIs, without a hypervisor."""
+        site = Site([], registry, KINDS, replace(settings.providers, namespace=namespace))
+        for platform in filter(None, map(registry.by_uri, uris)):
+            site.show(platform)
+        return site
+
+    site = site_of(settings.providers.namespace, settings.uris)
+    further = [site_of(namespace, node.uris) for namespace, node in _nodes(settings).items()]
+    # The local one may be of libvirt's test driver, which no URI names.
+    if (test := registry.by_prefix("test")) is not None:
+        site.show(test)
+    catalog = SiteCatalogs([site, *further], [ManagedNodeProvider(None)]).catalog()
+    table = make_table(catalog, classes, indication_classes(site, catalog, *further))
     return Plan(table, classes, __version__, {INTEROP: INTEROP_CLASSES})
 
 
@@ -90,5 +103,12 @@ def _unregister(arguments: argparse.Namespace, settings: Settings) -> None:
 
 def _status(arguments: argparse.Namespace, settings: Settings) -> None:
     tools = Tools(print)
-    for line in status([make(tools) for make in CIM_SERVERS.values()], settings.state_dir, __version__):
+    local, nodes = settings.providers.namespace.strip("/"), list(_nodes(settings))
+    for line in status([make(tools) for make in CIM_SERVERS.values()], settings.state_dir, __version__, local, nodes):
         print(line)
+
+
+def _nodes(settings: Settings) -> dict[str, NodeSettings]:
+    """All nodes that are served, by namespace: those of the files, and those that were made at run time."""
+    local = settings.providers.namespace.strip("/")
+    return {f"{local}/{name}": node for name, node in served_nodes(settings).items()}

@@ -29,7 +29,7 @@ from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.platforms import find_platforms, is_here, load_classes
 from virtcim.app.roles import make_access
-from virtcim.app.store import SQLiteStore
+from virtcim.app.store import DATABASE, SQLiteStore
 from virtcim.cimom.access import Access
 from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.discovery import INTEROP_NAMES, ServerIdentity, with_discovery
@@ -68,6 +68,7 @@ from virtcim.providers.lifecycle import LifecycleSources
 from virtcim.providers.nodes import DEFAULT, NodeSettings
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.site import Site
+from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
 from virtcim.registration.catalog import CIMV2, SiteCatalogs, element_types, indication_classes
 from virtcim.registration.roles import method_roles
 from virtcim.registration.table import Table, make_table
@@ -77,9 +78,6 @@ __all__ = ["serve"]
 
 TEST_DRIVER = "test:///default"
 """libvirt's own make-believe hypervisor."""
-
-DATABASE = "state.sqlite"
-"""The file in the state directory for what outlives the server."""
 
 JOB_STOP = 1.0
 """Seconds that jobs get to undo what they have begun, while answers in flight get theirs."""
@@ -273,7 +271,7 @@ def _assemble(
     Raises:
         ConfigError: a certificate is not as it should be, or there is no such namespace.
     """
-    site, catalogs = nodes.local, SiteCatalogs(nodes.sites(), nodes)
+    site, catalogs = nodes.local, SiteCatalogs(nodes.sites(), [ManagedNodeProvider(nodes)])
     catalog = catalogs.catalog()
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
     with naming("tls"):

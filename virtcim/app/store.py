@@ -16,11 +16,14 @@ from virtcim.app.codec import decode, encode
 from virtcim.app.layouts import NewerLayoutError, migrate
 from virtcim.providers.interface import Store, Table
 
-__all__ = ["SQLiteStore"]
+__all__ = ["DATABASE", "SQLiteStore", "read_table"]
 
 _log = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
+
+DATABASE = "state.sqlite"
+"""The file in the state directory for what outlives the server."""
 
 BUSY_TIMEOUT = 0.2
 """Seconds that SQLite waits for another process's lock: short, since the thread must hear when the server stops."""
@@ -328,6 +331,31 @@ class _File:
         _log.error("%s: %s; it is set aside as %s, and a new file is begun", self.path, error, aside.name)
         self.is_new = True
         return True
+
+
+def read_table(path: Path, name: str, kind: type[Record]) -> list[tuple[str, Record]]:
+    """Read a table as it is on disk, be it that a server has the file open; nothing is changed.
+
+    Parameters:
+        path: of the file.
+        name: of the table.
+        kind: of its records.
+
+    Returns:
+        keys and records; none where the file is missing or cannot be read.
+    """
+    if not path.exists():
+        return []
+    found = []
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT key, value FROM record WHERE collection = ? ORDER BY key", (name,))
+            for key, text in rows:
+                with contextlib.suppress(ValueError):
+                    found.append((key, decode(text, kind)))
+    except sqlite3.Error as error:
+        _log.error("%s: %s", path, error)
+    return found
 
 
 def _code(error: Exception) -> int:

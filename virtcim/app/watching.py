@@ -24,7 +24,7 @@ from virtcim.app.config import ConfigError, Settings, load, parse_listen
 if TYPE_CHECKING:
     import pywbem
 
-__all__ = ["add_watching"]
+__all__ = ["add_server_options", "add_watching", "run_connected"]
 
 EVERYTHING = "SELECT * FROM CIM_InstIndication"
 ALERTS = "SELECT * FROM CIM_AlertIndication"
@@ -52,31 +52,41 @@ def add_watching(commands: Any) -> None:
     watch.add_argument("query", nargs="?", help="which indications, in CQL or WQL; default: all changes and alerts")
     watch.add_argument("--json", action="store_true", help="print each indication as a line of JSON")
     watch.add_argument("--count", type=int, metavar="N", help="end after so many")
-    watch.set_defaults(run=lambda arguments: _run(arguments, _watch))
+    watch.set_defaults(run=lambda arguments: run_connected(arguments, _watch))
     listed = commands.add_parser(
         "subscriptions",
         help="list who is told of changes",
         description="List the subscriptions of a running server: filter, listener and state.",
     )
     listed.add_argument("--json", action="store_true", help="print each subscription as a line of JSON")
-    listed.set_defaults(run=lambda arguments: _run(arguments, _subscriptions))
+    listed.set_defaults(run=lambda arguments: run_connected(arguments, _subscriptions))
     for parser in (watch, listed):
-        parser.add_argument("--config", type=Path, metavar="FILE", help="settings of the server, in TOML")
-        parser.add_argument("--state-dir", type=Path, metavar="DIR", help="of the server: its first password is there")
-        parser.add_argument("--url", metavar="URL", help="of the server; default: where the settings have it listen")
-        parser.add_argument("--user", metavar="NAME", help="default: the user that was made on the first start")
-        parser.add_argument(
-            "--insecure", action="store_true", help="with https: take whatever certificate the server shows"
-        )
+        add_server_options(parser)
 
 
-def _run(arguments: argparse.Namespace, action: Any) -> int:
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which server is asked, and who asks."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings of the server, in TOML")
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="of the server: its first password is there")
+    parser.add_argument("--url", metavar="URL", help="of the server; default: where the settings have it listen")
+    parser.add_argument("--user", metavar="NAME", help="default: the user that was made on the first start")
+    parser.add_argument(
+        "--insecure", action="store_true", help="with https: take whatever certificate the server shows"
+    )
+
+
+def run_connected(arguments: argparse.Namespace, action: Any) -> int:
+    """Run what asks a server, given the arguments and a connection to it.
+
+    Returns:
+        the exit status: what the action gives, or 1 where the server refuses or does not answer.
+    """
     import pywbem
 
     settings = load(arguments.config, {"state_dir": arguments.state_dir})
     try:
         with _connection(arguments, settings) as connection:
-            action(arguments, connection)
+            return int(action(arguments, connection) or 0)
     except (pywbem.Error, OSError) as error:
         print(f"virtcim: {error}", file=sys.stderr)
         return EXIT_FAILED

@@ -80,10 +80,14 @@ class URIRules:
         Raises:
             ValueError: it is not; the text says why.
         """
-        parts = urlsplit(uri)
-        if parts.scheme != "tcp":
+        if not uri.startswith("tcp://"):
             self.check(uri)
             return
+        try:
+            parts = urlsplit(uri)
+            parts.port  # noqa: B018 what is no port is found when it is asked for
+        except ValueError as error:
+            raise ValueError(f"{uri!r}: is not a URI: {error}") from None
         if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
             raise ValueError(f"{uri!r}: has more than a host and a port; expected tcp://HOST[:PORT]")
         self._check_host(uri, parts.hostname or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,11 +90,15 @@ def unregister(server: CimServer, state_dir: Path) -> bool:
     return True
 
 
-def status(servers: Sequence[CimServer], state_dir: Path, version: str) -> list[str]:
+def status(
+    servers: Sequence[CimServer], state_dir: Path, version: str, local: str = "", nodes: Iterable[str] = ()
+) -> list[str]:
     """One line for each CIM server that is installed.
 
     Parameters:
         version: of this project; a registration by another one should be made again.
+        local: the namespace below which the namespaces of nodes are.
+        nodes: these, as they are now; where others are registered, registering is due.
     """
     known = records.load(state_dir)
     lines = []
@@ -110,5 +114,16 @@ def status(servers: Sequence[CimServer], state_dir: Path, version: str) -> list[
             state = f"registered by virtcim {record.version} in {places}" if record.digest else "partly registered"
             if record.version != version:
                 state += f"; this is virtcim {version}: register again"
+            state += _due(record, local, nodes)
         lines.append(f"{server.name}: {running}, {state}")
     return lines or ["no CIM server is installed"]
+
+
+def _due(record: Record, local: str, nodes: Iterable[str]) -> str:
+    """Say which namespaces of nodes came or went since they were registered; "" where none did."""
+    if not local or not record.digest:
+        return ""
+    registered = {name for name in record.namespaces if name.startswith(f"{local}/")}
+    came, went = sorted(set(nodes) - registered), sorted(registered - set(nodes))
+    changes = [f"{', '.join(names)} {what}" for names, what in ((came, "came"), (went, "went")) if names]
+    return f"; {' and '.join(changes)} since: register again" if changes else ""

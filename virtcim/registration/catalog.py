@@ -55,7 +55,6 @@ from virtcim.providers.associations.Virt_VSSDComponent import virtual_system_set
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import Association, Catalog, InstanceProvider
 from virtcim.providers.lifecycle import own_indications
-from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
 from virtcim.providers.Virt_BaseMetricDefinition import MetricDefinitionProvider
@@ -72,7 +71,6 @@ from virtcim.providers.Virt_FilterList import FilterListProvider
 from virtcim.providers.Virt_HostDevice import HostDeviceProvider
 from virtcim.providers.Virt_HostSystem import HostSystemProvider
 from virtcim.providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
-from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
 from virtcim.providers.Virt_RASD import ResourceSettingProvider
 from virtcim.providers.Virt_RegisteredProfile import INTEROP, RegisteredProfileProvider, profiles_of
 from virtcim.providers.Virt_ResourcePoolConfigurationCapabilities import (
@@ -234,11 +232,18 @@ class SiteCatalogs:
 
     Parameters:
         sites: the local node first, which stays.
-        nodes: all nodes, for what the namespace of profiles shows of them; None where there are none to manage.
+        interop: providers of the namespace of profiles, beside that of profiles.
+        interop_links: associations there, beside those of profiles.
     """
 
-    def __init__(self, sites: Iterable[Site], nodes: NodeRegistry | None = None) -> None:
-        self._of_nodes: Sequence[InstanceProvider] = () if nodes is None else (ManagedNodeProvider(nodes),)
+    def __init__(
+        self,
+        sites: Iterable[Site],
+        interop: Sequence[InstanceProvider] = (),
+        interop_links: Sequence[Association] = (),
+    ) -> None:
+        self._interop = interop
+        self._interop_links = interop_links
         self._sites: list[Site] = list(sites)
         self._profiles = RegisteredProfileProvider(self._sites[0])
         self._catalogs: dict[Site, SiteCatalog] = {}
@@ -255,13 +260,13 @@ class SiteCatalogs:
         """Make the catalog of the sites that there are now; its revision goes on to tell of those to come."""
         namespaces: dict[str, Sequence[InstanceProvider]] = {}
         associations: dict[str, Sequence[Association]] = {}
-        profile_links: list[Association] = []
+        profile_links: list[Association] = [*self._interop_links]
         for site in self._sites:
             made = self._catalogs.get(site) or self._catalogs.setdefault(site, self._of(site))
             namespaces[site.namespace], associations[site.namespace] = made.providers, made.links
             associations.setdefault(CIMV2, [each for each in made.links if each.base in CIMV2_ASSOCIATIONS])
             profile_links += made.profile_links
-        namespaces |= {INTEROP: [self._profiles, *self._of_nodes], CIMV2: ()}
+        namespaces |= {INTEROP: [self._profiles, *self._interop], CIMV2: ()}
         return Catalog(
             namespaces,
             {**associations, INTEROP: profile_links},

@@ -46,15 +46,20 @@ class Pegasus(CimServer):
         registration = pegasus_mof(plan.table.entries, plan.version, grouped=self._version() >= _GROUPS_SINCE)
         if not running and record.digest and record.digest != digest(registration):
             raise RegistrationError("OpenPegasus is stopped, and the registration in it is another: start cimserver")
+        gone = [namespace for namespace in record.namespaces if namespace not in plan.table.namespaces]
+        if gone and not running:
+            raise RegistrationError(f"OpenPegasus is stopped, and has {', '.join(gone)} still: start cimserver")
         for namespace in plan.table.namespaces:
             self._load_classes(namespace, plan, record, running)
         if running and self.registered():
-            if record.digest == digest(registration):
+            if record.digest == digest(registration) and not gone:
                 return
             self._remove_module()
         if running or not record.digest:
             self._compile(interop, registration, running)
         record.interop, record.digest = interop, digest(registration)
+        for namespace in gone:
+            self._remove_namespace(namespace, record)
 
     def unregister(self, record: Record) -> None:
         if not self.running():
@@ -62,22 +67,27 @@ class Pegasus(CimServer):
         if self.registered():
             self._remove_module()
         record.digest = record.interop = ""
-        for namespace, made in list(record.namespaces.items()):
-            self._remove_copies(namespace, made.kept)
-            # A class can go when nothing is derived from it any more; some may be in use by others meanwhile.
-            for names, command in ((made.classes, "dc"), (made.qualifiers, "dq")):
-                kept = [
-                    name
-                    for name in reversed(names)
-                    if not self.tools.change("cimcli", command, "-n", namespace, name, may_fail=True)
-                ]
-                for name in kept:
-                    self.tools.say(f"{name} stays in {namespace}: something else uses it")
-                names[:] = reversed(kept)
-            if made.created and not made.classes and not made.qualifiers:
-                parent, _, child = namespace.rpartition("/")
-                self.tools.change("cimcli", "di", "-n", parent, f'__Namespace.Name="{child}"', may_fail=True)
-            del record.namespaces[namespace]
+        # What is in another namespace goes before that.
+        for namespace in sorted(record.namespaces, key=lambda name: -name.count("/")):
+            self._remove_namespace(namespace, record)
+
+    def _remove_namespace(self, namespace: str, record: Record) -> None:
+        made = record.namespaces[namespace]
+        self._remove_copies(namespace, made.kept)
+        # A class can go when nothing is derived from it any more; some may be in use by others meanwhile.
+        for names, command in ((made.classes, "dc"), (made.qualifiers, "dq")):
+            kept = [
+                name
+                for name in reversed(names)
+                if not self.tools.change("cimcli", command, "-n", namespace, name, may_fail=True)
+            ]
+            for name in kept:
+                self.tools.say(f"{name} stays in {namespace}: something else uses it")
+            names[:] = reversed(kept)
+        if made.created and not made.classes and not made.qualifiers:
+            parent, _, child = namespace.rpartition("/")
+            self.tools.change("cimcli", "di", "-n", parent, f'__Namespace.Name="{child}"', may_fail=True)
+        del record.namespaces[namespace]
 
     def _remove_copies(self, namespace: str, kept: Collection[str]) -> None:
         """Take out the classes of its own that OpenPegasus has put beside ours since: PG_RegisteredProfile and

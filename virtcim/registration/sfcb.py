@@ -83,9 +83,21 @@ class Sfcb(CimServer):
             missing = plan.missing_classes(namespace, known - further)
             texts[stage / "mofs" / namespace / self._mof_name(namespace)] = plan.mof(missing)
         fingerprint = digest("".join(f"{path.name}\0{text}\0" for path, text in texts.items()))
-        if record.digest == fingerprint and not is_new and all(_holds(path, text) for path, text in texts.items()):
+        gone = [namespace for namespace in record.namespaces if namespace not in plan.table.namespaces]
+        if (
+            record.digest == fingerprint
+            and not is_new
+            and not gone
+            and all(_holds(path, text) for path, text in texts.items())
+        ):
             return
         record.digest = ""
+        for namespace in sorted(gone, key=lambda name: -name.count("/")):
+            self._unstage(namespace, record)
+            directory = stage / "mofs" / namespace
+            if str(directory) in record.files and directory.is_dir() and not any(directory.iterdir()):
+                self.tools.remove(directory)
+                record.files.remove(str(directory))
         with tempfile.TemporaryDirectory(prefix="virtcim-") as temporary:
             for path, text in texts.items():
                 (Path(temporary) / path.name).write_text(text, encoding="utf-8")
@@ -102,8 +114,7 @@ class Sfcb(CimServer):
         if self.registered():
             self.tools.change("sfcbunstage", "-r", REGISTRATION)
         for namespace in list(record.namespaces):
-            self.tools.change("sfcbunstage", "-n", namespace, self._mof_name(namespace), may_fail=True)
-            del record.namespaces[namespace]
+            self._unstage(namespace, record)
         for path in _deepest_first(record.files):
             if path.is_dir():
                 self.tools.remove(path)
@@ -112,6 +123,10 @@ class Sfcb(CimServer):
         for path in _deepest_first(record.files):
             self.tools.remove(path)
         record.files.clear()
+
+    def _unstage(self, namespace: str, record: Record) -> None:
+        self.tools.change("sfcbunstage", "-n", namespace, self._mof_name(namespace), may_fail=True)
+        del record.namespaces[namespace]
 
     @staticmethod
     def _mof_name(namespace: str) -> str:

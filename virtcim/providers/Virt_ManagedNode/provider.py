@@ -30,13 +30,19 @@ class ManagedNodeProvider(InstanceProvider):
     """Serves Virt_ManagedNode.
 
     Parameters:
-        nodes: all of them.
+        nodes: all of them; None where none is served, and only the class counts.
     """
 
     class_names = (MANAGED_NODE,)
 
-    def __init__(self, nodes: NodeRegistry) -> None:
-        self._nodes = nodes
+    def __init__(self, nodes: NodeRegistry | None) -> None:
+        self._served = nodes
+
+    @property
+    def _nodes(self) -> NodeRegistry:
+        if self._served is None:
+            raise CIMError(Status.NOT_SUPPORTED, "no nodes are served here")
+        return self._served
 
     def instances(self, class_name: str, context: RequestContext) -> Iterable[ShownNode]:
         return [ShownNode(node) for node in self._nodes.nodes()]

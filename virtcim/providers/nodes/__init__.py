@@ -5,8 +5,10 @@ What is here needs no libvirt; `registry` does.
 
 from virtcim.providers.nodes.settings import (
     DEFAULT,
+    MANAGED,
     ConfiguredNodes,
     GroupSettings,
+    ManagedNode,
     NodeError,
     NodeSettings,
     NodesSettings,
@@ -15,8 +17,10 @@ from virtcim.providers.nodes.settings import (
 
 __all__ = [
     "DEFAULT",
+    "MANAGED",
     "ConfiguredNodes",
     "GroupSettings",
+    "ManagedNode",
     "NodeError",
     "NodeSettings",
     "NodesSettings",

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.inventory.records import Change, Host
@@ -18,8 +18,10 @@ from virtcim.providers.kinds import KINDS
 from virtcim.providers.nodes.node import HostIdentity, Node, NodeState, RememberedHost, identity_of
 from virtcim.providers.nodes.settings import (
     DEFAULT,
+    MANAGED,
     ConfiguredNodes,
     GroupSettings,
+    ManagedNode,
     NodeError,
     NodeSettings,
     NodesSettings,
@@ -30,26 +32,11 @@ from virtcim.providers.site import Site
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["MANAGED", "ManagedNode", "NodeRegistry"]
+__all__ = ["NodeRegistry"]
 
 _log = logging.getLogger(__name__)
 
-MANAGED = "managed node"
-"""The table of the store with the nodes that were made at run time."""
 REMEMBERED = "remembered host"
-
-
-@dataclass(frozen=True, slots=True)
-class ManagedNode:
-    """A node that was made at run time, kept by the store.
-
-    Attributes:
-        settings: of it.
-        owner: who made it.
-    """
-
-    settings: NodeSettings
-    owner: str = ""
 
 
 class NodeRegistry:

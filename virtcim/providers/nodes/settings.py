@@ -11,8 +11,10 @@ from virtcim.libhelper.uris import TRANSPORTS, URIRules
 
 __all__ = [
     "DEFAULT",
+    "MANAGED",
     "ConfiguredNodes",
     "GroupSettings",
+    "ManagedNode",
     "NodeError",
     "NodeSettings",
     "NodesSettings",
@@ -21,6 +23,9 @@ __all__ = [
 
 DEFAULT = "default"
 """The node whose namespace is that of the providers, `root/virt`."""
+
+MANAGED = "managed node"
+"""The table of the store with the nodes that were made at run time."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -130,3 +135,16 @@ class ConfiguredNodes:
     groups: Mapping[str, GroupSettings] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     settings: NodesSettings = field(default_factory=NodesSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedNode:
+    """A node that was made at run time, kept by the store.
+
+    Attributes:
+        settings: of it.
+        owner: who made it.
+    """
+
+    settings: NodeSettings
+    owner: str = ""
