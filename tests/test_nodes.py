@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,11 @@ def permissive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serve
 def managed(ask: Any, name: str) -> Any:
     """Ask for a node."""
     return ask.GetInstance(pywbem.CIMInstanceName("Virt_ManagedNode", {"Name": name}, namespace="root/interop"))
+
+
+def has_state(ask: Any, name: str, state: int) -> Callable[[], bool]:
+    """A condition: a node has a state."""
+    return lambda: bool(managed(ask, name)["State"] == state)
 
 
 def make(ask: Any, **properties: Any) -> Any:

@@ -17,7 +17,7 @@ from tests.bed import Libvirtd, Server, wait_until
 from tests.bed.guests import baseline_xml
 from tests.bed.listener import Listener, subscribed
 from tests.providers.test_two_nodes import node_file
-from tests.test_nodes import managed, names
+from tests.test_nodes import has_state, managed, names
 
 EAST, WEST = "root/virt/east", "root/virt/west"
 
@@ -176,7 +176,7 @@ def test_nodes_that_hang_or_talk_nonsense_delay_nobody(hosts: Hosts, tmp_path: P
         hosts.reload()
         wait_until(lambda: "hangs" in names(ask, "root/interop", "Virt_ManagedNode"), 60)
         for name in ("hangs", "nonsense", "nobody"):
-            wait_until(lambda name=name: managed(ask, name)["State"] == NO_CONTACT, 60)
+            wait_until(has_state(ask, name, NO_CONTACT), 60)
             assert managed(ask, name)["Trouble"]
             assert names(ask, f"root/virt/{name}", "CIM_ComputerSystem") == set()
         assert names(ask, EAST, "KVM_ComputerSystem") >= {"same", "only0"}

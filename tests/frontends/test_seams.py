@@ -173,7 +173,7 @@ def test_a_translation_for_one_listener(toy: Toy) -> None:
 
 def test_a_core_that_shows_another_catalog(toy: Toy) -> None:
     core = Core(toy.catalog, CLASSES, ServerSettings(), access())
-    shown = core.showing(Toy().catalog)
+    shown = core.showing(lambda _: Toy().catalog)
     listing = EnumerateInstances(
         namespace="root/toy", class_name="Toy_Disk", caller=Caller(Principal("root", Mechanism.PASSWORD))
     )

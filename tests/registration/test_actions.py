@@ -254,15 +254,10 @@ def test_a_namespace_that_went_is_taken_out(fakes: Fakes, state_dir: Path, plan:
     def server() -> Sfcb | Pegasus:
         return sfcb(fakes) if kind == "sfcb" else Pegasus(fakes.tools())
 
-    smaller = without(plan, "root/far")
-    register(smaller, server(), state_dir)
-    expected = fakes.tree()
     register(plan, server(), state_dir)
-    assert fakes.tree() != expected
     (line,) = status([server()], state_dir, "1.0", "root", ["root/toy", "root/new"])
     assert line.endswith("; root/new came and root/far went since: register again")
-    register(smaller, server(), state_dir)
-    left = {name: text for name, text in fakes.tree().items() if text != expected.get(name)}
-    assert not [name for name in left if "far" in str(name)]
+    register(without(plan, "root/far"), server(), state_dir)
+    assert not [name for name, text in fakes.tree().items() if "root/far" in name or "root/far" in text]
     (line,) = status([server()], state_dir, "1.0", "root", ["root/toy"])
-    assert "again" not in line
+    assert line.endswith("registered by virtcim 1.0 in root/toy")

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from virtcim.cimom.access import Access, Role, RoleSettings
 from virtcim.cimom.discovery import INTEROP_NAMES
+from virtcim.providers.Virt_AggregatedManagementService import METHOD_ROLES
 from virtcim.schema.classes import ClassStore
 
 __all__ = ["ROLES", "make_access"]
@@ -55,4 +56,4 @@ def make_access(
     roles = dataclasses.replace(roles, namespaces=given)
     needed = Role[subscribers.upper()]
     subscribing = {f"{name}.{operation}": needed for name in SUBSCRIPTION_CLASSES for operation in CHANGING}
-    return Access(roles, {**ROLES, **subscribing, **declared}, classes.ancestors)
+    return Access(roles, {**ROLES, **METHOD_ROLES, **subscribing, **declared}, classes.ancestors)

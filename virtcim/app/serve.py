@@ -27,12 +27,14 @@ from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse
 from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
+from virtcim.app.nodeobjects import node_objects
 from virtcim.app.platforms import find_platforms, is_here, load_classes
 from virtcim.app.roles import make_access
 from virtcim.app.store import DATABASE, SQLiteStore
 from virtcim.cimom.access import Access
 from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.discovery import INTEROP_NAMES, ServerIdentity, with_discovery
+from virtcim.cimom.discovery.model import ServerObjects
 from virtcim.cimom.indications import IndicationService
 from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS
@@ -61,7 +63,7 @@ from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import Catalog, CIMError, Store
+from virtcim.providers.interface import Association, Catalog, CIMError, InstanceProvider, Store
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources
@@ -289,8 +291,13 @@ def _assemble(
     indications = _indications(settings, site, changes, classes, catalog, access, identity, store)
     mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
 
+    def further(objects: ServerObjects) -> tuple[list[InstanceProvider], list[Association]]:
+        providers, links = indications.objects(objects)
+        more_providers, more_links = node_objects(objects, nodes, access)
+        return [*providers, *more_providers], [*links, *more_links]
+
     def discovered(shown: Catalog) -> Catalog:
-        return with_discovery(shown, classes, identity, capabilities, statistics, mechanisms, indications.objects)
+        return with_discovery(shown, classes, identity, capabilities, statistics, mechanisms, further)
 
     translate = translation_of(settings.compatibility)
     server = make_server(

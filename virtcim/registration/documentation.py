@@ -14,7 +14,7 @@ from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.providers.properties import PropertyTable
-from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
+from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration, PropertyDeclaration
 
 __all__ = ["document"]
 
@@ -35,8 +35,12 @@ A property that is *writable* can be given a value by the methods that define, a
 ModifySystemSettings, AddResourceSettings, ModifyResourceSettings, CreateChildResourcePool, CreateResourceInPool. Where
 the value comes from a field of the domain XML, it goes to the same field.
 
-The objects by which the server describes itself are in [discovery.md](discovery.md).
+The objects by which the server describes itself are in [discovery.md](discovery.md); nodes and groups are explained in
+[nodes.md](nodes.md).
 """
+
+_OF_SERVER = ("Virt_ManagedNode", "Virt_NodeGroup", "Virt_AggregatedManagementService")
+"""The classes that belong to no platform, and whose instances are the server's own ([nodes.md](nodes.md))."""
 
 _CONSTANT = re.compile(r"always (\d+)")
 """The source of a property whose value is a number that was given no name."""
@@ -66,12 +70,14 @@ def document(catalog: Catalog, platforms: Iterable[Platform], schema: ClassStore
     )
     page = _Page(catalog, platforms[0].prefix, schema)
     elements, relations = list(page.element_sections()), list(page.relation_sections())
+    of_server = [(name, "\n".join(_server_section(schema[name]))) for name in _OF_SERVER]
     parts = [
         _INTRODUCTION.format(platforms="\n".join(rows)),
         "## Contents\n",
         _contents("Elements", elements),
         _contents("Associations", relations),
-        *(text for _, text in (*elements, *relations)),
+        _contents("Of the server, in `root/interop`", of_server),
+        *(text for _, text in (*elements, *relations, *of_server)),
     ]
     return "\n".join(parts)
 
@@ -208,6 +214,30 @@ class _Page:
         )
         yield from _table(("Property", "Type", "Where the value comes from", "Writable"), rows)
         yield ""
+
+
+def _server_section(declared: ClassDeclaration) -> Iterator[str]:
+    """The section of a class that belongs to no platform, from what the class itself declares."""
+    yield f"## {declared.name}\n"
+    yield f"{_description(declared)}\n"
+    yield f"`{declared.name}` : `{declared.superclass}`, in `root/interop`.\n"
+    properties = [each for each in declared.properties.values() if each.class_origin == declared.name]
+    if properties:
+        rows = (
+            (f"`{each.name}`", _type(each), _text_of(each), "yes" if "write" in each.qualifiers else "")
+            for each in properties
+        )
+        yield from _table(("Property", "Type", "Meaning", "Writable"), rows)
+        yield ""
+    methods = [each for each in declared.methods.values() if each.class_origin == declared.name]
+    if methods:
+        yield from _table(("Method", "Meaning"), ((f"`{each.name}`", _text_of(each)) for each in methods))
+        yield ""
+
+
+def _text_of(declared: PropertyDeclaration | MethodDeclaration) -> str:
+    found = declared.qualifiers.get("description")
+    return "" if found is None else str(found.value)
 
 
 def _contents(title: str, sections: Sequence[tuple[str, str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.discovery.manager import GatheredStatistics, ManagerProvider, StatisticsProvider
@@ -55,8 +56,9 @@ def with_discovery(
     """
     main = INTEROP_NAMES[0]
     others = [name for name in _with_parents(catalog.namespaces) if name not in INTEROP_NAMES]
+    children = _children([main, *others])
     namespaces: dict[str, Sequence[InstanceProvider]] = {
-        name: [*catalog.namespaces.get(name, ()), _namespace_list(name, _children(name, [main, *others]))]
+        name: [*catalog.namespaces.get(name, ()), _namespace_list(name, tuple(children.get(name, ())))]
         for name in others
     }
     associations: dict[str, Sequence[Association]] = {name: catalog.associations.get(name, ()) for name in others}
@@ -72,7 +74,7 @@ def with_discovery(
         more_providers, more_links = ([], []) if further is None else further(objects)
         providers = [
             *shown, FixedProvider(objects.instances()), ManagerProvider(objects.object_manager, statistics),
-            statistics_provider, _namespace_list(name, visible),
+            statistics_provider, _namespace_list(name, tuple(visible)),
             *more_providers,
         ]  # fmt: skip
         gathered = GatheredStatistics(objects.object_manager, statistics_provider)
@@ -101,13 +103,19 @@ def _with_parents(names: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def _children(namespace: str, names: Iterable[str]) -> list[str]:
-    """The namespaces directly in one, by their last name."""
-    inside = (name.rpartition("/") for name in names)
-    return sorted(last for parent, _, last in inside if parent == namespace)
+def _children(names: Iterable[str]) -> dict[str, list[str]]:
+    """The namespaces directly in each one that has some, by their last name."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        parent, slash, last = name.rpartition("/")
+        if slash:
+            found.setdefault(parent, []).append(last)
+    return found
 
 
-def _namespace_list(namespace: str, names: Iterable[str]) -> FixedProvider:
-    """__Namespace, an older way to list namespaces."""
+@lru_cache(maxsize=4096)
+def _namespace_list(namespace: str, names: tuple[str, ...]) -> FixedProvider:
+    """__Namespace, an older way to list namespaces; the same one for the same names, so that what did not change is
+    seen to be the same."""
     listed = (FixedInstance(namespace, NAMESPACE_CLASS, {"Name": name}, {}) for name in names)
     return FixedProvider(listed, [NAMESPACE_CLASS])

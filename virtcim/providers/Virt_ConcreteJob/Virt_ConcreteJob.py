@@ -50,6 +50,7 @@ OUT_PARAMETERS = (
     "ResultingResourceSettings",
     "ResultingSnapshot",
     "NewComputerSystem",
+    "Results",
 )
 """The output parameters of methods whose work can become a job; Virt_JobOutParameters has them all."""
 

@@ -53,15 +53,16 @@ class ShownNode(Instance):
 
     Parameters:
         node: that is shown.
+        namespace: where.
     """
 
     __slots__ = ("identity", "namespace", "node", "revision")
 
     class_name = MANAGED_NODE
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, namespace: str = INTEROP) -> None:
         self.node = node
-        self.namespace = INTEROP
+        self.namespace = namespace
         self.identity: Hashable = node.name
         # What is shown is little, and the state changes of itself.
         self.revision: Hashable = object()

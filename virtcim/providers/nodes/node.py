@@ -151,6 +151,7 @@ class Node:
         self.site = site
         self.refusal = ""
         self.twin = ""
+        self._ended = False
         self.revision = 0
         self._registry = registry
         self._remembered = remembered
@@ -209,6 +210,7 @@ class Node:
 
     def stop(self) -> None:
         """End all connections, within a second for each."""
+        self._ended = True
         for hypervisor in self.hypervisors:
             hypervisor.stop()
 
@@ -241,7 +243,7 @@ class Node:
 
     def _on_change(self, hypervisor: Hypervisor, change: Change) -> None:
         """Take notice of a connection that was made or lost; called by the inventory."""
-        if not isinstance(change.after, Host):
+        if not isinstance(change.after, Host) or self._ended:
             return
         self.revision += 1
         self._changed(self)

@@ -80,7 +80,8 @@ class NodeRegistry:
         # Held for a change of nodes from its beginning to its end, never by who only looks.
         self._changing = threading.RLock()
         self._nodes: dict[str, Node] = {}
-        self._identities: dict[HostIdentity, str] = {}
+        # The namespace and the URI under which each was seen first.
+        self._identities: dict[HostIdentity, tuple[str, str]] = {}
         self._identifying = threading.Lock()
         local.follow(self._follow_local)
 
@@ -96,6 +97,15 @@ class NodeRegistry:
     def node_of(self, site: Site) -> Node | None:
         """The node that a site shows; None for the local one."""
         return next((node for node in self._nodes.values() if node.site is site), None)
+
+    def all_groups(self) -> dict[str, GroupSettings]:
+        """All groups by name: those of the files, and those that a node says it is in."""
+        named = {group: GroupSettings() for node in self.nodes() for group in node.settings.groups}
+        return {**named, **self.groups}
+
+    def members(self, group: str) -> list[Node]:
+        """The nodes of a group, sorted by name."""
+        return [node for node in self.nodes() if group in node.settings.groups]
 
     def sites(self) -> tuple[Site, ...]:
         """What is served: the local site, and that of each node that is enabled."""
@@ -258,9 +268,10 @@ class NodeRegistry:
 
     def _drop(self, node: Node) -> None:
         self._nodes = {key: each for key, each in self._nodes.items() if each is not node}
-        node.stop()
+        # Nobody waits for connections that hang.
+        threading.Thread(target=node.stop, name="node-end", daemon=True).start()
         with self._identifying:
-            self._identities = {key: owner for key, owner in self._identities.items() if owner != node.namespace}
+            self._identities = {key: place for key, place in self._identities.items() if place[0] != node.namespace}
         # Who was refused because of it has another chance.
         for each in self.nodes():
             if each.twin == node.namespace:
@@ -275,32 +286,34 @@ class NodeRegistry:
     def _note(self, node: Node) -> None:
         """Take notice that something is known of a node that was not; called by inventories as well."""
         self.revision += 1
-        if node.refusal:
+        if node.refusal or self.node(node.name) is not node:
             return
         for hypervisor in node.hypervisors:
             if hypervisor.connected or hypervisor.inventory.host.contact:
-                owner = self._identify(hypervisor, node.namespace)
-                if owner != node.namespace:
-                    node.refuse(f"{hypervisor.uri}: is the same host and driver as in namespace {owner}", owner)
+                namespace, uri = self._identify(hypervisor, node.namespace)
+                if (namespace, uri) != (node.namespace, hypervisor.uri):
+                    where = f"namespace {namespace}" if namespace != node.namespace else uri
+                    twin = namespace if namespace != node.namespace else ""
+                    node.refuse(f"{hypervisor.uri}: is the same host and driver as in {where}", twin)
                     return
 
-    def _identify(self, hypervisor: Hypervisor, namespace: str) -> str:
-        """Tell the namespace that a hypervisor belongs to: the first one in which it was seen."""
-        identity = identity_of(hypervisor)
+    def _identify(self, hypervisor: Hypervisor, namespace: str) -> tuple[str, str]:
+        """Tell the namespace and the URI that a hypervisor belongs to: those under which it was seen first."""
+        place, identity = (namespace, hypervisor.uri), identity_of(hypervisor)
         if identity is None:
-            return namespace
+            return place
         with self._identifying:
             for known, owner in list(self._identities.items()):
                 # It may say another UUID than before: then what it said is nobody's.
-                if owner == namespace and known.driver == identity.driver and known.instance == identity.instance:
+                if owner == place and known != identity:
                     del self._identities[known]
-            return self._identities.setdefault(identity, namespace)
+            return self._identities.setdefault(identity, place)
 
     def _follow_local(self, hypervisor: Hypervisor) -> None:
         def identify() -> None:
-            owner = self._identify(hypervisor, self.local.namespace)
-            if owner != self.local.namespace:
-                _log.warning("%s is served in %s as well, as a node", hypervisor.uri, owner)
+            namespace, _ = self._identify(hypervisor, self.local.namespace)
+            if namespace != self.local.namespace:
+                _log.warning("%s is served in %s as well, as a node", hypervisor.uri, namespace)
 
         def on_change(change: Change) -> None:
             if isinstance(change.after, Host) and change.after.contact:

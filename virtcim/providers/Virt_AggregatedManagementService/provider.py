@@ -1,0 +1,241 @@
+"""The provider of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from virtcim.libhelper.work import Work
+from virtcim.providers.base import Element
+from virtcim.providers.interface import (
+    CIMError,
+    EmbeddedInstance,
+    Instance,
+    InstancePath,
+    InstanceProvider,
+    Keys,
+    MethodResult,
+    Parameters,
+    RequestContext,
+    Role,
+    Status,
+)
+from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.methods import MethodFailedError
+from virtcim.providers.nodes.node import Node
+from virtcim.providers.nodes.placement import Candidate, Wish, candidates, with_defaults
+from virtcim.providers.nodes.registry import NodeRegistry
+from virtcim.providers.states import EnabledState
+from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
+from virtcim.providers.Virt_NodeGroup import group_of
+from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService
+
+__all__ = ["AGGREGATED_SERVICE", "METHOD_ROLES", "AggregatedServiceProvider"]
+
+AGGREGATED_SERVICE = "Virt_AggregatedManagementService"
+
+METHOD_ROLES = {
+    f"{AGGREGATED_SERVICE}.EvaluatePlacement": Role.READ,
+    f"{AGGREGATED_SERVICE}.RequestGroupStateChange": Role.OPERATE,
+}
+"""The methods that need less than `administer`; in the namespaces of the nodes they need the same again."""
+
+_FAILED = 2
+_JOB_STARTED = 4096
+_ACCEPTED, _REJECTED = 2, 3
+
+May = Callable[[RequestContext, str, Role], bool]
+"""Tells whether who asks has a role in a namespace."""
+
+
+class AggregatedServiceProvider(InstanceProvider):
+    """Serves the service.
+
+    Parameters:
+        nodes: all nodes.
+        service: the one instance.
+        may: tells who may do what in the namespaces of the nodes.
+    """
+
+    class_names = (AGGREGATED_SERVICE,)
+
+    def __init__(self, nodes: NodeRegistry, service: Instance, may: May) -> None:
+        self._nodes = nodes
+        self._service = service
+        self._may = may
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return (self._service,)
+
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
+        given = {name.lower(): str(value).casefold() for name, value in keys.items()}
+        if given != {name.lower(): str(value).casefold() for name, value in self._service.keys().items()}:
+            raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
+        return self._service
+
+    def invoke_method(
+        self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
+    ) -> MethodResult:
+        if keys is not None:
+            self.get_instance(class_name, keys, context)
+        match method:
+            case "DefineSystem" | "DefineSystemInGroup":
+                return self._define(method, parameters, context)
+            case "EvaluatePlacement":
+                return self._evaluate(parameters, context)
+            case "RequestGroupStateChange":
+                return self._change_states(parameters, context)
+        return super().invoke_method(class_name, keys, method, parameters, context)
+
+    def _evaluate(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """EvaluatePlacement: the table by which DefineSystem would choose."""
+        table, _ = self._table(parameters, context)
+        return MethodResult(
+            0,
+            {
+                "Nodes": [each.node.name for each in table],
+                "Verdicts": [_ACCEPTED if each.accepted else _REJECTED for each in table],
+                "Reasons": [each.text for each in table],
+            },
+        )
+
+    def _define(self, method: str, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """DefineSystem and DefineSystemInGroup: on the first node of the table."""
+        if method == "DefineSystemInGroup" and parameters.get("Group") is None:
+            raise CIMError(Status.INVALID_PARAMETER, "Group: is missing; expected a group of nodes")
+        if parameters.get("ReferenceConfiguration") is not None:
+            raise CIMError(
+                Status.NOT_SUPPORTED, "ReferenceConfiguration: belongs to a node; expected DefineSystem of that node"
+            )
+        table, resources = self._table(parameters, context)
+        chosen = next((each for each in table if each.accepted), None)
+        if chosen is None:
+            reasons = "; ".join(f"node {each.node.name!r}: {each.text}" for each in table[:20])
+            raise CIMError(Status.FAILED, f"No node can have the guest: {reasons or 'there is none to choose from'}")
+        given = {
+            name: value
+            for name, value in {**parameters, "ResourceSettings": resources}.items()
+            if name in ("SystemSettings", "ResourceSettings") and value
+        }
+        return _invoke(_management_service(chosen), "DefineSystem", given, context)
+
+    def _table(self, parameters: Parameters, context: RequestContext) -> tuple[list[Candidate], list[EmbeddedInstance]]:
+        """The nodes to choose among, the best one first, and the resources with what the group says of them."""
+        given = parameters.get("ResourceSettings")
+        settings = given if isinstance(given, list | tuple) else ()
+        resources = [each for each in settings if isinstance(each, EmbeddedInstance)]
+        if (path := parameters.get("Group")) is None:
+            nodes: Sequence[Node] = self._nodes.nodes()
+        else:
+            group = group_of(self._nodes, path)
+            nodes = self._nodes.members(group)
+            resources = with_defaults(resources, self._nodes.all_groups()[group].variables)
+        seen = [node for node in nodes if self._may(context, node.namespace, Role.READ)]
+        wish = Wish.of(_system(parameters), resources)
+        return candidates(seen, wish, lambda node: self._may(context, node.namespace, Role.ADMINISTER)), resources
+
+    def _change_states(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """RequestGroupStateChange: one job, in which each guest is asked for."""
+        group, wanted = group_of(self._nodes, parameters.get("Group")), parameters.get("RequestedState")
+        if not isinstance(wanted, int):
+            raise CIMError(Status.INVALID_PARAMETER, "RequestedState: is missing")
+        nodes = [
+            node
+            for node in self._nodes.members(group)
+            if node.settings.enabled and self._may(context, node.namespace, Role.OPERATE)
+        ]
+        systems = [
+            system_of(guest)
+            for node in nodes
+            for platform in node.site.platforms
+            for guest in node.site.guests(platform)
+        ]
+        jobs = self._nodes.local.jobs
+        return jobs.run(
+            JobOrder(
+                self._nodes.local.platforms[0].prefix,
+                "RequestGroupStateChange",
+                lambda work: self._carry_out(work, systems, wanted, context),
+                name=f"Group {group}",
+                owner=self._service.path(),
+                affected=[Affected(system.path(), (int(Effect.EXCLUSIVE_USE),)) for system in systems],
+                principal=context.principal,
+                namespace=self._nodes.local.namespace,
+                # It waits for the jobs of the guests, which take workers.
+                takes_worker=False,
+            )
+        )
+
+    def _carry_out(
+        self, work: Work, systems: Sequence[ComputerSystem], wanted: int, context: RequestContext
+    ) -> MethodResult:
+        """Ask all guests at once, then wait for those that take their time."""
+        results: dict[str, str] = {}
+        waiting: dict[str, object] = {}
+        for system in systems:
+            with work.stoppable():
+                work.checkpoint()
+            name = f"{system.namespace}: {system.guest.domain.name}"
+            if _has_state(system, wanted):
+                results[name] = "has it already"
+                continue
+            try:
+                answer = _invoke(system, "RequestStateChange", {"RequestedState": wanted}, context)
+            except (CIMError, MethodFailedError) as error:
+                results[name] = f"failed: {error.description if isinstance(error, CIMError) else error.text}"
+                continue
+            if answer.return_value == _JOB_STARTED:
+                waiting[name] = answer.out.get("Job")
+            else:
+                results[name] = "done" if answer.return_value == 0 else f"failed: {answer.return_value}"
+            work.report(len(results), len(systems))
+        for name, path in waiting.items():
+            results[name] = self._result_of(path, work)
+            work.report(len(results), len(systems))
+        failed = any(each.startswith("failed") for each in results.values())
+        return MethodResult(
+            _FAILED if failed else 0, {"Results": [f"{name}: {text}" for name, text in results.items()]}
+        )
+
+    def _result_of(self, path: object, work: Work) -> str:
+        """Wait for the job of a guest, and tell how it ended."""
+        identifier = str(path.keys.get("InstanceID")) if isinstance(path, InstancePath) else ""
+        job = self._nodes.local.jobs.find(identifier)
+        if job is None:
+            return "done"
+        while not job.over.wait(0.2):
+            with work.stoppable():
+                work.checkpoint()
+        errors = job.record.errors
+        return f"failed: {errors[0].message}" if errors else "done"
+
+
+def _system(parameters: Parameters) -> EmbeddedInstance | None:
+    given = parameters.get("SystemSettings")
+    return given if isinstance(given, EmbeddedInstance) else None
+
+
+def _management_service(chosen: Candidate) -> VirtualSystemManagementService:
+    """The service of the node that was chosen, the one of its hypervisor where it has several."""
+    assert chosen.platform is not None, chosen
+    services = list(VirtualSystemManagementService.all_of(chosen.node.site, chosen.platform))
+    if not services:
+        raise CIMError(Status.FAILED, f"node {chosen.node.name!r}: was lost meanwhile")
+    return next((each for each in services if each.hypervisor is chosen.hypervisor), services[0])
+
+
+def _invoke(element: Element, name: str, parameters: Parameters, context: RequestContext) -> MethodResult:
+    """Call a method of an element of a node, as who asks."""
+    method = next(each for each in element.methods if each.name == name)
+    return method.run(element, parameters, replace(context, namespace=element.namespace))
+
+
+_OFF = (3, 4)
+"""RequestedState: Disabled, Shut Down."""
+
+
+def _has_state(system: ComputerSystem, wanted: int) -> bool:
+    """Whether a guest runs that is to be started, or is off that is to be stopped: nothing is asked of it."""
+    if wanted in _OFF:
+        return not system.guest.domain.active
+    return wanted == EnabledState.ENABLED and system.guest.condition.enabled is EnabledState.ENABLED
