@@ -238,4 +238,4 @@ def _has_state(system: ComputerSystem, wanted: int) -> bool:
     """Whether a guest runs that is to be started, or is off that is to be stopped: nothing is asked of it."""
     if wanted in _OFF:
         return not system.guest.domain.active
-    return wanted == EnabledState.ENABLED and system.guest.condition.enabled is EnabledState.ENABLED
+    return wanted == system.guest.condition.enabled == EnabledState.ENABLED
