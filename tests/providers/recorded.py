@@ -98,6 +98,9 @@ class RecordedMetrics:
     def look(self) -> Sample | None:
         return self.latest
 
+    def glance(self) -> Sample | None:
+        return self.latest
+
     def history(self) -> list[Frame]:
         return self.frames
 

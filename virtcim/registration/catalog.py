@@ -43,6 +43,7 @@ from virtcim.providers.associations.Virt_SAPAvailableForElement import sap_avail
 from virtcim.providers.associations.Virt_ServiceAccessBySAP import service_access_by_sap
 from virtcim.providers.associations.Virt_ServiceAffectsElement import (
     console_redirection,
+    metric_collection,
     pool_configuration,
     system_management,
 )
@@ -71,6 +72,8 @@ from virtcim.providers.Virt_FilterList import FilterListProvider
 from virtcim.providers.Virt_HostDevice import HostDeviceProvider
 from virtcim.providers.Virt_HostSystem import HostSystemProvider
 from virtcim.providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
+from virtcim.providers.Virt_MetricService import MetricServiceProvider
+from virtcim.providers.Virt_MetricServiceCapabilities import MetricServiceCapabilitiesProvider
 from virtcim.providers.Virt_RASD import ResourceSettingProvider
 from virtcim.providers.Virt_RegisteredProfile import INTEROP, RegisteredProfileProvider, profiles_of
 from virtcim.providers.Virt_ResourcePoolConfigurationCapabilities import (
@@ -138,6 +141,8 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     MetricDefinitionProvider,
     MetricValueProvider,
     SettingFieldProvider,
+    MetricServiceProvider,
+    MetricServiceCapabilitiesProvider,
 )
 ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     hosted_dependency,
@@ -172,6 +177,7 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     console_redirection,
     system_management,
     pool_configuration,
+    metric_collection,
     hosted_filter_list,
     entries_in_filter_list,
     AppliedFilterLists,

@@ -15,7 +15,7 @@ from virtcim.libhelper.documents.domain import Disk, DomainConfig, Interface
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Domain
 
-__all__ = ["Fields", "needs_guest", "read_guests", "read_host"]
+__all__ = ["Fields", "read_guests", "read_host"]
 
 Fields = dict[str, Any]
 """libvirt's typed parameters of a guest, by name."""
@@ -46,13 +46,17 @@ _BALLOON = {
 }
 """What virDomainMemoryStats and the bulk call name the same thing."""
 _KNOWN_WITHOUT = frozenset({"balloon.current", "balloon.maximum"})
+_RUNNING = frozenset({1, 2, 3, 4, 7})
+"""States in which there is a guest to ask: running, blocked, paused, shutting down, suspended by its own power
+management."""
+
 _NET = ("rx.bytes", "rx.pkts", "rx.errs", "rx.drop", "tx.bytes", "tx.pkts", "tx.errs", "tx.drop")
 _BLOCK = ("rd.reqs", "rd.bytes", "wr.reqs", "wr.bytes")
 
 Result = TypeVar("Result")
 
 
-def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> dict[str, Fields]:
+def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tuple[dict[str, Fields], frozenset[str]]:
     """Ask for the figures of all guests, and wait for no guest that another operation holds.
 
     Parameters:
@@ -60,7 +64,8 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> di
         domains: as they are known; their XML names what has to be asked for one by one.
 
     Returns:
-        by UUID; a guest that came or went meanwhile may be there or not.
+        the figures by UUID, where a guest that came or went meanwhile may be there or not; and the UUIDs of guests
+        that run and were not asked, as another operation holds them.
 
     Raises:
         libvirt.libvirtError: the connection is broken.
@@ -71,17 +76,20 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> di
         if not LibvirtError.of(error).is_unsupported:
             raise
     else:
-        return {domain.UUIDString(): fields for domain, fields in answer}
+        told = {domain.UUIDString(): fields for domain, fields in answer}
+        return told, frozenset(uuid for uuid, fields in told.items() if _is_held(fields))
     found = {}
     for domain in domains:
         with contextlib.suppress(libvirt.libvirtError):  # it is gone; a connection that broke shows below
             found[domain.uuid] = _read_guest(connection.lookupByUUIDString(domain.uuid), domain)
     connection.getLibVersion()
-    return found
+    return found, frozenset()
 
 
-def needs_guest(fields: Mapping[str, Any]) -> bool:
-    """Whether these figures are what libvirt has without asking the guest itself, though it runs."""
+def _is_held(fields: Mapping[str, Any]) -> bool:
+    """Whether these figures of a guest that runs are what libvirt has without asking it."""
+    if fields.get("state.state") not in _RUNNING:
+        return False
     return not any(name.startswith("balloon.") and name not in _KNOWN_WITHOUT for name in fields)
 
 

@@ -23,7 +23,7 @@ from typing import Protocol
 import libvirt
 
 from virtcim.libhelper.inventory.records import Domain
-from virtcim.libhelper.metrics.reading import Fields, needs_guest, read_guests, read_host
+from virtcim.libhelper.metrics.reading import Fields, read_guests, read_host
 from virtcim.libhelper.metrics.sample import NONE, TOTALS, Frame, GuestSample, HostSample, Sample, totals_of
 from virtcim.libhelper.settings import HypervisorSettings
 
@@ -34,12 +34,14 @@ _log = logging.getLogger(__name__)
 _MOST_QUESTIONS = 3
 """Questions without an answer at most: each keeps a reader and its connection."""
 
+_GLANCE = 0.05
+"""Seconds that who must not wait gives libvirt to tell newer figures than those that there are."""
+
+_RECENT = 2
+"""Figures are recent for so many intervals."""
+
 _QUIET = 3
 """Sampling takes no more than one part in this many of the time, however many guests there are."""
-
-_HELD_STATES = frozenset({1, 2, 3, 4, 7})
-"""States in which there is a guest to ask: running, blocked, paused, shutting down, suspended by its own power
-management."""
 
 _numbers = itertools.count(1)
 
@@ -53,6 +55,7 @@ class _Answer:
     """What libvirt said, and when it was asked."""
 
     guests: Mapping[str, Fields]
+    held: frozenset[str]
     cpu: Mapping[str, int]
     memory: Mapping[str, int]
     time: datetime
@@ -109,6 +112,15 @@ class Sampler:
         Returns:
             None where there is no connection, or no answer yet.
         """
+        return self._look(self._settings.sample_patience)
+
+    def glance(self) -> Sample | None:
+        """Give figures as `look` does, for who must not wait: only where nobody has looked of late it takes as long."""
+        latest = self.latest
+        recent = latest is not None and time.monotonic() - latest.clock < _RECENT * self._settings.sample_interval
+        return self._look(_GLANCE if recent else self._settings.sample_patience)
+
+    def _look(self, patience: float) -> Sample | None:
         now = time.monotonic()
         with self._arrived:
             self._looked = now
@@ -120,9 +132,7 @@ class Sampler:
             self._start(question)
         with self._arrived:
             asked = max(self._pending.values(), default=now)
-            self._arrived.wait_for(
-                lambda: self.latest is not before or not self._pending, asked + self._settings.sample_patience - now
-            )
+            self._arrived.wait_for(lambda: self.latest is not before or not self._pending, asked + patience - now)
             return self.latest
 
     def history(self) -> Sequence[Frame]:
@@ -174,9 +184,9 @@ class Sampler:
 
     def _ask(self, connection: libvirt.virConnect) -> _Answer:
         began, clock = datetime.now(UTC), time.monotonic()
-        guests = read_guests(connection, self._inventory.domains())
+        guests, held = read_guests(connection, self._inventory.domains())
         cpu, memory = read_host(connection)
-        return _Answer(guests, cpu, memory, began, clock, time.monotonic() - clock)
+        return _Answer(guests, held, cpu, memory, began, clock, time.monotonic() - clock)
 
     def _take(self, future: Future[_Answer], question: _Question) -> None:
         with self._arrived:
@@ -190,7 +200,7 @@ class Sampler:
         if before is not None and answer.clock <= before.clock:
             return  # it was overtaken
         known = before.guests if before is not None else {}
-        guests = {uuid: _guest(fields, answer, known.get(uuid)) for uuid, fields in answer.guests.items()}
+        guests = {uuid: _guest(uuid, answer, known.get(uuid)) for uuid in answer.guests}
         host = HostSample(answer.cpu, answer.memory, answer.time, answer.clock)
         sample = Sample(next(_numbers), answer.time, answer.clock, guests, host, before)
         settings = self._settings
@@ -223,7 +233,8 @@ class Sampler:
             self._frames.popleft()
 
 
-def _guest(fields: Fields, answer: _Answer, before: GuestSample | None) -> GuestSample:
-    answered = fields.get("state.state") not in _HELD_STATES or not needs_guest(fields)
+def _guest(uuid: str, answer: _Answer, before: GuestSample | None) -> GuestSample:
+    answered = uuid not in answer.held
     last = None if answered or before is None else before.known
+    fields = answer.guests[uuid]
     return GuestSample(fields, answer.time, answer.clock, answered, last if last is None or last.answered else None)

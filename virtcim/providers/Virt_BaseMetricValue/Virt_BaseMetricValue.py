@@ -33,7 +33,7 @@ class _Measured(Source[HostSystem | Guest]):
 
     def owners(self, site: Site, platform: Platform) -> Iterator[HostSystem | Guest]:
         for hypervisor in site.hypervisors(platform):
-            hypervisor.metrics.look()
+            hypervisor.metrics.glance()
         yield from hosts_of(site, platform)
         yield from site.guests(platform)
 
@@ -41,13 +41,13 @@ class _Measured(Source[HostSystem | Guest]):
         name = key.split(":", 2)[1].casefold() if key.count(":") > 1 else ""
         for host in hosts_of(site, platform):
             if host.name.casefold() == name:
-                host.hypervisor.metrics.look()
+                host.hypervisor.metrics.glance()
                 yield host
         for hypervisor in site.hypervisors(platform):
             domain = hypervisor.inventory.domain_by_uuid(name)
             guest = None if domain is None else site.guest(platform, domain.name)
             if guest is not None and guest.domain is domain:
-                hypervisor.metrics.look()
+                hypervisor.metrics.glance()
                 yield guest
 
 
@@ -119,7 +119,7 @@ def collection_of(site: Site) -> Collection:
 
 def values_of(element: MeasuredElement) -> Iterator[MetricValue]:
     """Give the values of an element, from figures that are as new as can be had."""
-    hypervisor_of(element).metrics.look()
+    hypervisor_of(element).metrics.glance()
     return MetricValue.measured_of(element)
 
 

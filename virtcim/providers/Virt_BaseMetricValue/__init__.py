@@ -1,6 +1,11 @@
 """What was measured, as <prefix>_BaseMetricValue (CIM_BaseMetricValue; DSP1053)."""
 
-from virtcim.providers.Virt_BaseMetricValue.measured import MEASURED_TYPES, MeasuredElement, measured_elements
+from virtcim.providers.Virt_BaseMetricValue.measured import (
+    MEASURED_TYPES,
+    MeasuredElement,
+    hypervisor_of,
+    measured_elements,
+)
 from virtcim.providers.Virt_BaseMetricValue.Virt_BaseMetricValue import (
     MetricValue,
     MetricValueProvider,
@@ -15,6 +20,7 @@ __all__ = [
     "MetricValue",
     "MetricValueProvider",
     "collection_of",
+    "hypervisor_of",
     "measured_elements",
     "values_by",
     "values_of",

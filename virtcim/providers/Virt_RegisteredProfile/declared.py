@@ -79,6 +79,7 @@ _CURRENT = (
     _current(1045, "Memory Resource Virtualization", "1.0.0", "MemoryPool"),
     _current(1047, "Storage Resource Virtualization", "1.0.0", "DiskPool"),
     _current(1050, "Ethernet Port Resource Virtualization", "1.0.0", "NetworkPool"),
+    _current(1053, "Base Metrics", "1.0.1", "MetricService"),
     _current(1059, "Generic Device Resource Virtualization", "1.0.0", *_GENERIC_POOLS),
     _current(1076, "KVM Redirection", "1.0.0", "ConsoleRedirectionService"),
     _current(1081, "Virtual System Migration", "1.0.0", "VirtualSystemMigrationService"),

@@ -1,4 +1,4 @@
-"""<prefix>_ServiceAffectsElement: what a service acts upon (CIM_ServiceAffectsElement; DSP1041, 1042, 1076)."""
+"""<prefix>_ServiceAffectsElement: what a service acts upon (CIM_ServiceAffectsElement; DSP1041, 1042, 1053, 1076)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element
 from virtcim.providers.properties import PropertyTable, constant
 from virtcim.providers.site import Site
+from virtcim.providers.Virt_BaseMetricDefinition import MetricDefinition, definitions_of
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
 from virtcim.providers.Virt_Device import Controller, DisplayController, GuestDevice, PointingDevice
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool, pools_of
 from virtcim.providers.Virt_HostSystem import guests_on, host_name, host_of, hosts_of
+from virtcim.providers.Virt_MetricService import MetricService
 from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationService
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService
 
-__all__ = ["console_redirection", "pool_configuration", "system_management"]
+__all__ = ["console_redirection", "metric_collection", "pool_configuration", "system_management"]
 
 _OTHER, _MANAGES = 1, 5
 _REDIRECTED = (DisplayController, PointingDevice, Controller)
@@ -92,5 +94,25 @@ def pool_configuration(site: Site) -> Relation:
         Role("AffectingElement", (ResourcePoolConfigurationService,)),
         to_right=services,
         to_left=pools,
+        table=_MANAGEMENT,
+    )
+
+
+def metric_collection(site: Site) -> Relation:
+    """The association of what can be measured with the service that measures."""
+
+    def services(definition: MetricDefinition) -> Iterable[MetricService]:
+        return (MetricService(host) for host in hosts_of(site, definition.platform))
+
+    def definitions(service: MetricService) -> Iterable[MetricDefinition]:
+        return definitions_of(site, service.platform)
+
+    return Relation(
+        site,
+        "ServiceAffectsElement",
+        Role("AffectedElement", (MetricDefinition,)),
+        Role("AffectingElement", (MetricService,)),
+        to_right=services,
+        to_left=definitions,
         table=_MANAGEMENT,
     )

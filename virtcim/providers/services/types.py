@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
 from virtcim.providers.Virt_ConsoleRedirectionServiceCapabilities import ConsoleRedirectionCapabilities
+from virtcim.providers.Virt_MetricService import MetricService
+from virtcim.providers.Virt_MetricServiceCapabilities import MetricServiceCapabilities
 from virtcim.providers.Virt_ResourcePoolConfigurationCapabilities import ResourcePoolConfigurationCapabilities
 from virtcim.providers.Virt_ResourcePoolConfigurationService import ResourcePoolConfigurationService
 from virtcim.providers.Virt_SwitchService import SwitchService
@@ -29,6 +31,7 @@ SERVICE_TYPES: tuple[type[HostService], ...] = (
     ConsoleRedirectionService,
     SwitchService,
     ResourcePoolConfigurationService,
+    MetricService,
 )
 
 CAPABILITIES_TYPES: tuple[type[ServiceCapabilities], ...] = (
@@ -37,4 +40,5 @@ CAPABILITIES_TYPES: tuple[type[ServiceCapabilities], ...] = (
     SnapshotCapabilities,
     ConsoleRedirectionCapabilities,
     ResourcePoolConfigurationCapabilities,
+    MetricServiceCapabilities,
 )

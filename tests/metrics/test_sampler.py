@@ -1,0 +1,141 @@
+"""When figures are sampled, and what is kept of them."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from tests.bed.server import wait_until
+from tests.metrics.node import serve_node, uuid_of
+from virtcim.libhelper.inventory.records import Domain
+from virtcim.libhelper.metrics import Sampler
+from virtcim.libhelper.metrics.sample import TOTALS
+from virtcim.libhelper.settings import HypervisorSettings
+
+PATIENCE = 30.0
+
+
+def test_nothing_is_sampled_until_somebody_looks(tmp_path: Path) -> None:
+    with serve_node(tmp_path) as node:
+        assert node.hypervisor.metrics.latest is None
+        assert node.hypervisor.metrics.history() == ()
+        sample = node.hypervisor.metrics.look()
+        assert sample is not None
+        assert sample is node.hypervisor.metrics.latest
+
+
+def test_however_many_look_there_is_a_floor(tmp_path: Path) -> None:
+    with serve_node(tmp_path, sample_floor=3600.0) as node:
+        metrics = node.hypervisor.metrics
+        assert {id(metrics.look()) for _ in range(50)} == {id(metrics.latest)}
+        assert metrics.glance() is metrics.latest
+        assert len(metrics.history()) == 1
+
+
+def test_sampling_goes_on_while_somebody_looks_and_ends_after(tmp_path: Path) -> None:
+    with serve_node(tmp_path, sample_floor=0.01, sample_interval=0.01, sample_linger=1.5) as node:
+        metrics = node.hypervisor.metrics
+        first = metrics.look()
+        assert first is not None
+        assert wait_until(lambda: len(metrics.history()) > 2, PATIENCE)
+        assert metrics.latest is not None
+        assert metrics.latest.previous is not None
+        assert first.previous is None
+
+        def is_over() -> bool:
+            before = len(metrics.history())
+            time.sleep(1)
+            return len(metrics.history()) == before
+
+        assert wait_until(is_over, PATIENCE)
+
+
+def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
+    with serve_node(tmp_path, 2, sample_floor=0.01, sample_interval=0.01, sample_history=1.0) as node:
+        metrics = node.hypervisor.metrics
+        began = metrics.look()
+        assert began is not None
+        assert wait_until(lambda: metrics.history()[0].clock > began.clock, PATIENCE)
+        frames = metrics.history()
+        assert frames[-1].clock - frames[0].clock <= 1.0
+        assert len({id(frame.places) for frame in frames}) == 1, "the same guests share their places"
+        totals = dict(zip(TOTALS, frames[-1].totals(uuid_of(1)) or (), strict=True))
+        assert totals["cpu"]
+        assert frames[-1].totals("nobody") is None
+
+
+def test_a_guest_that_is_gone_is_in_no_further_sample(tmp_path: Path) -> None:
+    with serve_node(tmp_path, 2, sample_floor=0.01) as node:
+        metrics = node.hypervisor.metrics
+        sample = metrics.look()
+        assert sample is not None
+        assert uuid_of(1) in sample.guests
+        with node.hypervisor.domains.handle(uuid_of(1)) as domain:
+            domain.destroy()
+            domain.undefine()
+        wait_until(lambda: (found := metrics.look()) is not None and uuid_of(1) not in found.guests, PATIENCE)
+
+
+class Questions:
+    """Takes questions, and answers them when a test wants."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[Any, Future[Any]]] = []
+
+    def submit(self, what: str, question: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.open.append((question, future))
+        return future
+
+    def domains(self) -> list[Domain]:
+        return []
+
+
+class NoGuests:
+    """A connection to a hypervisor without guests."""
+
+    def getAllDomainStats(self, groups: int, flags: int) -> list[Any]:
+        return []
+
+    def getCPUStats(self, number: int, flags: int) -> dict[str, int]:
+        return {"user": 1}
+
+    def getMemoryStats(self, number: int, flags: int) -> dict[str, int]:
+        return {"total": 2}
+
+
+def test_questions_without_an_answer_are_few_and_late_answers_are_dropped() -> None:
+    questions = Questions()
+    settings = HypervisorSettings(sample_floor=0.0, sample_patience=0.01)
+    sampler = Sampler(questions.submit, questions, settings)
+    for _ in range(10):
+        assert sampler.look() is None
+        time.sleep(0.02)
+    assert len(questions.open) == 3
+    (first, late), (second, other), (_, never) = questions.open
+    late_answer = first(NoGuests())
+    other.set_result(second(NoGuests()))
+    sample = sampler.latest
+    assert sample is not None
+    assert sample.host.cpu == {"user": 1}
+    late.set_result(late_answer)
+    assert sampler.latest is sample, "it was overtaken"
+    sampler.reset()
+    never.set_result(second(NoGuests()))
+    assert sampler.latest is None, "they are of the connection that was lost"
+
+
+def test_an_error_leaves_what_there_is() -> None:
+    questions = Questions()
+    sampler = Sampler(questions.submit, questions, HypervisorSettings(sample_floor=0.0, sample_patience=0.01))
+    sampler.look()
+    question, future = questions.open.pop()
+    future.set_result(question(NoGuests()))
+    sample = sampler.latest
+    sampler.look()
+    questions.open.pop()[1].set_exception(RuntimeError("gone"))
+    sampler.look()
+    questions.open.pop()[1].cancel()
+    assert sampler.latest is sample
