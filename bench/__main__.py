@@ -35,6 +35,7 @@ from bench.measure import (
 )
 from bench.node import guest_name, test_node
 from bench.report import Run, machine, table, write
+from bench.scrape import measure_scrape
 from bench.silence import BYTES_EACH, GUESTS, measure_silence
 from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, why_unavailable
 from tests.bed.server import instance_name, parameter
@@ -130,6 +131,7 @@ def measure_test_driver(size: int) -> Run:
         uri = f"test://{node}"
         with warm_server(run, uri, size, "Test") as server:
             measure(run, server, uri, "Test")
+            measure_scrape(run, server)
     return run
 
 

@@ -59,6 +59,7 @@ from virtcim.frontends.http.tls import TLSState
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
+from virtcim.libhelper.metrics import figures_text
 from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry
@@ -379,6 +380,7 @@ async def _serve(
     )
     for figure in assembly.indications.figures():
         server.metrics.watch(*figure)
+    server.metrics.add(figures_text(assembly.site.all_hypervisors))
     await server.start(assembly.endpoints)
     try:
         await _in_thread(assembly.indications.start)

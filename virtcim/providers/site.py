@@ -165,6 +165,10 @@ class Site(Memo):
         """The hypervisors of a platform, in the order in which they came."""
         return self._guests[platform.prefix].hypervisors
 
+    def all_hypervisors(self) -> Sequence[Hypervisor]:
+        """The hypervisors of all platforms."""
+        return [each for platform in self.platforms for each in self.hypervisors(platform)]
+
     def guests(self, platform: Platform) -> Iterable[Guest]:
         """The guests of a platform, over all its hypervisors, in a stable order."""
         return self._guests[platform.prefix].guests.values()

@@ -188,6 +188,7 @@ class HTTPHandler:
         self._readers = WorkerPool(settings.read_threads, "read", settings.max_waiting)
         self._changers = WorkerPool(settings.method_threads, "method", settings.max_waiting)
         self.files = WorkerPool(1, "files")
+        self._figures = WorkerPool(1, "figures", settings.max_waiting)
         self._stopping = False
         self._in_flight = 0
         self._memory = Memory(settings.max_in_flight, settings.user_share)
@@ -205,7 +206,7 @@ class HTTPHandler:
 
     def close(self) -> None:
         """Give up the worker threads; what they still do is not waited for."""
-        for pool in (self._getters, self._readers, self._changers, self.files):
+        for pool in (self._getters, self._readers, self._changers, self.files, self._figures):
             pool.close()
         self._peers.close()
 
@@ -324,9 +325,13 @@ class HTTPHandler:
             raise HTTPFault(404, "There are no metrics")
         if not self._settings.metrics_public:
             await self._principal(request)
-        # It opens files of /proc, and with many labels it takes a while.
-        text = await self.files.run(self.metrics.exposition)
-        return web.Response(body=text, headers={"Server": SERVER, "Content-Type": self.metrics.content_type})
+        # It opens files of /proc, waits for libvirt, and with many guests it takes a while.
+        accept = request.headers.get("Accept", "")
+        try:
+            text, media_type = await self._figures.run(lambda: self.metrics.exposition(accept))
+        except PoolFullError:
+            raise _busy() from None
+        return web.Response(body=text, headers={"Server": SERVER, "Content-Type": media_type})
 
     async def _principal(self, request: web.BaseRequest) -> Principal:
         """Who asks: the user of the process behind a Unix socket, else of the Authorization header, else of the

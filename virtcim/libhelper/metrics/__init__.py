@@ -1,6 +1,7 @@
 """Figures of guests and of their host: sampled on demand, kept for a while, and written for monitoring."""
 
+from virtcim.libhelper.metrics.exposition import figures_text
 from virtcim.libhelper.metrics.sample import Frame, GuestSample, HostSample, Sample
 from virtcim.libhelper.metrics.sampler import Sampler
 
-__all__ = ["Frame", "GuestSample", "HostSample", "Sample", "Sampler"]
+__all__ = ["Frame", "GuestSample", "HostSample", "Sample", "Sampler", "figures_text"]
