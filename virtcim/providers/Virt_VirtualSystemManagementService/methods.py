@@ -22,6 +22,7 @@ from virtcim.providers.interface import (
     MethodResult,
     Properties,
     RequestContext,
+    Role,
     Status,
 )
 from virtcim.providers.methods import Method, Parameters
@@ -39,6 +40,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import failu
 from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest
 from virtcim.providers.Virt_VirtualSystemManagementService.results import paths_of, settle_addresses
+from virtcim.providers.Virt_VirtualSystemManagementService.summary import get_summary
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
     Target,
     find_configuration,
@@ -427,4 +429,5 @@ METHODS: tuple[Method[VirtualSystemManagementService], ...] = (
     Method("ModifyResourceSettings", modify_resource_settings, may_be_job=True, capability=_MODIFY_RESOURCES),
     Method("RemoveResourceSettings", remove_resource_settings, may_be_job=True, capability=_REMOVE_RESOURCES),
     Method("ValidateSystemSettings", validate_system_settings),
+    Method("GetSummary", get_summary, role=Role.READ),
 )

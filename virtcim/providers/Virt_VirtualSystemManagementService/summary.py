@@ -1,0 +1,187 @@
+"""GetSummary: what a console shows of all guests of a host, in one answer."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.metrics import Frame, read_leases, take_picture
+from virtcim.libhelper.states import DomainState, RunningReason
+from virtcim.providers.interface import (
+    CIMError,
+    CIMValue,
+    EmbeddedInstance,
+    InstancePath,
+    MethodResult,
+    RequestContext,
+    Status,
+)
+from virtcim.providers.methods import Parameters
+from virtcim.providers.Virt_BaseMetricValue import measured_elements
+from virtcim.providers.Virt_BaseMetricValue.measured import measure
+from virtcim.providers.Virt_ComputerSystem import system_of
+from virtcim.providers.Virt_Device.Virt_NetworkPort import NetworkPort
+from virtcim.providers.Virt_HostSystem import guests_on
+from virtcim.providers.Virt_VirtualSystemManagementService.targets import find_system
+
+if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.providers.guest import Guest
+    from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemManagementService import (
+        VirtualSystemManagementService,
+    )
+
+__all__ = ["get_summary"]
+
+SCREEN_WIDTH = 160
+"""Points across a picture, unless somebody wants another width."""
+SCREEN_WIDTHS = range(16, 1025)
+SCREEN_SECONDS = 2.0
+"""Seconds for one picture; a guest that takes longer has none."""
+SCREENS_SECONDS = 10.0
+"""Seconds for all pictures of an answer."""
+LEASES_SECONDS = 2.0
+
+_NANO = 1_000_000_000
+_KIB = 1024
+_TOTALS = ("ReadRate", "WriteRate", "ReceiveRate", "SendRate")
+"""Metrics whose sum over the devices is shown under the same name."""
+_ONCE = {
+    "CPULoad": "ProcessorLoad",
+    "MemoryCurrent": "MemoryUsage",
+    "MemoryResident": "MemoryResident",
+    "MemoryUsable": "MemoryUsable",
+}
+"""Metrics of which a guest has one, and the properties that show them."""
+
+
+def get_summary(
+    service: VirtualSystemManagementService, parameters: Parameters, context: RequestContext
+) -> MethodResult:
+    """Virt_VirtualSystemManagementService.GetSummary."""
+    width = parameters.get("ScreenWidth")
+    width = SCREEN_WIDTH if width is None else width
+    if width not in SCREEN_WIDTHS:
+        text = f"ScreenWidth {width}: expected {SCREEN_WIDTHS.start} to {SCREEN_WIDTHS.stop - 1}"
+        raise CIMError(Status.INVALID_PARAMETER, text)
+    guests = list(_guests(service, parameters.get("Systems")))
+    hypervisors = {guest.hypervisor.uri: guest.hypervisor for guest in guests}
+    for hypervisor in hypervisors.values():
+        hypervisor.metrics.look()
+    leases = {uri: _leases(hypervisor) for uri, hypervisor in hypervisors.items()}
+    frames = {
+        uri: hypervisor.metrics.history() if parameters.get("IncludeHistory") else ()
+        for uri, hypervisor in hypervisors.items()
+    }
+    deadline = time.monotonic() + (SCREENS_SECONDS if parameters.get("IncludeScreens") else 0)
+    summaries = []
+    for guest in guests:
+        uri = guest.hypervisor.uri
+        values = _summary(guest, leases[uri]) | _history(guest, frames[uri])
+        values["ScreenImage"] = _screen(guest, width) if time.monotonic() < deadline else None
+        known = {name: value for name, value in values.items() if value is not None}
+        summaries.append(EmbeddedInstance("Virt_GuestSummary", known))
+    return MethodResult(0, {"Summaries": summaries})
+
+
+def _guests(service: VirtualSystemManagementService, systems: Sequence[InstancePath | None] | None) -> Iterator[Guest]:
+    """The guests that are meant, in the order in which they are named; all of the host where none is.
+
+    Raises:
+        CIMError: NOT_FOUND for a guest that there is not.
+    """
+    if systems is None:
+        yield from guests_on(service.site, service.host)
+        return
+    for path in systems:
+        if path is None:
+            raise CIMError(Status.INVALID_PARAMETER, "Systems: holds NULL; expected references to guests")
+        yield find_system(service.site, service.platform, path)
+
+
+def _summary(guest: Guest, leases: Mapping[str, list[str]]) -> dict[str, CIMValue]:
+    """Give what a summary holds of a guest without pictures."""
+    condition, config = guest.condition, guest.state and guest.state.config
+    sample = guest.hypervisor.metrics.latest
+    figures = None if sample is None else sample.guests.get(guest.domain.uuid)
+    values: dict[str, Any] = {
+        "CreationClassName": system_of(guest).class_name,
+        "Name": guest.name,
+        "UUID": guest.domain.uuid,
+        "EnabledState": int(condition.enabled),
+        "HealthState": int(condition.health),
+        "OperationalStatus": [int(condition.operational)],
+        "NumberOfProcessors": (config and (config.vcpu_current or config.vcpu)) or None,
+        "MemoryMaximum": config.memory * _KIB if config and config.memory else None,
+        "UpTime": _up_time(guest),
+        "Answers": None if figures is None else figures.answered,
+        "TimeStamp": None if figures is None else figures.known.time,
+        "Addresses": _addresses(guest, leases) or None,
+    }
+    totals: dict[str, float] = {}
+    for element in measured_elements(guest) if guest.domain.active else ():
+        for metric, measured in measure(element):
+            if metric.name in _ONCE:
+                values[_ONCE[metric.name]] = measured.value
+            elif metric.name in _TOTALS:
+                totals[metric.name] = totals.get(metric.name, 0.0) + measured.value
+    return values | {name: totals.get(name) for name in _TOTALS}
+
+
+def _up_time(guest: Guest) -> timedelta | None:
+    """How long a guest has run since its start; None where that was not seen."""
+    domain = guest.domain
+    began = domain.state_changed
+    booted = domain.state is DomainState.RUNNING and domain.reason is RunningReason.BOOTED
+    return datetime.now(UTC) - began if booted and began is not None else None
+
+
+def _addresses(guest: Guest, leases: Mapping[str, list[str]]) -> list[str]:
+    ports = NetworkPort.made_from(guest) if guest.domain.active else ()
+    return [address for port in ports for address in leases.get((port.device.mac_address or "").lower(), ())]
+
+
+def _leases(hypervisor: Hypervisor) -> Mapping[str, list[str]]:
+    try:
+        return hypervisor.ask("leases of networks", read_leases, LEASES_SECONDS)
+    except LibvirtError:
+        return {}
+
+
+def _history(guest: Guest, frames: Sequence[Frame]) -> dict[str, CIMValue]:
+    """Give the load of a guest between each two samples that were kept, oldest first."""
+    loads: list[float] = []
+    times: list[datetime] = []
+    count = _processors(guest)
+    for before, after in itertools.pairwise(frames):
+        old, new = before.totals(guest.domain.uuid), after.totals(guest.domain.uuid)
+        if old is None or new is None or old[0] is None or new[0] is None or new[0] < old[0]:
+            continue
+        loads.append(100 * (new[0] - old[0]) / _NANO / (after.clock - before.clock) / count)
+        times.append(after.time)
+    return {"ProcessorLoadHistory": loads, "HistoryTimes": times} if loads else {}
+
+
+def _processors(guest: Guest) -> int:
+    config = guest.state and guest.state.config
+    return (config and (config.vcpu_current or config.vcpu)) or 1
+
+
+def _screen(guest: Guest, width: int) -> str | None:
+    """Take a picture of the screen of a guest that runs and answers, as base64 of a PNG."""
+    sample = guest.hypervisor.metrics.latest
+    figures = None if sample is None else sample.guests.get(guest.domain.uuid)
+    if not guest.domain.active or figures is None or not figures.answered:
+        return None
+    question = partial(take_picture, uuid=guest.domain.uuid, width=width)
+    try:
+        picture = guest.hypervisor.ask("picture of a screen", question, SCREEN_SECONDS)
+    except LibvirtError:
+        return None
+    return None if picture is None else base64.b64encode(picture).decode()
