@@ -10,6 +10,7 @@ from pathlib import Path
 
 from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
+from virtcim.app.console import add_console
 from virtcim.app.groupcommands import add_group_commands
 from virtcim.app.logs import configure_logging
 from virtcim.app.nodecommands import add_node_commands
@@ -112,6 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_platform_commands(commands)
     add_node_commands(commands)
     add_group_commands(commands)
+    add_console(commands)
     add_commands(commands)
     return parser
 

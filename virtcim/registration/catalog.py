@@ -84,6 +84,7 @@ from virtcim.providers.Virt_SettingField import SettingFieldProvider
 from virtcim.providers.Virt_StorageVolume import StorageVolumeProvider
 from virtcim.providers.Virt_StorageVolumeRASD import VolumeSettingProvider
 from virtcim.providers.Virt_SwitchService import SwitchServiceProvider
+from virtcim.providers.Virt_TextRedirectionSAP import TextRedirectionSAPProvider
 from virtcim.providers.Virt_VirtualSystemManagementCapabilities import ManagementCapabilitiesProvider
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementServiceProvider
 from virtcim.providers.Virt_VirtualSystemSnapshotCapabilities import GuestSnapshotCapabilitiesProvider
@@ -136,6 +137,7 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     ConcreteJobProvider,
     MethodResultProvider,
     KVMRedirectionSAPProvider,
+    TextRedirectionSAPProvider,
     FilterListProvider,
     FilterEntryProvider,
     MetricDefinitionProvider,

@@ -1,0 +1,123 @@
+"""Serial consoles: their access points, and `virtcim console` with a guest that writes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bed import Libvirtd
+from tests.bed.guests import READY, boot_sector_xml
+from tests.providers.recorded import CONTEXT, domain_xml, served
+from virtcim.providers.interface import CIMError, Status
+
+SAP = "KVM_TextRedirectionSAP"
+SERIAL = "<serial type='pty'><source path='/dev/pts/{0}'/><target port='{0}'/></serial>"
+CONSOLE = "<console type='pty' tty='/dev/pts/0'><source path='/dev/pts/0'/><target type='serial' port='0'/></console>"
+COMMAND = [sys.executable, "-m", "virtcim.app.main", "console"]
+NAME = "vcconsole"
+PATIENCE = 60.0
+
+
+def test_consoles_and_further_serial_ports_are_access_points() -> None:
+    site = served("KVM", domain_xml("g", SERIAL.format(0) + SERIAL.format(1) + CONSOLE), active=True)
+    found = {str(each["Name"]): each for each in (each.properties() for each in site.instances(SAP))}
+    assert list(found) == ["charconsole:0", "serial:1"]
+    assert found["charconsole:0"]["Description"] == "/dev/pts/0"
+    assert found["serial:1"]["Description"] == "/dev/pts/1"
+    assert {each["EnabledState"] for each in found.values()} == {2}
+    assert {each["TextFlowType"] for each in found.values()} == {2}
+
+
+@pytest.mark.parametrize(("changes", "state", "status"), [({}, 3, 10), ({"active": True, "contact": False}, 0, 12)])
+def test_a_console_that_cannot_be_opened(changes: dict[str, object], state: int, status: int) -> None:
+    [point] = served("KVM", domain_xml("g", "<console type='pty'/>"), **changes).instances(SAP)
+    assert point.properties()["EnabledState"] == state
+    assert point.properties()["OperationalStatus"] == [status]
+
+
+def test_access_points_are_found_by_key_and_from_guest_and_host() -> None:
+    site = served("KVM", domain_xml("g", CONSOLE), active=True)
+    [point] = site.instances(SAP)
+    assert site.get(SAP, **point.keys()).identity == point.identity
+    for other in ({"Name": "none"}, {"SystemName": "none"}):
+        with pytest.raises(CIMError) as caught:
+            site.get(SAP, **{**point.keys(), **other})
+        assert caught.value.status is Status.NOT_FOUND
+    associations = {each.class_names[0]: each for each in site.catalog.associations["root/virt"]}
+    [system] = associations["KVM_SAPAvailableForElement"].to_right(point, CONTEXT)
+    assert system.keys()["Name"] == "g"
+    [host] = associations["KVM_HostedAccessPoint"].to_left(point, CONTEXT)
+    assert host.class_name == "KVM_HostSystem"
+
+
+@pytest.fixture(scope="module")
+def guest(libvirtd: Libvirtd) -> Iterator[str]:
+    """The URI of a daemon with a guest that runs and writes to its console."""
+    # Where the daemon keeps the locks of terminals: the bed's /run begins empty.
+    subprocess.run(["nsenter", f"--mount={libvirtd.namespace}", "mkdir", "-p", "/run/lock"], check=True)
+    libvirtd.define(boot_sector_xml(NAME, libvirtd.new_image()))
+    yield libvirtd.uri()
+    libvirtd.remove_domains()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE, stdin=subprocess.DEVNULL
+    )
+
+
+def test_what_is_printed(guest: str) -> None:
+    done = run(NAME, "--uri", guest, "--print")
+    assert done.returncode == 0, done.stderr
+    assert f"virsh -c '{guest}' console {NAME}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [((NAME,), "does not run"), (("nobody",), "no guest of this name"), ((NAME, "--graphical"), "does not run")],
+)
+def test_what_cannot_be_opened(guest: str, arguments: tuple[str, ...], text: str) -> None:
+    done = run(*arguments, "--uri", guest)
+    assert done.returncode == 1
+    assert text in done.stderr
+
+
+def test_the_console_in_a_terminal(guest: str, libvirtd: Libvirtd) -> None:
+    """What the guest writes is shown, and Ctrl-] leaves it running."""
+    libvirtd.virsh("start", NAME)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(COMMAND[0], [*COMMAND, NAME, "--uri", guest])
+    try:
+        shown = read_until(terminal, b"Ctrl-]")
+        libvirtd.virsh("reset", NAME)
+        shown += read_until(terminal, READY.encode())
+        os.write(terminal, b"\x1d")
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, shown
+        child = 0
+    finally:
+        if child:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+        os.close(terminal)
+    assert "running" in libvirtd.virsh("domstate", NAME)
+
+
+def read_until(terminal: int, wanted: bytes) -> bytes:
+    """Read what a terminal shows until something is in it."""
+    shown, deadline = b"", time.monotonic() + PATIENCE
+    while wanted not in shown:
+        assert time.monotonic() < deadline, shown
+        if select.select([terminal], [], [], 0.5)[0]:
+            try:
+                shown += os.read(terminal, 4096)
+            except OSError as error:
+                raise AssertionError(f"ended: {shown!r}") from error
+    return shown
