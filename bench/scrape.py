@@ -49,6 +49,7 @@ def text_seconds(guests: int) -> float:
     host = hypervisor()
     records = [host.put(domain_xml(f"guest{number}", DEVICES), active=True) for number in range(guests)]
     sample = sampled_twice({record.uuid: (DISKS, PORTS) for record in records})
+    sample.clock = time.monotonic()
     quiet = SimpleNamespace(
         uri=host.uri, connected=True, inventory=SimpleNamespace(domains=lambda: records, pools=list)
     )

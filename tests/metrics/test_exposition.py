@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -89,6 +90,8 @@ def test_guests_without_figures_have_a_state() -> None:
             dict(labels)["domain"]: number for (name, labels), number in figures.items() if name.endswith("_state")
         }
         assert states == {"busy": 1, "off": 5, "lost": 6}
+        for name in states:
+            assert value(figures, "libvirt_domain_timed_out", domain=name) == (name == "busy" and sample is None)
 
 
 def test_one_that_does_not_answer_never_drops_the_others() -> None:
@@ -125,6 +128,7 @@ def test_hypervisors_are_told_apart_where_there_are_several() -> None:
 def test_a_page_is_written_anew_when_a_guest_changes() -> None:
     host, uuids = host_with("busy")
     host.metrics.latest = sample_of(uuids)
+    host.metrics.latest.clock = time.monotonic()
     write = figures_text(lambda: [host])
     first = write(True)
     assert write(True) == first
@@ -134,6 +138,15 @@ def test_a_page_is_written_anew_when_a_guest_changes() -> None:
     assert value(figures, "libvirt_domain_info_state", domain="busy", state_desc="the domain is paused by user") == 3
     assert value(figures, "libvirt_domain_info_state", domain="new", state_desc="the domain is shut off") == 5
     assert not [name for name, _ in figures if name == "libvirt_domain_block_stats_info"]
+
+
+def test_figures_that_are_old_are_left_out() -> None:
+    host, uuids = host_with("busy")
+    host.metrics.latest = sample_of(uuids)
+    host.metrics.latest.clock = time.monotonic() - 1000
+    figures = parse(figures_text(lambda: [host])(True).decode())
+    assert value(figures, "libvirt_domain_timed_out", domain="busy") == 1
+    assert not [name for name, _ in figures if "cpu_time" in name]
 
 
 def test_the_older_format_names_counters_whole() -> None:
@@ -164,9 +177,3 @@ def test_both_formats_are_served(server: Server, accept: str, media_type: str) -
     assert samples["libvirt_up"] == 1
     assert samples["libvirt_domain_info_cpu_time_seconds_total"] > 0
     assert samples["virtcim_connections"] == 1
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server("test:///default", auth="none") as running:
-        yield running

@@ -8,6 +8,7 @@ Layer rule: imports documents, inventory and sample; knows nothing of HTTP.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -31,6 +32,8 @@ _STATES = (
 """The exporter's words for libvirt's states, by number."""
 
 _KIB = 1024
+_STALE_SECONDS = 90.0
+"""Seconds after which a sample is none any more: more than sampling a thousand busy guests takes."""
 _NANO = 1e-9
 
 
@@ -170,11 +173,16 @@ def figures_text(sources: Callable[[], Iterable[SampledSource]]) -> Callable[[bo
 
     def write(openmetrics: bool) -> bytes:
         nonlocal kept
-        sampled = [(each, each.metrics.look()) for each in sources()]
+        sampled = [(each, _fresh(each.metrics.look())) for each in sources()]
         known, kept = kept, {}
         return expose(sampled, openmetrics, known, kept).encode()
 
     return write
+
+
+def _fresh(sample: Sample | None) -> Sample | None:
+    """Leave out what would be taken for news: Prometheus has no time of its own for it."""
+    return sample if sample is not None and time.monotonic() - sample.clock < _STALE_SECONDS else None
 
 
 def expose(
@@ -190,7 +198,8 @@ def expose(
             Prometheus' older text format.
         known: what `kept` was given the last time.
         kept: takes what can be used again as long as a guest stays what it is.
-        sampled: each hypervisor with its newest sample.  Where there are several, every series has the label `uri`.
+        sampled: each hypervisor with its newest sample; None where libvirt gave none of late.
+            Where there are several, every series has the label `uri`.
     """
     lines: Lines = {name: [] for name in FAMILIES}
     for source, sample in sampled:
@@ -226,7 +235,7 @@ def _add_hypervisor(
 def _add_figures(lines: Lines, domain: Domain, sample: Sample | None, label: str) -> None:
     """Add what libvirt tells of a guest."""
     guest = None if sample is None else sample.guests.get(domain.uuid)
-    timed_out = guest is not None and not guest.answered
+    timed_out = domain.active and (sample is None or (guest is not None and not guest.answered))
     lines["libvirt_domain_timed_out"].append(f"libvirt_domain_timed_out{{{label}}} {int(timed_out)}\n")
     if guest is None:
         return

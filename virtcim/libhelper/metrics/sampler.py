@@ -31,7 +31,7 @@ __all__ = ["Sampler"]
 
 _log = logging.getLogger(__name__)
 
-_MOST_QUESTIONS = 3
+_MOST_QUESTIONS = 6
 """Questions without an answer at most: each keeps a reader and its connection."""
 
 _GLANCE = 0.05

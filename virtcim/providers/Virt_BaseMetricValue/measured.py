@@ -54,7 +54,8 @@ def measure(element: MeasuredElement) -> Iterator[tuple[Metric, Measured]]:
     now = None if sample is None else _figures(element, sample)
     if sample is None or now is None:
         return
-    before = None if sample.previous is None else _figures(element, sample.previous)
+    previous = sample.previous  # read once: the next sample takes it away
+    before = None if previous is None else _figures(element, previous)
     reading = _reading(element, now)
     if reading is None:
         return
