@@ -185,7 +185,7 @@ def _serial(guest: _Guest, device: str | None, force: bool) -> int:
         ended = threading.Event()
         reader = threading.Thread(target=_write_out, args=(console, ended), name="console", daemon=True)
         with _raw(interactive):
-            sender = threading.Thread(target=_send, args=(console, ended), name="keyboard", daemon=True)
+            sender = threading.Thread(target=_send, args=(console, ended, interactive), name="keyboard", daemon=True)
             reader.start()
             sender.start()
             ended.wait()
@@ -197,20 +197,24 @@ def _serial(guest: _Guest, device: str | None, force: bool) -> int:
 
 
 def _write_out(console: Any, ended: threading.Event) -> None:
-    """Write what the guest writes, until the console ends."""
-    while piece := console.read():
-        with contextlib.suppress(BlockingIOError):
-            os.write(sys.stdout.fileno(), piece)
-    ended.set()
+    """Write what the guest writes, until the console ends or nobody reads it any more."""
+    try:
+        while piece := console.read():
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        ended.set()
 
 
-def _send(console: Any, ended: threading.Event) -> None:
-    """Send what is typed, until the key that leaves, or until the file ends and the guest had its time to answer."""
+def _send(console: Any, ended: threading.Event, interactive: bool) -> None:
+    """Send what is typed, until the key that leaves; or a file, until it ends and the guest had its time to answer."""
     from virtcim.libhelper.errors import LibvirtError
 
     with contextlib.suppress(LibvirtError):
         while typed := os.read(sys.stdin.fileno(), CHUNK):
-            kept, key, _ = typed.partition(ESCAPE)
+            kept, key, _ = typed.partition(ESCAPE) if interactive else (typed, b"", b"")
             console.write(kept)
             if key:
                 ended.set()
