@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.locks import Locks
 from virtcim.libhelper.settings import HypervisorSettings
@@ -49,6 +50,20 @@ def test_a_lock_is_given_back_when_the_block_fails() -> None:
     assert not len(locks)
     with locks.hold("a"):
         pass
+
+
+def test_what_is_claimed_is_refused_at_once() -> None:
+    locks = Locks()
+    with locks.claim("a", "it is on its way"):
+        for want in (lambda: locks.hold("a"), lambda: locks.claim("a", "again")):
+            with pytest.raises(LibvirtError, match="it is on its way") as raised, want():
+                pass
+            assert raised.value.is_busy
+        with locks.hold("b"):
+            pass
+    with locks.hold("a"):
+        pass
+    assert not len(locks)
 
 
 @pytest.fixture

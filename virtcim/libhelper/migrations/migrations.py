@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import libvirt
 
 from virtcim.libhelper.context import Context
-from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place, flags_of, parameters_of
 from virtcim.libhelper.migrations.watch import Tuning, Watch, figures_of
 from virtcim.libhelper.migrations.whereabouts import look_for
@@ -30,6 +30,9 @@ _SHUTDOWN_LOOK = 0.25
 _PATIENCE = 20.0
 """Seconds that a host gets to answer after a migration failed: a daemon that broke down is started again by then."""
 
+_MEASURED = ("downtime", "elapsed", "setup_time")
+"""What is known only once it is over."""
+
 
 class Migrations:
     """The migrations of the domains of one hypervisor.
@@ -40,7 +43,6 @@ class Migrations:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._lock = threading.Lock()
         self._under_way: dict[str, Watch | None] = {}
 
     def is_under_way(self, uuid: str) -> bool:
@@ -54,6 +56,21 @@ class Migrations:
             return False
         watch.tune(tuning)
         return True
+
+    def documents(self, uuid: str) -> tuple[str, str]:
+        """Read the XML of a domain as it is to be sent: as it runs, and as it is defined; "" where it is not.
+
+        Raises:
+            LibvirtError: no connection, no such domain.
+        """
+        with self._context.connections.connection() as connection, translated():
+            domain = connection.lookupByUUIDString(uuid)
+            live = defined = ""
+            if domain.isActive():
+                live = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_MIGRATABLE)
+            if domain.isPersistent():
+                defined = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE)
+            return live, defined
 
     def move(self, uuid: str, here: str, place: Place, order: MigrationOrder, work: Work) -> None:
         """Move a domain, and have both inventories take that in.
@@ -89,14 +106,11 @@ class Migrations:
 
     @contextlib.contextmanager
     def _claim(self, uuid: str) -> Iterator[None]:
-        with self._lock:
-            if uuid in self._under_way:
-                raise LibvirtError("the guest is being migrated already", libvirt.VIR_ERR_RESOURCE_BUSY)
+        with self._context.locks.claim(uuid, "the guest is being migrated"):
             self._under_way[uuid] = None
-        try:
-            yield
-        finally:
-            with self._lock:
+            try:
+                yield
+            finally:
                 del self._under_way[uuid]
 
     @contextlib.contextmanager
@@ -172,4 +186,5 @@ def _settle(target: libvirt.virConnect, uuid: str, order: MigrationOrder, autost
         domain.setAutostart(1)
     if not order.moves_definition_only:
         with contextlib.suppress(libvirt.libvirtError):  # figures that come late are no reason to fail
-            work.tell(figures_of(domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)))
+            figures = figures_of(domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED))
+            work.tell({name: figures[name] for name in _MEASURED if name in figures})

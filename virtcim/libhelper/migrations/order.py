@@ -155,7 +155,8 @@ def parameters_of(order: MigrationOrder) -> dict[str, Any]:
     """Give libvirt's typed parameters (VIR_MIGRATE_PARAM_*) for an order."""
     given: dict[str, Any] = {
         libvirt.VIR_MIGRATE_PARAM_DEST_NAME: order.name,
-        libvirt.VIR_MIGRATE_PARAM_DEST_XML: "" if order.moves_definition_only else order.live_xml,
+        # Of a domain that does not run libvirt heeds the first of the two alone.
+        libvirt.VIR_MIGRATE_PARAM_DEST_XML: order.defined_xml if order.moves_definition_only else order.live_xml,
         libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: order.defined_xml,
     }
     if not order.moves_definition_only:

@@ -169,3 +169,4 @@ class Watch:
                 self._after = 0
                 domain.migrateStartPostCopy()
                 self._in_postcopy = True
+                self._work.tell({"in_postcopy": 1})
