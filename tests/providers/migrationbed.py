@@ -55,10 +55,14 @@ class TwoHosts:
         self.directory = directory
         self.shared = directory / "shared"
         self.sockets = Path(os.path.realpath(directory)) / "s"
-        for each in (self.shared, self.sockets):
+        self.checks = directory / "checks"
+        for each in (self.shared, self.sockets, self.checks):
             each.mkdir(exist_ok=True)
         self.settings = MigrationSettings(
-            shared_directories=(self.shared,), **{"socket_directory": self.sockets, **settings}
+            shared_directories=(self.shared,),
+            check_directory=self.checks,
+            check_timeout=1.0,
+            **{"socket_directory": self.sockets, **settings},
         )
         self.daemons = {HERE: Libvirtd(), THERE: Libvirtd()}
         for daemon in self.daemons.values():
@@ -92,14 +96,15 @@ class TwoHosts:
             daemon.remove_domains()
         wait_until(lambda: not any(each.inventory.domains() for each in self.hypervisors.values()), 20)
 
-    def define(self, name: str, at: str = HERE, *, slow: bool = False, devices: str = "", memory: int = 64) -> str:
+    def define(self, name: str, at: str = HERE, *, slow: bool = False, devices: str = "", cpu: str = "") -> str:
         """Define a guest without an operating system, and return its UUID.
 
         Parameters:
             slow: fill its memory with what takes time to be sent.
             devices: more of them, as XML.
+            cpu: its processor, as XML.
         """
-        xml = guest_xml(name, devices, memory, self._filling() if slow else None)
+        xml = guest_xml(name, devices, cpu, self._filling() if slow else None)
         uuid = self.daemons[at].define(xml)
         wait_until(lambda: self.hypervisors[at].inventory.domain(name), 20)
         return uuid
@@ -199,7 +204,7 @@ class TwoHosts:
         return self.daemons[namespace].connect()
 
 
-def guest_xml(name: str, devices: str, memory: int, filling: Path | None) -> str:
+def guest_xml(name: str, devices: str, cpu: str, filling: Path | None) -> str:
     """A guest that does nothing; `filling` is loaded into its memory."""
     loader = ""
     if filling is not None:
@@ -208,14 +213,14 @@ def guest_xml(name: str, devices: str, memory: int, filling: Path | None) -> str
             f"<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
             f"<qemu:arg value='-device'/><qemu:arg value='{device}'/></qemu:commandline>"
         )
-        memory = max(memory, 64)
     return f"""\
 <domain type='qemu'>
   <name>{name}</name>
-  <memory unit='MiB'>{memory}</memory>
+  <memory unit='MiB'>64</memory>
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
   <features><acpi/></features>
+  {cpu}
   <devices>{devices}<memballoon model='none'/></devices>
   {loader}
 </domain>

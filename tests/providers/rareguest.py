@@ -104,7 +104,9 @@ FIGURES = {
     "downtime": 120,
     "throttle": 20,
     "postcopy_requests": 7,
-    "bandwidth": 32,
+    "bandwidth_limit": 32,
+    "downtime_limit": 300,
+    "in_postcopy": 1,
 }
 """What is known of a migration."""
 

@@ -536,6 +536,41 @@ def test_every_output_parameter_of_a_method_can_be_shown(site: Site, classes: Cl
     assert {each.name for each in shown.values()} == {"__ReturnValue", *OUT_PARAMETERS}
 
 
+def test_what_is_more_urgent_begins_sooner() -> None:
+    site = Site(JobSettings(grace=0.0, workers=1))
+    first, order = Task(), []
+
+    def note(name: str) -> Callable[[Work], MethodResult]:
+        def run(_: Work) -> MethodResult:
+            order.append(name)
+            return MethodResult(0)
+
+        return run
+
+    site.start(first)
+    assert first.began.wait(10)
+    for name, priority in (("late", 9), ("usual", 0), ("also usual", 0), ("soon", -1)):
+        site.start(note(name), priority=priority)
+    first.may_end.set()
+    for name in (each.identity for each in site.instances("KVM_ConcreteJob")):
+        site.wait(str(name))
+    assert order == ["soon", "usual", "also usual", "late"]
+
+
+def test_work_can_say_that_it_cannot_be_ended_any_more() -> None:
+    work = Work()
+    answers = iter((False, None))
+
+    def run() -> None:
+        with work.stoppable(lambda: next(answers)):
+            assert not work.cancel()
+            assert work.cancel()
+            raise RuntimeError("interrupted")
+
+    with pytest.raises(WorkCancelledError):
+        run()
+
+
 def test_a_migration_is_a_job_of_its_own_class(site: Site) -> None:
     task = Task()
     task.may_end.set()

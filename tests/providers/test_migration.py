@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import pywbem
 
-from tests.bed import wait_until, why_unavailable
+from tests.bed import Libvirtd, Server, wait_until, why_unavailable
+from tests.bed.guests import boot_sector_xml, disk_image
 from tests.conftest import missing
-from tests.providers.migrationbed import COMPLETED, HERE, THERE, TwoHosts
+from tests.providers.migrationbed import (
+    COMPLETED,
+    EXCEPTION,
+    HERE,
+    LIVE,
+    LONG,
+    OFFLINE,
+    RESTART,
+    RESUME,
+    RUNNING,
+    TERMINATED,
+    THERE,
+    TwoHosts,
+    guest_xml,
+)
 from virtcim.schema.classes import ClassStore
 
-RELOCATING = 19
+OK, RELOCATING = 2, 19
+TERMINATE = pywbem.Uint16(4)
+
+CHECK = """\
+#!/bin/sh
+printf '%s|%s|' "$1" "$2" > "$(dirname "$0")/../asked"
+cat "$3" >> "$(dirname "$0")/../asked"
+test "$1" != unwanted || { echo "not   this one"; exit 3; }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +49,9 @@ def both(tmp_path_factory: pytest.TempPathFactory, classes: ClassStore) -> Itera
     if (reason := why_unavailable()) is not None:
         missing(reason)
     made = TwoHosts(tmp_path_factory.mktemp("m"), classes)
+    program = made.checks / "10-name"
+    program.write_text(CHECK)
+    program.chmod(0o755)
     yield made
     made.close()
     assert made.server.invalid == []
@@ -31,9 +64,21 @@ def hosts(both: TwoHosts) -> TwoHosts:
     return both
 
 
+def wait_for_data(hosts: TwoHosts, job: pywbem.CIMInstanceName) -> None:
+    """Wait until a migration sends the memory of the guest."""
+
+    def flows() -> bool:
+        shown = hosts.shown(job)
+        assert shown["JobState"] != EXCEPTION, shown["ErrorDescription"]
+        return bool(shown["DataProcessed"])
+
+    wait_until(flows, LONG)
+
+
 def test_a_guest_moves_while_it_runs(hosts: TwoHosts) -> None:
     """Its job tells how far it is; it is shown once, at its old place, until it is at its new one."""
     uuid = hosts.define("mover", slow=True)
+    hosts.daemons[HERE].virsh("autostart", "mover")
     hosts.start("mover")
     job = hosts.migrate("mover", Bandwidth=16)
     assert job.classname == "KVM_MigrationJob"
@@ -51,10 +96,376 @@ def test_a_guest_moves_while_it_runs(hosts: TwoHosts) -> None:
             assert there == {}
         return False
 
-    wait_until(is_over, 120)
+    wait_until(is_over, LONG)
     assert percents == sorted(percents)
     assert any(0 < each < 100 for each in percents)
     assert percents[-1] == 100
-    assert (hosts.names(HERE), hosts.names(THERE)) == ({}, {"mover": [2]})
+    assert (hosts.names(HERE), hosts.names(THERE)) == ({}, {"mover": [OK]})
     assert hosts.states() == [{}, {"mover": "running"}]
     assert hosts.daemons[THERE].virsh("domuuid", "mover").strip() == uuid
+    assert "enable" in hosts.daemons[THERE].virsh("dominfo", "mover").split("Autostart:")[1].split("\n")[0]
+    shown = hosts.shown(job)
+    assert shown["VirtualSystemName"] == "mover"
+    assert shown["GuestPlace"] == shown["DestinationHost"]
+    assert shown["DataTotal"] >= 24 << 20
+    assert shown["Downtime"] > 0
+
+
+def test_a_guest_moves_in_every_way(hosts: TwoHosts) -> None:
+    """To and fro, so that each move begins where the last one ended."""
+    image = hosts.shared / "boot.qcow2"
+    disk_image(image)
+    hosts.daemons[HERE].define(boot_sector_xml("wanderer", image, console_log=hosts.directory / "console"))
+    wait_until(lambda: hosts.names(HERE), 20)
+    place, other = HERE, THERE
+    for kind, state, options in (
+        (OFFLINE, "shut off", {}),
+        (RESUME, "running", {}),
+        (LIVE, "running", {"PeerToPeer": True}),
+        (LIVE, "running", {"Tunnelled": True}),
+        (RESTART, "running", {}),
+    ):
+        if kind == RESUME:
+            hosts.start("wanderer", place)
+        job = hosts.migrate("wanderer", place, MigrationType=kind, **options)
+        shown = hosts.end_of(job)
+        assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None), (kind, options)
+        place, other = other, place
+        assert hosts.daemons[place].list_all() == {"wanderer": state}
+        assert hosts.daemons[other].list_all() == {}
+        assert (list(hosts.names(place)), hosts.names(other)) == (["wanderer"], {})
+
+
+def test_a_guest_moves_to_a_system(hosts: TwoHosts) -> None:
+    hosts.define("visitor")
+    code, out = hosts.call(
+        "MigrateVirtualSystemToSystem",
+        "visitor",
+        DestinationSystem=hosts.host(THERE),
+        MigrationSettingData=hosts.setting(MigrationType=OFFLINE),
+    )
+    assert code == 4096
+    shown = hosts.end_of(out["Job"])
+    assert shown["JobState"] == COMPLETED
+    new = pywbem.CIMInstanceName.from_wbem_uri(shown["JobOutParameters"]["NewComputerSystem"])
+    assert (new.namespace, new["Name"]) == (THERE, "visitor")
+    assert hosts.connection.GetInstance(new)["Name"] == "visitor"
+
+
+def test_a_guest_is_different_at_its_new_place(hosts: TwoHosts) -> None:
+    """It has another name and description there, and its disk is another file."""
+    image = hosts.shared / "old.qcow2"
+    disk_image(image)
+    shutil.copyfile(image, hosts.shared / "new.qcow2")
+    disk = (
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    hosts.define("before", devices=disk)
+    code, out = hosts.call(
+        "MigrateVirtualSystemToHost",
+        "before",
+        DestinationHost=hosts.daemons[THERE].uri(),
+        MigrationSettingData=hosts.setting(MigrationType=OFFLINE),
+        NewSystemSettingData=pywbem.CIMInstance(
+            "KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": "after", "Title": "it has moved"}
+        ),
+        NewResourceSettingData=[
+            pywbem.CIMInstance(
+                "KVM_DiskResourceAllocationSettingData",
+                {"InstanceID": "before/vda", "Address": str(hosts.shared / "new.qcow2")},
+            )
+        ],
+    )
+    assert code == 4096
+    shown = hosts.end_of(out["Job"])
+    assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
+    assert hosts.states() == [{}, {"after": "shut off"}]
+    xml = hosts.daemons[THERE].virsh("dumpxml", "after")
+    assert f"{hosts.shared}/new.qcow2" in xml
+    assert "it has moved" in xml
+    with pytest.raises(pywbem.CIMError) as raised:
+        hosts.call(
+            "ValidateMigration",
+            "after",
+            THERE,
+            DestinationHost=hosts.daemons[HERE].uri(),
+            MigrationSettingData=hosts.setting(MigrationType=OFFLINE),
+            NewResourceSettingData=[
+                pywbem.CIMInstance("KVM_DiskResourceAllocationSettingData", {"InstanceID": "after/vdz"})
+            ],
+        )
+    assert "after/vdz is no resource of after" in raised.value.status_description
+
+
+def test_disks_are_copied_where_the_hosts_have_none_in_common(hosts: TwoHosts) -> None:
+    images = "/var/lib/libvirt/images"
+    for daemon in hosts.daemons.values():
+        daemon.virsh("pool-create-as", "copied", "dir", "--target", images)
+    try:
+        image = hosts.daemons[HERE].new_image().name
+        disk = (
+            f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{images}/{image}'/>"
+            "<target dev='vda' bus='virtio'/></disk>"
+        )
+        hosts.define("carrier", devices=disk)
+        hosts.start("carrier")
+        assert any(each.startswith("storage: disk vda: ") for each in hosts.reasons("carrier"))
+        assert hosts.reasons("carrier", CopyStorage=True) == []
+        shown = hosts.end_of(hosts.migrate("carrier", CopyStorage=True))
+        assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
+        assert hosts.states() == [{}, {"carrier": "running"}]
+        hosts.daemons[THERE].virsh("destroy", "carrier")
+        copies = [str(daemon.images / image) for daemon in hosts.daemons.values()]
+        subprocess.run(["qemu-img", "compare", *copies], check=True, capture_output=True)
+    finally:
+        for daemon in hosts.daemons.values():
+            daemon.virsh("pool-destroy", "copied")
+
+
+def checks_of(reasons: list[str]) -> set[str]:
+    """The names of the checks that speak against a migration."""
+    return {each.partition(":")[0] for each in reasons}
+
+
+WANTING = """\
+<disk type='file' device='disk'><source file='/nowhere/alone.img'/><target dev='vda' bus='virtio'/></disk>
+<disk type='volume' device='disk'><source pool='nowhere' volume='v'/><target dev='vdb' bus='virtio'/></disk>
+<interface type='network'><source network='nowhere'/><filterref filter='nothing'/></interface>
+"""
+
+
+def test_everything_that_speaks_against_a_migration_is_told(hosts: TwoHosts) -> None:
+    hosts.define("wanting", devices=WANTING)
+    hosts.define("wanting", THERE)
+    found = hosts.reasons("wanting")
+    assert checks_of(found) == {"state", "name", "network", "filter", "pool", "storage"}
+    assert "network: there is no network nowhere there" in found
+    assert "state: Domain must be running for live or resume migration" in found
+    assert checks_of(hosts.reasons("wanting", MigrationType=OFFLINE)) == {"name", "network", "filter", "pool"}
+    assert {"order"} <= checks_of(hosts.reasons("wanting", MigrationType=OFFLINE, CopyStorage=True))
+    assert {"order"} <= checks_of(hosts.reasons("wanting", Tunnelled=True, ParallelConnections=2))
+    assert {"room"} <= checks_of(hosts.reasons("wanting", CopyStorage=True))
+    code, out = hosts.call("CheckVirtualSystemIsMigratableToSystem", "wanting", DestinationSystem=hosts.host(HERE))
+    assert (code, set(out)) == (0, {"IsMigratable"})
+    code, out = hosts.call("ValidateMigration", "wanting", DestinationSystem=hosts.host(HERE))
+    assert (code, out["Verdict"]) == (0, 3)
+    assert {"same-host", "uuid"} <= checks_of(out["Reasons"])
+
+
+def test_a_processor_that_the_other_host_lacks_speaks_against_it(hosts: TwoHosts) -> None:
+    hosts.define("clever", cpu="<cpu match='exact'><model fallback='forbid'>Skylake-Server</model></cpu>")
+    assert hosts.reasons("clever", MigrationType=OFFLINE) == [
+        "cpu: the processor there cannot be the guest's (Skylake-Server)"
+    ]
+
+
+def test_no_migration_begins_that_a_check_forbids(hosts: TwoHosts) -> None:
+    hosts.define("unwanted")
+    where = {"MigrationType": OFFLINE, "CheckParameters": ["one", "two; rm -rf"]}
+    assert hosts.reasons("unwanted", **where) == ["external/10-name: not this one"]
+    asked = (hosts.directory / "asked").read_text()
+    assert asked == f"unwanted|{hosts.daemons[HERE].uri()}|one\ntwo; rm -rf\n"
+    shown = hosts.end_of(hosts.migrate("unwanted", **where))
+    assert shown["JobState"] == EXCEPTION
+    assert shown["ErrorDescription"].endswith(": external/10-name: not this one")
+    assert hosts.states() == [{"unwanted": "shut off"}, {}]
+    assert hosts.end_of(hosts.migrate("unwanted", Force=True, **where))["JobState"] == COMPLETED
+    assert hosts.states() == [{}, {"unwanted": "shut off"}]
+
+
+def test_checks_that_others_could_have_written_are_not_run(hosts: TwoHosts) -> None:
+    hosts.define("unwanted")
+    program = hosts.checks / "10-name"
+    program.chmod(0o777)
+    try:
+        (found,) = hosts.reasons("unwanted", MigrationType=OFFLINE)
+        assert found == f"external/10-name: {program}: others may write there; expected root alone"
+    finally:
+        program.chmod(0o755)
+    hanging = hosts.checks / "20-hangs"
+    hanging.write_text("#!/bin/sh\nsleep 600 & wait\n")
+    hanging.chmod(0o755)
+    try:
+        hosts.define("wanted")
+        assert hosts.reasons("wanted", MigrationType=OFFLINE) == ["external/20-hangs: took more than 1 s"]
+    finally:
+        hanging.unlink()
+
+
+MARK = "/nowhere/mark"
+
+FORBIDDEN = (
+    "elsewhere.example",
+    "192.0.2.1",
+    "[2001:db8::1]",
+    "test:///default",
+    "qemu:///system",
+    f"qemu+ext:///system?command=touch%20{MARK}",
+    "qemu+ssh://root@elsewhere.example/system?netcat=/bin/sh",
+    "qemu+unix:///system?socket=/run/other",
+)
+
+
+@pytest.mark.parametrize("destination", FORBIDDEN)
+def test_a_client_cannot_have_other_hosts_connected_to(hosts: TwoHosts, destination: str) -> None:
+    hosts.define("captive")
+    for method in ("MigrateVirtualSystemToHost", "ValidateMigration"):
+        with pytest.raises(pywbem.CIMError) as raised:
+            hosts.call(method, "captive", DestinationHost=destination)
+        assert raised.value.status_code == pywbem.CIM_ERR_ACCESS_DENIED
+    assert hosts.states()[0] == {"captive": "shut off"}
+
+
+@pytest.mark.parametrize(
+    "uri", ["unix:/etc/passwd", "exec:touch /x", "tcp://elsewhere.example", "fd:3", "rdma://here", "tcp://h/x?y"]
+)
+@pytest.mark.parametrize("name", ["MigrateURI", "DisksURI"])
+def test_a_client_cannot_have_memory_sent_elsewhere(hosts: TwoHosts, name: str, uri: str) -> None:
+    if not hosts.names(HERE):
+        hosts.define("captive")
+    with pytest.raises(pywbem.CIMError) as raised:
+        hosts.reasons("captive", MigrationType=OFFLINE, **{name: uri})
+    assert raised.value.status_code == pywbem.CIM_ERR_INVALID_PARAMETER
+    assert raised.value.status_description.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"MigrationType": 9}, "Unsupported migration type 9"),
+        ({"TransportType": 99}, "Failed to construct a valid libvirt URI"),
+        ({"Bandwidth": 10, "BandwidthUnit": "percent"}, "BandwidthUnit: percent means nothing"),
+        ({"Bandwidth": 10, "BandwidthUnit": "furlong"}, "BandwidthUnit: 'furlong' is not the unit of a rate"),
+    ],
+)
+def test_settings_that_cannot_be(hosts: TwoHosts, values: dict[str, Any], text: str) -> None:
+    hosts.define("captive")
+    with pytest.raises(pywbem.CIMError) as raised:
+        hosts.reasons("captive", **values)
+    assert raised.value.status_description.startswith(text)
+
+
+def test_a_migration_is_ended_by_a_client(hosts: TwoHosts) -> None:
+    hosts.define("mover", slow=True)
+    hosts.start("mover")
+    job = hosts.migrate("mover", Bandwidth=1)
+    wait_for_data(hosts, job)
+    with pytest.raises(pywbem.CIMError) as raised:
+        hosts.migrate("mover")
+    assert raised.value.status_description == "mover: is being migrated already"
+    code, _ = hosts.connection.InvokeMethod("RequestStateChange", job, RequestedState=TERMINATE)
+    assert code in (0, 4096)
+    shown = hosts.end_of(job)
+    assert shown["JobState"] == TERMINATED
+    assert shown["GuestPlace"] == shown["SourceHost"]
+    wait_until(lambda: hosts.states() == [{"mover": "running"}, {}], 20)
+    wait_until(lambda: hosts.names(HERE) == {"mover": [OK]}, 20)
+    assert hosts.names(THERE) == {}
+
+
+def test_the_pace_of_a_migration_is_changed_while_it_goes_on(hosts: TwoHosts) -> None:
+    """Meanwhile changes of the guest are refused at once: libvirt would have them wait."""
+    hosts.define("mover", slow=True)
+    hosts.start("mover")
+    job = hosts.migrate("mover", Bandwidth=2, DowntimeLimit=700)
+    wait_for_data(hosts, job)
+    setting = 'instance of KVM_VirtualSystemSettingData { InstanceID = "KVM:mover"; Notes = { "x" }; };'
+    (service,) = hosts.connection.EnumerateInstanceNames("KVM_VirtualSystemManagementService", HERE)
+    with pytest.raises(pywbem.CIMError) as raised:
+        hosts.connection.InvokeMethod("ModifySystemSettings", service, SystemSettings=setting)
+    assert "the guest is being migrated" in raised.value.status_description
+    with hosts.libvirt(HERE) as connection:
+        domain = connection.lookupByName("mover")
+        assert domain.migrateGetMaxSpeed() == 2
+        for limit in (1, 3000):
+            changed = pywbem.CIMInstance(job.classname, {"BandwidthLimit": pywbem.Uint32(limit)}, path=job)
+            hosts.connection.ModifyInstance(changed, PropertyList=["BandwidthLimit"])
+            assert hosts.shown(job)["BandwidthLimit"] == limit
+            if limit == 1:
+                wait_until(lambda: domain.migrateGetMaxSpeed() == 1, 20)
+    assert hosts.end_of(job)["JobState"] == COMPLETED
+    changed["BandwidthLimit"] = pywbem.Uint32(5)
+    with pytest.raises(pywbem.CIMError) as raised:
+        hosts.connection.ModifyInstance(changed, PropertyList=["BandwidthLimit"])
+    assert raised.value.status_description.endswith(" is not under way")
+    assert hosts.states() == [{}, {"mover": "running"}]
+
+
+def test_memory_follows_a_guest_that_runs_at_its_new_place(hosts: TwoHosts) -> None:
+    """From then on the migration cannot be ended."""
+    hosts.define("mover", slow=True)
+    hosts.start("mover")
+    job = hosts.migrate("mover", Bandwidth=1, PostCopy=True, PostCopyAfter=100, PostCopyBandwidth=8)
+    wait_for_data(hosts, job)
+    assert not hosts.shown(job)["InPostCopy"]
+    changed = pywbem.CIMInstance(job.classname, {"InPostCopy": True}, path=job)
+    hosts.connection.ModifyInstance(changed, PropertyList=["InPostCopy"])
+    wait_until(lambda: hosts.shown(job)["InPostCopy"] or hosts.shown(job)["JobState"] == COMPLETED, LONG)
+    if hosts.shown(job)["JobState"] == RUNNING:
+        code, _ = hosts.connection.InvokeMethod("RequestStateChange", job, RequestedState=TERMINATE)
+        assert code in (1, 4097)
+    assert hosts.end_of(job)["JobState"] == COMPLETED
+    assert hosts.states() == [{}, {"mover": "running"}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [HERE, THERE])
+def test_a_daemon_breaks_down_during_a_migration(
+    tmp_path_factory: pytest.TempPathFactory, classes: ClassStore, lost: str
+) -> None:
+    """The guest runs exactly once, and the job says where."""
+    hosts = TwoHosts(tmp_path_factory.mktemp("k"), classes)
+    try:
+        hosts.define("mover", slow=True)
+        hosts.start("mover")
+        job = hosts.migrate("mover", Bandwidth=1)
+        wait_for_data(hosts, job)
+        hosts.daemons[lost].kill()
+        hosts.daemons[lost].start()
+        shown = hosts.end_of(job)
+        assert shown["JobState"] == EXCEPTION
+        name = shown["SourceHost"]
+        assert shown["ErrorDescription"].endswith(f"; the guest runs on {name} and is not on {name}")
+        assert hosts.states() == [{"mover": "running"}, {}]
+        wait_until(lambda: hosts.names(HERE) == {"mover": [OK]}, 60)
+        assert hosts.names(THERE) == {}
+    finally:
+        hosts.close()
+
+
+@pytest.mark.slow
+def test_a_server_is_killed_during_a_migration(
+    new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """libvirt ends what the server did over its own connections; the job says what was under way."""
+    here, there = new_libvirtd(), new_libvirtd()
+    filling = tmp_path / "filling"
+    filling.write_bytes(os.urandom(24 << 20))
+    here.define(guest_xml("mover", "", "", filling))
+    here.virsh("start", "mover")
+    server = serve(here.uri(), there.uri(), config=f'[providers.migration]\nsocket_directory = "{here.directory}"\n')
+
+    def connect() -> pywbem.WBEMConnection:
+        return pywbem.WBEMConnection(server.url, (server.user, server.password), default_namespace=HERE)
+
+    connection = connect()
+    (guest,) = wait_until(lambda: connection.EnumerateInstanceNames("KVM_ComputerSystem"), 20)
+    service = connection.EnumerateInstanceNames("KVM_VirtualSystemMigrationService")[0]
+    setting = "instance of KVM_VirtualSystemMigrationSettingData { TransportType = 6; Bandwidth = 1; };"
+    code, out = connection.InvokeMethod(
+        "MigrateVirtualSystemToHost",
+        service,
+        ComputerSystem=guest,
+        DestinationHost=there.uri(),
+        MigrationSettingData=setting,
+    )
+    assert code == 4096
+    wait_until(lambda: connection.GetInstance(out["Job"])["DataProcessed"], LONG)
+    server.stop(signal.SIGKILL)
+    wait_until(lambda: there.list_all() == {}, LONG)
+    wait_until(lambda: here.list_all() == {"mover": "running"}, LONG)
+    server.start()
+    shown = connect().GetInstance(out["Job"])
+    assert shown["JobState"] == EXCEPTION
+    assert "guest 'mover' was on its way from " in shown["ErrorDescription"]

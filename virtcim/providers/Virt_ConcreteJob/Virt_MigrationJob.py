@@ -40,6 +40,9 @@ MigrationJob.table = PropertyTable(
     Property(
         "GuestPlace", _figure("place"), "where the guest is: a host, or in words where it is at none or at both of them"
     ),
+    Property("BandwidthLimit", _figure("bandwidth_limit"), "settings of the migration, or the client"),
+    Property("DowntimeLimit", _figure("downtime_limit"), "settings of the migration, or the client"),
+    Property("InPostCopy", lambda job: bool(job.figures.get("in_postcopy")), "whether virDomainMigrateStartPostCopy"),
     Property("DataTotal", _figure("data_total"), _STATISTICS + "data_total"),
     Property("DataProcessed", _figure("data_processed"), _STATISTICS + "data_processed"),
     Property("DataRemaining", _figure("data_remaining"), _STATISTICS + "data_remaining"),

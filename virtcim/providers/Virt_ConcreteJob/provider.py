@@ -19,8 +19,10 @@ from virtcim.providers.jobs import JobState
 from virtcim.providers.methods import Method, Parameters
 from virtcim.providers.states import StateChangeCode
 from virtcim.providers.Virt_ConcreteJob.errors import cim_error
+from virtcim.providers.Virt_ConcreteJob.tuning import take_tuning, tune
 from virtcim.providers.Virt_ConcreteJob.types import JOB_TYPES
 from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import ConcreteJob
+from virtcim.providers.Virt_ConcreteJob.Virt_MigrationJob import MigrationJob
 
 __all__ = ["ConcreteJobProvider"]
 
@@ -37,10 +39,11 @@ class ConcreteJobProvider(ElementProvider):
     types = tuple(JOB_TYPES)
 
     def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
-        """Set DeleteOnCompletion and TimeBeforeRemoval."""
-        job = cast(ConcreteJob, self.element(class_name, keys)).job
-        now = ConcreteJob.table.values_of(ConcreteJob(self.site, self.resolve(class_name)[0], job))
+        """Set DeleteOnCompletion and TimeBeforeRemoval; of a migration also what changes its pace."""
+        element = cast(ConcreteJob, self.element(class_name, keys))
+        job, now = element.job, element.properties()
         given = {name: value for name, value in properties.items() if value != now.get(name)}
+        tuning = take_tuning(given) if isinstance(element, MigrationJob) else None
         delete_on_completion = given.pop("DeleteOnCompletion", None)
         time_before_removal = given.pop("TimeBeforeRemoval", None)
         if given:
@@ -49,6 +52,8 @@ class ConcreteJobProvider(ElementProvider):
             raise CIMError(Status.INVALID_PARAMETER, "TimeBeforeRemoval is not an interval")
         if delete_on_completion is not None and not isinstance(delete_on_completion, bool):
             raise CIMError(Status.INVALID_PARAMETER, "DeleteOnCompletion is not a boolean")
+        if tuning is not None:
+            tune(element, tuning)
         self.site.jobs.keep(job, delete_on_completion=delete_on_completion, time_before_removal=time_before_removal)
 
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:

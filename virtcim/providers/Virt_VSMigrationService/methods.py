@@ -71,14 +71,16 @@ def _migrate(
     if guest.hypervisor.read_only:
         raise access_denied(guest.hypervisor)
     _check_state(migration)
-    here = host_name(guest.hypervisor)
+    here, uuid = host_name(guest.hypervisor), guest.domain.uuid
 
     def run(work: Work) -> MethodResult:
         work.tell({"guest": guest.name, "source": here, "destination": place.name, "place": here})
+        order = migration.wish.order
+        work.tell({"uuid": uuid, "bandwidth_limit": order.bandwidth, "downtime_limit": order.downtime})
         if not migration.wish.force:
             _refuse(migration, reasons_against(migration))
         work.set_leftover(f"guest {guest.name!r} was on its way from {here} to {place.name}, and is at one of them")
-        guest.hypervisor.migrations.move(guest.domain.uuid, here, place, migration.order(), work)
+        guest.hypervisor.migrations.move(uuid, here, place, migration.order(), work)
         work.set_leftover("")
         return MethodResult(MigrationCode.COMPLETED, _results(method, migration))
 

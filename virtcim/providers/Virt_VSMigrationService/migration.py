@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.migrations import MigrationKind, MigrationOrder
+from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.Virt_VSMigrationService.newplace import edited, new_name
 from virtcim.providers.Virt_VSMigrationService.sharing import lacks_sharing
 from virtcim.providers.Virt_VSMigrationService.wishes import Wish, with_addresses
 
@@ -39,7 +42,7 @@ class Migration:
     @property
     def name(self) -> str:
         """The guest's name over there."""
-        return self.guest.name
+        return new_name(self.guest, self.new_system) or self.guest.name
 
     @property
     def wrong_state(self) -> str:
@@ -55,10 +58,28 @@ class Migration:
         """What libvirt is to do.
 
         Raises:
-            CIMError: INVALID_PARAMETER, NOT_SUPPORTED for what cannot be had.
+            CIMError: INVALID_PARAMETER, NOT_SUPPORTED for what cannot be had; FAILED where libvirt does not answer.
         """
         settings = self.guest.site.settings.migration
         order = with_addresses(self.wish, self.destination, self.guest.domain.uuid, settings)
         # libvirt does not know of the directories that the administrator vouches for.
         vouched = not order.copy_storage and not lacks_sharing(self.guest)
-        return replace(order, unsafe=self.wish.force or vouched)
+        return replace(
+            order, unsafe=self.wish.force or vouched, name=new_name(self.guest, self.new_system), **self._documents()
+        )
+
+    def _documents(self) -> dict[str, str]:
+        """The XML of the guest at its new place, as it runs and as it is defined; none where that is as it was."""
+        if self.new_system is None and not any(self.new_resources):
+            return {}
+        guest = self.guest
+        try:
+            live, defined = guest.hypervisor.migrations.documents(guest.domain.uuid)
+        except LibvirtError as error:
+            raise libvirt_failure(f"{guest.name} cannot be read", error) from error
+        texts = {"live_xml": live, "defined_xml": defined}
+        return {
+            field: edited(guest, self.destination, xml, self.new_system, self.new_resources)
+            for field, xml in texts.items()
+            if xml
+        }
