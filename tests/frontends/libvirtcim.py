@@ -706,6 +706,46 @@ SERVICES = (
     ),
 )
 
+
+def of_snapshots(method: str, **arguments: Any) -> Request:
+    target = service("VirtualSystemSnapshotService", "SnapshotService")
+    return InvokeMethod(namespace=VIRT, target=target, method=method, arguments=arguments)
+
+
+SNAPSHOTS = (
+    Row(
+        "what the snapshot service can do",
+        listing("KVM_VirtualSystemSnapshotServiceCapabilities"),
+        [((3,), (2, 4), (32768, 32769))],
+        found("SynchronousMethodsSupported", "AynchronousMethodsSupported", "SnapshotTypesSupported"),
+    ),
+    Row(
+        "a type of snapshot that is unknown",
+        of_snapshots("CreateSnapshot", AffectedSystem=guest("web"), SnapshotType=7),
+        "Only memory(32768,32769) snapshots are supported",
+        status=NOT_SUPPORTED,
+    ),
+    Row(
+        "memory of a guest that is off",
+        of_snapshots("CreateSnapshot", AffectedSystem=guest("off"), SnapshotType=32769),
+        "Unable to create snapshot",
+        status=FAILED,
+    ),
+    Row(
+        "a snapshot without a guest",
+        of_snapshots("CreateSnapshot", SnapshotType=32769),
+        "Missing AffectedSystem",
+        status=INVALID_PARAMETER,
+        is_same=True,
+    ),
+    Row(
+        "memory that was not saved",
+        of_snapshots("DestroySnapshot", AffectedSnapshot=path("KVM_VirtualSystemSettingData", InstanceID="KVM:off")),
+        "Unable to remove snapshot",
+        status=FAILED,
+    ),
+)
+
 ROWS = (
     *STATES,
     *DEVICES,
@@ -715,4 +755,5 @@ ROWS = (
     *POOL_SERVICE,
     *CONFIGURATIONS,
     *SERVICES,
+    *SNAPSHOTS,
 )

@@ -341,6 +341,33 @@ SERVICES = Difference(
 )
 
 
+_SNAPSHOTS = "VirtualSystemSnapshotService"
+_NO_SNAPSHOT = _refuse(Status.NOT_SUPPORTED, "Only memory(32768,32769) snapshots are supported")
+
+SNAPSHOTS = Difference(
+    section="Snapshots",
+    values={
+        "VirtualSystemSnapshotServiceCapabilities": {
+            "SynchronousMethodsSupported": _where_any("SynchronousMethodsSupported", (3,)),
+            "AynchronousMethodsSupported": _where_any("AynchronousMethodsSupported", (2, 4)),
+            "SnapshotTypesSupported": _where_any("SnapshotTypesSupported", (32768, 32769)),
+        }
+    },
+    refusals={
+        (_SNAPSHOTS, "createsnapshot"): {
+            1: _NO_SNAPSHOT,
+            5: _fail("Unable to create snapshot: not possible in this state"),
+            6: _NO_SNAPSHOT,
+        },
+        (_SNAPSHOTS, "applysnapshot"): {
+            1: _refuse(Status.NOT_SUPPORTED, "Unable to apply snapshot: not supported"),
+            5: _fail("Unable to apply snapshot: not possible in this state"),
+        },
+        (_SNAPSHOTS, "destroysnapshot"): {5: _fail("Unable to remove snapshot: there is none")},
+    },
+)
+
+
 def _refusals_of(text: str) -> Mapping[int, Refusal]:
     """Give the refusals of a method of the management service, whose return values are the same for all."""
     reasons = {1: "not supported", 3: "not done in time", 5: "not possible in this state"}
@@ -378,5 +405,6 @@ DIFFERENCES: Sequence[Difference] = (
     CONFIGURATIONS,
     STATES,
     SERVICES,
+    SNAPSHOTS,
     MANAGEMENT,
 )
