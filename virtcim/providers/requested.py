@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 import logging
 import re
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -29,6 +31,8 @@ NAMESPACE = "urn:virtcim:requested-state"
 """A namespace of its own: libvirt keeps one element per namespace, and so writers never meet."""
 
 _KEY = "virtcim"
+_LOOK_AGAIN = 0.5
+"""Seconds between two looks at whether libvirt still holds a guest."""
 _OURS = "urn:virtcim:"
 _START = re.compile(r"<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])")
 _STATE = re.compile(r"[0-9]{1,5}")
@@ -77,6 +81,7 @@ class RequestedStates:
         self._requested: dict[str, int] = {}
         self._awaited: dict[str, tuple[int, ...]] = {}
         self._lock = Lock()
+        self._waiting: set[str] = set()
         self._numbers = itertools.count(1)
         self.changes = 0
         self._watched: WeakSet[Hypervisor] = WeakSet()
@@ -139,7 +144,31 @@ class RequestedStates:
         except LibvirtError as error:
             if error.is_gone:
                 self._forget(domain.uuid)
+            if error.is_busy:
+                self._keep_later(hypervisor, domain)
             _log.debug("guest %r: the requested state is not kept: %s", domain.name, error.message)
+
+    def _keep_later(self, hypervisor: Hypervisor, domain: Domain) -> None:
+        """Keep with the guest what was accepted last, once libvirt holds it for a job no longer."""
+        uuid = domain.uuid
+        with self._lock:
+            if uuid in self._waiting:
+                return
+            self._waiting.add(uuid)
+
+        def wait() -> None:
+            try:
+                while uuid in self._requested and hypervisor.domains.is_held(uuid):
+                    time.sleep(_LOOK_AGAIN)
+            except LibvirtError as error:
+                _log.debug("guest %r: the requested state is not kept: %s", domain.name, error.message)
+                return
+            finally:
+                with self._lock:
+                    self._waiting.discard(uuid)
+            self.keep(hypervisor, domain)
+
+        threading.Thread(target=wait, name="requested-state", daemon=True).start()
 
     def _watch(self, hypervisor: Hypervisor) -> None:
         if hypervisor not in self._watched:

@@ -22,6 +22,7 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument
 from virtcim.libhelper.documents.domain.companions import spellings_of
 from virtcim.libhelper.domains.handle import domain_handle, run_of
+from virtcim.libhelper.domains.jobs import refuse_held
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 
@@ -255,6 +256,7 @@ def change_domains(works: Sequence[DomainWork]) -> None:
         for work in works:
             stack.callback(work.context.inventory.refresh, work.uuid)
             domains.append(stack.enter_context(domain_handle(work.context, work.uuid)))
+            refuse_held(domains[-1])
         for _ in range(_ATTEMPTS):
             try:
                 _attempt(works, domains)

@@ -6,7 +6,7 @@ Layer rule: imports libvirt, context, documents, errors, eventhub and its siblin
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import libvirt
 
@@ -14,7 +14,7 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
 from virtcim.libhelper.domains.change import DomainChange, DomainWork, PartlyDoneError, change_domains
 from virtcim.libhelper.domains.handle import domain_handle, run_of
-from virtcim.libhelper.domains.jobs import follow
+from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
 from virtcim.libhelper.domains.live import device_steps
 from virtcim.libhelper.domains.waiting import wait_for_event
 from virtcim.libhelper.errors import LibvirtError
@@ -61,6 +61,18 @@ class Domains:
         """
         return domain_handle(self._context, domain)
 
+    @contextlib.contextmanager
+    def _free(self, domain: str) -> Iterator[libvirt.virDomain]:
+        """As `handle`, of a domain that libvirt does not hold for a job."""
+        with self.handle(domain) as target:
+            refuse_held(target)
+            yield target
+
+    def is_held(self, domain: str) -> bool:
+        """Tell whether libvirt holds a domain for a job, so that it cannot be changed."""
+        with self.handle(domain) as target:
+            return holding_job(target) is not None
+
     def start(self, domain: str, *, paused: bool = False, force_boot: bool = False) -> None:
         """Start it, from its managed save where there is one; a change of its definition under way comes first.
 
@@ -85,7 +97,7 @@ class Domains:
 
     def resume(self, domain: str) -> None:
         """Let a paused domain run on."""
-        with self.handle(domain) as target:
+        with self._free(domain) as target:
             target.resume()
 
     def suspend(self, domain: str) -> None:
@@ -107,7 +119,7 @@ class Domains:
 
     def shutdown(self, domain: str) -> None:
         """Ask the guest to shut down; that it does is up to the guest."""
-        with self.handle(domain) as target:
+        with self._free(domain) as target:
             if self._context.facts.driver == "LXC":
                 target.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_SIGNAL)
             else:
@@ -115,17 +127,17 @@ class Domains:
 
     def reboot(self, domain: str) -> None:
         """Ask the guest to reboot; that it does is up to the guest, and told by the event `reboot`."""
-        with self.handle(domain) as target:
+        with self._free(domain) as target:
             target.reboot(0)
 
     def reset(self, domain: str) -> None:
         """Press the reset button."""
-        with self.handle(domain) as target:
+        with self._free(domain) as target:
             target.reset(0)
 
     def managed_save(self, domain: str) -> None:
         """Save its memory to disk and stop it; the next start goes on from there."""
-        with self.handle(domain) as target:
+        with self._free(domain) as target:
             target.managedSave(0)
 
     def managed_save_remove(self, domain: str) -> None:
@@ -282,7 +294,7 @@ class Domains:
             key: the prefix that libvirt is to write.
             namespace: the URI.
         """
-        with self._context.locks.hold(self._uuid(domain)), self.handle(domain) as target:
+        with self._context.locks.hold(self._uuid(domain)), self._free(domain) as target:
             try:
                 _set_element(target, element, key, namespace)
             except libvirt.libvirtError as error:

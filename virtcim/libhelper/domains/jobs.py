@@ -16,10 +16,22 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 
-__all__ = ["follow"]
+__all__ = ["follow", "holding_job", "refuse_held"]
 
 _log = logging.getLogger(__name__)
 
+_OPERATIONS = {
+    libvirt.VIR_DOMAIN_JOB_OPERATION_START: "start",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE: "save",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_RESTORE: "restore",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN: "incoming migration",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT: "outgoing migration",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT: "snapshot",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT: "return to a snapshot",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_DUMP: "dump",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP: "backup",
+}
+"""What libvirt holds a domain for, in words."""
 _INTERVAL = 0.1
 """Seconds between two looks at the statistics, and between two attempts to stop."""
 
@@ -64,3 +76,31 @@ def follow(context: Context, uuid: str, work: Work) -> Iterator[None]:
             yield
     finally:
         over.set()
+
+
+def holding_job(domain: libvirt.virDomain) -> str | None:
+    """Say in words what libvirt holds a domain for; None where it is free, or where the driver cannot tell."""
+    try:
+        statistics = domain.jobStats()
+    except libvirt.libvirtError as error:
+        failure = LibvirtError.of(error)
+        if failure.is_gone:
+            raise
+        return None
+    if statistics.get("type", libvirt.VIR_DOMAIN_JOB_NONE) == libvirt.VIR_DOMAIN_JOB_NONE:
+        return None
+    return _OPERATIONS.get(statistics.get("operation", libvirt.VIR_DOMAIN_JOB_OPERATION_UNKNOWN), "job")
+
+
+def refuse_held(domain: libvirt.virDomain) -> None:
+    """Refuse at once to change a domain that libvirt holds for a job: the change would wait 30 s, and then fail.
+
+    To pause the domain and to stop it is possible all the same.
+
+    Raises:
+        LibvirtError: it is held (`is_busy`).
+    """
+    job = holding_job(domain)
+    if job is not None:
+        text = f"domain {domain.name()!r} is in use: libvirt holds it for a {job}; expected one that is free"
+        raise LibvirtError(text, libvirt.VIR_ERR_RESOURCE_BUSY, libvirt.VIR_FROM_DOMAIN)

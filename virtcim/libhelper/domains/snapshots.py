@@ -18,12 +18,12 @@ from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
 from virtcim.libhelper.domains.handle import domain_handle
-from virtcim.libhelper.domains.jobs import follow
+from virtcim.libhelper.domains.jobs import follow, refuse_held
 from virtcim.libhelper.inventory.records import SNAPSHOTS
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 
-__all__ = ["AfterRevert", "SnapshotPlan", "Snapshots"]
+__all__ = ["AfterRevert", "SnapshotPlan", "Snapshots", "quiesced"]
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Snapshots:
             WorkCancelledError: it was stopped, and there is no snapshot.
         """
         xml = plan.xml
-        with self._changed(domain) as target, _quiesced(target) if plan.quiesce else contextlib.nullcontext():
+        with self._changed(domain) as target, quiesced(target) if plan.quiesce else contextlib.nullcontext():
             work.set_leftover(f"snapshot {plan.name!r} of domain {domain}, which libvirt may still finish")
             with follow(self._context, domain, work) if plan.memory_file is not None else contextlib.nullcontext():
                 target.snapshotCreateXML(xml, plan.flags)
@@ -182,6 +182,7 @@ class Snapshots:
         with context.locks.hold(domain):
             try:
                 with domain_handle(context, domain) as target:
+                    refuse_held(target)
                     yield target
             finally:
                 context.inventory.refresh(domain)
@@ -189,7 +190,7 @@ class Snapshots:
 
 
 @contextlib.contextmanager
-def _quiesced(domain: libvirt.virDomain) -> Iterator[None]:
+def quiesced(domain: libvirt.virDomain) -> Iterator[None]:
     """A block in which libvirt freezes the file systems of a guest: none is left frozen, and no agent is waited for
     for ever."""
     _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(_AGENT_PATIENCE))

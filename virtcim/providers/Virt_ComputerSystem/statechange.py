@@ -125,7 +125,7 @@ def _return_code(error: LibvirtError) -> StateChangeCode | None:
         return StateChangeCode.INVALID_STATE_TRANSITION
     if error.is_unsupported:
         return StateChangeCode.NOT_SUPPORTED
-    if error.is_timeout:
+    if error.is_timeout or error.is_busy:
         return StateChangeCode.BUSY
     return None
 

@@ -46,6 +46,8 @@ def failure_of(text: str, error: LibvirtError, has_invalid_state: bool = True) -
         text: our words for what was tried.
         has_invalid_state: whether the method has the return code Invalid State.
     """
+    if error.is_busy and not error.is_timeout and has_invalid_state:
+        return MethodFailedError(ReturnCode.INVALID_STATE, f"{text}: {error.message}")
     if error.is_timeout:
         return MethodFailedError(ReturnCode.TIMEOUT, f"{text}: {error.message}")
     if error.is_unsupported and not error.is_about_configuration:

@@ -279,6 +279,6 @@ def _failure(text: str, error: LibvirtError) -> CIMError | MethodFailedError:
         code = SnapshotCode.TIMEOUT
     elif error.is_unsupported and not error.is_about_configuration:
         code = SnapshotCode.NOT_SUPPORTED
-    elif error.is_invalid_state or error.is_risky:
+    elif error.is_invalid_state or error.is_risky or error.is_busy:
         code = SnapshotCode.INVALID_STATE
     return libvirt_failure(text, error) if code is None else MethodFailedError(code, f"{text}: {error.message}")
