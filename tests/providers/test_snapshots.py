@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
 from tests.providers.poolservice import HASTY
@@ -23,6 +24,7 @@ from tests.providers.snapshotservice import (
     SnapshotService,
 )
 from virtcim.libhelper.documents.snapshot import SnapshotConfig
+from virtcim.libhelper.domains.snapshots import quiesced
 from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
 from virtcim.providers.site import ProviderSettings
@@ -170,6 +172,15 @@ def test_memory_is_saved_as_libvirt_cim_has_it(service: SnapshotService) -> None
     assert not service.hypervisor.inventory.domain("web").has_managed_save  # type: ignore[union-attr]
 
 
+def test_disks_are_not_put_back_behind_saved_memory(service: SnapshotService) -> None:
+    """The guest would go on with what it knew of other disks."""
+    service.take("web", ElementName="s")
+    service.take("web", MEMORY_AND_STOP)
+    assert service.call("ApplySnapshot", Snapshot=service.snapshot("web", "s")).return_value == INVALID_STATE
+    assert service.call("DestroySnapshot", AffectedSnapshot=service.vssd_path("web")).return_value == COMPLETED
+    assert service.call("ApplySnapshot", Snapshot=service.snapshot("web", "s")).return_value == COMPLETED
+
+
 def test_work_that_takes_long_is_a_job(uri: str) -> None:
     service = SnapshotService(uri, "Test", settings=ProviderSettings(jobs=HASTY))
     try:
@@ -204,6 +215,8 @@ def test_work_that_takes_long_is_a_job(uri: str) -> None:
         ({"ElementName": "a/b"}, "INVALID_PARAMETER 'a/b' cannot be the name of a snapshot"),
         ({"ElementName": ".hidden"}, "INVALID_PARAMETER '.hidden' cannot be the name of a snapshot"),
         ({"ElementName": "a\nb"}, "INVALID_PARAMETER 'a\\nb' cannot be the name of a snapshot"),
+        ({"ElementName": "a\ufffeb"}, "INVALID_PARAMETER SnapshotSettings: "),
+        ({"Description": "\x00"}, "INVALID_PARAMETER SnapshotSettings: "),
         ({"ElementName": "there"}, "ALREADY_EXISTS snapshot 'there' of guest 'web' exists"),
         ({"ElementName": 5}, "INVALID_PARAMETER `ElementName': is int; expected a string"),
         ({"Disks": ["vdz"]}, "INVALID_PARAMETER Disks: guest 'web' has no disk 'vdz'; expected vda"),
@@ -415,3 +428,31 @@ def test_what_the_service_says_of_itself(prefix: str, expected: list[int]) -> No
     assert shown["SnapshotTypesSupported"] == expected
     methods = [2, 3, 4] if expected else []
     assert shown["SynchronousMethodsSupported"] == shown["AynchronousMethodsSupported"] == methods
+
+
+class _SilentGuest:
+    """Stands for a guest whose agent falls silent while it freezes, which no guest can be made to do."""
+
+    def __init__(self) -> None:
+        self.called: list[tuple[str, Any]] = []
+
+    def agentSetResponseTimeout(self, seconds: int) -> None:
+        self.called.append(("limit", seconds))
+
+    def fsThaw(self) -> None:
+        self.called.append(("thaw", None))
+        raise libvirt.libvirtError("the agent is still silent")
+
+
+def test_a_guest_whose_agent_falls_silent_is_thawed() -> None:
+    guest = _SilentGuest()
+    with pytest.raises(libvirt.libvirtError, match="no answer"), quiesced(guest):  # type: ignore[arg-type]
+        raise libvirt.libvirtError("no answer")
+    (first, limit), *others = guest.called
+    assert first == "limit"
+    assert 0 < limit <= 60
+    assert others == [("thaw", None), ("limit", libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK)]
+    guest.called.clear()
+    with quiesced(guest):  # type: ignore[arg-type]
+        pass
+    assert ("thaw", None) not in guest.called  # libvirt does that itself

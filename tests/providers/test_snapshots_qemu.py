@@ -7,10 +7,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import libvirt
 import pytest
 import pywbem
 
 from tests.bed import Libvirtd, Server, boot_sector_xml
+from tests.bed.listener import Listener, subscribed
 from tests.conftest import Guests
 from tests.providers.snapshotmodel import SnapshotModel, read_tree
 from tests.providers.snapshotservice import (
@@ -23,6 +25,7 @@ from tests.providers.snapshotservice import (
     NOT_SUPPORTED,
     SnapshotService,
 )
+from virtcim.libhelper.documents.snapshot import SnapshotDocument
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.records import Domain
@@ -243,11 +246,12 @@ def test_disks_go_on_in_overlays(
 def test_memory_goes_into_a_file(service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path: Path) -> None:
     name = started(service, libvirtd, guests.boot_sector("filed"))
     result = service.take(name, MEMORY, ElementName="m", OverlayDirectory=str(tmp_path))
+    memory = f"{libvirtd.virsh('domuuid', name).strip()}.m.memory"
     assert result.return_value == COMPLETED
     assert state_of(libvirtd, name) == "running"
     shown = service.shown(service.snapshot(name, "m"))
-    assert (shown["SnapshotType"], shown["MemoryFile"]) == (MEMORY, str(tmp_path / "filed.m.memory"))
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["filed-vda.m", "filed.m.memory"]
+    assert (shown["SnapshotType"], shown["MemoryFile"]) == (MEMORY, str(tmp_path / memory))
+    assert {each.name for each in tmp_path.iterdir()} == {"filed-vda.m", memory}
     assert service.call("ApplySnapshot", Snapshot=service.snapshot(name, "m")).return_value == NOT_SUPPORTED
     assert service.call("DestroySnapshot", AffectedSnapshot=service.snapshot(name, "m")).return_value == COMPLETED
     assert list(tmp_path.iterdir()) == []
@@ -320,3 +324,62 @@ def test_what_others_do_is_seen_in_the_directory_of_libvirt(libvirtd: Libvirtd, 
         await_names([], None)
     finally:
         hypervisor.stop()
+
+
+def redefine(daemon: Libvirtd, guest: str, name: str, description: str) -> None:
+    """Give a snapshot another description, as `virsh snapshot-edit` does."""
+    connection = daemon.connect()
+    try:
+        domain = connection.lookupByName(guest)
+        document = SnapshotDocument(
+            domain.snapshotLookupByName(name).getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+        )
+        document.set({"description": description})
+        domain.snapshotCreateXML(document.tostring(), libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+    finally:
+        connection.close()
+
+
+def test_who_follows_is_told(libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]) -> None:
+    """Of snapshots, of the settings of their resources and of what connects them, whoever made them."""
+    name = guests.baseline("followed")
+    server = serve(libvirtd.uri(), config="[inventory]\ninterval = 1\nvolume_interval = 1\n")
+    filters = [
+        f"SELECT * FROM {kind} WHERE SourceInstance ISA {wanted}"
+        for kind in ("CIM_InstCreation", "CIM_InstModification", "CIM_InstDeletion")
+        for wanted in ("KVM_VirtualSystemSettingData", "KVM_DiskResourceAllocationSettingData")
+    ]
+    links = [
+        f"SELECT * FROM {kind} WHERE SourceInstance ISA KVM_SnapshotOfVirtualSystem"
+        for kind in ("CIM_InstCreation", "CIM_InstDeletion")
+    ]
+    with Listener() as listener, subscribed(server, listener, *filters, *links):
+
+        def told(kind: str, class_name: str, text: str) -> Any:
+            names = {
+                f"CIM_Inst{kind}",
+                f"KVM_ResourceAllocationSettingData{kind.removesuffix('ion')}edIndication",
+            }
+
+            def matches(each: Any) -> bool:
+                is_about = each["SourceInstance"].classname == class_name and text in each["SourceInstanceModelPath"]
+                return each.classname in names and is_about
+
+            return listener.wait(matches)["SourceInstance"]
+
+        one = f"{name}/snapshot/one"
+        libvirtd.virsh("snapshot-create-as", name, "one", "--description", "first")
+        made = told("Creation", "KVM_VirtualSystemSettingData", f"KVM:{one}")
+        assert (made["ElementName"], made["Notes"]) == ("one", ["first"])
+        told("Creation", "KVM_DiskResourceAllocationSettingData", f"{one}/vda")
+        told("Creation", "KVM_SnapshotOfVirtualSystem", one)
+        redefine(libvirtd, name, "one", "other words")
+        changed = told("Modification", "KVM_VirtualSystemSettingData", f"KVM:{one}")
+        assert changed["Notes"] == ["other words"]
+        client: Any = server.pywbem()
+        (service,) = client.EnumerateInstanceNames("KVM_VirtualSystemSnapshotService")
+        path = next(each for each in client.EnumerateInstanceNames("KVM_VirtualSystemSettingData") if one in str(each))
+        assert client.InvokeMethod("DestroySnapshot", service, AffectedSnapshot=path)[0] == 0
+        told("Deletion", "KVM_VirtualSystemSettingData", f"KVM:{one}")
+        told("Deletion", "KVM_DiskResourceAllocationSettingData", f"{one}/vda")
+        told("Deletion", "KVM_SnapshotOfVirtualSystem", one)

@@ -134,6 +134,9 @@ def can_notify(guest: Guest) -> bool:
 
 def application_obstacle(guest: Guest, snapshot: SnapshotConfig) -> Obstacle | None:
     """What stands in the way of putting a guest back to one of its snapshots; None where nothing does."""
+    if guest.domain.has_managed_save:
+        text = f"guest {guest.name!r} has saved memory, which would not fit its disks any more; expected one without"
+        return Obstacle(SnapshotCode.INVALID_STATE, text)
     if snapshot.is_external and guest.hypervisor.libvirt_version < _REVERTS_EXTERNAL:
         wanted = ".".join(map(str, _REVERTS_EXTERNAL))
         text = f"snapshot {snapshot.name!r} is external; expected an internal one, or libvirt {wanted}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.documents.snapshot import SnapshotDisk
 from virtcim.libhelper.domains.snapshots import SnapshotPlan
+from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, Status
 from virtcim.providers.snapshots import SnapshotType
 from virtcim.providers.values import text_of
@@ -104,7 +105,7 @@ def plan_of(guest: Guest, kind: SnapshotType, wishes: SnapshotWishes) -> Snapsho
         raise CIMError(
             Status.ALREADY_EXISTS, f"snapshot {name!r} of guest {guest.name!r} exists; expected another name"
         )
-    return SnapshotPlan(
+    plan = SnapshotPlan(
         name=name,
         description=wishes.description,
         disks_only=kind is SnapshotType.DISK,
@@ -113,6 +114,11 @@ def plan_of(guest: Guest, kind: SnapshotType, wishes: SnapshotWishes) -> Snapsho
         quiesce=wishes.quiesce,
         halt=wishes.halt and guest.domain.active,
     )
+    try:
+        _ = plan.xml
+    except ValueRejectedError as error:
+        raise _invalid(f"SnapshotSettings: {error}") from error
+    return plan
 
 
 def _disks(config: DomainConfig) -> list[Disk]:
@@ -144,12 +150,12 @@ def _disk_plans(
 
 
 def _memory_file(guest: Guest, config: DomainConfig, name: str, wishes: SnapshotWishes) -> str:
-    """Where the memory goes: beside the overlays, under a name that no image has."""
+    """Where the memory goes: beside the overlays, under a name that no image has, nor any snapshot of another guest."""
     images = [disk.source_file for disk in _disks(config) if disk.source_file]
     directory = wishes.directory or (str(PurePosixPath(images[0]).parent) if images else None)
     if directory is None:
         raise _invalid("OverlayDirectory: is missing; expected the directory where the memory is to go")
-    return str(PurePosixPath(directory) / f"{guest.name}.{name}.memory".replace("/", "_"))
+    return str(PurePosixPath(directory) / f"{guest.domain.uuid}.{name}.memory")
 
 
 def _new_name(guest: Guest) -> str:
