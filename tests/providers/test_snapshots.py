@@ -82,10 +82,10 @@ def test_a_snapshot_shows_what_the_guest_was(service: SnapshotService) -> None:
     assert abs(shown["CreationTime"].timestamp() - time.time()) < 3600
     assert "AutoStart" not in shown
     settings = [each.identity for each in service.instances("Test_DiskResourceAllocationSettingData")]
-    assert sorted(settings) == ["db/vda", "web/snapshot/one/vda", "web/vda"]
+    assert sorted(map(str, settings)) == ["db/vda", "web/snapshot/one/vda", "web/vda"]
     part = service.get("Test_DiskResourceAllocationSettingData", InstanceID="web/snapshot/one/vda")
     assert (part.properties()["Address"], part.properties()["ChangeableType"]) == ("/pools/p/web.img", 0)
-    assert service.linked("VirtualSystemSettingDataComponent", service.snapshot("web", "one")).count(part.identity) == 1
+    assert service.linked("VirtualSystemSettingDataComponent", service.snapshot("web", "one")).count(str(part.identity)) == 1
     own = service.vssd("web", "Test")
     assert not {"ConfigurationName", "CreationTime", "SnapshotType", "SnapshotState"} & own.keys()
 
