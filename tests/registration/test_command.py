@@ -34,7 +34,7 @@ def test_all_there_is_to_serve(fakes: Fakes, tmp_path: Path, capsys: pytest.Capt
     assert "class KVM_ComputerSystem : Virt_ComputerSystem {" in classes
     assert "class CIM_ManagedElement " not in classes
     assert "class CIM_ComputerSystem : CIM_System {" in classes
-    assert run("status", *state) == 0
+    assert run("registration", "status", *state) == 0
     assert "registered by virtcim" in capsys.readouterr().out
     assert run("unregister", *state) == 0
     assert fakes.tree() == before
@@ -48,7 +48,7 @@ def test_without_a_cim_server(fakes: Fakes, tmp_path: Path, capsys: pytest.Captu
     assert run("register", *state) == 1
     assert "No tools of pegasus or sfcb are on PATH" in capsys.readouterr().err
     assert run("register", "--cimom", "sfcb", *state) == 1
-    assert run("status", *state) == 0
+    assert run("registration", "status", *state) == 0
     assert "no CIM server is installed" in capsys.readouterr().out
 
 

@@ -8,8 +8,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from virtcim.app.asking import add_server_options, run_connected
 from virtcim.app.nodecommands import EXIT_FAILED, NODE, STATES, print_table
-from virtcim.app.watching import add_server_options, run_connected
 
 if TYPE_CHECKING:
     import pywbem

@@ -6,12 +6,13 @@ import json
 import logging
 import os
 import sys
+from collections import deque
 from datetime import UTC, datetime
 from typing import IO, Any
 
 from virtcim.cimom.requestid import request_id
 
-__all__ = ["JSONFormatter", "RequestIdFilter", "TextFormatter", "configure_logging"]
+__all__ = ["JSONFormatter", "RequestIdFilter", "TextFormatter", "configure_logging", "recent_troubles"]
 
 LINE_LIMIT = 64 * 1024
 """Characters of one message: more than the longest line of the audit log."""
@@ -20,6 +21,9 @@ TEXT_FORMAT = "%(levelname)s %(name)s%(request)s: %(message)s"
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """From levels to syslog's priorities, which sd-daemon(3) has before a line; 7, debug, below all of them."""
+
+TROUBLES = 20
+"""Warnings and errors that are kept for `virtcim status`."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "taskName"}
 
@@ -115,6 +119,27 @@ def is_journal(stream: IO[str]) -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
+class _Troubles(logging.Handler):
+    """Keeps the last warnings and errors."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.kept: deque[dict[str, str]] = deque(maxlen=TROUBLES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
+        message = _escaped(record.getMessage()[:1024])
+        self.kept.append({"time": time, "level": record.levelname, "logger": record.name, "message": message})
+
+
+_troubles = _Troubles()
+
+
+def recent_troubles() -> list[dict[str, str]]:
+    """List the last warnings and errors of the log, oldest first: time, level, logger and message of each."""
+    return list(_troubles.kept)
+
+
 def configure_logging(level: str, structured: bool = False) -> None:
     """Log to stderr.
 
@@ -126,4 +151,4 @@ def configure_logging(level: str, structured: bool = False) -> None:
     handler.addFilter(RequestIdFilter())
     kind = JSONFormatter if structured else TextFormatter
     handler.setFormatter(kind(is_journal(sys.stderr)))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.basicConfig(level=level.upper(), handlers=[handler, _troubles])

@@ -12,10 +12,12 @@ from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.app.console import add_console
 from virtcim.app.groupcommands import add_group_commands
+from virtcim.app.guest import add_guest
 from virtcim.app.logs import configure_logging
 from virtcim.app.nodecommands import add_node_commands
 from virtcim.app.platforms import add_platform_commands
 from virtcim.app.registering import add_commands
+from virtcim.app.status import add_status
 from virtcim.app.watching import add_watching
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
@@ -109,6 +111,8 @@ def make_parser() -> argparse.ArgumentParser:
     certificate.add_argument("--days", type=int, default=365, help="for how long it is valid; default 365")
     certificate.add_argument("--force", action="store_true", help="replace a key or certificate that is there")
     certificate.set_defaults(run=run_certificate)
+    add_status(commands)
+    add_guest(commands)
     add_watching(commands)
     add_platform_commands(commands)
     add_node_commands(commands)

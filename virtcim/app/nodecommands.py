@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.watching import add_server_options, run_connected
+from virtcim.app.asking import add_server_options, run_connected
 
 if TYPE_CHECKING:
     import pywbem

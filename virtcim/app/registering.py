@@ -1,4 +1,4 @@
-"""`virtcim register`, `unregister` and `status`: virtcim inside other CIM servers."""
+"""`virtcim register`, `unregister` and `registration status`: virtcim inside other CIM servers."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ EXIT_FAILED = 1
 
 def add_commands(commands: Any) -> None:
     """Add the three commands to the subparsers of the command line."""
-    for name, text, run in (
-        ("register", "put the providers into SFCB or OpenPegasus", _register),
-        ("unregister", "take the providers out again, with all that register added", _unregister),
-        ("status", "say in which CIM servers the providers are", _status),
+    asked = commands.add_parser("registration", help="ask about the providers in other CIM servers")
+    below = asked.add_subparsers(required=True, metavar="COMMAND")
+    for to, name, text, run in (
+        (commands, "register", "put the providers into SFCB or OpenPegasus", _register),
+        (commands, "unregister", "take the providers out again, with all that register added", _unregister),
+        (below, "status", "say in which CIM servers the providers are", _status),
     ):
-        parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        parser = to.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name != "status":
             parser.add_argument("--cimom", choices=list(CIM_SERVERS), help="default: the one that is installed")
             parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do none of it")
@@ -60,7 +62,7 @@ def make_plan(settings: Settings) -> Plan:
 
     Other platforms show when there is a hypervisor, which is not looked for here.
     """
-    # Imported here, so that `virtcim --help` and `virtcim status` need no libvirt.
+    # Imported here, so that `virtcim --help` and `virtcim registration status` need no libvirt.
     from virtcim.app.platforms import find_platforms, load_classes
     from virtcim.providers.site import Site
     from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider

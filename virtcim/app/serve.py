@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import shlex
@@ -30,12 +31,14 @@ from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.nodeobjects import node_objects
 from virtcim.app.platforms import find_platforms, is_here, load_classes
 from virtcim.app.roles import make_access
+from virtcim.app.status import StatusReport
 from virtcim.app.store import DATABASE, SQLiteStore
-from virtcim.cimom.access import Access
+from virtcim.cimom.access import Access, Role
 from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.discovery import INTEROP_NAMES, ServerIdentity, with_discovery
 from virtcim.cimom.discovery.model import ServerObjects
 from virtcim.cimom.indications import IndicationService
+from virtcim.cimom.principals import Principal
 from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.statistics import OperationStatistics
@@ -313,6 +316,7 @@ def _assemble(
         indications.look_at(shown.namespaces)
 
     nodes.listeners.append(show)
+    server.report(_reporter(settings, endpoints, nodes, indications, server, access))
     for name in settings.compatibility.namespaces:
         try:
             server.core.namespaces[name]
@@ -332,6 +336,44 @@ def _assemble(
             indications.relay,
         )
     return _Assembly(endpoints, server, bridge, identity, site, nodes, indications)
+
+
+def _reporter(
+    settings: Settings,
+    endpoints: Sequence[Endpoint],
+    registry: NodeRegistry,
+    indications: IndicationService,
+    server: Server,
+    access: Access,
+) -> Callable[[Principal], str | None]:
+    """Put together what `virtcim status` is told: those who may read learn how the server is, administrators also who
+    asks and what went wrong."""
+
+    def nodes() -> Iterator[tuple[str, Hypervisor, list[bool]]]:
+        for site in registry.sites():
+            for platform in site.platforms:
+                for hypervisor in site.hypervisors(platform):
+                    yield platform.prefix, hypervisor, [each.active for each in hypervisor.inventory.domains()]
+
+    report = StatusReport(
+        [each.url for each in endpoints],
+        settings.auth,
+        nodes,
+        lambda: (
+            len(indications.subscriptions.subscriptions()),
+            sum(queue.failing_since is not None for queue in indications.queues.all()),
+        ),
+        lambda: (each.name.lower().replace("_", " ") for each in registry.local.jobs.states()),
+        lambda: server.users,
+    )
+
+    def tell(principal: Principal) -> str | None:
+        role = access.role(principal, registry.local.namespace)
+        if role < Role.READ:
+            return None
+        return json.dumps(report(privileged=role >= Role.ADMINISTER))
+
+    return tell
 
 
 def _indications(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import http.server
 import json
 import os
@@ -15,22 +14,20 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from virtcim.app.config import ConfigError, Settings, load, parse_listen
+from virtcim.app.asking import add_server_options, run_connected
 
 if TYPE_CHECKING:
     import pywbem
 
-__all__ = ["add_server_options", "add_watching", "run_connected"]
+__all__ = ["add_watching"]
 
 EVERYTHING = "SELECT * FROM CIM_InstIndication"
 ALERTS = "SELECT * FROM CIM_AlertIndication"
 """What is watched without a query."""
 
-EXIT_FAILED = 1
 MAX_BODY = 16 * 1024 * 1024
 
 TAKEN = (
@@ -62,76 +59,6 @@ def add_watching(commands: Any) -> None:
     listed.set_defaults(run=lambda arguments: run_connected(arguments, _subscriptions))
     for parser in (watch, listed):
         add_server_options(parser)
-
-
-def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which server is asked, and who asks."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings of the server, in TOML")
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="of the server: its first password is there")
-    parser.add_argument("--url", metavar="URL", help="of the server; default: where the settings have it listen")
-    parser.add_argument("--user", metavar="NAME", help="default: the user that was made on the first start")
-    parser.add_argument(
-        "--insecure", action="store_true", help="with https: take whatever certificate the server shows"
-    )
-
-
-def run_connected(arguments: argparse.Namespace, action: Any) -> int:
-    """Run what asks a server, given the arguments and a connection to it.
-
-    Returns:
-        the exit status: what the action gives, or 1 where the server refuses or does not answer.
-    """
-    import pywbem
-
-    settings = load(arguments.config, {"state_dir": arguments.state_dir})
-    try:
-        with _connection(arguments, settings) as connection:
-            return int(action(arguments, connection) or 0)
-    except (pywbem.Error, OSError) as error:
-        print(f"virtcim: {error}", file=sys.stderr)
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        pass
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
-def _connection(arguments: argparse.Namespace, settings: Settings) -> pywbem.WBEMConnection:
-    """Make a connection to the server.
-
-    Raises:
-        ConfigError: nobody says who asks.
-    """
-    import pywbem
-
-    url = arguments.url
-    if url is None:
-        scheme, listen = ("http", settings.listen) if settings.listen else ("https", settings.listen_https)
-        if not listen:
-            raise ConfigError("--url: the settings name no address; expected the URL of the server")
-        host, port = parse_listen(listen)
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    return pywbem.WBEMConnection(
-        url,
-        _credentials(arguments.user, settings),
-        default_namespace="root/interop",
-        no_verification=arguments.insecure,
-        timeout=30,
-    )
-
-
-def _credentials(user: str | None, settings: Settings) -> tuple[str, str] | None:
-    """Who asks: the user that is named, else the one that was made on the first start; nobody where there is none."""
-    if user is not None:
-        return user, os.environ.get("VIRTCIM_PASSWORD") or getpass.getpass(f"Password of {user}: ")
-    file = settings.state_dir / "password"
-    try:
-        name, colon, password = file.read_text(encoding="utf-8").strip().partition(":")
-    except OSError:
-        return None
-    return (name, password) if colon else None
 
 
 def _watch(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> None:

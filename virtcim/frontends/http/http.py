@@ -39,8 +39,12 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS"})
+MAX_USERS = 100
+"""Users whose last request is remembered, for `/status`."""
+
 HEALTH = "/health"
 METRICS = "/metrics"
+STATUS = "/status"
 
 MAX_TARGET = 1000
 """Bytes of a request target; clients send `/cimom`.  By this number a target that is too long is told from a header."""
@@ -168,6 +172,9 @@ class HTTPHandler:
     Attributes:
         allowed: value of the Allow header.
         files: a thread for what the server itself reads now and then.
+        report: from who asks to what `/status` answers, in JSON; to None where that is not for them.  None for no
+            such page.
+        users: who has asked, with the time in seconds since 1970: the last `MAX_USERS` of them.
     """
 
     def __init__(
@@ -189,6 +196,8 @@ class HTTPHandler:
         self._changers = WorkerPool(settings.method_threads, "method", settings.max_waiting)
         self.files = WorkerPool(1, "files")
         self._figures = WorkerPool(1, "figures", settings.max_waiting)
+        self.report: Callable[[Principal], str | None] | None = None
+        self.users: dict[str, float] = {}
         self._stopping = False
         self._in_flight = 0
         self._memory = Memory(settings.max_in_flight, settings.user_share)
@@ -236,11 +245,13 @@ class HTTPHandler:
         if request.version.major != 1:
             _answer_in_1_1(request)
             raise HTTPFault(505, "HTTP/1.1 is spoken here")
-        if request.method == "GET" and request.path in {HEALTH, METRICS}:
+        if request.method == "GET" and request.path in {HEALTH, METRICS, STATUS}:
             return await self._monitoring(request)
         routes = self._find_routes(request)
         principal = NOBODY if routes[0].public else _identified(routes, request) or await self._principal(request)
         route = _chosen(routes, request)
+        if not routes[0].public:
+            self._remember(principal.name)
         if isinstance(request.protocol, _Protocol) and not routes[0].public:
             request.protocol.is_known, request.protocol.used = True, time.monotonic()
         holders = [("user", principal.name), ("address", _client(request).address)]
@@ -250,6 +261,12 @@ class HTTPHandler:
                 return await self._reply(request, reply, principal, take, started)
         except OverloadError:
             raise _busy() from None
+
+    def _remember(self, user: str) -> None:
+        """Remember that a user has asked."""
+        if user not in self.users and len(self.users) >= MAX_USERS:
+            del self.users[min(self.users, key=self.users.__getitem__)]
+        self.users[user] = time.time()
 
     async def _reply(
         self,
@@ -321,6 +338,8 @@ class HTTPHandler:
         if request.path == HEALTH:
             word, status = ("stopping", 503) if self._stopping else ("ok", 200)
             return web.json_response({"status": word}, status=status, headers={"Server": SERVER})
+        if request.path == STATUS:
+            return await self._status(request)
         if not self._settings.metrics:
             raise HTTPFault(404, "There are no metrics")
         if not self._settings.metrics_public:
@@ -332,6 +351,17 @@ class HTTPHandler:
         except PoolFullError:
             raise _busy() from None
         return web.Response(body=text, headers={"Server": SERVER, "Content-Type": media_type})
+
+    async def _status(self, request: web.BaseRequest) -> web.StreamResponse:
+        """`/status` tells those who may read how the server is."""
+        report = self.report
+        if report is None:
+            raise HTTPFault(404, "There is no status")
+        principal = await self._principal(request)
+        text = await self.files.run(lambda: report(principal))
+        if text is None:
+            raise HTTPFault(403, "Not for this user")
+        return web.json_response(text=text, headers={"Server": SERVER})
 
     async def _principal(self, request: web.BaseRequest) -> Principal:
         """Who asks: the user of the process behind a Unix socket, else of the Authorization header, else of the

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from virtcim.cimom.core import Core
+from virtcim.cimom.principals import Principal
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.http.auth import Authenticator
@@ -85,6 +86,19 @@ class Server:
     def metrics(self) -> Metrics:
         """The figures of this server, to which others may add theirs."""
         return self._handler.metrics
+
+    @property
+    def users(self) -> dict[str, float]:
+        """Who has asked, with the time in seconds since 1970."""
+        return dict(self._handler.users)
+
+    def report(self, report: Callable[[Principal], str | None]) -> None:
+        """Answer `/status`.
+
+        Parameters:
+            report: from who asks to a text in JSON; to None where that is not for them.  Called in a thread.
+        """
+        self._handler.report = report
 
     @property
     def connections(self) -> int:

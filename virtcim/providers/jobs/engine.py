@@ -220,6 +220,12 @@ class Jobs:
             records = ((job, job.record) for job in self._jobs.values())
             return [job for job, record in records if record.prefix == prefix and record.namespace == namespace]
 
+    def states(self) -> list[JobState]:
+        """List the state of each job, of all platforms and namespaces."""
+        with self._lock:
+            self._remove_expired()
+            return [job.record.state for job in self._jobs.values()]
+
     def find(self, instance_id: str) -> Job | None:
         """The job with this InstanceID."""
         with self._lock:

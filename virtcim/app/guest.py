@@ -1,0 +1,197 @@
+"""`virtcim guest`: list, show and control guests, as a WBEM client of the server on this host.
+
+What is asked goes the way of every client: roles decide, and changes stand in the audit log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from virtcim.app.asking import AskError, Server, add_server_options, run_asking
+
+if TYPE_CHECKING:
+    import pywbem
+
+__all__ = ["add_guest"]
+
+STATES = {2: "running", 3: "off", 4: "shutting down", 6: "saved", 9: "paused", 10: "starting"}
+"""CIM_EnabledLogicalElement.EnabledState, as people call it."""
+
+ACTIONS = {
+    "start": (2, "start a guest, or have a paused one go on"),
+    "stop": (4, "shut a guest down in order"),
+    "kill": (3, "switch a guest off at once"),
+    "pause": (9, "have a guest stand still"),
+    "resume": (2, "have a paused guest go on"),
+    "save": (6, "save a guest's memory to disk, and switch it off"),
+    "reboot": (10, "shut a guest down in order, and start it again"),
+    "reset": (11, "switch a guest off at once, and start it again"),
+}
+"""What RequestStateChange is asked for, by the word for it (CIM_EnabledLogicalElement.RequestedState)."""
+
+STARTED = 4096
+"""The return code that says that a job goes on with it."""
+
+REASONS = {
+    1: "it cannot do that",
+    2: "it failed",
+    3: "it took too long",
+    4: "it failed",
+    5: "a parameter is wrong",
+    6: "it is in use",
+    4097: "it cannot do that in its state",
+    4098: "a time-out cannot be given for it",
+    4099: "another change is under way",
+}
+"""What the return codes of RequestStateChange say (CIM Schema 2.49)."""
+
+FINAL = {7: "completed", 8: "terminated", 9: "killed", 10: "failed"}
+"""CIM_ConcreteJob.JobState, where the work is over."""
+
+JOB_INTERVAL = 0.2
+
+
+def add_guest(commands: Any) -> None:
+    """Add `virtcim guest` to the subparsers of the command line."""
+    guest = commands.add_parser(
+        "guest",
+        help="list, show and control guests",
+        description="Ask the server on this host, as any other client does: roles and the audit log count here too.",
+    )
+    below = guest.add_subparsers(required=True, metavar="COMMAND")
+    listed = below.add_parser("list", help="list guests", description="List the guests, with their states.")
+    listed.add_argument("--state", choices=sorted(STATES.values()), help="only those in this state")
+    listed.set_defaults(run=run_asking(_list))
+    show = below.add_parser("show", help="show a guest", description="Show a guest, with its devices.")
+    show.set_defaults(run=run_asking(_show))
+    for parser in (listed, show):
+        parser.add_argument("-o", "--output", choices=["table", "json"], default="table", help="default: table")
+    actions = []
+    for name, (_, text) in ACTIONS.items():
+        action = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        action.add_argument("--no-wait", action="store_true", help="do not wait for the job that goes on with it")
+        action.set_defaults(run=run_asking(_request), action=name)
+        actions.append(action)
+    for parser in (show, *actions):
+        parser.add_argument("name", metavar="NAME", help="name or UUID of the guest")
+    for parser in (listed, show, *actions):
+        parser.add_argument("--namespace", default="root/virt", help="of the node; default: root/virt")
+        add_server_options(parser)
+
+
+def _list(arguments: argparse.Namespace, server: Server) -> None:
+    with server.wbem(arguments.namespace) as connection:
+        found = [_summary(each) for each in _guests(connection)]
+    chosen = [each for each in found if arguments.state in (None, each["state"])]
+    if arguments.output == "json":
+        print(json.dumps(chosen, indent=2, ensure_ascii=False))
+    else:
+        print(table(("NAME", "STATE", "CLASS", "UUID"), [tuple(map(str, each.values())) for each in chosen]))
+
+
+def _show(arguments: argparse.Namespace, server: Server) -> None:
+    with server.wbem(arguments.namespace) as connection:
+        path = _find(connection, arguments.name)
+        guest = connection.GetInstance(path)
+        devices = connection.Associators(path, AssocClass="CIM_SystemDevice", Role="GroupComponent")
+    values = {name: _plain(value) for name, value in guest.items() if value is not None}
+    parts = [{"class": each.classname, **{name: _plain(each[name]) for name in each if each[name] is not None}}
+             for each in devices]  # fmt: skip
+    if arguments.output == "json":
+        print(json.dumps({**_summary(guest), "properties": values, "devices": parts}, indent=2, ensure_ascii=False))
+        return
+    print("\n".join(f"{name:8}{value}" for name, value in _summary(guest).items()))
+    rows = [(str(each["class"]), str(each.get("DeviceID", "")), str(each.get("ElementName", ""))) for each in parts]
+    print()
+    print(table(("DEVICE", "ID", "NAME"), sorted(rows)))
+
+
+def _request(arguments: argparse.Namespace, server: Server) -> None:
+    import pywbem
+
+    state, _ = ACTIONS[arguments.action]
+    with server.wbem(arguments.namespace) as connection:
+        path = _find(connection, arguments.name)
+        code, out = connection.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(state))
+        code = int(code)
+        if code == STARTED and not arguments.no_wait:
+            _await(connection, out["Job"], arguments.name)
+        elif code == STARTED:
+            print(f"job {out['Job'].keybindings['InstanceID']}")
+            return
+        elif code:
+            reason = REASONS.get(code, "it was refused")
+            raise AskError(f"guest {arguments.name}: {arguments.action}: {reason} (RequestStateChange returned {code})")
+        now = _summary(connection.GetInstance(path, PropertyList=["Name", "EnabledState", "UUID"]))
+    print(f"guest {arguments.name}: {now['state']}")
+
+
+def _await(connection: pywbem.WBEMConnection, job: pywbem.CIMInstanceName, name: str) -> None:
+    """Wait until a job is over.
+
+    Raises:
+        AskError: it did not complete.
+    """
+    while True:
+        found = connection.GetInstance(job, PropertyList=["JobState", "ErrorDescription"])
+        if (state := int(found["JobState"])) in FINAL:
+            break
+        time.sleep(JOB_INTERVAL)
+    if state != 7:
+        raise AskError(f"guest {name}: {FINAL[state]}: {found.get('ErrorDescription') or 'no reason is given'}")
+
+
+def _guests(connection: pywbem.WBEMConnection) -> list[pywbem.CIMInstance]:
+    found: list[Any] = connection.EnumerateInstances(
+        "Virt_ComputerSystem", PropertyList=["Name", "EnabledState", "UUID"]
+    )
+    return sorted(found, key=lambda each: str(each["Name"]))
+
+
+def _find(connection: pywbem.WBEMConnection, name: str) -> pywbem.CIMInstanceName:
+    """Find a guest by name or UUID.
+
+    Raises:
+        AskError: there is none, or there are several of one name.
+    """
+    guests = _guests(connection)
+    found = [each for each in guests if name in (each["Name"], each["UUID"])]
+    if len(found) == 1:
+        return found[0].path
+    if found:
+        raise AskError(f"guest {name}: there are {len(found)} of this name; expected a UUID")
+    names = ", ".join(str(each["Name"]) for each in guests[:10])
+    raise AskError(f"guest {name}: there is none; expected one of {names}" if names else f"guest {name}: there is none")
+
+
+def _summary(guest: pywbem.CIMInstance) -> dict[str, str]:
+    state = guest["EnabledState"]
+    return {
+        "name": guest["Name"],
+        "state": STATES.get(int(state), str(state)) if state is not None else "unknown",
+        "class": guest.classname,
+        "uuid": guest.get("UUID") or "",
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Make a value of CIM one of JSON."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else str(value)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table with columns as wide as what stands in them."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+    )
