@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from virtcim import __version__
@@ -52,6 +53,7 @@ def make_environment() -> dict[str, str]:
     }
 
 
+@cache
 def last_change() -> int:
     """Tell when the source was changed last, in seconds since 1970: all that is made of it bears this time.
 
@@ -64,6 +66,7 @@ def last_change() -> int:
     return int((ROOT / "setup.cfg").stat().st_mtime)
 
 
+@cache
 def package_version() -> str:
     """Tell the version of packages: the project's for a tagged commit, else one before it that grows by commits.
 

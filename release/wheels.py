@@ -35,7 +35,8 @@ def library_wheels() -> list[Path]:
     A library without a wheel of its own (libvirt-python) is built here; on the host that the package is installed on
     nothing is.
     """
-    named = hashlib.sha256(LOCK.read_bytes() + BUILD_LOCK.read_bytes() + sysconfig.get_platform().encode())
+    recipe = b"".join(each.read_bytes() for each in (LOCK, BUILD_LOCK, Path(__file__)))
+    named = hashlib.sha256(recipe + sysconfig.get_platform().encode())
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     kept = KEPT / f"{tag}-{named.hexdigest()[:16]}"
     if not kept.is_dir():
@@ -86,6 +87,8 @@ def _reproducible() -> dict[str, str]:
     """Make variables with which a compiler writes nothing of where and when it runs, and pip takes pinned tools."""
     return make_environment() | {
         "PIP_CONSTRAINT": str(BUILD_LOCK),
+        # Wheels that pip has kept may have been built in another way.
+        "PIP_CACHE_DIR": str(ROOT / "build" / "pip"),
         "CFLAGS": "-g0 -O2 -fstack-protector-strong -Wformat -Werror=format-security -D_FORTIFY_SOURCE=2",
         "LDFLAGS": "-s -Wl,-z,relro,-z,now",
     }
