@@ -27,6 +27,9 @@ _log = logging.getLogger(__name__)
 _INTERVAL = 0.15
 """Seconds between two looks at the statistics, and between two attempts to stop."""
 
+_UNLIMITED = (1 << 63) - 1 >> 20
+"""MiB/s: the largest number of bytes that libvirt takes."""
+
 _FIGURES = {
     "elapsed": "time_elapsed",
     "downtime": "downtime",
@@ -66,8 +69,8 @@ class Tuning:
     """What can be changed while a migration goes on.
 
     Attributes:
-        bandwidth: MiB/s at most; None leaves it.
-        downtime: milliseconds that the domain may stand still at the end; None leaves it.
+        bandwidth: MiB/s at most; 0 for no limit, None leaves it.
+        downtime: milliseconds that the domain may stand still at the end; 0 and None leave it.
         postcopy: let the domain go on at its new place now.
     """
 
@@ -161,12 +164,18 @@ class Watch:
         if self._after and figures.get("iteration", 0) > self._after:
             wanted.append(Tuning(postcopy=True))
         for each in wanted:
-            if each.bandwidth is not None:
-                domain.migrateSetMaxSpeed(each.bandwidth)
-            if each.downtime is not None:
-                domain.migrateSetMaxDowntime(each.downtime)
-            if each.postcopy and not self._in_postcopy:
-                self._after = 0
-                domain.migrateStartPostCopy()
-                self._in_postcopy = True
-                self._work.tell({"in_postcopy": 1})
+            try:
+                self._apply(domain, each)
+            except libvirt.libvirtError as error:
+                _log.warning("the migration of domain %s cannot be changed: %s", self._uuid, error)
+
+    def _apply(self, domain: libvirt.virDomain, tuning: Tuning) -> None:
+        if tuning.bandwidth is not None:
+            domain.migrateSetMaxSpeed(tuning.bandwidth or _UNLIMITED)
+        if tuning.downtime:
+            domain.migrateSetMaxDowntime(tuning.downtime)
+        if tuning.postcopy and not self._in_postcopy:
+            self._after = 0
+            domain.migrateStartPostCopy()
+            self._in_postcopy = True
+            self._work.tell({"in_postcopy": 1})

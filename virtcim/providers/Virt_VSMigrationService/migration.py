@@ -64,22 +64,25 @@ class Migration:
         order = with_addresses(self.wish, self.destination, self.guest.domain.uuid, settings)
         # libvirt does not know of the directories that the administrator vouches for.
         vouched = not order.copy_storage and not lacks_sharing(self.guest)
+        live, defined = self._documents()
         return replace(
-            order, unsafe=self.wish.force or vouched, name=new_name(self.guest, self.new_system), **self._documents()
+            order,
+            unsafe=self.wish.force or vouched,
+            name=new_name(self.guest, self.new_system),
+            live_xml=live,
+            defined_xml=defined,
         )
 
-    def _documents(self) -> dict[str, str]:
-        """The XML of the guest at its new place, as it runs and as it is defined; none where that is as it was."""
+    def _documents(self) -> tuple[str, str]:
+        """The XML of the guest at its new place, as it runs and as it is defined; "" where that is as it was."""
         if self.new_system is None and not any(self.new_resources):
-            return {}
+            return "", ""
         guest = self.guest
         try:
             live, defined = guest.hypervisor.migrations.documents(guest.domain.uuid)
         except LibvirtError as error:
             raise libvirt_failure(f"{guest.name} cannot be read", error) from error
-        texts = {"live_xml": live, "defined_xml": defined}
-        return {
-            field: edited(guest, self.destination, xml, self.new_system, self.new_resources)
-            for field, xml in texts.items()
-            if xml
-        }
+        return self._edited(live), self._edited(defined)
+
+    def _edited(self, xml: str) -> str:
+        return xml and edited(self.guest, self.destination, xml, self.new_system, self.new_resources)

@@ -147,14 +147,10 @@ def with_addresses(wish: Wish, destination: Destination, uuid: str, settings: Mi
                 "TransportType: 6 (IPC) cannot be had; expected the setting providers.migration.socket_directory",
             )
         order = replace(order, data_uri=f"unix:{directory}/{uuid}.memory", disks_uri=f"unix://{directory}/{uuid}.disks")
-    for field, name, uri in (
-        ("data_uri", "MigrateURI", wish.data_uri),
-        ("disks_uri", "DisksURI", wish.disks_uri),
-    ):
+    for name, uri in (("MigrateURI", wish.data_uri), ("DisksURI", wish.disks_uri)):
         if uri:
             _check_address(uri, name, destination)
-            order = replace(order, **{field: uri})
-    return order
+    return replace(order, data_uri=wish.data_uri or order.data_uri, disks_uri=wish.disks_uri or order.disks_uri)
 
 
 def _may_tunnel(order: MigrationOrder) -> bool:
