@@ -55,8 +55,8 @@ def test_a_lock_is_given_back_when_the_block_fails() -> None:
 def test_what_is_claimed_is_refused_at_once() -> None:
     locks = Locks()
     with locks.claim("a", "it is on its way"):
-        for want in (lambda: locks.hold("a"), lambda: locks.claim("a", "again")):
-            with pytest.raises(LibvirtError, match="it is on its way") as raised, want():
+        for want in (locks.hold("a"), locks.claim("a", "again")):
+            with pytest.raises(LibvirtError, match="it is on its way") as raised, want:
                 pass
             assert raised.value.is_busy
         with locks.hold("b"):

@@ -201,7 +201,8 @@ class TwoHosts:
 
     def libvirt(self, namespace: str) -> libvirt.virConnect:
         """A connection to a daemon."""
-        return self.daemons[namespace].connect()
+        connection: libvirt.virConnect = self.daemons[namespace].connect()
+        return connection
 
 
 def guest_xml(name: str, devices: str, cpu: str, filling: Path | None) -> str:

@@ -87,7 +87,7 @@ def _snapshot(name: str, parent: str, memory: str, is_current: bool) -> Snapshot
     return Snapshot(name, f"rare/{name}", Document(xml, SnapshotConfig.parse), is_current)
 
 
-FIGURES = {
+FIGURES: dict[str, int | str] = {
     "source": "a.example",
     "destination": "b.example",
     "guest": "rare",

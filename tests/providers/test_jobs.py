@@ -552,8 +552,8 @@ def test_what_is_more_urgent_begins_sooner() -> None:
     for name, priority in (("late", 9), ("usual", 0), ("also usual", 0), ("soon", -1)):
         site.start(note(name), priority=priority)
     first.may_end.set()
-    for name in (each.identity for each in site.instances("KVM_ConcreteJob")):
-        site.wait(str(name))
+    for each in site.instances("KVM_ConcreteJob"):
+        site.wait(str(each.identity))
     assert order == ["soon", "usual", "also usual", "late"]
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +263,7 @@ def test_a_processor_that_the_other_host_lacks_speaks_against_it(hosts: TwoHosts
 
 def test_no_migration_begins_that_a_check_forbids(hosts: TwoHosts) -> None:
     hosts.define("unwanted")
-    where = {"MigrationType": OFFLINE, "CheckParameters": ["one", "two; rm -rf"]}
+    where: dict[str, Any] = {"MigrationType": OFFLINE, "CheckParameters": ["one", "two; rm -rf"]}
     assert hosts.reasons("unwanted", **where) == ["external/10-name: not this one"]
     asked = (hosts.directory / "asked").read_text()
     assert asked == f"unwanted|{hosts.daemons[HERE].uri()}|one\ntwo; rm -rf\n"
@@ -375,7 +376,7 @@ def test_the_pace_of_a_migration_is_changed_while_it_goes_on(hosts: TwoHosts) ->
     with pytest.raises(pywbem.CIMError) as raised:
         hosts.connection.InvokeMethod("ModifySystemSettings", service, SystemSettings=setting)
     assert "the guest is being migrated" in raised.value.status_description
-    with hosts.libvirt(HERE) as connection:
+    with closing(hosts.libvirt(HERE)) as connection:
         domain = connection.lookupByName("mover")
         assert domain.migrateGetMaxSpeed() == 2
         for limit in (1, 3000):

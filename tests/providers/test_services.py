@@ -69,6 +69,7 @@ def test_nothing_is_listed_that_cannot_be_done() -> None:
             if base != "VirtualSystemSnapshotServiceCapabilities" and name.endswith(
                 ("MethodsSupported", "TypesSupported", "FormatsSupported")
             ):
+                assert isinstance(value, list | tuple)
                 assert list(value) == CAN_DO.get((base, name), [])
 
 

@@ -26,8 +26,8 @@ def _figure(name: str) -> Callable[[MigrationJob], CIMValue]:
 
 def _dirty_rate(job: MigrationJob) -> int | None:
     """Bytes per second; libvirt counts pages."""
-    pages = job.figures.get("dirty_rate")
-    return None if pages is None else int(pages) * int(job.figures.get("page_size") or 4096)
+    pages, size = job.figures.get("dirty_rate"), job.figures.get("page_size")
+    return pages * size if isinstance(pages, int) and isinstance(size, int) else None
 
 
 _STATISTICS = "job statistics (virDomainGetJobStats) "

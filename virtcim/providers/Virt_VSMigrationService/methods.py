@@ -58,8 +58,8 @@ def _validate(service: MigrationService, parameters: Parameters, context: Reques
     """ValidateMigration: tell all that speaks against moving a guest."""
     find = _to_host if parameters.get("DestinationHost") is not None else _to_system
     reasons = reasons_against(_migration(find, service, parameters))
-    out = {"Verdict": _INVALID if reasons else _VALID, "Reasons": [str(each) for each in reasons]}
-    return MethodResult(MigrationCode.COMPLETED, out)
+    verdict = _INVALID if reasons else _VALID
+    return MethodResult(MigrationCode.COMPLETED, {"Verdict": verdict, "Reasons": [str(each) for each in reasons]})
 
 
 def _migrate(
