@@ -81,7 +81,7 @@ def test_the_namespaces_of_all_nodes_are_registered(configuration: Path) -> None
     table.put("asleep", ManagedNode(NodeSettings(("test:///default",), enabled=False)))
     assert store.flush(30)
     try:
-        assert served_nodes(settings) == ["east", "lab", "late", "west"]
+        assert list(served_nodes(settings)) == ["east", "lab", "late", "west"]
         table_of = make_plan(settings).table
     finally:
         store.close()

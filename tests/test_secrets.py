@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -87,7 +87,7 @@ def query(text: str) -> str:
 
 PASSWORD = '<PROPERTY NAME="Password" TYPE="string"><VALUE>{}</VALUE></PROPERTY>'
 
-BODIES = {
+BODIES: dict[str, Callable[[str], str]] = {
     "a property": lambda s: settings(markup(prop("Password", s))),
     "in capitals": lambda s: settings(markup(prop("PASSWORD", s))),
     "in odd case": lambda s: settings(markup(prop("pAsSwOrD", s))),
@@ -140,7 +140,7 @@ BODIES = {
     "a body that is torn": lambda s: settings(markup(prop("Password", s)))[:-40],
     "a body that is no CIM-XML": lambda s: f"<login><password>{s}</password></login>",
 }
-HEADERS = {
+HEADERS: dict[str, Callable[[str], dict[str, str]]] = {
     "a wrong password": lambda s: {"Authorization": f"Basic {b64(f'somebody:{s}')}"},
     "a login that is not encoded": lambda s: {"Authorization": f"Basic somebody:{s}"},
     "a token": lambda s: {"Authorization": f"Bearer {s}"},
@@ -152,7 +152,7 @@ HEADERS = {
     "the object": lambda s: {"CIMObject": f"root%2Fvirt%3A{RASD}.Password%3D%22{s}%22"},
     "the method": lambda s: {"CIMMethod": f"SetPassword%3D{s}"},
 }
-TARGETS = {
+TARGETS: dict[str, Callable[[str], str]] = {
     "a query parameter": lambda s: f"/cimom?password={s}",
     "a path": lambda s: f"/password/{s}",
     "a login in the URL": lambda s: f"http://somebody:{s}@127.0.0.1/cimom",

@@ -94,14 +94,15 @@ def test_what_a_cim_server_has_subscribed_to_is_not_changed_here(serve: Callable
         again = pywbem.CIMInstance(
             "CIM_IndicationSubscription", {"Filter": selected.path, "Handler": subscription["Handler"]}
         )
-        for change in (
+        changes: tuple[Callable[[], object], ...] = (
             lambda: interop.DeleteInstance(subscription.path),
             lambda: interop.DeleteInstance(selected.path),
             lambda: interop.DeleteInstance(subscription["Handler"]),
             lambda: interop.ModifyInstance(subscription),
             lambda: interop.ModifyInstance(selected),
             lambda: interop.CreateInstance(again),
-        ):
+        )
+        for change in changes:
             with pytest.raises(pywbem.CIMError) as refused:
                 change()
             assert refused.value.status_code == pywbem.CIM_ERR_NOT_SUPPORTED

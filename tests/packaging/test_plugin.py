@@ -69,7 +69,7 @@ def test_the_installed_plugin_is_served(directory: Path, python: Path) -> None:
 
 
 def test_the_installed_plugin_keeps_the_contract(directory: Path, python: Path) -> None:
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", directory / "example" / "tests"]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(directory / "example" / "tests")]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout

@@ -85,7 +85,6 @@ class Namespace:
 
     def __init__(self, name: str, catalog: Catalog, classes: ClassStore) -> None:
         self.name = name.strip("/")
-        self._shown = _contents(name, catalog)
         self.associations: tuple[Association, ...] = tuple(
             each for each in catalog.associations.get(name, ()) if any(known in classes for known in each.class_names)
         )
@@ -116,9 +115,12 @@ class Namespace:
             shown.register(class_name, AssociationProvider(class_name, associations, self.resolve))
         return shown
 
-    def shows(self, catalog: Catalog) -> bool:
-        """Whether this is what a catalog has under its name."""
-        return self._shown == _contents(self.name, catalog)
+    def follow(self, catalog: Catalog) -> bool:
+        """Go on with another catalog, where it has the same under this name; whether it has."""
+        if _contents(self._key, self._catalog) != _contents(self._key, catalog):
+            return False
+        self._catalog = catalog
+        return True
 
     def provider(self, class_name: str) -> InstanceProvider | None:
         """The provider of a creation class, name in any case; None when it has none here."""
@@ -181,7 +183,7 @@ class Namespaces:
         by_name: dict[str, Namespace] = {}
         for name in names:
             old = known.get(name.strip("/"))
-            kept = old is not None and old.shows(catalog)
+            kept = old is not None and old.follow(catalog)
             by_name[normalized(name)] = old if old is not None and kept else Namespace(name, catalog, self._classes)
         for namespace in by_name.values():
             namespace.siblings = by_name

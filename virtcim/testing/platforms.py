@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from virtcim import mof, schema
 from virtcim.libhelper.documents.capabilities import HostCapabilities
@@ -113,7 +114,7 @@ class PlatformContract:
             declared = self.classes[self.platform.class_name(field.element)].properties
             assert field.name.lower() in declared, field.key
             assert field.label
-            table: PropertyTable[object] = tables[field.element]
+            table: PropertyTable[Any] = tables[field.element]
             if field.modes:
                 assert field.name in table, field.key
                 assert table[field.name].writable, f"{field.key} cannot be edited"

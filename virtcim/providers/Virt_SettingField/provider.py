@@ -32,7 +32,7 @@ def _check_settings(field: SettingField, parameters: Parameters, context: Reques
     if len(names) != len(values):
         raise MethodFailedError(ReturnCode.INVALID_PARAMETER, f"{len(names)} Names and {len(values)} Values")
     try:
-        mode = Mode(parameters.get("Mode"))
+        mode = Mode(int(parameters.get("Mode") or 0))
     except ValueError as error:
         raise MethodFailedError(ReturnCode.INVALID_PARAMETER, f"Mode: {error}") from error
     given = {str(name): str(value or "") for name, value in zip(names, values, strict=True)}

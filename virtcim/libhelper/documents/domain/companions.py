@@ -56,9 +56,9 @@ def spellings_of(xml: str) -> Iterator[str]:
     """
     yield xml
     document = DomainDocument(xml)
-    first, *others = [each for each in document.devices if isinstance(each, Console)] or [None]
-    if first is not None and others and twin_of(document.config, first) is not None:
-        document.remove_device(first)
+    consoles = [each for each in document.devices if isinstance(each, Console)]
+    if len(consoles) > 1 and twin_of(document.config, consoles[0]) is not None:
+        document.remove_device(consoles[0])
         yield document.tostring()
 
 
