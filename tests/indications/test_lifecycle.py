@@ -16,6 +16,7 @@ from tests.bed.guests import baseline_xml
 from tests.bed.listener import Listener, subscribed
 from tests.bed.views import DISABLED, ENABLED, QUIESCE, request_state
 from tests.conftest import Guests
+from tests.indications.story import CREATED, DELETED, MODIFIED, check_changes, kind
 
 SUSPENDED = 6
 
@@ -24,7 +25,6 @@ EVERYTHING = (
     "SELECT * FROM CIM_InstModification",
     "SELECT * FROM CIM_InstDeletion",
 )
-CREATED, MODIFIED, DELETED = "Created", "Modified", "Deleted"
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +32,6 @@ def served(libvirtd: Libvirtd) -> Iterator[tuple[Server, Listener]]:
     libvirtd.remove_domains()
     with Server(libvirtd.uri()) as server, Listener() as listener, subscribed(server, listener, *EVERYTHING):
         yield server, listener
-
-
-def kind(indication: Any) -> str:
-    """Created, Modified or Deleted."""
-    if indication.classname.endswith("Indication"):
-        return next(each for each in (CREATED, MODIFIED, DELETED) if each in indication.classname)
-    return {"CIM_InstCreation": CREATED, "CIM_InstModification": MODIFIED, "CIM_InstDeletion": DELETED}[
-        indication.classname
-    ]
 
 
 class Told:
@@ -92,21 +83,8 @@ def states(told: Told) -> list[tuple[int, int]]:
 
 
 def check_order(told: Told) -> None:
-    """Nothing is told twice, and each change of a thing begins where the one before ended."""
-    last: dict[str, Any] = {}
-    for each in told.indications:
-        path, source = each["SourceInstanceModelPath"], each["SourceInstance"]
-        if kind(each) == CREATED:
-            assert last.get(path) is None, f"{path} created twice"
-        elif kind(each) == MODIFIED:
-            previous = each["PreviousInstance"]
-            changed = {name for name in {*source, *previous} if source.get(name) != previous.get(name)}
-            assert changed, f"{path} is told of though nothing changed"
-            assert set(each["ChangedPropertyNames"]) == changed
-            if path in last:
-                assert last[path] is not None, f"{path} modified after it was deleted"
-                assert dict(previous.items()) == dict(last[path].items())
-        last[path] = None if kind(each) == DELETED else source
+    """Nothing is told twice, each change of a thing begins where the one before ended, and none is left out."""
+    check_changes(told.indications)
     numbers = [each["SequenceNumber"] for each in told.indications]
     assert all(after == before + 1 for before, after in pairwise(numbers))
 

@@ -95,7 +95,7 @@ class RequestedStates:
             as_recorded: what the domain XML says, whatever is remembered beside it.
         """
         known = None if as_recorded else self._requested.get(domain.uuid)
-        return memo.memo(RequestedStates, lambda _: recorded_state(domain.xml)) if known is None else known
+        return memo.memo(RequestedStates, lambda _: recorded_state(_lasting_xml(domain))) if known is None else known
 
     def take_down(self, hypervisor: Hypervisor, domain: Domain, memo: Memo, requested: RequestedState) -> int:
         """Take down what a guest is asked for, before it is; give what it was asked for before that."""
@@ -183,6 +183,11 @@ class RequestedStates:
     def _forget(self, uuid: str) -> None:
         if self._requested.pop(uuid, None) is not None:
             self.changes = next(self._numbers)
+
+
+def _lasting_xml(domain: Domain) -> str:
+    """The XML in which the last request stands: a guest that is restored runs with that of when it was saved."""
+    return domain.defined_document.text if domain.defined_document is not None else domain.xml
 
 
 def recorded_state(xml: str) -> int:

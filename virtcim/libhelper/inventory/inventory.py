@@ -4,7 +4,7 @@ Reading takes a lock for as long as a dictionary copy takes, and calls nothing. 
 never have one object at two of them at a time, and belongs to a generation: what was begun before the connection was
 lost is not put into the tables any more.  Listeners are told of the changes in the order in which they were made.
 
-Layer rule: imports documents, errors, events, settings and its siblings but `reconcile`.
+Layer rule: imports documents, errors, events, settings, states and its siblings but `reconcile`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from virtcim.libhelper.inventory.records import (
     Record,
 )
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.states import DomainState
 
 __all__ = ["Inventory", "Listener"]
 
@@ -56,18 +57,23 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 CAPACITIES = "capacities"
 """In the place of a kind, with a domain's key: the sizes of that domain's disks."""
 
+REREAD = 3
+"""How often an object is read again that changes between two calls."""
+
 _revisions = itertools.count(1)
 
-_STATE_EVENTS = frozenset(
-    {
-        libvirt.VIR_DOMAIN_EVENT_STARTED,
-        libvirt.VIR_DOMAIN_EVENT_SUSPENDED,
-        libvirt.VIR_DOMAIN_EVENT_RESUMED,
-        libvirt.VIR_DOMAIN_EVENT_STOPPED,
-        libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED,
-        libvirt.VIR_DOMAIN_EVENT_CRASHED,
-    }
-)
+_STATE_EVENTS = {
+    libvirt.VIR_DOMAIN_EVENT_STARTED: DomainState.RUNNING,
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED: DomainState.PAUSED,
+    libvirt.VIR_DOMAIN_EVENT_RESUMED: DomainState.RUNNING,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED: DomainState.SHUTOFF,
+    libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED: DomainState.PMSUSPENDED,
+    libvirt.VIR_DOMAIN_EVENT_CRASHED: DomainState.CRASHED,
+}
+"""Events that tell of a state, and the state."""
+
+_RUNNING = frozenset({DomainState.RUNNING, DomainState.BLOCKED, DomainState.NOSTATE})
+"""States of which libvirt tells by the events of a running domain."""
 
 
 class _Table:
@@ -279,11 +285,19 @@ class Inventory:
             else:
                 facts = kind.facts(handle)
             texts = kind.texts(handle, facts, self._settings.read_only)
+            for _ in range(REREAD):
+                if kind.agree(facts, texts):
+                    break
+                # Another handle: one knows the number of its domain from when it was made.
+                handle = kind.lookup(connection, key[1])
+                facts = kind.facts(handle)
+                texts = kind.texts(handle, facts, self._settings.read_only)
         except libvirt.libvirtError as error:
             if not is_gone(error):
                 raise
             self.remove(kind, key[1], events, generation)
             return
+        facts, texts = kind.shown(None if old is None else kind.facts_of(old), facts, texts)
         self.put(kind, facts, texts, events, generation)
         if events:
             self._list_parts(kind, key[1])
@@ -310,7 +324,7 @@ class Inventory:
         relocating = kind is DOMAIN and key in self._relocating
         live = _document(kind, old.live_document if old else None, texts[0])
         defined = _document(kind, old.defined_document if old else None, texts[1])
-        state_event = _state_event(events)
+        state_event = _state_event(cast("Domain | None", old), facts, events) if kind is DOMAIN else None
         if (
             old is not None
             and old.contact
@@ -324,7 +338,7 @@ class Inventory:
         extra: dict[str, Any] = {}
         if kind is DOMAIN:
             extra["relocating"] = relocating
-            extra["state_changed"] = _state_changed(cast("Domain | None", old), facts, events, observed)
+            extra["state_changed"] = _state_changed(cast("Domain | None", old), facts, state_event, events, observed)
         with self._changed:
             if generation != self._generation():
                 return
@@ -571,19 +585,36 @@ def _document(kind: Kind, old: Document[Any] | None, text: str | None) -> Docume
     return Document(text, kind.parse)
 
 
-def _state_event(events: tuple[Event, ...]) -> Event | None:
-    """The last event that says that a domain's state changed, though it may be the same again by now."""
-    for event in reversed(events):
-        if event.source == "domain" and event.name == "lifecycle" and event.detail[0] in _STATE_EVENTS:
-            return event
-    return None
+def _state_event(old: Domain | None, facts: tuple[Any, ...], events: tuple[Event, ...]) -> Event | None:
+    """The last event that says that a domain's state changed, though it may be the same again by now.
+
+    One that says what is known already, such as that a domain goes on which was seen to run since it was started, is
+    none.
+    """
+    now = DomainFacts._make(facts).state
+    known = None if old is None else old.state
+    changed = last = None
+    for event in events:
+        if event.name != "lifecycle" or event.detail[0] not in _STATE_EVENTS:
+            continue
+        last, said = event, _STATE_EVENTS[event.detail[0]]
+        if known is None or not _is_same_state(known, said):
+            changed, known = event, said
+    return changed if old is not None and _is_same_state(old.state, now) else last
+
+
+def _is_same_state(one: DomainState, other: DomainState) -> bool:
+    return one is other or {one, other} <= _RUNNING
 
 
 def _state_changed(
-    old: Domain | None, facts: tuple[Any, ...], events: tuple[Event, ...], observed: bool
+    old: Domain | None, facts: tuple[Any, ...], event: Event | None, events: tuple[Event, ...], observed: bool
 ) -> datetime | None:
-    """When the domain's state was last seen to change."""
-    event = _state_event(events)
+    """When the domain's state was last seen to change.
+
+    Parameters:
+        event: what `_state_event` has found among the events.
+    """
     if event is not None:
         return event.time
     if old is None and not observed:

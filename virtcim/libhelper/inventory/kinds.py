@@ -24,8 +24,17 @@ from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.parts import DOMAIN_SNAPSHOTS, STORAGE_VOLUMES, PartKind
-from virtcim.libhelper.inventory.records import Domain, Interface, Network, NodeDevice, NWFilter, Pool, Record
-from virtcim.libhelper.states import DomainState, reason_of
+from virtcim.libhelper.inventory.records import (
+    Domain,
+    Interface,
+    Network,
+    NodeDevice,
+    NWFilter,
+    Pool,
+    Record,
+    domain_number,
+)
+from virtcim.libhelper.states import DomainState, PausedReason, reason_of
 
 __all__ = ["DOMAIN", "KINDS", "DomainFacts", "Facts", "Kind"]
 
@@ -104,6 +113,21 @@ class Kind(ABC):
     @abstractmethod
     def texts(self, handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
         """The XML as the object runs and as it is defined."""
+
+    def agree(self, facts: tuple[Any, ...], texts: tuple[str | None, str | None]) -> bool:
+        """Whether facts and XML, which are asked for one after the other, can be of one moment."""
+        return True
+
+    def shown(
+        self, known: tuple[Any, ...] | None, facts: tuple[Any, ...], texts: tuple[str | None, str | None]
+    ) -> tuple[tuple[Any, ...], tuple[str | None, str | None]]:
+        """What a record is made of: leaves out what is half made.
+
+        Parameters:
+            known: the facts of the record that there is; None where there is none.
+            facts, texts: as they were read.
+        """
+        return facts, texts
 
     def parse(self, text: str) -> Any:
         """What its XML is parsed to: nothing, unless the kind has a mapping."""
@@ -284,6 +308,24 @@ class DomainKind(Kind):
         live = _described(handle, secure, 0) if active else None
         defined = _described(handle, secure | inactive, inactive) if persistent or not active else None
         return live, defined
+
+    def agree(self, facts: tuple[Any, ...], texts: tuple[str | None, str | None]) -> bool:
+        # libvirt answers with the definition once a domain has stopped, whichever XML is asked for.
+        now = DomainFacts._make(facts)
+        if now.active and now.state is DomainState.SHUTOFF:
+            return False
+        return texts[0] is None or now.id is None or domain_number(texts[0]) == now.id
+
+    def shown(
+        self, known: tuple[Any, ...] | None, facts: tuple[Any, ...], texts: tuple[str | None, str | None]
+    ) -> tuple[tuple[Any, ...], tuple[str | None, str | None]]:
+        now = DomainFacts._make(facts)
+        before = None if known is None else DomainFacts._make(known)
+        is_starting = now.state is DomainState.PAUSED and now.reason == PausedReason.STARTING_UP
+        if not is_starting or before is None or before.active or texts[1] is None:
+            return facts, texts
+        # Addresses, ports and processor are filled in one after the other until it runs.
+        return before._replace(state=now.state, reason=now.reason), (None, texts[1])
 
     def parse(self, text: str) -> DomainConfig:
         return DomainConfig.parse(text)

@@ -49,13 +49,17 @@ __all__ = [
     "Record",
     "Snapshot",
     "Volume",
+    "domain_number",
 ]
 
 _log = logging.getLogger(__name__)
 
 _GRAPHICS = re.compile(r"""<graphics(?:\s+[\w:.-]+=(?:'[^']*'|"[^"]*"))+""")
 _ATTRIBUTE = re.compile(r"""(\s)([\w:.-]+)=('[^']*'|"[^"]*")""")
-_NUMBER = re.compile(rb"<domain type='[^'<>]{1,32}'( id='[0-9]{1,12}')")
+_NUMBER = re.compile(rb"<domain type='[^'<>]{1,32}'( id='([0-9]{1,12})')")
+
+_HEAD = 128
+"""Characters of a domain XML among which the number is."""
 
 Parsed = TypeVar("Parsed")
 
@@ -143,6 +147,12 @@ class Document(Generic[Parsed]):
                 _log.warning("XML that cannot be parsed (%s): %.120r", error, self.text)
             self._parser = None
         return self._parsed
+
+
+def domain_number(text: str) -> int | None:
+    """Read libvirt's number of a running domain out of its XML; None where there is none."""
+    number = _NUMBER.match(text[:_HEAD].encode("utf-8", "replace"))
+    return None if number is None else int(number[2])
 
 
 def _without_password(tag: re.Match[str]) -> str:

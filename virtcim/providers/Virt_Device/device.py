@@ -22,7 +22,6 @@ Described = TypeVar("Described", covariant=True)
 """The part of the domain XML that a device is made from."""
 
 _DEVICE_STATE = {
-    EnabledState.STARTING: EnabledState.ENABLED,
     EnabledState.SHUTTING_DOWN: EnabledState.ENABLED,
 }
 """A device has no state of its own for what goes on in the guest: until it is off, it is on."""
@@ -103,6 +102,9 @@ class GuestDevice(Element, Generic[Described]):
     def enabled_state(self) -> int:
         """The state of the device, which is that of its guest unless a kind of device knows better."""
         state = self.guest.condition.enabled
+        if state == EnabledState.STARTING:  # until it is on, it is what it was
+            saved = self.guest.domain.has_managed_save
+            return int(EnabledState.ENABLED_BUT_OFFLINE if saved else EnabledState.DISABLED)
         return int(_DEVICE_STATE.get(EnabledState(state), state))
 
 
