@@ -16,14 +16,17 @@ from lxml import etree
 from tests.bed import wait_until
 from tests.cimom.authority import Authority
 from tests.cimom.harness import DTD
-from tests.indications.parts import SPACE, TAKEN, Running, Scripted, answer, system
+from tests.indications.parts import SPACE, SYSTEM, TAKEN, Running, Scripted, answer, system
+from virtcim.app import codec
 from virtcim.cimom.access import RoleSettings
 from virtcim.cimom.indications.queue import RECOVERED_SIZE
 from virtcim.cimom.indications.records import OnFatalError, SubscriptionState
 from virtcim.cimom.indications.relay import RelayedFilter
 from virtcim.cimom.indications.settings import DestinationSettings
 from virtcim.cimom.principals import Mechanism, Principal
-from virtcim.providers.interface import CIMError, Status
+from virtcim.cimom.recent import Recent
+from virtcim.frontends.cimxml.encode import Encoder
+from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 
 Run = Callable[..., Running]
 Listen = Callable[..., Scripted]
@@ -161,6 +164,34 @@ def test_nobody_waits_for_a_listener_that_hangs(run: Run, listen: Listen) -> Non
     alive.wait_for(50)
     assert alive.names() == names
     hanging.set()
+
+
+def test_what_goes_to_many_is_written_once(run: Run, listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[EmbeddedInstance] = []
+    kept: list[EmbeddedInstance] = []
+    write, make = Encoder.embedded_element, codec._tagged_instance
+
+    def written(encoder: Encoder, value: EmbeddedInstance) -> str:
+        sent.append(value)
+        return write(encoder, value)
+
+    def made(value: EmbeddedInstance) -> Any:
+        kept.append(value)
+        return make(value)
+
+    monkeypatch.setattr(Encoder, "embedded_element", written)
+    monkeypatch.setattr(codec, "_INSTANCES", Recent(made, 64))
+    running = run(retry_first=60.0, retry_interval=60.0)
+    dead, alive = listen(lambda number, body: answer(b"", "503 Busy")), listen()
+    for number in range(10):
+        running.subscribe(dead.url, name=f"dead{number}")
+        running.subscribe(alive.url, name=f"alive{number}")
+    running.source.tell(system("a", 2), system("a", 3))
+    alive.wait_for(10)
+    dead.wait_for(10)
+    assert running.store.flush(30)
+    assert len([each for each in sent if each.class_name == SYSTEM]) == 2  # before and after
+    assert len(kept) == 2
 
 
 def test_what_waits_is_bounded_and_accounted_for(run: Run, listen: Listen) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from cattrs import Converter
 
+from virtcim.cimom.recent import Recent
 from virtcim.providers.interface import CIMValue, EmbeddedInstance, InstancePath
 
 __all__ = ["decode", "encode"]
@@ -60,7 +61,7 @@ def tag(value: Any) -> Any:
         case InstancePath():
             return {"path": [value.class_name, tag(dict(value.keys)), value.namespace]}
         case EmbeddedInstance():
-            return {"instance": [value.class_name, tag(dict(value.properties))]}
+            return _INSTANCES(value)
         case datetime():
             return {"time": value.astimezone(UTC).isoformat()}
         case timedelta():
@@ -73,6 +74,14 @@ def tag(value: Any) -> Any:
             return int(value)  # an enumeration's member too
         case _:
             return value
+
+
+def _tagged_instance(value: EmbeddedInstance) -> dict[str, list[Any]]:
+    return {"instance": [value.class_name, tag(dict(value.properties))]}
+
+
+_INSTANCES: Recent[EmbeddedInstance, dict[str, list[Any]]] = Recent(_tagged_instance, 64)
+"""Of an indication for many destinations each has the same instances in it."""
 
 
 def untag(plain: Any) -> Any:

@@ -30,7 +30,7 @@ from virtcim.schema.classes import (
 )
 from virtcim.schema.values import NUMERIC_TYPES
 
-__all__ = ["NO_BODY", "Body", "ClassOptions", "EncodedReference", "Encoder", "Table", "TableOptions"]
+__all__ = ["NO_BODY", "Body", "ClassOptions", "EncodedInstance", "EncodedReference", "Encoder", "Table", "TableOptions"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,12 @@ MAX_NESTING = 8
 _SCOPES = ("CLASS", "ASSOCIATION", "REFERENCE", "PROPERTY", "METHOD", "PARAMETER", "INDICATION")
 
 Write = Callable[[Any], str]
+
+
+class EncodedInstance(str):
+    """An embedded instance that is encoded already, as it stands in a VALUE."""
+
+    __slots__ = ()
 
 
 class EncodedReference(str):
@@ -274,9 +280,15 @@ class Encoder:
 
     def _embedded(self, value: Any) -> str:
         """An embedded instance as text in a VALUE: an INSTANCE element, escaped once more."""
+        if isinstance(value, EncodedInstance):
+            return value
         if not isinstance(value, EmbeddedInstance):
             raise ValueError(f"{value!r} is not an embedded instance")
         return escape(self.embedded_element(value))
+
+    def encoded(self, value: EmbeddedInstance) -> EncodedInstance:
+        """An embedded instance that may take the place of itself in what is written.  Raises ValueError, KeyError."""
+        return EncodedInstance(self._embedded(value))
 
     def embedded_element(self, value: EmbeddedInstance) -> str:
         """The INSTANCE element of an embedded instance; properties that it does not have are left out."""

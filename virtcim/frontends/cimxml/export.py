@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 import time
@@ -15,7 +16,8 @@ from virtcim.cimom.indications.addresses import PORTS
 from virtcim.cimom.indications.delivery import DeliveryError
 from virtcim.cimom.indications.records import DestinationRecord
 from virtcim.cimom.indications.settings import DestinationSettings, IndicationSettings
-from virtcim.frontends.cimxml.encode import Encoder
+from virtcim.cimom.recent import Recent
+from virtcim.frontends.cimxml.encode import EncodedInstance, Encoder
 from virtcim.frontends.http.client import Connection, HTTPClientError
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.schema.classes import ClassStore
@@ -35,6 +37,9 @@ HEADERS = (
     b'Content-Type: application/xml; charset="utf-8"\r\n'
     b"CIMExport: MethodRequest\r\nCIMExportMethod: ExportIndication\r\n"
 )
+
+RECENT = 256
+"""Embedded instances whose text is remembered: some KiB each, for as long as the destinations of an indication take."""
 
 _PARSER_OPTIONS = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 
@@ -96,6 +101,7 @@ class CIMXMLExport:
 
     def __init__(self, classes: ClassStore, namespace: str, host: str, settings: IndicationSettings) -> None:
         self._encoder = Encoder(classes, namespace, host)
+        self._encoded: Recent[EmbeddedInstance, EncodedInstance] = Recent(self._encoder.encoded, RECENT)
         self._settings = settings
         self._lines: dict[str, _Line] = {}
         self._number = 0
@@ -113,7 +119,7 @@ class CIMXMLExport:
             raise DeliveryError(f"{host}:{port} is not among the destinations that the settings allow")
         line = await self._line(destination.key, (url.scheme, host, port))
         self._number += 1
-        body = export_message(self._encoder, indication, self._number)
+        body = export_message(self._encoder, self._with_encoded(indication), self._number)
         target = f"{url.path or '/'}{'?' + url.query if url.query else ''}"
         line.used = time.monotonic()
         try:
@@ -124,6 +130,15 @@ class CIMXMLExport:
             fault = answer.headers.get("cimerror", "")
             raise DeliveryError(f"it answers with HTTP status {answer.status}{f' ({fault[:80]})' if fault else ''}")
         check_answer(answer.body)
+
+    def _with_encoded(self, indication: EmbeddedInstance) -> EmbeddedInstance:
+        """An indication whose embedded instances are encoded: they are the same for every destination."""
+        properties = dict(indication.properties)
+        for name, value in indication.properties.items():
+            if isinstance(value, EmbeddedInstance):
+                with contextlib.suppress(ValueError, KeyError):  # it is told of where the whole is written
+                    properties[name] = self._encoded(value)
+        return EmbeddedInstance(indication.class_name, properties)
 
     async def sweep(self) -> None:
         """Close connections that nothing was sent on lately."""
