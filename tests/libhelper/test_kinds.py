@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import libvirt
 import pytest
 
 from virtcim.libhelper.events import Event
-from virtcim.libhelper.inventory.inventory import _state_event
+from virtcim.libhelper.inventory.inventory import _state_event, _Table
 from virtcim.libhelper.inventory.kinds import DOMAIN, DomainFacts
 from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.states import DomainState, PausedReason, RunningReason, ShutoffReason
@@ -87,3 +89,20 @@ def test_an_event_that_says_what_is_known_is_no_change(
     told = tuple(Event("domain", "lifecycle", "u", "g", (each, 0)) for each in events)
     found = _state_event(old, facts(now, number=7), told)
     assert found is (None if changed is None else told[changed])
+
+
+def test_a_record_that_takes_the_place_of_another_one_leaves_the_order() -> None:
+    table = _Table()
+    named = {name: record(facts(DomainState.SHUTOFF)._replace(name=name, uuid=f"uuid of {name}")) for name in "cab"}
+    for each in named.values():
+        table.put(each)
+    assert [each.name for each in table.snapshot()] == ["a", "b", "c"]
+    ordered, new = table.ordered, replace(named["b"], revision=2)
+    table.put(new)
+    assert table.ordered is ordered
+    assert table.snapshot() == [named["a"], new, named["c"]]
+    renamed = replace(new, name="d")
+    table.put(renamed)
+    assert table.snapshot() == [named["a"], named["c"], renamed]
+    table.drop(named["a"])
+    assert table.snapshot() == [named["c"], renamed]

@@ -57,12 +57,32 @@ class GuestList:
         if revisions == self._snapshot.revisions:
             return self._snapshot
         with self._lock:
-            self._snapshot = GuestSnapshot(revisions, self._updated(self._snapshot.guests))
+            known = self._snapshot.guests
+            guests = self._replaced(known)
+            self._snapshot = GuestSnapshot(revisions, self._updated(known) if guests is None else guests)
             return self._snapshot
 
     @property
     def guests(self) -> Mapping[str, Guest]:
         return self.snapshot.guests
+
+    def _replaced(self, known: Mapping[str, Guest]) -> dict[str, Guest] | None:
+        """The guests where records of some have been replaced and nothing else, as most changes do; None otherwise."""
+        if len(self.hypervisors) != 1:
+            return None
+        (hypervisor,) = self.hypervisors
+        domains = hypervisor.inventory.domains()
+        if len(domains) != len(known):
+            return None
+        changed = [
+            (domain, guest) for domain, guest in zip(domains, known.values(), strict=True) if guest.domain is not domain
+        ]
+        if any(domain.name != guest.name for domain, guest in changed) or any("/" in name for name in known):
+            return None
+        guests = dict(known)
+        for domain, _ in changed:
+            guests[domain.name] = Guest(self._site, self._platform, hypervisor, domain)
+        return guests
 
     def _updated(self, known: Mapping[str, Guest]) -> dict[str, Guest]:
         guests: dict[str, Guest] = {}

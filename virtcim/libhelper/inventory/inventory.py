@@ -14,6 +14,7 @@ import logging
 import math
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -93,7 +94,19 @@ class _Table:
             del self.by_name[old.name]
         self.by_key[record.key] = record
         self.by_name[record.name] = record
-        self.ordered = None
+        self._order(old, record)
+
+    def _order(self, old: Record | None, new: Record) -> None:
+        """Keep the order where a record takes the place of one with its name, as most do: to sort thousands anew costs
+        more than all else about a change."""
+        ordered = self.ordered
+        if ordered is None:
+            return
+        place = bisect_left(ordered, new.name, key=lambda record: record.name)
+        if old is not None and place < len(ordered) and ordered[place] is old:
+            ordered[place] = new
+        else:
+            self.ordered = None
 
     def drop(self, record: Record) -> None:
         del self.by_key[record.key]
