@@ -17,8 +17,9 @@ from tests.bed import wait_until
 from tests.cimom.authority import Authority
 from tests.cimom.harness import DTD
 from tests.indications.parts import SPACE, SYSTEM, TAKEN, Running, Scripted, answer, system
-from virtcim.app import codec
+from virtcim.app import codec, store
 from virtcim.cimom.access import RoleSettings
+from virtcim.cimom.indications import filters
 from virtcim.cimom.indications.queue import RECOVERED_SIZE
 from virtcim.cimom.indications.records import OnFatalError, SubscriptionState
 from virtcim.cimom.indications.relay import RelayedFilter
@@ -271,6 +272,56 @@ def test_nobody_subscribes_without_end(run: Run) -> None:
     assert refused.value.status is Status.SERVER_LIMITS_EXCEEDED
     assert "there are 25; see max_subscriptions" in refused.value.description
     assert len(running.service.subscriptions.subscriptions()) == 25
+
+
+def test_ten_thousand_attempts_of_one_user_meet_the_limit(run: Run) -> None:
+    running = run()
+    ann = Principal("ann", Mechanism.PASSWORD)
+    for number in range(1000):
+        running.subscribe("http://127.0.0.1:9", name=f"n{number}", principal=ann)
+    for number in range(1000, 10_000):
+        with pytest.raises(CIMError, match="ann has 1000; see max_per_user") as refused:
+            running.subscribe("http://127.0.0.1:9", name=f"n{number}", principal=ann)
+        assert refused.value.status is Status.SERVER_LIMITS_EXCEEDED
+    assert len(running.service.subscriptions.subscriptions()) == 1000
+
+
+def test_a_subscription_costs_the_same_among_ten_thousand(
+    run: Run, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, listener = run(max_per_user=10_001, max_subscriptions=10_001), listen()
+    subscriptions = running.service.subscriptions
+    looked: list[str] = []
+    compiled: list[str] = []
+    items, parse = store._Table.items, filters.parse_select
+
+    def listed(table: Any) -> Any:
+        looked.append(table.name)
+        return items(table)
+
+    def parsed(language: str, query: str) -> Any:
+        compiled.append(query)
+        return parse(language, query)
+
+    monkeypatch.setattr(store._Table, "items", listed)
+    monkeypatch.setattr(filters, "parse_select", parsed)
+    disks = "SELECT * FROM CIM_InstCreation WHERE SourceInstance ISA CIM_LogicalDisk"
+    for number in range(10_000):
+        running.subscribe("http://127.0.0.1:9", disks, name=f"disk{number}")
+    running.subscribe(listener.url, "SELECT * FROM CIM_InstCreation WHERE SourceInstance ISA CIM_ComputerSystem")
+    record = subscriptions.subscriptions_of(subscriptions.filters_named("CIM_IndicationFilter", "disk7")[0].key)[0]
+    subscriptions.set_state(record.key, SubscriptionState.DISABLED)
+    subscriptions.remove_subscription(record.key)
+    # Each looks at no other one, and what was compiled once is not compiled anew.
+    assert looked == []
+    assert len(compiled) == 2
+    # A change concerns just those who want its class.
+    assert len(subscriptions.served) == 10_000
+    (served,) = subscriptions.served.of_class("CIM_InstCreation", SYSTEM)
+    assert served.filter_name == "one"
+    tell(running, "a")
+    listener.wait_for(1)
+    assert [queue.key for queue in running.service.queues.all()] == [served.destination]
 
 
 def test_a_name_that_nobody_knows_delays_nobody(run: Run, listen: Listen) -> None:

@@ -112,20 +112,19 @@ class Deliverer:
         if queue.key not in self._tasks:
             self._loop.call_soon_threadsafe(self._begin, queue)
 
-    def _on_changed(self) -> None:
-        """Have destinations that are gone forgotten, and those that changed tried at once; called in any thread."""
+    def _on_changed(self, key: str) -> None:
+        """Have what is gone forgotten, and a destination that changed tried at once; called in any thread."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._look)
+            self._loop.call_soon_threadsafe(self._look, key)
 
-    def _look(self) -> None:
-        for queue in self._queues.all():
-            if self._subscriptions.destination(queue.key) is None:
-                self._queues.remove(queue.key)
-        for key in self._queues.last.keys() - {each.key for each in self._subscriptions.subscriptions()}:
+    def _look(self, key: str) -> None:
+        if self._queues.find(key) is not None and self._subscriptions.destination(key) is None:
+            self._queues.remove(key)
+        if key in self._queues.last and self._subscriptions.subscription(key) is None:
             self._queues.last.pop(key, None)
-        for key, (record, woken) in self._pauses.items():
-            if self._subscriptions.destination(key) is not record:
-                woken.set()
+        record, woken = self._pauses.get(key, (None, None))
+        if woken is not None and self._subscriptions.destination(key) is not record:
+            woken.set()
 
     def _begin(self, queue: DestinationQueue) -> None:
         if queue.key not in self._tasks and len(queue):
@@ -216,6 +215,6 @@ class Deliverer:
     def _set_degraded(self, key: str, degraded: bool) -> None:
         """Show in the subscriptions of a destination whether it takes indications."""
         wanted = SubscriptionState.ENABLED_DEGRADED if degraded else SubscriptionState.ENABLED
-        for record in self._subscriptions.subscriptions():
-            if record.destination == key and record.state not in (wanted, SubscriptionState.DISABLED):
+        for record in self._subscriptions.subscriptions_of(key):
+            if record.state not in (wanted, SubscriptionState.DISABLED):
                 self._subscriptions.set_state(record.key, wanted)

@@ -12,7 +12,8 @@ from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFIC
 from virtcim.cimom.indications.queue import Queues
 from virtcim.cimom.indications.relay import ActiveRelay, Relay
 from virtcim.cimom.indications.repeats import RepeatFilter, alert_key
-from virtcim.cimom.indications.subscriptions import ActiveSubscription, Subscriptions
+from virtcim.cimom.indications.served import ActiveSubscription
+from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.providers.interface import (
     Alert,
     ChangeListener,
@@ -66,17 +67,17 @@ class IndicationEngine(ChangeListener):
 
     @property
     def is_active(self) -> bool:
-        return bool(self._subscriptions.active or self._relay.active)
+        return bool(self._subscriptions.served or self._relay.active)
 
     def wants(self, class_name: str) -> bool:
-        return class_name in self._subscriptions.sources or class_name in self._relay.sources
+        return class_name in self._subscriptions.served.sources or class_name in self._relay.sources
 
     def changed(self, changes: Sequence[InstanceChange], time: datetime) -> None:
         first: str | None = None
         for change in changes:
             name = change.indication if change.indication in self._classes else CLASSES[change.kind]
             source = change.instance.class_name
-            candidates = [each for each in self._subscriptions.active.get(name, ()) if source in each.filter.sources]
+            candidates = self._subscriptions.served.of_class(name, source)
             relays = [each for each in self._relay.active.get(name, ()) if source in each.filter.sources]
             if not candidates and not relays:
                 continue
@@ -90,7 +91,7 @@ class IndicationEngine(ChangeListener):
             self._hand_on(candidates, relays, change.instance.namespace, name, properties)
 
     def alert(self, alert: Alert) -> None:
-        candidates, relays = self._subscriptions.active.get(ALERT, ()), self._relay.active.get(ALERT, ())
+        candidates, relays = self._subscriptions.served.of_class(ALERT), self._relay.active.get(ALERT, ())
         if candidates or relays:
             element = None if alert.element is None else format_path(alert.element.path())
             properties: Properties = {

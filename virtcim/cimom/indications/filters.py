@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from virtcim.cimom.namespaces import normalized
 from virtcim.cimom.query import Predicate, Query, parse_select
@@ -24,6 +25,9 @@ DELETION = "CIM_InstDeletion"
 ALERT = "CIM_AlertIndication"
 
 LIFECYCLE = frozenset({CREATION, MODIFICATION, DELETION})
+
+MAX_KNOWN = 256
+"""Compiled filters that are remembered by their queries."""
 
 EMBEDDED = frozenset({"sourceinstance", "previousinstance"})
 """The properties of a lifecycle indication that hold an instance of any class."""
@@ -80,6 +84,8 @@ class FilterCompiler:
         self._own = own_indications
         told = {CREATION, MODIFICATION, DELETION, ALERT, *own_indications}
         self.told = frozenset(name for name in told if name in classes)
+        # Many clients ask for the same.
+        self._known = lru_cache(MAX_KNOWN)(self._compile)
 
     def place(self, sources: Mapping[str, frozenset[str]], namespaces: Iterable[str]) -> None:
         """Look at other namespaces from now on.
@@ -90,6 +96,7 @@ class FilterCompiler:
         """
         self.homes = frozenset(normalized(home) for homes in sources.values() for home in homes)
         self._namespaces = frozenset(map(normalized, namespaces))
+        self._known.cache_clear()
 
     def compile(self, language: str, query: str, source_namespaces: Iterable[str] = ()) -> CompiledFilter:
         """Compile a filter.
@@ -104,6 +111,9 @@ class FilterCompiler:
                 INVALID_QUERY too for a query that can select nothing; INVALID_PARAMETER for a namespace that does not
                 exist.
         """
+        return self._known(language, query, tuple(source_namespaces))
+
+    def _compile(self, language: str, query: str, source_namespaces: tuple[str, ...]) -> CompiledFilter:
         parsed = parse_select(language, query)
         declaration = self._classes.get(parsed.from_class)
         if declaration is None:

@@ -7,7 +7,7 @@ clients compare the paths that they get with those that they built.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypedDict, TypeVar
@@ -173,6 +173,14 @@ class NamedProvider(InstanceProvider, Generic[Record]):
         """All of them."""
 
     @abstractmethod
+    def record(self, key: str) -> Record | None:
+        """The one with a key."""
+
+    @abstractmethod
+    def named_records(self, class_name: str, name: str) -> Iterable[Record]:
+        """Those of a class with a name."""
+
+    @abstractmethod
     def shown(self, record: Record) -> Properties:
         """What an instance shows beside its keys and what the client gave."""
 
@@ -182,9 +190,9 @@ class NamedProvider(InstanceProvider, Generic[Record]):
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return self._instance(self.find(class_name, keys), context)
 
-    def some(self, keys: Container[str], context: RequestContext) -> list[Instance]:
-        """Those of all classes whose records have one of these keys."""
-        records = [each for each in self.records() if each.key in keys]
+    def some(self, keys: Iterable[str], context: RequestContext) -> list[Instance]:
+        """Those of all classes whose records have one of these keys, each once."""
+        records = [each for key in dict.fromkeys(keys) if (each := self.record(key)) is not None]
         return [
             self._instance(each, context) for name in self.class_names for each in records if each.class_name == name
         ]
@@ -202,10 +210,8 @@ class NamedProvider(InstanceProvider, Generic[Record]):
         name = given.pop("name", None)
         found = [
             record
-            for record in self.records()
-            if record.class_name == class_name
-            and record.name == name
-            and all(_own(record, key).lower() == value.lower() for key, value in given.items())
+            for record in self.named_records(class_name, name or "")
+            if all(_own(record, key).lower() == value.lower() for key, value in given.items())
         ]
         if len(found) != 1:
             raise CIMError(Status.NOT_FOUND, f"There is no {class_name} with the name {name!r}")
@@ -250,6 +256,13 @@ class FilterProvider(NamedProvider[FilterRecord]):
     def records(self) -> Iterable[FilterRecord]:
         return [*self._subscriptions.filters(), *self._relayed.filters()]
 
+    def record(self, key: str) -> FilterRecord | None:
+        return self._subscriptions.filter(key) or self._relayed.filter(key)
+
+    def named_records(self, class_name: str, name: str) -> Iterable[FilterRecord]:
+        own = self._subscriptions.filters_named(class_name, name)
+        return [*own, *(each for each in self._relayed.filters() if each.name == name)]
+
     def shown(self, record: FilterRecord) -> Properties:
         spaces = record.source_namespaces
         return {
@@ -292,6 +305,12 @@ class DestinationProvider(NamedProvider[DestinationRecord]):
 
     def records(self) -> Iterable[DestinationRecord]:
         return self._subscriptions.destinations()
+
+    def record(self, key: str) -> DestinationRecord | None:
+        return self._subscriptions.destination(key)
+
+    def named_records(self, class_name: str, name: str) -> Iterable[DestinationRecord]:
+        return self._subscriptions.destinations_named(class_name, name)
 
     def shown(self, record: DestinationRecord) -> Properties:
         return {
@@ -363,6 +382,12 @@ class RelayedDestinationProvider(NamedProvider[DestinationRecord]):
     def records(self) -> Iterable[DestinationRecord]:
         return self._relayed.destinations()
 
+    def record(self, key: str) -> DestinationRecord | None:
+        return self._relayed.destination(key)
+
+    def named_records(self, class_name: str, name: str) -> Iterable[DestinationRecord]:
+        return [each for each in self._relayed.destinations() if each.name == name]
+
     def shown(self, record: DestinationRecord) -> Properties:
         queue = self._relayed.queue(record)
         return {
@@ -430,9 +455,10 @@ class CollectionProvider(InstanceProvider):
     def instances(self, class_name: str, context: RequestContext) -> list[CollectionInstance]:
         return [CollectionInstance(each, context.namespace) for each in self._subscriptions.collections.values()]
 
-    def some(self, keys: Container[str], context: RequestContext) -> list[CollectionInstance]:
+    def some(self, keys: Iterable[str], context: RequestContext) -> list[CollectionInstance]:
         """Those that have one of these keys."""
-        return [each for each in self.instances(COLLECTION, context) if each.collection.key in keys]
+        wanted = frozenset(keys)
+        return [each for each in self.instances(COLLECTION, context) if each.collection.key in wanted]
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return CollectionInstance(self.find(class_name, keys), context.namespace)
@@ -514,18 +540,20 @@ class Subscription(Association):
         self._interop = interop
 
     def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
-        wanted = {each.destination for each in self._all() if each.filter == left.identity}
+        key = str(left.identity)
+        relayed = (each for each in self._relayed.subscriptions() if each.filter == key)
+        wanted = [each.destination for each in (*self._subscriptions.subscriptions_of(key), *relayed)]
         return [*self._destinations.some(wanted, context), *self._servers.some(wanted, context)]
 
     def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
-        wanted = {each.filter for each in self._all() if each.destination == right.identity}
+        key = str(right.identity)
+        relayed = (each for each in self._relayed.subscriptions() if each.destination == key)
+        wanted = [each.filter for each in (*self._subscriptions.subscriptions_of(key), *relayed)]
         return self._filters.some(wanted, context)
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
-        return self._filters.some({each.filter for each in self._all()}, context)
-
-    def _all(self) -> Iterable[SubscriptionRecord]:
-        return [*self._subscriptions.subscriptions(), *self._relayed.subscriptions()]
+        subscriptions = (*self._subscriptions.subscriptions(), *self._relayed.subscriptions())
+        return self._filters.some([each.filter for each in subscriptions], context)
 
     def class_name(self, left: Instance, right: Instance) -> str:
         return self.class_names[0]

@@ -57,6 +57,14 @@ class Relayed:
             self._subscription(recipient, each) for recipient in self._relay.recipients() for each in recipient.filters
         ]
 
+    def filter(self, key: str) -> FilterRecord | None:
+        """The filter with a key."""
+        return next((each for each in self.filters() if each.key == key), None)
+
+    def destination(self, key: str) -> DestinationRecord | None:
+        """The CIM server with a key."""
+        return next((each for each in self.destinations() if each.key == key), None)
+
     def subscription(self, key: str) -> SubscriptionRecord | None:
         """The subscription with a key."""
         return next((each for each in self.subscriptions() if each.key == key), None)

@@ -105,7 +105,7 @@ class IndicationService:
         """Begin to deliver, and to follow what changes."""
         self._deliverer.start()
         self._source.start(self._engine)
-        self.subscriptions.listeners.append(self._source.wanted_changed)
+        self.subscriptions.wanted.append(self._source.wanted_changed)
         self.relay.listeners.append(self._source.wanted_changed)
 
     def stop(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
@@ -19,38 +20,76 @@ from virtcim.cimom.indications.records import (
     SubscriptionRecord,
     SubscriptionState,
 )
-from virtcim.cimom.indications.repeats import RepeatRule, repeat_rule
+from virtcim.cimom.indications.repeats import repeat_rule
+from virtcim.cimom.indications.served import ActiveSubscription, ServedIndex
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.providers.interface import CIMError, Status, Store, Table
 
-__all__ = ["ActiveSubscription", "Subscriptions"]
+__all__ = ["Subscriptions"]
 
 _log = logging.getLogger(__name__)
 
 Record = TypeVar("Record", FilterRecord, DestinationRecord, SubscriptionRecord)
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveSubscription:
-    """A subscription that is served now.
+class _Kept(Generic[Record]):
+    """A table of the store, and what is asked of it often: how many a user has, and which have a name.
 
-    Attributes:
-        key, destination: of the subscription and its destination.
-        filter_name: Name of the filter.
-        filter: compiled.
-        principal: who subscribed.
-        ends: when it ends of itself; None for never.
-        repeats: what becomes of alerts that say again what was said; None: all are sent.
+    Parameters:
+        table: of the store.
+        name_of: the name of a record; None where records have none.
     """
 
-    key: str
-    destination: str
-    filter_name: str
-    filter: CompiledFilter
-    principal: Principal
-    ends: datetime | None
-    repeats: RepeatRule | None = None
+    def __init__(self, table: Table[Record], name_of: Callable[[Record], Hashable] | None = None) -> None:
+        self._table = table
+        self._name_of = name_of
+        self._named: dict[Hashable, dict[str, None]] = {}
+        self.owned: Counter[str] = Counter()
+        for key, record in table.items():
+            self._note(key, record)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def get(self, key: str) -> Record | None:
+        return self._table.get(key)
+
+    def records(self) -> list[Record]:
+        return [record for _, record in self._table.items()]
+
+    def named(self, name: Hashable) -> list[Record]:
+        found = map(self._table.get, tuple(self._named.get(name, ())))
+        return [record for record in found if record is not None]
+
+    def put(self, key: str, record: Record) -> None:
+        self._forget(key)
+        self._table.put(key, record)
+        self._note(key, record)
+
+    def remove(self, key: str) -> None:
+        self._forget(key)
+        self._table.remove(key)
+
+    def _note(self, key: str, record: Record) -> None:
+        self.owned[record.owner] += 1
+        if self._name_of is not None:
+            self._named.setdefault(self._name_of(record), {})[key] = None
+
+    def _forget(self, key: str) -> None:
+        record = self._table.get(key)
+        if record is None:
+            return
+        self.owned[record.owner] -= 1
+        if self._name_of is not None:
+            name = self._name_of(record)
+            self._named[name].pop(key, None)
+            if not self._named[name]:
+                del self._named[name]
+
+
+def _name_of(record: NamedRecord) -> tuple[str, str]:
+    return record.class_name, record.name
 
 
 class Subscriptions:
@@ -65,10 +104,10 @@ class Subscriptions:
 
     Attributes:
         collections: of the predefined filters, by key.
-        active: the subscriptions that are served now, by the class of the indications that they can select; another
-            mapping takes its place with each change.
-        sources: the classes of instances whose changes are wanted by one of them.
-        listeners: called after each change, in the thread that made it.
+        served: the subscriptions that are served now.
+        listeners: called after each change with the key of the filter, destination or subscription, in the thread that
+            made it.
+        wanted: called when changes of other classes are wanted than before, or of any at all.
     """
 
     def __init__(
@@ -83,20 +122,24 @@ class Subscriptions:
         self._compiler = compiler
         self._access = access
         self._lock = threading.RLock()
-        self._filters = store.table("indication filter", FilterRecord)
-        self._destinations = store.table("listener destination", DestinationRecord)
-        self._subscriptions = store.table("indication subscription", SubscriptionRecord)
+        self._filters = _Kept(store.table("indication filter", FilterRecord), _name_of)
+        self._destinations = _Kept(store.table("listener destination", DestinationRecord), _name_of)
+        self._subscriptions = _Kept(store.table("indication subscription", SubscriptionRecord))
         self._predefined = {record.key: record for record in predefined[0]}
         self.collections = {collection.key: collection for collection in predefined[1]}
         # Compiled when somebody subscribes: the grammar takes its time to load.  None: it selects nothing any more.
         self._compiled: dict[str, CompiledFilter | None] = {}
-        self.active: Mapping[str, tuple[ActiveSubscription, ...]] = {}
-        self.sources: frozenset[str] = frozenset()
-        self.listeners: list[Callable[[], None]] = []
-        for key, each in self._subscriptions.items():
+        self.served = ServedIndex()
+        self.listeners: list[Callable[[str], None]] = []
+        self.wanted: list[Callable[[], None]] = []
+        # The keys of subscriptions by those of their two ends, and when those end that have a duration.
+        self._used: dict[str, dict[str, None]] = {}
+        self._ends: dict[str, datetime] = {}
+        for each in self._subscriptions.records():
             if each.state is SubscriptionState.ENABLED_DEGRADED:  # nobody has tried yet
-                self._subscriptions.put(key, replace(each, state=SubscriptionState.ENABLED))
-        self._index()
+                self._put(replace(each, state=SubscriptionState.ENABLED))
+            else:
+                self._index(each)
 
     def look_elsewhere(self, predefined: tuple[Sequence[FilterRecord], Sequence[FilterCollection]]) -> None:
         """Take notice that the compiler knows other namespaces.
@@ -117,16 +160,31 @@ class Subscriptions:
 
     def filters(self) -> list[FilterRecord]:
         """All filters, those that are there from the start first."""
-        return [*self._predefined.values(), *(record for _, record in self._filters.items())]
+        return [*self._predefined.values(), *self._filters.records()]
+
+    def filters_named(self, class_name: str, name: str) -> list[FilterRecord]:
+        """The filters of a class with a name."""
+        own = [each for each in self._predefined.values() if _name_of(each) == (class_name, name)]
+        return [*own, *self._filters.named((class_name, name))]
+
+    def destinations_named(self, class_name: str, name: str) -> list[DestinationRecord]:
+        """The destinations of a class with a name."""
+        return self._destinations.named((class_name, name))
 
     def destinations(self) -> list[DestinationRecord]:
         """All destinations."""
-        return [record for _, record in self._destinations.items()]
+        return self._destinations.records()
 
     def subscriptions(self) -> list[SubscriptionRecord]:
         """All subscriptions; those whose time is over are removed first."""
         self.remove_expired()
-        return [record for _, record in self._subscriptions.items()]
+        return self._subscriptions.records()
+
+    def subscriptions_of(self, key: str) -> list[SubscriptionRecord]:
+        """The subscriptions that have a filter, a collection or a destination at one end."""
+        self.remove_expired()
+        found = map(self._subscriptions.get, tuple(self._used.get(key, ())))
+        return [record for record in found if record is not None]
 
     def filter(self, key: str) -> FilterRecord | None:
         """The filter with a key."""
@@ -152,7 +210,7 @@ class Subscriptions:
         with self._lock:
             self._add(self._filters, record.key, record, f"Filter {record.name}")
             self._compiled[record.key] = compiled
-        self._changed()
+        self._filter_changed(record.key)
 
     def replace_filter(self, record: FilterRecord) -> None:
         """Keep a filter in place of the one with its key; its subscriptions go on with it.
@@ -165,35 +223,35 @@ class Subscriptions:
         with self._lock:
             self._filters.put(record.key, replace(record, revision=record.revision + 1))
             self._compiled[record.key] = compiled
-        self._changed()
+        self._filter_changed(record.key)
 
     def remove_filter(self, record: FilterRecord) -> None:
         """Forget a filter.  Raises CIMError FAILED while somebody subscribes to it."""
         self._require_changeable(record)
         with self._lock:
-            self._require_unused(record, (each.filter for each in self.subscriptions()))
+            self._require_unused(record)
             self._filters.remove(record.key)
             self._compiled.pop(record.key, None)
-        self._changed()
+        self._tell(record.key)
 
     def add_destination(self, record: DestinationRecord) -> None:
         """Keep a new destination.  Raises CIMError ALREADY_EXISTS, SERVER_LIMITS_EXCEEDED."""
         with self._lock:
             self._add(self._destinations, record.key, record, f"Destination {record.name}")
-        self._changed()
+        self._tell(record.key)
 
     def replace_destination(self, record: DestinationRecord) -> None:
         """Keep a destination in place of the one with its key; what waits goes to the new one."""
         with self._lock:
             self._destinations.put(record.key, replace(record, revision=record.revision + 1))
-        self._changed()
+        self._tell(record.key)
 
     def remove_destination(self, record: DestinationRecord) -> None:
         """Forget a destination.  Raises CIMError FAILED while a subscription sends there."""
         with self._lock:
-            self._require_unused(record, (each.destination for each in self.subscriptions()))
+            self._require_unused(record)
             self._destinations.remove(record.key)
-        self._changed()
+        self._tell(record.key)
 
     def add_subscription(self, record: SubscriptionRecord, principal: Principal) -> None:
         """Keep a new subscription.
@@ -205,20 +263,21 @@ class Subscriptions:
             CIMError: ALREADY_EXISTS; SERVER_LIMITS_EXCEEDED; ACCESS_DENIED where he may read nothing of what he wants
                 to be told.
         """
+        for key in self._members(record.filter):
+            compiled = self._compiled_of(key)
+            if compiled is not None:
+                self._require_readable(compiled, principal)
+        self.remove_expired()
         with self._lock:
-            for key in self._members(record.filter):
-                compiled = self._compiled_of(key)
-                if compiled is not None:
-                    self._require_readable(compiled, principal)
-            self.remove_expired()
             self._add(self._subscriptions, record.key, record, "This subscription")
-        self._changed()
+            wanted = self._index(record)
+        self._tell(record.key, wanted)
 
     def replace_subscription(self, record: SubscriptionRecord) -> None:
         """Keep a subscription in place of the one with its key."""
         with self._lock:
-            self._subscriptions.put(record.key, replace(record, revision=record.revision + 1))
-        self._changed()
+            wanted = self._put(replace(record, revision=record.revision + 1))
+        self._tell(record.key, wanted)
 
     def set_state(self, key: str, state: SubscriptionState) -> None:
         """Take down whether a subscription is served, and how well."""
@@ -227,25 +286,29 @@ class Subscriptions:
             if record is None or record.state is state:
                 return
             changed = replace(record, state=state, state_changed=datetime.now(UTC), revision=record.revision + 1)
-            self._subscriptions.put(key, changed)
-        if SubscriptionState.DISABLED in (record.state, state):  # else it is served as it was
-            self._changed()
+            wanted = self._put(changed)
+        self._tell(key, wanted)
 
     def remove_subscription(self, key: str) -> None:
         """End a subscription."""
         with self._lock:
+            record = self._subscriptions.get(key)
+            if record is None:
+                return
             self._subscriptions.remove(key)
-        self._changed()
+            self._ends.pop(key, None)
+            for end in (record.filter, record.destination):
+                self._used[end].pop(key, None)
+                if not self._used[end]:
+                    del self._used[end]
+            wanted = self.served.put(key, ())
+        self._tell(key, wanted)
 
     def remove_expired(self) -> None:
         """End the subscriptions whose duration is over."""
         now = datetime.now(UTC)
-        over = [key for key, each in self._subscriptions.items() if (ends := _end(each)) is not None and ends <= now]
-        if over:
-            with self._lock:
-                for key in over:
-                    self._subscriptions.remove(key)
-            self._changed()
+        for key in [key for key, ends in tuple(self._ends.items()) if ends <= now]:
+            self.remove_subscription(key)
 
     def _compile(self, record: FilterRecord) -> CompiledFilter:
         return self._compiler.compile(record.language, record.query, record.source_namespaces)
@@ -269,11 +332,11 @@ class Subscriptions:
                 f"{principal.called} may not read {' or '.join(sorted(places))}",
             )
 
-    def _add(self, table: Table[Record], key: str, record: Record, what: str) -> None:
+    def _add(self, table: _Kept[Record], key: str, record: Record, what: str) -> None:
         if table.get(key) is not None:
             raise CIMError(Status.ALREADY_EXISTS, f"{what} exists already")
         limits = self._settings
-        own = sum(each.owner == record.owner for _, each in table.items())
+        own = table.owned[record.owner]
         if len(table) >= limits.max_subscriptions:
             raise CIMError(
                 Status.SERVER_LIMITS_EXCEEDED,
@@ -296,40 +359,51 @@ class Subscriptions:
         if record.key in self._predefined:
             raise CIMError(Status.NOT_SUPPORTED, f"Filter {record.name} is the server's own: it stays as it is")
 
-    @staticmethod
-    def _require_unused(record: NamedRecord, used: Iterable[str]) -> None:
-        if record.key in used:
+    def _require_unused(self, record: NamedRecord) -> None:
+        if self.subscriptions_of(record.key):
             raise CIMError(
                 Status.FAILED, f"{record.class_name} {record.name} is in use: a subscription refers to it (DSP1054)"
             )
 
-    def _changed(self) -> None:
-        with self._lock:
-            self._index()
+    def _tell(self, key: str, wanted: bool = False) -> None:
+        """Tell the listeners what has changed, and whether other classes are wanted now."""
         for listener in tuple(self.listeners):
-            listener()
+            listener(key)
+        if wanted:
+            for each in tuple(self.wanted):
+                each()
 
-    def _index(self) -> None:
-        """Make the index of what is served now."""
-        by_class: dict[str, list[ActiveSubscription]] = {}
-        sources: set[str] = set()
-        for key, record in self._subscriptions.items():
-            if record.state is SubscriptionState.DISABLED:
-                continue
+    def _filter_changed(self, key: str) -> None:
+        """Have the subscriptions to a filter served by what it is now."""
+        with self._lock:
+            wanted = [self._index(record) for record in self.subscriptions_of(key)]
+        self._tell(key, any(wanted))
+
+    def _put(self, record: SubscriptionRecord) -> bool:
+        """Keep a subscription, and serve it or not; tell whether other classes are wanted now; with the lock."""
+        self._subscriptions.put(record.key, record)
+        return self._index(record)
+
+    def _index(self, record: SubscriptionRecord) -> bool:
+        """Take a subscription into the indexes; tell whether other classes are wanted now; with the lock."""
+        key, ends = record.key, _end(record)
+        for end in (record.filter, record.destination):
+            self._used.setdefault(end, {})[key] = None
+        if ends is None:
+            self._ends.pop(key, None)
+        else:
+            self._ends[key] = ends
+        served: list[ActiveSubscription] = []
+        if record.state is not SubscriptionState.DISABLED:
             repeats = repeat_rule(record.properties)
             principal = Principal(record.owner, Mechanism(record.mechanism), frozenset(record.groups))
             for member in self._members(record.filter):
                 named, compiled = self.filter(member), self._compiled_of(member)
-                if named is None or compiled is None:
-                    continue
-                active = ActiveSubscription(
-                    key, record.destination, named.name, compiled, principal, _end(record), repeats
-                )
-                sources |= compiled.sources
-                for class_name in compiled.indications:
-                    by_class.setdefault(class_name, []).append(active)
-        self.active = {class_name: tuple(found) for class_name, found in by_class.items()}
-        self.sources = frozenset(sources)
+                if named is not None and compiled is not None:
+                    served.append(
+                        ActiveSubscription(key, record.destination, named.name, compiled, principal, ends, repeats)
+                    )
+        return self.served.put(key, served)
 
 
 def _end(record: SubscriptionRecord) -> datetime | None:
