@@ -18,7 +18,24 @@ from virtcim.cimom.query.languages import Language, language_of
 from virtcim.cimom.query.queries import AssociationQuery, Filter, Predicate, Query
 from virtcim.providers.interface import CIMError, Status
 
-__all__ = ["AssociationQuery", "Filter", "Language", "Predicate", "Query", "parse", "parse_filter", "parse_select"]
+__all__ = [
+    "AssociationQuery",
+    "Filter",
+    "Language",
+    "Predicate",
+    "Query",
+    "load_select",
+    "parse",
+    "parse_filter",
+    "parse_select",
+]
+
+
+def load_select() -> None:
+    """Load the grammar of select statements, which takes a second, before the first of them comes."""
+    from virtcim.cimom.query import parser
+
+    parser.load(Language.CQL)
 
 
 def parse(language: str, text: str) -> Query | Filter | AssociationQuery:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from threading import Lock
 from typing import Any, NoReturn, TypeAlias
 
 from lark import Lark, Token, Transformer, v_args
@@ -82,8 +83,22 @@ _GRAMMARS = {
 }
 
 
-@cache
+_LOADING = Lock()
+"""Held while a grammar is loaded: one that is loaded already is waited for, and not loaded a second time."""
+
+
+def load(language: Language) -> None:
+    """Load the grammar of a language, unless that was done."""
+    _parser(_GRAMMARS[language][0])
+
+
 def _parser(grammar: str) -> Lark:
+    with _LOADING:
+        return _loaded(grammar)
+
+
+@cache
+def _loaded(grammar: str) -> Lark:
     return Lark.open(
         grammar,
         rel_to=__file__,
