@@ -419,7 +419,8 @@ def test_check_of_a_scheme_that_nobody_serves(tmp_path: Path) -> None:
     status, lines = report("--uri", "foo:///x", "--state-dir", tmp_path / "new", "--listen", "127.0.0.1:0")
     assert status == 1
     assert [line for line in lines["error"] if "foo" in line] == [
-        "uris: 'foo:///x': no platform serves 'foo'; expected one of lxc, qemu, test, xen, xenlight"
+        "uris: 'foo:///x': no platform serves 'foo'; expected one of bhyve, ch, esx, gsx, hyperv, lxc, parallels, "
+        "qemu, test, vbox, vmwarefusion, vmwareplayer, vmwarews, vpx, vz, xen"
     ]
 
 

@@ -17,7 +17,7 @@ PLATFORM = Platform(
     features=Feature.SUSPEND | Feature.REBOOT | Feature.CONTROLLERS | Feature.GRAPHICS | Feature.SNAPSHOTS,
     buses=BusDefaults(disk="scsi", network_model="e1000"),
     mac_prefix="00:50:56",
-    schemes=("vpx", "gsx"),
+    schemes=("esx", "vpx", "gsx"),
     tried=False,
     detect=lambda: False,
 )

@@ -155,8 +155,7 @@ class Registry:
 
     def unknown(self, uri: str) -> str:
         """What to say of a URI that belongs to no platform."""
-        schemes = {driver.lower() for platform in self for driver in platform.drivers}
-        schemes = schemes.union(*map(_schemes, self))
+        schemes = set[str]().union(*(_schemes(each) or {name.lower() for name in each.drivers} for each in self))
         return f"{uri!r}: no platform serves {_scheme(uri)!r}; expected one of {', '.join(sorted(schemes))}"
 
 

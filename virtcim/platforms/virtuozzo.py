@@ -23,6 +23,7 @@ PLATFORM = Platform(
     ),
     buses=BusDefaults(disk="scsi", network_model="virtio"),
     mac_prefix="00:1c:42",
+    schemes=("parallels",),
     tried=False,
     detect=lambda: find_program("prlctl"),
 )
