@@ -40,6 +40,7 @@ METHOD_ROLES = {
 }
 """The methods that need less than `administer`; in the namespaces of the nodes they need the same again."""
 
+_NOT_SUPPORTED = 1
 _FAILED = 2
 _JOB_STARTED = 4096
 _ACCEPTED, _REJECTED = 2, 3
@@ -85,6 +86,9 @@ class AggregatedServiceProvider(InstanceProvider):
                 return self._evaluate(parameters, context)
             case "RequestGroupStateChange":
                 return self._change_states(parameters, context)
+            case "RequestStateChange" | "StartService" | "StopService":
+                # It is there as long as the server is.
+                return MethodResult(_NOT_SUPPORTED)
         return super().invoke_method(class_name, keys, method, parameters, context)
 
     def _evaluate(self, parameters: Parameters, context: RequestContext) -> MethodResult:
