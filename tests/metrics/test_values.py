@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.metrics.samples import fields, sampled_twice
-from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform
+from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.metrics import GuestSample, Sample
 from virtcim.providers.metrics import METRICS
 from virtcim.providers.Virt_BaseMetricValue import MetricValue
@@ -108,3 +108,15 @@ def test_without_figures_there_are_no_values() -> None:
     host, _ = host_of()
     host.metrics.latest = None
     assert values(host) == {}
+
+
+def test_nothing_is_measured_of_a_guest_that_is_off() -> None:
+    host, _ = host_of()
+    host.put(domain_xml("off", DEVICES))
+    site = Served([(platform("KVM"), host)])
+    [link] = [each for each in site.catalog.associations["root/virt"] if "KVM_MetricDefForME" in each.class_names]
+    systems = {str(each.keys()["Name"]): each for each in site.instances("KVM_ComputerSystem")}
+    found = {name: len(list(link.to_right(system, CONTEXT))) for name, system in systems.items()}
+    assert found == {"busy": 4, "off": 0}
+    definition = site.get("KVM_BaseMetricDefinition", Id="KVM:ReadBytes")
+    assert [each.keys()["DeviceID"] for each in link.to_left(definition, CONTEXT)] == ["busy/vda", "busy/vdb"]

@@ -4,6 +4,7 @@ from virtcim.providers.Virt_BaseMetricValue.measured import (
     MEASURED_TYPES,
     MeasuredElement,
     hypervisor_of,
+    is_measured,
     measured_elements,
 )
 from virtcim.providers.Virt_BaseMetricValue.Virt_BaseMetricValue import (
@@ -21,6 +22,7 @@ __all__ = [
     "MetricValueProvider",
     "collection_of",
     "hypervisor_of",
+    "is_measured",
     "measured_elements",
     "values_by",
     "values_of",

@@ -19,7 +19,15 @@ from virtcim.providers.Virt_HostSystem import HostSystem
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["MEASURED_TYPES", "MeasuredElement", "element_name", "hypervisor_of", "measure", "measured_elements"]
+__all__ = [
+    "MEASURED_TYPES",
+    "MeasuredElement",
+    "element_name",
+    "hypervisor_of",
+    "is_measured",
+    "measure",
+    "measured_elements",
+]
 
 MEASURED_TYPES = (ComputerSystem, Processor, Memory, LogicalDisk, NetworkPort, HostSystem)
 """The types of what is measured."""
@@ -29,8 +37,15 @@ MeasuredElement: TypeAlias = ComputerSystem | Processor | Memory | LogicalDisk |
 _METRICS = {kind.base: [metric for metric in METRICS if metric.base == kind.base] for kind in MEASURED_TYPES}
 
 
+def is_measured(element: MeasuredElement) -> bool:
+    """Whether an element can have figures: a host, or what belongs to a guest that runs."""
+    return isinstance(element, HostSystem) or element.guest.domain.active
+
+
 def measured_elements(guest: Guest) -> Iterator[MeasuredElement]:
-    """List a guest and those of its devices that are measured."""
+    """List a guest that runs and those of its devices that are measured; nothing of one that does not run."""
+    if not guest.domain.active:
+        return
     yield system_of(guest)
     for kind in (Processor, Memory, LogicalDisk, NetworkPort):
         yield from kind.made_from(guest)

@@ -125,7 +125,7 @@ def _summary(guest: Guest, leases: Mapping[str, list[str]]) -> dict[str, CIMValu
         "Addresses": _addresses(guest, leases) or None,
     }
     totals: dict[str, float] = {}
-    for element in measured_elements(guest) if guest.domain.active else ():
+    for element in measured_elements(guest):
         for metric, measured in measure(element):
             if metric.name in _ONCE:
                 values[_ONCE[metric.name]] = measured.value

@@ -1,4 +1,7 @@
-"""<prefix>_MetricDefForME: an element (Antecedent), and what can be measured of it (CIM_MetricDefForME; DSP1053)."""
+"""<prefix>_MetricDefForME: an element (Antecedent), and what is measured of it (CIM_MetricDefForME; DSP1053).
+
+Nothing is measured of a guest that does not run, nor of its devices.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from virtcim.providers.associations.relation import Pair, Relation, Role
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_BaseMetricDefinition import MetricDefinition, definitions_of
-from virtcim.providers.Virt_BaseMetricValue import MEASURED_TYPES, MeasuredElement, collection_of
+from virtcim.providers.Virt_BaseMetricValue import MEASURED_TYPES, MeasuredElement, collection_of, is_measured
 
 __all__ = ["metric_def_for_me"]
 
@@ -25,11 +28,12 @@ def metric_def_for_me(site: Site) -> Relation:
     """The association."""
 
     def definitions(element: MeasuredElement) -> Iterable[MetricDefinition]:
-        return (each for each in definitions_of(site, element.platform) if each.metric.base == element.base)
+        found = definitions_of(site, element.platform) if is_measured(element) else ()
+        return (each for each in found if each.metric.base == element.base)
 
     def elements(definition: MetricDefinition) -> Iterable[MeasuredElement]:
         kind = next(each for each in MEASURED_TYPES if each.base == definition.metric.base)
-        return kind.all_of(site, definition.platform)
+        return (each for each in kind.all_of(site, definition.platform) if is_measured(each))
 
     return Relation(
         site,
