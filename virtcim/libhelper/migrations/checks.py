@@ -273,7 +273,7 @@ def _room(case: _Case) -> Iterator[str]:
     if not case.order.copy_storage:
         return
     pools = case.target.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-    places = {posixpath.normpath(target): pool for pool in pools if (target := _target_path(pool))}
+    places = {posixpath.normpath(there): pool for pool in pools if (there := _target_path(pool))}
     for disk in _disks(case.config):
         path = disk.source_file
         if not path or disk.readonly or (case.order.disks and disk.target_dev not in case.order.disks):
