@@ -27,11 +27,12 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile \
 	--no-loadscope-reorder --durations 20
 
-.PHONY: help setup run test test-all lint format docs bench lock install deb rpm dist clean
+.PHONY: help setup run quick test test-all lint format docs bench lock install deb rpm dist clean
 
 help:
 	@echo 'make run       serve the guests of this host, or those of the test driver where it has no hypervisor'
 	@echo '               (options of virtcim serve: ARGS="--listen 127.0.0.1:0")'
+	@echo 'make quick     ruff, and a sample of the tests that need no daemon, in little time'
 	@echo 'make test      lint, and every test that is not marked slow'
 	@echo 'make test-all  lint, and every test'
 	@echo 'make lint      ruff and mypy'
@@ -81,6 +82,16 @@ lint: $(VENV)/.stamp-test
 format: $(VENV)/.stamp-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What tells most in little time: no daemon, no server but one.
+QUICK := tests/test_config.py tests/test_layers.py tests/test_patterns.py tests/cimom/test_values.py \
+	tests/cimom/test_decode.py tests/cimom/test_mofvalue.py tests/cimom/query/test_parse.py \
+	tests/cimom/query/test_evaluate.py tests/libhelper/test_domainxml_read.py tests/libhelper/test_otherxml.py \
+	tests/libhelper/test_storagexml.py tests/libhelper/test_difference.py tests/test_serve.py::test_first_answer
+
+quick: $(VENV)/.stamp-test
+	$(BIN)/ruff check --quiet .
+	$(BIN)/python -m pytest -q -o addopts=--strict-markers --numprocesses $(WORKERS) -m 'not slow' $(QUICK)
 
 test: lint
 	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
