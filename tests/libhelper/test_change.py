@@ -10,12 +10,13 @@ import libvirt
 import pytest
 
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.libhelper.domains.change import DomainChange, LiveStep, PartlyDoneError, change_domains
+from virtcim.libhelper.domains.change import DomainChange, LiveStep, NotKeptError, PartlyDoneError, change_domains
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 
 ONE, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+NEW = "00000000-0000-4000-8000-000000000003"
 
 
 def domain(name: str, uuid: str) -> str:
@@ -55,6 +56,17 @@ def test_a_change_shows_in_the_inventory(node: Hypervisor) -> None:
     assert record is not None
     assert record.defined is not None
     assert record.defined.title == "new"
+
+
+def test_a_definition_that_is_not_kept_is_gone_at_once(node: Hypervisor) -> None:
+    def refuse_when_seen(_kept: DomainConfig) -> None:
+        assert node.inventory.wait_for(lambda now: now.domain("new") is not None, 20)
+        raise NotKeptError("no")
+
+    for _ in range(5):
+        with pytest.raises(NotKeptError):
+            node.domains.define(domain("new", NEW), check=refuse_when_seen)
+        assert node.inventory.domain("new") is None
 
 
 def test_a_step_that_fails_undoes_the_others(node: Hypervisor) -> None:

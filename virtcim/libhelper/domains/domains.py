@@ -17,7 +17,7 @@ from virtcim.libhelper.domains.handle import domain_handle, run_of
 from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
 from virtcim.libhelper.domains.live import device_steps
 from virtcim.libhelper.domains.waiting import wait_for_event
-from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.eventhub import EventWait
 from virtcim.libhelper.work import Work
 
@@ -200,20 +200,22 @@ class Domains:
         Raises:
             LibvirtError: libvirt refused, or made something else of it, and there is no new domain.
         """
-        with self._context.connections.connection() as connection:
-            try:
+        uuid = ""
+        try:
+            with self._context.connections.connection() as connection, translated():
                 domain = connection.defineXML(xml)
+                uuid = domain.UUIDString()
                 try:
-                    uuid: str = domain.UUIDString()
                     check(DomainConfig.parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)))
                     if autostart:
                         domain.setAutostart(1)
                 except (libvirt.libvirtError, LibvirtError):
                     _undefine(domain)
                     raise
-            except libvirt.libvirtError as error:
-                raise LibvirtError.of(error) from error
-        self._context.inventory.refresh(uuid)
+        finally:
+            # What was there for a moment may have been taken in as well.
+            if uuid:
+                self._context.inventory.refresh(uuid)
         return uuid
 
     def remove(self, domain: str) -> None:
