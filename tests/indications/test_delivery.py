@@ -19,13 +19,12 @@ from tests.cimom.harness import DTD
 from tests.indications.parts import SPACE, SYSTEM, TAKEN, Running, Scripted, answer, system
 from virtcim.app import codec, store
 from virtcim.cimom.access import RoleSettings
-from virtcim.cimom.indications import filters
 from virtcim.cimom.indications.queue import RECOVERED_SIZE
 from virtcim.cimom.indications.records import OnFatalError, SubscriptionState
 from virtcim.cimom.indications.relay import RelayedFilter
 from virtcim.cimom.indications.settings import DestinationSettings
 from virtcim.cimom.principals import Mechanism, Principal
-from virtcim.cimom.query import parser
+from virtcim.cimom.query import parse_select, parser
 from virtcim.cimom.recent import Recent
 from virtcim.frontends.cimxml.encode import Encoder
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
@@ -300,7 +299,7 @@ def test_a_subscription_costs_the_same_among_ten_thousand(
     subscriptions = running.service.subscriptions
     looked: list[str] = []
     compiled: list[str] = []
-    items, parse = store._Table.items, filters.parse_select
+    items, parse = store._Table.items, parse_select
 
     def listed(table: Any) -> Any:
         looked.append(table.name)
@@ -311,7 +310,7 @@ def test_a_subscription_costs_the_same_among_ten_thousand(
         return parse(language, query)
 
     monkeypatch.setattr(store._Table, "items", listed)
-    monkeypatch.setattr(filters, "parse_select", parsed)
+    monkeypatch.setattr("virtcim.cimom.indications.filters.parse_select", parsed)
     disks = "SELECT * FROM CIM_InstCreation WHERE SourceInstance ISA CIM_LogicalDisk"
     for number in range(10_000):
         running.subscribe("http://127.0.0.1:9", disks, name=f"disk{number}")

@@ -134,7 +134,11 @@ def test_an_error_leaves_what_there_is() -> None:
     question, future = questions.open.pop()
     future.set_result(question(NoGuests()))
     sample = sampler.latest
-    for end in (lambda asked: asked.set_exception(RuntimeError("gone")), lambda asked: asked.cancel()):
+    ends: tuple[Callable[[Any], object], ...] = (
+        lambda asked: asked.set_exception(RuntimeError("gone")),
+        lambda asked: asked.cancel(),
+    )
+    for end in ends:
         # Sampling that took long is not done again at once.
         wait_until(lambda: sampler.look() and questions.open, PATIENCE)
         end(questions.open.pop()[1])

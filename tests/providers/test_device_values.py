@@ -145,21 +145,6 @@ def test_what_has_colons_and_is_no_ipv6_address_is_no_host(properties: dict[str,
         added_device("Graphics", ResourceSubType="vnc", **properties)
 
 
-@pytest.mark.parametrize(
-    ("path", "is_chosen"),
-    [
-        ("/var/lib/libvirt/qemu/channel/target/domain-7-web/agent.0", True),
-        ("/run/libvirt/qemu/channel/7-web/agent.0", True),
-        ("/srv/channel/web/agent.0", False),
-        ("/agent.0", False),
-    ],
-)
-def test_a_socket_that_libvirt_chose_is_not_asked_for(path: str, is_chosen: bool) -> None:
-    channel = {"OtherResourceType": "channel", "BackendType": "unix", "SourceMode": "bind", "TargetName": "agent.0"}
-    made = added_device("", ResourceType=1, **channel, Address=f"file://{path}")
-    assert made.as_dict().get("source_path") == (None if is_chosen else path)
-
-
 def described(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The fields of the device that a disk's properties make in another guest."""
     names = ("VirtualDevice", "Address", "HostResource", "EmulatedType", "BusType", "DriverType")

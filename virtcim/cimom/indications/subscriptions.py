@@ -42,8 +42,8 @@ class _Kept(Generic[Record]):
     """
 
     def __init__(self, table: Table[Record], name_of: Callable[[Record], Hashable] | None = None) -> None:
-        self._table = table
-        self._name_of = name_of
+        self._table: Table[Record] = table
+        self._name_of: Callable[[Record], Hashable] | None = name_of
         self._named: dict[Hashable, dict[str, None]] = {}
         self.owned: Counter[str] = Counter()
         for key, record in table.items():
@@ -148,6 +148,7 @@ class Subscriptions:
             predefined: the filters that are there from the start, as they look there, and their collections.
         """
         with self._lock:
+            before = self._predefined
             self._predefined = {record.key: record for record in predefined[0]}
             self.collections = {collection.key: collection for collection in predefined[1]}
             # What named a namespace that there was not may be right now.
@@ -156,7 +157,12 @@ class Subscriptions:
                 for key, compiled in self._compiled.items()
                 if compiled is not None and key not in self._predefined
             }
-        self._changed()
+            wanted = [self._index(record) for record in self._subscriptions.records()]
+        for key in {**before, **self._predefined}:
+            self._tell(key)
+        if any(wanted):
+            for each in tuple(self.wanted):
+                each()
 
     def filters(self) -> list[FilterRecord]:
         """All filters, those that are there from the start first."""

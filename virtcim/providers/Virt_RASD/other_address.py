@@ -24,7 +24,6 @@ from virtcim.providers.consoles import bind_url, connect_url, file_url, host_and
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.imageurls import (
     network_url,
-    path_in,
     pci_address,
     read_image_url,
     read_pci_address,
@@ -240,23 +239,9 @@ def _character_fields(draft: Draft, kind: str | None, value: str) -> Mapping[str
     if kind == "udp":
         connect, _, bind = value.partition(" ")
         return source_fields(kind, "connect", connect) | source_fields(kind, "bind", bind)
-    if kind == "unix" and draft.is_new and isinstance(draft.base, Channel) and _is_chosen(value):
-        return {}
     if kind in ("unix", "tcp"):
         return source_fields(kind, _mode(draft, draft.base.source_mode), value)
     raise ValueRefusedError("Address cannot be changed")
-
-
-def _is_chosen(url: str) -> bool:
-    """Whether a socket is one that libvirt makes for a channel of a guest while that runs.
-
-    It is `.../channel/target/domain-7-guest/name`, of newer versions `.../channel/7-guest/name`.  libvirt itself drops
-    such a path from a definition.
-    """
-    places = (path_in(url, "file") or "").split("/")[-4:-1]
-    if places[:2] == ["channel", "target"]:
-        return True
-    return len(places) > 1 and places[-2] == "channel" and places[-1].partition("-")[0].isdecimal()
 
 
 def _mode(draft: Draft, now: str | None) -> str:
