@@ -72,6 +72,16 @@ def with_discovery(
             shown = [RenamedProvider(each, main, name) for each in shown]
             links = [RenamedAssociation(each, main, name) for each in links]
         more_providers, more_links = ([], []) if further is None else further(objects)
+        if name == main:
+            # What leads out of the Interop namespace can be followed from its other end as well.
+            for other in others:
+                classes_there = {
+                    each for provider in catalog.namespaces.get(other, ()) for each in provider.class_names
+                }
+                leading = [
+                    each for each in more_links if classes_there & {*each.left.class_names, *each.right.class_names}
+                ]
+                associations[other] = [*associations[other], *leading]
         providers = [
             *shown, FixedProvider(objects.instances()), ManagerProvider(objects.object_manager, statistics),
             statistics_provider, _namespace_list(name, tuple(visible)),

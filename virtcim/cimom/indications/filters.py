@@ -80,12 +80,12 @@ class FilterCompiler:
     ) -> None:
         self._classes = classes
         self._sources = frozenset(name for name in sources if name in classes)
+        # Many clients ask for the same.
+        self._known = lru_cache(MAX_KNOWN)(self._compile)
         self.place(sources, namespaces)
         self._own = own_indications
         told = {CREATION, MODIFICATION, DELETION, ALERT, *own_indications}
         self.told = frozenset(name for name in told if name in classes)
-        # Many clients ask for the same.
-        self._known = lru_cache(MAX_KNOWN)(self._compile)
 
     def place(self, sources: Mapping[str, frozenset[str]], namespaces: Iterable[str]) -> None:
         """Look at other namespaces from now on.
