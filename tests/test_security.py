@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -359,7 +360,11 @@ def test_unit_files() -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here")
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
-    complaints = [line for line in done.stderr.splitlines() if "virtcim" in line and "not executable" not in line]
+    complaints = [
+        line
+        for line in done.stderr.splitlines()
+        if "virtcim" in line and not re.search("not executable|Command 'man ", line)
+    ]
     assert not complaints
 
 

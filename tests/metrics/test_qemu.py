@@ -20,7 +20,8 @@ from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.metrics import Sample
 from virtcim.libhelper.metrics.exposition import expose
 from virtcim.libhelper.settings import HypervisorSettings
-from virtcim.providers.Virt_BaseMetricValue import MetricValue
+from virtcim.providers.Virt_BaseMetricValue import MetricValue, values_of
+from virtcim.providers.Virt_ComputerSystem import system_of
 
 NAMES = ("metrics-one", "metrics-two")
 COUNTERS = {"CPUTime": "cpu.time", "ReadBytes:vda": "block.0.rd.bytes", "ReadRequests:vda": "block.0.rd.reqs"}
@@ -85,6 +86,23 @@ def test_rates_are_told_of_two_samples(guests: dict[str, str], served: Served) -
     assert 0 <= float(shown["CPULoad"]["MetricValue"]) < 150
     assert shown["CPULoad"]["Duration"].total_seconds() > 0
     assert float(shown["ReadRate:vda"]["MetricValue"]) >= 0
+
+
+def test_what_does_not_run_has_no_figures(libvirtd: Libvirtd, guests: dict[str, str], served: Served) -> None:
+    """libvirt has some of it all the same, and so the association would lead to what nobody finds."""
+    libvirtd.define(boot_sector_xml("metrics-off", libvirtd.new_image()))
+    try:
+        off = wait_until(
+            lambda: next((each for each in served.site.guests(platform("KVM")) if each.name == "metrics-off"), None), 30
+        )
+        sample = wait_until(
+            lambda: (found := hypervisor_of(served).metrics.look()) and off.domain.uuid in found.guests and found, 30
+        )
+        assert any(name.startswith("cpu.") for name in sample.guests[off.domain.uuid].known.fields)
+        assert not list(values_of(system_of(off)))
+        assert not values(served, off.domain.uuid)
+    finally:
+        libvirtd.virsh("undefine", "metrics-off")
 
 
 def process_of(libvirtd: Libvirtd, name: str) -> int:

@@ -64,7 +64,12 @@ def element_name(element: MeasuredElement) -> str:
 
 
 def measure(element: MeasuredElement) -> Iterator[tuple[Metric, Measured]]:
-    """Give the newest values of all metrics of an element that libvirt has figures for; asks nobody."""
+    """Give the newest values of all metrics of an element that libvirt has figures for; asks nobody.
+
+    libvirt has some of guests that do not run, too: those are of no use to anybody.
+    """
+    if not is_measured(element):
+        return
     sample = hypervisor_of(element).metrics.latest
     now = None if sample is None else _figures(element, sample)
     if sample is None or now is None:
