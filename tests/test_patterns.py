@@ -22,6 +22,7 @@ ADMINISTRATOR = "what is matched comes from the administrator's files or program
 LIBVIRT = "libvirt wrote the text: an attribute's value holds no < and no quote of its own"
 DISJOINT = "anchored, and what follows a repetition cannot begin with what is repeated"
 
+ONCE_EACH = "anchored; each character is given back once at most, and then the end is missed at once"
 _QUOTED = "runs of plain characters and escapes, which cannot be told apart in two ways, from a place that is fixed"
 REASONS: dict[tuple[str, str], str] = {
     ("libhelper/documents/domain/agreement.py", r"[0-9,^ -]+"): "one class of characters, matched from the start",
@@ -60,6 +61,11 @@ REASONS: dict[tuple[str, str], str] = {
     ("libhelper/host.py", r"<host>\s*<uuid>([^<]+)</uuid>"): LIBVIRT,
     ("libhelper/inventory/records.py", r"""<graphics(?:\s+[\w:.-]+=(?:'[^']*'|"[^"]*"))+"""): LIBVIRT,
     ("libhelper/inventory/records.py", r"""(\s)([\w:.-]+)=('[^']*'|"[^"]*")"""): LIBVIRT,
+    ("libhelper/metrics/screen.py", r"P6(?:\s|#[^\n]*\n)+(\d{1,5})\s+(\d{1,5})\s+255\s"): DISJOINT,
+    ("libhelper/uris.py", r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\Z|[0-9A-Fa-f:.]+\Z"): ONCE_EACH,
+    ("libhelper/uris.py", r"[A-Za-z0-9]*\Z"): DISJOINT,
+    ("libhelper/uris.py", r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z"): DISJOINT,
+    ("libhelper/uris.py", r"[a-z][a-z0-9]*(\+[a-z0-9]+)?\Z"): DISJOINT,
     ("libhelper/xml/mapping.py", r"[ \t\r\n]*([+-]?[0-9]{1,20})[ \t\r\n]*"): DISJOINT,
     ("libhelper/xml/mapping.py", r"([^\[\]@/]+)(?:\[@([^=\]]+)='([^']*)'\])?"): OURS,
     ("libhelper/xml/mapping.py", r"\[@[^=]+='([^']*)'\]"): OURS,
@@ -71,6 +77,10 @@ REASONS: dict[tuple[str, str], str] = {
     ("providers/Virt_RASD/processor_share.py", r"(\d{1,5}):([0-9,^-]+)"): DISJOINT,
     ("providers/Virt_VSSD/parts.py", r"([a-z0-9]+)(?::(.*))?"): DISJOINT,
     ("providers/Virt_VSSD/parts.py", r"([0-9,^-]+):([0-9]{1,15})"): DISJOINT,
+    (
+        "providers/Virt_VSMigrationService/wishes.py",
+        r"(tcp|tcps)://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?/?|tcp:[A-Za-z0-9._-]+(?::[0-9]{1,5})?",
+    ): DISJOINT,
     (
         "providers/requested.py",
         r"""<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])""",

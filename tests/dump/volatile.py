@@ -48,6 +48,10 @@ VOLATILE = (
 """Applied to every fact, in this order."""
 
 
+_MEASURED = re.compile(r"_(BaseMetricValue|MetricForME|MetricInstance)\b", re.IGNORECASE)
+"""Facts that are left out: what was measured comes and goes."""
+
+
 def lines_of(facts: Iterable[Fact], own: Iterable[Volatile] = ()) -> list[str]:
     """Write facts as sorted lines, with what is volatile replaced.
 
@@ -57,6 +61,8 @@ def lines_of(facts: Iterable[Fact], own: Iterable[Volatile] = ()) -> list[str]:
     replaced = (*own, *VOLATILE)
     lines = []
     for fact in facts:
+        if _MEASURED.search(f"{fact.subject} {fact.text}"):
+            continue
         line = f"{fact.subject}\t{fact.text}"
         for each in replaced:
             line = each.pattern.sub(each.replacement, line)

@@ -25,7 +25,7 @@ STARTING = 10
 #: The classes of all that belongs to a guest.
 BASES = (
     "KVM_ComputerSystem", "CIM_LogicalDevice", "CIM_SettingData", "KVM_EnabledLogicalElementCapabilities",
-    "KVM_KVMRedirectionSAP",
+    "KVM_KVMRedirectionSAP", "KVM_TextRedirectionSAP", "KVM_VirtualSystemSnapshotCapabilities",
 )  # fmt: skip
 
 #: What a guest of the test bed consists of; the processors are one now, and up to four.
@@ -41,7 +41,9 @@ RESOURCES = [
     "ControllerRASD controller:pci:0", "RASD serial:0", "RASD audio:1", "RASD video:0", "RASD memballoon:0",
 ]  # fmt: skip
 SETTINGS = ["VSSD", *RESOURCES]
-WHOLE = ["ComputerSystem", *DEVICES, *SETTINGS, "EnabledLogicalElementCapabilities", "KVMRedirectionSAP -1:-1"]
+TEXT = "TextRedirectionSAP charconsole:0"
+CAPABILITIES = ["EnabledLogicalElementCapabilities", "VirtualSystemSnapshotCapabilities"]
+WHOLE = ["ComputerSystem", *DEVICES, *SETTINGS, *CAPABILITIES, "KVMRedirectionSAP -1:-1", TEXT]
 MEASURED = ["LogicalDisk vda", "DiskRASD vda"]
 OPENED = [*deleted("KVMRedirectionSAP -1:-1"), *created("KVMRedirectionSAP PORT:0")]
 CLOSED = [*deleted("KVMRedirectionSAP PORT:0"), *created("KVMRedirectionSAP -1:-1")]
@@ -52,8 +54,8 @@ def next_start(*resources: str) -> list[str]:
     return ["VSSD defined", *(f"{kind} defined/{key}" for kind, key in map(str.split, resources))]
 
 
-BEGUN = [*modified(*CURRENT, *SETTINGS), *OPENED]
-ENDED = [*modified(*CURRENT, *SETTINGS), *CLOSED]
+BEGUN = [*modified(*CURRENT, *SETTINGS, CAPABILITIES[1]), *OPENED, *modified(TEXT)]
+ENDED = [*modified(*CURRENT, *SETTINGS, CAPABILITIES[1]), *CLOSED, *modified(TEXT)]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,7 @@ CARRIED_OUT = {
     "a state is requested by CIM": "here",
     "a pool, network or network filter is defined, started, stopped, removed": "here",
     "a volume is made or removed": "here",
+    "a snapshot of it is taken, removed, described otherwise, by whomever": "test_snapshots_qemu",
     "a device of the host comes, goes or changes": "tests of the inventory",
     "a job begins, comes on by a percent, ends, is removed": "tests of jobs",
 }
@@ -195,7 +198,9 @@ def test_the_life_of_a_guest_by_cim(served: tuple[Server, Listener], libvirtd: L
         story.knows(DISABLED)
         devices = whole[1 : whole.index("VSSD")]
         settings = whole[whole.index("VSSD") : whole.index("EnabledLogicalElementCapabilities")]
-        begun, ended = [*modified(*devices, *settings), *OPENED], [*modified(*devices, *settings), *CLOSED]
+        changed = modified(*devices, *settings, CAPABILITIES[1])
+        text = modified(*(each for each in whole if each == TEXT))
+        begun, ended = [*changed, *OPENED, *text], [*changed, *CLOSED, *text]
         kept = {"start": Moment(enabled=STARTING), "end": Moment(enabled=SHUTTING_DOWN)}
         request(2)
         story.expect("start", kept["start"], Moment(begun, ENABLED), Moment(requested=2))

@@ -309,7 +309,9 @@ _HOSTED = frozenset(
         "ConsoleRedirectionService",
     }
 )
-_WITHOUT_ELEMENT = frozenset({"ResourcePoolConfigurationCapabilities", "VirtualSystemSnapshotServiceCapabilities"})
+_WITHOUT_ELEMENT = frozenset(
+    {"MetricServiceCapabilities", "ResourcePoolConfigurationCapabilities", "VirtualSystemSnapshotServiceCapabilities"}
+)
 _UNKNOWN_METHOD = _fail("Unknown Method")
 _NO_METHOD = _refuse(Status.METHOD_NOT_AVAILABLE, "")
 _OF_SERVICES = ("requeststatechange", "startservice", "stopservice")

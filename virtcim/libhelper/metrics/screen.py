@@ -21,7 +21,7 @@ _MOST_BYTES = 64 << 20
 """Of what the hypervisor sends: a screen of 4096 x 4096 points has 48 MiB."""
 _CHUNK = 256 << 10
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PIXMAP = re.compile(rb"P6(?:\s+#[^\n]*)*\s+(\d{1,5})\s+(\d{1,5})\s+255\s")
+_PIXMAP = re.compile(rb"P6(?:\s|#[^\n]*\n)+(\d{1,5})\s+(\d{1,5})\s+255\s")
 
 
 def take_picture(connection: libvirt.virConnect, uuid: str, width: int) -> bytes | None:
