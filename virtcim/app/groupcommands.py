@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import add_server_options, run_connected
-from virtcim.app.nodecommands import EXIT_FAILED, NODE, STATES, print_table
+from virtcim.app.nodecommands import EXIT_FAILED, NODE, STATES
+from virtcim.app.showing import FINAL, JOB_STARTED, table
+from virtcim.app.showing import STATES as GUEST_STATES
 
 if TYPE_CHECKING:
     import pywbem
@@ -19,13 +21,10 @@ __all__ = ["add_group_commands"]
 GROUP, SERVICE = "Virt_NodeGroup", "Virt_AggregatedManagementService"
 ENABLED, DISABLED, SHUT_DOWN = 2, 3, 4
 """RequestedState."""
-WORDS = {0: "unknown", 2: "running", 3: "off", 4: "shutting down", 6: "saved", 9: "paused", 10: "starting"}
+WORDS = {0: "unknown", **GUEST_STATES}
 """EnabledState in words."""
-JOB_STARTED = 4096
 PAUSE = 0.5
 """Seconds between two looks at a job."""
-OVER = frozenset({7, 8, 9, 10})
-"""CIM_ConcreteJob.JobState: Completed, Terminated, Killed, Exception."""
 
 
 def add_group_commands(commands: Any) -> None:
@@ -62,14 +61,14 @@ def _group(connection: pywbem.WBEMConnection, name: str) -> Any:
 
 def _list(_arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> None:
     """Print all groups."""
-    rows = [("NAME", "TITLE", "NODES", "VARIABLES")]
+    rows = []
     nodes = connection.EnumerateInstances(NODE)
     for each in sorted(connection.EnumerateInstances(GROUP), key=lambda group: str(group["Name"])):
         members = sorted(node["Name"] for node in nodes if each["Name"] in (node["Groups"] or ()))
         pairs = zip(each["VariableNames"] or (), each["VariableValues"] or (), strict=False)
         variables = ",".join(f"{name}={value}" for name, value in pairs)
         rows.append((each["Name"], each["ElementName"], ",".join(members) or "-", variables or "-"))
-    print_table(rows)
+    print(table(("NAME", "TITLE", "NODES", "VARIABLES"), rows))
 
 
 def _status(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> int:
@@ -77,13 +76,13 @@ def _status(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) ->
     path = _group(connection, arguments.name)
     if path is None:
         return EXIT_FAILED
-    rows = [("NODE", "GUEST", "STATE")]
+    rows = []
     nodes = connection.Associators(path, AssocClass="CIM_MemberOfCollection", ResultClass=NODE)
     for node in sorted(nodes, key=lambda each: str(each["Name"])):
         if not node["Enabled"]:
             rows.append((node["Name"], "-", STATES[node["State"]]))
             continue
-        wanted = ["Name", "EnabledState", "OperationalStatus"]
+        wanted = ["Name", "EnabledState"]
         guests = connection.EnumerateInstances("Virt_ComputerSystem", node["Namespace"], PropertyList=wanted)
         rows += [
             (node["Name"], guest["Name"], WORDS.get(guest["EnabledState"], str(guest["EnabledState"])))
@@ -91,7 +90,7 @@ def _status(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) ->
         ]
         if not guests:
             rows.append((node["Name"], "-", STATES[node["State"]]))
-    print_table(rows)
+    print(table(("NODE", "GUEST", "STATE"), rows))
     return 0
 
 
@@ -112,7 +111,7 @@ def _change(arguments: argparse.Namespace, connection: pywbem.WBEMConnection, wa
     )
     if value == JOB_STARTED:
         job = out["Job"]
-        while (shown := connection.GetInstance(job))["JobState"] not in OVER:
+        while (shown := connection.GetInstance(job))["JobState"] not in FINAL:
             print(f"{shown['PercentComplete']} %", file=sys.stderr, flush=True)
             time.sleep(PAUSE)
         told = shown["JobOutParameters"]

@@ -8,18 +8,15 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import AskError, Server, add_server_options, run_asking
+from virtcim.app.showing import FINAL, JOB_STARTED, STATES, plain, table
 
 if TYPE_CHECKING:
     import pywbem
 
 __all__ = ["add_guest"]
-
-STATES = {2: "running", 3: "off", 4: "shutting down", 6: "saved", 9: "paused", 10: "starting"}
-"""CIM_EnabledLogicalElement.EnabledState, as people call it."""
 
 ACTIONS = {
     "start": (2, "start a guest, or have a paused one go on"),
@@ -33,9 +30,6 @@ ACTIONS = {
 }
 """What RequestStateChange is asked for, by the word for it (CIM_EnabledLogicalElement.RequestedState)."""
 
-STARTED = 4096
-"""The return code that says that a job goes on with it."""
-
 REASONS = {
     1: "it cannot do that",
     2: "it failed",
@@ -48,9 +42,6 @@ REASONS = {
     4099: "another change is under way",
 }
 """What the return codes of RequestStateChange say (CIM Schema 2.49)."""
-
-FINAL = {7: "completed", 8: "terminated", 9: "killed", 10: "failed"}
-"""CIM_ConcreteJob.JobState, where the work is over."""
 
 JOB_INTERVAL = 0.2
 
@@ -98,8 +89,8 @@ def _show(arguments: argparse.Namespace, server: Server) -> None:
         path = _find(connection, arguments.name)
         guest = connection.GetInstance(path)
         devices = connection.Associators(path, AssocClass="CIM_SystemDevice", Role="GroupComponent")
-    values = {name: _plain(value) for name, value in guest.items() if value is not None}
-    parts = [{"class": each.classname, **{name: _plain(each[name]) for name in each if each[name] is not None}}
+    values = {name: plain(value) for name, value in guest.items() if value is not None}
+    parts = [{"class": each.classname, **{name: plain(each[name]) for name in each if each[name] is not None}}
              for each in devices]  # fmt: skip
     if arguments.output == "json":
         print(json.dumps({**_summary(guest), "properties": values, "devices": parts}, indent=2, ensure_ascii=False))
@@ -118,9 +109,9 @@ def _request(arguments: argparse.Namespace, server: Server) -> None:
         path = _find(connection, arguments.name)
         code, out = connection.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(state))
         code = int(code)
-        if code == STARTED and not arguments.no_wait:
+        if code == JOB_STARTED and not arguments.no_wait:
             _await(connection, out["Job"], arguments.name)
-        elif code == STARTED:
+        elif code == JOB_STARTED:
             print(f"job {out['Job'].keybindings['InstanceID']}")
             return
         elif code:
@@ -176,22 +167,3 @@ def _summary(guest: pywbem.CIMInstance) -> dict[str, str]:
         "class": guest.classname,
         "uuid": guest.get("UUID") or "",
     }
-
-
-def _plain(value: Any) -> Any:
-    """Make a value of CIM one of JSON."""
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, bool | str) or value is None:
-        return value
-    if isinstance(value, int):
-        return int(value)
-    return float(value) if isinstance(value, float) else str(value)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table with columns as wide as what stands in them."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import add_server_options, run_connected
+from virtcim.app.showing import plain, table
 
 if TYPE_CHECKING:
     import pywbem
@@ -102,7 +102,7 @@ def _list(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> N
     nodes = _nodes(connection)
     if arguments.json:
         for each in nodes:
-            print(json.dumps({name: _plain(each[name]) for name in each}, ensure_ascii=False))
+            print(json.dumps({name: plain(each[name]) for name in each}, ensure_ascii=False))
         return
     rows = [
         (
@@ -115,7 +115,7 @@ def _list(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> N
         )
         for each in nodes
     ]
-    print_table([("NAME", "STATE", "PLATFORMS", "GROUPS", "URIS", "FROM"), *rows])
+    print(table(("NAME", "STATE", "PLATFORMS", "GROUPS", "URIS", "FROM"), rows))
 
 
 def _add(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> int:
@@ -155,17 +155,3 @@ def _check(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> 
 def _report(node: Any) -> None:
     trouble = f": {node['Trouble']}" if node["Trouble"] else ""
     print(f"{node['Name']}: {STATES[node['State']]} in {node['Namespace']}{trouble}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def print_table(rows: Iterable[Sequence[object]]) -> None:
-    """Print rows in columns, the first one as their heads."""
-    shown = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.config import Settings, load
+from virtcim.app.showing import table
 from virtcim.platforms.calls import CallError, call_within
 
 if TYPE_CHECKING:
@@ -98,9 +99,8 @@ def _list(arguments: argparse.Namespace) -> int:
         for row in rows:
             print(json.dumps(row))
     else:
-        _print_table(
-            ["NAME", "STATE", "PREFIX", "DRIVERS", "HERE", "FROM", "NOTE"], [list(each.values()) for each in rows]
-        )
+        head = ("NAME", "STATE", "PREFIX", "DRIVERS", "HERE", "FROM", "NOTE")
+        print(table(head, [list(each.values()) for each in rows]))
     return EXIT_FAILED if any(each.failed for each in registrations) else 0
 
 
@@ -114,9 +114,3 @@ def _row(registration: Registration, patience: float) -> Mapping[str, str]:
         row["here"] = "yes" if is_here(platform, patience) else "no"
         note = platform.title if platform.tried else f"{platform.title}; not tried on the real thing"
     return row | {"origin": registration.origin, "note": note}
-
-
-def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    for row in (titles, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
