@@ -14,13 +14,20 @@ from tests.walk.clients import sample
 PREFIXES = ("KVM", "LXC", "Xen", "Test")
 
 
-def walked(server: Server, by_clients: bool = True) -> Report:
+FOLLOWED = 2
+"""Of how many instances of a kind all that hangs on them is asked for, where the walk is to be quick."""
+
+SHARE = 5
+"""One of how many filters is tried then, and of how many classes the clients are tried with."""
+
+
+def walked(server: Server, followed: int | None = FOLLOWED) -> Report:
     """The walk of a server, which is to have no findings; prints the graph's size."""
     with Wire(server.login_url) as wire:
-        walker = Walker(wire)
+        share = 1 if followed is None else SHARE
+        walker = Walker(wire, followed=followed, share=share)
         report = walker.walk()
-        if by_clients:
-            print(f"{sample(walker)} classes sampled by pywbem and wbemcli")
+        print(f"{sample(walker, share)} classes sampled by pywbem and wbemcli")
     print(report.summary())
     assert not report.findings, report.text()
     return report
@@ -44,13 +51,14 @@ def host(libvirtd: Libvirtd) -> Libvirtd:
     return libvirtd
 
 
-def test_a_host_with_every_device(host: Libvirtd, serve: Callable[..., Server]) -> None:
+@pytest.mark.parametrize("followed", [FOLLOWED, pytest.param(None, marks=pytest.mark.slow)])
+def test_a_host_with_every_device(host: Libvirtd, serve: Callable[..., Server], followed: int | None) -> None:
     with full_host(host):
         container = start_container(host)
         server = serve(host.uri(), host.uri("lxc"))
         with server.pywbem() as connection:
             wait_until(lambda: len(connection.EnumerateInstanceNames("KVM_StorageVolume")) == 2)
-        report = walked(server)
+        report = walked(server, followed)
         host.remove_domains()
     assert report.instances["KVM_ComputerSystem"] == 4
     assert report.instances["LXC_ComputerSystem"] == 1

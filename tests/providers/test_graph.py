@@ -63,8 +63,9 @@ def walk(classes: ClassStore) -> Iterator[Walk]:
         each.stop()
 
 
-def test_recorded_domains(walk: Walk, corpus: Served) -> None:
-    report = walk(corpus, thorough=0).report
+@pytest.mark.parametrize("followed", [1, pytest.param(None, marks=pytest.mark.slow)])
+def test_recorded_domains(walk: Walk, corpus: Served, followed: int | None) -> None:
+    report = walk(corpus, thorough=0, followed=followed).report
     print(report.summary())
     assert not report.findings, report.text()
     for prefix in ("KVM", "Xen", "LXC", "Test"):

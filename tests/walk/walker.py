@@ -106,6 +106,9 @@ class Walker:
         wire: the connection to it.
         namespaces: the namespaces to walk; the classes are those of the first one.
         thorough: of how many instances with links of the same kinds each filter is tried.
+        followed: of how many of these the objects at the other ends are asked for, and not their names only, and the
+            links of each association by themselves; without a number, of all.
+        share: one of how many filters is tried, each time another one.
         classes: the classes, where they are known from an earlier walk.
     """
 
@@ -114,11 +117,16 @@ class Walker:
         wire: Wire,
         namespaces: Collection[str] = NAMESPACES,
         thorough: int = 1,
+        followed: int | None = None,
+        share: int = 1,
         classes: Mapping[str, ClassDeclaration] | None = None,
     ) -> None:
         self.wire = wire
         self.namespaces = tuple(namespaces)
         self.thorough = thorough
+        self.followed = followed
+        self.share = share
+        self._filters = 0
         self.report = Report()
         self.classes: Mapping[str, ClassDeclaration] = classes or {}
         self.found: dict[Path, Instance] = {}
@@ -366,44 +374,46 @@ class Walker:
             if self.classes[path.class_name].is_association:
                 continue
             links = self.links[path.namespace, path]
-            self._traverse(path, links)
             groups = frozenset(link.group for link in links)
-            for name in {group[0] for group in groups}:
-                self._compare(path, links, "AssociatorNames", AssocClass=name)
             kind = (path.place, groups)
+            self._compare(path, links, "AssociatorNames")
+            self._compare(path, links, "ReferenceNames")
+            if self.followed is None or tried[kind] < self.followed:
+                self._follow(path, links, groups)
             if tried[kind] < self.thorough:
-                tried[kind] += 1
                 self._filter(path, links, groups)
+            tried[kind] += 1
 
-    def _traverse(self, path: Path, links: list[_Link]) -> None:
-        """Without filters, and what the instances look like."""
-        self._compare(path, links, "AssociatorNames")
-        self._compare(path, links, "ReferenceNames")
+    def _follow(self, path: Path, links: list[_Link], groups: Iterable[Group]) -> None:
+        """Without filters, what the instances look like; and each association by itself."""
         for operation in ("Associators", "References"):
             self._compare(path, links, operation)
+        for name in {group[0] for group in groups}:
+            self._compare(path, links, "AssociatorNames", AssocClass=name)
 
     def _filter(self, path: Path, links: list[_Link], groups: Iterable[Group]) -> None:
-        """Each filter by itself, then all at once."""
-        groups = sorted(groups)
-        associations = sorted({name for group in groups for name in self.ancestors(group[0])})
-        results = sorted({name for group in groups for name in self.ancestors(group[3])})
-        roles = sorted({role for group in groups for role in group[1:3]})
-        for name in associations:
-            self._compare(path, links, "AssociatorNames", AssocClass=name)
-            self._compare(path, links, "ReferenceNames", ResultClass=name)
-        for name in results:
-            self._compare(path, links, "AssociatorNames", ResultClass=name)
-        for role in [*roles, _NOWHERE]:
-            self._compare(path, links, "AssociatorNames", Role=role)
-            self._compare(path, links, "AssociatorNames", ResultRole=role)
-            self._compare(path, links, "ReferenceNames", Role=role)
+        """Each filter by itself, then all at once; of these, the walker's share."""
+        for operation, filters in self._filters_of(sorted(groups)):
+            self._filters += 1
+            if self._filters % self.share == 0:
+                self._compare(path, links, operation, **filters)
+
+    def _filters_of(self, groups: list[Group]) -> Iterator[tuple[str, dict[str, str]]]:
+        """The operations with filters that tell links of these groups apart."""
+        for name in sorted({name for group in groups for name in self.ancestors(group[0])}):
+            yield "AssociatorNames", {"AssocClass": name}
+            yield "ReferenceNames", {"ResultClass": name}
+        for name in sorted({name for group in groups for name in self.ancestors(group[3])}):
+            yield "AssociatorNames", {"ResultClass": name}
+        for role in [*sorted({role for group in groups for role in group[1:3]}), _NOWHERE]:
+            yield "AssociatorNames", {"Role": role}
+            yield "AssociatorNames", {"ResultRole": role}
+            yield "ReferenceNames", {"Role": role}
         for association, near, far, result in groups:
             for operation in ("AssociatorNames", "Associators"):
-                self._compare(
-                    path, links, operation, AssocClass=association, ResultClass=result, Role=near, ResultRole=far
-                )
-            self._compare(path, links, "AssociatorNames", AssocClass=association, Role=far, ResultRole=near)
-            self._compare(path, links, "References", ResultClass=association, Role=near)
+                yield operation, {"AssocClass": association, "ResultClass": result, "Role": near, "ResultRole": far}
+            yield "AssociatorNames", {"AssocClass": association, "Role": far, "ResultRole": near}
+            yield "References", {"ResultClass": association, "Role": near}
 
     def _compare(self, path: Path, links: list[_Link], operation: str, **filters: str) -> None:
         """One traversal against what the enumerated associations say of it."""
