@@ -18,6 +18,9 @@ ARGS ?=
 N ?=
 PYTEST_ARGS ?=
 
+# Modules are compiled once and kept, as where virtcim is installed: every test that starts a server would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 include cmpi/build.mk
 
 # Files of tests run side by side on this many processors.
