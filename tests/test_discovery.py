@@ -121,7 +121,7 @@ def test_the_system_of_the_server_is_of_the_class_that_clients_write(connection:
 
 
 def test_the_mechanism_says_what_is_there(connection: Any) -> None:
-    (mechanism,) = connection.EnumerateInstances("CIM_ObjectManagerCommunicationMechanism", "root/interop")
+    (mechanism,) = connection.EnumerateInstances("CIM_CIMXMLCommunicationMechanism", "root/interop")
     groups = mechanism["FunctionalProfilesSupported"]
     assert {FunctionalProfile.BASIC_READ, FunctionalProfile.ASSOCIATION_TRAVERSAL} <= set(groups)
     assert FunctionalProfile.SCHEMA_MANIPULATION not in groups
@@ -439,7 +439,7 @@ def test_dns_sd(serve: Callable[..., Server]) -> None:
         assert info.parsed_addresses() == ["127.0.0.1"]
         assert info.properties[b"interop"] == b"root/interop"
         connection = server.pywbem()
-        (mechanism,) = connection.EnumerateInstances("CIM_ObjectManagerCommunicationMechanism", "root/interop")
+        (mechanism,) = connection.EnumerateInstances("CIM_CIMXMLCommunicationMechanism", "root/interop")
         assert (mechanism["AdvertiseTypes"], mechanism["AdvertiseTypeDescriptions"]) == ([1], ["DNS-SD"])
         assert server.stop() == 0
         deadline = time.monotonic() + 5

@@ -7,11 +7,15 @@ parameters).  Properties that are NULL are left out.  Sequences of instances and
 
 from __future__ import annotations
 
+import base64
 import datetime
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import quote, unquote, urlencode
 
 import pywbem
 
@@ -49,9 +53,10 @@ from virtcim.cimom.results import (
 )
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Instance, InstancePath
 from virtcim.schema.classes import ClassStore, ParameterDeclaration, PropertyDeclaration
-from virtcim.schema.values import format_datetime, parse_datetime
+from virtcim.schema.paths import format_path, parse_path
+from virtcim.schema.values import INTEGER_RANGES, format_datetime, parse_datetime
 
-__all__ = ["Adapter", "CIMXMLAdapter", "CMPIAdapter", "CoreAdapter", "Outcome"]
+__all__ = ["Adapter", "CIMXMLAdapter", "CMPIAdapter", "CoreAdapter", "Outcome", "RESTAdapter"]
 
 Element = PropertyDeclaration | ParameterDeclaration
 NAMES = (EnumerateInstanceNames, AssociatorNames, ReferenceNames)
@@ -545,6 +550,187 @@ class CMPIAdapter(Adapter):
             case "datetime":
                 return parse_datetime(value)
         return value
+
+
+class RESTAdapter(Adapter):
+    """JSON over HTTP.
+
+    Parameters:
+        port: of the server on this host; every user's password is the user's name.
+        classes: tells the types of what is sent and of what comes back.
+    """
+
+    name = "rest"
+
+    def __init__(self, port: int, classes: ClassStore) -> None:
+        self._port = port
+        self._classes = classes
+        self._methods: dict[type[Request], Callable[[str, Any], Any]] = {
+            GetInstance: self._get,
+            EnumerateInstances: self._enumerate,
+            EnumerateInstanceNames: self._enumerate,
+            CreateInstance: self._create,
+            ModifyInstance: self._modify,
+            DeleteInstance: self._delete,
+            ExecQuery: self._query,
+            Associators: self._associated,
+            AssociatorNames: self._associated,
+            References: self._associated,
+            ReferenceNames: self._associated,
+            InvokeMethod: self._invoke,
+        }
+
+    def send(self, request: Request, user: str) -> Outcome:
+        try:
+            return Outcome(value=self._methods[type(request)](user, request))
+        except _Refused as exc:
+            return Outcome(exc.status, exc.text)
+
+    def _ask(self, user: str, method: str, target: str, body: Any = None, **query: Any) -> Any:
+        given = {name: value for name, value in query.items() if value is not None}
+        if given:
+            target = f"{target}?{urlencode(given)}"
+        credentials = base64.b64encode(f"{user}:{user}".encode()).decode()
+        headers = {"Authorization": f"Basic {credentials}", "X-Virtcim-Request": "1"}
+        sent = None if body is None else json.dumps(body).encode()
+        if sent is not None or method in {"POST", "PATCH"}:
+            headers["Content-Type"] = "application/json"
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=60)
+        try:
+            connection.request(method, target, sent, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        found = json.loads(text) if text else None
+        if answer.status >= 400:
+            raise _Refused(found["status"], found["message"])
+        return found
+
+    def _place(self, request: Request) -> str:
+        return f"/api/namespaces/{quote(request.namespace, safe='')}"
+
+    def _href(self, path: InstancePath, request: Request) -> str:
+        keys = ",".join(f"{name}={quote(self._key(value), safe='')}" for name, value in path.keys.items())
+        return f"{self._place(request)}/instances/{path.class_name}/{keys}"
+
+    def _key(self, value: Any) -> str:
+        return format_path(value, "root/toy") if isinstance(value, InstancePath) else str(value)
+
+    def _get(self, user: str, request: GetInstance) -> Any:
+        found = self._ask(user, "GET", self._href(request.path, request), properties=self._listed(request.projection))
+        return None, found["class"], self._shown(found)
+
+    def _enumerate(self, user: str, request: EnumerateInstances | EnumerateInstanceNames) -> Any:
+        target = f"{self._place(request)}/classes/{request.class_name}/instances"
+        if isinstance(request, EnumerateInstanceNames):
+            return self._items(self._ask(user, "GET", target, names="true"), names=True)
+        deep = None if request.deep else "false"
+        return self._items(self._ask(user, "GET", target, properties=self._listed(request.projection), deep=deep))
+
+    def _create(self, user: str, request: CreateInstance) -> Any:
+        return self._named(
+            self._ask(user, "POST", f"{self._place(request)}/instances", self._instance(request.instance))
+        )
+
+    def _modify(self, user: str, request: ModifyInstance) -> Any:
+        listed = None if request.properties is None else ",".join(request.properties)
+        self._ask(user, "PATCH", self._href(request.path, request), self._instance(request.instance), properties=listed)
+
+    def _delete(self, user: str, request: DeleteInstance) -> Any:
+        self._ask(user, "DELETE", self._href(request.path, request))
+
+    def _query(self, user: str, request: ExecQuery) -> Any:
+        found = self._ask(user, "GET", f"{self._place(request)}/query", query=request.query, language=request.language)
+        return in_order((each["class"], self._shown(each)) for each in found["instances"])
+
+    def _associated(self, user: str, request: Associators | AssociatorNames | References | ReferenceNames) -> Any:
+        given, names = request.filter, isinstance(request, NAMES)
+        query = {"associationClass": given.association_class, "role": given.role, "names": "true" if names else None}
+        where = "references"
+        if isinstance(request, Associators | AssociatorNames):
+            where = "associators"
+            query |= {"resultClass": given.result_class, "resultRole": given.result_role}
+        target = f"{self._href(request.path, request)}/{where}"
+        return self._items(self._ask(user, "GET", target, **query), names=names)
+
+    def _invoke(self, user: str, request: InvokeMethod) -> Any:
+        named = request.target
+        class_name = named if isinstance(named, str) else named.class_name
+        declared = self._classes[class_name].methods.get(request.method.lower())
+        target = f"{self._place(request)}/classes/{named}" if isinstance(named, str) else self._href(named, request)
+        arguments = {name: self._sent(value) for name, value in request.arguments.items()}
+        found = self._ask(user, "POST", f"{target}/methods/{request.method}", {"parameters": arguments})
+        assert declared is not None
+        shown = {
+            name: self._seen(value, declared.parameters[name.lower()]) for name, value in found["parameters"].items()
+        }
+        return found["ReturnValue"], shown
+
+    @staticmethod
+    def _listed(projection: Projection) -> str | None:
+        return None if projection.properties is None else ",".join(sorted(projection.properties))
+
+    def _instance(self, sent: EmbeddedInstance) -> dict[str, Any]:
+        return {"class": sent.class_name, "properties": {k: self._sent(v) for k, v in sent.properties.items()}}
+
+    def _sent(self, value: Any) -> Any:
+        match value:
+            case list():
+                return [self._sent(each) for each in value]
+            case InstancePath():
+                return {"path": format_path(value, "root/toy")}
+            case EmbeddedInstance():
+                return self._instance(value)
+            case datetime.datetime() | datetime.timedelta():
+                return format_datetime(value)
+        return value
+
+    def _items(self, found: dict[str, Any], *, names: bool = False) -> list[Any]:
+        if names:
+            return in_order(self._named(each) for each in found["instances"])
+        return in_order((self._named(each), each["class"], self._shown(each)) for each in found["instances"])
+
+    def _named(self, found: dict[str, Any]) -> Any:
+        """The path of an instance, both forms of which have to say the same."""
+        seen = self._reference(parse_path(found["path"]))
+        _, _, _, namespace, _, class_name, keys = found["href"].split("/")
+        declaration = self._classes[class_name]
+        by_href = {}
+        for part in keys.split(","):
+            name, _, text = part.partition("=")
+            declared = declaration.properties[unquote(name).lower()]
+            by_href[unquote(name)] = self._read_key(unquote(text), declared)
+        assert (unquote(namespace), class_name, by_href) == seen
+        return seen
+
+    def _reference(self, path: InstancePath) -> Any:
+        declaration = self._classes[path.class_name]
+        keys = {
+            name: self._read_key(str(value), declaration.properties[name.lower()]) for name, value in path.keys.items()
+        }
+        return path.namespace, path.class_name, keys
+
+    def _read_key(self, text: str, declared: PropertyDeclaration) -> Any:
+        if declared.type == "reference":
+            return self._reference(parse_path(text))
+        return int(text) if declared.type in INTEGER_RANGES else text
+
+    def _shown(self, found: dict[str, Any]) -> dict[str, Any]:
+        declared = self._classes[found["class"]].properties
+        return {name: self._seen(value, declared[name.lower()]) for name, value in found["properties"].items()}
+
+    def _seen(self, value: Any, declared: Element) -> Any:
+        if isinstance(value, list):
+            # JSON has a NULL for texts, which the others write as "".
+            return ["" if each is None else self._seen(each, declared) for each in value]
+        if declared.type == "reference":
+            return self._named(value)
+        if declared.embedded_object:
+            return value["class"], self._shown(value)
+        if declared.type == "datetime":
+            return parse_datetime(value)
+        return int(value) if declared.type in INTEGER_RANGES else value
 
 
 class _Refused(Exception):

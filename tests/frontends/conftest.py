@@ -11,7 +11,7 @@ from tests.cimom.harness import RunningServer
 from tests.cimom.toy import Toy, class_store
 from tests.cmpi.broker import Broker
 from tests.cmpi.conftest import programs, provider_of  # noqa: F401
-from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter, CoreAdapter
+from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter, CoreAdapter, RESTAdapter
 from virtcim.app.assembly import make_daemon
 from virtcim.cimom.access import Access, NamespaceRoles, Role, RoleSettings
 from virtcim.cimom.core import Core
@@ -65,15 +65,15 @@ def toy() -> Toy:
     return made
 
 
-@pytest.fixture(params=["core", "cimxml", "cmpi-sfcb", "cmpi-pegasus"])
+@pytest.fixture(params=["core", "cimxml", "rest", "cmpi-sfcb", "cmpi-pegasus"])
 def adapter(request: pytest.FixtureRequest, toy: Toy, tmp_path: Path) -> Iterator[Adapter]:
     """Each front end over the toy catalog."""
     if request.param == "core":
         yield CoreAdapter(Core(toy.catalog, CLASSES, ServerSettings(), access()))
-    elif request.param == "cimxml":
+    elif request.param in {"cimxml", "rest"}:
         authenticator = BasicAuthenticator([NameIsPassword()])
         server = RunningServer(toy.catalog, CLASSES, authenticator=authenticator, access=access())
-        yield CIMXMLAdapter(server.url, CLASSES)
+        yield CIMXMLAdapter(server.url, CLASSES) if request.param == "cimxml" else RESTAdapter(server.port, CLASSES)
         server.stop()
         assert not server.invalid
         assert not server.errors

@@ -221,7 +221,7 @@ def test_discovery_shows_what_front_ends_declare(toy: Toy) -> None:
     identity = ServerIdentity("virtcim", "1", "host.example.org", "2.49.0")
     objects = ServerObjects(identity, capabilities, OperationStatistics(()), "root/interop", ["root/toy"], mechanisms)
     shown = {each.properties()["Name"]: each for each in objects.mechanisms}
-    assert shown.keys() == {"CIM-XML", "JSON"}
+    assert shown.keys() == {"CIM-XML", "REST", "JSON"}
     assert shown["CIM-XML"].class_name == "CIM_CIMXMLCommunicationMechanism"
     assert shown["JSON"].properties()["OtherCommunicationMechanismDescription"] == "JSON over HTTP"
     assert shown["JSON"].properties()["FunctionalProfilesSupported"]
@@ -230,7 +230,7 @@ def test_discovery_shows_what_front_ends_declare(toy: Toy) -> None:
     for association in ("CIM_CommMechanismForManager", "CIM_HostedAccessPoint"):
         source = objects.object_manager if association == "CIM_CommMechanismForManager" else objects.system
         found = links[association].to_right(source, context)
-        assert {each.properties()["Name"] for each in found} == {"CIM-XML", "JSON"}
+        assert {each.properties()["Name"] for each in found} == {"CIM-XML", "REST", "JSON"}
     found = links["CIM_ServiceServiceDependency"].to_right(objects.server, context)
     assert {each.properties()["Protocol"] for each in found} == {1, 5}
 

@@ -21,12 +21,13 @@ from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.exchange import FrontEndFactory
 from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
+from virtcim.frontends.rest.frontend import REST
 from virtcim.providers.interface import Catalog
 from virtcim.schema.classes import ClassStore
 
 __all__ = ["FRONT_ENDS", "make_daemon", "make_server"]
 
-FRONT_ENDS: tuple[FrontEndFactory, ...] = (CIMXML,)
+FRONT_ENDS: tuple[FrontEndFactory, ...] = (CIMXML, REST)
 """The front ends over HTTP, in the order in which they are asked."""
 
 

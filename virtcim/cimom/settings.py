@@ -18,6 +18,9 @@ class ServerSettings:
     Attributes:
         host, port: the TCP address to listen on; port 0 takes a free one.
         host_name: the host in INSTANCEPATH elements, the same in every answer.
+        hosts: further names by which clients call the server (`virt.example.com`, `*.example.com`, `*` for any).  Known
+            without them are `host_name`, the full name of the host, the names in `listen`, addresses, and names
+            without a dot.  Requests for others are refused: a page could have made its own name lead here.
         max_body: bytes of a request body; the largest sensible request, DefineSystem of a big guest, has 100 KiB.
         max_elements: XML elements in a request: bounds the memory of the parsed tree.
         max_header: bytes of one header line; CIMObject holds a whole object path.
@@ -33,6 +36,10 @@ class ServerSettings:
         max_handshakes: TLS handshakes at one time; beyond it the oldest is ended.
         login_lifetime: seconds for which a verified password is remembered, so that PAM is not asked per request.
         login_delay: seconds before a wrong password is refused; further ones from one address wait longer and longer.
+        session_idle: seconds for which a browser stays logged in without asking anything.
+        session_lifetime: seconds after which somebody has to log in again, whatever was asked meanwhile.
+        max_sessions: open sessions of browsers, all together; the one that rested longest gives way.
+        max_streams: streams of events, those whose clients may come back too.
         stop_timeout: seconds that answers in flight get when the server stops.
         read_threads: worker threads for enumerations and associations: they compute, so few are enough, and each more
             makes the event loop wait longer for the interpreter.
@@ -59,6 +66,7 @@ class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 5988
     host_name: str = field(default_factory=socket.gethostname)
+    hosts: tuple[str, ...] = ()
     max_body: int = 8 * MIB
     max_elements: int = 200_000
     max_header: int = 16 * KIB
@@ -72,6 +80,10 @@ class ServerSettings:
     max_handshakes: int = 256
     login_lifetime: float = 300.0
     login_delay: float = 1.0
+    session_idle: float = 3600.0
+    session_lifetime: float = 43200.0
+    max_sessions: int = 1000
+    max_streams: int = 100
     stop_timeout: float = 1.5
     read_threads: int = 3
     method_threads: int = 16

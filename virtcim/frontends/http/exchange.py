@@ -15,7 +15,7 @@ from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.sending import Outgoing
 
-__all__ = ["Exchange", "FrontEnd", "FrontEndFactory", "Gauge", "HTTPFault", "OperationNote", "Reply", "Route"]
+__all__ = ["Exchange", "FrontEnd", "FrontEndFactory", "Gauge", "HTTPFault", "OperationNote", "Reply", "Route", "Sender"]
 
 Value = TypeVar("Value")
 
@@ -48,8 +48,20 @@ class Exchange(Protocol):
         """The path in the URL, without a query."""
 
     @property
+    def target(self) -> str:
+        """The path and the query in the URL as they were sent, nothing of them decoded."""
+
+    @property
     def headers(self) -> MultiMapping[str]:
         """The headers; names in any case, each with all its values."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection is one of TLS."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this host."""
 
     @property
     def caller(self) -> Caller:
@@ -57,6 +69,13 @@ class Exchange(Protocol):
 
     async def body(self) -> bytes:
         """The whole body.  Raises HTTPFault when it is too large, or does not arrive."""
+
+    async def log_in(self, user: str, password: str) -> Principal | None:
+        """The user whose password it is, else None, after as long as it takes to say so.
+
+        Raises:
+            HTTPFault: 503 while too many passwords of the client's address are being looked at.
+        """
 
     async def run(self, work: Callable[[], Value], *, waits: bool = False, single: bool = False) -> Value:
         """Do something in a worker thread.
@@ -95,6 +114,20 @@ class OperationNote:
     request_bytes: int
 
 
+class Sender(Protocol):
+    """Sends an answer that goes on: piece by piece, or message by message where it is a WebSocket."""
+
+    async def send(self, data: bytes) -> None:
+        """Send something, and wait until the client has taken most of it.
+
+        Raises:
+            ConnectionError: the client is gone, or does not read.
+        """
+
+    async def receive(self) -> bytes | None:
+        """Wait for a message of the client, by WebSocket only; None at the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The answer of a front end.
@@ -104,12 +137,16 @@ class Reply:
         headers: beside those that every answer has.
         status: the HTTP status.
         operation: what was carried out, if anything.
+        stream: sends what comes after the pieces, as long as it takes; it is cancelled when the server stops.
+        protocols: of WebSocket, where `stream` speaks by that.
     """
 
     pieces: Sequence[bytes] | Outgoing = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
     operation: OperationNote | None = None
+    stream: Callable[[Sender], Awaitable[None]] | None = None
+    protocols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +156,8 @@ class Route:
     Attributes:
         method: GET, POST, ...
         answer: answers them.
-        path: the path; None for every path that no other route names.
+        path: the path; None for every path that no other route names.  One that ends with an asterisk stands for all
+            paths that begin with what is before it, as far as no longer one does.
         media_types: of the body; None for any.  A request that does not say its type is taken.
         public: whether everybody may ask, without saying who it is.
         identify: tells who asks by the headers, as by the token of a session; None where they do not tell: then the
@@ -134,6 +172,10 @@ class Route:
     public: bool = False
     identify: Callable[[Mapping[str, str]], Principal | None] | None = None
     listener: str | None = None
+
+    def leads_to(self, path: str) -> bool:
+        """Whether a path is one of those that `path` stands for by an asterisk."""
+        return self.path is not None and self.path.endswith("*") and path.startswith(self.path[:-1])
 
     def takes(self, media_type: str) -> bool:
         """Whether a body of this type, "" for one that is not known, is taken."""

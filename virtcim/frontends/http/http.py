@@ -7,10 +7,11 @@ the answer, streamed in pieces as the client reads them.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -25,10 +26,12 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.http.admission import Memory, OverloadError, connections_to_close
 from virtcim.frontends.http.auth import AuthenticationBusy, Authenticator
-from virtcim.frontends.http.exchange import FrontEnd, HTTPFault, OperationNote, Reply, Route
+from virtcim.frontends.http.exchange import FrontEnd, HTTPFault, OperationNote, Reply, Route, Sender
+from virtcim.frontends.http.guard import Guard, is_browser, is_loopback
 from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.peers import Client, Peers
 from virtcim.frontends.http.sending import Outgoing, send
+from virtcim.frontends.http.streaming import open_stream
 from virtcim.frontends.http.tls import CertificateUser
 from virtcim.frontends.http.workers import PoolFullError, WorkerPool
 
@@ -46,8 +49,9 @@ HEALTH = "/health"
 METRICS = "/metrics"
 STATUS = "/status"
 
-MAX_TARGET = 1000
-"""Bytes of a request target; clients send `/cimom`.  By this number a target that is too long is told from a header."""
+MAX_TARGET = 8000
+"""Bytes of a request target, which may hold the keys of an association, with all of both ends.  By this number a target
+that is too long is told from a header."""
 
 SERVER = "virtcim"
 """The Server header: no versions for those who look for old ones."""
@@ -190,6 +194,7 @@ class HTTPHandler:
         self._settings = settings
         self._authenticator = authenticator
         self._peers = Peers(certificate_users)
+        self._guard = Guard([settings.host_name, settings.host, *settings.hosts])
         self._statistics = statistics or OperationStatistics(())
         self._getters = WorkerPool(GET_THREADS, "get", settings.max_waiting)
         self._readers = WorkerPool(settings.read_threads, "read", settings.max_waiting)
@@ -199,11 +204,13 @@ class HTTPHandler:
         self.report: Callable[[Principal], str | None] | None = None
         self.users: dict[str, float] = {}
         self._stopping = False
+        self._streams: set[asyncio.Future[None]] = set()
         self._in_flight = 0
         self._memory = Memory(settings.max_in_flight, settings.user_share)
         self.metrics = Metrics()
         self.metrics.watch("bytes_in_flight", "Memory of requests and answers", lambda: self._memory.taken)
         self.metrics.watch("requests_in_flight", "Requests being answered", lambda: self._in_flight)
+        self.metrics.watch("streams", "Answers that go on", lambda: len(self._streams))
         self.metrics.watch("operations_in_threads", "Operations in worker threads or waiting", lambda: self.waiting)
         for gauge in (gauge for each in frontends for gauge in each.gauges):
             self.metrics.watch(gauge.name, gauge.text, gauge.value)
@@ -212,6 +219,8 @@ class HTTPHandler:
     def stop(self) -> None:
         """Tell those who watch that the server is about to end."""
         self._stopping = True
+        for stream in self._streams:
+            stream.cancel()
 
     def close(self) -> None:
         """Give up the worker threads; what they still do is not waited for."""
@@ -245,6 +254,7 @@ class HTTPHandler:
         if request.version.major != 1:
             _answer_in_1_1(request)
             raise HTTPFault(505, "HTTP/1.1 is spoken here")
+        self._guard.check(request.headers, request.scheme == "https")
         if request.method == "GET" and request.path in {HEALTH, METRICS, STATUS}:
             return await self._monitoring(request)
         routes = self._find_routes(request)
@@ -276,6 +286,8 @@ class HTTPHandler:
         take: Callable[[int], None],
         started: float,
     ) -> web.StreamResponse:
+        if reply.stream is not None:
+            return await self._stream(request, reply, reply.stream)
         outgoing = reply.pieces if isinstance(reply.pieces, Outgoing) else Outgoing(reply.pieces)
         if reply.operation is not None:
             self._note(reply.operation, principal.name, outgoing.size, time.monotonic() - started)
@@ -287,6 +299,26 @@ class HTTPHandler:
             if outgoing:  # its client is gone
                 self.files.call(outgoing.clear)
 
+    async def _stream(
+        self, request: web.BaseRequest, reply: Reply, stream: Callable[[Sender], Awaitable[None]]
+    ) -> web.StreamResponse:
+        """Answer as long as a front end has something to send, the client listens, and the server goes on."""
+        headers = {"Server": SERVER, **reply.headers}
+        sender = await open_stream(request, reply.status, headers, reply.protocols, self._settings.send_timeout)
+        task = asyncio.ensure_future(stream(sender))
+        self._streams.add(task)
+        try:
+            await task
+        except ConnectionError as exc:
+            log.info("%s is gone: %s", request.remote, exc)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+        finally:
+            task.cancel()
+            self._streams.discard(task)
+        return await sender.end()
+
     def _find_routes(self, request: web.BaseRequest) -> list[Route]:
         """The routes for a request's method and path, those that name the path before those for any.
 
@@ -296,7 +328,13 @@ class HTTPHandler:
         found = [each for each in self._routes if each.method == request.method]
         own = [each for each in found if each.listener is not None and each.listener == _client(request).listener]
         found = own or [each for each in found if each.listener is None]
-        found = [each for each in found if each.path == request.path] or [each for each in found if each.path is None]
+        leading = [each for each in found if each.leads_to(request.path)]
+        longest = max((len(each.path or "") for each in leading), default=0)
+        found = (
+            [each for each in found if each.path == request.path]
+            or [each for each in leading if len(each.path or "") == longest]
+            or [each for each in found if each.path is None]
+        )
         if not found:
             status = 405 if request.method in KNOWN_METHODS else 501
             raise HTTPFault(status, f"{request.method} is not supported", {"Allow": self.allowed})
@@ -379,8 +417,18 @@ class HTTPHandler:
             except AuthenticationBusy:
                 raise _busy() from None
         if principal is None:
-            raise HTTPFault(401, "Authentication is needed", {"WWW-Authenticate": self._authenticator.challenge})
+            # A browser would ask for the password in a window of its own, and send it from then on with everything.
+            challenge = {} if is_browser(request.headers) else {"WWW-Authenticate": self._authenticator.challenge}
+            raise HTTPFault(401, "Authentication is needed", challenge)
         return principal
+
+    async def log_in(self, user: str, password: str, address: str) -> Principal | None:
+        """The user whose password it is, as `Exchange.log_in` says."""
+        encoded = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogatepass")).decode()
+        try:
+            return await self._authenticator.authenticate(f"Basic {encoded}", address)
+        except AuthenticationBusy:
+            raise _busy() from None
 
     async def read_body(self, request: web.BaseRequest, take: Callable[[int], None]) -> bytes:
         """The whole body of a request."""
@@ -456,8 +504,24 @@ class _Exchange:
         return self._request.path
 
     @property
+    def target(self) -> str:
+        return self._request.raw_path
+
+    @property
     def headers(self) -> MultiMapping[str]:
         return self._request.headers
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self._request.scheme == "https"
+
+    @property
+    def is_local(self) -> bool:
+        client = _client(self._request)
+        return client.uid is not None or is_loopback(client.address)
+
+    async def log_in(self, user: str, password: str) -> Principal | None:
+        return await self._handler.log_in(user, password, _client(self._request).address)
 
     async def body(self) -> bytes:
         return await self._handler.read_body(self._request, self._take)

@@ -1,0 +1,292 @@
+"""CIM as JSON over HTTP, near to CIM-RS (DSP0210 1.0, DSP0211 1.0); `docs/rest.md` shows all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl
+
+from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
+from virtcim.cimom.core import Executor
+from virtcim.cimom.requests import Caller
+from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route
+from virtcim.frontends.http.sending import Outgoing
+from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, json_answer, refused
+from virtcim.frontends.rest.operations import Call, Operations
+from virtcim.frontends.rest.pages import Pages
+from virtcim.frontends.rest.sessions import Sessions, cookie_header
+from virtcim.frontends.rest.targets import ROOT
+from virtcim.frontends.rest.values import Unreadable, dumped, parse_json
+from virtcim.providers.interface import CIMError
+
+__all__ = ["REST"]
+
+MARK = "X-Virtcim-Request"
+"""The header that has to come with each change: a page from elsewhere cannot set it without being asked for leave."""
+
+INLINE_BODY = 64 * 1024
+"""Bodies up to this many bytes are read in the event loop (a millisecond); larger ones in a worker thread."""
+
+MAX_BATCH = 100
+"""Calls in one request."""
+
+MAX_QUERY_FIELDS = 50
+
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class REST:
+    """The front end.  Safe to use from several threads at once.
+
+    Parameters:
+        core: carries out the requests.
+        settings: limits.
+        capabilities: of the server.
+
+    Attributes:
+        mechanism: what discovery shows of it.
+        sessions: of browsers.
+    """
+
+    mechanism: ClassVar[CommunicationMechanism] = CommunicationMechanism(
+        name="REST",
+        class_name="CIM_ObjectManagerCommunicationMechanism",
+        mechanism=1,
+        protocol=1,
+        capabilities_class="CIM_WBEMProtocolCapabilities",
+        version="1.0",
+        properties={"OtherCommunicationMechanismDescription": "JSON over HTTP at /api/"},
+        multiple_operations=True,
+    )
+
+    def __init__(
+        self, core: Executor, settings: ServerSettings, capabilities: ServerCapabilities | None = None
+    ) -> None:
+        self._core = core
+        self._max_elements = settings.max_elements
+        self._operations = Operations(core, settings.pull_max_objects)
+        self.sessions = Sessions(settings)
+        self._pages = Pages()
+        identify = self.sessions.identify
+        self.routes = (
+            Route("GET", self._pages.answer, "/*", public=True),
+            *(Route(method, self.answer, f"{ROOT}/*", identify=identify) for method in ("GET", "PATCH", "DELETE")),
+            Route("POST", self.answer, f"{ROOT}/*", identify=identify),
+            Route("GET", self.answer, ROOT, identify=identify),
+            Route("POST", self.batch, f"{ROOT}/batch", identify=identify),
+            Route("GET", self.session, f"{ROOT}/session", identify=identify),
+            Route("POST", self.log_in, f"{ROOT}/session", public=True),
+            Route("DELETE", self.log_out, f"{ROOT}/session", identify=identify),
+        )
+        self.gauges = (Gauge("browser_sessions", "Open sessions of browsers", lambda: len(self.sessions)),)
+
+    def sweep(self) -> None:
+        """End the sessions whose time is over."""
+        self.sessions.sweep()
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        """Carry out what a URL means."""
+        started = time.monotonic()
+        try:
+            segments = _segments(exchange.target)
+            operation = self._operations.find(exchange.method, segments)
+            query = _query(exchange.target)
+            body, size = (None, 0) if exchange.method == "GET" else await self._changed_body(exchange)
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        call = Call(
+            exchange.method, segments, query, body, exchange.headers.get("If-Match", "").strip(), exchange.caller
+        )
+
+        def work() -> tuple[Answer, Outgoing]:
+            answer = self._operations.carry_out(call)
+            return answer, Outgoing(answer.pieces)
+
+        try:
+            answer, outgoing = await exchange.run(work, waits=operation.changes, single=operation.single)
+        except HTTPFault as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        note = _note(call, answer, size, time.monotonic() - started) if answer.operation else None
+        return _reply(answer, outgoing, note)
+
+    async def _changed_body(self, exchange: Exchange) -> tuple[Any, int]:
+        """The body of a change, and its bytes.
+
+        Raises:
+            Refusal: a browser could have been made to send it, or it is not JSON.
+            HTTPFault: it does not arrive, or is too large.
+        """
+        if exchange.headers.get(MARK) is None:
+            raise Refusal(403, f"{MARK}: this header is missing; expected with every change, with any value")
+        has_body = exchange.headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in exchange.headers
+        media_type = exchange.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if media_type != JSON_TYPE and (has_body or exchange.method != "DELETE"):
+            raise Refusal(415, f"Content-Type {media_type[:60]}: is not served here; expected {JSON_TYPE}")
+        if not has_body:
+            return None, 0
+        body = await exchange.body()
+        read = partial(parse_json, body, self._max_elements)
+        try:
+            return read() if len(body) <= INLINE_BODY else await exchange.run(read), len(body)
+        except Unreadable as exc:
+            raise Refusal(400, str(exc)) from None
+
+    async def batch(self, exchange: Exchange) -> Reply:
+        """Carry out several calls, one after the other, each of them whatever came of those before it."""
+        try:
+            body, _ = await self._changed_body(exchange)
+            calls = [_one_of_many(each, exchange.caller) for each in _requests(body)]
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        waits = any(not isinstance(each, Answer) and each.method != "GET" for _, each in calls)
+
+        def work() -> Outgoing:
+            pieces = [b'{"responses":[']
+            for number, (name, each) in enumerate(calls):
+                answer = each if isinstance(each, Answer) else self._operations.carry_out(each)
+                told = {"id": name, "status": answer.status, "headers": dict(answer.headers)}
+                pieces += [b"," if number else b"", dumped(told)[:-1], b',"body":', *(answer.pieces or [b"null"]), b"}"]
+            pieces.append(b"]}")
+            return Outgoing(pieces)
+
+        try:
+            outgoing = await exchange.run(work, waits=waits)
+        except HTTPFault as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        return _reply(Answer(), outgoing)
+
+    async def session(self, exchange: Exchange) -> Reply:
+        """Tell who asks, what the user may do where, and for how long."""
+        principal = exchange.caller.principal
+        session = self.sessions.find(exchange.headers)
+        roles = {each.name: self._core.access.role(principal, each.name) for each in self._core.namespaces}
+        return _reply(
+            json_answer(
+                {
+                    "user": principal.name,
+                    "mechanism": str(principal.mechanism),
+                    "session": session is not None,
+                    "secondsLeft": None if session is None else int(self.sessions.seconds_left(session)),
+                    "roles": {name: role.name.lower() for name, role in roles.items()},
+                }
+            )
+        )
+
+    async def log_in(self, exchange: Exchange) -> Reply:
+        """Begin a session: `{"user": ..., "password": ...}`."""
+        try:
+            body, _ = await self._changed_body(exchange)
+            if not exchange.is_encrypted and not exchange.is_local:
+                raise Refusal(
+                    403,
+                    "Over plain HTTP nobody logs in from another host: whoever listens would learn the password; "
+                    "expected HTTPS (listen_https)",
+                )
+            if (
+                not isinstance(body, dict)
+                or body.keys() != {"user", "password"}
+                or not all(isinstance(each, str) for each in body.values())
+            ):
+                raise Refusal(400, 'The body is no log-in; expected {"user": NAME, "password": PASSWORD}')
+            if ":" in body["user"]:
+                raise Refusal(400, "user: a name has no colon")
+            principal = await exchange.log_in(body["user"], body["password"])
+            if principal is None:
+                raise Refusal(401, "The name or the password is wrong")
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        before = self.sessions.find(exchange.headers)
+        if before is not None:
+            self.sessions.close(before)
+        cookie = cookie_header(self.sessions.open(principal), exchange.is_encrypted)
+        return _reply(json_answer({"user": principal.name}, 201, {"Set-Cookie": cookie}))
+
+    async def log_out(self, exchange: Exchange) -> Reply:
+        """End the session; with `?everywhere=true` all sessions of the user."""
+        try:
+            await self._changed_body(exchange)
+            everywhere = _query(exchange.target).get("everywhere", "false").lower() not in {"false"}
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        session = self.sessions.find(exchange.headers)
+        if session is not None:
+            self.sessions.close(session)
+        if everywhere:
+            self.sessions.close_all(exchange.caller.principal)
+        return _reply(Answer(204, headers={"Set-Cookie": cookie_header("", exchange.is_encrypted)}))
+
+
+def _segments(target: str) -> tuple[str, ...]:
+    """The segments of the path behind `/api/`, as they were sent."""
+    path = target.partition("?")[0]
+    return tuple(each for each in path.removeprefix(ROOT).strip("/").split("/") if each)
+
+
+def _query(target: str) -> dict[str, str]:
+    """The parameters in a URL.
+
+    Raises:
+        Refusal: they are not UTF-8, too many, or one is given twice.
+    """
+    try:
+        pairs = parse_qsl(
+            target.partition("?")[2], keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
+        )
+    except ValueError as exc:
+        raise Refusal(400, f"The parameters of the URL cannot be read: {exc}") from None
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Refusal(400, "A parameter of the URL is given twice")
+    return found
+
+
+def _requests(body: Any) -> list[Any]:
+    requests = body.get("requests") if isinstance(body, dict) else None
+    if not isinstance(requests, list) or not 0 < len(requests) <= MAX_BATCH:
+        raise Refusal(400, f'The body is no batch; expected {{"requests": [...]}} with 1 to {MAX_BATCH} of them')
+    return requests
+
+
+def _one_of_many(given: Any, caller: Caller) -> tuple[Any, Call | Answer]:
+    """One call of a batch, with its identifier; what is wrong with it is its answer."""
+    if not isinstance(given, dict):
+        return None, refused(400, "A request of a batch is no object of JSON")
+    name = given.get("id") if isinstance(given.get("id"), str | int) else None
+    method, target = given.get("method", "GET"), given.get("path")
+    try:
+        if not isinstance(method, str) or not isinstance(target, str) or not target.startswith(f"{ROOT}/"):
+            raise Refusal(400, f'A request of a batch is {{"method": METHOD, "path": "{ROOT}/...", "body": ...}}')
+        if_match = given.get("ifMatch", "")
+        if not isinstance(if_match, str):
+            raise Refusal(400, "ifMatch: is no text")
+        return name, Call(method, _segments(target), _query(target), given.get("body"), if_match, caller)
+    except Refusal as exc:
+        return name, refused(exc.status, exc.text, exc.headers)
+
+
+def _reply(answer: Answer, outgoing: Outgoing | None = None, note: OperationNote | None = None) -> Reply:
+    pieces = Outgoing(answer.pieces) if outgoing is None else outgoing
+    headers: Mapping[str, str] = {**NO_STORE, **answer.headers}
+    if answer.status != 204:
+        headers = {"Content-Type": JSON_TYPE, **headers}
+    return Reply(pieces, headers, answer.status, note)
+
+
+def _note(call: Call, answer: Answer, size: int, seconds: float) -> OperationNote:
+    try:
+        namespace = call.namespace if len(call.segments) > 1 else ""
+    except CIMError:
+        namespace = ""
+    return OperationNote(
+        answer.operation,
+        "InvokeMethod" if answer.extrinsic else answer.operation,
+        answer.extrinsic,
+        namespace,
+        call.segments[3] if len(call.segments) > 3 else "",
+        answer.cim_status,
+        seconds,
+        size,
+    )

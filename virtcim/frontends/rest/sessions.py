@@ -1,0 +1,155 @@
+"""Sessions of browsers: who has logged in is known by a cookie from then on (RFC 6265).
+
+Kept is the hash of what is in the cookie: nobody who sees the memory learns it.  What is in it is another one with each
+log-in, so that nobody can hand out one beforehand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from virtcim.cimom.principals import Principal
+from virtcim.cimom.settings import ServerSettings
+
+__all__ = ["Session", "Sessions", "cookie_header"]
+
+COOKIE = "__Host-virtcim"
+"""By TLS: browsers take a cookie of this name only from the host itself, for all of it, and keep it from plain HTTP."""
+
+PLAIN_COOKIE = "virtcim"
+"""By plain HTTP, on this host only."""
+
+TOKEN_BYTES = 32
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """Somebody who has logged in.
+
+    Attributes:
+        principal: who it is.
+        started: by the clock of the sessions.
+        used: when something was asked last, likewise.
+        ended: called when it is over.
+    """
+
+    principal: Principal
+    started: float
+    used: float
+    ended: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Sessions:
+    """All open sessions.  Safe to use from several threads at once.
+
+    Parameters:
+        settings: their limits.
+        clock: seconds; for tests.
+    """
+
+    def __init__(self, settings: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._idle = settings.session_idle
+        self._lifetime = settings.session_lifetime
+        self._most = settings.max_sessions
+        self._clock = clock
+        self._open: dict[bytes, Session] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self, principal: Principal) -> str:
+        """Begin a session, and give what goes into the cookie."""
+        self.sweep()
+        token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
+        with self._lock:
+            over = []
+            while len(self._open) >= self._most:
+                over.append(self._open.pop(min(self._open, key=lambda each: self._open[each].used)))
+            self._open[_digest(token)] = Session(principal, now, now)
+        _end(over)
+        return token
+
+    def find(self, headers: Mapping[str, str]) -> Session | None:
+        """Find the session of a request by its cookie; None without a good one."""
+        for name in (COOKIE, PLAIN_COOKIE):
+            token = _cookie(headers, name)
+            session = self._open.get(_digest(token)) if token else None
+            if session is not None:
+                now = self._clock()
+                if self._is_over(session, now):
+                    self.sweep()
+                    return None
+                session.used = now
+                return session
+        return None
+
+    def identify(self, headers: Mapping[str, str]) -> Principal | None:
+        """Tell who asks (`frontends.http.exchange.Route`)."""
+        session = self.find(headers)
+        return session.principal if session is not None else None
+
+    def seconds_left(self, session: Session) -> float:
+        """Seconds after which a session is over, even if it is used."""
+        return session.started + self._lifetime - self._clock()
+
+    def close(self, session: Session) -> None:
+        """End a session."""
+        self._close(lambda each: each is session)
+
+    def close_all(self, principal: Principal) -> int:
+        """End all sessions of somebody, and tell how many there were."""
+        wanted = (principal.name, principal.mechanism)
+        return self._close(lambda each: (each.principal.name, each.principal.mechanism) == wanted)
+
+    def sweep(self) -> None:
+        """End the sessions whose time is over."""
+        now = self._clock()
+        self._close(lambda each: self._is_over(each, now))
+
+    def _is_over(self, session: Session, now: float) -> bool:
+        return now - session.used > self._idle or now - session.started > self._lifetime
+
+    def _close(self, is_meant: Callable[[Session], bool]) -> int:
+        with self._lock:
+            over = {key: each for key, each in self._open.items() if is_meant(each)}
+            for key in over:
+                del self._open[key]
+        _end(over.values())
+        return len(over)
+
+
+def _end(sessions: Iterable[Session]) -> None:
+    for session in sessions:
+        for tell in tuple(session.ended):
+            tell()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _cookie(headers: Mapping[str, str], name: str) -> str:
+    """The value of a cookie; "" without it."""
+    for part in headers.get("Cookie", "").split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return ""
+
+
+def cookie_header(token: str, is_encrypted: bool) -> str:
+    """Write the Set-Cookie header of a session.
+
+    Parameters:
+        token: what goes into the cookie; "" to have the browser forget it.
+        is_encrypted: whether the connection is one of TLS.
+    """
+    name, secure = (COOKIE, "; Secure") if is_encrypted else (PLAIN_COOKIE, "")
+    end = "" if token else "; Max-Age=0"
+    return f"{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{end}"
