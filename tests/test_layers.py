@@ -20,11 +20,12 @@ ALLOWED: dict[str, set[str]] = {
     "schema": set(),
     "mof": set(),
     "platforms": {"libhelper"},
-    "providers": {"platforms", "libhelper", "schema"},
+    "images": {"platforms", "libhelper"},
+    "providers": {"images", "platforms", "libhelper", "schema"},
     "cimom": {"providers.interface", "schema"},
     "frontends": {"providers.interface", "schema", "cimom"},
-    "registration": {"providers", "platforms", "libhelper", "schema"},
-    "app": {"frontends", "cimom", "registration", "providers", "platforms", "libhelper", "schema", "mof"},
+    "registration": {"providers", "images", "platforms", "libhelper", "schema"},
+    "app": {"frontends", "cimom", "registration", "providers", "images", "platforms", "libhelper", "schema", "mof"},
     "testing": {"registration", "providers", "platforms", "libhelper", "schema", "mof"},
 }
 
@@ -39,6 +40,7 @@ LIBVIRT = {"libvirt", "libvirt_qemu", "libvirtaio", "libvirt_lxc"}
 FOREIGN: dict[str, set[str]] = {
     "libhelper": {"pywbem", "aiohttp"},
     "platforms": {*LIBVIRT, "pywbem", "aiohttp", "lxml"},
+    "images": {*LIBVIRT, "pywbem", "aiohttp"},
     "providers": {*LIBVIRT, "pywbem", "aiohttp"},
     "cimom": {*LIBVIRT, "aiohttp", "lxml", "pywbem", "cbor2"},
     "frontends": LIBVIRT,

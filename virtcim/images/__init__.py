@@ -1,0 +1,1 @@
+"""Images, templates and appliances: what guests are made from; knows nothing of CIM."""

@@ -1,0 +1,398 @@
+"""Making guests of an appliance: its disks converted into a storage pool, its systems defined.
+
+Layer rule: imports its siblings, `libhelper` and `platforms`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+from xml.sax.saxutils import escape
+
+from virtcim.images.appliances.description import Appliance, Disk, File, System
+from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.images import QCOW2, RAW, check_image, convert, format_of, virtual_size
+from virtcim.images.appliances.machine import Drive, Machine, capacity_of, settle_machine
+from virtcim.images.appliances.package import Package
+from virtcim.images.appliances.properties import environment_disc, environment_text, settle_properties
+from virtcim.images.appliances.translation import Image, Translation, architecture_of, translate
+from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
+from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.work import Work
+from virtcim.platforms.base import Feature, Platform
+
+__all__ = ["ImportOrder", "Imported", "Plan", "import_appliance", "plan_import"]
+
+_CHUNK = 1 << 20
+_SECTOR = 512
+_SLACK = 64 << 20
+"""Bytes that a packed image may be larger than its capacity once it is unpacked."""
+_FILE_POOLS = frozenset({"dir", "fs", "netfs", "vstorage"})
+"""The types of pools whose volumes are files, and so can be of another format than raw."""
+_ENVIRONMENT = "ovf-env"
+_NAME = re.compile(r"[^/\x00-\x1f\x7f]{1,128}")
+_BRIDGE, _NETWORK, _USER = "bridge:", "network:", "user"
+_CHECKED, _COPIED = 10, 95
+"""Percent that an import has come when the files are compared, and when the disks are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOrder:
+    """How an appliance is to be imported.
+
+    Attributes:
+        pool: the name of the storage pool that gets its disks.
+        name: of the guest; of several, what their names begin with; "" for the names that the appliance has.
+        networks: where ports of a network of the appliance go, by its name: the name of a virtual network,
+            `bridge:NAME`, or `user`.
+        option: the deployment option; "" for the default.
+        properties: values by key.
+        accepts_licences: whether whoever asks has read the licences and accepts them.
+        keeps_addresses: whether ports get the MAC addresses that the appliance has.
+        starts: whether the guests are started.
+    """
+
+    pool: str
+    name: str = ""
+    networks: Mapping[str, str] = field(default_factory=dict)
+    option: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    accepts_licences: bool = False
+    keeps_addresses: bool = False
+    starts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest that is to be made."""
+
+    name: str
+    system: System
+    machine: Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an import is going to do.
+
+    Attributes:
+        guests: in the order in which they are started.
+        networks: fields of an interface by the name of the network.
+        properties: the values of all properties.
+        warnings: what is left out, in words.
+    """
+
+    guests: tuple[Guest, ...]
+    networks: Mapping[str, Mapping[str, Any]]
+    properties: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import has made.
+
+    Attributes:
+        guests: the UUIDs, in the order in which they are started.
+        warnings: what is left out, or became something else, in words.
+    """
+
+    guests: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor) -> Plan:
+    """Find out whether an appliance can be imported, without doing anything.
+
+    Raises:
+        ApplianceError: it cannot; the text says why.
+    """
+    appliance = package.appliance
+    if appliance.all_licences and not order.accepts_licences:
+        raise ApplianceError(f"appliance {package.name!r}: has a licence; expected that it is accepted")
+    option = order.option or appliance.default_option
+    if option and option not in appliance.options:
+        known = ", ".join(appliance.options) or "none"
+        raise ApplianceError(f"deployment option {option!r}: is not known; expected one of {known}")
+    properties = settle_properties(appliance, option, order.properties)
+    guests = tuple(_guests(package, order, option))
+    for guest in guests:
+        if not _NAME.fullmatch(guest.name):
+            raise ApplianceError(f"guest {guest.name[:80]!r}: is no name; expected one without slashes")
+        if hypervisor.inventory.domain(guest.name) is not None:
+            raise ApplianceError(f"guest {guest.name!r}: exists already; expected another name")
+    for disk in _used_disks(appliance, guests):
+        if disk.parent:
+            raise ApplianceError(f"disk {disk.id!r}: holds differences to {disk.parent!r}; expected a whole disk")
+        capacity_of(disk, properties)
+        if disk.file:
+            format_of(disk.format)
+            package.parts(appliance.files[disk.file])
+    pool = hypervisor.inventory.find_by_name("pool", order.pool)
+    if pool is None or not pool.active:
+        raise ApplianceError(f"storage pool {order.pool!r}: is not there; expected one that is active")
+    wanted = {port.network for guest in guests for port in guest.machine.ports}
+    warnings = (*package.warnings, *(each for guest in guests for each in guest.machine.warnings))
+    return Plan(guests, {name: _network(name, order, hypervisor) for name in wanted}, properties, warnings)
+
+
+def import_appliance(
+    package: Package, order: ImportOrder, hypervisor: Hypervisor, platform: Platform, work: Work, scratch: Path
+) -> Imported:
+    """Import an appliance; what was made is taken back when a later step fails, or when the work is asked to stop.
+
+    Parameters:
+        platform: of the guests.
+        work: told how far it is, and asked whether to go on.
+        scratch: a directory with room for the largest disk of the appliance, twice.
+
+    Raises:
+        ApplianceError: it cannot be imported.
+        LibvirtError: libvirt refused.
+        WorkCancelledError: the work was asked to stop.
+        OSError: there is no room, or the package cannot be read.
+    """
+    plan = plan_import(package, order, hypervisor)
+    package.check_files(PartOfWork(work, 0, _CHECKED))
+    with tempfile.TemporaryDirectory(prefix="appliance-", dir=scratch) as directory, undoing(work) as steps:
+        importer = _Importer(package, order, hypervisor, platform, work, Path(directory), steps, plan)
+        return importer.run()
+
+
+class _Importer:
+    """Carries out one import."""
+
+    def __init__(
+        self,
+        package: Package,
+        order: ImportOrder,
+        hypervisor: Hypervisor,
+        platform: Platform,
+        work: Work,
+        scratch: Path,
+        steps: Steps,
+        plan: Plan,
+    ) -> None:
+        self._package, self._order, self._hypervisor, self._platform = package, order, hypervisor, platform
+        self._work, self._scratch, self._steps, self._plan = work, scratch, steps, plan
+        pool = hypervisor.inventory.find_by_name("pool", order.pool)
+        kind = getattr(getattr(pool, "config", None), "type", None)
+        self._format = QCOW2 if kind in _FILE_POOLS and platform.supports(Feature.CONTROLLERS) else RAW
+        self._warnings: list[str] = list(plan.warnings)
+        self._drives = [(guest, drive) for guest in plan.guests for drive in guest.machine.drives]
+        self._copied = 0
+
+    def run(self) -> Imported:
+        """Do it."""
+        made = [self._define(guest) for guest in self._plan.guests]
+        self._hypervisor.storage.refresh_pool(self._order.pool)
+        if self._order.starts:
+            for uuid in made:
+                self._steps.add(f"guest {uuid}, running", partial(self._stop, uuid))
+                self._hypervisor.domains.start(uuid)
+        self._work.report(100, 100)
+        return Imported(tuple(made), tuple(dict.fromkeys(self._warnings)))
+
+    def _stop(self, uuid: str) -> None:
+        record = self._hypervisor.inventory.domain(uuid)
+        if record is not None and record.active:
+            self._hypervisor.domains.destroy(uuid)
+
+    def _define(self, guest: Guest) -> str:
+        images: dict[str, Image] = {}
+        for number, drive in enumerate(guest.machine.drives, 1):
+            image = self._image(guest, drive, number)
+            if image is not None:
+                images[drive.id] = image
+        machine = guest.machine
+        told = self._environment(guest)
+        if told is not None:
+            machine = replace(machine, drives=(*machine.drives, Drive(_ENVIRONMENT, "cdrom")))
+            images[_ENVIRONMENT] = told
+        translation = Translation(
+            name=guest.name,
+            platform=self._platform,
+            host=self._hypervisor.host_capabilities(),
+            networks=self._plan.networks,
+            images=images,
+            keeps_addresses=self._order.keeps_addresses,
+            annotation=guest.system.annotation,
+            arch=architecture_of(guest.system.system.word),
+        )
+        document, warnings = translate(machine, translation)
+        self._warnings += [f"guest {guest.name!r}: {each}" for each in warnings]
+        self._work.checkpoint()
+        uuid = document.config.uuid or ""
+        self._steps.add(f"guest {guest.name!r}", lambda: self._hypervisor.domains.remove(uuid))
+        return self._hypervisor.domains.define(document.tostring())
+
+    def _image(self, guest: Guest, drive: Drive, number: int) -> Image | None:
+        """Put what is in a drive into the pool; None for an empty drive."""
+        appliance = self._package.appliance
+        part = self._next_part()
+        if drive.disk:
+            disk = appliance.disks[drive.disk]
+            capacity = -(-capacity_of(disk, self._plan.properties) // _SECTOR) * _SECTOR
+            name = f"{guest.name}-{number}.{self._format}"
+            if not disk.file:
+                self._create(name, self._format, capacity, part)
+                return self._found(name, self._format)
+            source = self._unpack(appliance.files[disk.file], capacity, part)
+            return self._convert(source, format_of(disk.format), name, capacity, part)
+        if drive.file:
+            file = appliance.files[drive.file]
+            source = self._unpack(file, None, part)
+            return self._store(source, f"{guest.name}-{number}.iso", RAW, source.stat().st_size, part)
+        return None
+
+    def _convert(self, source: Path, kind: str, name: str, capacity: int, part: Work) -> Image:
+        target = self._scratch / "converted"
+        try:
+            with source.open("rb") as file:
+                check_image(file, source.name, kind)
+            size = virtual_size(source, kind)
+            if size > capacity:
+                raise ApplianceError(f"disk of {name!r}: holds {size} bytes; expected its capacity, {capacity}")
+            convert(source, kind, target, self._format, part, most=capacity)
+        finally:
+            source.unlink(missing_ok=True)
+        return self._store(target, name, self._format, capacity, part, size)
+
+    def _store(
+        self, source: Path, name: str, kind: str, capacity: int, part: Work, content: int | None = None
+    ) -> Image:
+        """Put a file into the pool as a volume.
+
+        Parameters:
+            capacity: that the volume is to have, in bytes.
+            content: bytes of the disk that the file holds; None for as many.
+        """
+        try:
+            self._create(name, kind, capacity, part)
+            with source.open("rb") as data:
+                self._hypervisor.storage.upload(self._order.pool, name, data, 0, source.stat().st_size, part)
+        finally:
+            source.unlink(missing_ok=True)
+        if content is not None and content < capacity and kind == QCOW2:
+            self._hypervisor.storage.refresh_pool(self._order.pool)
+            self._hypervisor.storage.resize_volume(self._order.pool, name, capacity, allocate=False, shrink=False)
+        return self._found(name, kind)
+
+    def _create(self, name: str, kind: str, capacity: int, part: Work) -> None:
+        compat = "<compat>1.1</compat>" if kind == QCOW2 else ""
+        xml = (
+            f"<volume><name>{escape(name)}</name><capacity>{capacity}</capacity><allocation>0</allocation>"
+            f"<target><format type='{kind}'/>{compat}</target></volume>"
+        )
+        storage, pool = self._hypervisor.storage, self._order.pool
+        storage.create_volume(pool, xml, name, part)
+        # After it is there: a volume of this name that was there before is not ours to delete.
+        self._steps.add(f"storage volume {name!r}", lambda: storage.delete_volume(pool, name))
+
+    def _found(self, name: str, kind: str) -> Image:
+        with self._hypervisor.storage.volume(self._order.pool, name) as volume:
+            path, number = volume.path(), volume.info()[0]
+        types = {0: "file", 1: "block"}
+        return Image(types.get(number, "volume"), path, kind, self._order.pool, name)
+
+    def _unpack(self, file: File, most: int | None, part: Work) -> Path:
+        """Copy a file of the package, out of the reach of others, in one piece and unpacked.
+
+        Parameters:
+            most: bytes of the disk that it holds; None for a file that is no disk.
+        """
+        target = self._scratch / "unpacked"
+        limit = None if most is None or file.compression == "identity" else most + _SLACK
+        with target.open("wb") as out, part.stoppable():
+            for name in self._package.parts(file) if file.compression == "identity" else ():
+                with self._package.open(name) as data:
+                    _copy(data, out, part.checkpoint, limit)
+        if file.compression == "gzip":
+            self._gunzip(file, target, limit, part)
+        return target
+
+    def _gunzip(self, file: File, target: Path, limit: int | None, part: Work) -> None:
+        packed = self._scratch / "packed"
+        with packed.open("wb") as out, part.stoppable():
+            for name in self._package.parts(file):
+                with self._package.open(name) as data:
+                    _copy(data, out, part.checkpoint, None)
+        try:
+            with gzip.open(packed) as data, target.open("wb") as out, part.stoppable():
+                _copy(data, out, part.checkpoint, limit)  # type: ignore[arg-type]
+        except (EOFError, gzip.BadGzipFile):
+            raise ApplianceError(f"file {file.href!r}: cannot be unpacked; expected gzip") from None
+        finally:
+            packed.unlink(missing_ok=True)
+
+    def _environment(self, guest: Guest) -> Image | None:
+        """Make the disc with what a guest is told; None where there is nothing to be told."""
+        appliance = self._package.appliance
+        if not any(product.properties for product in appliance.products_of(guest.system)):
+            return None
+        text = environment_text(appliance, guest.system, self._plan.properties)
+        source = self._scratch / "environment"
+        source.write_bytes(environment_disc(text))
+        name = f"{guest.name}-{_ENVIRONMENT}.iso"
+        return self._store(source, name, RAW, source.stat().st_size, PartOfWork(self._work, _COPIED, _COPIED))
+
+    def _next_part(self) -> Work:
+        length = _COPIED - _CHECKED
+        count = max(1, len(self._drives))
+        begin = _CHECKED + length * self._copied // count
+        self._copied += 1
+        return PartOfWork(self._work, begin, _CHECKED + length * self._copied // count)
+
+
+def _guests(package: Package, order: ImportOrder, option: str) -> Iterator[Guest]:
+    systems = package.appliance.systems
+    for system in systems:
+        own = system.name or system.id
+        # One system of a package is often called like all others of its maker.
+        name = (order.name if len(systems) == 1 else f"{order.name}-{own}") if order.name else own
+        yield Guest(name, system, settle_machine(system, option))
+
+
+def _used_disks(appliance: Appliance, guests: tuple[Guest, ...]) -> Iterator[Disk]:
+    for guest in guests:
+        for drive in guest.machine.drives:
+            if drive.disk:
+                yield appliance.disks[drive.disk]
+
+
+def _network(name: str, order: ImportOrder, hypervisor: Hypervisor) -> dict[str, Any]:
+    """The fields of an interface that goes where the ports of a network are to go.
+
+    Raises:
+        ApplianceError: nobody said where, or there is no such network.
+    """
+    target = order.networks.get(name, name)
+    if target == _USER:
+        return {"type": "user"}
+    if target.startswith(_BRIDGE):
+        return {"type": "bridge", "source_bridge": target.removeprefix(_BRIDGE)}
+    target = target.removeprefix(_NETWORK)
+    if hypervisor.inventory.find_by_name("network", target) is None:
+        known = sorted(each.name for each in hypervisor.inventory.networks())
+        raise ApplianceError(
+            f"network {name!r}: goes to {target!r}, which is not there; expected one of {', '.join(known) or 'none'}, "
+            "bridge:NAME or user"
+        )
+    return {"type": "network", "source_network": target}
+
+
+def _copy(source: BinaryIO, target: BinaryIO, checkpoint: Callable[[], object], most: int | None) -> None:
+    left = most
+    while chunk := source.read(_CHUNK):
+        checkpoint()
+        if left is not None:
+            left -= len(chunk)
+            if left < 0:
+                raise ApplianceError("image: unpacks to more than its capacity; expected less")
+        target.write(chunk)
