@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -46,15 +46,18 @@ class QuickListener:
 
     Parameters:
         keep: whether bodies are kept; else they are empty.
+        take: called with the path of the URL and what came, in place of keeping it; never twice at a time for a path
+            that has one connection.
 
     Attributes:
         port: where it listens, on 127.0.0.1.
         arrivals: what came, by the path of the URL, in order.
     """
 
-    def __init__(self, keep: bool = True) -> None:
+    def __init__(self, keep: bool = True, take: Callable[[str, Arrival], None] | None = None) -> None:
         self.arrivals: dict[str, list[Arrival]] = defaultdict(list)
         self._keep = keep
+        self._take = take
         self._came = threading.Condition()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._listener.getsockname()[1]
@@ -139,6 +142,9 @@ class QuickListener:
                     b"Content-Length: %d\r\n\r\n%b" % (len(answer), answer)
                 )
                 path = head.split(b" ", 2)[1].decode().removeprefix("/")
+                if self._take is not None:
+                    self._take(path, Arrival(now, body))
+                    continue
                 with self._came:
                     self.arrivals[path].append(Arrival(now, body if self._keep else b""))
                     self._came.notify_all()
