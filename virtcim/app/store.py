@@ -48,8 +48,9 @@ class SQLiteStore(Store):
     """A store in a file.
 
     The file is read once, when the store is opened.  Changes gather in memory, the last of each key only, and the
-    thread writes all that there are in one transaction while the next gather (group commit).  A file that is corrupt is
-    set aside under another name, and a new one begun with what is in memory.
+    thread writes all that there are in one transaction while the next gather (group commit).  What is appended and
+    taken away again meanwhile is not written at all.  A file that is corrupt is set aside under another name, and a new
+    one begun with what is in memory.
 
     Parameters:
         path: of the file, made when it is missing; one of an earlier layout is migrated.
@@ -62,6 +63,8 @@ class SQLiteStore(Store):
         self._changed = threading.Condition(threading.Lock())
         self._tables: dict[str, _Table[Any]] = {}
         self._pending: _Changes = {}
+        # What was appended among these: nothing of it is in the file.
+        self._appended: set[tuple[str, str]] = set()
         self._behind = False
         self._made = 0
         self._written = 0
@@ -100,18 +103,25 @@ class SQLiteStore(Store):
             the key.
         """
         with self._changed:
+            is_new = key is None
             if key is None:
                 table.last += 1
                 key = f"{table.last:016}"
+            where = table.name, key
             if record is None:
                 table.records.pop(key, None)
             else:
                 table.records[key] = record
             self._made += 1
-            if not (self._behind or self._ended):
-                self._pending[table.name, key] = record
+            if record is None and where in self._appended:
+                self._appended.discard(where)
+                del self._pending[where]
+            elif not (self._behind or self._ended):
+                self._pending[where] = record
+                if is_new:
+                    self._appended.add(where)
                 if len(self._pending) > self._max_pending:
-                    self._behind, self._pending = True, {}
+                    self._behind, self._pending, self._appended = True, {}, set()
             self._changed.notify_all()
         return key
 
@@ -153,29 +163,29 @@ class SQLiteStore(Store):
             self._opened.set()
             self._file.close()
             with self._changed:
-                self._ended, self._pending = True, {}
+                self._ended, self._pending, self._appended = True, {}, set()
                 self._changed.notify_all()
 
     def _write_behind(self) -> None:
         unwritten: _Changes = {}
         while not self._file.is_unknown:
             with self._changed:
-                while not (self._closing or self._behind or self._pending or unwritten):
+                while not (self._closing or self._behind or self._pending or self._written < self._made):
                     self._changed.wait()
                 made, closing, whole = self._made, self._closing, None
-                taken, self._pending = self._pending, {}
+                taken, self._pending, self._appended = self._pending, {}, set()
                 if self._behind:
                     self._behind = False
                     whole = {name: dict(table.records) for name, table in self._tables.items()}
             unwritten = {} if whole is not None else unwritten | taken
-            written = self._file.write(unwritten, whole)
+            written = (whole is None and not unwritten) or self._file.write(unwritten, whole)
             with self._changed:
                 if written:
                     unwritten = {}
                     self._written = made
                     self._changed.notify_all()
                 elif whole is not None or self._file.is_new or len(unwritten) > self._max_pending:
-                    self._behind, self._pending, unwritten = True, {}, {}
+                    self._behind, self._pending, self._appended, unwritten = True, {}, set(), {}
                 if closing:
                     break
                 if not written:

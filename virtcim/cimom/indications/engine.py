@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION
+from virtcim.cimom.indications.journal import Body
 from virtcim.cimom.indications.queue import Queues
 from virtcim.cimom.indications.relay import ActiveRelay, Relay
 from virtcim.cimom.indications.repeats import RepeatFilter, alert_key
@@ -139,7 +140,15 @@ class IndicationEngine(ChangeListener):
         properties: Properties,
     ) -> None:
         """Queue an indication for each subscription whose filter selects it and whose user may be told of it."""
-        size = 0
+        bodies: dict[frozenset[str] | None, Body] = {}
+
+        def body_of(wanted: frozenset[str] | None) -> Body:
+            body = bodies.get(wanted)
+            if body is None:
+                sent = properties if wanted is None else {key: properties[key] for key in properties.keys() & wanted}
+                body = bodies[wanted] = Body(class_name, sent, _size(properties))
+            return body
+
         for each in candidates:
             if each.ends is not None and each.ends <= datetime.now(UTC):
                 continue
@@ -152,16 +161,13 @@ class IndicationEngine(ChangeListener):
                 event = each.key, each.filter_name, alert_key(properties)
                 if not self._repeats.admits(event, each.repeats):
                     continue
-            wanted = each.filter.projection
-            sent = properties if wanted is None else {key: value for key, value in properties.items() if key in wanted}
-            size = size or _size(properties)
             queue = self._queues.of(destination)
-            queue.put(each.key, class_name, {**sent, "IndicationFilterName": each.filter_name}, size)
+            queue.put(each.key, body_of(each.filter.projection), {"IndicationFilterName": each.filter_name})
             self._queues.last[each.key] = str(properties["IndicationIdentifier"]), datetime.now(UTC)
             self._queues.filled(queue)
         recipients = {each.recipient for each in relays if self._selects(each, namespace, class_name, properties)}
         if recipients:
-            self._relay.put(recipients, namespace, class_name, properties, size or _size(properties))
+            self._relay.put(recipients, namespace, body_of(None))
 
     def _selects(
         self, each: ActiveSubscription | ActiveRelay, namespace: str, class_name: str, properties: Properties

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from virtcim.cimom.indications.journal import Body, Journal
 from virtcim.cimom.indications.records import DestinationRecord, QueuedIndication
 from virtcim.cimom.indications.settings import IndicationSettings
-from virtcim.providers.interface import Properties, Store, Table
+from virtcim.providers.interface import Properties, Store
 
 __all__ = ["DestinationQueue", "Queues", "Waiting"]
 
@@ -97,7 +98,7 @@ class DestinationQueue:
         self,
         key: str,
         context: str,
-        journal: Table[QueuedIndication],
+        journal: Journal,
         settings: IndicationSettings,
         memory: SharedMemory,
         name: str,
@@ -119,21 +120,26 @@ class DestinationQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, subscription: str, class_name: str, properties: Properties, size: int, namespace: str = "") -> None:
+    def put(self, subscription: str, body: Body, own: Properties, namespace: str = "") -> None:
         """Queue an indication, and number it.
 
         Parameters:
             subscription: key of the one that it is sent for.
-            class_name, properties: of the indication.
-            size: bytes of memory that it takes, about.
+            body: of the indication.
+            own: the properties that only this receiver is told.
             namespace: of what it is about.
         """
         with self._lock:
             number, self._next = self._next, self._next + 1 if self._next < LAST_NUMBER else 0
             if self._context:
-                properties = {**properties, "SequenceContext": self._context, "SequenceNumber": number}
-            indication = QueuedIndication(self.key, subscription, class_name, properties, datetime.now(UTC), namespace)
-            self._waiting.append(Waiting(self._journal.append(indication), indication, size))
+                own = {**own, "SequenceContext": self._context, "SequenceNumber": number}
+            now, size = datetime.now(UTC), body.size
+            record = QueuedIndication(self.key, subscription, body.class_name, own, now, namespace)
+            key = self._journal.append(record, body)
+            whole = QueuedIndication(
+                self.key, subscription, body.class_name, {**body.properties, **own}, now, namespace
+            )
+            self._waiting.append(Waiting(key, whole, size))
             self._grow(size)
             limits = self._settings
             while len(self._waiting) > limits.queue_length or self.size > limits.queue_bytes:
@@ -228,7 +234,7 @@ class Queues:
         self._settings = settings
         self._service = service
         self._started = started
-        self._journal = store.table("queued indication", QueuedIndication)
+        self._journal = Journal(store, "queued indication")
         self._lock = threading.Lock()
         self.memory = SharedMemory(settings.max_queued_bytes)
         self.memory.sources.append(self.all)

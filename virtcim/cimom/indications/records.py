@@ -14,6 +14,7 @@ __all__ = [
     "DestinationRecord",
     "FilterCollection",
     "FilterRecord",
+    "IndicationBody",
     "NamedRecord",
     "OnFatalError",
     "QueuedIndication",
@@ -159,14 +160,26 @@ class SubscriptionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class IndicationBody:
+    """What an indication says to all who receive it.
+
+    Attributes:
+        properties: without what each receiver is told by himself.
+    """
+
+    properties: Mapping[str, CIMValue]
+
+
+@dataclass(frozen=True, slots=True)
 class QueuedIndication:
     """An indication that waits for its destination.
 
     Attributes:
         destination, subscription: their keys.
-        class_name, properties: of the indication.
+        class_name, properties: of the indication; in the journal those that only this receiver is told.
         queued: when, in UTC.
         namespace: of what it is about, where whoever takes it wants to know.
+        body: in the journal the key of the `IndicationBody` that has the other properties; "" for none.
     """
 
     destination: str
@@ -175,3 +188,4 @@ class QueuedIndication:
     properties: Mapping[str, CIMValue]
     queued: datetime
     namespace: str = ""
+    body: str = ""

@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 
 from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
+from virtcim.cimom.indications.journal import Body, Journal
 from virtcim.cimom.indications.queue import DestinationQueue, SharedMemory, Waiting
-from virtcim.cimom.indications.records import SEPARATOR, QueuedIndication
+from virtcim.cimom.indications.records import SEPARATOR
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
-from virtcim.providers.interface import CIMError, Properties, Status, Store
+from virtcim.providers.interface import CIMError, Status, Store
 
 __all__ = ["ActiveRelay", "Relay", "RelayConnection", "RelayedFilter"]
 
@@ -162,7 +163,7 @@ class Relay:
         self._settings = settings
         self._memory = memory
         self._filters = store.table("relayed filter", RelayedFilterRecord)
-        self._journal = store.table("relayed indication", QueuedIndication)
+        self._journal = Journal(store, "relayed indication")
         self.changed = threading.Condition(threading.RLock())
         self._recipients: dict[str, Recipient] = {}
         self.active: Mapping[str, tuple[ActiveRelay, ...]] = {}
@@ -223,16 +224,13 @@ class Relay:
         """What waits for each of them."""
         return [recipient.queue for recipient in self.recipients()]
 
-    def put(
-        self, recipients: Iterable[Recipient], namespace: str, class_name: str, properties: Properties, size: int
-    ) -> None:
+    def put(self, recipients: Iterable[Recipient], namespace: str, body: Body) -> None:
         """Queue an indication.
 
         Parameters:
             recipients: for whom, each once.
             namespace: of what it is about.
-            class_name, properties: of the indication.
-            size: bytes of memory that it takes, about.
+            body: of the indication.
         """
         over = time.monotonic() - self._settings.away_seconds
         with self.changed:
@@ -245,7 +243,7 @@ class Relay:
                     )
                     self.set_filters(recipient, {})
                 elif recipient.key in self._recipients:
-                    recipient.queue.put("", class_name, properties, size, namespace)
+                    recipient.queue.put("", body, {}, namespace)
             self.changed.notify_all()
 
     def done(self, waiting: Waiting) -> None:
