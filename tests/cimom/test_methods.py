@@ -25,6 +25,7 @@ from virtcim.providers.interface import EmbeddedInstance, InstancePath, Status
 
 PLAIN = system("plain")
 PLAIN_PATH = InstancePath("Toy_System", {"CreationClassName": "Toy_System", "Name": "plain"}, "root/toy")
+PLAIN_KEYS = 'Toy_System.CreationClassName="Toy_System",Name="plain"'
 
 
 def change(raw: RawClient, **parameters: str) -> int:
@@ -127,6 +128,20 @@ def test_null_inputs_are_left_out(raw: RawClient, toy: Toy) -> None:
             ),
             [PLAIN_PATH],
         ),
+        ("Partners", array([f"root/toy:{PLAIN_KEYS}"]), [PLAIN_PATH]),
+        *(
+            ("Partner", value(escape(text)), PLAIN_PATH)
+            for text in (
+                f"http://host:5988/root/toy:{PLAIN_KEYS}",
+                f"https://[::1]:5989/root/toy:{PLAIN_KEYS}",
+                f"//host/root/toy:{PLAIN_KEYS}",
+                f"/root/toy:{PLAIN_KEYS}",
+                f" root/toy:{PLAIN_KEYS.replace(',', ' , ')}\n",
+                f"root/toy:{PLAIN_KEYS.replace('Toy_System.', 'toy_system.').replace('Name=', 'NAME=')}",
+                f"\\\\host\\root\\toy:{PLAIN_KEYS}",
+            )
+        ),
+        ("Partner", value(escape(PLAIN_KEYS)), InstancePath(PLAIN_PATH.class_name, PLAIN_PATH.keys)),
     ],
 )
 def test_parameter_forms(raw: RawClient, toy: Toy, name: str, xml: str, expected: Any) -> None:
@@ -209,6 +224,7 @@ def test_mof_values(raw: RawClient, toy: Toy) -> None:
         {"Offset": value("9223372036854775808")},
         {"Words": value("x")},
         {"Partner": value("x")},
+        {"Partner": value('Toy_System.Name="plain')},
         {"Partner": class_name("Toy_System")},
         {"Partners": array(["x"])},
         {"Setting": value('<INSTANCE CLASSNAME="Toy_None"/>')},

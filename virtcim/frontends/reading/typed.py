@@ -12,6 +12,7 @@ from virtcim.frontends.reading.mofvalue import parse_mof_instance
 from virtcim.frontends.reading.raw import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration
+from virtcim.schema.paths import parse_path
 from virtcim.schema.values import NUMERIC_TYPES, reader
 
 __all__ = ["TypedReader"]
@@ -57,7 +58,8 @@ class TypedReader:
     def path(self, raw: RawPath) -> InstancePath:
         """An instance path; names spelt as the class store has them, key values by the key's declared type.
 
-        A key value that does not fit the declared type stays a string: the provider says what is wrong with it.
+        A key value that does not fit the declared type stays a string: the provider says what is wrong with it.  A
+        reference among the keys may be written as text.
 
         Raises:
             CIMError: INVALID_PARAMETER for a class path, a key that is given twice, or an unnamed key that could be
@@ -71,6 +73,8 @@ class TypedReader:
             spelt, cim_type = self._key(declaration, name)
             if spelt in keys:
                 raise _invalid(f"Key {spelt} is given twice")
+            if cim_type == "reference" and isinstance(value, RawKey):
+                value = _path_in_text(value.text, spelt)  # each level doubles the escapes: it cannot go deep
             keys[spelt] = self.path(value) if isinstance(value, RawPath) else _key_value(value, cim_type)
         return InstancePath(declaration.name if declaration else raw.class_name, keys, raw.namespace)
 
@@ -100,6 +104,8 @@ class TypedReader:
 
     def _scalar(self, raw: Any, declared: _ValueType, depth: int) -> Any:
         if declared.type == "reference":
+            if isinstance(raw, str):
+                raw = _path_in_text(raw, declared.name)
             if not isinstance(raw, RawPath):
                 raise _invalid(f"{declared.name} is a reference")
             return self.path(raw)
@@ -220,6 +226,31 @@ def _parsed(name: str, parse: Callable[[str], RawInstance], text: str) -> RawIns
     except ValueError as exc:
         log.info("%s: %s", name, exc)
         raise CIMError(Status.FAILED, UNPARSABLE) from None
+
+
+def _path_in_text(text: str, name: str) -> RawPath:
+    """Read a reference that is written as text: a WBEM URI, or an object path as libvirt-cim's clients write it.
+
+    Parameters:
+        text: in a form of `schema.paths.parse_path`.
+        name: of the property or parameter that holds it.
+
+    Raises:
+        CIMError: INVALID_PARAMETER for anything else.
+    """
+    try:
+        found = parse_path(text)
+    except ValueError as error:
+        raise _invalid(f"{name} is a reference: '{_shortened(text)}' {error}") from None
+    keys = tuple((key or None, _raw_key(value)) for key, value in found.keys.items())
+    return RawPath(found.class_name, keys, found.namespace)
+
+
+def _raw_key(value: bool | int | float | str) -> RawKey:
+    """A key that was written as text, as CIM-XML has it."""
+    if isinstance(value, str):
+        return RawKey(value, "string", "")
+    return RawKey(str(value), "boolean" if isinstance(value, bool) else "numeric", "")
 
 
 def _reference_form(raw: Any) -> Any:
