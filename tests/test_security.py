@@ -373,9 +373,13 @@ def report(*arguments: str | Path) -> tuple[int, dict[str, list[str]]]:
     done = run("check", *arguments)
     assert "Traceback" not in done.stderr
     lines: dict[str, list[str]] = {"ok": [], "warning": [], "error": []}
-    for line in done.stdout.splitlines():
+    first, *reported, summary = done.stdout.splitlines()
+    assert "looking at this host" in first
+    for line in reported:
         severity, _, text = line.partition(" ")
         lines[severity].append(text.strip())
+    numbers = [len(lines[name]) for name in ("error", "warning", "ok")]
+    assert summary == "errors: {}, warnings: {}, as they should be: {}".format(*numbers)
     return done.returncode, lines
 
 

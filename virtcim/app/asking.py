@@ -77,6 +77,9 @@ class Server:
             no_verification=self._insecure,
             timeout=int(PATIENCE),
         )
+        if self._insecure:
+            # REQUESTS_CA_BUNDLE would have certificates looked at after all, and a proxy has no part in this.
+            connection.session.trust_env = False
         if self.socket:
             from virtcim.app.unixadapter import UnixAdapter
 
@@ -85,6 +88,17 @@ class Server:
 
     def get(self, path: str) -> Any:
         """Fetch a page in JSON.
+
+        Raises:
+            AskError: it cannot be had.
+        """
+        try:
+            return json.loads(self.fetch(path))
+        except ValueError:
+            raise AskError(f"{self.url}{path}: no JSON; expected virtcim's own server") from None
+
+    def fetch(self, path: str) -> bytes:
+        """Fetch a page.
 
         Raises:
             AskError: it cannot be had.
@@ -103,10 +117,7 @@ class Server:
             raise AskError(f"{self.url}: may not be asked by this user (HTTP {answer.status}); expected {hint}")
         if answer.status != 200:
             raise AskError(f"{self.url}{path}: HTTP {answer.status}; expected a server of this version")
-        try:
-            return json.loads(body)
-        except ValueError:
-            raise AskError(f"{self.url}{path}: no JSON; expected virtcim's own server") from None
+        return body
 
     def _http(self) -> http.client.HTTPConnection:
         if (path := self.socket) is not None:

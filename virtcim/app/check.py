@@ -5,19 +5,26 @@ from __future__ import annotations
 import contextlib
 import datetime
 import grp
+import json
 import logging
 import os
 import pwd
+import shutil
 import socket
+import sqlite3
 import ssl
 import stat
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from virtcim.app.certificates import CERTIFICATE, KEY
 from virtcim.app.config import Settings, is_loopback, parse_auth, parse_listen
+from virtcim.app.layouts import LAYOUT, layout_of
 from virtcim.app.platforms import find_platforms, is_here
+from virtcim.app.selftest import ask_listeners, owner_of
+from virtcim.app.store import DATABASE
 from virtcim.frontends.http.listener import open_tcp
 from virtcim.frontends.http.tls import TLSSettings, make_context
 from virtcim.libhelper.connections import close_connection, is_local, open_connection, socket_path
@@ -32,29 +39,49 @@ __all__ = ["Finding", "Severity", "check_host", "findings"]
 
 EXPIRES_SOON = datetime.timedelta(days=21)
 
+LITTLE_SPACE = 4 << 20
+"""Bytes that the state directory's disk must have left: for the compiled classes, and the database's log."""
+
 EVENT_PATIENCE = 3.0
 """Seconds that libvirt gets to take a subscription to events."""
 
 
-def check_host(settings: Settings) -> int:
-    """Print the report to stdout; the exit status is 1 when there is an error in it, else 0."""
+def check_host(settings: Settings, as_json: bool = False) -> int:
+    """Print the report to stdout; the exit status is 1 when there is an error in it, else 0.
+
+    Parameters:
+        as_json: print it as one object, with `findings` (each with `check`, `severity` and `text`) and the numbers of
+            `errors` and `warnings`.
+    """
     silence_libvirt()
     logging.disable(logging.ERROR)  # what goes wrong here stands in the report
-    worst = Severity.OK
-    for finding in findings(settings):
-        worst = max(worst, finding.severity)
-        print(f"{finding.severity.name.lower():8}{finding.text}", flush=True)
-    return 1 if worst is Severity.ERROR else 0
+    found = []
+    for name, finding in findings(settings):
+        found.append({"check": name, "severity": finding.severity.name.lower(), "text": finding.text})
+        if not as_json:
+            print(f"{finding.severity.name.lower():8}{finding.text}", flush=True)
+    numbers = Counter(each["severity"] for each in found)
+    if as_json:
+        print(json.dumps({"findings": found, "errors": numbers["error"], "warnings": numbers["warning"]}, indent=2))
+    else:
+        print(f"errors: {numbers['error']}, warnings: {numbers['warning']}, as they should be: {numbers['ok']}")
+    return 1 if numbers["error"] else 0
 
 
-def findings(settings: Settings) -> Iterator[Finding]:
-    """Everything that is looked at, in the order in which a start would need it."""
+def findings(settings: Settings) -> Iterator[tuple[str, Finding]]:
+    """Look at everything, in the order in which a start would need it.
+
+    Returns:
+        the name of each check, with what it found.
+    """
     for check in CHECKS:
+        name = check.__name__.lstrip("_")
         try:
-            yield from check(settings)
+            for finding in check(settings):
+                yield name, finding
         except Exception as failure:
             # One check that fails must not hide what the others find.
-            yield error(f"{check.__name__.lstrip('_')}: {type(failure).__name__}: {failure}")
+            yield name, error(f"{name}: {type(failure).__name__}: {failure}")
 
 
 def _user(_settings: Settings) -> Iterator[Finding]:
@@ -89,6 +116,33 @@ def _state_directory(settings: Settings) -> Iterator[Finding]:
         file = directory / name
         if file.exists():
             yield from _private(file)
+    yield from _database(directory / DATABASE)
+    free = shutil.disk_usage(directory).free
+    if free < LITTLE_SPACE:
+        yield error(
+            f"state directory {directory}: {free // 1024} KiB are free; expected {LITTLE_SPACE // 1024} or more"
+        )
+
+
+def _database(file: Path) -> Iterator[Finding]:
+    """Look at the database, which a server may have open; nothing is changed."""
+    if not file.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            layout = layout_of(connection)
+    except sqlite3.Error as failure:
+        yield error(f"{file}: {failure}; expected the database of an earlier start that this user may write to")
+        return
+    if layout > LAYOUT:
+        yield error(
+            f"{file}: its layout is {layout}, that of a later version; expected {LAYOUT} at most: what changes would "
+            "be lost with the end of the server"
+        )
+    elif not os.access(file, os.W_OK):
+        yield error(f"{file}: cannot be written; expected a file of the user of the server")
+    else:
+        yield ok(f"{file}: layout {layout}{'' if layout == LAYOUT else f', migrated to {LAYOUT} by the next start'}")
 
 
 def _private(file: Path) -> Iterator[Finding]:
@@ -191,6 +245,13 @@ def _prerequisites(platform: Platform, patience: float) -> Sequence[Finding]:
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
+    if not is_resolvable(settings.server.host_name):
+        yield warning(f"the host name {settings.server.host_name} cannot be resolved: clients get it in object paths")
+    pid = owner_of(settings.state_dir)
+    if pid is not None:
+        yield ok(f"the server with process id {pid} has the state directory: its listeners are asked")
+        yield from ask_listeners(settings, pid)
+        return
     for name, listen in (("listen", settings.listen), ("listen_https", settings.listen_https)):
         if not listen:
             continue
@@ -214,8 +275,6 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
             yield ok(f"listen_unix: {settings.listen_unix}")
         else:
             yield error(f"listen_unix: {above} is missing or cannot be written")
-    if not is_resolvable(settings.server.host_name):
-        yield warning(f"the host name {settings.server.host_name} cannot be resolved: clients get it in object paths")
 
 
 def is_resolvable(name: str) -> bool:
@@ -303,8 +362,8 @@ def _pam(service: str) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _user,
     _state_directory,
-    _hypervisors,
     _addresses,
     _certificates,
     _authentication,
+    _hypervisors,
 )

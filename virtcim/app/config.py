@@ -169,7 +169,7 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
         except OSError as error:
             raise ConfigError(f"--config: {file}: {error.strerror or error}; expected a file in TOML") from error
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{file}: {error}") from error
+            raise ConfigError(f"{file}: {error}; expected TOML in UTF-8") from error
     for full, value in overrides.items():
         where, _, name = full.rpartition(".")
         # A table that is none is named when it is read.
@@ -184,11 +184,12 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
 
 
 @contextmanager
-def naming(setting: str) -> Iterator[None]:
+def naming(setting: str, expected: str) -> Iterator[None]:
     """Name the setting that is at fault when what is done with it fails.
 
     Parameters:
         setting: its full name.
+        expected: what would do where the operating system says no; a ValueError says itself what it expects.
 
     Raises:
         ConfigError: in place of OSError and ValueError.
@@ -197,7 +198,7 @@ def naming(setting: str) -> Iterator[None]:
         yield
     except OSError as error:
         file = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes | Path) else ""
-        raise ConfigError(f"{setting}: {file}{error.strerror or error}") from error
+        raise ConfigError(f"{setting}: {file}{error.strerror or error}; expected {expected}") from error
     except ValueError as error:
         raise ConfigError(f"{setting}: {error}") from error
 

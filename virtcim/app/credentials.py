@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
 import secrets
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["DEFAULT_USER", "claim_state_dir", "first_password", "make_state_dir", "write_private"]
+__all__ = ["DEFAULT_USER", "LOCK", "claim_state_dir", "first_password", "make_state_dir", "write_private"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT_USER = "virtcim"
 LOCK = "lock"
 """The file in the state directory that a running server has locked, with its process id."""
+
+LOCK_TRIES, LOCK_PAUSE = 5, 0.02
+"""How often a lock is tried, and the seconds between two tries."""
 
 PASSWORD_BYTES = 18  # 144 bits, 24 characters that need no quoting in a URL or a shell
 
@@ -71,24 +77,53 @@ def claim_state_dir(directory: Path) -> None:
         OSError: the lock cannot be made.
         ValueError: another server has it.
     """
-    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    file = directory / LOCK
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    if not _locked(descriptor):
         owner = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
-        raise ValueError(f"{directory}: the server with process id {owner} uses it; expected one of its own") from None
+        raise ValueError(f"{directory}: the server with process id {owner} uses it; expected one of its own")
     os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    with _naming_file(file):
+        os.write(descriptor, f"{os.getpid()}\n".encode())
     # Never closed: the lock goes with the process, however that ends.
 
 
+def _locked(descriptor: int) -> bool:
+    """Lock a file; `virtcim check` holds it for a moment to see whether a server does."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            return True
+    return False
+
+
 def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all; what stands in the way is no file of others."""
+    """Write a file that only its owner can read, whole or not at all; what stands in the way is no file of others.
+
+    Raises:
+        OSError: it cannot be written; nothing is left then.
+    """
     new = file.with_name(file.name + ".new")
     new.unlink(missing_ok=True)  # of an earlier try that was cut off
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as stream:
-        os.fchmod(descriptor, 0o600)
-        stream.write(text)
-    new.replace(file)
+    try:
+        with _naming_file(file), open(descriptor, "w", encoding="utf-8") as stream:
+            os.fchmod(descriptor, 0o600)
+            stream.write(text)
+        new.replace(file)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _naming_file(file: Path) -> Iterator[None]:
+    """Name the file in the error of a write, which knows of a descriptor only."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from error

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["LAYOUT", "NewerLayoutError", "migrate"]
+__all__ = ["LAYOUT", "NewerLayoutError", "layout_of", "migrate"]
 
 LAYOUT = 2
 """Of this version of the server."""
@@ -44,11 +44,11 @@ def migrate(connection: sqlite3.Connection) -> int:
         NewerLayoutError: its layout is not known yet.
         sqlite3.Error: it cannot be read or written; then it is as it was.
     """
-    if _layout(connection) == LAYOUT:
+    if layout_of(connection) == LAYOUT:
         return LAYOUT
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = _layout(connection)
+        found = layout_of(connection)
         if found > LAYOUT:
             raise NewerLayoutError(f"its layout is {found}; expected {LAYOUT} at most")
         if found == 0:
@@ -63,7 +63,8 @@ def migrate(connection: sqlite3.Connection) -> int:
     return found
 
 
-def _layout(connection: sqlite3.Connection) -> int:
+def layout_of(connection: sqlite3.Connection) -> int:
+    """Tell the layout of a database; 0 for an empty one."""
     (number,) = connection.execute("PRAGMA user_version").fetchone()
     if number == 0 and connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'job'").fetchone():
         return 1  # which had no number yet

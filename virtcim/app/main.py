@@ -95,9 +95,10 @@ def make_parser() -> argparse.ArgumentParser:
         "check",
         parents=[common],
         help="tell what is wrong with this host's set-up",
-        description="Look at libvirt, permissions, certificates and addresses; the exit status is 1 when something "
-        "would keep the server from working.",
+        description="Look at permissions, addresses, certificates and libvirt, and ask the server over each of its "
+        "listeners where it runs; the exit status is 1 when something keeps it from working.",
     )
+    check.add_argument("--json", action="store_true", help="print the report in JSON")
     check.set_defaults(run=run_check)
     certificate = commands.add_parser(
         "certificate",
@@ -136,9 +137,13 @@ def run_serve(arguments: argparse.Namespace) -> int:
 def run_check(arguments: argparse.Namespace) -> int:
     """`virtcim check`."""
     settings = _settings(arguments)
+    if not arguments.json:
+        # At once: what follows is loaded for a second.
+        named = "the default settings" if settings.file is None else f"the settings of {settings.file}"
+        print(f"virtcim {__version__}: looking at this host with {named}", flush=True)
     from virtcim.app.check import check_host
 
-    return check_host(settings)
+    return check_host(settings, arguments.json)
 
 
 def run_certificate(arguments: argparse.Namespace) -> int:

@@ -253,12 +253,12 @@ def _prepare(settings: Settings) -> tuple[Authenticator, str]:
         if not dnssd.is_available():
             raise ConfigError("server.dns_sd: the library zeroconf is missing (pip install 'virtcim[dnssd]')")
         dnssd.load()
-    with naming("state_dir"):
+    with naming("state_dir", "a directory that this user may write to, with space left"):
         make_state_dir(settings.state_dir)
         claim_state_dir(settings.state_dir)
-    with naming("auth"):
+    with naming("auth", "a file that this user may read, or make in the state directory"):
         authentication = _authentication(settings)
-    with naming("audit_file"):
+    with naming("audit_file", "a file that this user may write to"):
         open_audit_log(settings.audit_file)
     return authentication
 
@@ -280,7 +280,7 @@ def _assemble(
     site, catalogs = nodes.local, SiteCatalogs(nodes.sites(), [ManagedNodeProvider(nodes)])
     catalog = catalogs.catalog()
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
-    with naming("tls"):
+    with naming("tls", "certificates and keys in PEM that this user may read, or make in the state directory"):
         tls = _certificates(settings, endpoints)
     capabilities = server_capabilities(
         catalog,
@@ -544,17 +544,21 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
             raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {', '.join(open_doors)}")
         return endpoints
     try:
-        for scheme, listen in (("http", settings.listen), ("https", settings.listen_https)):
+        for scheme, name, listen in (
+            ("http", "listen", settings.listen),
+            ("https", "listen_https", settings.listen_https),
+        ):
             if listen:
-                where = listen
+                where = f"{name}: {listen}"
                 endpoints += open_tcp(*parse_listen(listen), scheme)
         if settings.listen_unix:
-            where = settings.listen_unix
+            where = f"listen_unix: {settings.listen_unix}"
             endpoints.append(open_unix(Path(settings.listen_unix)))
     except OSError as error:
         for each in endpoints:
             each.close()
-        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise OSError(error.errno, f"{where}: {reason}; expected an address of this host that is free") from error
     return endpoints
 
 

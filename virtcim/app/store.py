@@ -324,7 +324,8 @@ class _File:
         elif _code(error) in _BROKEN and self._set_aside(error):
             return
         if not self._complaint:
-            _log.error("%s: %s; what changes is kept in memory until it can be written", self.path, error)
+            kept = "as long as the server runs" if self.is_unknown else "until it can be written"
+            _log.error("%s: %s; what changes is kept in memory %s", self.path, error, kept)
         self._complaint = str(error)
 
     def _set_aside(self, error: sqlite3.Error) -> bool:
