@@ -20,7 +20,7 @@ from release.source import ROOT, last_change, run
 from release.wheels import library_wheels, locked_names, own_wheel
 from virtcim import __version__
 
-__all__ = ["FAMILIES", "lay_out", "settle"]
+__all__ = ["FAMILIES", "copy_libraries", "lay_out", "settle"]
 
 HOME = Path("usr/lib/virtcim")
 """The virtual environment of the installation."""
@@ -94,7 +94,7 @@ def _environment(root: Path, python: Path, trial: bool) -> None:
     with tempfile.TemporaryDirectory() as directory:
         wheels = [own_wheel(Path(directory), isolated=not trial)]
         if trial:
-            _copy_libraries(site)
+            copy_libraries(site)
         else:
             wheels += library_wheels()
         run(
@@ -115,9 +115,13 @@ def _environment(root: Path, python: Path, trial: bool) -> None:
         )
 
 
-def _copy_libraries(site: Path) -> None:
-    """Copy the libraries of the lock file from the environment that runs this."""
-    for name in locked_names():
+def copy_libraries(site: Path, *further: str) -> None:
+    """Copy the libraries of the lock file, and further ones, from the environment that runs this.
+
+    Parameters:
+        site: the directory of packages of another environment.
+    """
+    for name in (*locked_names(), *further):
         for file in importlib.metadata.distribution(name).files or ():
             if ".." not in file.parts and "__pycache__" not in file.parts:
                 (site / file).parent.mkdir(parents=True, exist_ok=True)

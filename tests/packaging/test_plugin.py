@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.test_wheel import PYTHON, ROOT, build, checkout, run
+from tests.packaging.environments import ROOT, build, checkout, make_environment, pip, run
 
 EXAMPLE = ROOT / "examples" / "virtcim-platform-example"
+
+PYTEST = ("pytest", "iniconfig", "packaging", "pluggy", "pygments")
 
 SERVED = """
 import json, subprocess, sys, urllib.request
@@ -41,15 +43,10 @@ def directory() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def python(directory: Path) -> Path:
     """The interpreter of an environment with virtcim's wheel and the example's."""
-    if not Path(PYTHON).exists():
-        pytest.skip(f"{PYTHON} is not here")
-    wheel = build(checkout(directory / "tree"), "wheel", directory / "wheel")
+    wheel = build(checkout(directory / "tree"), "wheel", directory / "wheel", "--no-isolation")
     shutil.copytree(EXAMPLE, directory / "example")
-    plugin = build(directory / "example", "wheel", directory / "plugin")
-    run(PYTHON, "-m", "venv", directory / "environment")
-    made = directory / "environment" / "bin" / "python"
-    run(made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pytest", wheel, plugin)
-    return made
+    plugin = build(directory / "example", "wheel", directory / "plugin", "--no-isolation")
+    return make_environment(directory / "environment", wheel, plugin, further=PYTEST)
 
 
 def test_the_installed_plugin_is_listed_with_its_package(directory: Path, python: Path) -> None:
@@ -76,6 +73,6 @@ def test_the_installed_plugin_keeps_the_contract(directory: Path, python: Path) 
 
 
 def test_the_plugin_goes_as_it_came(directory: Path, python: Path) -> None:
-    run(python, "-m", "pip", "uninstall", "--quiet", "--yes", "virtcim-platform-example")
+    pip(python, "uninstall", "--quiet", "--yes", "virtcim-platform-example")
     lines = run(python.parent / "virtcim", "platform", "list", "--json", cwd="/").splitlines()
     assert "example" not in [json.loads(line)["name"] for line in lines]
