@@ -111,74 +111,74 @@ METHOD = (
 
 DEVICE_KIND = (
     Edit(
-        "virtcim/providers/Virt_Device/Virt_Watchdog.py",
-        '''from virtcim.libhelper.documents.domain import Watchdog as WatchdogXML
+        "virtcim/providers/Virt_Device/Virt_Panic.py",
+        '''from virtcim.libhelper.documents.domain import Panic as PanicXML
 from virtcim.providers.properties import PropertyTable, attribute
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice
 
 
-class Watchdog(GuestDevice[WatchdogXML]):
-    """A watchdog (Virt_Watchdog)."""
+class Panic(GuestDevice[PanicXML]):
+    """A panic device (Virt_Panic)."""
 
     __slots__ = ()
-    base = "Watchdog"
+    base = "Panic"
 
 
-Watchdog.table = PropertyTable(COMMON, attribute("Caption", lambda dog: dog.device.model, WatchdogXML))
+Panic.table = PropertyTable(COMMON, attribute("Caption", lambda panic: panic.device.model, PanicXML))
 ''',
     ),
     Edit(
-        "virtcim/providers/Virt_RASD/Virt_WatchdogResourceAllocationSettingData.py",
-        '''from virtcim.libhelper.documents.domain import Watchdog
+        "virtcim/providers/Virt_RASD/Virt_PanicResourceAllocationSettingData.py",
+        '''from virtcim.libhelper.documents.domain import Panic
 from virtcim.providers.properties import PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.setting import COMMON, OTHER, PLACED, POOLED, ResourceSetting
 
 
-class WatchdogSetting(ResourceSetting[Watchdog]):
-    """A watchdog (Virt_WatchdogResourceAllocationSettingData)."""
+class PanicSetting(ResourceSetting[Panic]):
+    """A panic device (Virt_PanicResourceAllocationSettingData)."""
 
     __slots__ = ()
-    base = "WatchdogResourceAllocationSettingData"
+    base = "PanicResourceAllocationSettingData"
 
 
-WatchdogSetting.table = PropertyTable(
+PanicSetting.table = PropertyTable(
     COMMON,
     PLACED,
     POOLED,
     constant("ResourceType", OTHER),
-    attribute("ResourceSubType", lambda setting: setting.device.model, Watchdog, writable=True),
+    attribute("ResourceSubType", lambda setting: setting.device.model, Panic, writable=True),
 )
 ''',
     ),
     Edit(
-        "virtcim/providers/Virt_DevicePool/Virt_WatchdogPool.py",
+        "virtcim/providers/Virt_DevicePool/Virt_PanicPool.py",
         '''from virtcim.providers.Virt_DevicePool.pool import DevicePool, counted
 
 
-class WatchdogPool(DevicePool):
-    """All watchdogs of a host (Virt_WatchdogPool)."""
+class PanicPool(DevicePool):
+    """All panic devices of a host (Virt_PanicPool)."""
 
     __slots__ = ()
-    base = "WatchdogPool"
+    base = "PanicPool"
     resource_type = 1
 
 
-WatchdogPool.table = counted("Watchdogs", "watchdogs")
+PanicPool.table = counted("PanicDevices", "panic devices")
 ''',
     ),
     Edit(
         "virtcim/providers/kinds.py",
         """    DeviceKind(
-        name="watchdog",
-        identifiers={WatchdogXML: lambda dog, ordinal: f"watchdog:{ordinal}"},
-        device=Watchdog,
-        setting=WatchdogSetting,
-        pool=WatchdogPool,
-        is_meant=lambda given: given.get("OtherResourceType") == "watchdog",
-        device_class=always(WatchdogXML),
-        template=template_type("Watchdog", *AMOUNT, "ResourceSubType"),
-        templates=lambda pool: templates.counted("Watchdog", 1, ResourceSubType="i6300esb"),
-        plugs=frozenset({"watchdog"}),
+        name="panic",
+        identifiers={PanicXML: lambda _panic, ordinal: f"panic:{ordinal}"},
+        device=Panic,
+        setting=PanicSetting,
+        pool=PanicPool,
+        is_meant=lambda given: given.get("OtherResourceType") == "panic",
+        device_class=always(PanicXML),
+        template=template_type("Panic", *AMOUNT, "ResourceSubType"),
+        templates=lambda pool: templates.counted("Panic", 1, ResourceSubType="pvpanic"),
+        plugs=frozenset({"panic"}),
         is_hot=True,
     ),
 """,
@@ -186,21 +186,21 @@ WatchdogPool.table = counted("Watchdogs", "watchdogs")
     ),
     Edit(
         "virtcim/providers/kinds.py",
-        """from virtcim.libhelper.documents.domain import Watchdog as WatchdogXML
-from virtcim.providers.Virt_Device.Virt_Watchdog import Watchdog
-from virtcim.providers.Virt_DevicePool.Virt_WatchdogPool import WatchdogPool
-from virtcim.providers.Virt_RASD.Virt_WatchdogResourceAllocationSettingData import WatchdogSetting
+        """from virtcim.libhelper.documents.domain import Panic as PanicXML
+from virtcim.providers.Virt_Device.Virt_Panic import Panic
+from virtcim.providers.Virt_DevicePool.Virt_PanicPool import PanicPool
+from virtcim.providers.Virt_RASD.Virt_PanicResourceAllocationSettingData import PanicSetting
 
 """,
         '__all__ = ["KINDS"]',
     ),
     Edit(
         MOF,
-        """class Platform_Watchdog : CIM_LogicalDevice {
+        """class Platform_Panic : CIM_LogicalDevice {
 };
-class Platform_WatchdogPool : CIM_ResourcePool {
+class Platform_PanicPool : CIM_ResourcePool {
 };
-class Platform_WatchdogResourceAllocationSettingData : Platform_ResourceAllocationSettingData {
+class Platform_PanicResourceAllocationSettingData : Platform_ResourceAllocationSettingData {
 };
 
 """,
@@ -273,7 +273,7 @@ from tests.providers.recorded import RecordedHypervisor, domain_xml
 registry = load_platforms([EntryPoint("toy", "toy_platform:PLATFORM", GROUP)])
 kvm, toy = registry.by_prefix("KVM"), registry.by_prefix("Toy")
 host, toys = RecordedHypervisor("qemu:///system", "QEMU"), RecordedHypervisor("toy:///", "TOY")
-xml = domain_xml("g", "<watchdog model='ib700' action='reset'/>").replace("<devices>", "<toy mood='merry'/><devices>")
+xml = domain_xml("g", "<panic model='isa'/>").replace("<devices>", "<toy mood='merry'/><devices>")
 host.put(xml, active=True)
 toys.put(domain_xml("bear", kind="toy"))
 site = Site([(kvm, host), (toy, toys)], registry, KINDS)
@@ -281,15 +281,15 @@ classes = load_class_store([*schema.texts(), *mof.texts()], mof.templates(), reg
 server = RunningServer(build_catalog(site), classes)
 ask = pywbem.WBEMConnection(server.url, default_namespace="root/virt")
 (system,) = ask.EnumerateInstances("KVM_ComputerSystem")
-(pool,) = ask.EnumerateInstances("KVM_WatchdogPool")
-(setting,) = ask.EnumerateInstances("KVM_WatchdogResourceAllocationSettingData")
+(pool,) = ask.EnumerateInstances("KVM_PanicPool")
+(setting,) = ask.EnumerateInstances("KVM_PanicResourceAllocationSettingData")
 (capabilities,) = ask.Associators(pool.path, ResultClass="CIM_AllocationCapabilities")
 document = DomainDocument(domain_xml("h"))
 added, *_ = add_device(
     document,
     DraftContext(site, kvm, host, document.config),
     ResourceRequest(
-        EmbeddedInstance("KVM_WatchdogResourceAllocationSettingData", {"ResourceSubType": "diag288"}), "KVM", KINDS
+        EmbeddedInstance("KVM_PanicResourceAllocationSettingData", {"ResourceSubType": "hyperv"}), "KVM", KINDS
     ),
 )
 returned, out = ask.InvokeMethod("Wink", system.path, Eye="left")
@@ -303,7 +303,7 @@ answers = {
     "platform": [each["Name"] for each in ask.EnumerateInstances("Toy_ComputerSystem")],
     "device": [
         [each["DeviceID"], each["Caption"]]
-        for each in ask.Associators(system.path, ResultClass="KVM_Watchdog", AssocClass="KVM_SystemDevice")
+        for each in ask.Associators(system.path, ResultClass="KVM_Panic", AssocClass="KVM_SystemDevice")
     ],
     "setting": [setting["InstanceID"], setting["ResourceSubType"], setting["PoolID"]],
     "others": [each["InstanceID"] for each in ask.EnumerateInstances("KVM_ResourceAllocationSettingData")],
@@ -374,11 +374,11 @@ def test_a_front_end_is_served(answers: dict[str, Any]) -> None:
 
 def test_a_device_kind_is_served(answers: dict[str, Any]) -> None:
     """As device, setting and pool, by the associations between them, by templates, and as a new device."""
-    pool = "WatchdogPool/0"
-    assert answers["device"] == [["g/watchdog:0", "ib700"]]
-    assert answers["setting"] == ["g/watchdog:0", "ib700", pool]
-    assert answers["found"] == "watchdog:0"
-    assert answers["taken"] == ["g/watchdog:0"]
+    pool = "PanicPool/0"
+    assert answers["device"] == [["g/panic:0", "isa"]]
+    assert answers["setting"] == ["g/panic:0", "isa", pool]
+    assert answers["found"] == "panic:0"
+    assert answers["taken"] == ["g/panic:0"]
     assert answers["pool"] == [1, [2, 3, 11]]
     assert answers["templates"] == [f"{pool}/{word}" for word in ("Minimum", "Maximum", "Default", "Increment")]
-    assert answers["added"] == ["watchdog", "diag288"]
+    assert answers["added"] == ["panic", "hyperv"]

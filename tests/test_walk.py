@@ -62,7 +62,7 @@ def test_a_host_with_every_device(host: Libvirtd, serve: Callable[..., Server], 
         host.remove_domains()
     assert report.instances["KVM_ComputerSystem"] == 4
     assert report.instances["LXC_ComputerSystem"] == 1
-    assert report.instances["KVM_ResourceAllocationSettingData"] > 30
+    assert report.instances["KVM_PortResourceAllocationSettingData"] > 10
     assert count(report, "KVM") > 1000
     assert count(report, "LXC") > 100
     assert count(report, "Xen") == 0

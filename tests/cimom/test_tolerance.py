@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from virtcim import mof, schema
-from virtcim.cimom.tolerance import TOLERATED, refuse_unknown_properties
+from virtcim.cimom.tolerance import GENERAL, TOLERATED, refuse_unknown_properties
+from virtcim.frontends.reading.raw import RawInstance, RawProperty
+from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
 from virtcim.schema.mof import load_class_store
@@ -45,5 +47,38 @@ def test_what_is_not(store: ClassStore, class_name: str, name: str) -> None:
     assert caught.value.description == f"{class_name} has no property {name}"
 
 
-def test_the_list_is_of_classes_that_are_there(store: ClassStore) -> None:
-    assert all(name in store for name in TOLERATED)
+def test_the_lists_are_of_classes_that_are_there(store: ClassStore) -> None:
+    assert all(name in store for name in (*TOLERATED, *GENERAL))
+
+
+def test_a_resource_of_the_class_above_has_what_the_class_of_its_kind_has(store: ClassStore) -> None:
+    """ResourceType says what it is; so did clients before each kind had a class."""
+    sent = {"ResourceType": "24", "videomemory": "16384", "Primary": "TRUE"}
+    raw = RawInstance(
+        "KVM_ResourceAllocationSettingData", tuple(RawProperty(name, value) for name, value in sent.items())
+    )
+    read = TypedReader(store).instance(raw)
+    assert read.class_name == "KVM_ResourceAllocationSettingData"
+    assert read.properties == {"ResourceType": 24, "VideoMemory": 16384, "Primary": True}
+
+
+@pytest.mark.parametrize(
+    ("class_name", "name"),
+    [
+        ("KVM_ResourceAllocationSettingData", "VideoMemry"),
+        ("KVM_DiskResourceAllocationSettingData", "VideoMemory"),
+        ("CIM_SettingData", "VideoMemory"),
+    ],
+)
+def test_no_other_class_has_what_its_subclasses_have(store: ClassStore, class_name: str, name: str) -> None:
+    with pytest.raises(CIMError, match=f"{class_name} has no property {name}"):
+        TypedReader(store).instance(RawInstance(class_name, (RawProperty(name, "1"),)))
+
+
+def test_what_resources_have_under_one_name_is_of_one_type(store: ClassStore) -> None:
+    """Else a value of an instance of the class above could be read in two ways."""
+    types: dict[str, tuple[str, bool]] = {}
+    for class_name in store.subclasses("KVM_ResourceAllocationSettingData", deep=True):
+        for name, declared in store[class_name].properties.items():
+            own = declared.type, declared.is_array
+            assert types.setdefault(name, own) == own, (class_name, name)

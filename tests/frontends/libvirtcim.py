@@ -240,16 +240,16 @@ SETTINGS = (
         kinds,
     ),
     Row(
-        "devices without a class of their own",
-        listing("KVM_ResourceAllocationSettingData"),
+        "devices that libvirt-cim did not know",
+        listing("KVM_VideoResourceAllocationSettingData"),
         False,
-        lambda value: "KVM_ResourceAllocationSettingData" in kinds(value),
+        lambda value: "KVM_VideoResourceAllocationSettingData" in kinds(value),
     ),
     Row(
         "the settings of all",
         listing("CIM_ResourceAllocationSettingData"),
         False,
-        lambda value: "KVM_ResourceAllocationSettingData" in kinds(value),
+        lambda value: "KVM_VideoResourceAllocationSettingData" in kinds(value),
     ),
     Row(
         "a query by the unit",

@@ -499,23 +499,18 @@ def test_console_settings(web: Served) -> None:
 
 def test_settings_of_all_other_devices(web: Served) -> None:
     has(
-        web.setting("", "web", "hostdev:0"),
+        web.setting("HostDevice", "web", "hostdev:0"),
         ResourceType=13,
         ResourceSubType="pci",
         Address="0000:06:12.5",
         ConsumerVisibility=2,
         MappingBehavior=3,
     )
-    has(web.setting("", "web", "tpm:0"), ResourceType=1, OtherResourceType="tpm", ResourceSubType="tpm-tis")
-    has(web.setting("", "web", "video:0"), ResourceType=24, OtherResourceType=None, ResourceSubType="qxl")
+    has(web.setting("TPM", "web", "tpm:0"), ResourceType=1, OtherResourceType="tpm", ResourceSubType="tpm-tis")
+    has(web.setting("Video", "web", "video:0"), ResourceType=24, OtherResourceType=None, ResourceSubType="qxl")
     has(web.setting("", "web", "newfangled:0"), ResourceType=1, OtherResourceType="newfangled", ResourceSubType="x1")
-    assert web.identifiers("KVM_ResourceAllocationSettingData") == [
-        "web/hostdev:0",
-        "web/tpm:0",
-        "web/video:0",
-        "web/newfangled:0",
-        "web/audio:1",
-    ]
+    assert web.identifiers("KVM_AudioResourceAllocationSettingData") == ["web/audio:1"]
+    assert web.identifiers("KVM_ResourceAllocationSettingData") == ["web/newfangled:0"]
 
 
 def test_input_settings(web: Served) -> None:

@@ -23,8 +23,9 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     modify_resources,
     modify_system,
 )
-from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest, add_device
+from virtcim.providers.Virt_VirtualSystemManagementService.resources import GENERAL, ResourceRequest, add_device
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Target
+from virtcim.schema.classes import ClassStore
 
 Fields = dict[str, Any]
 
@@ -234,10 +235,33 @@ def test_interfaces(properties: Fields, expected: Fields) -> None:
             {"ResourceType": 4, "ResourceSubType": "dimm", "VirtualQuantity": 128, "AllocationUnits": "MiB"},
             {"tag": "memory", "target_size": 131072},
         ),
+        ("", {"ResourceType": 24, "VideoMemory": 8192}, {"tag": "video", "model_vram": 8192}),
+        ("Video", {"VideoMemory": 8192}, {"tag": "video", "model_vram": 8192}),
+        ("TPM", {"BackendVersion": "1.2"}, {"tag": "tpm", "backend_version": "1.2"}),
+        ("Port", {"ResourceType": 22}, {"tag": "parallel", "type": "pty"}),
+        ("MemoryModule", {"VirtualQuantity": 1048576}, {"tag": "memory", "target_size": 1024}),
     ],
 )
 def test_other_devices(kind: str, properties: Fields, expected: Fields) -> None:
     assert fields(added_device(kind, **properties), expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("properties", "text"),
+    [
+        ({"ResourceType": 24, "Action": "reset"}, "Action does not apply to <video>"),
+        ({"ResourceType": 24, "BootOrder": 1}, "BootOrder does not apply to <video>"),
+        ({"ResourceType": 17, "Address": "/a", "VideoMemory": 1}, "VideoMemory does not apply to <disk>"),
+        ({"ResourceType": 1, "OtherResourceType": "vcpu"}, "Resource type not supported"),
+    ],
+)
+def test_what_a_resource_of_no_class_of_its_own_cannot_have(properties: Fields, text: str) -> None:
+    with pytest.raises(ValueRefusedError, match=text):
+        added_device("", **properties)
+
+
+def test_general_properties_are_those_of_the_class_above_all_resources(classes: ClassStore) -> None:
+    assert {each.name for each in classes["CIM_ResourceAllocationSettingData"].properties.values()} == GENERAL
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from virtcim.providers.interface import CIMError, Status
-from virtcim.schema.classes import ClassDeclaration
+from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 
-__all__ = ["TOLERATED", "refuse_unknown_properties"]
+__all__ = ["GENERAL", "TOLERATED", "declared_below", "refuse_unknown_properties"]
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,31 @@ into those of guests and of migrations, isFullVirt into those of every guest, th
 BootDevice from the time before BootDevices.
 """
 
+GENERAL = ("CIM_ResourceAllocationSettingData",)
+"""Classes whose instances may hold what only subclasses have.
+
+ResourceType says what a resource is: a client may send a graphics adapter as a KVM_ResourceAllocationSettingData.
+"""
+
 _QUOTED = 80
 """Characters of a name that a client made up, in a text."""
+
+
+def declared_below(classes: ClassStore, declaration: ClassDeclaration, name: str) -> PropertyDeclaration | None:
+    """Find a property that a class does not have in its subclasses, where such instances are understood.
+
+    Parameters:
+        classes: the class store.
+        declaration: the class.
+        name: of the property, in any case.
+
+    Returns:
+        the declaration of the first subclass that has it; None where none has, or the class is of no such kind.
+    """
+    if not any(classes.is_a(declaration.name, each) for each in GENERAL):
+        return None
+    found = (classes[each].properties.get(name.lower()) for each in classes.subclasses(declaration.name, deep=True))
+    return next((each for each in found if each is not None), None)
 
 
 def refuse_unknown_properties(

@@ -17,7 +17,7 @@ from virtcim.libhelper.documents.domain import Device, DomainConfig, MemBalloon
 from virtcim.platforms.base import Feature
 from virtcim.providers.interface import Properties
 
-__all__ = ["SUFFIX", "DeviceEntry", "DeviceKind", "device_entries", "kinds_of"]
+__all__ = ["SUFFIX", "DeviceEntry", "DeviceKind", "Identify", "device_entries", "kinds_of"]
 
 Identify = Callable[[Any, int], str | None]
 """From a part of the domain XML, and its place among those of the same element from 0, to the identifier of the

@@ -6,6 +6,9 @@ says what a further kind needs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from virtcim.libhelper.documents.domain import (
     Audio,
     Channel,
@@ -16,13 +19,26 @@ from virtcim.libhelper.documents.domain import (
     DomainConfig,
     Filesystem,
     Graphics,
+    Hostdev,
     Input,
     Interface,
+    Lease,
+    MemBalloon,
+    MemoryDevice,
     Parallel,
+    Redirdev,
+    Rng,
     Serial,
+    Shmem,
+    Smartcard,
+    Sound,
+    Tpm,
+    Video,
+    Vsock,
+    Watchdog,
 )
 from virtcim.platforms.base import Feature
-from virtcim.providers.deviceids import DeviceKind
+from virtcim.providers.deviceids import DeviceKind, Identify
 from virtcim.providers.interface import Properties
 from virtcim.providers.Virt_AllocationCapabilities import templates
 from virtcim.providers.Virt_AllocationCapabilities.template import AMOUNT, template_type
@@ -46,16 +62,28 @@ from virtcim.providers.Virt_RASD.disk_source import disk_class, finish_disk
 from virtcim.providers.Virt_RASD.display_address import display_class, finish_display
 from virtcim.providers.Virt_RASD.network_source import finish_interface
 from virtcim.providers.Virt_RASD.newdevice import always, finish_controller, finish_input
-from virtcim.providers.Virt_RASD.other_device import finish_other, other_class
+from virtcim.providers.Virt_RASD.other_device import finish_other, other_class, other_device
+from virtcim.providers.Virt_RASD.Virt_AudioResourceAllocationSettingData import AudioSetting
+from virtcim.providers.Virt_RASD.Virt_BalloonResourceAllocationSettingData import BalloonSetting
 from virtcim.providers.Virt_RASD.Virt_ConsoleResourceAllocationSettingData import ConsoleSetting
 from virtcim.providers.Virt_RASD.Virt_ControllerResourceAllocationSettingData import ControllerSetting
 from virtcim.providers.Virt_RASD.Virt_DiskResourceAllocationSettingData import DiskSetting
 from virtcim.providers.Virt_RASD.Virt_GraphicsResourceAllocationSettingData import GraphicsSetting
+from virtcim.providers.Virt_RASD.Virt_HostDeviceResourceAllocationSettingData import HostDeviceSetting
 from virtcim.providers.Virt_RASD.Virt_InputResourceAllocationSettingData import InputSetting
+from virtcim.providers.Virt_RASD.Virt_LeaseResourceAllocationSettingData import LeaseSetting
+from virtcim.providers.Virt_RASD.Virt_MemoryModuleResourceAllocationSettingData import MemoryModuleSetting
 from virtcim.providers.Virt_RASD.Virt_MemResourceAllocationSettingData import MemorySetting
 from virtcim.providers.Virt_RASD.Virt_NetResourceAllocationSettingData import NetworkSetting
+from virtcim.providers.Virt_RASD.Virt_PortResourceAllocationSettingData import PortSetting
 from virtcim.providers.Virt_RASD.Virt_ProcResourceAllocationSettingData import ProcessorSetting
 from virtcim.providers.Virt_RASD.Virt_ResourceAllocationSettingData import OtherSetting
+from virtcim.providers.Virt_RASD.Virt_RNGResourceAllocationSettingData import RNGSetting
+from virtcim.providers.Virt_RASD.Virt_SharedMemoryResourceAllocationSettingData import SharedMemorySetting
+from virtcim.providers.Virt_RASD.Virt_TPMResourceAllocationSettingData import TPMSetting
+from virtcim.providers.Virt_RASD.Virt_VideoResourceAllocationSettingData import VideoSetting
+from virtcim.providers.Virt_RASD.Virt_VsockResourceAllocationSettingData import VsockSetting
+from virtcim.providers.Virt_RASD.Virt_WatchdogResourceAllocationSettingData import WatchdogSetting
 
 __all__ = ["KINDS"]
 
@@ -116,6 +144,32 @@ def _is_console(given: Properties) -> bool:
 
 def _is_controller(given: Properties) -> bool:
     return (given.get("ResourceType"), given.get("OtherResourceType")) == (_OTHER, "controller")
+
+
+def _other_kind(
+    name: str,
+    setting: type[Any],
+    identifiers: Mapping[type[Any], Identify],
+    plugs: frozenset[str] = frozenset(),
+) -> DeviceKind:
+    """Declare a kind of devices that libvirt-cim did not know: they have settings only.
+
+    Parameters:
+        name: for messages.
+        setting: the type of the settings.
+        identifiers: how a device is named, by its class.
+        plugs: the elements that are plugged into a running guest when a client does not tell it from its definition.
+    """
+    classes = tuple(identifiers)
+    return DeviceKind(
+        name=name,
+        identifiers=identifiers,
+        setting=setting,
+        is_meant=lambda given: other_device(given) in classes,
+        device_class=always(classes[0]) if len(classes) == 1 else other_class,
+        finish=finish_other,
+        plugs=plugs,
+    )
 
 
 KINDS: tuple[DeviceKind, ...] = (
@@ -241,13 +295,35 @@ KINDS: tuple[DeviceKind, ...] = (
         plugs=frozenset({"controller"}),
         is_hot=True,
     ),
+    _other_kind(
+        "port",
+        PortSetting,
+        {
+            Serial: _by_port,
+            Parallel: _by_port,
+            Channel: _channel,
+            Redirdev: _by_ordinal,
+            Smartcard: _by_ordinal,
+        },
+        plugs=frozenset({"redirdev", "channel"}),
+    ),
+    _other_kind("device of the host", HostDeviceSetting, {Hostdev: _by_ordinal}, plugs=frozenset({"hostdev"})),
+    _other_kind("graphics adapter", VideoSetting, {Video: _by_ordinal}),
+    _other_kind("sound device", AudioSetting, {Sound: _by_ordinal, Audio: _audio}),
+    _other_kind("memory module", MemoryModuleSetting, {MemoryDevice: _by_ordinal}, plugs=frozenset({"memory"})),
+    _other_kind("memory balloon", BalloonSetting, {MemBalloon: _by_ordinal}),
+    _other_kind("shared memory", SharedMemorySetting, {Shmem: _by_ordinal}, plugs=frozenset({"shmem"})),
+    _other_kind("random number generator", RNGSetting, {Rng: _by_ordinal}, plugs=frozenset({"rng"})),
+    _other_kind("trusted platform module", TPMSetting, {Tpm: _by_ordinal}),
+    _other_kind("watchdog", WatchdogSetting, {Watchdog: _by_ordinal}, plugs=frozenset({"watchdog"})),
+    _other_kind("socket", VsockSetting, {Vsock: _by_ordinal}, plugs=frozenset({"vsock"})),
+    _other_kind("lease", LeaseSetting, {Lease: _by_ordinal}),
     DeviceKind(
         name="other device",
-        identifiers={Device: _by_ordinal, Audio: _audio, Channel: _channel, Serial: _by_port, Parallel: _by_port},
+        identifiers={Device: _by_ordinal},
         setting=OtherSetting,
         device_class=other_class,
         finish=finish_other,
-        plugs=frozenset({"hostdev", "memory", "rng", "redirdev", "shmem", "vsock", "watchdog", "channel"}),
     ),
 )
 """In the order in which libvirt-cim lists the resources of a guest; the last one is for all others."""

@@ -141,6 +141,7 @@ HIDDEN: Mapping[str, str] = {
     "graphics/@autoport": "follows from the port -1 of `Address`",
     "*/boot/@order": "guests start from disks, interfaces and devices of the host",
     "graphics/address": "a display has no place on a bus",
+    "lease/address": "a lease has no place on a bus",
     "console/target/@port": "part of the identifier",
     "rng/backend/source/@[cms][hal][aas]*": "a kind of source that no generator of random numbers has",
     "*/source/@append": "whether a log goes on where it was",

@@ -21,7 +21,7 @@ from virtcim.providers.interface import (
     Status,
 )
 
-__all__ = ["DIFFERENCES", "STARTED"]
+__all__ = ["DIFFERENCES", "KNOWN_SETTING_CLASSES", "OTHER_SETTING_CLASSES", "STARTED"]
 
 STARTED = 4096
 """The return value of a method that has started a job."""
@@ -132,9 +132,19 @@ def _unit_of_limit(units: CIMValue) -> CIMValue:
     return None if isinstance(units, str) and units.strip().lower() == "processors" else units
 
 
+_KNOWN_SETTINGS = ("Proc", "Mem", "Disk", "Net", "Graphics", "Input", "Console", "Controller")
+_OTHER_SETTINGS = (
+    *("", "Port", "HostDevice", "Video", "Audio", "MemoryModule", "Balloon"),
+    *("SharedMemory", "RNG", "TPM", "Watchdog", "Vsock", "Lease"),
+)
+KNOWN_SETTING_CLASSES, OTHER_SETTING_CLASSES = (
+    tuple(f"{kind}ResourceAllocationSettingData" for kind in kinds) for kinds in (_KNOWN_SETTINGS, _OTHER_SETTINGS)
+)
+"""The classes of settings of resources: those that libvirt-cim knew, and the others."""
+
 SETTINGS = Difference(
     section="ResourceAllocationSettingData",
-    unknown={"ResourceAllocationSettingData": _always},
+    unknown=dict.fromkeys(OTHER_SETTING_CLASSES, _always),
     values={
         "MemResourceAllocationSettingData": {"AllocationUnits": _unit({"byte*2^10": "KiloBytes"})},
         "DiskResourceAllocationSettingData": {"AllocationUnits": _unit({"byte": "Bytes"})},
@@ -239,12 +249,6 @@ JOBS = Difference(
     synchronous=frozenset({_SERVICE, "VirtualSystemManagementService"}),
 )
 
-_SETTING_CLASSES = (
-    "ResourceAllocationSettingData",
-    *(f"{kind}ResourceAllocationSettingData" for kind in ("Proc", "Mem", "Disk", "Net", "Graphics", "Input")),
-    *(f"{kind}ResourceAllocationSettingData" for kind in ("Console", "Controller")),
-)
-
 
 def _is_second(view: View, instance: Instance, context: RequestContext) -> bool:
     """Tell whether a setting is of the next start of a guest that runs otherwise: a second one beside the present one.
@@ -280,7 +284,7 @@ class _OwnSettings(ShownAssociation):
 
 CONFIGURATIONS = Difference(
     section="Configurations",
-    unknown=dict.fromkeys(("VirtualSystemSettingData", *_SETTING_CLASSES), _is_second),
+    unknown=dict.fromkeys(("VirtualSystemSettingData", *KNOWN_SETTING_CLASSES, *OTHER_SETTING_CLASSES), _is_second),
     associations={"ElementSettingData": lambda view, association: (_OwnSettings(view, association),)},
 )
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from virtcim.cimom.tolerance import refuse_unknown_properties
+from virtcim.cimom.tolerance import declared_below, refuse_unknown_properties
 from virtcim.frontends.reading.elements import decode_instance
 from virtcim.frontends.reading.mofvalue import parse_mof_instance
 from virtcim.frontends.reading.raw import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath
@@ -139,8 +139,8 @@ class TypedReader:
     def instance(self, raw: RawInstance, depth: int = 0) -> EmbeddedInstance:
         """An embedded instance in a request, with typed properties; names spelt as the class store has them.
 
-        Properties that the class does not have, and that clients of libvirt-cim are known to send, are left out
-        (`cimom.tolerance`).
+        What a subclass has is taken as if the class had it: the provider knows what is meant.  Other properties that
+        the class does not have, and that clients of libvirt-cim are known to send, are left out (`cimom.tolerance`).
 
         Parameters:
             depth: instances around this one.
@@ -153,6 +153,11 @@ class TypedReader:
         if declaration is None:
             raise _invalid(f"Class {raw.class_name} is not known")
         properties, unknown = self._properties(raw, declaration, depth)
+        for name, value in [*unknown.items()]:
+            below = declared_below(self._classes, declaration, name)
+            if below is not None:
+                del unknown[name]
+                properties[below.name] = self.value(value, below, depth)
         refuse_unknown_properties(declaration, unknown, self._classes.is_a)
         return EmbeddedInstance(declaration.name, properties)
 

@@ -1,6 +1,6 @@
 """Resources of guests as they are asked for and given (CIM_ResourceAllocationSettingData; DSP1041).
 
-Every device of a guest has one.  The kinds that libvirt-cim knew have classes of their own; all others are instances of
+Every device of a guest has one.  Almost all kinds have classes of their own; all others are instances of
 <prefix>_ResourceAllocationSettingData itself.
 """
 

@@ -33,7 +33,14 @@ if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
     from virtcim.providers.drafts import DraftContext
 
-__all__ = ["SUB_TYPE_FIELDS", "finish_other", "other_class", "write_other_quantity", "write_other_sub_type"]
+__all__ = [
+    "SUB_TYPE_FIELDS",
+    "finish_other",
+    "other_class",
+    "other_device",
+    "write_other_quantity",
+    "write_other_sub_type",
+]
 
 _BY_RESOURCE_TYPE: dict[int, type[Device]] = {
     4: MemoryDevice,
@@ -89,13 +96,25 @@ _KIBIBYTE = 1024
 _AGENT = "org.qemu.guest_agent.0"
 
 
-def other_class(_context: DraftContext, given: Mapping[str, Any]) -> type[Device]:
-    """The class of a new device: ResourceType, or OtherResourceType where that is Other."""
-    found = (
+def other_device(given: Mapping[str, Any]) -> type[Device] | None:
+    """The class of the device that the values of a setting mean; None where libvirt has no such device.
+
+    ResourceType says it, or OtherResourceType where that is Other.
+    """
+    return (
         _io_device(given)
         or _BY_RESOURCE_TYPE.get(given.get("ResourceType", 0))
         or _BY_NAME.get(given.get("OtherResourceType") or "")
     )
+
+
+def other_class(_context: DraftContext, given: Mapping[str, Any]) -> type[Device]:
+    """The class of a new device.
+
+    Raises:
+        ValueRefusedError: nothing says which one.
+    """
+    found = other_device(given)
     if found is None:
         raise ValueRefusedError(
             "Resource type not supported on this platform",
@@ -105,7 +124,7 @@ def other_class(_context: DraftContext, given: Mapping[str, Any]) -> type[Device
 
 
 def _io_device(given: Mapping[str, Any]) -> type[Device] | None:
-    """The class of a new device whose ResourceType several elements share; None for all others."""
+    """The class of a device whose ResourceType several elements share; None for all others."""
     if given.get("ResourceType") != _IO_DEVICE:
         return None
     if given.get("ResourceSubType") in _SMARTCARD_MODES:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Generic, Self, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, Self, TypeVar, cast
 
 from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
@@ -40,6 +41,7 @@ OTHER = 1
 COUNT = "count"
 
 _VIRTUALIZED = 3
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class ResourceSetting(Element, Generic[Described]):
@@ -75,12 +77,7 @@ class ResourceSetting(Element, Generic[Described]):
     @classmethod
     def by_resource(cls, configuration: Configuration) -> Mapping[str, Self]:
         """The settings of this type in a configuration, by the identifiers of the resources."""
-        return configuration.memo(cls, cls._by_resource)
-
-    @classmethod
-    def _by_resource(cls, configuration: Configuration) -> dict[str, Self]:
-        entries = configuration.entries.values()
-        return {entry.identifier: cls(configuration, entry) for entry in entries if entry.kind.setting is cls}
+        return cast("Mapping[str, Self]", configuration.memo(ResourceSetting, _by_type).get(cls, _NONE))
 
     @classmethod
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
@@ -95,6 +92,15 @@ class ResourceSetting(Element, Generic[Described]):
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return self.guest.domain.revision
+
+
+def _by_type(configuration: Configuration) -> dict[type[Any], dict[str, ResourceSetting[Any]]]:
+    """The settings of a configuration by type and by the identifiers of the resources; no type that has none."""
+    found: dict[type[Any], dict[str, ResourceSetting[Any]]] = {}
+    for entry in configuration.entries.values():
+        shown_as = entry.kind.setting
+        found.setdefault(shown_as, {})[entry.identifier] = shown_as(configuration, entry)
+    return found
 
 
 def pool_id(setting: ResourceSetting[object]) -> str | None:

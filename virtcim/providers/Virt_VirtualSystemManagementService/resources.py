@@ -14,7 +14,27 @@ if TYPE_CHECKING:
     from virtcim.providers.drafts import DraftContext
     from virtcim.providers.interface import EmbeddedInstance, Properties
 
-__all__ = ["ResourceRequest", "add_device", "check_host", "described_before", "write_draft", "write_guest_wide"]
+__all__ = [
+    "GENERAL",
+    "ResourceRequest",
+    "add_device",
+    "check_host",
+    "described_before",
+    "write_draft",
+    "write_guest_wide",
+]
+
+
+GENERAL = frozenset(
+    {
+        *("InstanceID", "ElementName", "Caption", "Description", "Generation", "ChangeableType", "ConfigurationName"),
+        *("ComponentSetting", "SoID", "SoOrgID", "ResourceType", "OtherResourceType", "ResourceSubType", "PoolID"),
+        *("ConsumerVisibility", "HostResource", "AllocationUnits", "VirtualQuantity", "Reservation", "Limit", "Weight"),
+        *("AutomaticAllocation", "AutomaticDeallocation", "Parent", "Connection", "Address", "MappingBehavior"),
+        *("AddressOnParent", "VirtualQuantityUnits"),
+    }
+)
+"""What every resource has (CIM_ResourceAllocationSettingData), whether it means something to it or not."""
 
 
 class ResourceRequest:
@@ -129,6 +149,7 @@ def add_device(
     if kind.device_class is None:
         raise ValueRefusedError("Resource type not supported on this platform", wanted.instance.class_name)
     device_class = kind.device_class(context, wanted.given)
+    _check_meaning(wanted, device_class)
     draft = Draft(context, device_class() if same is None else same, wanted.given, is_new=True)
     draft.write(kind.setting.table)
     kind.finish(draft)
@@ -136,6 +157,23 @@ def add_device(
         document.set(document.config, draft.domain_fields)
     fields = {name: value for name, value in draft.fields.items() if value is not None}
     return document.add_device(device_class, fields) if same is None else document.set(same, fields), draft
+
+
+def _check_meaning(wanted: ResourceRequest, device_class: type[Device]) -> None:
+    """Refuse what only devices of another kind have.
+
+    The class of the setting says what its devices have, except the class above all of them.
+
+    Raises:
+        ValueRefusedError: names the property.
+    """
+    if wanted.instance.class_name.partition("_")[2] != SUFFIX:
+        return
+    foreign = next(
+        (name for name in wanted.given if name not in wanted.kind.setting.table and name not in GENERAL), None
+    )
+    if foreign is not None:
+        raise ValueRefusedError(f"{foreign} does not apply to <{device_class.tag}>", contradiction=True)
 
 
 def write_guest_wide(document: DomainDocument, context: DraftContext, wanted: ResourceRequest) -> Draft:

@@ -1,0 +1,33 @@
+"""Devices of a guest that lead to character devices of the host: ports, channels, redirected devices, card readers."""
+
+from __future__ import annotations
+
+from virtcim.libhelper.documents.domain import Channel, Device, Parallel, Serial
+from virtcim.providers.properties import PropertyTable
+from virtcim.providers.Virt_RASD.other_table import CHARACTERS, backend, field_of, mode, other_table
+from virtcim.providers.Virt_RASD.setting import BOOTABLE, ResourceSetting
+
+__all__ = ["PortSetting"]
+
+
+class PortSetting(ResourceSetting[Device]):
+    """A device of a guest that leads to a character device of the host (Virt_PortResourceAllocationSettingData)."""
+
+    __slots__ = ()
+
+    base = "PortResourceAllocationSettingData"
+
+
+PortSetting.table = PropertyTable(
+    other_table(*CHARACTERS),
+    BOOTABLE,
+    backend(*((cls, cls.type) for cls in CHARACTERS)),
+    mode(*((cls, cls.source_mode) for cls in CHARACTERS)),
+    field_of("PeerPath", *((cls, cls.source_slave) for cls in CHARACTERS)),
+    field_of("TargetName", (Channel, Channel.target_name)),
+    field_of(
+        "TargetPort", (Serial, Serial.target_port), (Parallel, Parallel.target_port), (Channel, Channel.target_port)
+    ),
+    field_of("TargetAddress", (Channel, Channel.target_address)),
+    field_of("LogFile", (Serial, Serial.log_file), (Parallel, Parallel.log_file), (Channel, Channel.log_file)),
+)
