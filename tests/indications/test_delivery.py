@@ -103,6 +103,34 @@ def test_a_connection_that_the_listener_closed_meanwhile_costs_no_attempt(run: R
     assert listener.names()[-1] == "b"
 
 
+def test_an_answer_that_nobody_asked_for_counts_for_nothing(run: Run, listen: Listen) -> None:
+    """Two answers at a time: the second one does not stand for the next indication, which has not been sent yet."""
+    running = run()
+    listener = listen(lambda number, body: answer() + answer() if number == 0 else None if number == 1 else answer())
+    key = running.subscribe(listener.url)
+    tell(running, "a")
+    listener.wait_for(1)
+    wait_until(lambda: running.queue(key).delivered == 1, 30)
+    tell(running, "b")
+    wait_until(lambda: running.queue(key).delivered == 2, 30)
+    assert listener.names() == ["a", "b", "b"]
+    assert running.queue(key).failures == 1
+
+
+def test_yes_is_known_again_and_no_is_not_taken_for_it(run: Run, listen: Listen) -> None:
+    def numbered(body: bytes, text: bytes) -> bytes:
+        number = etree.fromstring(body).find("MESSAGE").get("ID").encode()
+        return answer(text.replace(b'ID="1"', b'ID="%b"' % number))
+
+    running = run()
+    listener = listen(lambda number, body: numbered(body, REFUSED if number == 2 else TAKEN))
+    key = running.subscribe(listener.url)
+    tell(running, "a", "b", "c")
+    wait_until(lambda: running.queue(key).delivered == 3, 30)
+    assert listener.names() == ["a", "b", "c", "c"]
+    assert running.queue(key).failures == 1
+
+
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
     b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><CIM>&c;&c;&c;&c;</CIM>'
