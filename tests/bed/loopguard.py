@@ -52,6 +52,9 @@ PROVIDER_METHODS: dict[type[Any], tuple[str, ...]] = {
 #: What releases a handle: no question to the hypervisor, and called wherever the last reference goes.
 HARMLESS = ("Free", "virEvent", "virGetLastError", "virResetLastError", "virGetVersion", "virRegisterErrorHandler")
 
+#: The thread of a loop that no client waits for: it keeps hypervisors connected, and looks at inventories for that.
+KEEPER = "libvirt-keeper"
+
 #: Files of Python itself, which a module that is imported late or a traceback reads.
 SOURCES = (".py", ".pyc", ".so")
 
@@ -191,7 +194,8 @@ def _sample() -> None:
 
 def _guarded_run(run: Callable[[asyncio.Handle], None]) -> Callable[[asyncio.Handle], None]:
     def run_guarded(handle: asyncio.Handle) -> None:
-        if not _report and handle._loop not in _found:  # type: ignore[attr-defined]
+        watched = _report and threading.current_thread().name != KEEPER
+        if not watched and handle._loop not in _found:  # type: ignore[attr-defined]
             run(handle)
             return
         thread = threading.get_ident()

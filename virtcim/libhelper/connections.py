@@ -4,20 +4,23 @@ In libvirt 9.0 a call waits behind another thread's slow call on the same connec
 connection of its own.  The exception is a test driver with a node of its own (`test:///file.xml`): there each open
 makes a new node, and so everybody has to share one.
 
-Layer rule: imports libvirt, errors, events and settings.
+Layer rule: imports libvirt, errors, events and threads.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from urllib.parse import parse_qs, urlsplit
 
 import libvirt
 
 from virtcim.libhelper.errors import LibvirtError, silence_libvirt, translated
 from virtcim.libhelper.events import ensure_event_loop
+from virtcim.libhelper.threads import Threads
 
 __all__ = [
     "Connections",
@@ -31,6 +34,9 @@ __all__ = [
 
 _MAX_ABANDONED_OPENS = 3
 """Opens that hang and are waited for by nobody: a stopped daemon answers nothing, not even an error."""
+
+_MAX_THREADS = 16
+"""Threads in all for the opens of a URI whose threads are nobody else's."""
 
 
 def scheme_driver(uri: str) -> str:
@@ -83,44 +89,6 @@ def is_alive(connection: libvirt.virConnect) -> bool:
     return False
 
 
-class _PendingOpen:
-    """One open that may take longer than its caller waits; what comes too late is closed again."""
-
-    def __init__(self, opener: Callable[[], libvirt.virConnect]) -> None:
-        self._opener = opener
-        self._lock = threading.Lock()
-        self._abandoned = False
-        self._done = threading.Event()
-        self._connection: libvirt.virConnect | None = None
-        self._error: LibvirtError | None = None
-        self.thread = threading.Thread(target=self._run, name="libvirt-open", daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        connection: libvirt.virConnect | None = None
-        try:
-            connection = self._opener()
-        except LibvirtError as error:
-            self._error = error
-        with self._lock:
-            abandoned = self._abandoned
-            if not abandoned:
-                self._connection = connection
-        if abandoned and connection is not None:
-            close_connection(connection)
-        self._done.set()
-
-    def result(self, timeout: float) -> libvirt.virConnect:
-        self._done.wait(timeout)
-        with self._lock:
-            if self._connection is not None:
-                return self._connection
-            self._abandoned = True
-        if self._error is not None:
-            raise self._error
-        raise LibvirtError(f"no answer within {timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT)
-
-
 class Connections:
     """All connections to one URI.
 
@@ -129,10 +97,16 @@ class Connections:
         read_only: whether to open read-only.
         keepalive: seconds between probes, and how many may be missed.
         open_timeout: seconds for one open.
+        threads: that open; threads of its own unless given.
     """
 
     def __init__(
-        self, uri: str, read_only: bool = False, keepalive: tuple[int, int] = (5, 3), open_timeout: float = 10.0
+        self,
+        uri: str,
+        read_only: bool = False,
+        keepalive: tuple[int, int] = (5, 3),
+        open_timeout: float = 10.0,
+        threads: Threads | None = None,
     ) -> None:
         self.uri = uri
         self.read_only = read_only
@@ -142,13 +116,14 @@ class Connections:
         self._lock = threading.Lock()
         self._shared: libvirt.virConnect | None = None
         self._holders = 0
-        self._abandoned: list[_PendingOpen] = []
+        self._threads = threads or Threads(1, _MAX_THREADS)
+        self._abandoned: list[Future[libvirt.virConnect]] = []
 
     def open(self) -> libvirt.virConnect:
-        """A connection for the caller alone (for a single node: the one that all share).
+        """A connection for the caller alone (for a single node: the one that all share); blocks as long as libvirt.
 
         Raises:
-            LibvirtError: refused, or no answer in time.
+            LibvirtError: refused.
         """
         if not self.single:
             return self._open()
@@ -157,6 +132,28 @@ class Connections:
                 self._shared = self._open()
             self._holders += 1
             return self._shared
+
+    def begin_open(self) -> Future[libvirt.virConnect]:
+        """Have a connection opened by one of the threads; whoever waits no longer calls `abandon`.
+
+        Raises:
+            LibvirtError: earlier ones still wait.
+        """
+        self._abandoned = [each for each in self._abandoned if not each.done()]
+        if len(self._abandoned) >= _MAX_ABANDONED_OPENS:
+            raise LibvirtError("earlier attempts to connect still wait", libvirt.VIR_ERR_OPERATION_TIMEOUT)
+        return self._threads.submit(self.uri, self.open)
+
+    def abandon(self, opening: Future[libvirt.virConnect]) -> LibvirtError:
+        """Wait no longer for what `begin_open` began: what comes too late is closed again.
+
+        Returns:
+            what to say of it.
+        """
+        if not opening.cancel():
+            self._abandoned.append(opening)
+            opening.add_done_callback(self._close_late)
+        return LibvirtError(f"no answer within {self._open_timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT)
 
     def release(self, connection: libvirt.virConnect) -> None:
         """Give back what `open` gave."""
@@ -170,30 +167,34 @@ class Connections:
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[libvirt.virConnect]:
-        """A connection for the length of a block."""
-        connection = self.open()
+        """A connection for the length of a block, opened in time or not at all.
+
+        Raises:
+            LibvirtError: refused, or no answer in time.
+        """
+        opening = self.begin_open()
+        try:
+            connection = opening.result(self._open_timeout)
+        except FutureTimeoutError:
+            raise self.abandon(opening) from None
+        except CancelledError:
+            raise LibvirtError("no connection is opened any more", libvirt.VIR_ERR_NO_CONNECT) from None
         try:
             yield connection
         finally:
             self.release(connection)
 
+    def _close_late(self, opening: Future[libvirt.virConnect]) -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            self.release(opening.result())
+
     def _open(self) -> libvirt.virConnect:
-        self._abandoned = [pending for pending in self._abandoned if pending.thread.is_alive()]
-        if len(self._abandoned) >= _MAX_ABANDONED_OPENS:
-            raise LibvirtError("earlier attempts to connect still wait", libvirt.VIR_ERR_OPERATION_TIMEOUT)
-        pending = _PendingOpen(
-            lambda: open_connection(
-                self.uri,
-                read_only=self.read_only,
-                keepalive_interval=self._keepalive[0],
-                keepalive_count=self._keepalive[1],
-            )
+        return open_connection(
+            self.uri,
+            read_only=self.read_only,
+            keepalive_interval=self._keepalive[0],
+            keepalive_count=self._keepalive[1],
         )
-        try:
-            return pending.result(self._open_timeout)
-        except LibvirtError:
-            self._abandoned.append(pending)
-            raise
 
 
 silence_libvirt()

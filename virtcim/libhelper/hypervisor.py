@@ -1,12 +1,14 @@
-"""One libvirt URI: its connections, its inventory, its operations, and the thread that keeps all this standing.
+"""One libvirt URI: its connections, its inventory, its operations, and what keeps all this standing.
 
 Layer rule: the top of libhelper; nothing else in it but `search` imports this module.  Knows nothing of CIM.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -32,12 +34,15 @@ from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.kinds import KINDS
 from virtcim.libhelper.inventory.readers import Readers
 from virtcim.libhelper.inventory.reconcile import Reconciler
+from virtcim.libhelper.keeper import Alarm, keep
 from virtcim.libhelper.limits import GuestLimits, LimitsReader
 from virtcim.libhelper.metrics import Sampler
 from virtcim.libhelper.migrations import Migrations
 from virtcim.libhelper.networks import Networks
+from virtcim.libhelper.probing import address_of, hangs
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.storage import Storage
+from virtcim.libhelper.threads import Threads
 
 __all__ = ["Hypervisor"]
 
@@ -51,7 +56,9 @@ _BACKOFF_MOST = {True: 0.5, False: 3.0}
 _CAPABILITIES_TIMEOUT = 1.5
 """Seconds that the first connection waits for the capabilities: a daemon that has just started has to find them out."""
 _STOP_TIMEOUT = 0.4
-"""Seconds that `stop` waits for each of its two sorts of threads."""
+"""Seconds that `stop` waits for the connections to close, and likewise for its threads to end."""
+_THREADS_MOST = 20
+"""Threads at most of a hypervisor that shares them with none, those included that wait for an answer in vain."""
 
 Result = TypeVar("Result")
 
@@ -63,11 +70,12 @@ class _LostError(Exception):
 class Hypervisor:
     """A hypervisor under one libvirt URI.
 
-    Nothing is known before `start`; nothing in it blocks on libvirt but `start`'s own thread and the readers.
+    Nothing is known before `start`; nothing in it blocks on libvirt but the threads.
 
     Parameters:
         uri: the libvirt URI.
         settings: how to keep the inventory.
+        threads: that connect, and read; threads of its own unless given.
 
     Attributes:
         connections: to it.
@@ -82,15 +90,18 @@ class Hypervisor:
             raises `LibvirtError` when it refused.
     """
 
-    def __init__(self, uri: str, settings: HypervisorSettings | None = None) -> None:
+    def __init__(self, uri: str, settings: HypervisorSettings | None = None, threads: Threads | None = None) -> None:
         self.uri = uri
         self.settings = settings or HypervisorSettings()
+        self._shares_threads = threads is not None
+        self._threads = threads or Threads(self.settings.readers + 1, max(_THREADS_MOST, self.settings.readers + 1))
         self.read_only = self.settings.read_only
         self.connections = Connections(
             uri,
             self.read_only,
             (self.settings.keepalive_interval, self.settings.keepalive_count),
             self.settings.open_timeout,
+            self._threads,
         )
         self.connected = False
         self.trouble = ""
@@ -111,17 +122,18 @@ class Hypervisor:
             self.settings.call_budget,
             self.inventory.fetch,
             self._on_lost,
+            self._threads,
         )
         self.inventory.readers = self._readers
         self.metrics = Sampler(self._readers.submit, self.inventory, self.settings)
         self._reconciler = Reconciler(self.inventory, self._readers, self.settings, uri)
         self._asking = threading.Lock()
         self._questions: dict[str, Future[Any]] = {}
-        self._wake = threading.Condition()
+        self._alarm = Alarm()
         self._stopping = False
         self._lost: str | None = None
         self._attempted = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="libvirt-hypervisor", daemon=True)
+        self._life: Future[None] | None = None
 
     @property
     def facts(self) -> HostFacts:
@@ -192,7 +204,7 @@ class Hypervisor:
 
     def start(self) -> None:
         """Begin to connect, and to stay connected; returns at once."""
-        self._thread.start()
+        self._life = keep(self._run())
 
     def wait_ready(self, timeout: float) -> bool:
         """Wait until the first attempt to connect and to read all domains has ended, well or not.
@@ -204,13 +216,24 @@ class Hypervisor:
         return self.connected
 
     def stop(self) -> None:
-        """End all threads and close all connections, within a second."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_TIMEOUT)
+        """Close all connections, and end all threads that are its own, within a second."""
+        self.end()
+        self.join(_STOP_TIMEOUT)
         self._readers.stop(_STOP_TIMEOUT)
+        if not self._shares_threads:
+            self._threads.stop(_STOP_TIMEOUT)
+
+    def join(self, timeout: float) -> None:
+        """Wait until nothing is begun any more, no longer than so many seconds after `end`."""
+        if self._life is not None:
+            with contextlib.suppress(FutureTimeoutError):
+                self._life.result(timeout)
+
+    def end(self) -> None:
+        """Begin to close all connections; returns at once."""
+        self._stopping = True
+        self._alarm.ring()
+        self._readers.end()
 
     def ask(self, what: str, question: Callable[[libvirt.virConnect], Result], timeout: float) -> Result:
         """Ask libvirt something that the inventory does not hold, such as statistics, within a time budget.
@@ -250,26 +273,27 @@ class Hypervisor:
             self._readers.mark((event.source, event.key), event)
 
     def _on_lost(self, reason: str) -> None:
-        with self._wake:
-            if self._lost is None:
-                self._lost = reason
-            self._wake.notify_all()
+        if self._lost is None:
+            self._lost = reason
+        self._alarm.ring()
 
-    def _run(self) -> None:
+    async def _run(self) -> None:
         delay = _BACKOFF_FIRST
         said = False
         while not self._stopping:
             connection = None
-            subscription = None
+            subscribing: Future[EventSubscription] | None = None
             self._lost = None
             try:
-                connection = self.connections.open()
-                subscription = EventSubscription(connection, self._on_event, self._on_lost)
-                self._connect(subscription)
+                connection = await self._open()
+                subscribing = self._threads.submit(
+                    self.uri, partial(EventSubscription, connection, self._on_event, self._on_lost)
+                )
+                await self._connect(await self._await(subscribing))
                 delay = _BACKOFF_FIRST
                 said = False
                 self._attempted.set()
-                self._stay(connection)
+                await self._stay(connection)
             except _LostError:
                 self._report(self._lost, said)
             except LibvirtError as error:
@@ -280,29 +304,50 @@ class Hypervisor:
             finally:
                 said = True
                 self._disconnect()
-                if subscription is not None:
-                    subscription.cancel()
                 if connection is not None:
-                    self.connections.release(connection)
+                    self._threads.submit(self.uri, partial(self._close, connection, subscribing))
                 self._attempted.set()
-            with self._wake:
-                if not self._stopping:
-                    self._wake.wait(delay)
+            if not self._stopping:
+                await self._alarm.nap(delay)
             delay = min(delay * 2, _BACKOFF_MOST[is_local(self.uri)])
+
+    async def _open(self) -> libvirt.virConnect:
+        """Open the connection of the events, unless the other side hangs."""
+        timeout = self.settings.open_timeout
+        if await hangs(self.uri, self._resolve, timeout):
+            raise LibvirtError(f"no answer within {timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT)
+        opening = self.connections.begin_open()
+        try:
+            return await self._await(opening, deadline=time.monotonic() + timeout)
+        except FutureTimeoutError:
+            raise self.connections.abandon(opening) from None
+        except _LostError:
+            self.connections.abandon(opening)
+            raise
+
+    async def _resolve(self, host: str, port: int) -> tuple[str, int]:
+        return await asyncio.wrap_future(self._threads.submit(self.uri, partial(address_of, host, port)))
+
+    def _close(self, connection: libvirt.virConnect, subscribing: Future[EventSubscription] | None) -> None:
+        """Close the connection of the events."""
+        if subscribing is not None:
+            with contextlib.suppress(Exception):
+                subscribing.result().cancel()
+        self.connections.release(connection)
 
     def _report(self, reason: str | None, said: bool) -> None:
         self.trouble = reason or "the connection was lost"
         if not self._stopping:
             _log.log(logging.DEBUG if said else logging.WARNING, "%s: no connection: %s", self.uri, reason)
 
-    def _connect(self, subscription: EventSubscription) -> None:
+    async def _connect(self, subscription: EventSubscription) -> None:
         """Read everything that has to be known before the inventory is true."""
         self.events.names = frozenset(subscription.names)
         self._readers.resume()
-        identity = self._readers.submit("host", read_identity)
+        identity = self._readers.submit("host", self._read_identity)
         loading = self._reconciler.load(KINDS["domain"])
-        self._identify(self._await(identity))
-        self._await(loading.done, loading.check)
+        await self._identify(*await self._await(identity))
+        await self._await(loading.done, loading.check)
         generation = self._readers.generation
         self.inventory.note_loaded(KINDS["domain"].name, generation)
         for kind in list(KINDS.values())[1:]:
@@ -320,10 +365,16 @@ class Hypervisor:
             *self.libvirt_version,
         )
 
-    def _identify(self, identity: HostFacts) -> None:
+    def _read_identity(self, connection: libvirt.virConnect) -> tuple[HostFacts, str]:
+        """Ask who this is, and for its fully qualified name, for which a name server may be asked."""
+        identity = read_identity(connection)
+        if self.fqdn and identity.hostname == self.hostname:
+            return identity, self.fqdn
+        return identity, qualified_name(identity.hostname) if is_local(self.uri) else identity.hostname
+
+    async def _identify(self, identity: HostFacts, fqdn: str) -> None:
         """Take in who this is; what takes longer follows, and until then what was known before stays."""
-        if not self.fqdn or identity.hostname != self.hostname:
-            self.fqdn = qualified_name(identity.hostname) if is_local(self.uri) else identity.hostname
+        self.fqdn = fqdn
         self._context.facts = replace(
             self.facts,
             driver=identity.driver,
@@ -335,8 +386,8 @@ class Hypervisor:
         capabilities = self._readers.submit("capabilities", partial(read_capabilities, identity=identity))
         capabilities.add_done_callback(self._on_capabilities)
         if first:
-            with contextlib.suppress(FutureTimeoutError, CancelledError, libvirt.libvirtError):
-                capabilities.result(_CAPABILITIES_TIMEOUT)
+            with contextlib.suppress(FutureTimeoutError, LibvirtError):
+                await self._await(capabilities, deadline=time.monotonic() + _CAPABILITIES_TIMEOUT)
 
     def _on_loaded(self, kind: str, generation: int, done: Future[None]) -> None:
         if not done.cancelled() and done.exception() is None:
@@ -346,26 +397,41 @@ class Hypervisor:
         if not future.cancelled() and future.exception() is None and self._lost is None:
             self._context.facts = future.result()
 
-    def _await(self, future: Future[Result], check: Callable[[], None] = lambda: None) -> Result:
-        while True:
+    async def _await(
+        self, future: Future[Result], check: Callable[[], None] = lambda: None, deadline: float = math.inf
+    ) -> Result:
+        """Wait for what the threads do.
+
+        Parameters:
+            check: called now and then meanwhile.
+            deadline: when to give up, a monotonic time.
+
+        Raises:
+            _LostError: the connection was lost, or the end has come.
+            LibvirtError: libvirt's answer.
+            TimeoutError: the deadline has passed.
+        """
+        future.add_done_callback(self._alarm.ring)
+        while not future.done():
             if self._stopping or self._lost is not None:
                 raise _LostError
-            try:
-                return future.result(_TICK)
-            except FutureTimeoutError:
-                self._readers.check_stuck()
-                check()
-            except CancelledError:
-                raise _LostError from None
-            except libvirt.libvirtError as error:
-                raise LibvirtError.of(error) from error
+            if time.monotonic() >= deadline:
+                raise FutureTimeoutError
+            await self._alarm.nap(min(_TICK, deadline - time.monotonic()))
+            self._readers.check_stuck()
+            check()
+        try:
+            return future.result()
+        except CancelledError:
+            raise _LostError from None
+        except libvirt.libvirtError as error:
+            raise LibvirtError.of(error) from error
 
-    def _stay(self, connection: libvirt.virConnect) -> None:
+    async def _stay(self, connection: libvirt.virConnect) -> None:
         """Keep the inventory true until the connection is lost."""
         while True:
-            with self._wake:
-                if not self._stopping and self._lost is None:
-                    self._wake.wait(_TICK)
+            if not self._stopping and self._lost is None:
+                await self._alarm.nap(_TICK)
             if self._stopping or self._lost is not None:
                 raise _LostError
             if not is_alive(connection):

@@ -1,9 +1,12 @@
-"""A few threads that fetch from libvirt, each with its own connection, and the queue that they work on.
+"""Fetching from libvirt by a few threads at a time, each with its own connection, and the queue that they work on.
 
 The queue is keyed: an object waits in it once, however many events name it, and is never fetched by two threads at a
 time.  So whatever is fetched last was also read last, and no older answer can ever be put over a newer one.
 
-Layer rule: imports libvirt, connections, errors and events.
+A reader is a turn of one of the threads: it takes from the queue what there is, and gives the thread back.  So a
+hypervisor of which nothing is to be read has no thread.
+
+Layer rule: imports libvirt, connections, errors, events and threads.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import libvirt
@@ -22,6 +26,7 @@ import libvirt
 from virtcim.libhelper.connections import Connections, is_alive
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
+from virtcim.libhelper.threads import Threads
 
 __all__ = ["Key", "Readers", "Task"]
 
@@ -29,6 +34,12 @@ _log = logging.getLogger(__name__)
 
 _MAX_READERS = 16
 """Readers at most, those that are stuck included: each costs the daemon a connection."""
+
+_UNOPENED = 2
+"""Budgets after which a connection that does not open is taken for one that cannot be had."""
+
+_TURN = 0.2
+"""Seconds after which a reader lets others have its thread who wait for one."""
 
 Key = tuple[str, str]
 """The name of a kind, and an object's key there."""
@@ -69,11 +80,12 @@ class _Work:
     result: Any = None
     attempts: int = 0
     since: float = 0.0
+    opening: bool = False
     reported: bool = False
 
 
 class Readers:
-    """The threads and their queue.
+    """The readers and their queue.
 
     Parameters:
         connections: where a reader takes its connection from.
@@ -81,6 +93,7 @@ class Readers:
         budget: seconds after which a call counts as stuck.
         fetch: fetches one object on the connection it is given; its libvirt errors are handled here.
         broken: told in words when a reader cannot get a connection any more.
+        threads: where they have their turns; threads of their own unless given.
     """
 
     def __init__(
@@ -90,6 +103,7 @@ class Readers:
         budget: float,
         fetch: Callable[[libvirt.virConnect, Key, Task, int], None],
         broken: Callable[[str], None],
+        threads: Threads | None = None,
     ) -> None:
         self._connections = connections
         self._count = count
@@ -102,7 +116,10 @@ class Readers:
         self._claimed: set[Key] = set()
         self._jobs: deque[_Work] = deque()
         self._running: dict[threading.Thread, _Work] = {}
-        self._threads: set[threading.Thread] = set()
+        self._threads = threads or Threads(count, _MAX_READERS)
+        self._turns = 0
+        self._coming = 0
+        self._idle: list[libvirt.virConnect] = []
         self._said: dict[str, str] = {}
         self._open = False
         self._stopping = False
@@ -112,8 +129,7 @@ class Readers:
         """The hypervisor answers: work."""
         with self._condition:
             self._open = True
-            self._add_threads()
-            self._condition.notify_all()
+            self._call_reader()
 
     def pause(self) -> None:
         """The connection is lost: forget the queue; what is being fetched belongs to a generation that is over."""
@@ -122,15 +138,17 @@ class Readers:
             self._end_generation()
 
     def stop(self, timeout: float) -> None:
-        """End all threads; those that are stuck in libvirt are left behind, they are daemons."""
+        """End all readers, for which it waits so many seconds; those that are stuck in libvirt are left behind."""
+        self.end()
+        with self._condition:
+            self._condition.wait_for(lambda: not self._turns, timeout)
+
+    def end(self) -> None:
+        """End all readers; returns at once."""
         with self._condition:
             self._stopping = True
             self._open = False
             self._end_generation()
-            threads = list(self._threads)
-        deadline = time.monotonic() + timeout
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
 
     def mark(self, key: Key, event: Event | None = None, waiter: threading.Event | None = None) -> None:
         """Have the object fetched, from now on; an object that is marked already is fetched once."""
@@ -147,14 +165,14 @@ class Readers:
             if waiter is not None:
                 task.waiters.append(waiter)
             if key not in self._claimed:
-                self._condition.notify()
+                self._call_reader()
 
     def mark_later(self, key: Key) -> None:
         """Have something fetched once there is nothing else to do."""
         with self._condition:
             if self._open:
                 self._later.setdefault(key, Task(only_events=False))
-                self._condition.notify()
+                self._call_reader()
 
     def claim(self, keys: Iterable[Key], generation: int) -> set[Key]:
         """Keep the readers from these objects until `release`.
@@ -178,7 +196,7 @@ class Readers:
         if generation == self.generation:
             self._claimed.discard(key)
             if key in self._dirty:
-                self._condition.notify()
+                self._call_reader()
 
     def submit(self, what: str, job: Callable[[libvirt.virConnect], Result]) -> Future[Result]:
         """Have a job of another sort run by a reader, before the objects that wait.
@@ -190,7 +208,7 @@ class Readers:
         with self._condition:
             if self._open:
                 self._jobs.append(work)
-                self._condition.notify()
+                self._call_reader()
             else:
                 work.future.cancel()
         return work.future
@@ -199,11 +217,16 @@ class Readers:
         """Report each call that takes longer than the budget, once, and put a fresh reader in its place."""
         now = time.monotonic()
         with self._condition:
+            current = [each for each in self._running.values() if each.generation == self.generation]
             for running in self._running.values():
                 if not running.reported and now - running.since > self._budget:
                     running.reported = True
                     _log.warning("%s: no answer for %.0f s, going on with the others", running.what, self._budget)
-            self._add_threads()
+            unopened = any(each.opening and now - each.since > _UNOPENED * self._budget for each in current)
+            self._call_reader()
+        self._threads.relieve(self._budget)
+        if unopened:
+            self._broken("no further connection is opened")
 
     def _end_generation(self) -> None:
         self.generation += 1
@@ -216,68 +239,98 @@ class Readers:
         self._later.clear()
         self._jobs.clear()
         self._claimed.clear()
-        self._condition.notify_all()
+        idle, self._idle = self._idle, []
+        if idle:
+            self._threads.submit(self._connections.uri, partial(self._close, idle))
 
-    def _thread_target(self) -> int:
+    def _close(self, connections: Iterable[libvirt.virConnect]) -> None:
+        for connection in connections:
+            self._connections.release(connection)
+
+    def _most_turns(self) -> int:
         stuck = sum(work.reported for work in self._running.values())
         return min(self._count + stuck, _MAX_READERS)
 
-    def _add_threads(self) -> None:
-        while not self._stopping and len(self._threads) < self._thread_target():
-            thread = threading.Thread(target=self._run, name="libvirt-reader", daemon=True)
-            self._threads.add(thread)
-            thread.start()
+    def _call_reader(self) -> None:
+        """Have another reader come when there is something to do; with the lock.
+
+        One that comes calls the next one, where there is more to do than it can take.
+        """
+        if self._open and not self._coming and self._turns < self._most_turns() and self._has_work():
+            self._turns += 1
+            self._coming += 1
+            self._threads.submit(self._connections.uri, self._run)
+
+    def _has_work(self) -> bool:
+        return bool(self._jobs) or any(
+            key not in self._claimed for waiting in (self._dirty, self._later) for key in waiting
+        )
 
     def _run(self) -> None:
+        """Have a turn: do what there is to do."""
         thread = threading.current_thread()
-        connection: libvirt.virConnect | None = None
-        generation = -1
-        while True:
-            work = self._take(thread, generation)
-            if connection is not None and (work is None or work.generation != generation):
-                self._connections.release(connection)
-                connection = None
-                generation = -1
-            if work is None:
-                if self._leave(thread):
-                    return
-                continue
-            try:
-                if connection is None:
-                    connection = self._connections.open()
-                    generation = work.generation
-            except LibvirtError as error:
-                self._finish(thread, work, error, logging.DEBUG)
-                self._broken(error.message)
-                continue
-            try:
-                work.result = work.run(connection)
-            except Exception as error:
-                if is_alive(connection):
-                    self._finish(thread, work, error)
-                else:
-                    self._connections.release(connection)
-                    connection = None
-                    generation = -1
-                    self._again(thread, work, error)
-            else:
-                self._finish(thread, work, None)
-
-    def _take(self, thread: threading.Thread, generation: int) -> _Work | None:
-        """The next thing to do; None when the reader's connection is to be closed, or the reader to end."""
+        until = time.monotonic() + _TURN
         with self._condition:
-            while True:
-                if self._stopping or len(self._threads) > self._thread_target():
+            self._coming -= 1
+        while (taken := self._take(thread, until)) is not None:
+            self._threads.renew()
+            self._do(thread, *taken)
+
+    def _do(self, thread: threading.Thread, work: _Work, connection: libvirt.virConnect | None) -> None:
+        try:
+            if connection is None:
+                work.opening = True
+                connection = self._connections.open()
+                work.opening = False
+        except LibvirtError as error:
+            self._finish(thread, work, error, logging.DEBUG)
+            self._broken(error.message)
+            return
+        try:
+            work.result = work.run(connection)
+        except Exception as error:
+            if is_alive(connection):
+                self._keep(connection, work)
+                self._finish(thread, work, error)
+            else:
+                self._connections.release(connection)
+                self._again(thread, work, error)
+        else:
+            self._keep(connection, work)
+            self._finish(thread, work, None)
+
+    def _keep(self, connection: libvirt.virConnect, work: _Work) -> None:
+        """Keep a connection for the next work, or close it."""
+        with self._condition:
+            if work.generation == self.generation and self._open and len(self._idle) < self._count:
+                self._idle.append(connection)
+                return
+        self._connections.release(connection)
+
+    def _take(self, thread: threading.Thread, until: float) -> tuple[_Work, libvirt.virConnect | None] | None:
+        """Give the next thing to do, and a connection where one is open; None at the end of the reader's turn.
+
+        Parameters:
+            until: when others who wait for a thread get this one.
+        """
+        with self._condition:
+            work = None
+            if self._open and self._turns <= self._most_turns():
+                if time.monotonic() < until or not self._threads.is_contended:
+                    work = self._next()
+                elif self._has_work():
+                    self._coming += 1
+                    self._threads.submit(self._connections.uri, self._run)
                     return None
-                if generation not in (-1, self.generation):
-                    return None
-                work = self._next() if self._open else None
-                if work is not None:
-                    work.generation = self.generation
-                    work.since = time.monotonic()
-                    self._running[thread] = work
-                    return work
-                self._condition.wait()
+            if work is None:
+                self._turns -= 1
+                self._condition.notify_all()
+                return None
+            work.generation = self.generation
+            work.since = time.monotonic()
+            self._running[thread] = work
+            self._call_reader()
+            return work, self._idle.pop() if self._idle else None
 
     def _next(self) -> _Work | None:
         if self._jobs:
@@ -297,14 +350,6 @@ class Readers:
             key=key,
             task=task,
         )
-
-    def _leave(self, thread: threading.Thread) -> bool:
-        with self._condition:
-            if not self._stopping and len(self._threads) <= self._thread_target():
-                return False
-            self._threads.discard(thread)
-            self._condition.notify()
-            return True
 
     def _finish(
         self, thread: threading.Thread, work: _Work, error: Exception | None, level: int = logging.WARNING
@@ -331,7 +376,7 @@ class Readers:
                 del self._running[thread]
                 work.attempts += 1
                 self._jobs.appendleft(work)
-                self._condition.notify()
+                self._call_reader()
                 return
         self._finish(thread, work, error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -29,12 +29,16 @@ class PendingChange(Generic[State]):
 
 
 class PendingChanges(Generic[State]):
-    """Changes that wait, by the thing that changed.  Safe to use from several threads at once."""
+    """Changes that wait, by the thing that changed.  Safe to use from several threads at once.
+
+    Attributes:
+        stopped: whether the end has come.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._pending: dict[Hashable, PendingChange[State]] = {}
-        self._stopped = False
+        self.stopped = False
 
     def put(self, key: Hashable, after: State, time: datetime) -> None:
         """Note what a thing has become."""
@@ -50,15 +54,20 @@ class PendingChanges(Generic[State]):
         """Wait for a change, and take the oldest; None at the end."""
         with self._changed:
             while not self._pending:
-                if self._stopped:
+                if self.stopped:
                     return None
                 self._changed.wait()
-            if self._stopped:
+            if self.stopped:
                 return None
             return self._pending.pop(next(iter(self._pending)))
+
+    def drop(self, concerns: Callable[[Hashable], bool]) -> None:
+        """Forget the changes of some things, which are told by their keys."""
+        with self._changed:
+            self._pending = {key: each for key, each in self._pending.items() if not concerns(key)}
 
     def stop(self) -> None:
         """End: what waits is told no more."""
         with self._changed:
-            self._stopped = True
+            self.stopped = True
             self._changed.notify_all()

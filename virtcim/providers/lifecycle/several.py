@@ -11,6 +11,7 @@ from virtcim.providers.base import Element
 from virtcim.providers.interface import Association, ChangeListener, ChangeSource, Store
 from virtcim.providers.lifecycle.lastknown import LastKnown
 from virtcim.providers.lifecycle.source import LifecycleSource
+from virtcim.providers.lifecycle.teller import Teller
 
 if TYPE_CHECKING:
     from virtcim.providers.site import Site
@@ -19,7 +20,7 @@ __all__ = ["LifecycleSources"]
 
 
 class LifecycleSources(ChangeSource):
-    """Tells what changes on several sites, each of which has a source and a thread of its own.
+    """Tells what changes on several sites, each of which has a source of its own; all share a thread.
 
     Sites may come and go while it tells.
 
@@ -39,6 +40,7 @@ class LifecycleSources(ChangeSource):
     ) -> None:
         self._types = tuple(types)
         self._store = store
+        self._teller = Teller()
         self._lock = threading.Lock()
         self._listener: ChangeListener | None = None
         self._sources: dict[str, LifecycleSource] = {}
@@ -65,6 +67,7 @@ class LifecycleSources(ChangeSource):
             sources = tuple(self._sources.values())
         for source in sources:
             source.stop()
+        self._teller.stop()
 
     def follow(self, sites: Iterable[Site], associations: Mapping[str, Iterable[Association]]) -> None:
         """Tell of these sites from now on, and of no others.
@@ -94,7 +97,7 @@ class LifecycleSources(ChangeSource):
 
     def _source(self, site: Site, associations: Iterable[Association]) -> LifecycleSource:
         known = self._left.pop(site.namespace, None)
-        return LifecycleSource(site, self._types, self._store, associations, known)
+        return LifecycleSource(site, self._types, self._store, associations, known, self._teller)
 
     def _sum_up(self) -> None:
         """Make out what can be told of, and where."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, count
@@ -29,8 +27,8 @@ from virtcim.providers.lifecycle.alerts import gap_alert, hypervisor_alert, is_f
 from virtcim.providers.lifecycle.jobs import job_changes, job_elements, job_types
 from virtcim.providers.lifecycle.lastknown import LastKnown, RecordKey, comparable, is_same
 from virtcim.providers.lifecycle.links import Links
-from virtcim.providers.lifecycle.pending import PendingChanges
 from virtcim.providers.lifecycle.survey import Survey
+from virtcim.providers.lifecycle.teller import Step, Teller
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -39,18 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LifecycleSource", "own_indications"]
 
-_log = logging.getLogger(__name__)
-
-Step = Callable[[datetime], None]
-"""What is to be done about a change, given when it happened."""
-
 
 class LifecycleSource(ChangeSource):
     """Tells what changes of records mean for instances.
 
-    All of it is computed in one thread, after the inventories have taken the change in: a client that is told can
-    read what it was told of.  Each object is compared with what was told of it last, so that a change that is seen
-    twice is told once, and what changed while nobody could look is told as one difference.
+    All of it is computed in one thread, that of the teller, after the inventories have taken the change in: a client
+    that is told can read what it was told of.  Each object is compared with what was told of it last, so that a change
+    that is seen twice is told once, and what changed while nobody could look is told as one difference.
 
     Parameters:
         site: whose hypervisors and jobs are followed.
@@ -58,6 +51,7 @@ class LifecycleSource(ChangeSource):
         store: keeps the last known state; None keeps it in memory only.
         associations: that are served; what becomes of their instances is told to whoever names one of their classes.
         known: the last known state, of a site that was followed before; made of `store` unless given.
+        teller: in whose thread it is computed.
 
     Attributes:
         site: as given.
@@ -67,9 +61,10 @@ class LifecycleSource(ChangeSource):
         self,
         site: Site,
         types: Iterable[type[Element]],
-        store: Store | None = None,
-        associations: Iterable[Association] = (),
-        known: LastKnown | None = None,
+        store: Store | None,
+        associations: Iterable[Association],
+        known: LastKnown | None,
+        teller: Teller,
     ) -> None:
         types = tuple(types)
         self.site = site
@@ -79,7 +74,8 @@ class LifecycleSource(ChangeSource):
         self._survey = Survey(site, types)
         self._links = Links(site, associations)
         self._listener: ChangeListener | None = None
-        self._pending: PendingChanges[Step] = PendingChanges()
+        self._teller = teller
+        self._stopped = False
         self._numbers = count()
         self._known = known or LastKnown(store, site.namespace)
         self._known_jobs: dict[str, JobRecord] = {}
@@ -89,7 +85,6 @@ class LifecycleSource(ChangeSource):
         self._settled: set[tuple[str, type[Record]]] = set()
         # What has been read of each hypervisor: before, links to it could not be known.
         self._read: dict[str, set[type[Record]]] = {}
-        self._thread = threading.Thread(target=self._run, name="lifecycle", daemon=True)
         told = _told(types)
         names = {class_of(platform.prefix, each.base) for platform in site.platforms for each in told}
         self.class_names = dict.fromkeys(names | self._links.class_names, frozenset({site.namespace}))
@@ -102,7 +97,6 @@ class LifecycleSource(ChangeSource):
         else:
             self._known.forget()
         self._links.want(listener.wants)
-        self._thread.start()
         self.site.jobs.listeners.append(self._on_job)
         jobs = [
             job for platform in self.site.platforms for job in self.site.jobs.all(platform.prefix, self.site.namespace)
@@ -111,7 +105,7 @@ class LifecycleSource(ChangeSource):
         self.site.follow(self._attach)
 
     def stop(self) -> None:
-        self._pending.stop()
+        self._stopped = True
         if self._on_job in self.site.jobs.listeners:
             self.site.jobs.listeners.remove(self._on_job)
 
@@ -122,8 +116,7 @@ class LifecycleSource(ChangeSource):
             what keeps the last known state, for a site that takes its namespace.
         """
         self.stop()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
+        self._teller.drop(self)
         self._known.clear()
         return self._known
 
@@ -131,48 +124,49 @@ class LifecycleSource(ChangeSource):
         # At once: what comes after whoever subscribed got his answer is told to him.
         if self._listener is not None:
             self._links.want(self._listener.wants)
-        self._pending.put("wants", self._on_wants, datetime.now(UTC))
+        self._put("wants", self._on_wants, datetime.now(UTC))
 
     def _attach(self, hypervisor: Hypervisor) -> None:
         """Follow a hypervisor, from what it has now on."""
         hypervisor.inventory.listeners.append(partial(self._on_change, hypervisor))
         hypervisor.events.add(partial(self._on_event, hypervisor))
-        self._pending.put(hypervisor, partial(self._take_stock, hypervisor), datetime.now(UTC))
+        self._put(hypervisor, partial(self._take_stock, hypervisor), datetime.now(UTC))
 
     def _on_change(self, hypervisor: Hypervisor, change: Change) -> None:
         """Note a change; called by inventories, and returns at once."""
         time = change.events[0].time if change.events else datetime.now(UTC)
         record = change.after or change.before
         if isinstance(record, Host):
-            self._pending.put(hypervisor, partial(self._take_stock, hypervisor), time)
+            self._put(hypervisor, partial(self._take_stock, hypervisor), time)
             return
         assert not isinstance(change.after, Host)
         if isinstance(record, self._kinds):
             key = RecordKey(record.uri, type(record), record.key)
-            self._pending.put(key, partial(self._tell, key, change.after), time)
+            self._put(key, partial(self._tell, key, change.after), time)
         if record is not None and self._survey.concerns(type(record)):
-            self._pending.put("survey", self._look, time)
+            self._put("survey", self._look, time)
 
     def _on_event(self, hypervisor: Hypervisor, event: Event) -> None:
         """Note trouble that an event tells of; called in libvirt's event thread."""
         trouble = trouble_of(event)
         if trouble is not None:
             step = partial(self._tell_trouble, hypervisor, event, trouble)
-            self._pending.put(("trouble", next(self._numbers)), step, event.time)
+            self._put(("trouble", next(self._numbers)), step, event.time)
 
     def _on_job(self, before: JobRecord | None, after: JobRecord | None) -> None:
         """Note the change of a job; called by the jobs, with their lock."""
         record = after or before
         if record is not None and record.namespace == self.site.namespace:
             step = partial(self._tell_job, record.instance_id, after)
-            self._pending.put(("job", record.instance_id), step, datetime.now(UTC))
+            self._put(("job", record.instance_id), step, datetime.now(UTC))
 
-    def _run(self) -> None:
-        while (pending := self._pending.take()) is not None:
-            try:
-                pending.after(pending.time)
-            except Exception:
-                _log.exception("a change of %s is not told", pending.key)
+    def _put(self, key: Hashable, step: Step, time: datetime) -> None:
+        """Have something done about a thing in the thread of the teller."""
+        self._teller.put(self, key, partial(self._do, step), time)
+
+    def _do(self, step: Step, time: datetime) -> None:
+        if not self._stopped:
+            step(time)
 
     def _on_wants(self, time: datetime) -> None:
         if self._listener is not None:

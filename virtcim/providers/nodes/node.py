@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +14,7 @@ from virtcim.libhelper.host import HostFacts, NodeInfo
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.threads import Threads
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry
 from virtcim.providers.interface import Table
@@ -126,6 +126,7 @@ class Node:
         inventory: how to keep inventories.
         remembered: what was known of its hypervisors in earlier runs, by namespace and URI.
         changed: called when something is known of it that was not.
+        threads: that connect to it, and read.
 
     Attributes:
         hypervisors: one for each URI, none where it is disabled.
@@ -144,6 +145,7 @@ class Node:
         inventory: HypervisorSettings,
         remembered: Table[RememberedHost],
         changed: Callable[[Node], None],
+        threads: Threads,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -158,7 +160,8 @@ class Node:
         self._changed = changed
         self._placed: dict[str, Platform] = {}
         inventory = replace(inventory, read_only=inventory.read_only or settings.read_only)
-        self.hypervisors = tuple(Hypervisor(uri, inventory) for uri in settings.uris) if settings.enabled else ()
+        uris = settings.uris if settings.enabled else ()
+        self.hypervisors = tuple(Hypervisor(uri, inventory, threads) for uri in uris)
         site.migrate_uri = settings.migrate_uri
 
     @property
@@ -209,10 +212,10 @@ class Node:
             hypervisor.start()
 
     def stop(self) -> None:
-        """End all connections, within a second for each."""
+        """Begin to end all connections; returns at once."""
         self._ended = True
         for hypervisor in self.hypervisors:
-            hypervisor.stop()
+            hypervisor.end()
 
     def refuse(self, reason: str, twin: str = "") -> None:
         """Serve it no more, as long as the reason holds; returns at once.
@@ -226,8 +229,7 @@ class Node:
         _log.error("node %r is not served: %s", self.name, reason)
         for hypervisor in self.hypervisors:
             self.site.remove(hypervisor)
-        # A connection cannot wait for its own end, and it is in its thread that this is found out.
-        threading.Thread(target=self.stop, name="node-end", daemon=True).start()
+        self.stop()
 
     def forget(self) -> None:
         """Take what was remembered of it out of the store."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from virtcim.libhelper.inventory.records import Change, Host
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.libhelper.threads import Threads
 from virtcim.platforms.registry import Registry
 from virtcim.providers.interface import CIMError, Status, Store
 from virtcim.providers.jobs import Jobs
@@ -37,6 +38,9 @@ __all__ = ["NodeRegistry"]
 _log = logging.getLogger(__name__)
 
 REMEMBERED = "remembered host"
+
+_STOP_TIMEOUT = 0.4
+"""Seconds that connections get to close."""
 
 
 class NodeRegistry:
@@ -83,6 +87,7 @@ class NodeRegistry:
         # The namespace and the URI under which each was seen first.
         self._identities: dict[HostIdentity, tuple[str, str]] = {}
         self._identifying = threading.Lock()
+        self._threads = Threads(*_numbers(self.settings.threads))
         local.follow(self._follow_local)
 
     def nodes(self) -> list[Node]:
@@ -118,6 +123,7 @@ class NodeRegistry:
         """
         with self._changing:
             self.settings, self.groups = found.settings, dict(found.groups)
+            self._threads.resize(*_numbers(self.settings.threads))
             wanted: dict[str, tuple[str, NodeSettings, str]] = {}
             for name, settings in found.nodes.items():
                 if name.lower() != DEFAULT:
@@ -199,12 +205,14 @@ class NodeRegistry:
             self._tell()
 
     def stop(self) -> None:
-        """End all connections."""
-        threads = [threading.Thread(target=node.stop, daemon=True) for node in self.nodes()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        """End all connections, within a second."""
+        for node in self.nodes():
+            node.stop()
+        deadline = time.monotonic() + _STOP_TIMEOUT
+        for node in self.nodes():
+            for hypervisor in node.hypervisors:
+                hypervisor.join(max(0.0, deadline - time.monotonic()))
+        self._threads.stop(max(0.0, deadline - time.monotonic()))
 
     def revision_of_sites(self) -> Hashable:
         """Give what is another value once anything has changed that a served site shows."""
@@ -260,7 +268,9 @@ class NodeRegistry:
     def _begin(self, name: str, settings: NodeSettings, origin: str) -> Node:
         own = replace(self.local.settings, namespace=f"{self.local.namespace}/{name}")
         site = Site([], self._platforms, KINDS, own, self._jobs)
-        node = Node(name, settings, origin, site, self._platforms, self._inventory, self._remembered, self._note)
+        node = Node(
+            name, settings, origin, site, self._platforms, self._inventory, self._remembered, self._note, self._threads
+        )
         # Another mapping takes the place of the old one: who reads it does so without the lock.
         self._nodes = {**self._nodes, name.lower(): node}
         node.start()
@@ -268,8 +278,7 @@ class NodeRegistry:
 
     def _drop(self, node: Node) -> None:
         self._nodes = {key: each for key, each in self._nodes.items() if each is not node}
-        # Nobody waits for connections that hang.
-        threading.Thread(target=node.stop, name="node-end", daemon=True).start()
+        node.stop()
         with self._identifying:
             self._identities = {key: place for key, place in self._identities.items() if place[0] != node.namespace}
         # Who was refused because of it has another chance.
@@ -327,6 +336,12 @@ class NodeRegistry:
         self.revision += 1
         for listener in tuple(self.listeners):
             listener()
+
+
+def _numbers(threads: int) -> tuple[int, int, int]:
+    """Tell how many of so many threads work at a time, how many there are at most, and from how many busy ones on each
+    node gets one only."""
+    return max(1, threads // 2), threads, max(1, threads // 4)
 
 
 def _only_told(before: NodeSettings, after: NodeSettings) -> bool:

@@ -99,6 +99,8 @@ class NodesSettings:
         hosts: that such nodes may be on, as patterns: `*.example.com`, `10.0.0.*`.
         most: nodes that may be made at run time.
         patience: seconds that making a node waits for its first connection, to tell at once what is wrong with it.
+        threads: that call libvirt for all nodes, at most.  Half of them work at a time; the others take the place of
+            those that wait for an answer for more than `inventory.call_budget`.
     """
 
     directory: Path | None = None
@@ -106,6 +108,7 @@ class NodesSettings:
     hosts: tuple[str, ...] = ()
     most: int = 1000
     patience: float = 3.0
+    threads: int = 128
 
     def __post_init__(self) -> None:
         for transport in self.transports:

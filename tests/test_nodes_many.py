@@ -1,0 +1,66 @@
+"""Many nodes, half of which hang: the others are served as ever, by no more threads than the setting says."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import pywbem
+
+from tests.bed import Server, wait_until
+from tests.providers.test_two_nodes import node_file
+from tests.test_nodes import managed, names
+from tests.test_nodes_real import CONNECTED, NO_CONTACT, stand_in
+
+GOOD, HANGING = 30, 30
+THREADS = 8
+OTHERS = 40
+"""Threads of a server without nodes at most, those of a few clients among them."""
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of many nodes: every second one takes connections, and never answers."""
+    directory = tmp_path_factory.mktemp("crowd")
+    config = f"uris = ['test://{node_file(directory, 0, {'here': 1})}']\n"
+    config += f"[nodes]\nthreads = {THREADS}\n[inventory]\nopen_timeout = 2.0\n"
+    with contextlib.ExitStack() as stack:
+        for number in range(1, GOOD + 1):
+            config += f"[node.good{number}]\nuris = ['test://{node_file(directory, number, {'same': 1, 'own': 1})}']\n"
+        for number in range(HANGING):
+            stack.enter_context(stand_in(directory / f"s{number}", b""))
+            config += f"[node.bad{number}]\nuris = ['qemu+unix:///system?socket={directory}/s{number}']\n"
+        yield stack.enter_context(Server(config=config))
+
+
+def threads_of(server: Server) -> int:
+    return len(os.listdir(f"/proc/{server.pid}/task"))
+
+
+def test_half_of_the_nodes_hang(crowd: Server) -> None:
+    ask = crowd.pywbem()
+    for number in range(1, GOOD + 1):
+        wait_until(lambda number=number: names(ask, f"root/virt/good{number}") == {"same", "own"}, 60)  # type: ignore[misc]
+    for number in range(HANGING):
+        wait_until(lambda number=number: managed(ask, f"bad{number}")["State"] == NO_CONTACT, 60)  # type: ignore[misc]
+    assert "no answer within 2 s" in managed(ask, "bad0")["Trouble"]
+    assert threads_of(crowd) < THREADS + OTHERS
+    path = ask.EnumerateInstanceNames("Test_ComputerSystem", "root/virt/good7")[0]
+    assert ask.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(9))[0] == 0
+    assert ask.GetInstance(path)["EnabledState"] == 9
+
+
+def test_a_node_comes_while_others_hang(crowd: Server, tmp_path: Path) -> None:
+    ask = crowd.pywbem()
+    directory = crowd.directory / "nodes.d"
+    directory.mkdir()
+    (directory / "late.toml").write_text(f"[node.late]\nuris = ['test://{node_file(tmp_path, 0, {'late': 1})}']\n")
+    assert crowd.process is not None
+    crowd.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: names(ask, "root/virt/late") == {"late"}, 60)
+    assert managed(ask, "late")["State"] == CONNECTED
+    assert threads_of(crowd) < THREADS + OTHERS

@@ -1,0 +1,169 @@
+"""The threads that call libvirt, shared by all who call it for many hypervisors.
+
+A call of libvirt can hang for as long as the other side does, and cannot be taken back.  So a thread that got no answer
+for long is made good by another one, up to a bound, and when many threads are taken nobody gets a second one: who hangs
+keeps one thread, and the others have the rest.
+
+Layer rule: imports nothing of this project, and no libvirt.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+__all__ = ["Threads"]
+
+Result = TypeVar("Result")
+
+_IDLE_SECONDS = 10.0
+"""Seconds after which a thread without work ends."""
+_LOOK = 0.1
+"""The part of a budget after which it is looked again who waits for too long."""
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """Something to be done for somebody."""
+
+    owner: Hashable
+    run: Callable[[], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Threads:
+    """Threads that work for several owners, begun as they are needed.
+
+    Parameters:
+        count: threads that work at a time, those aside that wait for an answer for too long.
+        most: threads in all.
+        crowd: busy threads from which on each owner gets one only; by default there is no such number.
+    """
+
+    def __init__(self, count: int, most: int, crowd: int | None = None) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[_Work] = deque()
+        self._running: Counter[Hashable] = Counter()
+        self._since: dict[threading.Thread, float] = {}
+        self._threads: set[threading.Thread] = set()
+        self._idle = 0
+        self._looked = -math.inf
+        self._stuck = 0
+        self._stopping = False
+        self.resize(count, most, crowd)
+
+    def resize(self, count: int, most: int, crowd: int | None = None) -> None:
+        """Have other numbers of threads from now on; what is under way is finished."""
+        with self._changed:
+            self._count, self._most = count, max(count, most)
+            self._crowd = self._most if crowd is None else crowd
+            self._changed.notify_all()
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether somebody waits for a thread."""
+        return bool(self._waiting)
+
+    def submit(self, owner: Hashable, run: Callable[[], Result]) -> Future[Result]:
+        """Have something done when it is its owner's turn.
+
+        Returns:
+            the future of its result; cancelled when the threads have ended.
+        """
+        work = _Work(owner, run)
+        with self._changed:
+            if self._stopping:
+                work.future.cancel()
+                return work.future
+            self._waiting.append(work)
+            self._help()
+        return work.future
+
+    def renew(self) -> None:
+        """Note that the calling thread, one of these, has had its answer and goes on to the next thing."""
+        self._since[threading.current_thread()] = time.monotonic()
+
+    def relieve(self, budget: float) -> None:
+        """Put fresh threads in the place of those that wait for an answer for more than `budget` seconds."""
+        now = time.monotonic()
+        if now - self._looked < budget * _LOOK:
+            return
+        with self._changed:
+            self._looked = now
+            self._stuck = sum(since < now - budget for since in self._since.values())
+            self._help()
+
+    def stop(self, timeout: float = 0.0) -> None:
+        """Begin nothing that is submitted from now on, and end the threads once all is done.
+
+        Parameters:
+            timeout: seconds to wait for their end; those that get no answer are left behind, they are daemons.
+        """
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._threads, timeout)
+
+    def _help(self) -> None:
+        """Wake or begin a thread; with the lock."""
+        if self._idle:
+            self._changed.notify()
+        elif self._waiting and len(self._threads) < self._target():
+            thread = threading.Thread(target=self._run, name="libvirt-call", daemon=True)
+            self._threads.add(thread)
+            thread.start()
+
+    def _target(self) -> int:
+        return min(self._count + self._stuck, self._most)
+
+    def _run(self) -> None:
+        thread = threading.current_thread()
+        while (work := self._take(thread)) is not None:
+            if work.future.set_running_or_notify_cancel():
+                try:
+                    work.future.set_result(work.run())
+                except BaseException as error:
+                    work.future.set_exception(error)
+            with self._changed:
+                del self._since[thread]
+                self._running[work.owner] -= 1
+                if not self._running[work.owner]:
+                    del self._running[work.owner]
+                self._stuck = min(self._stuck, len(self._since))
+
+    def _take(self, thread: threading.Thread) -> _Work | None:
+        """Wait for something to do; None when the thread is one too many."""
+        with self._changed:
+            until = time.monotonic() + _IDLE_SECONDS
+            while len(self._threads) <= self._target():
+                work = self._next()
+                if work is not None:
+                    self._running[work.owner] += 1
+                    self._since[thread] = time.monotonic()
+                    if self._waiting:
+                        self._help()
+                    return work
+                left = until - time.monotonic()
+                if left <= 0 or self._stopping:
+                    break
+                self._idle += 1
+                self._changed.wait(left)
+                self._idle -= 1
+            self._threads.discard(thread)
+            self._changed.notify_all()
+            return None
+
+    def _next(self) -> _Work | None:
+        """Take what has waited longest of those that may go on; with the lock."""
+        crowded = len(self._since) >= self._crowd
+        for place, work in enumerate(self._waiting):
+            if not crowded or not self._running[work.owner]:
+                del self._waiting[place]
+                return work
+        return None
