@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
+import threading
 from importlib.metadata import EntryPoint
 from types import ModuleType
 
 import pytest
 
-from tests.providers.recorded import Served, domain_xml, hypervisor
+from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, domain_xml, hypervisor
 from virtcim.platforms.base import BusDefaults, Feature, Platform, PlatformError
 from virtcim.platforms.registry import GROUP, Registry, load_platforms
 from virtcim.providers.kinds import KINDS
+from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.site import Site
+from virtcim.providers.Virt_HostSystem import HostSystem
+from virtcim.providers.Virt_SettingField import SettingField
 from virtcim.registration.catalog import build_catalog
 
 BUILT_IN = (
@@ -119,3 +124,27 @@ def test_a_plugin_gets_all_classes_without_a_provider_of_its_own(plugins: Module
     names = {name for provider in catalog.namespaces["root/virt"] for name in provider.class_names}
     expected = {name.replace("KVM_", "Jails_") for name in Served([]).providers if name.startswith("KVM_")}
     assert names == expected
+
+
+def test_a_platform_gets_the_time_that_the_settings_say(caplog: pytest.LogCaptureFixture) -> None:
+    """What it says of hosts and of forms, too: one that hangs would keep a client for longer."""
+    never = threading.Event()
+
+    def hang(*_about: object) -> tuple[str, ...]:
+        never.wait()
+        return ()
+
+    slow = dataclasses.replace(plugin_platform("Jails", "jails"), check_settings=hang, host_facts=hang)  # type: ignore[arg-type]
+    host = RecordedHypervisor("jails:///", "jails")
+    made = Site([(slow, host)], Registry([slow], patience=0.05), KINDS)  # type: ignore[list-item]
+    field = next(iter(SettingField.all_of(made, slow)))
+    check = next(each for each in SettingField.methods if each.name == "CheckSettings")
+    try:
+        with pytest.raises(MethodFailedError, match=r"no answer in 0\.05 s"):
+            check.run(field, {"Mode": 2}, CONTEXT)
+        [shown] = HostSystem.all_of(made, slow)
+        with caplog.at_level(logging.ERROR):
+            assert "HostFactNames" not in shown.properties()
+        assert "no answer in 0.05 s" in caplog.text
+    finally:
+        never.set()

@@ -57,9 +57,12 @@ class Registry:
 
     Parameters:
         platforms: those that are served; each is called by its prefix.
+        patience: seconds that each function of a platform that others have written gets; by default the default of the
+            settings.
     """
 
-    def __init__(self, platforms: Iterable[Platform] = ()) -> None:
+    def __init__(self, platforms: Iterable[Platform] = (), patience: float | None = None) -> None:
+        self.patience = PlatformSettings().patience if patience is None else patience
         self._registrations: list[Registration] = []
         self._platforms: dict[str, Platform] = {}
         for platform in platforms:
@@ -182,7 +185,7 @@ def load_platforms(plugins: Iterable[EntryPoint] | None = None, settings: Platfo
         settings: which are wanted.
     """
     settings = settings or PlatformSettings()
-    registry = Registry()
+    registry = Registry(patience=settings.patience)
     own = f"{__package__}."
     candidates = entry_points(group=GROUP) if plugins is None else plugins
     others = sorted((entry for entry in candidates if not entry.value.startswith(own)), key=_order)

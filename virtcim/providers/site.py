@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from virtcim.platforms.base import Platform
-from virtcim.platforms.registry import ALWAYS_SHOWN
+from virtcim.platforms.registry import ALWAYS_SHOWN, Registry
+from virtcim.platforms.settings import PlatformSettings
 from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import GuestList, slashes
@@ -85,6 +86,7 @@ class Site(Memo):
         namespace: where the instances of this site live: a namespace belongs to a node.
         hidden: the prefixes, in lower case, of the platforms whose classes are not shown there: those that had no
             hypervisor so far, libvirt-cim's aside.
+        patience: seconds that each function of a platform that others have written gets.
         migrate_uri: where guests migrate to, when they migrate to this node; "" leaves that to libvirt.
         nodes: all sites that are served together, this one among them: between them guests can be moved.
     """
@@ -105,6 +107,7 @@ class Site(Memo):
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()
         self.platforms = tuple(platforms)
+        self.patience = platforms.patience if isinstance(platforms, Registry) else PlatformSettings().patience
         self.kinds = tuple(kinds)
         self._providers: dict[str, ElementFinder] = {}
         self._followers: list[Callable[[Hypervisor], None]] = []

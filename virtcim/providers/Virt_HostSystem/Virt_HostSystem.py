@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HOSTS", "HostSource", "HostSystem", "HostSystemProvider", "guests_on", "host_of", "hosts_of"]
 
-FACTS_PATIENCE = 5.0
-"""Seconds that a platform gets to tell of a host."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -131,10 +128,10 @@ def _parts(host: HostSystem, part: int) -> list[str] | None:
 
 
 @lru_cache(maxsize=256)
-def _facts(platform: Platform, facts: HostFacts) -> tuple[tuple[str, str], ...]:
+def _facts(platform: Platform, facts: HostFacts, patience: float) -> tuple[tuple[str, str], ...]:
     """What a platform tells of a host, names and values; asked once for what libvirt has told of the host."""
     try:
-        told = call_within(FACTS_PATIENCE, lambda: dict(platform.host_facts(facts)))
+        told = call_within(patience, lambda: dict(platform.host_facts(facts)))
     except CallError as error:
         _log.error("platform %s cannot tell of a host: %s", platform.prefix, error)
         return ()
@@ -142,7 +139,7 @@ def _facts(platform: Platform, facts: HostFacts) -> tuple[tuple[str, str], ...]:
 
 
 def _told(host: HostSystem, part: int) -> list[str] | None:
-    return [pair[part] for pair in _facts(host.platform, host.hypervisor.facts)] or None
+    return [pair[part] for pair in _facts(host.platform, host.hypervisor.facts, host.site.patience)] or None
 
 
 def _when_connected(connected: int, lost: int) -> Callable[[HostSystem], int]:

@@ -15,9 +15,6 @@ from virtcim.providers.Virt_SettingField.Virt_SettingField import SettingField
 
 __all__ = ["SettingFieldProvider"]
 
-PATIENCE = 5.0
-"""Seconds that a platform gets to look through a form."""
-
 
 class ReturnCode(enum.IntEnum):
     """Virt_SettingField.CheckSettings."""
@@ -37,7 +34,7 @@ def _check_settings(field: SettingField, parameters: Parameters, context: Reques
         raise MethodFailedError(ReturnCode.INVALID_PARAMETER, f"Mode: {error}") from error
     given = {str(name): str(value or "") for name, value in zip(names, values, strict=True)}
     try:
-        complaints = call_within(PATIENCE, lambda: list(check_form(field.platform, mode, given)))
+        complaints = call_within(field.site.patience, lambda: list(check_form(field.platform, mode, given)))
     except CallError as error:
         raise MethodFailedError(ReturnCode.FAILED, f"platform {field.platform.prefix}: {error}") from error
     return MethodResult(0, {"Complaints": complaints} if complaints else {})
