@@ -111,6 +111,36 @@ def test_the_central_system_leads_to_the_service_of_every_node(fleet: Server) ->
     assert own["Name"] in {each["Name"] for each in hosted if each.classname == SERVICE}
 
 
+def test_a_summary_adds_up_what_a_group_has(fleet: Server) -> None:
+    ask = fleet.pywbem(INTEROP)
+    (service,) = ask.EnumerateInstanceNames(SERVICE)
+    code, out = ask.InvokeMethod("GetGroupSummary", service, Group=group(ask, "busys"), IncludeGuests=True)
+    assert code == 0
+    summary = out["Summary"]
+    assert (summary.classname, summary["Name"]) == ("Virt_GroupSummary", "busys")
+    assert (summary["Nodes"], summary["ConnectedNodes"], summary["HostProcessors"]) == (1, 1, 4)
+    assert (summary["Guests"], summary["RunningGuests"], summary["Processors"]) == (2, 2, 2)
+    assert (summary["MemoryUsage"], summary["HostMemory"]) == (2 << 30, 4 << 30)
+    assert [(each["Name"], space) for each, space in zip(out["Guests"], out["Namespaces"], strict=True)] == [
+        ("b1", "root/virt/busy"), ("b2", "root/virt/busy"),
+    ]  # fmt: skip
+
+    def everybody() -> Any:
+        _, out = ask.InvokeMethod("GetGroupSummary", service, Group=group(ask, "prod"))
+        # Rates need two samples.
+        return out if "ProcessorTime" in out["Summary"] else None
+
+    out = wait_until(everybody, 60)
+    assert out["Summary"]["Nodes"] == 6
+    assert out["Summary"]["ConnectedNodes"] == 5, "one is gone"
+    assert out["Summary"]["ProcessorTime"] > 0
+    assert not out.get("Guests")
+    path = group(ask, "prod").copy()
+    path["InstanceID"] = "virtcim:group:nobody"
+    with pytest.raises(pywbem.CIMError, match="does not exist"):
+        ask.InvokeMethod("GetGroupSummary", service, Group=path)
+
+
 def test_a_dry_run_tells_why(fleet: Server) -> None:
     ask = fleet.pywbem(INTEROP)
     (service,) = ask.EnumerateInstanceNames(SERVICE)

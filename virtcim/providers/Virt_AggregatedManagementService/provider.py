@@ -9,6 +9,7 @@ from virtcim.libhelper.work import Work
 from virtcim.providers.base import Element
 from virtcim.providers.interface import (
     CIMError,
+    CIMValue,
     EmbeddedInstance,
     Instance,
     InstancePath,
@@ -26,9 +27,10 @@ from virtcim.providers.nodes.node import Node
 from virtcim.providers.nodes.placement import Candidate, Wish, candidates, with_defaults
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.states import EnabledState
+from virtcim.providers.Virt_AggregatedManagementService.summary import guests_of, refresh_figures, summary_of
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_NodeGroup import group_of
-from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService
+from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService, summaries
 
 __all__ = ["AGGREGATED_SERVICE", "METHOD_ROLES", "AggregatedServiceProvider"]
 
@@ -36,6 +38,7 @@ AGGREGATED_SERVICE = "Virt_AggregatedManagementService"
 
 METHOD_ROLES = {
     f"{AGGREGATED_SERVICE}.EvaluatePlacement": Role.READ,
+    f"{AGGREGATED_SERVICE}.GetGroupSummary": Role.READ,
     f"{AGGREGATED_SERVICE}.RequestGroupStateChange": Role.OPERATE,
 }
 """The methods that need less than `administer`; in the namespaces of the nodes they need the same again."""
@@ -84,6 +87,8 @@ class AggregatedServiceProvider(InstanceProvider):
                 return self._define(method, parameters, context)
             case "EvaluatePlacement":
                 return self._evaluate(parameters, context)
+            case "GetGroupSummary":
+                return self._summarize(parameters, context)
             case "RequestGroupStateChange":
                 return self._change_states(parameters, context)
             case "RequestStateChange" | "StartService" | "StopService":
@@ -138,6 +143,18 @@ class AggregatedServiceProvider(InstanceProvider):
         wish = Wish.of(_system(parameters), resources)
         return candidates(seen, wish, lambda node: self._may(context, node.namespace, Role.ADMINISTER)), resources
 
+    def _summarize(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """GetGroupSummary: sums over all guests of a group and, where asked for, what a console shows of each."""
+        group = group_of(self._nodes, parameters.get("Group"))
+        nodes = [node for node in self._nodes.members(group) if self._may(context, node.namespace, Role.READ)]
+        refresh_figures(nodes)
+        out: dict[str, CIMValue] = {"Summary": summary_of(group, nodes)}
+        if parameters.get("IncludeGuests"):
+            guests = list(guests_of(nodes))
+            out["Guests"] = summaries(guests)
+            out["Namespaces"] = [guest.site.namespace for guest in guests]
+        return MethodResult(0, out)
+
     def _change_states(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """RequestGroupStateChange: one job, in which each guest is asked for."""
         group, wanted = group_of(self._nodes, parameters.get("Group")), parameters.get("RequestedState")
@@ -148,12 +165,7 @@ class AggregatedServiceProvider(InstanceProvider):
             for node in self._nodes.members(group)
             if node.settings.enabled and self._may(context, node.namespace, Role.OPERATE)
         ]
-        systems = [
-            system_of(guest)
-            for node in nodes
-            for platform in node.site.platforms
-            for guest in node.site.guests(platform)
-        ]
+        systems = [system_of(guest) for guest in guests_of(nodes)]
         jobs = self._nodes.local.jobs
         return jobs.run(
             JobOrder(

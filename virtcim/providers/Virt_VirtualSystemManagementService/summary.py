@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         VirtualSystemManagementService,
     )
 
-__all__ = ["get_summary"]
+__all__ = ["get_summary", "summaries"]
 
 SCREEN_WIDTH = 160
 """Points across a picture, unless somebody wants another width."""
@@ -71,23 +71,35 @@ def get_summary(
         text = f"ScreenWidth {width}: expected {SCREEN_WIDTHS.start} to {SCREEN_WIDTHS.stop - 1}"
         raise CIMError(Status.INVALID_PARAMETER, text)
     guests = list(_guests(service, parameters.get("Systems")))
-    hypervisors = {guest.hypervisor.uri: guest.hypervisor for guest in guests}
-    for hypervisor in hypervisors.values():
+    for hypervisor in {guest.hypervisor.uri: guest.hypervisor for guest in guests}.values():
         hypervisor.metrics.look()
-    leases = {uri: _leases(hypervisor) for uri, hypervisor in hypervisors.items()}
-    frames = {
-        uri: hypervisor.metrics.history() if parameters.get("IncludeHistory") else ()
-        for uri, hypervisor in hypervisors.items()
-    }
-    deadline = time.monotonic() + (SCREENS_SECONDS if parameters.get("IncludeScreens") else 0)
-    summaries = []
+    pictures = width if parameters.get("IncludeScreens") else None
+    return MethodResult(0, {"Summaries": summaries(guests, bool(parameters.get("IncludeHistory")), pictures)})
+
+
+def summaries(
+    guests: Iterable[Guest], with_history: bool = False, picture_width: int | None = None
+) -> list[EmbeddedInstance]:
+    """Make a Virt_GuestSummary of each guest, from the newest figures that there are.
+
+    Parameters:
+        with_history: whether to tell the load of the last minutes.
+        picture_width: of the picture of each screen, in points; None takes none.
+    """
+    guests = list(guests)
+    hypervisors = {id(guest.hypervisor): guest.hypervisor for guest in guests}
+    leases = {key: _leases(hypervisor) for key, hypervisor in hypervisors.items()}
+    frames = {key: hypervisor.metrics.history() if with_history else () for key, hypervisor in hypervisors.items()}
+    deadline = time.monotonic() + (SCREENS_SECONDS if picture_width is not None else 0)
+    found = []
     for guest in guests:
-        uri = guest.hypervisor.uri
-        values = _summary(guest, leases[uri]) | _history(guest, frames[uri])
-        values["ScreenImage"] = _screen(guest, width) if time.monotonic() < deadline else None
+        key = id(guest.hypervisor)
+        values = _summary(guest, leases[key]) | _history(guest, frames[key])
+        if picture_width is not None and time.monotonic() < deadline:
+            values["ScreenImage"] = _screen(guest, picture_width)
         known = {name: value for name, value in values.items() if value is not None}
-        summaries.append(EmbeddedInstance("Virt_GuestSummary", known))
-    return MethodResult(0, {"Summaries": summaries})
+        found.append(EmbeddedInstance("Virt_GuestSummary", known))
+    return found
 
 
 def _guests(service: VirtualSystemManagementService, systems: Sequence[InstancePath | None] | None) -> Iterator[Guest]:
