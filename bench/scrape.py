@@ -12,7 +12,8 @@ from bench.report import Run
 from tests.bed import Server
 from tests.metrics.samples import sampled_twice
 from tests.providers.recorded import domain_xml, hypervisor
-from virtcim.libhelper.metrics.exposition import figures_text
+from virtcim.libhelper.metrics.exposition import Sources, figures_text
+from virtcim.libhelper.metrics.sampler import Asked
 
 __all__ = ["measure_scrape"]
 
@@ -53,8 +54,10 @@ def text_seconds(guests: int) -> float:
     quiet = SimpleNamespace(
         uri=host.uri, connected=True, inventory=SimpleNamespace(domains=lambda: records, pools=list)
     )
-    sampled: Any = SimpleNamespace(**vars(quiet), metrics=SimpleNamespace(look=lambda: sample))
-    write = figures_text(lambda: [sampled])
+    sampled: Any = SimpleNamespace(
+        **vars(quiet), metrics=SimpleNamespace(ask=lambda: Asked(sample, True, 0.0), take=lambda *_: sample)
+    )
+    write = figures_text(lambda: [Sources([sampled])])
     spent = []
     for _ in range(REPEATS):
         began = time.thread_time()

@@ -16,7 +16,7 @@ from tests.bed.server import Server
 from tests.metrics.samples import SECONDS, START, sampled_twice
 from tests.providers.recorded import RecordedHypervisor, domain_xml, hypervisor
 from virtcim.libhelper.metrics import GuestSample, Sample
-from virtcim.libhelper.metrics.exposition import expose, figures_text
+from virtcim.libhelper.metrics.exposition import Sources, expose, figures_text
 from virtcim.libhelper.states import DomainState
 
 DISK = "<disk type='file'><source file='/a \"b\"\\c'/><target dev='vda' bus='virtio'/></disk>"
@@ -53,7 +53,7 @@ def sample_of(uuids: dict[str, str]) -> Sample:
 
 def test_the_figures_of_a_guest() -> None:
     host, uuids = host_with("busy")
-    figures = parse(expose([(host, sample_of(uuids))]))
+    figures = parse(expose([(host, sample_of(uuids), "")]))
     guest = {"domain": "busy"}
     assert value(figures, "libvirt_up") == 1
     assert value(figures, "libvirt_domains") == 1
@@ -70,7 +70,7 @@ def test_the_figures_of_a_guest() -> None:
 
 def test_what_a_guest_is_stands_in_series_of_their_own() -> None:
     host, uuids = host_with("busy")
-    figures = parse(expose([(host, sample_of(uuids))]))
+    figures = parse(expose([(host, sample_of(uuids), "")]))
     [disk] = [dict(labels) for name, labels in figures if name == "libvirt_domain_block_stats_info"]
     assert disk["source_file"] == '/a "b"\\c'
     assert (disk["target_device"], disk["target_bus"]) == ("vda", "virtio")
@@ -85,7 +85,7 @@ def test_guests_without_figures_have_a_state() -> None:
     host.put(domain_xml("off"))
     host.put(domain_xml("lost"), state=DomainState.CRASHED)
     for sample in (None, sample_of(uuids)):
-        figures = parse(expose([(host, sample)]))
+        figures = parse(expose([(host, sample, "")]))
         states = {
             dict(labels)["domain"]: number for (name, labels), number in figures.items() if name.endswith("_state")
         }
@@ -99,7 +99,7 @@ def test_one_that_does_not_answer_never_drops_the_others() -> None:
     sample = sample_of(uuids)
     held = {"state.state": 1, "balloon.current": 65536, "balloon.maximum": 131072}
     answers = {**sample.guests, uuids["stuck"]: GuestSample(held, START, SECONDS, answered=False)}
-    figures = parse(expose([(host, Sample(3, START, SECONDS, answers, sample.host))]))
+    figures = parse(expose([(host, Sample(3, START, SECONDS, answers, sample.host), "")]))
     for name, timed_out in (("busy", 0), ("stuck", 1)):
         assert value(figures, "libvirt_domain_timed_out", domain=name) == timed_out
         assert value(figures, "libvirt_domain_memory_stats_actual_balloon_bytes", domain=name) == 64 << 20
@@ -111,25 +111,40 @@ def test_names_that_would_break_the_page() -> None:
     name = 'a"b\\c\nd{e}'
     host, uuids = host_with("x")
     host.put(domain_xml("x").replace("<name>x</name>", "<name>a&quot;b\\c&#10;d{e}</name>"), uuid="1")
-    figures = parse(expose([(host, sample_of(uuids))]))
+    figures = parse(expose([(host, sample_of(uuids), "")]))
     assert value(figures, "libvirt_domain_info_state", domain=name, state_desc="the domain is shut off") == 5
 
 
 def test_hypervisors_are_told_apart_where_there_are_several() -> None:
-    one, uuids = host_with("busy")
+    one, _ = host_with("busy")
     other = hypervisor("Xen")
     other.connected = False
-    figures = parse(expose([(one, sample_of(uuids)), (other, None)]))
+    figures = parse(figures_text(lambda: [Sources([one, other])])(True).decode())
     assert value(figures, "libvirt_up", uri=one.uri) == 1
     assert value(figures, "libvirt_up", uri=other.uri) == 0
     assert value(figures, "libvirt_domains", uri=one.uri) == 1
+
+
+def test_nodes_are_told_apart() -> None:
+    local, _ = host_with("same")
+    west, _ = host_with("same")
+    lxc = hypervisor("Xen")
+    lxc.connected = False
+    page = figures_text(lambda: [Sources([local], "default"), Sources([west, lxc], "west", ("lab", "prod"))])(True)
+    figures = parse(page.decode())
+    assert value(figures, "libvirt_up", node="default") == 1
+    assert value(figures, "libvirt_up", node="west", uri=lxc.uri) == 0
+    assert value(figures, "libvirt_domains", node="west", uri=west.uri) == 1
+    assert value(figures, "virtcim_node_group", node="west", group="prod") == 1
+    states = [dict(labels)["node"] for name, labels in figures if name == "libvirt_domain_info_state"]
+    assert states == ["default", "west"]
 
 
 def test_a_page_is_written_anew_when_a_guest_changes() -> None:
     host, uuids = host_with("busy")
     host.metrics.latest = sample_of(uuids)
     host.metrics.latest.clock = time.monotonic()
-    write = figures_text(lambda: [host])
+    write = figures_text(lambda: [Sources([host])])
     first = write(True)
     assert write(True) == first
     host.put(domain_xml("busy", PORT), active=True, state=DomainState.PAUSED)
@@ -144,14 +159,14 @@ def test_figures_that_are_old_are_left_out() -> None:
     host, uuids = host_with("busy")
     host.metrics.latest = sample_of(uuids)
     host.metrics.latest.clock = time.monotonic() - 1000
-    figures = parse(figures_text(lambda: [host])(True).decode())
+    figures = parse(figures_text(lambda: [Sources([host])])(True).decode())
     assert value(figures, "libvirt_domain_timed_out", domain="busy") == 1
     assert not [name for name, _ in figures if "cpu_time" in name]
 
 
 def test_the_older_format_names_counters_whole() -> None:
     host, uuids = host_with("busy")
-    page = expose([(host, sample_of(uuids))], openmetrics=False)
+    page = expose([(host, sample_of(uuids), "")], openmetrics=False)
     assert "# TYPE libvirt_domain_info_cpu_time_seconds_total counter\n" in page
     kinds = {family.type for family in text_format.text_string_to_metric_families(page)}
     assert kinds == {"counter", "gauge"}

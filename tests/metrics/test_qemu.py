@@ -132,7 +132,7 @@ def test_a_guest_that_does_not_answer_leaves_the_others_theirs(
         known = sample.guests[stuck].known
         assert known.fields["balloon.rss"] > 0, "its last figures stay, with the time that they are of"
         assert known.time < sample.time
-        page = expose([(hypervisor, sample)])
+        page = expose([(hypervisor, sample, "")])
         assert f'libvirt_domain_timed_out{{domain="{NAMES[1]}"}} 1' in page
         assert f'libvirt_domain_info_state{{domain="{NAMES[1]}",state_desc="the domain is running"}} 1' in page
         assert f'libvirt_domain_info_cpu_time_seconds_total{{domain="{NAMES[0]}"}}' in page

@@ -144,3 +144,20 @@ def test_an_error_leaves_what_there_is() -> None:
         wait_until(lambda: sampler.look() and questions.open, PATIENCE)
         end(questions.open.pop()[1])
     assert sampler.latest is sample
+
+
+def test_many_that_hang_are_waited_for_together() -> None:
+    """An hour for each would not end."""
+    settings, questions = HypervisorSettings(sample_patience=3600.0), Questions()
+    hanging = [Sampler(questions.submit, questions, settings) for _ in range(20)]
+    asked = [each.ask() for each in hanging]
+    assert len(questions.open) == 20
+    until = time.monotonic()
+    assert [one.take(each, until) for one, each in zip(hanging, asked, strict=True)] == [None] * 20
+    question, future = questions.open[0]
+    future.set_result(question(NoGuests()))
+    assert hanging[0].take(asked[0], asked[0].until) is hanging[0].latest is not None
+    fresh = hanging[0].ask()
+    assert fresh.is_fresh
+    assert hanging[0].take(fresh, fresh.until) is hanging[0].latest
+    assert len(questions.open) == 20

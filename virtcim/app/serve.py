@@ -62,7 +62,7 @@ from virtcim.frontends.http.tls import TLSState
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
-from virtcim.libhelper.metrics import figures_text
+from virtcim.libhelper.metrics import Sources, figures_text
 from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry
@@ -422,7 +422,7 @@ async def _serve(
     )
     for figure in assembly.indications.figures():
         server.metrics.watch(*figure)
-    server.metrics.add(figures_text(assembly.site.all_hypervisors))
+    server.metrics.add(figures_text(partial(_sources, assembly.nodes)))
     await server.start(assembly.endpoints)
     try:
         await _in_thread(assembly.indications.start)
@@ -456,6 +456,14 @@ async def _serve(
             stopping.append(_in_thread(bridge.stop))
         await asyncio.gather(*stopping)
     return 0
+
+
+def _sources(registry: NodeRegistry) -> Iterator[Sources]:
+    """List the hypervisors of each node for whoever reads figures; the local one has no name where it is alone."""
+    nodes = [node for node in registry.nodes() if node.settings.enabled and not node.refusal]
+    yield Sources(registry.local.all_hypervisors(), DEFAULT if nodes else "")
+    for node in nodes:
+        yield Sources(node.hypervisors, node.name, node.settings.groups)
 
 
 def _tell(assembly: _Assembly, settings: Settings, login: str | None) -> None:

@@ -3,7 +3,7 @@
 State and definition of a guest come from the inventory, and so are there for every guest, whatever libvirt can or
 cannot tell of it; its figures come from the newest sample.
 
-Layer rule: imports documents, inventory and sample; knows nothing of HTTP.
+Layer rule: imports documents, inventory, sample and sampler; knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, Protocol
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Interface
 from virtcim.libhelper.inventory.records import Domain, Pool
 from virtcim.libhelper.metrics.sample import Sample
+from virtcim.libhelper.metrics.sampler import Asked
 
-__all__ = ["FAMILIES", "expose", "figures_text"]
+__all__ = ["FAMILIES", "Sources", "expose", "figures_text"]
 
 _STATES = (
     "the domain has no state",
@@ -43,7 +44,8 @@ class _Inventory(Protocol):
 
 
 class _Sampler(Protocol):
-    def look(self) -> Sample | None: ...
+    def ask(self) -> Asked: ...
+    def take(self, asked: Asked, until: float) -> Sample | None: ...
 
 
 class Source(Protocol):
@@ -62,6 +64,20 @@ class SampledSource(Source, Protocol):
 
     @property
     def metrics(self) -> _Sampler: ...
+
+
+class Sources(NamedTuple):
+    """The hypervisors of a node.
+
+    Attributes:
+        hypervisors: of it.
+        node: its name; "" where there is one node only.
+        groups: that it is in.
+    """
+
+    hypervisors: Sequence[SampledSource]
+    node: str = ""
+    groups: Sequence[str] = ()
 
 
 class _Figure(NamedTuple):
@@ -148,6 +164,7 @@ Lines = dict[str, list[str]]
 
 FAMILIES: dict[str, str] = {
     "libvirt_up": "Whether libvirt is connected",
+    "virtcim_node_group": "A group that the node is in; always 1",
     "libvirt_domains": "Number of domains",
     "libvirt_domain_info": "What a domain is; always 1",
     "libvirt_domain_info_state": "State of the domain, as libvirt numbers it",
@@ -162,22 +179,39 @@ FAMILIES: dict[str, str] = {
 """What each family is, in the order in which they are written."""
 
 
-def figures_text(sources: Callable[[], Iterable[SampledSource]]) -> Callable[[bool], bytes]:
+def figures_text(sources: Callable[[], Iterable[Sources]]) -> Callable[[bool], bytes]:
     """Make the function that writes the figures of hypervisors, from figures that are as new as can be had.
 
+    All are asked before one is waited for: who hangs makes nobody wait twice.
+
     Parameters:
-        sources: gives the hypervisors.
+        sources: gives the hypervisors of each node.
     """
 
     kept: dict[_Key, Fixed] = {}
 
     def write(openmetrics: bool) -> bytes:
         nonlocal kept
-        sampled = [(each, _fresh(each.metrics.look())) for each in sources()]
+        nodes = list(sources())
+        asked = [(node, each, each.metrics.ask()) for node in nodes for each in node.hypervisors]
+        until = max((each.until for _, _, each in asked), default=0.0)
+        sampled = [
+            (hypervisor, _fresh(hypervisor.metrics.take(each, until)), _labels_of(node, hypervisor))
+            for node, hypervisor, each in asked
+        ]
         known, kept = kept, {}
-        return expose(sampled, openmetrics, known, kept).encode()
+        groups = [(node.node, group) for node in nodes if node.node for group in node.groups]
+        return expose(sampled, openmetrics, known, kept, groups).encode()
 
     return write
+
+
+def _labels_of(node: Sources, hypervisor: Source) -> str:
+    """Write the labels that every series of a hypervisor has, each with a comma behind it."""
+    labels = {"node": node.node} if node.node else {}
+    if len(node.hypervisors) > 1:
+        labels["uri"] = hypervisor.uri
+    return "".join(f"{_labels(**{name: text})}," for name, text in labels.items())
 
 
 def _fresh(sample: Sample | None) -> Sample | None:
@@ -186,10 +220,11 @@ def _fresh(sample: Sample | None) -> Sample | None:
 
 
 def expose(
-    sampled: Sequence[tuple[Source, Sample | None]],
+    sampled: Sequence[tuple[Source, Sample | None, str]],
     openmetrics: bool = True,
     known: Kept = MappingProxyType({}),
     kept: MutableMapping[_Key, Fixed] | None = None,
+    groups: Iterable[tuple[str, str]] = (),
 ) -> str:
     """Write the figures of hypervisors, without the end that OpenMetrics asks for.
 
@@ -198,13 +233,15 @@ def expose(
             Prometheus' older text format.
         known: what `kept` was given the last time.
         kept: takes what can be used again as long as a guest stays what it is.
-        sampled: each hypervisor with its newest sample; None where libvirt gave none of late.
-            Where there are several, every series has the label `uri`.
+        sampled: each hypervisor, its newest sample, None where libvirt gave none of late, and the labels that all its
+            series have, each with a comma behind it.
+        groups: pairs of a node and a group that it is in.
     """
     lines: Lines = {name: [] for name in FAMILIES}
-    for source, sample in sampled:
-        label = f'uri="{_escaped(source.uri)}",' if len(sampled) > 1 else ""
+    for source, sample, label in sampled:
         _add_hypervisor(lines, source, sample, label, known, {} if kept is None else kept)
+    name = "virtcim_node_group"
+    lines[name].extend(f"{name}{{{_labels(node=node, group=group)}}} 1\n" for node, group in groups)
     return "".join(_family(name, samples, openmetrics) for name, samples in lines.items() if samples)
 
 

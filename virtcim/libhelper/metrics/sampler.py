@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import libvirt
 
@@ -27,7 +27,7 @@ from virtcim.libhelper.metrics.reading import Fields, read_guests, read_host
 from virtcim.libhelper.metrics.sample import NONE, TOTALS, Frame, GuestSample, HostSample, Sample, totals_of
 from virtcim.libhelper.settings import HypervisorSettings
 
-__all__ = ["Sampler"]
+__all__ = ["Asked", "Sampler"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +74,20 @@ class _Question:
     epoch: int
 
 
+class Asked(NamedTuple):
+    """That somebody has asked for figures.
+
+    Attributes:
+        before: the newest ones when he did.
+        is_fresh: whether these will do.
+        until: how long to wait for newer ones, a monotonic time.
+    """
+
+    before: Sample | None
+    is_fresh: bool
+    until: float
+
+
 class Sampler:
     """Samples the figures of one hypervisor.
 
@@ -113,6 +127,30 @@ class Sampler:
             None where there is no connection, or no answer yet.
         """
         return self._look(self._settings.sample_patience)
+
+    def ask(self) -> Asked:
+        """Have figures sampled as `look` does, and wait for nothing."""
+        now = time.monotonic()
+        with self._arrived:
+            self._looked = now
+            before = self.latest
+            is_fresh = before is not None and now - before.clock < self._pause
+            question = None if is_fresh else self._plan(now)
+        if question is not None:
+            self._start(question)
+        return Asked(before, is_fresh, now + self._settings.sample_patience)
+
+    def take(self, asked: Asked, until: float) -> Sample | None:
+        """Give what `ask` has asked for; the newest figures of all where it has not come by then.
+
+        Parameters:
+            until: a monotonic time.
+        """
+        with self._arrived:
+            if not asked.is_fresh:
+                left = max(0.0, until - time.monotonic())
+                self._arrived.wait_for(lambda: self.latest is not asked.before or not self._pending, left)
+            return self.latest
 
     def glance(self) -> Sample | None:
         """Give figures as `look` does, for who must not wait: only where nobody has looked of late it takes as long."""
