@@ -6,8 +6,9 @@ default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` i
 `providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[indications]` is
 `cimom.indications.settings.IndicationSettings`, `[cmpi]` is `frontends.cmpi.settings.CmpiSettings`, `[compatibility]`
 is `frontends.compatibility.settings.CompatibilitySettings`, `[loop]` is `app.loopwatch.LoopSettings`, `[platforms]` is
-`platforms.settings.PlatformSettings`, `[nodes]` is `providers.nodes.NodesSettings`; each `[node.NAME]` is a
-`NodeSettings` of there, and each `[group.NAME]` a `GroupSettings`.
+`platforms.settings.PlatformSettings`, `[images]` is `images.settings.ImageSettings`, `[nodes]` is
+`providers.nodes.NodesSettings`; each `[node.NAME]` is a `NodeSettings` of there, and each `[group.NAME]` a
+`GroupSettings`.
 
 The conversion is written out here, although the store's records go by cattrs (`app.codec`).  A person writes this file:
 nothing in it may be converted silently, as cattrs makes numbers of text and lists of letters, so that every type would
@@ -38,6 +39,7 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.compatibility import CompatibilitySettings
 from virtcim.frontends.http.tls import TLSSettings
+from virtcim.images.settings import ImageSettings
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.platforms.settings import PlatformSettings
 from virtcim.providers.nodes import DEFAULT, GroupSettings, NodeSettings, NodesSettings
@@ -80,6 +82,9 @@ LONGEST = 1e9
 
 NOT_SET = "not set"
 """Marks a field of settings that nobody sets in a file."""
+
+TEMPLATES_DIRECTORY = "templates.d"
+"""The directory beside the configuration file with the administrator's templates."""
 
 NODES_DIRECTORY = "nodes.d"
 """The directory beside the configuration file with further nodes."""
@@ -136,6 +141,7 @@ class Settings:
     loop: LoopSettings = field(default_factory=LoopSettings)
     platforms: PlatformSettings = field(default_factory=PlatformSettings)
     nodes: NodesSettings = field(default_factory=NodesSettings)
+    images: ImageSettings = field(default_factory=ImageSettings)
     node: Mapping[str, NodeSettings] = field(default_factory=dict)
     group: Mapping[str, GroupSettings] = field(default_factory=dict)
     file: Path | None = field(default=None, metadata={NOT_SET: True})
@@ -179,6 +185,9 @@ def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
     if settings.nodes.directory is None and file is not None:
         beside = dataclasses.replace(settings.nodes, directory=file.parent / NODES_DIRECTORY)
         settings = dataclasses.replace(settings, nodes=beside)
+    if settings.images.directory is None and file is not None:
+        images = dataclasses.replace(settings.images, directory=file.parent / TEMPLATES_DIRECTORY)
+        settings = dataclasses.replace(settings, images=images)
     check(settings)
     return settings
 

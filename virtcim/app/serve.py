@@ -26,6 +26,7 @@ from virtcim.app.auditfile import open_audit_log
 from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse_auth, parse_listen
 from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
+from virtcim.app.imagelibrary import make_library
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.nodeobjects import node_objects
@@ -59,6 +60,7 @@ from virtcim.frontends.http.auth import (
 from virtcim.frontends.http.listener import Endpoint, open_tcp, open_unix
 from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
+from virtcim.images.store import template_files
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
@@ -211,6 +213,7 @@ async def _run_on(
     store = await _in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
     jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store))
     site = Site([], registry, KINDS, settings.providers, jobs)
+    site.library = await _in_thread(lambda: make_library(settings, store))
     nodes = NodeRegistry(site, registry, settings.inventory, store, jobs, (*INTEROP_NAMES, CIMV2))
     search = await _in_thread(lambda: _search(site, registry, settings))
     try:
@@ -487,7 +490,10 @@ def _with_default_node(settings: Settings, default: NodeSettings | None) -> Sett
 def _reload_nodes(nodes: NodeRegistry, reload: Callable[[], Settings]) -> None:
     """Serve the nodes that the files name now; with files that cannot be read everything stays as it is."""
     try:
-        nodes.configure(configured_nodes(reload()))
+        settings = reload()
+        nodes.configure(configured_nodes(settings))
+        if nodes.local.library is not None:
+            nodes.local.library.templates.configure(template_files(settings.images.directory))
     except ConfigError as error:
         log.error("the settings are not read again: %s", error)
     except Exception:

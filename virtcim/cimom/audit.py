@@ -64,6 +64,7 @@ _SECRETS = (
     "privatekey",
     "token",
     "userinfo",
+    "templateparameter",
 )
 """What the names of secrets hold, as `_letters` leaves them."""
 _ASSIGNING = frozenset("=:{<")

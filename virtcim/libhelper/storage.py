@@ -200,6 +200,16 @@ class Storage:
             work.set_leftover(f"storage volume {name!r}, unfinished")
             found.createXMLFrom(xml, _volume(found.connect(), *source), 0)
 
+    def volume_xml(self, pool: str, name: str) -> str | None:
+        """Give what libvirt says of a volume now; None where there is none of that name."""
+        with self.pool(pool) as found:
+            try:
+                return str(found.storageVolLookupByName(name).XMLDesc(0))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+                    raise
+                return None
+
     def delete_volume(self, pool: str, name: str) -> None:
         """Delete a volume with its data."""
         with self.volume(pool, name) as volume:

@@ -15,7 +15,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import NamedTuple
 from weakref import WeakSet
+from xml.sax.saxutils import escape, unescape
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -23,13 +25,24 @@ from virtcim.libhelper.inventory.records import Change, ChangeKind, Domain
 from virtcim.providers.memo import Memo
 from virtcim.providers.states import RequestedState
 
-__all__ = ["RequestedStates", "own_element", "recorded_state", "without_own_metadata"]
+__all__ = [
+    "MadeOf",
+    "RequestedStates",
+    "lasting_xml",
+    "own_element",
+    "recorded_state",
+    "template_in",
+    "with_template",
+    "without_own_metadata",
+]
 
 _log = logging.getLogger(__name__)
 
 NAMESPACE = "urn:virtcim:requested-state"
 """A namespace of its own: libvirt keeps one element per namespace, and so writers never meet."""
 
+_TEMPLATE = "urn:virtcim:template"
+"""The namespace of what says which template a guest was made of."""
 _KEY = "virtcim"
 _LOOK_AGAIN = 0.5
 """Seconds between two looks at whether libvirt still holds a guest."""
@@ -95,7 +108,7 @@ class RequestedStates:
             as_recorded: what the domain XML says, whatever is remembered beside it.
         """
         known = None if as_recorded else self._requested.get(domain.uuid)
-        return memo.memo(RequestedStates, lambda _: recorded_state(_lasting_xml(domain))) if known is None else known
+        return memo.memo(RequestedStates, lambda _: recorded_state(lasting_xml(domain))) if known is None else known
 
     def take_down(self, hypervisor: Hypervisor, domain: Domain, memo: Memo, requested: RequestedState) -> int:
         """Take down what a guest is asked for, before it is; give what it was asked for before that."""
@@ -185,8 +198,8 @@ class RequestedStates:
             self.changes = next(self._numbers)
 
 
-def _lasting_xml(domain: Domain) -> str:
-    """The XML in which the last request stands: a guest that is restored runs with that of when it was saved."""
+def lasting_xml(domain: Domain) -> str:
+    """Give the XML in which the last request stands: a guest that is restored runs with that of when it was saved."""
     return domain.defined_document.text if domain.defined_document is not None else domain.xml
 
 
@@ -203,3 +216,36 @@ def own_element(xml: str, namespace: str) -> str | None:
         namespace: the URI, which begins with `urn:virtcim:`.
     """
     return next((text for _, found, text, _ in _own_elements(xml) if found == namespace), None)
+
+
+class MadeOf(NamedTuple):
+    """The template that a guest was made of.
+
+    Attributes:
+        key: its `ID@VERSION`.
+        time: when, in UTC, as ISO 8601 has it.
+        principal: who asked for it.
+    """
+
+    key: str
+    time: str
+    principal: str
+
+
+def with_template(xml: str, made: MadeOf) -> str:
+    """Domain XML that says in its metadata which template it was made of.
+
+    Parameters:
+        xml: without metadata of its own, as of every new guest.
+    """
+    text = escape(" ".join(made))
+    element = f'<{_KEY}:template xmlns:{_KEY}="{_TEMPLATE}">{text}</{_KEY}:template>'
+    start = xml.index(">", xml.index("<domain")) + 1
+    return f"{xml[:start]}<metadata>{element}</metadata>{xml[start:]}"
+
+
+def template_in(xml: str) -> MadeOf | None:
+    """Read which template a guest was made of; None where its domain XML does not say it."""
+    text = own_element(xml, _TEMPLATE)
+    parts = () if text is None else unescape(text).split(" ", 2)
+    return MadeOf(*parts) if len(parts) == 3 else None

@@ -32,6 +32,7 @@ from virtcim.providers.requested import RequestedStates
 from virtcim.providers.storage import StorageMaps
 
 if TYPE_CHECKING:
+    from virtcim.images.library import Library
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Domain, Record
 
@@ -88,6 +89,7 @@ class Site(Memo):
             hypervisor so far, libvirt-cim's aside.
         patience: seconds that each function of a platform that others have written gets.
         migrate_uri: where guests migrate to, when they migrate to this node; "" leaves that to libvirt.
+        library: templates and images; None where there are none.
         nodes: all sites that are served together, this one among them: between them guests can be moved.
     """
 
@@ -103,6 +105,7 @@ class Site(Memo):
         self.settings = settings or ProviderSettings()
         self.namespace = self.settings.namespace.strip("/")
         self.migrate_uri = ""
+        self.library: Library | None = None
         self.jobs = jobs or Jobs(self.settings.jobs)
         self.requested_states = RequestedStates()
         self.storage = StorageMaps()

@@ -50,5 +50,6 @@ class VolumeConfig(Mapped):
     physical = _bytes("physical", writable=False)
     target_path = Text("target/path")
     target_format_type = Text("target/format/@type")
+    target_compat = Text("target/compat")
     backing_store_path = Text("backingStore/path")
     backing_store_format_type = Text("backingStore/format/@type")

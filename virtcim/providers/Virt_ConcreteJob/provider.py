@@ -33,7 +33,7 @@ _END_WAIT = 2.0
 
 
 class ConcreteJobProvider(ElementProvider):
-    """Serves <prefix>_ConcreteJob and <prefix>_MigrationJob."""
+    """Serves <prefix>_ConcreteJob, <prefix>_MigrationJob and <prefix>_ProvisioningJob."""
 
     name = "Virt_ConcreteJob"
     types = tuple(JOB_TYPES)

@@ -7,6 +7,7 @@ from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import CIMError, Keys, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.site import Site
+from virtcim.providers.templates import find_template_resource
 from virtcim.providers.Virt_AllocationCapabilities import find_template
 from virtcim.providers.Virt_RASD.settings import setting_types
 
@@ -28,7 +29,9 @@ class ResourceSettingProvider(ElementProvider):
             return super().find(platform, element, keys)
         except CIMError as error:
             instance_id = main_key(keys, *element.main_key)
-            template = find_template(self.site, platform, element.base, instance_id)
+            template = find_template(self.site, platform, element.base, instance_id) or find_template_resource(
+                self.site, platform, element.base, instance_id
+            )
             if template is None or error.status is not Status.NOT_FOUND:
                 raise
             return template

@@ -12,10 +12,13 @@ from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_do
 from virtcim.providers.configuration import CHANGEABLE_TYPE, Configuration
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, as_text, chosen, flag, to
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, CIMValue, Status
+from virtcim.providers.interface import CIMError, CIMValue, Keys, Status
+from virtcim.providers.keys import main_key
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute
+from virtcim.providers.requested import lasting_xml, template_in
 from virtcim.providers.site import Site
 from virtcim.providers.sources import GuestSource
+from virtcim.providers.templates import find_template_setting
 from virtcim.providers.Virt_VSSD.parts import (
     boot_devices,
     clock,
@@ -127,6 +130,12 @@ def snapshots_of_guest(guest: Guest) -> Sequence[VirtualSystemSettingData]:
 
 def _action(word: str | None, default: int = _DEFAULT_ACTION) -> int:
     return _ACTIONS.get(word or "", default)
+
+
+def _template(setting: VirtualSystemSettingData) -> str | None:
+    """The template that the guest was made of."""
+    made = setting.guest.memo(_template, lambda guest: template_in(lasting_xml(guest.domain)))
+    return None if made is None else made.key
 
 
 def _element_name(setting: VirtualSystemSettingData) -> str:
@@ -269,6 +278,7 @@ VirtualSystemSettingData.table = PropertyTable(
     attribute("VirtualSystemIdentifier", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
     Property("ElementName", _element_name, "domain XML name; of a snapshot, its name", _write_name),
     Property("Caption", _caption, "domain XML title, else a fixed text; of a snapshot, its name and that of the guest"),
+    Property("Template", _template, "domain XML metadata urn:virtcim:template"),
     attribute("Title", lambda setting: setting.config.title, DomainConfig, write=as_text("title")),
     Property(
         "Description",
@@ -358,3 +368,13 @@ class VirtualSystemSettingDataProvider(ElementProvider):
 
     name = "Virt_VSSD"
     types = (VirtualSystemSettingData,)
+
+    def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
+        """The settings of a guest, else those of the template with that InstanceID."""
+        try:
+            return super().find(platform, element, keys)
+        except CIMError as error:
+            template = find_template_setting(self.site, platform, main_key(keys, *element.main_key))
+            if template is None or error.status is not Status.NOT_FOUND:
+                raise
+            return template

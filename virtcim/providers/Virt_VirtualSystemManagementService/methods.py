@@ -27,6 +27,7 @@ from virtcim.providers.interface import (
 )
 from virtcim.providers.methods import Method, Parameters
 from virtcim.providers.services.work import run_method
+from virtcim.providers.templates import TEMPLATE_PREFIX, template_named
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_VirtualSystemManagementService.definition import Definition, Request
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
@@ -37,6 +38,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     remove_resources,
 )
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import failure_of, refused
+from virtcim.providers.Virt_VirtualSystemManagementService.provisioning import Provisioning
 from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest
 from virtcim.providers.Virt_VirtualSystemManagementService.results import paths_of, settle_addresses
@@ -54,6 +56,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
 )
 
 if TYPE_CHECKING:
+    from virtcim.images.templates import Template
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.providers.guest import Guest
     from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemManagementService import (
@@ -75,6 +78,10 @@ def define_system(
     platform = service.platform
     hypervisor = _connected(service)
     _check_writable(hypervisor)
+    template = _template(service, parameters)
+    if template is not None:
+        system, resources = parameters.get("SystemSettings"), parameters.get("ResourceSettings")
+        return Provisioning(service, template, system, resources, context).start()
     request = _request(service, parameters)
     definition = Definition(service.site, platform, hypervisor, request, _raise)
     try:
@@ -248,6 +255,22 @@ def _request(service: VirtualSystemManagementService, parameters: Parameters, wr
     path = parameters.get("ReferenceConfiguration")
     reference = None if path is None else _reference(service, path, writes)
     return Request(parameters.get("SystemSettings"), parameters.get("ResourceSettings"), reference)
+
+
+def _template(service: VirtualSystemManagementService, parameters: Parameters) -> Template | None:
+    """The template of ReferenceConfiguration; None where that is a guest, or there is none.
+
+    Raises:
+        CIMError: NOT_FOUND where there is no such template for the platform.
+    """
+    path = parameters.get("ReferenceConfiguration")
+    instance_id = None if path is None else instance_id_of(service.site, path)
+    if instance_id is None or not instance_id.startswith(TEMPLATE_PREFIX):
+        return None
+    template = template_named(service.site, service.platform, instance_id)
+    if template is None:
+        raise CIMError(Status.NOT_FOUND, f"ReferenceConfiguration: there is no {instance_id[:100]} for this platform")
+    return template
 
 
 def _reference(service: VirtualSystemManagementService, path: InstancePath, writes: bool) -> Reference:

@@ -93,6 +93,7 @@ class JobOrder:
         takes_worker: whether it keeps a worker busy; what merely waits is never put behind such work.
         namespace: where the job is to live.
         priority: which of several that wait for a worker goes first: the lower, the sooner.
+        at_once: whether it is a job from its beginning, however short it may be.
     """
 
     prefix: str
@@ -108,6 +109,7 @@ class JobOrder:
     takes_worker: bool = True
     namespace: str = LOCAL_NAMESPACE
     priority: int = 0
+    at_once: bool = False
 
 
 class Job:
@@ -198,6 +200,8 @@ class Jobs:
             CIMError: SERVER_LIMITS_EXCEEDED when too many jobs wait already.
         """
         job = self._submit(order)
+        if order.at_once:
+            return MethodResult(JOB_STARTED, {"Job": job.path})
         grace = self.settings.grace and max(self.settings.grace, order.grace)
         job.over.wait(grace)
         with self._lock:
@@ -316,8 +320,12 @@ class Jobs:
             if self._closing:
                 raise CIMError(Status.SERVER_IS_SHUTTING_DOWN, "The server is shutting down")
             if self._has_room(order.takes_worker):
+                if order.at_once:
+                    self._publish(job)
                 self._begin(job)
             elif order.takes_worker and len(self._waiting) < self.settings.waiting:
+                if order.at_once:
+                    self._publish(job)
                 self._queue(job, order.priority)
             else:
                 count = len(self._waiting) if order.takes_worker else self.settings.waiters

@@ -268,6 +268,7 @@ class NodeRegistry:
     def _begin(self, name: str, settings: NodeSettings, origin: str) -> Node:
         own = replace(self.local.settings, namespace=f"{self.local.namespace}/{name}")
         site = Site([], self._platforms, KINDS, own, self._jobs)
+        site.library = self.local.library
         node = Node(
             name, settings, origin, site, self._platforms, self._inventory, self._remembered, self._note, self._threads
         )

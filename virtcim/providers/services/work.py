@@ -28,6 +28,7 @@ def run_method(
     takes_worker: bool = True,
     base: str = "ConcreteJob",
     priority: int = 0,
+    at_once: bool = False,
 ) -> MethodResult:
     """Carry out a method of an element.
 
@@ -43,6 +44,7 @@ def run_method(
         takes_worker: whether it keeps a worker busy, rather than wait for a guest or one call of libvirt.
         base: the name of the job's class without the prefix.
         priority: which of several that wait for a worker goes first: the lower, the sooner.
+        at_once: whether it is a job from its beginning, however short it may be.
 
     Returns:
         what the method gives back; 4096 and the job where the work goes on.
@@ -64,5 +66,6 @@ def run_method(
             takes_worker=takes_worker,
             base=base,
             priority=priority,
+            at_once=at_once,
         )
     )

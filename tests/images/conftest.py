@@ -1,0 +1,40 @@
+"""A node with a storage pool, a server on it, and a host of images."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bed import Libvirtd, Server
+from tests.images.imagehost import ImageHost
+from tests.images.provisioningbed import Provisioner
+
+POOL = "templates"
+
+
+@pytest.fixture(scope="module")
+def images() -> Iterator[ImageHost]:
+    with ImageHost() as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def pool(libvirtd: Libvirtd) -> Iterator[Path]:
+    """The directory of an active storage pool."""
+    directory = libvirtd.directory / "lib/templates"
+    directory.mkdir(exist_ok=True)
+    libvirtd.virsh("pool-create-as", POOL, "dir", "--target", str(directory))
+    yield directory
+    libvirtd.virsh("pool-destroy", POOL)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def provisioner(libvirtd: Libvirtd, pool: Path, images: ImageHost) -> Iterator[Provisioner]:
+    config = f'[images]\npool = "{POOL}"\nhosts = ["127.0.0.1"]\nattempts = 2\ntimeout = 20\n'
+    with Server(libvirtd.uri(), config=config) as server:
+        yield Provisioner(libvirtd, server, pool, images)
+    libvirtd.remove_domains()

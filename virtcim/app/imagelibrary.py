@@ -1,0 +1,24 @@
+"""The library of templates and images that a server has."""
+
+from __future__ import annotations
+
+from virtcim.app.config import Settings
+from virtcim.images.library import Filling, Library
+from virtcim.images.store import ImageStore, KeptTemplate, StoredImage, TemplateStore, template_files
+from virtcim.providers.interface import Store
+
+__all__ = ["make_library"]
+
+
+def make_library(settings: Settings, store: Store) -> Library:
+    """Read all templates, those of the administrator's files among them.
+
+    Parameters:
+        settings: say where files and images are.
+        store: keeps what was made at run time.
+    """
+    templates = TemplateStore(store.table("template", KeptTemplate))
+    templates.configure(template_files(settings.images.directory))
+    directory = settings.images.cache or settings.state_dir / "images"
+    images = ImageStore(directory, store.table("image", StoredImage), settings.images)
+    return Library(templates, images, settings.images, store.table("image filling", Filling), store.flush)

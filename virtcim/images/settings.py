@@ -1,0 +1,43 @@
+"""What an administrator may set for images and templates.
+
+Layer rule: imports nothing of this project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ImageSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """How images are fetched and kept.
+
+    Attributes:
+        directory: with files of templates, `*.toml`; None for `templates.d` beside the configuration file.
+        cache: where images are kept; None for `images` in the state directory.
+        pool: the storage pool that new guests get their disks from, where neither template nor group names one.
+        hosts: that images may be fetched from: names, with `*` for anything, addresses, and networks such as
+            `10.0.0.0/8`.  Addresses of this machine and of the link are refused unless one of the addresses or
+            networks here holds them, whatever a name says.
+        mirror: where images are fetched from instead of their own hosts, for sites without the internet:
+            `https://mirror.example.com/images` stands for `https://` in the URL of an image.
+        largest: bytes that an image may have.
+        timeout: seconds without a byte after which a server is given up.
+        attempts: how often a download is begun again where it broke off.
+        provisioner_timeout: seconds that the executable of a template may take.
+        provisioner_user: the user that such an executable runs as.
+    """
+
+    directory: Path | None = None
+    cache: Path | None = None
+    pool: str = "default"
+    hosts: tuple[str, ...] = ("*",)
+    mirror: str = ""
+    largest: int = 64 << 30
+    timeout: float = 60.0
+    attempts: int = 3
+    provisioner_timeout: float = 300.0
+    provisioner_user: str = "nobody"

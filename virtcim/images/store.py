@@ -1,0 +1,407 @@
+"""What is kept: templates, those of the administrator's files and those made at run time, and images by their content.
+
+Layer rule: knows nothing of CIM and does not call libvirt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from virtcim.images.addresses import mirrored
+from virtcim.images.download import DownloadError, checksum_in, download, fetch_text
+from virtcim.images.settings import ImageSettings
+from virtcim.images.templates import ANY_VERSION, ImageSource, Template, TemplateError, document_of, parse_template
+from virtcim.libhelper.work import Work
+
+__all__ = ["ImageError", "ImageStore", "KeptTemplate", "StoredImage", "TemplateStore", "template_files"]
+
+_log = logging.getLogger(__name__)
+
+_CHUNK = 1 << 20
+_LOOK_AGAIN = 0.1
+"""Seconds between two looks at whether somebody else has fetched the image."""
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_UPLOAD = re.compile(r"[0-9a-f]{32}\Z")
+
+Record = TypeVar("Record")
+
+
+class ImageError(Exception):
+    """An image cannot be had, kept or removed; the text says why."""
+
+
+class Records(Protocol[Record]):
+    """A table of what outlives the server."""
+
+    def get(self, key: str, /) -> Record | None: ...
+    def items(self) -> list[tuple[str, Record]]: ...
+    def put(self, key: str, record: Record, /) -> None: ...
+    def remove(self, key: str, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTemplate:
+    """A template that was made at run time, as it is kept.
+
+    Attributes:
+        document: in TOML.
+        owner: who made it.
+    """
+
+    document: str
+    owner: str = ""
+
+
+def template_files(directory: Path | None) -> list[Template]:
+    """Read the administrator's templates; a file that is broken is named in the log and left out.
+
+    Parameters:
+        directory: with files `*.toml`, one template each; None for none.
+    """
+    found: dict[str, Template] = {}
+    try:
+        files = sorted(directory.glob("*.toml")) if directory is not None else []
+    except OSError as error:
+        _log.error("images.directory: %s: %s", directory, error.strerror or error)
+        return []
+    for path in files:
+        try:
+            template = parse_template(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError, TemplateError) as error:
+            _log.error("%s: %s; the file is left out", path, error)
+            continue
+        if template.key in found:
+            _log.error("%s: %s exists already, from %s; it is left out", path, template.key, found[template.key].origin)
+            continue
+        found[template.key] = template
+    return list(found.values())
+
+
+class TemplateStore:
+    """All templates.
+
+    Parameters:
+        kept: those that were made at run time, by `ID@VERSION`.
+
+    Attributes:
+        revision: grows with each change.
+        listeners: called after each change, in the thread that made it.
+    """
+
+    def __init__(self, kept: Records[KeptTemplate]) -> None:
+        self._kept = kept
+        self._changing = threading.RLock()
+        self._files: Mapping[str, Template] = {}
+        self._made: dict[str, Template] = {}
+        self.revision = 0
+        self.listeners: list[Callable[[], None]] = []
+        for key, record in kept.items():
+            try:
+                self._made[key] = parse_template(record.document)
+            except TemplateError as error:
+                _log.error("template %s: %s; it is left out", key, error)
+
+    def configure(self, found: Iterable[Template]) -> None:
+        """Take the administrator's templates, in place of those that there were."""
+        with self._changing:
+            self._files = {each.key: each for each in found}
+            self._tell()
+
+    def all(self) -> list[Template]:
+        """List all templates, sorted by id and version; one of a file stands before one of the same key."""
+        known = {**self._made, **self._files}
+        return sorted(known.values(), key=lambda each: (each.id.lower(), each.id, each.version))
+
+    def find(self, key: str) -> Template | None:
+        """Find a template by `ID@VERSION`, or the newest version by `ID`; None where there is none."""
+        wanted, at, version = key.rpartition("@")
+        if not at:
+            wanted, number = key, ANY_VERSION
+        elif version.isascii() and version.isdigit():
+            number = int(version)
+        else:
+            return None
+        if number:
+            key = f"{wanted}@{number}"
+            return self._files.get(key) or self._made.get(key)
+        found = self.versions(wanted)
+        return found[-1] if found else None
+
+    def versions(self, id_: str) -> list[Template]:
+        """List the versions of a template, the newest last."""
+        return [each for each in self.all() if each.id == id_]
+
+    def groups(self) -> list[str]:
+        """List the groups that templates are in, sorted."""
+        return sorted({each.group for each in self.all()})
+
+    def add(self, template: Template, owner: str) -> None:
+        """Keep a new template, or a new version of one.
+
+        Raises:
+            TemplateError: there is one of this id and version.
+        """
+        with self._changing:
+            if self.find(template.key) is not None:
+                raise TemplateError(f"template {template.key}: exists already")
+            self._keep(template, owner)
+
+    def change(self, template: Template, owner: str) -> None:
+        """Keep a template in place of the one of its id and version.
+
+        Raises:
+            TemplateError: there is none, or it is of a file.
+        """
+        with self._changing:
+            self._changeable(template.key)
+            self._keep(template, owner)
+
+    def remove(self, key: str) -> None:
+        """Keep a template no longer.
+
+        Raises:
+            TemplateError: there is none, or it is of a file.
+        """
+        with self._changing:
+            self._changeable(key)
+            del self._made[key]
+            self._kept.remove(key)
+            self._tell()
+
+    def _keep(self, template: Template, owner: str) -> None:
+        document = document_of(template)
+        self._made[template.key] = parse_template(document)
+        self._kept.put(template.key, KeptTemplate(document, owner))
+        self._tell()
+
+    def _changeable(self, key: str) -> None:
+        if key in self._files:
+            raise TemplateError(f"template {key}: is of {self._files[key].origin}, and changed there only")
+        if key not in self._made:
+            raise TemplateError(f"template {key}: does not exist")
+
+    def _tell(self) -> None:
+        self.revision += 1
+        for listener in tuple(self.listeners):
+            listener()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image that is here.
+
+    Attributes:
+        sha256: of its content, which is its name.
+        size: bytes.
+        format: one of `templates.FORMATS`.
+        name: for people.
+        url: that it is from; "" for one that was put here.
+    """
+
+    sha256: str
+    size: int
+    format: str = "qcow2"
+    name: str = ""
+    url: str = ""
+
+
+class ImageStore:
+    """The images that are here, by their content.
+
+    Parameters:
+        directory: where they are; made when it is needed.
+        records: what is known of each, by its SHA-256.
+        settings: of what may be fetched.
+    """
+
+    def __init__(self, directory: Path, records: Records[StoredImage], settings: ImageSettings) -> None:
+        self.directory = directory
+        self.settings = settings
+        self._records = records
+        self._locks: dict[str, threading.Lock] = {}
+        self._locking = threading.Lock()
+
+    def all(self) -> list[StoredImage]:
+        """List the images that are here."""
+        return [record for _, record in self._records.items() if self.path(record).is_file()]
+
+    def find(self, source: ImageSource) -> StoredImage | None:
+        """Find the image of a template, where it is here; None where it is to be fetched."""
+        for image in self.all():
+            if image.sha256 == source.sha256 or (not source.sha256 and source.url and image.url == source.url):
+                return image
+        return None
+
+    def path(self, image: StoredImage) -> Path:
+        """Where an image is."""
+        return self.directory / image.sha256
+
+    def fetch(self, source: ImageSource, work: Work, *, anew: bool = False) -> StoredImage:
+        """Have an image here: at once where it is, else fetched; of several who want one, one fetches it.
+
+        Parameters:
+            source: of a template.
+            work: told how far it is, and asked whether to stop.
+            anew: fetch what has no checksum of its own though it be here: what is at the URL may be newer.
+
+        Raises:
+            ImageError: it cannot be had.
+            WorkCancelledError: it was asked to stop.
+        """
+        with self._held(source.sha256 or source.url, work):
+            found = self.find(source)
+            if found is not None and not (anew and not source.sha256):
+                return found
+            if not source.url:
+                raise ImageError(f"image {source.sha256[:12]}: is not here, and nothing says where it could be had")
+            try:
+                return self._download(source, work)
+            except DownloadError as error:
+                raise ImageError(f"image: {error}") from error
+            except OSError as error:
+                raise ImageError(f"image: {error.strerror or error}") from error
+
+    def begin(self) -> str:
+        """Begin to take an image in piece by piece, and give the name under which that goes on."""
+        name = secrets.token_hex(16)
+        self._made("incoming").joinpath(name).touch(mode=0o600)
+        return name
+
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """Take a piece in.
+
+        Parameters:
+            name: that `begin` gave.
+            offset: the byte that it begins at: the end of what is there, or before it, where a piece is sent again.
+
+        Raises:
+            ImageError: there is no such name, a piece is missing before it, or it makes the image too large.
+        """
+        path = self._incoming(name)
+        if offset > path.stat().st_size:
+            raise ImageError(f"image: byte {path.stat().st_size} is the next one; expected it")
+        if offset + len(data) > self.settings.largest:
+            path.unlink()
+            raise ImageError(f"image: is larger than {self.settings.largest} bytes; see images.largest in the settings")
+        try:
+            with path.open("r+b") as file:
+                file.seek(offset)
+                file.write(data)
+        except OSError as error:
+            raise ImageError(f"image: {error.strerror or error}") from error
+
+    def finish(self, name: str, sha256: str, format_: str, title: str) -> StoredImage:
+        """Keep what was taken in.
+
+        Parameters:
+            name: that `begin` gave.
+            sha256: that it has to have.
+            format_: of it.
+            title: for people.
+
+        Raises:
+            ImageError: there is no such name, or it is not what was meant.
+        """
+        path = self._incoming(name)
+        found = _digest(path, "sha256", Work())
+        if found != sha256.lower():
+            path.unlink()
+            raise ImageError(f"image: has the checksum {found}; expected {sha256.lower()[:64]}")
+        return self._keep(path, StoredImage(found, path.stat().st_size, format_, title))
+
+    def remove(self, sha256: str) -> None:
+        """Keep an image no longer.
+
+        Raises:
+            ImageError: it is not here.
+        """
+        if not _SHA256.match(sha256) or self._records.get(sha256) is None:
+            raise ImageError(f"image {sha256[:12]}: is not here")
+        (self.directory / sha256).unlink(missing_ok=True)
+        self._records.remove(sha256)
+
+    def _download(self, source: ImageSource, work: Work) -> StoredImage:
+        url = mirrored(source.url, self.settings)
+        name = unquote(urlsplit(source.url).path.rpartition("/")[2])
+        expected = source.sha256
+        if not expected and source.checksum_url:
+            text = fetch_text(mirrored(source.checksum_url, self.settings), self.settings, work)
+            expected = checksum_in(text, name) or ""
+            if not expected:
+                raise ImageError(f"image {name}: {source.checksum_url} has no checksum of it")
+        partial = self._made("partial") / hashlib.sha256(source.url.encode()).hexdigest()[:32]
+        for attempt in (1, 2):
+            was_begun = partial.exists()
+            download(url, partial, self.settings, work)
+            if not expected:
+                break
+            found = _digest(partial, "sha512" if len(expected) == 128 else "sha256", work)
+            if found == expected:
+                break
+            partial.unlink()
+            if attempt == 2 or not was_begun:
+                raise ImageError(f"image {name}: has the checksum {found[:64]}; expected {expected[:64]}")
+        sha256 = expected if len(expected) == 64 else _digest(partial, "sha256", work)
+        image = StoredImage(sha256, partial.stat().st_size, source.format, name, source.url)
+        for other in self.all():
+            if other.url == image.url and other.sha256 != sha256:
+                self._records.put(other.sha256, replace(other, url=""))
+        return self._keep(partial, image)
+
+    def _keep(self, path: Path, image: StoredImage) -> StoredImage:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.chmod(0o600)
+        path.replace(self.directory / image.sha256)
+        self._records.put(image.sha256, image)
+        return image
+
+    def _made(self, name: str) -> Path:
+        directory = self.directory / name
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory
+
+    def _incoming(self, name: str) -> Path:
+        path = self._made("incoming") / name
+        if not _UPLOAD.match(name) or not path.is_file():
+            raise ImageError(f"image: {name[:32]!r} was not begun")
+        return path
+
+    @contextmanager
+    def _held(self, key: str, work: Work) -> Iterator[None]:
+        """Be the only one who has to do with an image."""
+        with self._locking:
+            lock = self._locks.setdefault(key, threading.Lock())
+        while not lock.acquire(timeout=_LOOK_AGAIN):
+            with work.stoppable():
+                work.checkpoint()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _digest(path: Path, algorithm: str, work: Work) -> str:
+    """The checksum of a file."""
+    made = hashlib.new(algorithm)
+    with work.stoppable(), path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            work.checkpoint()
+            made.update(chunk)
+    return made.hexdigest()
+
+
+def newest(templates: Sequence[Template]) -> list[Template]:
+    """Give the newest version of each of several templates."""
+    return list({each.id: each for each in sorted(templates, key=lambda each: each.version)}.values())
