@@ -172,7 +172,8 @@ def test_bounds_are_of_settings_that_there_are() -> None:
 
 
 def test_a_fault_names_its_setting(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^auth: /nowhere: No such file or directory; expected a file$"), naming("auth", "a file"):
+    expected = r"^auth: /nowhere: No such file or directory; expected a file$"
+    with pytest.raises(ConfigError, match=expected), naming("auth", "a file"):
         Path("/nowhere").read_text(encoding="utf-8")
     with pytest.raises(ConfigError, match=r"^--config: .*missing\.toml: No such file or directory; expected"):
         load(tmp_path / "missing.toml", {})
