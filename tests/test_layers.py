@@ -49,7 +49,7 @@ FOREIGN: dict[str, set[str]] = {
 #: Words that give away that a layer knows what it should not.
 WORDS: dict[str, tuple[str, ...]] = {
     "libhelper": ("EnabledState", "CIMError", "InstanceID", "OperationalStatus", "CIM_"),
-    "images": ("EnabledState", "CIMError", "InstanceID", "OperationalStatus", "CIM_", "virDomain"),
+    "images": ("EnabledState", "CIMError", "OperationalStatus", "virDomain"),
     "cimom": ("virDomain", "VIR_DOMAIN", "qemu:///", "KVM_", "Virt_"),
 }
 
