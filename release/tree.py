@@ -16,9 +16,10 @@ from release.bom import write_bom
 from release.commands import commands
 from release.completion import SHELLS
 from release.manual import PAGES
-from release.source import ROOT, last_change, run
+from release.source import ROOT, last_change, make_environment, run
 from release.wheels import library_wheels, locked_names, own_wheel
 from virtcim import __version__
+from virtcim.app.plugins import DIRECTORIES, LINKS
 
 __all__ = ["FAMILIES", "copy_libraries", "lay_out", "settle"]
 
@@ -107,6 +108,10 @@ def _environment(root: Path, python: Path, trial: bool) -> None:
     for information in site.glob("*.dist-info"):
         for name in UNWANTED:
             (information / name).unlink(missing_ok=True)
+    _written("".join(f"{each}\n" for each in DIRECTORIES), site / LINKS)
+    found = make_environment() | {"PYTHONPATH": str(site)}
+    run(sys.executable, "-P", "-m", "virtcim.app.entry", "mof", "compile", "--into", site / "virtcim/mof",
+        environment=found)  # fmt: skip
     if not trial:
         run("strip", "--strip-unneeded", *sorted(path for path in site.rglob("*.so") if not path.is_symlink()))
         run(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bed import Server
 from virtcim import mof, schema
 from virtcim.schema import mofcompile
 from virtcim.schema.classes import SchemaError
@@ -50,6 +51,19 @@ print(len(store), "pywbem" in sys.modules)
     first, second = run(), run()
     assert first[1] == "True"
     assert second == [first[0], "False"]
+
+
+def test_a_server_loads_no_pywbem_even_when_it_has_to_have_classes_compiled() -> None:
+    """Python writes a line for each module that it loads; the compiler runs in another process."""
+    server = Server("test:///default", auth="none", guarded=False)
+    server.command[1:1] = ["-X", "importtime"]
+    with server:
+        server.wbemcli("ein", "Test_ComputerSystem")
+        assert (server.state_dir / CACHE_NAME).exists()
+        errors = server.errors
+    loaded = {line.rpartition("|")[2].strip() for line in errors.splitlines() if line.startswith("import time:")}
+    assert "virtcim.schema.mof" in loaded
+    assert [name for name in loaded if name.partition(".")[0] in {"pywbem", "ply", "requests"}] == []
 
 
 @pytest.fixture

@@ -22,15 +22,19 @@ TEST_DRIVER = 'uris = ["test:///default"]\n'
 UNITS = "/usr/lib/systemd/system"
 
 
-def build(into: Path, *options: str) -> dict[str, Path]:
+def build(into: Path, *options: str, tree: Path = ROOT) -> dict[str, Path]:
     """Build the packages.
+
+    Parameters:
+        tree: of which they are built.
 
     Returns:
         the files, by the names of the packages.
     """
     done = subprocess.run(
         [sys.executable, "-m", "release.deb", "--into", str(into), *options],
-        cwd=ROOT,
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
         capture_output=True,
         text=True,
         check=False,

@@ -14,8 +14,10 @@ from virtcim.app.console import add_console
 from virtcim.app.groupcommands import add_group_commands
 from virtcim.app.guest import add_guest
 from virtcim.app.logs import configure_logging
+from virtcim.app.mofcommands import add_mof_commands
 from virtcim.app.nodecommands import add_node_commands
 from virtcim.app.platforms import add_platform_commands
+from virtcim.app.plugins import add_plugin_commands
 from virtcim.app.registering import add_commands
 from virtcim.app.status import add_status
 from virtcim.app.watching import add_watching
@@ -116,6 +118,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_guest(commands)
     add_watching(commands)
     add_platform_commands(commands)
+    add_plugin_commands(commands)
+    add_mof_commands(commands)
     add_node_commands(commands)
     add_group_commands(commands)
     add_console(commands)

@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,22 @@ def load_classes(platforms: Iterable[Platform], cache: Path | None) -> ClassStor
         SchemaError: the MOF of a platform is wrong.
     """
     from virtcim import mof, schema
+    from virtcim.app.mofcommands import compile_apart
+    from virtcim.app.plugins import DIRECTORIES
     from virtcim.schema.mof import load_class_store
 
     platforms = tuple(platforms)
     extensions = {platform.prefix: platform.mof for platform in platforms if platform.mof}
     prefixes = [platform.prefix for platform in platforms]
-    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), prefixes, cache, extensions)
+    return load_class_store(
+        [*schema.texts(), *mof.texts()],
+        mof.templates(),
+        prefixes,
+        cache,
+        extensions,
+        compiled=[mof.COMPILED, *DIRECTORIES],
+        compile_apart=None if cache is None else partial(compile_apart, cache),
+    )
 
 
 def is_here(platform: Platform, patience: float) -> bool:

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
-__all__ = ["templates", "texts"]
+__all__ = ["COMPILED", "templates", "texts"]
+
+COMPILED = Path(__file__).parent
+"""Where packages have the compiled classes, by `virtcim mof compile`."""
 
 
 def texts() -> list[tuple[str, str]]:

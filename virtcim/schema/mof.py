@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from virtcim.schema.classes import (
     SchemaError,
 )
 
-__all__ = ["CACHE_NAME", "TEMPLATE_SCHEMA", "MofSource", "load_class_store"]
+__all__ = ["CACHE_NAME", "TEMPLATE_SCHEMA", "MofSource", "cache_name", "load_class_store"]
 
 CACHE_NAME = "classes.cache"
 
@@ -57,6 +57,8 @@ def load_class_store(
     prefixes: Sequence[str],
     cache_dir: Path | None,
     extensions: Mapping[str, str] | None = None,
+    compiled: Sequence[Path] = (),
+    compile_apart: Callable[[str, str], None] | None = None,
 ) -> ClassStore:
     """Make the class store, from the cache where it is valid.
 
@@ -69,6 +71,9 @@ def load_class_store(
         cache_dir: directory for the cache file, which must not be writable for others; None for no cache.
         extensions: prefix to MOF of classes `<prefix>_X : Platform_X` with properties that class X has on this platform
             beside those of the template.
+        compiled: directories with cache files that are read before that of `cache_dir`, and never written.
+        compile_apart: called when there is no valid cache, with an extension's prefix and MOF, or with two empty texts
+            for the common classes: may put it into `cache_dir`, so that this process need not compile.
 
     Raises:
         SchemaError: when the MOF does not compile, or its classes contradict each other.
@@ -78,24 +83,23 @@ def load_class_store(
         if not prefix.isidentifier() or "_" in prefix:
             raise ValueError(f"Not a schema name: {prefix!r}")
     digest = _digest(sources, templates)
-    path = None if cache_dir is None else cache_dir / CACHE_NAME
-    body = None if path is None else _read_cache(path, digest)
+    caches = _Caches(cache_dir, compiled, compile_apart)
+    body = caches.read("", "", digest)
     if body is None:
         body = _compile(sources, templates)
         # The classes of one platform stand for those of all.
         store = _store(body, prefixes[:1])
         _check(store, store)
-        if path is not None:
-            _write_cache(path, digest, body)
+        caches.write("", digest, body)
     added = {
-        prefix: _extension(prefix, text, sources[0], (digest, body), cache_dir)
+        prefix: _extension(prefix, text, sources[0], (digest, body), caches)
         for prefix, text in (extensions or {}).items()
     }
     return _store(body, prefixes, added)
 
 
 def _extension(
-    prefix: str, text: str, qualifiers: tuple[str, str], base: tuple[bytes, bytes], cache_dir: Path | None
+    prefix: str, text: str, qualifiers: tuple[str, str], base: tuple[bytes, bytes], caches: _Caches
 ) -> _Extension:
     """Compile the classes that a platform extends, or read them from their cache.
 
@@ -108,8 +112,7 @@ def _extension(
     """
     digest, body = base
     own = _digest([(digest.decode(), "")], [(prefix, text)])
-    path = None if cache_dir is None else cache_dir / f"{prefix.lower()}-{CACHE_NAME}"
-    content = None if path is None else _read_cache(path, own)
+    content = caches.read(prefix, text, own)
     if content is not None:
         extension: _Extension = json.loads(content)
         return extension
@@ -129,8 +132,7 @@ def _extension(
     if unknown:
         raise SchemaError(f"{', '.join(unknown)}: no such class; expected one of the classes of all platforms")
     _check(store, [f"{prefix}_{name.partition('_')[2]}" for name in extension])
-    if path is not None:
-        _write_cache(path, own, json.dumps(extension, separators=(",", ":")).encode())
+    caches.write(prefix, own, json.dumps(extension, separators=(",", ":")).encode())
     return extension
 
 
@@ -238,6 +240,34 @@ def _check_named(store: ClassStore, element: PropertyDeclaration | ParameterDecl
     for named in (element.reference_class, element.embedded_class):
         if named is not None and named not in store:
             raise SchemaError(f"{where} names {named}, which is not declared")
+
+
+def cache_name(prefix: str) -> str:
+    """Name the cache file of a platform's extension, or of the common classes for an empty prefix."""
+    return f"{prefix.lower()}-{CACHE_NAME}" if prefix else CACHE_NAME
+
+
+class _Caches(NamedTuple):
+    """Where compiled classes are looked for and kept; the attributes are the parameters of `load_class_store`."""
+
+    own: Path | None
+    compiled: Sequence[Path]
+    compile_apart: Callable[[str, str], None] | None
+
+    def read(self, prefix: str, text: str, digest: bytes) -> bytes | None:
+        """Find what was compiled from MOF with a digest; None where there is nothing valid."""
+        places = [*self.compiled, *([] if self.own is None else [self.own])]
+        bodies = (_read_cache(place / cache_name(prefix), digest) for place in places)
+        body = next((each for each in bodies if each is not None), None)
+        if body is None and self.compile_apart is not None and self.own is not None:
+            self.compile_apart(prefix, text)
+            body = _read_cache(self.own / cache_name(prefix), digest)
+        return body
+
+    def write(self, prefix: str, digest: bytes, body: bytes) -> None:
+        """Keep what was compiled, where that is wanted."""
+        if self.own is not None:
+            _write_cache(self.own / cache_name(prefix), digest, body)
 
 
 def _read_cache(path: Path, digest: bytes) -> bytes | None:

@@ -1,0 +1,89 @@
+"""`virtcim mof compile`: the classes in the form that the server reads, for packages and for its own first start."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_mof_commands", "compile_apart"]
+
+_log = logging.getLogger(__name__)
+
+PATIENCE = 120.0
+"""Seconds that another process gets to compile."""
+
+EXIT_FAILED = 1
+
+
+def compile_apart(cache: Path, prefix: str, text: str) -> None:
+    """Have another process compile classes: the compiler, which takes more memory than the server, goes with it.
+
+    What comes of it is not told: the caller looks for the file.
+
+    Parameters:
+        cache: the directory that the file is written to.
+        prefix: of the platform whose MOF it is; empty for the common classes.
+        text: the MOF of that platform.
+    """
+    # -P: nothing is imported from the directory where the server happens to have been started.
+    command = [sys.executable, "-P", "-m", "virtcim.app.entry", "mof", "compile", "--into", str(cache)]
+    if prefix:
+        command += ["--prefix", prefix, "-"]
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except (OSError, subprocess.SubprocessError) as error:
+        _log.debug("%s: %s", command, error)
+    else:
+        _log.debug("%s: exit status %d: %s", command, done.returncode, done.stderr)
+
+
+def add_mof_commands(commands: Any) -> None:
+    """Add `virtcim mof` to the subparsers of the command line."""
+    parser = commands.add_parser("mof", help="compile classes", description="Compile classes.")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    compiling = verbs.add_parser(
+        "compile",
+        help="compile the classes when a package is built",
+        description="Compile the classes that all platforms have or, with a file, those that a platform adds, so that "
+        "the server need not do so on its first start. Packages of plugins put the file into /usr/lib/virtcim-plugins.",
+    )
+    compiling.add_argument("--into", type=Path, metavar="DIR", required=True, help="the directory to write to")
+    compiling.add_argument("--prefix", metavar="NAME", help="of the classes of the platform")
+    compiling.add_argument("file", nargs="?", metavar="FILE", help="the MOF of the platform; - for standard input")
+    compiling.set_defaults(run=_compile)
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    """`virtcim mof compile`."""
+    from virtcim import mof, schema
+    from virtcim.schema.classes import SchemaError
+    from virtcim.schema.mof import cache_name, load_class_store
+
+    prefix = arguments.prefix or ""
+    if bool(prefix) != bool(arguments.file):
+        print("virtcim: mof compile: --prefix and FILE belong together; expected both or none", file=sys.stderr)
+        return EXIT_FAILED
+    logging.basicConfig(format="virtcim: %(message)s")
+    try:
+        text = sys.stdin.read() if arguments.file == "-" else Path(arguments.file or "/dev/null").read_text("utf-8")
+        written = arguments.into / cache_name(prefix)
+        written.unlink(missing_ok=True)
+        load_class_store(
+            [*schema.texts(), *mof.texts()],
+            mof.templates(),
+            [prefix or "KVM"],
+            arguments.into,
+            {prefix: text} if prefix else {},
+            compiled=[mof.COMPILED],
+        )
+    except (OSError, ValueError, SchemaError) as error:
+        print(f"virtcim: mof compile: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    if not written.exists():
+        return EXIT_FAILED
+    print(written)
+    return 0
