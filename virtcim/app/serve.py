@@ -60,6 +60,7 @@ from virtcim.frontends.http.auth import (
 from virtcim.frontends.http.listener import Endpoint, open_tcp, open_unix
 from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
+from virtcim.frontends.rest.frontend import REST
 from virtcim.images.store import template_files
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -307,9 +308,14 @@ def _assemble(
         return with_discovery(shown, classes, identity, capabilities, statistics, mechanisms, further)
 
     translate = translation_of(settings.compatibility)
+    known = [identity.system_name, *(each.bound_host for each in endpoints if each.scheme != "unix")]
+    limits = replace(settings.server, hosts=(*settings.server.hosts, *known))
     server = make_server(
-        discovered(catalog), classes, settings.server, authenticator, tls, statistics, access, translate=translate
+        discovered(catalog), classes, limits, authenticator, tls, statistics, access, translate=translate
     )
+    for front_end in server.frontends:
+        if isinstance(front_end, REST):
+            front_end.streams = indications.streams
 
     def show() -> None:
         catalogs.show(nodes.sites())

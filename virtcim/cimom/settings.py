@@ -39,7 +39,6 @@ class ServerSettings:
         session_idle: seconds for which a browser stays logged in without asking anything.
         session_lifetime: seconds after which somebody has to log in again, whatever was asked meanwhile.
         max_sessions: open sessions of browsers, all together; the one that rested longest gives way.
-        max_streams: streams of events, those whose clients may come back too.
         stop_timeout: seconds that answers in flight get when the server stops.
         read_threads: worker threads for enumerations and associations: they compute, so few are enough, and each more
             makes the event loop wait longer for the interpreter.
@@ -83,7 +82,6 @@ class ServerSettings:
     session_idle: float = 3600.0
     session_lifetime: float = 43200.0
     max_sessions: int = 1000
-    max_streams: int = 100
     stop_timeout: float = 1.5
     read_threads: int = 3
     method_threads: int = 16

@@ -2,12 +2,14 @@
 
 A change goes one way: `engine` makes the indications of it, `filters` select, `queue` keeps what waits for each
 destination, `delivery` has it sent by a front end.  `subscriptions` holds who wants what, `objects` and `service` show
-that to clients.  What other CIM servers want, which deliver themselves, `relay` holds.
+that to clients.  What other CIM servers want, which deliver themselves, `relay` holds; what clients want that hold a
+connection open, `streams`.
 """
 
 from __future__ import annotations
 
 from virtcim.cimom.indications.service import IndicationService
 from virtcim.cimom.indications.settings import IndicationSettings
+from virtcim.cimom.indications.streams import EventStreams
 
-__all__ = ["IndicationService", "IndicationSettings"]
+__all__ = ["EventStreams", "IndicationService", "IndicationSettings"]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from virtcim.cimom.access import Access
-from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION
+from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION, CompiledFilter
 from virtcim.cimom.indications.journal import Body
 from virtcim.cimom.indications.queue import Queues
-from virtcim.cimom.indications.relay import ActiveRelay, Relay
 from virtcim.cimom.indications.repeats import RepeatFilter, alert_key
 from virtcim.cimom.indications.served import ActiveSubscription
 from virtcim.cimom.indications.subscriptions import Subscriptions
+from virtcim.cimom.principals import Principal
 from virtcim.providers.interface import (
     Alert,
     ChangeListener,
@@ -43,24 +44,61 @@ PROPERTY_SIZE = 120
 """Bytes of memory that a property takes beside its text."""
 
 
+class Taking(Protocol):
+    """A filter of somebody who takes indications otherwise than by a subscription."""
+
+    @property
+    def recipient(self) -> Any:
+        """For whom it selects."""
+
+    @property
+    def filter(self) -> CompiledFilter:
+        """Compiled."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who may be told."""
+
+
+class Taker(Protocol):
+    """Takes indications for others: CIM servers, or clients that hold a connection open."""
+
+    @property
+    def active(self) -> Mapping[str, Sequence[Taking]]:
+        """The filters that select now, by the class of the indications."""
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The classes of instances whose changes are wanted by one of them."""
+
+    def put(self, recipients: Iterable[Any], namespace: str, body: Body) -> None:
+        """Take an indication for some of them."""
+
+
 class IndicationEngine(ChangeListener):
     """Makes the indications of what it is told.
 
     Parameters:
         subscriptions: whose filters select.
         queues: where they go.
-        relay: other CIM servers that they go to.
+        takers: who else takes them.
         access: decides who may be told what.
         classes: the class store.
         host: SourceInstanceHost.
     """
 
     def __init__(
-        self, subscriptions: Subscriptions, queues: Queues, relay: Relay, access: Access, classes: ClassStore, host: str
+        self,
+        subscriptions: Subscriptions,
+        queues: Queues,
+        takers: Sequence[Taker],
+        access: Access,
+        classes: ClassStore,
+        host: str,
     ) -> None:
         self._subscriptions = subscriptions
         self._queues = queues
-        self._relay = relay
+        self._takers = tuple(takers)
         self._access = access
         self._classes = classes
         self._host = host
@@ -68,10 +106,12 @@ class IndicationEngine(ChangeListener):
 
     @property
     def is_active(self) -> bool:
-        return bool(self._subscriptions.served or self._relay.active)
+        return bool(self._subscriptions.served) or any(taker.active for taker in self._takers)
 
     def wants(self, class_name: str) -> bool:
-        return class_name in self._subscriptions.served.sources or class_name in self._relay.sources
+        return class_name in self._subscriptions.served.sources or any(
+            class_name in taker.sources for taker in self._takers
+        )
 
     def changed(self, changes: Sequence[InstanceChange], time: datetime) -> None:
         first: str | None = None
@@ -79,8 +119,11 @@ class IndicationEngine(ChangeListener):
             name = change.indication if change.indication in self._classes else CLASSES[change.kind]
             source = change.instance.class_name
             candidates = self._subscriptions.served.of_class(name, source)
-            relays = [each for each in self._relay.active.get(name, ()) if source in each.filter.sources]
-            if not candidates and not relays:
+            taking = [
+                (taker, [each for each in taker.active.get(name, ()) if source in each.filter.sources])
+                for taker in self._takers
+            ]
+            if not candidates and not any(found for _, found in taking):
                 continue
             try:
                 properties = self._lifecycle(change, time, first)
@@ -89,11 +132,12 @@ class IndicationEngine(ChangeListener):
                 continue
             if first is None:
                 first = str(properties["IndicationIdentifier"])
-            self._hand_on(candidates, relays, change.instance.namespace, name, properties)
+            self._hand_on(candidates, taking, change.instance.namespace, name, properties)
 
     def alert(self, alert: Alert) -> None:
-        candidates, relays = self._subscriptions.served.of_class(ALERT), self._relay.active.get(ALERT, ())
-        if candidates or relays:
+        candidates = self._subscriptions.served.of_class(ALERT)
+        taking = [(taker, taker.active.get(ALERT, ())) for taker in self._takers]
+        if candidates or any(found for _, found in taking):
             element = None if alert.element is None else format_path(alert.element.path())
             properties: Properties = {
                 **_base(alert.time),
@@ -103,7 +147,7 @@ class IndicationEngine(ChangeListener):
                 "SystemName": self._host,
                 **alert.properties,
             }
-            self._hand_on(candidates, relays, alert.namespace, ALERT, properties)
+            self._hand_on(candidates, taking, alert.namespace, ALERT, properties)
 
     def _lifecycle(self, change: InstanceChange, time: datetime, correlated: str | None) -> Properties:
         """The properties of the indication of a change.
@@ -134,7 +178,7 @@ class IndicationEngine(ChangeListener):
     def _hand_on(
         self,
         candidates: Sequence[ActiveSubscription],
-        relays: Sequence[ActiveRelay],
+        taking: Sequence[tuple[Taker, Sequence[Taking]]],
         namespace: str,
         class_name: str,
         properties: Properties,
@@ -165,12 +209,13 @@ class IndicationEngine(ChangeListener):
             queue.put(each.key, body_of(each.filter.projection), {"IndicationFilterName": each.filter_name})
             self._queues.last[each.key] = str(properties["IndicationIdentifier"]), datetime.now(UTC)
             self._queues.filled(queue)
-        recipients = {each.recipient for each in relays if self._selects(each, namespace, class_name, properties)}
-        if recipients:
-            self._relay.put(recipients, namespace, body_of(None))
+        for taker, found in taking:
+            recipients = {each.recipient for each in found if self._selects(each, namespace, class_name, properties)}
+            if recipients:
+                taker.put(recipients, namespace, body_of(None))
 
     def _selects(
-        self, each: ActiveSubscription | ActiveRelay, namespace: str, class_name: str, properties: Properties
+        self, each: ActiveSubscription | Taking, namespace: str, class_name: str, properties: Properties
     ) -> bool:
         if not each.filter.covers(namespace) or not self._access.may_read(each.principal, namespace):
             return False

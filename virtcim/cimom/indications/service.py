@@ -29,6 +29,7 @@ from virtcim.cimom.indications.records import FilterCollection, FilterRecord
 from virtcim.cimom.indications.relay import Relay
 from virtcim.cimom.indications.relayed import Relayed
 from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
+from virtcim.cimom.indications.streams import EventStreams
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.cimom.namespaces import normalized
 from virtcim.cimom.query import load_select
@@ -73,6 +74,7 @@ class IndicationService:
         subscriptions: all of them.
         queues: what waits to be delivered.
         relay: other CIM servers that take indications.
+        streams: clients that hold a connection open.
     """
 
     def __init__(
@@ -103,7 +105,9 @@ class IndicationService:
         self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
         self.relay = Relay(store, compiler, access, settings, self.queues.memory)
         self._relayed = Relayed(self.relay, product, (SYSTEM, system_name))
-        self._engine = IndicationEngine(self.subscriptions, self.queues, self.relay, access, classes, host)
+        self.streams = EventStreams(compiler, settings)
+        takers = (self.relay, self.streams)
+        self._engine = IndicationEngine(self.subscriptions, self.queues, takers, access, classes, host)
         self._deliverer = Deliverer(self.subscriptions, self.queues, sender, settings)
         self._loading = threading.Timer(LOADING, load_select)
         self._loading.daemon = True
@@ -115,6 +119,7 @@ class IndicationService:
         self._source.start(self._engine)
         self.subscriptions.wanted.append(self._source.wanted_changed)
         self.relay.listeners.append(self._source.wanted_changed)
+        self.streams.listeners.append(self._source.wanted_changed)
 
     def stop(self) -> None:
         """End: what is not delivered yet is so after the next start."""
@@ -151,6 +156,8 @@ class IndicationService:
                 + sum(each.away_since is not None for each in relay.recipients())
             ),
         )
+        yield "event_streams", "Streams of events, those whose clients may come back too", lambda: len(self.streams)
+        yield "event_streams_bytes", "Memory of what is kept for these, about", lambda: self.streams.size
         for name, text in (
             ("waiting", "Indications that wait to be delivered"),
             ("waiting_bytes", "Memory of these, about"),

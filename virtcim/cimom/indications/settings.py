@@ -70,6 +70,9 @@ class IndicationSettings:
             for whichever has most are dropped.
         away_seconds: seconds that indications wait for a CIM server with the bridge in it that has gone; then it counts
             as removed.
+        max_streams: streams of events to consoles and other clients of REST, those that may come back too.
+        stream_seconds: seconds for which a client whose connection broke can go on where it was.
+        stream_bytes: memory of what is kept for that, for all of them together.
         tls: by `HOST:PORT`, `HOST`, or `*` for all others.
         check_seconds: seconds between two looks at whether the files of `tls` have changed.
     """
@@ -90,6 +93,9 @@ class IndicationSettings:
     queue_bytes: int = 64 * MIB
     max_queued_bytes: int = 512 * MIB
     away_seconds: float = 3600.0
+    max_streams: int = 100
+    stream_seconds: float = 300.0
+    stream_bytes: int = 32 * MIB
     tls: Mapping[str, DestinationSettings] = field(default_factory=dict)
     check_seconds: float = 5.0
 

@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl
 
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.core import Executor
+from virtcim.cimom.indications import EventStreams
 from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
-from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route
+from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route, Sender
 from virtcim.frontends.http.sending import Outgoing
-from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, json_answer, refused
+from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, error_answer, json_answer, refused
+from virtcim.frontends.rest.events import Events
 from virtcim.frontends.rest.operations import Call, Operations
 from virtcim.frontends.rest.pages import Pages
 from virtcim.frontends.rest.sessions import Sessions, cookie_header
@@ -49,6 +51,7 @@ class REST:
     Attributes:
         mechanism: what discovery shows of it.
         sessions: of browsers.
+        streams: what happens; None where nobody is told of it.
     """
 
     mechanism: ClassVar[CommunicationMechanism] = CommunicationMechanism(
@@ -69,6 +72,7 @@ class REST:
         self._max_elements = settings.max_elements
         self._operations = Operations(core, settings.pull_max_objects)
         self.sessions = Sessions(settings)
+        self.streams: EventStreams | None = None
         self._pages = Pages()
         identify = self.sessions.identify
         self.routes = (
@@ -76,6 +80,7 @@ class REST:
             *(Route(method, self.answer, f"{ROOT}/*", identify=identify) for method in ("GET", "PATCH", "DELETE")),
             Route("POST", self.answer, f"{ROOT}/*", identify=identify),
             Route("GET", self.answer, ROOT, identify=identify),
+            Route("GET", self.follow, f"{ROOT}/events", identify=identify),
             Route("POST", self.batch, f"{ROOT}/batch", identify=identify),
             Route("GET", self.session, f"{ROOT}/session", identify=identify),
             Route("POST", self.log_in, f"{ROOT}/session", public=True),
@@ -84,8 +89,10 @@ class REST:
         self.gauges = (Gauge("browser_sessions", "Open sessions of browsers", lambda: len(self.sessions)),)
 
     def sweep(self) -> None:
-        """End the sessions whose time is over."""
+        """End the sessions and streams whose time is over."""
         self.sessions.sweep()
+        if self.streams is not None:
+            self.streams.sweep()
 
     async def answer(self, exchange: Exchange) -> Reply:
         """Carry out what a URL means."""
@@ -106,7 +113,7 @@ class REST:
             return answer, Outgoing(answer.pieces)
 
         try:
-            answer, outgoing = await exchange.run(work, waits=operation.changes, single=operation.single)
+            answer, outgoing = await exchange.run(work, waits=operation.waits, single=operation.single)
         except HTTPFault as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
         note = _note(call, answer, size, time.monotonic() - started) if answer.operation else None
@@ -157,6 +164,33 @@ class REST:
         except HTTPFault as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
         return _reply(Answer(), outgoing)
+
+    async def follow(self, exchange: Exchange) -> Reply:
+        """Send what happens from now on, or since the client has gone."""
+        try:
+            if self.streams is None:
+                raise Refusal(404, "Nobody is told of changes here")
+            events, query = Events(self.streams, self._core.classes), _query(exchange.target)
+            last = exchange.headers.get("Last-Event-ID", "").strip()
+            stream, position, is_missing = await exchange.run(lambda: events.open(query, last, exchange.caller))
+        except CIMError as exc:
+            return _reply(error_answer(exc))
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        session = self.sessions.find(exchange.headers)
+
+        async def send(sender: Sender) -> None:
+            end = partial(events.close, stream)
+            if session is not None:
+                session.ended.append(end)
+            try:
+                await events.send(stream, position, is_missing, sender)
+            finally:
+                if session is not None:
+                    session.ended.remove(end)
+
+        headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        return Reply(headers=headers, stream=send)
 
     async def session(self, exchange: Exchange) -> Reply:
         """Tell who asks, what the user may do where, and for how long."""

@@ -112,6 +112,7 @@ class Operation:
         query: the parameters that it takes.
         operation: name in DSP0200, for statistics.
         single: whether it reads one instance.
+        asks: whether it may ask the hypervisor though it changes nothing.
     """
 
     method: str
@@ -120,11 +121,12 @@ class Operation:
     query: frozenset[str] = frozenset()
     operation: str = ""
     single: bool = False
+    asks: bool = False
 
     @property
-    def changes(self) -> bool:
-        """Whether it changes something, and may wait for the hypervisor."""
-        return self.method != "GET"
+    def waits(self) -> bool:
+        """Whether it may wait for the hypervisor."""
+        return self.method != "GET" or self.asks
 
     def fits(self, segments: Sequence[str]) -> bool:
         """Whether a path is one of the pattern."""
@@ -136,6 +138,10 @@ class Operation:
 READ = ("properties", "filter", "language", "max", "names", "deep")
 ENDS = ("associationClass", "resultClass", "role", "resultRole")
 LINKS = ("associationClass", "role")
+SUMMARY = frozenset({"screens", "width", "history"})
+
+SERVICE = "Virt_VirtualSystemManagementService"
+SUMMARIES = "GetSummary"
 
 
 class Operations:
@@ -168,6 +174,7 @@ class Operations:
             _get((*classes, "*", "references"), self._referring_classes, *LINKS, operation="ReferenceNames"),
             _get((*classes, "*", "instances"), self._enumerate, *READ, operation="EnumerateInstances"),
             Operation("POST", (*classes, "*", "methods", "*"), self._class_method, operation="InvokeMethod"),
+            Operation("GET", (*place, "summary"), self._summary, SUMMARY, "InvokeMethod", asks=True),
             _get((*place, "query"), self._query, "query", "language", operation="ExecQuery"),
             _get((*place, "pages", "*"), self._next_page, "max", operation="PullInstancesWithPath"),
             Operation("DELETE", (*place, "pages", "*"), self._close, operation="CloseEnumeration"),
@@ -209,8 +216,9 @@ class Operations:
             answer = error_answer(exc)
         except Refusal as exc:
             return refused(exc.status, exc.text, exc.headers)
-        name = call.segments[-1] if operation.operation == "InvokeMethod" else operation.operation
-        return replace(answer, operation=name, extrinsic=operation.operation == "InvokeMethod")
+        extrinsic = operation.operation == "InvokeMethod"
+        name = SUMMARIES if operation.asks else call.segments[-1] if extrinsic else operation.operation
+        return replace(answer, operation=name, extrinsic=extrinsic)
 
     def _execute(self, request: Request, kind: type[Kind]) -> Kind:
         result = self._core.execute(request)
@@ -238,7 +246,7 @@ class Operations:
             call.caller.principal, namespace.name, self._core.access.needed("EnumerateClassNames", False), "read"
         )
         base = namespace_href(namespace.name)
-        links = {name: f"{base}/{name}" for name in ("classes", "instances", "query")}
+        links = {name: f"{base}/{name}" for name in ("classes", "instances", "query", "summary")}
         return json_answer({"name": namespace.name, "href": base, **links})
 
     def _class_names(self, call: Call) -> Answer:
@@ -300,12 +308,7 @@ class Operations:
 
     def _most(self, call: Call) -> int:
         """The instances of a page."""
-        given = call.query.get("max")
-        if given is None:
-            return self._max_objects
-        if not (given.isascii() and given.isdigit()) or len(given) > 9 or int(given) < 1:
-            raise Refusal(400, f"max={given[:60]}: is not a number of instances; expected 1 or more")
-        return min(int(given), self._max_objects)
+        return min(_number(call, "max", 10**9), self._max_objects) if "max" in call.query else self._max_objects
 
     def _page(self, batch: Batch, call: Call) -> Answer:
         """Show the instances of a page, and where the next one is."""
@@ -342,6 +345,39 @@ class Operations:
         )
         result = self._execute(request, Instances)
         return self._listing(result.namespace, result.instances, result.projection, with_path=False)
+
+    def _summary(self, call: Call) -> Answer:
+        """Show what a console needs to know of all guests of a namespace, out of every service that knows some."""
+        services = self._execute(
+            EnumerateInstanceNames(namespace=call.namespace, caller=call.caller, class_name=SERVICE), Extents
+        )
+        arguments: dict[str, Any] = {
+            "IncludeScreens": _flag(call, "screens"),
+            "IncludeHistory": _flag(call, "history"),
+        }
+        if "width" in call.query:
+            arguments["ScreenWidth"] = _number(call, "width", 65535)
+        found: list[dict[str, Any]] = []
+        for service in _of_extents(services):
+            request = InvokeMethod(
+                namespace=call.namespace,
+                caller=call.caller,
+                target=service.path(),
+                method=SUMMARIES,
+                arguments=arguments,
+            )
+            outcome = self._execute(request, MethodOutcome)
+            summaries = outcome.out.get("Summaries")
+            if isinstance(summaries, list | tuple):
+                found += (self._summary_shown(each, services.namespace) for each in summaries if each is not None)
+        return Answer(pieces=listed("summaries", found))
+
+    @staticmethod
+    def _summary_shown(summary: Any, namespace: str) -> dict[str, Any]:
+        given = summary.properties
+        keys = {name: given.get(name) for name in ("CreationClassName", "Name")}
+        path = InstancePath(str(keys["CreationClassName"]), keys, namespace)
+        return {**shown(summary, namespace), "href": href(path, namespace)}
 
     def _instance(self, call: Call) -> Answer:
         """Show an instance."""
@@ -610,6 +646,13 @@ def _flag(call: Call, name: str, default: bool = False) -> bool:
     if given.lower() not in {"", "true", "false"}:
         raise Refusal(400, f"{name}={given[:60]}: is neither true nor false")
     return given.lower() != "false"
+
+
+def _number(call: Call, name: str, most: int) -> int:
+    given = call.query[name]
+    if not (given.isascii() and given.isdigit()) or len(given) > 12 or not 1 <= int(given) <= most:
+        raise Refusal(400, f"{name}={given[:60]}: is no number that can be; expected 1 to {most}")
+    return int(given)
 
 
 def _names(text: str) -> frozenset[str]:

@@ -3,7 +3,7 @@
 An instance is `/api/namespaces/root%2Fvirt/instances/KVM_ComputerSystem/CreationClassName=KVM_ComputerSystem,Name=web`:
 its keys are one segment, each `Name=value`, with commas between; in names and values everything that is not a letter, a
 digit or one of `-._~` is percent-encoded.  The value of a key that is a reference is the path of what it refers to, as
-WBEM URIs have it (DSP0207): `/root/virt:KVM_Disk.Name="..."`.
+WBEM URIs have it (DSP0207): `/root/virt:KVM_Disk.Name="..."`.  The segment as a whole may be percent-encoded once more.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ class Targets:
             CIMError: INVALID_PARAMETER for keys that cannot be read.
         """
         class_name = decoded(class_segment)
+        if "=" not in keys_segment:
+            keys_segment = decoded(keys_segment)
         keys = []
         for part in keys_segment.split(","):
             name, equals, value = part.partition("=")

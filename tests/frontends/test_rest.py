@@ -1,0 +1,487 @@
+"""The REST front end over the toy catalog: what its table of cases does not hold."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.cimom.harness import RunningServer
+from tests.cimom.toy import Toy
+from tests.frontends.client import Client, basic
+from tests.frontends.conftest import CLASSES, NameIsPassword, access
+from virtcim.cimom import audit
+from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.cimom.settings import ServerSettings
+from virtcim.frontends.http.auth import BasicAuthenticator
+from virtcim.frontends.rest.frontend import REST
+from virtcim.frontends.rest.pages import Pages
+from virtcim.frontends.rest.sessions import Sessions, cookie_header
+
+TOY = "/api/namespaces/root%2Ftoy"
+DISK = f"{TOY}/instances/Toy_Disk/CreationClassName=Toy_Disk,Name=plain%7Cvda"
+SYSTEM = f"{TOY}/instances/Toy_System/CreationClassName=Toy_System,Name="
+
+
+@pytest.fixture
+def server(toy: Toy) -> Iterator[RunningServer]:
+    """A server over the toy catalog; every user's password is the user's name."""
+    running = RunningServer(
+        toy.catalog,
+        CLASSES,
+        settings=ServerSettings(port=0, host_name="toyhost", login_delay=0.0),
+        authenticator=BasicAuthenticator([NameIsPassword()], delay=0.0),
+        access=access(),
+    )
+    yield running
+    running.stop()
+    assert not running.errors
+
+
+@pytest.fixture
+def root(server: RunningServer) -> Client:
+    return Client(server.port, {"Authorization": basic("root")})
+
+
+@pytest.fixture
+def nobody(server: RunningServer) -> Client:
+    return Client(server.port)
+
+
+def test_namespaces_are_those_that_may_be_read(server: RunningServer, root: Client) -> None:
+    names = [each["name"] for each in root.get("/api/")["namespaces"]]
+    assert names == ["root/toy", "root/far"]
+    near = Client(server.port, {"Authorization": basic("near")})
+    assert [each["href"] for each in near.get("/api")["namespaces"]] == [TOY]
+    assert Client(server.port, {"Authorization": basic("stranger")}).get("/api/")["namespaces"] == []
+    assert root.get(TOY)["classes"] == f"{TOY}/classes"
+    assert Client(server.port, {"Authorization": basic("stranger")}).ask("GET", TOY).status == 403
+
+
+def test_pages_hold_each_instance_once(root: Client) -> None:
+    target, seen = f"{TOY}/classes/Toy_Named/instances?max=3&properties=Name", []
+    while target:
+        page = root.get(target)
+        assert len(page["instances"]) <= 3
+        seen += [each["path"] for each in page["instances"]]
+        target = page.get("next")
+    everything = root.get(f"{TOY}/classes/Toy_Named/instances?names=true")["instances"]
+    assert sorted(seen) == sorted(each["path"] for each in everything)
+    assert len(set(seen)) == len(seen) > 10
+    page = root.get(f"{TOY}/classes/Toy_Named/instances?max=3")
+    assert root.ask("DELETE", page["next"].partition("?")[0]).status == 204
+    answer = root.ask("GET", page["next"])
+    assert (answer.status, answer.json["name"]) == (410, "INVALID_ENUMERATION_CONTEXT")
+
+
+def test_a_page_is_for_whom_it_was_opened(server: RunningServer, root: Client) -> None:
+    page = root.get(f"{TOY}/classes/Toy_Named/instances?max=3")
+    assert Client(server.port, {"Authorization": basic("reader")}).ask("GET", page["next"]).status == 410
+
+
+def test_filters(root: Client) -> None:
+    found = root.get(f"{TOY}/classes/Toy_Disk/instances?filter={quote('Size > 2')}")["instances"]
+    assert [each["properties"]["Name"] for each in found] == ["special|vda"]
+    answer = root.ask("GET", f"{TOY}/classes/Toy_Disk/instances?filter={quote('Size >')}")
+    assert (answer.status, answer.json["name"]) == (400, "INVALID_QUERY")
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", 'quo"ted', "back\\slash", "per%41cent", "comma,=.eq", "köln:colon", "\U0001f427"]
+)
+def test_every_instance_is_found_where_it_says(root: Client, toy: Toy, name: str) -> None:
+    toy.provider.add("Toy_System", Name=name)
+    found = root.get(SYSTEM + quote(name, safe=""))
+    assert found["properties"]["Name"] == name
+    assert root.get(found["href"])["path"] == found["path"]
+    whole = quote(f"CreationClassName=Toy_System,Name={quote(name, safe='')}", safe="")
+    assert root.get(f"{TOY}/instances/Toy_System/{whole}")["path"] == found["path"]
+
+
+def test_references_lead_where_they_say(root: Client) -> None:
+    (link,) = root.get(f"{SYSTEM}plain/references?associationClass=Toy_Partner")["instances"]
+    end = link["properties"]["Antecedent"]
+    assert root.get(end["href"])["class"] == "Toy_SpecialSystem"
+    assert root.get(link["href"])["properties"] == link["properties"]
+    made = root.ask(
+        "POST", f"{SYSTEM}plain/methods/Change", {"parameters": {"State": 3, "Partner": {"href": end["href"]}}}
+    )
+    assert made.json["ReturnValue"] == 0
+
+
+def test_changes_under_a_condition(root: Client, toy: Toy) -> None:
+    tag = root.ask("GET", DISK).headers["etag"]
+    assert root.get(f"{TOY}/classes/Toy_Disk/instances")["instances"][0]["etag"] == tag
+    assert root.ask("PATCH", DISK, {"properties": {"Size": 7}}, If_Match=f'"other", {tag}').status == 204
+    toy.provider.change("Toy_Disk", "plain|vda", Size=7)
+    answer = root.ask("PATCH", DISK, {"properties": {"Size": 8}}, If_Match=tag)
+    assert (answer.status, answer.json["name"]) == (412, "PRECONDITION_FAILED")
+    assert toy.provider.stores["Toy_Disk"]["plain|vda"].values["Size"] == 7
+    assert root.ask("DELETE", DISK, If_Match=tag).status == 412
+    assert root.ask("POST", f"{SYSTEM}plain/methods/Change", {"parameters": {"State": 3}}, If_Match=tag).status == 412
+    assert root.ask("DELETE", DISK, If_Match="*").status == 204
+    assert root.ask("DELETE", DISK, If_Match="*").status == 404
+
+
+def test_a_batch(root: Client, toy: Toy) -> None:
+    answer = root.ask(
+        "POST",
+        "/api/batch",
+        {
+            "requests": [
+                {"id": "a", "method": "PATCH", "path": DISK, "body": {"properties": {"Size": 9}}},
+                {"id": 2, "path": f"{DISK}?properties=Size"},
+                {"path": f"{TOY}/instances/Toy_Disk/Name=nothing"},
+                {"id": "d", "method": "DELETE", "path": "/elsewhere"},
+                {
+                    "id": "e",
+                    "method": "POST",
+                    "path": f"{SYSTEM}plain/methods/Change",
+                    "body": {"parameters": {"State": 3}},
+                },
+                7,
+            ]
+        },
+    )
+    found = answer.json["responses"]
+    assert [(each["id"], each["status"]) for each in found] == [
+        ("a", 204), (2, 200), (None, 400), ("d", 400), ("e", 200), (None, 400)
+    ]  # fmt: skip
+    assert found[1]["body"]["properties"] == {"Size": 9}
+    assert found[4]["body"]["ReturnValue"] == 0
+    assert found[0]["body"] is None
+    assert root.ask("POST", "/api/batch", {"requests": [{}] * 101}).status == 400
+
+
+def test_classes(root: Client) -> None:
+    found = {each["class"]: each for each in root.get(f"{TOY}/classes")["classes"]}
+    assert found["Toy_SpecialSystem"]["superclass"] == "Toy_System"
+    assert found["Toy_Disk"]["served"]
+    assert not found["Toy_Named"]["served"]
+    assert found["Toy_Partner"]["association"]
+    below = root.get(f"{TOY}/classes?superclass=Toy_Named&deep=false")["classes"]
+    assert "Toy_SpecialSystem" not in [each["class"] for each in below]
+    shown = root.get(found["Toy_System"]["href"])
+    assert shown["keys"] == ["CreationClassName", "Name"]
+    assert shown["properties"]["EnabledState"]["qualifiers"]["Values"] == ["Enabled", "Disabled"]
+    assert shown["methods"]["Change"]["role"] == "operate"
+    assert shown["roles"]["delete"] == "administer"
+    assert root.ask("GET", f"{TOY}/classes/Toy_Nothing").status == 404
+    names = [each["class"] for each in root.get(f"{TOY}/classes/Toy_System/associators")["classes"]]
+    assert names == ["Toy_Element"]
+
+
+def test_a_created_instance_says_where_it_is(root: Client) -> None:
+    made = root.ask("POST", f"{TOY}/instances", {"class": "Toy_Disk", "properties": {"Name": "n/1", "Size": 2**64 - 1}})
+    assert made.status == 201
+    found = root.get(made.headers["location"])
+    assert found["href"] == made.json["href"] == made.headers["location"]
+    assert found["properties"]["Size"] == str(2**64 - 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/api/nowhere", 404),
+        ("PUT", DISK, 405),
+        ("POST", DISK, 405),
+        ("GET", f"{DISK}?propertys=Size", 400),
+        ("GET", f"{DISK}?properties=Size&properties=Name", 400),
+        ("GET", f"{DISK}?properties=%ff", 400),
+        ("GET", f"{TOY}/instances/Toy_Disk/plain", 400),
+        ("GET", f"{TOY}/instances/Toy_Disk/Name=%ff", 400),
+        ("GET", f"{TOY}/instances/Toy_Disk/Name=a,Name=b", 400),
+        ("GET", f"{TOY}/instances/Toy_Partner/Antecedent=x,Dependent=y", 400),
+        ("GET", f"{TOY}/classes/Toy_Disk/instances?max=0", 400),
+        ("GET", f"{TOY}/classes/Toy_Disk/instances?max=-1", 400),
+        ("GET", f"{TOY}/classes/Toy_Disk/instances?names=perhaps", 400),
+        ("GET", f"{TOY}/query", 400),
+        ("GET", "/api/namespaces/root%2Fnowhere/classes", 404),
+        ("GET", f"{TOY}/pages/guessed", 410),
+        ("GET", f"{TOY}/" + "x" * 9000, 414),
+    ],
+)
+def test_what_is_asked_wrongly(root: Client, method: str, target: str, status: int) -> None:
+    answer = root.ask(method, target)
+    assert answer.status == status
+    if status not in {405, 414}:
+        assert answer.json["message"]
+
+
+DEEP = b'{"parameters":{"Words":' + b"[" * 5000 + b"]" * 5000 + b"}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"", 400),
+        (b"[]", 400),
+        (b"\xff", 400),
+        (b'"\\ud800"', 400),
+        (b'{"parameters":{"State":3,"State":4}}', 400),
+        (b'{"parameters":{"State":NaN}}', 400),
+        (b'{"parameters":{"State":1e999}}', 400),
+        (b'{"parameters":{"State":' + b"9" * 5000 + b"}}", 400),
+        (b'{"parameters":{"State":true}}', 400),
+        (b'{"parameters":{"State":3.5}}', 400),
+        (b'{"parameters":{"State":-1}}', 400),
+        (b'{"parameters":{"State":65536}}', 400),
+        (b'{"parameters":{"State":[3]}}', 400),
+        (b'{"parameters":{"State":{"class":"x"}}}', 400),
+        (b'{"parameters":{"State":3,"Force":"true"}}', 400),
+        (b'{"parameters":{"State":3,"Words":"one"}}', 400),
+        (b'{"parameters":{"State":3,"Words":[["one"]]}}', 400),
+        (b'{"parameters":{"State":3,"Words":[1]}}', 400),
+        (b'{"parameters":{"State":3,"Words":["\\ud83d"]}}', 400),
+        (b'{"parameters":{"State":3,"Partner":{"path":"nothing"}}}', 400),
+        (b'{"parameters":{"State":3,"Partner":{"href":"/api/namespaces/x"}}}', 400),
+        (b'{"parameters":{"State":3,"Setting":{"class":7}}}', 400),
+        (b'{"parameters":{"State":3,"Setting":{"class":"Toy_Setting","properties":[]}}}', 400),
+        (b'{"parameters":[]}', 400),
+        (b'{"parameters":{"State":3},"more":1}', 400),
+        (DEEP, 400),
+        (b'{"parameters":{"State":3,"Words":[' + b",".join([b'""'] * 200_001) + b"]}}", 400),
+    ],
+)
+def test_what_is_sent_wrongly(root: Client, toy: Toy, body: bytes, status: int) -> None:
+    answer = root.ask("POST", f"{SYSTEM}plain/methods/Change", body)
+    assert answer.status == status, answer.body
+    assert answer.json["message"]
+    assert not toy.provider.calls
+
+
+def test_a_body_that_is_too_large(root: Client) -> None:
+    with socket.create_connection(("127.0.0.1", root.port), timeout=60) as raw:
+        head = f"POST {TOY}/instances HTTP/1.1\r\nHost: x\r\nAuthorization: {basic('root')}\r\nX-Virtcim-Request: 1\r\n"
+        raw.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 100000000\r\n\r\n".encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_texts_of_every_kind_come_back_as_they_were(root: Client, toy: Toy) -> None:
+    text = "<script>alert(1)</script> \u202e\u2028 \U0001f427 \x01 ]]> \\ \" '" + "x" * 5000
+    toy.provider.add("Toy_System", Name="odd", ElementName=text)
+    assert root.get(f"{SYSTEM}odd")["properties"]["ElementName"] == text
+
+
+def test_sessions(nobody: Client, server: RunningServer, toy: Toy) -> None:
+    assert nobody.ask("GET", "/api/session").status == 401
+    assert nobody.log_in("root", "wrong").status == 401
+    answer = nobody.log_in("root")
+    assert answer.status == 201
+    name, *flags = answer.headers["set-cookie"].split("; ")
+    assert name.startswith("virtcim=")
+    assert set(flags) == {"Path=/", "HttpOnly", "SameSite=Strict"}
+    session = nobody.get("/api/session")
+    assert (session["user"], session["session"], session["roles"]["root/toy"]) == ("root", True, "administer")
+    assert nobody.ask("PATCH", DISK, {"properties": {"Size": 5}}).status == 204
+    assert toy.provider.stores["Toy_Disk"]["plain|vda"].values["Size"] == 5
+    # It is for this front end alone.
+    assert nobody.ask("POST", "/cimom", b"", Content_Type="application/xml").status == 401
+    assert nobody.ask("DELETE", "/api/session").status == 204
+    assert nobody.ask("GET", "/api/session").status == 401
+    (rest,) = (each for each in server.server.frontends if isinstance(each, REST))
+    assert not len(rest.sessions)
+
+
+def test_each_log_in_has_another_cookie(nobody: Client) -> None:
+    nobody.log_in("root")
+    first = nobody.headers["Cookie"]
+    nobody.log_in("root")
+    assert nobody.headers["Cookie"] != first
+    assert nobody.ask("GET", "/api/session", Cookie=first).status == 401
+    assert nobody.ask("GET", "/api/session", Cookie="virtcim=planted").status == 401
+    nobody.ask("POST", "/api/session", {"user": "root", "password": "root"}, Cookie="virtcim=planted")
+    assert nobody.ask("GET", "/api/session", Cookie="virtcim=planted").status == 401
+
+
+def test_log_out_everywhere(server: RunningServer) -> None:
+    here, there, other = (Client(server.port) for _ in range(3))
+    here.log_in("root")
+    there.log_in("root")
+    other.log_in("reader")
+    assert here.ask("DELETE", "/api/session?everywhere=true").status == 204
+    assert [each.ask("GET", "/api/session").status for each in (here, there, other)] == [401, 401, 200]
+
+
+def test_sessions_end_by_themselves() -> None:
+    now = [0.0]
+    sessions = Sessions(ServerSettings(session_idle=10, session_lifetime=25, max_sessions=2), lambda: now[0])
+    someone = Principal("a", Mechanism.PASSWORD)
+
+    def headers(token: str) -> dict[str, str]:
+        return {"Cookie": f"x=y; virtcim={token}"}
+
+    used, idle = sessions.open(someone), sessions.open(someone)
+    for now[0] in (5.0, 11.0):
+        assert sessions.identify(headers(used)) == someone
+    assert sessions.identify(headers(idle)) is None
+    now[0] = 20.0
+    assert sessions.identify(headers(used)) == someone
+    now[0] = 26.0
+    assert sessions.identify(headers(used)) is None
+    tokens = [sessions.open(someone) for _ in range(3)]
+    assert [sessions.identify(headers(each)) is not None for each in tokens] == [False, True, True]
+
+
+def test_the_cookie_by_tls() -> None:
+    assert cookie_header("t", is_encrypted=True) == "__Host-virtcim=t; Path=/; HttpOnly; SameSite=Strict; Secure"
+
+
+OURS = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 204),
+        (OURS, 204),
+        ({"X-Virtcim-Request": None}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": None}, 415),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        (
+            {
+                "Sec-Fetch-Site": "cross-site",
+                "Sec-Fetch-Mode": "navigate",
+                "Sec-Fetch-Dest": "document",
+                "Origin": "null",
+            },
+            403,
+        ),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "evil.example:5988"}, 421),
+        ({"Host": "localhost"}, 204),
+        ({"Host": "toyhost:5988"}, 204),
+        ({"Host": "[::1]:5988"}, 204),
+    ],
+)
+def test_what_a_browser_can_be_made_to_send(
+    nobody: Client, toy: Toy, headers: dict[str, str | None], status: int
+) -> None:
+    nobody.log_in("root")
+    nobody.headers = {name: value for name, value in nobody.headers.items() if name not in headers}
+    answer = nobody.ask("PATCH", DISK, {"properties": {"Size": 5}}, **headers)
+    assert answer.status == status, answer.body
+    assert (toy.provider.stores["Toy_Disk"]["plain|vda"].values["Size"] == 5) is (status == 204)
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_our_own_origin(nobody: Client) -> None:
+    own = f"http://127.0.0.1:{nobody.port}"
+    assert nobody.ask("POST", "/api/session", {"user": "root", "password": "root"}, Origin=own, **OURS).status == 201
+    own = f"https://127.0.0.1:{nobody.port}"  # behind a proxy that ends TLS
+    assert nobody.ask("POST", "/api/session", {"user": "root", "password": "root"}, Origin=own).status == 201
+
+
+@pytest.mark.parametrize("target", ["/cimom", "/metrics", "/api/", "/", "/health"])
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}]
+)
+def test_pages_from_elsewhere_get_nothing(root: Client, target: str, headers: dict[str, str]) -> None:
+    answer = root.ask("POST" if target == "/cimom" else "GET", target, **{"Content_Type": None, **headers})
+    assert answer.status == (421 if "Host" in headers else 403)
+
+
+def test_a_link_from_elsewhere_leads_to_the_page(nobody: Client) -> None:
+    visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert nobody.ask("GET", "/", **visit).status == 200
+
+
+def test_browsers_are_not_asked_for_a_password(nobody: Client) -> None:
+    assert "www-authenticate" in nobody.ask("GET", "/api/").headers
+    for headers in (OURS, {"Accept": "text/html,*/*"}):
+        answer = nobody.ask("GET", "/api/", **headers)
+        assert answer.status == 401
+        assert "www-authenticate" not in answer.headers
+
+
+def test_nobody_logs_in_from_elsewhere_by_plain_http(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virtcim.frontends.http.http.is_loopback", lambda address: False)
+    running = RunningServer(toy.catalog, CLASSES, authenticator=BasicAuthenticator([NameIsPassword()]), access=access())
+    answer = Client(running.port).log_in("root")
+    assert (answer.status, "HTTPS" in answer.json["message"]) == (403, True)
+    running.stop()
+
+
+def test_the_page_without_its_parts(nobody: Client) -> None:
+    answer = nobody.ask("GET", "/")
+    assert answer.status == 200
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert nobody.ask("GET", "/../../etc/passwd").status == 404
+    assert nobody.ask("GET", "/%2e%2e/__init__.py").status == 404
+
+
+def test_files(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = tmp_path / "console"
+    (files / "parts").mkdir(parents=True)
+    (files / "pages").mkdir()
+    (files / "index.html").write_text("<p>console")
+    (files / "pages" / "one.js").write_text("export const one = 1;\n" * 100)
+    (tmp_path / "secret").write_text("secret")
+    (files / "out").symlink_to(tmp_path / "secret")
+    (files / ".hidden").write_text("hidden")
+    monkeypatch.setattr("virtcim.frontends.rest.frontend.Pages", lambda: Pages(files))
+    running = RunningServer(toy.catalog, CLASSES)
+    client = Client(running.port)
+    assert client.ask("GET", "/").body == b"<p>console"
+    plain = client.ask("GET", "/pages/one.js")
+    assert plain.headers["content-type"] == "text/javascript; charset=utf-8"
+    packed = client.ask("GET", "/pages/one.js", Accept_Encoding="gzip, br")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert client.ask("GET", "/pages/one.js", If_None_Match=plain.headers["etag"]).status == 304
+    (files / "pages" / "one.js").write_text("export const one = 2;\n")
+    assert client.ask("GET", "/pages/one.js", If_None_Match=plain.headers["etag"]).status == 200
+    for name in (
+        "/out",
+        "/.hidden",
+        "/pages",
+        "/pages/../../secret",
+        "/%2e%2e/secret",
+        "/pages/one.js%00",
+        "//etc/passwd",
+    ):
+        assert client.ask("GET", name).status == 404, name
+    running.stop()
+
+
+def test_roles_are_told(server: RunningServer) -> None:
+    told = Client(server.port, {"Authorization": basic("operator")}).get("/api/session")
+    assert (told["user"], told["session"], told["secondsLeft"]) == ("operator", False, None)
+    assert told["roles"] == {"root/toy": "operate", "root/far": "operate"}
+    told = Client(server.port, {"Authorization": basic("near")}).get("/api/session")
+    assert told["roles"] == {"root/toy": "read", "root/far": "none"}
+
+
+def test_the_audit_log_has_what_was_asked_for(
+    server: RunningServer, root: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, audit.LOGGER.name)
+    root.ask("POST", f"{SYSTEM}plain/methods/Change", {"parameters": {"State": 3, "Words": ["a"]}})
+    reader = Client(server.port, {"Authorization": basic("reader")})
+    odd = {"class": "Toy_Setting", "properties": {"Weight": [[1]], "Words": "x"}}
+    reader.ask("POST", f"{SYSTEM}plain/methods/Change", {"parameters": {"State": {"no": "number"}, "Setting": odd}})
+    reader.ask("POST", f"{TOY}/instances", {"class": "Toy_Disk", "properties": {"Size": True}})
+    reader.ask("DELETE", DISK)
+    lines = [json.loads(each.getMessage()) for each in caplog.records if each.name == audit.LOGGER.name]
+    assert [(each["operation"], each["user"]) for each in lines] == [
+        ("Change", "root"), ("Change", "reader"), ("CreateInstance", "reader"), ("DeleteInstance", "reader")
+    ]  # fmt: skip
+    assert lines[0]["parameters"] == {"State": 3, "Words": ["a"]}
+    assert lines[1]["parameters"]["State"] == '{"no":"number"}'
+    assert "plain|vda" in lines[3]["target"]

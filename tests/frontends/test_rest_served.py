@@ -1,0 +1,166 @@
+"""The REST front end of a whole server: summaries, what happens, sessions that end meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+import pytest
+
+from tests.bed import Server
+from tests.frontends.client import Client, Follower, basic
+
+SPACE = "/api/namespaces/root%2Fvirt"
+GUEST = f"{SPACE}/instances/Test_ComputerSystem/CreationClassName=Test_ComputerSystem,Name=test"
+RUN, PAUSE = 2, 9
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server on libvirt's test driver that keeps little of what happened."""
+    with Server("test:///default", config="[indications]\nmax_streams = 3\nstream_bytes = 100000\n") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    assert server.user is not None
+    return Client(server.port, {"Authorization": basic(server.user, server.password)})
+
+
+@pytest.fixture
+def follow(client: Client) -> Iterator[Callable[..., Follower]]:
+    """Opens streams, and closes them."""
+    opened: list[Follower] = []
+
+    def start(target: str = "/api/events", last: str = "", using: Client | None = None) -> Follower:
+        opened.append(Follower(using or client, target, last))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()
+
+
+def bring(client: Client, state: int) -> None:
+    """Bring the guest into a state."""
+    answer = client.ask("POST", f"{GUEST}/methods/RequestStateChange", {"parameters": {"RequestedState": state}})
+    assert answer.json["ReturnValue"] == 0, answer.body
+
+
+def until_state(stream: Follower, state: int) -> dict[str, object]:
+    """The next event that says that the guest is in a state."""
+    for kind, data in stream:
+        assert kind != "gap"
+        if data.get("class") == "Test_ComputerSystem" and data["properties"].get("EnabledState") == state:
+            found: dict[str, object] = data
+            return found
+    raise AssertionError("the stream has ended")
+
+
+def test_a_summary(client: Client) -> None:
+    (guest,) = client.get(f"{SPACE}/summary")["summaries"]
+    assert guest["class"] == "Virt_GuestSummary"
+    assert guest["properties"]["Name"] == "test"
+    assert guest["href"] == GUEST
+    assert client.get(guest["href"])["properties"]["Name"] == "test"
+    assert client.ask("GET", f"{SPACE}/summary?width=1").json["name"] == "INVALID_PARAMETER"
+
+
+def test_a_change_is_told_as_it_happens(client: Client, follow: Callable[..., Follower]) -> None:
+    stream = follow(f"/api/events?classes=CIM_ComputerSystem&namespace={quote('root/virt')}")
+    bring(client, PAUSE)
+    told = until_state(stream, PAUSE)
+    assert (told["kind"], told["namespace"], told["href"]) == ("modified", "root/virt", GUEST)
+    assert isinstance(told["changed"], list)
+    assert "EnabledState" in told["changed"]
+    assert isinstance(told["previous"], dict)
+    assert told["previous"]["EnabledState"] == RUN
+    bring(client, RUN)
+    until_state(stream, RUN)
+
+
+def test_nothing_is_lost_when_a_connection_breaks(client: Client, follow: Callable[..., Follower]) -> None:
+    stream = follow("/api/events?classes=Test_ComputerSystem")
+    bring(client, PAUSE)
+    until_state(stream, PAUSE)
+    stream.close()
+    bring(client, RUN)
+    bring(client, PAUSE)
+    bring(client, RUN)
+    again = follow("/api/events", stream.last)
+    states = []
+    while states[-3:] != [RUN, PAUSE, RUN]:
+        kind, data = again.next()
+        assert kind == "modified"
+        if "EnabledState" in data["changed"]:
+            states.append(data["properties"]["EnabledState"])
+    assert states == [RUN, PAUSE, RUN]
+
+
+def test_a_client_without_an_event_goes_on_too(client: Client, follow: Callable[..., Follower]) -> None:
+    stream = follow("/api/events?classes=Test_ComputerSystem")
+    stream.close()
+    bring(client, PAUSE)
+    again = follow(last=stream.last)
+    until_state(again, PAUSE)
+    bring(client, RUN)
+
+
+@pytest.mark.parametrize("last", ["nobody.7", "0123456789abcdef01234567.1", "x", "a.b"])
+def test_who_was_away_for_too_long_is_told_so(follow: Callable[..., Follower], last: str) -> None:
+    assert follow(last=last).next() == ("gap", {"kind": "gap"})
+
+
+def test_what_is_not_kept_is_told_as_missing(client: Client, follow: Callable[..., Follower]) -> None:
+    stream = follow()
+    stream.close()
+    for _ in range(8):
+        bring(client, PAUSE)
+        bring(client, RUN)
+    again = follow(last=stream.last)
+    assert again.next()[0] == "gap"
+    # What is still kept follows.
+    until_state(again, RUN)
+
+
+def test_streams_are_limited(client: Client, follow: Callable[..., Follower]) -> None:
+    for _ in range(3):
+        assert follow().response.status == 200
+    refused = client.ask("GET", "/api/events")
+    assert (refused.status, refused.json["name"]) == (503, "SERVER_LIMITS_EXCEEDED")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "classes=Nothing",
+        "query=SELECT",
+        "query=SELECT%20*%20FROM%20CIM_ComputerSystem",
+        "classes=CIM_ComputerSystem&query=x",
+        "what=x",
+        "namespace=root%2Fnowhere",
+    ],
+)
+def test_filters_that_are_none(client: Client, query: str) -> None:
+    assert client.ask("GET", f"/api/events?{query}").status == 400
+
+
+def test_a_stream_ends_with_its_session(server: Server, follow: Callable[..., Follower]) -> None:
+    assert server.user is not None
+    browser = Client(server.port)
+    assert browser.log_in(server.user, server.password).status == 201
+    stream = follow(using=browser)
+    assert browser.ask("DELETE", "/api/session").status == 204
+    assert list(stream) == []
+    assert browser.ask("GET", "/api/events").status == 401
+
+
+def test_streams_do_not_hold_up_the_end(follow: Callable[..., Follower]) -> None:
+    with Server("test:///default") as running:
+        assert running.user is not None
+        own = Client(running.port, {"Authorization": basic(running.user, running.password)})
+        stream = follow(using=own)
+        running.stop()
+        assert list(stream) == []
+        assert "Traceback" not in running.errors

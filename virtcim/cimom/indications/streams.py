@@ -1,0 +1,256 @@
+"""Indications for clients that hold a connection open: each names filters, and takes what they select as it comes.
+
+What was selected is kept for a while, once for all streams, so that a client whose connection breaks goes on where it
+was: while it is away its filters go on selecting.  Where that was too long, it is told that something is missing.
+Nothing is kept over a restart of the server.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
+from virtcim.cimom.indications.journal import Body
+from virtcim.cimom.indications.settings import IndicationSettings
+from virtcim.cimom.principals import Principal
+from virtcim.providers.interface import CIMError, Status
+
+__all__ = ["ActiveStream", "Event", "EventStream", "EventStreams"]
+
+
+ID_BYTES = 12
+"""Random bytes of a stream's name: nobody guesses that of somebody else."""
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """An indication.
+
+    Attributes:
+        number: grows by one with each.
+        namespace: of what it is about.
+        body: of the indication.
+        streams: for whom it is.
+        shown: what the front end that sends it has made of it; kept, as there may be many streams.
+    """
+
+    number: int
+    namespace: str
+    body: Body
+    streams: frozenset[EventStream]
+    shown: Any = None
+
+
+class EventStream:
+    """One client that follows what happens.
+
+    Parameters:
+        filters: each selects.
+        principal: who it is.
+        number: of the last event before it.
+
+    Attributes:
+        key: by which the client finds it again.
+        position: number of the last event that it was given.
+        dropped: number of the last event for it that is not kept any more.
+        closed: whether it gets nothing any more.
+        wake: called, in any thread, when there may be something new; None while the client is away.
+        away_since: when it went, by `time.monotonic`.
+    """
+
+    __slots__ = ("away_since", "closed", "dropped", "filters", "key", "position", "principal", "wake")
+
+    def __init__(self, filters: Sequence[CompiledFilter], principal: Principal, number: int) -> None:
+        self.key = secrets.token_hex(ID_BYTES)
+        self.filters = tuple(filters)
+        self.principal = principal
+        self.position = self.dropped = number
+        self.closed = False
+        self.wake: Callable[[], None] | None = None
+        self.away_since = time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveStream:
+    """A filter of a stream, as the engine sees it.
+
+    Attributes:
+        recipient: the stream.
+        filter: compiled.
+        principal: who follows.
+    """
+
+    recipient: EventStream
+    filter: CompiledFilter
+    principal: Principal
+
+
+class EventStreams:
+    """All streams.  Safe to use from several threads at once.
+
+    Parameters:
+        compiler: checks filters.
+        settings: limits.
+
+    Attributes:
+        active: the filters that select now, by the class of the indications; another mapping takes its place with each
+            change.
+        sources: the classes of instances whose changes are wanted by one of them.
+        listeners: called after each change of filters.
+    """
+
+    def __init__(self, compiler: FilterCompiler, settings: IndicationSettings) -> None:
+        self._compiler = compiler
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._streams: dict[str, EventStream] = {}
+        self._kept: deque[Event] = deque()
+        self._size = 0
+        self._last = 0
+        self.active: Mapping[str, tuple[ActiveStream, ...]] = {}
+        self.sources: frozenset[str] = frozenset()
+        self.listeners: list[Callable[[], None]] = []
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory of what is kept, about."""
+        return self._size
+
+    def open(self, queries: Iterable[tuple[str, str]], namespaces: Sequence[str], principal: Principal) -> EventStream:
+        """Begin a stream; the client is away until it sets `wake`.
+
+        Parameters:
+            queries: language and text of select statements on indications; what one of them selects is told.
+            namespaces: where the indications come from; none: every namespace.
+            principal: who follows.
+
+        Raises:
+            CIMError: as `FilterCompiler.compile`; SERVER_LIMITS_EXCEEDED when there are too many.
+        """
+        filters = [self._compiler.compile(language, text, namespaces) for language, text in queries]
+        self.sweep()
+        with self._lock:
+            if len(self._streams) >= self._settings.max_streams:
+                away = [each for each in self._streams.values() if each.wake is None]
+                if not away:
+                    raise CIMError(Status.SERVER_LIMITS_EXCEEDED, "Too many streams of events are open")
+                del self._streams[min(away, key=lambda each: each.away_since).key]
+            stream = EventStream(filters, principal, self._last)
+            self._streams[stream.key] = stream
+            self._index()
+        self._tell()
+        return stream
+
+    def find(self, key: str, principal: Principal) -> EventStream | None:
+        """Find the stream of a client that comes back; None where it is not known any more."""
+        stream = self._streams.get(key)
+        return stream if stream is not None and stream.principal == principal else None
+
+    def attach(self, stream: EventStream, position: int, wake: Callable[[], None]) -> None:
+        """Take note that a client is here.
+
+        Parameters:
+            stream: its stream; another connection that has it loses it.
+            position: number of the last event that it knows.
+            wake: see `EventStream`.
+        """
+        with self._lock:
+            before, stream.wake = stream.wake, wake
+            stream.position = min(position, self._last)
+        if before is not None:
+            before()
+
+    def detach(self, stream: EventStream, wake: Callable[[], None]) -> None:
+        """Take note that a client has gone, unless another connection has its stream already."""
+        with self._lock:
+            if stream.wake is wake:
+                stream.wake, stream.away_since = None, time.monotonic()
+
+    def take(self, stream: EventStream, most: int) -> tuple[list[Event], bool]:
+        """Take the next events of a stream, and whether some before them are missing."""
+        with self._lock:
+            is_missing = stream.position < stream.dropped
+            first = self._kept[0].number if self._kept else self._last + 1
+            found = []
+            stream.position = max(stream.position, first - 1)
+            for event in islice(self._kept, stream.position + 1 - first, None):
+                stream.position = event.number
+                if stream in event.streams:
+                    found.append(event)
+                    if len(found) >= most:
+                        break
+            return found, is_missing
+
+    def close(self, stream: EventStream) -> None:
+        """End a stream: whoever has it is not told anything any more."""
+        with self._lock:
+            self._forget([stream])
+        self._tell()
+        if stream.wake is not None:
+            stream.wake()
+
+    def sweep(self) -> None:
+        """Forget the streams whose clients stay away."""
+        over = time.monotonic() - self._settings.stream_seconds
+        with self._lock:
+            gone = [each for each in self._streams.values() if each.wake is None and each.away_since < over]
+            self._forget(gone)
+        if gone:
+            self._tell()
+
+    def put(self, recipients: Iterable[EventStream], namespace: str, body: Body) -> None:
+        """Tell of an indication.
+
+        Parameters:
+            recipients: for whom.
+            namespace: of what it is about.
+            body: of the indication.
+        """
+        streams = frozenset(recipients)
+        with self._lock:
+            self._last += 1
+            self._kept.append(Event(self._last, namespace, body, streams))
+            self._size += body.size
+            while self._size > self._settings.stream_bytes and len(self._kept) > 1:
+                event = self._kept.popleft()
+                self._size -= event.body.size
+                for each in event.streams:
+                    each.dropped = event.number
+        for each in streams:
+            if (wake := each.wake) is not None:
+                wake()
+
+    def _forget(self, streams: Iterable[EventStream]) -> None:
+        for each in streams:
+            each.closed = True
+            self._streams.pop(each.key, None)
+        self._index()
+        if not self._streams:
+            self._kept.clear()
+            self._size = 0
+
+    def _index(self) -> None:
+        """Make the index of what selects now."""
+        by_class: dict[str, list[ActiveStream]] = {}
+        sources: set[str] = set()
+        for stream in self._streams.values():
+            for compiled in stream.filters:
+                sources |= compiled.sources
+                for class_name in compiled.indications:
+                    by_class.setdefault(class_name, []).append(ActiveStream(stream, compiled, stream.principal))
+        self.active = {class_name: tuple(found) for class_name, found in by_class.items()}
+        self.sources = frozenset(sources)
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()

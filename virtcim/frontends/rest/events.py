@@ -1,0 +1,194 @@
+"""What happens, as server-sent events (HTML Living Standard, section 9.2).
+
+Each event has an identifier; a client that sends the last one that it has, as browsers do by themselves, goes on where
+it was.  Where that is not possible any more it is told so by an event `gap`, and has to read anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from virtcim.cimom.indications import EventStreams
+from virtcim.cimom.indications.streams import Event, EventStream
+from virtcim.cimom.requests import Caller
+from virtcim.frontends.http.exchange import Sender
+from virtcim.frontends.rest.answers import Refusal
+from virtcim.frontends.rest.targets import href
+from virtcim.frontends.rest.values import dumped, shown, shown_properties
+from virtcim.providers.interface import EmbeddedInstance
+from virtcim.schema.classes import ClassStore
+from virtcim.schema.paths import parse_path
+
+__all__ = ["Events"]
+
+log = logging.getLogger(__name__)
+
+QUERY = frozenset({"classes", "namespace", "query", "language"})
+"""The parameters in the URL."""
+
+CQL = "DMTF:CQL"
+
+MOST = 100
+"""Events that are sent in one piece."""
+
+HEARTBEAT = 15.0
+"""Seconds after which something is sent though nothing happens: by that a client that is gone is found out, and nobody
+on the way takes the connection for idle."""
+
+RETRY = 2000
+"""Milliseconds after which a browser comes back when its connection broke."""
+
+KINDS = {"CIM_InstCreation": "created", "CIM_InstModification": "modified", "CIM_InstDeletion": "deleted"}
+
+MAX_CLASSES = 50
+
+
+class Events:
+    """Sends what happens.
+
+    Parameters:
+        streams: where it comes from.
+        classes: the class store.
+    """
+
+    def __init__(self, streams: EventStreams, classes: ClassStore) -> None:
+        self._streams = streams
+        self._classes = classes
+
+    def open(self, query: Mapping[str, str], last: str, caller: Caller) -> tuple[EventStream, int, bool]:
+        """Begin a stream, or find that of a client that comes back.  May take its time.
+
+        Parameters:
+            query: the parameters in the URL.
+            last: the last identifier that the client has; "" for none.
+            caller: who follows.
+
+        Returns:
+            the stream, the number of the last event that the client has, and whether some are missing.
+
+        Raises:
+            CIMError: the filter is none, or there are too many streams.
+            Refusal: a parameter is none.
+        """
+        key, _, number = last.partition(".")
+        found = self._streams.find(key, caller.principal) if number.isascii() and number.isdigit() else None
+        if found is not None:
+            return found, int(number[:20]), False
+        for name in query:
+            if name not in QUERY:
+                raise Refusal(400, f"{name[:60]}: is no parameter of this URL; expected {', '.join(sorted(QUERY))}")
+        namespaces = [query["namespace"]] if query.get("namespace") else []
+        stream = self._streams.open(self._queries(query), namespaces, caller.principal)
+        return stream, stream.position, bool(last)
+
+    def _queries(self, query: Mapping[str, str]) -> list[tuple[str, str]]:
+        """What selects: the query that is given, else one for each class, else everything."""
+        names = [name.strip() for name in query.get("classes", "").split(",") if name.strip()]
+        if "query" in query:
+            if names:
+                raise Refusal(400, "classes, query: only one of them can be given")
+            return [(query.get("language", CQL), query["query"])]
+        if len(names) > MAX_CLASSES:
+            raise Refusal(400, f"classes: are {len(names)}; expected {MAX_CLASSES} at most")
+        return [(CQL, self._of_class(name)) for name in names] or [(CQL, "SELECT * FROM CIM_Indication")]
+
+    def _of_class(self, name: str) -> str:
+        declaration = self._classes.get(name)
+        if declaration is None:
+            raise Refusal(400, f"classes: {name[:60]} does not exist")
+        if declaration.is_indication:
+            return f"SELECT * FROM {declaration.name}"
+        return f"SELECT * FROM CIM_InstIndication WHERE SourceInstance ISA {declaration.name}"
+
+    def close(self, stream: EventStream) -> None:
+        """End a stream, as its user has logged out."""
+        self._streams.close(stream)
+
+    async def send(self, stream: EventStream, position: int, is_missing: bool, sender: Sender) -> None:
+        """Send what happens until the client is gone, or may not know of it any more.
+
+        Parameters:
+            stream: of the client.
+            position: number of the last event that it has.
+            is_missing: whether it has to be told that some before that are missing.
+            sender: sends.
+        """
+        news, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(news.set)
+
+        self._streams.attach(stream, position, wake)
+        try:
+            await sender.send(f"retry: {RETRY}\nid: {stream.key}.{position}\n\n".encode())
+            while not stream.closed and stream.wake is wake:
+                news.clear()
+                events, is_broken = self._streams.take(stream, MOST)
+                pieces = []
+                if is_missing or is_broken:
+                    pieces.append(_written("gap", f"{stream.key}.{stream.position}", dumped({"kind": "gap"})))
+                    is_missing = False
+                for event in events:
+                    kind, data = self._shown(event)
+                    pieces.append(_written(kind, f"{stream.key}.{event.number}", data))
+                if pieces:
+                    await sender.send(b"".join(pieces))
+                if len(events) < MOST:
+                    try:
+                        async with asyncio.timeout(HEARTBEAT):
+                            await news.wait()
+                    except TimeoutError:
+                        await sender.send(f": {stream.position}\nid: {stream.key}.{stream.position}\n\n".encode())
+        finally:
+            self._streams.detach(stream, wake)
+
+    def _shown(self, event: Event) -> tuple[str, bytes]:
+        """The kind of an event, and its data; made once for all streams."""
+        if event.shown is None:
+            try:
+                told = self._told(event)
+            except Exception:
+                log.exception("A %s cannot be shown", event.body.class_name)
+                told = {"kind": "indication", "indication": event.body.class_name, "namespace": event.namespace}
+            event.shown = told["kind"], dumped(told)
+        kind, data = event.shown
+        return kind, data
+
+    def _told(self, event: Event) -> dict[str, Any]:
+        properties, namespace = event.body.properties, event.namespace
+        source, previous = properties.get("SourceInstance"), properties.get("PreviousInstance")
+        told: dict[str, Any] = {
+            "kind": self._kind(event.body.class_name),
+            "indication": event.body.class_name,
+            "namespace": namespace,
+            "time": shown(properties.get("IndicationTime"), namespace),
+        }
+        if not isinstance(source, EmbeddedInstance):
+            declaration = self._classes[event.body.class_name]
+            return {**told, "properties": shown_properties(properties, declaration, None, namespace)}
+        declaration = self._classes[source.class_name]
+        told["class"] = source.class_name
+        path = properties.get("SourceInstanceModelPath")
+        if isinstance(path, str):
+            told |= {"path": path, "href": href(parse_path(path), namespace)}
+        changed = properties.get("ChangedPropertyNames")
+        if isinstance(changed, list | tuple):
+            told["changed"] = names = [str(name) for name in changed]
+            if isinstance(previous, EmbeddedInstance):
+                wanted = frozenset(name.lower() for name in names)
+                told["previous"] = shown_properties(previous.properties, declaration, wanted, namespace)
+        told["properties"] = shown_properties(source.properties, declaration, None, namespace)
+        return told
+
+    def _kind(self, class_name: str) -> str:
+        for name, kind in KINDS.items():
+            if self._classes.is_a(class_name, name):
+                return kind
+        return "alert" if self._classes.is_a(class_name, "CIM_AlertIndication") else "indication"
+
+
+def _written(kind: str, identifier: str, data: bytes) -> bytes:
+    return f"event: {kind}\nid: {identifier}\ndata: ".encode() + data + b"\n\n"
