@@ -26,6 +26,7 @@ from virtcim.app.auditfile import open_audit_log
 from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse_auth, parse_listen
 from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
+from virtcim.app.guestconsoles import GuestConsoles
 from virtcim.app.imagelibrary import make_library
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
@@ -60,6 +61,7 @@ from virtcim.frontends.http.auth import (
 from virtcim.frontends.http.listener import Endpoint, open_tcp, open_unix
 from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
+from virtcim.frontends.rest.consoles import Consoles
 from virtcim.frontends.rest.frontend import REST
 from virtcim.images.store import template_files
 from virtcim.libhelper.host import qualified_name
@@ -316,6 +318,7 @@ def _assemble(
     for front_end in server.frontends:
         if isinstance(front_end, REST):
             front_end.streams = indications.streams
+            front_end.consoles = Consoles(GuestConsoles(nodes))
 
     def show() -> None:
         catalogs.show(nodes.sites())

@@ -91,18 +91,22 @@ class SerialConsole:
                 else:
                     data = data[sent:]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End it; whoever waits for it goes on."""
         self._end()
         with contextlib.suppress(libvirt.libvirtError):
             self._stream.eventRemoveCallback()
         with contextlib.suppress(libvirt.libvirtError):
             self._stream.abort()
         close_connection(self._connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _on_event(self, stream: libvirt.virStream, events: int, opaque: Any) -> None:
         """Take what has come; called by libvirt's event loop."""

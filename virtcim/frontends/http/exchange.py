@@ -127,6 +127,9 @@ class Sender(Protocol):
     async def receive(self) -> bytes | None:
         """Wait for a message of the client, by WebSocket only; None at the end."""
 
+    async def refuse(self, reason: str) -> None:
+        """Tell the client of a WebSocket why it ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -6,12 +6,15 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 __all__ = ["open_stream"]
 
 MAX_MESSAGE = 1024 * 1024
 """Bytes of a message that a client sends by WebSocket: what somebody types, pastes or draws."""
+
+MAX_REASON = 123
+"""Bytes of the reason in a frame that ends a WebSocket (RFC 6455, section 5.5)."""
 
 HEARTBEAT = 30.0
 """Seconds between two probes of a WebSocket, by which a client that is gone is found out."""
@@ -52,6 +55,10 @@ class Stream(ABC):
 
     @abstractmethod
     async def receive(self) -> bytes | None: ...
+
+    async def refuse(self, reason: str) -> None:
+        """Tell why it ends, where there is a way to."""
+        return
 
     @abstractmethod
     async def end(self) -> web.StreamResponse:
@@ -104,6 +111,11 @@ class _Socket(Stream):
             return bytes(message.data)
         return str(message.data).encode() if message.type is WSMsgType.TEXT else None
 
+    async def refuse(self, reason: str) -> None:
+        text = reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
+        await self._socket.close(code=WSCloseCode.INTERNAL_ERROR, message=text.encode())
+
     async def end(self) -> web.StreamResponse:
-        await self._socket.close()
+        if not self._socket.closed:
+            await self._socket.close()
         return self._socket

@@ -16,13 +16,14 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route, Sender
 from virtcim.frontends.http.sending import Outgoing
 from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, error_answer, json_answer, refused
+from virtcim.frontends.rest.consoles import KINDS, PROTOCOL, TICKET_SECONDS, Consoles
 from virtcim.frontends.rest.events import Events
 from virtcim.frontends.rest.operations import Call, Operations
 from virtcim.frontends.rest.pages import Pages
 from virtcim.frontends.rest.sessions import Sessions, cookie_header
-from virtcim.frontends.rest.targets import ROOT
+from virtcim.frontends.rest.targets import ROOT, decoded
 from virtcim.frontends.rest.values import Unreadable, dumped, parse_json
-from virtcim.providers.interface import CIMError
+from virtcim.providers.interface import CIMError, Role
 
 __all__ = ["REST"]
 
@@ -36,6 +37,8 @@ MAX_BATCH = 100
 """Calls in one request."""
 
 MAX_QUERY_FIELDS = 50
+
+CONSOLE_KINDS = tuple((kind,) for kind in KINDS)
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -52,6 +55,7 @@ class REST:
         mechanism: what discovery shows of it.
         sessions: of browsers.
         streams: what happens; None where nobody is told of it.
+        consoles: of guests; None where there are none.
     """
 
     mechanism: ClassVar[CommunicationMechanism] = CommunicationMechanism(
@@ -73,6 +77,7 @@ class REST:
         self._operations = Operations(core, settings.pull_max_objects)
         self.sessions = Sessions(settings)
         self.streams: EventStreams | None = None
+        self.consoles: Consoles | None = None
         self._pages = Pages()
         identify = self.sessions.identify
         self.routes = (
@@ -86,7 +91,10 @@ class REST:
             Route("POST", self.log_in, f"{ROOT}/session", public=True),
             Route("DELETE", self.log_out, f"{ROOT}/session", identify=identify),
         )
-        self.gauges = (Gauge("browser_sessions", "Open sessions of browsers", lambda: len(self.sessions)),)
+        self.gauges = (
+            Gauge("consoles", "Consoles that are open", lambda: len(self.consoles) if self.consoles is not None else 0),
+            Gauge("browser_sessions", "Open sessions of browsers", lambda: len(self.sessions)),
+        )
 
     def sweep(self) -> None:
         """End the sessions and streams whose time is over."""
@@ -99,6 +107,8 @@ class REST:
         started = time.monotonic()
         try:
             segments = _segments(exchange.target)
+            if segments[2:3] == ("consoles",):
+                return await self._console(exchange, segments)
             operation = self._operations.find(exchange.method, segments)
             query = _query(exchange.target)
             body, size = (None, 0) if exchange.method == "GET" else await self._changed_body(exchange)
@@ -118,6 +128,46 @@ class REST:
             return _reply(refused(exc.status, exc.text, exc.headers))
         note = _note(call, answer, size, time.monotonic() - started) if answer.operation else None
         return _reply(answer, outgoing, note)
+
+    async def _console(self, exchange: Exchange, segments: tuple[str, ...]) -> Reply:
+        """Give a ticket for a console (POST), or open it by one (GET)."""
+        consoles, method = self.consoles, exchange.method
+        try:
+            is_ticket = segments[5:] == ("tickets",)
+            if consoles is None or segments[4:5] not in CONSOLE_KINDS or not (is_ticket or len(segments) == 5):
+                raise Refusal(404, "There is no such console; expected /api/namespaces/NAMESPACE/consoles/GUEST/KIND")
+            if method != ("POST" if is_ticket else "GET"):
+                raise Refusal(405, f"{method}: is not supported here", {"Allow": "POST" if is_ticket else "GET"})
+            target = decoded(segments[1]), decoded(segments[3]), segments[4]
+            caller, session = exchange.caller, self.sessions.find(exchange.headers)
+            if is_ticket:
+                await self._changed_body(exchange)
+            elif exchange.headers.get("Upgrade", "").lower() != "websocket":
+                raise Refusal(426, "A console is opened by WebSocket", {"Upgrade": "websocket"})
+            self._core.access.require(caller.principal, target[0], Role.OPERATE, "open consoles")
+            if is_ticket:
+                await exchange.run(lambda: consoles.check(target))
+                ticket = consoles.issue(target, caller, session)
+                place = exchange.target.partition("?")[0].removesuffix("/tickets")
+                told = {"ticket": ticket, "href": f"{place}?ticket={ticket}", "seconds": TICKET_SECONDS}
+                return _reply(json_answer(told, 201))
+            consoles.redeem(_query(exchange.target).get("ticket", ""), target, caller, session)
+        except CIMError as exc:
+            return _reply(error_answer(exc))
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+
+        async def stream(sender: Sender) -> None:
+            try:
+                console = await exchange.run(lambda: consoles.connect(target, caller), waits=True)
+            except CIMError as exc:
+                await sender.refuse(exc.description)
+            except HTTPFault as exc:
+                await sender.refuse(exc.text)
+            else:
+                await consoles.bridge(console, session, sender)
+
+        return Reply(stream=stream, protocols=(PROTOCOL,))
 
     async def _changed_body(self, exchange: Exchange) -> tuple[Any, int]:
         """The body of a change, and its bytes.
