@@ -27,6 +27,7 @@ from virtcim.app.certificates import with_pair
 from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse_auth, parse_listen
 from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
 from virtcim.app.guestconsoles import GuestConsoles
+from virtcim.app.heap import give_back, share_arenas
 from virtcim.app.imagelibrary import make_library
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
@@ -118,6 +119,7 @@ def serve(settings: Settings, example: bool, test_driver: bool, reload: Callable
     Raises:
         ConfigError: a setting turns out wrong only when it is used.
     """
+    share_arenas()
     sys.setswitchinterval(settings.loop.switch_interval)
     stop_limit = settings.server.stop_timeout + HYPERVISOR_STOP
     status = asyncio.run(
@@ -605,6 +607,7 @@ def _search(site: Site, registry: Registry, settings: Settings) -> Search:
             site.add(platform, hypervisor)
             # It was read before anybody listened.
             freeze_loaded()
+            give_back()
 
     return Search(platforms, settings.inventory, add)
 

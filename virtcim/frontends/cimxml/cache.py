@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Collection, Hashable
 
-from virtcim.frontends.cimxml.encode import NO_BODY, Body, Table
+from virtcim.frontends.cimxml.encode import Body, Table
 
 __all__ = ["Bucket", "CachedInstance", "InstanceCache"]
 
@@ -28,16 +28,52 @@ PASS_INTERVAL = 5.0
 
 
 class CachedInstance:
-    """What is encoded of one instance at one revision: its INSTANCENAME, and an INSTANCE for each table."""
+    """What is encoded of one instance at one revision: its INSTANCENAME, and an INSTANCE for each table.
 
-    __slots__ = ("bodies", "name", "revision", "size", "used")
+    Almost all have one INSTANCE.  A dictionary for each instance would be as large as many a text in it.
+    """
+
+    __slots__ = ("_first", "_others", "name", "revision", "size", "used")
 
     def __init__(self, revision: Hashable, now: float) -> None:
         self.revision = revision
         self.used = now
         self.size = OVERHEAD
         self.name: bytes | None = None
-        self.bodies: dict[Table, Body] = {}
+        self._first: tuple[Table, bytes, bytes] | None = None
+        self._others: dict[Table, Body] | None = None
+
+    @property
+    def bodies(self) -> dict[Table, Body]:
+        """All that is kept, the oldest first."""
+        first = {} if self._first is None else {self._first[0]: self._first[1:]}
+        return {**first, **(self._others or {})}
+
+    def body(self, table: Table) -> Body | None:
+        """The INSTANCE that a table wrote; None where none is kept."""
+        first = self._first
+        if first is not None and first[0] is table:
+            return first[1], first[2]
+        return None if self._others is None else self._others.get(table)
+
+    def keep_body(self, table: Table, body: Body) -> None:
+        """Keep what a table wrote."""
+        if self._first is None or self._first[0] is table:
+            self._first = table, *body
+        else:
+            self._others = {**(self._others or {}), table: body}
+
+    def forget_bodies(self, table: Table) -> int:
+        """Make room for what a table wrote; the bytes that are kept no longer."""
+        bodies = self.bodies
+        gone = [table] if table in bodies else []
+        gone += [each for each in bodies if each is not table][: max(0, len(bodies) - len(gone) - MAX_BODIES + 1)]
+        freed = sum(len(bodies.pop(each)[0]) for each in gone)
+        if gone:
+            first = next(iter(bodies), None)
+            self._others = {each: body for each, body in bodies.items() if each is not first} or None
+            self._first = None if first is None else (first, *bodies[first])
+        return freed
 
 
 Bucket = dict[Hashable, CachedInstance]
@@ -85,14 +121,12 @@ class InstanceCache:
     def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: Body) -> None:
         """Keep the INSTANCE that `table` wrote, if there is room.  Its second piece is shared, and not counted."""
         with self._lock:
-            freed = len(entry.bodies.pop(table, NO_BODY)[0])
-            while len(entry.bodies) >= MAX_BODIES:
-                freed += len(entry.bodies.pop(next(iter(entry.bodies)))[0])
+            freed = entry.forget_bodies(table)
             entry.size -= freed
             if bucket.get(identity) is entry:
                 self.size -= freed
             if self._grow(bucket, identity, entry, len(body[0])):
-                entry.bodies[table] = body
+                entry.keep_body(table, body)
 
     def _grow(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, growth: int) -> bool:
         """Let an entry grow, or False when there is no room.  It takes the place of one of another revision."""

@@ -133,7 +133,7 @@ class NamespaceWriter:
         return name
 
     def _body(self, instance: Instance, table: Table, bucket: Bucket, entry: CachedInstance) -> Body:
-        body = entry.bodies.get(table)
+        body = entry.body(table)
         if body is None:
             body = table.body(instance.properties())
             self._cache.store_body(bucket, instance.identity, entry, table, body)
@@ -194,7 +194,7 @@ class NamespaceWriter:
             if entry is not None and entry.revision == instance.revision:
                 entry.used = now
                 name = entry.name
-                body = NO_BODY if table is None else entry.bodies.get(table)
+                body = NO_BODY if table is None else entry.body(table)
                 if name is not None and body is not None:
                     found.append((name, body))
                     continue

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, Self, TypeVar, cast
 
 from virtcim.libhelper.documents.domain import Device
@@ -41,7 +40,6 @@ OTHER = 1
 COUNT = "count"
 
 _VIRTUALIZED = 3
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class ResourceSetting(Element, Generic[Described]):
@@ -72,12 +70,12 @@ class ResourceSetting(Element, Generic[Described]):
 
     @classmethod
     def made_from(cls, owner: Guest) -> Sequence[Self]:
-        return [setting for each in owner.all_configurations for setting in cls.by_resource(each).values()]
+        return [setting for each in owner.all_configurations for setting in cls.in_configuration(each)]
 
     @classmethod
-    def by_resource(cls, configuration: Configuration) -> Mapping[str, Self]:
-        """The settings of this type in a configuration, by the identifiers of the resources."""
-        return cast("Mapping[str, Self]", configuration.memo(ResourceSetting, _by_type).get(cls, _NONE))
+    def in_configuration(cls, configuration: Configuration) -> Sequence[Self]:
+        """The settings of this type in a configuration, in the order of the resources."""
+        return cast("Sequence[Self]", configuration.memo(ResourceSetting, _by_type).get(cls, ()))
 
     @classmethod
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
@@ -94,13 +92,13 @@ class ResourceSetting(Element, Generic[Described]):
         return self.guest.domain.revision
 
 
-def _by_type(configuration: Configuration) -> dict[type[Any], dict[str, ResourceSetting[Any]]]:
-    """The settings of a configuration by type and by the identifiers of the resources; no type that has none."""
-    found: dict[type[Any], dict[str, ResourceSetting[Any]]] = {}
+def _by_type(configuration: Configuration) -> dict[type[Any], tuple[ResourceSetting[Any], ...]]:
+    """The settings of a configuration by type; no type that has none."""
+    found: dict[type[Any], list[ResourceSetting[Any]]] = {}
     for entry in configuration.entries.values():
         shown_as = entry.kind.setting
-        found.setdefault(shown_as, {})[entry.identifier] = shown_as(configuration, entry)
-    return found
+        found.setdefault(shown_as, []).append(shown_as(configuration, entry))
+    return {shown_as: tuple(settings) for shown_as, settings in found.items()}
 
 
 def pool_id(setting: ResourceSetting[object]) -> str | None:

@@ -20,7 +20,7 @@ def setting_types(site: Site) -> Sequence[type[ResourceSetting[object]]]:
 def settings_of(configuration: Configuration) -> Iterable[ResourceSetting[object]]:
     """All settings of a configuration."""
     types = setting_types(configuration.guest.site)
-    return (setting for each in types for setting in each.by_resource(configuration).values())
+    return (setting for each in types for setting in each.in_configuration(configuration))
 
 
 def setting_for(configuration: Configuration, identifier: str) -> ResourceSetting[Any] | None:
@@ -29,4 +29,4 @@ def setting_for(configuration: Configuration, identifier: str) -> ResourceSettin
     if entry is None:
         return None
     shown_as: type[ResourceSetting[Any]] = entry.kind.setting
-    return shown_as.by_resource(configuration)[identifier]
+    return next(each for each in shown_as.in_configuration(configuration) if each.entry is entry)

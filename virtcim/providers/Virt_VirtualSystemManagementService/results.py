@@ -43,7 +43,7 @@ def _present(guest: Guest) -> Guest:
 def _path(trace: Trace, configurations: list[Configuration]) -> InstancePath | None:
     for configuration in configurations:
         types: type[ResourceSetting[object]] = trace.kind.setting
-        for setting in types.by_resource(configuration).values():
+        for setting in types.in_configuration(configuration):
             if Trace.of(trace.kind, setting.device, configuration.config) == trace:
                 return setting.path()
     return None
