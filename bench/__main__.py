@@ -34,6 +34,7 @@ from bench.measure import (
     visible_after,
 )
 from bench.node import guest_name, test_node
+from bench.nodes import NODES, measure_nodes
 from bench.report import Run, machine, table, write
 from bench.scrape import measure_scrape
 from bench.silence import BYTES_EACH, GUESTS, measure_silence
@@ -263,6 +264,11 @@ def main() -> None:
     bridge = measure_bridge(min(GUESTS, max(sizes)))
     texts.append("\n".join(f"bridge, {name}: {each}" for name, each in bridge.items()))
     say(texts[-1])
+    say("\nmany nodes in one server")
+    if why_unavailable() is None:
+        nodes = measure_nodes(NODES if max(sizes) >= QEMU_GUESTS else 4)
+        texts.append("\n".join(f"nodes, {name}: {each}" for name, each in nodes.items()))
+        say(texts[-1])
     plot = write(runs, "\n\n".join(texts))
     say(f"\nwritten: {plot} and, beside it, bench.txt and bench.json")
 

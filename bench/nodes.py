@@ -1,0 +1,280 @@
+"""Many nodes in one server: its start, memory and answers, and what it means for others that half of them are lost.
+
+The nodes are of libvirt's test driver.  Half of them live in the server itself.  The others live in a private libvirtd,
+and are reached through sockets of a process of their own, which can be closed: to the server these nodes are dead then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from urllib.parse import quote
+
+from bench.measure import cpu_seconds, memory_mib
+from bench.node import guest_name, test_node
+from bench.relay import relay
+from tests.bed import Libvirtd, RawClient, Server
+from tests.bed.server import class_parameter, instance_name, parameter
+
+NODES, GUESTS = 200, 50
+"""Nodes, and guests of each."""
+
+PATIENCE = 300.0
+REPEATS = 5
+LOOKS = 300
+"""Requests of GetInstance for nodes that are not touched, before others are killed and while they are."""
+
+
+class Nodes:
+    """Files and sockets of nodes.
+
+    Parameters:
+        directory: for them.
+        count: of nodes; every second one is behind a socket.
+        daemon: has these.
+    """
+
+    def __init__(self, directory: Path, count: int, daemon: Libvirtd | None) -> None:
+        self.names = [f"node{number:03}" for number in range(count)]
+        self.far = self.names[1::2] if daemon is not None else []
+        self._directory = directory
+        self._sockets = {name: directory / f"{name}.sock" for name in self.far}
+        self._daemon = daemon
+        self.near = [name for name in self.names if name not in self.far]
+
+    def config(self, guests: int) -> str:
+        """Write the files of the nodes, and the settings that name them."""
+        text = ""
+        for name in self.names:
+            file = self._directory / f"{name}.xml"
+            file.write_text(test_node(guests))
+            file.chmod(0o644)
+            uri = f"test+unix://{file}?socket={self._sockets[name]}" if name in self.far else f"test://{file}"
+            text += f"[node.{name}]\nuris = ['{uri}']\ngroups = ['all']\n"
+        return text
+
+    @contextlib.contextmanager
+    def relayed(self) -> Iterator[Connection]:
+        """Relay the sockets to the daemon; True or False sent to what is given opens and closes all of them."""
+        here, there = multiprocessing.Pipe()
+        target = str(self._daemon.directory / "run/libvirt/libvirt-sock") if self._daemon is not None else ""
+        paths = [str(path) for path in self._sockets.values()]
+        process = multiprocessing.get_context("spawn").Process(target=relay, args=(paths, target, there), daemon=True)
+        process.start()
+        here.recv()
+        try:
+            yield here
+        finally:
+            here.close()
+            process.join(10)
+
+
+def measure_nodes(nodes: int = NODES, guests: int = GUESTS) -> dict[str, str]:
+    """Measure a server of so many nodes with so many guests each, beside one with a single node.
+
+    Returns:
+        figures by name.
+    """
+    figures: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as scratch, Libvirtd() as daemon:
+        directory = Path(scratch)
+        directory.chmod(0o755)
+        total = nodes * guests
+        one_memory, one_rate = _alone(directory, total, guests)
+        many = Nodes(directory, nodes, daemon)
+        config = f"uris = ['test://{_empty(directory)}']\n{many.config(guests)}"
+        with many.relayed() as control, _served(config) as server:
+            began = time.monotonic()
+            server.start()
+            _wait_for(server, many.names, guests)
+            figures["start to all guests of all nodes shown"] = f"{time.monotonic() - began:.1f} s"
+            pss, _ = memory_mib(server.pid)
+            bare = _bare_memory(directory)
+            figures["memory"] = f"{pss:.0f} MiB PSS"
+            figures["memory per guest"] = (
+                f"{1024 * (pss - bare) / total:.1f} KiB; with one node {1024 * (one_memory - bare) / total:.1f} KiB"
+            )
+            figures["threads"] = str(len(list(Path(f"/proc/{server.pid}/task").iterdir())))
+            rate = _enumeration(server, f"root/virt/{many.near[0]}")
+            figures[f"EnumerateInstances of {guests} guests in one namespace"] = (
+                f"{rate:.2f} ms; with one node {one_rate:.2f} ms"
+            )
+            figures["CIM_ComputerSystem in each namespace"] = f"{_over_all(server, many.names):,.0f} guests/s"
+            figures["CPU while nothing happens"] = _quiet(server)
+            figures.update(_killed(server, many, guests, control))
+            figures["summary of a group"] = _summary(server, total)
+    return figures
+
+
+def _empty(directory: Path) -> Path:
+    file = directory / "empty.xml"
+    file.write_text(test_node(0))
+    return file
+
+
+@contextlib.contextmanager
+def _served(config: str) -> Iterator[Server]:
+    """A server that has compiled its classes before; not started."""
+    server = Server(config=config, guarded=False)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _alone(directory: Path, total: int, guests: int) -> tuple[float, float]:
+    """The MiB of a server with all guests on one node, and the milliseconds of an enumeration where it has a few."""
+    file = directory / "alone.xml"
+    file.write_text(test_node(total))
+    with _served(f"uris = ['test://{file}']\n") as server:
+        server.start()
+        _wait_for(server, [""], total)
+        memory, _ = memory_mib(server.pid)
+    file.write_text(test_node(guests))
+    with _served(f"uris = ['test://{file}']\n") as server:
+        server.start()
+        _wait_for(server, [""], guests)
+        return memory, _enumeration(server, "root/virt")
+
+
+def _bare_memory(directory: Path) -> float:
+    """The MiB of a server without guests."""
+    with _served(f"uris = ['test://{_empty(directory)}']\n") as server:
+        server.start()
+        with server.client() as client:
+            client.call("EnumerateInstanceNames", class_parameter("ClassName", "Test_ComputerSystem"))
+        return memory_mib(server.pid)[0]
+
+
+def _client(server: Server, namespace: str) -> RawClient:
+    return RawClient(server.host, server.port, server.user, server.password, namespace)
+
+
+def _wait_for(server: Server, names: list[str], guests: int) -> None:
+    """Wait until all guests of these nodes are shown; "" is the local one."""
+    deadline = time.monotonic() + PATIENCE
+    asked = class_parameter("ClassName", "Test_ComputerSystem")
+    for name in names:
+        namespace = f"root/virt/{name}" if name else "root/virt"
+        with _client(server, namespace) as client:
+            while client.call("EnumerateInstanceNames", asked).count(b"<INSTANCENAME ") != guests:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{namespace}: its guests are not shown")
+                time.sleep(0.05)
+
+
+def _enumeration(server: Server, namespace: str) -> float:
+    """The median milliseconds of EnumerateInstances of all guests in a namespace."""
+    with _client(server, namespace) as client:
+        body, headers = client.prepared("EnumerateInstances", class_parameter("ClassName", "Test_ComputerSystem"))
+        return statistics.median(_seconds(lambda: client.post(body, headers)) for _ in range(60)) * 1000
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def _over_all(server: Server, names: list[str]) -> float:
+    """The guests in a second when CIM_ComputerSystem is asked for in each namespace, one after the other."""
+    with _client(server, "root/virt") as client:
+        asked = []
+        for name in names:
+            client.namespace = f"root/virt/{name}"
+            asked.append(client.prepared("EnumerateInstances", class_parameter("ClassName", "CIM_ComputerSystem")))
+
+        def ask() -> int:
+            return sum(client.post(*each)[2].count(b"<VALUE.NAMEDINSTANCE") for each in asked)
+
+        found = ask()
+        return found / min(_seconds(ask) for _ in range(REPEATS))
+
+
+def _summary(server: Server, total: int) -> str:
+    """The summary of all guests of a group: its sums, and each guest."""
+    ask = server.pywbem("root/interop")
+    (group,) = ask.EnumerateInstanceNames("Virt_NodeGroup")
+    (service,) = ask.EnumerateInstanceNames("Virt_AggregatedManagementService")
+    method = "GetGroupSummary"
+    sums = min(_seconds(lambda: ask.InvokeMethod(method, service, Group=group)) for _ in range(REPEATS))
+    ask.debug = True
+    ask.InvokeMethod(method, service, Group=group, IncludeGuests=True)
+    headers = {"CIMMethod": method, "CIMObject": quote(service.to_wbem_uri(format="cimobject"), safe="")}
+    request = ask.last_raw_request
+    with _client(server, "root/interop") as client:
+        # What a client takes to read the answer does not count.
+        body = request if isinstance(request, bytes) else request.encode()
+        before = cpu_seconds(server.pid)
+        began = time.perf_counter()
+        size = len(client.post(body, headers)[2])
+        seconds = time.perf_counter() - began
+        cpu = cpu_seconds(server.pid) - before
+    return (
+        f"sums {total / sums:,.0f} guests/s; of each guest {total / seconds:,.0f} guests/s, {cpu:.2f} s of CPU time, "
+        f"{size / 1e6:.1f} MB"
+    )
+
+
+def _killed(server: Server, many: Nodes, guests: int, control: Connection) -> dict[str, str]:
+    """Kill the far nodes and bring them back, and see how the near ones are served meanwhile."""
+    before = _latencies(server, many, lambda: None)
+    shown = _latencies(server, many, lambda: control.send(False))
+    began = time.monotonic()
+    control.send(True)
+    lost = len(many.far)
+    _wait_for(server, many.far, guests)
+    with _client(server, "root/virt") as client:
+        while _connected(client, many) < len(many.names):
+            if time.monotonic() - began > PATIENCE:
+                raise RuntimeError("not all nodes came back")
+            time.sleep(0.1)
+    back = time.monotonic() - began
+    names = ("median", "95th percentile")
+    return {
+        f"GetInstance on other nodes while {lost} are lost": "; ".join(
+            f"{name} {new:.2f} ms, before {old:.2f} ms" for name, new, old in zip(names, shown, before, strict=True)
+        ),
+        f"{lost} nodes back": f"{back:.1f} s",
+    }
+
+
+def _connected(client: RawClient, many: Nodes) -> int:
+    client.namespace = "root/interop"
+    answer = client.call("EnumerateInstances", class_parameter("ClassName", "Virt_ManagedNode"))
+    return answer.count(b'<PROPERTY NAME="State" TYPE="uint16"><VALUE>2</VALUE>')
+
+
+def _latencies(server: Server, many: Nodes, event: Callable[[], object]) -> tuple[float, float]:
+    """The median and the 95th percentile of GetInstance on near nodes, in milliseconds; the event comes first."""
+    name = "Test_ComputerSystem"
+    path = instance_name(name, {"CreationClassName": name, "Name": guest_name(GUESTS // 2)})
+    took = []
+    with _client(server, "root/virt") as client:
+        asked = []
+        for near in many.near:
+            client.namespace = f"root/virt/{near}"
+            asked.append(client.prepared("GetInstance", parameter("InstanceName", path)))
+        event()
+        for number in range(LOOKS):
+            took.append(_seconds(lambda number=number: client.post(*asked[number % len(asked)])) * 1000)  # type: ignore[misc]
+            time.sleep(0.01)
+    took.sort()
+    return statistics.median(took), took[int(len(took) * 0.95)]
+
+
+def _quiet(server: Server, seconds: float = 30.0) -> str:
+    before = cpu_seconds(server.pid)
+    time.sleep(seconds)
+    return f"{(cpu_seconds(server.pid) - before) / seconds * 100:.1f} % of one core"
+
+
+if __name__ == "__main__":
+    for figure, text in measure_nodes().items():
+        print(f"{figure}: {text}", flush=True)
