@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.bed.fullhost import full_host, start_container
+from tests.providers.test_two_nodes import GUESTS, OTHER, node_file
+from tests.test_nodes import names
 from tests.walk import Report, Walker, Wire
 from tests.walk.clients import sample
+from tests.walk.walker import NAMESPACES
 
 PREFIXES = ("KVM", "LXC", "Xen", "Test")
 
@@ -21,11 +25,15 @@ SHARE = 5
 """One of how many filters is tried then, and of how many classes the clients are tried with."""
 
 
-def walked(server: Server, followed: int | None = FOLLOWED) -> Report:
-    """The walk of a server, which is to have no findings; prints the graph's size."""
+def walked(server: Server, followed: int | None = FOLLOWED, *further: str) -> Report:
+    """The walk of a server, which is to have no findings; prints the graph's size.
+
+    Parameters:
+        further: namespaces, beside those that each server has.
+    """
     with Wire(server.login_url) as wire:
         share = 1 if followed is None else SHARE
-        walker = Walker(wire, followed=followed, share=share)
+        walker = Walker(wire, (*NAMESPACES, *further), followed=followed, share=share)
         report = walker.walk()
         print(f"{sample(walker, share)} classes sampled by pywbem and wbemcli")
     print(report.summary())
@@ -42,6 +50,19 @@ def test_the_test_driver(default_server: Server) -> None:
     report = walked(default_server)
     assert count(report, "Test") > 300
     assert [count(report, prefix) for prefix in PREFIXES[:3]] == [0, 0, 0]
+
+
+@pytest.mark.slow
+def test_two_nodes(tmp_path: Path) -> None:
+    """What one shows leads to nothing of the other, and all of both is found from the interop namespace."""
+    files = [node_file(tmp_path, number, guests) for number, guests in enumerate(GUESTS.values())]
+    config = f"uris = ['test://{files[0]}']\n[node.other]\nuris = ['test://{files[1]}']\ngroups = ['lab']\n"
+    with Server(config=config) as server:
+        with server.pywbem() as connection:
+            wait_until(lambda: names(connection, OTHER) == GUESTS[OTHER].keys(), 60)
+        report = walked(server, 1, OTHER)
+    guests = sum(len(each) for each in GUESTS.values())
+    assert report.instances["Test_ComputerSystem"] == guests
 
 
 @pytest.fixture
