@@ -32,6 +32,17 @@ max_client_requests = 20
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 """
 
+TLS_CONF = """\
+listen_tls = 1
+listen_tcp = 0
+listen_addr = "127.0.0.1"
+tls_port = "{port}"
+auth_tls = "none"
+ca_file = "{pki}/cacert.pem"
+cert_file = "{pki}/servercert.pem"
+key_file = "{pki}/serverkey.pem"
+"""
+
 # As root, QEMU may open what the bed makes and /dev/kvm whatever its mode: libvirt otherwise probes QEMU anew at
 # every call when root may open /dev/kvm and QEMU's user may not.  No security driver, because the host's AppArmor
 # profiles are not ours; output goes to files, so that no virtlogd is needed.
@@ -76,16 +87,23 @@ class Libvirtd:
     Parameters:
         qemu_conf: further lines for qemu.conf.
         libvirtd_conf: further lines for libvirtd.conf.
+        tls_port: where it listens on the loopback address, with certificates of its own; 0: nowhere.
         rw_authentication: how who wants to write has to prove who he is: libvirtd's word for it.
     """
 
-    def __init__(self, qemu_conf: str = "", libvirtd_conf: str = "", rw_authentication: str = "none") -> None:
+    def __init__(
+        self, qemu_conf: str = "", libvirtd_conf: str = "", rw_authentication: str = "none", tls_port: int = 0
+    ) -> None:
         self.host_uuid = str(uuid.uuid4())
         # Not below pytest's directory: the path of a Unix socket must stay under 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="virtcim-bed-"))
         for name in ("etc/qemu", "etc/lxc", "lib/images", "log", "cache", "run/libvirt"):
             (self.directory / name).mkdir(parents=True)
         conf = LIBVIRTD_CONF.format(uuid=self.host_uuid, rw_authentication=rw_authentication)
+        self.tls_port = tls_port
+        if tls_port:
+            make_certificates(self.directory / "pki")
+            conf += TLS_CONF.format(port=tls_port, pki=self.directory / "pki")
         (self.directory / "etc/libvirtd.conf").write_text(conf + libvirtd_conf)
         first_port = 5900 + PORTS_OF_WORKER * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
         ports = {"first_port": first_port, "last_port": first_port + PORTS_OF_WORKER - 1}
@@ -116,6 +134,10 @@ class Libvirtd:
         """The URI of this daemon for a driver: qemu, lxc or test."""
         path = "default" if driver == "test" else "system"
         return f"{driver}+unix:///{path}?socket={self.directory}/run/libvirt/libvirt-sock"
+
+    def tls_uri(self) -> str:
+        """The URI of this daemon over TLS, with the certificates of a client."""
+        return f"qemu+tls://127.0.0.1:{self.tls_port}/system?pkipath={self.directory}/pki"
 
     @property
     def namespace(self) -> str:
@@ -269,6 +291,32 @@ class Libvirtd:
         if word != answer:
             raise RuntimeError(f"the supervisor of the private libvirtd said {line!r} instead of {answer!r}")
         return rest
+
+
+def make_certificates(directory: Path) -> None:
+    """Make an authority, and a certificate for the loopback address for both sides, under libvirt's names."""
+    directory.mkdir()
+    authority = ["-x509", "-keyout", "cakey.pem", "-out", "cacert.pem", "-subj", "/CN=test bed"]
+    usage = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    _openssl(directory, "req", "-newkey", "rsa:2048", "-nodes", "-days", "2", *authority, *usage)
+    _openssl(
+        directory,
+        *("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"),
+        *("-keyout", "serverkey.pem", "-out", "request.pem"),
+    )
+    (directory / "extensions").write_text(
+        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature,keyEncipherment\n"
+        "extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=IP:127.0.0.1\n"
+    )
+    signed = ["-in", "request.pem", "-out", "servercert.pem", "-extfile", "extensions"]
+    authority = ["-CA", "cacert.pem", "-CAkey", "cakey.pem", "-CAcreateserial"]
+    _openssl(directory, "x509", "-req", "-days", "2", *signed, *authority)
+    for part in ("key", "cert"):
+        shutil.copy(directory / f"server{part}.pem", directory / f"client{part}.pem")
+
+
+def _openssl(directory: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
 
 
 def remove_domain(domain: Any) -> None:

@@ -73,10 +73,8 @@ def linux_guest(directory: Path) -> LinuxGuest:
     found = re.search(r"Depends: (linux-image-\S+)", depends)
     if found is None:
         raise UnavailableError("apt knows no kernel of the cloud kind")
-    _run(["apt-get", "download", "-q", found[1]], directory)
-    (package,) = directory.glob("linux-image-*.deb")
     tree = directory / "tree"
-    _run(["dpkg", "-x", str(package), str(tree)], directory)
+    fetch_package(found[1], directory, tree)
     (kernel,) = (tree / "boot").glob("vmlinuz-*")
     (modules,) = (tree / "lib/modules").iterdir()
     root = directory / "root"
@@ -102,6 +100,17 @@ def linux_guest(directory: Path) -> LinuxGuest:
     ramdisk = directory / "ramdisk"
     ramdisk.write_bytes(gzip.compress(archive, 1))
     return LinuxGuest(kernel, ramdisk)
+
+
+def fetch_package(name: str, directory: Path, tree: Path) -> None:
+    """Ask apt for a package, and put its files below `tree`; nothing is installed.
+
+    Raises:
+        UnavailableError: apt does not give it.
+    """
+    _run(["apt-get", "download", "-q", name], directory)
+    (package,) = directory.glob(f"{name}_*.deb")
+    _run(["dpkg", "-x", str(package), str(tree)], directory)
 
 
 def seen(console: Path) -> dict[str, str]:

@@ -85,6 +85,7 @@ class Supervisor:
 
     def __init__(self, directory: Path) -> None:
         self.drivers = directory / "drivers"
+        self.listens = (directory / "pki").exists()
         self.daemon: int | None = None
         self.log = os.open("/var/log/libvirt/output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -95,7 +96,7 @@ class Supervisor:
                 environment["LIBVIRT_DRIVER_DIR"] = str(self.drivers)
             self.daemon = os.posix_spawnp(
                 "libvirtd",
-                ["libvirtd", "--pid-file", "/run/libvirtd.pid"],
+                ["libvirtd", "--pid-file", "/run/libvirtd.pid", *(["--listen"] if self.listens else [])],
                 environment,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
