@@ -68,7 +68,7 @@ class Provisioner:
         directory.mkdir(exist_ok=True)
         (directory / f"{id_}.toml").write_text(filled)
         self.reload()
-        wait_until(lambda: self.found(f"template:{id_}@1"), PATIENCE)
+        wait_until(lambda: self.found(f"template:{id_}@1"), 20)
         return f"template:{id_}@1"
 
     def reload(self) -> None:
@@ -86,7 +86,8 @@ class Provisioner:
     def define(self, template: str, name: str, *parameters: str, **properties: Any) -> Any:
         """DefineSystem after a template; the path of the job."""
         resources = properties.pop("resources", [])
-        given = {"VirtualSystemIdentifier": name, "TemplateParameters": list(parameters), **properties}
+        shown = pywbem.CIMProperty("TemplateParameters", list(parameters), type="string", is_array=True)
+        given = {"VirtualSystemIdentifier": name, "TemplateParameters": shown, **properties}
         code, out = self.wbem.InvokeMethod(
             "DefineSystem",
             self.service,

@@ -1,10 +1,45 @@
-"""From a template to running guests on real QEMU, by a WBEM client alone."""
+"""From a template to running guests on real QEMU: by a WBEM client alone, and by the command line."""
 
 from __future__ import annotations
 
+import email
 import json
+import secrets
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from tests.images.provisioningbed import KEY, Provisioner, seed_of
+import pytest
+import pywbem
+
+from tests.bed import wait_until
+from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, Provisioner, seed_of
+from virtcim.app.main import main
+
+TERMINATED = 8
+HASH = "$6$saltsalt$" + "x" * 86
+
+
+@pytest.fixture
+def virtcim(
+    provisioner: Provisioner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Runs the command line against the server, and gives its exit status and what it wrote."""
+    monkeypatch.setenv("VIRTCIM_PASSWORD", provisioner.server.password or "")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        status = main([*arguments, "--url", provisioner.server.url, "--user", provisioner.server.user or ""])
+        written = capsys.readouterr()
+        return status, written.out + written.err
+
+    return run
+
+
+def user_data(bed: Provisioner, name: str) -> Any:
+    """What the seed of a guest tells cloud-init."""
+    return json.loads(seed_of(bed.pool / f"{name}-seed.iso")["user-data"].removeprefix(b"#cloud-config\n"))
 
 
 def test_a_guest_is_made_of_a_template(provisioner: Provisioner) -> None:
@@ -17,17 +52,202 @@ def test_a_guest_is_made_of_a_template(provisioner: Provisioner) -> None:
     assert {base, "web.qcow2", "web-seed.iso"} <= provisioner.files()
     assert (provisioner.pool / base).read_bytes() == provisioner.image
     assert provisioner.info("web.qcow2")["full-backing-filename"] == str(provisioner.pool / base)
-    seed = seed_of(provisioner.pool / "web-seed.iso")
-    meta, user = json.loads(seed["meta-data"]), json.loads(seed["user-data"].removeprefix(b"#cloud-config\n"))
+    meta = json.loads(seed_of(provisioner.pool / "web-seed.iso")["meta-data"])
     assert meta["local-hostname"] == "web"
     assert meta["instance-id"] == provisioner.daemon.virsh("domuuid", "web").strip()
+    user = user_data(provisioner, "web")
     assert (user["fqdn"], user["ssh_authorized_keys"]) == ("web.example.com", [KEY])
     made = provisioner.daemon.virsh("metadata", "web", "urn:virtcim:template")
     assert "first@1 20" in made
-    assert provisioner.server.user in made
-    (shown,) = [
+    assert (provisioner.server.user or "") in made
+    settings = provisioner.wbem.EnumerateInstances("KVM_VirtualSystemSettingData")
+    assert [each["Template"] for each in settings if each["ElementName"] == "web"] == ["first@1"]
+
+
+def test_three_guests_by_the_command_line(
+    provisioner: Provisioner, virtcim: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    image, key = tmp_path / "small.qcow2", tmp_path / "key.pub"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "3M"], check=True)
+    key.write_text(f"{KEY}\n")
+    given = ("Small Linux", "KVM", "small", str(image), "--setting", "DomainType=qemu")
+    assert virtcim("template", "add-image", *given) == (0, "template small-linux@1\n")
+    status, text = virtcim("provision", "small-linux", "--name", "node", "--count", "3", "--ssh-key", str(key))
+    assert status == 0, text
+    names = ["node-1", "node-2", "node-3"]
+    assert [line for line in text.splitlines() if line.endswith(": made")] == [f"guest {name}: made" for name in names]
+    running = provisioner.daemon.list_all()
+    assert [running[name] for name in names] == ["running"] * 3
+    assert [user_data(provisioner, name)["hostname"] for name in names] == names
+    assert {user_data(provisioner, name)["ssh_authorized_keys"][0] for name in names} == {KEY}
+    (base,) = [name for name in provisioner.files() if name.startswith("virtcim-small-linux-")]
+    backing = {provisioner.info(f"{name}.qcow2")["full-backing-filename"] for name in names}
+    assert backing == {str(provisioner.pool / base)}
+
+    status, text = virtcim("template", "versions", "small-linux")
+    assert status == 0
+    assert "root/virt:node-1 root/virt:node-2 root/virt:node-3" in text
+    for command in (("image", "remove", "Small Linux"), ("template", "remove", "small-linux")):
+        status, text = virtcim(*command)
+        assert status == 1
+        assert "node-1, node-2, node-3" in text
+    pool = provisioner.wbem.EnumerateInstanceNames("KVM_ResourcePoolConfigurationService")
+    resource = pywbem.CIMInstance(
+        "KVM_StorageVolumeResourceAllocationSettingData", {"Address": str(provisioner.pool / base)}
+    )
+    (path,) = [
         each
-        for each in provisioner.wbem.EnumerateInstances("KVM_VirtualSystemSettingData")
-        if each["ElementName"] == "web"
+        for each in provisioner.wbem.EnumerateInstanceNames("KVM_DiskPool")
+        if each["InstanceID"] == "DiskPool/templates"
     ]
-    assert shown["Template"] == "first@1"
+    with pytest.raises(pywbem.CIMError, match="node-1"):
+        provisioner.wbem.InvokeMethod("DeleteResourceInPool", pool[0], Resource=resource, Pool=path)
+    assert base in provisioner.files()
+
+    status, document = virtcim("template", "show", "small-linux")
+    changed = tmp_path / "changed.toml"
+    changed.write_text(document.replace('title = "Small Linux"', 'title = "Smaller"'))
+    edit = ("template", "edit", "small-linux", "--new-version", "--file", str(changed))
+    assert virtcim(*edit) == (0, "template small-linux@2\n")
+    assert virtcim("template", "clone", "small-linux", "other") == (0, "template other@1\n")
+    status, text = virtcim("template", "list")
+    assert [line.split()[:3] for line in text.splitlines() if "small" in line] == [
+        ["other", "1", "small"],
+        ["small-linux", "2", "small"],
+    ]
+    assert virtcim("template", "remove", "other") == (0, "template other@1: removed\n")
+
+
+def test_the_store_shows_templates_and_where_they_can_be_had(provisioner: Provisioner) -> None:
+    template = provisioner.template("shown")
+    (store,) = provisioner.interop.EnumerateInstances("Virt_ImageStore")
+    groups = provisioner.interop.AssociatorNames(store.path, AssocClass="CIM_MemberOfCollection")
+    assert "virtcim:templates:linux" in {each["InstanceID"] for each in groups}
+    (group,) = [each for each in groups if each["InstanceID"] == "virtcim:templates:linux"]
+    members = provisioner.interop.AssociatorNames(group, AssocClass="CIM_MemberOfCollection", Role="Collection")
+    classes = {each.classname: each.namespace for each in members if each.keybindings.get("InstanceID") == template}
+    assert classes == {"Virt_Template": "root/interop", "KVM_VirtualSystemSettingData": "root/virt"}
+    setting = provisioner.found(template)
+    assert (setting["Template"], setting["DomainType"], setting["VirtualSystemType"]) == ("shown@1", "qemu", "KVM")
+    parts = provisioner.wbem.Associators(setting.path, AssocClass="KVM_VirtualSystemSettingDataComponent")
+    assert {(each.classname, each["InstanceID"]) for each in parts} == {
+        ("KVM_MemResourceAllocationSettingData", f"{template}/0"),
+        ("KVM_DiskResourceAllocationSettingData", f"{template}/disk"),
+    }
+    for each in parts:
+        assert provisioner.wbem.GetInstance(each.path)["InstanceID"] == each["InstanceID"]
+    listed = provisioner.wbem.EnumerateInstanceNames("KVM_VirtualSystemSettingData")
+    assert not [each for each in listed if each["InstanceID"].startswith("template:")]
+
+
+def test_a_full_copy_is_resized_and_stands_alone(provisioner: Provisioner) -> None:
+    template = provisioner.template("full")
+    memory = pywbem.CIMInstance(
+        "KVM_MemResourceAllocationSettingData",
+        {"VirtualQuantity": pywbem.Uint64(96), "AllocationUnits": "byte*2^20"},
+    )
+    provisioner.provision(template, "alone", "copy=full", "disk=5 MiB", "start=no", resources=[memory])
+    info = provisioner.info("alone.qcow2")
+    assert (info["virtual-size"], info.get("backing-filename")) == (5 << 20, None)
+    assert provisioner.daemon.list_all()["alone"] == "shut off"
+    assert "<memory unit='KiB'>98304</memory>" in provisioner.daemon.virsh("dumpxml", "alone")
+
+
+def test_two_guests_of_one_image_fetch_it_once(provisioner: Provisioner) -> None:
+    provisioner.images.files["/once.qcow2"] = provisioner.image
+    other = provisioner.image + secrets.token_bytes(300_000)
+    provisioner.images.files["/once.qcow2"] = other
+    template = provisioner.template("once", url=f"{provisioner.images.url}/once.qcow2", sha256="")
+    provisioner.images.gate.clear()
+    try:
+        jobs = [provisioner.define(template, f"once-{number}", "start=no") for number in range(3)]
+        wait_until(lambda: provisioner.images.asked["/once.qcow2"] == 1, PATIENCE)
+    finally:
+        provisioner.images.gate.set()
+    assert {provisioner.over(job)["JobState"] for job in jobs} == {COMPLETED}
+    assert provisioner.images.asked["/once.qcow2"] == 1
+    assert len([name for name in provisioner.files() if name.startswith("virtcim-once-")]) == 1
+
+
+def test_what_fails_in_a_step_leaves_nothing(provisioner: Provisioner) -> None:
+    wrong = provisioner.template("wrong", sha256="0" * 64, url=f"{provisioner.images.url}/wrong.qcow2")
+    provisioner.images.files["/wrong.qcow2"] = secrets.token_bytes(70_000)
+    right = provisioner.template("right")
+    (provisioner.pool / "taken.qcow2").touch()
+    (provisioner.pool / "seeded-seed.iso").touch()
+    provisioner.daemon.virsh("pool-refresh", "templates")
+    provisioner.provision(right, "before", "start=no")
+    before = provisioner.files()
+    cases: list[tuple[str, str, dict[str, Any], str]] = [
+        (wrong, "checked", {}, "checksum"),
+        (right, "taken", {}, "taken.qcow2"),
+        (right, "seeded", {}, "seeded-seed.iso"),
+        (right, "small", {"parameters": ["disk=1 KiB"]}, "less than the image"),
+        (right, "unbootable", {"Kernel": "/nowhere/vmlinuz"}, "/nowhere/vmlinuz"),
+    ]
+    for template, name, given, text in cases:
+        parameters = given.pop("parameters", [])
+        job = provisioner.over(provisioner.define(template, name, *parameters, **given))
+        assert job["JobState"] == FAILED, name
+        assert text in job["ErrorDescription"], name
+        assert (provisioner.files(), name in provisioner.daemon.list_all()) == (before, False), name
+
+
+def test_a_job_is_ended_while_it_fetches(provisioner: Provisioner) -> None:
+    provisioner.images.files["/slow.qcow2"] = provisioner.image + secrets.token_bytes(300_000)
+    template = provisioner.template("slow", url=f"{provisioner.images.url}/slow.qcow2", sha256="")
+    before = provisioner.files()
+    provisioner.images.gate.clear()
+    try:
+        job = provisioner.define(template, "slow")
+        wait_until(lambda: provisioner.wbem.GetInstance(job)["DataProcessed"], PATIENCE)
+        shown = provisioner.wbem.GetInstance(job)
+        assert (shown["Step"], shown["JobState"]) == ("fetch the image", 4)
+        code, _ = provisioner.wbem.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(4))
+        assert code in (0, 4096)
+        assert provisioner.over(job)["JobState"] == TERMINATED
+    finally:
+        provisioner.images.gate.set()
+    assert (provisioner.files(), "slow" in provisioner.daemon.list_all()) == (before, False)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "text"),
+    [
+        ("nothing=1", "is no parameter"),
+        ("memory=much", "expected bytes"),
+        ("processors=0", "1 or more"),
+        ("hostname=-x", "letters, digits and hyphens"),
+        ("ssh_keys=none", "public keys"),
+        ("password_hash=secret-words", "a hash"),
+        ("copy=half", "overlay or full"),
+        ("start=maybe", "yes or no"),
+        ("pool=nowhere", "no storage pool 'nowhere'"),
+        ("user_data=secret-words", "of no kind"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_anything_is_done(
+    provisioner: Provisioner, parameter: str, text: str
+) -> None:
+    template = (provisioner.found("template:strict@1") and "template:strict@1") or provisioner.template("strict")
+    before = provisioner.files()
+    with pytest.raises(pywbem.CIMError, match=text) as refused:
+        provisioner.define(template, "strict", parameter)
+    assert "secret-words" not in str(refused.value)
+    assert provisioner.files() == before
+
+
+def test_secrets_are_neither_logged_nor_shown(provisioner: Provisioner) -> None:
+    template = provisioner.template("quiet")
+    word = secrets.token_hex(16)
+    data = f"#cloud-config\nwrite_files: [{{path: /x, content: {word}}}]\n"
+    provisioner.provision(template, "quiet", f"password_hash={HASH}", f"user_data={data}", "start=no")
+    message = email.message_from_bytes(seed_of(provisioner.pool / "quiet-seed.iso")["user-data"])
+    parts = [each.get_payload(decode=True) for each in message.walk() if not each.is_multipart()]
+    assert [word.encode() in part for part in parts] == [False, True]
+    assert [HASH.encode() in part for part in parts] == [True, False]
+    everything = provisioner.server.errors + provisioner.daemon.virsh("dumpxml", "quiet", "--security-info")
+    for class_name in ("KVM_VirtualSystemSettingData", "KVM_ConcreteJob", "KVM_MethodResult"):
+        everything += "".join(each.tomof() for each in provisioner.wbem.EnumerateInstances(class_name))
+    assert word not in everything
+    assert HASH not in everything

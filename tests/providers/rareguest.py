@@ -63,7 +63,7 @@ def serve_rare_guest() -> Served:
     put_filter(host, FILTER)
     served = Served([(platform("KVM"), host)], ProviderSettings(jobs=JobSettings(grace=0.0, retention=86_400.0)))
     (service,) = served.instances("KVM_VirtualSystemMigrationService")
-    for base in ("ConcreteJob", "MigrationJob"):
+    for base in ("ConcreteJob", "MigrationJob", "ProvisioningJob"):
         for work in (_work, _work_that_fails):
             started = served.site.jobs.run(
                 JobOrder(
@@ -107,8 +107,12 @@ FIGURES: dict[str, int | str] = {
     "bandwidth_limit": 32,
     "downtime_limit": 300,
     "in_postcopy": 1,
+    "template": "debian@1",
+    "step": "define the guest",
+    "step_number": 3,
+    "steps": 4,
 }
-"""What is known of a migration."""
+"""What is known of a migration, and of a guest that is being made of a template."""
 
 
 def _work(work: Work) -> MethodResult:

@@ -20,6 +20,7 @@ from virtcim.app.platforms import add_platform_commands
 from virtcim.app.plugins import add_plugin_commands
 from virtcim.app.registering import add_commands
 from virtcim.app.status import add_status
+from virtcim.app.templatecommands import add_template_commands
 from virtcim.app.watching import add_watching
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
@@ -122,6 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_mof_commands(commands)
     add_node_commands(commands)
     add_group_commands(commands)
+    add_template_commands(commands)
     add_console(commands)
     add_commands(commands)
     return parser

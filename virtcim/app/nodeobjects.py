@@ -1,4 +1,4 @@
-"""What the server's own system has to do with nodes: groups, and the service that places guests."""
+"""What the server's own system has to do with nodes: groups, the service that places guests, images and templates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from virtcim.cimom.discovery.objects import FixedAssociation
 from virtcim.providers.interface import Association, InstanceProvider, RequestContext, Role
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.Virt_AggregatedManagementService import AGGREGATED_SERVICE, AggregatedServiceProvider
+from virtcim.providers.Virt_ImageStore import (
+    ImageStoreProvider,
+    StoreMembers,
+    TemplateGroupProvider,
+    TemplateMembers,
+    TemplatesProvider,
+)
 from virtcim.providers.Virt_NodeGroup import AggregatedServices, GroupMembers, NodeGroupProvider
 
 __all__ = ["node_objects"]
@@ -33,11 +40,26 @@ def node_objects(
         AGGREGATED_SERVICE, f"{server.name}:nodes", {"ElementName": "Placement on nodes", "Started": True}
     )
     groups = NodeGroupProvider(nodes, namespace)
+    providers, links = _image_objects(nodes, namespace)
     return (
-        [groups, AggregatedServiceProvider(nodes, service, may)],
+        [groups, AggregatedServiceProvider(nodes, service, may), *providers],
         [
+            *links,
             GroupMembers(nodes, groups, namespace),
             AggregatedServices(nodes, server.system),
             FixedAssociation("CIM_HostedService", ("Antecedent", "Dependent"), [(server.system, service)]),
         ],
+    )
+
+
+def _image_objects(nodes: NodeRegistry, namespace: str) -> tuple[list[InstanceProvider], list[Association]]:
+    """What shows images and templates."""
+    library = nodes.local.library
+    if library is None:
+        return [], []
+    store = ImageStoreProvider(library, nodes, namespace)
+    groups = TemplateGroupProvider(library, namespace)
+    return (
+        [store, groups, TemplatesProvider(library, nodes, namespace)],
+        [StoreMembers(store, groups), TemplateMembers(library, nodes, groups, namespace)],
     )

@@ -125,7 +125,7 @@ class _Download:
             total = have + int(length) if length.isascii() and length.isdigit() else 0
             self._check(total)
             with self._target.open("ab" if have else "wb") as file:
-                while chunk := answer.read(_CHUNK):
+                while chunk := answer.read1(_CHUNK):
                     file.write(chunk)
                     have += len(chunk)
                     self._check(have)

@@ -23,6 +23,7 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.jobs import Effect
+from virtcim.providers.overlays import guests_over
 from virtcim.providers.references import element_at
 from virtcim.providers.values import number_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool
@@ -281,7 +282,9 @@ def refuse_in_use(volume: StorageVolume, text: str) -> None:
                 raise CIMError(Status.FAILED, f"{text}: guest '{guest.name}' uses {volume.volume.key}")
     for other in _volumes_beside(pool):
         if other.config.backing_store_path in paths:
-            raise CIMError(Status.FAILED, f"{text}: {other.volume.key} is based on {volume.volume.key}")
+            names = guests_over(pool.site, pool.hypervisor, str(other.config.backing_store_path))
+            told = f"{text}: {other.volume.key} is based on {volume.volume.key}"
+            raise CIMError(Status.FAILED, f"{told}; on it hang: {', '.join(names)}")
 
 
 def delete_resource_in_pool(

@@ -1,0 +1,156 @@
+"""The provider of the store: taking images in, fetching them, and making templates of guests."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+
+from virtcim.images.library import Library
+from virtcim.images.store import ImageError
+from virtcim.images.templates import FORMATS
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.work import Work
+from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.interface import (
+    CIMError,
+    InstanceProvider,
+    Keys,
+    MethodResult,
+    Parameters,
+    RequestContext,
+    Status,
+)
+from virtcim.providers.jobs import JobOrder
+from virtcim.providers.nodes.registry import NodeRegistry
+from virtcim.providers.overlays import base_volumes, guests_over
+from virtcim.providers.templates import TEMPLATE_PREFIX
+from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, STORE_ID, ShownStore, key_in
+
+__all__ = ["ImageStoreProvider"]
+
+
+class ImageStoreProvider(InstanceProvider):
+    """Serves Virt_ImageStore.
+
+    Parameters:
+        library: what it holds.
+        nodes: in whose pools images are.
+        namespace: where it is shown.
+    """
+
+    class_names = (IMAGE_STORE,)
+
+    def __init__(self, library: Library, nodes: NodeRegistry, namespace: str) -> None:
+        self._library = library
+        self._nodes = nodes
+        self._namespace = namespace
+
+    @property
+    def store(self) -> ShownStore:
+        """The one instance."""
+        return ShownStore(self._library, self._namespace)
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[ShownStore]:
+        return (self.store,)
+
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownStore:
+        if key_in(class_name, keys) != STORE_ID:
+            raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
+        return self.store
+
+    def invoke_method(
+        self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
+    ) -> MethodResult:
+        if keys is not None:
+            self.get_instance(class_name, keys, context)
+        run: Callable[[Parameters, RequestContext], MethodResult] | None = {
+            "BeginImage": self._begin,
+            "WriteImage": self._write,
+            "FinishImage": self._finish,
+            "PullImage": self._pull,
+            "RemoveImage": self._remove,
+        }.get(method)
+        if run is None:
+            return super().invoke_method(class_name, keys, method, parameters, context)
+        try:
+            return run(parameters, context)
+        except ImageError as error:
+            raise CIMError(Status.FAILED, str(error)) from error
+
+    def _begin(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """BeginImage."""
+        return MethodResult(0, {"Upload": self._library.images.begin()})
+
+    def _write(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """WriteImage."""
+        offset = parameters.get("Offset")
+        try:
+            data = base64.b64decode(_text(parameters, "Data"), validate=True)
+        except (binascii.Error, ValueError):
+            raise CIMError(Status.INVALID_PARAMETER, "Data: is not Base64") from None
+        self._library.images.write(_text(parameters, "Upload"), offset if isinstance(offset, int) else 0, data)
+        return MethodResult(0)
+
+    def _finish(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """FinishImage."""
+        format_ = _text(parameters, "Format")
+        if format_ not in FORMATS:
+            raise CIMError(Status.INVALID_PARAMETER, f"Format: {format_[:20]!r}; expected one of {', '.join(FORMATS)}")
+        checksum, name = _text(parameters, "Checksum"), parameters.get("Name")
+        image = self._library.images.finish(_text(parameters, "Upload"), checksum, format_, str(name or ""))
+        return MethodResult(0, {"ImageID": image.sha256})
+
+    def _pull(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """PullImage: a job that fetches the image of a template."""
+        key = _text(parameters, "Template").removeprefix(TEMPLATE_PREFIX)
+        template = self._library.templates.find(key)
+        if template is None:
+            raise CIMError(Status.NOT_FOUND, f"template {key[:80]!r}: does not exist")
+        source = template.image
+        if source is None or not (source.url or source.sha256):
+            raise CIMError(Status.FAILED, f"template {template.key}: has no image that could be fetched")
+
+        def run(work: Work) -> MethodResult:
+            try:
+                self._library.images.fetch(source, work, anew=True)
+            except ImageError as error:
+                raise CIMError(Status.FAILED, str(error)) from error
+            return MethodResult(0)
+
+        local = self._nodes.local
+        return local.jobs.run(
+            JobOrder(
+                local.platforms[0].prefix,
+                "PullImage",
+                run,
+                name=f"Image of {template.key}",
+                owner=self.store.path(),
+                principal=context.principal,
+                namespace=local.namespace,
+            )
+        )
+
+    def _remove(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """RemoveImage: out of the store, and out of all pools; refused while a guest hangs on it."""
+        sha256 = _text(parameters, "ImageID")
+        found = list(base_volumes(self._nodes, sha256)) if len(sha256) == 64 else []
+        hanging = {name for each in found for name in guests_over(each.site, each.hypervisor, each.path)}
+        if hanging:
+            text = f"image {sha256[:12]}: cannot be removed: guests hang on it: {', '.join(sorted(hanging))}"
+            raise CIMError(Status.FAILED, text)
+        self._library.images.remove(sha256)
+        for each in found:
+            try:
+                each.hypervisor.storage.delete_volume(each.pool, each.name)
+            except LibvirtError as error:
+                raise libvirt_failure(f"volume {each.name} cannot be removed", error) from error
+            each.hypervisor.inventory.refresh(each.pool, kind="pool")
+        return MethodResult(0)
+
+
+def _text(parameters: Parameters, name: str) -> str:
+    value = parameters.get(name)
+    if not isinstance(value, str) or not value:
+        raise CIMError(Status.INVALID_PARAMETER, f"{name}: is missing")
+    return value
