@@ -5,8 +5,9 @@ Layer rule: imports `description`, `errors`, `hardware` and `units` of this pack
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from virtcim.images.appliances.description import Appliance, Disk, Hardware, Item, System
@@ -28,6 +29,8 @@ _DRIVES = {
 }
 """libvirt's word for a drive by its type."""
 _MIB = 2**20
+_MOST_CONTROLLERS = 16
+"""Of a kind that addresses count; greater ones, such as those of a PCI bus, say something else."""
 _REFERENCE = re.compile(r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)")
 _VARIABLE = re.compile(r"\$\{([^{}]+)\}")
 _VMCI = "vmware.vmci"
@@ -218,7 +221,7 @@ class _Settler:
             if kind is Kind.OTHER:
                 self._leave_out(item)
             elif kind is not None:
-                place = sum(each.kind is kind for each in found.values())
+                place = _place(item, {each.place for each in found.values() if each.kind is kind})
                 found[item.text("InstanceID")] = Controller(item.text("InstanceID"), kind, words, place)
         return found
 
@@ -281,7 +284,15 @@ class _Settler:
         return f"{self._context}: item {item.text('InstanceID')[:80]!r}{f' ({name[:80]})' if name else ''}"
 
 
-def _address(item: Item) -> tuple[int, str]:
+def _address(item: Item) -> int:
     """By what controllers are sorted: their addresses, those without after the others."""
     text = item.text("Address")
-    return (int(text), "") if re.fullmatch(r"[0-9]{1,6}", text) else (10**6, "")
+    return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else 10**6
+
+
+def _place(item: Item, taken: Collection[int]) -> int:
+    """The place of a controller among those of its kind: its address where that can be one, else the first free one."""
+    address = _address(item)
+    if address < _MOST_CONTROLLERS and address not in taken:
+        return address
+    return next(number for number in itertools.count() if number not in taken)

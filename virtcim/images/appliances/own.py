@@ -27,6 +27,7 @@ class OwnSetting:
     field: str
     pattern: re.Pattern[str]
     is_flag: bool = False
+    is_list: bool = False
 
 
 def _word(field: str) -> OwnSetting:
@@ -46,6 +47,7 @@ OWN_SETTINGS: Mapping[str, OwnSetting] = {
     "on_poweroff": _word("on_poweroff"),
     "on_reboot": _word("on_reboot"),
     "on_crash": _word("on_crash"),
+    "boot": OwnSetting("os_boot_devs", re.compile(r"(hd|cdrom|network|fd)(,(hd|cdrom|network|fd)){0,3}"), is_list=True),
     "acpi": _flag("features_acpi"),
     "apic": _flag("features_apic"),
     "pae": _flag("features_pae"),
@@ -66,7 +68,7 @@ def fields_of(config: Mapping[str, str]) -> dict[str, Any]:
             continue
         if not setting.pattern.fullmatch(text):
             raise ApplianceError(f"setting {key!r}: is {text[:80]!r}; expected {setting.pattern.pattern}")
-        found[setting.field] = text == "true" if setting.is_flag else text
+        found[setting.field] = text == "true" if setting.is_flag else text.split(",") if setting.is_list else text
     return found
 
 
@@ -75,7 +77,9 @@ def settings_of(config: Any) -> dict[str, str]:
     found = {}
     for key, setting in OWN_SETTINGS.items():
         value = getattr(config, setting.field)
-        text = str(value).lower() if setting.is_flag else value
-        if value not in (None, "") and setting.pattern.fullmatch(text):
+        if value in (None, "", ()):
+            continue
+        text = str(value).lower() if setting.is_flag else ",".join(value) if setting.is_list else value
+        if setting.pattern.fullmatch(text):
             found[f"{_KEY}{key}"] = text
     return found

@@ -1,0 +1,355 @@
+"""What an appliance may be: archives, manifests and descriptors, good ones and hostile ones."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import tarfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.images.appliances import archive, descriptor, envelope, image, item, system, vmdk, write_archive
+from virtcim.images.appliances.archive import list_members
+from virtcim.images.appliances.descriptor import read_descriptor
+from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.images import check_image
+from virtcim.images.appliances.machine import settle_machine
+from virtcim.images.appliances.manifest import digest_of, write_manifest
+from virtcim.images.appliances.package import Limits, open_package
+from virtcim.images.appliances.properties import settle_properties
+from virtcim.images.appliances.units import bytes_per_unit
+from virtcim.libhelper.work import Work
+
+NAME = "guest.ovf"
+
+
+def tar_with(member: tarfile.TarInfo, data: bytes = b"") -> bytes:
+    """An archive with a descriptor and one more member."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        text = descriptor()
+        first = tarfile.TarInfo(NAME)
+        first.size = len(text)
+        tar.addfile(first, io.BytesIO(text))
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    return made.getvalue()
+
+
+def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    """A member of a kind."""
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, link
+    return member
+
+
+@pytest.mark.parametrize(
+    ("member", "complaint"),
+    [
+        (entry("../outside"), "leads out of the package"),
+        (entry("/etc/passwd"), "leads out of the package"),
+        (entry("a/../../b"), "leads out of the package"),
+        (entry("a\\b"), "leads out of the package"),
+        (entry("line\nbreak"), "is no name"),
+        (entry("disk.vmdk", tarfile.SYMTYPE, "/etc/passwd"), "is a symbolic link"),
+        (entry("disk.vmdk", tarfile.LNKTYPE, NAME), "is a link"),
+        (entry("disk.vmdk", tarfile.CHRTYPE), "is a device"),
+        (entry("disk.vmdk", tarfile.BLKTYPE), "is a device"),
+        (entry("disk.vmdk", tarfile.FIFOTYPE), "is a pipe"),
+        (entry("disk.vmdk", tarfile.GNUTYPE_SPARSE), "is a sparse file"),
+        (entry(NAME), "is in the archive twice"),
+    ],
+)
+def test_an_archive_holds_plain_files_only(tmp_path: Path, member: tarfile.TarInfo, complaint: str) -> None:
+    package = tmp_path / "guest.ova"
+    package.write_bytes(tar_with(member))
+    with pytest.raises(ApplianceError, match=complaint):
+        open_package(package)
+
+
+def test_an_archive_ends_where_it_says(tmp_path: Path) -> None:
+    whole = archive({NAME: descriptor(), "disk.vmdk": b"x" * 3000})
+    package = tmp_path / "guest.ova"
+    package.write_bytes(whole[:5120])
+    with pytest.raises(ApplianceError, match=r"ends within 'disk\.vmdk'"):
+        open_package(package)
+
+
+def test_a_header_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    package = tmp_path / "guest.ova"
+    large = entry("x", tarfile.XHDTYPE)
+    large.size = 1 << 40
+    package.write_bytes(large.tobuf(tarfile.GNU_FORMAT))
+    os.truncate(package, (1 << 40) + 4096)
+    with pytest.raises(ApplianceError, match="a header of"):
+        open_package(package)
+
+
+def test_an_archive_has_a_bounded_number_of_files(tmp_path: Path) -> None:
+    package = tmp_path / "guest.ova"
+    package.write_bytes(archive({NAME: descriptor()} | {f"file{number}": b"" for number in range(10_000)}))
+    with pytest.raises(ApplianceError, match="holds more than 1000 files"):
+        open_package(package)
+
+
+def test_names_of_a_hundred_letters_and_more_are_read(tmp_path: Path) -> None:
+    name = "d" * 180 + ".vmdk"
+    for kind in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        made = io.BytesIO()
+        with tarfile.open(fileobj=made, mode="w", format=kind) as tar:
+            for each, data in {NAME: descriptor(name), name: b"content"}.items():
+                member = tarfile.TarInfo(each)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+        assert [member.name for member in list_members(made, 10)] == [NAME, name]
+
+
+@given(st.binary(max_size=2048))
+def test_no_bytes_break_the_archive(data: bytes) -> None:
+    with pytest.raises(ApplianceError):
+        list_members(io.BytesIO(data), 10)
+
+
+WHOLE = archive({NAME: descriptor(), "disk.vmdk": b"content" * 100})
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=16))
+def test_no_change_breaks_the_archive(place: int, data: bytes) -> None:
+    changed = WHOLE[:place] + data + WHOLE[place + len(data) :]
+    try:
+        members = list_members(io.BytesIO(changed), 10)
+    except ApplianceError:
+        return
+    assert all(member.offset + member.size <= len(changed) for member in members)
+
+
+TEXT = descriptor(sections="<EulaSection><Info/><License>yes</License></EulaSection>").decode()
+
+
+@given(st.data())
+def test_no_change_breaks_the_descriptor(data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(TEXT)))
+    length = data.draw(st.integers(0, 40))
+    words = st.sampled_from(['"', "<", "-1", "9" * 40, "ovf:/disk/d2", "&x;", "\0", "]]>", "", "ovf:id", "17", "min"])
+    changed = TEXT[:place] + data.draw(words) + TEXT[place + length :]
+    try:
+        appliance = read_descriptor(changed.encode())
+        for each in appliance.systems:
+            settle_machine(each, appliance.default_option)
+    except ApplianceError:
+        return
+
+
+@pytest.mark.parametrize(
+    "prologue",
+    [
+        '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>',
+        '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE x SYSTEM "http://127.0.0.1/x.dtd">',
+    ],
+)
+def test_no_entities_are_read(prologue: str) -> None:
+    head, _, rest = TEXT.partition("?>")
+    with pytest.raises(ApplianceError, match="document type"):
+        read_descriptor(f"{head}?>{prologue}{rest}".encode())
+
+
+def test_a_descriptor_is_bounded(tmp_path: Path) -> None:
+    deep = envelope("<a>" * 5000 + "</a>" * 5000)
+    with pytest.raises(ApplianceError, match="not well-formed"):
+        read_descriptor(deep)
+    package = tmp_path / "guest.ova"
+    package.write_bytes(archive({NAME: descriptor() + b" " * (8 << 20)}))
+    with pytest.raises(ApplianceError, match="more than"):
+        open_package(package)
+
+
+SYSTEM = system()
+NET = '<NetworkSection><Info/><Network ovf:name="LAN"/></NetworkSection>'
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "0 systems"),
+        (SYSTEM + SYSTEM, "2 systems"),
+        (f"<other:Section><Info/></other:Section>{SYSTEM}", "needs 'Section of http://example.com/other'"),
+        (f'<EncryptionSection ovf:required="true"><Info/></EncryptionSection>{SYSTEM}', "needs 'EncryptionSection'"),
+        (f'<References><File ovf:id="a" ovf:href="x" ovf:size="-1"/></References>{SYSTEM}', "size: is '-1'"),
+        (f'<References><File ovf:id="a" ovf:href="x"/><File ovf:id="a" ovf:href="y"/></References>{SYSTEM}', "twice"),
+        (f'<DiskSection><Info/><Disk ovf:diskId="d" ovf:capacity="0"/></DiskSection>{SYSTEM}', "capacity of 0"),
+        (f'<DiskSection><Info/><Disk ovf:diskId="d" ovf:capacity="1" ovf:fileRef="z"/></DiskSection>{SYSTEM}', "'z'"),
+        (system(item(InstanceID=9, ResourceType=17, HostResource="ovf:/disk/none")), "has the disk 'none'"),
+        (system(item(InstanceID=9, ResourceType=17, Parent=77)), "is attached to '77'"),
+        (system(item(InstanceID=1, ResourceType=17)), "is there twice"),
+        (system(item(InstanceID=9, ResourceType="many")), "is of the type 'many'"),
+        (system(item(ResourceType=3)), "has no InstanceID"),
+        (system(item(InstanceID=9, ResourceType=10, Connection="WAN")), "is connected to 'WAN'"),
+    ],
+)
+def test_a_descriptor_that_contradicts_itself_is_refused(content: str, complaint: str) -> None:
+    with pytest.raises(ApplianceError, match=complaint):
+        read_descriptor(envelope(content))
+
+
+def test_what_is_not_needed_is_left_out_with_a_warning() -> None:
+    section = '<other:Section ovf:required="false"><Info/></other:Section>'
+    assert "Section of http://example.com/other is left out" in read_descriptor(envelope(section + SYSTEM)).warnings[0]
+    needed = envelope(section.replace("false", "true") + SYSTEM)
+    assert read_descriptor(needed, without=["Section"]).systems[0].id == "guest"
+
+
+def test_hardware_that_nobody_has_is_refused_unless_the_system_does_without() -> None:
+    odd = item(InstanceID=9, ResourceType=1, ResourceSubType="vmware.pci.passthrough")
+    read = read_descriptor(envelope(system(odd)))
+    with pytest.raises(ApplianceError, match=r"is of type 1 vmware\.pci\.passthrough"):
+        settle_machine(read.systems[0], "")
+    spared = read_descriptor(envelope(system(odd.replace("<Item>", '<Item ovf:required="false">'))))
+    assert "is left out" in settle_machine(spared.systems[0], "").warnings[0]
+
+
+def test_systems_come_in_the_order_in_which_they_start() -> None:
+    systems = "".join(system(identity=name) for name in ("web", "database", "tool"))
+    startup = '<StartupSection><Info/><Item ovf:id="database" ovf:order="1"/><Item ovf:id="web" ovf:order="2"/>'
+    text = f'<VirtualSystemCollection ovf:id="all"><Info/>{startup}</StartupSection>{systems}</VirtualSystemCollection>'
+    assert [each.id for each in read_descriptor(envelope(text)).systems] == ["database", "web", "tool"]
+
+
+def test_a_deployment_option_has_hardware_of_its_own() -> None:
+    options = """<DeploymentOptionSection><Info/><Configuration ovf:id="small"><Label/></Configuration>
+<Configuration ovf:id="large" ovf:default="true"><Label>Large</Label></Configuration></DeploymentOptionSection>"""
+    large = item(InstanceID=1, ResourceType=3, VirtualQuantity=8).replace("<Item>", '<Item ovf:configuration="large">')
+    read = read_descriptor(envelope(options + system(large)))
+    assert read.default_option == "large"
+    counts = [settle_machine(read.systems[0], option).processors for option in ("small", "large")]
+    assert counts == [2, 8]
+
+
+def test_the_manifest_is_held_against_the_files(tmp_path: Path) -> None:
+    files = {NAME: descriptor(), "disk.vmdk": b"what was meant"}
+    for algorithm in ("sha1", "sha256"):
+        package = open_package(write_archive(tmp_path / f"{algorithm}.ova", files, algorithm))
+        package.check_files(Work())
+        assert {each.algorithm for each in package.digests.values()} == {algorithm}
+    digests = {each: digest_of(io.BytesIO(data), "sha256") for each, data in files.items()}
+    other = files | {"guest.mf": write_manifest(digests), "disk.vmdk": b"what is there!"}
+    changed = tmp_path / "changed.ova"
+    changed.write_bytes(archive(other))
+    with pytest.raises(ApplianceError, match=r"'disk\.vmdk': has sha256"):
+        open_package(changed).check_files(Work())
+
+
+def test_who_signed_is_told_and_the_signature_checked(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Maker")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    manifest = write_manifest({NAME: digest_of(io.BytesIO(descriptor()), "sha256")})
+    signature = key.sign(manifest, padding.PKCS1v15(), hashes.SHA256()).hex()
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    files = {NAME: descriptor(), "guest.mf": manifest, "guest.cert": f"SHA256(guest.mf)= {signature}\n{pem}".encode()}
+    package = tmp_path / "guest.ova"
+    package.write_bytes(archive(files))
+    told = open_package(package).signature
+    assert told is not None
+    assert told.subject == "CN=Maker"
+    package.write_bytes(archive(files | {"guest.mf": manifest + b"\n"}))
+    with pytest.raises(ApplianceError, match="its signature is not of this manifest"):
+        open_package(package)
+
+
+def test_files_beside_a_descriptor_are_found_and_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(descriptor())
+    (tmp_path / "disk.vmdk").symlink_to("/etc/passwd")
+    package = open_package(tmp_path / NAME)
+    with pytest.raises(ApplianceError, match="is not in the package"):
+        package.check_files(Work())
+    (tmp_path / "disk.vmdk").unlink()
+    (tmp_path / "disk.vmdk").write_bytes(b"content")
+    package.check_files(Work())
+
+
+@pytest.mark.parametrize("href", ["../disk.vmdk", "/etc/passwd", "http://example.com/disk.vmdk", "%2e%2e/disk.vmdk"])
+def test_files_elsewhere_are_not_read(tmp_path: Path, href: str) -> None:
+    (tmp_path / NAME).write_bytes(descriptor(href))
+    with pytest.raises(ApplianceError, match="file"):
+        open_package(tmp_path / NAME).check_files(Work())
+
+
+def test_a_package_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
+    package = write_archive(tmp_path / "guest.ova", {NAME: descriptor(), "disk.vmdk": b"x" * 100})
+    with pytest.raises(ApplianceError, match="holds more than 50 bytes"):
+        open_package(package, Limits(content=50)).check_files(Work())
+
+
+def test_images_that_lead_elsewhere_are_refused(tmp_path: Path) -> None:
+    whole = vmdk(tmp_path)
+    check_image(io.BytesIO(whole), "disk", "vmdk")
+    text = b'# Disk DescriptorFile\nversion=1\nRW 2048 FLAT "/etc/shadow" 0\n'
+    parent = whole.replace(b"parentCID=ffffffff", b"parentCID=0000beef")
+    assert parent != whole
+    empty = whole[:12] + struct.pack("<Q", 0) + whole[20:]
+    for data in (text, parent, empty, b""):
+        with pytest.raises(ApplianceError, match="'disk'"):
+            check_image(io.BytesIO(data), "disk", "vmdk")
+    plain = image(tmp_path, "qcow2")
+    check_image(io.BytesIO(plain), "disk", "qcow2")
+    backed = plain[:8] + struct.pack(">Q", 512) + plain[16:]
+    external = plain[:72] + struct.pack(">Q", 4) + plain[80:]
+    for data in (backed, external, whole, b"QFI\xfb"):
+        with pytest.raises(ApplianceError, match="'disk'"):
+            check_image(io.BytesIO(data), "disk", "qcow2")
+    with pytest.raises(ApplianceError, match="'disk'"):
+        check_image(io.BytesIO(b"x" * 1024), "disk", "vpc")
+
+
+def test_units_are_read() -> None:
+    units = {"byte * 2^20": 1 << 20, "byte*2^30": 1 << 30, "MegaBytes": 1 << 20, "": 1, "byte * 1000": 1000}
+    assert {text: bytes_per_unit(text) for text in units} == units
+    for text in ("hertz", "byte * 2^99", "byte ^", "byte * 0", "x" * 500):
+        with pytest.raises(ApplianceError):
+            bytes_per_unit(text)
+
+
+def test_properties_are_held_against_their_types() -> None:
+    section = """<ProductSection ovf:class="app"><Info/><Product>App</Product>
+<Property ovf:key="port" ovf:type="uint16" ovf:value="80" ovf:userConfigurable="true" ovf:qualifiers="MinValue(1)"/>
+<Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:qualifiers='ValueMap{"red","blue"}'/>
+<Property ovf:key="code" ovf:type="string" ovf:password="true" ovf:userConfigurable="true" ovf:qualifiers="MinLen(8)"/>
+<Property ovf:key="fixed" ovf:type="string" ovf:value="x"/></ProductSection>"""
+    read = read_descriptor(envelope(system(sections=section)))
+    assert settle_properties(read, "", {}) == {"app.port": "80", "app.fixed": "x"}
+    assert settle_properties(read, "", {"app.color": "red"})["app.color"] == "red"
+    wrong = [("port", "70000"), ("port", "0"), ("port", "many"), ("color", "green"), ("fixed", "y"), ("none", "")]
+    for key, value in wrong:
+        with pytest.raises(ApplianceError, match=key):
+            settle_properties(read, "", {f"app.{key}": value})
+    with pytest.raises(ApplianceError) as caught:
+        settle_properties(read, "", {"app.code": "secret"})
+    assert "secret" not in str(caught.value)
+
+
+def test_parts_are_put_together(tmp_path: Path) -> None:
+    text = descriptor(more='ovf:chunkSize="512" ovf:size="1000"')
+    files = {NAME: text, "disk.vmdk.000000000": b"a" * 512, "disk.vmdk.000000001": b"b" * 488}
+    package = open_package(write_archive(tmp_path / "guest.ova", files))
+    package.check_files(Work())
+    (file,) = package.appliance.files.values()
+    assert package.parts(file) == ["disk.vmdk.000000000", "disk.vmdk.000000001"]
