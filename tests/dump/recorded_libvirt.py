@@ -111,6 +111,9 @@ class Guest(Thing):
     def snapshotNum(self, _flags: int = 0) -> int:
         return 0
 
+    def listAllCheckpoints(self, _flags: int = 0) -> list[Thing]:
+        return []
+
     def blockInfo(self, _disk: str, _flags: int = 0) -> list[int]:
         return [CAPACITY, CAPACITY, CAPACITY]
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from tests.providers.outcome import outcome
 from tests.providers.poolhost import put_filter, put_pool
 from tests.providers.recorded import Served, domain_xml, hypervisor, platform
-from virtcim.libhelper.documents.snapshot import SnapshotConfig
+from virtcim.libhelper.documents.snapshot import CheckpointConfig, SnapshotConfig
 from virtcim.libhelper.host import HostFacts
-from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
+from virtcim.libhelper.inventory.records import CHECKPOINTS, SNAPSHOTS, Checkpoint, Document, Snapshot
 from virtcim.libhelper.work import Work
 from virtcim.providers.interface import InstancePath, MethodResult
 from virtcim.providers.jobs import Affected, JobOrder, JobSettings
@@ -57,13 +57,17 @@ def serve_rare_guest() -> Served:
         active=True,
         state_changed=changed,
         has_snapshots=True,
-        parts={SNAPSHOTS: tuple(_snapshot(*each) for each in TREE)},
+        has_checkpoints=True,
+        parts={
+            SNAPSHOTS: tuple(_snapshot(*each) for each in TREE),
+            CHECKPOINTS: (_checkpoint("monday"), _checkpoint("tuesday", MONDAY)),
+        },
     )
     put_pool(host, LAYERS, (LAYERED,))
     put_filter(host, FILTER)
     served = Served([(platform("KVM"), host)], ProviderSettings(jobs=JobSettings(grace=0.0, retention=86_400.0)))
     (service,) = served.instances("KVM_VirtualSystemMigrationService")
-    for base in ("ConcreteJob", "MigrationJob", "ProvisioningJob"):
+    for base in ("ConcreteJob", "MigrationJob", "ProvisioningJob", "BackupJob"):
         for work in (_work, _work_that_fails):
             started = served.site.jobs.run(
                 JobOrder(
@@ -85,6 +89,19 @@ def _snapshot(name: str, parent: str, memory: str, is_current: bool) -> Snapshot
         f"{domain_xml('rare', DISK)}</domainsnapshot>"
     )
     return Snapshot(name, f"rare/{name}", Document(xml, SnapshotConfig.parse), is_current)
+
+
+MONDAY = "<parent><name>monday</name></parent>"
+
+
+def _checkpoint(name: str, parent: str = "") -> Checkpoint:
+    """A checkpoint of the guest."""
+    xml = (
+        f"<domaincheckpoint><name>{name}</name><description>kept</description>{parent}"
+        "<creationTime>1767225600</creationTime>"
+        "<disks><disk name='vda' checkpoint='bitmap'/></disks></domaincheckpoint>"
+    )
+    return Checkpoint(name, f"rare/{name}", Document(xml, CheckpointConfig.parse))
 
 
 FIGURES: dict[str, int | str] = {
@@ -111,8 +128,10 @@ FIGURES: dict[str, int | str] = {
     "step": "define the guest",
     "step_number": 3,
     "steps": 4,
+    "mode": 3,
+    "exports": "nbd+unix:///vda?socket=/run/rare.backup",
 }
-"""What is known of a migration, and of a guest that is being made of a template."""
+"""What is known of a migration, of a guest that is being made of a template, and of a backup."""
 
 
 def _work(work: Work) -> MethodResult:

@@ -16,7 +16,7 @@ __all__ = ["undone"]
 
 
 def undone(
-    error: libvirt.libvirtError | WorkCancelledError, what: str, *steps: Callable[[], object]
+    error: libvirt.libvirtError | LibvirtError | WorkCancelledError, what: str, *steps: Callable[[], object]
 ) -> LibvirtError | WorkCancelledError:
     """The error to be raised once everything was taken back that was done before it.
 
@@ -34,12 +34,14 @@ def undone(
             step()
         except libvirt.libvirtError as failure:
             failed.append(LibvirtError.of(failure).message)
+        except LibvirtError as failure:
+            failed.append(failure.message)
     if isinstance(error, WorkCancelledError):
         if not failed:
             return error
         first = LibvirtError("ended by a client")
     else:
-        first = LibvirtError.of(error)
+        first = error if isinstance(error, LibvirtError) else LibvirtError.of(error)
     if failed:
         text = f"{first.message}; this stands: {what} ({'; '.join(failed)})"
         return LibvirtError(text, first.code, first.domain, first.level)

@@ -61,6 +61,7 @@ class Feature(enum.Flag):
     GRAPHICS = enum.auto()
     MIGRATION = enum.auto()
     SNAPSHOTS = enum.auto()
+    BACKUPS = enum.auto()
     HOTPLUG = enum.auto()
     WEIGHT = enum.auto()
 

@@ -74,6 +74,7 @@ PLATFORM = Platform(
         | Feature.GRAPHICS
         | Feature.MIGRATION
         | Feature.SNAPSHOTS
+        | Feature.BACKUPS
         | Feature.HOTPLUG
         | Feature.WEIGHT
     ),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import ALWAYS_SHOWN, Registry
 from virtcim.platforms.settings import PlatformSettings
+from virtcim.providers.backupsettings import BackupSettings
 from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import GuestList, slashes
@@ -55,6 +56,7 @@ class ProviderSettings:
             have volumes written into new files; None for none.
         jobs: how work that takes time is run and kept.
         migration: where guests may go, and how.
+        backup: where backups that are pulled can be read.
     """
 
     namespace: str = "root/virt"
@@ -63,6 +65,7 @@ class ProviderSettings:
     transfer_directory: Path | None = None
     jobs: JobSettings = field(default_factory=JobSettings)
     migration: MigrationSettings = field(default_factory=MigrationSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
 
 
 class ElementFinder(Protocol):

@@ -10,6 +10,8 @@ from virtcim.providers.associations.relation import Relation
 from virtcim.providers.associations.Virt_AffectedJobElement import affected_job_element
 from virtcim.providers.associations.Virt_AppliedFilterList import AppliedFilterLists
 from virtcim.providers.associations.Virt_AssociatedJobMethodResult import associated_job_method_result
+from virtcim.providers.associations.Virt_CheckpointDependency import checkpoint_dependency
+from virtcim.providers.associations.Virt_CheckpointOfVirtualSystem import checkpoint_of_virtual_system
 from virtcim.providers.associations.Virt_ConcreteComponent import concrete_component
 from virtcim.providers.associations.Virt_ElementAllocatedFromPool import element_allocated_from_pool
 from virtcim.providers.associations.Virt_ElementCapabilities import (
@@ -58,8 +60,11 @@ from virtcim.providers.interface import Association, Catalog, InstanceProvider
 from virtcim.providers.lifecycle import own_indications
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import AllocationCapabilitiesProvider, TemplateProvider
+from virtcim.providers.Virt_BackupService import BackupServiceProvider
+from virtcim.providers.Virt_BackupServiceCapabilities import BackupCapabilitiesProvider
 from virtcim.providers.Virt_BaseMetricDefinition import MetricDefinitionProvider
 from virtcim.providers.Virt_BaseMetricValue import MetricValueProvider
+from virtcim.providers.Virt_Checkpoint import CheckpointProvider
 from virtcim.providers.Virt_ComputerSystem import ComputerSystemProvider
 from virtcim.providers.Virt_ConcreteJob import ConcreteJobProvider, MethodResultProvider
 from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionServiceProvider
@@ -129,6 +134,9 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     MigrationSettingDataProvider,
     SnapshotServiceProvider,
     SnapshotCapabilitiesProvider,
+    CheckpointProvider,
+    BackupServiceProvider,
+    BackupCapabilitiesProvider,
     ConsoleRedirectionServiceProvider,
     ConsoleRedirectionCapabilitiesProvider,
     SwitchServiceProvider,
@@ -157,6 +165,8 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     last_applied_snapshot,
     most_current_snapshot_in_branch,
     snapshot_dependency,
+    checkpoint_of_virtual_system,
+    checkpoint_dependency,
     host_system_device,
     hosted_resource_pool,
     concrete_component,

@@ -9,6 +9,7 @@ import contextlib
 import enum
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -18,17 +19,19 @@ from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
 from virtcim.libhelper.domains.handle import domain_handle
-from virtcim.libhelper.domains.jobs import follow, refuse_held
+from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
 from virtcim.libhelper.inventory.records import SNAPSHOTS
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 
-__all__ = ["AfterRevert", "SnapshotPlan", "Snapshots", "quiesced"]
+__all__ = ["AfterRevert", "SnapshotPlan", "Snapshots", "frozen", "quiesced"]
 
 _log = logging.getLogger(__name__)
 
 _SAVED = b"LibvirtQemud"
 """How a file begins that libvirt has saved the memory of a guest to, be it finished or not."""
+_LOOK = 0.2
+"""Seconds between two looks at whether libvirt is done."""
 _AGENT_PATIENCE = 30
 """Seconds that the agent of a guest gets for one answer: freezing writes out what the guest has in its memory."""
 
@@ -122,6 +125,16 @@ class Snapshots:
                 target.snapshotCreateXML(xml, plan.flags)
         work.set_leftover("")
 
+    def await_snapshot(self, domain: str, name: str) -> bool:
+        """Wait until libvirt holds a domain for nothing any more; whether it has this snapshot then."""
+        with domain_handle(self._context, domain) as target:
+            while holding_job(target) is not None:
+                time.sleep(_LOOK)
+            found = any(each.getName() == name for each in target.listAllSnapshots())
+        self._context.inventory.refresh(domain)
+        self._context.inventory.refresh_parts(SNAPSHOTS, domain)
+        return found
+
     def apply(self, domain: str, name: str, after: AfterRevert, *, force: bool = False) -> None:
         """Put a domain back to one of its snapshots.
 
@@ -187,6 +200,23 @@ class Snapshots:
             finally:
                 context.inventory.refresh(domain)
                 context.inventory.refresh_parts(SNAPSHOTS, domain)
+
+
+@contextlib.contextmanager
+def frozen(domain: libvirt.virDomain) -> Iterator[None]:
+    """A block in which the file systems of a guest are frozen by its agent: they are thawed however it ends.
+
+    Raises:
+        libvirt.libvirtError: the agent did not freeze them.
+    """
+    _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(_AGENT_PATIENCE))
+    try:
+        domain.fsFreeze()
+        yield
+    finally:
+        _attempt("thawing", domain.fsThaw)
+        blocking = libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK
+        _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(blocking))
 
 
 @contextlib.contextmanager

@@ -48,8 +48,8 @@ class KeptRecord:
         name, uuid, active, persistent, autostart: as `records.Record` has them.
         live, defined: the XML, compressed, in Base64; None where there is none.
         parts: by kind.
-        domain_id, state, reason, has_managed_save, has_snapshots, state_changed, capacities: of a domain, as
-            `records.Domain` has them.
+        domain_id, state, reason, has_managed_save, has_snapshots, has_checkpoints, state_changed, capacities: of a
+            domain, as `records.Domain` has them.
     """
 
     uri: str
@@ -68,6 +68,7 @@ class KeptRecord:
     has_managed_save: bool = False
     has_snapshots: bool = False
     state_changed: datetime | None = None
+    has_checkpoints: bool = False
     capacities: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -81,6 +82,7 @@ def pack(record: Record) -> KeptRecord:
             "reason": int(record.reason),
             "has_managed_save": record.has_managed_save,
             "has_snapshots": record.has_snapshots,
+            "has_checkpoints": record.has_checkpoints,
             "state_changed": record.state_changed,
             "capacities": dict(record.capacities),
         }
@@ -117,6 +119,7 @@ def unpack(kept: KeptRecord) -> Record:
             "reason": kept.reason,
             "has_managed_save": kept.has_managed_save,
             "has_snapshots": kept.has_snapshots,
+            "has_checkpoints": kept.has_checkpoints,
             "state_changed": kept.state_changed,
             "capacities": dict(kept.capacities),
         }

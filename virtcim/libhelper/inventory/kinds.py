@@ -23,7 +23,7 @@ from virtcim.libhelper.documents.nwfilter import FilterConfig
 from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
-from virtcim.libhelper.inventory.parts import DOMAIN_SNAPSHOTS, STORAGE_VOLUMES, PartKind
+from virtcim.libhelper.inventory.parts import DOMAIN_CHECKPOINTS, DOMAIN_SNAPSHOTS, STORAGE_VOLUMES, PartKind
 from virtcim.libhelper.inventory.records import (
     Domain,
     Interface,
@@ -69,6 +69,7 @@ class DomainFacts(NamedTuple):
     reason: int
     has_managed_save: bool
     has_snapshots: bool
+    has_checkpoints: bool = False
 
 
 class Kind(ABC):
@@ -211,7 +212,7 @@ class DomainKind(Kind):
     name = "domain"
     record = Domain
     facts_class = DomainFacts
-    parts = (DOMAIN_SNAPSHOTS,)
+    parts = (DOMAIN_SNAPSHOTS, DOMAIN_CHECKPOINTS)
 
     def handles(self, connection: libvirt.virConnect) -> dict[str, Any]:
         return {domain.UUIDString(): domain for domain in _list(connection.listAllDomains)}
@@ -223,6 +224,7 @@ class DomainKind(Kind):
         autostart = _uuids(call, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
         saved = _uuids(call, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
         snapshots = _uuids(call, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
+        checkpoints = _uuids(call, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT) or ()
         states = self._states(connection)
         listing: Listing = {}
         for uuid, domain in handles.items():
@@ -242,6 +244,7 @@ class DomainKind(Kind):
                         reason=reason,
                         has_managed_save=uuid in saved if saved is not None else bool(_ask(domain.hasManagedSaveImage)),
                         has_snapshots=uuid in snapshots if snapshots is not None else bool(_ask(domain.snapshotNum)),
+                        has_checkpoints=uuid in checkpoints,
                     ),
                 )
         return listing
@@ -279,6 +282,7 @@ class DomainKind(Kind):
             reason=reason,
             has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
             has_snapshots=bool(_ask(handle.snapshotNum)),
+            has_checkpoints=bool(_ask(handle.listAllCheckpoints)),
         )
 
     def facts_after(self, handle: libvirt.virDomain, known: tuple[Any, ...], events: tuple[Event, ...]) -> DomainFacts:
@@ -339,7 +343,8 @@ class DomainKind(Kind):
         snapshots = _uuids(connection.listAllDomains, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
         if saved is None or snapshots is None:
             return None
-        return {"has_managed_save": saved, "has_snapshots": snapshots}
+        checkpoints = _uuids(connection.listAllDomains, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT) or set()
+        return {"has_managed_save": saved, "has_snapshots": snapshots, "has_checkpoints": checkpoints}
 
 
 class PlainKind(Kind):

@@ -14,13 +14,24 @@ from typing import Any, NamedTuple
 
 import libvirt
 
-from virtcim.libhelper.documents.snapshot import SnapshotConfig
+from virtcim.libhelper.documents.snapshot import CheckpointConfig, SnapshotConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.inventory.records import SNAPSHOTS, VOLUMES, Domain, Part, Pool, Record, Snapshot, Volume
+from virtcim.libhelper.inventory.records import (
+    CHECKPOINTS,
+    SNAPSHOTS,
+    VOLUMES,
+    Checkpoint,
+    Domain,
+    Part,
+    Pool,
+    Record,
+    Snapshot,
+    Volume,
+)
 from virtcim.libhelper.settings import HypervisorSettings
 
-__all__ = ["DOMAIN_SNAPSHOTS", "STORAGE_VOLUMES", "PartKind"]
+__all__ = ["DOMAIN_CHECKPOINTS", "DOMAIN_SNAPSHOTS", "STORAGE_VOLUMES", "PartKind"]
 
 
 def _no_traits(_handle: Any) -> Mapping[str, bool]:
@@ -107,5 +118,27 @@ DOMAIN_SNAPSHOTS = PartKind(
     text=lambda handle: handle.snapshot.getXMLDesc(0),
     interval=lambda settings: settings.volume_interval,
     traits=lambda handle: {"is_current": handle.is_current},
+    related=True,
+)
+
+
+class _CheckpointHandle(NamedTuple):
+    """A checkpoint in libvirt, with its domain."""
+
+    checkpoint: libvirt.virDomainCheckpoint
+    domain: str
+
+
+DOMAIN_CHECKPOINTS = PartKind(
+    name=CHECKPOINTS,
+    record=Checkpoint,
+    parse=CheckpointConfig.parse,
+    exists=lambda record: isinstance(record, Domain) and record.has_checkpoints,
+    handles=lambda connection, key: [
+        _CheckpointHandle(each, key) for each in connection.lookupByUUIDString(key).listAllCheckpoints()
+    ],
+    identify=lambda handle: (handle.checkpoint.getName(), f"{handle.domain}/{handle.checkpoint.getName()}"),
+    text=lambda handle: handle.checkpoint.getXMLDesc(libvirt.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN),
+    interval=lambda settings: settings.volume_interval,
     related=True,
 )

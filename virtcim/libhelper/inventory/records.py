@@ -19,7 +19,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from virtcim.libhelper.documents.snapshot import SnapshotConfig
+from virtcim.libhelper.documents.snapshot import CheckpointConfig, SnapshotConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.states import DomainState
 
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from virtcim.libhelper.events import Event
 
 __all__ = [
+    "CHECKPOINTS",
     "NO_PARTS",
     "SNAPSHOTS",
     "VOLUMES",
     "Change",
     "ChangeKind",
+    "Checkpoint",
     "Document",
     "Domain",
     "Host",
@@ -67,6 +69,8 @@ VOLUMES = "volumes"
 """Under which a pool has its volumes."""
 SNAPSHOTS = "snapshots"
 """Under which a domain has its snapshots."""
+CHECKPOINTS = "checkpoints"
+"""Under which a domain has its checkpoints."""
 
 
 class ChangeKind(enum.Enum):
@@ -259,6 +263,11 @@ class Snapshot(Part[SnapshotConfig]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint(Part[CheckpointConfig]):
+    """A checkpoint of a domain: since when what is written to its disks is taken down."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Domain(Record):
     """A domain.
 
@@ -272,6 +281,7 @@ class Domain(Record):
         capacities: bytes of those disks that libvirt could measure, by target name (`vda`); they are measured in the
             background, so they come a little later than the rest.
         relocating: whether this process is moving it to another hypervisor.
+        has_checkpoints: whether libvirt keeps checkpoints of it.
     """
 
     id: int | None
@@ -282,6 +292,7 @@ class Domain(Record):
     state_changed: datetime | None
     capacities: Mapping[str, int] = field(default_factory=dict)
     relocating: bool = False
+    has_checkpoints: bool = False
 
     @property
     def live(self) -> DomainConfig | None:
@@ -302,6 +313,11 @@ class Domain(Record):
     def snapshots(self) -> tuple[Snapshot, ...] | None:
         """Its snapshots, sorted by name; None while they were not listed yet."""
         return cast("tuple[Snapshot, ...] | None", self.parts.get(SNAPSHOTS))
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...] | None:
+        """Its checkpoints, sorted by name; None while they were not listed yet."""
+        return cast("tuple[Checkpoint, ...] | None", self.parts.get(CHECKPOINTS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from virtcim.libhelper.connections import is_local, scheme_driver, socket_path
-from virtcim.libhelper.inventory.records import SNAPSHOTS
+from virtcim.libhelper.inventory.records import CHECKPOINTS, SNAPSHOTS
 
 __all__ = ["DirectoryWatch", "default_directories", "xml_directories"]
 
@@ -24,7 +24,8 @@ _CLOCK_STEP = 50_000_000
 """Nanoseconds within which two changes of a directory may carry the same time."""
 
 _DRIVER_DIRECTORIES = {"qemu": "qemu", "lxc": "lxc", "xen": "libxl"}
-_WITH_SNAPSHOTS = frozenset({"qemu"})
+_PARTS = {"snapshot": SNAPSHOTS, "checkpoint": CHECKPOINTS}
+_WITH_PARTS = frozenset({"qemu"})
 
 
 def xml_directories(driver: str, configuration: Path, state: Path, data: Path | None = None) -> dict[Path, str]:
@@ -36,8 +37,9 @@ def xml_directories(driver: str, configuration: Path, state: Path, data: Path | 
         data: the daemon's `/var/lib/libvirt`; None leaves out what lies there.
     """
     name = _DRIVER_DIRECTORIES[driver]
-    snapshots = {data / name / "snapshot": SNAPSHOTS} if data is not None and driver in _WITH_SNAPSHOTS else {}
-    return snapshots | {
+    has_parts = data is not None and driver in _WITH_PARTS
+    parts = {data / name / word: kind for word, kind in _PARTS.items()} if has_parts else {}
+    return parts | {
         configuration / name: "domain",
         configuration / name / "autostart": "domain",
         state / name: "domain",
@@ -156,7 +158,7 @@ class DirectoryWatch:
 
     def __init__(self, directories: Mapping[Path, str]) -> None:
         self._directories = [
-            (_Tree if kind == SNAPSHOTS else _Directory)(path, kind) for path, kind in directories.items()
+            (_Tree if kind in _PARTS.values() else _Directory)(path, kind) for path, kind in directories.items()
         ]
 
     def changed(self) -> list[tuple[str, str, float]]:

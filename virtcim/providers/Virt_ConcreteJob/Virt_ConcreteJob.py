@@ -50,7 +50,10 @@ OUT_PARAMETERS = (
     "ResultingResourceSettings",
     "ResultingSnapshot",
     "NewComputerSystem",
+    "Checkpoint",
+    "Volumes",
     "Results",
+    "Jobs",
 )
 """The output parameters of methods whose work can become a job; Virt_JobOutParameters has them all."""
 

@@ -33,7 +33,7 @@ _END_WAIT = 2.0
 
 
 class ConcreteJobProvider(ElementProvider):
-    """Serves <prefix>_ConcreteJob, <prefix>_MigrationJob and <prefix>_ProvisioningJob."""
+    """Serves the jobs: <prefix>_ConcreteJob, and those of migration, provisioning and backup."""
 
     name = "Virt_ConcreteJob"
     types = tuple(JOB_TYPES)

@@ -10,6 +10,7 @@ from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
 from virtcim.providers.references import element_at
+from virtcim.providers.services.guests import affected_guest
 from virtcim.providers.services.work import run_method
 from virtcim.providers.snapshots import (
     SnapshotCode,
@@ -20,7 +21,7 @@ from virtcim.providers.snapshots import (
     keep_applied,
 )
 from virtcim.providers.states import EnabledState
-from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
+from virtcim.providers.Virt_ComputerSystem import system_of
 from virtcim.providers.Virt_VirtualSystemSnapshotService.settings import plan_of, wishes_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData, setting_of
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from virtcim.providers.guest import Guest
     from virtcim.providers.Virt_VirtualSystemSnapshotService.Virt_VirtualSystemSnapshotService import SnapshotService
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "found_snapshot"]
 
 _CREATE, _DESTROY, _APPLY = 2, 3, 4
 """SynchronousMethodsSupported and AynchronousMethodsSupported of the capabilities."""
@@ -51,7 +52,7 @@ def create_snapshot(service: SnapshotService, parameters: Parameters, context: R
     number = parameters.get("SnapshotType")
     if number is None:
         raise CIMError(Status.INVALID_PARAMETER, "Missing SnapshotType")
-    guest = _affected_guest(service, parameters)
+    guest = affected_guest(service, parameters)
     settings = parameters.get("SnapshotSettings")
     if settings is not None and not isinstance(settings, EmbeddedInstance):
         raise CIMError(Status.INVALID_PARAMETER, "SnapshotSettings: expected an instance of CIM_SettingData")
@@ -70,11 +71,12 @@ def create_snapshot(service: SnapshotService, parameters: Parameters, context: R
 
     def run(work: Work) -> MethodResult:
         hypervisor, uuid = guest.hypervisor, guest.domain.uuid
+        work.tell({"uuid": uuid, "uri": hypervisor.uri, "guest": guest.name, "snapshot": plan.name})
         try:
             hypervisor.snapshots.create(uuid, plan, work)
         except LibvirtError as error:
             raise _failure("Unable to create snapshot", error) from error
-        return _resulting(guest, plan.name)
+        return found_snapshot(guest, plan.name)
 
     return _run(service, "CreateSnapshot", context, guest, run)
 
@@ -187,7 +189,7 @@ def _save(guest: Guest, work: Work) -> MethodResult:
     except LibvirtError as error:
         raise _failure("Unable to create snapshot", error) from error
     hypervisor.inventory.refresh(uuid)
-    return _resulting(guest, None)
+    return found_snapshot(guest, None)
 
 
 def _start(guest: Guest, paused: bool) -> MethodResult:
@@ -201,8 +203,12 @@ def _start(guest: Guest, paused: bool) -> MethodResult:
     return MethodResult(SnapshotCode.COMPLETED)
 
 
-def _resulting(guest: Guest, name: str | None) -> MethodResult:
-    """The answer with the new snapshot: the guest's own settings for saved memory, which is one of it as it is."""
+def found_snapshot(guest: Guest, name: str | None) -> MethodResult:
+    """Make the answer with a snapshot that was taken.
+
+    Parameters:
+        name: of it; None for saved memory, which is shown as the guest's own settings.
+    """
     now = guest.site.guest(guest.platform, guest.name)
     found = () if now is None else now.configurations[:1] if name is None else now.snapshots
     for configuration in found:
@@ -222,23 +228,6 @@ def _kind_of(guest: Guest, number: object) -> SnapshotType:
         text = f"guest {guest.name!r}: {guest.platform.title} has no snapshots of type {int(kind)}"
         raise MethodFailedError(SnapshotCode.NOT_SUPPORTED, text)
     return kind
-
-
-def _affected_guest(service: SnapshotService, parameters: Parameters) -> Guest:
-    """The guest that AffectedSystem means.
-
-    Raises:
-        CIMError: INVALID_PARAMETER in libvirt-cim's words, NOT_FOUND as GetInstance has it.
-    """
-    path = parameters.get("AffectedSystem")
-    if not isinstance(path, InstancePath):
-        raise CIMError(Status.INVALID_PARAMETER, "Missing AffectedSystem")
-    if not any(name.lower() == "name" for name in path.keys):
-        raise CIMError(Status.INVALID_PARAMETER, "Missing Name property of AffectedSystem")
-    element = element_at(service.site, path)
-    if not isinstance(element, ComputerSystem):
-        raise CIMError(Status.INVALID_PARAMETER, f"AffectedSystem: {path.class_name} is no virtual system")
-    return element.guest
 
 
 def _snapshot(service: SnapshotService, parameters: Parameters, name: str) -> Configuration:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -14,9 +13,9 @@ from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.documents.snapshot import SnapshotDisk
 from virtcim.libhelper.domains.snapshots import SnapshotPlan
 from virtcim.libhelper.xml.text import ValueRejectedError
-from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, Status
+from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 from virtcim.providers.snapshots import SnapshotType
-from virtcim.providers.values import text_of
+from virtcim.providers.values import flag_of, text_of, texts_of
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import DomainConfig
@@ -63,17 +62,17 @@ def wishes_of(settings: EmbeddedInstance | None) -> SnapshotWishes:
         return SnapshotWishes()
     given = {name.lower(): value for name, value in settings.properties.items() if value is not None}
     if settings.class_name.partition("_")[2] != _OWN_CLASS:
-        notes = _texts(given.get("notes"), "Notes")
+        notes = texts_of(given.get("notes"), "Notes")
         name = text_of(given.get("configurationname"), "ConfigurationName")
         return SnapshotWishes(name=_checked_name(name), description="\n".join(notes) or None)
     wishes = SnapshotWishes(
         name=_checked_name(text_of(given.get("elementname"), "ElementName")),
         description=text_of(given.get("description"), "Description"),
-        disks=_texts(given.get("disks"), "Disks"),
-        overlays=_texts(given.get("overlays"), "Overlays"),
+        disks=texts_of(given.get("disks"), "Disks"),
+        overlays=texts_of(given.get("overlays"), "Overlays"),
         directory=text_of(given.get("overlaydirectory"), "OverlayDirectory") or None,
-        quiesce=_flag(given.get("quiesce"), "Quiesce"),
-        halt=_flag(given.get("halt"), "Halt"),
+        quiesce=flag_of(given.get("quiesce"), "Quiesce"),
+        halt=flag_of(given.get("halt"), "Halt"),
     )
     if len(wishes.overlays) > len(wishes.disks):
         raise _invalid(f"Overlays: has {len(wishes.overlays)} values; expected one for each of Disks")
@@ -172,20 +171,6 @@ def _checked_name(name: str | None) -> str | None:
     if _NAME.fullmatch(name) is None:
         raise _invalid(f"{name!r} cannot be the name of a snapshot; expected one without slash and leading dot")
     return name
-
-
-def _texts(value: CIMValue, name: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise _invalid(f"{name}: is {type(value).__name__}; expected an array of strings")
-    return tuple(text_of(each, name) or "" for each in value)
-
-
-def _flag(value: CIMValue, name: str) -> bool:
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise _invalid(f"{name}: is {type(value).__name__}; expected a boolean")
 
 
 def _invalid(text: str) -> CIMError:

@@ -183,6 +183,7 @@ def _essence(record: Record) -> tuple[object, ...]:
             int(record.reason),
             record.has_managed_save,
             record.has_snapshots,
+            record.has_checkpoints,
             record.state_changed,
             dict(record.capacities),
         )

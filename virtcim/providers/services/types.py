@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtcim.providers.Virt_BackupService import BackupService
+from virtcim.providers.Virt_BackupServiceCapabilities import BackupCapabilities
 from virtcim.providers.Virt_ConsoleRedirectionService import ConsoleRedirectionService
 from virtcim.providers.Virt_ConsoleRedirectionServiceCapabilities import ConsoleRedirectionCapabilities
 from virtcim.providers.Virt_MetricService import MetricService
@@ -28,6 +30,7 @@ SERVICE_TYPES: tuple[type[HostService], ...] = (
     VirtualSystemManagementService,
     MigrationService,
     SnapshotService,
+    BackupService,
     ConsoleRedirectionService,
     SwitchService,
     ResourcePoolConfigurationService,
@@ -38,6 +41,7 @@ CAPABILITIES_TYPES: tuple[type[ServiceCapabilities], ...] = (
     ManagementCapabilities,
     MigrationCapabilities,
     SnapshotCapabilities,
+    BackupCapabilities,
     ConsoleRedirectionCapabilities,
     ResourcePoolConfigurationCapabilities,
     MetricServiceCapabilities,

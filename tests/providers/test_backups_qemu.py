@@ -1,0 +1,263 @@
+"""BackupService on a real libvirtd with QEMU."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bed import Libvirtd, boot_sector_xml, wait_until
+from tests.conftest import Guests
+from tests.providers.outcome import Outcome, outcome
+from tests.providers.poolservice import HASTY
+from tests.providers.recorded import CONTEXT
+from tests.providers.snapshotservice import COMPLETED, INVALID_STATE, NOT_SUPPORTED, SnapshotService
+from virtcim.providers.backupsettings import BackupSettings
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.providers.site import ProviderSettings
+
+PULL = 3
+JOB_COMPLETED, JOB_TERMINATED, JOB_EXCEPTION = 7, 8, 10
+PATIENCE = 30.0
+AT, LENGTH = 65536, 65536
+"""What is written to a disk between two backups."""
+
+
+class BackupService(SnapshotService):
+    """A site with one hypervisor, and its service for backups."""
+
+    def back_up(self, method: str, **parameters: Any) -> Outcome:
+        """Invoke a method of the service."""
+        name = self.name_of("BackupService")
+        (service,) = self.instances(name)
+        given = {key: value for key, value in parameters.items() if value is not None}
+        return outcome(self.providers[name].invoke_method(name, service.keys(), method, given, CONTEXT))
+
+    def how(self, **properties: Any) -> EmbeddedInstance:
+        """BackupSettings."""
+        return EmbeddedInstance(self.name_of("BackupSettingData"), properties)
+
+    def checkpoint(self, guest: str, name: str) -> InstancePath:
+        """The path of a checkpoint."""
+        keys = {"InstanceID": f"{self.prefix}:{guest}/checkpoint/{name}"}
+        return InstancePath(self.name_of("Checkpoint"), keys, "root/virt")
+
+    def chain(self, guest: str) -> dict[str, list[str]]:
+        """The checkpoints of a guest, each with those that follow it."""
+        names = [each.rpartition("/")[2] for each in self.linked("CheckpointOfVirtualSystem", self.system(guest))]
+        return {
+            name: [
+                each.rpartition("/")[2] for each in self.linked("CheckpointDependency", self.checkpoint(guest, name))
+            ]
+            for name in names
+        }
+
+
+@pytest.fixture
+def pool(libvirtd: Libvirtd, tmp_path: Path) -> Iterator[Path]:
+    directory = tmp_path / "backups"
+    directory.mkdir()
+    libvirtd.virsh("pool-create-as", "backups", "dir", "--target", str(directory))
+    yield directory
+    libvirtd.virsh("pool-destroy", "backups")
+
+
+@pytest.fixture
+def service(libvirtd: Libvirtd, guests: Guests, pool: Path) -> Iterator[BackupService]:
+    made = BackupService(libvirtd.uri(), "KVM")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty(libvirtd: Libvirtd, guests: Guests, pool: Path, tmp_path: Path) -> Iterator[BackupService]:
+    """All work becomes a job, and backups can be read through Unix sockets."""
+    settings = ProviderSettings(jobs=HASTY, backup=BackupSettings(socket_directory=libvirtd.directory))
+    made = BackupService(libvirtd.uri(), "KVM", settings=settings)
+    yield made
+    made.close()
+
+
+def started(service: BackupService, daemon: Libvirtd, name: str) -> str:
+    daemon.define(boot_sector_xml(name, daemon.new_image()))
+    daemon.virsh("start", name)
+    wait_until(lambda: (found := service.hypervisor.inventory.domain(name)) is not None and found.active, PATIENCE)
+    return name
+
+
+def write(daemon: Libvirtd, guest: str, pattern: int, at: int = AT) -> None:
+    """Write to the first disk of a guest, as the guest would."""
+    device = "/machine/peripheral/virtio-disk0/virtio-backend"
+    command = f'qemu-io -d {device} "write -P {pattern} {at} {LENGTH}"'
+    assert "rror" not in daemon.virsh("qemu-monitor-command", guest, "--hmp", command)
+
+
+def data(image: str | Path) -> list[tuple[int, int]]:
+    """What an image holds itself: where and how many bytes."""
+    run = subprocess.run(["qemu-img", "map", "--output=json", str(image)], capture_output=True, text=True, check=True)
+    return [(each["start"], each["length"]) for each in json.loads(run.stdout) if each["data"]]
+
+
+def holds(image: str | Path, pattern: int) -> bool:
+    """Whether an image holds the pattern where it was written."""
+    command = ["qemu-io", "-r", "-c", f"read -P {pattern} {AT} {LENGTH}", str(image)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "Pattern verification failed" not in run.stdout and run.returncode == 0
+
+
+def test_what_was_written_between_two_backups_is_in_the_second(
+    service: BackupService, libvirtd: Libvirtd, pool: Path
+) -> None:
+    name = started(service, libvirtd, "saved")
+    target = service.pool("DiskPool", "backups")
+    system = service.system(name)
+    full = service.back_up(
+        "StartBackup",
+        AffectedSystem=system,
+        TargetPool=target,
+        BackupSettings=service.how(ElementName="full", CheckpointName="one", Description="monday"),
+    )
+    assert full.return_value == COMPLETED
+    assert [path.keys["DeviceID"] for path in full.out["Volumes"]] == ["backups/saved-vda.full.qcow2"]
+    assert full.out["Checkpoint"] == service.checkpoint(name, "one")
+    shown = service.shown(full.out["Checkpoint"])
+    assert (shown["ElementName"], shown["Description"], shown["Disks"]) == ("one", "monday", ["vda"])
+    write(libvirtd, name, 0xA5)
+    second = service.back_up(
+        "StartBackup",
+        AffectedSystem=system,
+        TargetPool=target,
+        BaseCheckpoint=full.out["Checkpoint"],
+        BackupSettings=service.how(Disks=["vda"], VolumeNames=["second.qcow2"], CheckpointName="two"),
+    )
+    assert second.return_value == COMPLETED
+    assert data(pool / "second.qcow2") == [(AT, LENGTH)]
+    assert holds(pool / "second.qcow2", 0xA5)
+    assert not holds(pool / "saved-vda.full.qcow2", 0xA5)
+    assert service.chain(name) == {"one": ["two"], "two": []}
+    listed = libvirtd.virsh("checkpoint-list", name, "--tree").split()
+    assert [each for each in listed if each.isalnum()] == ["one", "two"]
+    taken = service.back_up("DestroyCheckpoint", AffectedCheckpoint=service.checkpoint(name, "one"))
+    assert taken.return_value == COMPLETED
+    assert service.chain(name) == {"two": []}
+
+
+def test_checkpoints_come_and_go(service: BackupService, libvirtd: Libvirtd) -> None:
+    name = started(service, libvirtd, "marked")
+    system = service.system(name)
+    for each in ("a", "b", "c"):
+        made = service.back_up(
+            "CreateCheckpoint", AffectedSystem=system, CheckpointSettings=service.how(ElementName=each)
+        )
+        assert (made.return_value, made.out["Checkpoint"]) == (COMPLETED, service.checkpoint(name, each))
+    assert service.chain(name) == {"a": ["b"], "b": ["c"], "c": []}
+    again = {"AffectedSystem": system, "CheckpointSettings": service.how(ElementName="a")}
+    with pytest.raises(CIMError) as refused:
+        service.back_up("CreateCheckpoint", **again)
+    assert refused.value.status is Status.ALREADY_EXISTS
+    path = service.checkpoint(name, "b")
+    assert service.back_up("DestroyCheckpoint", AffectedCheckpoint=path, WithDescendants=True).return_value == COMPLETED
+    assert service.chain(name) == {"a": []}
+    libvirtd.virsh("checkpoint-delete", name, "a")
+    wait_until(lambda: service.chain(name) == {}, PATIENCE)
+    libvirtd.virsh("checkpoint-create-as", name, "others")
+    wait_until(lambda: service.chain(name) == {"others": []}, PATIENCE)
+
+
+def test_what_cannot_be_backed_up_is_refused_and_leaves_nothing(
+    service: BackupService, libvirtd: Libvirtd, pool: Path, guests: Guests
+) -> None:
+    off = guests.baseline("off")
+    wait_until(lambda: service.hypervisor.inventory.domain(off), PATIENCE)
+    target = service.pool("DiskPool", "backups")
+    for method in ("CreateCheckpoint", "StartBackup", "EndBackup"):
+        given = {"TargetPool": target} if method == "StartBackup" else {}
+        assert service.back_up(method, AffectedSystem=service.system(off), **given).return_value == INVALID_STATE
+    name = started(service, libvirtd, "refused")
+    system = service.system(name)
+    assert service.back_up("StartBackup", AffectedSystem=system, BackupMode=PULL).return_value == NOT_SUPPORTED
+    quiet = service.how(Quiesce=True)
+    assert (
+        service.back_up("CreateCheckpoint", AffectedSystem=system, CheckpointSettings=quiet).return_value
+        == INVALID_STATE
+    )
+    for wrong in (
+        {"Disks": ["vdz"]},
+        {"Transport": 9},
+        {"ElementName": "a/b"},
+        {"VolumeNames": ["x"]},
+        {"Disks": "vda"},
+    ):
+        with pytest.raises(CIMError) as refused:
+            service.back_up(
+                "StartBackup", AffectedSystem=system, TargetPool=target, BackupSettings=service.how(**wrong)
+            )
+        assert refused.value.status is Status.INVALID_PARAMETER, wrong
+    # The bitmap that the second backup needs is gone behind libvirt's back: it fails when the volume exists already.
+    service.back_up("CreateCheckpoint", AffectedSystem=system, CheckpointSettings=service.how(ElementName="lost"))
+    node = json.dumps({"execute": "query-named-block-nodes"})
+    nodes = json.loads(libvirtd.virsh("qemu-monitor-command", name, node))["return"]
+    found = next(each["node-name"] for each in nodes if each.get("dirty-bitmaps"))
+    remove = {"execute": "block-dirty-bitmap-remove", "arguments": {"node": found, "name": "lost"}}
+    libvirtd.virsh("qemu-monitor-command", name, json.dumps(remove))
+    with pytest.raises(CIMError, match="Unable to back up"):
+        service.back_up(
+            "StartBackup",
+            AffectedSystem=system,
+            TargetPool=target,
+            BaseCheckpoint=service.checkpoint(name, "lost"),
+        )
+    assert list(pool.iterdir()) == []
+    assert service.linked("CheckpointOfVirtualSystem", system) == [
+        str(service.checkpoint(name, "lost").keys["InstanceID"])
+    ]
+
+
+def test_a_backup_is_read_through_a_socket_until_it_is_ended(hasty: BackupService, libvirtd: Libvirtd) -> None:
+    name = started(hasty, libvirtd, "read")
+    write(libvirtd, name, 0x11)
+    result = hasty.back_up("StartBackup", AffectedSystem=hasty.system(name), BackupMode=PULL)
+    assert result.return_value == 4096
+    job = result.out["Job"]
+    shown = hasty.until(job, lambda shown: shown.get("Exports"))
+    assert (shown["VirtualSystemName"], shown["BackupMode"]) == (name, PULL)
+    write(libvirtd, name, 0x22)
+    (export,) = shown["Exports"]
+    assert holds(export, 0x11)
+    # libvirt would have this wait for 30 s, and then refuse it.
+    snapshot = hasty.take(name)
+    assert hasty.end_of(snapshot.out["Job"])["JobState"] == JOB_EXCEPTION
+    ended = hasty.back_up("EndBackup", AffectedSystem=hasty.system(name))
+    assert hasty.end_of(ended.out["Job"])["JobState"] == JOB_COMPLETED
+    assert hasty.end_of(job)["JobState"] == JOB_COMPLETED
+    assert not list(libvirtd.images.glob("*.scratch"))
+    assert not holds(export, 0x11)
+
+
+def test_a_backup_that_is_ended_leaves_no_volume(hasty: BackupService, libvirtd: Libvirtd, pool: Path) -> None:
+    name = "slow"
+    image = libvirtd.new_image()
+    subprocess.run(["qemu-img", "resize", str(image), "64M"], check=True, capture_output=True)
+    subprocess.run(["qemu-io", "-c", "write -P 7 1M 60M", str(image)], check=True, capture_output=True)
+    xml = boot_sector_xml(name, image).replace(
+        "</disk>", "<iotune><total_bytes_sec>1000000</total_bytes_sec></iotune></disk>", 1
+    )
+    libvirtd.define(xml)
+    libvirtd.virsh("start", name)
+    wait_until(lambda: (found := hasty.hypervisor.inventory.domain(name)) is not None and found.active, PATIENCE)
+    result = hasty.back_up(
+        "StartBackup",
+        AffectedSystem=hasty.system(name),
+        TargetPool=hasty.pool("DiskPool", "backups"),
+        BackupSettings=hasty.how(CheckpointName="with-it"),
+    )
+    job = result.out["Job"]
+    hasty.until(job, lambda shown: shown.get("DiskTotal") or shown["JobState"] != 4)
+    assert hasty.job(job, "RequestStateChange", RequestedState=4).return_value in (0, 4096)
+    assert hasty.end_of(job)["JobState"] == JOB_TERMINATED
+    assert list(pool.iterdir()) == []
+    assert hasty.chain(name) == {}
