@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import add_server_options, run_connected
+from virtcim.app.draining import add_drain_options, drain, find_group, show_results
 from virtcim.app.nodecommands import EXIT_FAILED, NODE, STATES
-from virtcim.app.showing import FINAL, JOB_STARTED, table
 from virtcim.app.showing import STATES as GUEST_STATES
+from virtcim.app.showing import table
 
 if TYPE_CHECKING:
     import pywbem
@@ -23,8 +22,6 @@ ENABLED, DISABLED, SHUT_DOWN = 2, 3, 4
 """RequestedState."""
 WORDS = {0: "unknown", **GUEST_STATES}
 """EnabledState in words."""
-PAUSE = 0.5
-"""Seconds between two looks at a job."""
 
 
 def add_group_commands(commands: Any) -> None:
@@ -40,23 +37,17 @@ def add_group_commands(commands: Any) -> None:
         ("status", "list the guests of a group, with their state", _status),
         ("start", "start all guests of a group", partial(_change, wanted=ENABLED)),
         ("stop", "shut all guests of a group down", _stop),
+        ("drain", "move all guests of a group to other nodes", _drain),
     ):
         parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name != "list":
             parser.add_argument("name", help="of the group")
+        if name == "drain":
+            add_drain_options(parser)
         if name == "stop":
             parser.add_argument("--force", action="store_true", help="switch them off, whatever they do")
         add_server_options(parser)
         parser.set_defaults(run=partial(run_connected, action=action))
-
-
-def _group(connection: pywbem.WBEMConnection, name: str) -> Any:
-    """The path of a group; None, with a line that says so, where there is none."""
-    for path in connection.EnumerateInstanceNames(GROUP):
-        if str(path["InstanceID"]).rpartition(":")[2] == name:
-            return path
-    print(f"virtcim: group {name!r}: does not exist", file=sys.stderr)
-    return None
 
 
 def _list(_arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> None:
@@ -73,7 +64,7 @@ def _list(_arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> 
 
 def _status(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> int:
     """Print the guests of a group."""
-    path = _group(connection, arguments.name)
+    path = find_group(connection, arguments.name)
     if path is None:
         return EXIT_FAILED
     rows = []
@@ -98,25 +89,21 @@ def _stop(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> i
     return _change(arguments, connection, DISABLED if arguments.force else SHUT_DOWN)
 
 
+def _drain(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> int:
+    """Move the guests of all nodes of a group away."""
+    path = find_group(connection, arguments.name)
+    return EXIT_FAILED if path is None else drain(arguments, connection, Group=path)
+
+
 def _change(arguments: argparse.Namespace, connection: pywbem.WBEMConnection, wanted: int) -> int:
     """Ask all guests of a group for a state, and wait until they have it."""
     import pywbem
 
-    path = _group(connection, arguments.name)
+    path = find_group(connection, arguments.name)
     if path is None:
         return EXIT_FAILED
     (service,) = connection.EnumerateInstanceNames(SERVICE)
     value, out = connection.InvokeMethod(
         "RequestGroupStateChange", service, Group=path, RequestedState=pywbem.Uint16(wanted)
     )
-    if value == JOB_STARTED:
-        job = out["Job"]
-        while (shown := connection.GetInstance(job))["JobState"] not in FINAL:
-            print(f"{shown['PercentComplete']} %", file=sys.stderr, flush=True)
-            time.sleep(PAUSE)
-        told = shown["JobOutParameters"]
-        out = {} if told is None else told
-        value = told["__ReturnValue"] if told is not None else shown["ErrorCode"] or EXIT_FAILED
-    for line in out.get("Results") or ():
-        print(line)
-    return 0 if value == 0 else EXIT_FAILED
+    return show_results(connection, value, out)

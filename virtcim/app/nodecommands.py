@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import add_server_options, run_connected
+from virtcim.app.draining import add_drain_options, drain
 from virtcim.app.showing import plain, table
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def add_node_commands(commands: Any) -> None:
         ("add", "add a node; it is kept over a restart of the server", _add),
         ("edit", "change what is given of a node", _edit),
         ("remove", "show a node no more", _remove),
+        ("drain", "move the guests of a node to other nodes", _drain),
         ("check", "say how nodes are; the exit status is 1 unless all are connected", _check),
     ):
         parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -44,6 +46,9 @@ def add_node_commands(commands: Any) -> None:
             _add_settings(parser, needed=name == "add")
         elif name == "remove":
             parser.add_argument("name", help="of the node")
+        elif name == "drain":
+            parser.add_argument("name", help="of the node")
+            add_drain_options(parser)
         elif name == "check":
             parser.add_argument("names", nargs="*", metavar="name", help="of the nodes; default: all")
         else:
@@ -116,6 +121,11 @@ def _list(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> N
         for each in nodes
     ]
     print(table(("NAME", "STATE", "PLATFORMS", "GROUPS", "URIS", "FROM"), rows))
+
+
+def _drain(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> int:
+    """Move the guests of a node away."""
+    return drain(arguments, connection, Node=_path(arguments.name))
 
 
 def _add(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> int:

@@ -73,6 +73,18 @@ class Work:
         """Say more of how it goes on; what was said under other names stays."""
         self._figures = {**self._figures, **figures}
 
+    def adopt(self, figures: Mapping[str, int | str], percent: int, left: str) -> None:
+        """Take over what was known of it when its first process ended.
+
+        Parameters:
+            figures: as `figures` gave them.
+            percent: how far it was.
+            left: what stands.
+        """
+        self._figures, self._left = {**figures}, left
+        with self._state:
+            self._done, self._total = percent, 100
+
     def set_leftover(self, what: str) -> None:
         """Say what stands if the work ends now."""
         self._left = what

@@ -27,6 +27,8 @@ from virtcim.providers.nodes.node import Node
 from virtcim.providers.nodes.placement import Candidate, Wish, candidates, with_defaults
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.states import EnabledState
+from virtcim.providers.values import flag_of, number_of
+from virtcim.providers.Virt_AggregatedManagementService.drain import Drain
 from virtcim.providers.Virt_AggregatedManagementService.summary import guests_of, refresh_figures, summary_of
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_NodeGroup import group_of
@@ -47,6 +49,9 @@ _NOT_SUPPORTED = 1
 _FAILED = 2
 _JOB_STARTED = 4096
 _ACCEPTED, _REJECTED = 2, 3
+_AT_ONCE = 2
+"""Migrations that go on at a time unless it is said."""
+_PERFORMANCE = int(Effect.PERFORMANCE_IMPACT)
 
 May = Callable[[RequestContext, str, Role], bool]
 """Tells whether who asks has a role in a namespace."""
@@ -91,6 +96,8 @@ class AggregatedServiceProvider(InstanceProvider):
                 return self._summarize(parameters, context)
             case "RequestGroupStateChange":
                 return self._change_states(parameters, context)
+            case "DrainNodes":
+                return self._drain(parameters, context)
             case "RequestStateChange" | "StartService" | "StopService":
                 # It is there as long as the server is.
                 return MethodResult(_NOT_SUPPORTED)
@@ -181,6 +188,73 @@ class AggregatedServiceProvider(InstanceProvider):
                 takes_worker=False,
             )
         )
+
+    def _drain(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """DrainNodes: one job, with a migration for each guest as another one."""
+        sources = self._sources(parameters)
+        for node in sources:
+            if not self._may(context, node.namespace, Role.ADMINISTER):
+                raise CIMError(Status.ACCESS_DENIED, f"node {node.name!r}: you may not move its guests")
+        setting = parameters.get("MigrationSettingData")
+        at_once = number_of(parameters.get("AtOnce"), "AtOnce")
+        if at_once is not None and at_once < 1:
+            raise CIMError(Status.INVALID_PARAMETER, f"AtOnce: is {at_once}; expected 1 or more")
+        only_check = flag_of(parameters.get("CheckOnly"), "CheckOnly")
+        drain = Drain(
+            sources,
+            [
+                node
+                for node in self._targets(parameters, sources)
+                if self._may(context, node.namespace, Role.ADMINISTER)
+            ],
+            setting if isinstance(setting, EmbeddedInstance) else None,
+            flag_of(parameters.get("IncludeInactive"), "IncludeInactive"),
+            at_once or _AT_ONCE,
+            context,
+            self._nodes.local.jobs,
+        )
+        affected = [] if only_check else [Affected(system_of(each).path(), (_PERFORMANCE,)) for each in drain.guests]
+        return self._nodes.local.jobs.run(
+            JobOrder(
+                self._nodes.local.platforms[0].prefix,
+                "DrainNodes",
+                drain.plan if only_check else drain.carry_out,
+                name=f"Drain of {', '.join(node.name for node in sources)}",
+                owner=self._service.path(),
+                affected=affected,
+                principal=context.principal,
+                namespace=self._nodes.local.namespace,
+                # It waits for the migrations, which take workers.
+                takes_worker=False,
+            )
+        )
+
+    def _sources(self, parameters: Parameters) -> list[Node]:
+        """The nodes that are to be emptied: the one that is named, or those of the group."""
+        path, group = parameters.get("Node"), parameters.get("Group")
+        if (path is None) == (group is None):
+            raise CIMError(Status.INVALID_PARAMETER, "DrainNodes: expected either Node or Group")
+        if group is not None:
+            return [node for node in self._nodes.members(group_of(self._nodes, group)) if node.settings.enabled]
+        keys = path.keys if isinstance(path, InstancePath) else {}
+        name = str(next((value for key, value in keys.items() if key.lower() == "name"), ""))
+        node = self._nodes.node(name)
+        if node is None:
+            raise CIMError(Status.NOT_FOUND, f"node {name[:64]!r}: does not exist")
+        return [node]
+
+    def _targets(self, parameters: Parameters, sources: Sequence[Node]) -> list[Node]:
+        """The nodes that guests may go to: of the group that is named, else of those that the one node is in, else all
+        of them; never one that is emptied."""
+        target = parameters.get("TargetGroup")
+        if target is not None:
+            nodes = self._nodes.members(group_of(self._nodes, target))
+        elif len(sources) == 1 and parameters.get("Group") is None and sources[0].settings.groups:
+            groups = set(sources[0].settings.groups)
+            nodes = [node for node in self._nodes.nodes() if groups.intersection(node.settings.groups)]
+        else:
+            nodes = self._nodes.nodes()
+        return [node for node in nodes if node.settings.enabled and node not in sources]
 
     def _carry_out(
         self, work: Work, systems: Sequence[ComputerSystem], wanted: int, context: RequestContext

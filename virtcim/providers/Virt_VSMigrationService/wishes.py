@@ -126,7 +126,8 @@ def with_addresses(wish: Wish, destination: Destination, uuid: str, settings: Mi
 
     Parameters:
         wish: of the client.
-        destination: where the guest goes.
+        destination: where the guest goes; where its node says where guests migrate to, that is used unless the client
+            says something else.
         uuid: of the guest.
         settings: of migrations.
 
@@ -150,7 +151,10 @@ def with_addresses(wish: Wish, destination: Destination, uuid: str, settings: Mi
     for name, uri in (("MigrateURI", wish.data_uri), ("DisksURI", wish.disks_uri)):
         if uri:
             _check_address(uri, name, destination)
-    return replace(order, data_uri=wish.data_uri or order.data_uri, disks_uri=wish.disks_uri or order.disks_uri)
+    usual = "" if destination.site is None or order.tunnelled else destination.site.migrate_uri
+    return replace(
+        order, data_uri=wish.data_uri or order.data_uri or usual, disks_uri=wish.disks_uri or order.disks_uri
+    )
 
 
 def _may_tunnel(order: MigrationOrder) -> bool:

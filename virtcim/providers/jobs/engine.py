@@ -48,6 +48,8 @@ TABLE = "job"
 """The name of the table in the store."""
 
 _ENDED_WITH_SERVER = "The server ended while the job was under way"
+_WITHIN: contextvars.ContextVar[str] = contextvars.ContextVar("job", default="")
+"""The InstanceID of the job whose work is being done."""
 _LONGEST_PAUSE = 3600.0
 """Seconds between two looks at what is to be removed, for a clock that is put forward."""
 
@@ -165,13 +167,17 @@ class Jobs:
     Parameters:
         settings: limits and times.
         store: keeps them over a restart; None keeps them in memory only.
+        adopting: whether `adopt` will be called: until then, jobs that were under way when an earlier run of the
+            server ended count as under way.
 
     Attributes:
         listeners: called with the record before and after each change of a job (None where there is none), in the
             thread that made it; they must return at once.
     """
 
-    def __init__(self, settings: JobSettings | None = None, store: Store | None = None) -> None:
+    def __init__(
+        self, settings: JobSettings | None = None, store: Store | None = None, *, adopting: bool = False
+    ) -> None:
         self.settings = settings or JobSettings()
         self.listeners: list[Callable[[JobRecord | None, JobRecord | None], None]] = []
         self._table = None if store is None else store.table(TABLE, JobRecord)
@@ -181,6 +187,8 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._running: set[Job] = set()
+        self._orphans: list[Job] = []
+        self._adopting = adopting
         self._closing = False
         self._remover: threading.Thread | None = None
         with self._lock:
@@ -223,6 +231,11 @@ class Jobs:
             self._remove_expired()
             records = ((job, job.record) for job in self._jobs.values())
             return [job for job, record in records if record.prefix == prefix and record.namespace == namespace]
+
+    def children(self, instance_id: str) -> list[Job]:
+        """The jobs that the work of a job has begun, those that were made first in front."""
+        with self._lock:
+            return [job for job in self._jobs.values() if job.record.parent == instance_id]
 
     def states(self) -> list[JobState]:
         """List the state of each job, of all platforms and namespaces."""
@@ -313,6 +326,7 @@ class Jobs:
             affected=tuple(order.affected),
             time_before_removal=timedelta(seconds=self.settings.retention),
             namespace=order.namespace,
+            parent=_WITHIN.get(),
         )
         job = Job(record, order)
         job.work = Work(lambda: self._on_changed_work(job))
@@ -355,6 +369,7 @@ class Jobs:
         assert job.work is not None
         outcome: Outcome
         state = JobState.EXCEPTION
+        _WITHIN.set(job.record.instance_id)
         try:
             outcome = job.order.run(job.work)
             if not outcome.return_value:
@@ -438,9 +453,37 @@ class Jobs:
         """Take over a job of an earlier run: what was under way then is so no longer."""
         job = Job(record)
         self._jobs[record.instance_id] = job
-        if not record.is_over:
-            self._replace(job, **_interrupted(record))
-            job.over.set()
+        if not record.is_over and self._adopting:
+            self._orphans.append(job)
+        elif not record.is_over:
+            self._abandon(job)
+
+    def _abandon(self, job: Job) -> None:
+        """Have a job end that an earlier run of the server has begun: its work is under way no longer."""
+        self._replace(job, **_interrupted(job.record))
+        job.over.set()
+
+    def adopt(self, find: Callable[[JobRecord], Callable[[Work], MethodResult] | None]) -> None:
+        """Go on with the jobs that were under way when an earlier run of the server ended, where that can be.
+
+        Parameters:
+            find: gives what looks for the work of such a job, waits for its end, and gives or raises what the work
+                itself would have; None where the work was the server's own, and has ended with it.
+        """
+        with self._lock:
+            orphans, self._orphans = self._orphans, []
+            for job in orphans:
+                record = job.record
+                run = find(record)
+                if run is None or self._closing:
+                    self._abandon(job)
+                    continue
+                job.order = JobOrder(record.prefix, record.method, run, takes_worker=False)
+                job.work = Work(partial(self._on_changed_work, job))
+                job.work.adopt(record.figures, record.percent, record.left)
+                self._running.add(job)
+                self._move(job, JobState.RUNNING)
+                threading.Thread(target=partial(job.context.run, self._carry_out, job), name="job", daemon=True).start()
 
     def _watch_removals(self) -> None:
         """Have jobs removed when their time comes."""

@@ -96,6 +96,7 @@ class JobRecord:
         delete_on_completion: whether it is removed some time after its end.
         time_before_removal: how long after.
         namespace: where it lives, which is that of its service.
+        parent: the InstanceID of the job whose work began it; "" where no job did.
     """
 
     instance_id: str
@@ -120,6 +121,7 @@ class JobRecord:
     delete_on_completion: bool = True
     time_before_removal: timedelta = timedelta(minutes=5)
     namespace: str = LOCAL_NAMESPACE
+    parent: str = ""
 
     @property
     def is_over(self) -> bool:
