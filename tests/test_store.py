@@ -103,6 +103,31 @@ def test_what_is_appended_stays_in_order(path: Path) -> None:
         assert [note.text for _, note in table.items()] == [str(number) for number in range(1, 13)]
 
 
+def test_what_is_appended_and_taken_away_at_once_is_never_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virtcim.app.store.GATHER", 3600.0)
+    with opened(path) as (store, table):
+        written: list[tuple[str, str]] = []
+        write = store._file.write
+
+        def noted(changes: Any, whole: Any) -> bool:
+            written.extend(changes)
+            return write(changes, whole)
+
+        monkeypatch.setattr(store._file, "write", noted)
+        stays, goes = table.append(Note("stays")), table.append(Note("goes"))
+        table.remove(goes)
+        # Nothing gathers any longer once somebody waits for the disk.
+        assert store.flush(30)
+        assert written == [("note", stays)]
+        table.remove(stays)
+        assert store.flush(30)
+        table.remove(table.append(Note("goes too")))
+        assert store.flush(30)
+        assert written == [("note", stays)] * 2
+    with opened(path) as (_, table):
+        assert table.items() == []
+
+
 def test_a_table_has_one_owner(path: Path) -> None:
     with opened(path) as (store, _), pytest.raises(ValueError, match="expected to be opened once"):
         store.table("note", Note)

@@ -34,6 +34,10 @@ START_PATIENCE = 5.0
 RETRY = 0.5
 """Seconds between two tries to write what could not be written."""
 
+GATHER = 0.01
+"""Seconds that changes gather before they are written: what is appended and taken away again meanwhile, as most
+indications are, costs nothing, and the thread keeps away from whoever is about to deliver it."""
+
 MAX_PENDING = 100_000
 """Changes that wait to be written.  Beyond it they are forgotten, and whole tables are written when that is possible
 again: they are in memory anyway."""
@@ -70,6 +74,9 @@ class SQLiteStore(Store):
         self._written = 0
         self._closing = False
         self._ended = False
+        self._is_idle = False
+        # Somebody waits for the disk: nothing is to gather any more.
+        self._urgent = threading.Event()
         self._file = _File(path)
         self._read: dict[str, dict[str, str]] = {}
         self._opened = threading.Event()
@@ -122,7 +129,8 @@ class SQLiteStore(Store):
                     self._appended.add(where)
                 if len(self._pending) > self._max_pending:
                     self._behind, self._pending, self._appended = True, {}, set()
-            self._changed.notify_all()
+            if self._is_idle:
+                self._changed.notify_all()
         return key
 
     def copy(self, table: _Table[Record]) -> list[tuple[str, Record]]:
@@ -134,6 +142,8 @@ class SQLiteStore(Store):
         deadline = time.monotonic() + timeout
         with self._changed:
             made = self._made
+            if self._written < made:
+                self._urgent.set()
             while self._written < made:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._ended:
@@ -149,6 +159,7 @@ class SQLiteStore(Store):
         """
         with self._changed:
             self._closing = True
+            self._urgent.set()
             self._changed.notify_all()
         self._thread.join(timeout)
         if self._written < self._made:
@@ -170,8 +181,13 @@ class SQLiteStore(Store):
         unwritten: _Changes = {}
         while not self._file.is_unknown:
             with self._changed:
+                self._is_idle = True
                 while not (self._closing or self._behind or self._pending or self._written < self._made):
                     self._changed.wait()
+                self._is_idle = False
+            self._urgent.wait(GATHER)
+            with self._changed:
+                self._urgent.clear()
                 made, closing, whole = self._made, self._closing, None
                 taken, self._pending, self._appended = self._pending, {}, set()
                 if self._behind:
