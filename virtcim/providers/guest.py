@@ -8,7 +8,7 @@ Layer rule: imports `libhelper` and modules of `providers` that know no classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.domain.difference import is_as_defined
@@ -18,7 +18,7 @@ from virtcim.providers.states import system_state
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.inventory.records import Domain
+    from virtcim.libhelper.inventory.records import Document, Domain
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Site
 
@@ -28,6 +28,12 @@ DEFINED_WORD = "defined"
 """Follows the name of a guest in the identifiers of the configuration of its next start."""
 SNAPSHOT_WORD = "snapshot"
 """Follows the name of a guest in the identifiers of its snapshots, and is followed by their names."""
+
+MAX_VERDICTS = 10_000
+"""Pairs of texts that are remembered: some hundred bytes each, and two for each guest that changed while it ran."""
+
+_VERDICTS: dict[tuple[bytes, bytes, int | None], bool] = {}
+"""Whether what runs is as it is defined, by the digests of both texts and the memory that was asked for."""
 
 
 class Guest(Memo):
@@ -117,10 +123,24 @@ def _configurations(guest: Guest) -> tuple[Configuration, ...]:
     live, defined, asked = domain.live_document, domain.defined_document, state.asked_memory
     if live is None or defined is None or (asked is None and live.digest_at_rest == defined.digest_at_rest):
         return (state,)
-    if is_as_defined(live.text, defined.text, asked):
+    if _agree(live, defined, asked):
         return (state,)
     next_config = domain.defined
     return (state,) if next_config is None else (state, Configuration(guest, next_config, ConfigurationKind.DEFINED))
+
+
+def _agree(live: Document[Any], defined: Document[Any], asked: int | None) -> bool:
+    """Whether a guest runs as it is defined.
+
+    Most changes of a guest are none of its XML: two texts that were compared are not compared anew for each of them.
+    """
+    texts = live.digest, defined.digest, asked
+    known = _VERDICTS.get(texts)
+    if known is None:
+        if len(_VERDICTS) >= MAX_VERDICTS:
+            _VERDICTS.clear()
+        known = _VERDICTS[texts] = is_as_defined(live.text, defined.text, asked)
+    return known
 
 
 def _snapshots(guest: Guest) -> tuple[Configuration, ...]:
