@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,15 @@ from tests.cimom.authority import Authority
 from tests.cimom.harness import DTD
 from tests.indications.parts import SPACE, SYSTEM, TAKEN, Running, Scripted, answer, system
 from virtcim.app import codec, store
+from virtcim.app.store import read_table
 from virtcim.cimom.access import RoleSettings
 from virtcim.cimom.indications.queue import RECOVERED_SIZE
-from virtcim.cimom.indications.records import OnFatalError, SubscriptionState
+from virtcim.cimom.indications.records import (
+    IndicationBody,
+    OnFatalError,
+    QueuedIndication,
+    SubscriptionState,
+)
 from virtcim.cimom.indications.relay import RelayedFilter
 from virtcim.cimom.indications.settings import DestinationSettings
 from virtcim.cimom.principals import Mechanism, Principal
@@ -201,7 +209,9 @@ def test_the_first_filter_does_not_wait_for_its_grammar(run: Run) -> None:
     wait_until(lambda: parser._loaded.cache_info().currsize == 1, 60)
 
 
-def test_what_goes_to_many_is_written_once(run: Run, listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_to_many_is_written_once(
+    run: Run, listen: Listen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[EmbeddedInstance] = []
     kept: list[EmbeddedInstance] = []
     write, make = Encoder.embedded_element, codec._tagged_instance
@@ -222,11 +232,61 @@ def test_what_goes_to_many_is_written_once(run: Run, listen: Listen, monkeypatch
         running.subscribe(dead.url, name=f"dead{number}")
         running.subscribe(alive.url, name=f"alive{number}")
     running.source.tell(system("a", 2), system("a", 3))
-    alive.wait_for(10)
     dead.wait_for(10)
+    wait_until(lambda: sum(queue.delivered for queue in running.service.queues.all()) == 10, 30)
     assert running.store.flush(30)
     assert len([each for each in sent if each.class_name == SYSTEM]) == 2  # before and after
     assert len(kept) == 2
+    journal = tmp_path / "state.sqlite"
+    assert len(read_table(journal, "queued indication", QueuedIndication)) == 10
+    assert len(read_table(journal, "body of queued indication", IndicationBody)) == 1
+
+
+def test_the_journal_is_empty_when_nothing_waits(run: Run, listen: Listen, tmp_path: Path) -> None:
+    busy = listen(lambda number, body: answer(b"", "503 Busy"))
+    running = run(retry_first=3600.0, retry_interval=3600.0)
+    keys = [running.subscribe(busy.url, name=name) for name in ("a", "b")]
+    running.subscribe(busy.url, "SELECT IndicationTime FROM CIM_InstCreation", name="c")
+    tell(running, "x")
+    busy.wait_for(3)
+    assert running.store.flush(30)
+    tables = ("queued indication", QueuedIndication), ("body of queued indication", IndicationBody)
+    file = tmp_path / "state.sqlite"
+    assert [len(read_table(file, *each)) for each in tables] == [3, 2]
+    running.stop()
+    # What nothing refers to is from a server that ended in between.
+    with sqlite3.connect(file) as database:
+        database.execute("INSERT INTO record SELECT collection, '9999', value FROM record WHERE collection LIKE 'body%'"
+                         " LIMIT 1")  # fmt: skip
+    busy.script = lambda number, body: answer()
+    again = run()
+    wait_until(lambda: all(again.queue(key) is not None and again.queue(key).delivered == 1 for key in keys), 30)
+    wait_until(lambda: not any(map(len, again.service.queues.all())), 30)
+    assert again.store.flush(30)
+    assert [len(read_table(file, *each)) for each in tables] == [0, 0]
+    # Sent again as they were.
+    assert sorted(map(said, busy.bodies[:3])) == sorted(map(said, busy.bodies[3:]))
+    assert [b"SourceInstance" in each for each in sorted(busy.bodies[3:], key=said)].count(True) == 2
+
+
+def test_what_an_earlier_version_has_queued_is_sent(run: Run, listen: Listen) -> None:
+    busy = listen(lambda number, body: answer(b"", "503 Busy"))
+    running = run(retry_first=3600.0, retry_interval=3600.0)
+    key = running.subscribe(busy.url)
+    whole = {"IndicationIdentifier": "old", "SourceInstance": EmbeddedInstance(SYSTEM, {"Name": "old"})}
+    old = QueuedIndication(key, "", "CIM_InstCreation", {**whole, "SequenceNumber": 7}, datetime.now(UTC))
+    running.service.queues._journal._records.append(old)
+    running.stop()
+    busy.script = lambda number, body: answer()
+    run()
+    busy.wait_for(1)
+    assert busy.names() == ["old"]
+    assert busy.numbers() == [7]
+
+
+def said(body: bytes) -> bytes:
+    """What a message says, without its number."""
+    return body.partition(b"<EXPPARAMVALUE")[2]
 
 
 def test_what_waits_is_bounded_and_accounted_for(run: Run, listen: Listen) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -68,6 +69,9 @@ class Deliverer:
         self._settings = settings
         self._loop = asyncio.new_event_loop()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        # Queues that something was put into, and whether the loop is on its way to them.
+        self._filled: deque[DestinationQueue] = deque()
+        self._is_called = False
         self._pauses: dict[str, tuple[DestinationRecord, asyncio.Event]] = {}
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         self._sweeping: asyncio.Task[None] | None = None
@@ -108,9 +112,15 @@ class Deliverer:
             await self._sender.sweep()
 
     def _on_filled(self, queue: DestinationQueue) -> None:
-        """Have a queue delivered; called in any thread."""
+        """Have a queue delivered; called in any thread.
+
+        To wake the loop costs as much as all else about a queue, so that it is done once for many.
+        """
         if queue.key not in self._tasks:
-            self._loop.call_soon_threadsafe(self._begin, queue)
+            self._filled.append(queue)
+            if not self._is_called:
+                self._is_called = True
+                self._loop.call_soon_threadsafe(self._begin_all)
 
     def _on_changed(self, key: str) -> None:
         """Have what is gone forgotten, and a destination that changed tried at once; called in any thread."""
@@ -125,6 +135,11 @@ class Deliverer:
         record, woken = self._pauses.get(key, (None, None))
         if woken is not None and self._subscriptions.destination(key) is not record:
             woken.set()
+
+    def _begin_all(self) -> None:
+        self._is_called = False
+        while self._filled:
+            self._begin(self._filled.popleft())
 
     def _begin(self, queue: DestinationQueue) -> None:
         if queue.key not in self._tasks and len(queue):

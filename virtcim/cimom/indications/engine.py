@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION, CompiledFilter
 from virtcim.cimom.indications.journal import Body
-from virtcim.cimom.indications.queue import Queues
+from virtcim.cimom.indications.queue import DestinationQueue, Queues
 from virtcim.cimom.indications.repeats import RepeatFilter, alert_key
 from virtcim.cimom.indications.served import ActiveSubscription
 from virtcim.cimom.indications.subscriptions import Subscriptions
@@ -185,6 +185,7 @@ class IndicationEngine(ChangeListener):
     ) -> None:
         """Queue an indication for each subscription whose filter selects it and whose user may be told of it."""
         bodies: dict[frozenset[str] | None, Body] = {}
+        filled: dict[str, DestinationQueue] = {}
 
         def body_of(wanted: frozenset[str] | None) -> Body:
             body = bodies.get(wanted)
@@ -208,6 +209,9 @@ class IndicationEngine(ChangeListener):
             queue = self._queues.of(destination)
             queue.put(each.key, body_of(each.filter.projection), {"IndicationFilterName": each.filter_name})
             self._queues.last[each.key] = str(properties["IndicationIdentifier"]), datetime.now(UTC)
+            filled[queue.key] = queue
+        # Whoever delivers does so beside this thread: with the first at once, all others would wait for it.
+        for queue in filled.values():
             self._queues.filled(queue)
         for taker, found in taking:
             recipients = {each.recipient for each in found if self._selects(each, namespace, class_name, properties)}

@@ -79,7 +79,17 @@ class Journal:
             if body.key not in self._uses:
                 body.key = self._bodies.append(IndicationBody(body.properties))
             self._uses[body.key] += 1
-            return self._records.append(replace(record, body=body.key))
+            return self._records.append(
+                QueuedIndication(
+                    record.destination,
+                    record.subscription,
+                    record.class_name,
+                    record.properties,
+                    record.queued,
+                    record.namespace,
+                    body.key,
+                )
+            )
 
     def remove(self, key: str) -> None:
         """Keep the indication with a key no longer; nothing happens when there is none."""
