@@ -30,6 +30,18 @@ def test_all_there_is_to_serve(fakes: Fakes, tmp_path: Path, capsys: pytest.Capt
     registration = (fakes.root / "stage/regs/virtcim.reg").read_text()
     for prefix in ("KVM", "Xen", "LXC"):
         assert f"[{prefix}_ComputerSystem]" in registration
+    # Nodes and groups live in the interop namespace only.
+    for name, types in (
+        ("Virt_ManagedNode", "instance"),
+        ("Virt_NodeGroup", "instance"),
+        ("Virt_AggregatedManagementService", "instance method"),
+        ("CIM_MemberOfCollection", "instance association"),
+    ):
+        section = registration.partition(f"[{name}]")[2].partition("[")[0]
+        assert re.search(r"^\s*namespace:.*\broot/interop\b", section, re.MULTILINE), name
+        assert re.search(rf"^\s*type: {types}$", section, re.MULTILINE), name
+    interop = (fakes.root / "stage/mofs/root/interop/virtcim-root-interop.mof").read_text()
+    assert "class Virt_NodeGroup : CIM_ConcreteCollection {" in interop
     classes = (fakes.root / "stage/mofs/root/virt/virtcim-root-virt.mof").read_text()
     assert "class KVM_ComputerSystem : Virt_ComputerSystem {" in classes
     assert "class CIM_ManagedElement " not in classes

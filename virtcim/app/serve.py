@@ -81,9 +81,9 @@ from virtcim.providers.nodes import DEFAULT, NodeSettings
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
-from virtcim.registration.catalog import CIMV2, SiteCatalogs, element_types, indication_classes
+from virtcim.registration.catalog import CIMV2, INTEROP, SiteCatalogs, element_types, indication_classes
 from virtcim.registration.roles import method_roles
-from virtcim.registration.table import Table, make_table
+from virtcim.registration.table import Table, group_entries, make_table
 from virtcim.schema.classes import ClassStore
 
 __all__ = ["serve"]
@@ -341,7 +341,7 @@ def _assemble(
 
         @lru_cache(maxsize=1)
         def table(_hidden: frozenset[str]) -> Table:
-            return make_table(catalog, classes, indication_classes(site, catalog))
+            return make_table(catalog, classes, indication_classes(site, catalog), group_entries(INTEROP))
 
         bridge = make_daemon(
             translate(server.core),

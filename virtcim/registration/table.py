@@ -10,7 +10,7 @@ from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["LIBRARY", "Entry", "Table", "make_table"]
+__all__ = ["LIBRARY", "Entry", "Table", "group_entries", "make_table"]
 
 LIBRARY = "virtcim"
 """The library that serves all of them: `libvirtcim.so`, without what CIM servers put around it."""
@@ -35,6 +35,15 @@ class Entry:
     namespace: str
     provider: str
     types: tuple[str, ...]
+
+
+def group_entries(namespace: str) -> list[Entry]:
+    """Give the entries of groups of nodes, which belong to the server's own objects in the interop namespace."""
+    return [
+        Entry("Virt_NodeGroup", namespace, "Virt_NodeGroup", (INSTANCE,)),
+        Entry("Virt_AggregatedManagementService", namespace, "Virt_AggregatedManagementService", (INSTANCE, METHOD)),
+        Entry("CIM_MemberOfCollection", namespace, ASSOCIATIONS, (INSTANCE, ASSOCIATION)),
+    ]
 
 
 class Table:
@@ -62,12 +71,18 @@ class Table:
         return self._providers.get(class_name.lower(), "")
 
 
-def make_table(catalog: Catalog, schema: ClassStore, indications: Mapping[str, Iterable[str]] | None = None) -> Table:
+def make_table(
+    catalog: Catalog,
+    schema: ClassStore,
+    indications: Mapping[str, Iterable[str]] | None = None,
+    further: Iterable[Entry] = (),
+) -> Table:
     """The table of what a catalog shows now.
 
     Parameters:
         schema: tells which classes are associations and which have methods.
         indications: namespace to the indication classes that are raised there.
+        further: entries of what is served beside the catalog.
 
     Providers are named as libvirt-cim named them, as they declare (`Virt_Device`).  All associations have one provider:
     SFCB asks each provider once, so that one question answers Associators, and what two associations lead to comes
@@ -93,6 +108,8 @@ def make_table(catalog: Catalog, schema: ClassStore, indications: Mapping[str, I
     for namespace, class_names in (indications or {}).items():
         for class_name in filter(partial(shows, namespace), class_names):
             add(class_name, namespace, INDICATIONS, INDICATION)
+    for entry in further:
+        add(entry.class_name, entry.namespace, entry.provider, *entry.types)
     return Table(entries.values())
 
 
