@@ -64,6 +64,9 @@ class RecordedInventory:
     held_filters: list[NWFilter] = field(default_factory=list)
     listeners: list[Callable[[Change], None]] = field(default_factory=list)
 
+    def domain(self, name: str) -> Domain | None:
+        return next((each for each in self.held if each.name == name), None)
+
     def domains(self) -> list[Domain]:
         return sorted(self.held, key=lambda domain: domain.name)
 

@@ -9,8 +9,9 @@ from virtcim.providers.interface import CIMError, Status
 if TYPE_CHECKING:
     from virtcim.libhelper.errors import LibvirtError
     from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.providers.guest import Guest
 
-__all__ = ["access_denied", "libvirt_failure"]
+__all__ = ["access_denied", "guest_denied", "libvirt_failure"]
 
 
 def libvirt_failure(text: str, error: LibvirtError) -> CIMError:
@@ -27,3 +28,10 @@ def libvirt_failure(text: str, error: LibvirtError) -> CIMError:
 def access_denied(hypervisor: Hypervisor) -> CIMError:
     """What a client is told who wants to change something over a read-only connection."""
     return CIMError(Status.ACCESS_DENIED, f"The connection to {hypervisor.uri} is read-only")
+
+
+def guest_denied(guest: Guest) -> CIMError:
+    """What a client is told who wants to change a guest of which nothing can be changed."""
+    if guest.domain.manages_host:
+        return CIMError(Status.ACCESS_DENIED, f"{guest.name}: manages all guests of its host and cannot be changed")
+    return access_denied(guest.hypervisor)

@@ -91,6 +91,11 @@ class Guest(Memo):
         return f"<guest {self.name!r} of {self.hypervisor.uri}>"
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether nothing of it can be changed: over this connection, or because it manages its host."""
+        return self.hypervisor.read_only or self.domain.manages_host
+
+    @property
     def state(self) -> Configuration | None:
         """The configuration in which the guest is now; None when its XML could not be read."""
         configurations = self.configurations

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import libvirt
 
 from virtcim.libhelper.context import Context
-from virtcim.libhelper.errors import translated
+from virtcim.libhelper.errors import LibvirtError, translated
 
 __all__ = ["domain_handle", "run_of"]
 
@@ -21,9 +21,13 @@ def domain_handle(context: Context, name_or_uuid: str) -> Iterator[libvirt.virDo
     """libvirt's object of a domain, on a fresh connection, for the length of a block.
 
     Raises:
-        LibvirtError: no connection, no such domain, and for every libvirt error in the block.
+        LibvirtError: it manages its host, so that nothing is changed; no connection, no such domain, and for every
+            libvirt error in the block.
     """
-    record = context.inventory.domain(name_or_uuid)
+    record = context.inventory.domain(name_or_uuid) or context.inventory.domain_by_uuid(name_or_uuid)
+    if record is not None and record.manages_host:
+        text = f"{record.name}: manages all guests of its host; nothing of it can be changed"
+        raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_DENIED)
     uuid = record.uuid if record is not None else name_or_uuid
     with context.connections.connection() as connection, translated():
         try:

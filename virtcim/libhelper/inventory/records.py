@@ -295,6 +295,11 @@ class Domain(Record):
     has_checkpoints: bool = False
 
     @property
+    def manages_host(self) -> bool:
+        """Whether it is the one that manages all others, as Xen's Domain-0 does: it is shown, and never changed."""
+        return self.id == 0
+
+    @property
     def live(self) -> DomainConfig | None:
         """The configuration that runs now; None when the domain does not run or its XML cannot be parsed."""
         return self.live_document.parsed() if self.live_document else None

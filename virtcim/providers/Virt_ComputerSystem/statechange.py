@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.platforms.base import Feature
-from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.errors import guest_denied, libvirt_failure
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, MethodResult, RequestContext, Status
 from virtcim.providers.methods import MethodFailedError, Parameters
@@ -61,8 +61,8 @@ def request_state_change(system: ComputerSystem, parameters: Parameters, context
         return MethodResult(StateChangeCode.INVALID_PARAMETER)
     if not is_supported(target, guest.platform, guest.domain.persistent):
         return MethodResult(StateChangeCode.NOT_SUPPORTED)
-    if guest.hypervisor.read_only:
-        raise access_denied(guest.hypervisor)
+    if guest.is_read_only:
+        raise guest_denied(guest)
     way = transition(guest, target)
     if way is None:
         return MethodResult(StateChangeCode.INVALID_STATE_TRANSITION)

@@ -238,7 +238,7 @@ def transition(guest: Guest, requested: RequestedState) -> Transition | None:
 
 def requests_supported(guest: Guest) -> list[int]:
     """What RequestedStatesSupported says: what RequestStateChange can accept in some state of the guest."""
-    if guest.hypervisor.read_only:
+    if guest.is_read_only:
         return []
     platform, persistent = guest.platform, guest.domain.persistent
     return sorted(int(state) for state in IMPLEMENTED if is_supported(state, platform, persistent))
@@ -246,7 +246,7 @@ def requests_supported(guest: Guest) -> list[int]:
 
 def available_requests(guest: Guest) -> list[int]:
     """What AvailableRequestedStates says: what RequestStateChange would accept now."""
-    if not guest.domain.contact or guest.hypervisor.read_only:
+    if not guest.domain.contact or guest.is_read_only:
         return []
     platform, persistent = guest.platform, guest.domain.persistent
     return sorted(int(state) for state in _from_here(guest) if is_supported(state, platform, persistent))

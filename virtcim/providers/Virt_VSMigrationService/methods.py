@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from virtcim.providers.base import class_of
-from virtcim.providers.errors import access_denied
+from virtcim.providers.errors import guest_denied
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import Effect
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
@@ -68,8 +68,8 @@ def _migrate(
     """Move a guest, once nothing forbids it."""
     migration = _migration(find, service, parameters)
     guest, place = migration.guest, migration.destination.place
-    if guest.hypervisor.read_only:
-        raise access_denied(guest.hypervisor)
+    if guest.is_read_only:
+        raise guest_denied(guest)
     _check_state(migration)
     here, uuid = host_name(guest.hypervisor), guest.domain.uuid
 

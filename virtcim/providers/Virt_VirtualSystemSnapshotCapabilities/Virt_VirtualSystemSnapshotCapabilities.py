@@ -53,7 +53,7 @@ def snapshot_capabilities_of(guest: Guest) -> GuestSnapshotCapabilities:
 
 
 def _types_enabled(capabilities: GuestSnapshotCapabilities) -> list[int]:
-    if capabilities.guest.hypervisor.read_only:
+    if capabilities.guest.is_read_only:
         return []
     return [int(kind) for kind, obstacle in creation_obstacles(capabilities.guest).items() if obstacle is None]
 
