@@ -602,7 +602,7 @@ class RESTAdapter(Adapter):
             text = answer.read()
         finally:
             connection.close()
-        found = json.loads(text) if text else None
+        found: Any = json.loads(text) if text else None
         if answer.status >= 400:
             raise _Refused(found["status"], found["message"])
         return found

@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
 
 from tests.cimom.harness import RunningServer
 from tests.cimom.toy import Toy
@@ -485,3 +487,29 @@ def test_the_audit_log_has_what_was_asked_for(
     assert lines[0]["parameters"] == {"State": 3, "Words": ["a"]}
     assert lines[1]["parameters"]["State"] == '{"no":"number"}'
     assert "plain|vda" in lines[3]["target"]
+
+
+def test_the_description_is_one(root: Client) -> None:
+    described = root.get("/api/openapi.json")
+    validate(described)
+    assert described["openapi"] == "3.1.0"
+    shown = described["components"]["schemas"]["Toy_System.properties"]["properties"]
+    assert shown["EnabledState"]["maximum"] == 65535
+    assert shown["EnabledState"]["x-values"] == {"2": "Enabled", "3": "Disabled"}
+    place = "/api/namespaces/{namespace}/instances/Toy_System/{keys}/methods/Change"
+    body = described["paths"][place]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    given = body["properties"]["parameters"]
+    assert (given["required"], given["properties"]["Force"]) == (["State"], {"type": "boolean"})
+    some = root.get("/api/openapi.json?classes=Toy_Disk")
+    assert "Toy_Disk.properties" in some["components"]["schemas"]
+    assert "Toy_System.properties" not in some["components"]["schemas"]
+
+
+def test_what_is_answered_is_as_described(root: Client) -> None:
+    schemas = root.get("/api/openapi.json")["components"]["schemas"]
+    for class_name in ("Toy_System", "Toy_Disk", "Toy_Single", "Toy_Partner"):
+        found = root.get(f"{TOY}/classes/{class_name}/instances")["instances"]
+        for each in found:
+            own = {**schemas[f"{each['class']}.properties"], "components": {"schemas": schemas}}
+            Draft202012Validator(own).validate(each["properties"])
+            Draft202012Validator(schemas["Instance"]).validate(each)

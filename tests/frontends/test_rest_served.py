@@ -89,7 +89,7 @@ def test_nothing_is_lost_when_a_connection_breaks(client: Client, follow: Callab
     bring(client, PAUSE)
     bring(client, RUN)
     again = follow("/api/events", stream.last)
-    states = []
+    states: list[int] = []
     while states[-3:] != [RUN, PAUSE, RUN]:
         kind, data = again.next()
         assert kind == "modified"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import select
@@ -10,10 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 
+import aiohttp
 import pytest
 
-from tests.bed import Libvirtd
+from tests.bed import Libvirtd, Server
 from tests.bed.guests import READY, boot_sector_xml
+from tests.frontends.client import basic
 from tests.providers.recorded import CONTEXT, domain_xml, served
 from virtcim.providers.interface import CIMError, Status
 
@@ -21,7 +24,7 @@ SAP = "KVM_TextRedirectionSAP"
 SERIAL = "<serial type='pty'><source path='/dev/pts/{0}'/><target port='{0}'/></serial>"
 CONSOLE = "<console type='pty' tty='/dev/pts/0'><source path='/dev/pts/0'/><target type='serial' port='0'/></console>"
 COMMAND = [sys.executable, "-m", "virtcim.app.main", "console"]
-NAME = "vcconsole"
+NAME, SCREEN = "vcconsole", "vcscreen"
 PATIENCE = 60.0
 
 
@@ -108,6 +111,44 @@ def test_the_console_in_a_terminal(guest: str, libvirtd: Libvirtd) -> None:
             os.waitpid(child, 0)
         os.close(terminal)
     assert "running" in libvirtd.virsh("domstate", NAME)
+
+
+def test_consoles_by_websocket(guest: str, libvirtd: Libvirtd) -> None:
+    """A browser shows what the guest writes, and its screen, both at once."""
+    libvirtd.define(boot_sector_xml(SCREEN, libvirtd.new_image()))
+    libvirtd.virsh("start", SCREEN)
+    with Server(guest) as server:
+        place = f"/api/namespaces/root%2Fvirt/consoles/{SCREEN}"
+        authorization = basic(str(server.user), server.password)
+        headers = {"Authorization": authorization, "X-Virtcim-Request": "1", "Content-Type": "application/json"}
+
+        async def opened(session: aiohttp.ClientSession, kind: str) -> aiohttp.ClientWebSocketResponse:
+            async with session.post(f"{server.url}{place}/{kind}/tickets") as answer:
+                assert answer.status == 201, await answer.text()
+                target = (await answer.json())["href"]
+            return await session.ws_connect(f"{server.url}{target}", protocols=("binary",))
+
+        async def run() -> None:
+            async with aiohttp.ClientSession(headers=headers) as session, asyncio.timeout(PATIENCE):
+                serial = await opened(session, "serial")
+                screen = await opened(session, "vnc")
+                assert (await screen.receive_bytes()).startswith(b"RFB 003.00")
+                await screen.send_bytes(b"RFB 003.008\n")
+                # How many ways of authentication there are, and which: none but "None".
+                assert await screen.receive_bytes() == b"\x01\x01"
+                await asyncio.to_thread(libvirtd.virsh, "reset", SCREEN)
+                shown = b""
+                while READY.encode() not in shown:
+                    shown += await serial.receive_bytes()
+                await asyncio.to_thread(libvirtd.virsh, "destroy", SCREEN)
+                for each in (serial, screen):
+                    async for _ in each:
+                        pass
+                    assert each.closed
+                async with session.post(f"{server.url}{place}/vnc/tickets") as answer:
+                    assert "does not run" in (await answer.json())["message"]
+
+        asyncio.run(run())
 
 
 def read_until(terminal: int, wanted: bytes) -> bytes:

@@ -59,6 +59,10 @@ class Shown:
             self.providers[declared.lower()] = provider
             self._order[declared] = len(self._order)
 
+    def served_names(self) -> tuple[str, ...]:
+        """The creation classes that have a provider, spelt as they are declared."""
+        return tuple(self._order)
+
     def served(self, class_name: str) -> tuple[str, ...]:
         """The creation classes among a class and its descendants that have a provider, in a stable order."""
         found = self._served.get(class_name)

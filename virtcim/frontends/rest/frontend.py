@@ -18,6 +18,7 @@ from virtcim.frontends.http.sending import Outgoing
 from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, error_answer, json_answer, refused
 from virtcim.frontends.rest.consoles import KINDS, PROTOCOL, TICKET_SECONDS, Consoles
 from virtcim.frontends.rest.events import Events
+from virtcim.frontends.rest.openapi import describe
 from virtcim.frontends.rest.operations import Call, Operations
 from virtcim.frontends.rest.pages import Pages
 from virtcim.frontends.rest.sessions import Sessions, cookie_header
@@ -78,6 +79,7 @@ class REST:
         self.sessions = Sessions(settings)
         self.streams: EventStreams | None = None
         self.consoles: Consoles | None = None
+        self._described: tuple[frozenset[str], bytes] | None = None
         self._pages = Pages()
         identify = self.sessions.identify
         self.routes = (
@@ -86,6 +88,7 @@ class REST:
             Route("POST", self.answer, f"{ROOT}/*", identify=identify),
             Route("GET", self.answer, ROOT, identify=identify),
             Route("GET", self.follow, f"{ROOT}/events", identify=identify),
+            Route("GET", self.describe, f"{ROOT}/openapi.json", identify=identify),
             Route("POST", self.batch, f"{ROOT}/batch", identify=identify),
             Route("GET", self.session, f"{ROOT}/session", identify=identify),
             Route("POST", self.log_in, f"{ROOT}/session", public=True),
@@ -241,6 +244,29 @@ class REST:
 
         headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         return Reply(headers=headers, stream=send)
+
+    async def describe(self, exchange: Exchange) -> Reply:
+        """Describe everything for programs; `?classes=A,B` has only these classes in it."""
+        try:
+            query = _query(exchange.target)
+            outgoing = await exchange.run(lambda: Outgoing([self._description(query.get("classes", ""))]))
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        return _reply(Answer(), outgoing)
+
+    def _description(self, wanted: str) -> bytes:
+        """The description, made anew where other classes are served than when it was made last."""
+        served = frozenset(name for each in self._core.namespaces for name in each.shown.served_names())
+        if wanted:
+            names = frozenset(name.strip().lower() for name in wanted.split(","))
+            served = frozenset(name for name in served if name.lower() in names)
+        known = self._described
+        if known is not None and known[0] == served:
+            return known[1]
+        text = dumped(describe(self._core.classes, served, self._operations.all))
+        if not wanted:
+            self._described = served, text
+        return text
 
     async def session(self, exchange: Exchange) -> Reply:
         """Tell who asks, what the user may do where, and for how long."""

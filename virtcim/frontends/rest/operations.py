@@ -64,7 +64,7 @@ from virtcim.frontends.rest.targets import Targets, decoded, href, namespace_hre
 from virtcim.frontends.rest.values import RawValues, shown, shown_properties
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
 
-__all__ = ["Call", "Operations"]
+__all__ = ["Call", "Operation", "Operations"]
 
 log = logging.getLogger(__name__)
 
@@ -204,9 +204,11 @@ class Operations:
 
     def carry_out(self, call: Call) -> Answer:
         """Carry out a call; what is wrong with it is answered as well."""
-        operation = None
         try:
             operation = self.find(call.method, call.segments)
+        except Refusal as exc:
+            return refused(exc.status, exc.text, exc.headers)
+        try:
             for name in call.query:
                 if name not in operation.query:
                     expected = ", ".join(sorted(operation.query)) or "none"
@@ -273,12 +275,14 @@ class Operations:
         return json_answer(class_shown(result.classes[0], namespace, self._core.access))
 
     def _associated_classes(self, call: Call) -> Answer:
+        """List the classes that the schema lets be associated with a class."""
         request = AssociatorClassPaths(
             namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]), filter=_ends(call)
         )
         return json_answer({"classes": [{"class": name} for name in self._execute(request, ClassNames).names]})
 
     def _referring_classes(self, call: Call) -> Answer:
+        """List the classes of associations that the schema lets a class have."""
         request = ReferenceClassPaths(
             namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]), filter=_ends(call)
         )
@@ -319,6 +323,7 @@ class Operations:
         return self._listing(batch.namespace, batch.instances, batch.projection, next=following)
 
     def _next_page(self, call: Call) -> Answer:
+        """List the instances of the next page."""
         request = PullInstancesWithPath(
             namespace=call.namespace,
             caller=call.caller,
@@ -328,6 +333,7 @@ class Operations:
         return self._page(self._execute(request, Batch), call)
 
     def _close(self, call: Call) -> Answer:
+        """Give up the pages that are left."""
         self._core.execute(
             CloseEnumeration(namespace=call.namespace, caller=call.caller, context=decoded(call.segments[3]))
         )
