@@ -33,7 +33,7 @@ LISTENING = re.compile(r"^virtcim: listening on (?P<scheme>https?)://(?P<host>.+
 
 #: Runs the console script of setup.cfg without asking where pip put it, and watches its event loop.
 COMMAND = [sys.executable, "-c", loopguard.SERVE]
-UNGUARDED = [sys.executable, "-c", "import sys; from virtcim.app.main import main; sys.exit(main())"]
+UNGUARDED = [sys.executable, "-c", "import sys; from virtcim.app.entry import main; sys.exit(main())"]
 
 #: Seconds until a started server must answer: a first start compiles the classes.
 START_PATIENCE = 60.0

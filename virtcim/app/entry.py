@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 
@@ -13,8 +14,11 @@ def main() -> int:
     # Loading takes seconds, and what is interrupted in it has nothing to put in order.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A thousand modules hardly make garbage, and each collection would go through all that they made.
+    gc.disable()
     from virtcim.app.main import main as run
 
+    gc.enable()
     return run()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 from collections.abc import Sequence
@@ -135,6 +136,8 @@ def run_serve(arguments: argparse.Namespace) -> int:
     configure_logging(settings.log_level, structured=settings.log_format == "json")
     # At once: what follows is loaded for a second or more.
     log.info("virtcim %s starts, with its state in %s", __version__, settings.state_dir)
+    # Until everything is loaded there is hardly any garbage, and each collection would go through all that is.
+    gc.disable()
     from virtcim.app.serve import serve
 
     return serve(settings, arguments.example, arguments.test_driver, lambda: _settings(arguments))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -453,6 +454,7 @@ async def _serve(
 
         loop.add_signal_handler(signal.SIGHUP, reload_all)
         freeze_loaded()
+        gc.enable()
         if settings.loop.watch:
             watch.start()
         _tell(assembly, settings, login)

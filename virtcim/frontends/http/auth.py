@@ -19,13 +19,15 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-
-from passlib.apache import HtpasswdFile
+from typing import TYPE_CHECKING
 
 from virtcim.cimom import audit
 from virtcim.cimom.capabilities import Authentication
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal, system_groups
 from virtcim.frontends.http.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from passlib.apache import HtpasswdFile
 
 __all__ = [
     "AuthenticationBusy",
@@ -185,6 +187,8 @@ class Htpasswd(_File):
         stamp = self.stamp()
         loaded = self._loaded
         if loaded is None or loaded[0] != stamp:
+            from passlib.apache import HtpasswdFile  # here: it loads every scheme, and other files need none
+
             loaded = self._loaded = stamp, HtpasswdFile(str(self.path))
         return loaded[1]
 
