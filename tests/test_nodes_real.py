@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +16,7 @@ import pytest
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.bed.guests import baseline_xml
+from tests.bed.guests import baseline_xml, boot_sector_xml
 from tests.bed.listener import Listener, subscribed
 from tests.providers.test_two_nodes import node_file
 from tests.test_nodes import has_state, managed, names
@@ -23,6 +25,10 @@ EAST, WEST = "root/virt/east", "root/virt/west"
 
 CONNECTED, NO_CONTACT, REFUSED = 2, 4, 5
 """Virt_ManagedNode.State."""
+
+ENABLED = pywbem.Uint16(2)
+JOB, JOB_STARTED, FINAL = "KVM_ConcreteJob", 4096, range(7, 11)
+"""The class of jobs, what a method says that has become one, and the states in which one has ended."""
 
 
 class Hosts(NamedTuple):
@@ -129,6 +135,63 @@ def test_a_node_that_is_lost_is_shown_so_and_returns(hosts: Hosts) -> None:
         hosts.west.start()
     wait_until(lambda: host(ask, WEST)["OperationalStatus"] == [2], 60)
     assert names(ask, WEST, "KVM_ComputerSystem") >= {"same", "only1"}
+
+
+def test_a_node_that_vanishes_in_the_middle_of_a_method(hosts: Hosts) -> None:
+    """The method ends, and says why; the others go on."""
+    ask = hosts.server.pywbem()
+    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+    hosts.west.define(boot_sector_xml("busy", hosts.west.new_image()))
+    wait_until(lambda: "busy" in names(ask, WEST, "KVM_ComputerSystem"), 60)
+    path = pywbem.CIMInstanceName(
+        "KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": "busy"}, namespace=WEST
+    )
+    answers: list[object] = []
+
+    def start() -> None:
+        try:
+            answers.append(hosts.server.pywbem().InvokeMethod("RequestStateChange", path, RequestedState=ENABLED)[0])
+        except pywbem.CIMError as error:
+            answers.append(error)
+
+    asking = threading.Thread(target=start)
+    # A daemon that is stopped by a signal has taken the call, and does not answer it.
+    os.kill(hosts.west.pid or 0, signal.SIGSTOP)
+    try:
+        asking.start()
+        wait_until(lambda: names(ask, EAST, "KVM_ComputerSystem") >= {"same", "only0"}, 60)
+    finally:
+        hosts.west.kill()
+    try:
+        asking.join(120)
+        assert not asking.is_alive()
+        (answer,) = answers
+        if answer == JOB_STARTED:
+            wait_until(lambda: all(each["JobState"] in FINAL for each in ask.EnumerateInstances(JOB, WEST)), 120)
+        else:
+            assert isinstance(answer, pywbem.CIMError) or answer != 0
+    finally:
+        hosts.west.start()
+    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+
+
+def test_a_node_that_says_another_uuid_than_before(hosts: Hosts) -> None:
+    ask = hosts.server.pywbem()
+    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+    settings = hosts.west.directory / "etc/libvirtd.conf"
+    other = str(uuid.uuid4())
+    before = settings.read_text()
+    settings.write_text(before.replace(hosts.west.host_uuid, other))
+    try:
+        hosts.west.restart()
+        wait_until(lambda: other in (host(ask, WEST)["OtherIdentifyingInfo"] or ()), 60)
+        assert managed(ask, "west")["State"] == CONNECTED
+        assert names(ask, WEST, "KVM_ComputerSystem") >= {"same", "only1"}
+    finally:
+        settings.write_text(before)
+        hosts.west.restart()
+    wait_until(lambda: hosts.west.host_uuid in (host(ask, WEST)["OtherIdentifyingInfo"] or ()), 60)
+    assert managed(ask, "west")["State"] == CONNECTED
 
 
 def test_one_host_is_served_once(hosts: Hosts) -> None:
