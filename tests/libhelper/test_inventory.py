@@ -383,6 +383,7 @@ def test_uris() -> None:
     assert is_local("qemu:///system")
     assert not is_local("qemu+tls://host/system")
     assert is_single_node("test:///some/node.xml")
+    assert is_single_node("vmwarews:///session")
     assert not is_single_node("test:///default")
     assert not is_single_node("qemu:///system")
     assert default_directories("qemu:///system")[Path("/etc/libvirt/qemu")] == "domain"

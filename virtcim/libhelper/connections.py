@@ -1,8 +1,9 @@
 """Opening libvirt connections: with a time limit, with keepalive, and never shared between slow and fast callers.
 
 In libvirt 9.0 a call waits behind another thread's slow call on the same connection, so whoever calls libvirt has a
-connection of its own.  The exception is a test driver with a node of its own (`test:///file.xml`): there each open
-makes a new node, and so everybody has to share one.
+connection of its own.  The exceptions are a test driver with a node of its own (`test:///file.xml`): there each open
+makes a new node, and so everybody has to share one; and the driver of VMware's programs: there each connection knows
+only what it has done itself, and finds no guest that does not run.
 
 Layer rule: imports libvirt, errors, events and threads.
 """
@@ -35,6 +36,9 @@ __all__ = [
 _MAX_ABANDONED_OPENS = 3
 """Opens that hang and are waited for by nobody: a stopped daemon answers nothing, not even an error."""
 
+_IN_THE_CLIENT = frozenset({"vmwareplayer", "vmwarews", "vmwarefusion"})
+"""Drivers that keep the state of guests in the connection."""
+
 _MAX_THREADS = 16
 """Threads in all for the opens of a URI whose threads are nobody else's."""
 
@@ -50,8 +54,9 @@ def is_local(uri: str) -> bool:
 
 
 def is_single_node(uri: str) -> bool:
-    """Whether each open of this URI makes a node of its own, so that all must share one connection."""
-    return scheme_driver(uri) == "test" and urlsplit(uri).path != "/default"
+    """Whether all must share one connection to this URI: each further one would show something else."""
+    driver = scheme_driver(uri)
+    return driver in _IN_THE_CLIENT or (driver == "test" and urlsplit(uri).path != "/default")
 
 
 def socket_path(uri: str) -> str | None:
