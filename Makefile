@@ -40,7 +40,7 @@ help:
 	@echo 'make test-all  lint, and every test'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make format    let ruff lay out the source'
-	@echo 'make docs      write docs/classes.md and docs/devices.md from the tables of the providers'
+	@echo 'make docs      write docs/classes.md, devices.md and methods.md from the tables of the providers'
 	@echo 'make bench     measure, write table and plot into bench/results (sizes: N="1 100")'
 	@echo 'make cmpi      build the library for other CIM servers into build/cmpi (needs libcbor-dev)'
 	@echo 'make deb       build the Debian packages into dist (needs dpkg-dev, libcbor-dev)'
@@ -103,7 +103,7 @@ test-all: lint
 	$(PYTEST) $(PYTEST_ARGS)
 
 docs: $(VENV)/.stamp-run
-	$(BIN)/python -m virtcim.app.documentation docs/classes.md docs/devices.md
+	$(BIN)/python -m virtcim.app.documentation docs/classes.md docs/devices.md docs/methods.md
 
 bench: $(VENV)/.stamp-test
 	$(BIN)/python -m bench $(if $(N),--sizes $(N))

@@ -243,16 +243,13 @@ connection = pywbem.WBEMConnection(sys.argv[1], tuple(open("/var/lib/virtcim/pas
 made = sys.argv[2] == "make"
 if made:
     interop = "root/interop"
-    name = {"SystemCreationClassName": "CIM_ComputerSystem", "SystemName": "here"}
-    filter = connection.CreateInstance(pywbem.CIMInstance("CIM_IndicationFilter", {
-        **name, "CreationClassName": "CIM_IndicationFilter", "Name": "kept", "QueryLanguage": "WQL",
-        "SourceNamespace": "root/virt",
-        "Query": "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"}), interop)
-    listener = connection.CreateInstance(pywbem.CIMInstance("CIM_ListenerDestinationCIMXML", {
-        **name, "CreationClassName": "CIM_ListenerDestinationCIMXML", "Name": "kept",
-        "Destination": "http://127.0.0.1:9"}), interop)
-    connection.CreateInstance(pywbem.CIMInstance("CIM_IndicationSubscription", {
-        "Filter": filter, "Handler": listener}), interop)
+    query = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
+    filter = connection.CreateInstance(pywbem.CIMInstance(
+        "CIM_IndicationFilter", {"Name": "kept", "Query": query, "QueryLanguage": "DMTF:CQL"}), interop)
+    listener = connection.CreateInstance(pywbem.CIMInstance(
+        "CIM_ListenerDestinationCIMXML", {"Name": "kept", "Destination": "http://127.0.0.1:9"}), interop)
+    connection.CreateInstance(pywbem.CIMInstance(
+        "CIM_IndicationSubscription", {"Filter": filter, "Handler": listener}), interop)
     (guest,) = connection.EnumerateInstanceNames("Test_ComputerSystem", "root/virt")
     code, _ = connection.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(9))
     assert code == 4096, code
@@ -285,13 +282,16 @@ def test_an_upgrade_keeps_subscriptions_jobs_plugins_and_configuration(
         config.write_text(TEST_DRIVER + "[providers.jobs]\ngrace = 0\n")
         (root.path / "tmp/eventful.py").write_text(EVENTFUL)
         python = ("/usr/lib/virtcim/bin/python3", "/tmp/eventful.py", "http://127.0.0.1:5988")
+        health = ("curl", "--silent", "--fail", "http://127.0.0.1:5988/health")
         with service(root, "virtcim.socket"):
+            root.run(*health)
             made = root.run(*python, "make").splitlines()
         assert len(made) == 2
         new = [root.put(file) for file in packages.values()]
         root.run("dpkg", "--no-triggers", "--force-confold", "-i", *new)
         assert config.read_text().startswith(TEST_DRIVER)
         with service(root, "virtcim.socket"):
+            root.run(*health)
             assert root.run(*python, "look").splitlines() == made
         root.run("virtcim", "plugin", "add", root.put(plugin))
         root.run("dpkg", "--no-triggers", "--force-confold", "-i", *new)

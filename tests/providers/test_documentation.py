@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +19,11 @@ from virtcim.providers.site import Site
 from virtcim.providers.Virt_AllocationCapabilities import Template
 from virtcim.registration.catalog import INTEROP, build_catalog
 from virtcim.registration.documentation import document
+from virtcim.registration.methods import document_methods
 from virtcim.schema.classes import ClassStore
 
 PAGE = Path(__file__).parents[2] / "docs" / "classes.md"
+METHODS = PAGE.with_name("methods.md")
 
 
 def providers(served: Served) -> Iterator[ElementProvider]:
@@ -54,6 +58,39 @@ def shown(corpus: Served, everything: list[Instance]) -> dict[str, set[str]]:
 def test_the_page_is_up_to_date(classes: ClassStore) -> None:
     catalog = build_catalog(Site((), PLATFORMS, KINDS))
     assert PAGE.read_text(encoding="utf-8") == document(catalog, PLATFORMS, classes), "run `make docs`"
+
+
+def test_the_page_of_methods_is_up_to_date(classes: ClassStore) -> None:
+    catalog = build_catalog(Site((), PLATFORMS, KINDS))
+    assert METHODS.read_text(encoding="utf-8") == document_methods(catalog, PLATFORMS, classes), "run `make docs`"
+
+
+def test_the_page_of_methods_has_what_the_classes_declare(corpus: Served, classes: ClassStore) -> None:
+    """Each method of each class that is served, with its parameters, and in its example no other ones."""
+    text = METHODS.read_text(encoding="utf-8")
+    sections = {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
+    expected = {}
+    for provider in providers(corpus):
+        for element in provider.types:
+            declared = classes[f"KVM_{element.base}"]
+            for method in element.methods:
+                if (found := declared.methods.get(method.name.lower())) is not None:
+                    expected[f"{element.base}.{method.name}"] = found
+    assert len(expected) > 50
+    assert expected.keys() <= sections.keys()
+    for name, method in expected.items():
+        section = sections[name]
+        if "\nAs [" in section:
+            continue
+        names = [each.name for each in method.parameters.values()]
+        assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == names, name
+        example = section.partition("```python\n")[2].partition("```")[0]
+        call = ast.parse(example.replace("...}", "}")).body[0]
+        assert isinstance(call, ast.Assign)
+        assert isinstance(call.value, ast.Call)
+        assert {each.arg for each in call.value.keywords} <= {
+            each.name for each in method.parameters.values() if each.is_in
+        }
 
 
 def test_every_class_stands_in_the_file_named_after_it() -> None:

@@ -16,7 +16,7 @@ from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.providers.properties import PropertyTable
 from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration, PropertyDeclaration
 
-__all__ = ["document"]
+__all__ = ["OF_SERVER", "document", "markdown_table"]
 
 _INTRODUCTION = """\
 # The classes
@@ -39,7 +39,7 @@ The objects by which the server describes itself are in [discovery.md](discovery
 [nodes.md](nodes.md).
 """
 
-_OF_SERVER = ("Virt_ManagedNode", "Virt_NodeGroup", "Virt_AggregatedManagementService")
+OF_SERVER = ("Virt_ManagedNode", "Virt_NodeGroup", "Virt_AggregatedManagementService")
 """The classes that belong to no platform, and whose instances are the server's own ([nodes.md](nodes.md))."""
 
 _CONSTANT = re.compile(r"always (\d+)")
@@ -61,7 +61,7 @@ def document(catalog: Catalog, platforms: Iterable[Platform], schema: ClassStore
         schema: the class declarations.
     """
     platforms = tuple(platforms)
-    rows = _table(
+    rows = markdown_table(
         ("Prefix", "Platform", "Connections of libvirt", "Tried on the real thing"),
         (
             (f"`{each.prefix}_`", each.title, ", ".join(each.drivers), "yes" if each.tried else "no")
@@ -70,7 +70,7 @@ def document(catalog: Catalog, platforms: Iterable[Platform], schema: ClassStore
     )
     page = _Page(catalog, platforms[0].prefix, schema)
     elements, relations = list(page.element_sections()), list(page.relation_sections())
-    of_server = [(name, "\n".join(_server_section(schema[name]))) for name in _OF_SERVER]
+    of_server = [(name, "\n".join(_server_section(schema[name]))) for name in OF_SERVER]
     parts = [
         _INTRODUCTION.format(platforms="\n".join(rows)),
         "## Contents\n",
@@ -157,7 +157,7 @@ class _Page:
         yield from self._head(base, declared, _description(declared))
         left, right = relations[0].ends
         rows = ((self._classes(relation.ends[0]), self._classes(relation.ends[1])) for relation in relations)
-        yield from _table((left.name, right.name), rows)
+        yield from markdown_table((left.name, right.name), rows)
         yield ""
         tables = [relation.table for relation in relations if relation.table]
         if tables:
@@ -212,7 +212,7 @@ class _Page:
             )
             for name, texts in sources.items()
         )
-        yield from _table(("Property", "Type", "Where the value comes from", "Writable"), rows)
+        yield from markdown_table(("Property", "Type", "Where the value comes from", "Writable"), rows)
         yield ""
 
 
@@ -227,11 +227,11 @@ def _server_section(declared: ClassDeclaration) -> Iterator[str]:
             (f"`{each.name}`", _type(each), _text_of(each), "yes" if "write" in each.qualifiers else "")
             for each in properties
         )
-        yield from _table(("Property", "Type", "Meaning", "Writable"), rows)
+        yield from markdown_table(("Property", "Type", "Meaning", "Writable"), rows)
         yield ""
     methods = [each for each in declared.methods.values() if each.class_origin == declared.name]
     if methods:
-        yield from _table(("Method", "Meaning"), ((f"`{each.name}`", _text_of(each)) for each in methods))
+        yield from markdown_table(("Method", "Meaning"), ((f"`{each.name}`", _text_of(each)) for each in methods))
         yield ""
 
 
@@ -244,8 +244,8 @@ def _contents(title: str, sections: Sequence[tuple[str, str]]) -> str:
     return f"{title}: " + ", ".join(f"[{name}](#{name.lower()})" for name, _ in sections) + ".\n"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table of Markdown.  Columns without a text in any row are left out."""
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Write a table of Markdown.  Columns without a text in any row are left out."""
     lines = [[_cell(cell) for cell in row] for row in rows]
     kept = [column for column in range(len(head)) if any(line[column] for line in lines)]
     for line in (head, ["---"] * len(head), *lines):
