@@ -11,7 +11,7 @@ import libvirt
 import pytest
 import pywbem
 
-from tests.bed import Libvirtd, Server, boot_sector_xml
+from tests.bed import Libvirtd, Server, boot_sector_xml, wait_until
 from tests.bed.listener import Listener, subscribed
 from tests.conftest import Guests
 from tests.providers.snapshotmodel import SnapshotModel, read_tree
@@ -383,3 +383,27 @@ def test_who_follows_is_told(libvirtd: Libvirtd, guests: Guests, serve: Callable
         told("Deletion", "KVM_VirtualSystemSettingData", f"KVM:{one}")
         told("Deletion", "KVM_DiskResourceAllocationSettingData", f"{one}/vda")
         told("Deletion", "KVM_SnapshotOfVirtualSystem", one)
+
+
+def test_wbemcli_takes_a_snapshot_and_applies_it(
+    libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]
+) -> None:
+    """It sends what stands behind a reference as keys of that: the reference is the last parameter."""
+    name = guests.baseline("plain")
+    server = serve(libvirtd.uri())
+    ask: Any = server.pywbem()
+    wait_until(lambda: ask.EnumerateInstanceNames("KVM_ComputerSystem"), PATIENCE)
+    (service,) = ask.EnumerateInstanceNames("KVM_VirtualSystemSnapshotService")
+    path = "KVM_VirtualSystemSnapshotService." + ",".join(
+        f'{key}="{service[key]}"' for key in ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    )
+    system = f'KVM_ComputerSystem.CreationClassName="KVM_ComputerSystem",Name="{name}"'
+    lines = server.wbemcli("cm", path, f"CreateSnapshot.SnapshotType=2,AffectedSystem={system}")
+    (taken,) = virsh_names(libvirtd, name)
+    assert f"{name}/snapshot/{taken}" in "".join(lines)
+    snapshot = f'KVM_VirtualSystemSettingData.InstanceID="KVM:{name}/snapshot/{taken}"'
+    assert server.wbemcli("cm", path, f"ApplySnapshot.Snapshot={snapshot}")
+    (applied,) = ask.AssociatorNames(
+        ask.EnumerateInstanceNames("KVM_ComputerSystem")[0], AssocClass="KVM_LastAppliedSnapshot"
+    )
+    assert applied["InstanceID"] == f"KVM:{name}/snapshot/{taken}"
