@@ -29,6 +29,10 @@ class MigrationSettings:
             CheckParameters; all of it must belong to root, and nobody else may be able to write there.  What does not
             end with status 0 forbids the migration.  None: there are none.
         check_timeout: seconds that each of them gets.
+        ssh_key: where MigrateSSHKeyCopy puts a key; as long as one is there, SSH to `destinations` that are names or
+            addresses uses it.  None: there are no such keys.
+        ssh_key_directory: the directory below which keys are that clients may name to MigrateSSHKeyCopy; it must belong
+            to root, and nobody else may be able to write there.
     """
 
     destinations: Sequence[str] = ()
@@ -36,3 +40,5 @@ class MigrationSettings:
     socket_directory: Path | None = None
     check_directory: Path | None = None
     check_timeout: float = 10.0
+    ssh_key: Path | None = None
+    ssh_key_directory: Path | None = None

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from virtcim.libhelper.connections import Connections, scheme_driver
 from virtcim.libhelper.migrations import Place
@@ -176,5 +176,8 @@ def _configured(guest: Guest, allowed: str, transport: Transport) -> Destination
         own = guest.hypervisor.uri
         host = f"[{_address(allowed)}]" if ":" in (_address(allowed) or "") else allowed.strip("[]")
         uri = f"{scheme_driver(own)}+{transport.scheme}://{host}{urlsplit(own).path}{transport.query}"
+        key = guest.site.settings.migration.ssh_key
+        if transport is Transport.SSH and key is not None and key.exists():
+            uri += f"?keyfile={quote(str(key))}"
     name = urlsplit(uri).hostname or allowed
     return Destination(Place(name, Connections(uri), uri))

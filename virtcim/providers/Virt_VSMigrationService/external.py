@@ -14,7 +14,7 @@ from pathlib import Path
 from virtcim.libhelper.migrations import Finding
 from virtcim.providers.Virt_VSMigrationService.migration import Migration
 
-__all__ = ["run_checks"]
+__all__ = ["objection_to", "run_checks"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def run_checks(migration: Migration) -> Iterator[Finding]:
     directory = settings.check_directory
     if directory is None:
         return
-    if (objection := _objection(directory)) is not None:
+    if (objection := objection_to(directory)) is not None:
         yield Finding("external", objection)
         return
     with tempfile.NamedTemporaryFile("w", prefix="virtcim-check-", encoding="utf-8") as parameters:
@@ -39,12 +39,12 @@ def run_checks(migration: Migration) -> Iterator[Finding]:
         for program in sorted(directory.iterdir()):
             if not program.is_file() or not os.access(program, os.X_OK):
                 continue
-            text = _objection(program) or _outcome(program, migration, parameters.name, settings.check_timeout)
+            text = objection_to(program) or _outcome(program, migration, parameters.name, settings.check_timeout)
             if text is not None:
                 yield Finding(f"external/{program.name}", text)
 
 
-def _objection(path: Path) -> str | None:
+def objection_to(path: Path) -> str | None:
     """Why nothing of this path is run; None where it is root's alone (or of the user that the server runs as)."""
     try:
         found = path.stat()

@@ -15,6 +15,7 @@ from virtcim.providers.Virt_HostSystem import host_name
 from virtcim.providers.Virt_VSMigrationService.checks import Reason, reasons_against
 from virtcim.providers.Virt_VSMigrationService.destination import Destination, destination_at, destination_named
 from virtcim.providers.Virt_VSMigrationService.migration import Migration
+from virtcim.providers.Virt_VSMigrationService.sshkeys import copy_key, delete_key
 from virtcim.providers.Virt_VSMigrationService.transport import Transport
 from virtcim.providers.Virt_VSMigrationService.Virt_VirtualSystemMigrationService import MigrationCode
 from virtcim.providers.Virt_VSMigrationService.wishes import Wish, wish_of
@@ -196,4 +197,6 @@ METHODS: tuple[Method[MigrationService], ...] = (
     _check_method("CheckVirtualSystemIsMigratableToHost", _to_host, _CHECK_HOST),
     _check_method("CheckVirtualSystemIsMigratableToSystem", _to_system, _CHECK_SYSTEM),
     Method("ValidateMigration", _validate),
+    Method("MigrateSSHKeyCopy", copy_key),
+    Method("MigrateSSHKeyDelete", delete_key),
 )
