@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pywbem
 
-from tests.bed import Libvirtd, boot_sector_xml, wait_until
+from tests.bed import Libvirtd, Server, boot_sector_xml, wait_until
 from tests.conftest import Guests
 from tests.providers.outcome import Outcome, outcome
 from tests.providers.poolservice import HASTY
@@ -261,3 +263,28 @@ def test_a_backup_that_is_ended_leaves_no_volume(hasty: BackupService, libvirtd:
     assert hasty.end_of(job)["JobState"] == JOB_TERMINATED
     assert list(pool.iterdir()) == []
     assert hasty.chain(name) == {}
+
+
+def test_a_backup_is_found_again_when_the_server_was_killed(
+    libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]
+) -> None:
+    name = guests.boot_sector("kept")
+    libvirtd.virsh("start", name)
+    config = f'[providers.backup]\nsocket_directory = "{libvirtd.directory}"\n'
+    server = serve(libvirtd.uri(), config=config)
+    ask = server.pywbem()
+    (system,) = wait_until(lambda: ask.EnumerateInstanceNames("KVM_ComputerSystem"), PATIENCE)
+    wait_until(lambda: ask.GetInstance(system)["EnabledState"] == 2, PATIENCE)
+    (service,) = ask.EnumerateInstanceNames("KVM_BackupService")
+    code, out = ask.InvokeMethod("StartBackup", service, AffectedSystem=system, BackupMode=pywbem.Uint16(PULL))
+    assert code == 4096
+    job = out["Job"]
+    (export,) = wait_until(lambda: ask.GetInstance(job)["Exports"], PATIENCE)
+    server.stop(signal.SIGKILL)
+    server.start()
+    ask = server.pywbem()
+    shown = ask.GetInstance(job)
+    assert (shown["JobState"], shown["Exports"]) == (4, [export])
+    assert holds(export, 0)
+    assert ask.InvokeMethod("EndBackup", service, AffectedSystem=system)[0] in (0, 4096)
+    wait_until(lambda: ask.GetInstance(job)["JobState"] == JOB_COMPLETED, PATIENCE)

@@ -674,6 +674,57 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
         each.close()
 
 
+def test_jobs_are_found_again_after_a_restart(tmp_path: Path) -> None:
+    """As far as somebody else has gone on with their work; what was known of them stays known."""
+    store = SQLiteStore(tmp_path / "state.sqlite")
+    jobs = Jobs(HASTY, store)
+    tasks = [Task(), Task(), Task()]
+    names = []
+    for number, task in enumerate(tasks):
+
+        def begin(work: Work, task: Task = task, number: int = number) -> MethodResult:
+            work.tell({"number": number})
+            work.report(40, 100)
+            return task(work)
+
+        names.append(str(outcome(jobs.run(order(begin))).out["Job"].keys["InstanceID"]))
+        assert task.began.wait(10)
+    assert store.flush(10)
+    later = SQLiteStore(tmp_path / "state.sqlite")
+    again = Jobs(HASTY, later, adopting=True)
+    going_on = threading.Event()
+
+    def find(record: JobRecord) -> Callable[[Work], MethodResult] | None:
+        def wait(work: Work) -> MethodResult:
+            assert going_on.wait(10)
+            return MethodResult(0, {"Pool": POOL})
+
+        def fail(work: Work) -> MethodResult:
+            raise CIMError(Status.FAILED, "it has ended badly")
+
+        return (wait, fail, None)[int(record.figures["number"])]
+
+    assert {job.record.state for job in again.all("KVM", "root/virt")} == {JobState.RUNNING}
+    again.adopt(find)
+    found = [again.find(name) for name in names]
+    assert all(found)
+    first, second, third = (job for job in found if job is not None)
+    assert second.over.wait(10)
+    assert third.over.wait(10)
+    assert (first.record.state, first.percent, first.figures["number"]) == (JobState.RUNNING, 40, 0)
+    going_on.set()
+    assert first.over.wait(10)
+    assert (first.record.state, first.record.out["Pool"]) == (JobState.COMPLETED, POOL)
+    assert (second.record.state, second.record.errors[0].message) == (JobState.EXCEPTION, "it has ended badly")
+    assert third.record.errors[0].message == "The server ended while the job was under way"
+    for task in tasks:
+        task.may_end.set()
+    jobs.stop(5)
+    again.stop(5)
+    for each in (store, later):
+        each.close()
+
+
 def test_jobs_that_run_when_the_server_stops(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "state.sqlite")
     jobs = Jobs(JobSettings(grace=0.0, workers=2), store)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pywbem
 
-from tests.bed import Libvirtd, Server, wait_until, why_unavailable
+from tests.bed import wait_until, why_unavailable
 from tests.bed.guests import boot_sector_xml, disk_image
 from tests.conftest import missing
 from tests.providers.migrationbed import (
@@ -30,7 +27,6 @@ from tests.providers.migrationbed import (
     TERMINATED,
     THERE,
     TwoHosts,
-    guest_xml,
 )
 from virtcim.schema.classes import ClassStore
 
@@ -407,65 +403,3 @@ def test_memory_follows_a_guest_that_runs_at_its_new_place(hosts: TwoHosts) -> N
         assert code in (1, 4097)
     assert hosts.end_of(job)["JobState"] == COMPLETED
     assert hosts.states() == [{}, {"mover": "running"}]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("lost", [HERE, THERE])
-def test_a_daemon_breaks_down_during_a_migration(
-    tmp_path_factory: pytest.TempPathFactory, classes: ClassStore, lost: str
-) -> None:
-    """The guest runs exactly once, and the job says where."""
-    hosts = TwoHosts(tmp_path_factory.mktemp("k"), classes)
-    try:
-        hosts.define("mover", slow=True)
-        hosts.start("mover")
-        job = hosts.migrate("mover", Bandwidth=1)
-        wait_for_data(hosts, job)
-        hosts.daemons[lost].kill()
-        hosts.daemons[lost].start()
-        shown = hosts.end_of(job)
-        assert shown["JobState"] == EXCEPTION
-        name = shown["SourceHost"]
-        assert shown["ErrorDescription"].endswith(f"; the guest runs on {name} and is not on {name}")
-        assert hosts.states() == [{"mover": "running"}, {}]
-        wait_until(lambda: hosts.names(HERE) == {"mover": [OK]}, 60)
-        assert hosts.names(THERE) == {}
-    finally:
-        hosts.close()
-
-
-@pytest.mark.slow
-def test_a_server_is_killed_during_a_migration(
-    new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server], tmp_path: Path
-) -> None:
-    """libvirt ends what the server did over its own connections; the job says what was under way."""
-    here, there = new_libvirtd(), new_libvirtd()
-    filling = tmp_path / "filling"
-    filling.write_bytes(os.urandom(24 << 20))
-    here.define(guest_xml("mover", "", "", filling))
-    here.virsh("start", "mover")
-    server = serve(here.uri(), there.uri(), config=f'[providers.migration]\nsocket_directory = "{here.directory}"\n')
-
-    def connect() -> pywbem.WBEMConnection:
-        return pywbem.WBEMConnection(server.url, (server.user, server.password), default_namespace=HERE)
-
-    connection = connect()
-    (guest,) = wait_until(lambda: connection.EnumerateInstanceNames("KVM_ComputerSystem"), 20)
-    service = connection.EnumerateInstanceNames("KVM_VirtualSystemMigrationService")[0]
-    setting = "instance of KVM_VirtualSystemMigrationSettingData { TransportType = 6; Bandwidth = 1; };"
-    code, out = connection.InvokeMethod(
-        "MigrateVirtualSystemToHost",
-        service,
-        ComputerSystem=guest,
-        DestinationHost=there.uri(),
-        MigrationSettingData=setting,
-    )
-    assert code == 4096
-    wait_until(lambda: connection.GetInstance(out["Job"])["DataProcessed"], LONG)
-    server.stop(signal.SIGKILL)
-    wait_until(lambda: there.list_all() == {}, LONG)
-    wait_until(lambda: here.list_all() == {"mover": "running"}, LONG)
-    server.start()
-    shown = connect().GetInstance(out["Job"])
-    assert shown["JobState"] == EXCEPTION
-    assert "guest 'mover' was on its way from " in shown["ErrorDescription"]

@@ -80,6 +80,7 @@ from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources
 from virtcim.providers.nodes import DEFAULT, NodeSettings
 from virtcim.providers.nodes.registry import NodeRegistry
+from virtcim.providers.services.foundagain import work_of
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
 from virtcim.registration.catalog import CIMV2, INTEROP, SiteCatalogs, element_types, indication_classes
@@ -217,7 +218,7 @@ async def _run_on(
     settings = _with_default_node(settings, configured.nodes.get(DEFAULT))
     hypervisors = [Hypervisor(uri, settings.inventory) for uri in dict.fromkeys(settings.uris)]
     store = await _in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
-    jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store))
+    jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store, adopting=True))
     site = Site([], registry, KINDS, settings.providers, jobs)
     site.library = await _in_thread(lambda: make_library(settings, store))
     nodes = NodeRegistry(site, registry, settings.inventory, store, jobs, (*INTEROP_NAMES, CIMV2))
@@ -441,6 +442,7 @@ async def _serve(
     await server.start(assembly.endpoints)
     try:
         await _in_thread(assembly.indications.start)
+        await _in_thread(lambda: jobs.adopt(lambda record: work_of(record, assembly.nodes.sites)))
         if bridge is not None:
             try:
                 await _in_thread(bridge.start)

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 import libvirt
 
 from virtcim.libhelper.context import Context
+from virtcim.libhelper.domains.jobs import holding_job
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place, flags_of, parameters_of
 from virtcim.libhelper.migrations.watch import Tuning, Watch, figures_of
-from virtcim.libhelper.migrations.whereabouts import look_for
+from virtcim.libhelper.migrations.whereabouts import Sighting, look_for
 from virtcim.libhelper.work import Work, WorkCancelledError
 
 __all__ = ["Migrations"]
@@ -104,6 +105,60 @@ class Migrations:
                 raise
             work.tell({"place": place.name})
 
+    def resume(self, uuid: str, here: str, place: Place, work: Work) -> None:
+        """Go on with a migration that another process has begun, or say how it ended.
+
+        One over the connections of that process has ended with it, and libvirt takes it back; one from daemon to daemon
+        goes on without it.  A domain that libvirt has left standing at its old place, as it could not know whether it
+        has come to the new one, goes on there when it has not.
+
+        Parameters:
+            uuid, here, place, work: as `move` has them.
+
+        Raises:
+            LibvirtError: the domain is not at its new place, or not there alone; the text says where it is.
+            WorkCancelledError: a client ended it.
+        """
+        with self._claim(uuid), self._shown_once(uuid, place):
+            try:
+                with Watch(self._context, uuid, MigrationOrder(), work) as watch, work.stoppable(watch.stop):
+                    self._under_way[uuid] = watch
+                    self._wait_until_free(uuid, place)
+            finally:
+                self._under_way[uuid] = None
+            sightings = self._sightings(uuid, here, place)
+            source, target = sightings
+            if source.is_stranded and target.is_absent:
+                with self._context.connections.connection() as connection, translated():
+                    connection.lookupByUUIDString(uuid).resume()
+                sightings = self._sightings(uuid, here, place)
+                source, target = sightings
+            where = _say(sightings, work)
+            if target.state is None or source.is_active:
+                text = f"the server ended while it was under way; {where}"
+                raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_DOMAIN)
+            work.tell({"place": place.name})
+
+    def _wait_until_free(self, uuid: str, place: Place) -> None:
+        """Wait until neither side holds a domain for a migration; a side that does not answer is left to itself."""
+        for connections in (self._context.connections, place.connections):
+            deadline = time.monotonic() + _PATIENCE
+            while time.monotonic() < deadline:
+                try:
+                    with connections.connection() as connection:
+                        domain = connection.lookupByUUIDString(uuid)
+                        while holding_job(domain) is not None:
+                            deadline = time.monotonic() + _PATIENCE
+                            time.sleep(_SHUTDOWN_LOOK)
+                        break
+                except libvirt.libvirtError as error:
+                    failure = LibvirtError.of(error)
+                    if failure.is_gone or failure.is_invalid_state:
+                        break
+                except LibvirtError:
+                    pass
+                time.sleep(_SHUTDOWN_LOOK)
+
     @contextlib.contextmanager
     def _claim(self, uuid: str) -> Iterator[None]:
         with self._context.locks.claim(uuid, "the guest is being migrated"):
@@ -148,14 +203,22 @@ class Migrations:
 
     def _whereabouts(self, uuid: str, here: str, place: Place, work: Work) -> str:
         """Say where a domain is, once its migration has failed."""
-        sightings = (
+        return _say(self._sightings(uuid, here, place), work)
+
+    def _sightings(self, uuid: str, here: str, place: Place) -> tuple[Sighting, Sighting]:
+        """Ask both hosts for a domain."""
+        return (
             look_for(uuid, here, self._context.connections, _PATIENCE),
             look_for(uuid, place.name, place.connections, _PATIENCE),
         )
-        text = f"the guest {' and '.join(each.text for each in sightings)}"
-        found = [each.host for each in sightings if each.state is not None]
-        work.tell({"place": found[0] if len(found) == 1 else text})
-        return text
+
+
+def _say(sightings: tuple[Sighting, Sighting], work: Work) -> str:
+    """Say where a domain is, in words and as a figure of the work."""
+    text = f"the guest {' and '.join(each.text for each in sightings)}"
+    found = [each.host for each in sightings if each.state is not None]
+    work.tell({"place": found[0] if len(found) == 1 else text})
+    return text
 
 
 def _shut_down(domain: libvirt.virDomain, timeout: float, work: Work) -> None:

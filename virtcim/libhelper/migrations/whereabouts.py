@@ -12,7 +12,7 @@ import libvirt
 
 from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.states import DomainState
+from virtcim.libhelper.states import DomainState, PausedReason
 
 __all__ = ["Sighting", "look_for"]
 
@@ -30,6 +30,9 @@ _WORDS = {
 }
 
 
+_BY_MIGRATION = frozenset({PausedReason.MIGRATION})
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What one host says of a domain.
@@ -38,11 +41,23 @@ class Sighting:
         host: for people.
         state: None where it is not there, or nothing was said.
         answered: whether the host said anything.
+        is_stranded: whether it stands still there because of a migration.
     """
 
     host: str
     state: DomainState | None = None
     answered: bool = True
+    is_stranded: bool = False
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the host said that it is not there."""
+        return self.answered and self.state is None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is there, and not only defined."""
+        return self.state not in (None, DomainState.SHUTOFF)
 
     @property
     def text(self) -> str:
@@ -67,7 +82,9 @@ def look_for(uuid: str, host: str, connections: Connections, patience: float) ->
     while True:
         try:
             with connections.connection() as connection:
-                return Sighting(host, DomainState(connection.lookupByUUIDString(uuid).state()[0]))
+                state, reason = connection.lookupByUUIDString(uuid).state()
+                stranded = state == DomainState.PAUSED and reason in _BY_MIGRATION
+                return Sighting(host, DomainState(state), is_stranded=stranded)
         except libvirt.libvirtError as error:
             if LibvirtError.of(error).is_no_domain:
                 return Sighting(host)

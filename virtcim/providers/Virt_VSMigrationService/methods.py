@@ -77,6 +77,7 @@ def _migrate(
     def run(work: Work) -> MethodResult:
         work.tell({"guest": guest.name, "source": here, "destination": place.name, "place": here})
         order = migration.wish.order
+        work.tell({"uri": guest.hypervisor.uri, "destination_uri": place.uri})
         work.tell({"uuid": uuid, "bandwidth_limit": order.bandwidth, "downtime_limit": order.downtime})
         if not migration.wish.force:
             _refuse(migration, reasons_against(migration))

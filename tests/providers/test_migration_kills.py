@@ -1,0 +1,110 @@
+"""Daemons and the server killed at five moments of a migration: the guest runs exactly once, and the job says where."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bed import Libvirtd, Server, wait_until
+from tests.providers.migrationbed import COMPLETED, EXCEPTION, LONG, guest_xml
+
+OVER = (COMPLETED, 8, EXCEPTION)
+MOMENTS: dict[str, Callable[[Any], bool]] = {
+    "begun": lambda shown: True,
+    "looked at": lambda shown: bool(shown["VirtualSystemName"]),
+    "first data": lambda shown: bool(shown["DataProcessed"]),
+    "a third": lambda shown: (shown["PercentComplete"] or 0) >= 30,
+    "nearly done": lambda shown: (shown["PercentComplete"] or 0) >= 85,
+}
+"""When something is killed, by what the job shows then; a migration that is over sooner counts as well."""
+
+
+class Bed:
+    """Two daemons, one server, and a guest that takes its time."""
+
+    def __init__(self, here: Libvirtd, there: Libvirtd, server: Server, filling: Path) -> None:
+        self.here, self.there, self.server, self.filling = here, there, server, filling
+
+    def connect(self) -> Any:
+        return self.server.pywbem()
+
+    def begin(self) -> Any:
+        """Start the guest anew on the first daemon, begin to move it, and return the path of the job."""
+        for daemon in (self.here, self.there):
+            daemon.remove_domains()
+        ask = self.connect()
+        wait_until(lambda: not ask.EnumerateInstanceNames("KVM_ComputerSystem"), LONG)
+        self.here.define(guest_xml("mover", "", "", self.filling))
+        self.here.virsh("start", "mover")
+        (guest,) = wait_until(
+            lambda: [each.path for each in ask.EnumerateInstances("KVM_ComputerSystem") if each["EnabledState"] == 2],
+            LONG,
+        )
+        service = ask.EnumerateInstanceNames("KVM_VirtualSystemMigrationService")[0]
+        setting = "instance of KVM_VirtualSystemMigrationSettingData { TransportType = 6; Bandwidth = 3; };"
+        code, out = ask.InvokeMethod(
+            "MigrateVirtualSystemToHost",
+            service,
+            ComputerSystem=guest,
+            DestinationHost=self.there.uri(),
+            MigrationSettingData=setting,
+        )
+        assert code == 4096
+        return out["Job"]
+
+    def running_at(self) -> list[Libvirtd]:
+        """The daemons whose guest runs."""
+        return [each for each in (self.here, self.there) if each.list_all().get("mover") == "running"]
+
+
+@pytest.fixture
+def bed(new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server], tmp_path: Path) -> Bed:
+    here, there = new_libvirtd(), new_libvirtd()
+    filling = tmp_path / "filling"
+    filling.write_bytes(os.urandom(24 << 20))
+    config = f'[providers.migration]\nsocket_directory = "{here.directory}"\n'
+    return Bed(here, there, serve(here.uri(), there.uri(), config=config), filling)
+
+
+def kill(bed: Bed, victim: str) -> None:
+    if victim == "server":
+        bed.server.stop(signal.SIGKILL)
+        bed.server.start()
+    else:
+        daemon = bed.here if victim == "source" else bed.there
+        daemon.kill()
+        daemon.start()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["source", "target", "server"])
+def test_whatever_is_killed_the_guest_runs_once_and_the_job_says_where(bed: Bed, victim: str) -> None:
+    for moment, has_come in MOMENTS.items():
+        try:
+            job = bed.begin()
+            ask = bed.connect()
+            wait_until(
+                lambda job=job, ask=ask, has_come=has_come: (
+                    has_come(shown := ask.GetInstance(job)) or shown["JobState"] in OVER
+                ),
+                LONG,
+            )
+            kill(bed, victim)
+            ask = bed.connect()
+            shown = wait_until(
+                lambda job=job, ask=ask: found if (found := ask.GetInstance(job))["JobState"] in OVER else None, LONG
+            )
+            (where,) = wait_until(bed.running_at, LONG)
+            assert (shown["JobState"] == COMPLETED) == (where is bed.there), shown["ErrorDescription"]
+            if shown["JobState"] != COMPLETED:
+                assert "the guest runs on " in shown["ErrorDescription"]
+            other = bed.here if where is bed.there else bed.there
+            assert other.list_all() == {}
+        except Exception as error:
+            error.add_note(f"{victim} was killed at {moment!r}")
+            raise
