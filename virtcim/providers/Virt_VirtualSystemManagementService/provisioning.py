@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
 from virtcim.images.library import Filling, Library
+from virtcim.images.provisioners import NewGuest, ProvisionerError, find_provisioner
 from virtcim.images.provisioning import Step, carry_out
 from virtcim.images.seed import make_seed, seed_files
 from virtcim.images.store import ImageError, StoredImage
@@ -108,6 +109,7 @@ class Provisioning:
         self._stem = _UNSAFE.sub("_", self.name)
         with _refusals():
             self._seed = self._make_seed()
+            self._provisioner = find_provisioner(template, library.settings)
         self._image: StoredImage | None = None
         self._base: VolumeConfig | None = None
         self._made: list[str] = []
@@ -138,7 +140,7 @@ class Provisioning:
         work.tell({"guest": self.name, "template": self._template.key})
         try:
             carry_out(list(self._steps()), work, self._library.saved)
-        except (ImageError, TemplateError, NotKeptError) as error:
+        except (ImageError, TemplateError, ProvisionerError, NotKeptError) as error:
             raise refused(_told(f"Provision {self.name}: {error}", error)) from error
         except LibvirtError as error:
             raise libvirt_failure(_told(f"Provision {self.name}", error), error) from error
@@ -165,9 +167,13 @@ class Provisioning:
             yield self._volume_step("make a disk", name, lambda work, config=config: self._make_empty(config, work))
         if self._seed is not None:
             yield self._volume_step("write the seed", f"{self._stem}-seed.iso", self._write_seed)
+        if self._provisioner is not None:
+            yield Step("prepare", lambda _: self._take_part("prepare"), lambda: self._take_part("undo"))
         yield Step("define the guest", self._define, self._undefine, f"guest {self.name!r}")
         if is_on(self._values.get("start", "yes")):
             yield Step("start the guest", self._start)
+        if self._provisioner is not None:
+            yield Step("finish", lambda _: self._take_part("finish"))
 
     def _merged_settings(self, given: Mapping[str, CIMValue]) -> dict[str, CIMValue]:
         """The settings of the template, with what the client says otherwise."""
@@ -403,6 +409,21 @@ class Provisioning:
         if self._uuid:
             self._hypervisor.domains.remove(self._uuid)
 
+    def _take_part(self, action: str) -> None:
+        """Have the provisioner of the template do its part."""
+        guest = NewGuest(
+            self.name,
+            str(self._settings["UUID"]),
+            self._service.namespace,
+            self._template.key,
+            {name: value for name, value in self._settings.items() if isinstance(value, str | int | list)},
+            self._values,
+        )
+        try:
+            getattr(self._provisioner, action)(guest)
+        except Exception as error:  # a plugin may raise anything
+            raise ProvisionerError(str(error) or type(error).__name__) from error
+
     def _start(self, _work: Work) -> None:
         self._hypervisor.domains.start(self._uuid)
 
@@ -468,6 +489,8 @@ def _refusals() -> Iterator[None]:
         yield
     except TemplateError as error:
         raise CIMError(Status.INVALID_PARAMETER, f"{PARAMETERS}: {error}") from error
+    except ProvisionerError as error:
+        raise CIMError(Status.FAILED, str(error)) from error
 
 
 def _raise(error: CIMError) -> None:
