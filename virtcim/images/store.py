@@ -28,6 +28,9 @@ __all__ = ["ImageError", "ImageStore", "KeptTemplate", "StoredImage", "TemplateS
 
 _log = logging.getLogger(__name__)
 
+BUILT_IN = Path(__file__).parent / "builtin"
+"""The templates that come with virtcim."""
+
 _CHUNK = 1 << 20
 _LOOK_AGAIN = 0.1
 """Seconds between two looks at whether somebody else has fetched the image."""
@@ -64,11 +67,17 @@ class KeptTemplate:
 
 
 def template_files(directory: Path | None) -> list[Template]:
-    """Read the administrator's templates; a file that is broken is named in the log and left out.
+    """Read the templates that come with virtcim, and the administrator's, which take the place of these where they have
+    the same id and version.  A file that is broken is named in the log and left out.
 
     Parameters:
-        directory: with files `*.toml`, one template each; None for none.
+        directory: with the administrator's files `*.toml`, one template each; None for none.
     """
+    found = {each.key: each for each in _read_files(BUILT_IN)}
+    return list((found | {each.key: each for each in _read_files(directory)}).values())
+
+
+def _read_files(directory: Path | None) -> list[Template]:
     found: dict[str, Template] = {}
     try:
         files = sorted(directory.glob("*.toml")) if directory is not None else []

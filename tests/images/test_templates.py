@@ -1,0 +1,152 @@
+"""Templates as documents, and the store of them."""
+
+from __future__ import annotations
+
+import email
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.images.test_download import Records
+from virtcim.images.seed import seed_files
+from virtcim.images.store import BUILT_IN, KeptTemplate, TemplateStore, template_files
+from virtcim.images.templates import Template, TemplateError, check_values, document_of, parse_template
+
+DOCUMENT = """\
+id = "debian"
+version = 3
+platforms = ["KVM"]
+customize = "cloud-init"
+size = "10 GiB"
+user_data = "#cloud-config\\nruncmd: [[echo, ${port}, $$HOME]]\\n"
+
+[image]
+url = "https://example.com/debian.qcow2"
+
+[disk]
+BusType = "virtio"
+
+[settings]
+EnableACPI = true
+BootDevices = ["hd", "cdrom"]
+
+[[resources]]
+kind = "Mem"
+VirtualQuantity = 512
+
+[[disks]]
+size = "1 GiB"
+
+[[parameters]]
+name = "port"
+type = "number"
+least = 1
+most = 65535
+default = "80"
+
+[[parameters]]
+name = "word"
+required = true
+secret = true
+most = 8
+"""
+
+
+def test_a_template_is_written_as_it_is_read() -> None:
+    template = parse_template(DOCUMENT)
+    assert (template.key, template.size, template.disks[0].size) == ("debian@3", 10 << 30, 1 << 30)
+    assert parse_template(document_of(template)) == template
+
+
+@given(st.text(max_size=40), st.text(max_size=40), st.integers(0, 2**53), st.lists(st.text(max_size=9), max_size=3))
+def test_whatever_stands_in_a_template_is_written_as_it_is_read(a: str, b: str, number: int, texts: list[str]) -> None:
+    template = Template("x", title=a, description=b, settings={"A": a, "N": number, "L": tuple(texts), "B": True})
+    read = parse_template(document_of(template))
+    assert (read.title, read.description, dict(read.settings)) == (a, b, dict(template.settings))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ('id = "debian"', 'id = "../debian"', "id: "),
+        ('id = "debian"', "", "id: is missing"),
+        ("version = 3", "version = 0", "version: 0"),
+        ("version = 3", "version = true", "version: True"),
+        ('customize = "cloud-init"', 'customize = "magic"', "customize: "),
+        ('size = "10 GiB"', 'size = "ten"', "size: 'ten' is no size"),
+        ('url = "https://example.com/debian.qcow2"', "", "image: says nowhere"),
+        ('url = "https://example.com/debian.qcow2"', f'pool = "x"\nsha256 = "{"0" * 64}"', "belong together"),
+        ('url = "https', 'sha256 = "12"\nurl = "https', "image.sha256"),
+        ('url = "https', 'format = "auto"\nurl = "https', "image.format"),
+        ('url = "https', 'format = "vmdk"\nurl = "https', "nothing can lie over vmdk"),
+        ('type = "number"', 'type = "colour"', "parameters.type"),
+        ('default = "80"', 'default = "70000"', "port: '70000'"),
+        ("EnableACPI = true", "EnableACPI = { a = 1 }", "settings.EnableACPI"),
+        ("[[disks]]", "[disks]", "disks: "),
+        ('kind = "Mem"', "", "kind: is missing"),
+        ("size = ", "sise = ", "sise: is no part"),
+        ("[image]", "[image", "template: "),
+    ],
+)
+def test_a_wrong_template_is_refused_by_name(before: str, after: str, text: str) -> None:
+    assert before in DOCUMENT
+    with pytest.raises(TemplateError, match=text.replace("[", r"\[")):
+        parse_template(DOCUMENT.replace(before, after, 1))
+
+
+def test_values_have_the_limits_of_their_parameters() -> None:
+    template = parse_template(DOCUMENT)
+    values = check_values(template, ["word=hidden", "memory=1 GiB"])
+    assert (values["port"], values["word"], values["start"]) == ("80", "hidden", "yes")
+    for wrong, text in (
+        (["port=8"], "word: is missing"),
+        (["word=a", "word=b"], "given twice"),
+        (["word=a", "port=0"], "1 or more, and at most 65535"),
+        (["word=too long for it"], "word: the value cannot be; expected at most 8"),
+        (["word=a", "start"], "start: is no parameter"),
+    ):
+        with pytest.raises(TemplateError, match=text) as refused:
+            check_values(template, wrong)
+        assert "too long" not in str(refused.value)
+
+
+def test_parameters_stand_in_user_data() -> None:
+    template = parse_template(DOCUMENT)
+    values = check_values(template, ["word=hidden", "port=8080"])
+    data = seed_files(template, "1", "we b_1!", values)
+    assert b'"local-hostname": "we-b-1"' in data["meta-data"]
+    parts = [each.get_payload(decode=True) for each in email.message_from_bytes(data["user-data"]).walk()]
+    assert b"#cloud-config\nruncmd: [[echo, 8080, $HOME]]\n" in parts
+
+
+def test_the_templates_that_come_with_it_are_read_and_told_untried(tmp_path: Path) -> None:
+    found = {each.id: each for each in template_files(None)}
+    assert len(found) == len(list(BUILT_IN.glob("*.toml"))) == 8
+    for each in found.values():
+        assert each.image is None or (
+            not each.tried and each.image.url.startswith("https://") and not each.image.sha256
+        )
+    (tmp_path / "mine.toml").write_text('id = "container"\ntitle = "Mine"\n')
+    (tmp_path / "broken.toml").write_text("id = ")
+    mine = {each.id: each for each in template_files(tmp_path)}
+    assert (mine["container"].title, len(mine)) == ("Mine", 8)
+
+
+def test_files_are_read_only_and_the_newest_version_is_found() -> None:
+    kept: Records[KeptTemplate] = Records()
+    store = TemplateStore(kept)
+    store.configure([Template("a", 1, origin="/etc/a.toml"), Template("a", 2, origin="/etc/b.toml")])
+    store.add(Template("a", 10), "ann")
+    with pytest.raises(TemplateError, match="exists already"):
+        store.add(Template("a", 2), "ann")
+    for change in (lambda: store.remove("a@1"), lambda: store.change(Template("a", 1), "ann")):
+        with pytest.raises(TemplateError, match=r"of /etc/a\.toml"):
+            change()
+    newest = store.find("a")
+    assert newest is not None
+    assert newest.key == "a@10"
+    assert [each.key for each in TemplateStore(kept).all()] == ["a@10"]
+    store.remove("a@10")
+    assert (store.find("a@10"), kept.items()) == (None, [])
