@@ -75,6 +75,7 @@ def add_template_commands(commands: Any) -> None:
     provision.add_argument("--user-data", type=Path, metavar="FILE", help="for cloud-init, beside what is made here")
     provision.add_argument("--password", action="store_true", help="ask for a password, and send its hash")
     provision.add_argument("--namespace", metavar="NAMESPACE", help="of the node; default: root/virt")
+    provision.add_argument("--group", metavar="GROUP", help="of nodes: the one of them that suits each guest best")
     provision.add_argument("--no-wait", action="store_true", help="do not wait until the guests are there")
 
 
@@ -326,13 +327,17 @@ def _provision(arguments: argparse.Namespace, server: Server) -> None:
     with server.wbem(INTEROP) as connection:
         key = _document(connection, arguments.template).key
     with server.wbem(arguments.namespace or "root/virt") as connection:
-        path, setting = _service(connection, key)
+        method, group = "DefineSystem", {}
+        if arguments.group is None:
+            path, setting = _service(connection, key)
+        else:
+            method, group, path, setting = _service_of_group(server, arguments.group, key)
         jobs = {}
         for name in names:
             given = {"VirtualSystemIdentifier": name, "TemplateParameters": parameters}
             system = pywbem.CIMInstance(setting.classname, [_property(*each) for each in given.items()])
             _, out = connection.InvokeMethod(
-                "DefineSystem", path, SystemSettings=system, ReferenceConfiguration=setting
+                method, path, SystemSettings=system, ReferenceConfiguration=setting, **group
             )
             jobs[name] = out["Job"]
         if arguments.no_wait:
@@ -387,6 +392,21 @@ def _service(connection: pywbem.WBEMConnection, template: str) -> tuple[Any, Any
             continue
         return path, shown.path
     raise AskError(f"template {template}: there is none for a platform of {connection.default_namespace}")
+
+
+def _service_of_group(server: Server, name: str, key: str) -> tuple[str, dict[str, Any], Any, Any]:
+    """The method that places guests in a group of nodes, the group, its service, and the path of a template."""
+    import pywbem
+
+    with server.wbem(INTEROP) as connection:
+        (service,) = connection.EnumerateInstanceNames("Virt_AggregatedManagementService")
+        found = connection.EnumerateInstanceNames("Virt_NodeGroup")
+    group = [each for each in found if str(each["InstanceID"]).rpartition(":")[2] == name]
+    if not group:
+        raise AskError(f"group {name}: does not exist")
+    keys = {"InstanceID": f"template:{key}"}
+    setting = pywbem.CIMInstanceName("Virt_VirtualSystemSettingData", keys, namespace="root/virt")
+    return "DefineSystemInGroup", {"Group": group[0]}, service, setting
 
 
 def _await(connection: pywbem.WBEMConnection, job: pywbem.CIMInstanceName, what: str) -> None:

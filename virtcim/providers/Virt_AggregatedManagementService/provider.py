@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from virtcim.images.templates import Template
 from virtcim.libhelper.work import Work
 from virtcim.providers.base import Element
 from virtcim.providers.interface import (
@@ -27,6 +28,7 @@ from virtcim.providers.nodes.node import Node
 from virtcim.providers.nodes.placement import Candidate, Wish, candidates, with_defaults
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.states import EnabledState
+from virtcim.providers.templates import TEMPLATE_PREFIX, setting_of_template
 from virtcim.providers.values import flag_of, number_of
 from virtcim.providers.Virt_AggregatedManagementService.drain import Drain
 from virtcim.providers.Virt_AggregatedManagementService.summary import guests_of, refresh_figures, summary_of
@@ -45,6 +47,8 @@ METHOD_ROLES = {
 }
 """The methods that need less than `administer`; in the namespaces of the nodes they need the same again."""
 
+_TYPES = {"Proc": 3, "Mem": 4, "Net": 10}
+"""ResourceType, by the kind of a resource of a template."""
 _NOT_SUPPORTED = 1
 _FAILED = 2
 _JOB_STARTED = 4096
@@ -119,23 +123,54 @@ class AggregatedServiceProvider(InstanceProvider):
         """DefineSystem and DefineSystemInGroup: on the first node of the table."""
         if method == "DefineSystemInGroup" and parameters.get("Group") is None:
             raise CIMError(Status.INVALID_PARAMETER, "Group: is missing; expected a group of nodes")
-        if parameters.get("ReferenceConfiguration") is not None:
-            raise CIMError(
-                Status.NOT_SUPPORTED, "ReferenceConfiguration: belongs to a node; expected DefineSystem of that node"
-            )
-        table, resources = self._table(parameters, context)
+        template = self._template(parameters)
+        table, resources = self._table(parameters, context, template)
         chosen = next((each for each in table if each.accepted), None)
         if chosen is None:
             reasons = "; ".join(f"node {each.node.name!r}: {each.text}" for each in table[:20])
             raise CIMError(Status.FAILED, f"No node can have the guest: {reasons or 'there is none to choose from'}")
+        service = _management_service(chosen)
         given = {
             name: value
             for name, value in {**parameters, "ResourceSettings": resources}.items()
             if name in ("SystemSettings", "ResourceSettings") and value
         }
-        return _invoke(_management_service(chosen), "DefineSystem", given, context)
+        if template is not None:
+            setting = setting_of_template(service.site, service.platform, template)
+            given["ReferenceConfiguration"] = setting.path()
+            given["SystemSettings"] = _with_pool(_system(parameters), setting.class_name, self._variables(parameters))
+        return _invoke(service, "DefineSystem", given, context)
 
-    def _table(self, parameters: Parameters, context: RequestContext) -> tuple[list[Candidate], list[EmbeddedInstance]]:
+    def _template(self, parameters: Parameters) -> Template | None:
+        """The template of ReferenceConfiguration; None without one.
+
+        Raises:
+            CIMError: NOT_SUPPORTED where it is a guest; NOT_FOUND.
+        """
+        path = parameters.get("ReferenceConfiguration")
+        if path is None:
+            return None
+        keys = path.keys if isinstance(path, InstancePath) else {}
+        key = next((str(value) for name, value in keys.items() if name.lower() == "instanceid"), "")
+        if not key.startswith(TEMPLATE_PREFIX):
+            raise CIMError(
+                Status.NOT_SUPPORTED,
+                "ReferenceConfiguration: is a guest of a node; expected a template, or DefineSystem of that node",
+            )
+        library = self._nodes.local.library
+        template = None if library is None else library.templates.find(key.removeprefix(TEMPLATE_PREFIX))
+        if template is None:
+            raise CIMError(Status.NOT_FOUND, f"ReferenceConfiguration: there is no {key[:100]}")
+        return template
+
+    def _variables(self, parameters: Parameters) -> Mapping[str, str]:
+        """The variables of the group; none without a group."""
+        path = parameters.get("Group")
+        return {} if path is None else self._nodes.all_groups()[group_of(self._nodes, path)].variables
+
+    def _table(
+        self, parameters: Parameters, context: RequestContext, template: Template | None = None
+    ) -> tuple[list[Candidate], list[EmbeddedInstance]]:
         """The nodes to choose among, the best one first, and the resources with what the group says of them."""
         given = parameters.get("ResourceSettings")
         settings = given if isinstance(given, list | tuple) else ()
@@ -148,6 +183,8 @@ class AggregatedServiceProvider(InstanceProvider):
             resources = with_defaults(resources, self._nodes.all_groups()[group].variables)
         seen = [node for node in nodes if self._may(context, node.namespace, Role.READ)]
         wish = Wish.of(_system(parameters), resources)
+        if template is not None:
+            wish = _with_template(wish, template, self._variables(parameters), self._nodes)
         return candidates(seen, wish, lambda node: self._may(context, node.namespace, Role.ADMINISTER)), resources
 
     def _summarize(self, parameters: Parameters, context: RequestContext) -> MethodResult:
@@ -298,6 +335,45 @@ class AggregatedServiceProvider(InstanceProvider):
                 work.checkpoint()
         errors = job.record.errors
         return f"failed: {errors[0].message}" if errors else "done"
+
+
+def _with_template(wish: Wish, template: Template, variables: Mapping[str, str], nodes: NodeRegistry) -> Wish:
+    """What a guest of a template needs: what the template says, where the client leaves it open."""
+    library = nodes.local.library
+    described = [
+        EmbeddedInstance(f"CIM_{each['kind']}ResourceAllocationSettingData", {"ResourceType": number, **plain})
+        for each in template.resources
+        if (number := _TYPES.get(str(each["kind"]))) is not None
+        for plain in ({name: value for name, value in each.items() if name != "kind"},)
+    ]
+    own = Wish.of(None, described)
+    usual = "" if library is None else library.settings.pool
+    pool = wish.pool or variables.get("pool") or template.pool or usual
+    needs_pool = template.image is not None or bool(template.disks)
+    return replace(
+        wish,
+        prefix=wish.prefix or (template.platforms[0] if len(template.platforms) == 1 else ""),
+        arch=wish.arch or template.architecture,
+        memory=wish.memory or own.memory,
+        processors=max(wish.processors, own.processors),
+        pool=pool if needs_pool else wish.pool,
+    )
+
+
+def _with_pool(
+    system: EmbeddedInstance | None, class_name: str, variables: Mapping[str, str]
+) -> EmbeddedInstance | None:
+    """The settings that a client gives, with the pool of the group where the client names none."""
+    pool = variables.get("pool")
+    if pool is None:
+        return system
+    properties = {} if system is None else dict(system.properties)
+    given = properties.get("TemplateParameters")
+    parameters = list(given) if isinstance(given, list | tuple) else []
+    if not any(str(each).startswith("pool=") for each in parameters):
+        parameters.append(f"pool={pool}")
+    properties["TemplateParameters"] = parameters
+    return EmbeddedInstance(class_name if system is None else system.class_name, properties)
 
 
 def _system(parameters: Parameters) -> EmbeddedInstance | None:
