@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.bed.guests import BUSYBOX
 
 #: The modules that the guest loads, with what they need.
-MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_balloon", "ata_piix", "sr_mod")
+MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_balloon", "ata_piix", "sr_mod", "isofs")
 
 #: Fast under emulation; the console is the first serial port.
 COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests audit=0 tsc=reliable no_timer_check"
@@ -40,6 +40,10 @@ while :; do
   now="$now memory=$(awk '/MemTotal/ { print $2 }' /proc/meminfo)"
   [ "$now" = "$before" ] || echo "SEES $now END"
   before=$now
+  if [ -z "$seeded" ] && mkdir -p /mnt && mount -t iso9660 -o ro /dev/sr0 /mnt 2>/dev/null; then
+    [ -e /mnt/meta-data ] && seeded=yes && echo "SEED $(cat /mnt/meta-data /mnt/user-data | tr -d '\\n') END"
+    umount /mnt
+  fi
   sleep 0.3
 done
 """
@@ -117,6 +121,12 @@ def seen(console: Path) -> dict[str, str]:
     """What a guest said last, by word; {} before it has said anything."""
     lines = re.findall(r"SEES (.*) END", console.read_text(errors="replace")) if console.exists() else []
     return dict(word.split("=", 1) for word in lines[-1].split()) if lines else {}
+
+
+def seed_seen(console: Path) -> str:
+    """The meta data and user data of the seed in its CD drive, as a guest has read them; "" before it has."""
+    found = re.search(r"SEED (.*) END", console.read_text(errors="replace")) if console.exists() else None
+    return found[1] if found else ""
 
 
 def _run(command: list[str], directory: Path) -> str:

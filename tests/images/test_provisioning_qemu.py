@@ -14,11 +14,22 @@ import pytest
 import pywbem
 
 from tests.bed import wait_until
-from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, Provisioner, seed_of
+from tests.bed.linux import COMMAND_LINE, LinuxGuest, UnavailableError, linux_guest, seed_seen
+from tests.conftest import missing
+from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, TEMPLATE, Provisioner, seed_of
 from virtcim.app.main import main
 
 TERMINATED = 8
 HASH = "$6$saltsalt$" + "x" * 86
+
+
+@pytest.fixture(scope="module")
+def linux(tmp_path_factory: pytest.TempPathFactory) -> LinuxGuest:
+    try:
+        return linux_guest(tmp_path_factory.mktemp("linux"))
+    except UnavailableError as error:
+        missing(str(error))
+        raise
 
 
 @pytest.fixture
@@ -251,3 +262,19 @@ def test_secrets_are_neither_logged_nor_shown(provisioner: Provisioner) -> None:
         everything += "".join(each.tomof() for each in provisioner.wbem.EnumerateInstances(class_name))
     assert word not in everything
     assert HASH not in everything
+
+
+def test_a_guest_reads_its_seed(provisioner: Provisioner, linux: LinuxGuest, tmp_path: Path) -> None:
+    settings = f'Kernel = "{linux.kernel}"\nRamdisk = "{linux.ramdisk}"\nCommandLine = "{COMMAND_LINE}"\n'
+    text = TEMPLATE.replace("[settings]\n", f"[settings]\n{settings}").replace("= 64", "= 256")
+    template = provisioner.template("linux", text)
+    console = tmp_path / "console"
+    serial = pywbem.CIMInstance(
+        "KVM_ConsoleResourceAllocationSettingData",
+        {"SourceType": pywbem.Uint16(4), "SourcePath": str(console)},
+    )
+    provisioner.provision(template, "reader", "hostname=reader.example.com", f"ssh_keys={KEY}", resources=[serial])
+    seed = wait_until(lambda: seed_seen(console), PATIENCE)
+    assert '"local-hostname": "reader"' in seed
+    assert '"fqdn": "reader.example.com"' in seed
+    assert KEY in seed

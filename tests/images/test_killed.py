@@ -1,0 +1,103 @@
+"""A server that dies in the middle of provisioning: nothing is left that the job does not name, and all goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bed import Libvirtd, Server, wait_until
+from tests.images.conftest import POOL
+from tests.images.imagehost import ImageHost
+from tests.images.provisioningbed import FAILED, PATIENCE, Provisioner
+
+#: Runs the server, which ends itself by SIGKILL in a step: after it was carried out, or where its volume is half full.
+DYING = """
+import io, os, signal, sys
+from dataclasses import replace
+from virtcim.images import provisioning
+
+def dying(steps, work, saved=lambda: None, real=provisioning.carry_out):
+    def run(step):
+        def end(part):
+            step.run(part)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(step, run=end) if step.name == {step!r} else step
+    real([run(step) for step in steps], work, saved)
+
+provisioning.carry_out = dying
+if {half}:
+    from virtcim.libhelper.storage import Storage
+    def upload(self, pool, name, data, offset, length, work, real=Storage.upload):
+        real(self, pool, name, io.BytesIO(data.read(length // 2)), offset, length // 2, work)
+        os.kill(os.getpid(), signal.SIGKILL)
+    Storage.upload = upload
+from virtcim.app.main import main
+sys.exit(main())
+"""
+
+STEPS = (
+    "fetch the image",
+    "copy the image into the pool",
+    "make the system disk",
+    "write the seed",
+    "define the guest",
+    "start the guest",
+)
+
+
+@pytest.fixture
+def bed(libvirtd: Libvirtd, pool: Path, images: ImageHost) -> Iterator[Provisioner]:
+    config = f'[images]\npool = "{POOL}"\nhosts = ["127.0.0.1"]\n'
+    with Server(libvirtd.uri(), config=config, guarded=False) as server:
+        yield Provisioner(libvirtd, server, pool, images)
+    libvirtd.remove_domains()
+    for path in pool.iterdir():
+        path.unlink()
+    libvirtd.virsh("pool-refresh", POOL)
+
+
+def die(bed: Provisioner, step: str, half: bool) -> None:
+    """Have a server die in a step, and start another one in its place."""
+    template = bed.template("mortal")
+    before = bed.files()
+    server = bed.server
+    usual = list(server.command)
+    server.stop()
+    server.command[2] = DYING.format(step=step, half=half)
+    server.start()
+    again = Provisioner(bed.daemon, server, bed.pool, bed.images)
+    job = again.define(template, "mortal")
+    assert server.process is not None
+    server.process.wait(PATIENCE)
+    server.process = None
+    server.command[:] = usual
+    server.start()
+    after = Provisioner(bed.daemon, server, bed.pool, bed.images)
+    shown = after.wbem.GetInstance(job)
+    assert shown["JobState"] == FAILED
+    told = shown["ErrorDescription"]
+    base = f"virtcim-mortal-{after.sha256[:12]}.qcow2"
+    left = after.files() - before - {base}
+    assert [name for name in left if name not in told] == []
+    assert ("mortal" in after.daemon.list_all()) <= ("guest 'mortal'" in told)
+    wait_until(lambda: after.found(template), PATIENCE)
+    after.provision(template, "next")
+    assert after.daemon.list_all()["next"] == "running"
+    assert (after.pool / base).read_bytes() == after.image
+
+
+def test_a_server_that_dies_when_the_guest_is_defined(bed: Provisioner) -> None:
+    die(bed, "define the guest", False)
+
+
+@pytest.mark.slow
+def test_an_image_that_is_half_in_the_pool_is_copied_anew(bed: Provisioner) -> None:
+    die(bed, "", True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_a_server_that_dies_in_each_step(bed: Provisioner, step: str) -> None:
+    die(bed, step, False)
