@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from virtcim.frontends.http.admission import Memory, OverloadError, connections_to_close
-from virtcim.frontends.http.sending import CHUNK, Outgoing
+from virtcim.frontends.http.sending import CHUNK, COUNTED, Outgoing
 from virtcim.frontends.http.workers import PoolFullError, WorkerPool
 
 MIB = 1 << 20
@@ -187,6 +187,32 @@ def test_where_none_is_idle_an_address_gives_up_what_is_over_its_share() -> None
     assert connections_to_close([*others, *crowd], NEWCOMER, 9, 1.0) == [NEWCOMER]
     again = Connected("10.6.6.6", 1000.0)
     assert connections_to_close([*others, *crowd], again, 9, 0.5) == [again]
+
+
+class _Watched(list[bytes]):
+    """Pieces that take down how many of them were handed out at once."""
+
+    most = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.most = max(self.most, len(self))
+        return super().__iter__()
+
+    def __getitem__(self, which: Any) -> Any:
+        found = super().__getitem__(which)
+        self.most = max(self.most, len(found))
+        return found
+
+
+def test_sizes_of_many_pieces_are_added_up_in_turns() -> None:
+    """In one go they would hold the interpreter's lock for tens of milliseconds."""
+    pieces = _Watched([b"%d" % number for number in range(2 * COUNTED + 5)] + [b""])
+    outgoing = Outgoing(pieces)
+    assert pieces.most == COUNTED
+    assert outgoing.size == sum(map(len, list(pieces)))
+    assert b"".join(outgoing.take()) == b"".join(list(pieces))
+    assert not outgoing
+    assert Outgoing([b"", b""]).size == 0
 
 
 @pytest.mark.parametrize(
