@@ -15,7 +15,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from tests.bed import loopguard
+from tests.bed import Server, loopguard
 from virtcim.app.loopwatch import LoopSettings, LoopWatch, current_frame
 from virtcim.providers.interface import Association, Instance
 
@@ -173,3 +173,16 @@ def test_no_collection_begins_while_a_thread_is_looked_at() -> None:
     assert inside
     assert "looking" not in inside
     assert gc.isenabled()
+
+
+def test_garbage_is_collected_once_everything_is_loaded() -> None:
+    """While it is loaded, none is: that a server goes on so would be seen after days."""
+    server = Server("test:///default", guarded=False)
+    say = "import atexit, gc, sys; atexit.register(lambda: print('collects:', gc.isenabled(), file=sys.stderr)); "
+    server.command[2] = say + server.command[2]
+    server.start()
+    try:
+        server.stop()
+        assert "collects: True" in server.errors
+    finally:
+        server.close()
