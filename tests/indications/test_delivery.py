@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import ssl
 import threading
@@ -127,7 +128,7 @@ def test_an_answer_that_nobody_asked_for_counts_for_nothing(run: Run, listen: Li
 
 def test_yes_is_known_again_and_no_is_not_taken_for_it(run: Run, listen: Listen) -> None:
     def numbered(body: bytes, text: bytes) -> bytes:
-        number = etree.fromstring(body).find("MESSAGE").get("ID").encode()
+        (number,) = re.findall(rb'<MESSAGE ID="(\d+)"', body)
         return answer(text.replace(b'ID="1"', b'ID="%b"' % number))
 
     running = run()
@@ -273,7 +274,7 @@ def test_what_an_earlier_version_has_queued_is_sent(run: Run, listen: Listen) ->
     busy = listen(lambda number, body: answer(b"", "503 Busy"))
     running = run(retry_first=3600.0, retry_interval=3600.0)
     key = running.subscribe(busy.url)
-    whole = {"IndicationIdentifier": "old", "SourceInstance": EmbeddedInstance(SYSTEM, {"Name": "old"})}
+    whole: dict[str, Any] = {"IndicationIdentifier": "old", "SourceInstance": EmbeddedInstance(SYSTEM, {"Name": "old"})}
     old = QueuedIndication(key, "", "CIM_InstCreation", {**whole, "SequenceNumber": 7}, datetime.now(UTC))
     running.service.queues._journal._records.append(old)
     running.stop()
