@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pywbem
@@ -36,26 +35,6 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             stack.enter_context(stand_in(directory / f"s{number}", b""))
             config += f"[node.bad{number}]\nuris = ['qemu+unix:///system?socket={directory}/s{number}']\n"
         yield stack.enter_context(Server(config=config))
-
-
-@pytest.mark.slow
-def test_a_thousand_nodes_that_are_down(tmp_path: Path) -> None:
-    config = f"uris = ['test://{node_file(tmp_path, 0, {'here': 1})}']\n[nodes]\nthreads = {THREADS}\n"
-    config += "".join(
-        f"[node.n{number}]\nuris = ['qemu+unix:///system?socket={tmp_path}/nobody{number}']\n" for number in range(1000)
-    )
-    with Server(config=config) as server:
-        ask = server.pywbem()
-        assert names(ask, "root/virt") == {"here"}
-        wait_until(lambda: {each["State"] for each in managed_nodes(ask)} == {NO_CONTACT}, 300)
-        assert len(managed_nodes(ask)) == 1000
-        assert threads_of(server) < THREADS + OTHERS
-        path = ask.EnumerateInstanceNames("Test_ComputerSystem", "root/virt")[0]
-        assert ask.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(9))[0] == 0
-
-
-def managed_nodes(ask: Any) -> list[Any]:
-    return list(ask.EnumerateInstances("Virt_ManagedNode", "root/interop"))
 
 
 def threads_of(server: Server) -> int:
