@@ -54,6 +54,8 @@ _TICK = 0.25
 _BACKOFF_FIRST = 0.1
 _BACKOFF_MOST = {True: 0.5, False: 3.0}
 """Seconds between two attempts to connect, at most; here, and where an attempt costs a network connection."""
+_BACKOFF_SHARED = 5.0
+"""The same for one of many: a thousand that are down cost two hundred attempts in a second."""
 _CAPABILITIES_TIMEOUT = 1.5
 """Seconds that the first connection waits for the capabilities: a daemon that has just started has to find them out."""
 _STOP_TIMEOUT = 0.4
@@ -312,7 +314,8 @@ class Hypervisor:
                 self._attempted.set()
             if not self._stopping:
                 await self._alarm.nap(delay)
-            delay = min(delay * 2, _BACKOFF_MOST[is_local(self.uri)])
+            most = _BACKOFF_SHARED if self._shares_threads else _BACKOFF_MOST[is_local(self.uri)]
+            delay = min(delay * 2, most)
 
     async def _open(self) -> libvirt.virConnect:
         """Open the connection of the events, unless the other side hangs."""
