@@ -25,6 +25,9 @@ from tests.bed.server import class_parameter, instance_name, parameter
 NODES, GUESTS = 200, 50
 """Nodes, and guests of each."""
 
+ABSENT = 1000
+"""Nodes that are down, all there are."""
+
 PATIENCE = 300.0
 REPEATS = 5
 LOOKS = 300
@@ -109,6 +112,7 @@ def measure_nodes(nodes: int = NODES, guests: int = GUESTS) -> dict[str, str]:
             figures["CPU while nothing happens"] = _quiet(server)
             figures.update(_killed(server, many, guests, control))
             figures["summary of a group"] = _summary(server, total)
+        figures.update(_absent(directory, ABSENT if nodes >= NODES else nodes))
     return figures
 
 
@@ -267,6 +271,20 @@ def _latencies(server: Server, many: Nodes, event: Callable[[], object]) -> tupl
             time.sleep(0.01)
     took.sort()
     return statistics.median(took), took[int(len(took) * 0.95)]
+
+
+def _absent(directory: Path, count: int) -> dict[str, str]:
+    """Measure a server whose nodes are all down."""
+    nodes = "".join(
+        f"[node.absent{number}]\nuris = ['qemu+unix:///system?socket={directory}/absent{number}']\n"
+        for number in range(count)
+    )
+    with _served(f"uris = ['test://{_empty(directory)}']\n{nodes}") as server:
+        server.start()
+        return {
+            f"start with {count} nodes that are down": f"{server.start_seconds:.1f} s",
+            f"CPU with {count} nodes that are down": _quiet(server),
+        }
 
 
 def _quiet(server: Server, seconds: float = 30.0) -> str:
