@@ -109,9 +109,9 @@ def _add(arguments: argparse.Namespace) -> None:
             _delete(before)
         for top in tops:
             os.rename(Path(directory, top), ADDED / top)
-    for path in ADDED.rglob("*"):
-        if path.is_dir():
-            path.chmod(0o755)
+    for folder in ADDED.rglob("*"):
+        if folder.is_dir():
+            folder.chmod(0o755)
     print(f"{metadata['Name']} {metadata['Version']} is added; it is served once the server was restarted")
 
 
