@@ -86,7 +86,7 @@ def export_guest(guest: str, order: ExportOrder, hypervisor: Hypervisor, work: W
         raise ApplianceError(f"target {order.target.name!r}: is no appliance; expected NAME.ova or NAME.ovf")
     if os.path.lexists(order.target):
         raise ApplianceError(f"target {order.target.name!r}: is there already; expected a new one")
-    record = hypervisor.inventory.domain(guest)
+    record = hypervisor.inventory.domain_by_uuid(guest) or hypervisor.inventory.domain(guest)
     if record is None:
         raise ApplianceError(f"guest {guest!r}: does not exist")
     if record.active or record.has_managed_save:

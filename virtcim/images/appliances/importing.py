@@ -200,7 +200,7 @@ class _Importer:
         return Imported(tuple(made), tuple(dict.fromkeys(self._warnings)))
 
     def _stop(self, uuid: str) -> None:
-        record = self._hypervisor.inventory.domain(uuid)
+        record = self._hypervisor.inventory.domain_by_uuid(uuid)
         if record is not None and record.active:
             self._hypervisor.domains.destroy(uuid)
 

@@ -22,11 +22,12 @@ _CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_{}SettingData"
 _SPACES = {
     "rasd": _CIM.format("ResourceAllocation"),
     "vssd": _CIM.format("VirtualSystem"),
-    "sasd": _CIM.format("StorageAllocation"),
-    "epasd": _CIM.format("EthernetPortAllocation"),
+    "sasd": _CIM.format("StorageAllocation") + ".xsd",
+    "epasd": _CIM.format("EthernetPortAllocation") + ".xsd",
     "vmw": "http://www.vmware.com/schema/ovf",
     "virtcim": NAMESPACE,
 }
+"""The namespaces of the schema of OVF (DSP8023), which has the last two with their ending."""
 _SYSTEM_TYPE = "virtcim:1"
 _STORAGE = frozenset({ResourceType.DISK, ResourceType.CD, ResourceType.FLOPPY})
 _OTHER_SYSTEM = 1
