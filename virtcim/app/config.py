@@ -6,7 +6,8 @@ default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` i
 `providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[indications]` is
 `cimom.indications.settings.IndicationSettings`, `[cmpi]` is `frontends.cmpi.settings.CmpiSettings`, `[compatibility]`
 is `frontends.compatibility.settings.CompatibilitySettings`, `[loop]` is `app.loopwatch.LoopSettings`, `[platforms]` is
-`platforms.settings.PlatformSettings`, `[images]` is `images.settings.ImageSettings`, `[nodes]` is
+`platforms.settings.PlatformSettings`, `[images]` is `images.settings.ImageSettings`, `[appliances]`
+is `images.appliances.settings.ApplianceSettings`, `[nodes]` is
 `providers.nodes.NodesSettings`; each `[node.NAME]` is a `NodeSettings` of there, and each `[group.NAME]` a
 `GroupSettings`.
 
@@ -39,6 +40,7 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.compatibility import CompatibilitySettings
 from virtcim.frontends.http.tls import TLSSettings
+from virtcim.images.appliances.settings import ApplianceSettings
 from virtcim.images.settings import ImageSettings
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.platforms.settings import PlatformSettings
@@ -142,6 +144,7 @@ class Settings:
     platforms: PlatformSettings = field(default_factory=PlatformSettings)
     nodes: NodesSettings = field(default_factory=NodesSettings)
     images: ImageSettings = field(default_factory=ImageSettings)
+    appliances: ApplianceSettings = field(default_factory=ApplianceSettings)
     node: Mapping[str, NodeSettings] = field(default_factory=dict)
     group: Mapping[str, GroupSettings] = field(default_factory=dict)
     file: Path | None = field(default=None, metadata={NOT_SET: True})

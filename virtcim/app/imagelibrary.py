@@ -1,13 +1,15 @@
-"""The library of templates and images that a server has."""
+"""The library of templates and images that a server has, and its appliances."""
 
 from __future__ import annotations
 
 from virtcim.app.config import Settings
+from virtcim.images.appliances.catalogs import Catalogs
 from virtcim.images.library import Filling, Library
 from virtcim.images.store import ImageStore, KeptTemplate, StoredImage, TemplateStore, template_files
 from virtcim.providers.interface import Store
+from virtcim.providers.Virt_ApplianceCatalog import Shelf
 
-__all__ = ["make_library"]
+__all__ = ["make_library", "make_shelf"]
 
 
 def make_library(settings: Settings, store: Store) -> Library:
@@ -22,3 +24,10 @@ def make_library(settings: Settings, store: Store) -> Library:
     directory = settings.images.cache or settings.state_dir / "images"
     images = ImageStore(directory, store.table("image", StoredImage), settings.images)
     return Library(templates, images, settings.images, store.table("image filling", Filling), store.flush)
+
+
+def make_shelf(settings: Settings) -> Shelf:
+    """Make what shows appliances, as the settings say."""
+    catalogs = Catalogs(settings.appliances, settings.images, settings.state_dir / "catalogs")
+    scratch = settings.appliances.scratch or settings.state_dir / "appliances"
+    return Shelf(settings.appliances, settings.images, catalogs, scratch)

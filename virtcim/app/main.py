@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from virtcim import __version__
+from virtcim.app.appliancecommands import add_appliance_commands
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.app.console import add_console
 from virtcim.app.groupcommands import add_group_commands
@@ -125,6 +126,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_node_commands(commands)
     add_group_commands(commands)
     add_template_commands(commands)
+    add_appliance_commands(commands)
     add_console(commands)
     add_commands(commands)
     return parser

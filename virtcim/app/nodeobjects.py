@@ -9,6 +9,12 @@ from virtcim.cimom.discovery.objects import FixedAssociation
 from virtcim.providers.interface import Association, InstanceProvider, RequestContext, Role
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.Virt_AggregatedManagementService import AGGREGATED_SERVICE, AggregatedServiceProvider
+from virtcim.providers.Virt_ApplianceCatalog import (
+    ApplianceCatalogProvider,
+    ApplianceProvider,
+    CatalogMembers,
+    Shelf,
+)
 from virtcim.providers.Virt_ImageStore import (
     ImageStoreProvider,
     StoreMembers,
@@ -22,7 +28,7 @@ __all__ = ["node_objects"]
 
 
 def node_objects(
-    server: ServerObjects, nodes: NodeRegistry, access: Access
+    server: ServerObjects, nodes: NodeRegistry, access: Access, shelf: Shelf
 ) -> tuple[list[InstanceProvider], list[Association]]:
     """Make the providers and associations for one name of the Interop namespace.
 
@@ -30,6 +36,7 @@ def node_objects(
         server: its own objects there.
         nodes: all nodes.
         access: decides who may do what in the namespaces of the nodes.
+        shelf: what there is of appliances.
     """
 
     def may(context: RequestContext, namespace: str, role: Role) -> bool:
@@ -41,10 +48,13 @@ def node_objects(
     )
     groups = NodeGroupProvider(nodes, namespace)
     providers, links = _image_objects(nodes, namespace)
+    appliances = ApplianceProvider(shelf.catalogs, namespace)
+    catalog = ApplianceCatalogProvider(shelf, nodes, may, namespace)
     return (
-        [groups, AggregatedServiceProvider(nodes, service, may), *providers],
+        [groups, AggregatedServiceProvider(nodes, service, may), *providers, catalog, appliances],
         [
             *links,
+            CatalogMembers(catalog, appliances),
             GroupMembers(nodes, groups, namespace),
             AggregatedServices(nodes, server.system),
             FixedAssociation("CIM_HostedService", ("Antecedent", "Dependent"), [(server.system, service)]),

@@ -29,7 +29,7 @@ from virtcim.app.config import ConfigError, Settings, is_loopback, naming, parse
 from virtcim.app.credentials import claim_state_dir, first_password, make_state_dir
 from virtcim.app.guestconsoles import GuestConsoles
 from virtcim.app.heap import give_back, share_arenas
-from virtcim.app.imagelibrary import make_library
+from virtcim.app.imagelibrary import make_library, make_shelf
 from virtcim.app.loopwatch import LoopWatch, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.nodeobjects import node_objects
@@ -304,10 +304,11 @@ def _assemble(
     changes = LifecycleSources(nodes.sites(), element_types(catalog), store, catalog.associations)
     indications = _indications(settings, site, changes, classes, catalog, access, identity, store)
     mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
+    shelf = make_shelf(settings)
 
     def further(objects: ServerObjects) -> tuple[list[InstanceProvider], list[Association]]:
         providers, links = indications.objects(objects)
-        more_providers, more_links = node_objects(objects, nodes, access)
+        more_providers, more_links = node_objects(objects, nodes, access, shelf)
         return [*providers, *more_providers], [*links, *more_links]
 
     def discovered(shown: Catalog) -> Catalog:

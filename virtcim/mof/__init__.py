@@ -1,5 +1,5 @@
 """The classes of this project, in MOF: `virt.mof` for all platforms, `platform.mof` the template of each platform,
-`nodes.mof` for nodes and groups of them, `images.mof` for images and templates."""
+`nodes.mof` for nodes and groups of them, `images.mof` for images and templates, `appliances.mof` for appliances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMPILED = Path(__file__).parent
 
 def texts() -> list[tuple[str, str]]:
     """Name and text of the MOF of the classes that all platforms have in common."""
-    return [_text("virt.mof"), _text("nodes.mof"), _text("images.mof")]
+    return [_text("virt.mof"), _text("nodes.mof"), _text("images.mof"), _text("appliances.mof")]
 
 
 def templates() -> list[tuple[str, str]]:

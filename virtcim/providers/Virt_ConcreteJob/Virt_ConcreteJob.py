@@ -54,6 +54,15 @@ OUT_PARAMETERS = (
     "Volumes",
     "Results",
     "Jobs",
+    "ResultingSystems",
+    "Systems",
+    "Licences",
+    "DeploymentOptions",
+    "Networks",
+    "Properties",
+    "Signer",
+    "Files",
+    "Warnings",
 )
 """The output parameters of methods whose work can become a job; Virt_JobOutParameters has them all."""
 

@@ -1,0 +1,394 @@
+"""The providers of the catalogue and its appliances: reading, importing, exporting."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from virtcim.images.appliances.catalogs import Catalogs, Entry, fetch_package
+from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.exporting import ExportOrder, export_guest
+from virtcim.images.appliances.importers import open_any
+from virtcim.images.appliances.importing import ImportOrder, import_appliance
+from virtcim.images.appliances.package import Package
+from virtcim.images.appliances.settings import ApplianceSettings
+from virtcim.images.settings import ImageSettings
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.work import Work
+from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.interface import (
+    Association,
+    CIMError,
+    CIMValue,
+    End,
+    Instance,
+    InstancePath,
+    InstanceProvider,
+    Keys,
+    MethodResult,
+    Parameters,
+    RequestContext,
+    Role,
+    Status,
+)
+from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.nodes.registry import NodeRegistry
+from virtcim.providers.references import element_at
+from virtcim.providers.site import Site
+from virtcim.providers.Virt_ApplianceCatalog.elements import (
+    APPLIANCE,
+    APPLIANCE_CATALOG,
+    APPLIANCE_PREFIX,
+    CATALOG_ID,
+    ShownAppliance,
+    ShownCatalog,
+)
+from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
+from virtcim.providers.Virt_DevicePool import DevicePool
+
+__all__ = ["ApplianceCatalogProvider", "ApplianceProvider", "CatalogMembers", "Shelf"]
+
+May = Callable[[RequestContext, str, Role], bool]
+"""Tells whether who asks has a role in a namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What there is of appliances.
+
+    Attributes:
+        settings: where they come from and go to.
+        images: what may be fetched.
+        catalogs: all catalogues.
+        scratch: a directory where disks are converted.
+    """
+
+    settings: ApplianceSettings
+    images: ImageSettings
+    catalogs: Catalogs
+    scratch: Path
+
+
+class ApplianceCatalogProvider(InstanceProvider):
+    """Serves Virt_ApplianceCatalog.
+
+    Parameters:
+        shelf: what there is of appliances.
+        nodes: all nodes.
+        may: tells who may do what in the namespaces of the nodes.
+        namespace: where the catalogue is shown.
+    """
+
+    class_names = (APPLIANCE_CATALOG,)
+
+    def __init__(self, shelf: Shelf, nodes: NodeRegistry, may: May, namespace: str) -> None:
+        self._shelf = shelf
+        self._nodes = nodes
+        self._may = may
+        self._namespace = namespace
+
+    @property
+    def catalog(self) -> ShownCatalog:
+        """The one instance."""
+        return ShownCatalog(self._shelf.catalogs, self._namespace)
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[ShownCatalog]:
+        return (self.catalog,)
+
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownCatalog:
+        if _key_in(class_name, keys) != CATALOG_ID:
+            raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
+        return self.catalog
+
+    def invoke_method(
+        self, class_name: str, keys: Keys | None, method: str, parameters: Parameters, context: RequestContext
+    ) -> MethodResult:
+        if keys is not None:
+            self.get_instance(class_name, keys, context)
+        run: Callable[[Parameters, RequestContext], MethodResult] | None = {
+            "RefreshCatalogs": self._refresh,
+            "ReadAppliance": self._read,
+            "ImportAppliance": self._import,
+            "ExportSystem": self._export,
+        }.get(method)
+        if run is None:
+            return super().invoke_method(class_name, keys, method, parameters, context)
+        return run(parameters, context)
+
+    def _refresh(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """RefreshCatalogs."""
+
+        def run(work: Work) -> MethodResult:
+            self._shelf.catalogs.refresh(work)
+            return MethodResult(0)
+
+        return self._do(self._nodes.local, self._nodes.local.platforms[0].prefix, "RefreshCatalogs", run, context)
+
+    def _read(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """ReadAppliance."""
+        entry = self._entry(parameters)
+
+        def run(work: Work) -> MethodResult:
+            with self._opened(entry, (), work) as package:
+                return MethodResult(0, _told(package))
+
+        return self._do(self._nodes.local, self._nodes.local.platforms[0].prefix, "ReadAppliance", run, context)
+
+    def _import(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """ImportAppliance."""
+        entry = self._entry(parameters)
+        pool = self._element(parameters, "Pool", context)
+        if not isinstance(pool, DevicePool) or pool.record is None or pool.base != "DiskPool":
+            raise CIMError(Status.INVALID_PARAMETER, "Pool: is no storage pool; expected one of libvirt's")
+        order = ImportOrder(
+            pool=pool.record.name,
+            name=str(parameters.get("SystemName") or ""),
+            networks=_pairs(parameters, "Networks"),
+            option=str(parameters.get("DeploymentOption") or ""),
+            properties=_pairs(parameters, "Properties"),
+            accepts_licences=bool(parameters.get("AcceptLicences")),
+            keeps_addresses=bool(parameters.get("KeepAddresses")),
+            starts=bool(parameters.get("Start")),
+        )
+        without = _texts(parameters, "WithoutSections")
+        site, platform, hypervisor = pool.site, pool.platform, pool.hypervisor
+        if entry.platforms and platform.prefix not in entry.platforms:
+            text = f"appliance {entry.key!r}: is for {', '.join(entry.platforms)}; expected {platform.prefix}"
+            raise CIMError(Status.FAILED, text)
+
+        def run(work: Work) -> MethodResult:
+            with self._opened(entry, without, work) as package:
+                made = import_appliance(package, order, hypervisor, platform, work, self._shelf.scratch)
+            guests = [guest for guest in site.guests(platform) if guest.domain.uuid in made.guests]
+            guests.sort(key=lambda guest: made.guests.index(guest.domain.uuid))
+            paths = [system_of(guest).path() for guest in guests]
+            return MethodResult(0, {"ResultingSystems": paths, "Warnings": list(made.warnings)})
+
+        return self._do(site, platform.prefix, "ImportAppliance", run, context, [pool.path()])
+
+    def _export(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """ExportSystem."""
+        system = self._element(parameters, "System", context)
+        if not isinstance(system, ComputerSystem):
+            raise CIMError(Status.INVALID_PARAMETER, "System: is no virtual system; expected one")
+        version = parameters.get("Version")
+        target = self._below(_text(parameters, "Target"))
+        order = ExportOrder(
+            target,
+            str(parameters.get("Format") or "vmdk"),
+            version if isinstance(version, int) else 1,
+        )
+        guest = system.guest
+
+        def run(work: Work) -> MethodResult:
+            self._shelf.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            made = export_guest(guest.domain.uuid, order, guest.hypervisor, work, self._shelf.scratch)
+            files = [path.name for path in made.files]
+            return MethodResult(0, {"Files": files, "Warnings": list(made.warnings)})
+
+        return self._do(guest.site, guest.platform.prefix, "ExportSystem", run, context, [system.path()])
+
+    def _do(
+        self,
+        site: Site,
+        prefix: str,
+        method: str,
+        run: Callable[[Work], MethodResult],
+        context: RequestContext,
+        affected: Iterable[InstancePath] = (),
+    ) -> MethodResult:
+        """Carry a method out: at once where that is quick, else as a job of the node."""
+
+        def told(work: Work) -> MethodResult:
+            try:
+                return run(work)
+            except ApplianceError as error:
+                raise CIMError(Status.FAILED, str(error)) from error
+            except LibvirtError as error:
+                raise libvirt_failure(f"{method} failed", error) from error
+            except OSError as error:
+                raise CIMError(Status.FAILED, f"{method} failed: {error.strerror or error}") from error
+
+        return site.jobs.run(
+            JobOrder(
+                prefix,
+                method,
+                told,
+                owner=self.catalog.path(),
+                affected=[Affected(path, (int(Effect.PERFORMANCE_IMPACT),)) for path in affected],
+                principal=context.principal,
+                namespace=site.namespace,
+            )
+        )
+
+    @contextmanager
+    def _opened(self, entry: Entry, without: Iterable[str], work: Work) -> Iterator[Package]:
+        """An appliance, got and read, for the length of a block."""
+        scratch = self._shelf.scratch
+        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(prefix="package-", dir=scratch) as directory:
+            path = fetch_package(entry, self._shelf.images, Path(directory), work)
+            made = Path(directory, "made")
+            made.mkdir()
+            yield open_any(path, made, work, without=tuple(without))
+
+    def _entry(self, parameters: Parameters) -> Entry:
+        """What is meant by Source: an appliance of a catalogue, a file of the directory, or a URL."""
+        source, checksum = _text(parameters, "Source"), str(parameters.get("Checksum") or "")
+        if source.startswith(("http://", "https://")):
+            return Entry(id=source.rpartition("/")[2][:64], url=source, sha256=checksum)
+        try:
+            return self._shelf.catalogs.find(source)
+        except ApplianceError:
+            if not source.lower().endswith((".ova", ".ovf")) and self._shelf.settings.directory is None:
+                raise CIMError(Status.NOT_FOUND, f"Source: {source[:160]!r} is in no catalogue") from None
+        return Entry(id=Path(source).name[:64], url=str(self._below(source)), sha256=checksum)
+
+    def _below(self, name: str) -> Path:
+        """A file below the directory for appliances."""
+        directory = self._shelf.settings.directory
+        if directory is None:
+            raise CIMError(Status.FAILED, "there is no directory for appliances; see appliances.directory")
+        root = directory.resolve()
+        path = (root / name).parent.resolve() / Path(name).name
+        if not path.is_relative_to(root) or path == root or path.is_symlink():
+            raise CIMError(Status.INVALID_PARAMETER, f"{name[:160]!r} is not below the directory for appliances")
+        return path
+
+    def _element(self, parameters: Parameters, name: str, context: RequestContext) -> Instance:
+        """The element that a parameter refers to, on whichever node.
+
+        Raises:
+            CIMError: ACCESS_DENIED where who asks may not administer that node.
+        """
+        path = parameters.get(name)
+        if not isinstance(path, InstancePath):
+            raise CIMError(Status.INVALID_PARAMETER, f"{name}: is missing; expected a reference")
+        wanted = (path.namespace or self._nodes.local.namespace).strip("/").lower()
+        site = next((each for each in self._nodes.sites() if each.namespace.lower() == wanted), None)
+        if site is None:
+            raise CIMError(Status.NOT_FOUND, f"{name}: lives in {wanted[:160]!r}; expected the namespace of a node")
+        if not self._may(context, site.namespace, Role.ADMINISTER):
+            raise CIMError(Status.ACCESS_DENIED, f"{name}: needs the role administer in {site.namespace}")
+        return element_at(site, path)
+
+
+class ApplianceProvider(InstanceProvider):
+    """Serves Virt_Appliance.
+
+    Parameters:
+        catalogs: all catalogues.
+        namespace: where the appliances are shown.
+    """
+
+    class_names = (APPLIANCE,)
+
+    def __init__(self, catalogs: Catalogs, namespace: str) -> None:
+        self._catalogs = catalogs
+        self._namespace = namespace
+
+    def all(self) -> list[ShownAppliance]:
+        """All appliances."""
+        return [ShownAppliance(entry, self._namespace) for entry in self._catalogs.entries()]
+
+    def instances(self, class_name: str, context: RequestContext) -> Iterable[ShownAppliance]:
+        return self.all()
+
+    def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownAppliance:
+        key = _key_in(class_name, keys)
+        found = (each for each in self.all() if each.keys()["InstanceID"] == key)
+        shown = next(found, None)
+        if shown is None:
+            name = key.removeprefix(APPLIANCE_PREFIX)
+            raise CIMError(Status.NOT_FOUND, f"appliance {name[:160]!r}: is in no catalogue")
+        return shown
+
+
+class CatalogMembers(Association):
+    """CIM_MemberOfCollection: the catalogue and its appliances.
+
+    Parameters:
+        catalog: the provider of the catalogue.
+        appliances: that of the appliances.
+    """
+
+    class_names = ("CIM_MemberOfCollection",)
+    left = End("Collection", frozenset({APPLIANCE_CATALOG}))
+    right = End("Member", frozenset({APPLIANCE}))
+
+    def __init__(self, catalog: ApplianceCatalogProvider, appliances: ApplianceProvider) -> None:
+        self._catalog = catalog
+        self._appliances = appliances
+
+    def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
+        return self._appliances.all() if isinstance(left, ShownCatalog) else ()
+
+    def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
+        return (self._catalog.catalog,) if isinstance(right, ShownAppliance) else ()
+
+    def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
+        return (self._catalog.catalog,)
+
+    def class_name(self, left: Instance, right: Instance) -> str:
+        return self.class_names[0]
+
+
+def _told(package: Package) -> dict[str, CIMValue]:
+    """What is to be known of an appliance before it is imported, as output parameters of ReadAppliance."""
+    appliance = package.appliance
+    options = sorted(appliance.options, key=lambda option: option != appliance.default_option)
+    properties = [
+        each.key
+        if each.is_password or (value := each.default(appliance.default_option)) is None
+        else f"{each.key}={value}"
+        for product in appliance.products
+        for each in product.properties
+        if each.is_configurable
+    ]
+    return {
+        "Systems": [system.name or system.id for system in appliance.systems],
+        "Licences": list(appliance.all_licences),
+        "DeploymentOptions": options,
+        "Networks": list(appliance.networks),
+        "Properties": properties,
+        "Signer": package.signature.subject if package.signature is not None else None,
+        "Warnings": list(package.warnings),
+    }
+
+
+def _key_in(class_name: str, keys: Keys) -> str:
+    given = next((value for key, value in keys.items() if key.lower() == "instanceid"), None)
+    if not isinstance(given, str) or not given:
+        raise CIMError(Status.INVALID_PARAMETER, f"{class_name} needs the key InstanceID")
+    return given
+
+
+def _text(parameters: Parameters, name: str) -> str:
+    value = parameters.get(name)
+    if not isinstance(value, str) or not value:
+        raise CIMError(Status.INVALID_PARAMETER, f"{name}: is missing")
+    return value
+
+
+def _texts(parameters: Parameters, name: str) -> list[str]:
+    given = parameters.get(name) or ()
+    return [each for each in given if isinstance(each, str)] if isinstance(given, list | tuple) else []
+
+
+def _pairs(parameters: Parameters, name: str) -> dict[str, str]:
+    """Name and value of each text of an array.
+
+    Raises:
+        CIMError: one has no equals sign.
+    """
+    found = {}
+    for text in _texts(parameters, name):
+        # The names of networks have equals signs now and then, those of targets do not.
+        key, equals, value = text.rpartition("=") if name == "Networks" else text.partition("=")
+        if not equals or not key:
+            raise CIMError(Status.INVALID_PARAMETER, f"{name}: {text.partition('=')[0][:80]!r}; expected name=value")
+        found[key] = value
+    return found
