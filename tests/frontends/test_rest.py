@@ -14,6 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from tests.bed import wait_until
 from tests.cimom.harness import RunningServer
 from tests.cimom.toy import Toy
 from tests.frontends.client import Client, basic
@@ -21,7 +22,7 @@ from tests.frontends.conftest import CLASSES, NameIsPassword, access
 from virtcim.cimom import audit
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.settings import ServerSettings
-from virtcim.frontends.http.auth import BasicAuthenticator
+from virtcim.frontends.http.auth import BasicAuthenticator, PasswordFile
 from virtcim.frontends.rest.frontend import REST
 from virtcim.frontends.rest.pages import Pages
 from virtcim.frontends.rest.sessions import Sessions, cookie_header
@@ -330,6 +331,22 @@ def test_sessions_end_by_themselves() -> None:
     assert sessions.identify(headers(used)) is None
     tokens = [sessions.open(someone) for _ in range(3)]
     assert [sessions.identify(headers(each)) is not None for each in tokens] == [False, True, True]
+
+
+def test_a_changed_password_ends_sessions(toy: Toy, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("anna:a\n")
+    running = RunningServer(toy.catalog, CLASSES, authenticator=BasicAuthenticator(PasswordFile(file)))
+    client = Client(running.port)
+    assert client.log_in("anna", "a").status == 201
+    file.write_text("anna:another\n")
+
+    def is_over() -> bool:
+        running.run(running.server._authenticator.look())
+        return client.ask("GET", "/api/session").status == 401
+
+    wait_until(is_over, 30)
+    running.stop()
 
 
 def test_the_cookie_by_tls() -> None:

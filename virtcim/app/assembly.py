@@ -59,6 +59,7 @@ def make_server(
     capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, authenticator, pull_limits(settings))
     executor = translate(core)
     made = [each(executor, settings, capabilities) for each in front_ends]
+    authenticator.listeners += [each.sessions.end_all for each in made if isinstance(each, REST)]
     return Server(core, made, settings, authenticator, tls, statistics)
 
 

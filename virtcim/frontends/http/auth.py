@@ -17,7 +17,7 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,10 +72,14 @@ class Authenticator(ABC):
     Attributes:
         challenge: value of the WWW-Authenticate header of a refusal.
         mechanism: what clients are told of it; None where there is nothing that they could send.
+        listeners: called in the loop when who was let in before may not be any more.
     """
 
     challenge: str = 'Basic realm="virtcim"'
     mechanism: Authentication | None = None
+
+    def __init__(self) -> None:
+        self.listeners: list[Callable[[], None]] = []
 
     @abstractmethod
     async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
@@ -91,6 +95,10 @@ class Authenticator(ABC):
     def remembered(self, authorization: str | None) -> Principal | None:
         """The user, when no waiting is needed to tell; else None, and `authenticate` decides."""
         return None
+
+    async def look(self) -> None:
+        """Look whether who was let in before may be still.  Called now and then."""
+        return
 
     async def close(self) -> None:
         """Give up what the authenticator holds."""
@@ -269,6 +277,7 @@ class BasicAuthenticator(Authenticator):
         max_pending: int = 64,
         threads: int = 2,
     ) -> None:
+        super().__init__()
         self._verifiers = [verifiers] if isinstance(verifiers, Verifier) else list(verifiers)
         self._lifetime = lifetime
         self._delay = delay
@@ -310,13 +319,18 @@ class BasicAuthenticator(Authenticator):
         if stamp != self._stamp:
             self._stamp = stamp
             self._remembered.clear()
+            for tell in self.listeners:
+                tell()
         self._stamp_checked = began
 
-    async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
+    async def look(self) -> None:
         if self._is_look_due():
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
             await asyncio.shield(self._looking)
+
+    async def authenticate(self, authorization: str | None, origin: str = "") -> Principal | None:
+        await self.look()
         principal = self._known(authorization)
         if principal is not None:
             return principal

@@ -164,6 +164,7 @@ class Server:
             for each in self.frontends:
                 each.sweep()
             self.core.enumerations.sweep()
+            await self._authenticator.look()
 
     async def stop(self) -> None:
         """Take no more requests, let answers in flight finish for `stop_timeout` seconds, and close."""

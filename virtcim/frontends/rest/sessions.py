@@ -107,6 +107,10 @@ class Sessions:
         wanted = (principal.name, principal.mechanism)
         return self._close(lambda each: (each.principal.name, each.principal.mechanism) == wanted)
 
+    def end_all(self) -> None:
+        """End all sessions: passwords or accounts have changed."""
+        self._close(lambda _: True)
+
     def sweep(self) -> None:
         """End the sessions whose time is over."""
         now = self._clock()
