@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from tests.images.appliances import descriptor, vmdk, write_archive
 from virtcim.images.appliances.package import open_package
 
 POOL = "appliances"
-COMPLETED, TERMINATED = 7, 8
+COMPLETED = 7
 CATALOG = '[[appliance]]\nid = "shop"\ntitle = "A shop"\nplatforms = ["KVM"]\nurl = "{}"\nlicence = "free"\n'
 
 
@@ -137,31 +136,6 @@ def test_the_command_line_imports_and_exports(place: Place) -> None:
     assert taken.stdout == "bound\n", taken.stderr
     given = place.command("export", "bound", "bound-copy.ova")
     assert given.stdout == "bound-copy.ova\n", given.stderr
-
-
-def test_an_import_that_is_ended_leaves_nothing(place: Place) -> None:
-    before = sorted(path.name for path in place.pool.iterdir())
-    content = random.Random(0).randbytes(96 << 20)
-    text = descriptor("disk.raw", "http://www.gnome.org/~markmc/raw", len(content))
-    write_archive(place.directory / "large.ova", {"guest.ovf": text, "disk.raw": content})
-    client = place.client()
-    (catalog,) = client.EnumerateInstanceNames("Virt_ApplianceCatalog")
-    value, out = client.InvokeMethod(
-        "ImportAppliance",
-        catalog,
-        Source="large.ova",
-        Pool=place.reference(),
-        SystemName="ended",
-        Networks=["LAN=user"],
-    )
-    assert value == 4096
-    job = out["Job"]
-    wait_until(lambda: bool(list(place.pool.glob("ended-*"))) or client.GetInstance(job)["JobState"] > 4, 60)
-    client.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(4))
-    wait_until(lambda: client.GetInstance(job)["JobState"] >= COMPLETED, 120)
-    assert client.GetInstance(job)["JobState"] == TERMINATED
-    assert sorted(path.name for path in place.pool.iterdir()) == before
-    assert "ended" not in place.daemon.list_all()
 
 
 @pytest.mark.parametrize("source", ["../catalog.toml", "/etc/passwd", "none/none", "absent.ova"])

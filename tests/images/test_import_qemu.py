@@ -14,6 +14,7 @@ from tests.images.host import ORDER, Host, compare, running_host
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.libhelper.documents.domain import Controller, Disk, Interface
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.work import Work, WorkCancelledError
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,29 @@ def test_a_licence_is_accepted_or_nothing_is_done(host: Host, tmp_path: Path) ->
     assert host.volumes() == []
     host.take(package, replace(ORDER, accepts_licences=True))
     assert host.config("guest").name == "guest"
+
+
+class EndedWork(Work):
+    """Work that is asked to stop at one of the points where it asks."""
+
+    def __init__(self, point: int) -> None:
+        super().__init__()
+        self.left_to_go = point
+
+    def checkpoint(self) -> None:
+        self.left_to_go -= 1
+        if self.left_to_go == 0:
+            raise WorkCancelledError
+
+
+def test_an_import_that_is_ended_leaves_nothing_wherever_it_is(host: Host, tmp_path: Path) -> None:
+    package = write_archive(tmp_path / "guest.ova", {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path)})
+    whole = EndedWork(0)
+    host.take(package, work=whole)
+    host.empty()
+    assert whole.left_to_go < -2
+    for point in range(1, 1 - whole.left_to_go):
+        with pytest.raises(WorkCancelledError):
+            host.take(package, work=EndedWork(point))
+        assert host.volumes() == []
+        assert host.hypervisor.inventory.domains() == []
