@@ -162,7 +162,7 @@ def test_check_asks_a_running_server_over_each_of_its_listeners(serve: Callable[
         config=f'listen_https = "127.0.0.1:0"\nlisten_unix = "{tmp_path}/s"\n[tls]\nself_signed = true\n'
         "check_seconds = 1000\n",
     )
-    options = ["--state-dir", server.state_dir, "--uri", "test:///default", "--listen", "127.0.0.1:0"]
+    options: list[str | Path] = ["--state-dir", server.state_dir, "--uri", "test:///default", "--listen", "127.0.0.1:0"]
     check: list[str | Path] = [*COMMAND, "check", "--config", server.directory / "virtcim.toml", *options]
     done = run(*check, REQUESTS_CA_BUNDLE="/nowhere/of/no/concern")
     assert done.returncode == 0, done.stdout

@@ -225,7 +225,7 @@ def test_a_backup_is_read_through_a_socket_until_it_is_ended(hasty: BackupServic
     result = hasty.back_up("StartBackup", AffectedSystem=hasty.system(name), BackupMode=PULL)
     assert result.return_value == 4096
     job = result.out["Job"]
-    shown = hasty.until(job, lambda shown: shown.get("Exports"))
+    shown = hasty.until(job, lambda shown: bool(shown.get("Exports")))
     assert (shown["VirtualSystemName"], shown["BackupMode"]) == (name, PULL)
     write(libvirtd, name, 0x22)
     (export,) = shown["Exports"]

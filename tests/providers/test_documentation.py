@@ -78,18 +78,18 @@ def test_the_page_of_methods_has_what_the_classes_declare(corpus: Served, classe
                     expected[f"{element.base}.{method.name}"] = found
     assert len(expected) > 50
     assert expected.keys() <= sections.keys()
-    for name, method in expected.items():
+    for name, declared_method in expected.items():
         section = sections[name]
         if "\nAs [" in section:
             continue
-        names = [each.name for each in method.parameters.values()]
+        names = [each.name for each in declared_method.parameters.values()]
         assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == names, name
         example = section.partition("```python\n")[2].partition("```")[0]
         call = ast.parse(example.replace("...}", "}")).body[0]
         assert isinstance(call, ast.Assign)
         assert isinstance(call.value, ast.Call)
         assert {each.arg for each in call.value.keywords} <= {
-            each.name for each in method.parameters.values() if each.is_in
+            each.name for each in declared_method.parameters.values() if each.is_in
         }
 
 

@@ -702,7 +702,7 @@ def test_jobs_are_found_again_after_a_restart(tmp_path: Path) -> None:
         def fail(work: Work) -> MethodResult:
             raise CIMError(Status.FAILED, "it has ended badly")
 
-        return (wait, fail, None)[int(record.figures["number"])]
+        return (wait, fail, None)[int(str(record.figures["number"]))]
 
     assert {job.record.state for job in again.all("KVM", "root/virt")} == {JobState.RUNNING}
     again.adopt(find)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def kill(bed: Bed, victim: str) -> None:
         daemon.start()
 
 
+def comes_or_is_over(ask: Any, job: Any, has_come: Callable[[Any], bool]) -> bool:
+    shown = ask.GetInstance(job)
+    return bool(has_come(shown) or shown["JobState"] in OVER)
+
+
+def shown_when_over(ask: Any, job: Any) -> Any:
+    shown = ask.GetInstance(job)
+    return shown if shown["JobState"] in OVER else None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["source", "target", "server"])
 def test_whatever_is_killed_the_guest_runs_once_and_the_job_says_where(bed: Bed, victim: str) -> None:
@@ -88,17 +99,10 @@ def test_whatever_is_killed_the_guest_runs_once_and_the_job_says_where(bed: Bed,
         try:
             job = bed.begin()
             ask = bed.connect()
-            wait_until(
-                lambda job=job, ask=ask, has_come=has_come: (
-                    has_come(shown := ask.GetInstance(job)) or shown["JobState"] in OVER
-                ),
-                LONG,
-            )
+            wait_until(partial(comes_or_is_over, ask, job, has_come), LONG)
             kill(bed, victim)
             ask = bed.connect()
-            shown = wait_until(
-                lambda job=job, ask=ask: found if (found := ask.GetInstance(job))["JobState"] in OVER else None, LONG
-            )
+            shown = wait_until(partial(shown_when_over, ask, job), LONG)
             (where,) = wait_until(bed.running_at, LONG)
             assert (shown["JobState"] == COMPLETED) == (where is bed.there), shown["ErrorDescription"]
             if shown["JobState"] != COMPLETED:

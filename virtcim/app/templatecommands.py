@@ -327,7 +327,8 @@ def _provision(arguments: argparse.Namespace, server: Server) -> None:
     with server.wbem(INTEROP) as connection:
         key = _document(connection, arguments.template).key
     with server.wbem(arguments.namespace or "root/virt") as connection:
-        method, group = "DefineSystem", {}
+        method = "DefineSystem"
+        group: dict[str, Any] = {}
         if arguments.group is None:
             path, setting = _service(connection, key)
         else:

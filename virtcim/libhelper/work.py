@@ -73,7 +73,7 @@ class Work:
         """Say more of how it goes on; what was said under other names stays."""
         self._figures = {**self._figures, **figures}
 
-    def adopt(self, figures: Mapping[str, int | str], percent: int, left: str) -> None:
+    def adopt(self, figures: Mapping[str, object], percent: int, left: str) -> None:
         """Take over what was known of it when its first process ended.
 
         Parameters:
@@ -81,7 +81,7 @@ class Work:
             percent: how far it was.
             left: what stands.
         """
-        self._figures, self._left = {**figures}, left
+        self._figures, self._left = {name: each for name, each in figures.items() if isinstance(each, int | str)}, left
         with self._state:
             self._done, self._total = percent, 100
 

@@ -165,9 +165,9 @@ class Backups:
                 begun = True
                 self.follow_push(domain, work)
             except (libvirt.libvirtError, LibvirtError, WorkCancelledError) as error:
-                names = [volumes[disk] for disk in plan.disks[: len(made)]]
+                written = [volumes[disk] for disk in plan.disks[: len(made)]]
                 checkpoint = plan.checkpoint.name if begun and plan.checkpoint is not None else None
-                raise self.taken_back(error, domain, pool, names, checkpoint) from error
+                raise self.taken_back(error, domain, pool, written, checkpoint) from error
             finally:
                 self._context.inventory.refresh_parts(VOLUMES, pool)
         work.set_leftover("")

@@ -37,8 +37,9 @@ def xml_directories(driver: str, configuration: Path, state: Path, data: Path | 
         data: the daemon's `/var/lib/libvirt`; None leaves out what lies there.
     """
     name = _DRIVER_DIRECTORIES[driver]
-    has_parts = data is not None and driver in _WITH_PARTS
-    parts = {data / name / word: kind for word, kind in _PARTS.items()} if has_parts else {}
+    parts = {}
+    if data is not None and driver in _WITH_PARTS:
+        parts = {data / name / word: kind for word, kind in _PARTS.items()}
     return parts | {
         configuration / name: "domain",
         configuration / name / "autostart": "domain",

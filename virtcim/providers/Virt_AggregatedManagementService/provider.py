@@ -130,7 +130,7 @@ class AggregatedServiceProvider(InstanceProvider):
             reasons = "; ".join(f"node {each.node.name!r}: {each.text}" for each in table[:20])
             raise CIMError(Status.FAILED, f"No node can have the guest: {reasons or 'there is none to choose from'}")
         service = _management_service(chosen)
-        given = {
+        given: dict[str, CIMValue] = {
             name: value
             for name, value in {**parameters, "ResourceSettings": resources}.items()
             if name in ("SystemSettings", "ResourceSettings") and value

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
@@ -164,7 +165,7 @@ class Provisioning:
         for number, extra in enumerate(template.disks, start=1):
             name = f"{self._stem}-{number}.{extra.format}"
             config = self._volume(name, extra.size, extra.format)
-            yield self._volume_step("make a disk", name, lambda work, config=config: self._make_empty(config, work))
+            yield self._volume_step("make a disk", name, partial(self._make_empty, config))
         if self._seed is not None:
             yield self._volume_step("write the seed", f"{self._stem}-seed.iso", self._write_seed)
         if self._provisioner is not None:
