@@ -1,0 +1,14 @@
+import js from "@eslint/js";
+
+const BROWSER = ["EventSource", "FormData", "Intl", "MessageEvent", "TextEncoder", "URL", "URLSearchParams", "WebSocket", "Blob", "CSSStyleSheet", "addEventListener",
+  "clearInterval", "document", "fetch", "getComputedStyle", "localStorage", "location", "navigator", "prompt", "removeEventListener",
+  "requestAnimationFrame", "setInterval", "setTimeout"];
+
+export default [
+  { ignores: ["parts/**"] },
+  js.configs.recommended,
+  {
+    languageOptions: { ecmaVersion: "latest", sourceType: "module", globals: Object.fromEntries(BROWSER.map((name) => [name, "readonly"])) },
+    rules: { eqeqeq: "error", "no-var": "error", "prefer-const": "error", "no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }] },
+  },
+];

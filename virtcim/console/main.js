@@ -1,0 +1,139 @@
+/**
+ * Begins: asks who is logged in, draws the frame, and chooses the page by the address.
+ */
+import * as api from "./api.js";
+import { readAddress } from "./links.js";
+import { html, render, useEffect, useErrorBoundary, useState } from "./parts.js";
+import { changed, loadAll, loadGuests, state, take, useAppState } from "./state.js";
+import { chooseLanguage, language, languages, text } from "./texts.js";
+import { Messages } from "./ui/basics.js";
+import { Tree } from "./ui/tree.js";
+import { Login } from "./pages/login.js";
+import { Overview } from "./pages/overview.js";
+import { Guests } from "./pages/guests.js";
+
+/** The pages that are fetched when they are first opened. @type {Record<string, () => Promise<any>>} */
+const LATER = {
+  guest: () => import("./pages/guest.js").then((module) => module.Guest),
+  node: () => import("./pages/node.js").then((module) => module.NodePage),
+  nodes: () => import("./pages/nodes.js").then((module) => module.Nodes),
+  create: () => import("./pages/create.js").then((module) => module.Create),
+  storage: () => import("./pages/storage.js").then((module) => module.Storage),
+  networks: () => import("./pages/networks.js").then((module) => module.Networks),
+  jobs: () => import("./pages/jobs.js").then((module) => module.Jobs),
+  subscriptions: () => import("./pages/subscriptions.js").then((module) => module.Subscriptions),
+  topology: () => import("./pages/topology.js").then((module) => module.Topology),
+  browser: () => import("./pages/browser.js").then((module) => module.Browser),
+  profiles: () => import("./pages/profiles.js").then((module) => module.Profiles),
+  about: () => import("./pages/about.js").then((module) => module.About),
+};
+
+const MENU = ["overview", "guests", "create", "nodes", "storage", "networks", "jobs", "subscriptions", "topology", "browser", "profiles"];
+
+/** Seconds between two readings of the figures, while the page is seen. */
+const FIGURES = 5;
+
+const THEME = "virtcim-theme";
+
+/** @param {string} name */
+function chooseTheme(name) {
+  localStorage.setItem(THEME, name);
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+}
+chooseTheme(localStorage.getItem(THEME) ?? "auto");
+
+/** @param {{address: ReturnType<typeof readAddress>}} props */
+function Page({ address }) {
+  const [loaded, setLoaded] = useState(/** @type {Record<string, any>} */ ({}));
+  const [error, forget] = useErrorBoundary();
+  const name = address.page;
+  useEffect(() => {
+    forget();
+    if (LATER[name] && !loaded[name])
+      LATER[name]().then((page) => setLoaded((/** @type {any} */ before) => ({ ...before, [name]: page })));
+  }, [name]);
+  if (error) return html`<div class="notice bad" role="alert">${text("app.error", { detail: String(error) })}</div>`;
+  /** @type {Record<string, any>} */
+  const pages = { overview: Overview, guests: Guests, ...loaded };
+  const Chosen = pages[name];
+  if (Chosen) return html`<${Chosen} key=${address.parts.join("/")} parts=${address.parts} options=${address.options} />`;
+  return html`<p class="soft">${LATER[name] ? text("app.loading") : text("app.nothing")}</p>`;
+}
+
+function Frame() {
+  useAppState();
+  const [hash, setHash] = useState(location.hash);
+  const [side, setSide] = useState(false);
+  useEffect(() => {
+    const moved = () => {
+      setHash(location.hash);
+      setSide(false);
+    };
+    addEventListener("hashchange", moved);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+  useEffect(() => {
+    if (!state.session) return undefined;
+    loadAll().catch(() => undefined);
+    const end = api.follow(take, (live) => {
+      // What happened before the stream was open is not told by it.
+      if (live) loadAll().catch(() => undefined);
+      state.live = live;
+      changed();
+    });
+    const timer = setInterval(() => {
+      if (document.visibilityState !== "visible" || !state.live) return;
+      for (const node of state.nodes) if (node.state >= 2 && node.state <= 3) loadGuests(node.namespace).catch(() => undefined);
+    }, FIGURES * 1000);
+    return () => {
+      end();
+      clearInterval(timer);
+    };
+  }, [state.session]);
+  if (!state.session) return html`<${Login} />`;
+  const address = readAddress(hash);
+  document.title = `${text(`page.${address.page}`)} – virtcim`;
+  return html`<div class="frame ${side ? "side-open" : ""}">
+    <a class="skip" href="#content" onClick=${(/** @type {Event} */ event) => {
+      event.preventDefault();
+      document.getElementById("content")?.focus();
+    }}>${text("app.skip")}</a>
+    <header class="top">
+      <button class="open-side" aria-expanded=${String(side)} onClick=${() => setSide(!side)}>${text("app.open-tree")}</button>
+      <a class="brand" href="#/"><img src="icon.svg" alt="" />virtcim</a>
+      <nav aria-label="virtcim">
+        ${MENU.map((name) => html`<a href="#/${name}" aria-current=${address.page === name ? "page" : undefined}>${text(`page.${name}`)}</a>`)}
+      </nav>
+      <label><span class="hidden-label">${text("app.theme")}</span>
+        <select onChange=${(/** @type {any} */ event) => chooseTheme(event.target.value)}>
+          ${["auto", "light", "dark"].map((name) => html`<option value=${name} selected=${name === (localStorage.getItem(THEME) ?? "auto")}>${text(`app.theme.${name}`)}</option>`)}
+        </select></label>
+      <label><span class="hidden-label">${text("app.language")}</span>
+        <select onChange=${(/** @type {any} */ event) => chooseLanguage(event.target.value)}>
+          ${languages.map((name) => html`<option value=${name} selected=${name === language}>${name}</option>`)}
+        </select></label>
+      <span class="soft">${state.session.user}</span>
+      <button onClick=${() => api.logOut().finally(() => location.reload())}>${text("login.out")}</button>
+    </header>
+    <aside class="side" aria-label=${text("tree.title")}><${Tree} here=${hash} /></aside>
+    <main class="content" id="content" tabindex="-1">
+      ${!state.live && html`<div class="notice bad" role="alert">${text("app.lost")}</div>`}
+      <${Page} address=${address} />
+    </main>
+    <${Messages} />
+  </div>`;
+}
+
+api.whenSessionEnds(() => {
+  if (!state.session) return;
+  state.session = null;
+  changed();
+});
+
+(api.mayHaveSession() ? api.session() : Promise.resolve(null)).then(
+  (session) => {
+    state.session = session;
+  },
+  () => undefined,
+).finally(() => render(html`<${Frame} />`, /** @type {Element} */ (document.getElementById("page"))));

@@ -1,0 +1,64 @@
+/** Nodes by group with their load, totals, and what needs attention first. */
+import { guestLink, nodeLink } from "../links.js";
+import { html } from "../parts.js";
+import { state, useAppState } from "../state.js";
+import { bytesText, numberText, percentText, text } from "../texts.js";
+import { Bar, Facts, Panel, State } from "../ui/basics.js";
+
+const RUNNING = [2, 9, 4, 10];
+/** HealthState (CIM_ManagedSystemElement) from where on something is wrong: 10 is "Degraded/Warning". */
+const UNHEALTHY = 10;
+
+/** @param {any[]} guests */
+function totals(guests) {
+  const running = guests.filter((each) => RUNNING.includes(each.state));
+  const sum = (/** @type {(guest: any) => number | null} */ value) => running.reduce((total, each) => total + (value(each) ?? 0), 0);
+  const processors = sum((each) => each.processors);
+  const load = running.some((each) => each.load !== null) && processors
+    ? sum((each) => (each.load ?? 0) * (each.processors ?? 0)) / processors : null;
+  return { all: guests.length, running: running.length, memory: sum((each) => each.memory), processors, load };
+}
+
+/** @param {{node: any}} props */
+function NodeCard({ node }) {
+  const sums = totals([...state.guests.values()].filter((each) => each.namespace === node.namespace));
+  return html`<section class="panel" aria-label=${node.name}>
+    <h3 class="row"><a class="grow" href=${nodeLink(node.namespace)}>${node.name}</a><${State} value=${node.state} kind="node.state" /></h3>
+    ${node.trouble && html`<p class="soft">${node.trouble}</p>`}
+    <${Facts} facts=${[
+      [text("overview.guests"), text("overview.running", { running: sums.running, all: sums.all })],
+      [text("guest.memory"), bytesText(sums.memory)],
+      [text("guest.processors"), numberText(sums.processors)],
+      [text("guest.load"), html`${percentText(sums.load)} <${Bar} share=${(sums.load ?? 0) / 100} label=${percentText(sums.load)} />`],
+    ]} />
+  </section>`;
+}
+
+export function Overview() {
+  useAppState();
+  const guests = [...state.guests.values()];
+  const sums = totals(guests);
+  const lost = state.nodes.filter((each) => each.state > 2);
+  const ill = guests.filter((each) => each.health !== null && each.health >= UNHEALTHY);
+  const groups = new Map(/** @type {[string, any[]][]} */ ([]));
+  for (const node of state.nodes)
+    for (const group of node.groups.length ? node.groups : [""]) groups.set(group, [...(groups.get(group) ?? []), node]);
+  return html`
+    <div class="head"><h1>${text("page.overview")}</h1></div>
+    <div class="grid">
+      <section class="panel"><h2>${text("overview.guests")}</h2><div class="big">${text("overview.running", { running: sums.running, all: sums.all })}</div></section>
+      <section class="panel"><h2>${text("overview.memory")}</h2><div class="big">${bytesText(sums.memory)}</div></section>
+      <section class="panel"><h2>${text("overview.processors")}</h2><div class="big">${numberText(sums.processors)} <span class="soft">${percentText(sums.load)}</span></div></section>
+    </div>
+    <${Panel} title=${text("overview.attention")}>
+      ${!lost.length && !ill.length && html`<p class="soft">${text("overview.calm")}</p>`}
+      <ul>
+        ${lost.map((each) => html`<li><a href=${nodeLink(each.namespace)}>${text("overview.no-contact", { name: each.name, detail: each.trouble || text(`node.state.${each.state}`) })}</a></li>`)}
+        ${ill.slice(0, 50).map((each) => html`<li><a href=${guestLink(each)}>${text("overview.trouble", { name: each.name, node: each.node, health: each.health ?? "" })}</a></li>`)}
+      </ul>
+    </${Panel}>
+    ${[...groups].sort(([one], [two]) => one.localeCompare(two)).map(([group, nodes]) => html`
+      <h2>${group || text("tree.ungrouped")}</h2>
+      <div class="grid">${nodes.map((node) => html`<${NodeCard} key=${node.name} node=${node} />`)}</div>`)}
+  `;
+}

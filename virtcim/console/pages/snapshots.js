@@ -1,0 +1,68 @@
+/** The snapshots of a guest, as a tree. */
+import * as api from "../api.js";
+import { html, useState } from "../parts.js";
+import { demand } from "../settings.js";
+import { tell, useChanges } from "../state.js";
+import { text, timeText } from "../texts.js";
+import { Dialog, Field, Panel, Read, useRead } from "../ui/basics.js";
+
+/** CIM_VirtualSystemSnapshotService.CreateSnapshot: SnapshotType */
+const KINDS = { full: 2, disk: 3 };
+
+/** @param {{guest: any}} props */
+export function Snapshots({ guest }) {
+  const [asked, setAsked] = useState(/** @type {any} */ (null));
+  const [name, setName] = useState("");
+  const [kind, setKind] = useState("full");
+  const snapshots = useRead(async () => {
+    const [found, services] = await Promise.all([
+      api.associators(guest, { associationClass: "CIM_SnapshotOfVirtualSystem" }),
+      api.instances(guest.namespace, `${guest.className.split("_")[0]}_VirtualSystemSnapshotService`),
+    ]);
+    const parents = new Map();
+    for (const each of found) {
+      const [link] = await api.associators(/** @type {any} */ (each), { associationClass: "CIM_Dependency", role: "Dependent", resultClass: "CIM_VirtualSystemSettingData" });
+      parents.set(each.path, link?.path ?? null);
+    }
+    return { found, service: /** @type {any} */ (services[0]), parents };
+  }, [guest.href]);
+  useChanges((event) => /SettingData|Job/.test(event.class ?? "") && snapshots.again());
+  const act = async (/** @type {string} */ method, /** @type {Record<string, any>} */ parameters) => {
+    setAsked(null);
+    try {
+      await demand(/** @type {any} */ (snapshots.value).service, method, parameters);
+      tell(text("settings.applied"));
+    } catch (error) {
+      tell(/** @type {Error} */ (error).message, "bad");
+    }
+    snapshots.again();
+  };
+  const create = () => act("CreateSnapshot", {
+    AffectedSystem: { href: guest.href },
+    SnapshotType: KINDS[/** @type {"full" | "disk"} */ (kind)],
+    ...(name ? { SnapshotSettings: { class: "CIM_VirtualSystemSettingData", properties: { ElementName: name } } } : {}),
+  });
+  return html`<${Read} of=${snapshots}>${(/** @type {any} */ { found, parents }) => {
+    const branch = (/** @type {any} */ parent) => {
+      const own = found.filter((/** @type {any} */ each) => (found.some((/** @type {any} */ other) => other.path === parents.get(each.path)) ? parents.get(each.path) : null) === parent);
+      return own.length > 0 && html`<ul>${own.map((/** @type {any} */ each) => html`<li key=${each.path}>
+        <div class="row"><span class="grow"><b>${each.properties.ElementName ?? each.properties.InstanceID}</b> <span class="soft">${timeText(each.properties.CreationTime)}</span></span>
+          <button onClick=${() => setAsked({ what: "apply", each })}>${text("snapshots.apply")}</button>
+          <button class="danger" onClick=${() => setAsked({ what: "delete", each })}>${text("snapshots.delete")}</button></div>
+        ${branch(each.path)}</li>`)}</ul>`;
+    };
+    return html`<${Panel} title=${text("guest.tab.snapshots")}>
+      <p><button class="main" onClick=${() => setAsked({ what: "create" })}>${text("snapshots.create")}</button></p>
+      ${found.length === 0 ? html`<p class="soft">${text("snapshots.none")}</p>` : html`<div class="tree">${branch(null)}</div>`}
+      ${asked?.what === "create" && html`<${Dialog} title=${text("snapshots.create")} onClose=${() => setAsked(null)}
+        end=${html`<button class="main" onClick=${create}>${text("snapshots.create")}</button>`}>
+        <${Field} id="snapshot-name" label=${text("snapshots.name")}><input id="snapshot-name" value=${name} onInput=${(/** @type {any} */ event) => setName(event.target.value)} /></${Field}>
+        <${Field} id="snapshot-kind" label=${text("snapshots.kind")}><select id="snapshot-kind" onChange=${(/** @type {any} */ event) => setKind(event.target.value)}>
+          ${Object.keys(KINDS).map((each) => html`<option value=${each} selected=${each === kind}>${text(`snapshots.${each}`)}</option>`)}</select></${Field}></${Dialog}>`}
+      ${asked?.what === "apply" && html`<${Dialog} title=${`${text("snapshots.apply")}: ${asked.each.properties.ElementName}`} onClose=${() => setAsked(null)}
+        end=${html`<button class="main" onClick=${() => act("ApplySnapshot", { Snapshot: { href: asked.each.href } })}>${text("snapshots.apply")}</button>`} />`}
+      ${asked?.what === "delete" && html`<${Dialog} title=${`${text("snapshots.delete")}: ${asked.each.properties.ElementName}`} onClose=${() => setAsked(null)}
+        end=${html`<button class="danger" onClick=${() => act("DestroySnapshot", { AffectedSnapshot: { href: asked.each.href } })}>${text("snapshots.delete")}</button>`} />`}
+    </${Panel}>`;
+  }}</${Read}>`;
+}

@@ -1,0 +1,90 @@
+/**
+ * The settings of a guest: which configurations it has, and which fields a form of them has.
+ */
+import * as api from "./api.js";
+
+/** Virt_SettingField.FieldType */
+export const TYPES = { text: 2, number: 3, flag: 4, choice: 5, path: 6, list: 7 };
+/** Virt_SettingField.Modes */
+export const MODES = { definition: 2, running: 3, template: 4, provisioning: 5 };
+
+/**
+ * @typedef {{name: string, fieldClass: string, label: string, description: string, type: number, category: string, unit: string,
+ *   choices: string[], least: number | null, most: number | null, modes: number[], byDefault: string | null}} FieldOf
+ * @typedef {{system: api.Instance, resources: api.Instance[]}} Configuration
+ */
+
+/** The fields of forms of a platform. @param {string} namespace @param {string} prefix @returns {Promise<FieldOf[]>} */
+export async function fields(namespace, prefix) {
+  const found = await api.instancesIfAny(namespace, `${prefix}_SettingField`);
+  return found.map(({ properties: own }) => ({
+    name: own.FieldName,
+    fieldClass: own.FieldClass,
+    label: own.ElementName ?? own.FieldName,
+    description: own.Description ?? "",
+    type: own.FieldType,
+    category: own.Category ?? "",
+    unit: own.Unit ?? "",
+    choices: own.Choices ?? [],
+    least: own.Minimum === undefined ? null : Number(own.Minimum),
+    most: own.Maximum === undefined ? null : Number(own.Maximum),
+    modes: own.Modes ?? [],
+    byDefault: own.DefaultValue ?? null,
+  }));
+}
+
+/** @param {api.Instance} system @returns {Promise<Configuration>} */
+const withResources = async (system) => ({
+  system,
+  resources: await api.associators(/** @type {any} */ (system), { associationClass: "CIM_VirtualSystemSettingDataComponent" }),
+});
+
+/**
+ * What a guest has now, and what it has from its next start on; one and the same where these do not differ.
+ *
+ * @param {{href: string}} guest
+ * @returns {Promise<{running: Configuration, definition: Configuration}>}
+ */
+export async function configurations(guest) {
+  const [now] = await api.associators(guest, { associationClass: "CIM_SettingsDefineState", resultClass: "CIM_VirtualSystemSettingData" });
+  if (!now) throw new Error("CIM_SettingsDefineState: the guest has no settings");
+  const others = await api.associators(/** @type {any} */ (now), { associationClass: "CIM_ElementSettingData", resultClass: "CIM_VirtualSystemSettingData" });
+  const later = others.find((each) => each.path !== now.path);
+  const running = await withResources(now);
+  return { running, definition: later ? await withResources(later) : running };
+}
+
+/** The instance of a configuration that has a field; undefined where there is none. @param {Configuration} of @param {FieldOf} field */
+export const holder = (of, field) =>
+  [of.system, ...of.resources].find((each) => each.class.split("_")[1] === field.fieldClass);
+
+/** A value as a form shows it. @param {FieldOf} field @param {any} value */
+export function formText(field, value) {
+  if (value === null || value === undefined) return "";
+  if (field.type === TYPES.list) return (Array.isArray(value) ? value : [value]).join("\n");
+  return String(value);
+}
+
+/** A value out of a form. @param {FieldOf} field @param {string} given @param {any} before */
+export function formValue(field, given, before) {
+  if (given === "" && field.type !== TYPES.list) return null;
+  if (field.type === TYPES.number) return given;
+  if (field.type === TYPES.flag) return typeof before === "boolean" ? given === "true" : Number(given === "true");
+  if (field.type === TYPES.list) return given.split("\n").map((each) => each.trim()).filter(Boolean);
+  return given;
+}
+
+/** The management service of a guest. @param {{href: string}} guest */
+export async function managementOf(guest) {
+  const [service] = await api.associators(guest, {
+    associationClass: "CIM_ServiceAffectsElement", resultClass: "CIM_VirtualSystemManagementService",
+  });
+  return /** @type {any} */ (service);
+}
+
+/** Calls a method, and takes anything but success as an error. @param {{href: string}} target @param {string} method @param {Record<string, any>} parameters */
+export async function demand(target, method, parameters) {
+  const outcome = await api.invoke(target, method, parameters);
+  if (outcome.ReturnValue !== 0 && outcome.ReturnValue !== 4096) throw new Error(`${method}: ${outcome.ReturnValue}`);
+  return outcome;
+}

@@ -1,0 +1,52 @@
+/**
+ * The tree at the side: groups, their nodes, the guests of each.
+ */
+import { html, useState } from "../parts.js";
+import { state } from "../state.js";
+import { text } from "../texts.js";
+import { guestLink, nodeLink } from "../links.js";
+import { stateLook } from "./basics.js";
+
+/** Guests of a node that the tree shows; the others are found in the list of guests. */
+const SHOWN = 200;
+
+/** @param {{label: string, link?: string, look?: string, current: boolean, children?: any, open?: boolean}} props */
+function Branch({ label, link, look, current, children, open = true }) {
+  const [unfolded, setUnfolded] = useState(open);
+  return html`<li>
+    <div class="leaf" aria-current=${String(current)}>
+      ${children
+        ? html`<button class="fold" aria-expanded=${String(unfolded)} aria-label=${text(unfolded ? "tree.fold" : "tree.unfold", { name: label })}
+            onClick=${() => setUnfolded(!unfolded)}>${unfolded ? "▾" : "▸"}</button>`
+        : html`<span class="state ${look}"></span>`}
+      ${link ? html`<a href=${link} title=${label}>${label}</a>` : html`<span>${label}</span>`}
+    </div>
+    ${children && unfolded && html`<ul>${children}</ul>`}
+  </li>`;
+}
+
+/** @param {{here: string}} props */
+export function Tree({ here }) {
+  const groups = new Map(/** @type {[string, any[]][]} */ ([]));
+  for (const node of state.nodes)
+    for (const group of node.groups.length ? node.groups : [""]) groups.set(group, [...(groups.get(group) ?? []), node]);
+  /** @type {Map<string, any[]>} */
+  const guests = new Map();
+  for (const guest of state.guests.values()) guests.set(guest.namespace, [...(guests.get(guest.namespace) ?? []), guest]);
+  const branch = (/** @type {any} */ node) => {
+    const own = guests.get(node.namespace) ?? [];
+    const link = nodeLink(node.namespace);
+    return html`<${Branch} key=${node.name} label=${node.name} link=${link} current=${here === link} open=${state.nodes.length < 20}>
+      ${own.slice(0, SHOWN).map((guest) => {
+        const target = guestLink(guest);
+        return html`<${Branch} key=${target} label=${guest.name} link=${target} look=${stateLook(guest.state)}
+          current=${here.startsWith(target)} />`;
+      })}
+      ${own.length > SHOWN && html`<li class="leaf"><a href="#/guests?q=${encodeURIComponent(node.name)}">${text("app.more")} (${own.length - SHOWN})</a></li>`}
+    </${Branch}>`;
+  };
+  return html`<ul class="tree">
+    ${[...groups].sort(([one], [two]) => one.localeCompare(two)).map(([group, nodes]) => html`
+      <${Branch} key=${group} label=${group || text("tree.ungrouped")} current=${false}>${nodes.map(branch)}</${Branch}>`)}
+  </ul>`;
+}

@@ -1,0 +1,35 @@
+/**
+ * Reads values as CIM writes them, and writes them for people.
+ */
+
+/** Seconds of a CIM interval; null where it is none. @param {string | null | undefined} value */
+export function intervalSeconds(value) {
+  const found = /^(\d{8})(\d\d)(\d\d)(\d\d)\.\d{6}:000$/.exec(value ?? "");
+  if (!found) return null;
+  const [, days, hours, minutes, seconds] = found.map(Number);
+  return days * 86400 + hours * 3600 + minutes * 60 + seconds;
+}
+
+/** A property as text. @param {any} value @returns {string} */
+export function valueText(value) {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.map(valueText).join(", ");
+  if (typeof value === "object") return value.path ?? value.href ?? JSON.stringify(value);
+  return String(value);
+}
+
+/** Whether a value is a reference to an instance. @param {any} value */
+export const isReference = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && "href" in value;
+
+/** Factors of the units of pools (DSP0004, programmatic units). @param {string | undefined} units */
+function factor(units) {
+  const found = /^\s*byte\s*(?:\*\s*(\d+)\s*\^\s*(\d+))?\s*$/i.exec(units ?? "byte");
+  return found ? (found[1] ? Number(found[1]) ** Number(found[2]) : 1) : ({ MegaBytes: 2 ** 20, KiloBytes: 1024, GigaBytes: 2 ** 30, Bytes: 1 })[units ?? ""] ?? null;
+}
+
+/** What a pool holds and what is used of it, in bytes. @param {{properties: Record<string, any>}} pool */
+export function poolBytes({ properties }) {
+  const unit = factor(properties.AllocationUnits);
+  const bytes = (/** @type {any} */ value) => (value === undefined || value === null || unit === null ? null : Number(value) * unit);
+  return { capacity: bytes(properties.Capacity), used: bytes(properties.Reserved) };
+}
