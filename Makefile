@@ -30,7 +30,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile \
 	--no-loadscope-reorder --durations 20
 
-.PHONY: help setup run quick test test-all lint format docs bench lock install deb rpm dist clean
+.PHONY: help setup run quick test test-all lint lint-console format docs bench lock install console deb rpm dist clean
 
 help:
 	@echo 'make run       serve the guests of this host, or those of the test driver where it has no hypervisor'
@@ -43,6 +43,7 @@ help:
 	@echo 'make docs      write docs/classes.md, devices.md and methods.md from the tables of the providers'
 	@echo 'make bench     measure, write table and plot into bench/results (sizes: N="1 100")'
 	@echo 'make cmpi      build the library for other CIM servers into build/cmpi (needs libcbor-dev)'
+	@echo 'make console   fetch the foreign parts of the console (needs npm)'
 	@echo 'make deb       build the Debian packages into dist (needs dpkg-dev, libcbor-dev)'
 	@echo 'make rpm       build the package for Fedora and EL into dist (needs rpmbuild)'
 	@echo 'make dist      build the source archive and the wheel into dist'
@@ -76,11 +77,31 @@ $(VENV)/.stamp-test: $(PACKAGING) $(VENV)/.packages-test | $(BIN)/python
 	@touch $@ $(VENV)/.stamp-run
 
 run: $(VENV)/.stamp-run
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory console || true; fi
 	@exec $(BIN)/virtcim serve --example --test-driver $(ARGS)
 
-lint: $(VENV)/.stamp-test
+PARTS := virtcim/console/parts
+
+$(PARTS)/licences.json: virtcim/console/package-lock.json release/console.py
+	@mkdir -p build/console
+	@cp virtcim/console/package.json virtcim/console/package-lock.json build/console/
+	npm ci --prefix build/console --ignore-scripts --no-audit --no-fund --silent
+	@$(PYTHON) -m release.console build/console/node_modules $(PARTS)
+
+console: $(PARTS)/licences.json
+
+# Where there is no npm the console has no foreign parts, and its tests are left out.
+HAS_NPM := $(shell command -v npm)
+
+lint: $(VENV)/.stamp-test $(if $(HAS_NPM),console)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(if $(HAS_NPM),@$(MAKE) --no-print-directory lint-console)
+
+lint-console: console
+	@rm -rf build/console/check && mkdir -p build/console/check
+	@cd virtcim/console && cp -r *.js *.json *.d.ts pages texts ui ../../build/console/check/
+	cd build/console/check && ../node_modules/.bin/tsc -p jsconfig.json && ../node_modules/.bin/eslint .
 
 format: $(VENV)/.stamp-test
 	$(BIN)/ruff check --fix .

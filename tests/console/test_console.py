@@ -1,0 +1,138 @@
+"""What people do with the console: look, start, change, follow; each effect is read by libvirt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+import libvirt
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.bed import Libvirtd, Server, wait_until
+
+Open = Callable[..., Page]
+
+GUEST = "#/guest/root%2Fvirt/KVM_ComputerSystem/first"
+PAGES = {
+    "overview": "Overview",
+    "guests": "Guests",
+    "create": "New guest",
+    "nodes": "Nodes",
+    "storage": "Storage",
+    "networks": "Networks",
+    "jobs": "Jobs and events",
+    "subscriptions": "Subscriptions",
+    "topology": "Topology",
+    "browser": "CIM browser",
+    "profiles": "Profiles",
+    "about": "About",
+}
+TABS = ("Summary", "Settings", "Devices", "Snapshots", "Jobs and changes", "Neighbours", "CIM")
+
+
+def state(host: Libvirtd, name: str = "first") -> int:
+    """The state of a guest, as libvirt has it."""
+    with closing(host.connect()) as connection:
+        found: int = connection.lookupByName(name).state()[0]
+        return found
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_page_opens_without_an_error(open_page: Open, width: int) -> None:
+    page = open_page(width=width)
+    for name, title in PAGES.items():
+        page.evaluate("address => { location.hash = address }", f"#/{name}")
+        expect(page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible()
+        expect(page.get_by_text("Reading…")).to_have_count(0)
+        expect(page.get_by_role("alert")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1"), f"{name} is too wide"
+    page.evaluate("address => { location.hash = address }", GUEST)
+    for name in TABS:
+        page.get_by_role("tab", name=name, exact=True).click()
+        expect(page.get_by_text("Reading…")).to_have_count(0)
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_guest_is_started_paused_and_switched_off(open_page: Open, host: Libvirtd) -> None:
+    page = open_page(GUEST)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator(".head .state.on")).to_be_visible()
+    assert state(host) == libvirt.VIR_DOMAIN_RUNNING
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".head .state.paused")).to_be_visible()
+    assert state(host) == libvirt.VIR_DOMAIN_PAUSED
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".head .state.on")).to_be_visible()
+    page.get_by_role("button", name="Power off").click()
+    page.get_by_role("dialog").get_by_role("button", name="Power off").click()
+    expect(page.locator(".head .state.off")).to_be_visible()
+    assert state(host) == libvirt.VIR_DOMAIN_SHUTOFF
+
+
+def test_what_libvirt_does_is_on_the_screen(open_page: Open, host: Libvirtd) -> None:
+    page = open_page("#/guests")
+    row = page.get_by_role("row").filter(has_text="first")
+    expect(row.locator(".state.off")).to_be_visible()
+    with closing(host.connect()) as connection:
+        connection.lookupByName("first").create()
+        expect(row.locator(".state.on")).to_be_visible()
+        connection.lookupByName("first").destroy()
+    expect(row.locator(".state.off")).to_be_visible()
+
+
+def test_settings_are_reviewed_and_changed(open_page: Open, host: Libvirtd) -> None:
+    page = open_page(f"{GUEST}/settings")
+    review = page.get_by_role("button", name="Review what changes")
+    expect(review).to_be_disabled()
+    page.get_by_label("Title").fill("The <b>first</b> one")
+    review.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".added")).to_have_text("The <b>first</b> one")
+    dialog.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    with closing(host.connect()) as connection:
+        wait_until(lambda: "The &lt;b&gt;first&lt;/b&gt; one" in connection.lookupByName("first").XMLDesc())
+    expect(page.get_by_label("Title")).to_have_value("The <b>first</b> one")
+
+
+def test_the_screen_of_a_guest_is_shown(open_page: Open, host: Libvirtd) -> None:
+    with closing(host.connect()) as connection:
+        connection.lookupByName("first").create()
+    page = open_page(f"{GUEST}/console")
+    page.get_by_role("button", name="Screen", exact=True).click()
+    canvas = page.locator(".screen canvas")
+    expect(canvas).to_be_visible()
+    wait_until(
+        lambda: page.evaluate(
+            """() => { const canvas = document.querySelector(".screen canvas");
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            return data.some((value, index) => index % 4 < 3 && value > 60); }"""
+        )
+    )
+    page.get_by_role("button", name="Serial").click()
+    expect(page.locator(".screen .xterm")).to_be_visible()
+
+
+def test_log_out_ends_the_session(open_page: Open, server: Server) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("User")).to_be_visible()
+    assert page.context.request.get(f"{server.url}/api/namespaces/root%2Fvirt").status == 401
+
+
+def test_a_name_of_markup_is_text(open_page: Open, host: Libvirtd) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    page = open_page("#/guests")
+    with closing(host.connect()) as connection:
+        connection.defineXML(like_first(connection, name))
+    expect(page.get_by_role("link", name=name).first).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+
+
+def like_first(connection: libvirt.virConnect, name: str) -> str:
+    """A further guest that is like the first one, under another name."""
+    escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = connection.lookupByName("first").XMLDesc()
+    lines = [line for line in text.splitlines() if "<uuid>" not in line]
+    return "\n".join(lines).replace("<name>first</name>", f"<name>{escaped}</name>")
