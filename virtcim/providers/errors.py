@@ -9,7 +9,7 @@ from virtcim.providers.interface import CIMError, Status
 if TYPE_CHECKING:
     from virtcim.libhelper.errors import LibvirtError
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.providers.guest import Guest
+    from virtcim.libhelper.inventory.records import Domain
 
 __all__ = ["access_denied", "guest_denied", "libvirt_failure"]
 
@@ -30,8 +30,8 @@ def access_denied(hypervisor: Hypervisor) -> CIMError:
     return CIMError(Status.ACCESS_DENIED, f"The connection to {hypervisor.uri} is read-only")
 
 
-def guest_denied(guest: Guest) -> CIMError:
+def guest_denied(domain: Domain, hypervisor: Hypervisor) -> CIMError:
     """What a client is told who wants to change a guest of which nothing can be changed."""
-    if guest.domain.manages_host:
-        return CIMError(Status.ACCESS_DENIED, f"{guest.name}: manages all guests of its host and cannot be changed")
-    return access_denied(guest.hypervisor)
+    if domain.manages_host:
+        return CIMError(Status.ACCESS_DENIED, f"{domain.name}: manages all guests of its host and cannot be changed")
+    return access_denied(hypervisor)

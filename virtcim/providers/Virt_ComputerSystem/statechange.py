@@ -62,7 +62,7 @@ def request_state_change(system: ComputerSystem, parameters: Parameters, context
     if not is_supported(target, guest.platform, guest.domain.persistent):
         return MethodResult(StateChangeCode.NOT_SUPPORTED)
     if guest.is_read_only:
-        raise guest_denied(guest)
+        raise guest_denied(guest.domain, guest.hypervisor)
     way = transition(guest, target)
     if way is None:
         return MethodResult(StateChangeCode.INVALID_STATE_TRANSITION)

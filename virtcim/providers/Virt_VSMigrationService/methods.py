@@ -70,7 +70,7 @@ def _migrate(
     migration = _migration(find, service, parameters)
     guest, place = migration.guest, migration.destination.place
     if guest.is_read_only:
-        raise guest_denied(guest)
+        raise guest_denied(guest.domain, guest.hypervisor)
     _check_state(migration)
     here, uuid = host_name(guest.hypervisor), guest.domain.uuid
 
