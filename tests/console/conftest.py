@@ -46,7 +46,7 @@ def server(host: Libvirtd, serve: Callable[..., Server]) -> Server:
 
 @pytest.fixture
 def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """Opens the console, logged in: `open_page(address, width=...)`; at the end no page may have had an error."""
+    """Opens the console, logged in: `open_page(address, width=..., of=server)`; no page may have had an error."""
     faults: list[str] = []
     contexts = []
 
@@ -57,16 +57,16 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
     def fail(error: Error) -> None:
         faults.append(str(error))
 
-    def open_it(address: str = "", width: int = 1280) -> Page:
+    def open_it(address: str = "", width: int = 1280, of: Server = server) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 800}, locale="en-GB")
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.on("console", note)
         page.on("pageerror", fail)
-        page.goto(f"{server.url}/{address}")
-        page.get_by_label("User").fill(server.user or "")
-        page.get_by_label("Password").fill(server.password or "")
+        page.goto(f"{of.url}/{address}")
+        page.get_by_label("User").fill(of.user or "")
+        page.get_by_label("Password").fill(of.password or "")
         page.get_by_role("button", name="Log in").click()
         page.locator(".frame").wait_for()
         return page

@@ -21,6 +21,7 @@ PAGES = {
     "nodes": "Nodes",
     "storage": "Storage",
     "networks": "Networks",
+    "templates": "Templates",
     "jobs": "Jobs and events",
     "subscriptions": "Subscriptions",
     "topology": "Topology",
@@ -119,6 +120,16 @@ def test_log_out_ends_the_session(open_page: Open, server: Server) -> None:
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("User")).to_be_visible()
     assert page.context.request.get(f"{server.url}/api/namespaces/root%2Fvirt").status == 401
+
+
+def test_who_may_only_look_is_offered_no_more(open_page: Open, host: Libvirtd, serve: Callable[..., Server]) -> None:
+    barred = serve(host.uri(), config='[roles]\nread = ["bed"]\noperate = []\nadminister = ["root"]\n')
+    page = open_page(GUEST, of=barred)
+    expect(page.get_by_text("you may look only")).to_be_visible()
+    for name in ("Start", "Delete guest"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    page.get_by_role("tab", name="Settings", exact=True).click()
+    expect(page.get_by_label("Title")).to_be_disabled()
 
 
 def test_a_name_of_markup_is_text(open_page: Open, host: Libvirtd) -> None:

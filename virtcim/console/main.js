@@ -20,6 +20,7 @@ const LATER = {
   create: () => import("./pages/create.js").then((module) => module.Create),
   storage: () => import("./pages/storage.js").then((module) => module.Storage),
   networks: () => import("./pages/networks.js").then((module) => module.Networks),
+  templates: () => import("./pages/templates.js").then((module) => module.Templates),
   jobs: () => import("./pages/jobs.js").then((module) => module.Jobs),
   subscriptions: () => import("./pages/subscriptions.js").then((module) => module.Subscriptions),
   topology: () => import("./pages/topology.js").then((module) => module.Topology),
@@ -28,7 +29,7 @@ const LATER = {
   about: () => import("./pages/about.js").then((module) => module.About),
 };
 
-const MENU = ["overview", "guests", "create", "nodes", "storage", "networks", "jobs", "subscriptions", "topology", "browser", "profiles"];
+const MENU = ["overview", "guests", "create", "nodes", "storage", "networks", "templates", "jobs", "subscriptions", "topology", "browser", "profiles"];
 
 /** Seconds between two readings of the figures, while the page is seen. */
 const FIGURES = 5;

@@ -32,6 +32,14 @@ export const state = {
   loaded: false,
 };
 
+const ROLES = ["none", "read", "operate", "administer"];
+
+/** Whether who is logged in has a role in a namespace, or a higher one. @param {string} namespace @param {string} role */
+export function may(namespace, role) {
+  const own = /** @type {any} */ (state.session?.roles ?? {})[namespace] ?? "none";
+  return ROLES.indexOf(own) >= ROLES.indexOf(role);
+}
+
 /** Tells all pages, once per frame. */
 let told = false;
 export function changed() {

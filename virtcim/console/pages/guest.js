@@ -3,7 +3,7 @@ import * as api from "../api.js";
 import { act, offered } from "../actions.js";
 import { browserLink, nodeLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { guestKey, guestPlace, nodeName, state, tell, useAppState, useChanges } from "../state.js";
+import { guestKey, guestPlace, may, nodeName, state, tell, useAppState, useChanges } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
 import { Dialog, Facts, Panel, Read, State, Tabs, useRead } from "../ui/basics.js";
 import { LoadChart } from "../ui/chart.js";
@@ -60,9 +60,10 @@ function Actions({ guest, system, again }) {
     }
   };
   return html`<div class="actions">
-    ${offered(system).map((each) => html`<button class=${each.danger ? "danger" : each.name === "start" ? "main" : ""} disabled=${Boolean(each.reason)}
+    ${!may(guest.namespace, "operate") && html`<span class="soft">${text("action.read-only")}</span>`}
+    ${may(guest.namespace, "operate") && offered(system).map((each) => html`<button class=${each.danger ? "danger" : each.name === "start" ? "main" : ""} disabled=${Boolean(each.reason)}
       title=${each.reason} onClick=${() => (each.danger ? setAsked(each) : take(each))}>${text(`action.${each.name}`)}</button>`)}
-    <button class="danger" onClick=${() => setRemoving(true)}>${text("action.delete")}</button>
+    ${may(guest.namespace, "administer") && html`<button class="danger" onClick=${() => setRemoving(true)}>${text("action.delete")}</button>`}
     ${asked && html`<${Dialog} title=${text("action.confirm", { action: text(`action.${asked.name}`), name: guest.name })} onClose=${() => setAsked(null)}
       end=${html`<button class="danger" onClick=${() => take(asked)}>${text(`action.${asked.name}`)}</button>`}><p>${text(`action.confirm.${asked.name}`)}</p></${Dialog}>`}
     ${removing && html`<${Dialog} title=${text("action.confirm", { action: text("action.delete"), name: guest.name })} onClose=${() => setRemoving(false)}

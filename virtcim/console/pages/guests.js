@@ -2,7 +2,7 @@
 import { ACTIONS, act } from "../actions.js";
 import { guestLink } from "../links.js";
 import { html, useMemo, useState } from "../parts.js";
-import { state, useAppState } from "../state.js";
+import { may, state, useAppState } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
 import { Dialog, State } from "../ui/basics.js";
 import { Table } from "../ui/table.js";
@@ -57,7 +57,7 @@ export function Guests({ options, of }) {
   const all = [...state.guests.values()].filter((guest) => !of || guest.namespace === of);
   const found = all.filter((guest) => (!wanted || String(guest.state) === wanted) && matches(guest, words));
   const columns = useMemo(() => COLUMNS.filter((each) => shown.includes(each.name)), [shown]);
-  const chosen = found.filter((each) => marked.has(each.href));
+  const chosen = found.filter((each) => marked.has(each.href) && may(each.namespace, "operate"));
   const mark = (/** @type {string} */ href, /** @type {boolean} */ on) => {
     const next = new Set(marked);
     if (on) next.add(href);

@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { nodeLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { loadNodes, state, tell, useAppState } from "../state.js";
+import { loadNodes, may, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Field, State } from "../ui/basics.js";
 import { Table } from "../ui/table.js";
@@ -55,10 +55,10 @@ export function Nodes() {
     { name: "groups", title: text("nodes.groups"), value: (/** @type {any} */ node) => node.groups.join(", ") },
     { name: "platforms", title: text("nodes.platforms"), value: (/** @type {any} */ node) => (node.raw.Platforms ?? []).join(", ") },
     { name: "origin", title: text("nodes.origin"), value: (/** @type {any} */ node) => node.raw.Origin || (node.href ? text("nodes.runtime") : "") },
-    { name: "do", title: "", value: () => "", show: (/** @type {any} */ node) => node.href && !node.raw.Origin && html`<button onClick=${() => setEdited(node)}>${text("app.edit")}</button>
+    { name: "do", title: "", value: () => "", show: (/** @type {any} */ node) => node.href && !node.raw.Origin && may("root/interop", "administer") && html`<button onClick=${() => setEdited(node)}>${text("app.edit")}</button>
       <button class="danger" onClick=${() => setRemoved(node)}>${text("app.delete")}</button>` },
   ];
-  return html`<div class="head"><h1>${text("page.nodes")}</h1><div class="actions"><button class="main" onClick=${() => setEdited(null)}>${text("nodes.add")}</button></div></div>
+  return html`<div class="head"><h1>${text("page.nodes")}</h1><div class="actions">${may("root/interop", "administer") && html`<button class="main" onClick=${() => setEdited(null)}>${text("nodes.add")}</button>`}</div></div>
     <${Table} label=${text("page.nodes")} rows=${state.nodes} columns=${columns} rowKey=${(/** @type {any} */ node) => node.name} />
     ${edited !== undefined && html`<${NodeForm} node=${edited} close=${() => setEdited(undefined)} />`}
     ${removed && html`<${Dialog} title=${text("nodes.remove", { name: removed.name })} onClose=${() => setRemoved(null)}

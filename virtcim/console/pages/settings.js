@@ -3,7 +3,7 @@ import * as api from "../api.js";
 import { browserLink } from "../links.js";
 import { html, useState } from "../parts.js";
 import { MODES, TYPES, configurations, demand, fields, formText, formValue, holder, managementOf } from "../settings.js";
-import { tell } from "../state.js";
+import { may, tell } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Field, Panel, Read, useRead } from "../ui/basics.js";
 import { Properties } from "../ui/properties.js";
@@ -100,7 +100,7 @@ export function Settings({ guest, running }) {
           const value = typed[row.key] ?? before(row);
           return html`<${Field} key=${row.key} id=${id} label=${`${row.field.label}${row.field.unit ? ` (${row.field.unit})` : ""}`}
             hint=${row.field.description} wrong=${row.key in typed ? wrong(row.field, value) : ""}>
-            <${Input} field=${row.field} id=${id} value=${value} disabled=${!row.field.modes.includes(MODES[mode])}
+            <${Input} field=${row.field} id=${id} value=${value} disabled=${!row.field.modes.includes(MODES[mode]) || !may(guest.namespace, "administer")}
               change=${(/** @type {string} */ given) => setTyped({ ...typed, [row.key]: given })} /></${Field}>`;
         })}</${Panel}>`)}</div>
       ${reviewed && html`<${Dialog} title=${text("settings.review")} onClose=${() => setReviewed(false)}
@@ -128,7 +128,7 @@ export function Devices({ guest }) {
   return html`<${Read} of=${form}>${(/** @type {any} */ both) => html`<div class="grid">
     ${both.running.resources.map((/** @type {any} */ each) => html`<${Panel} key=${each.path} title=${each.properties.Caption ?? each.properties.ElementName ?? each.class}>
       <p class="row"><a class="grow" href=${browserLink(each)}>${each.properties.InstanceID}</a>
-        <button class="danger" onClick=${() => setAsked(each)}>${text("app.delete")}</button></p>
+        ${may(guest.namespace, "administer") && html`<button class="danger" onClick=${() => setAsked(each)}>${text("app.delete")}</button>`}</p>
       <details><summary>${text("browser.properties")}</summary><${Properties} instance=${each} /></details></${Panel}>`)}
     </div>
     ${asked && html`<${Dialog} title=${`${text("app.delete")}: ${asked.properties.InstanceID}`} onClose=${() => setAsked(null)}

@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
 import { demand } from "../settings.js";
-import { tell, useChanges } from "../state.js";
+import { may, tell, useChanges } from "../state.js";
 import { text, timeText } from "../texts.js";
 import { Dialog, Field, Panel, Read, useRead } from "../ui/basics.js";
 
@@ -52,7 +52,7 @@ export function Snapshots({ guest }) {
         ${branch(each.path)}</li>`)}</ul>`;
     };
     return html`<${Panel} title=${text("guest.tab.snapshots")}>
-      <p><button class="main" onClick=${() => setAsked({ what: "create" })}>${text("snapshots.create")}</button></p>
+      ${may(guest.namespace, "administer") && html`<p><button class="main" onClick=${() => setAsked({ what: "create" })}>${text("snapshots.create")}</button></p>`}
       ${found.length === 0 ? html`<p class="soft">${text("snapshots.none")}</p>` : html`<div class="tree">${branch(null)}</div>`}
       ${asked?.what === "create" && html`<${Dialog} title=${text("snapshots.create")} onClose=${() => setAsked(null)}
         end=${html`<button class="main" onClick=${create}>${text("snapshots.create")}</button>`}>
