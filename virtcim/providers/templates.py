@@ -60,6 +60,14 @@ class TemplateSetting(Element):
         super().__init__(site, platform, self.instance_id)
 
     @classmethod
+    def all_of(cls, site: Site, platform: Platform) -> Iterable[Self]:
+        """Those of all templates for a platform: they are not listed, and what leads from them is."""
+        if site.library is not None and site.hypervisors(platform):
+            for template in site.library.templates.all():
+                if template.serves(platform.prefix):
+                    yield cls(site, platform, template)
+
+    @classmethod
     def made_from(cls, owner: object) -> Iterable[Self]:
         """None: templates are not listed."""
         return ()
