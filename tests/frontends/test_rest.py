@@ -434,7 +434,7 @@ def test_nobody_logs_in_from_elsewhere_by_plain_http(toy: Toy, monkeypatch: pyte
     running.stop()
 
 
-def test_the_page_without_its_parts(nobody: Client) -> None:
+def test_the_first_page_and_no_file_beside_it(nobody: Client) -> None:
     answer = nobody.ask("GET", "/")
     assert answer.status == 200
     assert "default-src 'none'" in answer.headers["content-security-policy"]

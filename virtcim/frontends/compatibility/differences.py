@@ -314,7 +314,12 @@ _HOSTED = frozenset(
     }
 )
 _WITHOUT_ELEMENT = frozenset(
-    {"MetricServiceCapabilities", "ResourcePoolConfigurationCapabilities", "VirtualSystemSnapshotServiceCapabilities"}
+    {
+        "BackupServiceCapabilities",
+        "MetricServiceCapabilities",
+        "ResourcePoolConfigurationCapabilities",
+        "VirtualSystemSnapshotServiceCapabilities",
+    }
 )
 _UNKNOWN_METHOD = _fail("Unknown Method")
 _NO_METHOD = _refuse(Status.METHOD_NOT_AVAILABLE, "")
