@@ -1,6 +1,6 @@
 import js from "@eslint/js";
 
-const BROWSER = ["EventSource", "FormData", "Intl", "MessageEvent", "TextEncoder", "URL", "URLSearchParams", "WebSocket", "Blob", "CSSStyleSheet", "addEventListener",
+const BROWSER = ["EventSource", "FormData", "Intl", "MessageEvent", "TextEncoder", "URL", "URLSearchParams", "WebSocket", "Blob", "CSSStyleSheet", "Element", "HTMLElement", "addEventListener",
   "clearInterval", "document", "fetch", "getComputedStyle", "localStorage", "location", "navigator", "prompt", "removeEventListener",
   "requestAnimationFrame", "setInterval", "setTimeout"];
 

@@ -41,9 +41,20 @@ function withSheets(work) {
   }
 }
 
+const setAttribute = Element.prototype.setAttribute;
+
+/** Cells of a terminal get their colours as `style` attributes, which no page may have: they are set as properties. */
+function allowStyles() {
+  Element.prototype.setAttribute = function (/** @type {string} */ name, /** @type {string} */ value) {
+    if (name === "style" && this instanceof HTMLElement) this.style.cssText = value;
+    else setAttribute.call(this, name, value);
+  };
+}
+
 /** Opens a terminal in an element. @param {HTMLElement} element @param {string} url @param {() => void} onEnd */
 async function openTerminal(element, url, onEnd) {
   const Terminal = await loadTerminal();
+  allowStyles();
   const terminal = new Terminal({ cols: 100, rows: 30, screenReaderMode: true });
   withSheets(() => terminal.open(element));
   const socket = new WebSocket(url, ["binary"]);
