@@ -61,7 +61,7 @@ class JSON:
         class_name="CIM_ObjectManagerCommunicationMechanism",
         mechanism=1,
         protocol=1,
-        capabilities_class="CIM_WBEMProtocolCapabilities",
+        capabilities_class="CIM_WBEMProtocolServiceCapabilities",
         version="0.1",
         properties={"OtherCommunicationMechanismDescription": "JSON over HTTP"},
     )

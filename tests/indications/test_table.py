@@ -38,7 +38,8 @@ DEVICES = [*CURRENT[:3], "Processor 1", "Processor 2", "Processor 3", *CURRENT[3
 RESOURCES = [
     "DiskRASD vda", "MemRASD mem", "ProcRASD proc", "GraphicsRASD console:0", "GraphicsRASD vnc",
     "InputRASD mouse:ps2", "InputRASD keyboard:ps2", "ConsoleRASD charconsole:0", "ControllerRASD controller:usb:0",
-    "ControllerRASD controller:pci:0", "RASD serial:0", "RASD audio:1", "RASD video:0", "RASD memballoon:0",
+    "ControllerRASD controller:pci:0", "PortRASD serial:0", "VideoRASD video:0", "AudioRASD audio:1",
+    "BalloonRASD memballoon:0",
 ]  # fmt: skip
 SETTINGS = ["VSSD", *RESOURCES]
 TEXT = "TextRedirectionSAP charconsole:0"

@@ -29,6 +29,9 @@ DISK = "<disk type='file'><source file='/srv/base.qcow2'/><target dev='vda'/></d
 
 SHARES = "<cputune><quota>50000</quota><period>100000</period></cputune>"
 
+MADE = """<metadata><virtcim:template xmlns:virtcim='urn:virtcim:template'
+  >debian@1 2026-01-01T00:00:00Z ann</virtcim:template></metadata>"""
+
 LAYERS = "<pool type='dir'><name>layers</name><uuid>p9</uuid><target><path>/srv/layers</path></target></pool>"
 LAYERED = """<volume type='file'><name>layer</name><key>/srv/layers/layer</key><capacity unit='bytes'>1048576</capacity>
 <target><path>/srv/layers/layer</path><format type='qcow2'/></target>
@@ -53,7 +56,7 @@ def serve_rare_guest() -> Served:
     host.facts = HostFacts(driver="QEMU", host_uuid="0000", libvirt_version=(9, 0, 0), sysinfo_xml=SYSINFO)
     changed = datetime(2026, 1, 1, tzinfo=UTC)
     host.put(
-        domain_xml("rare", CONSOLES, rest=SHARES),
+        domain_xml("rare", CONSOLES, rest=SHARES + MADE),
         active=True,
         state_changed=changed,
         has_snapshots=True,

@@ -145,7 +145,8 @@ def test_a_volume_over_another_one(service: PoolService, directory: Path) -> Non
     shown = service.shown(service.create_volume(pool, VolumeName="top", FormatType=2, BackingPath=base).out["Resource"])
     assert (shown["BackingPath"], shown["BackingFormat"], shown["Capacity"]) == (base, "raw", GIB)
     text = service.refused("DeleteResourceInPool", Resource=service.setting("Disk", Address=base), Pool=pool)
-    assert text == f"FAILED Unable to delete resource: {directory / 'top'} is based on {base}"
+    top = directory / "top"
+    assert text == f"FAILED Unable to delete resource: {top} is based on {base}; on it hang: {top}"
     merged = service.create_volume(pool, VolumeName="whole", HostResource=[str(directory / "top")])
     assert "BackingPath" not in service.shown(merged.out["Resource"])
 

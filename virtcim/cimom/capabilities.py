@@ -137,7 +137,7 @@ class CommunicationMechanism:
         class_name: CIM_ObjectManagerCommunicationMechanism, or a class below it.
         mechanism: its property CommunicationMechanism.
         protocol: CIM_ProtocolService.Protocol.
-        capabilities_class: CIM_WBEMProtocolCapabilities, or a class below it.
+        capabilities_class: CIM_WBEMProtocolServiceCapabilities, or a class below it.
         version: of the protocol.
         properties: of `class_name`, beside those that all mechanisms have.
         capabilities: of `capabilities_class`, likewise.

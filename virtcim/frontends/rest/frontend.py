@@ -64,7 +64,7 @@ class REST:
         class_name="CIM_ObjectManagerCommunicationMechanism",
         mechanism=1,
         protocol=1,
-        capabilities_class="CIM_WBEMProtocolCapabilities",
+        capabilities_class="CIM_WBEMProtocolServiceCapabilities",
         version="1.0",
         properties={"OtherCommunicationMechanismDescription": "JSON over HTTP at /api/"},
         multiple_operations=True,
