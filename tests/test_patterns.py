@@ -23,6 +23,8 @@ LIBVIRT = "libvirt wrote the text: an attribute's value holds no < and no quote 
 DISJOINT = "anchored, and what follows a repetition cannot begin with what is repeated"
 
 ONCE_EACH = "anchored; each character is given back once at most, and then the end is missed at once"
+_RUN = "one class of characters: nothing is tried again"
+_URI = "the text is bounded by _MOST_URI"
 _QUOTED = "runs of plain characters and escapes, which cannot be told apart in two ways, from a place that is fixed"
 REASONS: dict[tuple[str, str], str] = {
     ("libhelper/documents/domain/agreement.py", r"[0-9,^ -]+"): "one class of characters, matched from the start",
@@ -85,6 +87,53 @@ REASONS: dict[tuple[str, str], str] = {
         "providers/requested.py",
         r"""<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])""",
     ): "what follows a repetition cannot begin with what is repeated, and a start is a <",
+    ("app/plugins.py", r"[-_.]+"): _RUN,
+    ("app/templatecommands.py", r"[^a-z0-9._]+"): _RUN,
+    ("images/appliances/descriptor.py", r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)"): DISJOINT,
+    (
+        "images/appliances/descriptor.py",
+        r"(u?int(8|16|32|64)?|sint(8|16|32|64)|string|boolean|real32|real64|char16|datetime|password|ip(:.*)?)",
+    ): DISJOINT,
+    (
+        "images/appliances/descriptor.py",
+        r".*CIM_[A-Za-z]+SettingData(\.xsd)?",
+    ): "each character is given back once; letters after one CIM_ end before the next",
+    ("images/appliances/descriptor.py", r"[\s,]+"): _RUN,
+    ("images/appliances/descriptor.py", r"\$\{[^{}]+\}"): DISJOINT,
+    ("images/appliances/hardware.py", r"[\s,]+"): _RUN,
+    (
+        "images/appliances/images.py",
+        r"(?<![\w.])/[^\s':,]*/",
+    ): "the line of a program of ours; given back to its last /",
+    ("images/appliances/images.py", r"\(([0-9]{1,3})\.[0-9]+/100%"): "a line is bounded by _LINE",
+    ("images/appliances/images.py", r"https?://(go\.microsoft\.com/fwlink/\?LinkId=137171|.*/vhd)"): _URI,
+    ("images/appliances/images.py", r"https?://(www\.gnome\.org/~markmc/qcow-image-format\.html|.*qcow2?.*)"): _URI,
+    ("images/appliances/images.py", r"https?://.*[/#]raw|raw"): _URI,
+    ("images/appliances/images.py", r"https?://.*vhdx.*"): _URI,
+    ("images/appliances/images.py", r"https?://www\.ecma-international\.org/.*Ecma-119.*"): _URI,
+    ("images/appliances/images.py", r"https?://www\.vmware\.com/.*vmdk.*"): _URI,
+    ("images/appliances/machine.py", r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)"): DISJOINT,
+    ("images/appliances/machine.py", r"\$\{([^{}]+)\}"): DISJOINT,
+    (
+        "images/appliances/manifest.py",
+        r"(?P<algorithm>[A-Za-z0-9-]+) ?\((?P<name>.+)\) ?= ?(?P<digest>[0-9A-Fa-f]+)\s*",
+    ): "anchored; digits after one ) end before the next",
+    (
+        "images/appliances/properties.py",
+        r"(\w+)\s*[({]((?:[^(){}\"]|\"[^\"]*\")*)[)}]",
+    ): "the text is bounded by _MOST_QUALIFIERS",
+    (
+        "images/appliances/properties.py",
+        r"\"((?:[^\"\\]|\\.)*)\"|([^\s,]+)",
+    ): "the text is bounded by _MOST_QUALIFIERS",
+    ("images/appliances/units.py", r"[A-Za-z]*"): _RUN,
+    ("images/appliances/units.py", r"\s*([*/])\s*([0-9]{1,20})(?:\s*\^\s*([0-9]{1,3}))?"): DISJOINT,
+    ("images/download.py", r"([0-9a-fA-F]{64}|[0-9a-fA-F]{128})\s+[ *]?(\S.*)\Z"): DISJOINT,
+    ("images/download.py", r"SHA(?:256|512) \((.+)\) = ([0-9a-fA-F]{64}|[0-9a-fA-F]{128})\Z"): ONCE_EACH,
+    ("images/download.py", r"bytes ([0-9]+)-[0-9]+/"): DISJOINT,
+    ("images/templates.py", r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\Z"): DISJOINT,
+    ("images/templates.py", r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\n]*)?\Z"): DISJOINT,
+    ("images/templates.py", r"([0-9]{1,20})\s*(B|KiB|MiB|GiB|TiB)?\Z"): DISJOINT,
     ("providers/units.py", r"([*/])\s*(\d{1,20})(?:\s*\^\s*([+-]?\d{1,3}))?\s*"): "the text is bounded by MAX_LENGTH",
     ("providers/units.py", r"(\d{1,20})\s*\*\s*"): "the text is bounded by MAX_LENGTH",
     ("providers/units.py", r"\s*(?:/|per)\s*s(?:ec(?:ond)?)?\s*$"): "the text is bounded by MAX_LENGTH",

@@ -16,9 +16,9 @@ CHROMIUM = "/usr/bin/chromium"
 PARTS = Path(__file__).parents[2] / "virtcim" / "console" / "parts"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without its background networking."""
+    """Debian's Chromium, without its background networking; for one file, as an event loop runs for as long."""
     if shutil.which(CHROMIUM) is None:
         missing(f"{CHROMIUM} is not installed")
     if not PARTS.is_dir():

@@ -45,6 +45,8 @@ _EXTERNAL_DATA = 1 << 2
 """Of the incompatible features of qcow2: the data are in another file."""
 _MOST_DESCRIPTOR = 1 << 20
 _MOST_HEADER = 1 << 16
+_MOST_URI = 1024
+_PARENT = re.compile(r"^[ \t]{0,64}parentCID[ \t]{0,64}=[ \t]{0,64}([0-9A-Fa-f]{1,16})", re.MULTILINE | re.IGNORECASE)
 _PERCENT = re.compile(r"\(([0-9]{1,3})\.[0-9]+/100%")
 _LINE, _MOST_ANSWER = 4096, 1 << 20
 _SLACK = 64 << 20
@@ -59,7 +61,7 @@ def format_of(uri: str) -> str:
     Raises:
         ApplianceError: it is none that can be read.
     """
-    found = next((name for pattern, name in _FORMATS if pattern.fullmatch(uri)), None)
+    found = next((name for pattern, name in _FORMATS if pattern.fullmatch(uri[:_MOST_URI])), None)
     if found is None:
         raise ApplianceError(f"format {uri[:120]!r}: is not known; expected that of VMDK, VHD, qcow2 or raw images")
     return found
@@ -121,8 +123,8 @@ def _check_vmdk(file: BinaryIO, header: bytes, name: str) -> None:
         raise ApplianceError(f"file {name!r}: is no whole VMDK image; expected one")
     file.seek(min(offset * _SECTOR, 2**62))
     text = file.read(min(size * _SECTOR, _MOST_DESCRIPTOR)).split(b"\0", 1)[0].decode("latin-1")
-    parent = re.search(r"^\s*parentCID\s*=\s*([0-9A-Fa-f]+)", text, re.MULTILINE | re.IGNORECASE)
-    if "parentfilenamehint" in text.lower() or (parent is not None and int(parent[1][:16], 16) != _NO_PARENT):
+    parent = _PARENT.search(text)
+    if "parentfilenamehint" in text.lower() or (parent is not None and int(parent[1], 16) != _NO_PARENT):
         raise ApplianceError(f"file {name!r}: holds differences to another image; expected a whole one")
 
 

@@ -23,6 +23,7 @@ _FILE = "ovf-env.xml"
 _LABEL = "OVF ENV"
 _INTEGER = re.compile(r"(?P<sign>u|s)?int(?P<bits>8|16|32|64)?", re.IGNORECASE)
 _REAL = re.compile(r"[+-]?[0-9]{1,64}(\.[0-9]{0,64})?([eE][+-]?[0-9]{1,3})?")
+_MOST_QUALIFIERS = 4096
 _QUALIFIER = re.compile(r"(\w+)\s*[({]((?:[^(){}\"]|\"[^\"]*\")*)[)}]")
 _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|([^\s,]+)")
 
@@ -77,7 +78,7 @@ def check_value(wanted: Property, value: str) -> None:
         r"[+-]?[0-9]{1,64}(\.[0-9]{0,64})?([eE][+-]?[0-9]{1,3})?", value
     ):
         raise ApplianceError(f"property {wanted.key!r}: is {shown}; expected a number")
-    for name, argument in _QUALIFIER.findall(wanted.qualifiers):
+    for name, argument in _QUALIFIER.findall(wanted.qualifiers[:_MOST_QUALIFIERS]):
         _check_qualifier(wanted, value, shown, name.lower(), argument.strip())
 
 
