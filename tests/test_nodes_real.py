@@ -204,7 +204,7 @@ def test_one_host_is_served_once(hosts: Hosts) -> None:
     twin.write_text(f"[node.twin]\nuris = ['{hosts.west.uri().replace('/run/', '//run/')}']\n")
     hosts.reload()
     wait_until(lambda: "twin" in names(ask, "root/interop", "Virt_ManagedNode"), 60)
-    wait_until(lambda: managed(ask, "twin")["State"] == REFUSED, 60)
+    wait_until(lambda: managed(ask, "twin")["State"] == REFUSED, 180)
     assert WEST in managed(ask, "twin")["Trouble"]
     assert names(ask, "root/virt/twin", "CIM_ComputerSystem") == set()
     assert managed(ask, "west")["State"] == CONNECTED
