@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import add_server_options, run_connected
-from virtcim.app.showing import FINAL, JOB_STARTED, table
+from virtcim.app.jobs import follow_job
+from virtcim.app.showing import COMPLETED, FINAL, JOB_STARTED, table
 
 if TYPE_CHECKING:
     import pywbem
@@ -18,9 +18,6 @@ __all__ = ["add_appliance_commands"]
 
 APPLIANCE, CATALOG = "Virt_Appliance", "Virt_ApplianceCatalog"
 NAMESPACE = "root/virt"
-COMPLETED = 7
-PAUSE = 0.2
-"""Seconds between two looks at a job."""
 EXIT_FAILED = 1
 
 
@@ -200,11 +197,14 @@ def _call(connection: pywbem.WBEMConnection, method: str, **parameters: Any) -> 
         return out if value == 0 else None
     job = out["Job"]
     told = None
-    while (shown := connection.GetInstance(job))["JobState"] not in FINAL:
+
+    def tell(shown: Any) -> None:
+        nonlocal told
         if shown["PercentComplete"] != told:
             told = shown["PercentComplete"]
             print(f"{told} %", file=sys.stderr, flush=True)
-        time.sleep(PAUSE)
+
+    shown = follow_job(connection, job, tell)
     if shown["JobState"] != COMPLETED:
         print(f"virtcim: {method}: {shown['ErrorDescription'] or FINAL[shown['JobState']]}", file=sys.stderr)
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.showing import FINAL, JOB_STARTED
+from virtcim.app.jobs import follow_job
+from virtcim.app.showing import JOB_STARTED
 
 if TYPE_CHECKING:
     import pywbem
@@ -79,13 +79,14 @@ def show_results(connection: pywbem.WBEMConnection, value: Any, out: Any) -> int
         the exit status.
     """
     if value == JOB_STARTED:
-        job = out["Job"]
-        while (shown := connection.GetInstance(job))["JobState"] not in FINAL:
-            print(f"{shown['PercentComplete']} %", file=sys.stderr, flush=True)
-            time.sleep(_PAUSE)
+        shown = follow_job(connection, out["Job"], _tell_percent, _PAUSE)
         told = shown["JobOutParameters"]
         out = {} if told is None else told
         value = told["__ReturnValue"] if told is not None else shown["ErrorCode"] or _FAILED
     for line in out.get("Results") or ():
         print(line)
     return 0 if value == 0 else _FAILED
+
+
+def _tell_percent(shown: Any) -> None:
+    print(f"{shown['PercentComplete']} %", file=sys.stderr, flush=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import AskError, Server, add_server_options, run_asking
-from virtcim.app.showing import FINAL, JOB_STARTED, STATES, plain, table
+from virtcim.app.jobs import follow_job, require_completed
+from virtcim.app.showing import JOB_STARTED, STATES, plain, table
 
 if TYPE_CHECKING:
     import pywbem
@@ -42,8 +42,6 @@ REASONS = {
     4099: "another change is under way",
 }
 """What the return codes of RequestStateChange say (CIM Schema 2.49)."""
-
-JOB_INTERVAL = 0.2
 
 
 def add_guest(commands: Any) -> None:
@@ -127,13 +125,8 @@ def _await(connection: pywbem.WBEMConnection, job: pywbem.CIMInstanceName, name:
     Raises:
         AskError: it did not complete.
     """
-    while True:
-        found = connection.GetInstance(job, PropertyList=["JobState", "ErrorDescription"])
-        if (state := int(found["JobState"])) in FINAL:
-            break
-        time.sleep(JOB_INTERVAL)
-    if state != 7:
-        raise AskError(f"guest {name}: {FINAL[state]}: {found.get('ErrorDescription') or 'no reason is given'}")
+    ended = follow_job(connection, job, properties=["JobState", "ErrorDescription"])
+    require_completed(ended, f"guest {name}")
 
 
 def _guests(connection: pywbem.WBEMConnection) -> list[pywbem.CIMInstance]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["FINAL", "JOB_STARTED", "STATES", "plain", "table"]
+__all__ = ["COMPLETED", "FINAL", "JOB_STARTED", "STATES", "plain", "table"]
 
 STATES = {2: "running", 3: "off", 4: "shutting down", 6: "saved", 9: "paused", 10: "starting"}
 """CIM_EnabledLogicalElement.EnabledState, as people call it."""
@@ -13,7 +13,8 @@ STATES = {2: "running", 3: "off", 4: "shutting down", 6: "saved", 9: "paused", 1
 JOB_STARTED = 4096
 """The return code that says that a job goes on with it."""
 
-FINAL = {7: "completed", 8: "terminated", 9: "killed", 10: "failed"}
+COMPLETED = 7
+FINAL = {COMPLETED: "completed", 8: "terminated", 9: "killed", 10: "failed"}
 """CIM_ConcreteJob.JobState, where the work is over."""
 
 

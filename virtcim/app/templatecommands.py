@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import AskError, Server, add_server_options, run_asking
-from virtcim.app.showing import FINAL, JOB_STARTED, table
+from virtcim.app.jobs import follow_job, require_completed
+from virtcim.app.showing import JOB_STARTED, table
 from virtcim.images.templates import FORMATS, ImageSource, Template, TemplateError, document_of, parse_template
 
 if TYPE_CHECKING:
@@ -29,10 +29,8 @@ __all__ = ["add_template_commands"]
 
 TEMPLATE, STORE, SERVICE = "Virt_Template", "Virt_ImageStore", "Virt_VirtualSystemManagementService"
 INTEROP = "root/interop"
-COMPLETED = 7
 PIECE = 1 << 20
 """Bytes of an image that are sent at a time."""
-PAUSE = 0.2
 SUFFIXES = {".qcow2": "qcow2", ".raw": "raw", ".img": "", ".vmdk": "vmdk", ".vdi": "vdi", ".vhd": "vhd", ".iso": "iso"}
 
 
@@ -417,11 +415,12 @@ def _await(connection: pywbem.WBEMConnection, job: pywbem.CIMInstanceName, what:
         AskError: it did not complete.
     """
     shown = ""
-    while (now := connection.GetInstance(job))["JobState"] not in FINAL:
+
+    def tell(now: pywbem.CIMInstance) -> None:
+        nonlocal shown
         step = now.get("Step") or ""
         if step and step != shown:
             print(f"{what}: {step}", file=sys.stderr, flush=True)
             shown = step
-        time.sleep(PAUSE)
-    if now["JobState"] != COMPLETED:
-        raise AskError(f"{what}: {FINAL[now['JobState']]}: {now['ErrorDescription'] or 'no reason is given'}")
+
+    require_completed(follow_job(connection, job, tell), what)
