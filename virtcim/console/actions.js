@@ -4,8 +4,7 @@
 import * as api from "./api.js";
 import { loadGuestsSoon, tell } from "./state.js";
 import { text } from "./texts.js";
-
-const STARTED_AS_JOB = 4096;
+import { STARTED_AS_JOB } from "./values.js";
 
 /**
  * The states that can be asked for, in the order of the buttons (CIM_EnabledLogicalElement.RequestedState).

@@ -2,6 +2,7 @@
  * The settings of a guest: which configurations it has, and which fields a form of them has.
  */
 import * as api from "./api.js";
+import { STARTED_AS_JOB } from "./values.js";
 
 /** Virt_SettingField.FieldType */
 export const TYPES = { text: 2, number: 3, flag: 4, choice: 5, path: 6, list: 7 };
@@ -85,6 +86,6 @@ export async function managementOf(guest) {
 /** Calls a method, and takes anything but success as an error. @param {{href: string}} target @param {string} method @param {Record<string, any>} parameters */
 export async function demand(target, method, parameters) {
   const outcome = await api.invoke(target, method, parameters);
-  if (outcome.ReturnValue !== 0 && outcome.ReturnValue !== 4096) throw new Error(`${method}: ${outcome.ReturnValue}`);
+  if (outcome.ReturnValue !== 0 && outcome.ReturnValue !== STARTED_AS_JOB) throw new Error(`${method}: ${outcome.ReturnValue}`);
   return outcome;
 }

@@ -110,6 +110,14 @@ export const guestPlace = (namespace, className, name) =>
 /** The node of a namespace, by name. @param {string} namespace */
 export const nodeName = (namespace) => state.nodes.find((each) => each.namespace === namespace)?.name ?? namespace;
 
+/** The nodes of each group, by the name of the group; those in none under "". @returns {[string, Node[]][]} */
+export function nodesByGroup() {
+  const groups = new Map(/** @type {[string, Node[]][]} */ ([]));
+  for (const node of state.nodes)
+    for (const group of node.groups.length ? node.groups : [""]) groups.set(group, [...(groups.get(group) ?? []), node]);
+  return [...groups].sort(([one], [two]) => one.localeCompare(two));
+}
+
 /** Reads the nodes and groups. */
 export async function loadNodes() {
   const [managed, groups, top] = await Promise.all([

@@ -18,6 +18,12 @@ export function valueText(value) {
   return String(value);
 }
 
+/** The platform of a class: KVM of KVM_ComputerSystem. @param {string} className */
+export const prefixOf = (className) => className.split("_")[0];
+
+/** The return code that says that a job goes on with it. */
+export const STARTED_AS_JOB = 4096;
+
 /** Whether a value is a reference to an instance. @param {any} value */
 export const isReference = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && "href" in value;
 

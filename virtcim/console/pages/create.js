@@ -6,6 +6,7 @@ import { demand } from "../settings.js";
 import { loadGuests, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Read, useRead } from "../ui/basics.js";
+import { prefixOf } from "../values.js";
 
 
 const PROCESSOR = 3, MEMORY = 4, NETWORK = 10, DISK = 17;
@@ -41,7 +42,7 @@ export function Create() {
     try {
       const found = /** @type {any} */ (offer.value);
       const service = found.services.find((/** @type {any} */ each) => each.class === given("platform"));
-      const prefix = service.class.split("_")[0];
+      const prefix = prefixOf(service.class);
       const kind = found.kinds.find((/** @type {any} */ each) => each.properties.InstanceID === given("kind"));
       const embedded = kind?.properties.SystemSettings;
       const system = {
@@ -76,7 +77,7 @@ export function Create() {
       <${Field} id="new-where" label=${text("create.where")}><select id="new-where" onChange=${(/** @type {any} */ event) => setNamespace(event.target.value)}>
         ${state.nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === namespace}>${each.name}</option>`)}</select></${Field}>
       <${Field} id="new-platform" label=${text("guest.platform")}><select id="new-platform" name="platform">
-        ${found.services.map((/** @type {any} */ each) => html`<option value=${each.class}>${each.class.split("_")[0]}</option>`)}</select></${Field}>
+        ${found.services.map((/** @type {any} */ each) => html`<option value=${each.class}>${prefixOf(each.class)}</option>`)}</select></${Field}>
       <${Field} id="new-name" label=${text("guest.name")}><input id="new-name" name="name" required maxlength="200" autofocus /></${Field}>
       <${Field} id="new-kind" label=${text("create.kind")}><select id="new-kind" name="kind"><option value="">–</option>
         ${found.kinds.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>

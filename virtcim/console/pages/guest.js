@@ -3,6 +3,7 @@ import * as api from "../api.js";
 import { act, offered } from "../actions.js";
 import { browserLink, nodeLink } from "../links.js";
 import { html, useState } from "../parts.js";
+import { demand, managementOf } from "../settings.js";
 import { guestKey, guestPlace, may, nodeName, state, tell, useAppState, useChanges } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
 import { Dialog, Facts, Panel, Read, State, Tabs, useRead } from "../ui/basics.js";
@@ -50,9 +51,7 @@ function Actions({ guest, system, again }) {
   const destroy = async () => {
     setRemoving(false);
     try {
-      const [service] = await api.associators(guest, { associationClass: "CIM_ServiceAffectsElement", resultClass: "CIM_VirtualSystemManagementService" });
-      const outcome = await api.invoke(service, "DestroySystem", { AffectedSystem: { href: guest.href } });
-      if (outcome.ReturnValue !== 0 && outcome.ReturnValue !== 4096) throw new Error(String(outcome.ReturnValue));
+      await demand(await managementOf(guest), "DestroySystem", { AffectedSystem: { href: guest.href } });
       tell(text("action.done", { action: text("action.delete"), name: guest.name }));
       location.hash = "#/guests";
     } catch (error) {

@@ -6,7 +6,7 @@ import { may, state, useAppState } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
 import { Dialog, State } from "../ui/basics.js";
 import { Table } from "../ui/table.js";
-import { intervalSeconds } from "../values.js";
+import { intervalSeconds, prefixOf } from "../values.js";
 
 const VIEWS = "virtcim-views";
 
@@ -23,7 +23,7 @@ const COLUMNS = [
   { name: "memory", title: text("guest.memory"), number: true, value: (guest) => guest.memory, show: (guest) => bytesText(guest.memory) },
   { name: "uptime", title: text("guest.uptime"), number: true, value: (guest) => intervalSeconds(guest.uptime), show: (guest) => durationText(intervalSeconds(guest.uptime)) },
   { name: "addresses", title: text("guest.addresses"), value: (guest) => guest.addresses.join(", ") },
-  { name: "platform", title: text("guest.platform"), value: (guest) => guest.className.split("_")[0] },
+  { name: "platform", title: text("guest.platform"), value: (guest) => prefixOf(guest.className) },
   { name: "uuid", title: text("guest.uuid"), value: (guest) => guest.uuid },
 ];
 const AT_FIRST = ["name", "state", "node", "load", "processors", "memory", "uptime", "addresses"];

@@ -1,7 +1,7 @@
 /** Nodes by group with their load, totals, and what needs attention first. */
 import { guestLink, nodeLink } from "../links.js";
 import { html } from "../parts.js";
-import { state, useAppState } from "../state.js";
+import { nodesByGroup, state, useAppState } from "../state.js";
 import { bytesText, numberText, percentText, text } from "../texts.js";
 import { Bar, Facts, Panel, State } from "../ui/basics.js";
 
@@ -40,9 +40,6 @@ export function Overview() {
   const sums = totals(guests);
   const lost = state.nodes.filter((each) => each.state > 2);
   const ill = guests.filter((each) => each.health !== null && each.health >= UNHEALTHY);
-  const groups = new Map(/** @type {[string, any[]][]} */ ([]));
-  for (const node of state.nodes)
-    for (const group of node.groups.length ? node.groups : [""]) groups.set(group, [...(groups.get(group) ?? []), node]);
   return html`
     <div class="head"><h1>${text("page.overview")}</h1></div>
     <div class="grid">
@@ -57,7 +54,7 @@ export function Overview() {
         ${ill.slice(0, 50).map((each) => html`<li><a href=${guestLink(each)}>${text("overview.trouble", { name: each.name, node: each.node, health: each.health ?? "" })}</a></li>`)}
       </ul>
     </${Panel}>
-    ${[...groups].sort(([one], [two]) => one.localeCompare(two)).map(([group, nodes]) => html`
+    ${nodesByGroup().map(([group, nodes]) => html`
       <h2>${group || text("tree.ungrouped")}</h2>
       <div class="grid">${nodes.map((node) => html`<${NodeCard} key=${node.name} node=${node} />`)}</div>`)}
   `;

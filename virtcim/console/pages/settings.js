@@ -7,6 +7,7 @@ import { may, tell } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Field, Panel, Read, useRead } from "../ui/basics.js";
 import { Properties } from "../ui/properties.js";
+import { prefixOf } from "../values.js";
 
 /** What is wrong with what was typed; "" for nothing. @param {any} field @param {string} given */
 export function wrong(field, given) {
@@ -41,7 +42,7 @@ export function Settings({ guest, running }) {
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState("");
   const form = useRead(async () => {
-    const [all, both] = await Promise.all([fields(guest.namespace, guest.className.split("_")[0]), configurations(guest)]);
+    const [all, both] = await Promise.all([fields(guest.namespace, prefixOf(guest.className)), configurations(guest)]);
     return { all, both };
   }, [guest.href]);
   return html`<${Read} of=${form}>${(/** @type {any} */ { all, both }) => {

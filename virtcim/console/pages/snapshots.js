@@ -5,6 +5,7 @@ import { demand } from "../settings.js";
 import { may, tell, useChanges } from "../state.js";
 import { text, timeText } from "../texts.js";
 import { Dialog, Field, Panel, Read, useRead } from "../ui/basics.js";
+import { prefixOf } from "../values.js";
 
 /** CIM_VirtualSystemSnapshotService.CreateSnapshot: SnapshotType */
 const KINDS = { full: 2, disk: 3 };
@@ -17,7 +18,7 @@ export function Snapshots({ guest }) {
   const snapshots = useRead(async () => {
     const [found, services] = await Promise.all([
       api.associators(guest, { associationClass: "CIM_SnapshotOfVirtualSystem" }),
-      api.instances(guest.namespace, `${guest.className.split("_")[0]}_VirtualSystemSnapshotService`),
+      api.instances(guest.namespace, `${prefixOf(guest.className)}_VirtualSystemSnapshotService`),
     ]);
     const parents = new Map();
     for (const each of found) {

@@ -6,8 +6,7 @@ import { demand } from "../settings.js";
 import { state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Facts, Field, Panel, Read, useRead } from "../ui/basics.js";
-
-const STARTED_AS_JOB = 4096;
+import { STARTED_AS_JOB, prefixOf } from "../values.js";
 
 /** Parameters of several lines, and those that most leave as they are (docs/templates.md). */
 const LONG = ["ssh_keys", "user_data", "network_config"];
@@ -23,9 +22,9 @@ const RARE = ["copy", "pool", "start", "hostname", "password_hash", "user_data",
  */
 async function provision(template, namespace, name, parameters) {
   const services = (await api.instances(namespace, "Virt_VirtualSystemManagementService"))
-    .filter((each) => !(template.properties.Platforms ?? []).length || template.properties.Platforms.includes(each.class.split("_")[0]));
+    .filter((each) => !(template.properties.Platforms ?? []).length || template.properties.Platforms.includes(prefixOf(each.class)));
   if (!services[0]) throw new Error(text("templates.no-platform"));
-  const className = `${services[0].class.split("_")[0]}_VirtualSystemSettingData`;
+  const className = `${prefixOf(services[0].class)}_VirtualSystemSettingData`;
   const key = `InstanceID=${api.part(template.properties.InstanceID)}`;
   return demand(services[0], "DefineSystem", {
     SystemSettings: { class: className, properties: { VirtualSystemIdentifier: name, ElementName: name, TemplateParameters: parameters } },

@@ -2,7 +2,7 @@
  * The tree at the side: groups, their nodes, the guests of each.
  */
 import { html, useState } from "../parts.js";
-import { state } from "../state.js";
+import { nodesByGroup, state } from "../state.js";
 import { text } from "../texts.js";
 import { guestLink, nodeLink } from "../links.js";
 import { stateLook } from "./basics.js";
@@ -27,9 +27,6 @@ function Branch({ label, link, look, current, children, open = true }) {
 
 /** @param {{here: string}} props */
 export function Tree({ here }) {
-  const groups = new Map(/** @type {[string, any[]][]} */ ([]));
-  for (const node of state.nodes)
-    for (const group of node.groups.length ? node.groups : [""]) groups.set(group, [...(groups.get(group) ?? []), node]);
   /** @type {Map<string, any[]>} */
   const guests = new Map();
   for (const guest of state.guests.values()) guests.set(guest.namespace, [...(guests.get(guest.namespace) ?? []), guest]);
@@ -46,7 +43,7 @@ export function Tree({ here }) {
     </${Branch}>`;
   };
   return html`<ul class="tree">
-    ${[...groups].sort(([one], [two]) => one.localeCompare(two)).map(([group, nodes]) => html`
+    ${nodesByGroup().map(([group, nodes]) => html`
       <${Branch} key=${group} label=${group || text("tree.ungrouped")} current=${false}>${nodes.map(branch)}</${Branch}>`)}
   </ul>`;
 }
