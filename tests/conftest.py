@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, container_root, container_xml, why_unavailable
+from tests.bed.linux import LinuxGuest, UnavailableError, linux_guest
 
 # libvirt-python otherwise prints every error that a test provokes.
 libvirt.registerErrorHandler(lambda *_: None, None)
@@ -135,3 +136,13 @@ def default_server() -> Iterator[Server]:
     """A server on libvirt's test driver, for tests that only read."""
     with Server("test:///default") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def linux(tmp_path_factory: pytest.TempPathFactory) -> LinuxGuest:
+    """What a tiny Linux guest boots from."""
+    try:
+        return linux_guest(tmp_path_factory.mktemp("linux"))
+    except UnavailableError as error:
+        missing(str(error))
+        raise

@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.bed import Server
-from tests.bed.server import ROOT
+from tests.bed.server import run_command
 from tests.conftest import missing
 from virtcim.app.check import check_host
 from virtcim.app.config import Settings
@@ -24,18 +23,6 @@ from virtcim.app.layouts import LAYOUT
 from virtcim.app.store import DATABASE
 
 COMMAND = [sys.executable, "-m", "virtcim.app.main"]
-
-
-def run(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
 
 
 def a_file_in_place_of_the_directory(state: Path) -> str:
@@ -60,7 +47,7 @@ def a_directory_in_place_of_the_password(state: Path) -> str:
 def test_a_spoilt_state_directory_ends_the_start(tmp_path: Path, spoil: Callable[[Path], str]) -> None:
     state = tmp_path / "state"
     expected = spoil(state)
-    done = run(*COMMAND, "serve", "--uri", "test:///default", "--listen", "127.0.0.1:0", "--state-dir", state)
+    done = run_command(*COMMAND, "serve", "--uri", "test:///default", "--listen", "127.0.0.1:0", "--state-dir", state)
     assert done.returncode == 2
     assert f"virtcim: {expected}" in done.stderr.splitlines()[-1]
 
@@ -80,7 +67,7 @@ def test_a_spoilt_configuration_ends_the_start(tmp_path: Path, content: bytes | 
         file.mkdir()
     else:
         file.write_bytes(content)
-    done = run(*COMMAND, "serve", "--config", file)
+    done = run_command(*COMMAND, "serve", "--config", file)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("virtcim: ")
@@ -100,7 +87,7 @@ def test_a_full_disk_ends_the_start_before_anything_is_lost(tmp_path: Path, page
         f"dd if=/dev/zero of={state}/other bs=4096 count={16 - pages} status=none\n"
         f"{shlex.join(server)}\nstatus=$?\nls {state}\nexit $status\n"
     )
-    done = run("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
+    done = run_command("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
     assert done.returncode == 2, done.stderr
     assert f"virtcim: {file.format(state)}: No space left on device; expected" in done.stderr.replace(".new", "")
     assert done.stdout.split() == ["lock", "other"], "no half of a file is left"
@@ -164,22 +151,22 @@ def test_check_asks_a_running_server_over_each_of_its_listeners(serve: Callable[
     )
     options: list[str | Path] = ["--state-dir", server.state_dir, "--uri", "test:///default", "--listen", "127.0.0.1:0"]
     check: list[str | Path] = [*COMMAND, "check", "--config", server.directory / "virtcim.toml", *options]
-    done = run(*check, REQUESTS_CA_BUNDLE="/nowhere/of/no/concern")
+    done = run_command(*check, REQUESTS_CA_BUNDLE="/nowhere/of/no/concern")
     assert done.returncode == 0, done.stdout
     https = f"https://127.0.0.1:{server.https_port}"
     for url in (server.url, https, f"unix:{tmp_path}/s"):
         assert f"ok      {url}: answers over CIM-XML" in done.stdout
     assert f"the server with process id {server.pid} has the state directory" in done.stdout
 
-    assert run(*COMMAND, "certificate", "--force", "--directory", server.state_dir).returncode == 0
-    done = run(*check)
+    assert run_command(*COMMAND, "certificate", "--force", "--directory", server.state_dir).returncode == 0
+    done = run_command(*check)
     assert done.returncode == 1
     assert re.search(rf"^error   {https}: shows another certificate than .*; expected the same", done.stdout, re.M)
 
 
 def test_check_finds_a_server_that_answers_elsewhere(serve: Callable[..., Server]) -> None:
     server = serve("test:///default", auth="default")
-    done = run(*COMMAND, "check", "--uri", "test:///default", "--state-dir", server.state_dir,
+    done = run_command(*COMMAND, "check", "--uri", "test:///default", "--state-dir", server.state_dir,
                "--listen", "127.0.0.1:0", "--json")  # fmt: skip
     assert done.returncode == 1
     (error,) = (each for each in json.loads(done.stdout)["findings"] if each["severity"] == "error")

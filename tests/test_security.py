@@ -21,7 +21,7 @@ import bcrypt
 import pytest
 
 from tests.bed import Libvirtd, RawClient, Server, wait_until
-from tests.bed.server import COMMAND, LISTENING, ROOT, class_parameter, instance_name, parameter
+from tests.bed.server import COMMAND, LISTENING, ROOT, class_parameter, instance_name, parameter, run_command
 from tests.cimom.authority import Authority
 from tests.conftest import missing
 from virtcim.app.systemd import inherited_endpoints
@@ -50,15 +50,7 @@ exec "$@"
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=30,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
+    return run_command(*COMMAND, *arguments, patience=30, **environment)
 
 
 def further_line(server: Server) -> str:

@@ -22,7 +22,7 @@ import pytest
 
 from bench.node import test_node as make_node
 from tests.bed import RawClient, Server, wait_until
-from tests.bed.server import COMMAND, ROOT, class_parameter
+from tests.bed.server import COMMAND, ROOT, class_parameter, run_command
 from virtcim.app.config import ConfigError, Settings
 from virtcim.app.serve import _platform_of, _search
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -39,15 +39,7 @@ LIST_GUESTS = ("EnumerateInstanceNames", class_parameter("ClassName", "CIM_Compu
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`virtcim` with a command line that ends at once."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
+    return run_command(*COMMAND, *arguments, patience=120, **environment)
 
 
 def test_first_answer(serve: Callable[..., Server]) -> None:

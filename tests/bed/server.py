@@ -47,6 +47,19 @@ class WbemcliError(Exception):
     """wbemcli reported an error; the text is what it wrote."""
 
 
+def run_command(*words: str | Path, patience: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself within some seconds, with this tree on its path; what it writes is kept."""
+    return subprocess.run(
+        [*map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=patience,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
 def wait_until(condition: Callable[[], Any], timeout: float = 5.0, interval: float = 0.05) -> Any:
     """Poll until `condition()` is true and return what it returned; AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout

@@ -14,22 +14,12 @@ import pytest
 import pywbem
 
 from tests.bed import wait_until
-from tests.bed.linux import COMMAND_LINE, LinuxGuest, UnavailableError, linux_guest, seed_seen
-from tests.conftest import missing
+from tests.bed.linux import COMMAND_LINE, LinuxGuest, seed_seen
 from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, TEMPLATE, Provisioner, seed_of
 from virtcim.app.main import main
 
 TERMINATED = 8
 HASH = "$6$saltsalt$" + "x" * 86
-
-
-@pytest.fixture(scope="module")
-def linux(tmp_path_factory: pytest.TempPathFactory) -> LinuxGuest:
-    try:
-        return linux_guest(tmp_path_factory.mktemp("linux"))
-    except UnavailableError as error:
-        missing(str(error))
-        raise
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.bed.linux import COMMAND_LINE, LinuxGuest, UnavailableError, linux_guest, seen
+from tests.bed.linux import COMMAND_LINE, LinuxGuest, seen
 from tests.conftest import missing
 from tests.providers.test_vsms_qemu import (
     NAME,
@@ -34,15 +34,6 @@ PATIENCE = 120.0
 def client(libvirtd: Libvirtd, serve: Callable[..., Server]) -> Iterator[Client]:
     yield Client(libvirtd, serve(libvirtd.uri()))
     libvirtd.remove_domains()
-
-
-@pytest.fixture(scope="module")
-def linux(tmp_path_factory: pytest.TempPathFactory) -> LinuxGuest:
-    try:
-        return linux_guest(tmp_path_factory.mktemp("linux"))
-    except UnavailableError as error:
-        missing(str(error))
-        raise
 
 
 class Groups:
