@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from tests.walk.wire import Path, Wire
 __all__ = ["sample"]
 
 _TRAVERSALS = {"ain": "AssociatorNames", "ai": "Associators", "rin": "ReferenceNames", "ri": "References"}
+_BEGIN = re.compile(r"[^/\s]+/root/[^:\s]+:\w+\.").match  # HOST/NAMESPACE:CLASS.KEY=...
 
 
 def sample(walker: Walker, every: int = 1) -> int:
@@ -73,7 +75,10 @@ def _sample_by_wbemcli(walker: Walker, path: Path, index: int, counts: Mapping[s
 
 
 def _wbemcli(wire: Wire, command: str, namespace: str, target: str) -> list[str] | None:
-    """The lines that wbemcli prints; None when it reports an error."""
+    """The lines by which wbemcli begins an instance or a path; None when it reports an error.
+
+    A value of several lines, such as the text of a template, goes on in lines of its own.
+    """
     scheme, _, host = wire.address.partition("://")
     login = f"{wire.user}:{wire.password}@" if wire.user is not None else ""
     done = subprocess.run(
@@ -86,4 +91,4 @@ def _wbemcli(wire: Wire, command: str, namespace: str, target: str) -> list[str]
     )
     if done.returncode != 0 or "*" in (done.stderr.lstrip()[:1], done.stdout.lstrip()[:1]):
         return None
-    return [line for line in done.stdout.splitlines() if line]
+    return [line for line in done.stdout.splitlines() if _BEGIN(line)]
