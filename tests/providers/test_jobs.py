@@ -20,7 +20,7 @@ import pytest
 from tests.dump.recorded_libvirt import failure
 from tests.providers.outcome import Outcome, outcome
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
-from virtcim.app.store import SQLiteStore
+from virtcim.app.store import SQLiteStore, read_table
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
@@ -672,6 +672,30 @@ def test_jobs_survive_a_restart(tmp_path: Path) -> None:
     again.stop(5)
     for each in (store, later):
         each.close()
+
+
+def test_what_a_client_was_told_of_a_job_survives_a_kill(tmp_path: Path) -> None:
+    """It is on disk when the method answers, and what the work begins when it goes on after having said so."""
+    database = tmp_path / "state.sqlite"
+    store = SQLiteStore(database)
+    jobs = Jobs(HASTY, store)
+    known = threading.Event()
+    seen: list[JobRecord] = []
+
+    def begin(work: Work) -> MethodResult:
+        assert known.wait(10)
+        work.tell({"uuid": "42"})
+        work.set_leftover("guest 'g' is on its way")
+        seen.extend(record for _, record in read_table(database, "job", JobRecord))
+        return MethodResult(0)
+
+    job = jobs.find(str(outcome(jobs.run(order(begin))).out["Job"].keys["InstanceID"]))
+    assert job is not None
+    assert [key for key, _ in read_table(database, "job", JobRecord)] == [job.record.instance_id]
+    known.set()
+    assert job.over.wait(10)
+    assert [(each.left, each.figures) for each in seen] == [("guest 'g' is on its way", {"uuid": "42"})]
+    store.close()
 
 
 def test_jobs_are_found_again_after_a_restart(tmp_path: Path) -> None:

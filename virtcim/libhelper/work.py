@@ -25,10 +25,13 @@ class Work:
     Parameters:
         changed: called, without arguments, when the work has come on by a percent, was asked to stand still or to go
             on, and when something else stands if it ends.
+        keep: called, without arguments, after `changed` where something else stands if it ends: comes back when that
+            is known even if the process is killed.
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None, keep: Callable[[], None] = lambda: None) -> None:
         self._changed = changed
+        self._keep = keep
         self._state = threading.Condition()
         self._done = 0
         self._total = 0
@@ -86,9 +89,13 @@ class Work:
             self._done, self._total = percent, 100
 
     def set_leftover(self, what: str) -> None:
-        """Say what stands if the work ends now."""
+        """Say what stands if the work ends now.
+
+        What outlives this process is begun after it has been said: with it goes on disk what was told so far.
+        """
         self._left = what
         self._changed()
+        self._keep()
 
     def cancel(self) -> bool:
         """Ask it to stop; whether it will: not in the middle of something that cannot be stopped."""

@@ -50,6 +50,10 @@ TABLE = "job"
 _ENDED_WITH_SERVER = "The server ended while the job was under way"
 _WITHIN: contextvars.ContextVar[str] = contextvars.ContextVar("job", default="")
 """The InstanceID of the job whose work is being done."""
+_DISK_PATIENCE = 1.0
+"""Seconds that a job waits until what was said of it is on disk."""
+_DISK_PAUSE = 10.0
+"""Seconds for which no job waits for a disk that has let one wait in vain."""
 _LONGEST_PAUSE = 3600.0
 """Seconds between two looks at what is to be removed, for a clock that is put forward."""
 
@@ -180,6 +184,8 @@ class Jobs:
     ) -> None:
         self.settings = settings or JobSettings()
         self.listeners: list[Callable[[JobRecord | None, JobRecord | None], None]] = []
+        self._store = store
+        self._disk_is_slow_until = 0.0
         self._table = None if store is None else store.table(TABLE, JobRecord)
         # Held for assignments only: the event loop waits for it too.
         self._lock = threading.RLock()
@@ -208,15 +214,16 @@ class Jobs:
             CIMError: SERVER_LIMITS_EXCEEDED when too many jobs wait already.
         """
         job = self._submit(order)
-        if order.at_once:
+        if not order.at_once:
+            grace = self.settings.grace and max(self.settings.grace, order.grace)
+            job.over.wait(grace)
+            with self._lock:
+                if not job.over.is_set() or not grace:
+                    self._publish(job)
+                outcome, job._outcome = job._outcome, None
+        if job._published:
+            self._keep_safe(job)
             return MethodResult(JOB_STARTED, {"Job": job.path})
-        grace = self.settings.grace and max(self.settings.grace, order.grace)
-        job.over.wait(grace)
-        with self._lock:
-            if not job.over.is_set() or not grace:
-                self._publish(job)
-                return MethodResult(JOB_STARTED, {"Job": job.path})
-            outcome, job._outcome = job._outcome, None
         if isinstance(outcome, MethodResult):
             return outcome
         assert outcome is not None, job
@@ -329,7 +336,7 @@ class Jobs:
             parent=_WITHIN.get(),
         )
         job = Job(record, order)
-        job.work = Work(lambda: self._on_changed_work(job))
+        job.work = Work(lambda: self._on_changed_work(job), lambda: self._keep_safe(job))
         with self._lock:
             if self._closing:
                 raise CIMError(Status.SERVER_IS_SHUTTING_DOWN, "The server is shutting down")
@@ -439,6 +446,14 @@ class Jobs:
         if self._table is not None:
             self._table.put(record.instance_id, record)
 
+    def _keep_safe(self, job: Job) -> None:
+        """Wait until a job that clients know of is on disk: it is to be found again when the server is killed."""
+        now = time.monotonic()
+        if self._store is None or not job._published or now < self._disk_is_slow_until:
+            return
+        if not self._store.flush(_DISK_PATIENCE):
+            self._disk_is_slow_until = now + _DISK_PAUSE
+
     def _on_changed_work(self, job: Job) -> None:
         with self._lock:
             if job.work is None or job.record.is_over:
@@ -479,7 +494,7 @@ class Jobs:
                     self._abandon(job)
                     continue
                 job.order = JobOrder(record.prefix, record.method, run, takes_worker=False)
-                job.work = Work(partial(self._on_changed_work, job))
+                job.work = Work(partial(self._on_changed_work, job), partial(self._keep_safe, job))
                 job.work.adopt(record.figures, record.percent, record.left)
                 self._running.add(job)
                 self._move(job, JobState.RUNNING)
