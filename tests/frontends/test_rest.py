@@ -273,6 +273,27 @@ def test_texts_of_every_kind_come_back_as_they_were(root: Client, toy: Toy) -> N
     assert root.get(f"{SYSTEM}odd")["properties"]["ElementName"] == text
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {}, 401),
+        ("GET", {"Authorization": basic("root", "wrong")}, 401),
+        ("PATCH", {}, 401),
+        ("PUT", {}, 405),
+        ("GET", {"Sec_Fetch_Site": "cross-site"}, 403),
+        ("GET", {"Origin": "https://elsewhere.example"}, 403),
+        ("GET", {"Host": "elsewhere.example"}, 421),
+    ],
+)
+def test_every_refusal_is_json(nobody: Client, method: str, headers: dict[str, str], status: int) -> None:
+    for target in ("/api/", "/api/session", "/api/events", "/api/none/at/all", "/api/namespaces/a/consoles/b/vnc"):
+        answer = nobody.ask(method, target, **headers)
+        assert answer.status == status, target
+        assert answer.json["status"] == 0
+        assert answer.json["message"]
+        assert answer.headers["cache-control"] == "no-store"
+
+
 def test_sessions(nobody: Client, server: RunningServer, toy: Toy) -> None:
     assert nobody.ask("GET", "/api/session").status == 401
     assert nobody.log_in("root", "wrong").status == 401

@@ -67,6 +67,25 @@ def test_a_summary(client: Client) -> None:
     assert client.ask("GET", f"{SPACE}/summary?width=1").json["name"] == "INVALID_PARAMETER"
 
 
+def test_a_summary_of_some(client: Client) -> None:
+    some = f"{SPACE}/summary?guests={quote('Test_ComputerSystem/test,KVM_ComputerSystem/test', safe='')}"
+    assert [each["properties"]["Name"] for each in client.get(some)["summaries"]] == ["test"]
+    assert client.ask("GET", f"{SPACE}/summary?guests=Test_ComputerSystem%2Fnone").status == 404
+    page = client.get(f"{SPACE}/summary?max=1&after={quote('Test_ComputerSystem/a', safe='')}")
+    assert [each["properties"]["Name"] for each in page["summaries"]] == ["test"]
+    assert "next" not in page
+    many = ",".join(["A/b"] * 501)
+    assert client.ask("GET", f"{SPACE}/summary?guests={many}").status == 400
+
+
+def test_a_page_that_begins_its_stream_anew_goes_on(client: Client, follow: Callable[..., Follower]) -> None:
+    stream = follow("/api/events?classes=Test_ComputerSystem")
+    stream.close()
+    bring(client, PAUSE)
+    until_state(follow(f"/api/events?lastEventId={stream.last}"), PAUSE)
+    bring(client, RUN)
+
+
 def test_a_change_is_told_as_it_happens(client: Client, follow: Callable[..., Follower]) -> None:
     stream = follow(f"/api/events?classes=CIM_ComputerSystem&namespace={quote('root/virt')}")
     bring(client, PAUSE)

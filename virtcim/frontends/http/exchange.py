@@ -166,6 +166,8 @@ class Route:
         identify: tells who asks by the headers, as by the token of a session; None where they do not tell: then the
             Authorization header does.
         listener: the address and port that clients connect to, or the path of a Unix socket; None for every one.
+        refuse: writes body and headers of what is refused before the front end is asked, so that it reads like its own
+            refusals; None for plain text.
     """
 
     method: str
@@ -175,6 +177,7 @@ class Route:
     public: bool = False
     identify: Callable[[Mapping[str, str]], Principal | None] | None = None
     listener: str | None = None
+    refuse: Callable[[HTTPFault], tuple[bytes, Mapping[str, str]]] | None = None
 
     def leads_to(self, path: str) -> bool:
         """Whether a path is one of those that `path` stands for by an asterisk."""

@@ -11,7 +11,7 @@ import base64
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+Refuser = Callable[[HTTPFault], tuple[bytes, Mapping[str, str]]]
+"""Writes body and headers of a refusal (`Route.refuse`)."""
+
 KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS"})
 MAX_USERS = 100
 """Users whose last request is remembered, for `/status`."""
@@ -52,6 +55,8 @@ STATUS = "/status"
 MAX_TARGET = 8000
 """Bytes of a request target, which may hold the keys of an association, with all of both ends.  By this number a target
 that is too long is told from a header."""
+
+PLAIN = "text/plain; charset=utf-8"
 
 SERVER = "virtcim"
 """The Server header: no versions for those who look for old ones."""
@@ -244,7 +249,7 @@ class HTTPHandler:
             return await self._respond(request, started)
         except HTTPFault as fault:
             self.metrics.refused(fault.status)
-            return _fault_response(fault)
+            return _fault_response(fault, self._refuser(request.path))
         finally:
             self._in_flight -= 1
             if not self._in_flight:
@@ -318,6 +323,11 @@ class HTTPHandler:
             task.cancel()
             self._streams.discard(task)
         return await sender.end()
+
+    def _refuser(self, path: str) -> Refuser | None:
+        """What writes the refusals of a path, whatever the method: the route that says most of the path."""
+        found = [each for each in self._routes if each.path == path or each.leads_to(path)]
+        return max(found, key=lambda each: (each.path == path, len(each.path or ""))).refuse if found else None
 
     def _find_routes(self, request: web.BaseRequest) -> list[Route]:
         """The routes for a request's method and path, those that name the path before those for any.
@@ -571,11 +581,11 @@ def _answer_in_1_1(request: web.BaseRequest) -> None:
     request._cache.pop("version", None)
 
 
-def _fault_response(fault: HTTPFault) -> web.Response:
-    headers = {"Server": SERVER, **fault.headers}
+def _fault_response(fault: HTTPFault, refuse: Refuser | None) -> web.Response:
     # The text may quote bytes of a header that are no UTF-8.
-    body = f"{fault.text}\n".encode("utf-8", "backslashreplace")
-    response = web.Response(status=fault.status, body=body, headers=headers, content_type="text/plain", charset="utf-8")
+    plain = f"{fault.text}\n".encode("utf-8", "backslashreplace"), {"Content-Type": PLAIN, **fault.headers}
+    body, headers = plain if refuse is None else refuse(fault)
+    response = web.Response(status=fault.status, body=body, headers={"Server": SERVER, **headers})
     if fault.status in {408, 411, 413, 415, 417, 505}:
         # Nobody waits for the rest of the body.
         response.force_close()

@@ -26,8 +26,8 @@ __all__ = ["Events"]
 
 log = logging.getLogger(__name__)
 
-QUERY = frozenset({"classes", "namespace", "query", "language"})
-"""The parameters in the URL."""
+QUERY = frozenset({"classes", "namespace", "query", "language", "lastEventId"})
+"""The parameters in the URL; `lastEventId` is the header Last-Event-ID, for pages, which cannot set headers."""
 
 CQL = "DMTF:CQL"
 

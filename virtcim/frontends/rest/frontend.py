@@ -81,18 +81,17 @@ class REST:
         self.consoles: Consoles | None = None
         self._described: tuple[frozenset[str], bytes] | None = None
         self._pages = Pages()
-        identify = self.sessions.identify
+        route = partial(Route, identify=self.sessions.identify, refuse=_refusal)
         self.routes = (
             Route("GET", self._pages.answer, "/*", public=True),
-            *(Route(method, self.answer, f"{ROOT}/*", identify=identify) for method in ("GET", "PATCH", "DELETE")),
-            Route("POST", self.answer, f"{ROOT}/*", identify=identify),
-            Route("GET", self.answer, ROOT, identify=identify),
-            Route("GET", self.follow, f"{ROOT}/events", identify=identify),
-            Route("GET", self.describe, f"{ROOT}/openapi.json", identify=identify),
-            Route("POST", self.batch, f"{ROOT}/batch", identify=identify),
-            Route("GET", self.session, f"{ROOT}/session", identify=identify),
-            Route("POST", self.log_in, f"{ROOT}/session", public=True),
-            Route("DELETE", self.log_out, f"{ROOT}/session", identify=identify),
+            *(route(method, self.answer, f"{ROOT}/*") for method in ("GET", "PATCH", "DELETE", "POST")),
+            route("GET", self.answer, ROOT),
+            route("GET", self.follow, f"{ROOT}/events"),
+            route("GET", self.describe, f"{ROOT}/openapi.json"),
+            route("POST", self.batch, f"{ROOT}/batch"),
+            route("GET", self.session, f"{ROOT}/session"),
+            Route("POST", self.log_in, f"{ROOT}/session", public=True, refuse=_refusal),
+            route("DELETE", self.log_out, f"{ROOT}/session"),
         )
         self.gauges = (
             Gauge("consoles", "Consoles that are open", lambda: len(self.consoles) if self.consoles is not None else 0),
@@ -224,7 +223,7 @@ class REST:
             if self.streams is None:
                 raise Refusal(404, "Nobody is told of changes here")
             events, query = Events(self.streams, self._core.classes), _query(exchange.target)
-            last = exchange.headers.get("Last-Event-ID", "").strip()
+            last = exchange.headers.get("Last-Event-ID", query.get("lastEventId", "")).strip()
             stream, position, is_missing = await exchange.run(lambda: events.open(query, last, exchange.caller))
         except CIMError as exc:
             return _reply(error_answer(exc))
@@ -327,6 +326,12 @@ class REST:
         if everywhere:
             self.sessions.close_all(exchange.caller.principal)
         return _reply(Answer(204, headers={"Set-Cookie": cookie_header("", exchange.is_encrypted)}))
+
+
+def _refusal(fault: HTTPFault) -> tuple[bytes, Mapping[str, str]]:
+    """Write what is refused before the front end is asked."""
+    answer = refused(fault.status, fault.text, fault.headers)
+    return b"".join(answer.pieces), {"Content-Type": JSON_TYPE, **NO_STORE, **answer.headers}
 
 
 def _segments(target: str) -> tuple[str, ...]:

@@ -41,6 +41,9 @@ QUERY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "screens": ("Whether to take pictures of screens.", {"type": "boolean"}),
     "width": ("The width of these at most.", {"type": "integer"}),
     "history": ("Whether to tell the load of the last minutes.", {"type": "boolean"}),
+    "guests": ("Which guests: CLASS/NAME, encoded each, with commas between.", {"type": "string"}),
+    "after": ("The guest before the page: CLASS/NAME, encoded each.", {"type": "string"}),
+    "lastEventId": ("As the header Last-Event-ID, for pages that cannot set it.", {"type": "string"}),
     "classes": ("Classes of instances, or of indications, with commas between.", {"type": "string"}),
     "namespace": ("Where it happens.", {"type": "string"}),
     "ticket": ("From a POST to `tickets`.", {"type": "string"}),
@@ -298,7 +301,7 @@ def _further() -> dict[str, dict[str, Any]]:
                 "Follow what happens, as server-sent events.",
                 "200",
                 answer=stream,
-                parameters=_query(["classes", "namespace", "query", "language"]),
+                parameters=_query(["classes", "namespace", "query", "language", "lastEventId"]),
             )
         },
         f"{ROOT}/openapi.json": {"get": told("describe", "This description.", "200", answer=plain)},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -138,7 +139,9 @@ class Operation:
 READ = ("properties", "filter", "language", "max", "names", "deep")
 ENDS = ("associationClass", "resultClass", "role", "resultRole")
 LINKS = ("associationClass", "role")
-SUMMARY = frozenset({"screens", "width", "history"})
+SUMMARY = frozenset({"screens", "width", "history", "guests", "max", "after"})
+MAX_SUMMARIES = 500
+"""Guests that a summary is asked of by name, or that are in a page of it."""
 
 SERVICE = "Virt_VirtualSystemManagementService"
 SUMMARIES = "GetSummary"
@@ -353,30 +356,67 @@ class Operations:
         return self._listing(result.namespace, result.instances, result.projection, with_path=False)
 
     def _summary(self, call: Call) -> Answer:
-        """Show what a console needs to know of all guests of a namespace, out of every service that knows some."""
+        """Show what a console needs to know of the guests of a namespace, out of every service that knows some.
+
+        Of all, of those in `guests`, or page by page (`max`, `after`): a page of few is there at once where all take a
+        while.
+        """
         services = self._execute(
             EnumerateInstanceNames(namespace=call.namespace, caller=call.caller, class_name=SERVICE), Extents
         )
+        paths = [each.path() for each in _of_extents(services)]
+        wanted, following = _guests(call), None
+        if "max" in call.query:
+            wanted, following = self._guests_of_page(call, [_prefix(each.class_name) for each in paths])
+        found: list[dict[str, Any]] = []
+        for path in paths:
+            systems = None
+            if wanted is not None:
+                systems = [each for each in wanted if _prefix(each.class_name) == _prefix(path.class_name)]
+            if systems is None or systems:
+                found += self._summaries(call, path, systems)
+        return Answer(pieces=listed("summaries", found, next=following))
+
+    def _summaries(self, call: Call, service: InstancePath, systems: list[InstancePath] | None) -> list[dict[str, Any]]:
+        """What a service tells of its guests; of all of them where `systems` is None."""
         arguments: dict[str, Any] = {
+            "Systems": systems,
             "IncludeScreens": _flag(call, "screens"),
             "IncludeHistory": _flag(call, "history"),
         }
         if "width" in call.query:
             arguments["ScreenWidth"] = _number(call, "width", 65535)
-        found: list[dict[str, Any]] = []
-        for service in _of_extents(services):
-            request = InvokeMethod(
-                namespace=call.namespace,
-                caller=call.caller,
-                target=service.path(),
-                method=SUMMARIES,
-                arguments=arguments,
+        request = InvokeMethod(
+            namespace=call.namespace,
+            caller=call.caller,
+            target=service,
+            method=SUMMARIES,
+            arguments={name: value for name, value in arguments.items() if value is not None},
+        )
+        outcome = self._execute(request, MethodOutcome)
+        told = outcome.out.get("Summaries")
+        told = told if isinstance(told, list | tuple) else ()
+        return [self._summary_shown(each, outcome.namespace) for each in told if each is not None]
+
+    def _guests_of_page(self, call: Call, prefixes: Iterable[str]) -> tuple[list[InstancePath], str | None]:
+        """The guests of a page, in the order of class and name, and where the next page is."""
+        named: list[tuple[str, str]] = []
+        for prefix in prefixes:
+            request = EnumerateInstanceNames(
+                namespace=call.namespace, caller=call.caller, class_name=f"{prefix}_ComputerSystem"
             )
-            outcome = self._execute(request, MethodOutcome)
-            summaries = outcome.out.get("Summaries")
-            if isinstance(summaries, list | tuple):
-                found += (self._summary_shown(each, services.namespace) for each in summaries if each is not None)
-        return Answer(pieces=listed("summaries", found))
+            paths = (each.path() for each in _of_extents(self._execute(request, Extents)))
+            named += ((each.class_name, str(each.keys["Name"])) for each in paths)
+        named.sort()
+        after = _pair(call.query["after"]) if "after" in call.query else ("", "")
+        size, begin = _number(call, "max", MAX_SUMMARIES), bisect_right(named, after)
+        page = named[begin : begin + size]
+        following = None
+        if begin + size < len(named):
+            last = quote("/".join(quote(each, safe="") for each in page[-1]), safe="")
+            rest = [f"{name}={quote(value)}" for name, value in call.query.items() if name != "after"]
+            following = f"{namespace_href(call.namespace)}/summary?{'&'.join([*rest, f'after={last}'])}"
+        return [_system_path(each) for each in page], following
 
     @staticmethod
     def _summary_shown(summary: Any, namespace: str) -> dict[str, Any]:
@@ -659,6 +699,30 @@ def _number(call: Call, name: str, most: int) -> int:
     if not (given.isascii() and given.isdigit()) or len(given) > 12 or not 1 <= int(given) <= most:
         raise Refusal(400, f"{name}={given[:60]}: is no number that can be; expected 1 to {most}")
     return int(given)
+
+
+def _guests(call: Call) -> list[InstancePath] | None:
+    """The guests that a summary is asked of: `CLASS/NAME`, encoded each, with commas between; None for all."""
+    if "guests" not in call.query:
+        return None
+    pairs = [_pair(each) for each in call.query["guests"].split(",") if each]
+    if len(pairs) > MAX_SUMMARIES:
+        raise Refusal(400, f"guests: are {len(pairs)}; expected {MAX_SUMMARIES} at most")
+    return [_system_path(each) for each in pairs]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    class_name, _, name = text.partition("/")
+    return decoded(class_name), decoded(name)
+
+
+def _system_path(named: tuple[str, str]) -> InstancePath:
+    class_name, name = named
+    return InstancePath(class_name, {"CreationClassName": class_name, "Name": name})
+
+
+def _prefix(class_name: str) -> str:
+    return class_name.partition("_")[0]
 
 
 def _names(text: str) -> frozenset[str]:
