@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 
 import pytest
@@ -140,3 +141,31 @@ def test_another_main_namespace() -> None:
     (disk,) = provider.instances("KVM_DiskResourceAllocationSettingData", CONTEXT)
     assert disk.path().namespace == "root/node2"
     assert str(disk.properties()["Parent"]).startswith("/root/node2:KVM_Controller")
+
+
+def test_guests_that_were_replaced_go_without_a_collection() -> None:
+    """The server leaves what it has walked once to the references, and collects the rest once a day."""
+    disk = "<disk type='file' device='disk'><source file='/images/d'/><target dev='vda'/></disk>"
+    host = hypervisor()
+    for name in ("stays", "changes"):
+        host.put(domain_xml(name, disk))
+    site = Served([(platform("KVM"), host)])
+    site.everything()
+    gc.collect()
+    gc.disable()
+    try:
+        host.put(domain_xml("changes", disk, rest="<title>other</title>"))
+        site.everything()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = {type(each).__name__ for each in gc.garbage} & {
+            "Guest",
+            "Configuration",
+            "LogicalDisk",
+            "ComputerSystem",
+        }
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not left & {"Guest", "Configuration", "LogicalDisk", "ComputerSystem"}

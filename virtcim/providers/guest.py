@@ -8,7 +8,7 @@ Layer rule: imports `libhelper` and modules of `providers` that know no classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.domain.difference import is_as_defined
@@ -89,6 +89,13 @@ class Guest(Memo):
 
     def __repr__(self) -> str:
         return f"<guest {self.name!r} of {self.hypervisor.uri}>"
+
+    def forget(self) -> None:
+        """Let go of what was made of it, and of its configurations, which is in circles with them."""
+        for key in (Configuration, SNAPSHOT_WORD):
+            for configuration in cast("Sequence[Configuration]", self._values.get(key, ())):
+                configuration.forget()
+        super().forget()
 
     @property
     def is_read_only(self) -> bool:

@@ -60,6 +60,9 @@ class GuestList:
             known = self._snapshot.guests
             guests = self._replaced(known)
             self._snapshot = GuestSnapshot(revisions, self._updated(known) if guests is None else guests)
+            for name, guest in known.items():
+                if self._snapshot.guests.get(name) is not guest:
+                    guest.forget()
             return self._snapshot
 
     @property

@@ -24,3 +24,8 @@ class Memo:
             return cast(T, self._values[key])
         except KeyError:
             return cast(T, self._values.setdefault(key, make(self)))
+
+    def forget(self) -> None:
+        """Let go of what was made: it refers to the object, and without this both would stay until the next full
+        collection.  Who still has the object gets it made anew."""
+        self._values.clear()
