@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import libvirt
 import pytest
 
 from tests.bed import Server, loopguard
-from virtcim.app.loopwatch import LoopSettings, LoopWatch, current_frame
+from virtcim.app.loopwatch import DAY, LoopSettings, LoopWatch, ShortCollections, current_frame
 from virtcim.providers.interface import Association, Instance
 
 
@@ -173,6 +174,50 @@ def test_no_collection_begins_while_a_thread_is_looked_at() -> None:
     assert inside
     assert "looking" not in inside
     assert gc.isenabled()
+
+
+class Circle:
+    """Garbage that only a collection finds, once nobody else refers to it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_a_full_collection_does_not_walk_again_what_took_long() -> None:
+    collections = ShortCollections(long=0.0)
+    collections.start()
+    try:
+        gc.collect()
+        frozen = gc.get_freeze_count()
+        held = [[number] for number in range(100_000)]
+        gc.collect()
+        assert gc.get_freeze_count() >= frozen + 100_000
+        assert len(gc.get_objects()) < 100_000
+        del held[:]  # what nobody refers to any more goes all the same
+        assert gc.get_freeze_count() < frozen + 50_000
+        collections.long = 1000.0
+        frozen = gc.get_freeze_count()
+        gc.collect()
+        assert gc.get_freeze_count() <= frozen
+    finally:
+        collections.stop()
+        gc.unfreeze()
+
+
+def test_once_a_day_a_collection_walks_everything() -> None:
+    collections = ShortCollections(long=0.0)
+    collections.start()
+    try:
+        circle = weakref.ref(Circle())
+        gc.freeze()
+        gc.collect()
+        assert circle() is not None
+        collections.thawed -= DAY
+        gc.collect()
+        assert circle() is None
+    finally:
+        collections.stop()
+        gc.unfreeze()
 
 
 def test_garbage_is_collected_once_everything_is_loaded() -> None:

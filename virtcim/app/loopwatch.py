@@ -16,7 +16,7 @@ import traceback
 from dataclasses import dataclass
 from types import FrameType
 
-__all__ = ["LoopSettings", "LoopWatch", "current_frame", "freeze_loaded"]
+__all__ = ["LoopSettings", "LoopWatch", "ShortCollections", "current_frame", "freeze_loaded"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +28,13 @@ REPORT_INTERVAL = 10.0
 
 STACK = 12
 """Frames of a stack that are reported, the innermost ones."""
+
+LONG_COLLECTION = 0.015
+"""Seconds of processor time of a full collection after which what it has walked is passed over from then on: some
+100,000 objects, which are not many beside the million that 1,500 guests are when everything of them has been shown."""
+
+DAY = 86400.0
+"""Seconds after which a full collection walks everything once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,45 @@ def freeze_loaded() -> None:
     """
     gc.collect(1)
     gc.freeze()
+
+
+class ShortCollections:
+    """Keeps full collections short while more and more is held, as guests and their devices are that somebody looks
+    at for the first time: a collection holds the interpreter's lock, and all others wait for it.
+
+    What has survived a full collection that took long is kept out of the next ones (`gc.freeze`), so that each object
+    is walked by one of them.  What is frozen still goes with the last reference to it; only a circle that becomes
+    garbage later stays, until one collection a day walks everything.
+
+    Attributes:
+        long: seconds of processor time that are too long.
+        thawed: when everything was walked last, by the monotonic clock.
+    """
+
+    def __init__(self, long: float = LONG_COLLECTION) -> None:
+        self.long = long
+        self.thawed = time.monotonic()
+        self._began = 0.0
+
+    def start(self) -> None:
+        """Look at all collections from now on."""
+        gc.callbacks.append(self._look)
+
+    def stop(self) -> None:
+        """Leave collections alone again."""
+        gc.callbacks.remove(self._look)
+
+    def _look(self, phase: str, info: dict[str, int]) -> None:
+        """Take the time of a full collection, in the thread that it runs in."""
+        if info["generation"] < 2:
+            return
+        if phase == "start":
+            self._began = time.thread_time()
+            if time.monotonic() - self.thawed > DAY:
+                self.thawed = time.monotonic()
+                gc.unfreeze()
+        elif time.thread_time() - self._began > self.long:
+            gc.freeze()
 
 
 def _stack(frame: FrameType | None) -> str:

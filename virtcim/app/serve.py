@@ -30,7 +30,7 @@ from virtcim.app.credentials import claim_state_dir, first_password, make_state_
 from virtcim.app.guestconsoles import GuestConsoles
 from virtcim.app.heap import give_back, share_arenas
 from virtcim.app.imagelibrary import make_library, make_shelf
-from virtcim.app.loopwatch import LoopWatch, freeze_loaded
+from virtcim.app.loopwatch import LoopWatch, ShortCollections, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.nodeobjects import node_objects
 from virtcim.app.platforms import find_platforms, is_here, load_classes
@@ -433,7 +433,7 @@ async def _serve(
         the exit status, where it cannot be begun.
     """
     loop, server, bridge = asyncio.get_running_loop(), assembly.server, assembly.bridge
-    watch = LoopWatch(loop, settings.loop.longest_pause)
+    watch, collections = LoopWatch(loop, settings.loop.longest_pause), ShortCollections()
     server.metrics.watch(
         "loop_longest_pause_seconds", "Time that the event loop took to answer, at the longest", lambda: watch.longest
     )
@@ -457,6 +457,7 @@ async def _serve(
 
         loop.add_signal_handler(signal.SIGHUP, reload_all)
         freeze_loaded()
+        collections.start()
         gc.enable()
         if settings.loop.watch:
             watch.start()
