@@ -190,7 +190,7 @@ def test_overload_is_answered_and_recovered_from(make_server: Callable[..., Runn
 def test_memory_of_answers_is_limited(make_server: Callable[..., RunningServer], toy: Toy) -> None:
     """Clients that do not read take it up; others are told to come back, and can."""
     fill(toy, 5000)
-    server = make_server(max_in_flight=20 << 20, send_timeout=600.0)
+    server = make_server(max_in_flight=20 << 20, room_timeout=0.2, send_timeout=600.0)
     with RawClient(server.port) as client, socket.socket() as stalled:
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stalled.connect(("127.0.0.1", server.port))
@@ -202,6 +202,30 @@ def test_memory_of_answers_is_limited(make_server: Callable[..., RunningServer],
         stalled.close()
         eventually(lambda: server.server._handler._memory.taken == 0)
         assert client.post(SYSTEMS).status == 200
+    eventually(lambda: server.server._handler._memory.taken == 0)
+
+
+def test_large_answers_wait_for_room_before_they_are_made(make_server: Callable[..., RunningServer], toy: Toy) -> None:
+    """Made first and refused then, two answers at a time would leave, and twenty be made for these two, time and again
+    until the clients give up."""
+    fill(toy, 3000)
+    server = make_server(max_in_flight=20 << 20, room_timeout=600.0)
+    made: list[str] = []
+    instances = toy.provider.instances
+
+    def counted(class_name: str, *arguments: Any) -> Any:
+        made.append(class_name)
+        return instances(class_name, *arguments)
+
+    toy.provider.instances = counted  # type: ignore[method-assign]
+
+    def read(_: int) -> int:
+        with RawClient(server.port, timeout=60) as client:
+            return client.post(SYSTEMS).status
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(read, range(20))) == [200] * 20
+    assert made.count("Toy_System") == 20
     eventually(lambda: server.server._handler._memory.taken == 0)
 
 
@@ -222,7 +246,7 @@ def login(user: str) -> dict[str, str]:
 def test_who_does_not_read_keeps_nobody_else_out(make_server: Callable[..., RunningServer], toy: Toy) -> None:
     """Clients of one user ask for more than there is room for, and read nothing of it."""
     fill(toy, 2000)
-    server = make_server(BasicAuthenticator(Everybody()), max_in_flight=40 << 20, send_timeout=600.0)
+    server = make_server(BasicAuthenticator(Everybody()), max_in_flight=40 << 20, room_timeout=0.2, send_timeout=600.0)
     memory = server.server._handler._memory
     with contextlib.ExitStack() as stack:
         for _ in range(12):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from virtcim.frontends.http.admission import Memory, OverloadError, connections_to_close
+from virtcim.frontends.http.admission import AnswerSizes, Memory, OverloadError, connections_to_close
 from virtcim.frontends.http.sending import CHUNK, COUNTED, Outgoing
 from virtcim.frontends.http.workers import PoolFullError, WorkerPool
 
@@ -47,6 +47,81 @@ def test_a_single_request_gets_what_it_needs() -> None:
         take(300 * MIB)
         with memory.request(BOB) as other, pytest.raises(OverloadError):
             other(MIB)
+
+
+def test_a_large_answer_goes_where_others_have_little() -> None:
+    """Each request that waits has a body, and so nobody is ever alone among many."""
+    memory = Memory(100 * MIB, 0.5)
+    with memory.request(ANN) as large, memory.request(ANN) as small, memory.request(BOB) as other:
+        small(1000)
+        other(1000)
+        large(300 * MIB)
+
+
+def test_who_waits_for_room_gets_it_in_turn() -> None:
+    async def story() -> None:
+        memory, got = Memory(100 * MIB, 0.5), []
+
+        async def ask(name: str, holders: tuple[tuple[str, str], ...], size: int) -> None:
+            with memory.request(holders) as claim:
+                await claim.reserve(size, 30)
+                got.append(name)
+                await asyncio.sleep(0.001)
+
+        with memory.request(ANN) as first:
+            first(45 * MIB)
+            large = asyncio.create_task(ask("ann's large one", ANN, 20 * MIB))
+            await asyncio.sleep(0)
+            fits = asyncio.create_task(ask("ann's that would fit", ANN, MIB))
+            await asyncio.sleep(0)
+            await ask("bob's", BOB, 20 * MIB)
+            assert got == ["bob's"]
+        await asyncio.gather(large, fits)
+        assert got == ["bob's", "ann's large one", "ann's that would fit"]
+        assert memory.taken == 0
+        assert not memory._waiting
+
+    asyncio.run(story())
+
+
+def test_who_gives_up_waiting_lets_others_go_on() -> None:
+    async def story() -> None:
+        memory = Memory(100 * MIB, 0.5)
+        with memory.request(ANN) as first, memory.request(ANN) as second, memory.request(ANN) as third:
+            first(45 * MIB)
+            waiting = asyncio.create_task(second.reserve(20 * MIB, 30))
+            await asyncio.sleep(0)
+            behind = asyncio.create_task(third.reserve(MIB, 30))
+            await asyncio.sleep(0)
+            assert not behind.done()
+            waiting.cancel()
+            await behind
+            with pytest.raises(OverloadError):
+                await second.reserve(20 * MIB, 0.01)
+        assert memory.taken == 0
+        assert not memory._waiting
+
+    asyncio.run(story())
+
+
+def test_one_finds_out_how_large_an_answer_is() -> None:
+    async def story() -> None:
+        sizes = AnswerSizes(limit=2)
+        assert await sizes.expected("a") is None
+        others = [asyncio.create_task(sizes.expected("a")) for _ in range(2)]
+        await asyncio.sleep(0)
+        sizes.give_up("a")  # it failed: the next one finds out
+        done, _ = await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+        assert [await each for each in done] == [None]
+        sizes.note("a", 5)
+        assert sorted([await each or 0 for each in others]) == [0, 5]
+        assert await sizes.expected("a") == 5
+        for name in "bc":
+            sizes.note(name, 1)
+        assert await sizes.expected("a") is None  # forgotten
+        assert list(sizes._first) == ["a"]
+
+    asyncio.run(story())
 
 
 class Gate:

@@ -26,6 +26,8 @@ class ServerSettings:
         max_header: bytes of one header line; CIMObject holds a whole object path.
         max_in_flight: bytes of requests that are read and answers that are sent, all together; what does not fit is
             answered by 503.  The largest answers known, 30 000 instances at once, have 75 MB.
+        room_timeout: seconds that a request waits for room where answers to the same were large; then it is answered by
+            503.
         max_connections: open connections; beyond it idle ones are closed, those without a login first.
         user_share: the part of max_in_flight that one user, and one address, may take, and the part of max_connections
             that an address keeps when others want in.
@@ -70,6 +72,7 @@ class ServerSettings:
     max_elements: int = 200_000
     max_header: int = 16 * KIB
     max_in_flight: int = 512 * MIB
+    room_timeout: float = 30.0
     max_connections: int = 2000
     user_share: float = 0.5
     idle_timeout: float = 60.0

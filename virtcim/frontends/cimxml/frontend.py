@@ -23,7 +23,7 @@ from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, 
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS
 from virtcim.frontends.cimxml.quirks import NO_QUIRKS, Quirks, quirks_of
 from virtcim.frontends.cimxml.repeats import Question, RepeatedAnswers
-from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick, is_single
+from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick, is_single, question_of
 from virtcim.frontends.cimxml.values import attribute
 from virtcim.frontends.cimxml.writer import Writers
 from virtcim.frontends.http.exchange import Exchange, Gauge, OperationNote, Reply, Route
@@ -139,7 +139,9 @@ class CIMXML:
         if is_quick(raw):
             answer, outgoing = work()
         else:
-            answer, outgoing = await exchange.run(work, waits=is_change(raw), single=is_single(raw))
+            answer, outgoing = await exchange.run(
+                work, waits=is_change(raw), single=is_single(raw), question=question_of(raw)
+            )
         note = _note(raw, answer, len(body))
         if answer.lasting and question is not None:
             self._repeats.put(question, revision, answer.pieces[0], replace(note, seconds=0.0))

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from functools import partial
 from typing import Any
 
 from virtcim.cimom.requests import Attempt, Caller, InvokeMethod, Request, SetProperty
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS, read_values
 from virtcim.frontends.reading.audited import audited_parameters, audited_target
-from virtcim.frontends.reading.raw import RawInstance, RawNamedInstance, RawPath, RawRequest
+from virtcim.frontends.reading.raw import RawClassName, RawInstance, RawNamedInstance, RawPath, RawRequest
 from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["RequestReader", "is_change", "is_quick", "is_single"]
+__all__ = ["RequestReader", "is_change", "is_quick", "is_single", "question_of"]
+
+SIZED = frozenset(
+    {
+        *("enumerateinstances", "enumerateinstancenames", "execquery"),
+        *("associators", "associatornames", "references", "referencenames"),
+    }
+)
+"""Operations that are answered by all that there is at once."""
 
 
 def is_quick(raw: RawRequest) -> bool:
@@ -33,6 +41,14 @@ def is_single(raw: RawRequest) -> bool:
     """Whether a request concerns one instance."""
     operation = INTRINSICS.get(raw.operation.lower())
     return not raw.extrinsic and operation is not None and operation.request.single
+
+
+def question_of(raw: RawRequest) -> Hashable:
+    """What a request asks for, as far as the size of its answer goes by that; None where it does not."""
+    if raw.extrinsic or raw.operation.lower() not in SIZED:
+        return None
+    named = (value for _, value in raw.parameters if isinstance(value, RawClassName | str))
+    return hash((raw.operation.lower(), raw.namespace, *_class_names(raw), *named))
 
 
 class RequestReader:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-__all__ = ["Connection", "Memory", "OverloadError", "connections_to_close"]
+__all__ = ["AnswerSizes", "Claim", "Connection", "Memory", "OverloadError", "connections_to_close"]
 
 CLOSED_AT_ONCE = 0.05
 """The part of all connections that is closed when there are too many: looking at all of them costs a millisecond, and
@@ -22,8 +23,57 @@ class OverloadError(Exception):
     """There is too much at once; the client may come again."""
 
 
+class Claim:
+    """What one request takes of the memory.
+
+    Parameters:
+        memory: of all.
+        holders: whose it is, for each way to share: the user, the address.
+
+    Attributes:
+        size: bytes that it has.
+    """
+
+    __slots__ = ("_memory", "holders", "size")
+
+    def __init__(self, memory: Memory, holders: Sequence[Hashable]) -> None:
+        self._memory = memory
+        self.holders = holders
+        self.size = 0
+
+    def __call__(self, size: int) -> None:
+        """Take bytes, or give some back where `size` is less than 0.
+
+        What is small is taken although its holders have their share, but for the last sixteenth.
+
+        Raises:
+            OverloadError: there is no room.
+        """
+        if size > 0 and not self._memory.fits(self, size):
+            raise OverloadError
+        self._memory.add(self, size)
+
+    async def reserve(self, size: int, patience: float) -> None:
+        """Take bytes, and wait for room where there is none, in turn with all others of the holders.
+
+        Parameters:
+            patience: seconds that are waited.
+
+        Raises:
+            OverloadError: there was no room for so long.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                await self._memory.wait(self, size)
+        except TimeoutError:
+            raise OverloadError from None
+
+
 class Memory:
     """What the bodies of requests and answers take, all of them together.
+
+    A request gets what it needs, whatever that is, where all others together, or all others of its holders, have a
+    sixteenth at most: otherwise an answer that is larger than a share would never be sent.
 
     Parameters:
         limit: bytes.
@@ -33,46 +83,119 @@ class Memory:
     def __init__(self, limit: int, share: float) -> None:
         self._limit = limit
         self._share = share
+        self._few = limit // 16
         self._held: Counter[Hashable] = Counter()
+        self._waiting: OrderedDict[Claim, tuple[int, asyncio.Future[None]]] = OrderedDict()
         self.taken = 0
 
     @contextlib.contextmanager
-    def request(self, holders: Sequence[Hashable]) -> Iterator[Callable[[int], None]]:
-        """Give a request a function that takes bytes, which are given back when the block ends.
-
-        It raises OverloadError when there is no room.  A request that is the only one of its holders gets what it
-        needs, as long as that is within the limit of all or it is alone altogether.  A holder that has its share still
-        gets small answers, but for the last sixteenth.
+    def request(self, holders: Sequence[Hashable]) -> Iterator[Claim]:
+        """Give a request what it takes memory by; what it has taken is given back when the block ends.
 
         Parameters:
             holders: whose it is, for each way to share: the user, the address.
         """
-        mine = 0
-
-        def take(size: int) -> None:
-            nonlocal mine
-            if self.taken > mine and self.taken + size > self._limit:
-                raise OverloadError
-            for each in holders:
-                if self._held[each] > mine and self._held[each] + size > self._limit * self._share:
-                    self._allow_small(size)
-            mine += size
-            self.taken += size
-            for each in holders:
-                self._held[each] += size
-
+        claim = Claim(self, holders)
         try:
-            yield take
+            yield claim
         finally:
-            self.taken -= mine
-            for each in holders:
-                self._held[each] -= mine
-                if not self._held[each]:
-                    del self._held[each]
+            self.add(claim, -claim.size)
 
-    def _allow_small(self, size: int) -> None:
-        if size > SMALL or self.taken + size > self._limit * 15 // 16:
-            raise OverloadError
+    def fits(self, claim: Claim, size: int) -> bool:
+        """Tell whether there is room for a claim to take so many bytes more."""
+        if not self._is_in_limit(claim, size):
+            return False
+        if self._is_in_shares(claim, size):
+            return True
+        return size <= SMALL and self.taken + size <= self._limit - self._few
+
+    def _is_in_limit(self, claim: Claim, size: int) -> bool:
+        return self.taken - claim.size <= self._few or self.taken + size <= self._limit
+
+    def _is_in_shares(self, claim: Claim, size: int) -> bool:
+        most = self._limit * self._share
+        return all(
+            self._held[each] - claim.size <= self._few or self._held[each] + size <= most for each in claim.holders
+        )
+
+    def add(self, claim: Claim, size: int) -> None:
+        """Count bytes that a claim takes, or gives back where `size` is less than 0; then who waits gets a look."""
+        claim.size += size
+        self.taken += size
+        for each in claim.holders:
+            self._held[each] += size
+            if not self._held[each]:
+                del self._held[each]
+        if size < 0 and self._waiting:
+            self._wake()
+
+    async def wait(self, claim: Claim, size: int) -> None:
+        """Take bytes as soon as there is room and it is the claim's turn."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[claim] = size, future
+        self._wake()
+        try:
+            await future
+        finally:
+            if self._waiting.pop(claim, None) is not None:
+                self._wake()  # those behind it may go on
+
+    def _wake(self) -> None:
+        """Give room to those who wait: to each holder in the order of its requests, and nobody overtakes who waits
+        for others than itself."""
+        passed: set[Hashable] = set()
+        for claim, (size, future) in list(self._waiting.items()):
+            if not self._is_in_limit(claim, size):
+                return
+            if passed.isdisjoint(claim.holders) and self._is_in_shares(claim, size):
+                del self._waiting[claim]
+                self.add(claim, size)
+                if not future.done():
+                    future.set_result(None)
+            else:
+                passed.update(claim.holders)
+
+
+class AnswerSizes:
+    """How large answers were, by what was asked for: so that there is room for a large one before it is made.
+
+    Parameters:
+        limit: of those that are remembered.
+    """
+
+    def __init__(self, limit: int = 500) -> None:
+        self._limit = limit
+        self._sizes: OrderedDict[Hashable, int] = OrderedDict()
+        self._first: dict[Hashable, asyncio.Event] = {}
+
+    async def expected(self, question: Hashable) -> int | None:
+        """Give the bytes that an answer may have.
+
+        Returns:
+            None where nobody knows.  The caller is the one to find out then, and calls `note` or `give_up`: who asks
+            the same meanwhile waits for that, and knows more.
+        """
+        while question not in self._sizes:
+            first = self._first.get(question)
+            if first is None:
+                self._first[question] = asyncio.Event()
+                return None
+            await first.wait()
+        return self._sizes[question]
+
+    def note(self, question: Hashable, size: int) -> None:
+        """Remember how large an answer is."""
+        self._sizes[question] = size
+        self._sizes.move_to_end(question)
+        if len(self._sizes) > self._limit:
+            self._sizes.popitem(last=False)
+        self.give_up(question)
+
+    def give_up(self, question: Hashable) -> None:
+        """Let another one find out, where nobody has."""
+        first = self._first.pop(question, None)
+        if first is not None:
+            first.set()
 
 
 class Connection(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -77,13 +77,17 @@ class Exchange(Protocol):
             HTTPFault: 503 while too many passwords of the client's address are being looked at.
         """
 
-    async def run(self, work: Callable[[], Value], *, waits: bool = False, single: bool = False) -> Value:
+    async def run(
+        self, work: Callable[[], Value], *, waits: bool = False, single: bool = False, question: Hashable = None
+    ) -> Value:
         """Do something in a worker thread.
 
         Parameters:
             work: what is to be done.
             waits: whether it may wait for the hypervisor; else it computes.
             single: whether it concerns one instance, and so does not wait behind what concerns all.
+            question: what the answer is to, where that says how large it is: where such answers were large, this one is
+                made when there is room for it.  None for what is small or never the same.
 
         Raises:
             HTTPFault: 503 when too much waits already.

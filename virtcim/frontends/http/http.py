@@ -11,7 +11,7 @@ import base64
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from virtcim.cimom.requestid import next_request_id, request_id
 from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
-from virtcim.frontends.http.admission import Memory, OverloadError, connections_to_close
+from virtcim.frontends.http.admission import SMALL, AnswerSizes, Claim, Memory, OverloadError, connections_to_close
 from virtcim.frontends.http.auth import AuthenticationBusy, Authenticator
 from virtcim.frontends.http.exchange import FrontEnd, HTTPFault, OperationNote, Reply, Route, Sender
 from virtcim.frontends.http.guard import Guard, is_browser, is_loopback
@@ -212,6 +212,7 @@ class HTTPHandler:
         self._streams: set[asyncio.Future[None]] = set()
         self._in_flight = 0
         self._memory = Memory(settings.max_in_flight, settings.user_share)
+        self._sizes = AnswerSizes()
         self.metrics = Metrics()
         self.metrics.watch("bytes_in_flight", "Memory of requests and answers", lambda: self._memory.taken)
         self.metrics.watch("requests_in_flight", "Requests being answered", lambda: self._in_flight)
@@ -271,9 +272,13 @@ class HTTPHandler:
             request.protocol.is_known, request.protocol.used = True, time.monotonic()
         holders = [("user", principal.name), ("address", _client(request).address)]
         try:
-            with self._memory.request([each for each in holders if each[1]]) as take:
-                reply = await route.answer(_Exchange(self, request, principal, take))
-                return await self._reply(request, reply, principal, take, started)
+            with self._memory.request([each for each in holders if each[1]]) as claim:
+                exchange = _Exchange(self, request, principal, claim)
+                try:
+                    reply = await route.answer(exchange)
+                    return await self._reply(request, reply, exchange, started)
+                finally:
+                    self._sizes.give_up(exchange.question)
         except OverloadError:
             raise _busy() from None
 
@@ -287,18 +292,20 @@ class HTTPHandler:
         self,
         request: web.BaseRequest,
         reply: Reply,
-        principal: Principal,
-        take: Callable[[int], None],
+        exchange: _Exchange,
         started: float,
     ) -> web.StreamResponse:
         if reply.stream is not None:
             return await self._stream(request, reply, reply.stream)
         outgoing = reply.pieces if isinstance(reply.pieces, Outgoing) else Outgoing(reply.pieces)
         if reply.operation is not None:
+            principal = exchange.caller.principal
             self._note(reply.operation, principal.name, outgoing.size, time.monotonic() - started)
+        if exchange.question is not None:
+            self._sizes.note(exchange.question, outgoing.size)
         headers = {"Server": SERVER, **reply.headers}
         try:
-            take(outgoing.size)
+            exchange.claim(outgoing.size - exchange.reserved)
             return await send(request, outgoing, reply.status, headers, self._settings.send_timeout)
         finally:
             if outgoing:  # its client is gone
@@ -477,6 +484,15 @@ class HTTPHandler:
             raise HTTPFault(400, f"The request did not arrive completely: {exc}") from None
         return b"".join(parts)
 
+    async def make_room(self, question: Hashable, claim: Claim) -> int:
+        """Wait until there is room for an answer of which it is known that it is large; the bytes that are taken for
+        it."""
+        expected = await self._sizes.expected(question) or 0
+        if expected <= SMALL:
+            return 0
+        await claim.reserve(expected, self._settings.room_timeout)
+        return expected
+
     async def run(self, work: Callable[[], Result], holder: str, *, waits: bool, single: bool) -> Result:
         """Do something in a worker thread, as `Exchange.run` says, for a user or an address."""
         pool = self._changers if waits else self._getters if single else self._readers
@@ -492,16 +508,22 @@ class HTTPHandler:
 
 
 class _Exchange:
-    """One request, as front ends see it (`frontends.http.exchange.Exchange`)."""
+    """One request, as front ends see it (`frontends.http.exchange.Exchange`).
 
-    __slots__ = ("_handler", "_request", "_take", "caller")
+    Attributes:
+        claim: takes memory for it.
+        question: what the answer is to, where its size is to be remembered.
+        reserved: bytes that are taken for the answer already.
+    """
 
-    def __init__(
-        self, handler: HTTPHandler, request: web.BaseRequest, principal: Principal, take: Callable[[int], None]
-    ) -> None:
+    __slots__ = ("_handler", "_request", "caller", "claim", "question", "reserved")
+
+    def __init__(self, handler: HTTPHandler, request: web.BaseRequest, principal: Principal, claim: Claim) -> None:
         self._handler = handler
         self._request = request
-        self._take = take
+        self.claim = claim
+        self.question: Hashable = None
+        self.reserved = 0
         client = _client(request)
         self.caller = Caller(principal, client.origin, request_id.get(), client.listener)
 
@@ -534,9 +556,14 @@ class _Exchange:
         return await self._handler.log_in(user, password, _client(self._request).address)
 
     async def body(self) -> bytes:
-        return await self._handler.read_body(self._request, self._take)
+        return await self._handler.read_body(self._request, self.claim)
 
-    async def run(self, work: Callable[[], Result], *, waits: bool = False, single: bool = False) -> Result:
+    async def run(
+        self, work: Callable[[], Result], *, waits: bool = False, single: bool = False, question: Hashable = None
+    ) -> Result:
+        if question is not None:
+            self.question = question
+            self.reserved = await self._handler.make_room(question, self.claim)
         holder = self.caller.principal.name or _client(self._request).address
         return await self._handler.run(work, holder, waits=waits, single=single)
 
