@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,9 +22,24 @@ from virtcim.images.store import ImageError, ImageStore, StoredImage
 from virtcim.images.templates import ImageSource
 from virtcim.libhelper.work import Work, WorkCancelledError
 
+
+def qcow2_header(*, backing: int = 0, features: int = 0) -> bytes:
+    """The header of a qcow2 image of version 3 (QEMU's docs/interop/qcow2.txt).
+
+    Parameters:
+        backing: where the name of the image below it stands; 0 for none.
+        features: that nobody may pass over.
+    """
+    head = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 3, backing, 16, 16, 1 << 30, 0, 1, 0, 0, 1, 0, 0)
+    return (head + struct.pack(">Q", features)).ljust(512, b"\0")
+
+
 LISTED = ImageSettings(hosts=("127.0.0.1",), attempts=2, timeout=20)
-CONTENT = secrets.token_bytes(500_000)
+CONTENT = qcow2_header() + secrets.token_bytes(500_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+DESCRIPTOR = b'# Disk DescriptorFile\nRW 2048 FLAT "/etc/shadow" 0\n'
+"""Of a VMDK image whose data are in other files."""
 
 Record = TypeVar("Record")
 
@@ -195,6 +211,35 @@ def test_an_image_is_taken_in_piece_by_piece(store: ImageStore) -> None:
     other = store.begin()
     with pytest.raises(ImageError, match="has the checksum"):
         store.finish(other, SHA256, "qcow2", "")
+
+
+@pytest.mark.parametrize(
+    ("format_", "content", "said"),
+    [
+        ("qcow2", qcow2_header(backing=112) + b"/etc/shadow", "has its data in another file"),
+        ("qcow2", qcow2_header(features=1 << 2), "has its data in another file"),
+        ("qcow2", b"/etc/shadow", "is no qcow2 image"),
+        (
+            "vmdk",
+            b'# Disk DescriptorFile\nRW 2048 FLAT "/etc/shadow" 0\n'.ljust(1024, b"\0"),
+            "is no sparse VMDK image",
+        ),
+        ("vhd", b"", "is no whole VHD image"),
+    ],
+)
+def test_an_image_does_not_lead_to_files_of_this_host(
+    host: ImageHost, store: ImageStore, format_: str, content: bytes, said: str
+) -> None:
+    """A guest would read what is below its image; converting it is done with the rights of the hypervisor."""
+    host.files["/image"] = content
+    with pytest.raises(ImageError, match=said):
+        store.fetch(ImageSource(url=f"{host.url}/image", format=format_), Work())
+    name = store.begin()
+    store.write(name, 0, content)
+    with pytest.raises(ImageError, match=said):
+        store.finish(name, hashlib.sha256(content).hexdigest(), format_, "")
+    assert store.all() == []
+    assert [path for path in store.directory.rglob("*") if path.is_file()] == []
 
 
 def test_a_mirror_stands_in_for_all_hosts(host: ImageHost, tmp_path: Path) -> None:

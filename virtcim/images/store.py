@@ -19,6 +19,8 @@ from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from virtcim.images.addresses import mirrored
+from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.images import check_image
 from virtcim.images.download import DownloadError, checksum_in, download, fetch_text
 from virtcim.images.settings import ImageSettings
 from virtcim.images.templates import ANY_VERSION, ImageSource, Template, TemplateError, document_of, parse_template
@@ -36,6 +38,8 @@ _LOOK_AGAIN = 0.1
 """Seconds between two looks at whether somebody else has fetched the image."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _UPLOAD = re.compile(r"[0-9a-f]{32}\Z")
+_QEMU_WORDS = {"vhd": "vpc"}
+"""What QEMU calls a format that has another name in templates."""
 
 Record = TypeVar("Record")
 
@@ -370,6 +374,12 @@ class ImageStore:
 
     def _keep(self, path: Path, image: StoredImage) -> StoredImage:
         with path.open("rb") as file:
+            try:
+                # Guests read what is below their image, and it is converted with the rights of the hypervisor.
+                check_image(file, image.name or image.sha256[:12], _QEMU_WORDS.get(image.format, image.format))
+            except ApplianceError as error:
+                path.unlink()
+                raise ImageError(f"image: {error}") from error
             os.fsync(file.fileno())
         path.chmod(0o600)
         path.replace(self.directory / image.sha256)

@@ -90,10 +90,10 @@ def check_image(file: BinaryIO, name: str, kind: str) -> None:
         case "qcow2":
             _check_qcow2(header, name)
         case "vpc":
-            file.seek(-_SECTOR, 2)
+            file.seek(max(0, file.seek(0, 2) - _SECTOR))
             footer = file.read(_SECTOR)
             # 4 is an image of differences, which names its parent.
-            if footer[:8] != b"conectix" or int.from_bytes(footer[60:64], "big") not in (2, 3):
+            if footer[:8] != b"conectix" or len(footer) < _SECTOR or int.from_bytes(footer[60:64], "big") not in (2, 3):
                 raise ApplianceError(f"file {name!r}: is no whole VHD image; expected one")
         case "vhdx":
             if header[:8] != b"vhdxfile":
