@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import http.client
 import multiprocessing
+import socket
 import sqlite3
 import tempfile
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from bench.node import guest_name, test_node
 from tests.bed import RawClient, Server
-from tests.bed.server import class_parameter, parameter
+from tests.bed.server import class_parameter, instance_name, parameter, simple_request, text
 
 #: Seconds between two questions.
 INTERVAL = 0.01
@@ -35,6 +36,13 @@ BYTES_EACH = 100 << 20
 #: Methods that wait while large reads compute.
 METHODS = 16
 LARGE_READS = 4
+
+#: Connections of an attacker: answers that are asked for and not read, and such that ask for nothing.
+UNREAD = 18
+IDLE = 900
+
+#: Characters of a line in the log, whatever was sent.
+LONGEST_LINE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,58 @@ def methods_and_reads(server: Server, silences: list[Silence]) -> None:
             each.result()
 
 
+def unread(server: Server, request: bytes) -> socket.socket:
+    """Ask for something large, and read nothing of it."""
+    stalled = socket.socket()
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stalled.connect((server.host, server.port))
+    stalled.sendall(request)
+    return stalled
+
+
+def attacks(server: Server, silences: list[Silence]) -> None:
+    """What stopped a server once, or filled or forged its log, from one address, while others ask for a guest."""
+    keys = {"CreationClassName": "Test_ComputerSystem", "Name": guest_name(0)}
+    query = f"SELECT * FROM Test_ComputerSystem WHERE OBJECTPATH('X.a=b<{' ' * 15_800}>\"') = OBJECTPATH('X.a=b')"
+    forged = simple_request("GetClass&#10;2026-01-01 00:00:00 INFO virtcim.audit forged", ())
+    with server.client() as client, server.client() as other, contextlib.ExitStack() as connections:
+        large, headers = client.prepared("EnumerateInstances", class_parameter("ClassName", "CIM_ManagedElement"))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {**client.headers, **headers}.items())
+        asking = f"POST /cimom HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {len(large)}\r\n\r\n".encode() + large
+        with probed(server, silences):
+            for _ in range(IDLE):
+                connections.enter_context(socket.create_connection((server.host, server.port)))
+            for _ in range(UNREAD):
+                connections.enter_context(unread(server, asking))
+            for count in (2_000, 20_000):
+                client.invoke(
+                    "Test_ComputerSystem", keys, "RequestStateChange", {"RequestedState": '<PROPERTY NAME="x ' * count}
+                )
+                look_at_guest(other)
+            client.invoke("Test_ComputerSystem", keys, "RequestStateChange", dict.fromkeys(map(str, range(80_000)), ""))
+            look_at_guest(other)
+            client.post(
+                *client.prepared(
+                    "ExecQuery",
+                    parameter("QueryLanguage", "<VALUE>DMTF:CQL</VALUE>"),
+                    parameter("Query", f"<VALUE>{text(query)}</VALUE>"),
+                )
+            )
+            look_at_guest(other)
+            client.post(forged)
+            look_at_guest(other)
+    lines_written = server.errors.splitlines()
+    wrong = [line[:200] for line in lines_written if line.startswith("2026-01-01") or len(line) > LONGEST_LINE]
+    if wrong:
+        raise RuntimeError(f"forged or too long lines in the log: {wrong}")
+
+
+def look_at_guest(client: RawClient) -> None:
+    """Ask for a guest, and see that it is answered, as to anybody else."""
+    keys = {"CreationClassName": "Test_ComputerSystem", "Name": guest_name(1)}
+    client.call("GetInstance", parameter("InstanceName", instance_name("Test_ComputerSystem", keys)))
+
+
 def measure_silence(guests: int, size: int) -> dict[str, Silence]:
     """Run all cases, each on a server of its own.
 
@@ -169,6 +229,7 @@ def measure_silence(guests: int, size: int) -> dict[str, Silence]:
         "jobs while the database is locked": locked_database,
         f"{READERS} clients read {size >> 20} MiB each": lambda server, found: many_readers(server, found, size),
         f"{METHODS} methods wait while {LARGE_READS} large reads compute": methods_and_reads,
+        f"attacks, {UNREAD} answers that nobody reads and {IDLE} idle connections": attacks,
     }
     results = {}
     with tempfile.TemporaryDirectory() as scratch:

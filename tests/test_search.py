@@ -80,11 +80,12 @@ def assert_empty(server: Server) -> None:
         assert profiles == []
 
 
-def test_daemon_that_starts_later(serve: Callable[..., Server], daemon: Libvirtd) -> None:
+@pytest.mark.parametrize("later", [6.0, pytest.param(20.0, marks=pytest.mark.slow)])
+def test_daemon_that_starts_later(serve: Callable[..., Server], daemon: Libvirtd, later: float) -> None:
     server = serve(within=daemon.namespace)
     assert "no hypervisor answers" in server.errors
     assert_empty(server)
-    time.sleep(6.0)
+    time.sleep(later)
     assert_empty(server)
     daemon.start()
     wait_for_all(server)
