@@ -15,6 +15,7 @@ import pywbem
 
 from tests.bed import wait_until
 from tests.bed.linux import COMMAND_LINE, LinuxGuest, seed_seen
+from tests.images.cloningbed import Cloner, see_copied
 from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, TEMPLATE, Provisioner, seed_of
 from virtcim.app.main import main
 
@@ -152,6 +153,10 @@ def test_a_full_copy_is_resized_and_stands_alone(provisioner: Provisioner) -> No
     assert (info["virtual-size"], info.get("backing-filename")) == (5 << 20, None)
     assert provisioner.daemon.list_all()["alone"] == "shut off"
     assert "<memory unit='KiB'>98304</memory>" in provisioner.daemon.virsh("dumpxml", "alone")
+
+
+def test_a_running_guest_is_cloned(provisioner: Provisioner) -> None:
+    see_copied(Cloner(provisioner.daemon, provisioner.server, provisioner.pool), running=True)
 
 
 def test_two_guests_of_one_image_fetch_it_once(provisioner: Provisioner) -> None:

@@ -30,6 +30,9 @@ ACTIONS = {
 }
 """What RequestStateChange is asked for, by the word for it (CIM_EnabledLogicalElement.RequestedState)."""
 
+FULL_COPY, OVERLAY = 2, 3
+"""Virt_VirtualSystemSettingData.CloneMode."""
+
 REASONS = {
     1: "it cannot do that",
     2: "it failed",
@@ -65,9 +68,19 @@ def add_guest(commands: Any) -> None:
         action.add_argument("--no-wait", action="store_true", help="do not wait for the job that goes on with it")
         action.set_defaults(run=run_asking(_request), action=name)
         actions.append(action)
-    for parser in (show, *actions):
+    clone = below.add_parser(
+        "clone",
+        help="make another guest with disks of its own",
+        description="Make another guest of one, running or not: with another name, UUID and addresses, and disks of "
+        "its own.  Inside it is the same until it is told otherwise: host name, keys, users.",
+    )
+    clone.add_argument("--overlay", action="store_true", help="let both go on in overlays over the disks as they are")
+    clone.add_argument("--start", action="store_true", help="start the new guest")
+    clone.set_defaults(run=run_asking(_clone))
+    for parser in (show, *actions, clone):
         parser.add_argument("name", metavar="NAME", help="name or UUID of the guest")
-    for parser in (listed, show, *actions):
+    clone.add_argument("new", metavar="NEW", help="name of the new guest")
+    for parser in (listed, show, *actions, clone):
         parser.add_argument("--namespace", default="root/virt", help="of the node; default: root/virt")
         add_server_options(parser)
 
@@ -117,6 +130,36 @@ def _request(arguments: argparse.Namespace, server: Server) -> None:
             raise AskError(f"guest {arguments.name}: {arguments.action}: {reason} (RequestStateChange returned {code})")
         now = _summary(connection.GetInstance(path, PropertyList=["Name", "EnabledState", "UUID"]))
     print(f"guest {arguments.name}: {now['state']}")
+
+
+def _clone(arguments: argparse.Namespace, server: Server) -> None:
+    import pywbem
+
+    with server.wbem(arguments.namespace) as connection:
+        path = _find(connection, arguments.name)
+        (settings,) = connection.AssociatorNames(path, AssocClass="CIM_SettingsDefineState")
+        prefix = path.classname.partition("_")[0]
+        given = {
+            "VirtualSystemIdentifier": arguments.new,
+            "CloneMode": pywbem.Uint16(OVERLAY if arguments.overlay else FULL_COPY),
+        }
+        _, out = connection.InvokeMethod(
+            "DefineSystem",
+            f"{prefix}_VirtualSystemManagementService",
+            SystemSettings=pywbem.CIMInstance(settings.classname, given),
+            ReferenceConfiguration=settings,
+        )
+        _await(connection, out["Job"], arguments.new)
+        if arguments.start:
+            start, _ = ACTIONS["start"]
+            new = _find(connection, arguments.new)
+            code, out = connection.InvokeMethod("RequestStateChange", new, RequestedState=pywbem.Uint16(start))
+            if code == JOB_STARTED:
+                _await(connection, out["Job"], arguments.new)
+            elif code:
+                reason = REASONS.get(int(code), "it was refused")
+                raise AskError(f"guest {arguments.new}: is made; start: {reason} (RequestStateChange returned {code})")
+    print(f"guest {arguments.new}: made")
 
 
 def _await(connection: pywbem.WBEMConnection, job: pywbem.CIMInstanceName, name: str) -> None:

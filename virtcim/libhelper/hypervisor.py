@@ -26,6 +26,7 @@ from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.domains.backups import Backups
 from virtcim.libhelper.domains.domains import Domains
+from virtcim.libhelper.domains.overlays import Overlays
 from virtcim.libhelper.domains.snapshots import Snapshots
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event, EventSubscription
@@ -88,8 +89,8 @@ class Hypervisor:
         inventory: what exists there.
         events: what libvirt says.
         metrics: figures of its guests and of its host.
-        domains, snapshots, backups, migrations, storage, networks, filters: the operations, one object for each field
-            of work.
+        domains, snapshots, overlays, backups, migrations, storage, networks, filters: the operations, one object for
+            each field of work.
             Each operation takes the identity of its object and its options, returns when libvirt has done it, and
             raises `LibvirtError` when it refused.
     """
@@ -115,6 +116,7 @@ class Hypervisor:
         self.events = self._context.events
         self.domains = Domains(self._context)
         self.snapshots = Snapshots(self._context)
+        self.overlays = Overlays(self._context)
         self.backups = Backups(self._context)
         self.storage = Storage(self._context)
         self.networks = Networks(self._context)

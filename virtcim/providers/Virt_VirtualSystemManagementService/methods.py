@@ -29,6 +29,12 @@ from virtcim.providers.methods import Method, Parameters
 from virtcim.providers.services.work import run_method
 from virtcim.providers.templates import TEMPLATE_PREFIX, template_named
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
+from virtcim.providers.Virt_VirtualSystemManagementService.cloning import (
+    CLONE_MODE,
+    Cloning,
+    clone_mode,
+    without_mode,
+)
 from virtcim.providers.Virt_VirtualSystemManagementService.definition import Definition, Request
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     Edit,
@@ -82,6 +88,13 @@ def define_system(
     if template is not None:
         system, resources = parameters.get("SystemSettings"), parameters.get("ResourceSettings")
         return Provisioning(service, template, system, resources, context).start()
+    system, path = parameters.get("SystemSettings"), parameters.get("ReferenceConfiguration")
+    mode = clone_mode(system)
+    if system is not None and mode is not None:
+        if path is None:
+            raise CIMError(Status.INVALID_PARAMETER, f"{CLONE_MODE}: needs a guest as ReferenceConfiguration")
+        guest, xml = _referenced_guest(service, path)
+        return Cloning(service, guest, xml, mode, system, parameters.get("ResourceSettings"), context).start()
     request = _request(service, parameters)
     definition = Definition(service.site, platform, hypervisor, request, _raise)
     try:
@@ -253,8 +266,11 @@ def _run(
 def _request(service: VirtualSystemManagementService, parameters: Parameters, writes: bool = True) -> Request:
     """The parameters of DefineSystem and ValidateSystemSettings."""
     path = parameters.get("ReferenceConfiguration")
-    reference = None if path is None else _reference(service, path, writes)
-    return Request(parameters.get("SystemSettings"), parameters.get("ResourceSettings"), reference)
+    reference = None if path is None else Reference(*_referenced_guest(service, path, writes))
+    system = parameters.get("SystemSettings")
+    if system is not None and clone_mode(system) is not None:
+        system = without_mode(system)
+    return Request(system, parameters.get("ResourceSettings"), reference)
 
 
 def _template(service: VirtualSystemManagementService, parameters: Parameters) -> Template | None:
@@ -273,8 +289,10 @@ def _template(service: VirtualSystemManagementService, parameters: Parameters) -
     return template
 
 
-def _reference(service: VirtualSystemManagementService, path: InstancePath, writes: bool) -> Reference:
-    """The guest of ReferenceConfiguration; without its passwords where nothing is written."""
+def _referenced_guest(
+    service: VirtualSystemManagementService, path: InstancePath, writes: bool = True
+) -> tuple[Guest, str]:
+    """The guest of ReferenceConfiguration, and its definition; without its passwords where nothing is written."""
     platform = service.platform
     if path.class_name.partition("_")[0].lower() not in (platform.prefix.lower(), "cim", "virt"):
         raise CIMError(Status.INVALID_CLASS, "ReferenceConfiguration domain is not compatible")
@@ -289,9 +307,9 @@ def _reference(service: VirtualSystemManagementService, path: InstancePath, writ
         raise CIMError(Status.NOT_FOUND, f"Referenced domain `{name}' does not exist")
     guest = target.guest
     if not writes:
-        return Reference(guest, guest.domain.xml)
+        return guest, guest.domain.xml
     try:
-        return Reference(guest, guest.hypervisor.domains.xml(guest.domain.uuid))
+        return guest, guest.hypervisor.domains.xml(guest.domain.uuid)
     except LibvirtError as error:
         raise failure_of("ReferenceConfiguration", error) from error
 
