@@ -16,7 +16,7 @@ from virtcim.app.showing import JOB_STARTED, STATES, plain, table
 if TYPE_CHECKING:
     import pywbem
 
-__all__ = ["add_guest"]
+__all__ = ["add_guest", "find_guest"]
 
 ACTIONS = {
     "start": (2, "start a guest, or have a paused one go on"),
@@ -97,7 +97,7 @@ def _list(arguments: argparse.Namespace, server: Server) -> None:
 
 def _show(arguments: argparse.Namespace, server: Server) -> None:
     with server.wbem(arguments.namespace) as connection:
-        path = _find(connection, arguments.name)
+        path = find_guest(connection, arguments.name)
         guest = connection.GetInstance(path)
         devices = connection.Associators(path, AssocClass="CIM_SystemDevice", Role="GroupComponent")
     values = {name: plain(value) for name, value in guest.items() if value is not None}
@@ -117,7 +117,7 @@ def _request(arguments: argparse.Namespace, server: Server) -> None:
 
     state, _ = ACTIONS[arguments.action]
     with server.wbem(arguments.namespace) as connection:
-        path = _find(connection, arguments.name)
+        path = find_guest(connection, arguments.name)
         code, out = connection.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(state))
         code = int(code)
         if code == JOB_STARTED and not arguments.no_wait:
@@ -136,7 +136,7 @@ def _clone(arguments: argparse.Namespace, server: Server) -> None:
     import pywbem
 
     with server.wbem(arguments.namespace) as connection:
-        path = _find(connection, arguments.name)
+        path = find_guest(connection, arguments.name)
         (settings,) = connection.AssociatorNames(path, AssocClass="CIM_SettingsDefineState")
         prefix = path.classname.partition("_")[0]
         given = {
@@ -152,7 +152,7 @@ def _clone(arguments: argparse.Namespace, server: Server) -> None:
         _await(connection, out["Job"], arguments.new)
         if arguments.start:
             start, _ = ACTIONS["start"]
-            new = _find(connection, arguments.new)
+            new = find_guest(connection, arguments.new)
             code, out = connection.InvokeMethod("RequestStateChange", new, RequestedState=pywbem.Uint16(start))
             if code == JOB_STARTED:
                 _await(connection, out["Job"], arguments.new)
@@ -179,7 +179,7 @@ def _guests(connection: pywbem.WBEMConnection) -> list[pywbem.CIMInstance]:
     return sorted(found, key=lambda each: str(each["Name"]))
 
 
-def _find(connection: pywbem.WBEMConnection, name: str) -> pywbem.CIMInstanceName:
+def find_guest(connection: pywbem.WBEMConnection, name: str) -> pywbem.CIMInstanceName:
     """Find a guest by name or UUID.
 
     Raises:

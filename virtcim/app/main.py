@@ -17,6 +17,7 @@ from virtcim.app.groupcommands import add_group_commands
 from virtcim.app.guest import add_guest
 from virtcim.app.logs import configure_logging
 from virtcim.app.mofcommands import add_mof_commands
+from virtcim.app.nativecommands import add_native_commands
 from virtcim.app.nodecommands import add_node_commands
 from virtcim.app.platforms import add_platform_commands
 from virtcim.app.plugins import add_plugin_commands
@@ -119,6 +120,7 @@ def make_parser() -> argparse.ArgumentParser:
     certificate.set_defaults(run=run_certificate)
     add_status(commands)
     add_guest(commands)
+    add_native_commands(commands)
     add_watching(commands)
     add_platform_commands(commands)
     add_plugin_commands(commands)

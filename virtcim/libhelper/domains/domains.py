@@ -185,6 +185,21 @@ class Domains:
             return error
         return None
 
+    def from_native(self, format_: str, text: str) -> str:
+        """Make domain XML of a configuration in a format of the hypervisor's own; nothing is defined.
+
+        Parameters:
+            format_: in libvirt's word, such as `xen-xl`.
+            text: the configuration.
+        """
+        with self._context.connections.connection() as connection, translated():
+            return str(connection.domainXMLFromNative(format_, text, 0))
+
+    def to_native(self, format_: str, xml: str) -> str:
+        """Make a configuration in a format of the hypervisor's own of domain XML; parameters as of `from_native`."""
+        with self._context.connections.connection() as connection, translated():
+            return str(connection.domainXMLToNative(format_, xml, 0))
+
     def define(
         self, xml: str, *, autostart: bool = False, check: Callable[[DomainConfig], None] = lambda _kept: None
     ) -> str:

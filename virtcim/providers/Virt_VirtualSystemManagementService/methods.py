@@ -43,6 +43,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     modify_system,
     remove_resources,
 )
+from virtcim.providers.Virt_VirtualSystemManagementService.native import define_native_system, export_native_system
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import failure_of, refused
 from virtcim.providers.Virt_VirtualSystemManagementService.provisioning import Provisioning
 from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
@@ -470,5 +471,7 @@ METHODS: tuple[Method[VirtualSystemManagementService], ...] = (
     Method("ModifyResourceSettings", modify_resource_settings, may_be_job=True, capability=_MODIFY_RESOURCES),
     Method("RemoveResourceSettings", remove_resource_settings, may_be_job=True, capability=_REMOVE_RESOURCES),
     Method("ValidateSystemSettings", validate_system_settings),
+    Method("DefineNativeSystem", define_native_system),
+    Method("ExportNativeSystem", export_native_system),
     Method("GetSummary", get_summary, role=Role.READ),
 )
