@@ -30,7 +30,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile \
 	--no-loadscope-reorder --durations 20
 
-.PHONY: help setup run quick test test-all lint lint-console format docs bench lock install console deb rpm dist clean
+.PHONY: help setup run quick test test-all lint lint-console format docs site bench lock install console deb rpm dist clean
 
 help:
 	@echo 'make run       serve the guests of this host, or those of the test driver where it has no hypervisor'
@@ -41,6 +41,7 @@ help:
 	@echo 'make lint      ruff and mypy'
 	@echo 'make format    let ruff lay out the source'
 	@echo 'make docs      write docs/classes.md, devices.md and methods.md from the tables of the providers'
+	@echo 'make site      make the documentation with a page for each class into build/site'
 	@echo 'make bench     measure, write table and plot into bench/results (sizes: N="1 100")'
 	@echo 'make cmpi      build the library for other CIM servers into build/cmpi (needs libcbor-dev)'
 	@echo 'make console   fetch the foreign parts of the console (needs npm)'
@@ -125,6 +126,17 @@ test-all: lint
 
 docs: $(VENV)/.stamp-run
 	$(BIN)/python -m virtcim.app.documentation docs/classes.md docs/devices.md docs/methods.md
+
+SITE := build/site-environment
+
+$(SITE)/.stamp: packaging/site/requirements.txt | $(VENV)/.packages-run
+	@echo 'installing Sphinx into $(SITE)'
+	@$(PYTHON) -m venv $(SITE)
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+site: $(VENV)/.stamp-run $(SITE)/.stamp
+	$(BIN)/python -m release.site --into build/site --python $(SITE)/bin/python
 
 bench: $(VENV)/.stamp-test
 	$(BIN)/python -m bench $(if $(N),--sizes $(N))

@@ -10,9 +10,16 @@ from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.interface import Catalog
 from virtcim.providers.methods import Method
 from virtcim.registration.documentation import OF_SERVER, markdown_table
-from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration, ParameterDeclaration, Qualifier
+from virtcim.schema.classes import (
+    ClassDeclaration,
+    ClassStore,
+    MethodDeclaration,
+    ParameterDeclaration,
+    PropertyDeclaration,
+    Qualifier,
+)
 
-__all__ = ["document_methods"]
+__all__ = ["description", "document_methods", "named_values", "type_words"]
 
 _INTRODUCTION = """\
 # The methods
@@ -104,7 +111,7 @@ def _section(
     if same is not None:
         yield f"As [{same}.{method.name}](#{_anchor(same, method.name)}).\n"
         return
-    text = _text(method.qualifiers)
+    text = description(method.qualifiers)
     if text:
         yield f"{text}\n"
     facts = [f"Declared by `{method.class_origin}`"]
@@ -114,11 +121,12 @@ def _section(
     yield f"{'; '.join(facts)}.\n"
     if method.parameters:
         rows = (
-            (f"`{each.name}`", _direction(each), _type(each), _meaning(each)) for each in method.parameters.values()
+            (f"`{each.name}`", _direction(each), type_words(each), _meaning(each))
+            for each in method.parameters.values()
         )
         yield from markdown_table(("Parameter", "Direction", "Type", "Meaning"), rows)
         yield ""
-    codes = list(_values(method.qualifiers))
+    codes = list(named_values(method.qualifiers))
     if codes:
         yield f"Returns, as {method.return_type}: {', '.join(codes)}.\n"
     else:
@@ -134,7 +142,8 @@ def _direction(parameter: ParameterDeclaration) -> str:
     return ", ".join(words) + (", required" if required is not None and required.value else "")
 
 
-def _type(parameter: ParameterDeclaration) -> str:
+def type_words(parameter: ParameterDeclaration | PropertyDeclaration) -> str:
+    """Say what a parameter or a property holds: `uint16[]`, `reference to CIM_Job`, `embedded CIM_Error`."""
     array = "[]" if parameter.is_array else ""
     if parameter.reference_class is not None:
         return f"reference to {parameter.reference_class}{array}"
@@ -144,16 +153,17 @@ def _type(parameter: ParameterDeclaration) -> str:
 
 
 def _meaning(parameter: ParameterDeclaration) -> str:
-    text, values = _text(parameter.qualifiers), ", ".join(_values(parameter.qualifiers))
+    text, values = description(parameter.qualifiers), ", ".join(named_values(parameter.qualifiers))
     return " ".join(part for part in (text, f"Values: {values}." if values else "") if part)
 
 
-def _text(qualifiers: Mapping[str, Qualifier]) -> str:
+def description(qualifiers: Mapping[str, Qualifier]) -> str:
+    """Give what something says of itself, in one line; empty where it says nothing."""
     found = qualifiers.get("description")
     return "" if found is None or found.value is None else " ".join(str(found.value).split())
 
 
-def _values(qualifiers: Mapping[str, Qualifier]) -> Iterator[str]:
+def named_values(qualifiers: Mapping[str, Qualifier]) -> Iterator[str]:
     """Give each value of a value map with its word."""
     codes, words = qualifiers.get("valuemap"), qualifiers.get("values")
     if words is None:
@@ -183,6 +193,6 @@ def _value(parameter: ParameterDeclaration) -> str:
     elif parameter.type in _PYTHON:
         value = _PYTHON[parameter.type]
     else:
-        first = next(_values(parameter.qualifiers), "1 ").partition(" ")[0]
+        first = next(named_values(parameter.qualifiers), "1 ").partition(" ")[0]
         value = f"pywbem.{parameter.type.capitalize()}({first if first.isdecimal() else 1})"
     return f"[{value}]" if parameter.is_array else value
