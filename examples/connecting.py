@@ -1,11 +1,12 @@
 """How all examples reach the server: VIRTCIM_URL, VIRTCIM_USER and VIRTCIM_PASSWORD say where, and as whom.
 
-For a server on this host: export VIRTCIM_URL=http://127.0.0.1:5988 VIRTCIM_USER=virtcim, and
-VIRTCIM_PASSWORD=$(cut -d: -f2 /var/lib/virtcim/password).
+Without them it is the server of this host, http://127.0.0.1:5988, and the user that it made when it first started.
 """
 
+import getpass
 import os
 import time
+from pathlib import Path
 
 import pywbem
 
@@ -17,10 +18,21 @@ OVER = (COMPLETED, 8, 9, 10)  # terminated, killed, exception: JobState of CIM_C
 
 def connect(namespace: str = "root/virt") -> pywbem.WBEMConnection:
     """Connect to the server."""
-    credentials = os.environ["VIRTCIM_USER"], os.environ["VIRTCIM_PASSWORD"]
-    return pywbem.WBEMConnection(
-        os.environ.get("VIRTCIM_URL", "http://127.0.0.1:5988"), credentials, default_namespace=namespace
-    )
+    url = os.environ.get("VIRTCIM_URL", "http://127.0.0.1:5988")
+    return pywbem.WBEMConnection(url, who_asks(), default_namespace=namespace)
+
+
+def who_asks() -> tuple[str, str]:
+    """Get a user and a password: those of the environment, else those that the server has made."""
+    user = os.environ.get("VIRTCIM_USER")
+    if user is not None:
+        return user, os.environ.get("VIRTCIM_PASSWORD") or getpass.getpass(f"Password of {user}: ")
+    state = Path("/var/lib/virtcim") if os.geteuid() == 0 else Path.home() / ".local/state/virtcim"
+    try:
+        user, _, password = (state / "password").read_text().strip().partition(":")
+    except OSError as error:
+        raise SystemExit(f"VIRTCIM_USER: is not set, and {state}/password: {error.strerror}; expected a user") from None
+    return user, password
 
 
 def find_guest(connection: pywbem.WBEMConnection, name: str) -> pywbem.CIMInstance:
@@ -28,7 +40,7 @@ def find_guest(connection: pywbem.WBEMConnection, name: str) -> pywbem.CIMInstan
     for guest in connection.EnumerateInstances("Virt_ComputerSystem"):
         if guest["Name"] == name:
             return guest
-    raise SystemExit(f"{name}: there is no guest of this name")
+    raise SystemExit(f"guest {name}: there is none; expected the name of one")
 
 
 def find_service(connection: pywbem.WBEMConnection, kind: str, platform: str = "KVM") -> pywbem.CIMInstanceName:

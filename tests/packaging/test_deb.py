@@ -15,6 +15,8 @@ from tests.packaging.cleanroot import CleanRoot, why_unavailable
 from tests.packaging.environments import build as wheel_of
 from tests.packaging.packages import ROOT, TEST_DRIVER, UNITS, Unit, build, service, why_not_built
 
+pytestmark = pytest.mark.root
+
 SOCKETS = ("virtcim.socket", "virtcim-https.socket")
 
 NAMES = 'Test_ComputerSystem.CreationClassName="Test_ComputerSystem",Name="test"'
@@ -77,6 +79,8 @@ def test_the_service_answers_over_each_of_its_sockets(root: CleanRoot) -> None:
             *("curl", "--silent", "--fail", "--unix-socket", "/run/virtcim/virtcim.sock", "http://localhost/health")
         )
         assert "ok" in answer
+        example = root.run("/usr/lib/virtcim/bin/python3", "/usr/share/doc/virtcim/examples/inventory.py")
+        assert example.startswith("test: state 9\n  Test_LogicalDisk\n")
     audit = root.path / "var/log/virtcim/audit.log"
     assert '"RequestStateChange"' in audit.read_text()
     root.run("logrotate", "--force", "/etc/logrotate.d/virtcim")
