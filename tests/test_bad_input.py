@@ -18,7 +18,7 @@ from tests.bed import Server
 from tests.bed.server import run_command
 from tests.conftest import missing
 from virtcim.app.check import check_host
-from virtcim.app.config import Settings
+from virtcim.app.config import ConfigError, Settings, load
 from virtcim.app.layouts import LAYOUT
 from virtcim.app.store import DATABASE
 
@@ -72,6 +72,29 @@ def test_a_spoilt_configuration_ends_the_start(tmp_path: Path, content: bytes | 
     (line,) = done.stderr.splitlines()
     assert line.startswith("virtcim: ")
     assert expected in line
+
+
+def test_a_missing_certificate_ends_the_start_before_a_hypervisor_is_looked_for(tmp_path: Path) -> None:
+    done = run_command(*COMMAND, "serve", "--listen", "", "--listen-https", "127.0.0.1:0", "--state-dir", tmp_path)
+    assert done.returncode == 2
+    assert "virtcim: tls: there is no certificate for HTTPS; expected tls.certificate with tls.key" in done.stderr
+    assert "hypervisor" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [
+        ("127.0.0.1", "'127.0.0.1' is not an address; expected HOST:PORT, with a port up to 65535"),
+        ("127.0.0.1:99999", "'127.0.0.1:99999' is not an address; expected HOST:PORT, with a port up to 65535"),
+        ("::1:5988", "'::1:5988' has several colons; expected an IPv6 address in brackets, [ADDRESS]:PORT"),
+    ],
+)
+def test_a_wrong_address_is_named(tmp_path: Path, listen: str, expected: str) -> None:
+    file = tmp_path / "virtcim.toml"
+    file.write_text(f'listen = "{listen}"\n')
+    with pytest.raises(ConfigError) as error:
+        load(file, {})
+    assert str(error.value) == f"listen: {expected}"
 
 
 @pytest.mark.parametrize(("pages", "file"), [(0, "state_dir: {}/lock"), (1, "auth: {}/password")])

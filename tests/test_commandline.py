@@ -104,6 +104,20 @@ def test_status_without_a_server_says_so(tmp_path: Path) -> None:
     assert "http://127.0.0.1:1: Connection refused; expected a running server (virtcim serve)" in done.stderr
 
 
+def test_commands_that_ask_by_cim_say_the_same_of_what_they_cannot_ask(server: Server, tmp_path: Path) -> None:
+    for url, expected in (
+        ("http://127.0.0.1:1", "Connection refused; expected a running server (virtcim serve)"),
+        ("http://nowhere.invalid:1", "expected a running server (virtcim serve)"),
+        (server.url, "may not be asked by this user (HTTP 401); expected its password, by --user or --state-dir"),
+    ):
+        done = run("guest", "list", "--url", url, "--state-dir", tmp_path)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"virtcim: {url}: ")
+        assert line.endswith(expected)
+        assert "HTTPConnection" not in line
+
+
 def test_status_shows_the_last_troubles(serve: Callable[..., Server]) -> None:
     server = serve("test:///default", "qemu:///nowhere?socket=/nowhere", auth="default", config="startup_wait = 1\n")
     done = run("status", "--json", "--url", server.url, "--state-dir", server.state_dir)
@@ -119,6 +133,10 @@ def test_guests_are_listed_shown_and_controlled_as_by_any_client(server: Server,
     (guest,) = json.loads(ask("guest", "list", "-o", "json", *options))
     assert ask("guest", "pause", "test", *options) == "guest test: paused\n"
     assert json.loads(ask("guest", "list", "-o", "json", "--state", "running", *options)) == []
+    done = run("guest", "pause", "test", *options)
+    refused = "guest test: pause: it cannot do that in its state (RequestStateChange returned 4097), paused; expected "
+    assert (done.returncode, done.stderr.startswith(f"virtcim: {refused}one of start, ")) == (1, True), done.stderr
+    assert "pause," not in done.stderr.partition("expected")[2]
     assert ask("guest", "resume", guest["uuid"], *options) == f"guest {guest['uuid']}: running\n"
     shown = json.loads(ask("guest", "show", "test", "-o", "json", *options))
     assert shown["properties"]["EnabledState"] == 2
@@ -127,7 +145,7 @@ def test_guests_are_listed_shown_and_controlled_as_by_any_client(server: Server,
     audited = [json.loads(line) for line in Path(config.read_text().split('"')[3]).read_text().splitlines()]
     changes = [each for each in audited if each["operation"] == "RequestStateChange"]
     assert {each["by"] for each in changes} == {"local"}
-    assert len(changes) == 2
+    assert len(changes) == 3
 
 
 def test_what_a_guest_cannot_do_is_said(config: Path) -> None:

@@ -109,12 +109,11 @@ class Server:
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise AskError(f"{self.url}: {_reason(error)}; expected a running server (virtcim serve)") from error
+            raise AskError(_unreachable(self.url, error)) from error
         finally:
             connection.close()
         if answer.status in (401, 403):
-            hint = "its password, by --user or --state-dir" if answer.status == 401 else "a user with the role to read"
-            raise AskError(f"{self.url}: may not be asked by this user (HTTP {answer.status}); expected {hint}")
+            raise AskError(_refused(self.url, answer.status))
         if answer.status != 200:
             raise AskError(f"{self.url}{path}: HTTP {answer.status}; expected a server of this version")
         return body
@@ -179,6 +178,32 @@ def _is_of_system(settings: Settings) -> bool:
     return settings.state_dir in {Path("/var/lib/virtcim"), Settings().state_dir}
 
 
+def _told(error: pywbem.Error, url: str) -> str:
+    """Say what went wrong with a CIM operation, in the form of all messages; what the server itself says stays."""
+    import pywbem
+
+    if isinstance(error, pywbem.AuthError):
+        return _refused(url, 401)
+    if isinstance(error, pywbem.HTTPError) and error.status == 403:
+        return _refused(url, 403)
+    if isinstance(error, pywbem.ConnectionError):
+        # pywbem quotes the library below, which quotes the system.
+        return _unreachable(url, str(error).rpartition("] ")[2])
+    if isinstance(error, pywbem.CIMError) and error.status_description:
+        return f"{error.status_description} ({error.status_code_name})"
+    return str(error)
+
+
+def _refused(url: str, status: int) -> str:
+    hint = "its password, by --user or --state-dir" if status == 401 else "a user with the role to read"
+    return f"{url}: may not be asked by this user (HTTP {status}); expected {hint}"
+
+
+def _unreachable(url: str, error: BaseException | str) -> str:
+    reason = error if isinstance(error, str) else _reason(error)
+    return f"{url}: {reason}; expected a running server (virtcim serve)"
+
+
 def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
@@ -205,8 +230,9 @@ def run_asking(action: Callable[[argparse.Namespace, Server], int | None]) -> Ca
 
     def run(arguments: argparse.Namespace) -> int:
         settings = load(arguments.config, {"state_dir": arguments.state_dir})
+        server = Server(arguments.url, arguments.user, arguments.insecure, settings)
         try:
-            return action(arguments, Server(arguments.url, arguments.user, arguments.insecure, settings)) or 0
+            return action(arguments, server) or 0
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (AskError, OSError) as error:
@@ -217,7 +243,7 @@ def run_asking(action: Callable[[argparse.Namespace, Server], int | None]) -> Ca
 
             if not isinstance(error, pywbem.Error):
                 raise
-            print(f"virtcim: {error}", file=sys.stderr)
+            print(f"virtcim: {_told(error, server.url)}", file=sys.stderr)
             return EXIT_FAILED
         return 0
 

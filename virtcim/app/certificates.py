@@ -52,8 +52,8 @@ def with_pair(settings: TLSSettings, state_dir: Path) -> TLSSettings:
     if not (certificate.exists() and key.exists()):
         if not settings.self_signed:
             raise ValueError(
-                "HTTPS needs a certificate: set tls.certificate and tls.key, or make a self-signed pair by "
-                "`virtcim certificate` or --tls self-signed"
+                "there is no certificate for HTTPS; expected tls.certificate with tls.key, or a pair that signs "
+                "itself, made by `virtcim certificate` or --tls self-signed"
             )
         make_pair(state_dir, default_names())
     return dataclasses.replace(settings, certificate=certificate, key=key)

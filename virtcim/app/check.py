@@ -296,7 +296,10 @@ def _certificates(settings: Settings) -> Iterator[Finding]:
             if tls.self_signed:
                 yield ok("a self-signed certificate will be made")
             else:
-                yield error("HTTPS needs a certificate: set tls.certificate and tls.key, or run `virtcim certificate`")
+                yield error(
+                    "tls: there is no certificate for HTTPS; expected tls.certificate with tls.key, or a pair that "
+                    "signs itself, made by `virtcim certificate`"
+                )
             return
         tls = TLSSettings(certificate=pair[0], key=pair[1], minimum_version=tls.minimum_version, ciphers=tls.ciphers)
     assert tls.certificate is not None

@@ -223,7 +223,7 @@ def check(settings: Settings) -> None:
     if "none" in (mechanism for mechanism, _ in parse_auth(settings.auth)):
         for host in hosts:
             if not is_loopback(host):
-                raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {host}")
+                raise ConfigError(f"auth: 'none' is open to whoever reaches {host}; expected loopback addresses only")
     if settings.uris and DEFAULT in settings.node:
         raise ConfigError(f"uris: node.{DEFAULT} names the connections of this host, too; expected one of the two")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
@@ -249,10 +249,10 @@ def parse_auth(text: str) -> list[tuple[str, str]]:
                 "'pam:SERVICE', 'certificate' or 'none'"
             )
         if mechanism == "pam" and "/" in argument:
-            raise ConfigError(f"auth: {item.strip()!r}: the name of a service has no slash")
+            raise ConfigError(f"auth: {item.strip()!r}: has a slash; expected the name of a service in /etc/pam.d")
         found.append((mechanism, argument))
     if len(found) > 1 and any(mechanism in {"none", "certificate"} for mechanism, _ in found):
-        raise ConfigError(f"auth: {text!r}: 'none' and 'certificate' stand alone")
+        raise ConfigError(f"auth: {text!r}: is more than one; expected 'none' or 'certificate' alone")
     return found
 
 
@@ -264,11 +264,11 @@ def parse_listen(text: str) -> tuple[str, int]:
     """
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"listen: {text!r} is not HOST:PORT")
+        raise ConfigError(f"listen: {text!r} is not an address; expected HOST:PORT, with a port up to 65535")
     if host.startswith("[") and host.endswith("]"):
         return host[1:-1], int(port)
     if ":" in host:
-        raise ConfigError(f"listen: {text!r}: an IPv6 address stands in brackets")
+        raise ConfigError(f"listen: {text!r} has several colons; expected an IPv6 address in brackets, [ADDRESS]:PORT")
     return host, int(port)
 
 

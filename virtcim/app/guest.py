@@ -47,6 +47,9 @@ REASONS = {
 """What the return codes of RequestStateChange say (CIM Schema 2.49)."""
 
 
+WRONG_STATE = 4097
+
+
 def add_guest(commands: Any) -> None:
     """Add `virtcim guest` to the subparsers of the command line."""
     guest = commands.add_parser(
@@ -127,7 +130,10 @@ def _request(arguments: argparse.Namespace, server: Server) -> None:
             return
         elif code:
             reason = REASONS.get(code, "it was refused")
-            raise AskError(f"guest {arguments.name}: {arguments.action}: {reason} (RequestStateChange returned {code})")
+            hint = _possible(connection.GetInstance(path)) if code == WRONG_STATE else ""
+            raise AskError(
+                f"guest {arguments.name}: {arguments.action}: {reason} (RequestStateChange returned {code}){hint}"
+            )
         now = _summary(connection.GetInstance(path, PropertyList=["Name", "EnabledState", "UUID"]))
     print(f"guest {arguments.name}: {now['state']}")
 
@@ -160,6 +166,13 @@ def _clone(arguments: argparse.Namespace, server: Server) -> None:
                 reason = REASONS.get(int(code), "it was refused")
                 raise AskError(f"guest {arguments.new}: is made; start: {reason} (RequestStateChange returned {code})")
     print(f"guest {arguments.new}: made")
+
+
+def _possible(guest: pywbem.CIMInstance) -> str:
+    """Say in which state a guest is, and what can be asked for in it."""
+    possible = {int(each) for each in guest.get("AvailableRequestedStates") or ()}
+    words = [word for word, (state, _) in ACTIONS.items() if state in possible]
+    return f", {_summary(guest)['state']}; expected one of {', '.join(words) or 'nothing'}"
 
 
 def _await(connection: pywbem.WBEMConnection, job: pywbem.CIMInstanceName, name: str) -> None:

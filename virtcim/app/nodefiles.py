@@ -103,6 +103,8 @@ def _read(path: Path) -> NodeFile:
     try:
         return from_table(NodeFile, tomllib.loads(path.read_text(encoding="utf-8")), "")
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ConfigError) as error:
+        raise ConfigError(f"{path}: {error.strerror or error}; expected a file that this user may read") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}; expected TOML in UTF-8") from error
+    except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error

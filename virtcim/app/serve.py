@@ -211,7 +211,7 @@ async def _run_on(
     Parameters:
         endpoints: bound; closed by the caller.
     """
-    authenticator, login = await _in_thread(lambda: _prepare(settings))
+    authenticator, login, tls = await _in_thread(lambda: _prepare(settings, endpoints))
     identifying = _in_thread(lambda: _identity(settings))
     registry = await _in_thread(lambda: find_platforms(settings))
     configured = await _in_thread(lambda: configured_nodes(settings))
@@ -238,7 +238,7 @@ async def _run_on(
             await _in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
         identity = await identifying
         assembly = await _in_thread(
-            lambda: _assemble(endpoints, settings, nodes, classes, authenticator, identity, store)
+            lambda: _assemble(endpoints, settings, nodes, classes, authenticator, tls, identity, store)
         )
         for hypervisor in hypervisors:
             hypervisor.inventory.listeners.append(_freeze_after_load)
@@ -250,27 +250,30 @@ async def _run_on(
         await asyncio.wait(stopping, timeout=HYPERVISOR_STOP)
 
 
-def _prepare(settings: Settings) -> tuple[Authenticator, str]:
+def _prepare(settings: Settings, endpoints: list[Endpoint]) -> tuple[Authenticator, str, TLSState | None]:
     """Make the state directory, and read what is needed before anything else.
 
     Returns:
-        the authenticator, and what stands before the host in a URL that it lets through.
+        the authenticator, what stands before the host in a URL that it lets through, and the certificates where
+        something listens that needs them.
 
     Raises:
-        ConfigError: a file or directory is not as it should be, or a library is missing.
+        ConfigError: a certificate, file or directory is not as it should be, or a library is missing.
     """
     if settings.server.dns_sd:
         if not dnssd.is_available():
-            raise ConfigError("server.dns_sd: the library zeroconf is missing (pip install 'virtcim[dnssd]')")
+            raise ConfigError("server.dns_sd: the library zeroconf is missing; expected pip install 'virtcim[dnssd]'")
         dnssd.load()
     with naming("state_dir", "a directory that this user may write to, with space left"):
         make_state_dir(settings.state_dir)
         claim_state_dir(settings.state_dir)
     with naming("auth", "a file that this user may read, or make in the state directory"):
-        authentication = _authentication(settings)
+        authenticator, login = _authentication(settings)
+    with naming("tls", "certificates and keys in PEM that this user may read, or make in the state directory"):
+        tls = _certificates(settings, endpoints)
     with naming("audit_file", "a file that this user may write to"):
         open_audit_log(settings.audit_file)
-    return authentication
+    return authenticator, login, tls
 
 
 def _assemble(
@@ -279,19 +282,18 @@ def _assemble(
     nodes: NodeRegistry,
     classes: ClassStore,
     authenticator: Authenticator,
+    tls: TLSState | None,
     identity: ServerIdentity,
     store: Store,
 ) -> _Assembly:
     """Put together what answers clients.
 
     Raises:
-        ConfigError: a certificate is not as it should be, or there is no such namespace.
+        ConfigError: there is no such namespace.
     """
     site, catalogs = nodes.local, SiteCatalogs(nodes.sites(), [ManagedNodeProvider(nodes)])
     catalog = catalogs.catalog()
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
-    with naming("tls", "certificates and keys in PEM that this user may read, or make in the state directory"):
-        tls = _certificates(settings, endpoints)
     capabilities = server_capabilities(
         catalog,
         INTRINSIC_OPERATIONS,
@@ -338,7 +340,7 @@ def _assemble(
         try:
             server.core.namespaces[name]
         except CIMError as error:
-            raise ConfigError(f"compatibility.namespaces: {error.description}") from None
+            raise ConfigError(f"compatibility.namespaces: {error.description}; expected one that is served") from None
     bridge: CmpiDaemon | None = None
     if settings.cmpi.enabled:
 
@@ -572,7 +574,8 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
     if endpoints:
         open_doors = [each.url for each in endpoints if each.scheme != "unix" and not is_loopback(each.bound_host)]
         if settings.auth == "none" and open_doors:
-            raise ConfigError(f"auth: 'none' is accepted on loopback addresses only, not on {', '.join(open_doors)}")
+            doors = ", ".join(open_doors)
+            raise ConfigError(f"auth: 'none' is open to whoever reaches {doors}; expected loopback addresses only")
         return endpoints
     try:
         for scheme, name, listen in (
