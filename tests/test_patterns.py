@@ -39,6 +39,7 @@ REASONS: dict[tuple[str, str], str] = {
         r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,31}):(?=//))?(?://(?P<host>[^/]*)/|/)?(?:(?P<namespace>[\w/.-]*):)?"
         r"(?P<class>[^\W\d]\w*)(?P<keys>[.=].*)\Z",
     ): "each part ends at a character that it cannot hold, and is matched once from the start",
+    ("images/toml.py", r"""[\w-]{1,64} = "(?:[^"\\']|\\.)*+\""""): "possessive: nothing is tried again",
     ("app/reference.py", r"^( *)([a-z_]+(?:, [a-z_]+)*): ?(.*)$"): OURS,
     (
         "cimom/query/like.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import sys
 from collections.abc import Iterator
@@ -13,9 +14,12 @@ from threading import Thread
 import pytest
 
 from tests.images.appliances import descriptor
+from virtcim.images.appliances import importing
 from virtcim.images.appliances.catalogs import Catalogs, Entry, fetch_package, read_catalog
+from virtcim.images.appliances.description import File
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.importers import open_any
+from virtcim.images.appliances.package import open_package
 from virtcim.images.appliances.settings import ApplianceSettings, CatalogSettings
 from virtcim.images.settings import ImageSettings
 from virtcim.libhelper.work import Work
@@ -77,6 +81,10 @@ def test_a_catalogue_is_read(tmp_path: Path) -> None:
         ('[[appliance]]\nid = "a"\nurl = 3', "url is no text"),
         ('[[appliance]]\nid = "a"\nurl = "x"\ncolor = "red"', "has 'color'"),
         ('[[appliance]]\nid = "a"\nurl = "x"\n' * 2, "is there twice"),
+        (f"a{'.a' * 300} = 1", "more than 100 dots"),
+        (f"a = {'9' * 5000}", "expected TOML"),
+        (f"a = {'[' * 100_000}", "expected TOML"),
+        ("#" * (1 << 20) + "\n", "characters"),
     ],
 )
 def test_a_catalogue_that_is_none_says_why(text: str, complaint: str) -> None:
@@ -88,15 +96,16 @@ def test_a_catalogue_elsewhere_is_kept_when_it_cannot_be_had(
     tmp_path: Path, web: tuple[Path, str, ThreadingHTTPServer]
 ) -> None:
     root, url, server = web
-    (root / "all.toml").write_text(CATALOG)
-    digest = hashlib.sha256(CATALOG.encode()).hexdigest()
+    catalog = CATALOG.replace("/srv", "https://example.com")
+    (root / "all.toml").write_text(catalog)
+    digest = hashlib.sha256(catalog.encode()).hexdigest()
     found = catalogs(tmp_path, far=CatalogSettings(f"{url}/all.toml", digest))
     assert found.entries() == []
     assert found.troubles == {"far": "was not fetched yet"}
     found.refresh(Work())
     assert [each.key for each in found.entries()] == ["far/shop"]
     assert found.troubles == {}
-    (root / "all.toml").write_text(CATALOG.replace("shop", "trap"))
+    (root / "all.toml").write_text(catalog.replace("shop", "trap"))
     found.refresh(Work())
     assert "expected" in found.troubles["far"]
     assert [each.key for each in found.entries()] == ["far/shop"]
@@ -105,6 +114,28 @@ def test_a_catalogue_elsewhere_is_kept_when_it_cannot_be_had(
     found.refresh(Work())
     assert found.troubles["far"]
     assert [each.key for each in found.entries()] == ["far/shop"]
+
+
+def test_a_catalogue_from_elsewhere_names_no_files_of_this_host(
+    tmp_path: Path, web: tuple[Path, str, ThreadingHTTPServer]
+) -> None:
+    root, url, _ = web
+    (root / "all.toml").write_text(CATALOG)
+    found = catalogs(tmp_path, far=CatalogSettings(f"{url}/all.toml"))
+    found.refresh(Work())
+    assert "'shop' is a file of this host" in found.troubles["far"]
+    assert found.entries() == []
+
+
+@pytest.mark.parametrize("content", [gzip.compress(bytes(100_000)), gzip.compress(b"a" * 90)[:15] + b"\xff" * 20])
+def test_a_packed_disc_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr(importing, "_MOST_DISC", 50_000)
+    (tmp_path / "guest.ovf").write_bytes(descriptor())
+    (tmp_path / "disk.vmdk").write_bytes(content)
+    importer = object.__new__(importing._Importer)
+    importer._package, importer._scratch = open_package(tmp_path / "guest.ovf"), tmp_path
+    with pytest.raises(ApplianceError, match="unpack"):
+        importer._unpack(File("file", "disk.vmdk", compression="gzip"), None, Work())
 
 
 def test_an_appliance_is_fetched_and_held_against_its_checksum(

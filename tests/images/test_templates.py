@@ -151,3 +151,16 @@ def test_files_are_read_only_and_the_newest_version_is_found() -> None:
     assert [each.key for each in TemplateStore(kept).all()] == ["a@10"]
     store.remove("a@10")
     assert (store.find("a@10"), kept.items()) == (None, [])
+
+
+def test_a_document_that_takes_long_to_read_is_refused() -> None:
+    """A dotted key costs by the square of its parts: the megabyte of a request would be read for an hour."""
+    key = f"a{'.a' * 300} = 1"
+    for text in (key, f"x = ['''\na = \"''', {{{key}}}, '''\"\n''']"):
+        with pytest.raises(TemplateError, match="more than 100 dots"):
+            parse_template(text)
+
+
+def test_long_texts_come_back() -> None:
+    template = Template("a", user_data="#!/bin/sh\n" + "echo it's done. \x7f\n" * 500, description="'''...'''" * 50)
+    assert parse_template(document_of(template)) == template

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
+
+from virtcim.images.toml import read_toml
 
 __all__ = [
     "ANY_VERSION",
@@ -238,8 +239,8 @@ def parse_template(text: str, origin: str = "") -> Template:
         TemplateError: it is no TOML, or no template; the text names what is wrong in it.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = read_toml(text)
+    except ValueError as error:
         raise TemplateError(f"template: {error}") from None
     reader = _Reader(table, "")
     template = Template(
@@ -305,7 +306,8 @@ def _lines(made: Any, without: Sequence[str] = ()) -> Iterator[str]:
 def _line(name: str, value: SettingValue) -> str:
     # JSON's strings, numbers, booleans and lists of these are TOML's, but for one character.
     shown = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
-    return f"{name} = {shown}".replace("\x7f", "\\u007f")
+    # Without apostrophes it is known to be one text, however long (`toml`).
+    return f"{name} = {shown}".replace("\x7f", "\\u007f").replace("'", "\\u0027")
 
 
 class _Reader:

@@ -5,7 +5,7 @@ A catalogue is a file in TOML with a table `[[appliance]]` for each: `id`, `titl
 it was while it cannot be had again.  A plugin is an entry point of the group `virtcim.appliance_catalogs`: what it
 gives when it is called are `Entry` objects.
 
-Layer rule: imports `errors` and `settings` of this package, `images.download`, and `libhelper.work`.
+Layer rule: imports `errors` and `settings` of this package, `images.download`, `images.toml`, and `libhelper.work`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import logging
 import os
 import re
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import entry_points
@@ -29,6 +28,7 @@ from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.settings import ApplianceSettings, CatalogSettings
 from virtcim.images.download import DownloadError, download, fetch_text
 from virtcim.images.settings import ImageSettings
+from virtcim.images.toml import read_toml
 from virtcim.libhelper.work import Work
 
 __all__ = ["CATALOG_PLUGINS", "Catalogs", "Entry", "checked_copy", "fetch_package", "read_catalog"]
@@ -73,19 +73,20 @@ class Entry:
         return f"{self.catalog}/{self.id}"
 
 
-def read_catalog(text: str, name: str) -> tuple[Entry, ...]:
+def read_catalog(text: str, name: str, *, is_ours: bool = True) -> tuple[Entry, ...]:
     """Read a catalogue.
 
     Parameters:
         text: TOML.
         name: of the catalogue.
+        is_ours: whether the administrator wrote it, and so may name files of this host.
 
     Raises:
         ApplianceError: it is none; the text names the appliance that is at fault.
     """
     try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        table = read_toml(text)
+    except ValueError as error:
         raise ApplianceError(f"catalogue {name!r}: {str(error)[:200]}; expected TOML") from None
     entries = table.get("appliance", [])
     if not isinstance(entries, list) or len(entries) > _MOST_ENTRIES:
@@ -95,6 +96,8 @@ def read_catalog(text: str, name: str) -> tuple[Entry, ...]:
         entry = _entry(each, name, number)
         if entry.id in found:
             raise ApplianceError(f"catalogue {name!r}: {entry.id!r} is there twice; expected ids of their own")
+        if not is_ours and not _is_url(entry.url):
+            raise ApplianceError(f"catalogue {name!r}: {entry.id!r} is a file of this host; expected http or https")
         found[entry.id] = entry
     return tuple(found.values())
 
@@ -154,7 +157,7 @@ class Catalogs:
         for name in self.names():
             try:
                 text = self._kept(name).read_text(encoding="utf-8")
-                found += read_catalog(text, name)
+                found += read_catalog(text, name, is_ours=not _is_url(self._settings.catalog[name].location))
             except FileNotFoundError:
                 self._troubles.setdefault(name, "was not fetched yet")
             except (OSError, UnicodeDecodeError, ApplianceError) as error:
@@ -201,7 +204,7 @@ class Catalogs:
         found = hashlib.sha256(text.encode()).hexdigest()
         if settings.checksum and not hmac.compare_digest(found, settings.checksum.lower()):
             raise ApplianceError(f"catalogue {name!r}: has sha256 {found}; expected {settings.checksum}")
-        read_catalog(text, name)
+        read_catalog(text, name, is_ours=False)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         kept = self._kept(name)
         # What is half written must not take the place of what was whole.

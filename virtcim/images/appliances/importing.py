@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import re
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,6 +34,8 @@ _CHUNK = 1 << 20
 _SECTOR = 512
 _SLACK = 64 << 20
 """Bytes that a packed image may be larger than its capacity once it is unpacked."""
+_MOST_DISC = 16 << 30
+"""Bytes that a packed disc, which has no capacity, may have once it is unpacked: the largest known have half of it."""
 _FILE_POOLS = frozenset({"dir", "fs", "netfs", "vstorage"})
 """The types of pools whose volumes are files, and so can be of another format than raw."""
 _ENVIRONMENT = "ovf-env"
@@ -308,7 +311,7 @@ class _Importer:
             most: bytes of the disk that it holds; None for a file that is no disk.
         """
         target = self._scratch / "unpacked"
-        limit = None if most is None or file.compression == "identity" else most + _SLACK
+        limit = None if file.compression == "identity" else _MOST_DISC if most is None else most + _SLACK
         with target.open("wb") as out, part.stoppable():
             for name in self._package.parts(file) if file.compression == "identity" else ():
                 with self._package.open(name) as data:
@@ -326,7 +329,7 @@ class _Importer:
         try:
             with gzip.open(packed) as data, target.open("wb") as out, part.stoppable():
                 _copy(data, out, part.checkpoint, limit)  # type: ignore[arg-type]
-        except (EOFError, gzip.BadGzipFile):
+        except (EOFError, gzip.BadGzipFile, zlib.error):
             raise ApplianceError(f"file {file.href!r}: cannot be unpacked; expected gzip") from None
         finally:
             packed.unlink(missing_ok=True)
