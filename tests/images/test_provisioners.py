@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +28,7 @@ def place() -> Iterator[Path]:
     place = Path("/var/lib") / f"virtcim-test-{os.getpid()}"
     place.mkdir()
     yield place
-    for path in place.iterdir():
-        path.unlink()
-    place.rmdir()
+    shutil.rmtree(place)
 
 
 def script(path: Path, text: str) -> Template:
@@ -73,6 +72,19 @@ def test_an_executable_that_others_can_change_is_refused(place: Path) -> None:
     place.chmod(0o755)
     (place / "open").chmod(0o644)
     with pytest.raises(ProvisionerError, match="cannot be executed"):
+        find_provisioner(template, SETTINGS)
+
+
+def test_a_link_into_a_folder_that_others_can_change_is_refused(place: Path) -> None:
+    """The file is root's, but whoever may rename it puts another one in its place."""
+    shared = place / "shared"
+    shared.mkdir()
+    script(shared / "real", "true")
+    (place / "link").symlink_to(shared / "real")
+    template = Template("a", provisioner=str(place / "link"), origin="/etc/a.toml")
+    assert find_provisioner(template, SETTINGS) is not None
+    shared.chmod(0o777)
+    with pytest.raises(ProvisionerError, match="others than root can change"):
         find_provisioner(template, SETTINGS)
 
 

@@ -119,7 +119,14 @@ class _Executable:
 
     def _check(self) -> None:
         """Refuse what somebody else than root, or than who runs the server, could have written."""
-        for each in (self._path, *self._path.parents):
+        try:
+            real = self._path.resolve(strict=True)
+        except OSError as error:
+            raise ProvisionerError(f"provisioner {self._path}: {error.strerror}") from error
+        except RuntimeError as error:
+            raise ProvisionerError(f"provisioner {self._path}: leads back to itself") from error
+        # Where links lead, and the folders that these are in, count as well.
+        for each in dict.fromkeys((self._path, *self._path.parents, real, *real.parents)):
             try:
                 found = each.stat()
             except OSError as error:
