@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import struct
@@ -272,6 +273,13 @@ def test_who_signed_is_told_and_the_signature_checked(tmp_path: Path) -> None:
     assert told.subject == "CN=Maker"
     package.write_bytes(archive(files | {"guest.mf": manifest + b"\n"}))
     with pytest.raises(ApplianceError, match="its signature is not of this manifest"):
+        open_package(package)
+    # rsaEncryption (RFC 8017) becomes an algorithm that nobody knows.
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    strange = der.replace(bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d010163"))
+    pem = f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(strange).decode()}-----END CERTIFICATE-----\n"
+    package.write_bytes(archive(files | {"guest.cert": f"SHA256(guest.mf)= {signature}\n{pem}".encode()}))
+    with pytest.raises(ApplianceError, match="certificate: cannot be read"):
         open_package(package)
 
 

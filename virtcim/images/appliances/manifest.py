@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -133,7 +133,7 @@ def read_signature(data: bytes, manifest: bytes) -> Signature:
             raise ValueError("no signature")
         signature = bytes.fromhex(match["digest"])
         key = certificate.public_key()
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise ApplianceError("certificate: cannot be read; expected a signature and a certificate in PEM") from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise ApplianceError("certificate: has no RSA key; expected one")
