@@ -21,13 +21,17 @@ from tests.cimom.authority import Authority
 from tests.cimom.harness import DTD
 from tests.indications.parts import SPACE, SYSTEM, TAKEN, Running, Scripted, answer, system
 from virtcim.app import codec, store
-from virtcim.app.store import read_table
+from virtcim.app.store import SQLiteStore, read_table
 from virtcim.cimom.access import RoleSettings
+from virtcim.cimom.indications import journal
+from virtcim.cimom.indications.engine import IndicationEngine
 from virtcim.cimom.indications.queue import RECOVERED_SIZE
 from virtcim.cimom.indications.records import (
     IndicationBody,
     OnFatalError,
     QueuedIndication,
+    Receivers,
+    Route,
     SubscriptionState,
 )
 from virtcim.cimom.indications.relay import RelayedFilter
@@ -238,9 +242,10 @@ def test_what_goes_to_many_is_written_once(
     assert running.store.flush(30)
     assert len([each for each in sent if each.class_name == SYSTEM]) == 2  # before and after
     assert len(kept) == 2
-    journal = tmp_path / "state.sqlite"
-    assert len(read_table(journal, "queued indication", QueuedIndication)) == 10
-    assert len(read_table(journal, "body of queued indication", IndicationBody)) == 1
+    file = tmp_path / "state.sqlite"
+    ((_, receivers),) = read_table(file, "receivers of queued indication", Receivers)
+    assert len(receivers.numbers) == 10
+    assert len(read_table(file, "body of queued indication", IndicationBody)) == 1
 
 
 def test_the_journal_is_empty_when_nothing_waits(run: Run, listen: Listen, tmp_path: Path) -> None:
@@ -251,9 +256,10 @@ def test_the_journal_is_empty_when_nothing_waits(run: Run, listen: Listen, tmp_p
     tell(running, "x")
     busy.wait_for(3)
     assert running.store.flush(30)
-    tables = ("queued indication", QueuedIndication), ("body of queued indication", IndicationBody)
+    tables = ("receivers of queued indication", Receivers), ("body of queued indication", IndicationBody)
     file = tmp_path / "state.sqlite"
-    assert [len(read_table(file, *each)) for each in tables] == [3, 2]
+    assert [len(read_table(file, *each)) for each in tables] == [2, 2]
+    assert sorted(len(each.numbers) for _, each in read_table(file, *tables[0])) == [1, 2]
     running.stop()
     # What nothing refers to is from a server that ended in between.
     with sqlite3.connect(file) as database:
@@ -276,13 +282,72 @@ def test_what_an_earlier_version_has_queued_is_sent(run: Run, listen: Listen) ->
     key = running.subscribe(busy.url)
     whole: dict[str, Any] = {"IndicationIdentifier": "old", "SourceInstance": EmbeddedInstance(SYSTEM, {"Name": "old"})}
     old = QueuedIndication(key, "", "CIM_InstCreation", {**whole, "SequenceNumber": 7}, datetime.now(UTC))
-    running.service.queues._journal._records.append(old)
+    running.service.queues._journal._single.append(old)
     running.stop()
     busy.script = lambda number, body: answer()
     run()
     busy.wait_for(1)
     assert busy.names() == ["old"]
     assert busy.numbers() == [7]
+
+
+def test_dead_destinations_cost_next_to_nothing_with_each_change(
+    run: Run, listen: Listen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+    selects = IndicationEngine._selects
+    monkeypatch.setattr(IndicationEngine, "_selects", lambda *given: judged.append(given[3]) or selects(*given))
+    running = run(retry_first=3600.0, retry_interval=3600.0)
+    alive, dead = listen(), listen(lambda number, body: answer(b"", "503 Busy"))
+    running.subscribe(alive.url, name="alive")
+    keys = [running.subscribe(dead.url, name=f"dead{number}") for number in range(20)]
+    tell(running, *(f"n{number}" for number in range(30)))
+    dead.wait_for(20)
+    alive.wait_for(30)
+    assert running.store.flush(30)
+    # One attempt for each of the dead, one judgement and one record for each change.
+    assert len(dead.bodies) == dead.connections == 20
+    assert len(judged) == 30
+    rows = read_table(tmp_path / "state.sqlite", "receivers of queued indication", Receivers)
+    assert len(rows) == 30
+    assert all(len(row.numbers) >= 20 for _, row in rows)
+    assert [len(running.queue(key)) for key in keys] == [30] * 20
+
+
+def test_an_indication_for_very_many_is_in_several_records(
+    run: Run, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "MAX_RECEIVERS", 3)
+    busy = listen(lambda number, body: answer(b"", "503 Busy"))
+    running = run(retry_first=3600.0, retry_interval=3600.0)
+    keys = [running.subscribe(busy.url, name=f"n{number}") for number in range(10)]
+    tell(running, "x", "y")
+    busy.wait_for(10)
+    running.stop()
+    busy.bodies.clear()
+    busy.script = lambda number, body: answer()
+    again = run()
+    assert sorted(busy.names() if busy.wait_for(20) else ()) == ["x"] * 10 + ["y"] * 10
+    wait_until(lambda: all(again.queue(key).delivered == 2 for key in keys), 30)
+
+
+def test_routes_on_which_nothing_waits_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MAX_UNUSED", 5)
+    file = SQLiteStore(tmp_path / "state.sqlite")
+    try:
+        kept = journal.Journal(file, "toy")
+        body = journal.Body("CIM_InstCreation", {}, 1)
+        (first,) = kept.append(body, [(Route("place", "first", None, "context"), 0)], datetime.now(UTC))
+        for number in range(100):
+            (key,) = kept.append(body, [(Route("place", f"later {number}", None, "context"), 0)], datetime.now(UTC))
+            kept.remove(key)
+            kept.remove(key)
+        assert file.flush(30)
+        assert len(read_table(tmp_path / "state.sqlite", "route of toy", Route)) < 12
+        ((key, waiting),) = kept.items()
+        assert (key, waiting.subscription) == (first, "first")
+    finally:
+        file.close()
 
 
 def said(body: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -24,8 +25,8 @@ GAP = "VIRT0012"
 def queued(server: Server) -> int:
     """How many indications wait in the journal."""
     with sqlite3.connect(f"file:{server.state_dir}/state.sqlite?mode=ro", uri=True) as database:
-        (number,) = database.execute("SELECT count(*) FROM record WHERE collection = 'queued indication'").fetchone()
-    return int(number)
+        rows = database.execute("SELECT value FROM record WHERE collection = 'receivers of queued indication'")
+        return sum(len(json.loads(value)["numbers"]) for (value,) in rows)
 
 
 def short(indication: Any) -> tuple[Any, ...]:

@@ -164,8 +164,8 @@ class Deliverer:
                 self._queues.remove(queue.key)
                 return
             try:
-                indication = EmbeddedInstance(waiting.indication.class_name, waiting.indication.properties)
-                await self._sender.send(destination, indication)
+                indication = waiting.indication
+                await self._sender.send(destination, EmbeddedInstance(indication.class_name, indication.properties))
             except DeliveryError as error:
                 if queue.failing_since is None:
                     _log.warning("destination %s: %s: %s", destination.name, destination.url, error)
@@ -196,14 +196,14 @@ class Deliverer:
             del self._pauses[destination.key]
 
     def _is_over(self, waiting: Waiting) -> bool:
-        age = datetime.now(UTC) - waiting.indication.queued
+        age = datetime.now(UTC) - waiting.queued
         return age > timedelta(seconds=self._settings.lifetime)
 
     def _give_up(self, queue: DestinationQueue, waiting: Waiting, destination: DestinationRecord) -> None:
         """Give up an indication, and do what its subscription wants for this case."""
         queue.give_up(waiting)
-        _log.error("destination %s: a %s is given up", destination.name, waiting.indication.class_name)
-        record = self._subscriptions.subscription(waiting.indication.subscription)
+        _log.error("destination %s: a %s is given up", destination.name, waiting.body.class_name)
+        record = self._subscriptions.subscription(waiting.route.subscription)
         if record is None:
             return
         failing = queue.failing_since

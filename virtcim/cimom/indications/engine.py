@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION, CompiledFilter
 from virtcim.cimom.indications.journal import Body
-from virtcim.cimom.indications.queue import DestinationQueue, Queues
+from virtcim.cimom.indications.queue import Queues, Receiver
 from virtcim.cimom.indications.repeats import RepeatFilter, alert_key
 from virtcim.cimom.indications.served import ActiveSubscription
 from virtcim.cimom.indications.subscriptions import Subscriptions
@@ -184,20 +184,24 @@ class IndicationEngine(ChangeListener):
         properties: Properties,
     ) -> None:
         """Queue an indication for each subscription whose filter selects it and whose user may be told of it."""
-        bodies: dict[frozenset[str] | None, Body] = {}
-        filled: dict[str, DestinationQueue] = {}
+        receivers: dict[frozenset[str] | None, list[Receiver]] = {}
+        verdicts: dict[tuple[int, Principal], bool] = {}
+
+        def selects(each: ActiveSubscription | Taking) -> bool:
+            # Many subscribe to the same: filters with the same query are one object.
+            judge = id(each.filter), each.principal
+            verdict = verdicts.get(judge)
+            if verdict is None:
+                verdict = verdicts[judge] = self._selects(each, namespace, class_name, properties)
+            return verdict
 
         def body_of(wanted: frozenset[str] | None) -> Body:
-            body = bodies.get(wanted)
-            if body is None:
-                sent = properties if wanted is None else {key: properties[key] for key in properties.keys() & wanted}
-                body = bodies[wanted] = Body(class_name, sent, _size(properties))
-            return body
+            sent = properties if wanted is None else {key: properties[key] for key in properties.keys() & wanted}
+            return Body(class_name, sent, _size(properties))
 
+        now = datetime.now(UTC)
         for each in candidates:
-            if each.ends is not None and each.ends <= datetime.now(UTC):
-                continue
-            if not self._selects(each, namespace, class_name, properties):
+            if (each.ends is not None and each.ends <= now) or not selects(each):
                 continue
             destination = self._subscriptions.destination(each.destination)
             if destination is None:
@@ -206,15 +210,13 @@ class IndicationEngine(ChangeListener):
                 event = each.key, each.filter_name, alert_key(properties)
                 if not self._repeats.admits(event, each.repeats):
                     continue
-            queue = self._queues.of(destination)
-            queue.put(each.key, body_of(each.filter.projection), {"IndicationFilterName": each.filter_name})
-            self._queues.last[each.key] = str(properties["IndicationIdentifier"]), datetime.now(UTC)
-            filled[queue.key] = queue
-        # Whoever delivers does so beside this thread: with the first at once, all others would wait for it.
-        for queue in filled.values():
-            self._queues.filled(queue)
+            receiver = Receiver(self._queues.of(destination), each.key, each.filter_name)
+            receivers.setdefault(each.filter.projection, []).append(receiver)
+        identifier = str(properties["IndicationIdentifier"])
+        for projection, several in receivers.items():
+            self._queues.put(body_of(projection), several, identifier)
         for taker, found in taking:
-            recipients = {each.recipient for each in found if self._selects(each, namespace, class_name, properties)}
+            recipients = {each.recipient for each in found if selects(each)}
             if recipients:
                 taker.put(recipients, namespace, body_of(None))
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from virtcim.cimom.indications.journal import Body, Journal
-from virtcim.cimom.indications.records import DestinationRecord, QueuedIndication
+from virtcim.cimom.indications.journal import Body, Journal, own_properties
+from virtcim.cimom.indications.records import DestinationRecord, QueuedIndication, Route
 from virtcim.cimom.indications.settings import IndicationSettings
-from virtcim.providers.interface import Properties, Store
+from virtcim.providers.interface import Store
 
-__all__ = ["DestinationQueue", "Queues", "Waiting"]
+__all__ = ["DestinationQueue", "Queues", "Receiver", "Waiting", "put_all"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +37,42 @@ class Waiting:
 
     Attributes:
         key: in the journal.
-        indication: what is to be sent.
-        size: bytes of memory, about.
+        route: to its receiver.
+        number: its SequenceNumber.
+        body: what it says to all who receive it.
+        queued: when, in UTC.
+        namespace: of what it is about.
     """
 
     key: str
-    indication: QueuedIndication
-    size: int
+    route: Route
+    number: int
+    body: Body
+    queued: datetime
+    namespace: str
+
+    @property
+    def indication(self) -> QueuedIndication:
+        """What is to be sent."""
+        properties = {**self.body.properties, **own_properties(self.route, self.number)}
+        route = self.route
+        return QueuedIndication(
+            route.destination, route.subscription, self.body.class_name, properties, self.queued, self.namespace
+        )
+
+
+class Receiver(NamedTuple):
+    """Who is told of an indication.
+
+    Attributes:
+        queue: of his destination.
+        subscription: key of the one that it is sent for.
+        filter_name: of the filter that has selected it; None where he is not told.
+    """
+
+    queue: DestinationQueue
+    subscription: str
+    filter_name: str | None
 
 
 class SharedMemory:
@@ -120,32 +150,29 @@ class DestinationQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, subscription: str, body: Body, own: Properties, namespace: str = "") -> None:
-        """Queue an indication, and number it.
+    def number(self, subscription: str, filter_name: str | None) -> tuple[Route, int]:
+        """Number an indication, which `enter` puts in next.
 
         Parameters:
             subscription: key of the one that it is sent for.
-            body: of the indication.
-            own: the properties that only this receiver is told.
-            namespace: of what it is about.
+            filter_name: of the filter that has selected it; None where the receiver is not told.
+
+        Returns:
+            the route to the receiver, and the number.
         """
         with self._lock:
             number, self._next = self._next, self._next + 1 if self._next < LAST_NUMBER else 0
-            if self._context:
-                own = {**own, "SequenceContext": self._context, "SequenceNumber": number}
-            now, size = datetime.now(UTC), body.size
-            record = QueuedIndication(self.key, subscription, body.class_name, own, now, namespace)
-            key = self._journal.append(record, body)
-            whole = QueuedIndication(
-                self.key, subscription, body.class_name, {**body.properties, **own}, now, namespace
-            )
-            self._waiting.append(Waiting(key, whole, size))
-            self._grow(size)
+            return Route(self.key, subscription, filter_name, self._context), number
+
+    def enter(self, waiting: Waiting) -> None:
+        """Queue an indication that is in the journal."""
+        with self._lock:
+            self._waiting.append(waiting)
+            self._grow(waiting.body.size)
             limits = self._settings
             while len(self._waiting) > limits.queue_length or self.size > limits.queue_bytes:
                 if not self._drop():
                     break
-        self._memory.bound()
 
     def drop_oldest(self) -> bool:
         """Drop the oldest for want of room, and tell whether there was one: the newest stays."""
@@ -154,7 +181,9 @@ class DestinationQueue:
 
     def recover(self, key: str, indication: QueuedIndication) -> None:
         """Take over what an earlier run of the server had queued."""
-        self._waiting.append(Waiting(key, indication, RECOVERED_SIZE))
+        body = Body(indication.class_name, indication.properties, RECOVERED_SIZE)
+        route = Route(indication.destination, indication.subscription, None, "")
+        self._waiting.append(Waiting(key, route, 0, body, indication.queued, indication.namespace))
         self._grow(RECOVERED_SIZE)
 
     def first(self) -> Waiting | None:
@@ -199,7 +228,7 @@ class DestinationQueue:
         self._memory.add(size)
 
     def _forget(self, waiting: Waiting) -> None:
-        self._grow(-waiting.size)
+        self._grow(-waiting.body.size)
         self._overflowing = self._overflowing and bool(self._waiting)
         self._journal.remove(waiting.key)
 
@@ -213,6 +242,26 @@ class DestinationQueue:
             self._overflowing = True
             _log.warning("%s: the oldest are dropped: too many indications wait", self.name)
         return True
+
+
+def put_all(
+    journal: Journal, memory: SharedMemory, body: Body, receivers: Sequence[Receiver], namespace: str = ""
+) -> None:
+    """Queue an indication for all who receive it; called by one thread at a time for the same queues.
+
+    Parameters:
+        journal: of their queues.
+        memory: that these take together.
+        body: what it says.
+        receivers: none twice.
+        namespace: of what it is about.
+    """
+    now = datetime.now(UTC)
+    numbered = [each.queue.number(each.subscription, each.filter_name) for each in receivers]
+    keys = journal.append(body, numbered, now, namespace)
+    for key, receiver, (route, number) in zip(keys, receivers, numbered, strict=True):
+        receiver.queue.enter(Waiting(key, route, number, body, now, namespace))
+    memory.bound()
 
 
 class Queues:
@@ -252,6 +301,22 @@ class Queues:
                 self.of(record).recover(key, indication)
         self.memory.bound()
         for queue in self.all():
+            self.filled(queue)
+
+    def put(self, body: Body, receivers: Sequence[Receiver], identifier: str) -> None:
+        """Queue an indication for all who receive it, and have it delivered; called by one thread.
+
+        Parameters:
+            body: what it says.
+            receivers: none twice.
+            identifier: its IndicationIdentifier.
+        """
+        put_all(self._journal, self.memory, body, receivers)
+        told = identifier, datetime.now(UTC)
+        for each in receivers:
+            self.last[each.subscription] = told
+        # Whoever delivers does so beside this thread: with the first at once, all others would wait for it.
+        for queue in {each.queue.key: each.queue for each in receivers}.values():
             self.filled(queue)
 
     def of(self, destination: DestinationRecord) -> DestinationQueue:

@@ -18,6 +18,8 @@ __all__ = [
     "NamedRecord",
     "OnFatalError",
     "QueuedIndication",
+    "Receivers",
+    "Route",
     "SubscriptionRecord",
     "SubscriptionState",
     "key_of",
@@ -171,15 +173,51 @@ class IndicationBody:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """The way of indications to one receiver.
+
+    Attributes:
+        destination, subscription: their keys.
+        filter_name: IndicationFilterName, where he is told it.
+        context: SequenceContext; "" where whoever takes them numbers by himself.
+    """
+
+    destination: str
+    subscription: str
+    filter_name: str | None
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """For whom an indication waits.
+
+    Attributes:
+        class_name: of the indication.
+        body: the key of the `IndicationBody` that says what it says.
+        queued: when, in UTC.
+        numbers: SequenceNumber, by the key of the `Route` to each receiver.
+        namespace: of what it is about, where whoever takes it wants to know.
+    """
+
+    class_name: str
+    body: str
+    queued: datetime
+    numbers: Mapping[str, int]
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class QueuedIndication:
     """An indication that waits for its destination.
 
     Attributes:
         destination, subscription: their keys.
-        class_name, properties: of the indication; in the journal those that only this receiver is told.
+        class_name, properties: of the indication; in a journal of an earlier version those that only this receiver is
+            told.
         queued: when, in UTC.
         namespace: of what it is about, where whoever takes it wants to know.
-        body: in the journal the key of the `IndicationBody` that has the other properties; "" for none.
+        body: in such a journal the key of the `IndicationBody` that has the other properties; "" for none.
     """
 
     destination: str

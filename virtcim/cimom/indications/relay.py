@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
 from virtcim.cimom.indications.journal import Body, Journal
-from virtcim.cimom.indications.queue import DestinationQueue, SharedMemory, Waiting
+from virtcim.cimom.indications.queue import DestinationQueue, Receiver, SharedMemory, Waiting, put_all
 from virtcim.cimom.indications.records import SEPARATOR
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
@@ -233,6 +233,7 @@ class Relay:
             body: of the indication.
         """
         over = time.monotonic() - self._settings.away_seconds
+        receivers = []
         with self.changed:
             for recipient in recipients:
                 if not recipient.connected and recipient.since < over:
@@ -243,7 +244,9 @@ class Relay:
                     )
                     self.set_filters(recipient, {})
                 elif recipient.key in self._recipients:
-                    recipient.queue.put("", body, {}, namespace)
+                    receivers.append(Receiver(recipient.queue, "", None))
+            if receivers:
+                put_all(self._journal, self._memory, body, receivers, namespace)
             self.changed.notify_all()
 
     def done(self, waiting: Waiting) -> None:
