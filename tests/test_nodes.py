@@ -13,6 +13,7 @@ import pytest
 import pywbem
 
 from tests.bed import Server, wait_until
+from tests.bed.listener import Listener, subscribed
 from tests.bed.server import COMMAND, ROOT
 from tests.providers.test_two_nodes import GUESTS, LOCAL, OTHER, node_file
 
@@ -160,6 +161,54 @@ def test_a_uri_of_a_client_is_held_to_the_rules(permissive: tuple[Server, Any]) 
     with pytest.raises(pywbem.CIMError, match="is not permitted"):
         make(ask, Name="bad", URIs=["qemu+tls://elsewhere.example.org/system"])
     assert "bad" not in {path["Name"] for path in ask.EnumerateInstanceNames("Virt_ManagedNode")}
+
+
+def test_who_subscribes_is_told_of_nodes_groups_and_templates(permissive: tuple[Server, Any]) -> None:
+    server, ask = permissive
+    classes = ("Virt_ManagedNode", "Virt_NodeGroup", "Virt_Template", "Virt_TemplateGroup")
+    isa = " OR ".join(f"SourceInstance ISA {name}" for name in classes)
+    queries = [f"SELECT * FROM CIM_Inst{kind} WHERE {isa}" for kind in ("Creation", "Modification", "Deletion")]
+    document = 'id = "told"\nversion = 1\ngroup = "told"\ntitle = "%s"\n'
+    with Listener() as listener, subscribed(server, listener, *queries, spaces=("interop",)):
+
+        def told(kind: str, class_name: str, **properties: Any) -> Any:
+            return listener.wait(
+                lambda each: (
+                    each.classname == f"CIM_Inst{kind}"
+                    and each["SourceInstance"].classname == class_name
+                    and all(each["SourceInstance"].get(name) == value for name, value in properties.items())
+                )
+            )
+
+        path = make(ask, Name="Told", URIs=["test:///default"], Groups=["told"])
+        created = told("Creation", "Virt_ManagedNode", Name="Told")
+        assert created["SourceInstanceModelPath"].endswith('root/interop:Virt_ManagedNode.Name="Told"')
+        told("Creation", "Virt_NodeGroup", Name="told")
+        node = ask.GetInstance(path)
+        node["Comment"] = "other"
+        ask.ModifyInstance(node, PropertyList=["Comment"])
+        modified = told("Modification", "Virt_ManagedNode", Comment="other")
+        assert modified["ChangedPropertyNames"] == ["Comment"]
+        assert not modified["PreviousInstance"]["Comment"]
+        ask.DeleteInstance(path)
+        assert told("Deletion", "Virt_ManagedNode", Name="Told")["SourceInstance"]["Comment"] == "other"
+        told("Deletion", "Virt_NodeGroup", Name="told")
+        template = ask.CreateInstance(pywbem.CIMInstance("Virt_Template", {"Document": document % "one"}))
+        told("Creation", "Virt_Template", ElementName="one")
+        told("Creation", "Virt_TemplateGroup", ElementName="told")
+        changed = ask.GetInstance(template)
+        changed["Document"] = document % "two"
+        ask.ModifyInstance(changed, PropertyList=["Document"])
+        assert told("Modification", "Virt_Template", ElementName="two")["PreviousInstance"]["ElementName"] == "one"
+        ask.DeleteInstance(template)
+        told("Deletion", "Virt_Template", ElementName="two")
+        told("Deletion", "Virt_TemplateGroup", ElementName="told")
+    guests = "SELECT * FROM CIM_InstCreation WHERE SourceInstance ISA CIM_ComputerSystem"
+    with (
+        pytest.raises(pywbem.CIMError, match="has no indications; expected root/virt"),
+        subscribed(server, listener, guests, spaces=("interop",)),
+    ):
+        raise AssertionError("guests are not there")
 
 
 def virtcim(server: Server, *arguments: str) -> tuple[int, str]:

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,9 +113,12 @@ def test_what_happens_on_a_node_is_told_in_its_namespace(hosts: Hosts) -> None:
 def test_a_node_that_is_lost_is_shown_so_and_returns(hosts: Hosts) -> None:
     server, ask = hosts.server, hosts.server.pywbem()
     wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
-    hosts.west.stop()
     try:
-        wait_until(lambda: managed(ask, "west")["State"] == NO_CONTACT, 60)
+        with Listener() as listener, subscribed(server, listener, CHANGES, spaces=("root/interop",)):
+            hosts.west.stop()
+            lost = listener.wait(has_become(NO_CONTACT))
+        assert lost["PreviousInstance"]["State"] == CONNECTED
+        assert managed(ask, "west")["State"] == NO_CONTACT
         assert host(ask, WEST)["OperationalStatus"] == [12]
         guests = ask.EnumerateInstances("KVM_ComputerSystem", WEST)
         assert {each["Name"] for each in guests} >= {"same", "only1"}
@@ -131,10 +134,22 @@ def test_a_node_that_is_lost_is_shown_so_and_returns(hosts: Hosts) -> None:
         for class_name in ("CIM_ManagedElement", "CIM_Dependency", "CIM_Component", "CIM_SystemDevice"):
             ask.EnumerateInstances(class_name, WEST)
         wait_until(lambda: "only0" in names(ask, EAST, "KVM_ComputerSystem"), 60)
+        with Listener() as listener, subscribed(server, listener, CHANGES, spaces=("root/interop",)):
+            hosts.west.start()
+            found = listener.wait(has_become(CONNECTED))
+        assert found["SourceInstance"]["Trouble"] == ""
     finally:
         hosts.west.start()
     wait_until(lambda: host(ask, WEST)["OperationalStatus"] == [2], 60)
     assert names(ask, WEST, "KVM_ComputerSystem") >= {"same", "only1"}
+
+
+CHANGES = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA Virt_ManagedNode"
+
+
+def has_become(state: int) -> Callable[[Any], bool]:
+    """A condition: it is told that the node in the west has come to a state."""
+    return lambda told: (told["SourceInstance"]["Name"], told["SourceInstance"]["State"]) == ("west", state)
 
 
 def test_a_node_that_vanishes_in_the_middle_of_a_method(hosts: Hosts) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from virtcim.cimom.access import Access
 from virtcim.cimom.context import principal_of
 from virtcim.cimom.discovery.model import ServerObjects
 from virtcim.cimom.discovery.objects import FixedAssociation
 from virtcim.providers.interface import Association, InstanceProvider, RequestContext, Role
+from virtcim.providers.lifecycle import Watched
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.Virt_AggregatedManagementService import AGGREGATED_SERVICE, AggregatedServiceProvider
 from virtcim.providers.Virt_ApplianceCatalog import (
@@ -22,9 +26,11 @@ from virtcim.providers.Virt_ImageStore import (
     TemplateMembers,
     TemplatesProvider,
 )
+from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
 from virtcim.providers.Virt_NodeGroup import AggregatedServices, GroupMembers, NodeGroupProvider
+from virtcim.providers.Virt_RegisteredProfile import INTEROP
 
-__all__ = ["node_objects"]
+__all__ = ["node_objects", "watched_objects"]
 
 
 def node_objects(
@@ -73,3 +79,22 @@ def _image_objects(nodes: NodeRegistry, namespace: str) -> tuple[list[InstancePr
         [store, groups, TemplatesProvider(library, nodes, namespace)],
         [StoreMembers(store, groups), TemplateMembers(library, nodes, groups, namespace)],
     )
+
+
+def watched_objects(nodes: NodeRegistry) -> list[Watched]:
+    """What of these changes while the server runs, for indications."""
+    context = RequestContext(INTEROP)
+    of_nodes: list[InstanceProvider] = [ManagedNodeProvider(nodes), NodeGroupProvider(nodes, INTEROP)]
+    follows: list[tuple[InstanceProvider, Callable[[Callable[[], None]], None]]] = [
+        (each, nodes.watchers.append) for each in of_nodes
+    ]
+    library = nodes.local.library
+    if library is not None:
+        store, *of_templates = _image_objects(nodes, INTEROP)[0]
+        follows += [(store, library.images.listeners.append)]
+        follows += [(each, library.templates.listeners.append) for each in of_templates]
+    return [
+        Watched(name, INTEROP, partial(provider.instances, name, context), follow)
+        for provider, follow in follows
+        for name in provider.class_names
+    ]

@@ -32,7 +32,7 @@ from virtcim.app.heap import give_back, share_arenas
 from virtcim.app.imagelibrary import make_library, make_shelf
 from virtcim.app.loopwatch import LoopWatch, ShortCollections, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
-from virtcim.app.nodeobjects import node_objects
+from virtcim.app.nodeobjects import node_objects, watched_objects
 from virtcim.app.platforms import find_platforms, is_here, load_classes
 from virtcim.app.roles import make_access
 from virtcim.app.status import StatusReport
@@ -303,7 +303,9 @@ def _assemble(
         subscriptions=True,
     )
     access = make_access(settings.roles, classes, method_roles(catalog), settings.indications.subscribers)
-    changes = LifecycleSources(nodes.sites(), element_types(catalog), store, catalog.associations)
+    changes = LifecycleSources(
+        nodes.sites(), element_types(catalog), store, catalog.associations, watched_objects(nodes)
+    )
     indications = _indications(settings, site, changes, classes, catalog, access, identity, store)
     mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
     shelf = make_shelf(settings)

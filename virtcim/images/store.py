@@ -236,6 +236,9 @@ class ImageStore:
         directory: where they are; made when it is needed.
         records: what is known of each, by its SHA-256.
         settings: of what may be fetched.
+
+    Attributes:
+        listeners: called after each change, in the thread that made it.
     """
 
     def __init__(self, directory: Path, records: Records[StoredImage], settings: ImageSettings) -> None:
@@ -244,6 +247,7 @@ class ImageStore:
         self._records = records
         self._locks: dict[str, threading.Lock] = {}
         self._locking = threading.Lock()
+        self.listeners: list[Callable[[], None]] = []
 
     def all(self) -> list[StoredImage]:
         """List the images that are here."""
@@ -343,6 +347,7 @@ class ImageStore:
             raise ImageError(f"image {sha256[:12]}: is not here")
         (self.directory / sha256).unlink(missing_ok=True)
         self._records.remove(sha256)
+        self._tell()
 
     def _download(self, source: ImageSource, work: Work) -> StoredImage:
         url = mirrored(source.url, self.settings)
@@ -384,7 +389,12 @@ class ImageStore:
         path.chmod(0o600)
         path.replace(self.directory / image.sha256)
         self._records.put(image.sha256, image)
+        self._tell()
         return image
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
 
     def _made(self, name: str) -> Path:
         directory = self.directory / name

@@ -88,6 +88,7 @@ class Hypervisor:
         fqdn: the fully qualified name of its host; "" before the first connection.
         inventory: what exists there.
         events: what libvirt says.
+        unreached: called after each attempt to connect that has failed, and when a connection has ended.
         metrics: figures of its guests and of its host.
         domains, snapshots, overlays, backups, migrations, storage, networks, filters: the operations, one object for
             each field of work.
@@ -110,6 +111,7 @@ class Hypervisor:
         )
         self.connected = False
         self.trouble = ""
+        self.unreached: Callable[[], None] = lambda: None
         self.fqdn = ""
         self.inventory = Inventory(uri, self.settings)
         self._context = Context(uri, self.connections, self.inventory, self.read_only)
@@ -314,6 +316,7 @@ class Hypervisor:
                 if connection is not None:
                     self._threads.submit(self.uri, partial(self._close, connection, subscribing))
                 self._attempted.set()
+                self.unreached()
             if not self._stopping:
                 await self._alarm.nap(delay)
             most = _BACKOFF_SHARED if self._shares_threads else _BACKOFF_MOST[is_local(self.uri)]

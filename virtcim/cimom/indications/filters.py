@@ -65,6 +65,7 @@ class FilterCompiler:
         own_indications: the classes of indications that can be told beside the DMTF's, each with the classes whose
             instances it is about.
         namespaces: all namespaces of the server.
+        interop: normalized names of the Interop namespace, each of which stands for all.
 
     Attributes:
         homes: normalized names of the namespaces where there are changes.
@@ -77,11 +78,13 @@ class FilterCompiler:
         sources: Mapping[str, frozenset[str]],
         own_indications: Mapping[str, frozenset[str]],
         namespaces: Iterable[str],
+        interop: Iterable[str] = (),
     ) -> None:
         self._classes = classes
         self._sources = frozenset(name for name in sources if name in classes)
         # Many clients ask for the same.
         self._known = lru_cache(MAX_KNOWN)(self._compile)
+        self._interop = frozenset(interop)
         self.place(sources, namespaces)
         self._own = own_indications
         told = {CREATION, MODIFICATION, DELETION, ALERT, *own_indications}
@@ -94,7 +97,8 @@ class FilterCompiler:
             sources: the classes of before, each with the namespaces where its instances live now.
             namespaces: all namespaces of the server.
         """
-        self.homes = frozenset(normalized(home) for homes in sources.values() for home in homes)
+        self._homes_of = {name: frozenset(map(normalized, homes)) for name, homes in sources.items()}
+        self.homes = frozenset[str]().union(*self._homes_of.values())
         self._namespaces = frozenset(map(normalized, namespaces))
         self._known.cache_clear()
 
@@ -130,7 +134,7 @@ class FilterCompiler:
         return CompiledFilter(
             indications,
             sources,
-            self._places(source_namespaces),
+            self._places(source_namespaces, self._homes(indications, sources)),
             predicate,
             None if projection is None else frozenset(projection),
         )
@@ -166,14 +170,24 @@ class FilterCompiler:
             if not any(name.lower() in self._classes[each].properties for each in sources):
                 raise _impossible(f"{chain}: no class in question has a property {name}")
 
-    def _places(self, source_namespaces: Iterable[str]) -> frozenset[str] | None:
+    def _homes(self, indications: frozenset[str], sources: frozenset[str]) -> frozenset[str]:
+        """Where a filter can find something: alerts may be of anything."""
+        if ALERT in indications:
+            return self.homes
+        homes = frozenset[str]().union(*(self._homes_of.get(name, frozenset()) for name in sources))
+        # Of what a node has, more may be seen later; in the Interop namespace there is what there is.
+        return homes if homes <= self._interop else (self.homes - self._interop) | homes
+
+    def _places(self, source_namespaces: Iterable[str], homes: frozenset[str]) -> frozenset[str] | None:
         wanted = frozenset(normalized(name) for name in source_namespaces)
         if not wanted:
             return None
         for name in sorted(wanted - self._namespaces):
             raise CIMError(Status.INVALID_PARAMETER, f"SourceNamespaces: namespace {name} does not exist")
-        if not wanted & self.homes:
-            places = " and ".join(sorted(self.homes))
+        if wanted & self._interop:
+            wanted |= self._interop
+        if not wanted & homes:
+            places = " and ".join(sorted(homes))
             raise CIMError(
                 Status.INVALID_PARAMETER,
                 f"SourceNamespaces: {', '.join(sorted(wanted))} has no indications; expected {places}",

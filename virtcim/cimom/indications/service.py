@@ -99,7 +99,7 @@ class IndicationService:
         self._name = f"{product}:{system_name}"
         self._interop = frozenset(normalized(name) for name in interop)
         self._compiler = compiler = FilterCompiler(
-            classes, source.class_names, source.indications, [*namespaces, *interop]
+            classes, source.class_names, source.indications, [*namespaces, *interop], self._interop
         )
         self.subscriptions = Subscriptions(store, compiler, access, settings, self._predefined())
         self.queues = Queues(store, settings, f"{self._name}:indications", uuid.uuid4().hex)
@@ -138,7 +138,8 @@ class IndicationService:
 
     def _predefined(self) -> tuple[list[FilterRecord], list[FilterCollection]]:
         homes = frozenset[str]().union(*self._source.class_names.values())
-        return predefined_filters(self._product, self._system_name, homes)
+        shown = (home for home in homes if not self._is_interop(home))
+        return predefined_filters(self._product, self._system_name, shown)
 
     def figures(self) -> Iterable[tuple[str, str, Callable[[], float]]]:
         """The figures for monitoring: name, what it is, and the function that tells it."""

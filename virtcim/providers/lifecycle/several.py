@@ -12,6 +12,7 @@ from virtcim.providers.interface import Association, ChangeListener, ChangeSourc
 from virtcim.providers.lifecycle.lastknown import LastKnown
 from virtcim.providers.lifecycle.source import LifecycleSource
 from virtcim.providers.lifecycle.teller import Teller
+from virtcim.providers.lifecycle.watched import Watched, WatchedSource
 
 if TYPE_CHECKING:
     from virtcim.providers.site import Site
@@ -29,6 +30,7 @@ class LifecycleSources(ChangeSource):
         types: the element types that are served.
         store: keeps the last known state of each; None keeps it in memory only.
         associations: that are served in each namespace.
+        watched: classes beside these, on no site.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class LifecycleSources(ChangeSource):
         types: Iterable[type[Element]],
         store: Store | None = None,
         associations: Mapping[str, Iterable[Association]] = MappingProxyType({}),
+        watched: Iterable[Watched] = (),
     ) -> None:
         self._types = tuple(types)
         self._store = store
@@ -44,6 +47,7 @@ class LifecycleSources(ChangeSource):
         self._lock = threading.Lock()
         self._listener: ChangeListener | None = None
         self._sources: dict[str, LifecycleSource] = {}
+        self._watched = WatchedSource(watched, self._teller)
         # A table of the store is opened once, also for a namespace that is left and taken again.
         self._left: dict[str, LastKnown] = {}
         for site in sites:
@@ -53,18 +57,18 @@ class LifecycleSources(ChangeSource):
     def start(self, listener: ChangeListener) -> None:
         with self._lock:
             self._listener = listener
-            sources = tuple(self._sources.values())
+            sources = self._all()
         for source in sources:
             source.start(listener)
 
     def wanted_changed(self) -> None:
-        for source in tuple(self._sources.values()):
+        for source in self._all():
             source.wanted_changed()
 
     def stop(self) -> None:
         with self._lock:
             self._listener = None
-            sources = tuple(self._sources.values())
+            sources = self._all()
         for source in sources:
             source.stop()
         self._teller.stop()
@@ -95,6 +99,9 @@ class LifecycleSources(ChangeSource):
             for source in new:
                 source.start(listener)
 
+    def _all(self) -> tuple[ChangeSource, ...]:
+        return (*self._sources.values(), self._watched)
+
     def _source(self, site: Site, associations: Iterable[Association]) -> LifecycleSource:
         known = self._left.pop(site.namespace, None)
         return LifecycleSource(site, self._types, self._store, associations, known, self._teller)
@@ -103,7 +110,7 @@ class LifecycleSources(ChangeSource):
         """Make out what can be told of, and where."""
         homes: dict[str, frozenset[str]] = {}
         indications: dict[str, frozenset[str]] = {}
-        for source in self._sources.values():
+        for source in self._all():
             for name, namespaces in source.class_names.items():
                 homes[name] = homes.get(name, frozenset()) | namespaces
             for name, classes in source.indications.items():

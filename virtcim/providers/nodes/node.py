@@ -159,6 +159,7 @@ class Node:
         self._remembered = remembered
         self._changed = changed
         self._placed: dict[str, Platform] = {}
+        self._known_trouble: tuple[NodeState, str] | None = None
         inventory = replace(inventory, read_only=inventory.read_only or settings.read_only)
         uris = settings.uris if settings.enabled else ()
         self.hypervisors = tuple(Hypervisor(uri, inventory, threads) for uri in uris)
@@ -209,6 +210,7 @@ class Node:
                 hypervisor.remember(known.facts, known.fqdn)
                 self._place(platform, hypervisor)
             hypervisor.inventory.listeners.append(partial(self._on_change, hypervisor))
+            hypervisor.unreached = self._on_unreached
             hypervisor.start()
 
     def stop(self) -> None:
@@ -230,6 +232,7 @@ class Node:
         for hypervisor in self.hypervisors:
             self.site.remove(hypervisor)
         self.stop()
+        self._changed(self)
 
     def forget(self) -> None:
         """Take what was remembered of it out of the store."""
@@ -242,6 +245,14 @@ class Node:
     def _place(self, platform: Platform, hypervisor: Hypervisor) -> None:
         self._placed[hypervisor.uri] = platform
         self.site.add(platform, hypervisor)
+
+    def _on_unreached(self) -> None:
+        """Take notice that it could not be reached; most attempts find what the one before has found."""
+        found = self.state, self.trouble
+        if not self._ended and found != self._known_trouble:
+            self._known_trouble = found
+            self.revision += 1
+            self._changed(self)
 
     def _on_change(self, hypervisor: Hypervisor, change: Change) -> None:
         """Take notice of a connection that was made or lost; called by the inventory."""

@@ -56,6 +56,7 @@ class NodeRegistry:
     Attributes:
         local: the local site.
         listeners: called after the sites that are served have changed, in the thread that changed them.
+        watchers: called after anything about a node or a group has changed, likewise; they must return at once.
         groups: as the files have them, by name.
         settings: how nodes are kept.
         revision: grows whenever something is known of a node that was not.
@@ -72,6 +73,7 @@ class NodeRegistry:
     ) -> None:
         self.local = local
         self.listeners: list[Callable[[], None]] = []
+        self.watchers: list[Callable[[], None]] = []
         self.groups: Mapping[str, GroupSettings] = {}
         self.settings = NodesSettings()
         self.revision = 0
@@ -296,8 +298,12 @@ class NodeRegistry:
     def _note(self, node: Node) -> None:
         """Take notice that something is known of a node that was not; called by inventories as well."""
         self.revision += 1
-        if node.refusal or self.node(node.name) is not node:
-            return
+        if not node.refusal and self.node(node.name) is node:
+            self._look_for_twins(node)
+        self._tell_watchers()
+
+    def _look_for_twins(self, node: Node) -> None:
+        """Refuse a node whose host is served already."""
         for hypervisor in node.hypervisors:
             if hypervisor.connected or hypervisor.inventory.host.contact:
                 namespace, uri = self._identify(hypervisor, node.namespace)
@@ -337,6 +343,11 @@ class NodeRegistry:
         self.revision += 1
         for listener in tuple(self.listeners):
             listener()
+        self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher()
 
 
 def _numbers(threads: int) -> tuple[int, int, int]:
