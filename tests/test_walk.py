@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.bed import Libvirtd, Server, wait_until
+from tests.bed import Libvirtd, Server, baseline_xml, boot_sector_xml, wait_until
 from tests.bed.fullhost import full_host, start_container
+from tests.providers.migrationbed import RUNNING, begin_migration, guest_xml
 from tests.providers.test_two_nodes import GUESTS, OTHER, node_file
 from tests.test_nodes import names
 from tests.walk import Report, Walker, Wire
@@ -88,3 +90,36 @@ def test_a_host_with_every_device(host: Libvirtd, serve: Callable[..., Server], 
     assert count(report, "LXC") > 100
     assert count(report, "Xen") == 0
     assert container or report.instances["LXC_Memory"] == 1
+
+
+@pytest.mark.slow
+def test_a_host_while_a_guest_leaves_it(
+    host: Libvirtd, new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """And while there are snapshots and checkpoints."""
+    filling = tmp_path / "filling"
+    filling.write_bytes(os.urandom(300 << 20))
+    host.define(baseline_xml("snapshots", host.new_image()))
+    for name in ("one", "two"):
+        host.virsh("snapshot-create-as", "snapshots", name)
+    host.virsh("snapshot-revert", "snapshots", "one")
+    host.virsh("snapshot-create-as", "snapshots", "three")
+    host.define(boot_sector_xml("checkpoints", host.new_image()))
+    host.define(guest_xml("mover", "", "", filling).replace("64</memory>", "400</memory>"))
+    for name in ("checkpoints", "mover"):
+        host.virsh("start", name)
+    for name in ("one", "two"):
+        host.virsh("checkpoint-create-as", "checkpoints", name)
+    there = new_libvirtd()
+    config = f'[providers.migration]\nsocket_directory = "{host.directory}"\n'
+    server = serve(host.uri(), there.uri(), config=config)
+    connection = server.pywbem()
+    wait_until(lambda: len(connection.EnumerateInstanceNames("KVM_ComputerSystem")) == 3, 60)
+    job = begin_migration(connection, "mover", there, 1)
+    wait_until(lambda: connection.GetInstance(job)["DataProcessed"], 60)
+    report = walked(server, 1)
+    assert connection.GetInstance(job)["JobState"] == RUNNING
+    assert report.instances["KVM_Checkpoint"] == 2
+    assert report.links["KVM_SnapshotDependency"] == 2
+    assert report.instances["KVM_MigrationJob"] == 1
+    host.remove_domains()

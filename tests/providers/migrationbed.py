@@ -228,6 +228,30 @@ def guest_xml(name: str, devices: str, cpu: str, filling: Path | None) -> str:
 """
 
 
+def begin_migration(connection: Any, name: str, there: Libvirtd, bandwidth: int) -> pywbem.CIMInstanceName:
+    """Have a server begin to move a guest to another daemon that it serves, and return the path of the job.
+
+    Parameters:
+        connection: to the server, of pywbem.
+        name: of the guest.
+        there: the daemon that it is to go to.
+        bandwidth: MiB/s at most.
+    """
+    (service,) = connection.EnumerateInstanceNames("KVM_VirtualSystemMigrationService")
+    keys = {"CreationClassName": "KVM_ComputerSystem", "Name": name}
+    values = {"TransportType": pywbem.Uint16(IPC), "Bandwidth": pywbem.Uint64(bandwidth)}
+    code, out = connection.InvokeMethod(
+        "MigrateVirtualSystemToHost",
+        service,
+        ComputerSystem=pywbem.CIMInstanceName("KVM_ComputerSystem", keys, namespace=HERE),
+        DestinationHost=there.uri(),
+        MigrationSettingData=pywbem.CIMInstance("KVM_VirtualSystemMigrationSettingData", values),
+    )
+    assert code == 4096
+    job: pywbem.CIMInstanceName = out["Job"]
+    return job
+
+
 __all__ = [
     "COMPLETED",
     "EXCEPTION",
@@ -242,5 +266,6 @@ __all__ = [
     "TERMINATED",
     "THERE",
     "TwoHosts",
+    "begin_migration",
     "guest_xml",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.providers.migrationbed import COMPLETED, EXCEPTION, LONG, guest_xml
+from tests.providers.migrationbed import COMPLETED, EXCEPTION, LONG, begin_migration, guest_xml
 
 OVER = (COMPLETED, 8, EXCEPTION)
 MOMENTS: dict[str, Callable[[Any], bool]] = {
@@ -42,21 +42,8 @@ class Bed:
         wait_until(lambda: not ask.EnumerateInstanceNames("KVM_ComputerSystem"), LONG)
         self.here.define(guest_xml("mover", "", "", self.filling))
         self.here.virsh("start", "mover")
-        (guest,) = wait_until(
-            lambda: [each.path for each in ask.EnumerateInstances("KVM_ComputerSystem") if each["EnabledState"] == 2],
-            LONG,
-        )
-        service = ask.EnumerateInstanceNames("KVM_VirtualSystemMigrationService")[0]
-        setting = "instance of KVM_VirtualSystemMigrationSettingData { TransportType = 6; Bandwidth = 3; };"
-        code, out = ask.InvokeMethod(
-            "MigrateVirtualSystemToHost",
-            service,
-            ComputerSystem=guest,
-            DestinationHost=self.there.uri(),
-            MigrationSettingData=setting,
-        )
-        assert code == 4096
-        return out["Job"]
+        wait_until(lambda: [each["EnabledState"] for each in ask.EnumerateInstances("KVM_ComputerSystem")] == [2], LONG)
+        return begin_migration(ask, "mover", self.there, 3)
 
     def running_at(self) -> list[Libvirtd]:
         """The daemons whose guest runs."""
