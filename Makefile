@@ -30,7 +30,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile \
 	--no-loadscope-reorder --durations 20
 
-.PHONY: help setup run quick test test-all lint lint-console format docs site bench lock install console deb rpm dist clean
+.PHONY: help setup run quick test test-all coverage lint lint-console format docs site bench lock install console deb rpm dist clean
 
 help:
 	@echo 'make run       serve the guests of this host, or those of the test driver where it has no hypervisor'
@@ -42,6 +42,7 @@ help:
 	@echo 'make format    let ruff lay out the source'
 	@echo 'make docs      write docs/classes.md, devices.md and methods.md from the tables of the providers'
 	@echo 'make site      make the documentation with a page for each class into build/site'
+	@echo 'make coverage  show which part of the lines the tests of "make test" run, for each package'
 	@echo 'make bench     measure, write table and plot into bench/results (sizes: N="1 100")'
 	@echo 'make cmpi      build the library for other CIM servers into build/cmpi (needs libcbor-dev)'
 	@echo 'make console   fetch the foreign parts of the console (needs npm)'
@@ -123,6 +124,14 @@ test: lint
 
 test-all: lint
 	$(PYTEST) $(PYTEST_ARGS)
+
+# Every line is noted as it runs, so that this takes a good deal longer than `make test`.
+coverage: $(VENV)/.stamp-test
+	@mkdir -p build/coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -o faulthandler_timeout=600 --numprocesses $(WORKERS) --dist loadfile \
+		--no-loadscope-reorder -m 'not slow' $(PYTEST_ARGS) || echo 'coverage: some tests failed; what they ran counts' >&2
+	$(BIN)/python -m release.coverage
 
 docs: $(VENV)/.stamp-run
 	$(BIN)/python -m virtcim.app.documentation docs/classes.md docs/devices.md docs/methods.md

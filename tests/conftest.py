@@ -36,8 +36,23 @@ LONGEST = (
 """Files that take the most time, to be run first: beside others, one that begins last is waited for."""
 
 
+NEEDS = {
+    "libvirtd": ("root", "qemu"),
+    "new_libvirtd": ("root", "qemu"),
+    "linux": ("qemu",),
+    "pam_server": ("root",),
+}
+"""What a test needs that has a fixture; files and tests that start daemons of their own are marked where they stand."""
+
+
+# Before pytest leaves out what `-m` does not want.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long."""
+    """Begin with the files that take long, and mark what needs more than this tree."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            for marker in NEEDS.get(fixture, ()):
+                item.add_marker(marker)
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 

@@ -14,6 +14,8 @@ from tests.providers.migrationbed import guest_xml
 from tests.providers.test_two_nodes import node_file
 from tests.test_nodes import has_state, names, virtcim
 
+pytestmark = [pytest.mark.root, pytest.mark.qemu]
+
 INTEROP, EAST, WEST = "root/interop", "root/virt/east", "root/virt/west"
 SERVICE = "Virt_AggregatedManagementService"
 PATIENCE = 90.0

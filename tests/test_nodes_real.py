@@ -21,6 +21,8 @@ from tests.bed.listener import Listener, subscribed
 from tests.providers.test_two_nodes import node_file
 from tests.test_nodes import has_state, managed, names
 
+pytestmark = [pytest.mark.root, pytest.mark.qemu]
+
 EAST, WEST = "root/virt/east", "root/virt/west"
 
 CONNECTED, NO_CONTACT, REFUSED = 2, 4, 5

@@ -16,7 +16,7 @@ from tests.test_groups import INTEROP, SERVICE, group
 from tests.test_nodes import managed, names
 from tests.test_nodes_real import CONNECTED
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.root, pytest.mark.qemu, pytest.mark.slow]
 
 
 class Remote(NamedTuple):

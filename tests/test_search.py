@@ -22,6 +22,8 @@ from virtcim.libhelper import search
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.states import OperationalStatus
 
+pytestmark = [pytest.mark.root, pytest.mark.qemu, pytest.mark.lxc]
+
 FOUND_WITHIN = 10.0
 """Seconds from a daemon's answer until everything that it has is served."""
 

@@ -398,6 +398,7 @@ def test_passwords_are_not_kept(guests: Guests, libvirtd: Libvirtd, started: Cal
     assert graphics[0].passwd_set  # type: ignore[attr-defined]
 
 
+@pytest.mark.lxc
 def test_container(guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]) -> None:
     name = guests.container("box")
     hypervisor = started(libvirtd.uri("lxc"))

@@ -13,6 +13,8 @@ from tests.providers.recorded import Served, platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.providers.Virt_BaseMetricValue import MetricValue
 
+pytestmark = pytest.mark.lxc
+
 
 @pytest.fixture
 def served(libvirtd: Libvirtd) -> Iterator[Served]:

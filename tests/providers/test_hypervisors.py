@@ -123,6 +123,7 @@ def test_every_device_of_a_real_guest_has_a_setting(kvm: Real, classes: Any) -> 
     assert kvm.request("boot", 3) == 0
 
 
+@pytest.mark.lxc
 def test_a_container_through_its_states(lxc: Real, libvirtd: Libvirtd) -> None:
     offered = {3: [2], 2: [3, 4, 9, 10, 11], 9: [2, 3, 11]}
     for request, state in ((2, 2), (9, 9), (2, 2), (11, 2), (4, 3), (2, 2), (3, 3)):

@@ -30,6 +30,8 @@ from tests.providers.migrationbed import (
 )
 from virtcim.schema.classes import ClassStore
 
+pytestmark = [pytest.mark.root, pytest.mark.qemu]
+
 OK, RELOCATING = 2, 19
 TERMINATE = pywbem.Uint16(4)
 

@@ -12,6 +12,8 @@ from tests.bed import Libvirtd, Server
 from tests.conftest import Guests
 from tests.xpath import nodes
 
+pytestmark = pytest.mark.lxc
+
 SERVICE = "LXC_VirtualSystemManagementService"
 
 
