@@ -93,6 +93,8 @@ def _package(name: str, root: Path, into: Path, trial: bool) -> Path:
     settle(root)
     architecture = _architecture()
     file = into / f"{name}_{package_version()}_{architecture}.deb"
+    for earlier in into.glob(f"{name}_*_{architecture}.deb"):
+        earlier.unlink()  # so that `apt install ./dist/virtcim_*.deb` means one
     compression = ("-Zgzip", "-z1") if trial else ("-Zxz",)
     run("dpkg-deb", "--root-owner-group", "--uniform-compression", *compression, "--build", root, file)
     return file

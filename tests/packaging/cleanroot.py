@@ -86,28 +86,34 @@ class CleanRoot:
         """What differs from the root below, as seen from outside."""
         return Path(f"/proc/{self._inner}/root") / self._directory.relative_to("/") / "memory/upper"
 
-    def command(self, *words: str, **variables: str) -> list[str]:
-        """Make the command line that runs a command in there, with these environment variables and no others."""
+    def command(self, *words: str, network: bool = False, **variables: str) -> list[str]:
+        """Make the command line that runs a command in there, with these environment variables and no others.
+
+        Parameters:
+            network: that of this machine, for what fetches packages.
+        """
         environment = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", **variables}
         return [
-            *("nsenter", f"--target={self._inner}", "--mount", "--net", "--pid"),
+            *("nsenter", f"--target={self._inner}", "--mount", "--pid", *(() if network else ("--net",))),
             *("env", "-i", *(f"{name}={value}" for name, value in environment.items())),
             *("chroot", str(self._directory / "memory/root"), *words),
         ]
 
-    def try_run(self, *words: str, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    def try_run(
+        self, *words: str, text: str = "", network: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command in there to its end.
 
         Parameters:
             text: its standard input.
+            network: as of `command`.
         """
-        return subprocess.run(
-            self.command(*words, **variables), input=text, capture_output=True, text=True, check=False, timeout=300
-        )
+        command = self.command(*words, network=network, **variables)
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=300)
 
-    def run(self, *words: str, text: str = "", **variables: str) -> str:
+    def run(self, *words: str, text: str = "", network: bool = False, **variables: str) -> str:
         """Run a command in there that succeeds, and return what it printed."""
-        done = self.try_run(*words, text=text, **variables)
+        done = self.try_run(*words, text=text, network=network, **variables)
         assert done.returncode == 0, f"{shlex.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

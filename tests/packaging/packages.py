@@ -94,6 +94,7 @@ def service(root: CleanRoot, *sockets: str, groups: str = "libvirt") -> Iterator
             names.append(each.one("Socket", "FileDescriptorName"))
     user, group = unit.one("Service", "User"), unit.one("Service", "Group")
     log = root.path / "tmp/service.log"
+    before = log.read_text() if log.exists() else ""
     with log.open("ab") as stream:
         process = subprocess.Popen(
             root.command(
@@ -108,7 +109,9 @@ def service(root: CleanRoot, *sockets: str, groups: str = "libvirt") -> Iterator
             stderr=stream,
         )
     try:
-        wait_until(lambda: log.read_text().count("Listening on") >= len(names) or process.poll() is not None, 30)
+        wait_until(
+            lambda: log.read_text().count("Listening on", len(before)) >= len(names) or process.poll() is not None, 30
+        )
         assert process.poll() is None, log.read_text()
         yield
     except BaseException as error:
