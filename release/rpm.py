@@ -13,6 +13,13 @@ from release.source import ROOT, changed_on, make_environment, package_version, 
 
 __all__ = ["build_rpm"]
 
+PLACES = {
+    "_unitdir": "/usr/lib/systemd/system",
+    "_sysusersdir": "/usr/lib/sysusers.d",
+    "_tmpfilesdir": "/usr/lib/tmpfiles.d",
+}
+"""Macros of systemd-rpm-macros, which other families than RPM's do without."""
+
 SPECIFICATION = ROOT / "packaging" / "rpm" / "virtcim.spec"
 
 
@@ -37,6 +44,7 @@ def build_rpm(into: Path, *options: str) -> list[Path]:
             "builder": sys.executable,
             "kept": str(ROOT / "build"),
         }
+        defined |= {name: place for name, place in PLACES.items() if run("rpm", "--eval", f"%{{{name}}}")[0] == "%"}
         words = [word for name, value in defined.items() for word in ("--define", f"{name} {value}")]
         run("rpmbuild", "-bb", *options, *words, SPECIFICATION, environment=make_environment())
         return [Path(shutil.copy2(file, into)) for file in sorted((top / "RPMS").rglob("*.rpm"))]

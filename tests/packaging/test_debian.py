@@ -183,3 +183,28 @@ def test_pip_and_pipx_install_the_wheel(root: CleanRoot, tmp_path: Path) -> None
         done = root.try_run(program, "check", "--uri", "test:///default", "--json")
         report = json.loads(done.stdout)
         assert any("test:///default" in each["text"] for each in report["findings"]), report
+
+
+ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'autoload -U compinit; compinit -u -D; print READY'
+zpty -r -m shell line '*READY*READY*'
+zpty -n -w shell 'virtcim guest p'$'\\t'
+zpty -r -m shell line '*pause*'
+print found
+"""
+"""Types into a shell of its own, as a person would."""
+
+
+def test_fish_and_zsh_complete(root: CleanRoot, packages: dict[str, Path]) -> None:
+    apt_install(root, root.put(packages["virtcim"]), "fish", "zsh")
+    for line, expected in (
+        ("virtcim s", {"serve", "status", "subscriptions"}),
+        ("virtcim guest p", {"pause"}),
+        ("virtcim serve --tls ", {"self-signed"}),
+        ("virtcim serve --config /etc/virtcim/vir", {"/etc/virtcim/virtcim.toml"}),
+    ):
+        said = root.run("fish", "-c", 'complete -C "$argv"', line, HOME="/tmp")
+        assert {each.partition("\t")[0] for each in said.splitlines()} == expected, line
+    assert root.run("timeout", "60", "zsh", "-f", "-c", ZSH, TERM="dumb").endswith("found\n")
