@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
@@ -46,7 +47,10 @@ def server(host: Libvirtd, serve: Callable[..., Server]) -> Server:
 
 @pytest.fixture
 def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """Opens the console, logged in: `open_page(address, width=..., of=server)`; no page may have had an error."""
+    """Opens the console, logged in: `open_page(address, width=..., of=server, at=url, away=True)`.
+
+    No page may have had an error; where `away` is set, the browser may complain of requests that were refused.
+    """
     faults: list[str] = []
     contexts = []
 
@@ -54,17 +58,30 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
         if message.type == "error":
             faults.append(message.text)
 
+    def note_others(message: ConsoleMessage) -> None:
+        if not message.text.startswith("Failed to load resource"):
+            note(message)
+
     def fail(error: Error) -> None:
         faults.append(str(error))
 
-    def open_it(address: str = "", width: int = 1280, of: Server = server) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 800}, locale="en-GB")
+    def open_it(
+        address: str = "",
+        width: int = 1280,
+        of: Server = server,
+        at: str = "",
+        away: bool = False,
+        scheme: Literal["light", "dark"] = "light",
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800}, locale="en-GB", color_scheme=scheme, reduced_motion="reduce"
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
-        page.on("console", note)
+        page.on("console", note_others if away else note)
         page.on("pageerror", fail)
-        page.goto(f"{of.url}/{address}")
+        page.goto(f"{at or of.url}/{address}")
         page.get_by_label("User").fill(of.user or "")
         page.get_by_label("Password").fill(of.password or "")
         page.get_by_role("button", name="Log in").click()

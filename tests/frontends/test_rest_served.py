@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 import pytest
 
-from tests.bed import Server
+from tests.bed import Server, wait_until
 from tests.frontends.client import Client, Follower, basic
 
 SPACE = "/api/namespaces/root%2Fvirt"
@@ -76,6 +78,33 @@ def test_a_summary_of_some(client: Client) -> None:
     assert "next" not in page
     many = ",".join(["A/b"] * 501)
     assert client.ask("GET", f"{SPACE}/summary?guests={many}").status == 400
+
+
+def test_summaries_come_page_by_page(tmp_path: Path) -> None:
+    names = ["a", "b,c", "d%2Ce", "f g", "<i>", "&"]
+    domain = "<domain type='test'><name>{}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    node = tmp_path / "node.xml"
+    node.write_text(f"<node>{''.join(domain.format(escape(name)) for name in names)}</node>")
+    with Server(f"test://{node}") as server:
+        assert server.user is not None
+        client = Client(server.port, {"Authorization": basic(server.user, server.password)})
+        wait_until(lambda: len(client.get(f"{SPACE}/summary")["summaries"]) == len(names), timeout=60)
+        first = client.get(f"{SPACE}/summary?max=2")
+        seen = [each["properties"]["Name"] for each in first["summaries"]]
+        assert seen == sorted(names)[:2]
+        # What is on no page any more is passed over, though its name was read with the first one.
+        gone = f"{SPACE}/instances/Test_ComputerSystem/CreationClassName=Test_ComputerSystem,Name=a"
+        (service,) = client.get(f"{SPACE}/classes/Test_VirtualSystemManagementService/instances")["instances"]
+        for method, parameters in (
+            (f"{gone}/methods/RequestStateChange", {"RequestedState": 3}),
+            (f"{service['href']}/methods/DestroySystem", {"AffectedSystem": {"href": gone}}),
+        ):
+            assert client.ask("POST", method, {"parameters": parameters}).json["ReturnValue"] == 0
+        page = first
+        while "next" in page:
+            page = client.get(page["next"])
+            seen += [each["properties"]["Name"] for each in page["summaries"]]
+        assert seen == sorted(set(names) - {"a"})
 
 
 def test_a_page_that_begins_its_stream_anew_goes_on(client: Client, follow: Callable[..., Follower]) -> None:

@@ -91,9 +91,9 @@ export async function instances(namespace, className, options = {}) {
   return found;
 }
 
-/** The instances of a class, or none where the namespace does not have the class. @param {string} namespace @param {string} className */
-export const instancesIfAny = (namespace, className) =>
-  instances(namespace, className).catch((error) => {
+/** The instances of a class, or none where the namespace does not have the class. @param {string} namespace @param {string} className @param {Record<string, string>} [options] */
+export const instancesIfAny = (namespace, className, options) =>
+  instances(namespace, className, options).catch((error) => {
     if (error.http === 404 || error.http === 403) return [];
     throw error;
   });
@@ -113,8 +113,8 @@ export const references = async (target, options = {}) =>
 export const invoke = (target, method, parameters = {}) =>
   ask("POST", `${place(target)}/methods/${part(method)}`, { parameters });
 
-/** @param {{href: string}} target @param {Record<string, any>} properties */
-export const modify = (target, properties) => ask("PATCH", place(target), { properties });
+/** Changes an instance, unless it is another one than the ETag says by now. @param {{href: string}} target @param {Record<string, any>} properties @param {string} [etag] */
+export const modify = (target, properties, etag) => ask("PATCH", place(target), { properties }, etag ? { "If-Match": etag } : {});
 
 /** @param {{href: string}} target */
 export const remove = (target) => ask("DELETE", place(target));
@@ -131,6 +131,23 @@ export const classOf = (namespace, className) => ask("GET", `${namespacePath(nam
 
 /** The summaries of all guests of a namespace. @param {string} namespace @param {Record<string, string | number | undefined>} [options] */
 export const summary = (namespace, options = {}) => ask("GET", `${namespacePath(namespace)}/summary${query(options)}`);
+
+/** Guests of one page of summaries: so many are read and shown without holding up what people do. */
+const PAGE = 400;
+
+/** The summaries of all guests of a namespace, page by page. @param {string} namespace @returns {AsyncGenerator<any[]>} */
+export async function* summaryPages(namespace) {
+  let next = `${namespacePath(namespace)}/summary?max=${PAGE}`;
+  while (next) {
+    const page = await ask("GET", next);
+    yield page.summaries;
+    next = page.next ? page.next.replace(/^\/api\//, "") : "";
+  }
+}
+
+/** The summaries of some guests. @param {string} namespace @param {{className: string, name: string}[]} guests @param {Record<string, string | number>} [options] */
+export const summariesOf = (namespace, guests, options = {}) =>
+  summary(namespace, { ...options, guests: guests.map((each) => `${part(each.className)}/${part(each.name)}`).join(",") });
 
 export const namespaces = () => ask("GET", "");
 export const session = () => ask("GET", "session");
@@ -151,18 +168,61 @@ export async function logOut() {
   await ask("DELETE", "session");
 }
 
+/** Milliseconds between two tries to follow a server that has refused. */
+const FIRST_WAIT = 1000, LONGEST_WAIT = 15000;
+
 /**
- * Follows the changes of the server, for as long as the page is open; the browser resumes by itself.
+ * Follows the changes of the server, for as long as the page is open.
+ *
+ * The browser comes back by itself where the connection broke, but not where it was refused, as by a server that is
+ * starting: then a new stream goes on behind the last event of the old one.
  *
  * @param {(event: any) => void} onChange
- * @param {(live: boolean) => void} onState
+ * @param {(live: boolean, fresh: boolean) => void} onState whether it is followed, and whether by a stream that tells
+ *   nothing of what was before
  * @returns {() => void} ends it
  */
 export function follow(onChange, onState) {
-  const source = new EventSource("/api/events");
-  source.onopen = () => onState(true);
-  source.onerror = () => onState(false);
-  const take = (/** @type {MessageEvent} */ message) => onChange(JSON.parse(message.data));
-  for (const kind of ["created", "modified", "deleted", "alert", "indication", "gap"]) source.addEventListener(kind, take);
-  return () => source.close();
+  let open = true, last = "", wait = FIRST_WAIT;
+  /** @type {any} */
+  let timer = null;
+  /** @type {EventSource} */
+  let source;
+  const take = (/** @type {MessageEvent} */ message) => {
+    last = message.lastEventId;
+    onChange(JSON.parse(message.data));
+  };
+  const begin = () => {
+    let fresh = !last;
+    source = new EventSource(`/api/events${query({ lastEventId: last })}`);
+    source.onopen = () => {
+      wait = FIRST_WAIT;
+      onState(true, fresh);
+      fresh = false;
+    };
+    source.onerror = () => {
+      onState(false, false);
+      if (source.readyState !== EventSource.CLOSED || !open) return;
+      timer = setTimeout(again, wait);
+      wait = Math.min(wait * 2, LONGEST_WAIT);
+    };
+    for (const kind of ["created", "modified", "deleted", "alert", "indication", "gap"]) source.addEventListener(kind, /** @type {any} */ (take));
+  };
+  const again = async () => {
+    try {
+      await session();
+    } catch (error) {
+      if (error.http === 401) {
+        for (const each of endings) each();
+        return;
+      }
+    }
+    if (open) begin();
+  };
+  begin();
+  return () => {
+    open = false;
+    clearTimeout(timer);
+    source.close();
+  };
 }

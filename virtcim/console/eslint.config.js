@@ -1,7 +1,7 @@
 import js from "@eslint/js";
 
-const BROWSER = ["EventSource", "FormData", "Intl", "MessageEvent", "TextEncoder", "URL", "URLSearchParams", "WebSocket", "Blob", "CSSStyleSheet", "Element", "HTMLElement", "addEventListener",
-  "clearInterval", "document", "fetch", "getComputedStyle", "localStorage", "location", "navigator", "prompt", "removeEventListener",
+const BROWSER = ["EventSource", "FormData", "Intl", "MessageEvent", "TextEncoder", "URL", "URLSearchParams", "WebSocket", "Blob", "PerformanceObserver", "CSSStyleSheet", "Element", "HTMLElement", "addEventListener",
+  "clearInterval", "clearTimeout", "performance", "document", "fetch", "getComputedStyle", "localStorage", "location", "navigator", "prompt", "removeEventListener",
   "requestAnimationFrame", "setInterval", "setTimeout"];
 
 export default [

@@ -4,7 +4,7 @@
 import * as api from "./api.js";
 import { readAddress } from "./links.js";
 import { html, render, useEffect, useErrorBoundary, useState } from "./parts.js";
-import { changed, loadAll, loadGuests, state, take, useAppState } from "./state.js";
+import { catchUp, changed, loadAll, loadFigures, state, take, useAppState } from "./state.js";
 import { chooseLanguage, language, languages, text } from "./texts.js";
 import { Messages } from "./ui/basics.js";
 import { Tree } from "./ui/tree.js";
@@ -58,7 +58,8 @@ function Page({ address }) {
   /** @type {Record<string, any>} */
   const pages = { overview: Overview, guests: Guests, ...loaded };
   const Chosen = pages[name];
-  if (Chosen) return html`<${Chosen} key=${address.parts.join("/")} parts=${address.parts} options=${address.options} />`;
+  // Beyond what names a guest stands the part of its page: another part is no other page, and keeps the focus.
+  if (Chosen) return html`<${Chosen} key=${address.parts.slice(0, 3).join("/")} parts=${address.parts} options=${address.options} />`;
   return html`<p class="soft">${LATER[name] ? text("app.loading") : text("app.nothing")}</p>`;
 }
 
@@ -76,16 +77,14 @@ function Frame() {
   }, []);
   useEffect(() => {
     if (!state.session) return undefined;
-    loadAll().catch(() => undefined);
-    const end = api.follow(take, (live) => {
-      // What happened before the stream was open is not told by it.
-      if (live) loadAll().catch(() => undefined);
+    const end = api.follow(take, (live, fresh) => {
+      if (live && fresh) (state.loaded ? catchUp() : loadAll()).catch(() => undefined);
       state.live = live;
       changed();
     });
     const timer = setInterval(() => {
       if (document.visibilityState !== "visible" || !state.live) return;
-      for (const node of state.nodes) if (node.state >= 2 && node.state <= 3) loadGuests(node.namespace).catch(() => undefined);
+      loadFigures().catch(() => undefined);
     }, FIGURES * 1000);
     return () => {
       end();
@@ -129,6 +128,7 @@ function Frame() {
 api.whenSessionEnds(() => {
   if (!state.session) return;
   state.session = null;
+  state.ended = true;
   changed();
 });
 

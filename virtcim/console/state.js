@@ -7,7 +7,7 @@ import { useEffect, useState } from "./parts.js";
 /**
  * @typedef {{namespace: string, className: string, name: string, uuid: string | null, state: number, load: number | null,
  *   memory: number | null, processors: number | null, uptime: number | null, addresses: string[], health: number | null,
- *   node: string, href: string, raw: Record<string, any>}} Guest
+ *   node: string, href: string, raw: Record<string, any>, since: number}} Guest
  * @typedef {{name: string, namespace: string, state: number, trouble: string, groups: string[], readOnly: boolean,
  *   href: string | null, raw: Record<string, any>}} Node
  */
@@ -17,14 +17,20 @@ const listeners = new Set();
 export const state = {
   /** @type {null | {user: string, roles: Record<string, string[]> | string[]}} */
   session: null,
+  /** Whether there was a session that has ended without being asked to. */
+  ended: false,
   /** Whether the server answers and tells of changes. */
   live: true,
   /** @type {Node[]} */
   nodes: [],
   /** @type {api.Instance[]} */
   groups: [],
+  /** @type {api.Instance[]} without their documents */
+  templates: [],
   /** @type {Map<string, Guest>} */
   guests: new Map(),
+  /** Grows with each change of `guests`. */
+  version: 0,
   /** @type {any[]} the newest first */
   events: [],
   /** @type {{id: number, kind: string, text: string}[]} */
@@ -40,15 +46,20 @@ export function may(namespace, role) {
   return ROLES.indexOf(own) >= ROLES.indexOf(role);
 }
 
-/** Tells all pages, once per frame. */
+/** Milliseconds between two times that all pages are drawn: many changes are drawn together. */
+const BETWEEN = 150;
 let told = false;
+let drawn = 0;
+
+/** Has all pages drawn again: at once, or soon where that was just done. */
 export function changed() {
   if (told) return;
   told = true;
-  requestAnimationFrame(() => {
+  setTimeout(() => requestAnimationFrame(() => {
     told = false;
+    drawn = performance.now();
     for (const each of listeners) each();
-  });
+  }), Math.max(0, drawn + BETWEEN - performance.now()));
 }
 
 /** Draws a part again whenever the state changes. */
@@ -99,6 +110,7 @@ function guestOf(namespace, entry) {
     node: nodeName(namespace),
     href: guestPlace(namespace, raw.CreationClassName, raw.Name),
     raw,
+    since: 0,
   };
 }
 
@@ -120,7 +132,8 @@ export function nodesByGroup() {
 
 /** Reads the nodes and groups. */
 export async function loadNodes() {
-  const [managed, groups, top] = await Promise.all([
+  const [templates, managed, groups, top] = await Promise.all([
+    api.instancesIfAny("root/interop", "Virt_Template", { properties: "InstanceID,Name,Version,GroupName,Caption" }),
     api.instancesIfAny("root/interop", "Virt_ManagedNode"),
     api.instancesIfAny("root/interop", "Virt_NodeGroup"),
     api.namespaces(),
@@ -144,17 +157,73 @@ export async function loadNodes() {
   }
   state.nodes = nodes;
   state.groups = groups;
+  state.templates = templates;
   changed();
 }
 
-/** Reads the guests of a node. @param {string} namespace */
+/** Takes in what was read of a guest. @param {Guest} guest */
+function put(guest) {
+  state.guests.set(guestKey(guest.namespace, guest.className, guest.name), guest);
+  state.version += 1;
+}
+
+/** Reads the guests of a node, those that were there before included. @param {string} namespace */
 export async function loadGuests(namespace) {
-  const answer = await api.summary(namespace);
-  const entries = answer.summaries ?? answer.instances ?? [];
-  const fresh = entries.map((/** @type {any} */ each) => guestOf(namespace, each));
-  for (const [key, guest] of state.guests) if (guest.namespace === namespace) state.guests.delete(key);
-  for (const guest of fresh) state.guests.set(guestKey(namespace, guest.className, guest.name), guest);
+  const seen = new Set();
+  const begun = state.version;
+  for await (const page of api.summaryPages(namespace)) {
+    for (const each of page) {
+      const guest = guestOf(namespace, each);
+      seen.add(guestKey(namespace, guest.className, guest.name));
+      put(guest);
+    }
+    changed();
+  }
+  // A guest that came meanwhile is told of by an event, and is not in the pages that were read before it.
+  for (const [key, guest] of state.guests) if (guest.namespace === namespace && !seen.has(key) && !(guest.since > begun)) state.guests.delete(key);
+  state.version += 1;
   changed();
+}
+
+/** Guests that are read by name at a time: their names have to fit into a URL. */
+const AT_ONCE = 40;
+
+/** Reads some guests of a node again. @param {string} namespace @param {Guest[]} guests */
+export async function refresh(namespace, guests) {
+  for (let at = 0; at < guests.length; at += AT_ONCE) {
+    const answer = await api.summariesOf(namespace, guests.slice(at, at + AT_ONCE));
+    for (const each of answer.summaries) put(guestOf(namespace, each));
+    changed();
+  }
+}
+
+/** Guests of a node up to which all figures are read again each time; of more only those that are seen. */
+const FEW = 400;
+/** Every so many rounds all of them are read. */
+const ROUNDS = 24;
+let round = 0;
+
+/** @type {Set<() => Guest[]>} */
+const views = new Set();
+
+/** Says which guests a part of the page shows now, whose figures are to be read again. @param {() => Guest[]} seen */
+export function useSeen(seen) {
+  useEffect(() => {
+    views.add(seen);
+    return () => views.delete(seen);
+  });
+}
+
+/** Reads the figures again, of few guests or of those that are seen. */
+export async function loadFigures() {
+  round += 1;
+  const counts = new Map();
+  for (const { namespace } of state.guests.values()) counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
+  const seen = [...views].flatMap((each) => each());
+  await Promise.allSettled(state.nodes.filter((each) => each.state >= 2 && each.state <= 3).map(({ namespace }) =>
+    (counts.get(namespace) ?? 0) <= FEW || round % ROUNDS === 0
+      ? loadGuests(namespace)
+      : refresh(namespace, seen.filter((each) => each.namespace === namespace))));
 }
 
 /** Reads all of it; a node that does not answer leaves the others as they are. */
@@ -177,20 +246,88 @@ export function loadGuestsSoon(namespace) {
   }, 150));
 }
 
+/** @type {Map<string, Map<string, Guest>>} */
+const stale = new Map();
+
+/** Reads a guest soon, together with others. @param {Guest} guest */
+export function refreshSoon(guest) {
+  const { namespace } = guest;
+  if (!stale.has(namespace)) {
+    stale.set(namespace, new Map());
+    setTimeout(() => {
+      const wanted = [...(stale.get(namespace) ?? new Map()).values()];
+      stale.delete(namespace);
+      const there = wanted.filter((each) => state.guests.has(guestKey(namespace, each.className, each.name)));
+      refresh(namespace, there).catch(() => undefined);
+    }, 500);
+  }
+  stale.get(namespace)?.set(guestKey(namespace, guest.className, guest.name), guest);
+}
+
+/** What an event says of a guest as a whole. @param {any} event */
+function takeSystem(event) {
+  const { CreationClassName: className, Name: name } = event.properties ?? {};
+  if (!name || !/^[^_]+_ComputerSystem$/.test(className ?? "")) return;
+  const key = guestKey(event.namespace, className, name);
+  if (event.kind === "deleted") {
+    state.guests.delete(key);
+    state.version += 1;
+    return;
+  }
+  const before = state.guests.get(key);
+  const { EnabledState, HealthState, UUID } = event.properties;
+  const guest = guestOf(event.namespace, { ...(before?.raw ?? {}), CreationClassName: className, Name: name, EnabledState, HealthState, UUID });
+  put({ ...guest, since: before?.since ?? state.version + 1 });
+  if (!before || before.state !== guest.state) refreshSoon(guest);
+}
+
+/** The guest that a part is of, by the name of the part; undefined for what is of no guest. @param {any} event */
+function ownerOf(event) {
+  const own = event.properties ?? {};
+  const prefix = String(event.class ?? "").split("_")[0];
+  const id = String(own.InstanceID ?? "");
+  const name = own.SystemName ?? (/VirtualSystemSettingData$/.test(event.class) ? id.slice(id.indexOf(":") + 1) : id.slice(0, Math.max(0, id.lastIndexOf("/"))));
+  return name && state.guests.get(guestKey(event.namespace, `${prefix}_ComputerSystem`, name));
+}
+
 const EVENTS_KEPT = 500;
 
 /** Takes in a change that the server tells of. @param {any} event */
 export function take(event) {
   if (event.kind === "gap") {
-    loadAll().catch(() => undefined);
+    catchUp().catch(() => undefined);
     return;
   }
   state.events.unshift({ ...event, seen: new Date() });
-  state.events.length = Math.min(state.events.length, EVENTS_KEPT);
-  const namespace = event.namespace ?? "root/virt";
-  if (/ManagedNode|NodeGroup/.test(event.class ?? "")) loadNodes().catch(() => undefined);
-  else loadGuestsSoon(namespace);
+  if (state.events.length > EVENTS_KEPT) state.events.length = EVENTS_KEPT;
+  if (/ManagedNode|NodeGroup|Virt_Template/.test(event.class ?? "")) loadNodes().catch(() => undefined);
+  else if (/_ComputerSystem$/.test(event.class ?? "")) takeSystem(event);
+  else {
+    const owner = ownerOf(event);
+    if (owner) refreshSoon(owner);
+  }
   for (const each of watchers) each(event);
+  changed();
+}
+
+/**
+ * Reads everything where events are missing, as after a start of the server, and tells what has become of guests meanwhile.
+ */
+export async function catchUp() {
+  const before = new Map(state.guests);
+  await loadAll();
+  const told = (/** @type {string} */ kind, /** @type {Guest} */ guest, /** @type {string[]} */ names) =>
+    state.events.unshift({
+      kind, class: guest.className, namespace: guest.namespace, href: guest.href, changed: names, seen: new Date(),
+      path: `/${guest.namespace}:${guest.className}.CreationClassName="${guest.className}",Name="${guest.name}"`, properties: guest.raw,
+    });
+  for (const [key, guest] of state.guests) {
+    const old = before.get(key);
+    if (!old) told("created", guest, []);
+    else if (old.state !== guest.state) told("modified", guest, ["EnabledState"]);
+  }
+  for (const [key, guest] of before) if (!state.guests.has(key)) told("deleted", guest, []);
+  for (const each of watchers) each({ kind: "gap" });
   changed();
 }
 

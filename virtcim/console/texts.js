@@ -30,8 +30,14 @@ export function text(name, values = {}) {
   return found.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
 }
 
-const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+/** The browser's own way of writing numbers and times, where it is of the language. */
+const locale = navigator.languages.find((each) => each.slice(0, 2) === language) ?? language;
+const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+
+/** The time of day. @param {number} seconds since 1970 */
+export const clockText = (seconds) => clock.format(new Date(seconds * 1000));
 
 /** @param {number | null | undefined} value */
 export const numberText = (value) => (value === null || value === undefined ? "–" : number.format(value));

@@ -1,10 +1,11 @@
 /** All guests of all nodes: searched, sorted, marked, acted on together. */
 import { ACTIONS, act } from "../actions.js";
 import { guestLink } from "../links.js";
-import { html, useMemo, useState } from "../parts.js";
-import { may, state, useAppState } from "../state.js";
+import { html, useMemo, useRef, useState } from "../parts.js";
+import { may, state, useAppState, useSeen } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
-import { Dialog, State } from "../ui/basics.js";
+import { Dialog, Panel, State } from "../ui/basics.js";
+import { Screens } from "../ui/screens.js";
 import { Table } from "../ui/table.js";
 import { intervalSeconds, prefixOf } from "../values.js";
 
@@ -28,6 +29,12 @@ const COLUMNS = [
 ];
 const AT_FIRST = ["name", "state", "node", "load", "processors", "memory", "uptime", "addresses"];
 
+/** What is searched in for words that name no property; kept with the guest, as lists are long. @param {any} guest */
+function haystack(guest) {
+  guest.words ??= `${guest.name} ${guest.node} ${guest.uuid} ${guest.addresses.join(" ")} ${text(`state.${guest.state}`)}`.toLowerCase();
+  return guest.words;
+}
+
 /**
  * Whether a guest is what was searched for: each word is in one of its values, or is `property:text`.
  *
@@ -37,10 +44,10 @@ const AT_FIRST = ["name", "state", "node", "load", "processors", "memory", "upti
 function matches(guest, words) {
   return words.every((word) => {
     const [name, value] = word.split(/:(.*)/s);
-    const property = Object.keys(guest.raw).find((each) => each.toLowerCase() === name);
+    const property = value === undefined ? undefined : Object.keys(guest.raw).find((each) => each.toLowerCase() === name);
     if (value !== undefined && (property || name === "node" || name === "state"))
       return String(property ? guest.raw[property] : name === "node" ? guest.node : text(`state.${guest.state}`)).toLowerCase().includes(value);
-    return `${guest.name} ${guest.node} ${guest.uuid} ${guest.addresses.join(" ")} ${text(`state.${guest.state}`)}`.toLowerCase().includes(word);
+    return haystack(guest).includes(word);
   });
 }
 
@@ -51,13 +58,18 @@ export function Guests({ options, of }) {
   const [wanted, setWanted] = useState("");
   const [shown, setShown] = useState(AT_FIRST);
   const [marked, setMarked] = useState(/** @type {Set<string>} */ (new Set()));
+  const [pictures, setPictures] = useState(false);
   const [asked, setAsked] = useState(/** @type {any} */ (null));
   const [views, setViews] = useState(savedViews());
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const all = [...state.guests.values()].filter((guest) => !of || guest.namespace === of);
-  const found = all.filter((guest) => (!wanted || String(guest.state) === wanted) && matches(guest, words));
+  const seen = useRef(/** @type {any[]} */ ([]));
+  useSeen(() => seen.current);
+  const all = useMemo(() => [...state.guests.values()].filter((guest) => !of || guest.namespace === of), [state.version, of]);
+  const found = useMemo(() => {
+    const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+    return all.filter((guest) => (!wanted || String(guest.state) === wanted) && matches(guest, words));
+  }, [all, search, wanted]);
   const columns = useMemo(() => COLUMNS.filter((each) => shown.includes(each.name)), [shown]);
-  const chosen = found.filter((each) => marked.has(each.href) && may(each.namespace, "operate"));
+  const chosen = marked.size ? found.filter((each) => marked.has(each.href) && may(each.namespace, "operate")) : [];
   const mark = (/** @type {string} */ href, /** @type {boolean} */ on) => {
     const next = new Set(marked);
     if (on) next.add(href);
@@ -81,7 +93,7 @@ export function Guests({ options, of }) {
   return html`
     <div class="head"><h1>${text("page.guests")}</h1>
       <span class="soft" role="status">${text("guest.count", { shown: found.length, all: all.length })}</span>
-      <div class="actions"><a href="#/create"><button class="main" tabindex="-1">${text("page.create")}</button></a></div>
+      <div class="actions"><a class="button" href="#/create">${text("page.create")}</a></div>
     </div>
     <div class="row panel">
       <label class="grow"><span class="hidden-label">${text("app.search")}</span>
@@ -98,15 +110,17 @@ export function Guests({ options, of }) {
       ${Object.keys(views).length > 0 && html`<label><span class="hidden-label">${text("view.saved")}</span>
         <select onChange=${(/** @type {any} */ event) => useView(event.target.value)}><option value="">${text("view.saved")}</option>
           ${Object.keys(views).map((name) => html`<option>${name}</option>`)}</select></label>`}
+      <button aria-pressed=${String(pictures)} onClick=${() => setPictures(!pictures)}>${text("screens.title")}</button>
       <button onClick=${saveView}>${text("view.save")}</button>
     </div>
     ${chosen.length > 0 && html`<div class="row panel"><span>${text("bulk.selected", { count: chosen.length })}</span>
       ${ACTIONS.map((each) => html`<button class=${each.danger ? "danger" : ""} onClick=${() => setAsked(each)}>${text(`action.${each.name}`)}</button>`)}</div>`}
-    <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href}
+    <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href} seen=${seen}
       mark=${(/** @type {any} */ guest) => html`<input type="checkbox" aria-label=${text("bulk.select", { name: guest.name })} checked=${marked.has(guest.href)}
         onChange=${(/** @type {any} */ event) => mark(guest.href, event.target.checked)} />`}
       markAll=${html`<input type="checkbox" aria-label=${text("bulk.select-all")} checked=${found.length > 0 && chosen.length === found.length}
         onChange=${(/** @type {any} */ event) => setMarked(new Set(event.target.checked ? found.map((each) => each.href) : []))} />`} />
+    ${pictures && html`<${Panel} title=${text("screens.title")}><${Screens} guests=${found} /></${Panel}>`}
     ${asked && html`<${Dialog} title=${`${text(`action.${asked.name}`)}: ${text("bulk.selected", { count: chosen.length })}`} onClose=${() => setAsked(null)}
       end=${html`<button class="main" onClick=${() => {
         for (const guest of chosen) act(guest, asked);

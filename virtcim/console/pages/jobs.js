@@ -35,7 +35,7 @@ export function JobList({ of }) {
   }, [goes]);
   return html`<${Panel} title=${text("page.jobs")}><${Read} of=${jobs}>${(/** @type {api.Instance[]} */ found) =>
     found.length === 0 ? html`<p class="soft">${text("jobs.none")}</p>` : html`<div class="table"><table>
-      <thead><tr><th>${text("jobs.job")}</th><th>${text("jobs.state")}</th><th>${text("jobs.percent")}</th><th>${text("jobs.started")}</th><th></th></tr></thead>
+      <thead><tr><th>${text("jobs.job")}</th><th>${text("jobs.state")}</th><th>${text("jobs.percent")}</th><th>${text("jobs.started")}</th><th><span class="hidden-label">${text("jobs.end")}</span></th></tr></thead>
       <tbody>${found.slice(0, 200).map((job) => {
         const { Name, ElementName, JobState, PercentComplete, StartTime, InstanceID, ErrorDescription, JobStatus } = job.properties;
         return html`<tr key=${InstanceID}>

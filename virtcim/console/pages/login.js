@@ -15,6 +15,7 @@ export function Login() {
     try {
       await api.logIn(String(form.get("user")), String(form.get("password")));
       state.session = await api.session();
+      state.ended = false;
       changed();
     } catch (problem) {
       const { http, message } = /** @type {api.ServerError} */ (problem);
@@ -25,6 +26,7 @@ export function Login() {
   };
   return html`<main class="login"><form class="panel" onSubmit=${send}>
     <h1>virtcim</h1>
+    ${state.ended && !error && html`<div class="notice" role="status">${text("login.ended")}</div>`}
     ${error && html`<div class="notice bad" role="alert">${error}</div>`}
     <${Field} id="user" label=${text("login.user")}><input id="user" name="user" autocomplete="username" required autofocus /></${Field}>
     <${Field} id="password" label=${text("login.password")}>

@@ -1,9 +1,14 @@
 /** Nodes by group with their load, totals, and what needs attention first. */
+import * as api from "../api.js";
 import { guestLink, nodeLink } from "../links.js";
 import { html } from "../parts.js";
 import { nodesByGroup, state, useAppState } from "../state.js";
-import { bytesText, numberText, percentText, text } from "../texts.js";
-import { Bar, Facts, Panel, State } from "../ui/basics.js";
+import { bytesText, numberText, percentText, text, timeText } from "../texts.js";
+import { Bar, Facts, Panel, State, useRead } from "../ui/basics.js";
+import { poolBytes } from "../values.js";
+
+/** Nodes up to which the storage of each is looked at. */
+const FEW_NODES = 20;
 
 const RUNNING = [2, 9, 4, 10];
 /** HealthState (CIM_ManagedSystemElement) from where on something is wrong: 10 is "Degraded/Warning". */
@@ -22,6 +27,10 @@ function totals(guests) {
 /** @param {{node: any}} props */
 function NodeCard({ node }) {
   const sums = totals([...state.guests.values()].filter((each) => each.namespace === node.namespace));
+  const pools = useRead(() => (state.nodes.length > FEW_NODES ? Promise.resolve([]) : api.instancesIfAny(node.namespace, "CIM_ResourcePool")), [node.namespace]);
+  const disks = (pools.value ?? []).filter((/** @type {any} */ each) => /_DiskPool$/.test(each.class)).map(poolBytes).filter((each) => each.capacity);
+  const capacity = disks.reduce((total, each) => total + (each.capacity ?? 0), 0);
+  const used = disks.reduce((total, each) => total + (each.used ?? 0), 0);
   return html`<section class="panel" aria-label=${node.name}>
     <h3 class="row"><a class="grow" href=${nodeLink(node.namespace)}>${node.name}</a><${State} value=${node.state} kind="node.state" /></h3>
     ${node.trouble && html`<p class="soft">${node.trouble}</p>`}
@@ -29,6 +38,7 @@ function NodeCard({ node }) {
       [text("overview.guests"), text("overview.running", { running: sums.running, all: sums.all })],
       [text("guest.memory"), bytesText(sums.memory)],
       [text("guest.processors"), numberText(sums.processors)],
+      ...(capacity ? [[text("page.storage"), html`${bytesText(used)} / ${bytesText(capacity)} <${Bar} share=${used / capacity} label=${text("storage.used")} />`]] : []),
       [text("guest.load"), html`${percentText(sums.load)} <${Bar} share=${(sums.load ?? 0) / 100} label=${percentText(sums.load)} />`],
     ]} />
   </section>`;
@@ -39,6 +49,7 @@ export function Overview() {
   const guests = [...state.guests.values()];
   const sums = totals(guests);
   const lost = state.nodes.filter((each) => each.state > 2);
+  const alerts = state.events.filter((each) => each.kind === "alert").slice(0, 10);
   const ill = guests.filter((each) => each.health !== null && each.health >= UNHEALTHY);
   return html`
     <div class="head"><h1>${text("page.overview")}</h1></div>
@@ -48,10 +59,11 @@ export function Overview() {
       <section class="panel"><h2>${text("overview.processors")}</h2><div class="big">${numberText(sums.processors)} <span class="soft">${percentText(sums.load)}</span></div></section>
     </div>
     <${Panel} title=${text("overview.attention")}>
-      ${!lost.length && !ill.length && html`<p class="soft">${text("overview.calm")}</p>`}
+      ${!lost.length && !ill.length && !alerts.length && html`<p class="soft">${text("overview.calm")}</p>`}
       <ul>
         ${lost.map((each) => html`<li><a href=${nodeLink(each.namespace)}>${text("overview.no-contact", { name: each.name, detail: each.trouble || text(`node.state.${each.state}`) })}</a></li>`)}
         ${ill.slice(0, 50).map((each) => html`<li><a href=${guestLink(each)}>${text("overview.trouble", { name: each.name, node: each.node, health: each.health ?? "" })}</a></li>`)}
+        ${alerts.map((each) => html`<li>${timeText(each.seen)} ${each.properties?.Description ?? each.properties?.Message ?? each.indication}</li>`)}
       </ul>
     </${Panel}>
     ${nodesByGroup().map(([group, nodes]) => html`

@@ -1,7 +1,7 @@
 /** The load of a guest over the last minutes, as the server has sampled it. */
 import * as api from "../api.js";
 import { html, loadPlot, useEffect, useRef } from "../parts.js";
-import { text } from "../texts.js";
+import { clockText, text } from "../texts.js";
 
 const SECONDS = 5;
 
@@ -36,7 +36,7 @@ export function LoadChart({ guest }) {
       plot = new Plot({
         width: element.current.clientWidth, height: 150, legend: { show: false }, cursor: { show: false },
         scales: { y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ most) => [0, Math.max(10, most ?? 0)] } },
-        axes: [{ stroke: soft, grid: { stroke: line } }, { stroke: soft, grid: { stroke: line }, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((each) => `${each} %`), size: 60 }],
+        axes: [{ stroke: soft, grid: { stroke: line }, space: 90, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map(clockText) }, { stroke: soft, grid: { stroke: line }, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((each) => `${each} %`), size: 60 }],
         series: [{}, { stroke: "#3b82c4", fill: "#3b82c433", width: 2 }],
       }, data, element.current);
     };

@@ -1,7 +1,7 @@
 /**
  * The tree at the side: groups, their nodes, the guests of each.
  */
-import { html, useState } from "../parts.js";
+import { html, useMemo, useState } from "../parts.js";
 import { nodesByGroup, state } from "../state.js";
 import { text } from "../texts.js";
 import { guestLink, nodeLink } from "../links.js";
@@ -27,9 +27,16 @@ function Branch({ label, link, look, current, children, open = true }) {
 
 /** @param {{here: string}} props */
 export function Tree({ here }) {
-  /** @type {Map<string, any[]>} */
-  const guests = new Map();
-  for (const guest of state.guests.values()) guests.set(guest.namespace, [...(guests.get(guest.namespace) ?? []), guest]);
+  const guests = useMemo(() => {
+    /** @type {Map<string, any[]>} */
+    const found = new Map();
+    for (const guest of state.guests.values()) {
+      const own = found.get(guest.namespace);
+      if (own) own.push(guest);
+      else found.set(guest.namespace, [guest]);
+    }
+    return found;
+  }, [state.version]);
   const branch = (/** @type {any} */ node) => {
     const own = guests.get(node.namespace) ?? [];
     const link = nodeLink(node.namespace);
@@ -42,8 +49,15 @@ export function Tree({ here }) {
       ${own.length > SHOWN && html`<li class="leaf"><a href="#/guests?q=${encodeURIComponent(node.name)}">${text("app.more")} (${own.length - SHOWN})</a></li>`}
     </${Branch}>`;
   };
+  const templateGroups = [...new Set(state.templates.map((each) => each.properties.GroupName ?? ""))].sort();
   return html`<ul class="tree">
     ${nodesByGroup().map(([group, nodes]) => html`
       <${Branch} key=${group} label=${group || text("tree.ungrouped")} current=${false}>${nodes.map(branch)}</${Branch}>`)}
+    ${templateGroups.length > 0 && html`<${Branch} label=${text("page.templates")} link="#/templates" current=${here === "#/templates"} open=${false}>
+      ${templateGroups.map((group) => html`<${Branch} key=${group} label=${group || "–"} current=${false}>
+        ${state.templates.filter((each) => (each.properties.GroupName ?? "") === group).map((each) => {
+          const target = `#/templates/${encodeURIComponent(each.properties.InstanceID)}`;
+          return html`<${Branch} key=${target} label=${`${each.properties.Name}@${each.properties.Version}`} link=${target} look="off" current=${here === target} />`;
+        })}</${Branch}>`)}</${Branch}>`}
   </ul>`;
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -72,6 +73,11 @@ log = logging.getLogger(__name__)
 Kind = TypeVar("Kind", bound=Result)
 
 WQL = "WQL"
+NAMES_SECONDS = 10.0
+"""Seconds for which the names of guests are kept for the pages that follow a first one: to list them takes longer than
+a page.  Those that come meanwhile are told of by events."""
+PAGE_TRIES = 3
+
 LOCKS = 64
 """Locks of instances that are changed under a condition; two of them may share one."""
 
@@ -163,6 +169,7 @@ class Operations:
         self._raw = RawValues(core.classes, self._targets)
         self._typed = TypedReader(core.classes)
         self._salt = secrets.randbits(64)
+        self._guest_names: dict[str, tuple[float, list[tuple[str, str]]]] = {}
         self._locks = [threading.Lock() for _ in range(LOCKS)]
         place, classes = ("namespaces", "*"), ("namespaces", "*", "classes")
         instances = ("namespaces", "*", "instances")
@@ -365,17 +372,28 @@ class Operations:
             EnumerateInstanceNames(namespace=call.namespace, caller=call.caller, class_name=SERVICE), Extents
         )
         paths = [each.path() for each in _of_extents(services)]
-        wanted, following = _guests(call), None
-        if "max" in call.query:
-            wanted, following = self._guests_of_page(call, [_prefix(each.class_name) for each in paths])
+        if "max" not in call.query:
+            return Answer(pieces=listed("summaries", self._summaries_of(call, paths, _guests(call))))
+        for _ in range(PAGE_TRIES):
+            wanted, following = self._guests_of_page(call, services.namespace, paths)
+            try:
+                return Answer(pieces=listed("summaries", self._summaries_of(call, paths, wanted), next=following))
+            except CIMError as exc:
+                if exc.status is not Status.NOT_FOUND:
+                    raise
+                self._guest_names.pop(services.namespace, None)  # a guest has gone since the names were read
+        raise Refusal(503, "Guests come and go too fast; try again", {"Retry-After": "1"})
+
+    def _summaries_of(
+        self, call: Call, services: Iterable[InstancePath], guests: list[InstancePath] | None
+    ) -> list[dict[str, Any]]:
+        """What all services tell of these guests; of all of them where `guests` is None."""
         found: list[dict[str, Any]] = []
-        for path in paths:
-            systems = None
-            if wanted is not None:
-                systems = [each for each in wanted if _prefix(each.class_name) == _prefix(path.class_name)]
-            if systems is None or systems:
-                found += self._summaries(call, path, systems)
-        return Answer(pieces=listed("summaries", found, next=following))
+        for service in services:
+            own = guests and [each for each in guests if _prefix(each.class_name) == _prefix(service.class_name)]
+            if own is None or own:
+                found += self._summaries(call, service, own)
+        return found
 
     def _summaries(self, call: Call, service: InstancePath, systems: list[InstancePath] | None) -> list[dict[str, Any]]:
         """What a service tells of its guests; of all of them where `systems` is None."""
@@ -398,16 +416,15 @@ class Operations:
         told = told if isinstance(told, list | tuple) else ()
         return [self._summary_shown(each, outcome.namespace) for each in told if each is not None]
 
-    def _guests_of_page(self, call: Call, prefixes: Iterable[str]) -> tuple[list[InstancePath], str | None]:
+    def _guests_of_page(
+        self, call: Call, namespace: str, services: Iterable[InstancePath]
+    ) -> tuple[list[InstancePath], str | None]:
         """The guests of a page, in the order of class and name, and where the next page is."""
-        named: list[tuple[str, str]] = []
-        for prefix in prefixes:
-            request = EnumerateInstanceNames(
-                namespace=call.namespace, caller=call.caller, class_name=f"{prefix}_ComputerSystem"
-            )
-            paths = (each.path() for each in _of_extents(self._execute(request, Extents)))
-            named += ((each.class_name, str(each.keys["Name"])) for each in paths)
-        named.sort()
+        known = self._guest_names.get(namespace)
+        if known is None or "after" not in call.query or time.monotonic() > known[0]:
+            known = time.monotonic() + NAMES_SECONDS, self._guests_named(call, services)
+            self._guest_names[namespace] = known
+        named = known[1]
         after = _pair(call.query["after"]) if "after" in call.query else ("", "")
         size, begin = _number(call, "max", MAX_SUMMARIES), bisect_right(named, after)
         page = named[begin : begin + size]
@@ -417,6 +434,19 @@ class Operations:
             rest = [f"{name}={quote(value)}" for name, value in call.query.items() if name != "after"]
             following = f"{namespace_href(call.namespace)}/summary?{'&'.join([*rest, f'after={last}'])}"
         return [_system_path(each) for each in page], following
+
+    def _guests_named(self, call: Call, services: Iterable[InstancePath]) -> list[tuple[str, str]]:
+        """Class and name of every guest of the services, sorted."""
+        named: list[tuple[str, str]] = []
+        for service in services:
+            request = EnumerateInstanceNames(
+                namespace=call.namespace,
+                caller=call.caller,
+                class_name=f"{_prefix(service.class_name)}_ComputerSystem",
+            )
+            paths = (each.path() for each in _of_extents(self._execute(request, Extents)))
+            named += ((each.class_name, str(each.keys["Name"])) for each in paths)
+        return sorted(named)
 
     @staticmethod
     def _summary_shown(summary: Any, namespace: str) -> dict[str, Any]:

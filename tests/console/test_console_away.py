@@ -1,0 +1,82 @@
+"""The console while the server is away, and when it is back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.bed import Libvirtd, Server
+from tests.console.relay import Relay
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., Page]
+
+AWAY = "The server does not answer"
+
+STATES_SEEN = """async () => {
+    const { state } = await import("/state.js");
+    const seen = state.events.filter(
+        (each) => each.class === "KVM_ComputerSystem" && each.changed?.includes("EnabledState"));
+    return JSON.stringify(seen.slice(0, 3).map((each) => each.properties.EnabledState)) === "[2,9,2]";
+}"""
+
+END_ALL = """() => fetch("/api/session?everywhere=true", {method: "DELETE", headers: {"X-Virtcim-Request": "1"}})
+    .then((answer) => answer.status)"""
+
+
+@pytest.fixture
+def relay(server: Server) -> Iterator[Relay]:
+    with Relay(lambda: server.port) as running:
+        yield running
+
+
+def test_nothing_is_lost_while_the_connection_is_cut(open_page: Open, host: Libvirtd, relay: Relay) -> None:
+    page = open_page("#/jobs", at=relay.url, away=True)
+    expect(page.get_by_text("No changes since")).to_be_visible()
+    with closing(host.connect()) as connection:
+        connection.lookupByName("first").create()
+        expect(page.get_by_role("cell", name="KVM_ComputerSystem", exact=True).first).to_be_visible()
+        relay.cut()
+        expect(page.get_by_text(AWAY)).to_be_visible()
+        # Both states are told of, though nobody saw the first one: the stream goes on where it was.
+        connection.lookupByName("first").suspend()
+        connection.lookupByName("first").resume()
+        relay.mend()
+        expect(page.get_by_text(AWAY)).to_have_count(0)
+        page.wait_for_function(STATES_SEEN)
+        connection.lookupByName("first").destroy()
+
+
+def test_a_server_that_was_started_anew_is_gone_on_with(
+    open_page: Open, host: Libvirtd, server: Server, relay: Relay
+) -> None:
+    page = open_page("#/guests", at=relay.url, away=True)
+    row = page.get_by_role("row").filter(has_text="first")
+    expect(row.locator(".state.off")).to_be_visible()
+    relay.cut()
+    server.stop()
+    expect(page.get_by_text(AWAY)).to_be_visible()
+    expect(row).to_be_visible()
+    with closing(host.connect()) as connection:
+        connection.lookupByName("first").create()
+        server.start()
+        relay.mend()
+        # Sessions end with the server: the page says so, and is where it was after a new log-in.
+        expect(page.get_by_text("The session has ended")).to_be_visible()
+        page.get_by_label("User").fill(server.user or "")
+        page.get_by_label("Password").fill(server.password or "")
+        page.get_by_role("button", name="Log in").click()
+        expect(row.locator(".state.on")).to_be_visible()
+        page.evaluate("location.hash = '#/jobs'")
+        expect(page.get_by_role("cell", name="KVM_ComputerSystem", exact=True).first).to_be_visible()
+        connection.lookupByName("first").destroy()
+
+
+def test_a_session_that_was_ended_elsewhere_asks_for_a_new_one(open_page: Open, server: Server) -> None:
+    page, other = open_page("#/networks", away=True), open_page(away=True)
+    assert other.evaluate(END_ALL) == 204
+    expect(page.get_by_text("The session has ended")).to_be_visible()
