@@ -122,6 +122,16 @@ def test_each_layer_leaves_the_libraries_of_others_alone(package: str) -> None:
     assert not wrong
 
 
+def test_one_module_loads_aiohttp() -> None:
+    """The one that does it without the certificate authorities of the system."""
+    importers = {
+        str(path.relative_to(ROOT / "virtcim"))
+        for path in (ROOT / "virtcim").rglob("*.py")
+        if any(is_within(module, "aiohttp") for module in imports(path))
+    }
+    assert importers == {"frontends/http/library.py"}
+
+
 @pytest.mark.parametrize("package", sorted(WORDS))
 def test_each_layer_speaks_its_own_language(package: str) -> None:
     """Code, not documentation: names and strings that only another layer can know."""

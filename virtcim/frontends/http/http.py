@@ -15,8 +15,6 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from aiohttp import HttpVersion11, web
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
 from multidict import MultiMapping
 
 from virtcim.cimom.principals import NOBODY, Principal
@@ -28,6 +26,7 @@ from virtcim.frontends.http.admission import SMALL, AnswerSizes, Claim, Memory, 
 from virtcim.frontends.http.auth import AuthenticationBusy, Authenticator
 from virtcim.frontends.http.exchange import FrontEnd, HTTPFault, OperationNote, Reply, Route, Sender
 from virtcim.frontends.http.guard import Guard, is_browser, is_loopback
+from virtcim.frontends.http.library import BadHttpMethod, HttpProcessingError, HttpVersion11, LineTooLong, web
 from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.peers import Client, Peers
 from virtcim.frontends.http.sending import Outgoing, send

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from aiohttp import web
+from virtcim.frontends.http.library import web
 
 __all__ = ["Outgoing", "send"]
 

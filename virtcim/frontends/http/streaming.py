@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from virtcim.frontends.http.library import WSCloseCode, WSMsgType, web
 
 __all__ = ["open_stream"]
 
