@@ -7,14 +7,11 @@ import gc
 import logging
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from virtcim import __version__
-from virtcim.app.appliancecommands import add_appliance_commands
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
-from virtcim.app.console import add_console
-from virtcim.app.groupcommands import add_group_commands
-from virtcim.app.guest import add_guest
 from virtcim.app.logs import configure_logging
 from virtcim.app.mofcommands import add_mof_commands
 from virtcim.app.nativecommands import add_native_commands
@@ -27,9 +24,25 @@ from virtcim.app.templatecommands import add_template_commands
 from virtcim.app.watching import add_watching
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main", "make_parser"]
 
 log = logging.getLogger("virtcim")
+
+COMMANDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("status",), "virtcim.app.status", "add_status"),
+    (("guest",), "virtcim.app.guest", "add_guest"),
+    (("watch", "subscriptions"), "virtcim.app.watching", "add_watching"),
+    (("platform",), "virtcim.app.platforms", "add_platform_commands"),
+    (("plugin",), "virtcim.app.plugins", "add_plugin_commands"),
+    (("mof",), "virtcim.app.mofcommands", "add_mof_commands"),
+    (("node",), "virtcim.app.nodecommands", "add_node_commands"),
+    (("group",), "virtcim.app.groupcommands", "add_group_commands"),
+    (("template", "image"), "virtcim.app.templatecommands", "add_template_commands"),
+    (("appliance",), "virtcim.app.appliancecommands", "add_appliance_commands"),
+    (("console",), "virtcim.app.console", "add_console"),
+    (("registration", "register", "unregister"), "virtcim.app.registering", "add_commands"),
+)
+"""The commands that are not described here: their names, the module that describes them, and its function for it."""
 
 EXIT_INTERRUPTED = 130  # what shells make of SIGINT
 EXIT_USAGE = 2  # what argparse ends with, so that every wrong setting ends alike
@@ -37,7 +50,10 @@ EXIT_USAGE = 2  # what argparse ends with, so that every wrong setting ends alik
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return the exit status."""
-    arguments = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    named = {"serve", "check", "certificate", *(name for names, _, _ in COMMANDS for name in names)}
+    # What a server needs to start is loaded, and nothing of the other commands.
+    arguments = make_parser(words[0] if words and words[0] in named else None).parse_args(words)
     try:
         return int(arguments.run(arguments))
     except ConfigError as error:
@@ -47,8 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line's grammar."""
+def make_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Make the command line's grammar.
+
+    Parameters:
+        only: the command that is to be read, for which nothing of the others is loaded; None for all of them.
+    """
     parser = argparse.ArgumentParser(prog="virtcim", description="Serve libvirt's guests to CIM/WBEM clients.")
     parser.add_argument("--version", action="version", version=f"virtcim {__version__}")
     common = argparse.ArgumentParser(add_help=False)
@@ -131,6 +151,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_appliance_commands(commands)
     add_console(commands)
     add_commands(commands)
+    for names, module, function in COMMANDS:
+        if only is None or only in names:
+            getattr(import_module(module), function)(commands)
     return parser
 
 

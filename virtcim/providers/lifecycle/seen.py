@@ -52,9 +52,7 @@ def look_at(instances: Iterable[Instance], namespace: str) -> dict[Hashable, See
     return found
 
 
-def differences(
-    old: Mapping[Hashable, SeenInstance], new: Mapping[Hashable, SeenInstance]
-) -> Iterator[InstanceChange]:
+def differences(old: Mapping[Hashable, SeenInstance], new: Mapping[Hashable, SeenInstance]) -> Iterator[InstanceChange]:
     """Tell what has become of the instances of one class.
 
     Parameters:
