@@ -28,12 +28,13 @@ from virtcim.cimom.requests import AssociationFilter, Associators, EnumerateInst
 from virtcim.cimom.results import MethodOutcome
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
-from virtcim.frontends.compatibility import CompatibilitySettings, LibvirtCim, translation_of
+from virtcim.frontends.compatibility import CompatibilitySettings, translation_of
 from virtcim.frontends.compatibility.differences import (
     DIFFERENCES,
     KNOWN_SETTING_CLASSES,
     OTHER_SETTING_CLASSES,
 )
+from virtcim.frontends.compatibility.translation import LibvirtCim
 from virtcim.frontends.http.listener import open_tcp
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.errors import LibvirtError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from virtcim import __version__
 from virtcim.cimom.access import Access
@@ -14,8 +15,6 @@ from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.frontend import CIMXML
-from virtcim.frontends.cmpi.daemon import CmpiDaemon
-from virtcim.frontends.cmpi.frontend import CMPI
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.exchange import FrontEndFactory
@@ -24,6 +23,9 @@ from virtcim.frontends.http.tls import TLSState
 from virtcim.frontends.rest.frontend import REST
 from virtcim.providers.interface import Catalog
 from virtcim.schema.classes import ClassStore
+
+if TYPE_CHECKING:
+    from virtcim.frontends.cmpi.daemon import CmpiDaemon
 
 __all__ = ["FRONT_ENDS", "make_daemon", "make_server"]
 
@@ -77,5 +79,9 @@ def make_daemon(
         settings: of the socket.
         relay: keeps the indications for CIM servers; None where there are no indications.
     """
+    # Here, since most servers answer their clients themselves.
+    from virtcim.frontends.cmpi.daemon import CmpiDaemon
+    from virtcim.frontends.cmpi.frontend import CMPI
+
     frontend = CMPI(core, provider_of, relay, str(settings.socket))
     return CmpiDaemon(frontend, settings, __version__, relay)

@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtcim import __version__, schema
 from virtcim.app import systemd
@@ -47,7 +47,6 @@ from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.export import CIMXMLExport
-from virtcim.frontends.cmpi.daemon import CmpiDaemon
 from virtcim.frontends.compatibility import translation_of
 from virtcim.frontends.http import dnssd
 from virtcim.frontends.http.auth import (
@@ -87,6 +86,9 @@ from virtcim.registration.catalog import CIMV2, INTEROP, SiteCatalogs, element_t
 from virtcim.registration.roles import method_roles
 from virtcim.registration.table import Table, group_entries, make_table
 from virtcim.schema.classes import ClassStore
+
+if TYPE_CHECKING:
+    from virtcim.frontends.cmpi.daemon import CmpiDaemon
 
 __all__ = ["serve"]
 

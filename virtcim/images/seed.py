@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
 from string import Template as Pattern
 from typing import Any
 
@@ -110,6 +108,10 @@ def _filled(template: Template, values: Mapping[str, str]) -> str:
 def _user_data(parts: list[str]) -> bytes:
     if len(parts) == 1:
         return parts[0].encode()
+    # Here, since only a template with user data of its own has more than one part.
+    from email.mime.multipart import MIMEMultipart
+    from email.mime.text import MIMEText
+
     message = MIMEMultipart(boundary=_BOUNDARY)
     for part in parts:
         kind = next((kind for mark, kind in _KINDS.items() if part.startswith(mark)), None)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
-from virtcim.cimom.core import Core, Executor
+from virtcim.cimom.core import Core
 from virtcim.cimom.namespaces import normalized
 from virtcim.cimom.requests import Attempt, GetInstance, InvokeMethod, Request
 from virtcim.cimom.results import Extents, MethodOutcome, OneInstance, Result
@@ -26,7 +24,7 @@ from virtcim.providers.interface import (
 )
 from virtcim.schema.paths import parse_path
 
-__all__ = ["LibvirtCim", "translation_of"]
+__all__ = ["LibvirtCim"]
 
 POLL_INTERVAL = 0.1
 """Seconds between two looks at a job that a client waits for."""
@@ -158,8 +156,3 @@ def _as_declared(value: CIMValue, cim_type: str) -> CIMValue:
     if isinstance(value, list | tuple):
         return [parse_path(str(each)) for each in value]
     return parse_path(str(value))
-
-
-def translation_of(settings: CompatibilitySettings) -> Callable[[Core], Executor]:
-    """Make what stands between the core and the front ends, by the settings."""
-    return partial(LibvirtCim, settings=settings) if settings.libvirt_cim else lambda core: core

@@ -11,7 +11,6 @@ from typing import Any
 
 from virtcim.cimom.audit import ITEM_LIMIT, Undecoded
 from virtcim.frontends.reading.elements import decode_instance
-from virtcim.frontends.reading.mofvalue import parse_mof_instance
 from virtcim.frontends.reading.raw import (
     MAX_NESTING,
     RawClassName,
@@ -109,6 +108,9 @@ class _Decoder:
         if len(text) > min(TEXT_LIMIT, self._room) or depth >= MAX_NESTING:
             return Undecoded(len(text))
         self._room -= len(text)
+        # Here, since hardly a client sends MOF, and the library of its grammar is large.
+        from virtcim.frontends.reading.mofvalue import parse_mof_instance
+
         try:
             is_xml = is_markup and text.lstrip().startswith("<")
             raw = decode_instance(text.strip()) if is_xml else parse_mof_instance(text)

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from virtcim.cimom.tolerance import declared_below, refuse_unknown_properties
 from virtcim.frontends.reading.elements import decode_instance
-from virtcim.frontends.reading.mofvalue import parse_mof_instance
 from virtcim.frontends.reading.raw import MAX_NESTING, RawClassName, RawInstance, RawKey, RawPath
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore, MethodDeclaration
@@ -130,6 +129,9 @@ class TypedReader:
         elif raw.lstrip().startswith("<"):
             instance = self.instance(_parsed(declared.name, decode_instance, raw.strip()), depth + 1)
         else:
+            # Here, since hardly a client sends MOF, and the library of its grammar is large.
+            from virtcim.frontends.reading.mofvalue import parse_mof_instance
+
             instance = self.instance(_parsed(declared.name, parse_mof_instance, raw), depth + 1)
         wanted = declared.embedded_class
         if wanted and wanted in self._classes and not self._classes.is_a(instance.class_name, wanted):

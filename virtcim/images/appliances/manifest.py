@@ -22,11 +22,6 @@ __all__ = ["Digest", "Signature", "check_digest", "digest_of", "read_manifest", 
 
 _LINE = re.compile(r"(?P<algorithm>[A-Za-z0-9-]+) ?\((?P<name>.+)\) ?= ?(?P<digest>[0-9A-Fa-f]+)\s*")
 _ALGORITHMS = {"sha1": "sha1", "sha256": "sha256", "sha512": "sha512"}
-_HASHES: Mapping[str, hashes.HashAlgorithm] = {
-    "sha1": hashes.SHA1(),
-    "sha256": hashes.SHA256(),
-    "sha512": hashes.SHA512(),
-}
 _CHUNK = 1 << 20
 
 
@@ -124,6 +119,14 @@ def read_signature(data: bytes, manifest: bytes) -> Signature:
     Raises:
         ApplianceError: the signature is not of that manifest, or the file cannot be read.
     """
+    # Here, since few appliances are signed, and a server that reads none need not load it.
+    from cryptography.hazmat.primitives import hashes
+
+    algorithms: Mapping[str, hashes.HashAlgorithm] = {
+        "sha1": hashes.SHA1(),
+        "sha256": hashes.SHA256(),
+        "sha512": hashes.SHA512(),
+    }
     line, _, _ = data.partition(b"\n")
     try:
         match = _LINE.fullmatch(line.decode("ascii").rstrip("\r"))
@@ -138,7 +141,7 @@ def read_signature(data: bytes, manifest: bytes) -> Signature:
     if not isinstance(key, rsa.RSAPublicKey):
         raise ApplianceError("certificate: has no RSA key; expected one")
     try:
-        key.verify(signature, manifest, padding.PKCS1v15(), _HASHES[algorithm])
+        key.verify(signature, manifest, padding.PKCS1v15(), algorithms[algorithm])
     except InvalidSignature:
         raise ApplianceError("certificate: its signature is not of this manifest") from None
     return Signature(

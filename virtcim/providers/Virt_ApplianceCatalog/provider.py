@@ -1,4 +1,7 @@
-"""The providers of the catalogue and its appliances: reading, importing, exporting."""
+"""The providers of the catalogue and its appliances: reading, importing, exporting.
+
+What reads and writes packages is loaded by the method that does: most servers never see one.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virtcim.images.appliances.catalogs import Catalogs, Entry, fetch_package
 from virtcim.images.appliances.errors import ApplianceError
-from virtcim.images.appliances.exporting import ExportOrder, export_guest
-from virtcim.images.appliances.importers import open_any
-from virtcim.images.appliances.importing import ImportOrder, import_appliance
-from virtcim.images.appliances.package import Package
 from virtcim.images.appliances.settings import ApplianceSettings
 from virtcim.images.settings import ImageSettings
 from virtcim.libhelper.errors import LibvirtError
@@ -48,6 +48,9 @@ from virtcim.providers.Virt_ApplianceCatalog.elements import (
 )
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_DevicePool import DevicePool
+
+if TYPE_CHECKING:
+    from virtcim.images.appliances.package import Package
 
 __all__ = ["ApplianceCatalogProvider", "ApplianceProvider", "CatalogMembers", "Shelf"]
 
@@ -139,6 +142,8 @@ class ApplianceCatalogProvider(InstanceProvider):
 
     def _import(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """ImportAppliance."""
+        from virtcim.images.appliances.importing import ImportOrder, import_appliance
+
         entry = self._entry(parameters)
         pool = self._element(parameters, "Pool", context)
         if not isinstance(pool, DevicePool) or pool.record is None or pool.base != "DiskPool":
@@ -171,6 +176,8 @@ class ApplianceCatalogProvider(InstanceProvider):
 
     def _export(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """ExportSystem."""
+        from virtcim.images.appliances.exporting import ExportOrder, export_guest
+
         system = self._element(parameters, "System", context)
         if not isinstance(system, ComputerSystem):
             raise CIMError(Status.INVALID_PARAMETER, "System: is no virtual system; expected one")
@@ -227,6 +234,8 @@ class ApplianceCatalogProvider(InstanceProvider):
     @contextmanager
     def _opened(self, entry: Entry, without: Iterable[str], work: Work) -> Iterator[Package]:
         """An appliance, got and read, for the length of a block."""
+        from virtcim.images.appliances.importers import open_any
+
         scratch = self._shelf.scratch
         scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(prefix="package-", dir=scratch) as directory:
