@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -32,7 +31,6 @@ from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettin
 from virtcim.cimom.indications.streams import EventStreams
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.cimom.namespaces import normalized
-from virtcim.cimom.query import load_select
 from virtcim.providers.interface import (
     Association,
     ChangeSource,
@@ -49,9 +47,6 @@ __all__ = ["IndicationService"]
 SERVICE = "CIM_IndicationService"
 CAPABILITIES = "CIM_IndicationServiceCapabilities"
 SYSTEM = "CIM_ComputerSystem"
-
-LOADING = 1.0
-"""Seconds after the start until the grammar of filters is loaded: the start comes first."""
 
 
 class IndicationService:
@@ -109,12 +104,9 @@ class IndicationService:
         takers = (self.relay, self.streams)
         self._engine = IndicationEngine(self.subscriptions, self.queues, takers, access, classes, host)
         self._deliverer = Deliverer(self.subscriptions, self.queues, sender, settings)
-        self._loading = threading.Timer(LOADING, load_select)
-        self._loading.daemon = True
 
     def start(self) -> None:
         """Begin to deliver, and to follow what changes."""
-        self._loading.start()
         self._deliverer.start()
         self._source.start(self._engine)
         self.subscriptions.wanted.append(self._source.wanted_changed)
@@ -123,7 +115,6 @@ class IndicationService:
 
     def stop(self) -> None:
         """End: what is not delivered yet is so after the next start."""
-        self._loading.cancel()
         self._source.stop()
         self._deliverer.stop()
 

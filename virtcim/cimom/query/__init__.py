@@ -1,7 +1,7 @@
 """Query languages: DMTF:CQL (DSP0202 1.0), DMTF:FQL (DSP0212 1.0) and WQL.
 
 `parse` makes an immutable value of a query; its `check` and `compile` hold it against the class store.  The grammar
-library is loaded by the first query.
+library is loaded by the first query: it takes half a second and 8 MiB, which a server without filters is spared.
 
 Supported of CQL: one class in FROM, with an alias; SELECT lists of properties; comparisons, LIKE, ISA, IS NULL, AND,
 OR, NOT, ANY, EVERY, `[n]` and `[*]`; paths into embedded instances with and without a scope; symbolic constants;
@@ -24,18 +24,10 @@ __all__ = [
     "Language",
     "Predicate",
     "Query",
-    "load_select",
     "parse",
     "parse_filter",
     "parse_select",
 ]
-
-
-def load_select() -> None:
-    """Load the grammar of select statements, which takes a second, before the first of them comes."""
-    from virtcim.cimom.query import parser
-
-    parser.load(Language.CQL)
 
 
 def parse(language: str, text: str) -> Query | Filter | AssociationQuery:

@@ -87,11 +87,6 @@ _LOADING = Lock()
 """Held while a grammar is loaded: one that is loaded already is waited for, and not loaded a second time."""
 
 
-def load(language: Language) -> None:
-    """Load the grammar of a language, unless that was done."""
-    _parser(_GRAMMARS[language][0])
-
-
 def _parser(grammar: str) -> Lark:
     with _LOADING:
         return _loaded(grammar)
