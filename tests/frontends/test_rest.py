@@ -23,6 +23,7 @@ from virtcim.cimom import audit
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.auth import BasicAuthenticator, PasswordFile
+from virtcim.frontends.rest import frontend
 from virtcim.frontends.rest.frontend import REST
 from virtcim.frontends.rest.pages import Pages
 from virtcim.frontends.rest.sessions import Sessions, cookie_header
@@ -160,6 +161,14 @@ def test_a_batch(root: Client, toy: Toy) -> None:
     assert found[4]["body"]["ReturnValue"] == 0
     assert found[0]["body"] is None
     assert root.ask("POST", "/api/batch", {"requests": [{}] * 101}).status == 400
+
+
+def test_the_answers_of_a_batch_are_limited(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody who may read could ask for everything a hundred times, and all of it would be in memory at once."""
+    monkeypatch.setattr(frontend, "MAX_BATCH_BYTES", 1000)
+    calls = [{"id": number, "path": "/api/namespaces/root%2Ftoy/classes"} for number in range(4)]
+    answers = root.ask("POST", "/api/batch", {"requests": calls}).json["responses"]
+    assert [each["status"] for each in answers] == [200, 503, 503, 503]
 
 
 def test_classes(root: Client) -> None:
@@ -344,14 +353,24 @@ def test_sessions_end_by_themselves() -> None:
 
     used, idle = sessions.open(someone), sessions.open(someone)
     for now[0] in (5.0, 11.0):
-        assert sessions.identify(headers(used)) == someone
-    assert sessions.identify(headers(idle)) is None
+        assert sessions.identify(headers(used), False) == someone
+    assert sessions.identify(headers(idle), False) is None
     now[0] = 20.0
-    assert sessions.identify(headers(used)) == someone
+    assert sessions.identify(headers(used), False) == someone
     now[0] = 26.0
-    assert sessions.identify(headers(used)) is None
+    assert sessions.identify(headers(used), False) is None
     tokens = [sessions.open(someone) for _ in range(3)]
-    assert [sessions.identify(headers(each)) is not None for each in tokens] == [False, True, True]
+    assert [sessions.identify(headers(each), False) is not None for each in tokens] == [False, True, True]
+
+
+def test_who_logs_in_again_and_again_ends_nobody_elses_session() -> None:
+    now = [0.0]
+    sessions = Sessions(ServerSettings(max_sessions=5), lambda: now[0])
+    first = sessions.open(Principal("ann", Mechanism.PASSWORD))
+    for now[0] in range(1, 20):
+        sessions.open(Principal("bob", Mechanism.PASSWORD))
+    assert len(sessions) == 5
+    assert sessions.find({"Cookie": f"virtcim={first}"}, False) is not None
 
 
 def test_a_changed_password_ends_sessions(toy: Toy, tmp_path: Path) -> None:
@@ -372,6 +391,18 @@ def test_a_changed_password_ends_sessions(toy: Toy, tmp_path: Path) -> None:
 
 def test_the_cookie_by_tls() -> None:
     assert cookie_header("t", is_encrypted=True) == "__Host-virtcim=t; Path=/; HttpOnly; SameSite=Strict; Secure"
+
+
+def test_by_tls_the_other_cookie_is_nobody() -> None:
+    """Who is on the way to a browser can set it by plain HTTP, and have its user work in a session of his own."""
+    sessions = Sessions(ServerSettings())
+    token = sessions.open(Principal("a", Mechanism.PASSWORD))
+    by_tls, plain = {"Cookie": f"__Host-virtcim={token}"}, {"Cookie": f"virtcim={token}"}
+    assert sessions.find(by_tls, True) is not None
+    assert sessions.find(plain, True) is None
+    assert sessions.find({"Cookie": f"__Host-virtcim=x; virtcim={token}"}, True) is None
+    assert sessions.find(plain, False) is not None
+    assert sessions.find(by_tls, False) is None
 
 
 OURS = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}

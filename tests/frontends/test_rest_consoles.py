@@ -19,6 +19,7 @@ from tests.frontends.conftest import CLASSES, NameIsPassword, access
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.requests import Caller
 from virtcim.frontends.http.auth import BasicAuthenticator
+from virtcim.frontends.rest import consoles as rest_consoles
 from virtcim.frontends.rest.answers import Refusal
 from virtcim.frontends.rest.consoles import TICKET_SECONDS, Console, Consoles
 from virtcim.frontends.rest.frontend import REST
@@ -51,6 +52,7 @@ class Opener:
     def __init__(self) -> None:
         self.opened: list[Echo] = []
         self.failure = ""
+        self.meanwhile: Callable[[], Any] = lambda: None
 
     def check(self, namespace: str, name: str, kind: str) -> None:
         if name == "nobody":
@@ -59,6 +61,7 @@ class Opener:
     def open(self, namespace: str, name: str, kind: str) -> Console:
         if self.failure:
             raise CIMError(Status.FAILED, self.failure)
+        self.meanwhile()
         self.opened.append(Echo())
         return self.opened[-1]
 
@@ -205,6 +208,22 @@ def test_a_console_ends_with_its_session(browser: Client, opener: Opener) -> Non
 
     assert converse(browser, ticket(browser), talk) == 204
     wait_until(lambda: opener.opened[0].closed)
+
+
+def test_a_console_that_is_opened_while_somebody_logs_out_ends(browser: Client, opener: Opener) -> None:
+    opener.meanwhile = lambda: browser.ask("DELETE", "/api/session")
+    converse(browser, ticket(browser), wait_for_end)
+    wait_until(lambda: opener.opened[0].closed)
+
+
+def test_consoles_on_the_way_count(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest_consoles, "MAX_OPEN", 2)
+    consoles = Consoles(opener)
+    with consoles.place(), consoles.place():
+        assert len(consoles) == 2
+        with pytest.raises(Refusal), consoles.place():
+            pass
+    assert len(consoles) == 0
 
 
 def test_a_ticket_is_good_for_a_while_only(opener: Opener) -> None:

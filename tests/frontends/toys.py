@@ -77,7 +77,7 @@ class JSON:
         )
         self.gauges = (Gauge("sessions", "Open sessions", lambda: len(self._sessions)),)
 
-    def of_session(self, headers: Mapping[str, str]) -> Principal | None:
+    def of_session(self, headers: Mapping[str, str], _is_encrypted: bool) -> Principal | None:
         return self._sessions.get(headers.get("X-Auth-Token", ""))
 
     async def log_in(self, exchange: Exchange) -> Reply:

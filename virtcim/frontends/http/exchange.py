@@ -167,8 +167,8 @@ class Route:
             paths that begin with what is before it, as far as no longer one does.
         media_types: of the body; None for any.  A request that does not say its type is taken.
         public: whether everybody may ask, without saying who it is.
-        identify: tells who asks by the headers, as by the token of a session; None where they do not tell: then the
-            Authorization header does.
+        identify: tells who asks by the headers, as by the token of a session, and whether the connection is one of TLS;
+            None where they do not tell: then the Authorization header does.
         listener: the address and port that clients connect to, or the path of a Unix socket; None for every one.
         refuse: writes body and headers of what is refused before the front end is asked, so that it reads like its own
             refusals; None for plain text.
@@ -179,7 +179,7 @@ class Route:
     path: str | None = None
     media_types: frozenset[str] | None = None
     public: bool = False
-    identify: Callable[[Mapping[str, str]], Principal | None] | None = None
+    identify: Callable[[Mapping[str, str], bool], Principal | None] | None = None
     listener: str | None = None
     refuse: Callable[[HTTPFault], tuple[bytes, Mapping[str, str]]] | None = None
 

@@ -580,8 +580,10 @@ def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
 def _identified(routes: Sequence[Route], request: web.BaseRequest) -> Principal | None:
     """Who asks, by what a front end knows."""
     for route in routes:
-        if route.identify is not None and (principal := route.identify(request.headers)) is not None:
-            return principal
+        if route.identify is not None:
+            principal = route.identify(request.headers, request.scheme == "https")
+            if principal is not None:
+                return principal
     return None
 
 

@@ -7,12 +7,13 @@ one guest, for who asks, good for one use and half a minute.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -134,8 +135,25 @@ class Consoles:
         good = found is not None and found.target == target and found.until > self._clock()
         if found is None or not good or found.user != _user(caller) or found.session is not session:
             raise Refusal(403, "The ticket is not good for this console; expected a new one, which is good once")
+        self._check_room()
+
+    def _check_room(self) -> None:
         if self._open >= MAX_OPEN:
             raise Refusal(503, "Too many consoles are open", {"Retry-After": "10"})
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Count a console from before it is opened until it has ended: many can be on the way at once.
+
+        Raises:
+            Refusal: 503 while too many are open.
+        """
+        self._check_room()
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
 
     def check(self, target: tuple[str, str, str]) -> None:
         """Refuse a console that cannot be opened, before there is a ticket: a browser does not learn later why.
@@ -174,18 +192,13 @@ class Consoles:
             while (data := await sender.receive()) is not None:
                 await pool.run(lambda data=data: console.write(data))  # type: ignore[misc]
 
-        if session is not None:
-            session.ended.append(end)
         tasks = [asyncio.ensure_future(each) for each in (to_client(), to_guest(), over.wait())]
-        self._open += 1
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.nullcontext() if session is None else session.told(end):
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._open -= 1
             for task in tasks:
                 task.cancel()
-            if session is not None:
-                session.ended.remove(end)
             closing = asyncio.ensure_future(pool.run(console.close))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

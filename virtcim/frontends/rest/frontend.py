@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -36,6 +37,10 @@ INLINE_BODY = 64 * 1024
 
 MAX_BATCH = 100
 """Calls in one request."""
+
+MAX_BATCH_BYTES = 32 << 20
+"""Bytes of answers to one request after which the calls that are left are not carried out: all of them are in memory
+before anybody knows how many they are."""
 
 MAX_QUERY_FIELDS = 50
 
@@ -141,7 +146,7 @@ class REST:
             if method != ("POST" if is_ticket else "GET"):
                 raise Refusal(405, f"{method}: is not supported here", {"Allow": "POST" if is_ticket else "GET"})
             target = decoded(segments[1]), decoded(segments[3]), segments[4]
-            caller, session = exchange.caller, self.sessions.find(exchange.headers)
+            caller, session = exchange.caller, self.sessions.find(exchange.headers, exchange.is_encrypted)
             if is_ticket:
                 await self._changed_body(exchange)
             elif exchange.headers.get("Upgrade", "").lower() != "websocket":
@@ -161,13 +166,13 @@ class REST:
 
         async def stream(sender: Sender) -> None:
             try:
-                console = await exchange.run(lambda: consoles.connect(target, caller), waits=True)
+                with consoles.place():
+                    console = await exchange.run(lambda: consoles.connect(target, caller), waits=True)
+                    await consoles.bridge(console, session, sender)
             except CIMError as exc:
                 await sender.refuse(exc.description)
-            except HTTPFault as exc:
+            except (Refusal, HTTPFault) as exc:
                 await sender.refuse(exc.text)
-            else:
-                await consoles.bridge(console, session, sender)
 
         return Reply(stream=stream, protocols=(PROTOCOL,))
 
@@ -203,9 +208,15 @@ class REST:
         waits = any(not isinstance(each, Answer) and each.method != "GET" for _, each in calls)
 
         def work() -> Outgoing:
-            pieces = [b'{"responses":[']
+            pieces, size = [b'{"responses":['], 0
             for number, (name, each) in enumerate(calls):
-                answer = each if isinstance(each, Answer) else self._operations.carry_out(each)
+                if isinstance(each, Answer):
+                    answer = each
+                elif size > MAX_BATCH_BYTES:
+                    answer = refused(503, "The answers before this one are large; expected a request of its own for it")
+                else:
+                    answer = self._operations.carry_out(each)
+                size += sum(map(len, answer.pieces))
                 told = {"id": name, "status": answer.status, "headers": dict(answer.headers)}
                 pieces += [b"," if number else b"", dumped(told)[:-1], b',"body":', *(answer.pieces or [b"null"]), b"}"]
             pieces.append(b"]}")
@@ -219,6 +230,8 @@ class REST:
 
     async def follow(self, exchange: Exchange) -> Reply:
         """Send what happens from now on, or since the client has gone."""
+        # Before anything is waited for: it may be over then, and the stream would go on without it.
+        session = self.sessions.find(exchange.headers, exchange.is_encrypted)
         try:
             if self.streams is None:
                 raise Refusal(404, "Nobody is told of changes here")
@@ -229,17 +242,11 @@ class REST:
             return _reply(error_answer(exc))
         except (Refusal, HTTPFault) as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
-        session = self.sessions.find(exchange.headers)
 
         async def send(sender: Sender) -> None:
-            end = partial(events.close, stream)
-            if session is not None:
-                session.ended.append(end)
-            try:
+            told = contextlib.nullcontext() if session is None else session.told(partial(events.close, stream))
+            with told:
                 await events.send(stream, position, is_missing, sender)
-            finally:
-                if session is not None:
-                    session.ended.remove(end)
 
         headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         return Reply(headers=headers, stream=send)
@@ -270,7 +277,7 @@ class REST:
     async def session(self, exchange: Exchange) -> Reply:
         """Tell who asks, what the user may do where, and for how long."""
         principal = exchange.caller.principal
-        session = self.sessions.find(exchange.headers)
+        session = self.sessions.find(exchange.headers, exchange.is_encrypted)
         roles = {each.name: self._core.access.role(principal, each.name) for each in self._core.namespaces}
         return _reply(
             json_answer(
@@ -307,7 +314,7 @@ class REST:
                 raise Refusal(401, "The name or the password is wrong")
         except (Refusal, HTTPFault) as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
-        before = self.sessions.find(exchange.headers)
+        before = self.sessions.find(exchange.headers, exchange.is_encrypted)
         if before is not None:
             self.sessions.close(before)
         cookie = cookie_header(self.sessions.open(principal), exchange.is_encrypted)
@@ -320,7 +327,7 @@ class REST:
             everywhere = _query(exchange.target).get("everywhere", "false").lower() not in {"false"}
         except (Refusal, HTTPFault) as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
-        session = self.sessions.find(exchange.headers)
+        session = self.sessions.find(exchange.headers, exchange.is_encrypted)
         if session is not None:
             self.sessions.close(session)
         if everywhere:

@@ -6,12 +6,13 @@ log-in, so that nobody can hand out one beforehand.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from virtcim.cimom.principals import Principal
 from virtcim.cimom.settings import ServerSettings
@@ -27,21 +28,50 @@ PLAIN_COOKIE = "virtcim"
 TOKEN_BYTES = 32
 
 
-@dataclass(slots=True, eq=False)
 class Session:
     """Somebody who has logged in.
 
-    Attributes:
+    Parameters:
         principal: who it is.
         started: by the clock of the sessions.
+
+    Attributes:
         used: when something was asked last, likewise.
-        ended: called when it is over.
     """
 
-    principal: Principal
-    started: float
-    used: float
-    ended: list[Callable[[], None]] = field(default_factory=list)
+    __slots__ = ("_listeners", "_lock", "_over", "principal", "started", "used")
+
+    def __init__(self, principal: Principal, started: float) -> None:
+        self.principal = principal
+        self.started = started
+        self.used = started
+        self._listeners: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+        self._over = False
+
+    @contextlib.contextmanager
+    def told(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Have something called when the session is over, for the length of a block; at once where it is already, as
+        when somebody logs out while a console is being opened.
+        """
+        with self._lock:
+            self._listeners.append(tell)
+            over = self._over
+        if over:
+            tell()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners.remove(tell)
+
+    def end(self) -> None:
+        """Tell everybody that it is over."""
+        with self._lock:
+            self._over = True
+            listeners = tuple(self._listeners)
+        for tell in listeners:
+            tell()
 
 
 class Sessions:
@@ -70,28 +100,39 @@ class Sessions:
         with self._lock:
             over = []
             while len(self._open) >= self._most:
-                over.append(self._open.pop(min(self._open, key=lambda each: self._open[each].used)))
-            self._open[_digest(token)] = Session(principal, now, now)
+                over.append(self._open.pop(self._least_needed()))
+            self._open[_digest(token)] = Session(principal, now)
         _end(over)
         return token
 
-    def find(self, headers: Mapping[str, str]) -> Session | None:
-        """Find the session of a request by its cookie; None without a good one."""
-        for name in (COOKIE, PLAIN_COOKIE):
-            token = _cookie(headers, name)
-            session = self._open.get(_digest(token)) if token else None
-            if session is not None:
-                now = self._clock()
-                if self._is_over(session, now):
-                    self.sweep()
-                    return None
-                session.used = now
-                return session
-        return None
+    def _least_needed(self) -> bytes:
+        """Choose a session to be given up: of who has most of them, the one that rested longest.  Else a user could end
+        those of all others by logging in again and again."""
+        users = Counter(_user(each.principal) for each in self._open.values())
+        ((most, _),) = users.most_common(1)
+        theirs = {key: each.used for key, each in self._open.items() if _user(each.principal) == most}
+        return min(theirs, key=theirs.__getitem__)
 
-    def identify(self, headers: Mapping[str, str]) -> Principal | None:
+    def find(self, headers: Mapping[str, str], is_encrypted: bool) -> Session | None:
+        """Find the session of a request by its cookie; None without a good one.
+
+        By TLS only the cookie counts that is set by TLS: who is on the way could have given the browser the other one,
+        with a session of his own, and see there what its user enters.
+        """
+        token = _cookie(headers, COOKIE if is_encrypted else PLAIN_COOKIE)
+        session = self._open.get(_digest(token)) if token else None
+        if session is None:
+            return None
+        now = self._clock()
+        if self._is_over(session, now):
+            self.sweep()
+            return None
+        session.used = now
+        return session
+
+    def identify(self, headers: Mapping[str, str], is_encrypted: bool) -> Principal | None:
         """Tell who asks (`frontends.http.exchange.Route`)."""
-        session = self.find(headers)
+        session = self.find(headers, is_encrypted)
         return session.principal if session is not None else None
 
     def seconds_left(self, session: Session) -> float:
@@ -104,8 +145,7 @@ class Sessions:
 
     def close_all(self, principal: Principal) -> int:
         """End all sessions of somebody, and tell how many there were."""
-        wanted = (principal.name, principal.mechanism)
-        return self._close(lambda each: (each.principal.name, each.principal.mechanism) == wanted)
+        return self._close(lambda each: _user(each.principal) == _user(principal))
 
     def end_all(self) -> None:
         """End all sessions: passwords or accounts have changed."""
@@ -130,8 +170,11 @@ class Sessions:
 
 def _end(sessions: Iterable[Session]) -> None:
     for session in sessions:
-        for tell in tuple(session.ended):
-            tell()
+        session.end()
+
+
+def _user(principal: Principal) -> tuple[str, str]:
+    return principal.name, str(principal.mechanism)
 
 
 def _digest(token: str) -> bytes:
