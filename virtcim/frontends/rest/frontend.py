@@ -24,7 +24,7 @@ from virtcim.frontends.rest.operations import Call, Operations
 from virtcim.frontends.rest.pages import Pages
 from virtcim.frontends.rest.sessions import Sessions, cookie_header
 from virtcim.frontends.rest.targets import ROOT, decoded
-from virtcim.frontends.rest.values import Unreadable, dumped, parse_json
+from virtcim.frontends.rest.values import Unreadable, dumped, dumped_in_parts, parse_json
 from virtcim.providers.interface import CIMError, Role
 
 __all__ = ["REST"]
@@ -41,6 +41,9 @@ MAX_BATCH = 100
 MAX_BATCH_BYTES = 32 << 20
 """Bytes of answers to one request after which the calls that are left are not carried out: all of them are in memory
 before anybody knows how many they are."""
+
+DESCRIBED_DEPTH = 2
+"""Levels of the description that are written part by part: each path, and each schema of a class."""
 
 MAX_QUERY_FIELDS = 50
 
@@ -84,7 +87,7 @@ class REST:
         self.sessions = Sessions(settings)
         self.streams: EventStreams | None = None
         self.consoles: Consoles | None = None
-        self._described: tuple[frozenset[str], bytes] | None = None
+        self._described: tuple[frozenset[str], list[bytes]] | None = None
         self._pages = Pages()
         route = partial(Route, identify=self.sessions.identify, refuse=_refusal)
         self.routes = (
@@ -255,12 +258,12 @@ class REST:
         """Describe everything for programs; `?classes=A,B` has only these classes in it."""
         try:
             query = _query(exchange.target)
-            outgoing = await exchange.run(lambda: Outgoing([self._description(query.get("classes", ""))]))
+            outgoing = await exchange.run(lambda: Outgoing(self._description(query.get("classes", ""))))
         except (Refusal, HTTPFault) as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
         return _reply(Answer(), outgoing)
 
-    def _description(self, wanted: str) -> bytes:
+    def _description(self, wanted: str) -> list[bytes]:
         """The description, made anew where other classes are served than when it was made last."""
         served = frozenset(name for each in self._core.namespaces for name in each.shown.served_names())
         if wanted:
@@ -269,7 +272,7 @@ class REST:
         known = self._described
         if known is not None and known[0] == served:
             return known[1]
-        text = dumped(describe(self._core.classes, served, self._operations.all))
+        text = list(dumped_in_parts(describe(self._core.classes, served, self._operations.all), DESCRIBED_DEPTH))
         if not wanted:
             self._described = served, text
         return text

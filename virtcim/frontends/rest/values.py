@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -30,7 +30,16 @@ from virtcim.schema.classes import ClassDeclaration, ClassStore
 from virtcim.schema.paths import format_path
 from virtcim.schema.values import INTEGER_RANGES, REAL_TYPES, format_datetime
 
-__all__ = ["Declared", "RawValues", "Unreadable", "dumped", "parse_json", "shown", "shown_properties"]
+__all__ = [
+    "Declared",
+    "RawValues",
+    "Unreadable",
+    "dumped",
+    "dumped_in_parts",
+    "parse_json",
+    "shown",
+    "shown_properties",
+]
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +66,24 @@ class Declared(Protocol):
 def dumped(value: Any) -> bytes:
     """Write JSON, with nothing in it that is not needed."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def dumped_in_parts(value: Mapping[str, Any], depth: int) -> Iterator[bytes]:
+    """Write a large object of JSON as `dumped` does, but part by part: in one go nobody else would run meanwhile, as it
+    is C that holds the interpreter's lock.
+
+    Parameters:
+        value: the object.
+        depth: levels of objects in it whose members are parts of their own.
+    """
+    yield b"{"
+    for number, (name, each) in enumerate(value.items()):
+        yield (b"," if number else b"") + dumped(name) + b":"
+        if depth and isinstance(each, dict):
+            yield from dumped_in_parts(each, depth - 1)
+        else:
+            yield dumped(each)
+    yield b"}"
 
 
 def shown(value: Any, namespace: str) -> Any:
