@@ -40,8 +40,8 @@ class ServerSettings:
         login_delay: seconds before a wrong password is refused; further ones from one address wait longer and longer.
         session_idle: seconds for which a browser stays logged in without asking anything.
         session_lifetime: seconds after which somebody has to log in again, whatever was asked meanwhile.
-        max_sessions: open sessions of browsers, all together; of who has most of them, the one that rested longest gives
-            way.
+        max_sessions: open sessions of browsers, all together; of who has most of them, the one that rested longest
+            gives way.
         stop_timeout: seconds that answers in flight get when the server stops.
         read_threads: worker threads for enumerations and associations: they compute, so few are enough, and each more
             makes the event loop wait longer for the interpreter.
