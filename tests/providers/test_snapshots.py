@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.dump.recorded_libvirt import failure
 from tests.providers.poolservice import HASTY
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
 from tests.providers.snapshotservice import (
@@ -24,7 +27,7 @@ from tests.providers.snapshotservice import (
     SnapshotService,
 )
 from virtcim.libhelper.documents.snapshot import SnapshotConfig
-from virtcim.libhelper.domains.snapshots import quiesced
+from virtcim.libhelper.domains import freezing
 from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
 from virtcim.providers.site import ProviderSettings
@@ -432,28 +435,67 @@ def test_what_the_service_says_of_itself(prefix: str, expected: list[int]) -> No
 
 
 class _SilentGuest:
-    """Stands for a guest whose agent falls silent while it freezes, which no guest can be made to do."""
+    """Stands for a guest whose agent falls silent while it freezes, which no guest can be made to do at once.
 
-    def __init__(self) -> None:
+    Parameters:
+        answers: what each attempt to thaw it raises; None for one that succeeds.
+    """
+
+    def __init__(self, *answers: libvirt.libvirtError | None) -> None:
+        self.answers = list(answers)
         self.called: list[tuple[str, Any]] = []
+        self.thawed = threading.Event()
 
     def agentSetResponseTimeout(self, seconds: int) -> None:
         self.called.append(("limit", seconds))
 
     def fsThaw(self) -> None:
         self.called.append(("thaw", None))
-        raise libvirt.libvirtError("the agent is still silent")
+        answer = self.answers.pop(0)
+        if not self.answers:
+            self.thawed.set()
+        if answer is not None:
+            raise answer
+
+    def UUIDString(self) -> str:
+        return "00000000-0000-0000-0000-000000000001"
 
 
-def test_a_guest_whose_agent_falls_silent_is_thawed() -> None:
-    guest = _SilentGuest()
-    with pytest.raises(libvirt.libvirtError, match="no answer"), quiesced(guest):  # type: ignore[arg-type]
+class _SilentHost:
+    """The context of that guest, and a connection to it."""
+
+    def __init__(self, guest: _SilentGuest) -> None:
+        self.guest = guest
+        self.connections = self.inventory = self
+
+    def connection(self) -> contextlib.nullcontext[_SilentHost]:
+        return contextlib.nullcontext(self)
+
+    def domain(self, name: str) -> None:
+        return None
+
+    domain_by_uuid = domain
+
+    def lookupByUUIDString(self, uuid: str) -> _SilentGuest:
+        assert uuid == self.guest.UUIDString()
+        return self.guest
+
+
+def test_a_guest_whose_agent_falls_silent_is_thawed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as it answers, however late that is: until then it has not done what it was asked for."""
+    monkeypatch.setattr(freezing, "_THAW_INTERVAL", 0.001)
+    silent = failure(libvirt.VIR_ERR_AGENT_UNRESPONSIVE, "the agent is still silent")
+    guest: Any = _SilentGuest(silent, silent, None)
+    host: Any = _SilentHost(guest)
+    with pytest.raises(libvirt.libvirtError, match="no answer"), freezing.quiesced(host, guest):
         raise libvirt.libvirtError("no answer")
     (first, limit), *others = guest.called
     assert first == "limit"
     assert 0 < limit <= 60
-    assert others == [("thaw", None), ("limit", libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK)]
-    guest.called.clear()
-    with quiesced(guest):  # type: ignore[arg-type]
+    assert others[0] == ("thaw", None)
+    assert ("limit", libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK) in others
+    assert guest.thawed.wait(30)
+    quick: Any = _SilentGuest()
+    with freezing.quiesced(host, quick):
         pass
-    assert ("thaw", None) not in guest.called  # libvirt does that itself
+    assert ("thaw", None) not in quick.called  # libvirt does that itself

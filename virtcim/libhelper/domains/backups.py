@@ -20,9 +20,9 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.backup import BackupConfig, BackupDisk
 from virtcim.libhelper.documents.snapshot import CheckpointConfig, CheckpointDisk
 from virtcim.libhelper.documents.storage import VolumeConfig
+from virtcim.libhelper.domains.freezing import frozen
 from virtcim.libhelper.domains.handle import domain_handle
 from virtcim.libhelper.domains.jobs import refuse_held
-from virtcim.libhelper.domains.snapshots import frozen
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import CHECKPOINTS, VOLUMES
 from virtcim.libhelper.undoing import undone
@@ -126,7 +126,10 @@ class Backups:
         Parameters:
             quiesce: have the guest's agent freeze its file systems meanwhile.
         """
-        with self._changed(domain) as target, frozen(target) if quiesce else contextlib.nullcontext():
+        with (
+            self._changed(domain) as target,
+            frozen(self._context, target) if quiesce else contextlib.nullcontext(),
+        ):
             target.checkpointCreateXML(plan.xml)
 
     def delete_checkpoint(self, domain: str, name: str, *, with_descendants: bool = False) -> None:
@@ -284,7 +287,7 @@ class Backups:
 
     def _begin(self, target: libvirt.virDomain, plan: BackupPlan, xml: str, flags: int) -> None:
         checkpoint = None if plan.checkpoint is None else plan.checkpoint.xml
-        with frozen(target) if plan.quiesce else contextlib.nullcontext():
+        with frozen(self._context, target) if plan.quiesce else contextlib.nullcontext():
             target.backupBegin(xml, checkpoint, flags)
 
     def _wait(self, domain: str, work: Work, stop: threading.Event) -> Mapping[str, Any]:

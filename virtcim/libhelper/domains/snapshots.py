@@ -10,7 +10,7 @@ import enum
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import libvirt
@@ -18,13 +18,14 @@ import libvirt
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
+from virtcim.libhelper.domains.freezing import quiesced
 from virtcim.libhelper.domains.handle import domain_handle
 from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
 from virtcim.libhelper.inventory.records import SNAPSHOTS
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 
-__all__ = ["AfterRevert", "SnapshotPlan", "Snapshots", "frozen", "quiesced"]
+__all__ = ["AfterRevert", "SnapshotPlan", "Snapshots"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +33,6 @@ _SAVED = b"LibvirtQemud"
 """How a file begins that libvirt has saved the memory of a guest to, be it finished or not."""
 _LOOK = 0.2
 """Seconds between two looks at whether libvirt is done."""
-_AGENT_PATIENCE = 30
-"""Seconds that the agent of a guest gets for one answer: freezing writes out what the guest has in its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,10 @@ class Snapshots:
             WorkCancelledError: it was stopped, and there is no snapshot.
         """
         xml = plan.xml
-        with self._changed(domain) as target, quiesced(target) if plan.quiesce else contextlib.nullcontext():
+        with (
+            self._changed(domain) as target,
+            quiesced(self._context, target) if plan.quiesce else contextlib.nullcontext(),
+        ):
             work.set_leftover(f"snapshot {plan.name!r} of domain {domain}, which libvirt may still finish")
             with follow(self._context, domain, work) if plan.memory_file is not None else contextlib.nullcontext():
                 target.snapshotCreateXML(xml, plan.flags)
@@ -200,47 +202,6 @@ class Snapshots:
             finally:
                 context.inventory.refresh(domain)
                 context.inventory.refresh_parts(SNAPSHOTS, domain)
-
-
-@contextlib.contextmanager
-def frozen(domain: libvirt.virDomain) -> Iterator[None]:
-    """A block in which the file systems of a guest are frozen by its agent: they are thawed however it ends.
-
-    Raises:
-        libvirt.libvirtError: the agent did not freeze them.
-    """
-    _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(_AGENT_PATIENCE))
-    try:
-        domain.fsFreeze()
-        yield
-    finally:
-        _attempt("thawing", domain.fsThaw)
-        blocking = libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK
-        _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(blocking))
-
-
-@contextlib.contextmanager
-def quiesced(domain: libvirt.virDomain) -> Iterator[None]:
-    """A block in which libvirt freezes the file systems of a guest: none is left frozen, and no agent is waited for
-    for ever."""
-    _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(_AGENT_PATIENCE))
-    try:
-        try:
-            yield
-        except libvirt.libvirtError:
-            # libvirt thaws what it knows to be frozen: not what was frozen after it had lost its patience.
-            _attempt("thawing", domain.fsThaw)
-            raise
-    finally:
-        blocking = libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK
-        _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(blocking))
-
-
-def _attempt(what: str, call: Callable[[], object]) -> None:
-    try:
-        call()
-    except libvirt.libvirtError as error:
-        _log.debug("%s: %s", what, error)
 
 
 def _memory_files(domain: libvirt.virDomain) -> set[str]:
