@@ -12,12 +12,30 @@ from pathlib import Path
 from tests.bed.guests import BUSYBOX
 
 #: The modules that the guest loads, with what they need.
-MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_balloon", "ata_piix", "sr_mod", "isofs")
+MODULES = (
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_balloon",
+    "ata_piix",
+    "sr_mod",
+    "isofs",
+    "ext4",
+    "virtio_console",
+)
 
 #: Fast under emulation; the console is the first serial port.
 COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests audit=0 tsc=reliable no_timer_check"
 
+#: A word of the command line with which the guest counts, rather than say what is there.
+COUNTS = "bed.counts"
+
+#: Another one, with which it has an agent that freezes that disk and thaws it, and behind which stand the seconds that
+#: pass before it freezes anything.
+AGENT = "bed.agent="
+
 #: Says what is there each time that it changes.  A processor that is plugged in has to be put to work.
+#: Where it counts, each number is in a file on the first disk, of that name, before it is on the console.
 INIT = """\
 #!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev
@@ -26,7 +44,31 @@ INIT = """\
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox --install -s /bin
 export PATH=/bin
+agent() {
+  delay=$(sed 's/.*AGENT\\([0-9]*\\).*/\\1/' /proc/cmdline)
+  exec 3<>/dev/$(basename $(dirname $(grep -l guest_agent /sys/class/virtio-ports/*/name)))
+  while :; do
+    read -r line <&3 || { sleep 0.2; continue; }
+    case $line in
+      *guest-sync*) answer=$(echo "$line" | sed 's/.*"id": *\\([0-9]*\\).*/\\1/') ;;
+      *fsfreeze-freeze*) sleep $delay; fsfreeze --freeze /disk; echo FROZEN; answer=1 ;;
+      *fsfreeze-thaw*) fsfreeze --unfreeze /disk; echo THAWED; answer=1 ;;
+      *) answer='{}' ;;
+    esac
+    echo "{\\"return\\": $answer}" >&3
+  done
+}
 for module in MODULES; do modprobe $module; done
+if grep -q COUNTS /proc/cmdline; then
+  mkdir /disk && mke2fs -F /dev/vda >/dev/null 2>&1 && mount -t ext4 /dev/vda /disk || echo "no file system"
+  grep -q AGENT /proc/cmdline && agent &
+  number=0
+  while :; do
+    number=$((number + 1))
+    echo "FILE $number END" > /disk/$number && sync && echo "COUNT $number END"
+    sleep 0.2
+  done
+fi
 before=
 while :; do
   for processor in /sys/devices/system/cpu/cpu*/online; do
@@ -95,7 +137,9 @@ def linux_guest(directory: Path) -> LinuxGuest:
         (ours / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(modules / path, ours / path)
     _run([str(BUSYBOX), "depmod", "-b", str(root), modules.name], directory)
-    (root / "init").write_text(INIT.replace("MODULES", " ".join(MODULES)))
+    (root / "init").write_text(
+        INIT.replace("MODULES", " ".join(MODULES)).replace("COUNTS", COUNTS).replace("AGENT", AGENT)
+    )
     (root / "init").chmod(0o755)
     names = "\n".join(str(path.relative_to(root)) for path in [root, *sorted(root.rglob("*"))])
     archive = subprocess.run(
@@ -121,6 +165,12 @@ def seen(console: Path) -> dict[str, str]:
     """What a guest said last, by word; {} before it has said anything."""
     lines = re.findall(r"SEES (.*) END", console.read_text(errors="replace")) if console.exists() else []
     return dict(word.split("=", 1) for word in lines[-1].split()) if lines else {}
+
+
+def counted(console: Path) -> list[int]:
+    """The numbers that a guest has said, in their order."""
+    said = re.findall(r"COUNT (\d+) END", console.read_text(errors="replace")) if console.exists() else []
+    return [int(each) for each in said]
 
 
 def seed_seen(console: Path) -> str:

@@ -1,0 +1,193 @@
+"""A Linux guest that counts on its console: what snapshots, migrations and backups do to it, as it sees that itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pywbem
+
+from tests.bed import wait_until, why_unavailable
+from tests.bed.linux import AGENT, COMMAND_LINE, COUNTS, LinuxGuest, counted
+from tests.conftest import missing
+from tests.providers.migrationbed import COMPLETED, EXCEPTION, HERE, LONG, TwoHosts
+from virtcim.libhelper.domains import freezing
+from virtcim.schema.classes import ClassStore
+
+NAME = "counter"
+FULL, DISK = pywbem.Uint16(2), pywbem.Uint16(3)
+IMAGES = "/var/lib/libvirt/images"
+"""Where each of the two daemons has a directory of its own."""
+
+pytestmark = pytest.mark.slow
+
+
+class Counter:
+    """The guest, on the first of two hosts.
+
+    Parameters:
+        words: more of the kernel's command line.
+        devices: more of them, as XML.
+
+    Attributes:
+        hosts: both.
+        console: what it has said; a host that it comes to adds to that.
+    """
+
+    def __init__(self, hosts: TwoHosts, linux: LinuxGuest, console: Path, words: str = "", devices: str = "") -> None:
+        self.hosts, self.console = hosts, console
+        image = hosts.daemons[HERE].new_image()
+        subprocess.run(["qemu-img", "resize", str(image), "32M"], check=True, capture_output=True)
+        hosts.daemons[HERE].define(f"""\
+<domain type='qemu'>
+  <name>{NAME}</name>
+  <memory unit='MiB'>256</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>{linux.kernel}</kernel>
+    <initrd>{linux.ramdisk}</initrd>
+    <cmdline>{COMMAND_LINE} {COUNTS} {words}</cmdline>
+  </os>
+  <features><acpi/></features>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{IMAGES}/{image.name}'/>
+      <target dev='vda' bus='virtio'/></disk>
+    <serial type='file'><source path='{console}' append='on'/><target port='0'/></serial>
+    {devices}<memballoon model='none'/>
+  </devices>
+</domain>
+""")
+        wait_until(lambda: hosts.hypervisors[HERE].inventory.domain(NAME), LONG)
+        hosts.start(NAME)
+        self.await_number(5)
+
+    @property
+    def numbers(self) -> list[int]:
+        """What it has counted."""
+        return counted(self.console)
+
+    def await_number(self, number: int) -> None:
+        """Wait until it has said a number last that is at least this one."""
+        wait_until(lambda: max(self.numbers[-1:], default=0) >= number, LONG)
+
+    def await_more(self) -> int:
+        """Wait until it has gone on counting; the number that it has come to."""
+        self.await_number(self.numbers[-1] + 4)
+        return self.numbers[-1]
+
+    def call(self, service: str, method: str, namespace: str = HERE, **parameters: Any) -> Any:
+        """Have a service of a host do something as a job; the job, as it ended well."""
+        connection = self.hosts.connection
+        (path,) = connection.EnumerateInstanceNames(f"KVM_{service}", namespace)
+        code, out = connection.InvokeMethod(method, path, **parameters)
+        assert code == 4096
+        shown = self.hosts.end_of(out["Job"])
+        assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
+        return shown
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory, classes: ClassStore) -> Iterator[TwoHosts]:
+    if (reason := why_unavailable()) is not None:
+        missing(reason)
+    made = TwoHosts(tmp_path_factory.mktemp("c"), classes)
+    for daemon in made.daemons.values():
+        daemon.virsh("pool-create-as", "images", "dir", "--target", IMAGES)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def counter(hosts: TwoHosts, linux: LinuxGuest, tmp_path: Path) -> Iterator[Counter]:
+    yield Counter(hosts, linux, tmp_path / "console")
+    hosts.clear()
+
+
+def test_the_count_goes_back_to_the_snapshot(counter: Counter) -> None:
+    system = counter.hosts.system(NAME)
+    before = counter.numbers[-1]
+    taken = counter.call("VirtualSystemSnapshotService", "CreateSnapshot", AffectedSystem=system, SnapshotType=FULL)
+    after = counter.numbers[-1]
+    snapshot = pywbem.CIMInstanceName.from_wbem_uri(taken["JobOutParameters"]["ResultingSnapshot"])
+    highest = counter.await_more()
+    counter.call("VirtualSystemSnapshotService", "ApplySnapshot", Snapshot=snapshot)
+    wait_until(lambda: counter.numbers[-1] < highest, LONG)
+    counter.await_more()
+    numbers = counter.numbers
+    steps = [(one, other) for one, other in pairwise(numbers) if other != one + 1]
+    assert len(steps) == 1, steps
+    ((last, first),) = steps
+    assert last >= highest
+    assert before <= first - 1 <= after + 1
+
+
+@pytest.mark.parametrize("delay", [0, 12])
+def test_a_guest_is_thawed_though_its_agent_comes_late(
+    hosts: TwoHosts, linux: LinuxGuest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delay: int
+) -> None:
+    """It stands still while it is frozen, as it writes down what it counts."""
+    monkeypatch.setattr(freezing, "_AGENT_PATIENCE", 4)
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    counter = Counter(hosts, linux, tmp_path / "console", f"{AGENT}{delay}", channel)
+    try:
+        keys = {"InstanceID": NAME}
+        path = pywbem.CIMInstanceName("KVM_VirtualSystemSnapshotCapabilities", keys, namespace=HERE)
+        wait_until(lambda: hosts.connection.GetInstance(path)["GuestOSNotificationEnabled"], LONG)
+        values = {"ElementName": "quiet", "Quiesce": True, "OverlayDirectory": str(tmp_path)}
+        (service,) = hosts.connection.EnumerateInstanceNames("KVM_VirtualSystemSnapshotService", HERE)
+        code, out = hosts.connection.InvokeMethod(
+            "CreateSnapshot",
+            service,
+            AffectedSystem=hosts.system(NAME),
+            SnapshotType=DISK,
+            SnapshotSettings=pywbem.CIMInstance("KVM_VirtualSystemSnapshotSettingData", values),
+        )
+        assert code == 4096
+        shown = hosts.end_of(out["Job"])
+        assert shown["JobState"] == (EXCEPTION if delay else COMPLETED), shown["ErrorDescription"]
+        assert hosts.daemons[HERE].virsh("snapshot-list", NAME, "--name").split() == ([] if delay else ["quiet"])
+        said = wait_until(lambda: re.findall("FROZEN|THAWED", counter.console.read_text(errors="replace"))[1:], LONG)
+        assert said[-1] == "THAWED"
+        counter.await_more()
+        assert [each.name for each in tmp_path.glob("*.quiet")] == ([] if delay else [f"{NAME}-vda.quiet"])
+    finally:
+        hosts.clear()
+
+
+def test_the_count_goes_on_at_the_new_place_of_guest_and_disk(counter: Counter) -> None:
+    shown = counter.hosts.end_of(counter.hosts.migrate(NAME, CopyStorage=True))
+    assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
+    assert counter.hosts.states() == [{}, {NAME: "running"}]
+    last = counter.await_more()
+    assert counter.numbers[:last] == list(range(1, last + 1))
+
+
+def test_a_file_written_between_two_backups_is_in_the_second_alone(counter: Counter, tmp_path: Path) -> None:
+    hosts = counter.hosts
+    pool = pywbem.CIMInstanceName("KVM_DiskPool", {"InstanceID": "DiskPool/images"}, namespace=HERE)
+    where = {"AffectedSystem": hosts.system(NAME), "TargetPool": pool}
+
+    def back_up(name: str, **further: Any) -> bytes:
+        settings = {"Disks": ["vda"], "VolumeNames": [f"{name}.qcow2"], "CheckpointName": name}
+        given = pywbem.CIMInstance("KVM_BackupSettingData", settings)
+        counter.call("BackupService", "StartBackup", **where, BackupSettings=given, **further)
+        raw = tmp_path / f"{name}.raw"
+        command = ["qemu-img", "convert", "-O", "raw", str(hosts.daemons[HERE].images / f"{name}.qcow2"), str(raw)]
+        subprocess.run(command, check=True, capture_output=True)
+        return raw.read_bytes()
+
+    early = counter.numbers[-1]
+    full = back_up("full")
+    between = counter.await_more()
+    keys = {"InstanceID": f"KVM:{NAME}/checkpoint/full"}
+    base = pywbem.CIMInstanceName("KVM_Checkpoint", keys, namespace=HERE)
+    incremental = back_up("incremental", BaseCheckpoint=base)
+    assert f"FILE {early} END".encode() in full
+    assert f"FILE {between} END".encode() not in full
+    assert f"FILE {between} END".encode() in incremental
