@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,7 +12,7 @@ import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.bed.listener import Listener, subscribed
-from tests.providers.migrationbed import guest_xml
+from tests.providers.migrationbed import COMPLETED, guest_xml
 from tests.providers.test_two_nodes import node_file
 from tests.test_nodes import has_state, names, virtcim
 
@@ -21,6 +23,7 @@ SERVICE = "Virt_AggregatedManagementService"
 PATIENCE = 90.0
 CONNECTED, ENABLED, DISABLED = 2, 2, 3
 JOB_STARTED, FAILED = 4096, 2
+RELOCATING = 19
 SPACES = {"east": EAST, "west": WEST}
 
 
@@ -115,6 +118,58 @@ def test_a_guest_that_a_group_placed_is_moved_and_followed(fleet: Fleet) -> None
     for each in children:
         parents = ask.AssociatorNames(each.path, AssocClass="CIM_AffectedJobElement", ResultClass="CIM_ConcreteJob")
         assert [path["InstanceID"] for path in parents] == [drain["InstanceID"]]
+
+
+def test_wbemcli_moves_a_guest_and_who_follows_is_told_in_order(fleet: Fleet, tmp_path: Path) -> None:
+    ask = fleet.server.pywbem(INTEROP)
+    for daemon in fleet.daemons.values():
+        daemon.remove_domains()
+    filling = tmp_path / "filling"
+    filling.write_bytes(os.urandom(24 << 20))
+    east = fleet.daemons["east"]
+    east.define(guest_xml("mover", "", "", filling))
+    east.virsh("start", "mover")
+    east.virsh("migrate-setspeed", "mover", "12")
+    wait_until(
+        lambda: [each["EnabledState"] for each in ask.EnumerateInstances("KVM_ComputerSystem", EAST)] == [2], PATIENCE
+    )
+    wait_until(lambda: not names(ask, WEST, "KVM_ComputerSystem"), PATIENCE)
+    (service,) = ask.EnumerateInstanceNames("KVM_VirtualSystemMigrationService", EAST)
+    keys = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    path = f"{service.classname}." + ",".join(f'{key}="{service[key]}"' for key in keys)
+    system = 'KVM_ComputerSystem.CreationClassName="KVM_ComputerSystem",Name="mover"'
+    call = f"MigrateVirtualSystemToHost.DestinationHost=west,ComputerSystem={system}"
+    queries = [
+        f"SELECT * FROM {kind} WHERE SourceInstance ISA {wanted}"
+        for kind in ("CIM_InstCreation", "CIM_InstModification", "CIM_InstDeletion")
+        for wanted in ("KVM_ComputerSystem", "KVM_MigrationJob")
+    ]
+    with Listener() as listener, subscribed(fleet.server, listener, *queries, spaces=(EAST, WEST)):
+        assert "MigrationJob" in "".join(fleet.server.wbemcli("cm", path, call, namespace=EAST))
+        listener.wait(lambda each: each["SourceInstance"].get("JobState") == COMPLETED)
+        listener.wait(lambda each: "Dele" in each.classname and "mover" in each["SourceInstanceModelPath"])
+        listener.wait(lambda each: "Crea" in each.classname and WEST in each["SourceInstanceModelPath"])
+        told = list(listener.received)
+    numbers = [each["SequenceNumber"] for each in told]
+    assert numbers == sorted(set(numbers))
+    jobs = [each for each in told if each["SourceInstance"].classname == "KVM_MigrationJob"]
+    assert ["Creat" in each.classname for each in jobs] == [True, *[False] * (len(jobs) - 1)]
+    shown = [each["SourceInstance"] for each in jobs]
+    for name in ("PercentComplete", "JobState"):
+        values = [each[name] for each in shown]
+        assert values == sorted(values)
+    guests = [each for each in told if each["SourceInstance"].classname == "KVM_ComputerSystem"]
+    assert ("Modif" in guests[0].classname, guests[0]["SourceInstance"]["OperationalStatus"]) == (True, [RELOCATING])
+    moved = [
+        (kind, node)
+        for each in guests
+        for kind in ("Creat", "Delet")
+        for node, space in SPACES.items()
+        if kind in each.classname and f"{space}:" in each["SourceInstanceModelPath"]
+    ]
+    assert moved == [("Delet", "east"), ("Creat", "west")]
+    assert fleet.daemons["west"].list_all() == {"mover": "running"}
+    assert east.list_all() == {}
 
 
 def test_what_cannot_move_is_told_and_the_rest_moves(fleet: Fleet) -> None:
