@@ -34,6 +34,66 @@ export async function fields(namespace, prefix) {
   }));
 }
 
+/** What a form's fields are called when they are checked: class and property. @param {FieldOf} field */
+export const keyOf = (field) => `${field.fieldClass}.${field.name}`;
+
+/** The pools whose capabilities limit the fields of a class. @type {Record<string, string>} */
+const LIMITS = { ProcResourceAllocationSettingData: "ProcessorPool/0", MemResourceAllocationSettingData: "MemoryPool/0" };
+
+/**
+ * The fields of forms with the limits of the host, as its CIM_AllocationCapabilities have them, where the field has none.
+ *
+ * @param {string} namespace
+ * @param {string} prefix
+ * @returns {Promise<FieldOf[]>}
+ */
+export async function limitedFields(namespace, prefix) {
+  const found = await fields(namespace, prefix);
+  const limits = await Promise.all(Object.entries(LIMITS).map(async ([fieldClass, pool]) => {
+    const href = `/api/namespaces/${api.part(namespace)}/instances/${prefix}_AllocationCapabilities/InstanceID=${api.part(pool)}`;
+    const settings = await api.associators({ href }, { associationClass: "CIM_SettingsDefineCapabilities" }).catch(() => []);
+    const quantity = (/** @type {string} */ name) => {
+      const value = settings.find((each) => each.properties.ElementName === name)?.properties.VirtualQuantity;
+      return value === undefined ? null : Number(value);
+    };
+    return { fieldClass, least: quantity("Minimum"), most: quantity("Maximum") };
+  }));
+  return found.map((field) => {
+    const limit = limits.find((each) => each.fieldClass === field.fieldClass && field.name === "VirtualQuantity");
+    return limit ? { ...field, least: Math.max(field.least ?? 0, limit.least ?? 0), most: field.most ?? limit.most } : field;
+  });
+}
+
+/**
+ * What the server says of a form that was filled in, by key of the field; what concerns no single field under "".
+ *
+ * @param {string} namespace
+ * @param {string} prefix
+ * @param {keyof typeof MODES} mode
+ * @param {FieldOf[]} all
+ * @param {Record<string, string>} typed
+ * @returns {Promise<Record<string, string>>}
+ */
+export async function complaints(namespace, prefix, mode, all, typed) {
+  const outcome = await api.ask("POST", `namespaces/${api.part(namespace)}/classes/${prefix}_SettingField/methods/CheckSettings`, {
+    parameters: { Mode: MODES[mode], Names: Object.keys(typed), Values: Object.values(typed) },
+  });
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const each of outcome.parameters?.Complaints ?? []) {
+    const field = all.find((one) => each.startsWith(`${one.label}:`) && keyOf(one) in typed);
+    const key = field ? keyOf(field) : "";
+    found[key] = [found[key], field ? each.slice(field.label.length + 1).trim() : each].filter(Boolean).join(" ");
+  }
+  return found;
+}
+
+/** The field that a refusal of the server is about, by the property that it names; "" for none. @param {FieldOf[]} asked @param {string} message */
+export function refusedKey(asked, message) {
+  const found = asked.find((field) => new RegExp(`\\b${field.name}\\b`).test(message) || message.includes(field.label));
+  return found ? keyOf(found) : "";
+}
+
 /** @param {api.Instance} system @returns {Promise<Configuration>} */
 const withResources = async (system) => ({
   system,

@@ -1,93 +1,190 @@
-/** A new guest: few questions, defaults for the rest; what was made for it is removed again where it fails. */
+/** A new guest: from a medium, a disk, another guest or a template; few questions, defaults for the rest. */
 import * as api from "../api.js";
 import { guestLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { demand } from "../settings.js";
+import { MODES, demand, formText, formValue, keyOf, limitedFields, refusedKey } from "../settings.js";
 import { loadGuests, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Read, useRead } from "../ui/basics.js";
-import { prefixOf } from "../values.js";
+import { FieldGroups, Review, useComplaints, wrong } from "../ui/form.js";
+import { STARTED_AS_JOB, prefixOf } from "../values.js";
+import { ProvisionForm } from "./templates.js";
 
+const PROCESSOR = 3, MEMORY = 4, NETWORK = 10, DVD = 15, DISK = 17;
+/** Virt_VirtualSystemSettingData.CloneMode */
+const CLONES = { full: 2, overlay: 3 };
 
-const PROCESSOR = 3, MEMORY = 4, NETWORK = 10, DISK = 17;
+/** Where a new guest finds its disk and its medium: SATA is what all machines of QEMU have. @type {Record<string, {disk: object, medium: object}>} */
+const DRIVES = {
+  KVM: { disk: { VirtualDevice: "vda", BusType: "virtio" }, medium: { VirtualDevice: "sda", BusType: "sata" } },
+  Xen: { disk: { VirtualDevice: "xvda", BusType: "xen" }, medium: { VirtualDevice: "xvdb", BusType: "xen" } },
+};
 
+/** Fields that the form asks for by itself. */
+const ASKED = ["VirtualSystemSettingData.VirtualSystemIdentifier", "ProcResourceAllocationSettingData.VirtualQuantity", "MemResourceAllocationSettingData.VirtualQuantity"];
 
 /** What the form can offer on a node. @param {string} namespace */
 async function offers(namespace) {
-  const [services, pools, kinds] = await Promise.all([
+  const [services, pools, kinds, templates] = await Promise.all([
     api.instances(namespace, "CIM_VirtualSystemManagementService"),
     api.instances(namespace, "CIM_ResourcePool"),
     api.instancesIfAny(namespace, "Virt_MetaTemplate"),
+    api.instancesIfAny("root/interop", "Virt_Template"),
   ]);
   return {
     services: services.filter((each) => !each.class.startsWith("Virt_")),
-    disks: pools.filter((each) => /_DiskPool$/.test(each.class)),
     networks: pools.filter((each) => /_NetworkPool$/.test(each.class)),
-    kinds,
+    kinds, templates,
   };
 }
 
-export function Create() {
-  useAppState();
-  const [namespace, setNamespace] = useState(state.nodes[0]?.namespace ?? "root/virt");
+/** What a platform asks of a new guest, and whether it can clone one. @param {string} namespace @param {string} prefix */
+async function platformOf(namespace, prefix) {
+  const [fields, declared] = await Promise.all([limitedFields(namespace, prefix), api.classOf(namespace, `${prefix}_VirtualSystemSettingData`)]);
+  return {
+    fields: fields.filter((each) => each.modes.includes(MODES.provisioning)),
+    clones: "CloneMode" in declared.properties,
+  };
+}
+
+/**
+ * @param {{namespace: string, offer: any, service: any}} props
+ */
+function Form({ namespace, offer, service }) {
+  const prefix = prefixOf(service.class);
+  const [source, setSource] = useState("iso");
+  const [given, setGiven] = useState(/** @type {Record<string, string>} */ ({ processors: "1", memory: "1024", start: "yes", mode: "full" }));
+  const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({}));
+  const [reviewed, setReviewed] = useState(false);
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState("");
-  const offer = useRead(() => offers(namespace), [namespace]);
-  const send = async (/** @type {any} */ event) => {
-    event.preventDefault();
-    const form = new FormData(event.target);
-    const given = (/** @type {string} */ name) => String(form.get(name) ?? "");
+  const [template, setTemplate] = useState(/** @type {any} */ (null));
+  const platform = useRead(() => platformOf(namespace, prefix), [namespace, prefix]);
+  const said = useComplaints(namespace, prefix, "provisioning", platform.value?.fields ?? [], typed);
+  const put = (/** @type {string} */ name) => (/** @type {any} */ event) => setGiven({ ...given, [name]: event.target.value });
+  const guests = [...state.guests.values()].filter((each) => each.namespace === namespace && prefixOf(each.className) === prefix);
+  const isClone = source === "guest";
+  const fields = platform.value?.fields ?? [];
+  const limit = (/** @type {number} */ index) => fields.find((each) => keyOf(each) === ASKED[index]);
+  const taken = state.guests.has(`${namespace}|${prefix}_ComputerSystem|${given.name}`);
+  const memory = limit(2);
+  const faults = {
+    name: taken ? text("create.taken") : "",
+    processors: limit(1) ? wrong(limit(1), given.processors) : "",
+    memory: memory && /^\d+$/.test(given.memory) ? wrong({ ...memory, least: memory.least === null ? null : Math.ceil(memory.least / 1024), most: memory.most === null ? null : Math.floor(memory.most / 1024) }, given.memory)
+      : text("settings.number"),
+  };
+  const rows = fields.filter((each) => !ASKED.includes(keyOf(each)) && (isClone ? each.fieldClass === "VirtualSystemSettingData" : true))
+    .map((field) => ({ field, key: keyOf(field), before: formText(field, field.byDefault) }));
+  const changes = rows.filter((row) => row.key in typed && typed[row.key] !== row.before);
+  const faulty = !given.name || Boolean(faults.name) || (!isClone && Boolean(faults.processors || faults.memory)) || (isClone && !given.origin) ||
+    changes.some((row) => wrong(row.field, typed[row.key]) || said[row.key]) || Boolean(said[""]);
+  const origin = guests.find((each) => each.href === given.origin);
+  const told = [
+    { label: text("guest.name"), after: given.name },
+    ...(isClone ? [{ label: text("create.source.guest"), after: `${origin?.name ?? ""}, ${text(`create.clone.${given.mode}`)}` }] : [
+      { label: text("create.processors"), after: given.processors }, { label: text("create.memory"), after: given.memory },
+      ...(source === "iso" ? [{ label: text("create.source.iso"), after: given.iso ?? "" }] : []),
+      { label: text("create.source.disk"), after: given.image ?? "" }, { label: text("create.network"), after: given.network ?? "" }]),
+    ...changes.map((row) => ({ label: row.field.label, after: typed[row.key] })),
+  ].filter((each) => each.after).map((each) => ({ before: "", ...each }));
+  const send = async () => {
     setBusy(true);
     setRefusal("");
     try {
-      const found = /** @type {any} */ (offer.value);
-      const service = found.services.find((/** @type {any} */ each) => each.class === given("platform"));
-      const prefix = prefixOf(service.class);
-      const kind = found.kinds.find((/** @type {any} */ each) => each.properties.InstanceID === given("kind"));
-      const embedded = kind?.properties.SystemSettings;
+      const kind = offer.kinds.find((/** @type {any} */ each) => each.properties.InstanceID === given.kind);
+      const embedded = isClone ? undefined : kind?.properties.SystemSettings;
+      /** @type {any} */
       const system = {
         class: embedded?.class ?? `${prefix}_VirtualSystemSettingData`,
-        properties: { ...(embedded?.properties ?? {}), VirtualSystemIdentifier: given("name"), ElementName: given("name") },
+        properties: { ...(embedded?.properties ?? {}), VirtualSystemIdentifier: given.name, ElementName: given.name },
       };
       const resource = (/** @type {string} */ part, /** @type {Record<string, any>} */ properties) => ({ class: `${prefix}_${part}ResourceAllocationSettingData`, properties });
-      const resources = [
-        resource("Proc", { ResourceType: PROCESSOR, VirtualQuantity: given("processors") }),
-        resource("Mem", { ResourceType: MEMORY, VirtualQuantity: given("memory"), AllocationUnits: "byte*2^20" }),
-      ];
-      if (given("image")) resources.push(resource("Disk", { ResourceType: DISK, Address: given("image") }));
-      if (given("iso")) resources.push(resource("Disk", { ResourceType: 15, EmulatedType: 1, Address: given("iso") }));
-      if (given("network")) resources.push(resource("Net", { ResourceType: NETWORK, PoolID: given("network"), NetworkType: "network" }));
-      const outcome = await demand(service, "DefineSystem", { SystemSettings: system, ResourceSettings: resources });
-      tell(text("create.done", { name: given("name") }));
+      const processors = resource("Proc", { ResourceType: PROCESSOR, VirtualQuantity: given.processors });
+      const memoryOf = resource("Mem", { ResourceType: MEMORY, VirtualQuantity: given.memory, AllocationUnits: "byte*2^20" });
+      for (const row of changes) {
+        const value = formValue(row.field, typed[row.key], undefined);
+        const target = row.field.fieldClass.startsWith("Proc") ? processors : row.field.fieldClass.startsWith("Mem") ? memoryOf : system;
+        target.properties[row.field.name] = value;
+      }
+      const resources = isClone ? [] : [processors, memoryOf];
+      if (!isClone && given.image) resources.push(resource("Disk", { ResourceType: DISK, Address: given.image, ...(DRIVES[prefix] ?? DRIVES.KVM).disk }));
+      if (source === "iso" && given.iso) resources.push(resource("Disk", { ResourceType: DVD, EmulatedType: 1, Address: given.iso, ...(DRIVES[prefix] ?? DRIVES.KVM).medium }));
+      if (!isClone && given.network) resources.push(resource("Net", { ResourceType: NETWORK, PoolID: given.network, NetworkType: "network" }));
+      if (source === "iso" && given.iso && !("BootDevices" in system.properties)) system.properties.BootDevices = ["hd", "cdrom"];
+      /** @type {Record<string, any>} */
+      const parameters = { SystemSettings: system, ResourceSettings: resources };
+      if (isClone) {
+        system.properties.CloneMode = CLONES[/** @type {"full"} */ (given.mode)];
+        const [settings] = await api.associators({ href: given.origin }, { associationClass: "CIM_SettingsDefineState", resultClass: "CIM_VirtualSystemSettingData" });
+        parameters.ReferenceConfiguration = { href: settings.href };
+      }
+      const outcome = await demand(service, "DefineSystem", parameters);
+      if (outcome.ReturnValue === STARTED_AS_JOB) {
+        tell(text("action.job", { action: text("create.title"), name: given.name }));
+        location.hash = "#/jobs";
+        return;
+      }
+      tell(text("create.done", { name: given.name }));
       const made = outcome.parameters.ResultingSystem;
-      if (form.has("start") && made) await api.invoke(made, "RequestStateChange", { RequestedState: 2 });
+      if (given.start && made) await api.invoke(made, "RequestStateChange", { RequestedState: 2 }).catch((error) => tell(text("action.failed", { action: text("action.start"), name: given.name, detail: error.message }), "bad"));
       await loadGuests(namespace);
-      const guest = [...state.guests.values()].find((each) => each.namespace === namespace && each.name === given("name"));
-      if (guest) location.hash = guestLink(guest);
+      location.hash = guestLink({ namespace, className: `${prefix}_ComputerSystem`, name: given.name });
     } catch (error) {
       setRefusal(/** @type {Error} */ (error).message);
+      setReviewed(false);
     } finally {
       setBusy(false);
     }
   };
+  const refused = refusal ? refusedKey(rows.map((row) => row.field), refusal) : "";
+  const sources = ["iso", "disk", ...(platform.value?.clones ? ["guest"] : []), ...(offer.templates.length ? ["template"] : [])];
+  return html`${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
+    <div class="row panel" role="radiogroup" aria-label=${text("create.source")}>
+      ${sources.map((each) => html`<label key=${each}><input type="radio" name="source" checked=${source === each} onChange=${() => setSource(each)} /> ${text(`create.source.${each}`)}</label>`)}</div>
+    ${source === "template" ? html`<div class="grid">${offer.templates.map((/** @type {any} */ each) => html`<button key=${each.href} class="panel" onClick=${() => setTemplate(each)}>
+        ${each.properties.Caption ?? each.properties.Name}</button>`)}</div>
+      ${template && html`<${ProvisionForm} template=${template} close=${() => setTemplate(null)} />`}` : html`
+    <form onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); setReviewed(true); }}>
+      <div class="panel"><div class="grid">
+      <${Field} id="new-name" label=${text("guest.name")} wrong=${faults.name}><input id="new-name" required maxlength="200" value=${given.name ?? ""} onInput=${put("name")} /></${Field}>
+      ${isClone ? html`
+        <${Field} id="new-origin" label=${text("create.source.guest")}><select id="new-origin" onChange=${put("origin")}><option value="">–</option>
+          ${guests.map((each) => html`<option key=${each.href} value=${each.href} selected=${each.href === given.origin}>${each.name}</option>`)}</select></${Field}>
+        <${Field} id="new-mode" label=${text("create.clone")}><select id="new-mode" onChange=${put("mode")}>
+          ${Object.keys(CLONES).map((each) => html`<option value=${each} selected=${each === given.mode}>${text(`create.clone.${each}`)}</option>`)}</select></${Field}>` : html`
+        <${Field} id="new-kind" label=${text("create.kind")}><select id="new-kind" onChange=${put("kind")}><option value="">–</option>
+          ${offer.kinds.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID} selected=${each.properties.InstanceID === given.kind}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>
+        <${Field} id="new-processors" label=${text("create.processors")} wrong=${faults.processors}><input id="new-processors" inputmode="numeric" value=${given.processors} required onInput=${put("processors")} /></${Field}>
+        <${Field} id="new-memory" label=${text("create.memory")} wrong=${faults.memory}><input id="new-memory" inputmode="numeric" value=${given.memory} required onInput=${put("memory")} /></${Field}>
+        ${source === "iso" && html`<${Field} id="new-iso" label=${text("create.source.iso")} hint="/var/lib/libvirt/images/….iso"><input id="new-iso" value=${given.iso ?? ""} onInput=${put("iso")} /></${Field}>`}
+        <${Field} id="new-image" label=${text("create.source.disk")} hint="/var/lib/libvirt/images/…"><input id="new-image" value=${given.image ?? ""} onInput=${put("image")} /></${Field}>
+        <${Field} id="new-network" label=${text("create.network")}><select id="new-network" onChange=${put("network")}><option value="">${text("create.no-network")}</option>
+          ${offer.networks.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID} selected=${each.properties.InstanceID === given.network}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>`}
+      </div></div>
+      <details><summary>${text("create.more")}</summary>
+        ${said[""] && html`<div class="notice" role="status">${said[""]}</div>`}
+        <${FieldGroups} id="new" rows=${rows} typed=${typed} said=${refused ? { ...said, [refused]: refusal } : said}
+          change=${(/** @type {string} */ key, /** @type {string} */ value) => setTyped({ ...typed, [key]: value })} /></details>
+      ${!isClone && html`<label class="row"><input type="checkbox" checked=${Boolean(given.start)} onChange=${(/** @type {any} */ event) => setGiven({ ...given, start: event.target.checked ? "yes" : "" })} /> ${text("create.start")}</label>`}
+      <p class="right"><button class="main" disabled=${busy || faulty}>${text("settings.review")}</button></p></form>`}
+    ${reviewed && html`<${Review} busy=${busy} close=${() => setReviewed(false)} apply=${send} changes=${told} label=${text("create.send")} />`}`;
+}
+
+export function Create() {
+  useAppState();
+  const [chosen, setChosen] = useState("");
+  const [platform, setPlatform] = useState("");
+  const namespace = chosen || (state.nodes[0]?.namespace ?? "root/virt");
+  const offer = useRead(() => offers(namespace), [namespace]);
   return html`<div class="head"><h1>${text("create.title")}</h1></div>
-    ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
-    <${Read} of=${offer}>${(/** @type {any} */ found) => html`<form class="panel" onSubmit=${send}>
-      <div class="grid">
-      <${Field} id="new-where" label=${text("create.where")}><select id="new-where" onChange=${(/** @type {any} */ event) => setNamespace(event.target.value)}>
-        ${state.nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === namespace}>${each.name}</option>`)}</select></${Field}>
-      <${Field} id="new-platform" label=${text("guest.platform")}><select id="new-platform" name="platform">
-        ${found.services.map((/** @type {any} */ each) => html`<option value=${each.class}>${prefixOf(each.class)}</option>`)}</select></${Field}>
-      <${Field} id="new-name" label=${text("guest.name")}><input id="new-name" name="name" required maxlength="200" autofocus /></${Field}>
-      <${Field} id="new-kind" label=${text("create.kind")}><select id="new-kind" name="kind"><option value="">–</option>
-        ${found.kinds.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>
-      <${Field} id="new-processors" label=${text("create.processors")}><input id="new-processors" name="processors" type="number" min="1" value="1" required /></${Field}>
-      <${Field} id="new-memory" label=${text("create.memory")}><input id="new-memory" name="memory" type="number" min="4" value="1024" required /></${Field}>
-      <${Field} id="new-image" label=${text("create.source.disk")} hint="/var/lib/libvirt/images/…"><input id="new-image" name="image" /></${Field}>
-      <${Field} id="new-iso" label=${text("create.source.iso")}><input id="new-iso" name="iso" /></${Field}>
-      <${Field} id="new-network" label=${text("create.network")}><select id="new-network" name="network"><option value="">${text("create.no-network")}</option>
-        ${found.networks.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>
-      </div>
-      <label class="row"><input type="checkbox" name="start" checked /> ${text("create.start")}</label>
-      <p class="right"><button class="main" disabled=${busy}>${text("create.send")}</button></p></form>`}</${Read}>`;
+    <${Read} of=${offer}>${(/** @type {any} */ found) => {
+      const service = found.services.find((/** @type {any} */ each) => each.class === platform) ?? found.services[0];
+      return html`<div class="panel grid">
+        <${Field} id="new-where" label=${text("create.where")}><select id="new-where" onChange=${(/** @type {any} */ event) => setChosen(event.target.value)}>
+          ${state.nodes.map((each) => html`<option value=${each.namespace} selected=${each.namespace === namespace}>${each.name}</option>`)}</select></${Field}>
+        <${Field} id="new-platform" label=${text("guest.platform")}><select id="new-platform" onChange=${(/** @type {any} */ event) => setPlatform(event.target.value)}>
+          ${found.services.map((/** @type {any} */ each) => html`<option value=${each.class} selected=${each === service}>${prefixOf(each.class)}</option>`)}</select></${Field}></div>
+        ${service ? html`<${Form} key=${service.href} namespace=${namespace} offer=${found} service=${service} />` : html`<p class="soft">${text("templates.no-platform")}</p>`}`;
+    }}</${Read}>`;
 }

@@ -10,8 +10,11 @@ import { Dialog, Facts, Panel, Read, State, Tabs, useRead } from "../ui/basics.j
 import { LoadChart } from "../ui/chart.js";
 import { Console } from "../ui/console.js";
 import { Properties } from "../ui/properties.js";
+import { Screens } from "../ui/screens.js";
 import { intervalSeconds } from "../values.js";
-import { Devices, Settings } from "./settings.js";
+import { Devices } from "./devices.js";
+import { Migrate, migrationOf } from "./migrate.js";
+import { Settings } from "./settings.js";
 import { Snapshots } from "./snapshots.js";
 import { Changes, JobList } from "./jobs.js";
 import { Neighbours } from "./topology.js";
@@ -38,11 +41,13 @@ function Figures({ guest }) {
 /**
  * The buttons of what can be done now; what cannot be done says why.
  *
- * @param {{guest: {href: string, name: string, namespace: string}, system: api.Instance, again: () => void}} props
+ * @param {{guest: {href: string, name: string, namespace: string, className: string}, system: api.Instance, again: () => void}} props
  */
 function Actions({ guest, system, again }) {
   const [asked, setAsked] = useState(/** @type {any} */ (null));
   const [removing, setRemoving] = useState(false);
+  const [moving, setMoving] = useState(false);
+  const migration = useRead(async () => (state.nodes.length > 1 ? (await migrationOf(guest)) ?? false : false), [guest.href, state.nodes.length]);
   const take = async (/** @type {any} */ action) => {
     setAsked(null);
     await act(guest, action);
@@ -62,6 +67,8 @@ function Actions({ guest, system, again }) {
     ${!may(guest.namespace, "operate") && html`<span class="soft">${text("action.read-only")}</span>`}
     ${may(guest.namespace, "operate") && offered(system).map((each) => html`<button class=${each.danger ? "danger" : each.name === "start" ? "main" : ""} disabled=${Boolean(each.reason)}
       title=${each.reason} onClick=${() => (each.danger ? setAsked(each) : take(each))}>${text(`action.${each.name}`)}</button>`)}
+    ${migration.value && may(guest.namespace, "administer") && html`<button onClick=${() => setMoving(true)}>${text("action.migrate")}</button>`}
+    ${moving && html`<${Migrate} guest=${guest} service=${migration.value} running=${[2, 9].includes(Number(system.properties.EnabledState))} close=${() => setMoving(false)} />`}
     ${may(guest.namespace, "administer") && html`<button class="danger" onClick=${() => setRemoving(true)}>${text("action.delete")}</button>`}
     ${asked && html`<${Dialog} title=${text("action.confirm", { action: text(`action.${asked.name}`), name: guest.name })} onClose=${() => setAsked(null)}
       end=${html`<button class="danger" onClick=${() => take(asked)}>${text(`action.${asked.name}`)}</button>`}><p>${text(`action.confirm.${asked.name}`)}</p></${Dialog}>`}
@@ -94,7 +101,9 @@ export function Guest({ parts }) {
     </div>
     <${Tabs} label=${name} tabs=${TABS.map((each) => [each, text(`guest.tab.${each}`)])} chosen=${tab} choose=${choose} />
     <div role="tabpanel" aria-labelledby="tab-${tab}">
-    ${tab === "summary" && html`<div class="two"><${Figures} guest=${guest} /><${Panel} title=${text("guest.load")}><${LoadChart} guest=${named} /></${Panel}></div>`}
+    ${tab === "summary" && html`<div class="two"><${Figures} guest=${guest} />
+      <div><${Panel} title=${text("guest.load")}><${LoadChart} guest=${named} /></${Panel}>
+        ${guest && (guest.state === 2 || guest.state === 9) && html`<${Panel} title=${text("screens.title")}><${Screens} guests=${[guest]} /></${Panel}>`}</div></div>`}
     ${tab === "console" && html`<div class="two"><${Console} guest=${named} running=${guest?.state === 2 || guest?.state === 9} />
       <div><${Figures} guest=${guest} /><${Panel} title=${text("guest.load")}><${LoadChart} guest=${named} /></${Panel}></div></div>`}
     ${tab === "settings" && html`<${Settings} guest=${named} running=${guest?.state === 2 || guest?.state === 9} />`}

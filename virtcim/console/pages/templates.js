@@ -3,10 +3,11 @@ import * as api from "../api.js";
 import { browserLink } from "../links.js";
 import { html, useState } from "../parts.js";
 import { demand } from "../settings.js";
-import { state, tell, useAppState } from "../state.js";
+import { may, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Facts, Field, Panel, Read, useRead } from "../ui/basics.js";
 import { STARTED_AS_JOB, prefixOf } from "../values.js";
+import { TemplateForm } from "./template-form.js";
 
 /** Parameters of several lines, and those that most leave as they are (docs/templates.md). */
 const LONG = ["ssh_keys", "user_data", "network_config"];
@@ -34,7 +35,7 @@ async function provision(template, namespace, name, parameters) {
 }
 
 /** @param {{template: any, close: () => void}} props */
-function ProvisionForm({ template, close }) {
+export function ProvisionForm({ template, close }) {
   const [namespace, setNamespace] = useState(state.nodes[0]?.namespace ?? "root/virt");
   const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({ count: "1" }));
   const [refusal, setRefusal] = useState("");
@@ -85,12 +86,21 @@ function ProvisionForm({ template, close }) {
     </form></${Dialog}>`;
 }
 
-export function Templates() {
+/** @param {{parts: string[]}} props of one template, where one is named */
+export function Templates({ parts: [wanted] }) {
   useAppState();
   const [chosen, setChosen] = useState(/** @type {any} */ (null));
+  const [edited, setEdited] = useState(/** @type {any} */ (null));
+  const [removed, setRemoved] = useState(/** @type {any} */ (null));
+  const remove = async () => {
+    const template = removed;
+    setRemoved(null);
+    await api.remove(template).then(templates.again).catch((error) => tell(error.message, "bad"));
+  };
   const templates = useRead(() => api.instancesIfAny("root/interop", "Virt_Template"), []);
   return html`<div class="head"><h1>${text("page.templates")}</h1></div>
-    <${Read} of=${templates}>${(/** @type {any[]} */ found) => {
+    <${Read} of=${templates}>${(/** @type {any[]} */ all) => {
+      const found = wanted ? all.filter((each) => each.properties.InstanceID === wanted) : all;
       const groups = [...new Set(found.map((each) => each.properties.GroupName ?? ""))].sort();
       return html`${found.length === 0 && html`<p class="soft">${text("app.nothing")}</p>`}
         ${groups.map((group) => html`<h2>${group}</h2><div class="grid">${found.filter((each) => (each.properties.GroupName ?? "") === group).map((each) => html`
@@ -101,7 +111,13 @@ export function Templates() {
               [text("guest.platform"), (each.properties.Platforms ?? []).join(", ") || text("app.all")],
               [text("templates.image"), html`<span class="code">${each.properties.ImageURL ?? "–"}</span>`],
             ]} />
-            <p class="right"><button class="main" onClick=${() => setChosen(each)}>${text("templates.provision")}</button></p></${Panel}>`)}</div>`)}`;
+            <p class="row">${may("root/interop", "administer") && html`
+              ${!each.properties.Origin && html`<button onClick=${() => setEdited({ template: each, isNew: false })}>${text("app.edit")}</button>
+                <button class="danger" onClick=${() => setRemoved(each)}>${text("app.delete")}</button>`}
+              <button onClick=${() => setEdited({ template: each, isNew: true })}>${text("templates.copy")}</button>`}<span class="grow"></span><button class="main" onClick=${() => setChosen(each)}>${text("templates.provision")}</button></p></${Panel}>`)}</div>`)}`;
     }}</${Read}>
+    ${edited && html`<${TemplateForm} template=${edited.template} isNew=${edited.isNew} close=${() => setEdited(null)} done=${() => { setEdited(null); templates.again(); }} />`}
+    ${removed && html`<${Dialog} title=${`${text("app.delete")}: ${removed.properties.Name}@${removed.properties.Version}`} onClose=${() => setRemoved(null)}
+      end=${html`<button class="danger" onClick=${remove}>${text("app.delete")}</button>`} />`}
     ${chosen && html`<${ProvisionForm} template=${chosen} close=${() => setChosen(null)} />`}`;
 }

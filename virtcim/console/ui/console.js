@@ -1,8 +1,9 @@
 /** A guest's screen and serial console, over a WebSocket that a ticket opens once. */
 import * as api from "../api.js";
 import { html, loadScreen, loadTerminal, useEffect, useRef, useState } from "../parts.js";
+import { configurations } from "../settings.js";
 import { text } from "../texts.js";
-import { Panel } from "./basics.js";
+import { Panel, useRead } from "./basics.js";
 
 /** The address of a console: a ticket is good for one connection. @param {any} guest @param {string} kind */
 async function address(guest, kind) {
@@ -10,13 +11,33 @@ async function address(guest, kind) {
   return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${ticket.href}`;
 }
 
+const CONTROL = 0xffe3, ALT = 0xffe9, SUPER = 0xffeb, BACKSPACE = 0xff08, TAB = 0xff09, ESCAPE = 0xff1b, PRINT = 0xff61;
+
+/** Keys that a browser or its desktop keeps for itself, as keysyms of X11. @type {Record<string, number[]>} */
+const KEYS = {
+  "Ctrl-Alt-Backspace": [CONTROL, ALT, BACKSPACE],
+  ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7].map((number) => [`Ctrl-Alt-F${number}`, [CONTROL, ALT, 0xffbd + number]])),
+  "Alt-Tab": [ALT, TAB],
+  "Super": [SUPER],
+  "Esc": [ESCAPE],
+  "Print": [PRINT],
+};
+
 /** Opens a screen in an element; gives what closes it. @param {HTMLElement} element @param {string} url @param {() => void} onEnd */
 async function openScreen(element, url, onEnd) {
   const RFB = await loadScreen();
   const screen = new RFB(element, url, { wsProtocols: ["binary"] });
   screen.scaleViewport = true;
   screen.addEventListener("disconnect", onEnd);
-  return { close: () => screen.disconnect(), keys: () => screen.sendCtrlAltDel() };
+  return {
+    close: () => screen.disconnect(),
+    keys: () => screen.sendCtrlAltDel(),
+    press: (/** @type {string} */ name) => {
+      const codes = KEYS[name] ?? [];
+      for (const each of codes) screen.sendKey(each, null, true);
+      for (const each of [...codes].reverse()) screen.sendKey(each, null, false);
+    },
+  };
 }
 
 /**
@@ -62,7 +83,28 @@ async function openTerminal(element, url, onEnd) {
   socket.onmessage = (message) => terminal.write(new Uint8Array(message.data));
   socket.onclose = onEnd;
   terminal.onData((/** @type {string} */ data) => socket.readyState === WebSocket.OPEN && socket.send(new TextEncoder().encode(data)));
-  return { close: () => { socket.close(); terminal.dispose(); }, keys: () => undefined };
+  return { close: () => { socket.close(); terminal.dispose(); }, keys: () => undefined, press: () => undefined };
+}
+
+/** Where the SPICE of a guest that runs is; null without it. @param {any} guest @returns {Promise<{host: string, port: string} | null>} */
+async function spiceOf(guest) {
+  const { running } = await configurations(guest);
+  const found = running.resources.find((each) => /GraphicsResource/.test(each.class) && each.properties.ResourceSubType === "spice");
+  const [, host, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(found?.properties.Address ?? "") ?? [];
+  if (!port || Number(port) <= 0) return null;
+  // What listens on all addresses is reached by the name that the server is.
+  return { host: ["0.0.0.0", "::", ""].includes(host) ? location.hostname : host, port };
+}
+
+/** Hands out a file for remote-viewer. @param {any} guest @param {{host: string, port: string}} at */
+function saveViewer(guest, at) {
+  const plain = (/** @type {string} */ value) => value.replace(/[\r\n]+/g, " ");
+  const lines = ["[virt-viewer]", "type=spice", `host=${plain(at.host)}`, `port=${at.port}`, `title=${plain(guest.name)}`, "delete-this-file=1", ""];
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([lines.join("\n")], { type: "application/x-virt-viewer" }));
+  link.download = `${guest.name.replace(/[^\w.-]+/g, "_").slice(0, 80)}.vv`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 /** @param {{guest: any, running: boolean}} props */
@@ -76,6 +118,7 @@ export function Console({ guest, running }) {
     opened.current = null;
   };
   useEffect(() => close, [guest.href]);
+  const spice = useRead(() => (running ? spiceOf(guest) : Promise.resolve(null)), [guest.href, running]);
   const open = async (/** @type {string} */ wanted) => {
     close();
     element.current.replaceChildren();
@@ -93,9 +136,16 @@ export function Console({ guest, running }) {
       <button disabled=${!running} onClick=${() => open("vnc")}>${text("console.screen")}</button>
       <button disabled=${!running} onClick=${() => open("serial")}>${text("console.serial")}</button>
       <button disabled=${kind !== "vnc"} onClick=${() => opened.current?.keys()}>${text("console.keys")}</button>
+      <label><span class="hidden-label">${text("console.more-keys")}</span>
+        <select disabled=${kind !== "vnc"} onChange=${(/** @type {any} */ event) => {
+          opened.current?.press(event.target.value);
+          event.target.value = "";
+          element.current.querySelector("canvas")?.focus();
+        }}><option value="">${text("console.more-keys")}</option>${Object.keys(KEYS).map((each) => html`<option value=${each}>${each}</option>`)}</select></label>
+      ${spice.value && html`<button onClick=${() => saveViewer(guest, /** @type {any} */ (spice.value))}>${text("console.spice")}</button>`}
       <button disabled=${!kind} onClick=${() => element.current.requestFullscreen()}>${text("console.full")}</button>
     </p>
     ${!running && html`<p class="soft">${text("console.off")}</p>`}
     ${said && html`<div class="notice" role="status">${said}</div>`}
-    <div class="screen" ref=${element}></div></${Panel}>`;
+    <div class="screen" ref=${element} tabindex="0" role="group" aria-label=${text("guest.tab.console")}></div></${Panel}>`;
 }
