@@ -32,11 +32,17 @@ function parameterValue(declared, given) {
   return given;
 }
 
+/** What a class declares, as a list with names. @param {Record<string, any> | undefined} declared @returns {any[]} */
+const named = (declared) => Object.entries(declared ?? {}).map(([name, each]) => ({ name, ...each }));
+
+/** What the schema says of something, for people. @param {any} declared */
+const described = (declared) => declared.qualifiers?.Description ?? "";
+
 /** A form for a method of an instance. @param {{target: {href: string}, method: any}} props */
 function Method({ target, method }) {
   const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({}));
   const [answer, setAnswer] = useState(/** @type {any} */ (null));
-  const parameters = (method.parameters ?? []).filter((/** @type {any} */ each) => each.in !== false);
+  const parameters = named(method.parameters).filter((each) => each.in !== false);
   const call = async (/** @type {Event} */ event) => {
     event.preventDefault();
     try {
@@ -47,9 +53,9 @@ function Method({ target, method }) {
     }
   };
   return html`<details><summary>${method.name}</summary><form onSubmit=${call}>
-    <p class="soft">${method.description ?? ""}</p>
+    <p class="soft">${described(method)}</p>
     ${parameters.map((/** @type {any} */ each) => html`<${Field} id=${`${method.name}-${each.name}`} label=${`${each.name}: ${each.embedded ?? each.referenceClass ?? each.type}${each.isArray || each.array ? "[]" : ""}`}
-      hint=${each.description ?? ""}><input id=${`${method.name}-${each.name}`} value=${typed[each.name] ?? ""}
+      hint=${described(each)}><input id=${`${method.name}-${each.name}`} value=${typed[each.name] ?? ""}
       onInput=${(/** @type {any} */ event) => setTyped({ ...typed, [each.name]: event.target.value })} /></${Field}>`)}
     <button class="main">${text("browser.call")}</button>
     ${answer && html`<h3>${text("browser.result")}</h3><pre role="status">${JSON.stringify(answer, null, 1)}</pre>`}
@@ -70,17 +76,34 @@ function Instance({ href }) {
     <${Tabs} label=${found.class} chosen=${tab} choose=${setTab} tabs=${["properties", "associators", "methods"].map((each) => [each, text(`browser.${each}`)])} />
     ${tab === "properties" && html`<${Properties} instance=${found} /><${Lines} lines=${instanceLines(found)} />`}
     ${tab === "associators" && html`<${Read} of=${others}>${(/** @type {any[]} */ all) => html`<ul>${all.map((each) => html`<li class="code"><a href=${browserLink(each)}>${each.path}</a></li>`)}</ul>`}</${Read}>`}
-    ${tab === "methods" && declared.value && html`${(declared.value.methods ?? []).map((/** @type {any} */ each) => html`<${Method} key=${each.name} target=${found} method=${each} />`)}`}
+    ${tab === "methods" && declared.value && html`${named(declared.value.methods).map((each) => html`<${Method} key=${each.name} target=${found} method=${each} />`)}`}
   </${Panel}>`}</${Read}>`;
 }
 
-/** @param {{classes: any[], parent: string | null, choose: (name: string) => void, chosen: string}} props */
-function ClassTree({ classes, parent, choose, chosen }) {
-  const own = classes.filter((each) => (each.superclass ?? null) === parent);
-  return own.length > 0 && html`<ul>${own.map((each) => html`<li key=${each.class}>
-    <details open=${classes.length < 60}><summary class=${each.class === chosen ? "big-name" : ""}>
-      <button class="plain" aria-pressed=${String(each.class === chosen)} onClick=${() => choose(each.class)}>${each.class}</button></summary>
-      <${ClassTree} classes=${classes} parent=${each.class} choose=${choose} chosen=${chosen} /></details></li>`)}</ul>`;
+/** @param {{of: any, below: Map<string | null, any[]>, choose: (name: string) => void, chosen: string, open: boolean}} props */
+function ClassBranch({ of, below, choose, chosen, open }) {
+  const [unfolded, setUnfolded] = useState(open);
+  const own = below.get(of.class) ?? [];
+  return html`<li><div class="leaf">
+    ${own.length > 0 ? html`<button class="fold" aria-expanded=${String(unfolded)} aria-label=${text(unfolded ? "tree.fold" : "tree.unfold", { name: of.class })}
+      onClick=${() => setUnfolded(!unfolded)}>${unfolded ? "▾" : "▸"}</button>` : html`<span class="no-fold"></span>`}
+    <button class="plain" aria-pressed=${String(of.class === chosen)} onClick=${() => choose(of.class)}>${of.class}</button></div>
+    ${unfolded && own.length > 0 && html`<ul>${own.map((each) => html`<${ClassBranch} key=${each.class} of=${each} below=${below} choose=${choose} chosen=${chosen} open=${open} />`)}</ul>`}</li>`;
+}
+
+/** @param {{classes: any[], choose: (name: string) => void, chosen: string}} props */
+function ClassTree({ classes, choose, chosen }) {
+  const open = classes.length < 60;
+  const below = useMemo(() => {
+    /** @type {Map<string | null, any[]>} */
+    const found = new Map();
+    for (const each of classes) {
+      const parent = each.superclass ?? null;
+      found.set(parent, [...(found.get(parent) ?? []), each]);
+    }
+    return found;
+  }, [classes]);
+  return html`<ul>${(below.get(null) ?? []).map((each) => html`<${ClassBranch} key=${`${each.class} ${open}`} of=${each} below=${below} choose=${choose} chosen=${chosen} open=${open} />`)}</ul>`;
 }
 
 /** @param {{parts: string[]}} props */
@@ -123,7 +146,7 @@ export function Browser({ parts }) {
       <section class="panel"><h2>${text("browser.classes")}</h2>
         <label><span class="hidden-label">${text("app.search")}</span><input type="search" placeholder=${text("app.search")} value=${search} onInput=${(/** @type {any} */ event) => setSearch(event.target.value)} /></label>
         <div class="tree" style=${{ maxHeight: "60vh", overflow: "auto" }} tabindex="0" role="region" aria-label=${text("browser.classes")}>
-          <${Read} of=${classes}>${() => html`<${ClassTree} classes=${found} parent=${null} chosen=${chosen} choose=${setChosen} />`}</${Read}></div></section>
+          <${Read} of=${classes}>${() => html`<${ClassTree} classes=${found} chosen=${chosen} choose=${setChosen} />`}</${Read}></div></section>
       <div>
         ${href && html`<${Instance} key=${href} href=${href} />`}
         <${Panel} title=${`${chosen}: ${text("browser.instances")}`}><${Read} of=${instances}>${(/** @type {any[]} */ all) => html`<p class="soft">${all.length}</p>
