@@ -21,6 +21,8 @@ from typing import Any
 import libvirt
 
 from bench.bridge import measure_bridge
+from bench.console import GUESTS as CONSOLE_GUESTS
+from bench.console import measure_console, why_no_console
 from bench.indications import Sizes, measure_indications
 from bench.measure import (
     BareServer,
@@ -263,6 +265,13 @@ def main() -> None:
     say("\nCPU time of an instance on its way through the CMPI bridge")
     bridge = measure_bridge(min(GUESTS, max(sizes)))
     texts.append("\n".join(f"bridge, {name}: {each}" for name, each in bridge.items()))
+    say(texts[-1])
+    say("\nthe console in a browser")
+    if (reason := why_no_console()) is None:
+        console = measure_console(min(CONSOLE_GUESTS, max(sizes)))
+        texts.append("\n".join(f"console, {name}: {each}" for name, each in console.items()))
+    else:
+        texts.append(f"no console: {reason}")
     say(texts[-1])
     say("\nmany nodes in one server")
     if why_unavailable() is None:
