@@ -59,7 +59,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
             faults.append(message.text)
 
     def note_others(message: ConsoleMessage) -> None:
-        if not message.text.startswith("Failed to load resource"):
+        if not message.text.startswith(("Failed to load resource", "WebSocket connection to")):
             note(message)
 
     def fail(error: Error) -> None:

@@ -16,6 +16,20 @@ const VALID = 2;
 export const migrationOf = async (guest) =>
   (await api.instancesIfAny(guest.namespace, `${prefixOf(guest.className)}_VirtualSystemMigrationService`))[0];
 
+/**
+ * Where the host of a node is served.
+ *
+ * @param {string} namespace
+ * @param {string} prefix of the platform
+ * @returns {Promise<string>}
+ * @throws {Error} where the node has no such platform
+ */
+async function hostOf(namespace, prefix) {
+  const [host] = await api.instancesIfAny(namespace, `${prefix}_HostSystem`);
+  if (!host) throw new Error(text("migrate.no-platform", { prefix }));
+  return host.href;
+}
+
 /** @param {{guest: any, service: any, running: boolean, close: () => void}} props */
 export function Migrate({ guest, service, running, close }) {
   const nodes = state.nodes.filter((each) => each.namespace !== guest.namespace && each.state >= 2 && each.state <= 3);
@@ -24,20 +38,23 @@ export function Migrate({ guest, service, running, close }) {
   const [copy, setCopy] = useState(false);
   const [refusal, setRefusal] = useState("");
   const [busy, setBusy] = useState(false);
-  const parameters = () => ({
+  const parameters = async () => ({
     ComputerSystem: { href: guest.href },
-    DestinationHost: target.split("/").at(-1),
+    DestinationSystem: { href: await hostOf(target, prefixOf(guest.className)) },
     MigrationSettingData: {
       class: `${prefixOf(guest.className)}_VirtualSystemMigrationSettingData`,
       properties: { MigrationType: TYPES[/** @type {"live"} */ (type)], ...(copy ? { CopyStorage: true } : {}) },
     },
   });
-  const verdict = useRead(async () => (target ? (await demand(service, "ValidateMigration", parameters())).parameters : { Verdict: 0 }), [target, type, copy]);
+  const asked = [target, type, copy].join(" ");
+  const looked = useRead(/** @returns {Promise<any>} */ async () => ({ asked, ...(target ? (await demand(service, "ValidateMigration", await parameters())).parameters : { Verdict: 0 }) }), [asked]);
+  // What was said of another way to go is no answer.
+  const verdict = looked.value && looked.value.asked !== asked ? { value: null, error: null } : looked;
   const send = async () => {
     setBusy(true);
     setRefusal("");
     try {
-      const outcome = await demand(service, "MigrateVirtualSystemToHost", parameters());
+      const outcome = await demand(service, "MigrateVirtualSystemToSystem", await parameters());
       const names = { action: text("action.migrate"), name: guest.name };
       tell(text(outcome.ReturnValue === STARTED_AS_JOB ? "action.job" : "action.done", names));
       close();

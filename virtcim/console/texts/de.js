@@ -261,4 +261,5 @@ export const de = {
   "console.more-keys": "Weitere Tasten",
   "app.actions": "Aktionen",
   "device.disk.VirtualDevice": "Name im Gast",
+  "migrate.no-platform": "Der Knoten hat kein {prefix}.",
 };

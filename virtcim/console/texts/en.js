@@ -267,4 +267,5 @@ export const en = {
   "console.more-keys": "More keys",
   "app.actions": "Actions",
   "device.disk.VirtualDevice": "Name in the guest",
+  "migrate.no-platform": "The node has no {prefix}.",
 };
