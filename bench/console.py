@@ -32,7 +32,7 @@ STEP = 400
 
 #: Changes a second, and for how many seconds.
 CHANGES = 100
-SECONDS = 20
+SECONDS = 10
 
 #: Seconds until the server has all guests, at most.
 PATIENCE = 180

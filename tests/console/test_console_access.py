@@ -9,7 +9,6 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import missing
 from tests.console.test_console import GUEST, PAGES, TABS
 
 Open = Callable[..., Page]
@@ -29,7 +28,7 @@ IN_FOCUS = """([tag, text]) => document.activeElement.matches(tag)
 def axe() -> str:
     """The source of axe-core, which `make console` fetches with the tools of the console."""
     if not AXE.is_file():
-        missing(f"{AXE} is not there: make console fetches it")
+        pytest.skip("without npm, make console cannot fetch axe-core")
     return AXE.read_text()
 
 
