@@ -13,7 +13,7 @@ from virtcim.providers.interface import Catalog
 from virtcim.providers.properties import Property
 from virtcim.registration.documentation import OF_SERVER, markdown_table
 from virtcim.registration.methods import description, named_values, type_words
-from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
+from virtcim.schema.classes import ClassDeclaration, ClassStore, ParameterDeclaration, PropertyDeclaration
 
 __all__ = ["ClassPages"]
 
@@ -102,12 +102,11 @@ class ClassPages:
             yield name
             declared = self._schema[name]
             waiting += self._schema.ancestors(name)
-            parts = [*declared.properties.values()]
-            waiting += [
-                each for part in (*parts, *(one for method in declared.methods.values() for one in
-                                            method.parameters.values()))
-                for each in (part.reference_class, part.embedded_class) if each is not None and each in self._schema
-            ]  # fmt: skip
+            parts: list[PropertyDeclaration | ParameterDeclaration] = [*declared.properties.values()]
+            for method in declared.methods.values():
+                parts += method.parameters.values()
+            named = [each for part in parts for each in (part.reference_class, part.embedded_class)]
+            waiting += [each for each in named if each is not None and each in self._schema]
 
     def page(self, name: str) -> str:
         """Write the page of a class.

@@ -24,7 +24,6 @@ FILES = {
 }
 
 
-
 def licence(package: Path) -> dict[str, str]:
     """What the About page tells of a package: name, version, licence, and the licence's text."""
     declared = json.loads((package / "package.json").read_text())

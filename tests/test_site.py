@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from release.site import ROOT, build_site, dead_links
+from release.site import build_site, dead_links
+from release.source import ROOT
 
 
 def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:

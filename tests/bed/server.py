@@ -60,7 +60,7 @@ def run_command(*words: str | Path, patience: float = 120, **environment: str) -
     )
 
 
-def wait_until(condition: Callable[[], Any], timeout: float = 5.0, interval: float = 0.05) -> Any:
+def wait_until(condition: Callable[[], Any], timeout: float = 20.0, interval: float = 0.05) -> Any:
     """Poll until `condition()` is true and return what it returned; AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:

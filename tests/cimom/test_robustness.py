@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, http_request, intrinsic, system, value
 from tests.cimom.toy import Toy
 from virtcim.frontends.http.auth import BasicAuthenticator, Verifier
-from virtcim.providers.interface import MethodResult, RequestContext
+from virtcim.providers.interface import Instance, MethodResult, RequestContext
 
 PATIENCE = 60.0
 """Seconds for what happens at once, on a machine that does much else."""
@@ -213,9 +213,9 @@ def test_large_answers_wait_for_room_before_they_are_made(make_server: Callable[
     made: list[str] = []
     instances = toy.provider.instances
 
-    def counted(class_name: str, *arguments: Any) -> Any:
+    def counted(class_name: str, context: RequestContext) -> Iterable[Instance]:
         made.append(class_name)
-        return instances(class_name, *arguments)
+        return instances(class_name, context)
 
     toy.provider.instances = counted  # type: ignore[method-assign]
 

@@ -296,7 +296,12 @@ def test_dead_destinations_cost_next_to_nothing_with_each_change(
 ) -> None:
     judged: list[str] = []
     selects = IndicationEngine._selects
-    monkeypatch.setattr(IndicationEngine, "_selects", lambda *given: judged.append(given[3]) or selects(*given))
+
+    def judge(*given: Any) -> Any:
+        judged.append(given[3])
+        return selects(*given)
+
+    monkeypatch.setattr(IndicationEngine, "_selects", judge)
     running = run(retry_first=3600.0, retry_interval=3600.0)
     alive, dead = listen(), listen(lambda number, body: answer(b"", "503 Busy"))
     running.subscribe(alive.url, name="alive")

@@ -79,7 +79,7 @@ def test_a_destination_that_goes_while_it_is_told_takes_nothing_with_it(run: Run
     assert quick.names() == ["a", "b", "c", "d"]
     assert slow.names() == ["a"]
     assert running.store.flush(30)
-    wait_until(lambda: not len(running.service.queues._journal._records), 30)
+    wait_until(lambda: not len(running.service.queues._journal._receivers), 30)
     assert not len(running.service.queues._journal._bodies)
 
 

@@ -119,7 +119,7 @@ class CleanRoot:
 
     def shell(self, text: str, **variables: str) -> str:
         """Run lines of a shell in there, each of which succeeds, and return what they printed."""
-        return self.run("bash", "-euo", "pipefail", "-c", text, **variables)
+        return self.run("bash", "-euo", "pipefail", "-c", text, network=False, **variables)
 
     def put(self, file: Path) -> str:
         """Copy a file to /tmp in there, and return its path there."""

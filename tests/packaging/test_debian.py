@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,7 @@ def apt_install(root: CleanRoot, *what: str) -> None:
 
 
 def test_from_apt_to_the_answer_for_a_user_of_the_system(
-    root: CleanRoot, packages: dict[str, Path], record_property: pytest.RecordProperty
+    root: CleanRoot, packages: dict[str, Path], record_property: Callable[[str, object], None]
 ) -> None:
     """As docs/install.md has it: install, say who may log in and by which certificate, ask over HTTPS."""
     file = root.put(packages["virtcim"])

@@ -13,15 +13,6 @@ from pathlib import Path
 from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
 from virtcim.app.logs import configure_logging
-from virtcim.app.mofcommands import add_mof_commands
-from virtcim.app.nativecommands import add_native_commands
-from virtcim.app.nodecommands import add_node_commands
-from virtcim.app.platforms import add_platform_commands
-from virtcim.app.plugins import add_plugin_commands
-from virtcim.app.registering import add_commands
-from virtcim.app.status import add_status
-from virtcim.app.templatecommands import add_template_commands
-from virtcim.app.watching import add_watching
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
 __all__ = ["COMMANDS", "main", "make_parser"]
@@ -31,6 +22,7 @@ log = logging.getLogger("virtcim")
 COMMANDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("status",), "virtcim.app.status", "add_status"),
     (("guest",), "virtcim.app.guest", "add_guest"),
+    (("define", "export"), "virtcim.app.nativecommands", "add_native_commands"),
     (("watch", "subscriptions"), "virtcim.app.watching", "add_watching"),
     (("platform",), "virtcim.app.platforms", "add_platform_commands"),
     (("plugin",), "virtcim.app.plugins", "add_plugin_commands"),
@@ -138,19 +130,6 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
     certificate.add_argument("--days", type=int, default=365, help="for how long it is valid; default 365")
     certificate.add_argument("--force", action="store_true", help="replace a key or certificate that is there")
     certificate.set_defaults(run=run_certificate)
-    add_status(commands)
-    add_guest(commands)
-    add_native_commands(commands)
-    add_watching(commands)
-    add_platform_commands(commands)
-    add_plugin_commands(commands)
-    add_mof_commands(commands)
-    add_node_commands(commands)
-    add_group_commands(commands)
-    add_template_commands(commands)
-    add_appliance_commands(commands)
-    add_console(commands)
-    add_commands(commands)
     for names, module, function in COMMANDS:
         if only is None or only in names:
             getattr(import_module(module), function)(commands)
