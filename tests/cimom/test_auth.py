@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import pywbem
 from passlib.apache import HtpasswdFile
+from passlib.hash import bcrypt, sha256_crypt, sha512_crypt
 
 from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
@@ -157,6 +158,29 @@ def test_htpasswd(tmp_path: Path, scheme: str) -> None:
     file.save()
     os.utime(path, ns=(1, 1))
     assert not verifier.verify("anna", "geheim")
+
+
+def test_an_unknown_user_costs_as_much_as_a_known_one(tmp_path: Path) -> None:
+    """The time of the answer would tell which users there are."""
+    path = tmp_path / "htpasswd"
+    path.write_text(f"anna:{bcrypt.using(rounds=9).hash('geheim')}\n")
+    verifier = Htpasswd(path)
+
+    def cost(user: str) -> float:
+        began = time.thread_time()
+        assert not verifier.verify(user, "falsch")
+        return time.thread_time() - began
+
+    cost("anna")  # what is loaded is not counted
+    assert cost("berta") > cost("anna") / 3
+
+
+def test_schemes_give_way_to_other_threads(tmp_path: Path) -> None:
+    """The C library's own keep the interpreter's lock until they are done."""
+    path = tmp_path / "htpasswd"
+    path.write_text("")
+    assert not Htpasswd(path).verify("anna", "geheim")
+    assert [each.get_backend() for each in (sha256_crypt, sha512_crypt)] == ["builtin", "builtin"]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
