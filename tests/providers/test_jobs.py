@@ -267,6 +267,21 @@ def test_what_failed_work_held_is_let_go_without_a_collection() -> None:
         gc.enable()
 
 
+def test_a_job_that_is_over_goes_without_a_collection() -> None:
+    site = Site(JobSettings(grace=10))
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        site.run(lambda work: MethodResult(0))
+        gc.collect()
+        assert not {type(each).__name__ for each in gc.garbage} & {"Job", "Work", "JobRecord"}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
 def test_work_ends_with_an_error_that_is_its_own_cause() -> None:
     site = Site(JobSettings(grace=10))
 

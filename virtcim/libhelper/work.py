@@ -42,6 +42,10 @@ class Work:
         self._left = ""
         self._figures: Mapping[str, int | str] = {}
 
+    def release(self) -> None:
+        """Tell nobody any more, as it is over: who is told holds the work, and both would stay until a collection."""
+        self._changed = self._keep = lambda: None
+
     @property
     def percent(self) -> int:
         """How far it is, from 0 to 100; 0 while nobody knows."""

@@ -415,6 +415,8 @@ class Jobs:
             changes["errors"] = (_error(outcome, job.record.method),)
         self._replace(job, **changes)
         job.order = None
+        if job.work is not None:
+            job.work.release()
         job.over.set()
         if job._published:
             self._watch_removals()
