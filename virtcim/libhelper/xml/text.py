@@ -6,6 +6,7 @@ Layer rule: imports nothing of this project.
 from __future__ import annotations
 
 import re
+import threading
 
 from lxml import etree
 
@@ -50,7 +51,16 @@ _PARSER_OPTIONS: dict[str, bool] = {
     "collect_ids": False,
     "strip_cdata": False,
 }
-_PARSER = etree.XMLParser(encoding="utf-8", **_PARSER_OPTIONS)  # type: ignore[arg-type]
+
+
+class _Parser(threading.local):
+    """A parser for each thread: one that is shared lets one thread at a time parse, and the others wait."""
+
+    def __init__(self) -> None:
+        self.own = etree.XMLParser(encoding="utf-8", **_PARSER_OPTIONS)  # type: ignore[arg-type]
+
+
+_PARSERS = _Parser()
 
 _BYTE_WORDS = frozenset({"b", "byte", "bytes"})
 _POWERS = {letter: power for power, letter in enumerate("kmgtpe", start=1)}
@@ -71,7 +81,7 @@ def parse_xml(text: str | bytes) -> etree._Element:
         characters = text.decode("utf-8") if isinstance(text, bytes) else text
         if "<!DOCTYPE" in characters and _DOCTYPE.match(characters):
             raise NotWellFormedError("a document type declaration is not accepted")
-        root = etree.fromstring(characters.encode("utf-8"), _PARSER)
+        root = etree.fromstring(characters.encode("utf-8"), _PARSERS.own)
     except etree.XMLSyntaxError as error:
         raise NotWellFormedError(f"not well-formed XML: {error.msg}") from None
     except UnicodeError:
