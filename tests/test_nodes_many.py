@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.providers.test_two_nodes import node_file
 from tests.test_nodes import managed, names
 from tests.test_nodes_real import CONNECTED, NO_CONTACT, stand_in
 
-GOOD, HANGING = 30, 30
+GOOD, HANGING, HALF = 30, 30, 3
 THREADS = 8
 OTHERS = 40
 """Threads of a server without nodes at most, those of a few clients among them."""
@@ -34,6 +35,10 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         for number in range(HANGING):
             stack.enter_context(stand_in(directory / f"s{number}", b""))
             config += f"[node.bad{number}]\nuris = ['qemu+unix:///system?socket={directory}/s{number}']\n"
+        for number in range(HALF):
+            # The length of an answer that does not come: the probe takes it for a daemon that answers.
+            stack.enter_context(stand_in(directory / f"h{number}", struct.pack(">I", 36), then_hangs=True))
+            config += f"[node.half{number}]\nuris = ['qemu+unix:///system?socket={directory}/h{number}']\n"
         yield stack.enter_context(Server(config=config))
 
 
@@ -48,6 +53,9 @@ def test_half_of_the_nodes_hang(crowd: Server) -> None:
     for number in range(HANGING):
         wait_until(lambda number=number: managed(ask, f"bad{number}")["State"] == NO_CONTACT, 60)  # type: ignore[misc]
     assert "no answer within 2 s" in managed(ask, "bad0")["Trouble"]
+    for number in range(HALF):
+        wait_until(lambda number=number: managed(ask, f"half{number}")["State"] == NO_CONTACT, 60)  # type: ignore[misc]
+        wait_until(lambda number=number: "still wait" in managed(ask, f"half{number}")["Trouble"], 60)  # type: ignore[misc]
     assert threads_of(crowd) < THREADS + OTHERS
     path = ask.EnumerateInstanceNames("Test_ComputerSystem", "root/virt/good7")[0]
     assert ask.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(9))[0] == 0

@@ -46,8 +46,12 @@ class Hosts(NamedTuple):
 
 
 @contextlib.contextmanager
-def stand_in(path: Path, answer: bytes) -> Iterator[None]:
-    """Listen where a daemon should, and give every client the same bytes, or none and no end."""
+def stand_in(path: Path, answer: bytes, then_hangs: bool = False) -> Iterator[None]:
+    """Listen where a daemon should, and give every client the same bytes, or none and no end.
+
+    Parameters:
+        then_hangs: whether there is no end after the bytes either.
+    """
     clients: list[socket.socket] = []
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -59,7 +63,10 @@ def stand_in(path: Path, answer: bytes) -> Iterator[None]:
                     client, _ = listening.accept()
                 except OSError:
                     return
-                if not answer:
+                if then_hangs:
+                    with contextlib.suppress(OSError):
+                        client.sendall(answer)
+                if then_hangs or not answer:
                     clients.append(client)
                     continue
                 with contextlib.suppress(OSError), client:

@@ -10,6 +10,9 @@ from functools import partial
 import pytest
 
 from tests.libhelper.test_inventory import wait_until
+from virtcim.libhelper.inventory.inventory import Inventory
+from virtcim.libhelper.inventory.reconcile import Reconciler
+from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.threads import Threads
 
 PATIENCE = 20.0
@@ -75,6 +78,41 @@ def test_in_a_crowd_each_owner_has_one(crowd: Crowd) -> None:
     assert crowd.begun == ["hangs", "hangs"]
 
 
+def test_who_hangs_keeps_a_few_until_it_answers(crowd: Crowd) -> None:
+    threads = Threads(16, 32, crowd=16)
+    done = put(threads, crowd, *["hangs"] * 6)
+    wait_until(lambda: len(crowd.begun) == 6)
+    assert not threads.hangs("hangs")
+    threads.relieve(0.0)
+    assert threads.hangs("hangs")
+    waiting = threads.submit("hangs", lambda: "at last")
+    assert threads.submit("answers", lambda: "yes").result(PATIENCE) == "yes"
+    assert not waiting.done()
+    crowd.let_go.set()
+    for each in done:
+        each.result(PATIENCE)
+    assert waiting.result(PATIENCE) == "at last"
+    assert not threads.hangs("hangs")
+
+
+def test_who_hangs_keeps_one_where_many_do(crowd: Crowd) -> None:
+    threads = Threads(8, 8, crowd=8)
+    put(threads, crowd, "a", "b")
+    wait_until(lambda: len(crowd.begun) == 2)
+    threads.relieve(0.0)
+    assert threads.hangs("a")
+    assert threads.hangs("b")
+    assert not threads.hangs("c")
+
+
+def test_who_has_threads_of_his_own_never_hangs(crowd: Crowd) -> None:
+    threads = Threads(8, 8)
+    put(threads, crowd, *["a"] * 8)
+    wait_until(lambda: len(crowd.begun) == 8)
+    threads.relieve(0.0)
+    assert not threads.hangs("a")
+
+
 def test_they_end(crowd: Crowd) -> None:
     threads = Threads(2, 4)
     (hanging,) = put(threads, crowd, "hangs")
@@ -94,3 +132,27 @@ def test_what_fails_is_told_and_harms_nobody() -> None:
     assert isinstance(failing.exception(PATIENCE), ZeroDivisionError)
     assert threads.submit("a", lambda: 2).result(PATIENCE) == 2
     threads.stop(PATIENCE)
+
+
+class Notes:
+    """Notes what readers are asked for, and does nothing of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def submit(self, what: str, _run: object) -> Future[None]:
+        self.asked.append(what)
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+
+@pytest.mark.parametrize(("users", "rounds"), [(1, 10), (2, 9), (200, 3)])
+def test_where_many_share_the_threads_each_is_compared_less_hastily(users: int, rounds: int) -> None:
+    settings = HypervisorSettings(watch_directories={})
+    notes = Notes()
+    inventory = Inventory("test:///default", settings)
+    reconciler = Reconciler(inventory, notes, settings, "test:///default", lambda: users)  # type: ignore[arg-type]
+    for tick in range(1, 81):
+        reconciler.turn(1000 + tick / 4)
+    assert notes.asked.count("list of domains") == rounds

@@ -11,7 +11,9 @@ Layer rule: imports libvirt, errors, events and threads.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -35,6 +37,10 @@ __all__ = [
 
 _MAX_ABANDONED_OPENS = 3
 """Opens that hang and are waited for by nobody: a stopped daemon answers nothing, not even an error."""
+
+_AGAIN = 60.0
+"""Seconds after an open that hangs in which no other one is begun, where it would take a thread from others: the probe
+tells most of those that hang, but not one that hangs after its first words."""
 
 _IN_THE_CLIENT = frozenset({"vmwareplayer", "vmwarews", "vmwarefusion"})
 """Drivers that keep the state of guests in the connection."""
@@ -121,6 +127,8 @@ class Connections:
         self._lock = threading.Lock()
         self._shared: libvirt.virConnect | None = None
         self._holders = 0
+        self._again = _AGAIN if threads is not None else 0.0
+        self._not_before = -math.inf
         self._threads = threads or Threads(1, _MAX_THREADS)
         self._abandoned: list[Future[libvirt.virConnect]] = []
 
@@ -142,10 +150,13 @@ class Connections:
         """Have a connection opened by one of the threads; whoever waits no longer calls `abandon`.
 
         Raises:
-            LibvirtError: earlier ones still wait.
+            LibvirtError: earlier ones still wait, or all calls do.
         """
+        if self._threads.hangs(self.uri):
+            raise LibvirtError("earlier calls still wait for an answer", libvirt.VIR_ERR_OPERATION_TIMEOUT)
         self._abandoned = [each for each in self._abandoned if not each.done()]
-        if len(self._abandoned) >= _MAX_ABANDONED_OPENS:
+        waits = bool(self._abandoned) and time.monotonic() < self._not_before
+        if waits or len(self._abandoned) >= _MAX_ABANDONED_OPENS:
             raise LibvirtError("earlier attempts to connect still wait", libvirt.VIR_ERR_OPERATION_TIMEOUT)
         return self._threads.submit(self.uri, self.open)
 
@@ -157,6 +168,7 @@ class Connections:
         """
         if not opening.cancel():
             self._abandoned.append(opening)
+            self._not_before = time.monotonic() + self._again
             opening.add_done_callback(self._close_late)
         return LibvirtError(f"no answer within {self._open_timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT)
 

@@ -57,6 +57,8 @@ _BACKOFF_MOST = {True: 0.5, False: 3.0}
 """Seconds between two attempts to connect, at most; here, and where an attempt costs a network connection."""
 _BACKOFF_SHARED = 5.0
 """The same for one of many: a thousand that are down cost two hundred attempts in a second."""
+_TURNS = 6
+"""Times the time for an open that one waits for its turn."""
 _CAPABILITIES_TIMEOUT = 1.5
 """Seconds that the first connection waits for the capabilities: a daemon that has just started has to find them out."""
 _STOP_TIMEOUT = 0.4
@@ -135,7 +137,7 @@ class Hypervisor:
         )
         self.inventory.readers = self._readers
         self.metrics = Sampler(self._readers.submit, self.inventory, self.settings)
-        self._reconciler = Reconciler(self.inventory, self._readers, self.settings, uri)
+        self._reconciler = Reconciler(self.inventory, self._readers, self.settings, uri, lambda: self._threads.users)
         self._asking = threading.Lock()
         self._questions: dict[str, Future[Any]] = {}
         self._alarm = Alarm()
@@ -213,6 +215,7 @@ class Hypervisor:
 
     def start(self) -> None:
         """Begin to connect, and to stay connected; returns at once."""
+        self._threads.enter()
         self._life = keep(self._run())
 
     def wait_ready(self, timeout: float) -> bool:
@@ -240,6 +243,8 @@ class Hypervisor:
 
     def end(self) -> None:
         """Begin to close all connections; returns at once."""
+        if not self._stopping and self._life is not None:
+            self._threads.leave()
         self._stopping = True
         self._alarm.ring()
         self._readers.end()
@@ -325,16 +330,37 @@ class Hypervisor:
     async def _open(self) -> libvirt.virConnect:
         """Open the connection of the events, unless the other side hangs."""
         timeout = self.settings.open_timeout
+        self._readers.check_stuck()
+        if self._threads.hangs(self.uri):
+            raise LibvirtError("earlier calls still wait for an answer", libvirt.VIR_ERR_OPERATION_TIMEOUT)
         if await hangs(self.uri, self._resolve, timeout):
             raise LibvirtError(f"no answer within {timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT)
         opening = self.connections.begin_open()
         try:
+            await self._await_turn(opening)
             return await self._await(opening, deadline=time.monotonic() + timeout)
         except FutureTimeoutError:
             raise self.connections.abandon(opening) from None
         except _LostError:
             self.connections.abandon(opening)
             raise
+
+    async def _await_turn(self, opening: Future[Any]) -> None:
+        """Wait until a thread opens the connection: where many are opened that is no fault of the other side.
+
+        Raises:
+            _LostError: the end has come.
+            TimeoutError: no thread was free for long.
+        """
+        deadline = time.monotonic() + _TURNS * self.settings.open_timeout
+        opening.add_done_callback(self._alarm.ring)
+        while not (opening.running() or opening.done()):
+            if self._stopping:
+                raise _LostError
+            if time.monotonic() >= deadline:
+                raise FutureTimeoutError
+            self._readers.check_stuck()
+            await self._alarm.nap(_TICK)
 
     async def _resolve(self, host: str, port: int) -> tuple[str, int]:
         return await asyncio.wrap_future(self._threads.submit(self.uri, partial(address_of, host, port)))

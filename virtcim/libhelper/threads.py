@@ -2,7 +2,7 @@
 
 A call of libvirt can hang for as long as the other side does, and cannot be taken back.  So a thread that got no answer
 for long is made good by another one, up to a bound, and when many threads are taken nobody gets a second one: who hangs
-keeps one thread, and the others have the rest.
+keeps one thread, or a few while there are plenty, and the others have the rest.
 
 Layer rule: imports nothing of this project, and no libvirt.
 """
@@ -26,6 +26,12 @@ _IDLE_SECONDS = 10.0
 """Seconds after which a thread without work ends."""
 _LOOK = 0.1
 """The part of a budget after which it is looked again who waits for too long."""
+_RELIEF = 1.0
+"""Seconds without an answer, at most, after which a thread is made good: long before its owner is said to hang."""
+_FEW = 4
+"""Threads that an owner who hangs keeps at most, where others share them."""
+_PLENTY = 4
+"""While fewer than one thread in this many hangs an owner who does may keep a few, else one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +61,9 @@ class Threads:
         self._idle = 0
         self._looked = -math.inf
         self._stuck = 0
+        self._owners: dict[threading.Thread, Hashable] = {}
+        self._hanging: Counter[Hashable] = Counter()
+        self._users = 0
         self._stopping = False
         self.resize(count, most, crowd)
 
@@ -63,7 +72,23 @@ class Threads:
         with self._changed:
             self._count, self._most = count, max(count, most)
             self._crowd = self._most if crowd is None else crowd
+            self._is_shared = crowd is not None
             self._changed.notify_all()
+
+    @property
+    def users(self) -> int:
+        """How many share the threads, whether they have something to do or not."""
+        return self._users
+
+    def enter(self) -> None:
+        """Note that there is one more who shares the threads."""
+        with self._changed:
+            self._users += 1
+
+    def leave(self) -> None:
+        """Note that one of those who share the threads is gone."""
+        with self._changed:
+            self._users -= 1
 
     @property
     def is_contended(self) -> bool:
@@ -90,14 +115,28 @@ class Threads:
         self._since[threading.current_thread()] = time.monotonic()
 
     def relieve(self, budget: float) -> None:
-        """Put fresh threads in the place of those that wait for an answer for more than `budget` seconds."""
+        """Put fresh threads in the place of those that wait for an answer, and look who hangs.
+
+        Parameters:
+            budget: seconds without an answer after which an owner hangs.
+        """
         now = time.monotonic()
-        if now - self._looked < budget * _LOOK:
+        relief = min(budget, _RELIEF)
+        if now - self._looked < relief * _LOOK:
             return
         with self._changed:
             self._looked = now
-            self._stuck = sum(since < now - budget for since in self._since.values())
+            waiting = {thread: now - since for thread, since in self._since.items()}
+            self._stuck = sum(seconds > relief for seconds in waiting.values())
+            self._hanging = Counter(self._owners[thread] for thread, seconds in waiting.items() if seconds > budget)
             self._help()
+
+    def hangs(self, owner: Hashable) -> bool:
+        """Tell whether an owner keeps as many threads without an answer as it may: until one has an answer it gets no
+        other one."""
+        if not self._is_shared or owner not in self._hanging:
+            return False
+        return self._hanging[owner] >= (_FEW if self._hanging.total() * _PLENTY < self._most else 1)
 
     def stop(self, timeout: float = 0.0) -> None:
         """Begin nothing that is submitted from now on, and end the threads once all is done.
@@ -131,7 +170,9 @@ class Threads:
                 except BaseException as error:
                     work.future.set_exception(error)
             with self._changed:
-                del self._since[thread]
+                del self._since[thread], self._owners[thread]
+                # It answers, however late.
+                self._hanging.pop(work.owner, None)
                 self._running[work.owner] -= 1
                 if not self._running[work.owner]:
                     del self._running[work.owner]
@@ -146,6 +187,7 @@ class Threads:
                 if work is not None:
                     self._running[work.owner] += 1
                     self._since[thread] = time.monotonic()
+                    self._owners[thread] = work.owner
                     if self._waiting:
                         self._help()
                     return work
@@ -163,6 +205,8 @@ class Threads:
         """Take what has waited longest of those that may go on; with the lock."""
         crowded = len(self._since) >= self._crowd
         for place, work in enumerate(self._waiting):
+            if self.hangs(work.owner):
+                continue
             if not crowded or not self._running[work.owner]:
                 del self._waiting[place]
                 return work

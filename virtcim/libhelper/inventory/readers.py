@@ -227,6 +227,8 @@ class Readers:
         self._threads.relieve(self._budget)
         if unopened:
             self._broken("no further connection is opened")
+        elif self._threads.hangs(self._connections.uri):
+            self._broken("it does not answer any more")
 
     def _end_generation(self) -> None:
         self.generation += 1

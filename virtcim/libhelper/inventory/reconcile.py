@@ -20,6 +20,7 @@ import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -45,6 +46,9 @@ _FULL = 1000
 its whole time however few there are: they change seldom, and are listed at the price of a thousand domains."""
 _SHORTEST = 2.0
 """Seconds that a round of few domains takes, at least."""
+_EACH = 0.1
+"""Seconds by which such a round is longer for each other hypervisor that shares the threads: two hundred of fifty
+domains each would else be compared as often as one of fifty, which is more than a machine can do."""
 _PACE = 0.1
 """The part of a round after which the next objects are due: to wake a thread for each costs more than to compare it."""
 _RECHECK = 600.0
@@ -71,12 +75,21 @@ class Reconciler:
         readers: who fetches.
         settings: the interval.
         uri: whose directories to watch.
+        users: tells how many hypervisors share the threads.
     """
 
-    def __init__(self, inventory: Inventory, readers: Readers, settings: HypervisorSettings, uri: str) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        readers: Readers,
+        settings: HypervisorSettings,
+        uri: str,
+        users: Callable[[], int] = lambda: 1,
+    ) -> None:
         self._inventory = inventory
         self._readers = readers
         self._settings = settings
+        self._users = users
         period = settings.interval * _SHARE
         self._by_kind = {
             name: _Round(kind, period, _SHORTEST if kind is DOMAIN else period) for name, kind in KINDS.items()
@@ -102,6 +115,7 @@ class Reconciler:
         if now - self._watched >= self._settings.watch_interval:
             self._watched = now
             self._look()
+        self._by_kind[DOMAIN.name].shortest = _SHORTEST + _EACH * max(0, self._users() - 1)
         for part in self._by_kind.values():
             part.update(self._inventory)
             if part.listing_due(now):
@@ -254,6 +268,7 @@ class _Round:
         shortest: seconds that a round takes, however few objects there are.
 
     Attributes:
+        shortest: as above.
         listing: the listing that was asked for last.
         listed: when all facts were listed last, a monotonic time.
         compared: when each object was compared last.
@@ -261,7 +276,7 @@ class _Round:
 
     def __init__(self, kind: Kind, period: float, shortest: float) -> None:
         self.kind = kind
-        self._shortest = shortest
+        self.shortest = shortest
         self.listing: Future[None] | None = None
         self.listed = 0.0
         self.compared: dict[str, float] = {}
@@ -301,7 +316,7 @@ class _Round:
     @property
     def period(self) -> float:
         """Seconds for a round."""
-        return min(self._period, max(self._shortest, self._period * len(self._present) / _FULL))
+        return min(self._period, max(self.shortest, self._period * len(self._present) / _FULL))
 
     def list_now(self) -> None:
         """List all facts at the next turn, before it would be due."""

@@ -39,6 +39,9 @@ _log = logging.getLogger(__name__)
 
 REMEMBERED = "remembered host"
 
+_AT_A_TIME = 16
+"""Threads that work at a time at most."""
+
 _STOP_TIMEOUT = 0.4
 """Seconds that connections get to close."""
 
@@ -352,8 +355,12 @@ class NodeRegistry:
 
 def _numbers(threads: int) -> tuple[int, int, int]:
     """Tell how many of so many threads work at a time, how many there are at most, and from how many busy ones on each
-    node gets one only."""
-    return max(1, threads // 2), threads, max(1, threads // 4)
+    node gets one only.
+
+    Few work at a time: what they do is computing for the most part, and each more makes all others wait.
+    """
+    at_a_time = max(1, min(threads // 2, _AT_A_TIME))
+    return at_a_time, threads, max(1, at_a_time // 2)
 
 
 def _only_told(before: NodeSettings, after: NodeSettings) -> bool:

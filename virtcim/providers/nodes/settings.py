@@ -99,8 +99,8 @@ class NodesSettings:
         hosts: that such nodes may be on, as patterns: `*.example.com`, `10.0.0.*`.
         most: nodes that may be made at run time.
         patience: seconds that making a node waits for its first connection, to tell at once what is wrong with it.
-        threads: that call libvirt for all nodes, at most.  Half of them work at a time; the others take the place of
-            those that wait for an answer for more than `inventory.call_budget`.
+        threads: that call libvirt for all nodes, at most.  Half of them, and no more than 16, work at a time; the
+            others take the place of those that wait for an answer for more than a second.
     """
 
     directory: Path | None = None
