@@ -149,3 +149,31 @@ export async function demand(target, method, parameters) {
   if (outcome.ReturnValue !== 0 && outcome.ReturnValue !== STARTED_AS_JOB) throw new Error(`${method}: ${outcome.ReturnValue}`);
   return outcome;
 }
+
+const COMPLETED = 7, OVER = [7, 8, 9, 10];
+/** Milliseconds between two looks at a job. */
+const LOOK = 500;
+
+/**
+ * Waits for the end of what goes on as a job; what did not is given as it is.
+ *
+ * @param {api.Outcome} outcome of the method
+ * @returns {Promise<{value: number, parameters: Record<string, any>, said: string}>} what the method gave back in the end,
+ *   0 as the value for success, and what the job says
+ */
+export async function finished(outcome) {
+  if (outcome.ReturnValue !== STARTED_AS_JOB || !outcome.parameters.Job) return { value: outcome.ReturnValue, parameters: outcome.parameters, said: "" };
+  for (;;) {
+    const { JobState, JobOutParameters, ErrorDescription, JobStatus } = (await api.get(outcome.parameters.Job)).properties;
+    if (OVER.includes(JobState))
+      return { value: JobState === COMPLETED ? 0 : 2, parameters: JobOutParameters?.properties ?? {}, said: ErrorDescription ?? JobStatus ?? "" };
+    await new Promise((done) => setTimeout(done, LOOK));
+  }
+}
+
+/** Calls a method and waits for its end, that of its job too; anything but success is an error. @param {{href: string}} target @param {string} method @param {Record<string, any>} parameters */
+export async function demandWhole(target, method, parameters) {
+  const { value, parameters: out, said } = await finished(await demand(target, method, parameters));
+  if (value !== 0) throw new Error(said || `${method}: ${value}`);
+  return out;
+}

@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { browserLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { MODES, TYPES, configurations, demand, formText, formValue, managementOf, refusedKey } from "../settings.js";
+import { MODES, TYPES, configurations, demandWhole, formText, formValue, managementOf, refusedKey } from "../settings.js";
 import { may, tell, useChanges } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Facts, Panel, Read, useRead } from "../ui/basics.js";
@@ -83,9 +83,9 @@ function DeviceForm({ guest, kind, device, configuration, close, done }) {
       if (device) {
         const now = /** @type {any} */ (await api.get(device));
         if (now.etag !== device.etag) throw new Error(text("settings.changed-elsewhere"));
-        await demand(service, "ModifyResourceSettings", { ResourceSettings: [{ class: device.class, properties: { InstanceID: device.properties.InstanceID, ...properties } }] });
+        await demandWhole(service, "ModifyResourceSettings", { ResourceSettings: [{ class: device.class, properties: { InstanceID: device.properties.InstanceID, ...properties } }] });
       } else
-        await demand(service, "AddResourceSettings", {
+        await demandWhole(service, "AddResourceSettings", {
           AffectedConfiguration: { href: configuration.system.href },
           ResourceSettings: [{ class: `${prefixOf(guest.className)}_${FIELDS[kind][0].fieldClass}`, properties: { ResourceType: RESOURCE_TYPES[/** @type {"disk" | "port"} */ (kind)], ...properties } }],
         });
@@ -121,7 +121,7 @@ export function Devices({ guest, running }) {
     const device = asked;
     setAsked(null);
     try {
-      await demand(await managementOf(guest), "RemoveResourceSettings", { ResourceSettings: [{ href: device.href }] });
+      await demandWhole(await managementOf(guest), "RemoveResourceSettings", { ResourceSettings: [{ href: device.href }] });
       tell(text("settings.applied"));
     } catch (error) {
       tell(/** @type {Error} */ (error).message, "bad");

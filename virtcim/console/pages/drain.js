@@ -1,7 +1,7 @@
 /** Empties a node: which guest can go where, then their migrations. */
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
-import { demand } from "../settings.js";
+import { demand, finished } from "../settings.js";
 import { tell } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Read, useRead } from "../ui/basics.js";
@@ -14,7 +14,9 @@ export function Drain({ node, close }) {
   const found = useRead(async () => {
     const [service] = await api.instances("root/interop", "Virt_AggregatedManagementService");
     if (!service) throw new Error(text("drain.impossible"));
-    const { parameters } = await demand(service, "DrainNodes", { Node: { href: node.href }, CheckOnly: true, IncludeInactive: inactive });
+    // It has failed where a guest has to stay: which ones, and why, is what is asked for.
+    const { value, parameters, said } = await finished(await api.invoke(/** @type {any} */ (service), "DrainNodes", { Node: { href: node.href }, CheckOnly: true, IncludeInactive: inactive }));
+    if (value !== 0 && !parameters.Results) throw new Error(said || `DrainNodes: ${value}`);
     return { service, results: parameters.Results ?? [] };
   }, [node.href, inactive]);
   const send = async () => {

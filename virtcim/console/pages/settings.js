@@ -1,7 +1,7 @@
 /** The form of a guest's settings, with a review before anything is sent. */
 import * as api from "../api.js";
 import { html, useState } from "../parts.js";
-import { MODES, configurations, demand, formText, formValue, holder, keyOf, limitedFields, managementOf, refusedKey } from "../settings.js";
+import { MODES, configurations, demandWhole, formText, formValue, holder, keyOf, limitedFields, managementOf, refusedKey } from "../settings.js";
 import { may, tell, useChanges } from "../state.js";
 import { text } from "../texts.js";
 import { Read, useRead } from "../ui/basics.js";
@@ -65,8 +65,8 @@ export function Settings({ guest, running }) {
         }
         for (const { held, properties } of parts.values()) {
           const settings = { class: held.class, properties };
-          if (held === configuration.system) await demand(service, "ModifySystemSettings", { SystemSettings: settings });
-          else await demand(service, "ModifyResourceSettings", { ResourceSettings: [settings] });
+          if (held === configuration.system) await demandWhole(service, "ModifySystemSettings", { SystemSettings: settings });
+          else await demandWhole(service, "ModifyResourceSettings", { ResourceSettings: [settings] });
         }
         tell(text("settings.applied"));
         forget();
