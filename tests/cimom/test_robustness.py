@@ -21,7 +21,7 @@ from tests.cimom.toy import Toy
 from virtcim.frontends.http.auth import BasicAuthenticator, Verifier
 from virtcim.providers.interface import Instance, MethodResult, RequestContext
 
-PATIENCE = 60.0
+PATIENCE = 20.0
 """Seconds for what happens at once, on a machine that does much else."""
 SYSTEMS = intrinsic("EnumerateInstances", ClassName=class_name("Toy_System"))
 ONE = intrinsic("GetInstance", InstanceName=system("plain"))
