@@ -35,7 +35,7 @@ from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.nodeobjects import node_objects, watched_objects
 from virtcim.app.platforms import find_platforms, is_here, load_classes
 from virtcim.app.roles import make_access
-from virtcim.app.status import StatusReport
+from virtcim.app.statusreport import StatusReport
 from virtcim.app.store import DATABASE, SQLiteStore
 from virtcim.cimom.access import Access, Role
 from virtcim.cimom.capabilities import server_capabilities
