@@ -19,7 +19,7 @@ from release.manual import PAGES
 from release.source import ROOT, last_change, make_environment, run
 from release.wheels import library_wheels, locked_names, own_wheel
 from virtcim import __version__
-from virtcim.app.plugins import DIRECTORIES, LINKS
+from virtcim.app.pluginplaces import DIRECTORIES, LINKS
 
 __all__ = ["FAMILIES", "copy_libraries", "lay_out", "settle"]
 

@@ -51,7 +51,7 @@ def load_classes(platforms: Iterable[Platform], cache: Path | None) -> ClassStor
     """
     from virtcim import mof, schema
     from virtcim.app.mofcommands import compile_apart
-    from virtcim.app.plugins import DIRECTORIES
+    from virtcim.app.pluginplaces import DIRECTORIES
     from virtcim.schema.mof import load_class_store
 
     platforms = tuple(platforms)

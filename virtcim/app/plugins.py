@@ -24,21 +24,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from virtcim.app.pluginplaces import ADDED, LINKS
 from virtcim.app.showing import table
 from virtcim.platforms.registry import GROUP
 
-__all__ = ["ADDED", "DIRECTORIES", "LINKS", "add_plugin_commands"]
-
-ADDED = Path("/var/lib/virtcim-plugins")
-"""Where `virtcim plugin add` puts them."""
-
-PACKAGED = Path("/usr/lib/virtcim-plugins")
-"""Where packages of distributions have theirs."""
-
-DIRECTORIES = (ADDED, PACKAGED)
-
-LINKS = "virtcim-plugins.pth"
-"""The file beside the package `virtcim` that names the directories (site(3))."""
+__all__ = ["add_plugin_commands"]
 
 EXIT_FAILED = 1
 
