@@ -1,0 +1,81 @@
+"""What a server that nobody asks for anything rare has not loaded: each takes time and memory of every start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.bed import Server
+from tests.bed.server import ROOT, class_parameter, wait_until
+from virtcim.app.certificates import make_pair
+
+LISTING = """
+import os, signal, sys
+listed = sys.argv.pop(1)
+def list_modules(*_):
+    with open(listed + ".part", "w") as file:
+        file.write("\\n".join(sys.modules))
+    os.rename(listed + ".part", listed)
+signal.signal(signal.SIGUSR1, list_modules)
+from virtcim.app.entry import main
+sys.exit(main())
+"""
+"""Runs the server, and writes what it has loaded into a file when it is sent SIGUSR1."""
+
+RARE = {
+    "the grammars of filters and of MOF": {"lark"},
+    "certificates, which are made once": {"cryptography"},
+    "the compiler of classes, and clients": {"pywbem", "ply", "requests", "urllib3"},
+    "the bridge into other CIM servers": {"cbor2", "virtcim.frontends.cmpi.daemon", "virtcim.registration.actions"},
+    "libvirt-cim's answers": {"virtcim.frontends.compatibility.translation"},
+    "appliances and seeds": {
+        "virtcim.images.appliances.importing",
+        "virtcim.images.appliances.exporting",
+        "virtcim.images.appliances.descriptor",
+        "tarfile",
+        "pycdlib",
+        "email.mime",
+    },
+    "other commands": {"virtcim.app.asking", "virtcim.app.guest", "virtcim.app.plugins", "virtcim.app.watching"},
+}
+
+
+def test_a_started_server_has_not_loaded_what_few_need() -> None:
+    server = Server("test:///default")
+    listed = server.directory / "modules"
+    server.command[1:3] = ["-c", LISTING, str(listed)]
+    try:
+        server.start()
+        with server.client() as client:
+            assert b"<VALUE.NAMEDINSTANCE" in client.call(
+                "EnumerateInstances", class_parameter("ClassName", "Test_ComputerSystem")
+            )
+        assert server.process is not None
+        os.kill(server.process.pid, signal.SIGUSR1)
+        wait_until(listed.exists, 30)
+        loaded = set(listed.read_text().split())
+    finally:
+        server.close()
+    assert {"virtcim.app.serve", "virtcim.frontends.http.http", "aiohttp"} <= loaded
+    assert {what: sorted(names & loaded) for what, names in RARE.items() if names & loaded} == {}
+
+
+AUTHORITIES = """
+import os
+before = dict(os.environ)
+from virtcim.frontends.http import library
+import aiohttp.connector
+assert os.environ == before, "the environment is another one"
+print(aiohttp.connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509"])
+"""
+
+
+def test_aiohttp_is_loaded_without_authorities(tmp_path: Path) -> None:
+    """And the environment is afterwards what it was, for those who look for authorities by it."""
+    certificate, _ = make_pair(tmp_path, ["localhost"])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SSL_CERT_FILE": str(certificate)}
+    done = subprocess.run([sys.executable, "-c", AUTHORITIES], capture_output=True, text=True, env=environment)
+    assert done.stdout == "0\n", done.stderr
