@@ -6,14 +6,17 @@ import base64
 import struct
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
 from tests.bed.server import wait_until
 from tests.metrics.node import Node, serve_node, uuid_of
+from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.metrics.screen import to_png
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.providers.Virt_VirtualSystemManagementService.summary import LEASES_SECONDS, ask_for_leases
 
 SERVICE = "Test_VirtualSystemManagementService"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -151,3 +154,30 @@ def test_a_pixmap_becomes_a_small_png(across: int, step: int) -> None:
 )
 def test_pictures_that_cannot_be_read(picture: bytes) -> None:
     assert to_png(picture, 16) is None
+
+
+class SlowHost:
+    """A hypervisor that has not answered yet when it is waited for.
+
+    Parameters:
+        steps: takes down what is done, in order.
+    """
+
+    def __init__(self, steps: list[str]) -> None:
+        self._steps = steps
+
+    def begin_ask(self, _what: str, _question: object) -> Future[object]:
+        self._steps.append("asked")
+        return Future()
+
+    def take(self, what: str, _future: Future[object], timeout: float) -> object:
+        self._steps.append("waited for")
+        assert timeout <= LEASES_SECONDS
+        raise LibvirtError(f"{what}: no answer")
+
+
+def test_all_hosts_are_asked_for_leases_before_one_is_waited_for() -> None:
+    steps: list[str] = []
+    hosts: Any = {number: SlowHost(steps) for number in range(3)}
+    assert ask_for_leases(hosts) == {0: {}, 1: {}, 2: {}}
+    assert steps == ["asked"] * 3 + ["waited for"] * 3

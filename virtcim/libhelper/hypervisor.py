@@ -263,11 +263,30 @@ class Hypervisor:
         Raises:
             LibvirtError: libvirt's answer, no connection, or no answer in time (`is_timeout`).
         """
+        return self.take(what, self.begin_ask(what, question), timeout)
+
+    def begin_ask(self, what: str, question: Callable[[libvirt.virConnect], Result]) -> Future[Result]:
+        """Ask libvirt as `ask` does, and wait for nothing: whoever asks many waits for all of them together.
+
+        Returns:
+            the future of the answer, for `take`.
+
+        Raises:
+            LibvirtError: an earlier question of the name has no answer yet.
+        """
         with self._asking:
             earlier = self._questions.get(what)
             if earlier is not None and not earlier.done():
                 raise LibvirtError(f"{what}: still no answer to the last question", libvirt.VIR_ERR_OPERATION_TIMEOUT)
             future = self._questions[what] = self._readers.submit(what, question)
+        return future
+
+    def take(self, what: str, future: Future[Result], timeout: float) -> Result:
+        """Wait for the answer to what `begin_ask` asked.
+
+        Raises:
+            LibvirtError: as `ask` does.
+        """
         try:
             with translated():
                 answer: Result = future.result(timeout)
@@ -278,7 +297,7 @@ class Hypervisor:
             raise LibvirtError(f"{what}: no connection to {self.uri}", libvirt.VIR_ERR_NO_CONNECT) from None
         finally:
             with self._asking:
-                if future.done():
+                if future.done() and self._questions.get(what) is future:
                     self._questions.pop(what, None)
 
     def _on_event(self, event: Event) -> None:

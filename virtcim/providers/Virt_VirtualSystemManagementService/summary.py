@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         VirtualSystemManagementService,
     )
 
-__all__ = ["get_summary", "summaries"]
+__all__ = ["LEASES_SECONDS", "ask_for_leases", "get_summary", "summaries"]
 
 SCREEN_WIDTH = 160
 """Points across a picture, unless somebody wants another width."""
@@ -47,6 +48,7 @@ SCREEN_SECONDS = 2.0
 SCREENS_SECONDS = 10.0
 """Seconds for all pictures of an answer."""
 LEASES_SECONDS = 2.0
+_LEASES = "leases of networks"
 
 _NANO = 1_000_000_000
 _KIB = 1024
@@ -88,7 +90,7 @@ def summaries(
     """
     guests = list(guests)
     hypervisors = {id(guest.hypervisor): guest.hypervisor for guest in guests}
-    leases = {key: _leases(hypervisor) for key, hypervisor in hypervisors.items()}
+    leases = ask_for_leases(hypervisors)
     frames = {key: hypervisor.metrics.history() if with_history else () for key, hypervisor in hypervisors.items()}
     deadline = time.monotonic() + (SCREENS_SECONDS if picture_width is not None else 0)
     found = []
@@ -159,11 +161,18 @@ def _addresses(guest: Guest, leases: Mapping[str, list[str]]) -> list[str]:
     return [address for port in ports for address in leases.get((port.device.mac_address or "").lower(), ())]
 
 
-def _leases(hypervisor: Hypervisor) -> Mapping[str, list[str]]:
-    try:
-        return hypervisor.ask("leases of networks", read_leases, LEASES_SECONDS)
-    except LibvirtError:
-        return {}
+def ask_for_leases(hypervisors: Mapping[int, Hypervisor]) -> dict[int, Mapping[str, list[str]]]:
+    """Ask all hypervisors at once for their leases: those that hang make nobody wait twice."""
+    asked = {}
+    for key, hypervisor in hypervisors.items():
+        with contextlib.suppress(LibvirtError):
+            asked[key] = hypervisor.begin_ask(_LEASES, read_leases)
+    until = time.monotonic() + LEASES_SECONDS
+    found: dict[int, Mapping[str, list[str]]] = {key: {} for key in hypervisors}
+    for key, future in asked.items():
+        with contextlib.suppress(LibvirtError):
+            found[key] = hypervisors[key].take(_LEASES, future, max(0.0, until - time.monotonic()))
+    return found
 
 
 def _history(guest: Guest, frames: Sequence[Frame]) -> dict[str, CIMValue]:
