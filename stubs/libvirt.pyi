@@ -186,6 +186,7 @@ class virDomain:
     ) -> int: ...
     def blockJobAbort(self, disk: str, flags: int = 0, /) -> int: ...
     def blockJobInfo(self, disk: str, flags: int = 0, /) -> dict[str, int]: ...
+    def abortJobFlags(self, flags: int = 0, /) -> int: ...
     def migrate3(self, dconn: virConnect, params: Mapping[str, Any], flags: int = 0, /) -> virDomain: ...
     def migrateToURI3(self, dconnuri: str | None, params: Mapping[str, Any], flags: int = 0, /) -> int: ...
     def migrateSetMaxSpeed(self, bandwidth: int, flags: int = 0, /) -> int: ...
@@ -364,6 +365,7 @@ VIR_DOMAIN_METADATA_ELEMENT: int
 VIR_DOMAIN_METADATA_TITLE: int
 VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH: int
 VIR_DOMAIN_PAUSED: int
+VIR_DOMAIN_PAUSED_POSTCOPY_FAILED: int
 VIR_DOMAIN_RUNNING: int
 VIR_DOMAIN_SHUTDOWN_SIGNAL: int
 VIR_DOMAIN_SHUTOFF: int
@@ -439,6 +441,7 @@ VIR_MIGRATE_PAUSED: int
 VIR_MIGRATE_PEER2PEER: int
 VIR_MIGRATE_PERSIST_DEST: int
 VIR_MIGRATE_POSTCOPY: int
+VIR_MIGRATE_POSTCOPY_RESUME: int
 VIR_MIGRATE_TLS: int
 VIR_MIGRATE_TUNNELLED: int
 VIR_MIGRATE_UNDEFINE_SOURCE: int

@@ -228,7 +228,9 @@ def guest_xml(name: str, devices: str, cpu: str, filling: Path | None) -> str:
 """
 
 
-def begin_migration(connection: Any, name: str, there: Libvirtd, bandwidth: int) -> pywbem.CIMInstanceName:
+def begin_migration(
+    connection: Any, name: str, there: Libvirtd, bandwidth: int, **settings: Any
+) -> pywbem.CIMInstanceName:
     """Have a server begin to move a guest to another daemon that it serves, and return the path of the job.
 
     Parameters:
@@ -236,10 +238,11 @@ def begin_migration(connection: Any, name: str, there: Libvirtd, bandwidth: int)
         name: of the guest.
         there: the daemon that it is to go to.
         bandwidth: MiB/s at most.
+        settings: more of MigrationSettingData.
     """
     (service,) = connection.EnumerateInstanceNames("KVM_VirtualSystemMigrationService")
     keys = {"CreationClassName": "KVM_ComputerSystem", "Name": name}
-    values = {"TransportType": pywbem.Uint16(IPC), "Bandwidth": pywbem.Uint64(bandwidth)}
+    values = {"TransportType": pywbem.Uint16(IPC), "Bandwidth": pywbem.Uint64(bandwidth), **settings}
     code, out = connection.InvokeMethod(
         "MigrateVirtualSystemToHost",
         service,

@@ -23,7 +23,6 @@ from tests.providers.migrationbed import (
     OFFLINE,
     RESTART,
     RESUME,
-    RUNNING,
     TERMINATED,
     THERE,
     TwoHosts,
@@ -33,7 +32,8 @@ from virtcim.schema.classes import ClassStore
 pytestmark = [pytest.mark.root, pytest.mark.qemu]
 
 OK, RELOCATING = 2, 19
-TERMINATE = pywbem.Uint16(4)
+START, SUSPEND, TERMINATE = (pywbem.Uint16(number) for number in (2, 3, 4))
+SUSPENDED = 5
 
 CHECK = """\
 #!/bin/sh
@@ -345,6 +345,30 @@ def test_settings_that_cannot_be(hosts: TwoHosts, values: dict[str, Any], text: 
     assert raised.value.status_description.startswith(text)
 
 
+@pytest.mark.slow
+def test_a_guest_stays_where_its_target_is_away_or_has_no_certificate(hosts: TwoHosts) -> None:
+    hosts.define("captive")
+    hosts.start("captive")
+
+    def stays(**settings: Any) -> str:
+        shown = hosts.end_of(hosts.migrate("captive", **settings))
+        assert (shown["JobState"], shown["GuestPlace"]) == (EXCEPTION, shown["SourceHost"])
+        assert hosts.daemons[HERE].list_all() == {"captive": "running"}
+        return str(shown["ErrorDescription"])
+
+    assert "credentials" in stays(EncryptData=True)
+    hosts.daemons[THERE].kill()
+    try:
+        assert checks_of(hosts.reasons("captive")) == {"reach"}
+        assert "cannot be reached" in stays()
+        assert "the guest runs on " in stays(Force=True)
+    finally:
+        hosts.daemons[THERE].start()
+        assert hosts.hypervisors[THERE].wait_ready(60)
+    wait_until(lambda: hosts.names(HERE) == {"captive": [OK]}, LONG)
+    assert hosts.daemons[THERE].list_all() == {}
+
+
 def test_a_migration_is_ended_by_a_client(hosts: TwoHosts) -> None:
     hosts.define("mover", slow=True)
     hosts.start("mover")
@@ -391,17 +415,26 @@ def test_the_pace_of_a_migration_is_changed_while_it_goes_on(hosts: TwoHosts) ->
 
 
 def test_memory_follows_a_guest_that_runs_at_its_new_place(hosts: TwoHosts) -> None:
-    """From then on the migration cannot be ended."""
+    """From then on the migration cannot be ended, but it can stand still and go on."""
     hosts.define("mover", slow=True)
     hosts.start("mover")
-    job = hosts.migrate("mover", Bandwidth=1, PostCopy=True, PostCopyAfter=100, PostCopyBandwidth=8)
+    job = hosts.migrate("mover", Bandwidth=1, PostCopy=True, PostCopyAfter=100, PostCopyBandwidth=4)
     wait_for_data(hosts, job)
+
+    def request(state: pywbem.Uint16) -> int:
+        return int(hosts.connection.InvokeMethod("RequestStateChange", job, RequestedState=state)[0])
+
     assert not hosts.shown(job)["InPostCopy"]
+    assert request(SUSPEND) == 1
     changed = pywbem.CIMInstance(job.classname, {"InPostCopy": True}, path=job)
     hosts.connection.ModifyInstance(changed, PropertyList=["InPostCopy"])
-    wait_until(lambda: hosts.shown(job)["InPostCopy"] or hosts.shown(job)["JobState"] == COMPLETED, LONG)
-    if hosts.shown(job)["JobState"] == RUNNING:
-        code, _ = hosts.connection.InvokeMethod("RequestStateChange", job, RequestedState=TERMINATE)
-        assert code in (1, 4097)
-    assert hosts.end_of(job)["JobState"] == COMPLETED
+    wait_until(lambda: hosts.shown(job)["InPostCopy"], LONG)
+    assert request(TERMINATE) == 1
+    assert request(SUSPEND) == 0
+    assert hosts.shown(job)["JobState"] == SUSPENDED
+    wait_until(lambda: "post-copy" in hosts.daemons[HERE].virsh("domstate", "mover", "--reason"), LONG)
+    assert hosts.shown(job)["JobState"] == SUSPENDED
+    assert request(START) == 0
+    shown = hosts.end_of(job)
+    assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
     assert hosts.states() == [{}, {"mover": "running"}]

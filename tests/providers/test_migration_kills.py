@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.providers.migrationbed import COMPLETED, EXCEPTION, LONG, begin_migration, guest_xml
@@ -34,7 +35,7 @@ class Bed:
     def connect(self) -> Any:
         return self.server.pywbem()
 
-    def begin(self) -> Any:
+    def begin(self, **settings: Any) -> Any:
         """Start the guest anew on the first daemon, begin to move it, and return the path of the job."""
         for daemon in (self.here, self.there):
             daemon.remove_domains()
@@ -43,7 +44,7 @@ class Bed:
         self.here.define(guest_xml("mover", "", "", self.filling))
         self.here.virsh("start", "mover")
         wait_until(lambda: [each["EnabledState"] for each in ask.EnumerateInstances("KVM_ComputerSystem")] == [2], LONG)
-        return begin_migration(ask, "mover", self.there, 3)
+        return begin_migration(ask, "mover", self.there, 3, **settings)
 
     def running_at(self) -> list[Libvirtd]:
         """The daemons whose guest runs."""
@@ -99,3 +100,22 @@ def test_whatever_is_killed_the_guest_runs_once_and_the_job_says_where(bed: Bed,
         except Exception as error:
             error.add_note(f"{victim} was killed at {moment!r}")
             raise
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_suspended", [False, True])
+def test_memory_that_follows_a_guest_comes_though_the_server_is_killed(bed: Bed, is_suspended: bool) -> None:
+    job = bed.begin(PostCopy=True, PostCopyAfter=pywbem.Uint32(100), PostCopyBandwidth=pywbem.Uint32(2))
+    ask = bed.connect()
+    wait_until(lambda: ask.GetInstance(job)["DataProcessed"], LONG)
+    changed = pywbem.CIMInstance(job.classname, {"InPostCopy": True}, path=job)
+    ask.ModifyInstance(changed, PropertyList=["InPostCopy"])
+    wait_until(lambda: ask.GetInstance(job)["InPostCopy"], LONG)
+    if is_suspended:
+        assert ask.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(3))[0] == 0
+    kill(bed, "server")
+    ask = bed.connect()
+    shown = wait_until(partial(shown_when_over, ask, job), LONG)
+    assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
+    assert bed.running_at() == [bed.there]
+    assert bed.here.list_all() == {}

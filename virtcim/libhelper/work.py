@@ -39,6 +39,7 @@ class Work:
         self._suspended = False
         self._stoppable = False
         self._interrupt: Callable[[], object] | None = None
+        self._pause: Callable[[], object] | None = None
         self._left = ""
         self._figures: Mapping[str, int | str] = {}
 
@@ -118,9 +119,15 @@ class Work:
     def suspend(self) -> bool:
         """Ask it to stand still; whether it will."""
         with self._state:
-            if not self._stoppable or self._cancelled or self._interrupt is not None:
+            pause = self._pause
+            if not self._stoppable or self._cancelled or (self._interrupt is not None and pause is None):
                 return False
             self._suspended = True
+        if pause is not None and pause() is False:
+            with self._state:
+                self._suspended = False
+                self._state.notify_all()
+            return False
         self._changed()
         return True
 
@@ -147,19 +154,24 @@ class Work:
                 raise WorkCancelledError
 
     @contextmanager
-    def stoppable(self, interrupt: Callable[[], object] | None = None) -> Iterator[None]:
+    def stoppable(
+        self, interrupt: Callable[[], object] | None = None, pause: Callable[[], object] | None = None
+    ) -> Iterator[None]:
         """A block that can be stopped: whoever is in it undoes what it did when `WorkCancelledError` comes.
 
         Parameters:
             interrupt: called, in another thread, to end a call that blocks: that fails then, or was done already, and
                 then it counts.  Where it gives False, the call cannot be ended any more.  Without it the block calls
                 `checkpoint` often enough.
+            pause: called likewise, to have such a call fail so that it can be made again: whoever made it finds that
+                the work is `suspended`, waits at a `checkpoint`, and makes it again.  Where it gives False, the call
+                goes on.  Without it a call that blocks cannot be made to stand still.
 
         Raises:
             WorkCancelledError: the work was asked to stop in the block.
         """
         with self._state:
-            self._stoppable, self._interrupt = True, interrupt
+            self._stoppable, self._interrupt, self._pause = True, interrupt, pause
         try:
             yield
         except Exception:
@@ -171,7 +183,7 @@ class Work:
             with self._state:
                 while self._suspended and not self._cancelled:
                     self._state.wait()
-                self._stoppable, self._interrupt = False, None
+                self._stoppable, self._interrupt, self._pause = False, None, None
                 cancelled, self._cancelled = self._cancelled, False
         if cancelled and interrupt is None:
             raise WorkCancelledError

@@ -97,9 +97,11 @@ class PartOfWork(Work):
         self._whole.checkpoint()
 
     @contextmanager
-    def stoppable(self, interrupt: Callable[[], object] | None = None) -> Iterator[None]:
+    def stoppable(
+        self, interrupt: Callable[[], object] | None = None, pause: Callable[[], object] | None = None
+    ) -> Iterator[None]:
         """See `Work`."""
-        with self._whole.stoppable(interrupt):
+        with self._whole.stoppable(interrupt, pause):
             yield
 
     def set_leftover(self, what: str) -> None:

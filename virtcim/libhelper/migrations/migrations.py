@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import libvirt
 
@@ -109,8 +110,9 @@ class Migrations:
         """Go on with a migration that another process has begun, or say how it ended.
 
         One over the connections of that process has ended with it, and libvirt takes it back; one from daemon to daemon
-        goes on without it.  A domain that libvirt has left standing at its old place, as it could not know whether it
-        has come to the new one, goes on there when it has not.
+        goes on without it.  A domain that runs at its new place already, and whose memory has not all come there, is
+        halted with that process, and goes on with the rest of its memory.  A domain that libvirt has left standing at
+        its old place, as it could not know whether it has come to the new one, goes on there when it has not.
 
         Parameters:
             uuid, here, place, work: as `move` has them.
@@ -121,9 +123,15 @@ class Migrations:
         """
         with self._claim(uuid), self._shown_once(uuid, place):
             try:
-                with Watch(self._context, uuid, MigrationOrder(), work) as watch, work.stoppable(watch.stop):
+                with (
+                    Watch(self._context, uuid, MigrationOrder(), work) as watch,
+                    work.stoppable(watch.stop, watch.pause),
+                ):
                     self._under_way[uuid] = watch
+                    self._send_the_rest(uuid, place, work)
                     self._wait_until_free(uuid, place)
+            except LibvirtError as error:
+                raise error.saying(f"{error.message}; {self._whereabouts(uuid, here, place, work)}") from error
             finally:
                 self._under_way[uuid] = None
             sightings = self._sightings(uuid, here, place)
@@ -138,6 +146,22 @@ class Migrations:
                 text = f"the server ended while it was under way; {where}"
                 raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_DOMAIN)
             work.tell({"place": place.name})
+
+    def _send_the_rest(self, uuid: str, place: Place, work: Work) -> None:
+        """Go on with a migration whose memory followed the domain when the process ended that had begun it."""
+        flags = work.figures.get("flags")
+        if not isinstance(flags, int) or not flags & libvirt.VIR_MIGRATE_POSTCOPY:
+            return
+        uri = work.figures.get("data_uri")
+        parameters = {libvirt.VIR_MIGRATE_PARAM_URI: uri} if uri else {}
+        with (
+            translated(),
+            place.connections.connection() as target,
+            self._context.connections.connection() as source,
+        ):
+            domain = source.lookupByUUIDString(uuid)
+            if tuple(domain.state()) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED):
+                _send(domain, target, place, parameters, flags | libvirt.VIR_MIGRATE_POSTCOPY_RESUME, work)
 
     def _wait_until_free(self, uuid: str, place: Place) -> None:
         """Wait until neither side holds a domain for a migration; a side that does not answer is left to itself."""
@@ -190,13 +214,11 @@ class Migrations:
             if order.kind is MigrationKind.RESTART:
                 _shut_down(domain, order.shutdown_timeout, work)
             flags, parameters = flags_of(order, persistent), parameters_of(order)
-            with Watch(self._context, uuid, order, work) as watch, work.stoppable(watch.stop):
+            with Watch(self._context, uuid, order, work) as watch, work.stoppable(watch.stop, watch.pause):
                 self._under_way[uuid] = watch
                 try:
-                    if flags & libvirt.VIR_MIGRATE_PEER2PEER:
-                        domain.migrateToURI3(place.uri, parameters, flags)
-                    else:
-                        domain.migrate3(target, parameters, flags)
+                    work.tell({"flags": flags, "data_uri": order.data_uri})
+                    _send(domain, target, place, parameters, flags, work)
                 finally:
                     self._under_way[uuid] = None
             _settle(target, uuid, order, autostart, work)
@@ -211,6 +233,30 @@ class Migrations:
             look_for(uuid, here, self._context.connections, _PATIENCE),
             look_for(uuid, place.name, place.connections, _PATIENCE),
         )
+
+
+def _send(
+    domain: libvirt.virDomain,
+    target: libvirt.virConnect,
+    place: Place,
+    parameters: dict[str, Any],
+    flags: int,
+    work: Work,
+) -> None:
+    """Have libvirt move a domain, and ask it to go on where it was held meanwhile."""
+    while True:
+        try:
+            if flags & libvirt.VIR_MIGRATE_PEER2PEER:
+                domain.migrateToURI3(place.uri, parameters, flags)
+            else:
+                domain.migrate3(target, parameters, flags)
+        except libvirt.libvirtError:
+            if not work.suspended:
+                raise
+            work.checkpoint()
+            flags |= libvirt.VIR_MIGRATE_POSTCOPY_RESUME
+        else:
+            return
 
 
 def _say(sightings: tuple[Sighting, Sighting], work: Work) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,7 +17,7 @@ from typing import Any, Self
 import libvirt
 
 from virtcim.libhelper.context import Context
-from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.migrations.order import MigrationOrder
 from virtcim.libhelper.work import Work
 
@@ -26,6 +27,9 @@ _log = logging.getLogger(__name__)
 
 _INTERVAL = 0.15
 """Seconds between two looks at the statistics, and between two attempts to stop."""
+
+_PAUSE_PATIENCE = 5.0
+"""Seconds in which a migration that is to stand still gets to where that is possible."""
 
 _UNLIMITED = (1 << 63) - 1 >> 20
 """MiB/s: the largest number of bytes that libvirt takes."""
@@ -98,7 +102,7 @@ class Watch:
         self._wake = threading.Event()
         self._stop = False
         self._after = order.postcopy_after if order.postcopy else 0
-        self._in_postcopy = False
+        self._in_postcopy = bool(work.figures.get("in_postcopy"))
         # The bandwidth of the call itself is set by libvirt; what is set before data flow is lost again.
         self._wanted = [Tuning(downtime=order.downtime)] if order.downtime else []
         self._thread = threading.Thread(target=self._run, name="migration-watch", daemon=True)
@@ -120,6 +124,28 @@ class Watch:
         self._stop = True
         self._wake.set()
         return True
+
+    def pause(self) -> bool:
+        """Have libvirt hold it, so that its call fails and can be made again; whether libvirt does.
+
+        That is possible once the domain runs at its new place: until then a migration can only be ended.
+        """
+        flag = getattr(libvirt, "VIR_DOMAIN_ABORT_JOB_POSTCOPY", None)
+        if not self._in_postcopy or flag is None:
+            return False
+        # It takes QEMU a moment to get there after it was told to.
+        deadline = time.monotonic() + _PAUSE_PATIENCE
+        while True:
+            try:
+                with self._context.connections.connection() as connection, translated():
+                    connection.lookupByUUIDString(self._uuid).abortJobFlags(flag)
+            except LibvirtError as error:
+                if self._over.is_set() or time.monotonic() > deadline or not error.is_invalid_state:
+                    _log.info("the migration of domain %s cannot be held: %s", self._uuid, error)
+                    return False
+                self._over.wait(_INTERVAL)
+            else:
+                return True
 
     def tune(self, tuning: Tuning) -> None:
         """Change its pace as soon as libvirt heeds that."""

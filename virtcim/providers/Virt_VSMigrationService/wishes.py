@@ -110,6 +110,9 @@ def wish_of(setting: EmbeddedInstance | None, shutdown_timeout: float) -> Wish:
     )
     if order.disks:
         order = replace(order, copy_storage=True)
+    if order.postcopy and given.get("PeerToPeer") is None:
+        # Over the server's connections the daemon at the new place would end the guest together with the server.
+        order = replace(order, peer_to_peer=True)
     return Wish(
         order,
         _transport(given),
