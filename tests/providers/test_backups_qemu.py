@@ -17,7 +17,7 @@ from tests.conftest import Guests
 from tests.providers.outcome import Outcome, outcome
 from tests.providers.poolservice import HASTY
 from tests.providers.recorded import CONTEXT
-from tests.providers.snapshotservice import COMPLETED, INVALID_STATE, NOT_SUPPORTED, SnapshotService
+from tests.providers.snapshotservice import COMPLETED, INVALID_STATE, MEMORY, NOT_SUPPORTED, SnapshotService
 from virtcim.providers.backupsettings import BackupSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.providers.site import ProviderSettings
@@ -263,6 +263,45 @@ def test_a_backup_that_is_ended_leaves_no_volume(hasty: BackupService, libvirtd:
     assert hasty.end_of(job)["JobState"] == JOB_TERMINATED
     assert list(pool.iterdir()) == []
     assert hasty.chain(name) == {}
+
+
+@pytest.mark.slow
+def test_where_there_is_no_room_nothing_stays(new_libvirtd: Callable[[], Libvirtd], tmp_path: Path) -> None:
+    """Neither of a backup nor of a snapshot with the memory in a file; the guest runs on."""
+    narrow = tmp_path / "narrow"
+    narrow.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(narrow)], check=True)
+    try:
+        daemon = new_libvirtd()
+        daemon.virsh("pool-create-as", "narrow", "dir", "--target", str(narrow))
+        image = daemon.new_image()
+        subprocess.run(["qemu-img", "resize", str(image), "64M"], check=True, capture_output=True)
+        subprocess.run(["qemu-io", "-c", "write -P 7 1M 8M", str(image)], check=True, capture_output=True)
+        daemon.define(boot_sector_xml("full", image))
+        daemon.virsh("start", "full")
+        service = BackupService(daemon.uri(), "KVM")
+        try:
+            system = service.system("full")
+            with pytest.raises(CIMError, match=r"Unable to back up: .*[Nn]o space") as refused:
+                service.back_up(
+                    "StartBackup",
+                    AffectedSystem=system,
+                    TargetPool=service.pool("DiskPool", "narrow"),
+                    BackupSettings=service.how(CheckpointName="c"),
+                )
+            print(refused.value.description)
+            assert list(narrow.iterdir()) == []
+            assert service.chain("full") == {}
+            with pytest.raises(CIMError, match="Unable to create snapshot") as refused:
+                service.take("full", MEMORY, ElementName="m", OverlayDirectory=str(narrow))
+            print(refused.value.description)
+            assert list(narrow.iterdir()) == []
+            assert service.tree("full") == {}
+            assert daemon.list_all() == {"full": "running"}
+        finally:
+            service.close()
+    finally:
+        subprocess.run(["umount", "--lazy", str(narrow)], check=True)
 
 
 def test_a_backup_is_found_again_when_the_server_was_killed(
