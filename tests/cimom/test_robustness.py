@@ -217,7 +217,7 @@ def test_large_answers_wait_for_room_before_they_are_made(make_server: Callable[
         made.append(class_name)
         return instances(class_name, context)
 
-    toy.provider.instances = counted  # type: ignore[method-assign, assignment]
+    toy.provider.instances = counted  # type: ignore[method-assign]
 
     def read(_: int) -> int:
         with RawClient(server.port, timeout=60) as client:

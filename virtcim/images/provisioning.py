@@ -134,8 +134,10 @@ class _Part(Work):
         super().checkpoint()
 
     @contextmanager
-    def stoppable(self, interrupt: Callable[[], object] | None = None) -> Iterator[None]:
+    def stoppable(
+        self, interrupt: Callable[[], object] | None = None, pause: Callable[[], object] | None = None
+    ) -> Iterator[None]:
         """As of every work; what was asked for before the block counts too."""
-        with super().stoppable(interrupt):
+        with super().stoppable(interrupt, pause):
             self.checkpoint()
             yield

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -161,14 +162,14 @@ def _addresses(guest: Guest, leases: Mapping[str, list[str]]) -> list[str]:
     return [address for port in ports for address in leases.get((port.device.mac_address or "").lower(), ())]
 
 
-def ask_for_leases(hypervisors: Mapping[int, Hypervisor]) -> dict[int, Mapping[str, list[str]]]:
+def ask_for_leases(hypervisors: Mapping[int, Hypervisor]) -> Mapping[int, Mapping[str, list[str]]]:
     """Ask all hypervisors at once for their leases: those that hang make nobody wait twice."""
-    asked = {}
+    asked: dict[int, Future[dict[str, list[str]]]] = {}
     for key, hypervisor in hypervisors.items():
         with contextlib.suppress(LibvirtError):
             asked[key] = hypervisor.begin_ask(_LEASES, read_leases)
     until = time.monotonic() + LEASES_SECONDS
-    found: dict[int, Mapping[str, list[str]]] = {key: {} for key in hypervisors}
+    found: dict[int, dict[str, list[str]]] = {key: {} for key in hypervisors}
     for key, future in asked.items():
         with contextlib.suppress(LibvirtError):
             found[key] = hypervisors[key].take(_LEASES, future, max(0.0, until - time.monotonic()))
