@@ -67,7 +67,17 @@ class SnapshotService(PoolService):
 
     def current(self, guest: str) -> str | None:
         """The snapshot that a guest goes on from."""
-        found = self.linked("MostCurrentSnapshotInBranch", self.system(guest))
+        return self._only("MostCurrentSnapshotInBranch", guest)
+
+    def applied(self, guest: str) -> str | None:
+        """The snapshot that a guest was put back to last."""
+        paths = {name: self.snapshot(guest, name) for name in self.tree(guest)}
+        found = [name for name, path in paths.items() if self.linked("LastAppliedSnapshot", path) == [guest]]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def _only(self, base: str, guest: str) -> str | None:
+        found = self.linked(base, self.system(guest))
         assert len(found) <= 1
         return found[0].rpartition("/")[2] if found else None
 

@@ -117,7 +117,7 @@ def test_the_tree_is_that_of_libvirt(service: SnapshotService) -> None:
     assert service.linked("LastAppliedSnapshot", service.snapshot("web", "a")) == ["web"]
     service.take("web", ElementName="d")
     assert service.tree("web") == {"a": None, "b": "a", "c": "b", "d": "a"}
-    assert service.current("web") == "d"
+    assert (service.current("web"), service.applied("web")) == ("d", "a")
     # The children of one that goes follow its parent, though their names stay.
     assert service.call("DestroySnapshot", AffectedSnapshot=service.snapshot("web", "b")).return_value == COMPLETED
     assert service.tree("web") == {"a": None, "c": "a", "d": "a"}

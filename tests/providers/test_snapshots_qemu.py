@@ -119,6 +119,9 @@ def random_sequence(service: SnapshotService, daemon: Libvirtd, guest: str, rand
         assert result.return_value == COMPLETED, (operation, name)
         assert service.tree(guest) == model.parents == read_tree(daemon.virsh("snapshot-list", guest, "--tree"))
         assert service.current(guest) == model.current
+        if model.applied is not None:
+            # Of one that is gone, nothing tells libvirt's next snapshot from one that was applied.
+            assert service.applied(guest) == model.applied, operation
         shown = {str(each.identity) for each in service.instances("KVM_VirtualSystemSettingData")}
         assert shown == {f"KVM:{guest}", *(f"KVM:{guest}/snapshot/{each}" for each in model.parents)}
     for name in [name for name, parent in model.parents.items() if parent is None]:
@@ -138,12 +141,12 @@ def run_sequences(service: SnapshotService, daemon: Libvirtd, guests: Guests, se
 
 
 def test_random_sequences_agree_with_a_model(service: SnapshotService, libvirtd: Libvirtd, guests: Guests) -> None:
-    run_sequences(service, libvirtd, guests, range(20))
+    run_sequences(service, libvirtd, guests, range(5))
 
 
 @pytest.mark.slow
 def test_many_random_sequences_agree_with_a_model(service: SnapshotService, libvirtd: Libvirtd, guests: Guests) -> None:
-    run_sequences(service, libvirtd, guests, range(20, 220))
+    run_sequences(service, libvirtd, guests, range(5, 205))
 
 
 def started(service: SnapshotService, daemon: Libvirtd, guest: str) -> str:

@@ -148,16 +148,28 @@ def last_applied(domain: Domain) -> str | None:
     """The name of the snapshot that a domain was put back to last, as far as libvirt tells; None where it does not.
 
     libvirt tells as long as the domain is in the state that this has left it in, and when the snapshot that it goes on
-    from has others behind it; beyond that, the domain's own metadata hold which one was applied through this server.
+    from has others behind it; beyond that, the domain's own metadata hold which one was applied through this server.  A
+    domain that is off stays in that state while further snapshots are taken of it: what was applied is before those.
     """
-    snapshots = domain.snapshots or ()
-    current = next((each for each in snapshots if each.is_current), None)
-    if current is not None:
-        has_children = any(each.config is not None and each.config.parent_name == current.name for each in snapshots)
-        if has_children or (domain.state, domain.reason) in _REVERTED:
-            return current.name
-    kept = own_element(domain.xml, APPLIED_NAMESPACE) if snapshots else None
-    return next((each.name for each in snapshots if _fingerprint(each) == kept), None)
+    snapshots = {each.name: each for each in domain.snapshots or ()}
+    element = own_element(domain.xml, APPLIED_NAMESPACE) if snapshots else None
+    kept = next((name for name, each in snapshots.items() if _fingerprint(each) == element), None)
+    current = next((name for name, each in snapshots.items() if each.is_current), None)
+    parents = {name: None if each.config is None else each.config.parent_name for name, each in snapshots.items()}
+    if current is None or current in parents.values():
+        return current or kept
+    is_reverted = (domain.state, domain.reason) in _REVERTED
+    return current if is_reverted and kept not in _before(current, parents) else kept
+
+
+def _before(name: str, parents: Mapping[str, str | None]) -> set[str]:
+    """The names of the snapshots that one follows, down to the root."""
+    found: set[str] = set()
+    parent = parents.get(name)
+    while parent is not None and parent not in found:
+        found.add(parent)
+        parent = parents.get(parent)
+    return found
 
 
 def keep_applied(guest: Guest, snapshot: Snapshot) -> None:
