@@ -159,6 +159,34 @@ def test_a_running_guest_is_cloned(provisioner: Provisioner) -> None:
     see_copied(Cloner(provisioner.daemon, provisioner.server, provisioner.pool), running=True)
 
 
+def test_a_guest_becomes_a_template(
+    provisioner: Provisioner, virtcim: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    bed = Cloner(provisioner.daemon, provisioner.server, provisioner.pool)
+    bed.guest("Model")
+    before = bed.files()
+    status, text = virtcim("template", "add", "--from-guest", "Model", "--title", "As Model", "--group", "made")
+    assert (status, text.splitlines()[-1]) == (0, "template model@1"), text
+    assert bed.files() == before
+    shown = provisioner.interop.GetInstance(
+        pywbem.CIMInstanceName("Virt_Template", {"InstanceID": "template:model@1"}, namespace="root/interop")
+    )
+    assert (shown["ElementName"], shown["GroupName"], shown["Platforms"]) == ("As Model", "made", ["KVM"])
+    provisioner.provision("template:model@1", "like-model", "start=no")
+    assert bed.holds(Path(bed.disk_of("like-model")), 0x5A)
+    xml = provisioner.daemon.virsh("dumpxml", "like-model")
+    assert "<memory unit='KiB'>32768</memory>" in xml
+    assert "<interface type='user'>" in xml
+    assert "52:54:00:11:22:33" not in xml
+    assert virtcim("template", "add", "--from-guest", "Model", "--id", "model")[1].endswith("template model@2\n")
+    provisioner.daemon.virsh("start", "Model")
+    status, text = virtcim("template", "add", "--from-guest", "Model")
+    assert status == 1
+    assert "is not off" in text
+    status, text = virtcim("template", "remove", "model@1")
+    assert virtcim("template", "remove", "model@2")[0] == 1
+
+
 def test_two_guests_of_one_image_fetch_it_once(provisioner: Provisioner) -> None:
     provisioner.images.files["/once.qcow2"] = provisioner.image
     other = provisioner.image + secrets.token_bytes(300_000)

@@ -11,6 +11,7 @@ from virtcim.cimom.discovery.model import ServerObjects
 from virtcim.cimom.discovery.objects import FixedAssociation
 from virtcim.providers.interface import Association, InstanceProvider, RequestContext, Role
 from virtcim.providers.lifecycle import Watched
+from virtcim.providers.nodes.elements import May
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.Virt_AggregatedManagementService import AGGREGATED_SERVICE, AggregatedServiceProvider
 from virtcim.providers.Virt_ApplianceCatalog import (
@@ -53,7 +54,7 @@ def node_objects(
         AGGREGATED_SERVICE, f"{server.name}:nodes", {"ElementName": "Placement on nodes", "Started": True}
     )
     groups = NodeGroupProvider(nodes, namespace)
-    providers, links = _image_objects(nodes, namespace)
+    providers, links = _image_objects(nodes, may, namespace)
     appliances = ApplianceProvider(shelf.catalogs, namespace)
     catalog = ApplianceCatalogProvider(shelf, nodes, may, namespace)
     return (
@@ -68,12 +69,12 @@ def node_objects(
     )
 
 
-def _image_objects(nodes: NodeRegistry, namespace: str) -> tuple[list[InstanceProvider], list[Association]]:
+def _image_objects(nodes: NodeRegistry, may: May, namespace: str) -> tuple[list[InstanceProvider], list[Association]]:
     """What shows images and templates."""
     library = nodes.local.library
     if library is None:
         return [], []
-    store = ImageStoreProvider(library, nodes, namespace)
+    store = ImageStoreProvider(library, nodes, may, namespace)
     groups = TemplateGroupProvider(library, namespace)
     return (
         [store, groups, TemplatesProvider(library, nodes, namespace)],
@@ -90,7 +91,8 @@ def watched_objects(nodes: NodeRegistry) -> list[Watched]:
     ]
     library = nodes.local.library
     if library is not None:
-        store, *of_templates = _image_objects(nodes, INTEROP)[0]
+        # Nobody calls methods of these.
+        store, *of_templates = _image_objects(nodes, lambda *_: False, INTEROP)[0]
         follows += [(store, library.images.listeners.append)]
         follows += [(each, library.templates.listeners.append) for each in of_templates]
     return [

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtcim.app.asking import AskError, Server, add_server_options, run_asking
+from virtcim.app.guest import find_guest
 from virtcim.app.jobs import follow_job, require_completed
 from virtcim.app.showing import JOB_STARTED, table
 from virtcim.images.templates import FORMATS, ImageSource, Template, TemplateError, document_of, parse_template
@@ -44,7 +45,13 @@ def add_template_commands(commands: Any) -> None:
         actions, "versions", "list the versions of a template, with the guests that were made of each", _versions, "id"
     )
     made = _add(actions, "add", "add a template, or a new version of one", _add_template)
-    made.add_argument("file", type=Path, help="a template in TOML; - for standard input")
+    made.add_argument("file", type=Path, nargs="?", help="a template in TOML; - for standard input")
+    made.add_argument("--from-guest", metavar="GUEST", help="make it of a guest that is off, instead of a file")
+    made.add_argument("--id", metavar="ID", help="of the template, with --from-guest; default: by the guest's name")
+    made.add_argument("--title", default="", help="for people, with --from-guest")
+    made.add_argument("--group", default="templates", help="of templates, with --from-guest; default: templates")
+    made.add_argument("--customize", choices=["cloud-init", "none"], default="none", help="with --from-guest")
+    made.add_argument("--namespace", default="root/virt", help="of the node of the guest; default: root/virt")
     changed = _add(actions, "edit", "change a template that was made at run time", _edit, "template")
     changed.add_argument("--file", type=Path, metavar="FILE", help="the new document; default: opens $EDITOR")
     changed.add_argument("--new-version", action="store_true", help="keep it as the next version")
@@ -165,11 +172,44 @@ def _versions(arguments: argparse.Namespace, server: Server) -> None:
 
 def _add_template(arguments: argparse.Namespace, server: Server) -> None:
     """Add a template."""
+    if (arguments.file is None) == (arguments.from_guest is None):
+        raise AskError("template add: expected either a file or --from-guest")
+    if arguments.from_guest is not None:
+        _add_from_guest(arguments, server)
+        return
     text = sys.stdin.read() if str(arguments.file) == "-" else arguments.file.read_text(encoding="utf-8")
     template = parse_template(text)
     with server.wbem(INTEROP) as connection:
         connection.CreateInstance(_instance(document_of(template)), namespace=INTEROP)
     print(f"template {template.key}")
+
+
+def _add_from_guest(arguments: argparse.Namespace, server: Server) -> None:
+    """Make a template of a guest."""
+    with server.wbem(arguments.namespace) as connection:
+        guest = find_guest(connection, arguments.from_guest)
+        guest.namespace = arguments.namespace
+    given = {
+        "System": guest,
+        "TemplateID": arguments.id or _id_of(guest["Name"]),
+        "Title": arguments.title,
+        "Group": arguments.group,
+        "Customization": arguments.customize,
+    }
+    with server.wbem(INTEROP) as connection:
+        (store,) = connection.EnumerateInstanceNames(STORE)
+        code, out = connection.InvokeMethod("CreateTemplateFromSystem", store, **given)
+        if code == JOB_STARTED:
+            _await(connection, out["Job"], f"template of {arguments.from_guest}")
+        versions = [
+            each["Version"] for each in connection.EnumerateInstances(TEMPLATE) if each["Name"] == given["TemplateID"]
+        ]
+    print(f"template {given['TemplateID']}@{max(map(int, versions))}")
+
+
+def _id_of(name: str) -> str:
+    """Make the id of a template of a name."""
+    return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-.") or "image"
 
 
 def _edit(arguments: argparse.Namespace, server: Server) -> None:
@@ -226,7 +266,7 @@ def _add_image(arguments: argparse.Namespace, server: Server) -> None:
     format_ = arguments.format or SUFFIXES.get(path.suffix.lower(), "")
     if not format_:
         raise AskError(f"{path}: its name does not say its format; expected --format")
-    id_ = arguments.id or re.sub(r"[^a-z0-9._]+", "-", arguments.name.lower()).strip("-.") or "image"
+    id_ = arguments.id or _id_of(arguments.name)
     with server.wbem(INTEROP) as connection:
         sha256 = _sent(connection, path, format_, arguments.name)
         versions = [each["Version"] for each in connection.EnumerateInstances(TEMPLATE) if each["Name"] == id_]

@@ -337,6 +337,10 @@ class ImageStore:
             raise ImageError(f"image: has the checksum {found}; expected {sha256.lower()[:64]}")
         return self._keep(path, StoredImage(found, path.stat().st_size, format_, title))
 
+    def abandon(self, name: str) -> None:
+        """Take in no more of an image that was begun."""
+        self._incoming(name).unlink()
+
     def remove(self, sha256: str) -> None:
         """Keep an image no longer.
 

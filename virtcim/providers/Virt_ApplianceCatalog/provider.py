@@ -31,12 +31,11 @@ from virtcim.providers.interface import (
     MethodResult,
     Parameters,
     RequestContext,
-    Role,
     Status,
 )
 from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.nodes.elements import May, element_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
-from virtcim.providers.references import element_at
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ApplianceCatalog.elements import (
     APPLIANCE,
@@ -53,9 +52,6 @@ if TYPE_CHECKING:
     from virtcim.images.appliances.package import Package
 
 __all__ = ["ApplianceCatalogProvider", "ApplianceProvider", "CatalogMembers", "Shelf"]
-
-May = Callable[[RequestContext, str, Role], bool]
-"""Tells whether who asks has a role in a namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +141,7 @@ class ApplianceCatalogProvider(InstanceProvider):
         from virtcim.images.appliances.importing import ImportOrder, import_appliance
 
         entry = self._entry(parameters)
-        pool = self._element(parameters, "Pool", context)
+        pool = element_of_node(self._nodes, self._may, parameters, "Pool", context)
         if not isinstance(pool, DevicePool) or pool.record is None or pool.base != "DiskPool":
             raise CIMError(Status.INVALID_PARAMETER, "Pool: is no storage pool; expected one of libvirt's")
         order = ImportOrder(
@@ -178,7 +174,7 @@ class ApplianceCatalogProvider(InstanceProvider):
         """ExportSystem."""
         from virtcim.images.appliances.exporting import ExportOrder, export_guest
 
-        system = self._element(parameters, "System", context)
+        system = element_of_node(self._nodes, self._may, parameters, "System", context)
         if not isinstance(system, ComputerSystem):
             raise CIMError(Status.INVALID_PARAMETER, "System: is no virtual system; expected one")
         version = parameters.get("Version")
@@ -266,23 +262,6 @@ class ApplianceCatalogProvider(InstanceProvider):
         if not path.is_relative_to(root) or path == root or path.is_symlink():
             raise CIMError(Status.INVALID_PARAMETER, f"{name[:160]!r} is not below the directory for appliances")
         return path
-
-    def _element(self, parameters: Parameters, name: str, context: RequestContext) -> Instance:
-        """The element that a parameter refers to, on whichever node.
-
-        Raises:
-            CIMError: ACCESS_DENIED where who asks may not administer that node.
-        """
-        path = parameters.get(name)
-        if not isinstance(path, InstancePath):
-            raise CIMError(Status.INVALID_PARAMETER, f"{name}: is missing; expected a reference")
-        wanted = (path.namespace or self._nodes.local.namespace).strip("/").lower()
-        site = next((each for each in self._nodes.sites() if each.namespace.lower() == wanted), None)
-        if site is None:
-            raise CIMError(Status.NOT_FOUND, f"{name}: lives in {wanted[:160]!r}; expected the namespace of a node")
-        if not self._may(context, site.namespace, Role.ADMINISTER):
-            raise CIMError(Status.ACCESS_DENIED, f"{name}: needs the role administer in {site.namespace}")
-        return element_at(site, path)
 
 
 class ApplianceProvider(InstanceProvider):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from virtcim.images.library import Library
 from virtcim.images.store import ImageError
-from virtcim.images.templates import FORMATS
+from virtcim.images.templates import FORMATS, document_of, parse_template
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 from virtcim.providers.errors import libvirt_failure
@@ -21,11 +21,15 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
-from virtcim.providers.jobs import JobOrder
+from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.nodes.elements import May, element_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.overlays import base_volumes, guests_over
 from virtcim.providers.templates import TEMPLATE_PREFIX
-from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, STORE_ID, ShownStore, key_in
+from virtcim.providers.Virt_ComputerSystem import ComputerSystem
+from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, STORE_ID, ShownStore, ShownTemplate, key_in
+from virtcim.providers.Virt_ImageStore.fromguest import TemplateOfGuest
+from virtcim.providers.Virt_ImageStore.templates import told_in_cim
 
 __all__ = ["ImageStoreProvider"]
 
@@ -36,14 +40,16 @@ class ImageStoreProvider(InstanceProvider):
     Parameters:
         library: what it holds.
         nodes: in whose pools images are.
+        may: tells who may do what in the namespaces of the nodes.
         namespace: where it is shown.
     """
 
     class_names = (IMAGE_STORE,)
 
-    def __init__(self, library: Library, nodes: NodeRegistry, namespace: str) -> None:
+    def __init__(self, library: Library, nodes: NodeRegistry, may: May, namespace: str) -> None:
         self._library = library
         self._nodes = nodes
+        self._may = may
         self._namespace = namespace
 
     @property
@@ -70,6 +76,7 @@ class ImageStoreProvider(InstanceProvider):
             "FinishImage": self._finish,
             "PullImage": self._pull,
             "RemoveImage": self._remove,
+            "CreateTemplateFromSystem": self._create_template,
         }.get(method)
         if run is None:
             return super().invoke_method(class_name, keys, method, parameters, context)
@@ -147,6 +154,49 @@ class ImageStoreProvider(InstanceProvider):
                 raise libvirt_failure(f"volume {each.name} cannot be removed", error) from error
             each.hypervisor.inventory.refresh(each.pool, kind="pool")
         return MethodResult(0)
+
+    def _create_template(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """CreateTemplateFromSystem: a job that makes a template, or the next version of one, of a guest."""
+        system = element_of_node(self._nodes, self._may, parameters, "System", context)
+        if not isinstance(system, ComputerSystem):
+            raise CIMError(Status.INVALID_PARAMETER, "System: is no virtual system; expected one")
+        guest = system.guest
+        with told_in_cim():
+            made = TemplateOfGuest(
+                self._library,
+                guest,
+                _text(parameters, "TemplateID"),
+                str(parameters.get("Title") or ""),
+                str(parameters.get("Group") or "templates"),
+                str(parameters.get("Customization") or "none"),
+                context.principal,
+            )
+            parse_template(document_of(made.template))
+
+        def run(work: Work) -> MethodResult:
+            try:
+                with told_in_cim():
+                    made.run(work)
+            except ImageError as error:
+                raise CIMError(Status.FAILED, str(error)) from error
+            except LibvirtError as error:
+                raise libvirt_failure(f"Template of {guest.name}", error) from error
+            except OSError as error:
+                raise CIMError(Status.FAILED, f"Template of {guest.name}: {error.strerror or error}") from error
+            return MethodResult(0, {"Template": ShownTemplate(made.template, self._namespace).path()})
+
+        return guest.site.jobs.run(
+            JobOrder(
+                guest.platform.prefix,
+                "CreateTemplateFromSystem",
+                run,
+                name=f"Template {made.template.key} of {guest.name}",
+                owner=self.store.path(),
+                affected=[Affected(system.path(), (int(Effect.PERFORMANCE_IMPACT),))],
+                principal=context.principal,
+                namespace=guest.site.namespace,
+            )
+        )
 
 
 def _text(parameters: Parameters, name: str) -> str:

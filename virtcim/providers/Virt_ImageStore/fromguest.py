@@ -1,0 +1,215 @@
+"""A template of a guest: its system disk becomes an image, what is said of it the settings of others like it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from virtcim.images.library import Library
+from virtcim.images.provisioning import Step, carry_out
+from virtcim.images.templates import ExtraDisk, ImageSource, SettingValue, Template
+from virtcim.libhelper.documents.domain import Disk
+from virtcim.libhelper.documents.storage import VolumeConfig
+from virtcim.libhelper.inventory.records import Pool
+from virtcim.libhelper.work import Work
+from virtcim.libhelper.xml.editing import object_text
+from virtcim.providers.configuration import Configuration, ConfigurationKind
+from virtcim.providers.guest import Guest
+from virtcim.providers.gueststorage import capacity_of, path_of
+from virtcim.providers.interface import CIMError, CIMValue, Status
+from virtcim.providers.properties import PropertyTable
+from virtcim.providers.Virt_RASD import setting_for
+from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
+
+__all__ = ["TemplateOfGuest"]
+
+_FORMATS = ("qcow2", "raw")
+"""Those of disks that can become images.  What a raw disk begins with is its guest's word, and so it is copied byte for
+byte; the others are written anew, whole and without the snapshots that they may hold."""
+
+_SUFFIX = "ResourceAllocationSettingData"
+_TAKEN = ("Mem", "Proc", "Net")
+"""The resources that a template says something of; all others are as new guests have them."""
+_OWN = frozenset(
+    {
+        *("VirtualSystemIdentifier", "ElementName", "UUID", "Title", "Description", "VirtualSystemType"),
+        *("AutomaticStartupAction", "AutoStart", "FirmwareVariables", "Emulator"),
+    }
+)
+"""What is the guest's own, or its host's."""
+_OWN_OF_RESOURCES = frozenset({"Address", "ElementName", "InstanceID", "GuestDevice", "VirtualDevice"})
+_UNSAFE = re.compile(r"[^\w.+-]")
+
+
+class TemplateOfGuest:
+    """A template that is to be made of a guest.
+
+    Parameters:
+        library: that it comes into.
+        guest: of which; it has to be off.
+        id_, title, group, customize: of the template.
+        owner: who asks for it.
+
+    Raises:
+        CIMError: it cannot be made; nothing has been done.
+    """
+
+    def __init__(
+        self, library: Library, guest: Guest, id_: str, title: str, group: str, customize: str, owner: str
+    ) -> None:
+        self._library, self._guest, self._owner = library, guest, owner
+        defined = guest.domain.defined
+        if guest.domain.active or guest.domain.has_managed_save or defined is None:
+            raise CIMError(Status.FAILED, f"guest {guest.name}: is not off; expected it to be off, or a clone of it")
+        self._configuration = Configuration(guest, defined, ConfigurationKind.DEFINED)
+        disks = [each for each in defined.devices if isinstance(each, Disk) and _is_own(each)]
+        if not disks:
+            raise CIMError(Status.FAILED, f"guest {guest.name}: has no disk; expected one with its system")
+        self._disk = disks[0]
+        self._further = disks[1:]
+        self._format = self._disk.driver_type or "raw"
+        if self._format not in _FORMATS:
+            text = f"disk {self._disk.target_dev}: is {self._format}; expected {' or '.join(_FORMATS)}"
+            raise CIMError(Status.FAILED, text)
+        self._pool, self._volume = self._place()
+        self._copy = f"{_UNSAFE.sub('_', guest.name)}-template.{self._format}"
+        versions = [each.version for each in library.templates.all() if each.id == id_]
+        self.template = Template(
+            id=id_,
+            version=max(versions, default=0) + 1,
+            title=title,
+            group=group,
+            platforms=(guest.platform.prefix,),
+            architecture=defined.os_type_arch or "",
+            disk={"BusType": self._disk.target_bus} if self._disk.target_bus else {},
+            disks=tuple(ExtraDisk(size) for each in self._further if (size := capacity_of(guest, each))),
+            settings=_settings(VirtualSystemSettingData(self._configuration), _OWN | {"Arch"}),
+            resources=tuple(self._resources()),
+            customize=customize,
+        )
+        self._image = ""
+        self._upload = ""
+        self._made = False
+
+    def run(self, work: Work) -> None:
+        """Make it; what fails or is ended is taken back.
+
+        Raises:
+            ImageError, TemplateError, LibvirtError, WorkCancelledError, OSError.
+        """
+        carry_out(list(self._steps()), work, self._library.saved)
+
+    def _steps(self) -> Iterator[Step]:
+        stands = f"volume {self._copy!r} in storage pool {self._pool.name!r}"
+        yield Step("copy the disk", self._convert, self._delete_copy, stands, weight=50)
+        yield Step("take the image in", self._take_in, self._forget_image, "an image in the store", weight=40)
+        yield Step("remove the copy", lambda _: self._delete_copy())
+        yield Step("keep the template", self._keep)
+
+    def _place(self) -> tuple[Pool, str]:
+        """The storage pool of the system disk, and its volume."""
+        path = path_of(self._guest, self._disk)
+        for pool in self._guest.hypervisor.inventory.pools():
+            for volume in pool.volumes or ():
+                if path is not None and path in (volume.key, volume.config and volume.config.target_path):
+                    return pool, volume.name
+        text = f"disk {self._disk.target_dev}: is in no storage pool of this node; expected it in one"
+        raise CIMError(Status.FAILED, text)
+
+    def _resources(self) -> Iterator[Mapping[str, SettingValue]]:
+        for identifier in self._configuration.entries:
+            setting = setting_for(self._configuration, identifier)
+            word = "" if setting is None else setting.base.removesuffix(_SUFFIX)
+            if setting is not None and word in _TAKEN:
+                values = _settings(setting, _OWN_OF_RESOURCES)
+                units = setting.properties().get("AllocationUnits")
+                yield {"kind": word, **({"AllocationUnits": units} if isinstance(units, str) else {}), **values}
+
+    def _convert(self, work: Work) -> None:
+        storage = self._guest.hypervisor.storage
+        text = storage.volume_xml(self._pool.uuid, self._volume)
+        source = None if text is None else VolumeConfig.parse(text)
+        if source is None or storage.volume_xml(self._pool.uuid, self._copy) is not None:
+            raise CIMError(Status.FAILED, f"volume {self._volume}: is gone, or {self._copy} is there already")
+        is_raw = self._format == "raw"
+        made = VolumeConfig(
+            name=self._copy,
+            capacity=(is_raw and source.physical) or source.capacity or 0,
+            allocation=0,
+            target_format_type=self._format,
+            target_compat=None if is_raw else "1.1",
+        )
+        self._made = True
+        place = (self._pool.uuid, self._volume)
+        take = storage.copy_volume if is_raw else storage.convert_volume
+        take(self._pool.uuid, object_text(made), self._copy, place, work)
+        record = self._guest.hypervisor.inventory.domain_by_uuid(self._guest.domain.uuid)
+        if record is None or record.active:
+            raise CIMError(Status.FAILED, f"guest {self._guest.name}: was started meanwhile; expected it to be off")
+
+    def _delete_copy(self) -> None:
+        storage = self._guest.hypervisor.storage
+        if self._made and storage.volume_xml(self._pool.uuid, self._copy) is not None:
+            storage.delete_volume(self._pool.uuid, self._copy)
+
+    def _take_in(self, work: Work) -> None:
+        images = self._library.images
+        known = {each.sha256 for each in images.all()}
+        self._upload = images.begin()
+        incoming = _Incoming(self._library, self._upload)
+        self._guest.hypervisor.storage.download(self._pool.uuid, self._copy, incoming, 0, 0, work)
+        image = images.finish(
+            self._upload, incoming.digest.hexdigest(), self._format, self.template.title or self.template.id
+        )
+        self._upload = ""
+        if image.sha256 not in known:
+            self._image = image.sha256
+        source = ImageSource(sha256=image.sha256, format=self._format, size=image.size)
+        self.template = replace(self.template, image=source)
+
+    def _forget_image(self) -> None:
+        if self._upload:
+            self._library.images.abandon(self._upload)
+        if self._image:
+            self._library.images.remove(self._image)
+
+    def _keep(self, _work: Work) -> None:
+        self._library.templates.add(self.template, self._owner)
+
+
+class _Incoming:
+    """Takes an image in, and its checksum."""
+
+    def __init__(self, library: Library, upload: str) -> None:
+        self._library, self._upload = library, upload
+        self._offset = 0
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes, /) -> None:
+        """Take in what comes next."""
+        self._library.images.write(self._upload, self._offset, data)
+        self.digest.update(data)
+        self._offset += len(data)
+
+
+def _is_own(disk: Disk) -> bool:
+    """Whether a disk is no drive for media, and one that a guest writes to alone."""
+    return (disk.device or "disk") == "disk" and not disk.readonly and not disk.shareable
+
+
+def _settings(setting: Any, without: frozenset[str]) -> dict[str, SettingValue]:
+    """What a client could say of a setting, as a template says it."""
+    table: PropertyTable[Any] = setting.table
+    shown: Mapping[str, CIMValue] = setting.properties()
+    found: dict[str, SettingValue] = {}
+    for name, value in shown.items():
+        if name in without or name not in table or not table[name].writable:
+            continue
+        if isinstance(value, str | int) and value != "":
+            found[name] = value
+        elif isinstance(value, list | tuple) and value and all(isinstance(each, str | int) for each in value):
+            found[name] = tuple(value)
+    return found
