@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import json
+import re
 import secrets
 import subprocess
 from collections.abc import Callable
@@ -108,6 +109,11 @@ def test_three_guests_by_the_command_line(
 
     status, document = virtcim("template", "show", "small-linux")
     changed = tmp_path / "changed.toml"
+    changed.write_text(re.sub('sha256 = "[0-9a-f]*"', f'sha256 = "{provisioner.sha256}"', document))
+    status, text = virtcim("template", "edit", "small-linux", "--file", str(changed))
+    assert status == 1
+    assert "image cannot be changed" in text
+    assert "node-1, node-2, node-3" in text
     changed.write_text(document.replace('title = "Small Linux"', 'title = "Smaller"'))
     edit = ("template", "edit", "small-linux", "--new-version", "--file", str(changed))
     assert virtcim(*edit) == (0, "template small-linux@2\n")

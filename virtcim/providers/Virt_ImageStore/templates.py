@@ -102,15 +102,21 @@ class TemplatesProvider(InstanceProvider):
             if template.key != shown.template.key:
                 known = shown.template.key
                 raise TemplateError(f"template {known}: the document is of {template.key}; expected {known}")
+            if template.image != shown.template.image:
+                self._refuse_hanging(shown.template, "its image cannot be changed, only that of a new version")
             self._library.templates.change(template, context.principal)
 
     def delete_instance(self, class_name: str, keys: Keys, context: RequestContext) -> None:
         template = self.get_instance(class_name, keys, context).template
-        others = (each for each in self._library.templates.all() if each.key != template.key)
-        if template.image is not None and all(each.image != template.image for each in others):
-            refuse_hanging(self._nodes, self._library, template, f"template {template.key}: cannot be removed")
+        self._refuse_hanging(template, "cannot be removed")
         with told_in_cim():
             self._library.templates.remove(template.key)
+
+    def _refuse_hanging(self, template: Template, text: str) -> None:
+        """Refuse what would leave guests over an image that no template has any more."""
+        others = (each for each in self._library.templates.all() if each.key != template.key)
+        if template.image is not None and all(each.image != template.image for each in others):
+            refuse_hanging(self._nodes, self._library, template, f"template {template.key}: {text}")
 
 
 @contextmanager
