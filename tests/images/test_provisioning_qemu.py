@@ -148,6 +148,35 @@ def test_the_store_shows_templates_and_where_they_can_be_had(provisioner: Provis
     assert not [each for each in listed if each["InstanceID"].startswith("template:")]
 
 
+def test_a_seed_is_gone_once_the_guest_has_shut_itself_down(provisioner: Provisioner) -> None:
+    template = provisioner.template("seeded")
+    kept = provisioner.template("kept", TEMPLATE.replace("[image]", "keep_seed = true\n\n[image]"))
+    for name, which in (("orderly", template), ("cut", template), ("keeping", kept)):
+        provisioner.provision(which, name)
+        assert f"{name}-seed.iso" in provisioner.files()
+    provisioner.daemon.virsh("destroy", "cut")
+    for name in ("keeping", "orderly"):
+        shut_down(provisioner, name)
+    wait_until(lambda: "orderly-seed.iso" not in provisioner.files(), PATIENCE)
+    wait_until(lambda: "urn:virtcim:seed" not in provisioner.daemon.virsh("dumpxml", "orderly"), PATIENCE)
+    assert "seed.iso" not in provisioner.daemon.virsh("domblklist", "orderly")
+    assert "hdc" in provisioner.daemon.virsh("domblklist", "orderly")
+    assert {"cut-seed.iso", "keeping-seed.iso"} <= provisioner.files()
+    assert "seeded@1" in provisioner.daemon.virsh("metadata", "orderly", "urn:virtcim:template")
+    provisioner.daemon.virsh("start", "orderly")
+
+
+def shut_down(bed: Provisioner, name: str) -> None:
+    """Press the power button of a guest until it is off."""
+
+    def is_off() -> bool:
+        if bed.daemon.list_all()[name] == "running":
+            bed.daemon.virsh("shutdown", name)
+        return bed.daemon.list_all()[name] == "shut off"
+
+    wait_until(is_off, PATIENCE)
+
+
 def test_a_full_copy_is_resized_and_stands_alone(provisioner: Provisioner) -> None:
     template = provisioner.template("full")
     memory = pywbem.CIMInstance(

@@ -79,6 +79,7 @@ from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources
 from virtcim.providers.nodes import DEFAULT, NodeSettings
 from virtcim.providers.nodes.registry import NodeRegistry
+from virtcim.providers.seeds import detach_seeds
 from virtcim.providers.services.foundagain import work_of
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
@@ -223,6 +224,7 @@ async def _run_on(
     jobs = await _in_thread(lambda: Jobs(settings.providers.jobs, store, adopting=True))
     site = Site([], registry, KINDS, settings.providers, jobs)
     site.library = await _in_thread(lambda: make_library(settings, store))
+    detach_seeds(site)
     nodes = NodeRegistry(site, registry, settings.inventory, store, jobs, (*INTEROP_NAMES, CIMV2))
     search = await _in_thread(lambda: _search(site, registry, settings))
     try:

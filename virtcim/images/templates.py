@@ -180,6 +180,7 @@ class Template:
         parameters: what is asked.
         customize: `none` or `cloud-init`.
         seed_device: the name of the drive that the seed is in, such as `sda`; "" leaves it to the machine.
+        keep_seed: whether the seed stays in its drive when the guest is done with it.
         user_data: for cloud-init, with `${name}` for the value of a parameter.
         provisioner: the name of a plugin, or the path of an executable of root's; "" for none.
         tried: whether it was ever tried.
@@ -205,6 +206,7 @@ class Template:
     parameters: tuple[Parameter, ...] = ()
     customize: str = "none"
     seed_device: str = ""
+    keep_seed: bool = False
     user_data: str = ""
     provisioner: str = ""
     tried: bool = True
@@ -263,6 +265,7 @@ def parse_template(text: str, origin: str = "") -> Template:
         parameters=reader.parts("parameters", _parameter),
         customize=reader.text("customize", "none"),
         seed_device=reader.text("seed_device", ""),
+        keep_seed=reader.switch("keep_seed", False),
         user_data=reader.text("user_data", ""),
         provisioner=reader.text("provisioner", ""),
         tried=reader.switch("tried", True),

@@ -26,6 +26,7 @@ from virtcim.providers.memo import Memo
 from virtcim.providers.states import RequestedState
 
 __all__ = [
+    "SEED",
     "MadeOf",
     "RequestedStates",
     "lasting_xml",
@@ -43,6 +44,8 @@ NAMESPACE = "urn:virtcim:requested-state"
 
 _TEMPLATE = "urn:virtcim:template"
 """The namespace of what says which template a guest was made of."""
+SEED = "urn:virtcim:seed"
+"""The namespace of what says where the seed of a guest is: storage pool and volume."""
 _KEY = "virtcim"
 _LOOK_AGAIN = 0.5
 """Seconds between two looks at whether libvirt still holds a guest."""
@@ -232,14 +235,18 @@ class MadeOf(NamedTuple):
     principal: str
 
 
-def with_template(xml: str, made: MadeOf) -> str:
+def with_template(xml: str, made: MadeOf, seed: tuple[str, str] | None = None) -> str:
     """Domain XML that says in its metadata which template it was made of.
 
     Parameters:
         xml: without metadata of its own, as of every new guest.
+        made: the template.
+        seed: the UUID of the storage pool and the volume of a seed that is to be taken out when the guest is done with
+            it; None where it has none, or keeps it.
     """
-    text = escape(" ".join(made))
-    element = f'<{_KEY}:template xmlns:{_KEY}="{_TEMPLATE}">{text}</{_KEY}:template>'
+    element = f'<{_KEY}:template xmlns:{_KEY}="{_TEMPLATE}">{escape(" ".join(made))}</{_KEY}:template>'
+    if seed is not None:
+        element += f'<{_KEY}:seed xmlns:{_KEY}="{SEED}">{escape(" ".join(seed))}</{_KEY}:seed>'
     start = xml.index(">", xml.index("<domain")) + 1
     return f"{xml[:start]}<metadata>{element}</metadata>{xml[start:]}"
 

@@ -319,6 +319,17 @@ class Domains:
                     raise
                 _set_element(target, element, key, namespace)  # it has stopped in between
 
+    def remove_metadata(self, domain: str, namespace: str) -> None:
+        """Take an element out of the metadata of the definition of a domain.
+
+        Parameters:
+            namespace: the URI.
+        """
+        kind, flags = libvirt.VIR_DOMAIN_METADATA_ELEMENT, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        with self._context.locks.hold(self._uuid(domain)), self._free(domain) as target:
+            target.setMetadata(kind, None, None, namespace, flags)
+        self._context.inventory.refresh(domain)
+
     def _uuid(self, domain: str) -> str:
         record = self._context.inventory.domain(domain)
         return record.uuid if record is not None else domain

@@ -401,7 +401,9 @@ class Provisioning:
             inventory.refresh_parts(VOLUMES, self._pool_uuid)
         definition = self._definition(self._disks)
         made = MadeOf(self._template.key, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self._context.principal)
-        xml = with_template(definition.document.tostring(), made)
+        keeps = self._seed is None or self._template.keep_seed
+        seed = None if keeps else (self._pool_uuid, f"{self._stem}-seed.iso")
+        xml = with_template(definition.document.tostring(), made, seed)
         self._uuid = self._hypervisor.domains.define(
             xml, autostart=definition.autostart, check=definition.confirmation.check
         )

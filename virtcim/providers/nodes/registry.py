@@ -28,6 +28,7 @@ from virtcim.providers.nodes.settings import (
     NodesSettings,
     check_name,
 )
+from virtcim.providers.seeds import detach_seeds
 from virtcim.providers.site import Site
 
 if TYPE_CHECKING:
@@ -274,6 +275,7 @@ class NodeRegistry:
         own = replace(self.local.settings, namespace=f"{self.local.namespace}/{name}")
         site = Site([], self._platforms, KINDS, own, self._jobs)
         site.library = self.local.library
+        detach_seeds(site)
         node = Node(
             name, settings, origin, site, self._platforms, self._inventory, self._remembered, self._note, self._threads
         )
