@@ -81,6 +81,27 @@ def test_what_cannot_be_cloned_is_refused_at_once(bed: Cloner, tmp_path: Path) -
         bed.clone("outside", "other", FULL_COPY)
 
 
+def test_what_a_raw_disk_begins_with_leads_nowhere(bed: Cloner, tmp_path: Path) -> None:
+    """A guest can write the header of an image over another file onto its disk, and storage pools believe it."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"of the host" * 10_000)
+    image, disk = tmp_path / "header.qcow2", bed.pool / "sly.raw"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(secret), "-F", "raw", str(image)]
+    subprocess.run(command, check=True)
+    disk.write_bytes(image.read_bytes().ljust(1 << 20, b"\0"))
+    bed.daemon.virsh("pool-refresh", POOL)
+    bed.daemon.define(
+        "<domain type='qemu'><name>sly</name><memory unit='MiB'>32</memory><os><type>hvm</type></os><devices>"
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/>"
+        "<target dev='vda' bus='virtio'/></disk></devices></domain>"
+    )
+    wait_until(lambda: bed.shown("sly"), PATIENCE)
+    job = bed.clone("sly", "sly-2", FULL_COPY)
+    assert job["JobState"] == COMPLETED, job["ErrorDescription"]
+    assert (bed.pool / "sly-2.raw").read_bytes() == disk.read_bytes()
+    assert "type='raw'" in bed.daemon.virsh("dumpxml", "sly-2")
+
+
 def test_the_command_line_clones_and_starts(
     bed: Cloner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -225,6 +225,9 @@ def test_an_image_is_taken_in_piece_by_piece(store: ImageStore) -> None:
             "is no sparse VMDK image",
         ),
         ("vhd", b"", "is no whole VHD image"),
+        ("raw", qcow2_header(backing=112) + b"/etc/shadow", "begins like an image of another format"),
+        ("iso", DESCRIPTOR, "begins like an image of another format"),
+        ("vdi", b"/etc/shadow", "is no VDI image"),
     ],
 )
 def test_an_image_does_not_lead_to_files_of_this_host(

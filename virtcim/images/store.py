@@ -38,7 +38,7 @@ _LOOK_AGAIN = 0.1
 """Seconds between two looks at whether somebody else has fetched the image."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _UPLOAD = re.compile(r"[0-9a-f]{32}\Z")
-_QEMU_WORDS = {"vhd": "vpc"}
+_QEMU_WORDS = {"vhd": "vpc", "iso": "raw"}
 """What QEMU calls a format that has another name in templates."""
 
 Record = TypeVar("Record")

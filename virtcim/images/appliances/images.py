@@ -39,6 +39,8 @@ _URIS = {
     QCOW2: "http://www.gnome.org/~markmc/qcow-image-format.html",
     RAW: "http://www.gnome.org/~markmc/raw",
 }
+_OTHERS = (b"QFI\xfb", b"KDMV", b"COWD", b"# Disk DescriptorFile", b"vhdxfile", b"conectix", b"QED\0")
+"""How images begin of formats that name other files, or that are taken for such."""
 _SECTOR = 512
 _NO_PARENT = 0xFFFFFFFF
 _EXTERNAL_DATA = 1 << 2
@@ -98,8 +100,13 @@ def check_image(file: BinaryIO, name: str, kind: str) -> None:
         case "vhdx":
             if header[:8] != b"vhdxfile":
                 raise ApplianceError(f"file {name!r}: is no VHDX image; expected one")
+        case "vdi":
+            if header[64:68] != b"\x7f\x10\xda\xbe":
+                raise ApplianceError(f"file {name!r}: is no VDI image; expected one")
         case _:
-            return
+            # Storage pools look at how a volume begins, and would find other files named in it.
+            if header.startswith(_OTHERS):
+                raise ApplianceError(f"file {name!r}: begins like an image of another format; expected a raw one")
 
 
 def _check_qcow2(header: bytes, name: str) -> None:

@@ -274,8 +274,10 @@ class Cloning:
         if source is None:
             raise refused(f"volume {disk.volume}: is gone")
         storage, place = self._hypervisor.storage, (disk.pool, disk.volume)
-        text = object_text(self._volume(disk, source.capacity or 0))
-        if source.backing_store_path is None and source.target_format_type in (disk.format, None):
+        # What a raw disk begins with is its guest's word: the pool's view of it must not decide what is read.
+        is_raw = disk.format == "raw"
+        text = object_text(self._volume(disk, (is_raw and source.physical) or source.capacity or 0))
+        if is_raw or source.backing_store_path is None:
             storage.copy_volume(disk.pool, text, disk.clone, place, work)
         else:
             storage.convert_volume(disk.pool, text, disk.clone, place, work)

@@ -327,7 +327,8 @@ class Provisioning:
             storage.create_volume(self._pool_uuid, object_text(made), name, work)
         else:
             place = (source.pool or self._pool_uuid, base.name or "")
-            like = source.format == self._disk_format and base.backing_store_path is None
+            # What a raw disk begins with is its guest's word: the pool's view of it must not decide what is read.
+            like = source.format == self._disk_format and (source.format == "raw" or base.backing_store_path is None)
             first = object_text(made.replace(capacity=image_size, allocation=0))
             if like:
                 storage.copy_volume(
