@@ -174,6 +174,13 @@ def test_a_descriptor_is_bounded(tmp_path: Path) -> None:
 
 
 SYSTEM = system()
+DISK = '<Disk ovf:diskId="d" ovf:capacity="1" ovf:capacityAllocationUnits="byte * 2^30"/>'
+FULL = DISK.replace("/>", ' ovf:populatedSize="1073741825"/>')
+CHILD = DISK.replace("/>", ' ovf:parentRef="e"/>')
+TWO_VALUES = (
+    '<Property ovf:key="k" ovf:type="string"><Value ovf:configuration="a" ovf:value="1"/>'
+    '<Value ovf:configuration="a" ovf:value="2"/></Property>'
+)
 NET = '<NetworkSection><Info/><Network ovf:name="LAN"/></NetworkSection>'
 
 
@@ -194,11 +201,34 @@ NET = '<NetworkSection><Info/><Network ovf:name="LAN"/></NetworkSection>'
         (system(item(InstanceID=9, ResourceType="many")), "is of the type 'many'"),
         (system(item(ResourceType=3)), "has no InstanceID"),
         (system(item(InstanceID=9, ResourceType=10, Connection="WAN")), "is connected to 'WAN'"),
+        (NET.replace("<Info/>", "") + SYSTEM, "NetworkSection: has no Info"),
+        (NET.replace("<Info/>", "<Info/><Info/>") + SYSTEM, "NetworkSection: has 2 Info"),
+        (SYSTEM.replace("<Info/>", "", 1), "VirtualSystem: has no Info"),
+        (NET.replace("</Net", '<Network ovf:name="LAN"/></Net', 1) + SYSTEM, "network 'LAN': is there twice"),
+        (f"<DiskSection><Info/>{DISK}{DISK}</DiskSection>{SYSTEM}", "disk 'd': is there twice"),
+        (
+            f"<DiskSection><Info/>{FULL}</DiskSection>{SYSTEM}",
+            "1073741825 bytes populated",
+        ),
+        (
+            f"<DiskSection><Info/>{CHILD}</DiskSection>{SYSTEM}",
+            "has the parent 'e'",
+        ),
+        (
+            f'<DeploymentOptionSection><Info/><Configuration ovf:id="a"/></DeploymentOptionSection>'
+            f"{system(sections='<ProductSection><Info/>' + TWO_VALUES + '</ProductSection>')}",
+            "two values for one configuration",
+        ),
     ],
 )
 def test_a_descriptor_that_contradicts_itself_is_refused(content: str, complaint: str) -> None:
     with pytest.raises(ApplianceError, match=complaint):
         read_descriptor(envelope(content))
+
+
+def test_what_no_section_says_can_be_done_without() -> None:
+    text = envelope(NET.replace("<Info/>", "") + SYSTEM)
+    assert list(read_descriptor(text, without=["Info"]).networks) == ["LAN"]
 
 
 def test_what_is_not_needed_is_left_out_with_a_warning() -> None:

@@ -56,6 +56,9 @@ _WHERE = frozenset({
     "TagBasedPlacementGroupSection", "TagBasedPlacementSection", "VirtualDeviceGroupSection",
 })  # fmt: skip
 """VMware's sections that say where and how a vCenter is to place things, not what the guest is; few mark them."""
+_BEFORE_OVF = "http://www.vmware.com/schema/ovf/1/envelope"
+"""The namespace of OVF 0.9, whose sections may do without an Info."""
+_INFO = "Info"
 _VENDOR_CONFIG = frozenset({"Config", "ExtraConfig"})
 _VENDOR_VALUES = frozenset({"CoresPerSocket", "StorageGroup"})
 _SETTING_DATA = re.compile(r".*CIM_[A-Za-z]+SettingData(\.xsd)?")
@@ -80,7 +83,8 @@ def read_descriptor(text: bytes, *, without: Names[str] = ()) -> Appliance:
 
     Parameters:
         text: XML in UTF-8.
-        without: names of sections that are left out though the appliance says that it needs them.
+        without: names of sections that are left out though the appliance says that it needs them; `Info` for what every
+            section has to have.
 
     Raises:
         ApplianceError: it is no descriptor, contradicts itself, or needs what is not understood.
@@ -111,6 +115,7 @@ class _Reader:
 
     def read(self) -> Appliance:
         """Read the whole."""
+        self._check_form()
         sections: dict[str, list[etree._Element]] = {}
         contents = []
         known = {"References", "DiskSection", "NetworkSection", "DeploymentOptionSection", "EulaSection"}
@@ -141,6 +146,21 @@ class _Reader:
             licences=self._licences(sections.get("EulaSection", ())),
             warnings=tuple(dict.fromkeys(self._warnings)),
         )
+
+    def _check_form(self) -> None:
+        """See that every system and section says what it is about (DSP0243, 7.1).
+
+        Raises:
+            ApplianceError: one does not.
+        """
+        own = etree.QName(self._root).namespace
+        for element in self._root.iter(f"{{{own}}}*") if own != _BEFORE_OVF else ():
+            kind = self._kind(element)
+            if not kind.endswith("Section") and kind not in (_SYSTEM, _COLLECTION):
+                continue
+            count = sum(name == _INFO for _, name in self._children(element))
+            if count != 1 and _INFO not in self._without:
+                raise ApplianceError(f"{kind}: has {count or 'no'} Info; expected one, or to be read without Info")
 
     def _read_references(self, sections: Iterable[etree._Element]) -> None:
         hrefs = Counter[str]()
@@ -199,6 +219,12 @@ class _Reader:
             format=self._attribute(element, "format") or "",
             parent=self._attribute(element, "parentRef") or "",
         )
+        populated = self._size(element, "populatedSize")
+        if populated is not None and _NUMBER.fullmatch(capacity) and populated > int(capacity) * disk.unit:
+            size = f"{int(capacity) * disk.unit} bytes"
+            raise ApplianceError(
+                f"disk {id_!r}: has {populated} bytes populated; expected at most its capacity, {size}"
+            )
         if disk.file and disk.file not in self._files:
             raise ApplianceError(f"disk {id_!r}: is in the file {disk.file!r}; expected the id of a file")
         _put(self._disks, id_, disk, "disk")
@@ -434,6 +460,8 @@ class _Reader:
             value = self._attribute(child, "value") or ""
             if option is not None and option not in self._options:
                 raise ApplianceError(f"property {key!r}: has a value for {option!r}; expected a deployment option")
+            if option in values:
+                raise ApplianceError(f"property {key!r}: has two values for one configuration; expected one")
             values[option] = value
         return Property(
             key=".".join(filter(None, (class_name, key, instance))),
