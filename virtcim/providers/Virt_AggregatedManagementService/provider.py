@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from virtcim.images.templates import Template
@@ -109,7 +110,7 @@ class AggregatedServiceProvider(InstanceProvider):
 
     def _evaluate(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """EvaluatePlacement: the table by which DefineSystem would choose."""
-        table, _ = self._table(parameters, context)
+        table, _, _ = self._table(parameters, context)
         return MethodResult(
             0,
             {
@@ -124,7 +125,13 @@ class AggregatedServiceProvider(InstanceProvider):
         if method == "DefineSystemInGroup" and parameters.get("Group") is None:
             raise CIMError(Status.INVALID_PARAMETER, "Group: is missing; expected a group of nodes")
         template = self._template(parameters)
-        table, resources = self._table(parameters, context, template)
+        # Of those that come together, each is placed with those before it in mind.
+        with self._nodes.promises.choosing if template is not None else nullcontext():
+            return self._place(parameters, context, template)
+
+    def _place(self, parameters: Parameters, context: RequestContext, template: Template | None) -> MethodResult:
+        """Choose a node, and have the guest made there."""
+        table, resources, wish = self._table(parameters, context, template)
         chosen = next((each for each in table if each.accepted), None)
         if chosen is None:
             reasons = "; ".join(f"node {each.node.name!r}: {each.text}" for each in table[:20])
@@ -139,7 +146,12 @@ class AggregatedServiceProvider(InstanceProvider):
             setting = setting_of_template(service.site, service.platform, template)
             given["ReferenceConfiguration"] = setting.path()
             given["SystemSettings"] = _with_pool(_system(parameters), setting.class_name, self._variables(parameters))
-        return _invoke(service, "DefineSystem", given, context)
+        result = _invoke(service, "DefineSystem", given, context)
+        path = result.out.get("Job")
+        job = self._nodes.local.jobs.find(str(path.keys.get("InstanceID"))) if isinstance(path, InstancePath) else None
+        if job is not None:
+            self._nodes.promises.add(service.hypervisor, wish, job.over)
+        return result
 
     def _template(self, parameters: Parameters) -> Template | None:
         """The template of ReferenceConfiguration; None without one.
@@ -170,8 +182,9 @@ class AggregatedServiceProvider(InstanceProvider):
 
     def _table(
         self, parameters: Parameters, context: RequestContext, template: Template | None = None
-    ) -> tuple[list[Candidate], list[EmbeddedInstance]]:
-        """The nodes to choose among, the best one first, and the resources with what the group says of them."""
+    ) -> tuple[list[Candidate], list[EmbeddedInstance], Wish]:
+        """The nodes to choose among, the best one first, the resources with what the group says of them, and what the
+        guest needs."""
         given = parameters.get("ResourceSettings")
         settings = given if isinstance(given, list | tuple) else ()
         resources = [each for each in settings if isinstance(each, EmbeddedInstance)]
@@ -185,7 +198,10 @@ class AggregatedServiceProvider(InstanceProvider):
         wish = Wish.of(_system(parameters), resources)
         if template is not None:
             wish = _with_template(wish, template, self._variables(parameters), self._nodes)
-        return candidates(seen, wish, lambda node: self._may(context, node.namespace, Role.ADMINISTER)), resources
+        found = candidates(
+            seen, wish, lambda node: self._may(context, node.namespace, Role.ADMINISTER), self._nodes.promises
+        )
+        return found, resources, wish
 
     def _summarize(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """GetGroupSummary: sums over all guests of a group and, where asked for, what a console shows of each."""

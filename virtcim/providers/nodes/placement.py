@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.capabilities import HostCapabilities
@@ -16,7 +17,7 @@ from virtcim.providers.units import size_in
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
 
-__all__ = ["Candidate", "Load", "Wish", "candidates", "with_defaults"]
+__all__ = ["Candidate", "Load", "Promises", "Wish", "candidates", "with_defaults"]
 
 _PROCESSOR, _MEMORY, _NETWORK, _DISKS = 3, 4, 10, (17, 19)
 """ResourceType."""
@@ -112,14 +113,51 @@ class Candidate:
         )
 
 
-def candidates(nodes: Iterable[Node], wish: Wish, may: Callable[[Node], bool] = lambda _: True) -> list[Candidate]:
+class Promises:
+    """The guests that nodes were chosen for and that are still being made there, and run nowhere yet.
+
+    Attributes:
+        choosing: held while a node is chosen and the making of the guest begins, so that the next one knows of it.
+    """
+
+    def __init__(self) -> None:
+        self.choosing = Lock()
+        self._made: list[tuple[Hypervisor, Wish, Event]] = []
+        self._lock = Lock()
+
+    def add(self, hypervisor: Hypervisor, wish: Wish, over: Event) -> None:
+        """Note a guest.
+
+        Parameters:
+            hypervisor: where it is made.
+            wish: what it needs.
+            over: set once it is made, or cannot be.
+        """
+        with self._lock:
+            self._made = [each for each in self._made if not each[2].is_set()]
+            self._made.append((hypervisor, wish, over))
+
+    def of(self, hypervisor: Hypervisor) -> list[Wish]:
+        """What the guests need that are being made on a hypervisor."""
+        with self._lock:
+            return [wish for where, wish, over in self._made if where is hypervisor and not over.is_set()]
+
+
+def candidates(
+    nodes: Iterable[Node],
+    wish: Wish,
+    may: Callable[[Node], bool] = lambda _: True,
+    promises: Promises | None = None,
+) -> list[Candidate]:
     """Look at nodes: those that can have the guest come first, and among them those with less to do.
 
     Parameters:
         may: tells whether who asks may define guests on a node.
+        promises: what else counts as if it ran there.
     """
+    promises = promises or Promises()
     found = [
-        _candidate(node, wish)
+        _candidate(node, wish, promises)
         if may(node)
         else Candidate(node, None, None, ("you may not define guests there",), Load())
         for node in nodes
@@ -147,7 +185,7 @@ def _with_default(resource: EmbeddedInstance, variables: Mapping[str, str]) -> E
     return EmbeddedInstance(resource.class_name, {**given, **extra}) if extra else resource
 
 
-def _candidate(node: Node, wish: Wish) -> Candidate:
+def _candidate(node: Node, wish: Wish, promises: Promises) -> Candidate:
     if node.state not in (NodeState.CONNECTED, NodeState.DEGRADED):
         reason = f"it is down: {node.trouble or node.state.value}"
         return Candidate(node, None, None, (reason,), Load())
@@ -156,14 +194,15 @@ def _candidate(node: Node, wish: Wish) -> Candidate:
         platform = node.platform_of(hypervisor)
         if platform is None or not hypervisor.connected:
             continue
-        against = tuple(_against(platform, hypervisor, wish))
+        promised = promises.of(hypervisor)
+        against = tuple(_against(platform, hypervisor, wish, promised))
         if not against:
-            return Candidate(node, platform, hypervisor, (), _load(hypervisor))
+            return Candidate(node, platform, hypervisor, (), _load(hypervisor, promised))
         reasons += [each for each in against if each not in reasons]
     return Candidate(node, None, None, tuple(reasons) or ("none of its connections stands",), Load())
 
 
-def _against(platform: Platform, hypervisor: Hypervisor, wish: Wish) -> Iterator[str]:
+def _against(platform: Platform, hypervisor: Hypervisor, wish: Wish, promised: Sequence[Wish]) -> Iterator[str]:
     """Say what stands against a guest on a hypervisor."""
     if wish.prefix and wish.prefix.lower() != platform.prefix.lower():
         yield f"it has no {wish.prefix}"
@@ -176,7 +215,7 @@ def _against(platform: Platform, hypervisor: Hypervisor, wish: Wish) -> Iterator
     architectures = {guest.arch_name for guest in capabilities.guests if guest.arch_name}
     if wish.arch and wish.arch not in (architectures or {_arch(capabilities, hypervisor)}):
         yield f"it has no guests of architecture {wish.arch}; only {', '.join(sorted(architectures)) or 'its own'}"
-    free = _free_memory(hypervisor)
+    free = _free_memory(hypervisor, promised)
     if free is not None and wish.memory > free:
         yield f"{wish.memory // _KIBIBYTE} MiB of memory are needed, and {max(0, free) // _KIBIBYTE} MiB are free"
     if wish.pool:
@@ -204,22 +243,24 @@ def _arch(capabilities: HostCapabilities, hypervisor: Hypervisor) -> str:
     return capabilities.cpu_arch or hypervisor.node.model
 
 
-def _free_memory(hypervisor: Hypervisor) -> int | None:
+def _free_memory(hypervisor: Hypervisor, promised: Sequence[Wish]) -> int | None:
     """KiB that no running guest has; None where the memory of the host is not known."""
     total = hypervisor.facts.memory
-    return None if total is None else total - _use(hypervisor)[1]
+    return None if total is None else total - _use(hypervisor, promised)[1]
 
 
-def _use(hypervisor: Hypervisor) -> tuple[int, int, int]:
-    """The processors and the KiB of the guests that run, and their number."""
+def _use(hypervisor: Hypervisor, promised: Sequence[Wish]) -> tuple[int, int, int]:
+    """The processors and the KiB of the guests that run or are being made, and their number."""
     running = [each for each in hypervisor.inventory.domains() if each.active and each.state is not DomainState.SHUTOFF]
     configs = [each.config for each in running if each.config is not None]
     processors = sum(config.vcpu_current or config.vcpu or 1 for config in configs)
-    return processors, sum(config.current_memory or config.memory or 0 for config in configs), len(running)
+    processors += sum(wish.processors for wish in promised)
+    memory = sum(config.current_memory or config.memory or 0 for config in configs)
+    return processors, memory + sum(wish.memory for wish in promised), len(running) + len(promised)
 
 
-def _load(hypervisor: Hypervisor) -> Load:
-    processors, memory, guests = _use(hypervisor)
+def _load(hypervisor: Hypervisor, promised: Sequence[Wish]) -> Load:
+    processors, memory, guests = _use(hypervisor, promised)
     total = hypervisor.facts.memory
     return Load(processors / max(1, hypervisor.node.cpus), memory / total if total else 0.0, guests)
 

@@ -17,6 +17,7 @@ from virtcim.providers.interface import CIMError, Status, Store
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.nodes.node import HostIdentity, Node, NodeState, RememberedHost, identity_of
+from virtcim.providers.nodes.placement import Promises
 from virtcim.providers.nodes.settings import (
     DEFAULT,
     MANAGED,
@@ -64,6 +65,7 @@ class NodeRegistry:
         groups: as the files have them, by name.
         settings: how nodes are kept.
         revision: grows whenever something is known of a node that was not.
+        promises: the guests that are being made on nodes that were chosen for them.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class NodeRegistry:
         self.groups: Mapping[str, GroupSettings] = {}
         self.settings = NodesSettings()
         self.revision = 0
+        self.promises = Promises()
         self._platforms = platforms
         self._inventory = inventory
         self._jobs = jobs
