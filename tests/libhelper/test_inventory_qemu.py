@@ -20,6 +20,7 @@ from tests.conftest import Guests
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.inventory import inventory as inventory_module
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.records import Change, Domain, Host
 from virtcim.libhelper.inventory.watch import xml_directories
@@ -446,6 +447,40 @@ def test_disks_that_are_resized_are_measured_again(
     libvirtd.virsh("start", name)
     libvirtd.virsh("blockresize", name, "vda", f"{size + (2 << 20)}B")
     assert inventory.wait_for(lambda now: domain(now, name).capacities["vda"] == size + (2 << 20), PATIENCE)
+
+
+def test_disks_whose_images_are_as_they_were_are_not_measured_again(
+    guests: Guests,
+    libvirtd: Libvirtd,
+    watched: dict[Path, str],
+    started: Callable[..., Hypervisor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[str] = []
+    measured: list[str] = []
+    fetch, measure = Inventory._fetch_capacities, inventory_module.disk_capacities
+
+    def look(inventory: Inventory, connection: libvirt.virConnect, uuid: str, generation: int) -> None:
+        fetch(inventory, connection, uuid, generation)
+        looked.append(uuid)
+
+    def take(connection: libvirt.virConnect, uuid: str, *given: Any) -> Any:
+        measured.append(uuid)
+        return measure(connection, uuid, *given)
+
+    monkeypatch.setattr(Inventory, "_fetch_capacities", look)
+    monkeypatch.setattr(inventory_module, "disk_capacities", take)
+    name = guests.boot_sector("unmeasured")
+    inventory = started(libvirtd.uri(), interval=3600.0, watch_directories=watched).inventory
+    assert inventory.wait_for(lambda now: "vda" in domain(now, name).capacities, PATIENCE)
+    uuid = domain(inventory, name).uuid
+    wait_until(lambda: uuid in looked, PATIENCE)
+    looked.clear()
+    measured.clear()
+    libvirtd.virsh("desc", name, "--config", "another")
+    wait_until(lambda: uuid in looked, PATIENCE)
+    assert uuid not in measured
+    assert domain(inventory, name).capacities.keys() == {"vda"}
 
 
 def test_a_disk_that_cannot_be_measured_has_no_size(

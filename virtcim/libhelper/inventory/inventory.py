@@ -406,13 +406,20 @@ class Inventory:
         return images_of(_measured_disks(config)) if config is not None and self.has_our_files(record) else None
 
     def _fetch_capacities(self, connection: libvirt.virConnect, uuid: str, generation: int) -> None:
-        """Measure the disks of a domain.  One that cannot be measured has no size; that is no error."""
+        """Measure the disks of a domain, unless the images are what they were when they were measured last.
+
+        One that cannot be measured has no size; that is no error.
+        """
         record = self.domain_by_uuid(uuid)
         config = record.config if record is not None else None
         if record is None or config is None:
             return
         images = self._look_at_images(record)
         targets = [disk.target_dev for disk in _measured_disks(config) if disk.target_dev]
+        if images is not None and images == self._images.get(uuid):
+            present = {target for target, image in zip(targets, images, strict=True) if image is not None}
+            if record.capacities.keys() == present:
+                return
         measured = disk_capacities(connection, uuid, record.active, targets) if targets else {}
         if measured is None:
             return
