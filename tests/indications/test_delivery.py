@@ -319,6 +319,15 @@ def test_dead_destinations_cost_next_to_nothing_with_each_change(
     assert [len(running.queue(key)) for key in keys] == [30] * 20
 
 
+def test_an_alert_is_written_at_once(run: Run, listen: Listen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "GATHER", 3600.0)
+    running = run(retry_first=3600.0, retry_interval=3600.0)
+    busy = listen(lambda number, body: answer(b"", "503 Busy"))
+    running.subscribe(busy.url, "SELECT * FROM CIM_AlertIndication")
+    running.source.alert(MessageID="TOY1")
+    wait_until(lambda: read_table(tmp_path / "state.sqlite", "receivers of queued indication", Receivers), 30)
+
+
 def test_an_indication_for_very_many_is_in_several_records(
     run: Run, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -510,11 +519,12 @@ def test_what_is_too_old_is_given_up(run: Run, listen: Listen) -> None:
     ignoring = running.subscribe(dead.url, name="ignore")
     running.subscribe(dead.url, name="disable", policy=OnFatalError.DISABLE)
     running.subscribe(dead.url, name="remove", policy=OnFatalError.REMOVE)
+    patient = running.subscribe(dead.url, name="patient", policy=OnFatalError.REMOVE, FailureTriggerTimeInterval=3600)
     transient = running.subscribe(dead.url, name="transient", is_transient=True)
     tell(running, "a")
     subscriptions = running.service.subscriptions
-    wait_until(lambda: len(subscriptions.subscriptions()) == 2, 30)
-    wait_until(lambda: running.queue(ignoring).dropped == 1, 30)
+    wait_until(lambda: len(subscriptions.subscriptions()) == 3, 30)
+    wait_until(lambda: running.queue(ignoring).dropped == running.queue(patient).dropped == 1, 30)
     wait_until(
         lambda: (
             {each.state for each in subscriptions.subscriptions()}

@@ -206,10 +206,13 @@ class Deliverer:
         record = self._subscriptions.subscription(waiting.route.subscription)
         if record is None:
             return
-        failing = queue.failing_since
-        removal = self._settings.removal_seconds
+        since = queue.failing_since
+        failing = 0.0 if since is None else (datetime.now(UTC) - since).total_seconds()
         action = int(record.on_fatal_error)
-        if failing is not None and datetime.now(UTC) - failing > timedelta(seconds=removal):
+        interval = record.properties.get("FailureTriggerTimeInterval")
+        if isinstance(interval, int) and failing < interval:
+            action = int(OnFatalError.IGNORE)
+        if failing > self._settings.removal_seconds:
             # Whichever of the two goes further.
             action = max(action, OnFatalError[self._settings.removal_action.upper()])
         if action == OnFatalError.REMOVE or destination.is_transient:

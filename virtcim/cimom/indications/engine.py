@@ -148,6 +148,8 @@ class IndicationEngine(ChangeListener):
                 **alert.properties,
             }
             self._hand_on(candidates, taking, alert.namespace, ALERT, properties)
+            # No comparison at the next start would find it again.
+            self._queues.save()
 
     def _lifecycle(self, change: InstanceChange, time: datetime, correlated: str | None) -> Properties:
         """The properties of the indication of a change.

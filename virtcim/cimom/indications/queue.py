@@ -283,6 +283,7 @@ class Queues:
         self._settings = settings
         self._service = service
         self._started = started
+        self._store = store
         self._journal = Journal(store, "queued indication")
         self._lock = threading.Lock()
         self.memory = SharedMemory(settings.max_queued_bytes)
@@ -318,6 +319,10 @@ class Queues:
         # Whoever delivers does so beside this thread: with the first at once, all others would wait for it.
         for queue in {each.queue.key: each.queue for each in receivers}.values():
             self.filled(queue)
+
+    def save(self) -> None:
+        """Have what waits written at once, rather than with what else comes within some hundredths of a second."""
+        self._store.flush(0)
 
     def of(self, destination: DestinationRecord) -> DestinationQueue:
         """The queue of a destination, made when there is none."""
