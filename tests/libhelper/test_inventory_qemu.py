@@ -20,6 +20,7 @@ from tests.conftest import Guests
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.inventory import disks
 from virtcim.libhelper.inventory import inventory as inventory_module
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.records import Change, Domain, Host
@@ -458,7 +459,7 @@ def test_disks_whose_images_are_as_they_were_are_not_measured_again(
 ) -> None:
     looked: list[str] = []
     measured: list[str] = []
-    fetch, measure = Inventory._fetch_capacities, inventory_module.disk_capacities
+    fetch, measure = Inventory._fetch_capacities, disks.disk_capacities
 
     def look(inventory: Inventory, connection: libvirt.virConnect, uuid: str, generation: int) -> None:
         fetch(inventory, connection, uuid, generation)
