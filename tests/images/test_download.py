@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
+import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -162,6 +164,28 @@ def test_a_server_that_hangs_is_given_up_and_can_be_ended(host: ImageHost, tmp_p
     wait_until(work.cancel, 20)
     thread.join(20)
     assert [type(error) for error in ended] == [WorkCancelledError]
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"])
+def test_a_server_that_sends_byte_by_byte_is_given_up(head: bytes, tmp_path: Path) -> None:
+    """Each byte comes in time, of an answer's head or of its body."""
+    given_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(head)
+                while not given_up.wait(0.02):
+                    connection.sendall(b"X")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/image"
+        with pytest.raises(DownloadError):
+            download(url, tmp_path / "image", replace(LISTED, timeout=0.5, attempts=1), Work())
+        given_up.set()
+        thread.join(20)
 
 
 def test_the_checksum_is_found_in_a_file(host: ImageHost, store: ImageStore) -> None:

@@ -11,6 +11,7 @@ import ipaddress
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,11 +80,13 @@ def fetch_text(url: str, settings: ImageSettings, work: Work) -> str:
         with work.stoppable(asking.stop), asking.answer(url, {}) as answer:
             if answer.status != 200:
                 raise DownloadError(f"{_shown(url)}: HTTP {answer.status}")
-            text = answer.read(_TEXT_LIMIT + 1)
+            text = b""
+            for piece in _pieces(answer, settings):
+                text += piece
+                if len(text) > _TEXT_LIMIT:
+                    raise DownloadError(f"{_shown(url)}: is too long for a file with checksums")
     except _BrokenOffError as error:
         raise DownloadError(f"{_shown(url)}: {error}") from error
-    if len(text) > _TEXT_LIMIT:
-        raise DownloadError(f"{_shown(url)}: is too long for a file with checksums")
     return text.decode(errors="replace")
 
 
@@ -125,9 +128,9 @@ class _Download:
             total = have + int(length) if length.isascii() and length.isdigit() else 0
             self._check(total)
             with self._target.open("ab" if have else "wb") as file:
-                while chunk := answer.read1(_CHUNK):
-                    file.write(chunk)
-                    have += len(chunk)
+                for piece in _pieces(answer, self._settings):
+                    file.write(piece)
+                    have += len(piece)
                     self._check(have)
                     self._work.report(have, max(total, have))
             if have < total:
@@ -161,6 +164,23 @@ class _Download:
                 f"{_shown(self._url)}: is larger than {self._settings.largest} bytes; "
                 "see images.largest in the settings"
             )
+
+
+def _pieces(answer: http.client.HTTPResponse, settings: ImageSettings) -> Iterator[bytes]:
+    """Read the body of an answer, piece by piece.
+
+    Raises:
+        _BrokenOffError: it comes more slowly than the settings allow, as from a server that only holds us up.
+    """
+    begin, got = time.monotonic(), 0
+    while piece := answer.read1(_CHUNK):
+        yield piece
+        got += len(piece)
+        seconds = time.monotonic() - begin
+        if seconds >= settings.timeout:
+            if got < settings.slowest * seconds:
+                raise _BrokenOffError(f"came at less than {settings.slowest} bytes a second")
+            begin, got = time.monotonic(), 0
 
 
 class _Asking:
@@ -223,8 +243,15 @@ class _Asking:
         if self._stopped:
             raise DownloadError("was ended")
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        connection.request("GET", path, headers={"Accept-Encoding": "identity", **headers})
-        return connection.getresponse()
+        # The time limit of the socket is one for each byte, of which the head of an answer can have many.
+        limit = threading.Timer(self._settings.timeout, self.stop)
+        limit.daemon = True
+        limit.start()
+        try:
+            connection.request("GET", path, headers={"Accept-Encoding": "identity", **headers})
+            return connection.getresponse()
+        finally:
+            limit.cancel()
 
     def _close(self) -> None:
         if self._connection is not None:

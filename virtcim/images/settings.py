@@ -25,7 +25,9 @@ class ImageSettings:
         mirror: where images are fetched from instead of their own hosts, for sites without the internet:
             `https://mirror.example.com/images` stands for `https://` in the URL of an image.
         largest: bytes that an image may have.
-        timeout: seconds without a byte after which a server is given up.
+        timeout: seconds after which a server is given up that does not answer, sends nothing more, or sends more slowly
+            than `slowest`.
+        slowest: bytes a second that a server sends at least.
         attempts: how often a download is begun again where it broke off.
         provisioner_timeout: seconds that the executable of a template may take.
         provisioner_user: the user that such an executable runs as.
@@ -38,6 +40,7 @@ class ImageSettings:
     mirror: str = ""
     largest: int = 64 << 30
     timeout: float = 60.0
+    slowest: int = 1024
     attempts: int = 3
     provisioner_timeout: float = 300.0
     provisioner_user: str = "nobody"
