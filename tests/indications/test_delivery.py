@@ -37,7 +37,7 @@ from virtcim.cimom.indications.records import (
 from virtcim.cimom.indications.relay import RelayedFilter
 from virtcim.cimom.indications.settings import DestinationSettings
 from virtcim.cimom.principals import Mechanism, Principal
-from virtcim.cimom.query import parse_select, parser
+from virtcim.cimom.query import parse_select
 from virtcim.cimom.recent import Recent
 from virtcim.frontends.cimxml.encode import Encoder
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
@@ -206,12 +206,6 @@ def test_nobody_waits_for_a_listener_that_hangs(run: Run, listen: Listen) -> Non
     alive.wait_for(50)
     assert alive.names() == names
     hanging.set()
-
-
-def test_the_first_filter_does_not_wait_for_its_grammar(run: Run) -> None:
-    parser._loaded.cache_clear()
-    run()
-    wait_until(lambda: parser._loaded.cache_info().currsize == 1, 60)
 
 
 def test_what_goes_to_many_is_written_once(
