@@ -123,9 +123,17 @@ def test_a_node_that_is_lost_is_shown_so_and_returns(hosts: Hosts) -> None:
     server, ask = hosts.server, hosts.server.pywbem()
     wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
     try:
-        with Listener() as listener, subscribed(server, listener, CHANGES, spaces=("root/interop",)):
+        with (
+            Listener() as listener,
+            subscribed(server, listener, CHANGES, spaces=("root/interop",)),
+            subscribed(server, listener, OF_HOSTS, spaces=(WEST,)),
+        ):
             hosts.west.stop()
             lost = listener.wait(has_become(NO_CONTACT))
+            system = listener.wait(lambda told: told["SourceInstance"].classname == "KVM_HostSystem")
+            listener.wait(lambda told: "Service" in told["SourceInstance"].classname)
+        assert system["PreviousInstance"]["OperationalStatus"] == [2]
+        assert system["SourceInstance"]["OperationalStatus"] == [12]
         assert lost["PreviousInstance"]["State"] == CONNECTED
         assert managed(ask, "west")["State"] == NO_CONTACT
         assert host(ask, WEST)["OperationalStatus"] == [12]
@@ -154,6 +162,9 @@ def test_a_node_that_is_lost_is_shown_so_and_returns(hosts: Hosts) -> None:
 
 
 CHANGES = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA Virt_ManagedNode"
+OF_HOSTS = (
+    "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA KVM_HostSystem OR SourceInstance ISA CIM_Service"
+)
 
 
 def has_become(state: int) -> Callable[[Any], bool]:

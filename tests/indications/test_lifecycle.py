@@ -124,6 +124,22 @@ def test_a_guest_from_its_definition_to_its_end(
     check_order(told)
 
 
+def test_what_guests_take_from_their_host_is_told_of_its_pools(
+    served: tuple[Server, Listener], libvirtd: Libvirtd, guests: Guests
+) -> None:
+    _, listener = served
+    told = Told(listener)
+    guests.boot_sector("taker")
+    libvirtd.virsh("start", "taker")
+    taken = told.wait(is_about("MemoryPool", MODIFIED, InstanceID="MemoryPool/0"))
+    before, after = (taken[each]["CurrentlyConsumedResource"] for each in ("PreviousInstance", "SourceInstance"))
+    assert before < after
+    told.wait(is_about("ProcessorPool", MODIFIED))
+    libvirtd.virsh("destroy", "taker")
+    given = told.wait(is_about("MemoryPool", MODIFIED, CurrentlyConsumedResource=before))
+    assert set(given["ChangedPropertyNames"]) == {"CurrentlyConsumedResource", "Reserved"}
+
+
 def test_what_belongs_together_says_so(served: tuple[Server, Listener], guests: Guests) -> None:
     _, listener = served
     told = Told(listener)

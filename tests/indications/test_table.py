@@ -96,6 +96,8 @@ CARRIED_OUT = {
     "a snapshot of it is taken, removed, described otherwise, by whomever": "test_snapshots_qemu",
     "a device of the host comes, goes or changes": "tests of the inventory",
     "a job begins, comes on by a percent, ends, is removed": "tests of jobs",
+    "guests take from what their host has, or give it back": "test_lifecycle",
+    "a hypervisor is lost or found again": "test_nodes_real",
     "a node is added, changed, lost, found again, removed, by whomever": "test_nodes, test_nodes_real",
     "a template or an image is added, changed, removed": "test_nodes",
 }

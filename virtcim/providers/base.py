@@ -27,7 +27,7 @@ from virtcim.providers.properties import PropertyTable
 from virtcim.providers.site import Site
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.inventory.records import Record
+    from virtcim.libhelper.inventory.records import Host, Record
     from virtcim.providers.sources import Source
 
 __all__ = ["Element", "ElementProvider", "MainKey", "class_of", "no_such_domain", "trimmed"]
@@ -93,7 +93,7 @@ class Element(Instance):
     methods: ClassVar[Sequence[Method[Self]]] = ()
     delete_role: ClassVar[Role] = Role.ADMINISTER
     indicated_as: ClassVar[str] = ""
-    surveyed: ClassVar[tuple[type[Record], ...]] = ()
+    surveyed: ClassVar[tuple[type[Record | Host], ...]] = ()
     site: Site
     platform: Platform
 
@@ -113,6 +113,11 @@ class Element(Instance):
     def all_of(cls, site: Site, platform: Platform) -> Iterable[Self]:
         """All instances of this type on one platform, in a stable order."""
         return cls.source.instances(site, platform, cls)
+
+    @classmethod
+    def surveyed_on(cls, site: Site, platform: Platform) -> Iterable[Self]:
+        """Those instances on one platform that are no image of a record, and are looked at as `surveyed` says."""
+        return cls.all_of(site, platform)
 
     @classmethod
     def with_key(cls, site: Site, platform: Platform, key: str) -> Self | None:

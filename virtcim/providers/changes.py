@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from virtcim.providers.base import class_of
 from virtcim.providers.interface import InstanceChange, Lifecycle
+from virtcim.providers.seen import SeenInstance
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -90,17 +91,19 @@ def compared(old: dict[Hashable, Element], new: dict[Hashable, Element]) -> Iter
     for identity, before in old.items():
         after = new.get(identity)
         if after is None:
-            yield _change(Lifecycle.DELETED, before, None)
-        elif before.properties() != after.properties():
-            yield _change(Lifecycle.MODIFIED, before, after)
+            yield InstanceChange(Lifecycle.DELETED, before, None, _own_indication(Lifecycle.DELETED, before))
+        else:
+            was, now = before.properties(), after.properties()
+            if was != now:
+                # Whoever is told asks for what has been computed already.
+                seen = (SeenInstance(each, each.namespace, told) for each, told in ((before, was), (after, now)))
+                yield InstanceChange(Lifecycle.MODIFIED, *seen, indication=_own_indication(Lifecycle.MODIFIED, after))
     for identity, after in new.items():
         if identity not in old:
-            yield _change(Lifecycle.CREATED, None, after)
+            yield InstanceChange(Lifecycle.CREATED, None, after, _own_indication(Lifecycle.CREATED, after))
 
 
-def _change(kind: Lifecycle, before: Element | None, after: Element | None) -> InstanceChange:
-    element = after or before
-    assert element is not None
+def _own_indication(kind: Lifecycle, element: Element) -> str:
+    """The class of libvirt-cim's that tells of a change of an element; "" where it had none."""
     family = element.indicated_as
-    own = class_of(element.platform.prefix, f"{family}{OWN_INDICATIONS[kind]}") if family else ""
-    return InstanceChange(kind, before, after, own)
+    return class_of(element.platform.prefix, f"{family}{OWN_INDICATIONS[kind]}") if family else ""

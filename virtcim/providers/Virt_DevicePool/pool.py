@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
-from virtcim.libhelper.inventory.records import Network, Pool, Record
+from virtcim.libhelper.inventory.records import Domain, Network, Pool, Record
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey
 from virtcim.providers.deviceids import DeviceEntry
@@ -73,6 +73,7 @@ class DevicePool(Element):
     key_names = ("InstanceID",)
     main_key = MainKey("InstanceID", "Missing InstanceID")
     source = PoolSource()
+    surveyed = (Domain,)
 
     def __init__(self, pools: Pools, hypervisor: Hypervisor, instance_id: str, record: Any) -> None:
         self.pools = pools
@@ -85,6 +86,10 @@ class DevicePool(Element):
     @classmethod
     def made_from(cls, owner: Place) -> Sequence[Self]:
         return tuple(cls.pools_on(owner).by_id.values())  # type: ignore[arg-type]
+
+    @classmethod
+    def surveyed_on(cls, site: Site, platform: Platform) -> Iterable[Self]:
+        return (pool for pool in cls.all_of(site, platform) if pool.record is None)
 
     @classmethod
     def pools_on(cls, place: Place) -> Pools:

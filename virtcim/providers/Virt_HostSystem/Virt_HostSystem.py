@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 from xml.etree.ElementTree import ParseError, fromstring
 
+from virtcim.libhelper.inventory.records import Host
 from virtcim.platforms.base import Platform
 from virtcim.platforms.calls import CallError, call_within
 from virtcim.providers.base import Element, ElementProvider, MainKey
@@ -47,6 +48,7 @@ class HostSystem(Element):
     main_key = MainKey("Name", "No such instance", Status.NOT_FOUND)
     ignores_case = True
     source = PLATFORMS
+    surveyed = (Host,)
 
     def __init__(self, site: Site, platform: Platform, hypervisor: Hypervisor) -> None:
         self.hypervisor = hypervisor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.kept import KIND_NAMES
-from virtcim.libhelper.inventory.records import Change, Host, Pool, Record
+from virtcim.libhelper.inventory.records import Change, Host, NodeDevice, Pool, Record
 from virtcim.libhelper.troubles import Trouble, trouble_of
 from virtcim.providers.base import Element, class_of
 from virtcim.providers.changes import OWN_INDICATIONS, instance_changes
@@ -143,8 +143,8 @@ class LifecycleSource(ChangeSource):
         if isinstance(record, self._kinds):
             key = RecordKey(record.uri, type(record), record.key)
             self._put(key, partial(self._tell, key, change.after), time)
-        if record is not None and self._survey.concerns(type(record)):
-            self._put("survey", self._look, time)
+        if record is not None and self._survey.types(type(record)):
+            self._put(("survey", type(record)), partial(self._look, type(record)), time)
 
     def _on_event(self, hypervisor: Hypervisor, event: Event) -> None:
         """Note trouble that an event tells of; called in libvirt's event thread."""
@@ -171,7 +171,7 @@ class LifecycleSource(ChangeSource):
     def _on_wants(self, time: datetime) -> None:
         if self._listener is not None:
             self._known.keep(self._listener.is_active)
-            self._look(time)
+            self._look(None, time)
 
     def _take_stock(self, hypervisor: Hypervisor, time: datetime) -> None:
         """Compare what a hypervisor has with what is known of it."""
@@ -180,6 +180,7 @@ class LifecycleSource(ChangeSource):
             if (uri, self._kinds[0]) in self._settled and uri not in self._lost:
                 self._lost.add(uri)
                 self._tell_alert(lambda: hypervisor_alert(self.site, hypervisor, False, time))
+            self._look(Host, time)
             return
         if uri in self._lost:
             self._lost.discard(uri)
@@ -198,7 +199,7 @@ class LifecycleSource(ChangeSource):
                 self._compare_kind(hypervisor, kind, time)
         if all(KIND_NAMES[kind] in host.loaded for kind in self._kinds):
             self._known.follow(uri)
-        self._look(time)
+        self._look(None, time)
 
     def _compare_kind(self, hypervisor: Hypervisor, kind: type[Record], time: datetime) -> None:
         """Compare all objects of a kind, which have been read, with what is known of them."""
@@ -262,11 +263,13 @@ class LifecycleSource(ChangeSource):
     def _tell_trouble(self, hypervisor: Hypervisor, event: Event, trouble: Trouble, _time: datetime) -> None:
         self._tell_alert(lambda: trouble_alert(self.site, hypervisor, event, trouble))
 
-    def _look(self, time: datetime) -> None:
-        """Compare what is no image of one record."""
+    def _look(self, kind: type[Record | Host] | None, time: datetime) -> None:
+        """Compare what is no image of one record, as far as a record of this type can have changed it."""
         if self._listener is not None:
-            changes = self._survey.look(self._listener.wants)
-            self._hand_on(chain(changes, self._links.of_types(self._survey.types)), time)
+            changes = list(self._survey.look(self._listener.wants, kind))
+            # The others are there as long as their host is, with links to all of its guests.
+            come_and_go = [each for each in self._survey.types(kind) if NodeDevice in each.surveyed]
+            self._hand_on([*changes, *self._links.of_types(come_and_go)], time)
 
     def _hand_on(self, changes: Iterable[InstanceChange], time: datetime) -> None:
         found = list(changes)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from virtcim.libhelper.inventory.records import Record
+from virtcim.libhelper.inventory.records import Host, Record
 from virtcim.providers.base import Element, class_of
-from virtcim.providers.changes import compared
 from virtcim.providers.interface import InstanceChange
+from virtcim.providers.seen import SeenInstance, differences, look_at
 
 if TYPE_CHECKING:
     from virtcim.providers.site import Site
@@ -27,31 +27,27 @@ class Survey:
     def __init__(self, site: Site, types: Iterable[type[Element]]) -> None:
         self._site = site
         self._types = tuple(each for each in types if each.surveyed)
-        self._seen: dict[str, dict[Hashable, Element]] = {}
+        self._seen: dict[str, dict[Hashable, SeenInstance]] = {}
 
-    @property
-    def types(self) -> tuple[type[Element], ...]:
-        """The element types that are looked at."""
-        return self._types
+    def types(self, kind: type[Record | Host] | None = None) -> tuple[type[Element], ...]:
+        """The element types that are looked at when a record of a type has changed; all of them unless it is given."""
+        return tuple(each for each in self._types if kind is None or kind in each.surveyed)
 
-    def concerns(self, kind: type[Record]) -> bool:
-        """Whether a change of a record of this type is a reason to look."""
-        return any(kind in each.surveyed for each in self._types)
-
-    def look(self, wants: Callable[[str], bool]) -> Iterator[InstanceChange]:
-        """Look at all instances, and tell what has changed since; classes that are wanted anew have not changed.
+    def look(self, wants: Callable[[str], bool], kind: type[Record | Host] | None = None) -> Iterator[InstanceChange]:
+        """Look at instances, and tell what has changed since; classes that are wanted anew have not changed.
 
         Parameters:
             wants: tells of a creation class whether its changes are wanted.
+            kind: the type of the records that have changed; None looks at everything.
         """
         for platform in self._site.platforms:
-            for element in self._types:
+            for element in self.types(kind):
                 name = class_of(platform.prefix, element.base)
                 if not wants(name):
                     self._seen.pop(name, None)
                     continue
-                new = {each.identity: each for each in element.all_of(self._site, platform)}
+                new = look_at(element.surveyed_on(self._site, platform), self._site.namespace)
                 old = self._seen.get(name)
                 self._seen[name] = new
                 if old is not None:
-                    yield from compared(old, new)
+                    yield from differences(old, new)

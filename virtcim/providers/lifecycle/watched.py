@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from virtcim.providers.interface import ChangeListener, ChangeSource, Instance, InstanceChange
-from virtcim.providers.lifecycle.seen import SeenInstance, differences, look_at
 from virtcim.providers.lifecycle.teller import Teller
+from virtcim.providers.seen import SeenInstance, differences, look_at
 
 __all__ = ["Watched", "WatchedSource"]
 

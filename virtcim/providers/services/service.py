@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
+from virtcim.libhelper.inventory.records import Host
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
@@ -45,6 +46,7 @@ class HostService(Element):
     main_key = MainKey("Name", "No such instance (Name)", Status.NOT_FOUND)
     ignores_case = True
     source = HOSTS
+    surveyed = (Host,)
     service_name: ClassVar[str]
 
     def __init__(self, host: HostSystem) -> None:

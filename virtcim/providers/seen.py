@@ -18,17 +18,18 @@ class SeenInstance(Instance):
     Parameters:
         instance: that is looked at.
         namespace: where it is shown.
+        properties: its own, where they are known.
     """
 
     __slots__ = ("_keys", "_properties", "class_name", "identity", "namespace", "revision")
 
-    def __init__(self, instance: Instance, namespace: str) -> None:
+    def __init__(self, instance: Instance, namespace: str, properties: Properties | None = None) -> None:
         self.class_name = instance.class_name
         self.namespace = namespace
         self.identity = instance.identity
         self.revision: Hashable = id(self)
         self._keys: dict[str, CIMValue] = dict(instance.keys())
-        self._properties = instance.properties()
+        self._properties = instance.properties() if properties is None else properties
 
     def keys(self) -> dict[str, CIMValue]:
         return dict(self._keys)
