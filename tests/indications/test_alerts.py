@@ -130,7 +130,9 @@ def test_a_hypervisor_that_goes_and_comes(new_libvirtd: Callable[[], Libvirtd], 
     messages = [each["MessageID"] for each in told if each.classname == "CIM_AlertIndication"]
     assert messages == ["VIRT0010", "VIRT0011", "VIRT0012"]
     # Nothing is told of what is as it was, though nobody could look for a time.
-    changes = [each for each in told if each.get("SourceInstance")]
+    indicated = [each for each in told if each.get("SourceInstance")]
+    assert {"KVM_ComputerSystem", "KVM_HostSystem"} == {each["SourceInstance"].classname for each in indicated}
+    changes = [each for each in indicated if each["SourceInstance"].classname == "KVM_ComputerSystem"]
     assert changes[0]["PreviousInstance"]["EnabledState"] == 3 or changes[0]["SourceInstance"]["Name"] == "changes"
     assert not any(
         0 in (each["SourceInstance"]["EnabledState"], each["PreviousInstance"]["EnabledState"]) for each in changes
