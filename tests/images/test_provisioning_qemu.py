@@ -148,6 +148,28 @@ def test_the_store_shows_templates_and_where_they_can_be_had(provisioner: Provis
     assert not [each for each in listed if each["InstanceID"].startswith("template:")]
 
 
+def test_wbemcli_makes_a_guest_of_a_template(provisioner: Provisioner) -> None:
+    template = provisioner.template("plain")
+    service = provisioner.service
+    keys = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
+    path = f"{service.classname}." + ",".join(f'{key}="{service[key]}"' for key in keys)
+    settings = (
+        "instance of KVM_VirtualSystemSettingData { VirtualSystemIdentifier = &quot;by-wbemcli&quot;; "
+        "TemplateParameters = { &quot;start=no&quot; }; };"
+    )
+    reference = f'KVM_VirtualSystemSettingData.InstanceID="{template.partition("@")[0]}"'
+    given = f'DefineSystem.SystemSettings="{settings}",ReferenceConfiguration={reference}'
+    told = "".join(provisioner.server.wbemcli("cm", path, given))
+    assert "4096" in told
+    (job,) = [
+        each.path
+        for each in provisioner.wbem.EnumerateInstances("KVM_ProvisioningJob")
+        if each["VirtualSystemName"] == "by-wbemcli"
+    ]
+    assert provisioner.over(job)["JobState"] == COMPLETED
+    assert provisioner.daemon.list_all()["by-wbemcli"] == "shut off"
+
+
 def test_a_seed_is_gone_once_the_guest_has_shut_itself_down(provisioner: Provisioner) -> None:
     template = provisioner.template("seeded")
     kept = provisioner.template("kept", TEMPLATE.replace("[image]", "keep_seed = true\n\n[image]"))
