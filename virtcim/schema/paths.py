@@ -31,7 +31,8 @@ _QUOTED = {
 }
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}\Z")
-_REAL = re.compile(r"[+-]?[0-9]{0,40}\.[0-9]{1,40}(?:[eE][+-]?[0-9]{1,3})?\Z")
+# DSP0004 wants a point; Python, and so pywbem, leaves it out where an exponent follows: 5e-324.
+_REAL = re.compile(r"[+-]?(?:[0-9]{0,40}\.[0-9]{1,40}(?:[eE][+-]?[0-9]{1,3})?|[0-9]{1,40}[eE][+-]?[0-9]{1,3})\Z")
 
 
 @dataclass(frozen=True, slots=True)

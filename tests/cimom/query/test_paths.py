@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pywbem
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.growth import assert_linear
@@ -124,6 +124,7 @@ def test_pywbem_reads_what_is_written(path: InstancePath) -> None:
 
 
 @given(PATHS, st.sampled_from([None, "host", "host:5989", "10.0.0.1"]))
+@example(InstancePath("A", {"A": 5e-324}, None), None)
 def test_what_pywbem_writes_is_read(path: InstancePath, host: str | None) -> None:
     named = as_pywbem_has_it(path, host)
     for form in ("standard", "historical"):
