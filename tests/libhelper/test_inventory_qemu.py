@@ -17,12 +17,14 @@ import pytest
 
 from tests.bed import Libvirtd, baseline_xml, wait_until
 from tests.conftest import Guests
+from virtcim.libhelper import hypervisor as hypervisor_module
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory import disks
 from virtcim.libhelper.inventory import inventory as inventory_module
 from virtcim.libhelper.inventory.inventory import Inventory
+from virtcim.libhelper.inventory.kinds import KINDS
 from virtcim.libhelper.inventory.records import Change, Domain, Host
 from virtcim.libhelper.inventory.watch import xml_directories
 from virtcim.libhelper.settings import HypervisorSettings
@@ -482,6 +484,27 @@ def test_disks_whose_images_are_as_they_were_are_not_measured_again(
     wait_until(lambda: uuid in looked, PATIENCE)
     assert uuid not in measured
     assert domain(inventory, name).capacities.keys() == {"vda"}
+
+
+def test_who_a_host_is_is_told_as_soon_as_it_is_known(
+    libvirtd: Libvirtd, started: Callable[..., Hypervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its UUID stands in its capabilities, which can take longer than all that it has."""
+    gate = threading.Event()
+    read = hypervisor_module.read_capabilities
+
+    def read_late(*given: Any, **named: Any) -> Any:
+        assert gate.wait(PATIENCE)
+        return read(*given, **named)
+
+    monkeypatch.setattr(hypervisor_module, "read_capabilities", read_late)
+    hypervisor = started(libvirtd.uri())
+    wait_until(lambda: len(hypervisor.inventory.host.loaded) == len(KINDS), PATIENCE)
+    told: list[str | None] = []
+    hypervisor.inventory.listeners.append(lambda change: told.append(hypervisor.host_uuid))
+    assert hypervisor.host_uuid is None
+    gate.set()
+    wait_until(lambda: libvirtd.host_uuid in told, PATIENCE)
 
 
 def test_a_disk_that_cannot_be_measured_has_no_size(

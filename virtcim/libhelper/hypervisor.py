@@ -36,6 +36,7 @@ from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.kinds import KINDS
 from virtcim.libhelper.inventory.readers import Readers
 from virtcim.libhelper.inventory.reconcile import Reconciler
+from virtcim.libhelper.inventory.records import CAPABILITIES
 from virtcim.libhelper.keeper import Alarm, keep
 from virtcim.libhelper.limits import GuestLimits, LimitsReader
 from virtcim.libhelper.metrics import Sampler
@@ -440,7 +441,7 @@ class Hypervisor:
         )
         first = not self.facts.capabilities_xml
         capabilities = self._readers.submit("capabilities", partial(read_capabilities, identity=identity))
-        capabilities.add_done_callback(self._on_capabilities)
+        capabilities.add_done_callback(partial(self._on_capabilities, self._readers.generation))
         if first:
             with contextlib.suppress(FutureTimeoutError, LibvirtError):
                 await self._await(capabilities, deadline=time.monotonic() + _CAPABILITIES_TIMEOUT)
@@ -449,9 +450,11 @@ class Hypervisor:
         if not done.cancelled() and done.exception() is None:
             self.inventory.note_loaded(kind, generation)
 
-    def _on_capabilities(self, future: Future[HostFacts]) -> None:
+    def _on_capabilities(self, generation: int, future: Future[HostFacts]) -> None:
         if not future.cancelled() and future.exception() is None and self._lost is None:
             self._context.facts = future.result()
+            # Who it is is known by its UUID, which stands in there.
+            self.inventory.note_loaded(CAPABILITIES, generation)
 
     async def _await(
         self, future: Future[Result], check: Callable[[], None] = lambda: None, deadline: float = math.inf

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from virtcim.libhelper.events import Event
 
 __all__ = [
+    "CAPABILITIES",
     "CHECKPOINTS",
     "NO_PARTS",
     "SNAPSHOTS",
@@ -380,6 +381,9 @@ class Interface(Record):
     """A network interface of the host."""
 
 
+CAPABILITIES = "capabilities"
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """The hypervisor itself, as far as its inventory knows it.
@@ -387,7 +391,8 @@ class Host:
     Attributes:
         uri: of the hypervisor.
         contact: whether the connection stands, and all domains have been read.
-        loaded: the kinds of objects that were read whole since the connection stands.
+        loaded: the kinds of objects that were read whole since the connection stands; `CAPABILITIES` among them once
+            the host's are known, and with them its UUID.
     """
 
     uri: str
