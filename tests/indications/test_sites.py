@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import libvirt
 import pytest
 from lxml import etree
 
@@ -12,7 +13,10 @@ from tests.bed import wait_until
 from tests.indications.nodes import Nodes
 from tests.indications.parts import Scripted
 from tests.providers.test_two_nodes import GUESTS, LOCAL, OTHER
+from virtcim.libhelper.inventory.records import Domain
 from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.lifecycle import source
+from virtcim.providers.lifecycle.survey import Survey
 
 QUERY = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
 
@@ -43,3 +47,31 @@ def test_each_node_is_told_of_in_its_namespace(nodes: Nodes, listen: Callable[..
     there.wait_for(1)
     assert told(here) == {(LOCAL, "same")}
     assert told(there) == {(OTHER, "same")}
+
+
+def test_pools_are_not_looked_at_with_each_change(
+    nodes: Nodes, listen: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To tell what a pool has given, all guests are asked: that waits where many change in a row."""
+    looks: list[Any] = []
+    look = Survey.look
+
+    def looked(survey: Survey, *given: Any) -> Any:
+        looks.append(given)
+        return look(survey, *given)
+
+    def switch(connection: Any) -> None:
+        guest = connection.lookupByName("same")
+        guest.resume() if guest.info()[0] == libvirt.VIR_DOMAIN_PAUSED else guest.suspend()
+
+    monkeypatch.setattr(Survey, "look", looked)
+    monkeypatch.setattr(source, "SURVEY_PAUSE", 3600.0)
+    pools, guests = listen(), listen()
+    of_pools = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ResourcePool"
+    nodes.service.subscribe(pools.url, of_pools, "pools", spaces=(LOCAL,))
+    nodes.service.subscribe(guests.url, QUERY, "guests", spaces=(LOCAL,))
+    wait_until(lambda: looks, 60)
+    for number in range(1, 6):
+        nodes.run(LOCAL, switch)
+        guests.wait_for(number)
+    assert [kind for _, *kind in looks].count([Domain]) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time as clock
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -36,6 +38,12 @@ if TYPE_CHECKING:
     from virtcim.providers.site import Site
 
 __all__ = ["LifecycleSource", "own_indications"]
+
+SURVEY_PAUSE = 1.0
+"""Seconds between two looks, at least, at what is no image of one record: each asks all guests."""
+
+SURVEY_SHARE = 20
+"""How many times as long as the look before it took the pause is, at least."""
 
 
 class LifecycleSource(ChangeSource):
@@ -72,6 +80,9 @@ class LifecycleSource(ChangeSource):
         self._kinds = tuple(dict.fromkeys(chain.from_iterable(each.source.records for each in self._types)))
         self._job_types = job_types(types)
         self._survey = Survey(site, types)
+        # When it is to be looked again, in monotonic time, and for what kinds of records a timer runs until then.
+        self._next_look: dict[type[Record], float] = {}
+        self._delayed: set[type[Record]] = set()
         self._links = Links(site, associations)
         self._listener: ChangeListener | None = None
         self._teller = teller
@@ -144,7 +155,7 @@ class LifecycleSource(ChangeSource):
             key = RecordKey(record.uri, type(record), record.key)
             self._put(key, partial(self._tell, key, change.after), time)
         if record is not None and self._survey.types(type(record)):
-            self._put(("survey", type(record)), partial(self._look, type(record)), time)
+            self._put(("survey", type(record)), partial(self._look_in_time, type(record)), time)
 
     def _on_event(self, hypervisor: Hypervisor, event: Event) -> None:
         """Note trouble that an event tells of; called in libvirt's event thread."""
@@ -262,6 +273,24 @@ class LifecycleSource(ChangeSource):
 
     def _tell_trouble(self, hypervisor: Hypervisor, event: Event, trouble: Trouble, _time: datetime) -> None:
         self._tell_alert(lambda: trouble_alert(self.site, hypervisor, event, trouble))
+
+    def _look_in_time(self, kind: type[Record], time: datetime) -> None:
+        """Look as `_look` does, or later where that was done only just: many changes in a row are seen at once."""
+        wait = self._next_look.get(kind, 0.0) - clock.monotonic()
+        if wait <= 0:
+            self._look_timed(kind, time)
+        elif kind not in self._delayed:
+            self._delayed.add(kind)
+            timer = threading.Timer(wait, lambda: self._put(("look", kind), partial(self._look_timed, kind), time))
+            timer.daemon = True
+            timer.start()
+
+    def _look_timed(self, kind: type[Record], time: datetime) -> None:
+        self._delayed.discard(kind)
+        begin = clock.monotonic()
+        self._look(kind, time)
+        end = clock.monotonic()
+        self._next_look[kind] = end + max(SURVEY_PAUSE, SURVEY_SHARE * (end - begin))
 
     def _look(self, kind: type[Record | Host] | None, time: datetime) -> None:
         """Compare what is no image of one record, as far as a record of this type can have changed it."""
