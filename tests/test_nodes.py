@@ -68,7 +68,7 @@ def test_nodes_come_and_go_with_their_files(served: tuple[Server, Any], tmp_path
 
 
 @pytest.fixture(scope="module")
-def permissive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Any]]:
+def permissive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose settings let nodes be made at run time, on this machine and on some hosts."""
     directory = tmp_path_factory.mktemp("managed")
     local = f"test://{node_file(directory, 0, {'here': 1})}"
@@ -77,7 +77,7 @@ def permissive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serve
         f"patience = 20\n[node.fixed]\nuris = ['test://{node_file(directory, 1, {'fixed': 1})}']\n"
     )
     with Server(config=config) as server:
-        yield server, server.pywbem("root/interop")
+        yield server
 
 
 def managed(ask: Any, name: str) -> Any:
@@ -95,8 +95,8 @@ def make(ask: Any, **properties: Any) -> Any:
     return ask.CreateInstance(pywbem.CIMInstance("Virt_ManagedNode", properties), namespace="root/interop")
 
 
-def test_a_node_is_made_changed_and_removed_by_cim(permissive: tuple[Server, Any]) -> None:
-    server, ask = permissive
+def test_a_node_is_made_changed_and_removed_by_cim(permissive: Server) -> None:
+    server, ask = permissive, permissive.pywbem("root/interop")
     path = make(ask, Name="Lab", URIs=["test:///default"], Comment="first")
     assert path["Name"] == "Lab"
     node = ask.GetInstance(path)
@@ -134,16 +134,16 @@ def test_a_node_is_made_changed_and_removed_by_cim(permissive: tuple[Server, Any
         ("default", pywbem.CIM_ERR_ALREADY_EXISTS),
     ],
 )
-def test_a_name_that_cannot_be_is_refused(permissive: tuple[Server, Any], name: str, status: int) -> None:
-    ask = permissive[0].pywbem("root/interop")
+def test_a_name_that_cannot_be_is_refused(permissive: Server, name: str, status: int) -> None:
+    ask = permissive.pywbem("root/interop")
     with pytest.raises(pywbem.CIMError) as raised:
         make(ask, Name=name, URIs=["test:///default"])
     assert raised.value.status_code == status
     assert len(raised.value.status_description) < 400
 
 
-def test_what_is_from_a_file_is_only_read(permissive: tuple[Server, Any]) -> None:
-    server = permissive[0]
+def test_what_is_from_a_file_is_only_read(permissive: Server) -> None:
+    server = permissive
     ask = server.pywbem("root/interop")
     node = managed(ask, "fixed")
     assert node["Origin"] == str(server.directory / "virtcim.toml")
@@ -154,8 +154,8 @@ def test_what_is_from_a_file_is_only_read(permissive: tuple[Server, Any]) -> Non
         ask.DeleteInstance(node.path)
 
 
-def test_a_uri_of_a_client_is_held_to_the_rules(permissive: tuple[Server, Any]) -> None:
-    ask = permissive[0].pywbem("root/interop")
+def test_a_uri_of_a_client_is_held_to_the_rules(permissive: Server) -> None:
+    ask = permissive.pywbem("root/interop")
     with pytest.raises(pywbem.CIMError, match="can run a program"):
         make(ask, Name="bad", URIs=["qemu+ext:///system?command=/bin/sh"])
     with pytest.raises(pywbem.CIMError, match="is not permitted"):
@@ -163,8 +163,8 @@ def test_a_uri_of_a_client_is_held_to_the_rules(permissive: tuple[Server, Any]) 
     assert "bad" not in {path["Name"] for path in ask.EnumerateInstanceNames("Virt_ManagedNode")}
 
 
-def test_who_subscribes_is_told_of_nodes_groups_and_templates(permissive: tuple[Server, Any]) -> None:
-    server, ask = permissive
+def test_who_subscribes_is_told_of_nodes_groups_and_templates(permissive: Server) -> None:
+    server, ask = permissive, permissive.pywbem("root/interop")
     classes = ("Virt_ManagedNode", "Virt_NodeGroup", "Virt_Template", "Virt_TemplateGroup")
     isa = " OR ".join(f"SourceInstance ISA {name}" for name in classes)
     queries = [f"SELECT * FROM CIM_Inst{kind} WHERE {isa}" for kind in ("Creation", "Modification", "Deletion")]
@@ -224,8 +224,8 @@ def virtcim(server: Server, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_command_line_lists_adds_edits_and_removes_nodes(permissive: tuple[Server, Any]) -> None:
-    server = permissive[0]
+def test_the_command_line_lists_adds_edits_and_removes_nodes(permissive: Server) -> None:
+    server = permissive
     assert virtcim(server, "node", "add", "cli", "--uri", "test:///default", "--group", "lab") == (
         0,
         "cli: connected in root/virt/cli\n",
