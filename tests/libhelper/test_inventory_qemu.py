@@ -17,9 +17,9 @@ import pytest
 
 from tests.bed import Libvirtd, baseline_xml, wait_until
 from tests.conftest import Guests
-from virtcim.libhelper import hypervisor as hypervisor_module
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.host import read_capabilities
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory import disks
 from virtcim.libhelper.inventory import inventory as inventory_module
@@ -491,13 +491,12 @@ def test_who_a_host_is_is_told_as_soon_as_it_is_known(
 ) -> None:
     """Its UUID stands in its capabilities, which can take longer than all that it has."""
     gate = threading.Event()
-    read = hypervisor_module.read_capabilities
 
     def read_late(*given: Any, **named: Any) -> Any:
         assert gate.wait(PATIENCE)
-        return read(*given, **named)
+        return read_capabilities(*given, **named)
 
-    monkeypatch.setattr(hypervisor_module, "read_capabilities", read_late)
+    monkeypatch.setattr("virtcim.libhelper.hypervisor.read_capabilities", read_late)
     hypervisor = started(libvirtd.uri())
     wait_until(lambda: len(hypervisor.inventory.host.loaded) == len(KINDS), PATIENCE)
     told: list[str | None] = []

@@ -96,8 +96,12 @@ def compared(old: dict[Hashable, Element], new: dict[Hashable, Element]) -> Iter
             was, now = before.properties(), after.properties()
             if was != now:
                 # Whoever is told asks for what has been computed already.
-                seen = (SeenInstance(each, each.namespace, told) for each, told in ((before, was), (after, now)))
-                yield InstanceChange(Lifecycle.MODIFIED, *seen, indication=_own_indication(Lifecycle.MODIFIED, after))
+                yield InstanceChange(
+                    Lifecycle.MODIFIED,
+                    SeenInstance(before, before.namespace, was),
+                    SeenInstance(after, after.namespace, now),
+                    _own_indication(Lifecycle.MODIFIED, after),
+                )
     for identity, after in new.items():
         if identity not in old:
             yield InstanceChange(Lifecycle.CREATED, None, after, _own_indication(Lifecycle.CREATED, after))
