@@ -243,8 +243,8 @@ def test_a_backup_is_read_through_a_socket_until_it_is_ended(hasty: BackupServic
 def test_a_backup_that_is_ended_leaves_no_volume(hasty: BackupService, libvirtd: Libvirtd, pool: Path) -> None:
     name = "slow"
     image = libvirtd.new_image()
-    subprocess.run(["qemu-img", "resize", str(image), "64M"], check=True, capture_output=True)
-    subprocess.run(["qemu-io", "-c", "write -P 7 1M 60M", str(image)], check=True, capture_output=True)
+    subprocess.run(["qemu-img", "resize", str(image), "512M"], check=True, capture_output=True)
+    subprocess.run(["qemu-io", "-c", "write -P 7 1M 500M", str(image)], check=True, capture_output=True)
     xml = boot_sector_xml(name, image).replace(
         "</disk>", "<iotune><total_bytes_sec>1000000</total_bytes_sec></iotune></disk>", 1
     )
@@ -282,6 +282,7 @@ def test_where_there_is_no_room_nothing_stays(new_libvirtd: Callable[[], Libvirt
         service = BackupService(daemon.uri(), "KVM")
         try:
             system = service.system("full")
+            wait_until(lambda: service.hypervisor.inventory.keys("pool"), PATIENCE)
             with pytest.raises(CIMError, match=r"Unable to back up: .*[Nn]o space") as refused:
                 service.back_up(
                     "StartBackup",

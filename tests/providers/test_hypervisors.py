@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.bed import Libvirtd
+from tests.bed import Libvirtd, wait_until
 from tests.conftest import Guests
 from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, platform
@@ -114,6 +114,8 @@ def test_consoles_and_passwords_of_a_running_guest(libvirtd: Libvirtd, guests: G
 
 def test_every_device_of_a_real_guest_has_a_setting(kvm: Real, classes: Any) -> None:
     assert kvm.request("boot", 2) == 0
+    # The size of a disk is measured a moment after the start.
+    wait_until(lambda: (found := kvm.hypervisor.inventory.domain("boot")) is not None and found.capacities, 20)
     everything = kvm.everything()
     assert len({(i.class_name, i.identity) for i in everything}) == len(everything)
     for instance in everything:
