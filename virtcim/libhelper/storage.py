@@ -17,6 +17,7 @@ import libvirt
 
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.context import Context
+from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
@@ -200,11 +201,11 @@ class Storage:
             work.set_leftover(f"storage volume {name!r}, unfinished")
             found.createXMLFrom(xml, _volume(found.connect(), *source), 0)
 
-    def volume_xml(self, pool: str, name: str) -> str | None:
+    def volume_config(self, pool: str, name: str) -> VolumeConfig | None:
         """Give what libvirt says of a volume now; None where there is none of that name."""
         with self.pool(pool) as found:
             try:
-                return str(found.storageVolLookupByName(name).XMLDesc(0))
+                return VolumeConfig.parse(found.storageVolLookupByName(name).XMLDesc(0))
             except libvirt.libvirtError as error:
                 if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
                     raise

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import Disk, Filesystem
+from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.providers.storage import StorageMap, known_path
 
 if TYPE_CHECKING:
+    from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.libhelper.inventory.records import Pool
     from virtcim.providers.guest import Guest
 
-__all__ = ["capacity_of", "path_of", "pool_of", "storage_of"]
+__all__ = ["capacity_of", "file_stem", "new_volume", "path_of", "pool_of", "storage_of", "volume_at"]
+
+_UNSAFE = re.compile(r"[^\w.+-]")
 
 
 def storage_of(guest: Guest) -> StorageMap:
@@ -43,3 +49,29 @@ def capacity_of(guest: Guest, device: Disk | Filesystem) -> int | None:
             return measured
     path = path_of(guest, device)
     return None if path is None else storage_of(guest).capacities.get(path)
+
+
+def volume_at(hypervisor: Hypervisor, path: str) -> tuple[Pool, str] | None:
+    """The storage pool and the name of the volume at a path; None where no pool of the hypervisor has it."""
+    for pool in hypervisor.inventory.pools():
+        for volume in pool.volumes or ():
+            if path in (volume.key, volume.config and volume.config.target_path):
+                return pool, volume.name
+    return None
+
+
+def new_volume(name: str, size: int, format_: str) -> VolumeConfig:
+    """A volume to be made, as small as it can be at first.
+
+    Parameters:
+        size: bytes that its reader sees.
+        format_: `qcow2`, `raw`, ... as libvirt names it, or `iso`, which is raw to libvirt.
+    """
+    compat = "1.1" if format_ == "qcow2" else None
+    kind = "raw" if format_ == "iso" else format_
+    return VolumeConfig(name=name, capacity=size, allocation=0, target_format_type=kind, target_compat=compat)
+
+
+def file_stem(name: str) -> str:
+    """The name of a guest as a part of names of files."""
+    return _UNSAFE.sub("_", name)

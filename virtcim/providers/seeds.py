@@ -11,9 +11,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import Disk
-from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.inventory.records import Change, Domain
+from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.states import DomainState, ShutoffReason
 from virtcim.providers.requested import SEED, lasting_xml, own_element
 
@@ -35,17 +34,15 @@ def detach_seeds(site: Site) -> None:
 
 
 def _watch(hypervisor: Hypervisor) -> None:
-    def look(change: Change) -> None:
-        domain = change.after
+    def look(domain: object) -> None:
         if isinstance(domain, Domain) and _is_done(domain):
             # Listeners must not wait for libvirt.
             threading.Thread(target=_detach, args=(hypervisor, domain), name="seed", daemon=True).start()
 
     if not hypervisor.read_only:
-        hypervisor.inventory.listeners.append(look)
+        hypervisor.inventory.listeners.append(lambda change: look(change.after))
         for domain in hypervisor.inventory.domains():
-            if _is_done(domain):
-                threading.Thread(target=_detach, args=(hypervisor, domain), name="seed", daemon=True).start()
+            look(domain)
 
 
 def _is_done(domain: Domain) -> bool:
@@ -75,12 +72,12 @@ def _detach(hypervisor: Hypervisor, domain: Domain) -> None:
         detached = True
 
     try:
-        text = hypervisor.storage.volume_xml(pool, name)
-        path = None if text is None else VolumeConfig.parse(text).target_path
+        volume = hypervisor.storage.volume_config(pool, name)
+        path = None if volume is None else volume.target_path
         hypervisor.domains.change(domain.uuid, edit)
         if not detached:
             return
-        if text is not None:
+        if volume is not None:
             hypervisor.storage.delete_volume(pool, name)
         hypervisor.domains.remove_metadata(domain.uuid, SEED)
         _log.info("guest %r: is done with its seed, which is deleted", domain.name)

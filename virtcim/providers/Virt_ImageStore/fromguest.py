@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,13 +11,12 @@ from virtcim.images.library import Library
 from virtcim.images.provisioning import Step, carry_out
 from virtcim.images.templates import ExtraDisk, ImageSource, SettingValue, Template
 from virtcim.libhelper.documents.domain import Disk
-from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.inventory.records import Pool
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.guest import Guest
-from virtcim.providers.gueststorage import capacity_of, path_of
+from virtcim.providers.gueststorage import capacity_of, file_stem, new_volume, path_of, volume_at
 from virtcim.providers.interface import CIMError, CIMValue, Status
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD import setting_for
@@ -41,7 +39,6 @@ _OWN = frozenset(
 )
 """What is the guest's own, or its host's."""
 _OWN_OF_RESOURCES = frozenset({"Address", "ElementName", "InstanceID", "GuestDevice", "VirtualDevice"})
-_UNSAFE = re.compile(r"[^\w.+-]")
 
 
 class TemplateOfGuest:
@@ -75,7 +72,7 @@ class TemplateOfGuest:
             text = f"disk {self._disk.target_dev}: is {self._format}; expected {' or '.join(_FORMATS)}"
             raise CIMError(Status.FAILED, text)
         self._pool, self._volume = self._place()
-        self._copy = f"{_UNSAFE.sub('_', guest.name)}-template.{self._format}"
+        self._copy = f"{file_stem(guest.name)}-template.{self._format}"
         versions = [each.version for each in library.templates.all() if each.id == id_]
         self.template = Template(
             id=id_,
@@ -112,12 +109,11 @@ class TemplateOfGuest:
     def _place(self) -> tuple[Pool, str]:
         """The storage pool of the system disk, and its volume."""
         path = path_of(self._guest, self._disk)
-        for pool in self._guest.hypervisor.inventory.pools():
-            for volume in pool.volumes or ():
-                if path is not None and path in (volume.key, volume.config and volume.config.target_path):
-                    return pool, volume.name
-        text = f"disk {self._disk.target_dev}: is in no storage pool of this node; expected it in one"
-        raise CIMError(Status.FAILED, text)
+        found = None if path is None else volume_at(self._guest.hypervisor, path)
+        if found is None:
+            text = f"disk {self._disk.target_dev}: is in no storage pool of this node; expected it in one"
+            raise CIMError(Status.FAILED, text)
+        return found
 
     def _resources(self) -> Iterator[Mapping[str, SettingValue]]:
         for identifier in self._configuration.entries:
@@ -130,18 +126,11 @@ class TemplateOfGuest:
 
     def _convert(self, work: Work) -> None:
         storage = self._guest.hypervisor.storage
-        text = storage.volume_xml(self._pool.uuid, self._volume)
-        source = None if text is None else VolumeConfig.parse(text)
-        if source is None or storage.volume_xml(self._pool.uuid, self._copy) is not None:
+        source = storage.volume_config(self._pool.uuid, self._volume)
+        if source is None or storage.volume_config(self._pool.uuid, self._copy) is not None:
             raise CIMError(Status.FAILED, f"volume {self._volume}: is gone, or {self._copy} is there already")
         is_raw = self._format == "raw"
-        made = VolumeConfig(
-            name=self._copy,
-            capacity=(is_raw and source.physical) or source.capacity or 0,
-            allocation=0,
-            target_format_type=self._format,
-            target_compat=None if is_raw else "1.1",
-        )
+        made = new_volume(self._copy, (is_raw and source.physical) or source.capacity or 0, self._format)
         self._made = True
         place = (self._pool.uuid, self._volume)
         take = storage.copy_volume if is_raw else storage.convert_volume
@@ -152,7 +141,7 @@ class TemplateOfGuest:
 
     def _delete_copy(self) -> None:
         storage = self._guest.hypervisor.storage
-        if self._made and storage.volume_xml(self._pool.uuid, self._copy) is not None:
+        if self._made and storage.volume_config(self._pool.uuid, self._copy) is not None:
             storage.delete_volume(self._pool.uuid, self._copy)
 
     def _take_in(self, work: Work) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -13,15 +12,14 @@ from typing import TYPE_CHECKING
 
 from virtcim.images.provisioning import Step, carry_out
 from virtcim.libhelper.documents.domain import Disk, DomainDocument
-from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.domains.change import NotKeptError
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.inventory.records import VOLUMES, Pool
+from virtcim.libhelper.inventory.records import VOLUMES
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.base import class_of
 from virtcim.providers.errors import libvirt_failure
-from virtcim.providers.gueststorage import path_of
+from virtcim.providers.gueststorage import file_stem, new_volume, path_of, volume_at
 from virtcim.providers.interface import (
     CIMError,
     EmbeddedInstance,
@@ -34,7 +32,7 @@ from virtcim.providers.jobs import Effect
 from virtcim.providers.services.work import run_method
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_VirtualSystemManagementService.definition import Definition, Request
-from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import refused
+from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import raise_error, refused, with_notes
 from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
 
 if TYPE_CHECKING:
@@ -50,7 +48,6 @@ CLONE_MODE = "CloneMode"
 _FILE_POOLS = frozenset({"dir", "fs", "netfs", "vstorage"})
 """The types of storage pools whose volumes are files, so that an overlay can lie beside its base."""
 _LEFT_AS_THEY_ARE = ("cdrom", "floppy")
-_UNSAFE = re.compile(r"[^\w.+-]")
 
 
 class CloneMode(enum.IntEnum):
@@ -145,7 +142,7 @@ class Cloning:
         # It may be one that was found for the guest, which is defined later.
         properties = {**self._system.properties, "VirtualSystemIdentifier": self.name}
         self._system = replace(self._system, properties=properties)
-        self._stem = _UNSAFE.sub("_", self.name)
+        self._stem = file_stem(self.name)
         self._disks = list(self._cloned_disks())
         if guest.domain.has_managed_save:
             raise refused(f"guest {guest.name}: its memory is saved, and belongs to its disks; expected it to be off")
@@ -175,11 +172,11 @@ class Cloning:
         try:
             carry_out(list(self._steps()), work, (lambda: None) if library is None else library.saved)
         except NotKeptError as error:
-            raise refused(_told(f"Clone {self._guest.name}: {error}", error)) from error
+            raise refused(with_notes(f"Clone {self._guest.name}: {error}", error)) from error
         except LibvirtError as error:
-            raise libvirt_failure(_told(f"Clone {self._guest.name}", error), error) from error
+            raise libvirt_failure(with_notes(f"Clone {self._guest.name}", error), error) from error
         except CIMError as error:
-            raise CIMError(error.status, _told(error.description, error)) from error
+            raise CIMError(error.status, with_notes(error.description, error)) from error
         class_name = class_of(self._service.platform.prefix, ComputerSystem.base)
         keys = {"CreationClassName": class_name, "Name": self.name}
         return MethodResult(0, {"ResultingSystem": InstancePath(class_name, keys, self._service.namespace)})
@@ -203,7 +200,7 @@ class Cloning:
 
     def _definition(self, xml: str) -> Definition:
         request = Request(self._system, self._resources, Reference(self._guest, xml))
-        return Definition(self._service.site, self._service.platform, self._hypervisor, request, _raise)
+        return Definition(self._service.site, self._service.platform, self._hypervisor, request, raise_error)
 
     def _cloned_disks(self) -> Iterator[ClonedDisk]:
         """The disks that the new guest gets of its own: all but media, and what several guests share.
@@ -218,7 +215,7 @@ class Cloning:
             if disk.readonly or disk.shareable:
                 continue
             target, path = disk.target_dev or "", path_of(self._guest, disk)
-            found = None if path is None else self._volume_at(path)
+            found = None if path is None else volume_at(self._hypervisor, path)
             if path is None or found is None:
                 raise refused(f"disk {target}: is in no storage pool of this node; expected it in one")
             if disk.encryption_format or "<encryption" in DomainDocument(self._xml).device_xml(disk):
@@ -234,21 +231,13 @@ class Cloning:
             clone = f"{self._stem}-{number}{suffix}" if number else f"{self._stem}{suffix}"
             yield ClonedDisk(
                 target, path, str(pool.uuid), volume, disk.driver_type or "raw", clone,
-                f"{_UNSAFE.sub('_', self._guest.name)}-{target}-{self._stem}.qcow2",
+                f"{file_stem(self._guest.name)}-{target}-{self._stem}.qcow2",
             )  # fmt: skip
             number += 1
 
-    def _volume_at(self, path: str) -> tuple[Pool, str] | None:
-        """The storage pool and the name of the volume at a path."""
-        for pool in self._hypervisor.inventory.pools():
-            for volume in pool.volumes or ():
-                if path in (volume.key, volume.config and volume.config.target_path):
-                    return pool, volume.name
-        return None
-
     def _set_aside(self, _work: Work) -> None:
         for disk in self._disks:
-            if self._described(disk.pool, disk.aside) is not None:
+            if self._hypervisor.storage.volume_config(disk.pool, disk.aside) is not None:
                 raise refused(f"volume {disk.aside}: exists already; expected none of that name")
         overlays = {disk.target: disk.aside_path for disk in self._disks}
         self._hypervisor.overlays.lay(self._guest.domain.uuid, overlays)
@@ -261,7 +250,7 @@ class Cloning:
         self._aside = {}
         self._refresh()
         for disk in self._disks:
-            if self._described(disk.pool, disk.aside) is not None:
+            if self._hypervisor.storage.volume_config(disk.pool, disk.aside) is not None:
                 self._hypervisor.storage.delete_volume(disk.pool, disk.aside)
         self._refresh()
 
@@ -270,27 +259,25 @@ class Cloning:
             self._merge_back(Work())
 
     def _copy(self, disk: ClonedDisk, work: Work) -> None:
-        source = self._described(disk.pool, disk.volume)
+        source = self._hypervisor.storage.volume_config(disk.pool, disk.volume)
         if source is None:
             raise refused(f"volume {disk.volume}: is gone")
         storage, place = self._hypervisor.storage, (disk.pool, disk.volume)
         # What a raw disk begins with is its guest's word: the pool's view of it must not decide what is read.
         is_raw = disk.format == "raw"
-        text = object_text(self._volume(disk, (is_raw and source.physical) or source.capacity or 0))
+        text = object_text(new_volume(disk.clone, (is_raw and source.physical) or source.capacity or 0, disk.format))
         if is_raw or source.backing_store_path is None:
             storage.copy_volume(disk.pool, text, disk.clone, place, work)
         else:
             storage.convert_volume(disk.pool, text, disk.clone, place, work)
 
     def _overlay(self, disk: ClonedDisk, work: Work) -> None:
-        source = self._described(disk.pool, disk.volume)
+        source = self._hypervisor.storage.volume_config(disk.pool, disk.volume)
         if source is None:
             raise refused(f"volume {disk.volume}: is gone")
-        made = self._volume(disk, source.capacity or 0)
-        made = made.replace(
-            target_format_type="qcow2", target_compat="1.1",
-            backing_store_path=disk.path, backing_store_format_type=disk.format,
-        )  # fmt: skip
+        made = new_volume(disk.clone, source.capacity or 0, "qcow2").replace(
+            backing_store_path=disk.path, backing_store_format_type=disk.format
+        )
         self._hypervisor.storage.create_volume(disk.pool, object_text(made), disk.clone, work)
 
     def _see_off(self, _work: Work) -> None:
@@ -318,7 +305,7 @@ class Cloning:
             disk = own.get(device.target_dev or "") if isinstance(device, Disk) else None
             if disk is None or not isinstance(device, Disk):
                 continue
-            found = self._described(disk.pool, disk.clone)
+            found = self._hypervisor.storage.volume_config(disk.pool, disk.clone)
             if found is None or not found.target_path:
                 raise refused(f"volume {disk.clone}: is gone")
             is_block = device.type == "block"
@@ -342,29 +329,17 @@ class Cloning:
         def run(work: Work) -> None:
             key = f"{self._hypervisor.uri}\n{disk.pool}\n{disk.clone}"
             with nullcontext() if library is None else library.alone(key, work):
-                if self._described(disk.pool, disk.clone) is not None:
+                if self._hypervisor.storage.volume_config(disk.pool, disk.clone) is not None:
                     raise refused(f"volume {disk.clone}: exists already; expected none of that name")
                 self._made.append(disk.clone)
                 make(work)
 
         def undo() -> None:
-            if disk.clone in self._made and self._described(disk.pool, disk.clone) is not None:
+            if disk.clone in self._made and self._hypervisor.storage.volume_config(disk.pool, disk.clone) is not None:
                 self._hypervisor.storage.delete_volume(disk.pool, disk.clone)
                 self._refresh()
 
         return Step(what, run, undo, f"volume {disk.clone!r}", weight=20)
-
-    @staticmethod
-    def _volume(disk: ClonedDisk, size: int) -> VolumeConfig:
-        compat = "1.1" if disk.format == "qcow2" else None
-        return VolumeConfig(
-            name=disk.clone, capacity=size, allocation=0, target_format_type=disk.format, target_compat=compat
-        )
-
-    def _described(self, pool: str, name: str) -> VolumeConfig | None:
-        """A volume as libvirt knows it now."""
-        xml = self._hypervisor.storage.volume_xml(pool, name)
-        return None if xml is None else VolumeConfig.parse(xml)
 
     def _refresh(self) -> None:
         """Have libvirt and the inventory know the volumes that there are now."""
@@ -372,12 +347,3 @@ class Cloning:
             self._hypervisor.storage.refresh_pool(pool)
             self._hypervisor.inventory.refresh(pool, kind="pool")
             self._hypervisor.inventory.refresh_parts(VOLUMES, pool)
-
-
-def _told(text: str, error: BaseException) -> str:
-    """A text with the notes of the error that it tells of."""
-    return "; ".join([text, *getattr(error, "__notes__", ())])
-
-
-def _raise(error: CIMError) -> None:
-    raise error

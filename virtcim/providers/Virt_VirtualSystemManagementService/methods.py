@@ -44,7 +44,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
     remove_resources,
 )
 from virtcim.providers.Virt_VirtualSystemManagementService.native import define_native_system, export_native_system
-from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import failure_of, refused
+from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import failure_of, raise_error, refused
 from virtcim.providers.Virt_VirtualSystemManagementService.provisioning import Provisioning
 from virtcim.providers.Virt_VirtualSystemManagementService.reference import Reference
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import ResourceRequest
@@ -97,7 +97,7 @@ def define_system(
         guest, xml = _referenced_guest(service, path)
         return Cloning(service, guest, xml, mode, system, parameters.get("ResourceSettings"), context).start()
     request = _request(service, parameters)
-    definition = Definition(service.site, platform, hypervisor, request, _raise)
+    definition = Definition(service.site, platform, hypervisor, request, raise_error)
     try:
         hypervisor.domains.define(
             definition.document.tostring(), autostart=definition.autostart, check=definition.confirmation.check
@@ -454,10 +454,6 @@ def _connected(service: VirtualSystemManagementService) -> Hypervisor:
 def _check_writable(hypervisor: Hypervisor) -> None:
     if hypervisor.read_only:
         raise access_denied(hypervisor)
-
-
-def _raise(error: CIMError) -> None:
-    raise error
 
 
 _DEFINE, _DESTROY, _MODIFY_RESOURCES, _MODIFY_SYSTEM, _REMOVE_RESOURCES, _ADD_RESOURCES = 2, 3, 5, 6, 7, 10

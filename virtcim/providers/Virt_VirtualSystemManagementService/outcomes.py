@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import CIMError, Status
@@ -18,7 +18,7 @@ from virtcim.providers.methods import MethodFailedError
 if TYPE_CHECKING:
     from virtcim.libhelper.errors import LibvirtError
 
-__all__ = ["ReturnCode", "failure_of", "refused"]
+__all__ = ["ReturnCode", "failure_of", "raise_error", "refused", "with_notes"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,16 @@ class ReturnCode(enum.IntEnum):
 def refused(text: str) -> CIMError:
     """A value that cannot be had, as libvirt-cim tells it."""
     return CIMError(Status.FAILED, text)
+
+
+def raise_error(error: CIMError) -> NoReturn:
+    """Raise the first refusal, where no further ones are gathered."""
+    raise error
+
+
+def with_notes(text: str, error: BaseException) -> str:
+    """A text with the notes of the error that it tells of."""
+    return "; ".join([text, *getattr(error, "__notes__", ())])
 
 
 def failure_of(text: str, error: LibvirtError, has_invalid_state: bool = True) -> CIMError | MethodFailedError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from virtcim.libhelper.inventory.records import VOLUMES, Pool
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.base import class_of
 from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.gueststorage import file_stem, new_volume
 from virtcim.providers.interface import (
     CIMError,
     CIMValue,
@@ -39,7 +39,7 @@ from virtcim.providers.services.work import run_method
 from virtcim.providers.templates import TEMPLATE_PREFIX, resources_of_template, setting_of_template
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 from virtcim.providers.Virt_VirtualSystemManagementService.definition import Definition, Request
-from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import refused
+from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import raise_error, refused, with_notes
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -61,7 +61,6 @@ _CD = 1
 _DISK_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NAME_STARTS = {"virtio": "vd", "ide": "hd", "scsi": "sd", "sata": "sd", "usb": "sd", "xen": "xvd"}
 _PC = ("x86_64", "i686")
-_UNSAFE = re.compile(r"[^\w.+-]")
 
 
 def base_volume(template: Template, image: StoredImage) -> str:
@@ -107,7 +106,7 @@ class Provisioning:
         # Without the disks, which are not there yet: everything else that cannot be is told before anything is done.
         self.name = self._definition(()).name
         self._settings["VirtualSystemIdentifier"] = self.name
-        self._stem = _UNSAFE.sub("_", self.name)
+        self._stem = file_stem(self.name)
         with _refusals():
             self._seed = self._make_seed()
             self._provisioner = find_provisioner(template, library.settings)
@@ -142,11 +141,11 @@ class Provisioning:
         try:
             carry_out(list(self._steps()), work, self._library.saved)
         except (ImageError, TemplateError, ProvisionerError, NotKeptError) as error:
-            raise refused(_told(f"Provision {self.name}: {error}", error)) from error
+            raise refused(with_notes(f"Provision {self.name}: {error}", error)) from error
         except LibvirtError as error:
-            raise libvirt_failure(_told(f"Provision {self.name}", error), error) from error
+            raise libvirt_failure(with_notes(f"Provision {self.name}", error), error) from error
         except OSError as error:
-            raise refused(_told(f"Provision {self.name}: {error.strerror or error}", error)) from error
+            raise refused(with_notes(f"Provision {self.name}: {error.strerror or error}", error)) from error
         class_name = class_of(self._service.platform.prefix, ComputerSystem.base)
         keys = {"CreationClassName": class_name, "Name": self.name}
         return MethodResult(0, {"ResultingSystem": InstancePath(class_name, keys, self._service.namespace)})
@@ -164,7 +163,7 @@ class Provisioning:
             yield self._volume_step("make the system disk", disk, self._make_disk, weight=20)
         for number, extra in enumerate(template.disks, start=1):
             name = f"{self._stem}-{number}.{extra.format}"
-            config = self._volume(name, extra.size, extra.format)
+            config = new_volume(name, extra.size, extra.format)
             yield self._volume_step("make a disk", name, partial(self._make_empty, config))
         if self._seed is not None:
             yield self._volume_step("write the seed", f"{self._stem}-seed.iso", self._write_seed)
@@ -241,7 +240,7 @@ class Provisioning:
         service = self._service
         system = EmbeddedInstance(class_of(service.platform.prefix, "VirtualSystemSettingData"), self._settings)
         request = Request(system, [*self._resources, *disks] or None, None)
-        return Definition(service.site, service.platform, self._hypervisor, request, _raise)
+        return Definition(service.site, service.platform, self._hypervisor, request, raise_error)
 
     def _make_seed(self) -> bytes | None:
         if self._template.customize != "cloud-init":
@@ -291,7 +290,7 @@ class Provisioning:
                 library.fillings.put(key, Filling(name))
                 library.saved()
                 storage.create_volume(
-                    self._pool_uuid, object_text(self._volume(name, image.size, image.format)), name, work
+                    self._pool_uuid, object_text(new_volume(name, image.size, image.format)), name, work
                 )
                 try:
                     with library.images.path(image).open("rb") as data:
@@ -320,7 +319,7 @@ class Provisioning:
         if asked and asked < image_size:
             raise ImageError(f"disk: {asked} bytes are less than the image has, {image_size}")
         size = asked or image_size
-        made = self._volume(name, size, self._disk_format)
+        made = new_volume(name, size, self._disk_format)
         source = self._template.image
         if self._copy == "overlay":
             made = made.replace(backing_store_path=base.target_path, backing_store_format_type=source.format)
@@ -357,7 +356,7 @@ class Provisioning:
     def _write_seed(self, work: Work) -> None:
         assert self._seed is not None
         name = f"{self._stem}-seed.iso"
-        config = self._volume(name, len(self._seed), "raw")
+        config = new_volume(name, len(self._seed), "raw")
         self._hypervisor.storage.create_volume(self._pool_uuid, object_text(config), name, work)
         self._upload(name, io.BytesIO(self._seed), len(self._seed), work)
         device, more = self._seed_drive()
@@ -453,16 +452,9 @@ class Provisioning:
         assert self._pool is not None
         return str(self._pool.name)
 
-    def _volume(self, name: str, size: int, format_: str) -> VolumeConfig:
-        """A volume to be made, empty and as small as it can be at first."""
-        compat = "1.1" if format_ == "qcow2" else None
-        kind = "raw" if format_ == "iso" else format_
-        return VolumeConfig(name=name, capacity=size, allocation=0, target_format_type=kind, target_compat=compat)
-
     def _described(self, name: str, pool: str = "") -> VolumeConfig | None:
         """A volume as libvirt knows it now."""
-        xml = self._hypervisor.storage.volume_xml(pool or self._pool_uuid, name)
-        return None if xml is None else VolumeConfig.parse(xml)
+        return self._hypervisor.storage.volume_config(pool or self._pool_uuid, name)
 
 
 def _is_same(given: EmbeddedInstance, instance_id: str, word: str) -> bool:
@@ -481,11 +473,6 @@ def _bytes(text: str) -> int:
     return size_of(int(text) if text.isdigit() else text)
 
 
-def _told(text: str, error: BaseException) -> str:
-    """A text with the notes of the error that it tells of."""
-    return "; ".join([text, *getattr(error, "__notes__", ())])
-
-
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Tell the client what a block says against parameters of the template."""
@@ -495,7 +482,3 @@ def _refusals() -> Iterator[None]:
         raise CIMError(Status.INVALID_PARAMETER, f"{PARAMETERS}: {error}") from error
     except ProvisionerError as error:
         raise CIMError(Status.FAILED, str(error)) from error
-
-
-def _raise(error: CIMError) -> None:
-    raise error
