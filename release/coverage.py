@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from release.source import ROOT
-from virtcim.app.showing import table
+from virtcim.app.commands.showing import table
 
 __all__ = ["by_package"]
 

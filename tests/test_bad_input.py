@@ -17,7 +17,7 @@ import pytest
 from tests.bed import Server
 from tests.bed.server import run_command
 from tests.conftest import missing
-from virtcim.app.check import check_host
+from virtcim.app.commands.check import check_host
 from virtcim.app.config import ConfigError, Settings, load
 from virtcim.app.layouts import LAYOUT
 from virtcim.app.store import DATABASE

@@ -39,7 +39,12 @@ RARE = {
         "pycdlib",
         "email.mime",
     },
-    "other commands": {"virtcim.app.asking", "virtcim.app.guest", "virtcim.app.plugins", "virtcim.app.watching"},
+    "other commands": {
+        "virtcim.app.commands.asking",
+        "virtcim.app.commands.guest",
+        "virtcim.app.commands.plugin",
+        "virtcim.app.commands.watching",
+    },
 }
 
 

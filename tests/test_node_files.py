@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from virtcim.app.commands.registration import make_plan
 from virtcim.app.config import ConfigError, load
 from virtcim.app.nodefiles import configured_nodes, served_nodes
-from virtcim.app.registering import make_plan
 from virtcim.app.store import DATABASE, SQLiteStore
 from virtcim.providers.nodes import MANAGED, ManagedNode, NodeSettings
 

@@ -88,8 +88,8 @@ REASONS: dict[tuple[str, str], str] = {
         "providers/requested.py",
         r"""<([\w:.-]+)\s+xmlns(?::\w+)?=(['\"])""",
     ): "what follows a repetition cannot begin with what is repeated, and a start is a <",
-    ("app/plugins.py", r"[-_.]+"): _RUN,
-    ("app/templatecommands.py", r"[^a-z0-9._]+"): _RUN,
+    ("app/commands/plugin.py", r"[-_.]+"): _RUN,
+    ("app/commands/template.py", r"[^a-z0-9._]+"): _RUN,
     ("images/appliances/descriptor.py", r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)"): DISJOINT,
     (
         "images/appliances/descriptor.py",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.registration.conftest import Fakes
-from virtcim.app.registering import add_commands
+from virtcim.app.commands.registration import add_commands
 
 
 def run(*words: str) -> int:

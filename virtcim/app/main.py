@@ -20,19 +20,19 @@ __all__ = ["COMMANDS", "main", "make_parser"]
 log = logging.getLogger("virtcim")
 
 COMMANDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (("status",), "virtcim.app.status", "add_status"),
-    (("guest",), "virtcim.app.guest", "add_guest"),
-    (("define", "export"), "virtcim.app.nativecommands", "add_native_commands"),
-    (("watch", "subscriptions"), "virtcim.app.watching", "add_watching"),
+    (("status",), "virtcim.app.commands.status", "add_status"),
+    (("guest",), "virtcim.app.commands.guest", "add_guest"),
+    (("define", "export"), "virtcim.app.commands.native", "add_native_commands"),
+    (("watch", "subscriptions"), "virtcim.app.commands.watching", "add_watching"),
     (("platform",), "virtcim.app.platforms", "add_platform_commands"),
-    (("plugin",), "virtcim.app.plugins", "add_plugin_commands"),
-    (("mof",), "virtcim.app.mofcommands", "add_mof_commands"),
-    (("node",), "virtcim.app.nodecommands", "add_node_commands"),
-    (("group",), "virtcim.app.groupcommands", "add_group_commands"),
-    (("template", "image"), "virtcim.app.templatecommands", "add_template_commands"),
-    (("appliance",), "virtcim.app.appliancecommands", "add_appliance_commands"),
-    (("console",), "virtcim.app.console", "add_console"),
-    (("registration", "register", "unregister"), "virtcim.app.registering", "add_commands"),
+    (("plugin",), "virtcim.app.commands.plugin", "add_plugin_commands"),
+    (("mof",), "virtcim.app.commands.mof", "add_mof_commands"),
+    (("node",), "virtcim.app.commands.node", "add_node_commands"),
+    (("group",), "virtcim.app.commands.group", "add_group_commands"),
+    (("template", "image"), "virtcim.app.commands.template", "add_template_commands"),
+    (("appliance",), "virtcim.app.commands.appliance", "add_appliance_commands"),
+    (("console",), "virtcim.app.commands.console", "add_console"),
+    (("registration", "register", "unregister"), "virtcim.app.commands.registration", "add_commands"),
 )
 """The commands that are not described here: their names, the module that describes them, and its function for it."""
 
@@ -156,7 +156,7 @@ def run_check(arguments: argparse.Namespace) -> int:
         # At once: what follows is loaded for a second.
         named = "the default settings" if settings.file is None else f"the settings of {settings.file}"
         print(f"virtcim {__version__}: looking at this host with {named}", flush=True)
-    from virtcim.app.check import check_host
+    from virtcim.app.commands.check import check_host
 
     return check_host(settings, arguments.json)
 

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from virtcim.app.commands.showing import table
 from virtcim.app.config import Settings, load
-from virtcim.app.showing import table
 from virtcim.platforms.calls import CallError, call_within
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def load_classes(platforms: Iterable[Platform], cache: Path | None) -> ClassStor
         SchemaError: the MOF of a platform is wrong.
     """
     from virtcim import mof, schema
-    from virtcim.app.mofcommands import compile_apart
+    from virtcim.app.commands.mof import compile_apart
     from virtcim.app.pluginplaces import DIRECTORIES
     from virtcim.schema.mof import load_class_store
 

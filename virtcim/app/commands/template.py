@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.asking import AskError, Server, add_server_options, run_asking
-from virtcim.app.guest import find_guest
-from virtcim.app.jobs import follow_job, require_completed
-from virtcim.app.showing import JOB_STARTED, table
+from virtcim.app.commands.asking import AskError, Server, add_server_options, run_asking
+from virtcim.app.commands.guest import find_guest
+from virtcim.app.commands.jobs import follow_job, require_completed
+from virtcim.app.commands.showing import JOB_STARTED, table
 from virtcim.images.templates import FORMATS, ImageSource, Template, TemplateError, document_of, parse_template
 
 if TYPE_CHECKING:

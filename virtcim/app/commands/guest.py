@@ -9,9 +9,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.asking import AskError, Server, add_server_options, run_asking
-from virtcim.app.jobs import follow_job, require_completed
-from virtcim.app.showing import JOB_STARTED, STATES, plain, table
+from virtcim.app.commands.asking import AskError, Server, add_server_options, run_asking
+from virtcim.app.commands.jobs import follow_job, require_completed
+from virtcim.app.commands.showing import JOB_STARTED, STATES, plain, table
 
 if TYPE_CHECKING:
     import pywbem

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from virtcim.app.asking import UNIX_SOCKET, AskError, Server
 from virtcim.app.certificates import CERTIFICATE
+from virtcim.app.commands.asking import UNIX_SOCKET, AskError, Server
 from virtcim.app.config import Settings, parse_listen
 from virtcim.app.credentials import LOCK
 from virtcim.platforms.findings import Finding, error, ok

@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.jobs import follow_job
-from virtcim.app.showing import JOB_STARTED
+from virtcim.app.commands.jobs import follow_job
+from virtcim.app.commands.showing import JOB_STARTED
 
 if TYPE_CHECKING:
     import pywbem

@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from virtcim.app.commands.showing import table
 from virtcim.app.pluginplaces import ADDED, LINKS
-from virtcim.app.showing import table
 from virtcim.platforms.registry import GROUP
 
 __all__ = ["add_plugin_commands"]

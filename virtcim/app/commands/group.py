@@ -6,11 +6,11 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.asking import add_server_options, run_connected
-from virtcim.app.draining import add_drain_options, drain, find_group, show_results
-from virtcim.app.nodecommands import EXIT_FAILED, NODE, STATES
-from virtcim.app.showing import STATES as GUEST_STATES
-from virtcim.app.showing import table
+from virtcim.app.commands.asking import add_server_options, run_connected
+from virtcim.app.commands.draining import add_drain_options, drain, find_group, show_results
+from virtcim.app.commands.node import EXIT_FAILED, NODE, STATES
+from virtcim.app.commands.showing import STATES as GUEST_STATES
+from virtcim.app.commands.showing import table
 
 if TYPE_CHECKING:
     import pywbem

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from virtcim.app.asking import AskError, Server, add_server_options, run_asking
-from virtcim.app.guest import find_guest
+from virtcim.app.commands.asking import AskError, Server, add_server_options, run_asking
+from virtcim.app.commands.guest import find_guest
 
 __all__ = ["add_native_commands"]
 

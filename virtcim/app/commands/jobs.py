@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from virtcim.app.asking import AskError
-from virtcim.app.showing import COMPLETED, FINAL
+from virtcim.app.commands.asking import AskError
+from virtcim.app.commands.showing import COMPLETED, FINAL
 
 __all__ = ["follow_job", "require_completed"]
 

@@ -7,9 +7,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.asking import add_server_options, run_connected
-from virtcim.app.jobs import follow_job
-from virtcim.app.showing import COMPLETED, FINAL, JOB_STARTED, table
+from virtcim.app.commands.asking import add_server_options, run_connected
+from virtcim.app.commands.jobs import follow_job
+from virtcim.app.commands.showing import COMPLETED, FINAL, JOB_STARTED, table
 
 if TYPE_CHECKING:
     import pywbem

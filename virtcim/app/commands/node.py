@@ -8,9 +8,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.asking import add_server_options, run_connected
-from virtcim.app.draining import add_drain_options, drain
-from virtcim.app.showing import plain, table
+from virtcim.app.commands.asking import add_server_options, run_connected
+from virtcim.app.commands.draining import add_drain_options, drain
+from virtcim.app.commands.showing import plain, table
 
 if TYPE_CHECKING:
     import pywbem

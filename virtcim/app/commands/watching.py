@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from virtcim.app.asking import add_server_options, run_connected
+from virtcim.app.commands.asking import add_server_options, run_connected
 
 if TYPE_CHECKING:
     import pywbem

@@ -81,7 +81,7 @@ class Server:
             # REQUESTS_CA_BUNDLE would have certificates looked at after all, and a proxy has no part in this.
             connection.session.trust_env = False
         if self.socket:
-            from virtcim.app.unixadapter import UnixAdapter
+            from virtcim.app.commands.unixadapter import UnixAdapter
 
             connection.session.mount("http://", UnixAdapter(self.socket))
         return connection

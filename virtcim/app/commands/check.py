@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from virtcim.app.certificates import CERTIFICATE, KEY
+from virtcim.app.commands.selftest import ask_listeners, owner_of
 from virtcim.app.config import Settings, is_loopback, parse_auth, parse_listen
 from virtcim.app.layouts import LAYOUT, layout_of
 from virtcim.app.platforms import find_platforms, is_here
-from virtcim.app.selftest import ask_listeners, owner_of
 from virtcim.app.store import DATABASE
 from virtcim.frontends.http.listener import open_tcp
 from virtcim.frontends.http.tls import TLSSettings, make_context

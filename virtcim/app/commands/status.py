@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from virtcim.app.asking import Server, add_server_options, run_asking
+from virtcim.app.commands.asking import Server, add_server_options, run_asking
 
 __all__ = ["add_status"]
 
