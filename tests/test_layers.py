@@ -111,6 +111,17 @@ def test_no_front_end_imports_another(front_end: str) -> None:
     assert not wrong
 
 
+def test_a_server_knows_no_other_command() -> None:
+    """Only the command line's grammar does, by their names, and loads the one that is called."""
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in (ROOT / "virtcim" / "app").glob("*.py")
+        for module in own_imports(path)
+        if is_within(module, "app.commands") and path.name != "main.py"
+    ]
+    assert not wrong
+
+
 @pytest.mark.parametrize("package", sorted(FOREIGN))
 def test_each_layer_leaves_the_libraries_of_others_alone(package: str) -> None:
     wrong = [

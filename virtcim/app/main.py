@@ -24,7 +24,7 @@ COMMANDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("guest",), "virtcim.app.commands.guest", "add_guest"),
     (("define", "export"), "virtcim.app.commands.native", "add_native_commands"),
     (("watch", "subscriptions"), "virtcim.app.commands.watching", "add_watching"),
-    (("platform",), "virtcim.app.platforms", "add_platform_commands"),
+    (("platform",), "virtcim.app.commands.platform", "add_platform_commands"),
     (("plugin",), "virtcim.app.commands.plugin", "add_plugin_commands"),
     (("mof",), "virtcim.app.commands.mof", "add_mof_commands"),
     (("node",), "virtcim.app.commands.node", "add_node_commands"),

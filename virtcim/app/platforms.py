@@ -1,29 +1,29 @@
-"""Which platforms there are, and their classes: for the server, and for `virtcim platform list`."""
+"""Which platforms there are, and their classes."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
-from collections.abc import Iterable, Mapping
+import subprocess
+import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from virtcim.app.commands.showing import table
-from virtcim.app.config import Settings, load
+from virtcim.app.config import Settings
 from virtcim.platforms.calls import CallError, call_within
 
 if TYPE_CHECKING:
     from virtcim.platforms.base import Platform
-    from virtcim.platforms.registry import Registration, Registry
+    from virtcim.platforms.registry import Registry
     from virtcim.schema.classes import ClassStore
 
-__all__ = ["add_platform_commands", "find_platforms", "is_here", "load_classes"]
+__all__ = ["find_platforms", "is_here", "load_classes"]
 
 _log = logging.getLogger(__name__)
 
-EXIT_FAILED = 1
+PATIENCE = 120.0
+"""Seconds that another process gets to compile."""
 
 
 def find_platforms(settings: Settings) -> Registry:
@@ -50,7 +50,6 @@ def load_classes(platforms: Iterable[Platform], cache: Path | None) -> ClassStor
         SchemaError: the MOF of a platform is wrong.
     """
     from virtcim import mof, schema
-    from virtcim.app.commands.mof import compile_apart
     from virtcim.app.pluginplaces import DIRECTORIES
     from virtcim.schema.mof import load_class_store
 
@@ -64,7 +63,7 @@ def load_classes(platforms: Iterable[Platform], cache: Path | None) -> ClassStor
         cache,
         extensions,
         compiled=[mof.COMPILED, *DIRECTORIES],
-        compile_apart=None if cache is None else partial(compile_apart, cache),
+        compile_apart=None if cache is None else partial(_compile_apart, cache),
     )
 
 
@@ -81,47 +80,23 @@ def is_here(platform: Platform, patience: float) -> bool:
         return False
 
 
-def add_platform_commands(commands: Any) -> None:
-    """Add `virtcim platform` to the subparsers of the command line."""
-    parser = commands.add_parser(
-        "platform",
-        help="tell which platforms are served",
-        description="Tell which virtualization platforms are served.",
-    )
-    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = verbs.add_parser(
-        "list",
-        help="list all that are installed",
-        description="List the platforms that are installed, and why one is not served; the exit status is 1 when one "
-        "of them fails.",
-    )
-    listing.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
-    listing.add_argument("--json", action="store_true", help="print a line of JSON for each")
-    listing.set_defaults(run=_list)
+def _compile_apart(cache: Path, prefix: str, text: str) -> None:
+    """Have another process compile classes: the compiler, which takes more memory than the server, goes with it.
 
+    What comes of it is not told: the caller looks for the file.
 
-def _list(arguments: argparse.Namespace) -> int:
-    """`virtcim platform list`."""
-    logging.disable(logging.ERROR)  # what goes wrong here stands in the list
-    settings = load(arguments.config, {})
-    registrations = find_platforms(settings).registrations
-    rows = [_row(each, settings.platforms.patience) for each in registrations]
-    if arguments.json:
-        for row in rows:
-            print(json.dumps(row))
+    Parameters:
+        cache: the directory that the file is written to.
+        prefix: of the platform whose MOF it is; empty for the common classes.
+        text: the MOF of that platform.
+    """
+    # -P: nothing is imported from the directory where the server happens to have been started.
+    command = [sys.executable, "-P", "-m", "virtcim.app.entry", "mof", "compile", "--into", str(cache)]
+    if prefix:
+        command += ["--prefix", prefix, "-"]
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except (OSError, subprocess.SubprocessError) as error:
+        _log.debug("%s: %s", command, error)
     else:
-        head = ("NAME", "STATE", "PREFIX", "DRIVERS", "HERE", "FROM", "NOTE")
-        print(table(head, [list(each.values()) for each in rows]))
-    return EXIT_FAILED if any(each.failed for each in registrations) else 0
-
-
-def _row(registration: Registration, patience: float) -> Mapping[str, str]:
-    platform = registration.platform
-    state = "failed" if registration.failed else "served" if platform is not None else "off"
-    row = {"name": registration.name, "state": state, "prefix": "", "drivers": "", "here": ""}
-    note = registration.reason
-    if platform is not None:
-        row |= {"prefix": platform.prefix, "drivers": ", ".join(platform.drivers)}
-        row["here"] = "yes" if is_here(platform, patience) else "no"
-        note = platform.title if platform.tried else f"{platform.title}; not tried on the real thing"
-    return row | {"origin": registration.origin, "note": note}
+        _log.debug("%s: exit status %d: %s", command, done.returncode, done.stderr)

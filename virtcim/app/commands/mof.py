@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_mof_commands", "compile_apart"]
-
-_log = logging.getLogger(__name__)
-
-PATIENCE = 120.0
-"""Seconds that another process gets to compile."""
+__all__ = ["add_mof_commands"]
 
 EXIT_FAILED = 1
-
-
-def compile_apart(cache: Path, prefix: str, text: str) -> None:
-    """Have another process compile classes: the compiler, which takes more memory than the server, goes with it.
-
-    What comes of it is not told: the caller looks for the file.
-
-    Parameters:
-        cache: the directory that the file is written to.
-        prefix: of the platform whose MOF it is; empty for the common classes.
-        text: the MOF of that platform.
-    """
-    # -P: nothing is imported from the directory where the server happens to have been started.
-    command = [sys.executable, "-P", "-m", "virtcim.app.entry", "mof", "compile", "--into", str(cache)]
-    if prefix:
-        command += ["--prefix", prefix, "-"]
-    try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    except (OSError, subprocess.SubprocessError) as error:
-        _log.debug("%s: %s", command, error)
-    else:
-        _log.debug("%s: exit status %d: %s", command, done.returncode, done.stderr)
 
 
 def add_mof_commands(commands: Any) -> None:
