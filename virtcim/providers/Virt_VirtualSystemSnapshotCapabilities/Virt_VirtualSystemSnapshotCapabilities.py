@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Self
-
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.platforms.base import Platform
-from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain
+from virtcim.providers.base import ElementProvider
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.guestcapabilities import GuestCapabilities
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Site
 from virtcim.providers.snapshots import can_notify, creation_obstacles
-from virtcim.providers.sources import GUESTS
 
 __all__ = ["GuestSnapshotCapabilities", "GuestSnapshotCapabilitiesProvider", "snapshot_capabilities_of"]
 
 
-class GuestSnapshotCapabilities(Element):
+class GuestSnapshotCapabilities(GuestCapabilities):
     """Which snapshots can be taken of a guest as it is now (Virt_VirtualSystemSnapshotCapabilities)."""
 
-    __slots__ = ("guest",)
+    __slots__ = ()
 
     base = "VirtualSystemSnapshotCapabilities"
-    key_names = ("InstanceID",)
-    main_key = MainKey("InstanceID", "No InstanceID specified")
-    source = GUESTS
-
-    def __init__(self, guest: Guest) -> None:
-        self.guest = guest
-        super().__init__(guest.site, guest.platform, guest.name)
-
-    @classmethod
-    def made_from(cls, owner: Guest) -> Iterable[Self]:
-        return (owner.memo(cls, cls),)
-
-    @classmethod
-    def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
-        if not site.hypervisors(platform):
-            return CIMError(Status.NOT_FOUND, "No such instance")
-        return CIMError(Status.NOT_FOUND, f"No such instance ({key}): {no_such_domain(key)}")
-
-    @property
-    def revision(self) -> Hashable:  # type: ignore[override]
-        return self.guest.domain.revision, self.guest.hypervisor.read_only
 
 
 def snapshot_capabilities_of(guest: Guest) -> GuestSnapshotCapabilities:
