@@ -108,7 +108,7 @@ def _environment(root: Path, python: Path, trial: bool) -> None:
     for information in site.glob("*.dist-info"):
         for name in UNWANTED:
             (information / name).unlink(missing_ok=True)
-    _written("".join(f"{each}\n" for each in DIRECTORIES), site / LINKS)
+    _written("".join(f"{each}\n" for each in DIRECTORIES), site / LINKS.name)
     found = make_environment() | {"PYTHONPATH": str(site)}
     run(sys.executable, "-P", "-m", "virtcim.app.entry", "mof", "compile", "--into", site / "virtcim/mof",
         environment=found)  # fmt: skip

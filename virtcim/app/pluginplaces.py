@@ -14,5 +14,5 @@ PACKAGED = Path("/usr/lib/virtcim-plugins")
 
 DIRECTORIES = (ADDED, PACKAGED)
 
-LINKS = "virtcim-plugins.pth"
-"""The file beside the package `virtcim` that names the directories (site(3))."""
+LINKS = Path(__file__).parents[2] / "virtcim-plugins.pth"
+"""The file beside the package `virtcim` of a packaged installation that names the directories (site(3))."""

@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import virtcim
 from virtcim.app.commands.showing import table
 from virtcim.app.pluginplaces import ADDED, LINKS
 from virtcim.platforms.registry import GROUP
@@ -206,7 +205,7 @@ def _expect_package(instead: str) -> None:
     Raises:
         PluginError: it is.
     """
-    if not Path(virtcim.__file__).parents[1].joinpath(LINKS).exists():
+    if not LINKS.exists():
         raise PluginError(f"{sys.prefix}: is no installation of a package; expected `{instead}` into this environment")
 
 
