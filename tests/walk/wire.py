@@ -11,7 +11,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
@@ -272,8 +272,29 @@ def _path(element: Any, namespace: str) -> Path:
     return _name(element[1], spaces.lower())
 
 
+_V = TypeVar("_V")
+
+_READ_AT_MOST = 50_000
+
+_read_names: dict[tuple[str, bytes], Path] = {}
+_read_properties: dict[tuple[str, bytes], dict[str, PropertyValue]] = {}
+
+
+def _kept(read: dict[tuple[str, bytes], _V], key: tuple[str, bytes], value: _V) -> _V:
+    """Keep what was read of an element: a walk meets each instance in all its superclasses, and at each end."""
+    if len(read) >= _READ_AT_MOST:
+        read.clear()
+    read[key] = value
+    return value
+
+
 def _name(element: Any, namespace: str) -> Path:
     """INSTANCENAME."""
+    key = (namespace, etree.tostring(element, with_tail=False))
+    return _read_names.get(key) or _kept(_read_names, key, _read_name(element, namespace))
+
+
+def _read_name(element: Any, namespace: str) -> Path:
     keys: list[tuple[str, Path | str]] = []
     for binding in element:
         (value,) = binding
@@ -289,8 +310,12 @@ def _name(element: Any, namespace: str) -> Path:
 def _instance(element: Any, path: Path | None) -> Instance:
     """INSTANCE."""
     namespace = path.namespace if path is not None else ""
-    properties = {each.name.lower(): each for each in _properties(element, namespace)}
-    return Instance(element.get("CLASSNAME"), properties, path, etree.tostring(element, with_tail=False))
+    sent = etree.tostring(element, with_tail=False)
+    properties = _read_properties.get((namespace, sent))
+    if properties is None:
+        properties = {each.name.lower(): each for each in _properties(element, namespace)}
+        _kept(_read_properties, (namespace, sent), properties)
+    return Instance(element.get("CLASSNAME"), properties, path, sent)
 
 
 def _properties(element: Any, namespace: str) -> Iterator[PropertyValue]:
