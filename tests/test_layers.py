@@ -29,6 +29,10 @@ ALLOWED: dict[str, set[str]] = {
     "testing": {"registration", "providers", "images", "platforms", "libhelper", "schema", "mof"},
 }
 
+#: What every package may import of `virtcim` itself: its version, and the declaration of classes whose objects do not
+#: change.
+EVERYBODYS = {"__version__", "immutable.immutable"}
+
 #: The folders of `frontends` that all front ends may import, and what these may import of each other.
 SHARED_BY_FRONT_ENDS: dict[str, set[str]] = {"http": set(), "reading": set()}
 
@@ -72,10 +76,10 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def own_imports(path: Path) -> Iterator[str]:
-    """What a module imports of this project, without the name of the project; its version is everybody's."""
+    """What a module imports of this project, without the name of the project, and without what is everybody's."""
     for name in imports(path):
         top, _, rest = name.partition(".")
-        if top == "virtcim" and rest != "__version__":
+        if top == "virtcim" and rest not in EVERYBODYS:
             yield rest
 
 
