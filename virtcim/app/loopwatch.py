@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
 from types import FrameType
+
+from virtcim.immutable import immutable
 
 __all__ = ["LoopSettings", "LoopWatch", "ShortCollections", "current_frame", "freeze_loaded"]
 
@@ -37,7 +38,7 @@ DAY = 86400.0
 """Seconds after which a full collection walks everything once more."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class LoopSettings:
     """How the event loop keeps its turn beside the threads, and who watches it.
 

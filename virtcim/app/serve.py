@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -65,6 +65,7 @@ from virtcim.frontends.http.tls import TLSState
 from virtcim.frontends.rest.consoles import Consoles
 from virtcim.frontends.rest.frontend import REST
 from virtcim.images.store import template_files
+from virtcim.immutable import immutable
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
@@ -168,7 +169,7 @@ def _end_in_time(seconds: float) -> None:
     os._exit(0)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Assembly:
     """What answers clients, put together and not yet started.
 

@@ -7,10 +7,11 @@ which method of which class needs less than `Role.ADMINISTER`.  Both front ends 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Role, Status
 
 __all__ = ["READING", "Access", "NamespaceRoles", "Role", "RoleSettings"]
@@ -36,7 +37,7 @@ GROUP = "@"
 BY_MECHANISM = "auth:"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NamespaceRoles:
     """The roles in one namespace: a list that is given stands in place of the general one.
 
@@ -49,7 +50,7 @@ class NamespaceRoles:
     administer: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RoleSettings:
     """The table `[roles]`: who may do what.
 

@@ -6,9 +6,9 @@ Associations are declared (`providers.interface.Association`); here is the one e
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from virtcim.immutable import immutable
 from virtcim.providers.interface import (
     Association,
     CIMError,
@@ -132,7 +132,7 @@ class AssociationProvider(InstanceProvider):
         self._associations[0].delete(class_name, keys, context)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Filters:
     """The filters of an association operation; None where the client gave none.
 

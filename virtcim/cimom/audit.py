@@ -14,13 +14,13 @@ import logging
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
 from virtcim.cimom.principals import Principal
 from virtcim.cimom.requestid import request_id
+from virtcim.immutable import immutable
 from virtcim.providers.interface import (
     CIMError,
     EmbeddedInstance,
@@ -71,7 +71,7 @@ _ASSIGNING = frozenset("=:{<")
 _END_OF_AUTHORITY = frozenset("/?#")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Undecoded:
     """Text that a front end could not decode.  Nothing of it is shown: nobody can tell where in it a secret is.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from virtcim.immutable import immutable
 from virtcim.providers.interface import Catalog, InstanceProvider, Properties
 
 __all__ = [
@@ -128,7 +129,7 @@ class Authentication(enum.IntEnum):
     BASIC = 3
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CommunicationMechanism:
     """A way to talk to the server, as discovery shows it; each front end declares its own.
 
@@ -163,7 +164,7 @@ class Authenticating(Protocol):
         """How a client can say who it is; None where not by this."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PullLimits:
     """The pulled enumerations (DSP0200 1.4, section 5.4.2.24).
 
@@ -181,7 +182,7 @@ class PullLimits:
     closes_on_limits: bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ServerCapabilities:
     """What the server can do.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from virtcim.cimom.principals import NOBODY, Principal
+from virtcim.immutable import immutable
 from virtcim.providers.interface import RequestContext
 
 __all__ = ["CallerContext", "principal_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CallerContext(RequestContext):
     """Who asks, with all that authentication found out.
 

@@ -6,7 +6,8 @@ import enum
 import grp
 import os
 import pwd
-from dataclasses import dataclass
+
+from virtcim.immutable import immutable
 
 __all__ = ["NOBODY", "Mechanism", "Principal", "system_groups", "system_principal"]
 
@@ -23,7 +24,7 @@ class Mechanism(enum.StrEnum):
     CMPI = "cmpi"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Principal:
     """Somebody who asks.
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from virtcim.cimom.associations import Filters, key_of, links
 from virtcim.cimom.keys import own_keys, require_keys
 from virtcim.cimom.namespaces import Namespace
 from virtcim.cimom.requests import AssociationFilter
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Instance, InstancePath, InstanceProvider, Keys, RequestContext, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore
 
@@ -21,7 +21,7 @@ __all__ = ["Reader", "Scope"]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Scope:
     """Where an operation is carried out, and for whom.
 

@@ -8,10 +8,11 @@ classes, properties and roles are in any case, those in sets in lower case.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, TypeAlias
 
 from virtcim.cimom.principals import NOBODY, Principal
+from virtcim.immutable import immutable
 from virtcim.providers.interface import (
     CIMValue,
     EmbeddedInstance,
@@ -68,7 +69,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Caller:
     """Who asks.
 
@@ -89,7 +90,7 @@ UNKNOWN_CALLER = Caller()
 """Everybody, where there is no authentication."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Projection:
     """What of an instance is asked for.
 
@@ -108,7 +109,7 @@ ALL = Projection()
 """All properties."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ClassProjection:
     """What of a class is asked for: the parameters of GetClass (DSP0200 1.4, section 5.3.2.1).
 
@@ -125,7 +126,7 @@ class ClassProjection:
     properties: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AssociationFilter:
     """The filters of an association operation; None or "" where the client gave none.
 
@@ -147,7 +148,7 @@ class AssociationFilter:
 NO_FILTER = AssociationFilter()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Opening:
     """How an enumeration is opened (DSP0200 1.4, section 5.4.2.24.2).
 
@@ -169,7 +170,7 @@ Target: TypeAlias = InstancePath | str
 """An instance, or the name of a class."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Attempt:
     """What is known of a request before its values are read: enough to decide about it, and to write it down.
 
@@ -192,7 +193,7 @@ class Attempt:
     parameters: Callable[[], Parameters] = dict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Request:
     """A request: one operation in one namespace.
 
@@ -241,7 +242,7 @@ class Request:
         return {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class GetInstance(Request):
     """GetInstance (DSP0200 1.4, section 5.3.2.2)."""
 
@@ -251,7 +252,7 @@ class GetInstance(Request):
     projection: Projection = ALL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class EnumerateInstances(Request):
     """EnumerateInstances (5.3.2.3).
 
@@ -268,7 +269,7 @@ class EnumerateInstances(Request):
     creation_classes: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class EnumerateInstanceNames(Request):
     """EnumerateInstanceNames (5.3.2.4); `creation_classes` as of `EnumerateInstances`."""
 
@@ -277,7 +278,7 @@ class EnumerateInstanceNames(Request):
     creation_classes: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class CreateInstance(Request):
     """CreateInstance (5.3.2.6)."""
 
@@ -295,7 +296,7 @@ class CreateInstance(Request):
         return {"NewInstance": self.instance}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ModifyInstance(Request):
     """ModifyInstance (5.3.2.8).
 
@@ -321,7 +322,7 @@ class ModifyInstance(Request):
         return {"ModifiedInstance": self.instance, **listed}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class DeleteInstance(Request):
     """DeleteInstance (5.3.2.5)."""
 
@@ -336,7 +337,7 @@ class DeleteInstance(Request):
         return self.path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class GetProperty(Request):
     """GetProperty (5.3.2.18, deprecated)."""
 
@@ -346,7 +347,7 @@ class GetProperty(Request):
     property_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class SetProperty(Request):
     """SetProperty (5.3.2.19, deprecated)."""
 
@@ -366,7 +367,7 @@ class SetProperty(Request):
         return {self.property_name: self.value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ExecQuery(Request):
     """ExecQuery (5.3.2.13, deprecated); `creation_classes` as of `EnumerateInstances`."""
 
@@ -376,7 +377,7 @@ class ExecQuery(Request):
     creation_classes: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Associators(Request):
     """Associators of an instance (5.3.2.14)."""
 
@@ -386,7 +387,7 @@ class Associators(Request):
     projection: Projection = ALL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class AssociatorNames(Request):
     """AssociatorNames of an instance (5.3.2.15)."""
 
@@ -395,7 +396,7 @@ class AssociatorNames(Request):
     filter: AssociationFilter = NO_FILTER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class References(Request):
     """References of an instance (5.3.2.16)."""
 
@@ -405,7 +406,7 @@ class References(Request):
     projection: Projection = ALL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ReferenceNames(Request):
     """ReferenceNames of an instance (5.3.2.17)."""
 
@@ -414,7 +415,7 @@ class ReferenceNames(Request):
     filter: AssociationFilter = NO_FILTER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class AssociatorClasses(Request):
     """Associators of a class (5.3.2.14): what the schema itself allows."""
 
@@ -424,7 +425,7 @@ class AssociatorClasses(Request):
     projection: ClassProjection = ClassProjection(local_only=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class AssociatorClassPaths(Request):
     """AssociatorNames of a class (5.3.2.15)."""
 
@@ -433,7 +434,7 @@ class AssociatorClassPaths(Request):
     filter: AssociationFilter = NO_FILTER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ReferenceClasses(Request):
     """References of a class (5.3.2.16)."""
 
@@ -443,7 +444,7 @@ class ReferenceClasses(Request):
     projection: ClassProjection = ClassProjection(local_only=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ReferenceClassPaths(Request):
     """ReferenceNames of a class (5.3.2.17)."""
 
@@ -452,7 +453,7 @@ class ReferenceClassPaths(Request):
     filter: AssociationFilter = NO_FILTER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class GetClass(Request):
     """GetClass (5.3.2.1)."""
 
@@ -462,7 +463,7 @@ class GetClass(Request):
     projection: ClassProjection = ClassProjection()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class EnumerateClasses(Request):
     """EnumerateClasses (5.3.2.10).
 
@@ -477,7 +478,7 @@ class EnumerateClasses(Request):
     projection: ClassProjection = ClassProjection()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class EnumerateClassNames(Request):
     """EnumerateClassNames (5.3.2.11); attributes as of `EnumerateClasses`."""
 
@@ -487,14 +488,14 @@ class EnumerateClassNames(Request):
     deep: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class EnumerateQualifiers(Request):
     """EnumerateQualifiers (5.3.2.22)."""
 
     operation: ClassVar[str] = "EnumerateQualifiers"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class GetQualifier(Request):
     """GetQualifier (5.3.2.20)."""
 
@@ -503,7 +504,7 @@ class GetQualifier(Request):
     qualifier_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OpenEnumerateInstances(Request):
     """OpenEnumerateInstances (5.4.2.24.3); `deep` as of `EnumerateInstances`."""
 
@@ -514,7 +515,7 @@ class OpenEnumerateInstances(Request):
     opening: Opening = Opening()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OpenEnumerateInstancePaths(Request):
     """OpenEnumerateInstancePaths (5.4.2.24.4)."""
 
@@ -523,7 +524,7 @@ class OpenEnumerateInstancePaths(Request):
     opening: Opening = Opening()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OpenAssociatorInstances(Request):
     """OpenAssociatorInstances (5.4.2.24.7)."""
 
@@ -534,7 +535,7 @@ class OpenAssociatorInstances(Request):
     opening: Opening = Opening()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OpenAssociatorInstancePaths(Request):
     """OpenAssociatorInstancePaths (5.4.2.24.8)."""
 
@@ -544,7 +545,7 @@ class OpenAssociatorInstancePaths(Request):
     opening: Opening = Opening()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OpenReferenceInstances(Request):
     """OpenReferenceInstances (5.4.2.24.5)."""
 
@@ -555,7 +556,7 @@ class OpenReferenceInstances(Request):
     opening: Opening = Opening()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OpenReferenceInstancePaths(Request):
     """OpenReferenceInstancePaths (5.4.2.24.6)."""
 
@@ -565,7 +566,7 @@ class OpenReferenceInstancePaths(Request):
     opening: Opening = Opening()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OpenQueryInstances(Request):
     """OpenQueryInstances (5.4.2.24.9); the query is that of `opening`.
 
@@ -578,7 +579,7 @@ class OpenQueryInstances(Request):
     opening: Opening = Opening()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class PullInstancesWithPath(Request):
     """PullInstancesWithPath (5.4.2.24.10).
 
@@ -592,7 +593,7 @@ class PullInstancesWithPath(Request):
     max_objects: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class PullInstancePaths(Request):
     """PullInstancePaths (5.4.2.24.11); attributes as of `PullInstancesWithPath`."""
 
@@ -601,7 +602,7 @@ class PullInstancePaths(Request):
     max_objects: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class PullInstances(Request):
     """PullInstances (5.4.2.24.12); attributes as of `PullInstancesWithPath`."""
 
@@ -610,7 +611,7 @@ class PullInstances(Request):
     max_objects: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class CloseEnumeration(Request):
     """CloseEnumeration (5.4.2.24.13)."""
 
@@ -619,7 +620,7 @@ class CloseEnumeration(Request):
     context: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class InvokeMethod(Request):
     """An extrinsic method (5.4), of an instance or of a class.
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from virtcim.cimom.requests import ALL, ClassProjection, Projection
+from virtcim.immutable import immutable
 from virtcim.providers.interface import (
     CIMValue,
     Instance,
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Result:
     """What an operation answers.
 
@@ -48,12 +49,12 @@ class Result:
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Nothing(Result):
     """The operation succeeded, and has nothing to tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OneInstance(Result):
     """One instance, of this namespace."""
 
@@ -61,7 +62,7 @@ class OneInstance(Result):
     projection: Projection = ALL
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Extent:
     """All instances of one creation class in a namespace."""
 
@@ -69,7 +70,7 @@ class Extent:
     instances: Sequence[Instance]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Extents(Result):
     """All instances of classes.  `projection` is of no meaning where only their names are wanted.
 
@@ -83,7 +84,7 @@ class Extents(Result):
     revision: Hashable = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Instances(Result):
     """Instances of any class, from any namespace.  `projection` as of `Extents`."""
 
@@ -99,7 +100,7 @@ class PullKind(enum.Enum):
     INSTANCES = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Batch(Result):
     """What an opening or a pull takes from an enumeration.
 
@@ -115,14 +116,14 @@ class Batch(Result):
     result_class: ClassDeclaration | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Path(Result):
     """The path of an instance that was created."""
 
     path: InstancePath
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PropertyValue(Result):
     """The value of one property."""
 
@@ -130,7 +131,7 @@ class PropertyValue(Result):
     value: CIMValue
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Classes(Result):
     """Class declarations."""
 
@@ -138,21 +139,21 @@ class Classes(Result):
     projection: ClassProjection
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ClassNames(Result):
     """Names of classes."""
 
     names: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Qualifiers(Result):
     """Qualifier declarations."""
 
     declarations: Sequence[QualifierDeclaration]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class MethodOutcome(Result):
     """What a method gave back.
 

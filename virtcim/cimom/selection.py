@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from virtcim.cimom.query import AssociationQuery, Filter, Language, Predicate, Query, parse
 from virtcim.cimom.reading import Reader, Scope
 from virtcim.cimom.requests import ALL, AssociationFilter, Projection
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, CIMValue, Instance, InstancePath, Status
 from virtcim.schema.classes import ClassStore
 from virtcim.schema.paths import parse_path
@@ -18,7 +18,7 @@ __all__ = ["Selection", "Selector", "selecting"]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Selection:
     """What a query selects.
 

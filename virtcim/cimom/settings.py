@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from virtcim.immutable import immutable
 
 __all__ = ["ServerSettings"]
 
@@ -11,7 +13,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ServerSettings:
     """Where the server listens, and what it allows.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+
+from virtcim.immutable import immutable
 
 __all__ = ["OTHER", "OperationCount", "OperationStatistics"]
 
@@ -30,7 +32,7 @@ METHODS = "InvokeMethod"
 """Extrinsic methods are counted as one: classes have many."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OperationCount:
     """What was gathered of one operation.
 

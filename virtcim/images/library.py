@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from virtcim.images.settings import ImageSettings
 from virtcim.images.store import ImageStore, Records, TemplateStore
+from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
 __all__ = ["Filling", "Library"]
@@ -21,7 +22,7 @@ _PATIENCE = 5.0
 """Seconds that the disk gets to take what was written."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Filling:
     """A volume that is being filled: what there is of it after the server has died is not the image.
 

@@ -15,13 +15,14 @@ import signal
 import stat
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
 from virtcim.images.settings import ImageSettings
 from virtcim.images.templates import Template
+from virtcim.immutable import immutable
 
 __all__ = ["GROUP", "NewGuest", "Provisioner", "ProvisionerError", "find_provisioner"]
 
@@ -36,7 +37,7 @@ class ProvisionerError(Exception):
     """A provisioner failed, or cannot be had; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NewGuest:
     """The guest that is being made.
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work, WorkCancelledError
 
 __all__ = ["Step", "carry_out"]
@@ -17,7 +17,7 @@ __all__ = ["Step", "carry_out"]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Step:
     """One step.
 

@@ -5,13 +5,14 @@ Layer rule: imports nothing of this project.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from virtcim.immutable import immutable
 
 __all__ = ["ImageSettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ImageSettings:
     """How images are fetched and kept.
 

@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,7 @@ from virtcim.images.appliances.images import check_image
 from virtcim.images.download import DownloadError, checksum_in, download, fetch_text
 from virtcim.images.settings import ImageSettings
 from virtcim.images.templates import ANY_VERSION, ImageSource, Template, TemplateError, document_of, parse_template
+from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
 __all__ = ["ImageError", "ImageStore", "KeptTemplate", "StoredImage", "TemplateStore", "template_files"]
@@ -57,7 +58,7 @@ class Records(Protocol[Record]):
     def remove(self, key: str, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class KeptTemplate:
     """A template that was made at run time, as it is kept.
 
@@ -210,7 +211,7 @@ class TemplateStore:
             listener()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StoredImage:
     """An image that is here.
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, TypeVar
 
 from virtcim.images.toml import read_toml
+from virtcim.immutable import immutable
 
 __all__ = [
     "ANY_VERSION",
@@ -59,7 +60,7 @@ class TemplateError(ValueError):
     """A template, or a value that is given for one, cannot be; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ImageSource:
     """Where the image of a template is.
 
@@ -86,7 +87,7 @@ class ImageSource:
         return bool(self.sha256) and not self.url and not self.volume
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ExtraDisk:
     """A further disk of each guest, empty at first.
 
@@ -106,7 +107,7 @@ class ParameterType:
     ALL = (TEXT, NUMBER, SWITCH, CHOICE, SIZE, KEYS, HASH)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Parameter:
     """What is asked of whoever makes a guest.
 
@@ -157,7 +158,7 @@ _CLOUD = (
 """What can be said of a guest with cloud-init."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Template:
     """A template.
 

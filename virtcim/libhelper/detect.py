@@ -9,10 +9,10 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.host import HostFacts, read_capabilities, read_identity
@@ -25,7 +25,7 @@ _TIMEOUT = 5.0
 """Seconds that the hypervisors get to answer; a QEMU driver that has just started needs some to know what it can do."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Detected:
     """A hypervisor that answered.
 

@@ -14,11 +14,13 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 import libvirt
+
+from virtcim.immutable import immutable
 
 __all__ = ["Event", "EventSubscription", "ensure_event_loop"]
 
@@ -53,7 +55,7 @@ _DOMAIN_EVENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Event:
     """Something that libvirt said.
 

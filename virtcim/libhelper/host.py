@@ -10,12 +10,13 @@ import re
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 
@@ -28,7 +29,7 @@ _RESOLVE_TIMEOUT = 1.0
 """Seconds that a name server is waited for."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NodeInfo:
     """The node's hardware (virNodeGetInfo).
 
@@ -50,7 +51,7 @@ class NodeInfo:
     threads: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class HostFacts:
     """What a hypervisor says of itself at the time of connecting.
 

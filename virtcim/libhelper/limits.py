@@ -6,10 +6,10 @@ Layer rule: imports libvirt, context, documents, errors, host; knows nothing of 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.capabilities import DomainCapabilities, parsed
 from virtcim.libhelper.documents.domain import DomainConfig
@@ -21,7 +21,7 @@ __all__ = ["GuestLimits", "LimitsReader"]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GuestLimits:
     """What a guest can have at most; None where nothing is known.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from virtcim.immutable import immutable
 
 __all__ = ["HypervisorSettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class HypervisorSettings:
     """How a `Hypervisor` keeps its inventory.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from virtcim.immutable import immutable
 
 __all__ = ["SocketTable", "Sockets"]
 
@@ -19,7 +21,7 @@ _MAX_AGE = 1.0
 """Seconds for which what was read is taken for true: many are asked for at a time."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SocketTable:
     """The TCP sockets at one moment.
 

@@ -6,11 +6,11 @@ Layer rule: imports libvirt and events.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Any
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.events import Event
 
 __all__ = ["Trouble", "TroubleKind", "trouble_of"]
@@ -30,7 +30,7 @@ class TroubleKind(enum.Enum):
     CONTROL_ERROR = "control-error"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Trouble:
     """Trouble that a guest has.
 

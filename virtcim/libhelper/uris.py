@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from virtcim.immutable import immutable
 
 __all__ = ["TRANSPORTS", "URIRules"]
 
@@ -38,7 +39,7 @@ _ESX = frozenset({"esx", "gsx", "vpx", "hyperv"})
 """Drivers without a daemon of libvirt: their path is a place in an inventory, and they speak HTTPS."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class URIRules:
     """What a libvirt URI of somebody else may be.
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.host import HostFacts
 from virtcim.platforms.fields import Mode, SettingField
@@ -66,7 +67,7 @@ class Feature(enum.Flag):
     WEIGHT = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class BusDefaults:
     """What a new device of a new guest gets when the client names none: the libvirt words of its bus and model."""
 
@@ -76,7 +77,7 @@ class BusDefaults:
     network_model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class WeightRange:
     """Which shares of the processors a guest can be given against others.
 

@@ -7,7 +7,8 @@ fields that make sense on every platform stand here, and each platform adds its 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from virtcim.immutable import immutable
 
 __all__ = [
     "ALL_MODES", "AT_REST", "GUEST", "HOST", "KIBIBYTES", "MEMORY", "PROCESSORS", "SYSTEM", "WHEN_MADE",
@@ -52,7 +53,7 @@ AT_REST = ALL_MODES - {Mode.RUNNING}
 WHEN_MADE = frozenset({Mode.TEMPLATE, Mode.PROVISIONING})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SettingField:
     """A field.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from virtcim.immutable import immutable
 
 __all__ = ["Finding", "Severity", "error", "ok", "warning"]
 
@@ -16,7 +17,7 @@ class Severity(enum.IntEnum):
     ERROR = 2
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Finding:
     """One line of a report.
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from virtcim.immutable import immutable
 
 __all__ = ["MetaTemplate", "SettingValue"]
 
 SettingValue = str | int | bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class MetaTemplate:
     """A kind of new guests.
 

@@ -7,10 +7,10 @@ there, and the class of each device how it is by default (`default_values`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.capabilities import GuestCapabilities, HostCapabilities
 from virtcim.libhelper.documents.domain import Console, Controller, DomainConfig, DomainDocument, Graphics, Input
 from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_x86
@@ -31,7 +31,7 @@ class UnavailableError(ValueError):
     """The host has no guests of the kind that is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SystemChoice:
     """What is asked for of the kind of a new guest; None leaves it to us.
 
@@ -50,7 +50,7 @@ class SystemChoice:
     has_kernel: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NewGuest:
     """A guest that is to be defined.
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
+from virtcim.immutable import immutable
 from virtcim.platforms.base import API_VERSION, Platform
 from virtcim.platforms.calls import Call, CallError
 from virtcim.platforms.settings import PlatformSettings
@@ -33,7 +34,7 @@ ALWAYS_SHOWN = frozenset({"kvm", "xen", "lxc"})
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Registration:
     """A platform that is installed, and what has become of it.
 

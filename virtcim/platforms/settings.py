@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from virtcim.immutable import immutable
 
 __all__ = ["PlatformSettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PlatformSettings:
     """Which platforms are served.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Device, DomainConfig, MemBalloon
 from virtcim.platforms.base import Feature
 from virtcim.providers.interface import Properties
@@ -91,7 +92,7 @@ class DeviceKind:
         return f"<kind {self.name}>"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class DeviceEntry:
     """One resource of a guest.
 

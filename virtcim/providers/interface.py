@@ -26,10 +26,11 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Generic, TypeAlias, TypeVar
 
+from virtcim.immutable import immutable
 from virtcim.schema.paths import InstancePath
 
 __all__ = [
@@ -122,7 +123,7 @@ class CIMError(Exception):
         return f"CIM_ERR_{self.status.name}: {self.description}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class EmbeddedInstance:
     """A CIM instance as the value of a property or parameter (DSP0201 1.4, attribute EmbeddedObject)."""
 
@@ -146,7 +147,7 @@ Parameters: TypeAlias = Mapping[str, CIMValue]
 """The values of the parameters of a method that were given, by name, spelt as the class declares them."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RequestContext:
     """Who asks, and where: what a provider may want to know of a request.
 
@@ -158,7 +159,7 @@ class RequestContext:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class MethodResult:
     """What an extrinsic method gives back: the return value and the output parameters that are not NULL."""
 
@@ -266,7 +267,7 @@ class InstanceProvider(ABC):
         raise CIMError(Status.NOT_SUPPORTED, f"Instances of {class_name} cannot be deleted")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class End:
     """One end of an association: its role (the name of the reference property) and the creation classes found there."""
 
@@ -355,7 +356,7 @@ class Lifecycle(enum.Enum):
     DELETED = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class InstanceChange:
     """One instance before and after a change.
 
@@ -378,7 +379,7 @@ class InstanceChange:
         return instance
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Alert:
     """Something that somebody should have a look at (CIM_AlertIndication).
 
@@ -451,7 +452,7 @@ def _nothing(_namespace: str) -> frozenset[str]:
     return frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Catalog:
     """Which provider serves which class in which namespace: what `registration` hands to the front ends.
 

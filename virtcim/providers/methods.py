@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from virtcim.immutable import immutable
 from virtcim.providers.interface import MethodResult, RequestContext, Role
 
 __all__ = ["Method", "MethodFailedError", "Parameters"]
@@ -20,7 +20,7 @@ Parameters = Mapping[str, Any]
 """The input parameters that were given, typed and spelt as the class declares them."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Method(Generic[Target]):
     """One method of a class.
 

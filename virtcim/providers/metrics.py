@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+
+from virtcim.immutable import immutable
 
 __all__ = ["METRICS", "ChangeType", "Collection", "Measured", "Metric", "Reading", "read_metric"]
 
@@ -64,7 +65,7 @@ Compute = Callable[[Reading, Reading, float], Number | None]
 """From a reading, the one before it and the seconds between them to a value."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Metric:
     """One metric.
 

@@ -6,13 +6,14 @@ Layer rule: imports nothing of this project.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from virtcim.immutable import immutable
 
 __all__ = ["MigrationSettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class MigrationSettings:
     """Where guests may go, and how.
 

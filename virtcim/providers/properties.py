@@ -8,10 +8,10 @@ getters take: a misspelt path is found by mypy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
+from virtcim.immutable import immutable
 from virtcim.providers.drafts import Writer
 from virtcim.providers.interface import CIMValue
 
@@ -35,7 +35,7 @@ class MappedField(Protocol):
     def name(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Property(Generic[Handle]):
     """One property of a class.
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from virtcim.immutable import immutable
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import ALWAYS_SHOWN, Registry
 from virtcim.platforms.settings import PlatformSettings
@@ -44,7 +45,7 @@ _log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ProviderSettings:
     """What an administrator may set for the providers.
 

@@ -9,9 +9,9 @@ import enum
 import hashlib
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Channel, Disk
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.states import DomainState, PausedReason, RunningReason, ShutoffReason
@@ -90,7 +90,7 @@ class SnapshotCode(enum.IntEnum):
     INVALID_TYPE = 6
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Obstacle:
     """Why something cannot be done with a guest.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.states import DomainState, PausedReason, RunningReason, ShutoffReason
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class StateChangeCode(enum.IntEnum):
     BUSY = 4099
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SystemState:
     """The state properties of a guest, as they go together: plain numbers, made from the enumerations above."""
 
@@ -120,8 +121,8 @@ class SystemState:
     operating: int
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            object.__setattr__(self, name, int(getattr(self, name)))
+        for each in fields(self):
+            object.__setattr__(self, each.name, int(getattr(self, each.name)))
 
 
 ACTIVE = SystemState(EnabledState.ENABLED, OperationalStatus.OK, HealthState.OK, OperatingStatus.IN_SERVICE)

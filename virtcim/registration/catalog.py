@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from virtcim.immutable import immutable
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.associations.Virt_AffectedJobElement import affected_job_element
 from virtcim.providers.associations.Virt_AppliedFilterList import AppliedFilterLists
@@ -230,7 +230,7 @@ def build_catalog(*sites: Site) -> Catalog:
     return SiteCatalogs(sites).catalog()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SiteCatalog:
     """What is served of one site.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
+from virtcim.immutable import immutable
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.schema.classes import ClassStore
@@ -24,7 +24,7 @@ INDICATIONS = "Virt_Indication"
 INSTANCE, ASSOCIATION, INDICATION, METHOD = "instance", "association", "indication", "method"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Entry:
     """One class in one namespace.
 

@@ -13,8 +13,10 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
+
+from virtcim.immutable import immutable
 
 __all__ = [
     "ClassDeclaration",
@@ -33,7 +35,7 @@ class SchemaError(Exception):
     """The declarations contradict each other, or MOF cannot be compiled; the text names the class and element."""
 
 
-@dataclass(slots=True, frozen=True)
+@immutable
 class QualifierDeclaration:
     """A qualifier type (DSP0004 2.8, section 5.6; DSP0201 2.4, QUALIFIER.DECLARATION).
 
@@ -52,7 +54,7 @@ class QualifierDeclaration:
     translatable: bool = False
 
 
-@dataclass(slots=True, frozen=True)
+@immutable
 class Qualifier:
     """A qualifier value on a class, property, method or parameter.
 
@@ -69,7 +71,7 @@ class Qualifier:
     propagated: bool = False
 
 
-@dataclass(slots=True, frozen=True)
+@immutable
 class ParameterDeclaration:
     """A method parameter.
 
@@ -89,7 +91,7 @@ class ParameterDeclaration:
     is_out: bool
 
 
-@dataclass(slots=True, frozen=True)
+@immutable
 class PropertyDeclaration:
     """A property or reference of a class, as seen in that class.
 
@@ -111,7 +113,7 @@ class PropertyDeclaration:
     qualifiers: Mapping[str, Qualifier]
 
 
-@dataclass(slots=True, frozen=True)
+@immutable
 class MethodDeclaration:
     """A method of a class, as seen in that class; `class_origin` and `propagated` as in `PropertyDeclaration`."""
 
@@ -123,7 +125,7 @@ class MethodDeclaration:
     qualifiers: Mapping[str, Qualifier]
 
 
-@dataclass(slots=True, frozen=True)
+@immutable
 class ClassDeclaration:
     """A class with all that it inherits.
 
@@ -145,7 +147,7 @@ class ClassDeclaration:
     is_abstract: bool
 
 
-@dataclass(slots=True, frozen=True)
+@immutable
 class LocalClass:
     """A class as declared, unresolved.
 
@@ -187,7 +189,7 @@ def _substituted(value: Any, template: str, schema: str) -> Any:
     return value
 
 
-@dataclass(slots=True, frozen=True)
+@immutable
 class _Heritage:
     """What a class hands down to its subclasses, marked as propagated."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from virtcim.immutable import immutable
 from virtcim.schema.values import format_datetime, parse_datetime
 
 __all__ = ["InstancePath", "format_path", "parse_path", "same_path"]
@@ -35,7 +35,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,20}\Z")
 _REAL = re.compile(r"[+-]?(?:[0-9]{0,40}\.[0-9]{1,40}(?:[eE][+-]?[0-9]{1,3})?|[0-9]{1,40}[eE][+-]?[0-9]{1,3})\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class InstancePath:
     """The name of an instance (DSP0004 1.3, section 8.2.5).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from virtcim.immutable import immutable
 
 __all__ = ["DeclaredProfile", "numbered_id", "profile_properties"]
 
@@ -16,7 +16,7 @@ NOT_ADVERTISED = 2
 """AdvertiseTypes: there is no SLP here."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class DeclaredProfile:
     """A profile that is registered when one of its central classes is served.
 

@@ -7,12 +7,12 @@ deprecates it, is CIM_WBEMServer with its namespaces, protocol service and capab
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from virtcim.cimom.capabilities import Authentication, CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.discovery.manager import managed
 from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance
 from virtcim.cimom.statistics import OperationStatistics
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMValue, EmbeddedInstance, Keys, Properties
 
 __all__ = ["ServerIdentity", "ServerObjects"]
@@ -37,7 +37,7 @@ NOT_ADVERTISED = 2
 SCHEMA_FINAL = 2
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ServerIdentity:
     """Who the server is.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from virtcim.cimom.discovery.objects import FixedAssociation, FixedInstance, FixedProvider
+from virtcim.immutable import immutable
 from virtcim.providers.interface import (
     Association,
     CIMError,
@@ -38,7 +38,7 @@ PROFILES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ServerProfile:
     """A profile that is followed: its declaration, its instance, and the creation classes of its central instances."""
 

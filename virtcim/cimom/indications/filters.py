@@ -8,12 +8,12 @@ anything else never reaches a filter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from virtcim.cimom.namespaces import normalized
 from virtcim.cimom.query import Predicate, Query, parse_select
 from virtcim.cimom.query.expressions import Chain, Conjunction, Disjunction, Expression, IsA, chains
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
 
@@ -33,7 +33,7 @@ EMBEDDED = frozenset({"sourceinstance", "previousinstance"})
 """The properties of a lifecycle indication that hold an instance of any class."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CompiledFilter:
     """A filter, ready to select.
 

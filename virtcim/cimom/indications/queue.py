@@ -11,13 +11,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from virtcim.cimom.indications.journal import Body, Journal, own_properties
 from virtcim.cimom.indications.records import DestinationRecord, QueuedIndication, Route
 from virtcim.cimom.indications.settings import IndicationSettings
+from virtcim.immutable import immutable
 from virtcim.providers.interface import Store
 
 __all__ = ["DestinationQueue", "Queues", "Receiver", "Waiting", "put_all"]
@@ -31,7 +31,7 @@ RECOVERED_SIZE = 8192
 """Bytes that an indication out of the journal is taken for."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Waiting:
     """An indication in a queue.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMValue
 
 __all__ = [
@@ -50,7 +51,7 @@ def key_of(class_name: str, system_class: str, system: str, name: str) -> str:
     return SEPARATOR.join((class_name.lower(), system_class.lower(), system.lower(), name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class NamedRecord:
     """What filters and destinations have in common.
 
@@ -78,7 +79,7 @@ class NamedRecord:
         return key_of(self.class_name, self.system_class, self.system, self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class FilterRecord(NamedRecord):
     """A filter of indications (CIM_IndicationFilter).
 
@@ -92,7 +93,7 @@ class FilterRecord(NamedRecord):
     source_namespaces: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class FilterCollection:
     """Filters of the server's own that can be subscribed to together (CIM_FilterCollection).
 
@@ -108,7 +109,7 @@ class FilterCollection:
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class DestinationRecord(NamedRecord):
     """Where indications are sent to (CIM_ListenerDestinationCIMXML).
 
@@ -126,7 +127,7 @@ def subscription_key(filter_key: str, destination_key: str) -> str:
     return f"{filter_key}\n{destination_key}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class SubscriptionRecord:
     """The indications of a filter are sent to a destination (CIM_IndicationSubscription).
 
@@ -161,7 +162,7 @@ class SubscriptionRecord:
         return subscription_key(self.filter, self.destination)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class IndicationBody:
     """What an indication says to all who receive it.
 
@@ -172,7 +173,7 @@ class IndicationBody:
     properties: Mapping[str, CIMValue]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Route:
     """The way of indications to one receiver.
 
@@ -188,7 +189,7 @@ class Route:
     context: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Receivers:
     """For whom an indication waits.
 
@@ -207,7 +208,7 @@ class Receivers:
     namespace: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class QueuedIndication:
     """An indication that waits for its destination.
 

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from virtcim.cimom.access import Access
@@ -22,6 +22,7 @@ from virtcim.cimom.indications.queue import DestinationQueue, Receiver, SharedMe
 from virtcim.cimom.indications.records import SEPARATOR
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Status, Store
 
 __all__ = ["ActiveRelay", "Relay", "RelayConnection", "RelayedFilter"]
@@ -49,7 +50,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RelayedFilter:
     """A filter that is active in another CIM server; two are the same with the same namespace and query.
 
@@ -73,7 +74,7 @@ class RelayedFilter:
         return Principal(self.user, Mechanism.CMPI, self.groups)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RelayedFilterRecord:
     """A filter as the store keeps it.
 
@@ -118,7 +119,7 @@ class Recipient:
         self.away_since: datetime | None = datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ActiveRelay:
     """A filter of a CIM server, as the engine sees it.
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, CIMValue, Properties, Status
 
 __all__ = ["REPEAT_PROPERTIES", "RepeatFilter", "RepeatPolicy", "RepeatRule", "alert_key", "repeat_rule"]
@@ -40,7 +41,7 @@ class RepeatPolicy(enum.IntEnum):
     DELAY = 4
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RepeatRule:
     """What a subscription wants of repeated indications.
 

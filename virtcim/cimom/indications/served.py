@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from virtcim.cimom.indications.filters import CompiledFilter
 from virtcim.cimom.indications.repeats import RepeatRule
 from virtcim.cimom.principals import Principal
+from virtcim.immutable import immutable
 
 __all__ = ["ActiveSubscription", "ServedIndex"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ActiveSubscription:
     """A subscription that is served now.
 

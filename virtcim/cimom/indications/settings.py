@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from virtcim.immutable import immutable
 
 __all__ = ["DestinationSettings", "IndicationSettings"]
 
@@ -18,7 +20,7 @@ REMOVAL_ACTIONS = {"remove": 2, "disable": 3, "ignore": 4}
 ROLES = ("read", "operate", "administer")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class DestinationSettings:
     """How the server speaks to one listener by HTTPS, an entry of `[indications.tls]`.
 
@@ -43,7 +45,7 @@ class DestinationSettings:
         return tuple(each for each in (self.ca, self.certificate, self.key) if each is not None)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class IndicationSettings:
     """The table `[indications]`.
 

@@ -20,6 +20,7 @@ from virtcim.cimom.indications.filters import CompiledFilter, FilterCompiler
 from virtcim.cimom.indications.journal import Body
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Principal
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Status
 
 __all__ = ["ActiveStream", "Event", "EventStream", "EventStreams"]
@@ -77,7 +78,7 @@ class EventStream:
         self.away_since = time.monotonic()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ActiveStream:
     """A filter of a stream, as the engine sees it.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -46,6 +46,7 @@ from virtcim.cimom.query.values import (
     read_text,
     same_array,
 )
+from virtcim.immutable import immutable
 from virtcim.providers.interface import EmbeddedInstance, InstancePath, Properties
 from virtcim.schema.classes import ClassDeclaration, ClassStore, PropertyDeclaration
 
@@ -56,7 +57,7 @@ Evaluate: TypeAlias = Callable[[str, Properties], object]
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Operand:
     """A compiled expression: its value and what is known of it.
 

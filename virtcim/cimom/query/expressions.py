@@ -7,8 +7,9 @@ that only parentheses make the tree deep.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from virtcim.immutable import immutable
 
 __all__ = [
     "ALL",
@@ -37,7 +38,7 @@ ALL: Final = -1
 """The index of `[*]`."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Step:
     """One name of a chain: `Scope::Name[index]`.  `index` is None without brackets, `ALL` for `[*]` and `[]`."""
 
@@ -51,7 +52,7 @@ class Step:
         return f"{scope}{self.name}{index}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Chain:
     """A path to a property: `Class.Property`, `SourceInstance.Class::Property[*]`.
 
@@ -72,7 +73,7 @@ class Chain:
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Constant:
     """A literal; a tuple for an array."""
 
@@ -82,7 +83,7 @@ class Constant:
         return repr(self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Symbol:
     """A symbolic constant, `Class.EnabledState#'Enabled'` (DSP0202 1.0, Values and ValueMap).
 
@@ -93,7 +94,7 @@ class Symbol:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Call:
     """A function call; the name in lower case."""
 
@@ -101,7 +102,7 @@ class Call:
     arguments: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Arithmetic:
     """`first` and then, from left to right, the operators `+ - * /` with their operands."""
 
@@ -109,14 +110,14 @@ class Arithmetic:
     rest: tuple[tuple[str, Expression], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Concatenation:
     """Strings joined by `||`."""
 
     parts: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Comparison:
     """`operator` is one of `= <> < <= > >=`; `quantifier` is "ANY", "EVERY" or None."""
 
@@ -126,7 +127,7 @@ class Comparison:
     quantifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Like:
     """Match against a pattern, which is in the dialect of the query's language."""
 
@@ -135,7 +136,7 @@ class Like:
     quantifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Is:
     """`IS NULL`, `IS TRUE`, `IS FALSE`: never unknown."""
 
@@ -143,7 +144,7 @@ class Is:
     value: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class IsA:
     """Whether an instance or reference is of a class or one of its subclasses."""
 
@@ -152,21 +153,21 @@ class IsA:
     quantifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Negation:
     """NOT."""
 
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Conjunction:
     """AND."""
 
     parts: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Disjunction:
     """OR."""
 

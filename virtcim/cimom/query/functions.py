@@ -6,10 +6,10 @@ Each gives NULL for a NULL argument, and raises ValueError, OverflowError or Typ
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from virtcim.cimom.query.values import Kind
+from virtcim.immutable import immutable
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 from virtcim.schema.paths import parse_path
 from virtcim.schema.values import parse_datetime, reader
@@ -22,7 +22,7 @@ _YEAR_ZERO = timedelta(days=366)
 """CIM counts from 1 January of year 0 (DSP0202 1.0), Python from year 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Function:
     """A function: the kinds of its arguments and of its value.  `pure` when equal arguments give equal values."""
 

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from virtcim.immutable import immutable
 
 __all__ = ["Matcher", "dsp1001_matcher", "wql_matcher"]
 
@@ -96,7 +97,7 @@ def _ranges(members: list[str]) -> list[tuple[str, str]]:
     return ranges
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Set:
     """One character: of the ranges, or of none of them."""
 
@@ -107,29 +108,29 @@ class _Set:
         return any(low <= character <= high for low, high in self.ranges) is not self.negated
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Start:
     """`^`."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _End:
     """`$`."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Repeat:
     item: _Item
     low: int
     high: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Sequence:
     items: tuple[_Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Choice:
     items: tuple[_Item, ...]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from virtcim.cimom.query.compiler import Compiler
 from virtcim.cimom.query.errors import invalid_query
 from virtcim.cimom.query.expressions import Chain, Expression, chains
 from virtcim.cimom.query.languages import Language
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, InstancePath, Properties, Status
 from virtcim.schema.classes import ClassDeclaration, ClassStore
 
@@ -19,7 +19,7 @@ Predicate: TypeAlias = Callable[[str, Properties], bool]
 """Tells of an instance, given by its creation class and its property values, whether the query selects it."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Query:
     """A select statement.
 
@@ -101,7 +101,7 @@ class Query:
         return chain.below(self._names())
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Filter:
     """A condition without a select statement around it (DSP0212), as the pull operations take it."""
 
@@ -134,7 +134,7 @@ class Filter:
         return lambda class_name, properties: condition(class_name, properties) is True
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AssociationQuery:
     """`ASSOCIATORS OF {path} WHERE ...` and `REFERENCES OF {path} WHERE ...` of WQL.
 

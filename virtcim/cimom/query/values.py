@@ -9,10 +9,10 @@ import enum
 import operator
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from virtcim.immutable import immutable
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 from virtcim.schema.classes import PropertyDeclaration
 from virtcim.schema.paths import parse_path, same_path
@@ -65,7 +65,7 @@ def literal_kind(value: object) -> Kind:
     return next((kind for types, kind in _TYPES if isinstance(value, types)), Kind.NULL)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Text:
     """A string literal that is compared with something of unknown kind: the text in all its readings."""
 

@@ -13,11 +13,11 @@ import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from virtcim.frontends.cimxml.values import attribute, escape, writer
+from virtcim.immutable import immutable
 from virtcim.providers.interface import EmbeddedInstance, InstancePath
 from virtcim.schema.classes import (
     ClassDeclaration,
@@ -57,7 +57,7 @@ class EncodedReference(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class TableOptions:
     """What of an instance is asked for.
 
@@ -74,7 +74,7 @@ class TableOptions:
     plain_arrays: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ClassOptions:
     """What of a class is asked for: the parameters of GetClass, and `plain_arrays` as in `TableOptions`."""
 

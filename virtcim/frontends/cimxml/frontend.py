@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -29,6 +29,7 @@ from virtcim.frontends.cimxml.writer import Writers
 from virtcim.frontends.http.exchange import Exchange, Gauge, OperationNote, Reply, Route
 from virtcim.frontends.http.sending import Outgoing
 from virtcim.frontends.reading.raw import RawRequest
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Status
 
 __all__ = ["CIMXML", "Answer"]
@@ -45,7 +46,7 @@ INLINE_BODY = 64 * 1024
 """Requests up to this many bytes are decoded in the event loop (a millisecond); larger ones in a worker thread."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Answer:
     """A whole answer, in pieces.
 

@@ -6,13 +6,13 @@ A new operation needs its line in `INTRINSICS`, beside its class in `cimom.reque
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from virtcim.cimom import requests
 from virtcim.cimom.requests import AssociationFilter, ClassProjection, Opening, Projection, Request
 from virtcim.frontends.reading.raw import RawClassName, RawInstance, RawNamedInstance, RawPath
 from virtcim.frontends.reading.typed import TypedReader
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.schema.values import reader
 
@@ -87,7 +87,7 @@ def _any(raw: Any, _typed: TypedReader) -> Any:
     return raw
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Parameter:
     """A parameter of an intrinsic operation: how it is read, and the value that stands for NULL."""
 
@@ -162,7 +162,7 @@ Fields: TypeAlias = dict[str, Any]
 """Those of a request, beside its namespace and its caller."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Intrinsic:
     """An intrinsic operation.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from virtcim.immutable import immutable
 
 __all__ = ["NO_QUIRKS", "SFCC", "WBEMCLI", "Quirks", "quirks_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Quirks:
     """What a client cannot read.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 from multidict import MultiMapping
 
 from virtcim.cimom.principals import Principal
 from virtcim.cimom.requests import Caller
 from virtcim.frontends.http.exchange import OperationNote
+from virtcim.immutable import immutable
 
 __all__ = ["Question", "RepeatedAnswers"]
 
@@ -28,7 +28,7 @@ OVERHEAD = 1500
 _SECRET = "authorization"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Question:
     """Everything that an answer depends on beside what there is: who asks, where, and what was sent.
 
@@ -51,7 +51,7 @@ class Question:
         return cls(caller.principal, caller.listener, sent, body)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Kept:
     revision: Hashable
     answer: bytes

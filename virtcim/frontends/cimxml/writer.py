@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from virtcim.cimom.associations import Link
@@ -22,6 +21,7 @@ from virtcim.frontends.cimxml.encode import (
     Table,
     TableOptions,
 )
+from virtcim.immutable import immutable
 from virtcim.providers.interface import Instance
 from virtcim.schema.classes import ClassStore
 
@@ -37,7 +37,7 @@ MOMENT = 60.0
 held here that the cache does not count."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _WrittenExtent:
     """All of a class as it was sent, in pieces that the cache holds, while everything is as it was at a revision."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cbor2
+
+from virtcim.immutable import immutable
 
 __all__ = [
     "FRAME_LIMIT",
@@ -112,7 +113,7 @@ class ShapeFlag(enum.IntFlag):
     HAS_DEFAULT = 2
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Value:
     """A typed value of a request.
 
@@ -125,7 +126,7 @@ class Value:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class WirePath:
     """The path of an instance, or of a class when it has no keys."""
 
@@ -134,7 +135,7 @@ class WirePath:
     keys: tuple[tuple[str, Value], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class WireInstance:
     """An instance in a request."""
 
@@ -142,7 +143,7 @@ class WireInstance:
     properties: tuple[tuple[str, Value], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Filter:
     """An active filter of indications."""
 
@@ -153,7 +154,7 @@ class Filter:
     query: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Request:
     """One request.
 

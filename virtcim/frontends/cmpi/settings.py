@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from virtcim.immutable import immutable
 
 __all__ = ["CmpiSettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CmpiSettings:
     """The table `[cmpi]`.
 

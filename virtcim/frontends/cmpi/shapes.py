@@ -7,12 +7,12 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import cbor2
 
 from virtcim.frontends.cmpi.codec import ShapeFlag, type_code
+from virtcim.immutable import immutable
 from virtcim.providers.interface import EmbeddedInstance, Instance, InstancePath
 from virtcim.schema.classes import ClassStore, ParameterDeclaration, PropertyDeclaration
 from virtcim.schema.values import INTEGER_RANGES, format_datetime
@@ -82,7 +82,7 @@ _SCALARS: dict[str, Convert] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Shape:
     """How the instances of one class are sent: which properties, keys first, and how each is converted.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from virtcim.cimom.requests import InvokeMethod
+from virtcim.immutable import immutable
 from virtcim.providers.interface import (
     Association,
     Catalog,
@@ -42,7 +43,7 @@ def base_of(class_name: str) -> str:
     return class_name.partition("_")[2]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Difference:
     """A difference from libvirt-cim, as what undoes it.  Classes are named without their prefix.
 

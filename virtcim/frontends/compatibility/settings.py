@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+
+from virtcim.immutable import immutable
 
 __all__ = ["CompatibilitySettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CompatibilitySettings:
     """The table `[compatibility]`.
 

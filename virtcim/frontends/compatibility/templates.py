@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from virtcim.frontends.compatibility.difference import ShownAssociation, View, base_of, prefix_of, unwrapped, within
+from virtcim.immutable import immutable
 from virtcim.providers.interface import Association, CIMValue, End, Instance, Properties, RequestContext
 
 __all__ = ["PoolTemplates", "SystemTemplates"]
@@ -45,7 +45,7 @@ Found = Iterator[tuple[str, Values]]
 """Kind of setting, and its values beside those that all have; InstanceID where it is not the word for the range."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Pool:
     """What is known of a pool whose templates are made.
 

@@ -11,8 +11,9 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import cast
+
+from virtcim.immutable import immutable
 
 __all__ = ["Connection", "HTTPClientError", "Response"]
 
@@ -26,7 +27,7 @@ class HTTPClientError(Exception):
     """There is no answer, or none that can be read; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Response:
     """An answer.
 

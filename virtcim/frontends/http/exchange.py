@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeVar
 
 from multidict import MultiMapping
@@ -14,6 +14,7 @@ from virtcim.cimom.principals import Principal
 from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.sending import Outgoing
+from virtcim.immutable import immutable
 
 __all__ = ["Exchange", "FrontEnd", "FrontEndFactory", "Gauge", "HTTPFault", "OperationNote", "Reply", "Route", "Sender"]
 
@@ -94,7 +95,7 @@ class Exchange(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OperationNote:
     """What is told of an operation in metrics, statistics and the log of slow ones.
 
@@ -135,7 +136,7 @@ class Sender(Protocol):
         """Tell the client of a WebSocket why it ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Reply:
     """The answer of a front end.
 
@@ -156,7 +157,7 @@ class Reply:
     protocols: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Route:
     """Requests that a front end answers.
 
@@ -192,7 +193,7 @@ class Route:
         return not media_type or self.media_types is None or media_type in self.media_types
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Gauge:
     """A figure for monitoring: its name without the prefix, what it is, and the function that tells it."""
 

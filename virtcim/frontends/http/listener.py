@@ -16,8 +16,9 @@ import ssl
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from virtcim.immutable import immutable
 
 __all__ = ["Endpoint", "Listener", "open_tcp", "open_unix"]
 
@@ -33,7 +34,7 @@ COMPLAINT_INTERVAL = 60.0
 """Seconds between two log lines that say so."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Endpoint:
     """A bound socket and how to speak on it.
 

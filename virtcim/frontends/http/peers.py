@@ -8,12 +8,12 @@ import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from virtcim.cimom.principals import Principal, system_principal
 from virtcim.frontends.http.tls import CertificateUser, certificate_principal
 from virtcim.frontends.http.workers import WorkerPool
+from virtcim.immutable import immutable
 
 __all__ = ["Client", "Peers"]
 
@@ -23,7 +23,7 @@ LIFETIME = 60.0
 CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Client:
     """The other end of a connection.
 

@@ -7,11 +7,11 @@ import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.immutable import immutable
 
 __all__ = ["CertificateUser", "TLSSettings", "TLSState", "certificate_principal", "make_context"]
 
@@ -29,7 +29,7 @@ MAX_VALUE = 512
 """Characters of a value that rules look at: names have 64 at most (RFC 5280), and the pattern of a rule may be slow."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CertificateUser:
     r"""One rule from a client certificate to a user, an entry of `[[tls.users]]`.
 
@@ -69,7 +69,7 @@ class CertificateUser:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class TLSSettings:
     """The table `[tls]`.
 

@@ -11,9 +11,10 @@ import contextvars
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+
+from virtcim.immutable import immutable
 
 __all__ = ["PoolFullError", "WorkerPool"]
 
@@ -24,7 +25,7 @@ class PoolFullError(Exception):
     """Too much waits for a thread, and most of it is the holder's."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Task:
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]

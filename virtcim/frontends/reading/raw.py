@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from virtcim.immutable import immutable
 
 __all__ = [
     "MAX_NESTING",
@@ -21,7 +22,7 @@ MAX_NESTING = 16
 """References in keys of references, and embedded instances in embedded instances: real ones have two levels."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawKey:
     """KEYVALUE: its text, VALUETYPE in lower case, and TYPE ("" when absent)."""
 
@@ -30,7 +31,7 @@ class RawKey:
     cim_type: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawPath:
     """INSTANCENAME, CLASSNAME and the paths around them.  `keys` is None for a class; a key name may be None."""
 
@@ -39,14 +40,14 @@ class RawPath:
     namespace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawClassName:
     """CLASSNAME."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawProperty:
     """PROPERTY and its kin; `value` is as `RawRequest.parameters` describes."""
 
@@ -54,7 +55,7 @@ class RawProperty:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawInstance:
     """INSTANCE, its qualifiers left out."""
 
@@ -62,7 +63,7 @@ class RawInstance:
     properties: tuple[RawProperty, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawNamedInstance:
     """VALUE.NAMEDINSTANCE."""
 
@@ -70,14 +71,14 @@ class RawNamedInstance:
     instance: RawInstance
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawUnsupported:
     """An element that only operations have that are not supported (CLASS, QUALIFIER.DECLARATION)."""
 
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawRequest:
     """One CIM-XML operation request.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any
 
 from virtcim.frontends.rest.values import dumped
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Status
 
 __all__ = ["JSON_TYPE", "Answer", "Refusal", "error_answer", "json_answer", "listed", "refused"]
@@ -62,7 +63,7 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Answer:
     """An answer, whole.
 

@@ -14,7 +14,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from virtcim.cimom import audit
@@ -23,6 +22,7 @@ from virtcim.frontends.http.exchange import Sender
 from virtcim.frontends.http.workers import WorkerPool
 from virtcim.frontends.rest.answers import Refusal
 from virtcim.frontends.rest.sessions import Session
+from virtcim.immutable import immutable
 
 __all__ = ["KINDS", "PROTOCOL", "TICKET_SECONDS", "Console", "Consoles", "Opener"]
 
@@ -76,7 +76,7 @@ class Opener(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Ticket:
     """What a ticket is good for, for whom, and until when."""
 

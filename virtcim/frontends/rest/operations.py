@@ -12,7 +12,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -64,6 +64,7 @@ from virtcim.frontends.rest.answers import Answer, Refusal, error_answer, json_a
 from virtcim.frontends.rest.schema import class_shown, class_summary
 from virtcim.frontends.rest.targets import Targets, decoded, href, namespace_href
 from virtcim.frontends.rest.values import RawValues, shown, shown_properties
+from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
 
 __all__ = ["Call", "Operation", "Operations"]
@@ -82,7 +83,7 @@ LOCKS = 64
 """Locks of instances that are changed under a condition; two of them may share one."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Call:
     """One call: a request, or one of several in it.
 
@@ -108,7 +109,7 @@ class Call:
         return decoded(self.segments[1])
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Operation:
     """What a URL means.
 

@@ -6,11 +6,11 @@ import gzip
 import hashlib
 import mimetypes
 import threading
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from virtcim.frontends.http.exchange import Exchange, HTTPFault, Reply
+from virtcim.immutable import immutable
 
 __all__ = ["Pages"]
 
@@ -58,7 +58,7 @@ MISSING = """<!doctype html>
 """
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _File:
     """A file, read and laid out for sending."""
 

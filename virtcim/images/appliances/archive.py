@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from virtcim.images.appliances.errors import ApplianceError
+from virtcim.immutable import immutable
 
 __all__ = ["Member", "Slice", "check_name", "list_members"]
 
@@ -34,7 +34,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Member:
     """A file in an archive: its name, and where it lies in bytes."""
 

@@ -17,7 +17,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from virtcim.images.appliances.settings import ApplianceSettings, CatalogSetting
 from virtcim.images.download import DownloadError, download, fetch_text
 from virtcim.images.settings import ImageSettings
 from virtcim.images.toml import read_toml
+from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
 __all__ = ["CATALOG_PLUGINS", "Catalogs", "Entry", "checked_copy", "fetch_package", "read_catalog"]
@@ -43,7 +44,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Entry:
     """An appliance that can be had.
 

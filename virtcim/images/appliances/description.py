@@ -6,7 +6,9 @@ Layer rule: imports nothing of this project.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from virtcim.immutable import immutable
 
 __all__ = [
     "Appliance",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class File:
     """A file that the appliance refers to (`File`).
 
@@ -44,7 +46,7 @@ class File:
     chunk_size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Disk:
     """A virtual disk (`Disk` of DiskSection).
 
@@ -65,7 +67,7 @@ class Disk:
     parent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Network:
     """A network that ports of the appliance are connected to."""
 
@@ -73,7 +75,7 @@ class Network:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class DeploymentOption:
     """One of the sizes and shapes in which the appliance can be had (`Configuration`)."""
 
@@ -83,7 +85,7 @@ class DeploymentOption:
     is_default: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Property:
     """A property of a product, which the guest is told (`Property`).
 
@@ -112,7 +114,7 @@ class Property:
         return self.values.get(option, self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Product:
     """What runs in a system, or what a collection makes up (`ProductSection`)."""
 
@@ -124,7 +126,7 @@ class Product:
     properties: tuple[Property, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Item:
     """A piece of virtual hardware (`Item`, `StorageItem`, `EthernetPortItem`): the values of a resource allocation.
 
@@ -153,7 +155,7 @@ class Item:
         return int(text) if text else 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Hardware:
     """The virtual hardware of a system (`VirtualHardwareSection`).
 
@@ -170,7 +172,7 @@ class Hardware:
     config: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OperatingSystem:
     """What is installed in a system: the number of CIM_OperatingSystem.OSType, words, and a vendor's word."""
 
@@ -180,7 +182,7 @@ class OperatingSystem:
     word: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class System:
     """A virtual system.
 
@@ -201,7 +203,7 @@ class System:
     licences: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StartupItem:
     """When a member of a collection is started (`Item` of StartupSection).
 
@@ -220,7 +222,7 @@ class StartupItem:
     waits: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Collection:
     """Systems, and collections of them, that belong together."""
 
@@ -234,7 +236,7 @@ class Collection:
     members: tuple[System | Collection, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Appliance:
     """An appliance.
 

@@ -10,7 +10,6 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +19,7 @@ from virtcim.images.appliances.images import QCOW2, VMDK, convert, uri_of, virtu
 from virtcim.images.appliances.manifest import Digest, digest_of, write_manifest
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
 from virtcim.images.appliances.writer import WrittenDisk, has_content, write_descriptor
+from virtcim.immutable import immutable
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -36,7 +36,7 @@ _MOST_USTAR = 8 << 30
 """Bytes of a file from which on the format of POSIX has no room for its size."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ExportOrder:
     """How a guest is to be exported.
 
@@ -51,7 +51,7 @@ class ExportOrder:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Exported:
     """What an export has written.
 

@@ -10,7 +10,7 @@ import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +24,7 @@ from virtcim.images.appliances.package import Package
 from virtcim.images.appliances.properties import environment_disc, environment_text, settle_properties
 from virtcim.images.appliances.translation import Image, Translation, architecture_of, translate
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
+from virtcim.immutable import immutable
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Feature, Platform
@@ -45,7 +46,7 @@ _CHECKED, _COPIED = 10, 95
 """Percent that an import has come when the files are compared, and when the disks are there."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ImportOrder:
     """How an appliance is to be imported.
 
@@ -71,7 +72,7 @@ class ImportOrder:
     starts: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Guest:
     """A guest that is to be made."""
 
@@ -80,7 +81,7 @@ class Guest:
     machine: Machine
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Plan:
     """What an import is going to do.
 
@@ -97,7 +98,7 @@ class Plan:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Imported:
     """What an import has made.
 

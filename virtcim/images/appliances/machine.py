@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from virtcim.images.appliances.description import Appliance, Disk, Hardware, Item, System
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.hardware import NOT_NEEDED, Kind, ResourceType, controller_kind, words_of
 from virtcim.images.appliances.units import bytes_per_unit
+from virtcim.immutable import immutable
 
 __all__ = ["Controller", "Drive", "Machine", "Port", "capacity_of", "settle_machine"]
 
@@ -37,7 +38,7 @@ _VMCI = "vmware.vmci"
 """A channel to VMware's hypervisor, which appliances name though their guests do without."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Controller:
     """A controller that drives are attached to.
 
@@ -53,7 +54,7 @@ class Controller:
     place: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Drive:
     """A disk, or a drive for media.
 
@@ -74,7 +75,7 @@ class Drive:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Port:
     """A port to a network of the appliance.
 
@@ -91,7 +92,7 @@ class Port:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Machine:
     """The hardware of a system.
 

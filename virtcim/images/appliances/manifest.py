@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from cryptography import x509
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from virtcim.images.appliances.errors import ApplianceError
+from virtcim.immutable import immutable
 
 __all__ = ["Digest", "Signature", "check_digest", "digest_of", "read_manifest", "read_signature", "write_manifest"]
 
@@ -25,7 +25,7 @@ _ALGORITHMS = {"sha1": "sha1", "sha256": "sha256", "sha512": "sha512"}
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Digest:
     """What the bytes of a file come to.
 
@@ -38,7 +38,7 @@ class Digest:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Signature:
     """Who signed a manifest.
 

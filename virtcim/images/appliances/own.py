@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from virtcim.images.appliances.errors import ApplianceError
+from virtcim.immutable import immutable
 
 __all__ = ["NAMESPACE", "OWN_SETTINGS", "fields_of", "settings_of"]
 
@@ -20,7 +20,7 @@ NAMESPACE = "urn:virtcim:ovf:1"
 _KEY = "virtcim."
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OwnSetting:
     """A setting: the field of the domain that it is of, and what its text looks like."""
 

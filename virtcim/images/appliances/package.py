@@ -10,7 +10,6 @@ import io
 import os
 import stat
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
@@ -20,12 +19,13 @@ from virtcim.images.appliances.description import Appliance, File
 from virtcim.images.appliances.descriptor import read_descriptor
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.manifest import Digest, Signature, check_digest, read_manifest, read_signature
+from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
 __all__ = ["Limits", "Package", "open_package"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Limits:
     """What a package may be.
 

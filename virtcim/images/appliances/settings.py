@@ -6,13 +6,15 @@ Layer rule: imports nothing of this project.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from virtcim.immutable import immutable
 
 __all__ = ["ApplianceSettings", "CatalogSettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CatalogSettings:
     """A catalogue of appliances.
 
@@ -25,7 +27,7 @@ class CatalogSettings:
     checksum: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ApplianceSettings:
     """Where appliances come from and go to.
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.hardware import Kind, adapter_model, scsi_model
 from virtcim.images.appliances.machine import Controller, Drive, Machine, Port
 from virtcim.images.appliances.own import fields_of
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.capabilities import HostCapabilities
 from virtcim.libhelper.documents.domain import Controller as ControllerElement
 from virtcim.libhelper.documents.domain import Disk, DomainDocument, Interface
@@ -41,7 +42,7 @@ _UEFI_MACHINE = "q35"
 """What UEFI is at home on: secure boot needs it, and other firmware tools are tried on it."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Image:
     """Where the content of a drive lies.
 
@@ -69,7 +70,7 @@ class Image:
                 return {**values, "source_file": self.path}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Translation:
     """What a machine is translated with.
 

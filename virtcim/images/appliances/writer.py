@@ -6,13 +6,13 @@ Layer rule: imports `errors`, `hardware`, `own` of this package, and `libhelper.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lxml import etree
 
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.hardware import ResourceType, adapter_word, scsi_word
 from virtcim.images.appliances.own import NAMESPACE, settings_of
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Controller, Device, Disk, DomainConfig, Interface
 
 __all__ = ["WrittenDisk", "network_name", "write_descriptor"]
@@ -37,7 +37,7 @@ _DEFAULTS = frozenset({"input", "graphics", "video", "memballoon", "console", "s
 """Elements of devices that a guest gets anew, or does without, wherever it goes."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class WrittenDisk:
     """The file that the content of a disk was written to.
 

@@ -10,12 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.backup import BackupConfig, BackupDisk
 from virtcim.libhelper.documents.snapshot import CheckpointConfig, CheckpointDisk
@@ -41,7 +41,7 @@ _PATIENCE = 20.0
 """Seconds in which a daemon that does not answer is asked again: it may be starting anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CheckpointPlan:
     """A checkpoint to be made.
 
@@ -69,7 +69,7 @@ class CheckpointPlan:
         return object_text(CheckpointConfig(name=self.name, description=self.description, disks=tuple(disks)))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class BackupDoor:
     """Where a backup is read from over NBD.
 
@@ -91,7 +91,7 @@ class BackupDoor:
         return f"nbds://{host}:{self.port}/{export}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class BackupPlan:
     """A backup to be made.
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument
 from virtcim.libhelper.documents.domain.companions import spellings_of
@@ -63,7 +63,7 @@ class _OvertakenError(Exception):
     """The definition is not the one any more that was edited, or the domain was started or stopped."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class LiveStep:
     """One thing that is done to a running domain.
 
@@ -226,7 +226,7 @@ def _write_requested_memory(live: DomainDocument, requests: MemoryRequests, uuid
         live.set(config, {"current_memory": size})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class DomainWork:
     """What is to be changed of one domain.
 

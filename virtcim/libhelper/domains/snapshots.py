@@ -11,10 +11,10 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
@@ -35,7 +35,7 @@ _LOOK = 0.2
 """Seconds between two looks at whether libvirt is done."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SnapshotPlan:
     """A snapshot to be taken.
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS
 from virtcim.libhelper.inventory.parts import PartKind
 from virtcim.libhelper.inventory.records import Document, Domain, Part, Record
@@ -22,7 +23,7 @@ KIND_NAMES: Mapping[type[Record], str] = {kind.record: kind.name for kind in KIN
 """What the inventory calls a kind of records."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class KeptPart:
     """A part of an object, such as a volume.
 
@@ -38,7 +39,7 @@ class KeptPart:
     traits: Mapping[str, bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class KeptRecord:
     """A record.
 

@@ -9,8 +9,9 @@ Layer rule: imports records.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.inventory.records import Change, Domain
 
 __all__ = ["MemoryRequests"]
@@ -18,7 +19,7 @@ __all__ = ["MemoryRequests"]
 _MEBIBYTE = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Request:
     """What one run of a domain was asked to have, in KiB, and how far it was from that when it was last seen."""
 

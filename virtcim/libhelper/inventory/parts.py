@@ -9,11 +9,11 @@ Layer rule: imports libvirt, documents, errors, records, settings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.snapshot import CheckpointConfig, SnapshotConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.errors import LibvirtError
@@ -38,7 +38,7 @@ def _no_traits(_handle: Any) -> Mapping[str, bool]:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PartKind:
     """One kind of part.
 

@@ -14,11 +14,12 @@ import logging
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.snapshot import CheckpointConfig, SnapshotConfig
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.states import DomainState
@@ -165,7 +166,7 @@ def _without_password(tag: re.Match[str]) -> str:
     return _ATTRIBUTE.sub(lambda found: f"{found[1]}passwd='*'" if found[2] == "passwd" else found[0], tag[0])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Part(Generic[Parsed]):
     """A thing that belongs to another one, and that libvirt lists with it.
 
@@ -199,7 +200,7 @@ Parts = Mapping[str, tuple[Part[Any], ...]]
 NO_PARTS: Parts = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Record:
     """What every kind of object has.
 
@@ -248,7 +249,7 @@ class Record:
         return document.parsed() if document else None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Snapshot(Part[SnapshotConfig]):
     """A snapshot of a domain.
 
@@ -263,12 +264,12 @@ class Snapshot(Part[SnapshotConfig]):
         return {"is_current": self.is_current}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Checkpoint(Part[CheckpointConfig]):
     """A checkpoint of a domain: since when what is written to its disks is taken down."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Domain(Record):
     """A domain.
 
@@ -326,7 +327,7 @@ class Domain(Record):
         return cast("tuple[Checkpoint, ...] | None", self.parts.get(CHECKPOINTS))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Network(Record):
     """A virtual network."""
 
@@ -336,12 +337,12 @@ class Network(Record):
         return cast("NetworkConfig | None", self._parsed())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Volume(Part[VolumeConfig]):
     """A storage volume.  Its key is the path of most volumes."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Pool(Record):
     """A storage pool."""
 
@@ -356,7 +357,7 @@ class Pool(Record):
         return cast("PoolConfig | None", self._parsed())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class NodeDevice(Record):
     """A device of the host."""
 
@@ -366,7 +367,7 @@ class NodeDevice(Record):
         return cast("NodeDeviceConfig | None", self._parsed())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class NWFilter(Record):
     """A network filter."""
 
@@ -376,7 +377,7 @@ class NWFilter(Record):
         return cast("FilterConfig | None", self._parsed())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Interface(Record):
     """A network interface of the host."""
 
@@ -384,7 +385,7 @@ class Interface(Record):
 CAPABILITIES = "capabilities"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Host:
     """The hypervisor itself, as far as its inventory knows it.
 
@@ -400,7 +401,7 @@ class Host:
     loaded: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Change:
     """What listeners of an inventory are told: that a record took the place of another one.
 

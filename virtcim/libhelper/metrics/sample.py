@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from virtcim.immutable import immutable
+
 __all__ = ["NONE", "TOTALS", "Frame", "GuestSample", "HostSample", "Sample", "totals_of"]
 
 NONE = -1
@@ -26,7 +28,7 @@ all network interfaces."""
 _SUMS = (("block", "rd.bytes"), ("block", "wr.bytes"), ("net", "rx.bytes"), ("net", "tx.bytes"))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class GuestSample:
     """The figures of one guest.
 
@@ -51,7 +53,7 @@ class GuestSample:
         return self if self.last is None else self.last
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class HostSample:
     """The figures of the host.
 
@@ -89,7 +91,7 @@ class Sample:
     previous: Sample | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Frame:
     """What is kept of a sample for the history.
 

@@ -16,12 +16,12 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.metrics.reading import Fields, read_guests, read_host
 from virtcim.libhelper.metrics.sample import NONE, TOTALS, Frame, GuestSample, HostSample, Sample, totals_of
@@ -50,7 +50,7 @@ class _Inventory(Protocol):
     def domains(self) -> list[Domain]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Answer:
     """What libvirt said, and when it was asked."""
 
@@ -63,7 +63,7 @@ class _Answer:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class _Question:
     """One call that libvirt has not answered yet.
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Hostdev, Interface, Video
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.host import HostFacts
@@ -27,7 +27,7 @@ __all__ = ["Finding", "findings"]
 _KIB = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Finding:
     """Something that speaks against a migration.
 
@@ -43,7 +43,7 @@ class Finding:
         return f"{self.check}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Case:
     """A migration to be looked at.
 

@@ -6,10 +6,11 @@ Layer rule: imports libvirt and connections.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import libvirt
+
+from virtcim.immutable import immutable
 
 if TYPE_CHECKING:
     from virtcim.libhelper.connections import Connections
@@ -31,7 +32,7 @@ class MigrationKind(enum.Enum):
     """It is shut down here, and started over there."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@immutable(eq=False)
 class Place:
     """Where a domain is moved to.
 
@@ -50,7 +51,7 @@ class Place:
     host_uuid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class MigrationOrder:
     """How a domain is to be moved.
 

@@ -10,12 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.migrations.order import MigrationOrder
@@ -68,7 +68,7 @@ def figures_of(statistics: Mapping[str, Any]) -> dict[str, int]:
     return {name: int(statistics[field]) for name, field in _FIGURES.items() if field in statistics}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Tuning:
     """What can be changed while a migration goes on.
 

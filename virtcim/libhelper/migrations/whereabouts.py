@@ -6,10 +6,10 @@ Layer rule: imports libvirt, connections, errors and states.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import libvirt
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.states import DomainState, PausedReason
@@ -33,7 +33,7 @@ _WORDS = {
 _BY_MIGRATION = frozenset({PausedReason.MIGRATION})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Sighting:
     """What one host says of a domain.
 

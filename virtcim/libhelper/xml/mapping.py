@@ -25,11 +25,11 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from lxml import etree
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.xml.text import ValueRejectedError, check_text, parse_xml, scale, text_of
 
 __all__ = [
@@ -97,7 +97,7 @@ class FrozenDict(dict[str, str]):
 EMPTY = FrozenDict()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Step:
     """One element of a path: its name and, perhaps, an attribute with the value that selects it."""
 
@@ -110,7 +110,7 @@ class Step:
         return element.tag == self.tag and (self.attribute is None or element.get(self.attribute) == self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class FieldInfo:
     """What documentation says of one field.
 
@@ -131,7 +131,7 @@ class FieldInfo:
     many: bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Replacement:
     """When an object stands for another thing than before, and what goes with the old thing.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from virtcim.images.appliances.catalogs import Catalogs, Entry, fetch_package
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.settings import ApplianceSettings
 from virtcim.images.settings import ImageSettings
+from virtcim.immutable import immutable
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 from virtcim.providers.errors import libvirt_failure
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["ApplianceCatalogProvider", "ApplianceProvider", "CatalogMembers", "Shelf"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Shelf:
     """What there is of appliances.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.domains.backups import FORMAT, BackupDoor, BackupPlan, CheckpointPlan
 from virtcim.libhelper.xml.text import ValueRejectedError
@@ -28,7 +28,7 @@ _UNIX, _TLS = 2, 3
 """Virt_BackupSettingData.Transport."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class BackupWishes:
     """What a client asks of a checkpoint or a backup.
 

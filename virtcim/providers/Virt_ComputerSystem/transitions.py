@@ -7,9 +7,9 @@ Shut Down is orderly, Reboot is Shut Down and Enabled, Reset is Disabled and Ena
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.platforms.base import Feature
@@ -25,7 +25,7 @@ __all__ = ["Transition", "available_requests", "is_supported", "requests_support
 _RUNNING = frozenset({DomainState.RUNNING, DomainState.BLOCKED})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Transition:
     """One way from a state to another.
 

@@ -8,9 +8,9 @@ client is connected is looked up among the sockets of this machine, where they s
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Self
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.libhelper.sockets import Sockets
@@ -42,7 +42,7 @@ _STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Reach:
     """How a console is reached now: its port, that of a client, and the state that this makes."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.storage import PoolConfig
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties, SettingsError
 
@@ -37,7 +37,7 @@ _USUAL_PATHS = {"disk": "/dev", "iscsi": "/dev/disk/by-path", "mpath": "/dev/map
 _BUILDABLE = frozenset({"dir", "fs", "netfs", "disk", "logical"})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PoolOrder:
     """A storage pool that is asked for.
 

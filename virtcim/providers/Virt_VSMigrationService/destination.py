@@ -10,10 +10,10 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.connections import Connections, scheme_driver
 from virtcim.libhelper.migrations import Place
 from virtcim.providers.interface import CIMError, InstancePath, Status
@@ -32,7 +32,7 @@ _RESOLVE_TIMEOUT = 2.0
 """Seconds that a name server is waited for."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Destination:
     """A host that a guest may go to.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.migrations import MigrationKind, MigrationOrder
 from virtcim.providers.errors import libvirt_failure
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Migration"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Migration:
     """What a client asks for.
 

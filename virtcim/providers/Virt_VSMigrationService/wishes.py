@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.migrations import MigrationKind, MigrationOrder
 from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, Status
 from virtcim.providers.units import rate_in
@@ -60,7 +61,7 @@ _NUMBERS = {
 _LARGEST = 0x7FFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Wish:
     """What a client wants of a migration.
 

@@ -6,11 +6,12 @@ import enum
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from virtcim.images.provisioning import Step, carry_out
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk, DomainDocument
 from virtcim.libhelper.domains.change import NotKeptError
 from virtcim.libhelper.errors import LibvirtError
@@ -57,7 +58,7 @@ class CloneMode(enum.IntEnum):
     OVERLAY = 3
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ClonedDisk:
     """A disk of the guest, and what becomes of it.
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Controller, Device, Disk, DomainConfig, Interface, Mapped
 from virtcim.libhelper.documents.domain.agreement import differing_fields
 from virtcim.libhelper.domains.change import NotKeptError
@@ -19,7 +20,7 @@ __all__ = ["Confirmation"]
 _NOTHING: tuple[object, ...] = ("", 0, [], False)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Request:
     """What was written of a device, or of the domain as a whole (`device` is None)."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import (
     Device,
     DomainDocument,
@@ -48,7 +48,7 @@ _NOT_SETTINGS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Request:
     """What DefineSystem was called with.
 

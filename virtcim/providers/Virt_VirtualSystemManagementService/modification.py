@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import (
     Controller,
     Device,
@@ -56,7 +57,7 @@ _OWN_OF_TWINS = frozenset({"target_type", "target_port", "target_model_name", "a
 """What the first console and the serial port that it is say of themselves."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Trace:
     """How to find a resource again when libvirt has made something of it.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.providers.base import no_such_domain
 from virtcim.providers.configuration import ConfigurationKind
@@ -40,7 +40,7 @@ class Scope(enum.Enum):
     BOTH = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Target:
     """What an InstanceID means.
 

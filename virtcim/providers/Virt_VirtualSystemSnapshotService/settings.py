@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.documents.snapshot import SnapshotDisk
 from virtcim.libhelper.domains.snapshots import SnapshotPlan
@@ -28,7 +28,7 @@ _NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,200}")
 """A name that libvirt can keep a file under."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SnapshotWishes:
     """What a client asks of a snapshot; None and empty where it leaves that to the server.
 

@@ -15,11 +15,12 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.errors import libvirt_failure
@@ -58,7 +59,7 @@ _LONGEST_PAUSE = 3600.0
 """Seconds between two looks at what is to be removed, for a clock that is put forward."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class JobSettings:
     """How jobs are run and kept.
 
@@ -81,7 +82,7 @@ class JobSettings:
     limit: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class JobOrder:
     """Work to be done.
 

@@ -6,9 +6,10 @@ Layer rule: imports `providers.interface` and nothing else of this project.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
+from virtcim.immutable import immutable
 from virtcim.providers.interface import (
     CIMValue,
     InstancePath,
@@ -47,7 +48,7 @@ class Effect(enum.IntEnum):
     CREATE = 5
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Affected:
     """An element that a job acts upon or has made."""
 
@@ -55,7 +56,7 @@ class Affected:
     effects: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class JobError:
     """Why a job failed.
 
@@ -73,7 +74,7 @@ class JobError:
     libvirt_level: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class JobRecord:
     """A job.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.inventory.kept import KIND_NAMES, KeptRecord, pack, unpack
 from virtcim.libhelper.inventory.records import Domain, Part, Record
 from virtcim.providers.interface import Store, Table
@@ -37,7 +38,7 @@ class RecordKey(NamedTuple):
         return "\n".join((self.uri, KIND_NAMES[self.kind], self.key))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class FollowedHypervisor:
     """A hypervisor whose last known state is kept.
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from virtcim.immutable import immutable
 from virtcim.providers.interface import ChangeListener, ChangeSource, Instance, InstanceChange
 from virtcim.providers.lifecycle.teller import Teller
 from virtcim.providers.seen import SeenInstance, differences, look_at
@@ -18,7 +18,7 @@ from virtcim.providers.seen import SeenInstance, differences, look_at
 __all__ = ["Watched", "WatchedSource"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Watched:
     """A class whose instances are compared.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.host import HostFacts, NodeInfo
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Change, Host
@@ -40,7 +41,7 @@ class NodeState(enum.Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RememberedHost:
     """What a hypervisor said of itself when it was last connected, kept by the store.
 
@@ -91,7 +92,7 @@ class RememberedHost:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class HostIdentity:
     """What tells a driver of a host from all others: what is seen twice under it is one and the same.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.capabilities import HostCapabilities
 from virtcim.libhelper.states import DomainState
 from virtcim.platforms.base import Platform
@@ -25,7 +26,7 @@ _PROCESSOR, _MEMORY, _NETWORK, _DISKS = 3, 4, 10, (17, 19)
 _KIBIBYTE = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Wish:
     """What a new guest needs of its node.
 
@@ -79,7 +80,7 @@ class Load:
     guests: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Candidate:
     """A node that was looked at.
 

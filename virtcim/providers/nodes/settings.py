@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from virtcim.immutable import immutable
 from virtcim.libhelper.uris import TRANSPORTS, URIRules
 
 __all__ = [
@@ -45,7 +46,7 @@ def check_name(name: str, what: str = "node") -> None:
         raise NodeError(f"{what} {shown!r}: is not a name; expected 1 to 64 letters, digits, '.', '_' or '-'")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NodeSettings:
     """One node: `[node.NAME]`, served as namespace `root/virt/NAME`.
 
@@ -74,7 +75,7 @@ class NodeSettings:
             check_name(group, "group")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GroupSettings:
     """One group of nodes: `[group.NAME]`.
 
@@ -87,7 +88,7 @@ class GroupSettings:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NodesSettings:
     """How nodes are kept: `[nodes]`.
 
@@ -123,7 +124,7 @@ class NodesSettings:
         return URIRules(frozenset(self.transports), self.hosts)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ConfiguredNodes:
     """What the administrator's files say.
 
@@ -140,7 +141,7 @@ class ConfiguredNodes:
     settings: NodesSettings = field(default_factory=NodesSettings)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ManagedNode:
     """A node that was made at run time, kept by the store.
 

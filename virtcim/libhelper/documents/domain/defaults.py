@@ -6,7 +6,7 @@ new guest gets, None where it gets none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from virtcim.immutable import immutable
 
 __all__ = ["GuestTraits", "is_s390", "is_x86"]
 
@@ -24,7 +24,7 @@ def is_x86(arch: str | None) -> bool:
     return arch in _X86
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GuestTraits:
     """What the devices of a new guest depend on.
 
