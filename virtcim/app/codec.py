@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-
-from cattrs import Converter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtcim.cimom.recent import Recent
 from virtcim.providers.interface import CIMValue, EmbeddedInstance, InstancePath
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 __all__ = ["decode", "encode"]
 
@@ -27,7 +29,7 @@ def encode(record: object) -> str:
     Returns:
         JSON; `decode` makes an equal record of it.
     """
-    return json.dumps(_CONVERTER.unstructure(record), ensure_ascii=False)
+    return json.dumps(_converter().unstructure(record), ensure_ascii=False)
 
 
 def decode(text: str, kind: type[Record]) -> Record:
@@ -42,7 +44,7 @@ def decode(text: str, kind: type[Record]) -> Record:
         ValueError: it is no such record; the text says where.
     """
     try:
-        return _CONVERTER.structure(json.loads(text), kind)
+        return _converter().structure(json.loads(text), kind)
     except Exception as error:  # cattrs raises groups of whatever the parts raised
         raise ValueError(f"record of type {kind.__name__}: {_first(error)}") from error
 
@@ -115,7 +117,11 @@ def _is_value(kind: object) -> bool:
     return kind is Any or kind == CIMValue
 
 
-def _make_converter() -> Converter:
+@lru_cache(maxsize=1)
+def _converter() -> Converter:
+    # Here, since many a server has nothing to keep, and its library is loaded in twenty milliseconds.
+    from cattrs import Converter
+
     converter = Converter()
     converter.register_unstructure_hook(datetime, lambda moment: moment.astimezone(UTC).isoformat())
     converter.register_structure_hook(datetime, lambda plain, _: datetime.fromisoformat(plain))
@@ -124,6 +130,3 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook_func(_is_value, tag)
     converter.register_structure_hook_func(_is_value, lambda plain, _: untag(plain))
     return converter
-
-
-_CONVERTER = _make_converter()
