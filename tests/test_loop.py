@@ -17,7 +17,7 @@ import libvirt
 import pytest
 
 from tests.bed import Server, loopguard
-from virtcim.app.loopwatch import DAY, LoopSettings, LoopWatch, ShortCollections, current_frame
+from virtcim.app.loopwatch import DAY, LoopSettings, LoopWatch, ShortCollections, current_frame, freeze_loaded
 from virtcim.providers.interface import Association, Instance
 
 
@@ -217,6 +217,28 @@ def test_once_a_day_a_collection_walks_everything() -> None:
         assert circle() is None
     finally:
         collections.stop()
+        gc.unfreeze()
+
+
+def test_what_is_loaded_is_frozen_without_being_walked() -> None:
+    """As long as nothing is collected everything is young: to walk it would take longer than the rest of a start."""
+    collected: list[int] = []
+
+    def note(_phase: str, info: dict[str, int]) -> None:
+        collected.append(info["generation"])
+
+    gc.disable()
+    gc.callbacks.append(note)
+    try:
+        freeze_loaded()
+        assert not collected
+        gc.enable()
+        freeze_loaded()
+        assert collected
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.callbacks.remove(note)
+        gc.enable()
         gc.unfreeze()
 
 

@@ -541,6 +541,34 @@ def test_a_stuck_object_stalls_nobody(readers: Callable[..., Readers], caplog: p
     wait_until(lambda: connections.opened <= 4)
 
 
+def test_what_can_wait_is_fetched_by_one_reader_at_a_time(readers: Callable[..., Readers]) -> None:
+    gate, begun, fetched = threading.Event(), [], []
+
+    def fetch(_connection: Any, key: Key, _task: Task, _generation: int) -> None:
+        begun.append(key[1])
+        if key[0] == "capacities":
+            gate.wait(PATIENCE)
+        fetched.append(key[1])
+
+    queue = readers(fetch, 0.1)
+    for number in range(4):
+        queue.mark_later(("capacities", f"disk{number}"))
+    wait_until(lambda: begun == ["disk0"])
+    for number in range(8):
+        queue.mark(("domain", f"guest{number}"))
+    wait_until(lambda: len(fetched) == 8)
+    assert begun[0] == "disk0"
+    assert sorted(begun[1:]) == sorted(fetched)
+
+    def next_is_begun() -> bool:
+        queue.check_stuck()  # one that does not answer keeps nobody from the next
+        return "disk1" in begun
+
+    wait_until(next_is_begun)
+    gate.set()
+    wait_until(lambda: len(fetched) == 12)
+
+
 def test_a_claimed_object_waits(readers: Callable[..., Readers]) -> None:
     fetched: list[str] = []
     queue = readers(lambda _connection, key, _task, _generation: fetched.append(key[1]))

@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,6 +82,7 @@ class _Work:
     since: float = 0.0
     opening: bool = False
     reported: bool = False
+    later: bool = False
 
 
 class Readers:
@@ -168,7 +169,8 @@ class Readers:
                 self._call_reader()
 
     def mark_later(self, key: Key) -> None:
-        """Have something fetched once there is nothing else to do."""
+        """Have something fetched once there is nothing else to do, by one reader at a time: what can wait should not
+        make clients wait, who get one turn of the interpreter for one of each reader."""
         with self._condition:
             if self._open:
                 self._later.setdefault(key, Task(only_events=False))
@@ -264,9 +266,12 @@ class Readers:
             self._threads.submit(self._connections.uri, self._run)
 
     def _has_work(self) -> bool:
-        return bool(self._jobs) or any(
-            key not in self._claimed for waiting in (self._dirty, self._later) for key in waiting
-        )
+        return bool(self._jobs) or any(key not in self._claimed for waiting in self._waiting() for key in waiting)
+
+    def _waiting(self) -> Sequence[dict[Key, Task]]:
+        """Give the queues of which something may be taken; with the lock."""
+        fetches_later = any(work.later and not work.reported for work in self._running.values())
+        return [self._dirty] if fetches_later else [self._dirty, self._later]
 
     def _run(self) -> None:
         """Have a turn: do what there is to do."""
@@ -337,20 +342,21 @@ class Readers:
     def _next(self) -> _Work | None:
         if self._jobs:
             return self._jobs.popleft()
-        for waiting in (self._dirty, self._later):
+        for waiting in self._waiting():
             for key in waiting:
                 if key not in self._claimed:
                     self._claimed.add(key)
-                    return self._fetching(key, waiting.pop(key))
+                    return self._fetching(key, waiting.pop(key), waiting is self._later)
         return None
 
-    def _fetching(self, key: Key, task: Task) -> _Work:
+    def _fetching(self, key: Key, task: Task, later: bool) -> _Work:
         generation = self.generation
         return _Work(
             f"{key[0]} {key[1]}",
             lambda connection: self._fetch(connection, key, task, generation),
             key=key,
             task=task,
+            later=later,
         )
 
     def _finish(
