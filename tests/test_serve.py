@@ -24,7 +24,7 @@ from bench.node import test_node as make_node
 from tests.bed import RawClient, Server, wait_until
 from tests.bed.server import COMMAND, ROOT, class_parameter, run_command
 from virtcim.app.config import ConfigError, Settings
-from virtcim.app.serve import _platform_of, _search
+from virtcim.app.serving import _platform_of, _search
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.platforms.base import BusDefaults, Feature, Platform
 from virtcim.platforms.registry import Registry
