@@ -33,15 +33,20 @@ class CachedInstance:
     Almost all have one INSTANCE.  A dictionary for each instance would be as large as many a text in it.
     """
 
-    __slots__ = ("_first", "_others", "name", "revision", "size", "used")
+    __slots__ = ("_first", "_others", "name", "revision", "used")
 
     def __init__(self, revision: Hashable, now: float) -> None:
         self.revision = revision
         self.used = now
-        self.size = OVERHEAD
         self.name: bytes | None = None
         self._first: tuple[Table, bytes, bytes] | None = None
         self._others: dict[Table, Body] | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes that it takes, counted when they are wanted: a number would be 40 bytes more of each entry."""
+        texts = [self.name or b"", *(filled for filled, _ in self.bodies.values())]
+        return OVERHEAD + sum(map(len, texts))
 
     @property
     def bodies(self) -> dict[Table, Body]:
@@ -122,7 +127,6 @@ class InstanceCache:
         """Keep the INSTANCE that `table` wrote, if there is room.  Its second piece is shared, and not counted."""
         with self._lock:
             freed = entry.forget_bodies(table)
-            entry.size -= freed
             if bucket.get(identity) is entry:
                 self.size -= freed
             if self._grow(bucket, identity, entry, len(body[0])):
@@ -137,7 +141,6 @@ class InstanceCache:
         if not self._has_room(needed, entry.used):
             return False
         bucket[identity] = entry
-        entry.size += growth
         self.size += needed
         return True
 
