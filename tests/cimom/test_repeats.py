@@ -35,7 +35,7 @@ class Counted:
             return get_instance(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(toy.provider, "get_instance", counted)
-        toy.catalog = replace(toy.catalog, revision=lambda: self.revision)
+        toy.catalog = replace(toy.catalog, revision=lambda _: self.revision)
 
 
 def test_asked_again(make_server: Callable[..., RunningServer], toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,15 +115,18 @@ def test_a_question_is_of_somebody_and_holds_no_password() -> None:
 
 
 def test_bounded() -> None:
+    def at(revision: int) -> Callable[[str], int]:
+        return lambda _: revision
+
     answers = RepeatedAnswers(3 * (OVERHEAD + 20))
     questions = [Question(NOBODY, "", (), f"{number:010}".encode()) for number in range(5)]
     for each in questions[:3]:
         answers.put(each, 1, bytes(10), NOTE)
-    assert answers.get(questions[0], 1) is not None
+    assert answers.get(questions[0], at(1)) is not None
     answers.put(questions[3], 1, bytes(10), NOTE)
-    assert [answers.get(each, 1) is not None for each in questions] == [True, False, True, True, False]
+    assert [answers.get(each, at(1)) is not None for each in questions] == [True, False, True, True, False]
     answers.put(questions[4], 1, bytes(MAX_ANSWER + 1), NOTE)
-    assert answers.get(questions[4], 1) is None
-    assert answers.get(questions[0], 2) is None
+    assert answers.get(questions[4], at(1)) is None
+    assert answers.get(questions[0], at(2)) is None
     assert len(answers) == 2
     assert answers.size == 2 * (OVERHEAD + 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import pywbem
 
+from tests.bed.server import wait_until
 from tests.cimom.harness import RunningServer
 from tests.providers.recorded import CONTEXT, platform
 from virtcim.cimom.capabilities import server_capabilities
@@ -56,6 +58,7 @@ class TwoNodes:
 
     Attributes:
         sites: by namespace.
+        catalog: of both.
         server: over HTTP.
         connection: in no namespace of its own choice.
     """
@@ -72,7 +75,7 @@ class TwoNodes:
             members = [(platform("Test"), hypervisor)]
             self.sites[namespace] = Site(members, platforms, KINDS, ProviderSettings(namespace=namespace), jobs)
         assert all(hypervisor.wait_ready(20) for hypervisor in self.hypervisors)
-        catalog = build_catalog(*self.sites.values())
+        self.catalog = catalog = build_catalog(*self.sites.values())
         capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, NoAuthentication())
         identity, statistics = ServerIdentity("virtcim", "1", "host", "2.49.0"), OperationStatistics(())
         discovered = with_discovery(catalog, classes, identity, capabilities, statistics, [CIMXML.mechanism])
@@ -150,6 +153,23 @@ def test_the_same_keys_mean_another_guest(nodes: TwoNodes) -> None:
     with pytest.raises(pywbem.CIMError) as raised:
         nodes.system(OTHER, "here")
     assert raised.value.status_code == pywbem.CIM_ERR_NOT_FOUND
+
+
+def test_a_change_of_one_node_is_a_revision_of_its_namespace_alone(nodes: TwoNodes) -> None:
+    revision = nodes.catalog.revision
+    path, states = nodes.system(OTHER, "there").path, itertools.cycle((9, 2))
+
+    def changed_alone() -> bool:
+        """Disks are measured after the start: then the other one changes as well."""
+        before, state = [revision(each) for each in (LOCAL, OTHER, "root/interop")], next(states)
+        nodes.connection.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(state))
+        wait_until(lambda: nodes.system(OTHER, "there")["EnabledState"] == state)
+        after = [revision(each) for each in (LOCAL, f"/{OTHER.upper()}/", "root/interop")]
+        assert after[1] != before[1]
+        assert after[2] != before[2]
+        return after[0] == before[0]
+
+    wait_until(changed_alone)
 
 
 @pytest.mark.parametrize("name", INTEROP_NAMES)

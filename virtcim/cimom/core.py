@@ -50,8 +50,8 @@ class Executor(Protocol):
         """Which provider serves which class where."""
 
     @property
-    def revision(self) -> Callable[[], Hashable]:
-        """Gives the revision of everything that lasting instances are made from."""
+    def revision(self) -> Callable[[str], Hashable]:
+        """Gives the revision of everything that the lasting instances of a namespace are made from."""
 
     def execute(self, request: Request) -> Result:
         """Carry out a request, as `Core.execute` does."""
@@ -73,7 +73,8 @@ class Core:
         catalog: as given.
         namespaces: which provider serves which class there.
         enumerations: the open ones.
-        revision: gives the revision of everything that lasting instances are made from (`Catalog.revision`).
+        revision: gives the revision of everything that the lasting instances of a namespace are made from
+            (`Catalog.revision`).
     """
 
     def __init__(

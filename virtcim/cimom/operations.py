@@ -78,11 +78,11 @@ class Operations:
         classes: the class store.
         reader: finds instances.
         selector: carries out queries.
-        revision: gives the revision of everything that lasting instances are made from.
+        revision: gives the revision of everything that the lasting instances of a namespace are made from.
     """
 
     def __init__(
-        self, classes: ClassStore, reader: Reader, selector: Selector, revision: Callable[[], Hashable]
+        self, classes: ClassStore, reader: Reader, selector: Selector, revision: Callable[[str], Hashable]
     ) -> None:
         self._classes = classes
         self._class_level = ClassLevel(classes)
@@ -100,12 +100,12 @@ class Operations:
         projection = request.projection
         if not request.deep:
             projection = replace(projection, limit_class=self._reader.declaration(scope, request.class_name).name)
-        revision = self._revision()
+        revision = self._revision(scope.namespace.name)
         return Extents(scope.namespace.name, self._extents(scope, request), projection, revision)
 
     def enumerate_instance_names(self, request: EnumerateInstanceNames, scope: Scope) -> Extents:
         """EnumerateInstanceNames (5.3.2.4)."""
-        revision = self._revision()
+        revision = self._revision(scope.namespace.name)
         return Extents(scope.namespace.name, self._extents(scope, request), revision=revision)
 
     def _extents(self, scope: Scope, request: EnumerateInstances | EnumerateInstanceNames) -> list[Extent]:

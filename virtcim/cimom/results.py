@@ -75,8 +75,8 @@ class Extents(Result):
     """All instances of classes.  `projection` is of no meaning where only their names are wanted.
 
     Attributes:
-        revision: of everything that lasting instances are made from, from before these were gathered; None where it is
-            not known.
+        revision: of everything that the lasting instances of the namespace are made from, from before these were
+            gathered; None where it is not known.
     """
 
     extents: Sequence[Extent]

@@ -50,8 +50,8 @@ class Translation:
         return self._executor.namespaces
 
     @property
-    def revision(self) -> Callable[[], Hashable]:
-        """Gives the revision of everything that lasting instances are made from."""
+    def revision(self) -> Callable[[str], Hashable]:
+        """Gives the revision of everything that the lasting instances of a namespace are made from."""
         return self._executor.revision
 
     def concerns(self, attempt: Attempt) -> bool:

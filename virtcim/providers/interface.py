@@ -176,8 +176,8 @@ class Instance(ABC):
         identity: unique among the instances of `class_name` in a namespace, and hashable.
         revision: equal revisions of one identity promise equal properties.  Front ends may cache encoded
             instances under (class_name, identity) as long as the revision stays the same.
-        lasting: whether, as long as the revision of the catalog stays the same, an instance with these keys is there
-            and has equal properties.
+        lasting: whether, as long as the revision of its namespace in the catalog stays the same, an instance with these
+            keys is there and has equal properties.
     """
 
     __slots__ = ()
@@ -448,6 +448,10 @@ class ChangeSource(ABC):
         """Tell nothing any more."""
 
 
+def _no_revision(_namespace: str) -> Hashable:
+    return object()
+
+
 def _nothing(_namespace: str) -> frozenset[str]:
     return frozenset()
 
@@ -460,16 +464,16 @@ class Catalog:
         namespaces: namespace name (`root/virt`) to the providers that serve it.  A creation class has one provider
             in a namespace; in another one it can have another provider, and other instances.
         associations: namespace name to the associations that can be traversed from there.
-        revision: gives the revision of everything that lasting instances are made from.  It is asked often, in every
-            thread, that of the event loop among them: it looks at some numbers, and waits for nothing.  Without it no
-            revision equals another one.
+        revision: gives the revision of everything that the lasting instances of a namespace, spelt in any way, are made
+            from.  It is asked often, in every thread, that of the event loop among them: it looks at some numbers, and
+            waits for nothing.  Without it no revision equals another one.
         hidden: gives the schema names (`kvm`, in lower case) whose classes a namespace does not have now, although they
             are served elsewhere.  It is asked as often, and waits as little.
     """
 
     namespaces: Mapping[str, Sequence[InstanceProvider]]
     associations: Mapping[str, Sequence[Association]]
-    revision: Callable[[], Hashable] = object
+    revision: Callable[[str], Hashable] = _no_revision
     hidden: Callable[[str], frozenset[str]] = _nothing
 
 

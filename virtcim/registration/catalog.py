@@ -265,6 +265,7 @@ class SiteCatalogs:
         self._sites: list[Site] = list(sites)
         self._profiles = RegisteredProfileProvider(self._sites[0])
         self._catalogs: dict[Site, SiteCatalog] = {}
+        self._by_namespace = _by_namespace(self._sites)
         self._changes = 0
 
     def show(self, sites: Iterable[Site]) -> None:
@@ -272,6 +273,7 @@ class SiteCatalogs:
         # In place: what is registered in the namespace of profiles follows from all sites that there are.
         self._sites[:] = sites
         self._catalogs = {site: made for site, made in self._catalogs.items() if site in self._sites}
+        self._by_namespace = _by_namespace(self._sites)
         self._changes += 1
 
     def catalog(self) -> Catalog:
@@ -302,8 +304,16 @@ class SiteCatalogs:
         links = [*(make(site) for make in ASSOCIATIONS), conformance]
         return SiteCatalog(providers, links, [conformance, referenced_profile(site)])
 
-    def _revision(self) -> Hashable:
+    def _revision(self, namespace: str) -> Hashable:
+        """The revision of a namespace: that of its site, or those of all where it is none of a site."""
+        site = self._by_namespace.get(namespace.strip("/").lower())
+        if site is not None:
+            return self._changes, site.revision()
         return (self._changes, *[each.revision() for each in self._sites])
+
+
+def _by_namespace(sites: Iterable[Site]) -> Mapping[str, Site]:
+    return {site.namespace.lower(): site for site in sites}
 
 
 def _hidden(sites: Mapping[str, Site], namespace: str) -> frozenset[str]:

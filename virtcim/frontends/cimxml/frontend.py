@@ -123,14 +123,15 @@ class CIMXML:
         started = time.monotonic()
         check_request_headers(exchange.headers)
         body = await exchange.body()
-        question, revision = Question.of(exchange.caller, exchange.headers, body), self._core.revision()
-        if question is not None and (known := self._repeats.get(question, revision)) is not None:
+        question = Question.of(exchange.caller, exchange.headers, body)
+        if question is not None and (known := self._repeats.get(question, self._core.revision)) is not None:
             return _reply([known[0]], started, known[1])
         check_charset(exchange.headers, body)
         decode = partial(decode_request, body, self._max_elements)
         raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
         check_against_body(exchange.headers, raw)
         quirks = quirks_of(exchange.headers, raw.message_id)
+        revision = self._core.revision(raw.namespace)
 
         def work() -> tuple[Answer, Outgoing]:
             answer = self.answer(raw, exchange.caller, quirks)

@@ -7,7 +7,7 @@ decoded, and without a thread.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from multidict import MultiMapping
 
@@ -74,12 +74,16 @@ class RepeatedAnswers:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, question: Question, revision: Hashable) -> tuple[bytes, OperationNote] | None:
-        """The answer that was given at this revision, and what is told of the operation; None when there is none."""
+    def get(self, question: Question, revision: Callable[[str], Hashable]) -> tuple[bytes, OperationNote] | None:
+        """The answer that was given and holds still, and what is told of the operation; None when there is none.
+
+        Parameters:
+            revision: gives that of a namespace.
+        """
         kept = self._kept.get(question)
         if kept is None:
             return None
-        if kept.revision != revision:
+        if kept.revision != revision(kept.note.namespace):
             self._drop(question)
             return None
         self._kept.move_to_end(question)
@@ -89,7 +93,7 @@ class RepeatedAnswers:
         """Keep an answer.
 
         Parameters:
-            revision: of everything, from before the answer was made.
+            revision: of the namespace that was asked, from before the answer was made.
         """
         if len(answer) > MAX_ANSWER:
             return

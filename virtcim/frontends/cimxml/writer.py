@@ -29,7 +29,7 @@ __all__ = ["NamespaceWriter", "Writers"]
 
 log = logging.getLogger(__name__)
 
-MANY = 100
+MANY = 20
 """Instances of a class from which on it is worth while to remember in which order their texts are sent."""
 
 MOMENT = 60.0
