@@ -195,6 +195,9 @@ def test_all_guests_of_a_group_stop_and_start(fleet: Server) -> None:
         each["Name"]: each["EnabledState"] for each in ask.EnumerateInstances("Test_ComputerSystem", "root/virt/busy")
     }
     assert states == {"b1": 3, "b2": 3}
+    (service,) = ask.EnumerateInstanceNames(SERVICE)
+    _, out = ask.InvokeMethod("GetGroupSummary", service, Group=group(ask, "busys"))
+    assert (out["Summary"]["Guests"], out["Summary"]["RunningGuests"]) == (2, 0)
     status, text = virtcim(fleet, "group", "status", "busys")
     assert status == 0
     assert [line.split()[:3] for line in text.splitlines()[1:]] == [["busy", "b1", "off"], ["busy", "b2", "off"]]

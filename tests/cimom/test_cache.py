@@ -13,6 +13,7 @@ from tests.cimom.harness import RunningServer, faults
 from tests.cimom.toy import Toy
 from virtcim.frontends.cimxml.cache import OVERHEAD, WANTED, InstanceCache
 from virtcim.frontends.cimxml.encode import Body, Encoder, Table, TableOptions
+from virtcim.providers.interface import EmbeddedInstance, Properties, RevisedInstance
 from virtcim.schema.classes import ClassStore
 
 TABLES = [Table(f"Toy_{number}", ()) for number in range(6)]
@@ -147,6 +148,29 @@ def test_null_properties_are_shared(classes: ClassStore) -> None:
     assert b"".join(one).decode() == table.instance({"Name": "a"})
     for document in (one, third):
         assert not faults(b"".join(document))
+
+
+def test_an_embedded_instance_is_written_once_at_a_revision(server: RunningServer) -> None:
+    computed = []
+
+    def written(revision: int) -> str:
+        def compute() -> Properties:
+            computed.append(revision)
+            return {"Name": f"a<{revision}>", "Size": revision}
+
+        return encoder.encoded(RevisedInstance("Toy_Disk", "a", revision, compute))
+
+    encoder = server.cimxml._writers["root/toy"].encoder
+    cache = server.cimxml.cache
+    first = written(1)
+    assert first == encoder.encoded(EmbeddedInstance("Toy_Disk", {"Name": "a<1>", "Size": 1}))
+    assert written(1) == first
+    assert computed == [1]
+    assert "a&amp;lt;2&amp;gt;" in written(2)
+    assert computed == [1, 2]
+    size = cache.size
+    assert written(3) != first
+    assert cache.size == size, "one takes the place of the other"
 
 
 @pytest.mark.parametrize("origin", [True, False])

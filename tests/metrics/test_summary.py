@@ -15,7 +15,10 @@ from tests.bed.server import wait_until
 from tests.metrics.node import Node, serve_node, uuid_of
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.metrics.screen import to_png
-from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
+from virtcim.libhelper.states import DomainState
+from virtcim.providers.guest import Guest
+from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, RevisedInstance, Status
+from virtcim.providers.Virt_VirtualSystemManagementService import summary
 from virtcim.providers.Virt_VirtualSystemManagementService.summary import LEASES_SECONDS, ask_for_leases
 
 SERVICE = "Test_VirtualSystemManagementService"
@@ -94,6 +97,45 @@ def test_load_and_history(node: Node) -> None:
     assert all(load > 0 for load in found["ProcessorLoadHistory"])
     assert len(found["HistoryTimes"]) == len(found["ProcessorLoadHistory"])
     assert found["HistoryTimes"] == sorted(found["HistoryTimes"])
+
+
+def revised(node: Node) -> list[Any]:
+    found = node.call(SERVICE, "GetSummary").out["Summaries"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_a_summary_is_of_another_revision_once_anything_of_it_has_changed(node: Node) -> None:
+    def unchanged() -> bool:
+        """Two in a row that are made of one sample."""
+        return [each.revision for each in revised(node)] == [each.revision for each in revised(node)]
+
+    wait_until(unchanged, 30)
+    before = revised(node)
+    assert all(isinstance(each, RevisedInstance) for each in before)
+    assert len({each.identity for each in before}) == GUESTS
+    wait_until(lambda: revised(node)[0].properties["TimeStamp"] > before[0].properties["TimeStamp"], 30)
+    assert revised(node)[0].revision != before[0].revision
+    samples = node.hypervisor.metrics
+    running = revised(node)[1]
+    with node.hypervisor.domains.handle(uuid_of(1)) as domain:
+        domain.suspend()
+        try:
+            assert node.hypervisor.inventory.wait_for(
+                lambda held: held.domain_by_uuid(uuid_of(1)).state is DomainState.PAUSED, 10
+            )
+            [paused] = [each for each in summary.summaries(guests(node)) if each.properties["Name"] == "guest1"]
+        finally:
+            domain.resume()
+    assert samples.latest is not None
+    assert paused.properties["EnabledState"] == 9
+    assert paused.identity == running.identity
+    assert paused.revision[0] != running.revision[0], "its record is another one, whatever its figures are"
+
+
+def guests(node: Node) -> list[Guest]:
+    [platform] = [each for each in node.site.platforms if each.prefix == "Test"]
+    return list(node.site.guests(platform))
 
 
 def test_pictures_when_asked(node: Node) -> None:

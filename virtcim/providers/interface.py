@@ -54,6 +54,7 @@ __all__ = [
     "Parameters",
     "Properties",
     "RequestContext",
+    "RevisedInstance",
     "Role",
     "Status",
     "Store",
@@ -129,6 +130,39 @@ class EmbeddedInstance:
 
     class_name: str
     properties: Properties
+
+
+class RevisedInstance(EmbeddedInstance):
+    """An embedded instance that is given again and again: whoever has written it at a revision need not do so anew.
+
+    Parameters:
+        class_name: its class.
+        identity: tells it from all others of its class in a namespace.
+        revision: another value once any of its properties has changed.
+        compute: gives its properties, once somebody asks for them.
+    """
+
+    __slots__ = ("_compute", "_known", "identity", "revision")
+
+    def __init__(
+        self, class_name: str, identity: Hashable, revision: Hashable, compute: Callable[[], Properties]
+    ) -> None:
+        for name, value in (
+            ("class_name", class_name),
+            ("identity", identity),
+            ("revision", revision),
+            ("_compute", compute),
+            ("_known", None),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def properties(self) -> Properties:  # type: ignore[override]
+        """Its properties."""
+        if self._known is None:
+            object.__setattr__(self, "_known", self._compute())
+        known: Properties = self._known
+        return known
 
 
 CIMScalar: TypeAlias = bool | int | float | str | datetime | timedelta | InstancePath | EmbeddedInstance

@@ -18,7 +18,7 @@ from typing import Any
 
 from virtcim.frontends.cimxml.values import attribute, escape, writer
 from virtcim.immutable import immutable
-from virtcim.providers.interface import EmbeddedInstance, InstancePath
+from virtcim.providers.interface import EmbeddedInstance, InstancePath, RevisedInstance
 from virtcim.schema.classes import (
     ClassDeclaration,
     ClassStore,
@@ -164,10 +164,19 @@ class Encoder:
         classes: the class store.
         namespace: the namespace; also that of references without one.
         host: the host in INSTANCEPATH elements.
+        recall: gives the text of an embedded instance in a VALUE at its revision, written by the function that is given
+            with it where none is kept; without it nothing is kept.
     """
 
-    def __init__(self, classes: ClassStore, namespace: str, host: str) -> None:
+    def __init__(
+        self,
+        classes: ClassStore,
+        namespace: str,
+        host: str,
+        recall: Callable[[RevisedInstance, Callable[[EmbeddedInstance], str]], str] | None = None,
+    ) -> None:
         self._classes = classes
+        self._recall = recall
         self.namespace = namespace
         self._host = host
         self._tables: OrderedDict[tuple[str, TableOptions], Table] = OrderedDict()
@@ -284,6 +293,11 @@ class Encoder:
             return value
         if not isinstance(value, EmbeddedInstance):
             raise ValueError(f"{value!r} is not an embedded instance")
+        if self._recall is not None and isinstance(value, RevisedInstance):
+            return self._recall(value, self._escaped)
+        return self._escaped(value)
+
+    def _escaped(self, value: EmbeddedInstance) -> str:
         return escape(self.embedded_element(value))
 
     def encoded(self, value: EmbeddedInstance) -> EncodedInstance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 
 from virtcim.cimom.associations import Link
@@ -22,7 +22,7 @@ from virtcim.frontends.cimxml.encode import (
     TableOptions,
 )
 from virtcim.immutable import immutable
-from virtcim.providers.interface import Instance
+from virtcim.providers.interface import EmbeddedInstance, Instance, RevisedInstance
 from virtcim.schema.classes import ClassStore
 
 __all__ = ["NamespaceWriter", "Writers"]
@@ -62,7 +62,7 @@ class NamespaceWriter:
 
     def __init__(self, name: str, classes: ClassStore, host: str, cache: InstanceCache, writers: Writers) -> None:
         self.name = name
-        self.encoder = Encoder(classes, self.name, host)
+        self.encoder = Encoder(classes, self.name, host, self._recall)
         self._classes = classes
         self._cache = cache
         self._writers = writers
@@ -138,6 +138,17 @@ class NamespaceWriter:
             body = table.body(instance.properties())
             self._cache.store_body(bucket, instance.identity, entry, table, body)
         return body
+
+    def _recall(self, value: RevisedInstance, write: Callable[[EmbeddedInstance], str]) -> str:
+        """The text of an embedded instance in a VALUE, from the cache where that has it at its revision."""
+        bucket = self._cache.bucket(self.name, f"{value.class_name} in a value")
+        entry = self._cache.entry(bucket, value.identity, value.revision, time.monotonic())
+        if entry.name is not None:
+            return entry.name.decode()
+        text = write(value)
+        # It has no name of its own: its text takes the place.
+        self._cache.store_name(bucket, value.identity, entry, text.encode())
+        return text
 
     def _link_keys(self, link: Link) -> dict[str, EncodedReference]:
         """The two references of an association, from the cached names of its ends: links are not cached."""

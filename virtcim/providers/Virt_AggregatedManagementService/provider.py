@@ -32,7 +32,7 @@ from virtcim.providers.states import EnabledState
 from virtcim.providers.templates import TEMPLATE_PREFIX, setting_of_template
 from virtcim.providers.values import flag_of, number_of
 from virtcim.providers.Virt_AggregatedManagementService.drain import Drain
-from virtcim.providers.Virt_AggregatedManagementService.summary import guests_of, refresh_figures, summary_of
+from virtcim.providers.Virt_AggregatedManagementService.summary import Summaries, guests_of, refresh_figures
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_NodeGroup import group_of
 from virtcim.providers.Virt_VirtualSystemManagementService import VirtualSystemManagementService, summaries
@@ -77,6 +77,7 @@ class AggregatedServiceProvider(InstanceProvider):
         self._nodes = nodes
         self._service = service
         self._may = may
+        self._summaries = Summaries()
 
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         return (self._service,)
@@ -208,7 +209,7 @@ class AggregatedServiceProvider(InstanceProvider):
         group = group_of(self._nodes, parameters.get("Group"))
         nodes = [node for node in self._nodes.members(group) if self._may(context, node.namespace, Role.READ)]
         refresh_figures(nodes)
-        out: dict[str, CIMValue] = {"Summary": summary_of(group, nodes)}
+        out: dict[str, CIMValue] = {"Summary": self._summaries.of(group, nodes)}
         if parameters.get("IncludeGuests"):
             guests = list(guests_of(nodes))
             out["Guests"] = summaries(guests)

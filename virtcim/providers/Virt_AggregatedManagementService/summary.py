@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from virtcim.libhelper.metrics import Frame
 from virtcim.providers.interface import CIMValue, EmbeddedInstance
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.providers.guest import Guest
 
-__all__ = ["guests_of", "refresh_figures", "summary_of"]
+__all__ = ["Summaries", "guests_of", "refresh_figures"]
 
 _KIB = 1024
 _NANO = 1_000_000_000
@@ -43,7 +44,12 @@ class _Sums:
     SendRate: float | None = None
 
     def add(self, name: str, value: float) -> None:
-        setattr(self, name, (getattr(self, name) or 0.0) + value)
+        setattr(self, name, (getattr(self, name) or 0) + value)
+
+    def add_all(self, other: _Sums) -> None:
+        for each in fields(other):
+            if (value := getattr(other, each.name)) is not None:
+                self.add(each.name, value)
 
 
 _RATES = (
@@ -71,17 +77,38 @@ def guests_of(nodes: Iterable[Node]) -> Iterator[Guest]:
             yield from node.site.guests(platform)
 
 
-def summary_of(name: str, nodes: Sequence[Node]) -> EmbeddedInstance:
-    """Add up what there is on nodes.
+class Summaries:
+    """Makes summaries of groups.  The sums over a hypervisor are kept until its guests or their figures change."""
 
-    Parameters:
-        name: of their group.
-        nodes: its members, as far as who asks may read them.
-    """
-    sums = _Sums()
-    for node in nodes:
-        for hypervisor in node.hypervisors:
-            _add(sums, hypervisor)
+    def __init__(self) -> None:
+        self._sums: WeakKeyDictionary[Hypervisor, tuple[Hashable, _Sums]] = WeakKeyDictionary()
+
+    def of(self, name: str, nodes: Sequence[Node]) -> EmbeddedInstance:
+        """Add up what there is on nodes.
+
+        Parameters:
+            name: of their group.
+            nodes: its members, as far as who asks may read them.
+        """
+        sums = _Sums()
+        for node in nodes:
+            for hypervisor in node.hypervisors:
+                sums.add_all(self._of(hypervisor))
+        return _summary(name, nodes, sums)
+
+    def _of(self, hypervisor: Hypervisor) -> _Sums:
+        """What the guests of a hypervisor have and do."""
+        frames = hypervisor.metrics.history()[-2:]
+        state = hypervisor.inventory.revision, *(frame.clock for frame in frames)
+        known = self._sums.get(hypervisor)
+        if known is not None and known[0] == state:
+            return known[1]
+        sums = _added_up(hypervisor, frames)
+        self._sums[hypervisor] = state, sums
+        return sums
+
+
+def _summary(name: str, nodes: Sequence[Node], sums: _Sums) -> EmbeddedInstance:
     # The URIs of a node are those of one host, which counts once.
     hosts = [next((each for each in node.hypervisors if each.connected), None) for node in nodes]
     values: dict[str, CIMValue] = {
@@ -95,9 +122,13 @@ def summary_of(name: str, nodes: Sequence[Node]) -> EmbeddedInstance:
     return EmbeddedInstance("Virt_GroupSummary", {key: value for key, value in values.items() if value is not None})
 
 
-def _add(sums: _Sums, hypervisor: Hypervisor) -> None:
-    """Add what the guests of a hypervisor have and do."""
-    frames = hypervisor.metrics.history()[-2:]
+def _added_up(hypervisor: Hypervisor, frames: Sequence[Frame]) -> _Sums:
+    """Add up what the guests of a hypervisor have and do.
+
+    Parameters:
+        frames: the two newest, for rates; fewer where there are no more.
+    """
+    sums = _Sums()
     before, after = frames if len(frames) == 2 else (None, None)
     for domain in hypervisor.inventory.domains():
         sums.Guests += 1
@@ -110,6 +141,7 @@ def _add(sums: _Sums, hypervisor: Hypervisor) -> None:
             sums.MemoryUsage += (config.current_memory or config.memory or 0) * _KIB
         if before is not None and after is not None:
             _add_rates(sums, before, after, domain.uuid)
+    return sums
 
 
 def _add_rates(sums: _Sums, before: Frame, after: Frame, uuid: str) -> None:

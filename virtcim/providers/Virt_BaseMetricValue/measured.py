@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from virtcim.libhelper.metrics import GuestSample, HostSample, Sample
@@ -63,12 +64,22 @@ def element_name(element: MeasuredElement) -> str:
     return element.guest.name if isinstance(element, ComputerSystem) else element.device_id
 
 
-def measure(element: MeasuredElement) -> Iterator[tuple[Metric, Measured]]:
-    """Give the newest values of all metrics of an element that libvirt has figures for; asks nobody.
+@lru_cache(maxsize=64)
+def _metrics_of(base: str, names: frozenset[str] | None) -> Sequence[Metric]:
+    """List the metrics of a kind of element, those of some names or all."""
+    return [metric for metric in _METRICS[base] if names is None or metric.name in names]
+
+
+def measure(element: MeasuredElement, names: frozenset[str] | None = None) -> Iterator[tuple[Metric, Measured]]:
+    """Give the newest values of metrics of an element that libvirt has figures for; asks nobody.
 
     libvirt has some of guests that do not run, too: those are of no use to anybody.
+
+    Parameters:
+        names: of the metrics that are wanted; None for all.
     """
-    if not is_measured(element):
+    metrics = _metrics_of(element.base, names)
+    if not metrics or not is_measured(element):
         return
     sample = hypervisor_of(element).metrics.latest
     now = None if sample is None else _figures(element, sample)
@@ -82,7 +93,7 @@ def measure(element: MeasuredElement) -> Iterator[tuple[Metric, Measured]]:
     earlier = None if before is None or before.clock >= now.clock else _reading(element, before)
     seconds = 0.0 if before is None else now.clock - before.clock
     duration = timedelta(seconds=seconds)
-    for metric in _METRICS[element.base]:
+    for metric in metrics:
         value = read_metric(metric, reading, earlier, seconds)
         if value is not None:
             yield metric, Measured(value, now.time, duration if metric.is_interval else None)

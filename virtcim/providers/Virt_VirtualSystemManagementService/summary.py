@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.metrics import Frame, read_leases, take_picture
+from virtcim.libhelper.metrics import Frame, Sample, read_leases, take_picture
 from virtcim.libhelper.states import DomainState, RunningReason
 from virtcim.providers.interface import (
     CIMError,
@@ -22,6 +22,7 @@ from virtcim.providers.interface import (
     InstancePath,
     MethodResult,
     RequestContext,
+    RevisedInstance,
     Status,
 )
 from virtcim.providers.methods import Parameters
@@ -50,6 +51,7 @@ SCREENS_SECONDS = 10.0
 """Seconds for all pictures of an answer."""
 LEASES_SECONDS = 2.0
 _LEASES = "leases of networks"
+_CLASS = "Virt_GuestSummary"
 
 _NANO = 1_000_000_000
 _KIB = 1024
@@ -62,6 +64,7 @@ _ONCE = {
     "MemoryUsable": "MemoryUsable",
 }
 """Metrics of which a guest has one, and the properties that show them."""
+_SHOWN = frozenset((*_TOTALS, *_ONCE))
 
 
 def get_summary(
@@ -91,18 +94,42 @@ def summaries(
     """
     guests = list(guests)
     hypervisors = {id(guest.hypervisor): guest.hypervisor for guest in guests}
-    leases = ask_for_leases(hypervisors)
+    leases = ask_for_leases({key: each for key, each in hypervisors.items() if _has_networks(each)})
+    if not with_history and picture_width is None:
+        return [_revised(guest, leases.get(id(guest.hypervisor), {})) for guest in guests]
     frames = {key: hypervisor.metrics.history() if with_history else () for key, hypervisor in hypervisors.items()}
     deadline = time.monotonic() + (SCREENS_SECONDS if picture_width is not None else 0)
-    found = []
+    found: list[EmbeddedInstance] = []
     for guest in guests:
         key = id(guest.hypervisor)
-        values = _summary(guest, leases[key]) | _history(guest, frames[key])
+        values = {**_summary(guest, _addresses(guest, leases.get(key, {}))), **_history(guest, frames[key])}
         if picture_width is not None and time.monotonic() < deadline:
             values["ScreenImage"] = _screen(guest, picture_width)
-        known = {name: value for name, value in values.items() if value is not None}
-        found.append(EmbeddedInstance("Virt_GuestSummary", known))
+        found.append(EmbeddedInstance(_CLASS, _known(values)))
     return found
+
+
+def _revised(guest: Guest, leases: Mapping[str, list[str]]) -> EmbeddedInstance:
+    """Make the summary of a guest, which stays as it is until its record, its figures or its addresses change."""
+    addresses = _addresses(guest, leases)
+    sample = guest.hypervisor.metrics.latest
+    # Without figures the time since its start is that of now.
+    moment = int(time.monotonic()) if sample is None else -sample.number
+    return RevisedInstance(
+        _CLASS,
+        (guest.site.namespace, guest.platform.prefix, guest.name),
+        (guest.domain.revision, moment, *addresses),
+        lambda: _known(_summary(guest, addresses)),
+    )
+
+
+def _known(values: Mapping[str, CIMValue]) -> dict[str, CIMValue]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _has_networks(hypervisor: Hypervisor) -> bool:
+    """Whether libvirt may have leased addresses there."""
+    return any(network.active for network in hypervisor.inventory.networks())
 
 
 def _guests(service: VirtualSystemManagementService, systems: Sequence[InstancePath | None] | None) -> Iterator[Guest]:
@@ -120,7 +147,7 @@ def _guests(service: VirtualSystemManagementService, systems: Sequence[InstanceP
         yield find_system(service.site, service.platform, path)
 
 
-def _summary(guest: Guest, leases: Mapping[str, list[str]]) -> dict[str, CIMValue]:
+def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
     """Give what a summary holds of a guest without pictures."""
     condition, config = guest.condition, guest.state and guest.state.config
     sample = guest.hypervisor.metrics.latest
@@ -134,14 +161,14 @@ def _summary(guest: Guest, leases: Mapping[str, list[str]]) -> dict[str, CIMValu
         "OperationalStatus": [int(condition.operational)],
         "NumberOfProcessors": (config and (config.vcpu_current or config.vcpu)) or None,
         "MemoryMaximum": config.memory * _KIB if config and config.memory else None,
-        "UpTime": _up_time(guest),
+        "UpTime": _up_time(guest, sample),
         "Answers": None if figures is None else figures.answered,
         "TimeStamp": None if figures is None else figures.known.time,
-        "Addresses": _addresses(guest, leases) or None,
+        "Addresses": addresses or None,
     }
     totals: dict[str, float] = {}
     for element in measured_elements(guest):
-        for metric, measured in measure(element):
+        for metric, measured in measure(element, _SHOWN):
             if metric.name in _ONCE:
                 values[_ONCE[metric.name]] = measured.value
             elif metric.name in _TOTALS:
@@ -149,16 +176,18 @@ def _summary(guest: Guest, leases: Mapping[str, list[str]]) -> dict[str, CIMValu
     return values | {name: totals.get(name) for name in _TOTALS}
 
 
-def _up_time(guest: Guest) -> timedelta | None:
-    """How long a guest has run since its start; None where that was not seen."""
+def _up_time(guest: Guest, sample: Sample | None) -> timedelta | None:
+    """How long a guest has run since its start, at the time of its figures; None where that was not seen."""
     domain = guest.domain
     began = domain.state_changed
     booted = domain.state is DomainState.RUNNING and domain.reason is RunningReason.BOOTED
-    return datetime.now(UTC) - began if booted and began is not None else None
+    if not booted or began is None:
+        return None
+    return max(timedelta(), (datetime.now(UTC) if sample is None else sample.time) - began)
 
 
 def _addresses(guest: Guest, leases: Mapping[str, list[str]]) -> list[str]:
-    ports = NetworkPort.made_from(guest) if guest.domain.active else ()
+    ports = NetworkPort.made_from(guest) if leases and guest.domain.active else ()
     return [address for port in ports for address in leases.get((port.device.mac_address or "").lower(), ())]
 
 
@@ -178,6 +207,8 @@ def ask_for_leases(hypervisors: Mapping[int, Hypervisor]) -> Mapping[int, Mappin
 
 def _history(guest: Guest, frames: Sequence[Frame]) -> dict[str, CIMValue]:
     """Give the load of a guest between each two samples that were kept, oldest first."""
+    if not frames:
+        return {}
     loads: list[float] = []
     times: list[datetime] = []
     count = _processors(guest)
