@@ -205,6 +205,7 @@ class virDomain:
 class virDomainSnapshot:
     def getName(self) -> str: ...
     def getXMLDesc(self, flags: int = 0, /) -> str: ...
+    def listAllChildren(self, flags: int = 0, /) -> list[virDomainSnapshot]: ...
     def delete(self, flags: int = 0, /) -> int: ...
 
 class virDomainCheckpoint:
@@ -378,7 +379,6 @@ VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY: int
 VIR_DOMAIN_SNAPSHOT_CREATE_HALT: int
 VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE: int
 VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE: int
-VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN: int
 VIR_DOMAIN_SNAPSHOT_REVERT_FORCE: int
 VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED: int
 VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING: int

@@ -166,12 +166,13 @@ class Snapshots:
             name: of the snapshot.
             with_descendants: with all that were taken after it in its branch; else they get its parent.
         """
-        flags = libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN if with_descendants else 0
         with self._changed(domain) as target:
-            before = _memory_files(target)
-            target.snapshotLookupByName(name).delete(flags)
-            for path in sorted(before - _memory_files(target)):
-                self._remove_memory(path)
+            snapshot = target.snapshotLookupByName(name)
+            for each in (*(_descendants(snapshot) if with_descendants else ()), snapshot):
+                path = SnapshotConfig.parse(each.getXMLDesc(0)).memory_file
+                each.delete(0)
+                if path and path not in _memory_files(target):
+                    self._remove_memory(path)
 
     def _remove_memory(self, path: str) -> None:
         """Remove the file with the memory of a snapshot that is gone, which libvirt 9.0 leaves behind.
@@ -202,6 +203,17 @@ class Snapshots:
             finally:
                 context.inventory.refresh(domain)
                 context.inventory.refresh_parts(SNAPSHOTS, domain)
+
+
+def _descendants(snapshot: libvirt.virDomainSnapshot) -> Iterator[libvirt.virDomainSnapshot]:
+    """All snapshots that follow one, each behind those that follow it: in this order they are removed one by one.
+
+    libvirtd 9.0 crashes where it is left to do so (VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN): it gives the children of one
+    that it removes to the parent, and goes on with what it has freed.
+    """
+    for child in snapshot.listAllChildren():
+        yield from _descendants(child)
+        yield child
 
 
 def _memory_files(domain: libvirt.virDomain) -> set[str]:
