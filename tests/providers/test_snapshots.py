@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.bed import wait_until
 from tests.dump.recorded_libvirt import failure
 from tests.providers.poolservice import HASTY
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
@@ -26,11 +28,16 @@ from tests.providers.snapshotservice import (
     NOT_SUPPORTED,
     SnapshotService,
 )
+from virtcim.app.store import SQLiteStore, read_table
 from virtcim.libhelper.documents.snapshot import SnapshotConfig
 from virtcim.libhelper.domains import freezing
+from virtcim.libhelper.frozen import FrozenGuests
+from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
+from virtcim.providers.frozen import FrozenGuest, FrozenRecords
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.kinds import KINDS
+from virtcim.providers.site import ProviderSettings, Site
 from virtcim.providers.snapshots import SnapshotType, can_notify, creation_obstacles
 
 RUNNING, OFF, PAUSED = 2, 3, 9
@@ -467,6 +474,9 @@ class _SilentHost:
     def __init__(self, guest: _SilentGuest) -> None:
         self.guest = guest
         self.connections = self.inventory = self
+        self.frozen = FrozenGuests()
+        self.kept: list[bool] = []
+        self.frozen.keep = lambda _uuid, is_frozen: self.kept.append(is_frozen)
 
     def connection(self) -> contextlib.nullcontext[_SilentHost]:
         return contextlib.nullcontext(self)
@@ -495,7 +505,58 @@ def test_a_guest_whose_agent_falls_silent_is_thawed(monkeypatch: pytest.MonkeyPa
     assert others[0] == ("thaw", None)
     assert ("limit", libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK) in others
     assert guest.thawed.wait(30)
+    wait_until(lambda: host.kept == [True, False], 30)
     quick: Any = _SilentGuest()
     with freezing.quiesced(host, quick):
         pass
     assert ("thaw", None) not in quick.called  # libvirt does that itself
+    assert host.kept == [True, False] * 2
+
+
+def test_a_guest_that_is_frozen_anew_is_left_to_whoever_did_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older attempt to thaw it, whose agent was silent, thaws nothing under the eyes of the new one."""
+    monkeypatch.setattr(freezing, "_THAW_INTERVAL", 0.2)
+    silent = failure(libvirt.VIR_ERR_AGENT_UNRESPONSIVE, "the agent is still silent")
+    guest: Any = _SilentGuest(silent, None)
+    host: Any = _SilentHost(guest)
+    with pytest.raises(libvirt.libvirtError), freezing.quiesced(host, guest):
+        raise libvirt.libvirtError("no answer")
+    with freezing.quiesced(host, guest):
+        wait_until(lambda: "thaw" not in {thread.name for thread in threading.enumerate()}, 30)
+        assert guest.answers == [None]
+        assert host.kept == [True, True]
+    assert host.kept == [True, True, False]
+
+
+def test_a_guest_that_was_frozen_when_the_server_was_killed_is_thawed_at_its_start(tmp_path: Path) -> None:
+    """What stands on disk while it is frozen is what a process that is killed leaves behind."""
+
+    def run(directory: Path, block: Callable[[Hypervisor], None]) -> None:
+        store = SQLiteStore(directory / "state.db")
+        hypervisor = Hypervisor("test:///default")
+        hypervisor.start()
+        assert hypervisor.wait_ready(30)
+        FrozenRecords(store).follow(Site([(platform("Test"), hypervisor)], PLATFORMS, KINDS))
+        try:
+            block(hypervisor)
+        finally:
+            hypervisor.stop()
+            store.close()
+
+    def kept(directory: Path) -> list[str]:
+        return [record.uri for _, record in read_table(directory / "state.db", "frozen guest", FrozenGuest)]
+
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+
+    def freeze(hypervisor: Hypervisor) -> None:
+        with (
+            hypervisor.connections.connection() as connection,
+            freezing.frozen(hypervisor._context, connection.lookupByName("test")),
+        ):
+            shutil.copytree(before, after)
+        wait_until(lambda: kept(before) == [], 30)
+
+    run(before, freeze)
+    assert kept(after) == ["test:///default"]
+    run(after, lambda _: wait_until(lambda: kept(after) == [], 30))

@@ -1,6 +1,6 @@
 """What the operations on one hypervisor work with: the one thing that they and the hypervisor share.
 
-Layer rule: imports connections, eventhub, host, inventory, locks; no operation imports the hypervisor.
+Layer rule: imports connections, eventhub, frozen, host, inventory, locks; no operation imports the hypervisor.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.eventhub import EventHub
+from virtcim.libhelper.frozen import FrozenGuests
 from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.locks import Locks
@@ -28,6 +29,7 @@ class Context:
         events: what libvirt says.
         locks: of what is being changed, by UUID.
         facts: what the hypervisor said of itself when it was last connected.
+        frozen: the guests that may be frozen.
     """
 
     uri: str
@@ -37,3 +39,4 @@ class Context:
     events: EventHub = field(default_factory=EventHub)
     locks: Locks = field(default_factory=Locks)
     facts: HostFacts = field(default_factory=HostFacts)
+    frozen: FrozenGuests = field(default_factory=FrozenGuests)

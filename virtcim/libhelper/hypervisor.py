@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
@@ -26,6 +26,7 @@ from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.domains.backups import Backups
 from virtcim.libhelper.domains.domains import Domains
+from virtcim.libhelper.domains.freezing import thaw_at_last
 from virtcim.libhelper.domains.overlays import Overlays
 from virtcim.libhelper.domains.snapshots import Snapshots
 from virtcim.libhelper.errors import LibvirtError, translated
@@ -190,6 +191,17 @@ class Hypervisor:
     def remember(self, facts: HostFacts, fqdn: str) -> None:
         """Take what it said of itself in an earlier run for true until it says it anew; to be called before `start`."""
         self._context.facts, self.fqdn = facts, fqdn
+
+    def keep_frozen(self, keep: Callable[[str, bool], None], left: Iterable[str]) -> None:
+        """Have it kept which guests are frozen, and those thawed that an earlier run may have left so.
+
+        Parameters:
+            keep: as `FrozenGuests` has it.
+            left: the UUIDs of these guests.
+        """
+        self._context.frozen.keep = keep
+        for uuid in left:
+            thaw_at_last(self._context, uuid)
 
     def host_capabilities(self) -> HostCapabilities:
         """What the host and its guests can have, also while the inventory still waits to be told.

@@ -17,7 +17,7 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.domains.handle import domain_handle
 from virtcim.libhelper.errors import LibvirtError
 
-__all__ = ["frozen", "quiesced"]
+__all__ = ["frozen", "quiesced", "thaw_at_last"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,25 +36,28 @@ def frozen(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
     Raises:
         libvirt.libvirtError: the agent did not freeze them.
     """
+    turn = context.frozen.begin(domain.UUIDString())
     with _limited(domain):
         try:
             domain.fsFreeze()
             yield
         finally:
-            _thaw(context, domain)
+            _thaw(context, domain, turn)
 
 
 @contextlib.contextmanager
 def quiesced(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
     """A block in which libvirt freezes the file systems of a guest: none is left frozen, and no agent is waited for
     for ever."""
+    turn = context.frozen.begin(domain.UUIDString())
     with _limited(domain):
         try:
             yield
-        except libvirt.libvirtError:
+        except Exception:
             # libvirt thaws what it knows to be frozen: not what was frozen after it had lost its patience.
-            _thaw(context, domain)
+            _thaw(context, domain, turn)
             raise
+        context.frozen.end(domain.UUIDString(), turn)
 
 
 @contextlib.contextmanager
@@ -68,33 +71,52 @@ def _limited(domain: libvirt.virDomain) -> Iterator[None]:
         _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(blocking))
 
 
-def _thaw(context: Context, domain: libvirt.virDomain) -> None:
+def thaw_at_last(context: Context, uuid: str) -> None:
+    """Have a guest thawed, as soon as that can be, which an earlier process may have left frozen; returns at once."""
+    _thaw_beside(context, uuid, context.frozen.begin(uuid), 0.0)
+
+
+def _thaw(context: Context, domain: libvirt.virDomain, turn: int) -> None:
     """Have a guest thawed: now, or as soon as its agent answers.
 
     An agent that did not answer in time goes on with what it was asked for: it freezes the guest when nobody waits for
     that any more.
     """
+    uuid = domain.UUIDString()
     failure = _attempt("thawing", domain.fsThaw)
-    if failure is not None and not _is_final(failure):
-        arguments = context, domain.UUIDString()
-        threading.Thread(target=_thaw_later, args=arguments, name="thaw", daemon=True).start()
+    if failure is None or _is_final(failure):
+        context.frozen.end(uuid, turn)
+    else:
+        _thaw_beside(context, uuid, turn, _THAW_INTERVAL)
 
 
-def _thaw_later(context: Context, uuid: str) -> None:
+def _thaw_beside(context: Context, uuid: str, turn: int, delay: float) -> None:
+    arguments = context, uuid, turn, delay
+    threading.Thread(target=_thaw_later, args=arguments, name="thaw", daemon=True).start()
+
+
+def _thaw_later(context: Context, uuid: str, turn: int, delay: float) -> None:
     deadline = time.monotonic() + _THAW_PATIENCE
-    while time.monotonic() < deadline:
-        time.sleep(_THAW_INTERVAL)
+    time.sleep(delay)
+    while context.frozen.is_current(uuid, turn) and time.monotonic() < deadline:
+        is_connected = False
         try:
             with domain_handle(context, uuid) as domain, _limited(domain):
+                is_connected = True
                 domain.fsThaw()
         except LibvirtError as error:
-            if _is_final(error):
-                _log.debug("domain %s: there is nothing to be thawed: %s", uuid, error)
-                return
+            if not _is_final(error):
+                # The agent's time does not run while nobody can ask it.
+                deadline = deadline if is_connected else time.monotonic() + _THAW_PATIENCE
+                time.sleep(_THAW_INTERVAL)
+                continue
+            _log.debug("domain %s: there is nothing to be thawed: %s", uuid, error)
         else:
             _log.info("domain %s: its agent answers again, and its file systems are thawed", uuid)
-            return
-    _log.error("domain %s: its agent does not answer: its file systems may be frozen", uuid)
+        context.frozen.end(uuid, turn)
+        return
+    if context.frozen.is_current(uuid, turn):
+        _log.error("domain %s: its agent does not answer: its file systems may be frozen", uuid)
 
 
 def _is_final(error: LibvirtError) -> bool:

@@ -13,6 +13,7 @@ from virtcim.libhelper.inventory.records import Change, Host
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.threads import Threads
 from virtcim.platforms.registry import Registry
+from virtcim.providers.frozen import FrozenRecords
 from virtcim.providers.interface import CIMError, Status, Store
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
@@ -55,7 +56,7 @@ class NodeRegistry:
         local: the local site.
         platforms: that there are.
         inventory: how to keep inventories.
-        store: keeps the nodes that were made at run time, and what was known of each.
+        store: keeps the nodes that were made at run time, what was known of each, and which guests are frozen.
         in_use: the namespaces that no node may have.
 
     Attributes:
@@ -90,6 +91,8 @@ class NodeRegistry:
         self._in_use = frozenset(name.strip("/").lower() for name in (*in_use, local.namespace))
         self._managed = store.table(MANAGED, ManagedNode)
         self._remembered = store.table(REMEMBERED, RememberedHost)
+        self._frozen = FrozenRecords(store)
+        self._frozen.follow(local)
         # Held for a change of nodes from its beginning to its end, never by who only looks.
         self._changing = threading.RLock()
         self._nodes: dict[str, Node] = {}
@@ -279,6 +282,7 @@ class NodeRegistry:
         site = Site([], self._platforms, KINDS, own, self._jobs)
         site.library = self.local.library
         detach_seeds(site)
+        self._frozen.follow(site)
         node = Node(
             name, settings, origin, site, self._platforms, self._inventory, self._remembered, self._note, self._threads
         )

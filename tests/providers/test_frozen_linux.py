@@ -1,0 +1,110 @@
+"""A Linux guest that is frozen while the server is killed: it is thawed at the next start."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pywbem
+
+from tests.bed import Libvirtd, Server, wait_until
+from tests.bed.linux import AGENT, COMMAND_LINE, COUNTS, LinuxGuest, counted
+from tests.conftest import Guests
+
+pytestmark = pytest.mark.slow
+
+LONG = 120.0
+DELAY = 6
+"""Seconds that the agent takes to freeze anything."""
+XML = """\
+<domain type='qemu'>
+  <name>cold</name>
+  <memory unit='MiB'>256</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>{linux.kernel}</kernel>
+    <initrd>{linux.ramdisk}</initrd>
+    <cmdline>{words}</cmdline>
+  </os>
+  <features><acpi/></features>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>
+      <target dev='vda' bus='virtio'/></disk>
+    <serial type='file'><source path='{console}'/><target port='0'/></serial>
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
+
+@pytest.mark.parametrize(
+    ("service_class", "method", "parameters"),
+    [
+        ("BackupService", "CreateCheckpoint", {"CheckpointSettings": "BackupSettingData"}),
+        (
+            "VirtualSystemSnapshotService",
+            "CreateSnapshot",
+            {"SnapshotType": 3, "SnapshotSettings": "VirtualSystemSnapshotSettingData"},
+        ),
+    ],
+)
+def test_a_guest_is_thawed_though_the_server_was_killed(
+    libvirtd: Libvirtd,
+    guests: Guests,
+    linux: LinuxGuest,
+    serve: Callable[..., Server],
+    tmp_path: Path,
+    service_class: str,
+    method: str,
+    parameters: dict[str, Any],
+) -> None:
+    console, image = tmp_path / "console", libvirtd.new_image()
+    subprocess.run(["qemu-img", "resize", str(image), "32M"], check=True, capture_output=True)
+    words = f"{COMMAND_LINE} {COUNTS} {AGENT}{DELAY}"
+    libvirtd.define(XML.format(linux=linux, words=words, image=image, console=console))
+    libvirtd.virsh("start", "cold")
+    server = serve(libvirtd.uri())
+    ask: Any = server.pywbem()
+    (system,) = wait_until(lambda: ask.EnumerateInstanceNames("KVM_ComputerSystem"), LONG)
+    capabilities = pywbem.CIMInstanceName(
+        "KVM_VirtualSystemSnapshotCapabilities", {"InstanceID": "cold"}, namespace=system.namespace
+    )
+    wait_until(lambda: ask.GetInstance(capabilities)["GuestOSNotificationEnabled"], LONG)
+    wait_until(lambda: counted(console), LONG)
+    (service,) = ask.EnumerateInstanceNames(f"KVM_{service_class}")
+    given = {
+        name: pywbem.Uint16(value)
+        if isinstance(value, int)
+        else pywbem.CIMInstance(f"KVM_{value}", {"ElementName": "quiet", "Quiesce": True})
+        for name, value in parameters.items()
+    }
+    assert ask.InvokeMethod(method, service, AffectedSystem=system, **given)[0] == 4096
+    server.stop(signal.SIGKILL)
+    if method == "CreateSnapshot":
+        # libvirtd would thaw the guest itself.
+        libvirtd.kill()
+        libvirtd.start()
+    assert "FROZEN" not in console.read_text(errors="replace")
+    server.start()
+
+    def words_of_agent() -> list[str]:
+        return re.findall("FROZEN|THAWED", console.read_text(errors="replace"))
+
+    wait_until(lambda: words_of_agent()[-1:] == ["THAWED"], LONG)
+    assert words_of_agent()[0] == "FROZEN"
+    number = counted(console)[-1]
+    wait_until(lambda: counted(console)[-1] > number + 4, LONG)
+    ask = server.pywbem()
+    wait_until(
+        lambda: all(
+            each["JobState"] == 10 for each in ask.EnumerateInstances("CIM_ConcreteJob", namespace=system.namespace)
+        ),
+        LONG,
+    )
