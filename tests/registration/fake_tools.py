@@ -70,6 +70,8 @@ def sfcbunstage(arguments: list[str]) -> int:
 
 def sfcbrepos(arguments: list[str]) -> int:
     if "-h" in arguments:
+        formats = "-t" if (ROOT / "old").exists() else "-t format"
+        print(f"usage: sfcbrepos [-h] [-f] [-s stagingdir] [{formats}]", file=sys.stderr)
         print(f"\t-s specify staging directory [{ROOT}/stage]")
         print(f"\t-c specify directory containing CIM Schema MOFs [{ROOT}/schema]")
         return 0

@@ -45,13 +45,26 @@ def test_sfcb_and_back(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     assert "Qualifier " not in mof
     assert "[Toy_System]" in (fakes.root / "stage/regs/virtcim.reg").read_text()
     assert (fakes.root / "stage/mofs/root/far/virtcim-root-far.mof").exists()
-    assert "sfcbrepos -f" in fakes.log
+    assert "sfcbrepos -f -t std" in fakes.log
     assert status([sfcb(fakes)], state_dir, "1.0") == ["sfcb: stopped, registered by virtcim 1.0 in root/toy, root/far"]
     assert unregister(sfcb(fakes), state_dir)
     assert fakes.tree() == before
     assert not state_dir.exists()
     assert status([sfcb(fakes)], state_dir, "1.0") == ["sfcb: stopped, not registered"]
     assert not unregister(sfcb(fakes), state_dir)
+
+
+def test_an_sfcb_without_formats_gets_its_only_one(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    """It is registered anew when another SFCB takes its place, and what is removed leaves SFCB's own format."""
+    fakes.install_sfcb("CIM_Thing")
+    (fakes.root / "old").touch()
+    register(plan, sfcb(fakes), state_dir)
+    (fakes.root / "old").unlink()
+    register(plan, sfcb(fakes), state_dir)
+    unregister(sfcb(fakes), state_dir)
+    assert [line for line in fakes.said if line.startswith("sfcbrepos")] == [
+        "sfcbrepos -f", "sfcbrepos -f -t std", "sfcbrepos -f",
+    ]  # fmt: skip
 
 
 def test_a_state_directory_of_others_stays(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
@@ -84,7 +97,7 @@ def test_what_is_missing_in_sfcb_is_put_back(
         (fakes.root / gone).write_text(left)
     register(plan, sfcb(fakes), state_dir)
     assert fakes.tree() == after
-    assert fakes.said[-1] == "sfcbrepos -f"
+    assert fakes.said[-1] == "sfcbrepos -f -t std"
 
 
 def test_a_schema_that_is_missing_in_sfcb_is_put_back(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
@@ -94,7 +107,7 @@ def test_a_schema_that_is_missing_in_sfcb_is_put_back(fakes: Fakes, state_dir: P
     (fakes.root / "schema/CIM_Schema.mof").unlink()
     register(plan, sfcb(fakes), state_dir)
     assert fakes.tree() == after
-    assert fakes.said[-1] == "sfcbrepos -f"
+    assert fakes.said[-1] == "sfcbrepos -f -t std"
 
 
 def test_an_sfcb_without_schema_gets_one(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
@@ -119,7 +132,7 @@ def test_sfcb_is_restarted(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     fakes.install_sfcb("CIM_Thing", running="sfcb")
     register(plan, sfcb(fakes, running=True), state_dir)
     changes = [line for line in fakes.log if line.startswith(("systemctl st", "sfcbrepos -f"))]
-    assert changes == ["systemctl stop sfcb", "sfcbrepos -f", "systemctl start sfcb"]
+    assert changes == ["systemctl stop sfcb", "sfcbrepos -f -t std", "systemctl start sfcb"]
 
 
 def test_an_sfcb_that_systemd_does_not_know(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
@@ -218,7 +231,7 @@ def test_dry_run_changes_nothing(fakes: Fakes, state_dir: Path, plan: Plan) -> N
     assert fakes.tree() == before
     assert not state_dir.exists()
     assert any(line.startswith("cimmof ") for line in fakes.said)
-    assert "sfcbrepos -f" in fakes.said
+    assert "sfcbrepos -f -t std" in fakes.said
     register(plan, Pegasus(fakes.tools()), state_dir)
     before = fakes.tree()
     unregister(Pegasus(fakes.tools(dry_run=True)), state_dir)

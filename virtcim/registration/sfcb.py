@@ -82,7 +82,8 @@ class Sfcb(CimServer):
             further = {name.lower() for name in plan.further.get(namespace, ())}
             missing = plan.missing_classes(namespace, known - further)
             texts[stage / "mofs" / namespace / self._mof_name(namespace)] = plan.mof(missing)
-        fingerprint = digest("".join(f"{path.name}\0{text}\0" for path, text in texts.items()))
+        options = self._whole_classes()
+        fingerprint = digest("".join(f"{path.name}\0{text}\0" for path, text in texts.items()) + " ".join(options))
         gone = [namespace for namespace in record.namespaces if namespace not in plan.table.namespaces]
         if (
             record.digest == fingerprint
@@ -106,7 +107,7 @@ class Sfcb(CimServer):
                 record.files.extend(_missing(stage / "mofs" / namespace))
                 record.namespaces.setdefault(namespace, NamespaceRecord())
                 self.tools.change("sfcbstage", "-n", namespace, f"{temporary}/{self._mof_name(namespace)}")
-        self._rebuild()
+        self._rebuild(*options)
         record.digest = fingerprint
 
     def unregister(self, record: Record) -> None:
@@ -159,12 +160,28 @@ class Sfcb(CimServer):
             self.tools.write(path, text)
         return {name.lower() for name in names}, is_new
 
-    def _rebuild(self) -> None:
-        """Make the repository anew; the server reads it at its start only."""
+    def _whole_classes(self) -> tuple[str, ...]:
+        """Choose the format of the repository in which each class stands with all that it inherits.
+
+        In the other one SFCB 1.4 puts a class together from its superclasses and loses the qualifiers of parameters
+        on the way.  Without EmbeddedInstance it refuses embedded instances in methods, with CIM_ERR_TYPE_MISMATCH.
+
+        Returns:
+            options of sfcbrepos; none for one that knows no formats.
+        """
+        said = self.tools.ask("sfcbrepos", "-h", with_errors=True) or ""  # where its usage goes
+        return ("-t", "std") if "[-t format]" in said else ()
+
+    def _rebuild(self, *options: str) -> None:
+        """Make the repository anew; the server reads it at its start only.
+
+        Parameters:
+            options: further ones of sfcbrepos.
+        """
         unit = self._unit() if self.running() else None
         if unit:
             self.tools.change("systemctl", "stop", unit)
-        self.tools.change("sfcbrepos", "-f")
+        self.tools.change("sfcbrepos", "-f", *options)
         if unit:
             self.tools.change("systemctl", "start", unit)
         elif self.running():

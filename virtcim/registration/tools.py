@@ -34,10 +34,19 @@ class Tools:
         """Whether there is such a tool on PATH."""
         return shutil.which(name) is not None
 
-    def ask(self, *command: str) -> str | None:
-        """The output of a command that changes nothing; None when it fails or is not there."""
+    def ask(self, *command: str, with_errors: bool = False) -> str | None:
+        """Run a command that changes nothing.
+
+        Parameters:
+            with_errors: what it says to standard error counts, too.
+
+        Returns:
+            what it says; None when it fails or is not there.
+        """
         done = self._run(command)
-        return done.stdout if done is not None and done.returncode == 0 else None
+        if done is None or done.returncode != 0:
+            return None
+        return done.stdout + (done.stderr if with_errors else "")
 
     def change(self, *command: str, may_fail: bool = False) -> bool:
         """Run a command that changes the CIM server.
