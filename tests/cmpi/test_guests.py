@@ -11,7 +11,7 @@ import pywbem
 
 from tests.bed import Server
 from tests.bed.views import DISABLED, ENABLED, QUIESCE
-from tests.cmpi.broker import Broker
+from tests.cmpi.broker import Broker, path
 
 PROVIDER = "Virt_Indication"
 CLASS = "CIM_InstModification"
@@ -69,3 +69,16 @@ def test_a_guest(serve: Callable[..., Server], tmp_path: Path, is_pegasus: bool)
     change(server, ENABLED, DISABLED)
     with subscribed() as broker:
         assert states(broker.good("wait", 2, 60_000)) == [(QUIESCE, ENABLED), (ENABLED, DISABLED)]
+
+
+def test_a_registered_class_of_a_platform_that_is_not_here_has_no_instances(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """A CIM server that is asked for all guests asks for it, too, and an error would be its answer."""
+    socket = tmp_path / "cmpi.sock"
+    serve("test:///default", arguments=["--cmpi-socket", str(socket)])
+    with Broker(socket) as broker:
+        for class_name, number in (("Test_ComputerSystem", 1), ("LXC_ComputerSystem", 0)):
+            target = path("root/virt", class_name)
+            assert len(broker.results("enumerate", "Virt_ComputerSystem", target, None)) == number
+            assert len(broker.results("names", "Virt_ComputerSystem", target)) == number

@@ -165,11 +165,22 @@ class RequestReader:
             return frozenset({name})
         return frozenset(each for each in namespace.served(name) if self._provider_of(each) == wire.provider)
 
+    def _shown_class(self, path: WirePath) -> str:
+        """The class that an enumeration is of, or one above it where the namespace does not have it.
+
+        What is registered may be of a platform that this host does not have, or not yet: a CIM server asks for its
+        classes when it is asked for one above them, and an error would take the place of all their instances.
+        """
+        name, shown = self._class(path.class_name).name, self._namespace(path).shown
+        while not shown.has(name) and (above := self._classes[name].superclass) is not None:
+            name = above
+        return name
+
     def _enumerate_names(self, wire: WireRequest, path: WirePath, caller: Caller) -> Request:
         return EnumerateInstanceNames(
             namespace=path.namespace or "",
             caller=caller,
-            class_name=path.class_name,
+            class_name=self._shown_class(path),
             creation_classes=self._creation_classes(wire, path),
         )
 
@@ -177,7 +188,7 @@ class RequestReader:
         return EnumerateInstances(
             namespace=path.namespace or "",
             caller=caller,
-            class_name=path.class_name,
+            class_name=self._shown_class(path),
             creation_classes=self._creation_classes(wire, path),
             projection=_projection(wire.arguments[0]),
         )
