@@ -30,11 +30,15 @@ def test_all_there_is_to_serve(fakes: Fakes, tmp_path: Path, capsys: pytest.Capt
     registration = (fakes.root / "stage/regs/virtcim.reg").read_text()
     for prefix in ("KVM", "Xen", "LXC"):
         assert f"[{prefix}_ComputerSystem]" in registration
-    # Nodes and groups live in the interop namespace only.
+    # What belongs to all nodes lives in the interop namespace only.
     for name, types in (
         ("Virt_ManagedNode", "instance"),
         ("Virt_NodeGroup", "instance"),
         ("Virt_AggregatedManagementService", "instance method"),
+        ("Virt_ImageStore", "instance method"),
+        ("Virt_Template", "instance"),
+        ("Virt_ApplianceCatalog", "instance method"),
+        ("Virt_Appliance", "instance"),
         ("CIM_MemberOfCollection", "instance association"),
     ):
         section = registration.partition(f"[{name}]")[2].partition("[")[0]

@@ -69,7 +69,7 @@ from virtcim.providers.site import Site
 from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
 from virtcim.registration.catalog import CIMV2, INTEROP, SiteCatalogs, element_types, indication_classes
 from virtcim.registration.roles import method_roles
-from virtcim.registration.table import Table, group_entries, make_table
+from virtcim.registration.table import Table, make_table, server_entries
 from virtcim.schema.classes import ClassStore
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _assemble(
 
         @lru_cache(maxsize=1)
         def table(_hidden: frozenset[str]) -> Table:
-            return make_table(catalog, classes, indication_classes(site, catalog), group_entries(INTEROP))
+            return make_table(catalog, classes, indication_classes(site, catalog), server_entries(INTEROP))
 
         bridge = make_daemon(
             translate(server.core),

@@ -10,7 +10,7 @@ from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["LIBRARY", "Entry", "Table", "group_entries", "make_table"]
+__all__ = ["LIBRARY", "Entry", "Table", "make_table", "server_entries"]
 
 LIBRARY = "virtcim"
 """The library that serves all of them: `libvirtcim.so`, without what CIM servers put around it."""
@@ -37,11 +37,26 @@ class Entry:
     types: tuple[str, ...]
 
 
-def group_entries(namespace: str) -> list[Entry]:
-    """Give the entries of groups of nodes, which belong to the server's own objects in the interop namespace."""
+OF_THE_SERVER = {
+    "Virt_NodeGroup": (INSTANCE,),
+    "Virt_AggregatedManagementService": (INSTANCE, METHOD),
+    "Virt_ImageStore": (INSTANCE, METHOD),
+    "Virt_TemplateGroup": (INSTANCE,),
+    "Virt_Template": (INSTANCE,),
+    "Virt_ApplianceCatalog": (INSTANCE, METHOD),
+    "Virt_Appliance": (INSTANCE,),
+}
+"""What belongs to all nodes together, and lives in the interop namespace: groups, images, templates, appliances."""
+
+
+def server_entries(namespace: str) -> list[Entry]:
+    """Give the entries of what belongs to all nodes together.
+
+    Parameters:
+        namespace: the interop namespace.
+    """
     return [
-        Entry("Virt_NodeGroup", namespace, "Virt_NodeGroup", (INSTANCE,)),
-        Entry("Virt_AggregatedManagementService", namespace, "Virt_AggregatedManagementService", (INSTANCE, METHOD)),
+        *(Entry(class_name, namespace, class_name, types) for class_name, types in OF_THE_SERVER.items()),
         Entry("CIM_MemberOfCollection", namespace, ASSOCIATIONS, (INSTANCE, ASSOCIATION)),
     ]
 

@@ -67,7 +67,7 @@ def make_plan(settings: Settings) -> Plan:
     from virtcim.providers.site import Site
     from virtcim.providers.Virt_ManagedNode import ManagedNodeProvider
     from virtcim.registration.catalog import INTEROP, SiteCatalogs, indication_classes
-    from virtcim.registration.table import group_entries, make_table
+    from virtcim.registration.table import make_table, server_entries
 
     registry = find_platforms(settings)
     classes = load_classes(registry, settings.state_dir if settings.state_dir.is_dir() else None)
@@ -86,7 +86,7 @@ def make_plan(settings: Settings) -> Plan:
         site.show(test)
     catalog = SiteCatalogs([site, *further], [ManagedNodeProvider(None)]).catalog()
     indications = indication_classes(site, catalog, *further)
-    table = make_table(catalog, classes, indications, group_entries(INTEROP))
+    table = make_table(catalog, classes, indications, server_entries(INTEROP))
     return Plan(table, classes, __version__, {INTEROP: INTEROP_CLASSES})
 
 
