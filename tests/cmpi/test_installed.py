@@ -14,12 +14,13 @@ import shutil
 import subprocess
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import pywbem
 
+from tests.bed import wait_until
 from tests.bed.listener import Listener
 from tests.cmpi.views import in_order, of_client
 
@@ -62,9 +63,13 @@ def present(ours: pywbem.WBEMConnection) -> dict[str, list[pywbem.CIMInstance]]:
         if top.startswith("CIM_"):
             for instance in ours.EnumerateInstances(top):
                 found.setdefault(instance.classname, []).append(instance)
+    found.pop(OF_THE_EMBEDDED_SERVER, None)
     assert found
     return found
 
+
+OF_THE_EMBEDDED_SERVER = "CIM_AggregatedVirtualSystemManagementService"
+"""The association with the embedded server's own system, which another CIM server does not have."""
 
 Lacking = dict[str, set[str]]
 
@@ -168,7 +173,9 @@ def test_associations(
             for operation in ("AssociatorNames", "ReferenceNames", "Associators", "References"):
                 found = once(getattr(theirs, operation)(path), lacking)
                 expected = views(getattr(ours, operation)(path), lacking)
-                assert found == expected, (operation, class_name)
+                association = "AssocClass" if operation.startswith("Associator") else "ResultClass"
+                own = views(getattr(ours, operation)(path, **{association: OF_THE_EMBEDDED_SERVER}), lacking)
+                assert found == [each for each in expected if each not in own], (operation, class_name)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +240,85 @@ def test_wbemcli(present: dict[str, list[pywbem.CIMInstance]]) -> None:
     assert len(done.stdout.splitlines()) == len(present[name])
 
 
+def prefix_of(present: dict[str, list[pywbem.CIMInstance]]) -> str:
+    """Find a platform that has guests."""
+    return next(name for name in present if name.endswith("_ComputerSystem")).partition("_")[0]
+
+
+def settings_of(prefix: str, name: str) -> tuple[pywbem.CIMInstance, pywbem.CIMInstance]:
+    """Make the settings of a guest, and those of its memory."""
+    # The prefix of a platform is the name of its type of guest, but for QEMU without KVM.
+    kind = "qemu" if prefix == "KVM" else prefix.lower()
+    system = {"VirtualSystemIdentifier": name, "VirtualSystemType": kind}
+    memory = {
+        "VirtualQuantity": pywbem.Uint64(16),
+        "AllocationUnits": "byte*2^20",
+        "ResourceType": pywbem.Uint16(4),
+    }
+    return (
+        pywbem.CIMInstance(f"{prefix}_VirtualSystemSettingData", system),
+        pywbem.CIMInstance(f"{prefix}_MemResourceAllocationSettingData", memory),
+    )
+
+
+FORMS: dict[str, Callable[[pywbem.CIMInstance], Any]] = {
+    "instance": lambda instance: instance,
+    "CIM-XML": lambda instance: instance.tocimxmlstr(),
+    "MOF": lambda instance: instance.tomof(),
+}
+"""How a client sends embedded instances: with the attribute EmbeddedObject, or as text without it."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_guest_is_defined_with_embedded_instances(
+    ours: pywbem.WBEMConnection,
+    theirs: pywbem.WBEMConnection,
+    present: dict[str, list[pywbem.CIMInstance]],
+    form: str,
+) -> None:
+    prefix = prefix_of(present)
+    name = f"made-{uuid.uuid4().hex[:8]}"
+    (service,) = theirs.EnumerateInstanceNames(f"{prefix}_VirtualSystemManagementService")
+    system, memory = settings_of(prefix, name)
+    written = FORMS[form]
+    guest = path_of(prefix, name)
+    try:
+        invoke(theirs, "DefineSystem", service, SystemSettings=written(system), ResourceSettings=[written(memory)])
+    except pywbem.CIMError as error:
+        if error.status_code == pywbem.CIM_ERR_ACCESS_DENIED and not urllib.parse.urlsplit(CIMOM).username:
+            pytest.skip("a CIM server without authentication only reads: set roles, or a user in CIMOM (docs/cmpi.md)")
+        raise
+    try:
+        given = {each["InstanceID"]: each for each in ours.EnumerateInstances(memory.classname)}
+        assert given[f"{name}/mem"]["VirtualQuantity"] == 16 << 10
+    finally:
+        invoke(theirs, "DestroySystem", service, AffectedSystem=guest)
+
+
+def path_of(prefix: str, name: str) -> pywbem.CIMInstanceName:
+    """Make the path of a guest."""
+    class_name = f"{prefix}_ComputerSystem"
+    return pywbem.CIMInstanceName(class_name, {"CreationClassName": class_name, "Name": name}, namespace=NAMESPACE)
+
+
+def invoke(connection: pywbem.WBEMConnection, method: str, path: pywbem.CIMInstanceName, **given: Any) -> Any:
+    """Call a method that is to succeed, and wait in the same server for its job where it makes one.
+
+    Returns:
+        what it gives back; of a job, the reference `Job` alone.
+    """
+    value, out = connection.InvokeMethod(method, path, **given)
+    if value == JOB_STARTED:
+        job = wait_until(lambda: (shown := connection.GetInstance(out["Job"]))["JobState"] in OVER and shown, 120)
+        assert job["JobState"] == COMPLETED, job["ErrorDescription"]
+    else:
+        assert value == 0
+    return out
+
+
+JOB_STARTED = 4096
+COMPLETED = 7
+OVER = (COMPLETED, 8, 9, 10)
 ENABLED = 2
 CHANGES = ("CIM_InstCreation", "CIM_InstModification", "CIM_InstDeletion")
 
@@ -284,18 +370,10 @@ def test_indications(
 
     OpenPegasus delivers what comes within moments in any order.
     """
-    prefix = next(name for name in present if name.endswith("_ComputerSystem")).partition("_")[0]
+    prefix = prefix_of(present)
     name = f"told-{uuid.uuid4().hex[:8]}"
     (service,) = ours.EnumerateInstanceNames(f"{prefix}_VirtualSystemManagementService")
-    # The prefix of a platform is the name of its type of guest, but for QEMU without KVM.
-    kind = "qemu" if prefix == "KVM" else prefix.lower()
-    settings = pywbem.CIMInstance(
-        f"{prefix}_VirtualSystemSettingData", {"VirtualSystemIdentifier": name, "VirtualSystemType": kind}
-    )
-    memory = pywbem.CIMInstance(
-        f"{prefix}_MemResourceAllocationSettingData",
-        {"VirtualQuantity": pywbem.Uint64(16), "AllocationUnits": "MegaBytes", "ResourceType": pywbem.Uint16(4)},
-    )
+    settings, memory = settings_of(prefix, name)
 
     def is_about(indication: Any, ending: str) -> bool:
         source = indication["SourceInstance"]
@@ -306,21 +384,14 @@ def test_indications(
         return bool(before != ENABLED and after == ENABLED)
 
     with Listener() as listener, subscribed(theirs, listener):
-        value, out = ours.InvokeMethod(
-            "DefineSystem", service, [("SystemSettings", settings), ("ResourceSettings", [memory])]
-        )
-        assert value == 0, out
-        guest = pywbem.CIMInstanceName(
-            f"{prefix}_ComputerSystem",
-            {"CreationClassName": f"{prefix}_ComputerSystem", "Name": name},
-            namespace=NAMESPACE,
-        )
+        invoke(ours, "DefineSystem", service, SystemSettings=settings, ResourceSettings=[memory])
+        guest = path_of(prefix, name)
         try:
-            value, _ = ours.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(ENABLED))
-            assert value == 0
+            invoke(ours, "RequestStateChange", guest, RequestedState=pywbem.Uint16(ENABLED))
         finally:
-            ours.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(3))
-            ours.InvokeMethod("DestroySystem", service, AffectedSystem=guest)
+            with contextlib.suppress(pywbem.CIMError, AssertionError):
+                invoke(ours, "RequestStateChange", guest, RequestedState=pywbem.Uint16(3))
+            invoke(ours, "DestroySystem", service, AffectedSystem=guest)
         listener.wait(lambda each: is_about(each, "Created"))
         listener.wait(lambda each: is_about(each, "Deleted"))
         started = listener.wait(lambda each: is_about(each, "Modified") and is_start(each))

@@ -182,6 +182,36 @@ def test_invoke_method(broker: Broker, toy: Toy) -> None:
     assert out["NewSetting"][1]["properties"]["Weight"] == ["uint32", 5]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(("instance", SETTING), id="instance"),
+        pytest.param(("string", 'instance of Toy_Setting { InstanceID = "new"; Weight = 5; };'), id="MOF"),
+        pytest.param(
+            (
+                "string",
+                '<INSTANCE CLASSNAME="Toy_Setting">'
+                '<PROPERTY NAME="InstanceID" TYPE="string"><VALUE>new</VALUE></PROPERTY>'
+                '<PROPERTY NAME="Weight" TYPE="uint32"><VALUE>5</VALUE></PROPERTY></INSTANCE>',
+            ),
+            id="CIM-XML",
+        ),
+    ],
+)
+def test_an_embedded_instance_comes_as_the_cim_server_hands_it_over(
+    broker: Broker, toy: Toy, value: tuple[str, Any]
+) -> None:
+    """SFCB takes some of them only as the text that its client sends."""
+    cim_type, given = value
+    state = ("arg", "State", typed("uint16", 3))
+    alone, several = ("arg", "Setting", typed(cim_type, given)), ("arg", "Settings", typed(cim_type, [given, given]))
+    broker.good("invoke", "Toy", system("plain"), "Change", state, alone, several)
+    arguments = toy.provider.calls[-1][3]
+    for each in (arguments["Setting"], *arguments["Settings"]):
+        assert (each.class_name, each.properties) == ("Toy_Setting", {"InstanceID": "new", "Weight": 5})
+    assert len(arguments["Settings"]) == 2
+
+
 def test_what_cim_servers_put_into_embedded_instances_does_not_count(broker: Broker, toy: Toy) -> None:
     disk = {"Name": typed("string", "d"), "Caption": typed("string", None), "Size": typed("uint64", 10)}
     setting = {"InstanceID": typed("string", "s"), "Weight": typed("uint32", None), "Words": ("array", "string", None)}
