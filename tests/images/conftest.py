@@ -10,7 +10,8 @@ import pytest
 
 from tests.bed import Libvirtd, Server
 from tests.images.imagehost import ImageHost
-from tests.images.provisioningbed import Provisioner
+from tests.images.provisioningbed import Command, Provisioner
+from virtcim.app.main import main
 
 POOL = "templates"
 
@@ -38,3 +39,17 @@ def provisioner(libvirtd: Libvirtd, pool: Path, images: ImageHost) -> Iterator[P
     with Server(libvirtd.uri(), config=config) as server:
         yield Provisioner(libvirtd, server, pool, images)
     libvirtd.remove_domains()
+
+
+@pytest.fixture
+def virtcim(provisioner: Provisioner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs the command line against the server, and gives its exit status and what it wrote."""
+    monkeypatch.setenv("VIRTCIM_PASSWORD", provisioner.server.password or "")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        status = main([*arguments, "--url", provisioner.server.url, "--user", provisioner.server.user or ""])
+        written = capsys.readouterr()
+        return status, written.out + written.err
+
+    return run

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from tests.bed import Libvirtd, Server, wait_until
 from tests.images.imagehost import ImageHost
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEbedKeyOfTheBedKeyOfTheBedKeyOfTheBedKey bed@example.com"
+Command = Callable[..., tuple[int, str]]
+"""Runs the command line: its arguments, its exit status and what it wrote."""
+
 SERVICE = "KVM_VirtualSystemManagementService"
 COMPLETED, FAILED = 7, 10
 FINAL = (7, 8, 9, 10)

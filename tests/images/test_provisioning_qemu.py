@@ -7,7 +7,6 @@ import json
 import re
 import secrets
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +16,10 @@ import pywbem
 from tests.bed import wait_until
 from tests.bed.linux import COMMAND_LINE, LinuxGuest, seed_seen
 from tests.images.cloningbed import Cloner, see_copied
-from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, TEMPLATE, Provisioner, seed_of
-from virtcim.app.main import main
+from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, TEMPLATE, Command, Provisioner, seed_of
 
 TERMINATED = 8
 HASH = "$6$saltsalt$" + "x" * 86
-
-
-@pytest.fixture
-def virtcim(
-    provisioner: Provisioner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str]]:
-    """Runs the command line against the server, and gives its exit status and what it wrote."""
-    monkeypatch.setenv("VIRTCIM_PASSWORD", provisioner.server.password or "")
-
-    def run(*arguments: str) -> tuple[int, str]:
-        capsys.readouterr()
-        status = main([*arguments, "--url", provisioner.server.url, "--user", provisioner.server.user or ""])
-        written = capsys.readouterr()
-        return status, written.out + written.err
-
-    return run
 
 
 def user_data(bed: Provisioner, name: str) -> Any:
@@ -67,9 +49,7 @@ def test_a_guest_is_made_of_a_template(provisioner: Provisioner) -> None:
     assert [each["Template"] for each in settings if each["ElementName"] == "web"] == ["first@1"]
 
 
-def test_three_guests_by_the_command_line(
-    provisioner: Provisioner, virtcim: Callable[..., tuple[int, str]], tmp_path: Path
-) -> None:
+def test_three_guests_by_the_command_line(provisioner: Provisioner, virtcim: Command, tmp_path: Path) -> None:
     image, key = tmp_path / "small.qcow2", tmp_path / "key.pub"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "3M"], check=True)
     key.write_text(f"{KEY}\n")
@@ -216,9 +196,7 @@ def test_a_running_guest_is_cloned(provisioner: Provisioner) -> None:
     see_copied(Cloner(provisioner.daemon, provisioner.server, provisioner.pool), running=True)
 
 
-def test_a_guest_becomes_a_template(
-    provisioner: Provisioner, virtcim: Callable[..., tuple[int, str]], tmp_path: Path
-) -> None:
+def test_a_guest_becomes_a_template(provisioner: Provisioner, virtcim: Command, tmp_path: Path) -> None:
     bed = Cloner(provisioner.daemon, provisioner.server, provisioner.pool)
     bed.guest("Model")
     before = bed.files()
