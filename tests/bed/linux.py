@@ -30,8 +30,8 @@ COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests au
 #: A word of the command line with which the guest counts, rather than say what is there.
 COUNTS = "bed.counts"
 
-#: Another one, with which it has an agent that freezes that disk and thaws it, and behind which stand the seconds that
-#: pass before it freezes anything.
+#: Another one, with which it has an agent that tells its host name, freezes that disk and thaws it, and behind which
+#: stand the seconds that pass before it freezes anything.
 AGENT = "bed.agent="
 
 #: Says what is there each time that it changes.  A processor that is plugged in has to be put to work.
@@ -52,6 +52,7 @@ agent() {
     case $line in
       *guest-sync*) answer=$(echo "$line" | sed 's/.*"id": *\\([0-9]*\\).*/\\1/') ;;
       *fsfreeze-freeze*) sleep $delay; fsfreeze --freeze /disk; echo FROZEN; answer=1 ;;
+      *guest-get-host-name*) answer="{\\"host-name\\": \\"$(hostname)\\"}" ;;
       *fsfreeze-thaw*) fsfreeze --unfreeze /disk; echo THAWED; answer=1 ;;
       *) answer='{}' ;;
     esac
@@ -59,9 +60,9 @@ agent() {
   done
 }
 for module in MODULES; do modprobe $module; done
+grep -q AGENT /proc/cmdline && agent &
 if grep -q COUNTS /proc/cmdline; then
   mkdir /disk && mke2fs -F /dev/vda >/dev/null 2>&1 && mount -t ext4 /dev/vda /disk || echo "no file system"
-  grep -q AGENT /proc/cmdline && agent &
   number=0
   while :; do
     number=$((number + 1))
@@ -83,6 +84,7 @@ while :; do
   [ "$now" = "$before" ] || echo "SEES $now END"
   before=$now
   if [ -z "$seeded" ] && mkdir -p /mnt && mount -t iso9660 -o ro /dev/sr0 /mnt 2>/dev/null; then
+    [ -e /mnt/meta-data ] && hostname $(sed 's/.*"local-hostname": *"\\([^"]*\\)".*/\\1/' /mnt/meta-data)
     [ -e /mnt/meta-data ] && seeded=yes && echo "SEED $(cat /mnt/meta-data /mnt/user-data | tr -d '\\n') END"
     umount /mnt
   fi

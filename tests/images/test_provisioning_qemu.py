@@ -14,7 +14,7 @@ import pytest
 import pywbem
 
 from tests.bed import wait_until
-from tests.bed.linux import COMMAND_LINE, LinuxGuest, seed_seen
+from tests.bed.linux import AGENT, COMMAND_LINE, LinuxGuest, seed_seen, seen
 from tests.images.cloningbed import Cloner, see_copied
 from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, TEMPLATE, Command, Provisioner, seed_of
 
@@ -336,3 +336,30 @@ def test_a_guest_reads_its_seed(provisioner: Provisioner, linux: LinuxGuest, tmp
     assert '"local-hostname": "reader"' in seed
     assert '"fqdn": "reader.example.com"' in seed
     assert KEY in seed
+
+
+def test_a_seed_is_gone_once_the_guest_bears_its_name(
+    provisioner: Provisioner, linux: LinuxGuest, tmp_path: Path
+) -> None:
+    settings = f'Kernel = "{linux.kernel}"\nRamdisk = "{linux.ramdisk}"\nCommandLine = "{COMMAND_LINE} {AGENT}0"\n'
+    text = TEMPLATE.replace("[settings]\n", f"[settings]\n{settings}").replace("= 64", "= 256")
+    template = provisioner.template("telling", text)
+    console = tmp_path / "console"
+    resources = [
+        pywbem.CIMInstance(
+            "KVM_ConsoleResourceAllocationSettingData",
+            {"SourceType": pywbem.Uint16(4), "SourcePath": str(console)},
+        ),
+        pywbem.CIMInstance(
+            "KVM_ResourceAllocationSettingData",
+            {"ResourceType": pywbem.Uint16(1), "OtherResourceType": "channel"},
+        ),
+    ]
+    provisioner.provision(template, "telling", "hostname=telling.example.com", resources=resources)
+    wait_until(lambda: "telling-seed.iso" not in provisioner.files(), PATIENCE)
+    assert '"local-hostname": "telling"' in seed_seen(console)
+    wait_until(lambda: "urn:virtcim:seed" not in provisioner.daemon.virsh("dumpxml", "--inactive", "telling"), PATIENCE)
+    assert provisioner.daemon.list_all()["telling"] == "running"
+    for which in ([], ["--inactive"]):
+        assert "seed.iso" not in provisioner.daemon.virsh("domblklist", "telling", *which)
+    wait_until(lambda: seen(console).get("cd") in ("none", "0"), PATIENCE)

@@ -13,7 +13,7 @@ from typing import Any
 
 from virtcim.images.templates import Template, TemplateError
 
-__all__ = ["make_seed", "seed_files"]
+__all__ = ["first_label", "make_seed", "seed_files", "seed_host_name"]
 
 _LABEL = "cidata"
 """By which cloud-init finds it."""
@@ -38,7 +38,7 @@ def seed_files(template: Template, instance: str, name: str, values: Mapping[str
         TemplateError: user data of a kind that cloud-init does not know, or with a parameter that there is not.
     """
     host_name = values.get("hostname") or _host_name(name)
-    config: dict[str, Any] = {"hostname": host_name.partition(".")[0], "manage_etc_hosts": True}
+    config: dict[str, Any] = {"hostname": first_label(host_name), "manage_etc_hosts": True}
     if "." in host_name:
         config["fqdn"] = host_name
     keys = [line.strip() for line in values.get("ssh_keys", "").splitlines() if line.strip()]
@@ -66,6 +66,21 @@ def seed_files(template: Template, instance: str, name: str, values: Mapping[str
     if network := values.get("network_config"):
         files["network-config"] = network.encode()
     return files
+
+
+def seed_host_name(name: str, values: Mapping[str, str]) -> str:
+    """Tell the host name that a seed has, without its domain.
+
+    Parameters:
+        name: of the guest.
+        values: of the parameters, by name.
+    """
+    return first_label(values.get("hostname") or _host_name(name))
+
+
+def first_label(host_name: str) -> str:
+    """Take the domain off a host name."""
+    return host_name.partition(".")[0]
 
 
 def make_seed(files: Mapping[str, bytes]) -> bytes:

@@ -30,6 +30,8 @@ class ImageSettings:
             than `slowest`.
         slowest: bytes a second that a server sends at least.
         attempts: how often a download is begun again where it broke off.
+        seed_settle: seconds for which a running guest has to bear the host name of its seed, as its agent or its lease
+            tells it, before the seed is taken out of its drive; 0 leaves it there until the guest has shut down.
         provisioner_timeout: seconds that the executable of a template may take.
         provisioner_user: the user that such an executable runs as.
     """
@@ -43,5 +45,6 @@ class ImageSettings:
     timeout: float = 60.0
     slowest: int = 1024
     attempts: int = 3
+    seed_settle: float = 300.0
     provisioner_timeout: float = 300.0
     provisioner_user: str = "nobody"

@@ -45,7 +45,7 @@ NAMESPACE = "urn:virtcim:requested-state"
 _TEMPLATE = "urn:virtcim:template"
 """The namespace of what says which template a guest was made of."""
 SEED = "urn:virtcim:seed"
-"""The namespace of what says where the seed of a guest is: storage pool and volume."""
+"""The namespace of what says where the seed of a guest is, storage pool and volume, and which host name is in it."""
 _KEY = "virtcim"
 _LOOK_AGAIN = 0.5
 """Seconds between two looks at whether libvirt still holds a guest."""
@@ -235,14 +235,14 @@ class MadeOf(NamedTuple):
     principal: str
 
 
-def with_template(xml: str, made: MadeOf, seed: tuple[str, str] | None = None) -> str:
+def with_template(xml: str, made: MadeOf, seed: tuple[str, str, str] | None = None) -> str:
     """Domain XML that says in its metadata which template it was made of.
 
     Parameters:
         xml: without metadata of its own, as of every new guest.
         made: the template.
         seed: the UUID of the storage pool and the volume of a seed that is to be taken out when the guest is done with
-            it; None where it has none, or keeps it.
+            it, and the host name in it; None where it has none, or keeps it.
     """
     element = f'<{_KEY}:template xmlns:{_KEY}="{_TEMPLATE}">{escape(" ".join(made))}</{_KEY}:template>'
     if seed is not None:

@@ -13,6 +13,7 @@ import libvirt
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
 from virtcim.libhelper.domains.change import DomainChange, DomainWork, PartlyDoneError, change_domains
+from virtcim.libhelper.domains.freezing import limited_agent
 from virtcim.libhelper.domains.handle import domain_handle, run_of
 from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
 from virtcim.libhelper.domains.live import device_steps
@@ -302,6 +303,19 @@ class Domains:
                     change.steps.extend(device_steps(change.live, device, values))
 
         self.change(domain, edit)
+
+    def host_names(self, domain: str) -> frozenset[str]:
+        """Ask for the host names that a running guest has told: to its agent, and to whoever gave it an address.
+
+        Returns:
+            them; none where nobody answers.
+        """
+        found = set()
+        with self._context.locks.hold(self._uuid(domain)), self._free(domain) as target:
+            for flag in (libvirt.VIR_DOMAIN_GET_HOSTNAME_LEASE, libvirt.VIR_DOMAIN_GET_HOSTNAME_AGENT):
+                with contextlib.suppress(libvirt.libvirtError), limited_agent(target):
+                    found.add(str(target.hostname(flag)))
+        return frozenset(found)
 
     def set_metadata(self, domain: str, element: str, key: str, namespace: str) -> None:
         """Put an element into the metadata of a domain: of the running one and of the definition, where it has them.

@@ -17,7 +17,7 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.domains.handle import domain_handle
 from virtcim.libhelper.errors import LibvirtError
 
-__all__ = ["frozen", "quiesced", "thaw_at_last"]
+__all__ = ["frozen", "limited_agent", "quiesced", "thaw_at_last"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def frozen(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
         libvirt.libvirtError: the agent did not freeze them.
     """
     turn = context.frozen.begin(domain.UUIDString())
-    with _limited(domain):
+    with limited_agent(domain):
         try:
             domain.fsFreeze()
             yield
@@ -50,7 +50,7 @@ def quiesced(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
     """A block in which libvirt freezes the file systems of a guest: none is left frozen, and no agent is waited for
     for ever."""
     turn = context.frozen.begin(domain.UUIDString())
-    with _limited(domain):
+    with limited_agent(domain):
         try:
             yield
         except Exception:
@@ -61,7 +61,7 @@ def quiesced(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _limited(domain: libvirt.virDomain) -> Iterator[None]:
+def limited_agent(domain: libvirt.virDomain) -> Iterator[None]:
     """A block in which the agent of a guest has a time limit for its answers."""
     _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(_AGENT_PATIENCE))
     try:
@@ -101,7 +101,7 @@ def _thaw_later(context: Context, uuid: str, turn: int, delay: float) -> None:
     while context.frozen.is_current(uuid, turn) and time.monotonic() < deadline:
         is_connected = False
         try:
-            with domain_handle(context, uuid) as domain, _limited(domain):
+            with domain_handle(context, uuid) as domain, limited_agent(domain):
                 is_connected = True
                 domain.fsThaw()
         except LibvirtError as error:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from virtcim.images.library import Filling, Library
 from virtcim.images.provisioners import NewGuest, ProvisionerError, find_provisioner
 from virtcim.images.provisioning import Step, carry_out
-from virtcim.images.seed import make_seed, seed_files
+from virtcim.images.seed import make_seed, seed_files, seed_host_name
 from virtcim.images.store import ImageError, StoredImage
 from virtcim.images.templates import Template, TemplateError, check_values, is_on, size_of
 from virtcim.libhelper.documents.storage import VolumeConfig
@@ -402,7 +402,8 @@ class Provisioning:
         definition = self._definition(self._disks)
         made = MadeOf(self._template.key, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self._context.principal)
         keeps = self._seed is None or self._template.keep_seed
-        seed = None if keeps else (self._pool_uuid, f"{self._stem}-seed.iso")
+        host_name = seed_host_name(self.name, self._values)
+        seed = None if keeps else (self._pool_uuid, f"{self._stem}-seed.iso", host_name)
         xml = with_template(definition.document.tostring(), made, seed)
         self._uuid = self._hypervisor.domains.define(
             xml, autostart=definition.autostart, check=definition.confirmation.check
