@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 import pytest
@@ -19,15 +20,16 @@ from tests.cimom.harness import RunningServer
 from tests.cimom.toy import Toy
 from tests.frontends.client import Client, basic
 from tests.frontends.conftest import CLASSES, NameIsPassword, access
+from virtcim.app.store import SQLiteStore
 from virtcim.cimom import audit
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.settings import ServerSettings
-from virtcim.frontends.http.auth import BasicAuthenticator, PasswordFile
+from virtcim.frontends.http.auth import BasicAuthenticator, Htpasswd, PasswordFile
 from virtcim.frontends.rest import frontend
 from virtcim.frontends.rest.frontend import REST
 from virtcim.frontends.rest.openapi import describe
 from virtcim.frontends.rest.pages import Pages
-from virtcim.frontends.rest.sessions import Sessions, cookie_header
+from virtcim.frontends.rest.sessions import KeptSession, Sessions, cookie_header
 from virtcim.frontends.rest.values import dumped, dumped_in_parts
 
 TOY = "/api/namespaces/root%2Ftoy"
@@ -373,6 +375,73 @@ def test_who_logs_in_again_and_again_ends_nobody_elses_session() -> None:
         sessions.open(Principal("bob", Mechanism.PASSWORD))
     assert len(sessions) == 5
     assert sessions.find({"Cookie": f"virtcim={first}"}, False) is not None
+
+
+class Run:
+    """The sessions of one run of a server: times pass, and a stamp tells the accounts apart."""
+
+    def __init__(self, file: Path, today: float, stamp: str = "as they are", most: int = 5) -> None:
+        self.up = 0.0
+        self.store = SQLiteStore(file)
+        settings = ServerSettings(session_idle=1000, session_lifetime=5000, max_sessions=most)
+        self.sessions = Sessions(settings, lambda: self.up, lambda: today + self.up)
+        self.sessions.keep(self.store.table("browser session", KeptSession), lambda: stamp)
+
+    def who(self, token: str) -> Principal | None:
+        return self.sessions.identify({"Cookie": f"virtcim={token}"}, False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+
+def test_sessions_go_on_after_a_start_of_the_server(tmp_path: Path) -> None:
+    file, ann = tmp_path / "state", Principal("ann", Mechanism.PAM, frozenset({"staff", "wheel"}))
+    with Run(file, today=10000) as run:
+        used, idle, closed = (run.sessions.open(ann) for _ in range(3))
+        elsewhere = run.sessions.open(Principal("bob", Mechanism.PAM))
+        run.sessions.close_all(Principal("bob", Mechanism.PAM))
+        found = run.sessions.find({"Cookie": f"virtcim={closed}"}, False)
+        assert found is not None
+        run.sessions.close(found)
+        run.up = 900.0
+        assert run.who(used) == ann
+    assert all(token.encode() not in each.read_bytes() for token in (used, idle) for each in tmp_path.iterdir())
+    with Run(file, today=11200) as run:
+        assert [run.who(each) for each in (used, idle, closed, elsewhere)] == [ann, None, None, None]
+        for run.up in (900.0, 1800.0, 2700.0, 3600.0):
+            assert run.who(used) == ann
+    with Run(file, today=14900) as run:
+        assert run.who(used) == ann
+        run.up = 101.0
+        assert run.who(used) is None
+
+
+def test_sessions_of_other_accounts_or_of_another_time_end_with_the_server(tmp_path: Path) -> None:
+    file, ann = tmp_path / "state", Principal("ann", Mechanism.PASSWORD)
+    with Run(file, today=10000) as run:
+        token = run.sessions.open(ann)
+    with Run(file, today=9000) as run:
+        assert run.who(token) is None
+        token = run.sessions.open(ann)
+    with Run(file, today=9000, stamp="with another password") as run:
+        assert run.who(token) is None
+    with Run(file, today=9000) as run:
+        assert run.who(token) is None
+        tokens = [run.sessions.open(ann) for run.up in (0.0, 1.0, 2.0)]
+    with Run(file, today=9100, most=2) as run:
+        assert [run.who(each) is not None for each in tokens] == [False, True, True]
+
+
+def test_the_stamp_of_passwords_is_that_of_their_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("anna:a\n")
+    before, again = (BasicAuthenticator(PasswordFile(file)).stamp() for _ in range(2))
+    assert before == again != BasicAuthenticator(Htpasswd(file)).stamp()
+    file.write_text("anna:another\n")
+    assert BasicAuthenticator(PasswordFile(file)).stamp() != before
 
 
 def test_a_changed_password_ends_sessions(toy: Toy, tmp_path: Path) -> None:

@@ -204,11 +204,16 @@ def test_a_stream_ends_with_its_session(server: Server, follow: Callable[..., Fo
     assert browser.ask("GET", "/api/events").status == 401
 
 
-def test_streams_do_not_hold_up_the_end(follow: Callable[..., Follower]) -> None:
+def test_streams_do_not_hold_up_the_end_and_sessions_go_on_after_it(follow: Callable[..., Follower]) -> None:
     with Server("test:///default") as running:
         assert running.user is not None
-        own = Client(running.port, {"Authorization": basic(running.user, running.password)})
+        own = Client(running.port)
+        assert own.log_in(running.user, running.password).status == 201
         stream = follow(using=own)
         running.stop()
         assert list(stream) == []
         assert "Traceback" not in running.errors
+        running.start()
+        own.port = running.port
+        session = own.get("/api/session")
+        assert (session["user"], session["session"]) == (running.user, True)

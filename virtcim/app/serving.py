@@ -48,6 +48,7 @@ from virtcim.frontends.http.server import Server
 from virtcim.frontends.http.tls import TLSState
 from virtcim.frontends.rest.consoles import Consoles
 from virtcim.frontends.rest.frontend import REST
+from virtcim.frontends.rest.sessions import KeptSession
 from virtcim.images.store import template_files
 from virtcim.immutable import immutable
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -230,6 +231,7 @@ def _assemble(
         if isinstance(front_end, REST):
             front_end.streams = indications.streams
             front_end.consoles = Consoles(GuestConsoles(nodes))
+            front_end.sessions.keep(store.table("browser session", KeptSession), authenticator.stamp)
 
     def show() -> None:
         catalogs.show(nodes.sites())

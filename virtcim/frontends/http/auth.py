@@ -100,6 +100,11 @@ class Authenticator(ABC):
         """Look whether who was let in before may be still.  Called now and then."""
         return
 
+    def stamp(self) -> str:
+        """Give what stands for the passwords and accounts as they were looked at last: who was let in under another
+        stamp, be it before a start of the server, may not be let in any more."""
+        return type(self).__name__
+
     async def close(self) -> None:
         """Give up what the authenticator holds."""
         return
@@ -301,7 +306,10 @@ class BasicAuthenticator(Authenticator):
         self._stamp_checked = 0.0
 
     def _stamps(self) -> object:
-        return [each.stamp() for each in self._verifiers]
+        return [(str(each.mechanism), each.stamp()) for each in self._verifiers]
+
+    def stamp(self) -> str:
+        return hashlib.sha256(repr(self._stamp).encode("utf-8", "surrogateescape")).hexdigest()
 
     def _digest(self, authorization: str) -> bytes:
         """What credentials are remembered by: nobody who sees the memory learns the password from it."""

@@ -1,7 +1,7 @@
 """Sessions of browsers: who has logged in is known by a cookie from then on (RFC 6265).
 
-Kept is the hash of what is in the cookie: nobody who sees the memory learns it.  What is in it is another one with each
-log-in, so that nobody can hand out one beforehand.
+Kept is the hash of what is in the cookie: nobody who sees the memory or the store learns it.  What is in it is another
+one with each log-in, so that nobody can hand out one beforehand.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from virtcim.cimom.principals import Principal
+from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.settings import ServerSettings
+from virtcim.providers.interface import Table
 
-__all__ = ["Session", "Sessions", "cookie_header"]
+__all__ = ["KeptSession", "Session", "Sessions", "cookie_header"]
 
 COOKIE = "__Host-virtcim"
 """By TLS: browsers take a cookie of this name only from the host itself, for all of it, and keep it from plain HTTP."""
@@ -26,6 +28,31 @@ PLAIN_COOKIE = "virtcim"
 """By plain HTTP, on this host only."""
 
 TOKEN_BYTES = 32
+
+KEPT_USE = 60.0
+"""Seconds by which the use of a session that is in the store may be older than its last use; a tenth of
+`session_idle` where that is less.  Else each request would be written to the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSession:
+    """A session as it is kept over a start of the server, under the hash of what is in its cookie.
+
+    Attributes:
+        user: who has logged in.
+        mechanism: how.
+        groups: of the system, that the user was in then.
+        started: seconds since 1970.
+        used: likewise.
+        stamp: of the passwords and accounts that it holds with (`Authenticator.stamp`).
+    """
+
+    user: str
+    mechanism: Mechanism
+    groups: tuple[str, ...]
+    started: float
+    used: float
+    stamp: str
 
 
 class Session:
@@ -37,14 +64,16 @@ class Session:
 
     Attributes:
         used: when something was asked last, likewise.
+        kept: the `used` that is in the store.
     """
 
-    __slots__ = ("_listeners", "_lock", "_over", "principal", "started", "used")
+    __slots__ = ("_listeners", "_lock", "_over", "kept", "principal", "started", "used")
 
     def __init__(self, principal: Principal, started: float) -> None:
         self.principal = principal
         self.started = started
         self.used = started
+        self.kept = started
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._over = False
@@ -80,30 +109,87 @@ class Sessions:
     Parameters:
         settings: their limits.
         clock: seconds; for tests.
+        today: seconds since 1970; for tests.
     """
 
-    def __init__(self, settings: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        clock: Callable[[], float] = time.monotonic,
+        today: Callable[[], float] = time.time,
+    ) -> None:
         self._idle = settings.session_idle
         self._lifetime = settings.session_lifetime
         self._most = settings.max_sessions
         self._clock = clock
+        self._today = today
+        self._table: Table[KeptSession] | None = None
+        self._stamp: Callable[[], str] = str
         self._open: dict[bytes, Session] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._open)
 
+    def keep(self, table: Table[KeptSession], stamp: Callable[[], str]) -> None:
+        """Go on with the sessions of earlier runs of the server, and keep those of this one.  Called before anybody
+        is answered.
+
+        Those of other passwords or accounts are over, as are those of another time: a clock that was set back would
+        make them last longer.
+
+        Parameters:
+            table: where they are kept.
+            stamp: gives what `Authenticator.stamp` gives.
+        """
+        self._table, self._stamp = table, stamp
+        now, today, valid = self._clock(), self._today(), stamp()
+        for name, kept in table.items():
+            session = Session(
+                Principal(kept.user, kept.mechanism, frozenset(kept.groups)), now - (today - kept.started)
+            )
+            session.used = session.kept = now - (today - kept.used)
+            is_of_now = kept.stamp == valid and kept.started <= kept.used <= today
+            if is_of_now and not self._is_over(session, now):
+                self._open[bytes.fromhex(name)] = session
+            else:
+                table.remove(name)
+        with self._lock:
+            self._make_room(self._most)
+
     def open(self, principal: Principal) -> str:
         """Begin a session, and give what goes into the cookie."""
         self.sweep()
         token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
+        key, session = _digest(token), Session(principal, now)
         with self._lock:
-            over = []
-            while len(self._open) >= self._most:
-                over.append(self._open.pop(self._least_needed()))
-            self._open[_digest(token)] = Session(principal, now)
+            over = self._make_room(self._most - 1)
+            self._open[key] = session
+            self._write(key, session)
         _end(over)
         return token
+
+    def _make_room(self, most: int) -> list[Session]:
+        """Give up sessions beyond a number of them; give those that are over by it."""
+        over = []
+        while len(self._open) > max(0, most):
+            key = self._least_needed()
+            over.append(self._open.pop(key))
+            self._forget(key)
+        return over
+
+    def _write(self, key: bytes, session: Session) -> None:
+        """Keep a session, as it is now, over the next start."""
+        if self._table is None:
+            return
+        principal, session.kept, ago = session.principal, session.used, self._today() - self._clock()
+        groups = tuple(sorted(principal.groups))
+        times = session.started + ago, session.used + ago
+        self._table.put(key.hex(), KeptSession(principal.name, principal.mechanism, groups, *times, self._stamp()))
+
+    def _forget(self, key: bytes) -> None:
+        if self._table is not None:
+            self._table.remove(key.hex())
 
     def _least_needed(self) -> bytes:
         """Choose a session to be given up: of who has most of them, the one that rested longest.  Else a user could end
@@ -120,7 +206,8 @@ class Sessions:
         with a session of his own, and see there what its user enters.
         """
         token = _cookie(headers, COOKIE if is_encrypted else PLAIN_COOKIE)
-        session = self._open.get(_digest(token)) if token else None
+        key = _digest(token)
+        session = self._open.get(key) if token else None
         if session is None:
             return None
         now = self._clock()
@@ -128,6 +215,10 @@ class Sessions:
             self.sweep()
             return None
         session.used = now
+        if now - session.kept > min(KEPT_USE, self._idle / 10):
+            with self._lock:
+                if key in self._open:
+                    self._write(key, session)
         return session
 
     def identify(self, headers: Mapping[str, str], is_encrypted: bool) -> Principal | None:
@@ -164,6 +255,7 @@ class Sessions:
             over = {key: each for key, each in self._open.items() if is_meant(each)}
             for key in over:
                 del self._open[key]
+                self._forget(key)
         _end(over.values())
         return len(over)
 
