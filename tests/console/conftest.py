@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.bed import Libvirtd, Server, boot_sector_xml
 from tests.conftest import missing
 
 CHROMIUM = "/usr/bin/chromium"
 PARTS = Path(__file__).parents[2] / "virtcim" / "console" / "parts"
+
+PATIENCE = 60_000
+"""Milliseconds that a page has at most for what it is to show: the machine may be busy with other things."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", note_others if away else note)
         page.on("pageerror", fail)
         page.goto(f"{at or of.url}/{address}")

@@ -37,6 +37,8 @@ def test_a_guest_is_migrated_and_its_node_drained(open_page: Open, fleet: Fleet)
     wait_until(lambda: where(fleet) == {target}, PATIENCE)
 
     page.evaluate("address => { location.hash = address }", f"#/node/root%2Fvirt%2F{target}")
+    # libvirt knows it before the server does.
+    expect(page.get_by_role("row").filter(has_text="moving").locator(".state.on")).to_be_visible()
     page.get_by_role("button", name="Drain").click()
     expect(dialog.get_by_text(f"moving: can go to {source}")).to_be_visible(timeout=PATIENCE * 1000)
     dialog.get_by_role("button", name="Drain").click()
