@@ -90,6 +90,10 @@ def test_asks_for_the_password(default_server: Server, user: str | None, passwor
 def test_printed_wbemcli_lines_work_when_pasted(serve: Callable[..., Server]) -> None:
     server = serve("test:///default", auth="default", arguments=["--example"])
     lines = wait_until(lambda: re.findall(r"^(wbemcli .*)$", server.errors, re.MULTILINE), 5)
+    told = re.search(r"^Open (\S+)/ in a browser: user (\S+), password (\S+)$", server.errors, re.MULTILINE)
+    assert told is not None
+    user, _, password = (server.state_dir / "password").read_text().strip().partition(":")
+    assert told.groups() == (server.url, user, password)
     done = [subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=30) for line in lines]
     assert [each.returncode for each in done] == [0, 0, 0], [each.stderr or each.stdout for each in done]
     names, values, method = (each.stdout for each in done)

@@ -500,9 +500,13 @@ async def _ready(hypervisors: Sequence[Hypervisor], search: Search, timeout: flo
 
 
 def _examples(endpoint: Endpoint, login: str, site: Site) -> Iterator[str]:
-    """Write lines for a shell that work on what is served: the guests' names, their values, and a method of one."""
-    url = endpoint.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    url = f"{url.replace('//', f'//{login}', 1)}/{site.namespace}:"
+    """Say where a browser finds the console, and write lines for a shell that work on what is served: the names of the
+    guests, their values, and a method of one."""
+    place = endpoint.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    user, _, password = login.removesuffix("@").partition(":")
+    yield f"Open {place}/ in a browser" + (f": user {user}, password {password}" if user else "")
+    yield "Or ask in a shell:"
+    url = f"{place.replace('//', f'//{login}', 1)}/{site.namespace}:"
     unverified = ["-noverify"] if endpoint.scheme == "https" else []
 
     def line(operation: str, path: str, *rest: str) -> str:
