@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ from virtcim.frontends.http.auth import BasicAuthenticator, Htpasswd, PasswordFi
 from virtcim.frontends.rest import frontend
 from virtcim.frontends.rest.frontend import REST
 from virtcim.frontends.rest.openapi import describe
-from virtcim.frontends.rest.pages import Pages
+from virtcim.frontends.rest.pages import DIRECTORY, PARTS, Pages
 from virtcim.frontends.rest.sessions import KeptSession, Sessions, cookie_header
 from virtcim.frontends.rest.values import dumped, dumped_in_parts
 
@@ -325,6 +326,25 @@ def test_sessions(nobody: Client, server: RunningServer, toy: Toy) -> None:
     assert nobody.ask("GET", "/api/session").status == 401
     (rest,) = (each for each in server.server.frontends if isinstance(each, REST))
     assert not len(rest.sessions)
+
+
+IMPORTED = re.compile(r'^(?:import|export)\b[^;]*?\bfrom "(\.[^"]+)"', re.MULTILINE)
+
+
+def test_all_that_the_console_begins_with_is_asked_for_at_once() -> None:
+    """Modules that are found one in the other are each asked for when the one before is there."""
+    console = DIRECTORY.resolve()
+    begun, found = [console / "main.js"], set[Path]()
+    while begun:
+        module = begun.pop()
+        # The foreign parts are not in the tree, and import nothing.
+        source = module.read_text() if PARTS not in module.relative_to(console).parts else ""
+        imported = {(module.parent / name).resolve() for name in IMPORTED.findall(source)} - found
+        found |= imported
+        begun += imported
+    page = (console / "index.html").read_text()
+    named = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page)
+    assert sorted(named) == sorted(str(each.relative_to(console)) for each in found)
 
 
 def test_each_log_in_has_another_cookie(nobody: Client) -> None:

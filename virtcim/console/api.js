@@ -27,6 +27,24 @@ const endings = [];
 /** Calls a function when the session turns out to have ended. @param {() => void} listener */
 export const whenSessionEnds = (listener) => endings.push(listener);
 
+/** Bytes of a path that fit into the first line of a request, which servers bound: names can be long. */
+const LONGEST_PATH = 6000;
+
+/**
+ * Sends a request whose path is too long for its first line in the body of another one.
+ *
+ * @param {string} method
+ * @param {string} path below /api/
+ * @param {any} body
+ * @param {Record<string, string>} headers
+ * @returns {Promise<any>}
+ */
+async function askInBatch(method, path, body, headers) {
+  const { responses: [answer] } = await ask("POST", "batch", { requests: [{ method, path: `/api/${path}`, body, ifMatch: headers["If-Match"] ?? "" }] });
+  if (answer.status < 400) return answer.body ?? {};
+  throw new ServerError(answer.status, answer.body ?? {});
+}
+
 /**
  * Sends a request and reads the JSON of the answer.
  *
@@ -37,6 +55,7 @@ export const whenSessionEnds = (listener) => endings.push(listener);
  * @returns {Promise<any>}
  */
 export async function ask(method, path, body, headers = {}) {
+  if (path.length > LONGEST_PATH) return askInBatch(method, path, body, headers);
   let response;
   try {
     response = await fetch(`/api/${path}`, {
@@ -129,9 +148,6 @@ export const classes = async (namespace) => (await ask("GET", `${namespacePath(n
 /** @param {string} namespace @param {string} className */
 export const classOf = (namespace, className) => ask("GET", `${namespacePath(namespace)}/classes/${part(className)}`);
 
-/** The summaries of all guests of a namespace. @param {string} namespace @param {Record<string, string | number | undefined>} [options] */
-export const summary = (namespace, options = {}) => ask("GET", `${namespacePath(namespace)}/summary${query(options)}`);
-
 /** Guests of one page of summaries: so many are read and shown without holding up what people do. */
 const PAGE = 400;
 
@@ -145,9 +161,11 @@ export async function* summaryPages(namespace) {
   }
 }
 
-/** The summaries of some guests. @param {string} namespace @param {{className: string, name: string}[]} guests @param {Record<string, string | number>} [options] */
-export const summariesOf = (namespace, guests, options = {}) =>
-  summary(namespace, { ...options, guests: guests.map((each) => `${part(each.className)}/${part(each.name)}`).join(",") });
+/** The summaries of some guests. @param {string} namespace @param {{className: string, name: string}[]} guests @param {Record<string, string | number>} [options] @returns {Promise<any[]>} */
+export async function summariesOf(namespace, guests, options = {}) {
+  const named = guests.map((each) => `${part(each.className)}/${part(each.name)}`).join(",");
+  return (await ask("GET", `${namespacePath(namespace)}/summary${query({ ...options, guests: named })}`)).summaries;
+}
 
 export const namespaces = () => ask("GET", "");
 export const session = () => ask("GET", "session");

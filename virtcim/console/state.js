@@ -185,14 +185,14 @@ export async function loadGuests(namespace) {
   changed();
 }
 
-/** Guests that are read by name at a time: their names have to fit into a URL. */
+/** Guests that are read by name at a time. */
 const AT_ONCE = 40;
 
 /** Reads some guests of a node again. @param {string} namespace @param {Guest[]} guests */
 export async function refresh(namespace, guests) {
   for (let at = 0; at < guests.length; at += AT_ONCE) {
-    const answer = await api.summariesOf(namespace, guests.slice(at, at + AT_ONCE));
-    for (const each of answer.summaries) put(guestOf(namespace, each));
+    const summaries = await api.summariesOf(namespace, guests.slice(at, at + AT_ONCE));
+    for (const each of summaries) put(guestOf(namespace, each));
     changed();
   }
 }

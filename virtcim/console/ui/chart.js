@@ -21,11 +21,9 @@ export function LoadChart({ guest }) {
     let plot = null;
     let open = true;
     const draw = async () => {
-      const answer = await api.summary(guest.namespace, { history: "true" });
-      const found = (answer.summaries ?? []).map((/** @type {any} */ each) => each.properties ?? each)
-        .find((/** @type {any} */ each) => each.Name === guest.name && each.CreationClassName === guest.className);
+      const [{ properties: found }] = await api.summariesOf(guest.namespace, [guest], { history: "true" });
       if (!open || !element.current) return;
-      const data = [(found?.HistoryTimes ?? []).map(seconds), found?.ProcessorLoadHistory ?? []];
+      const data = [(found.HistoryTimes ?? []).map(seconds), found.ProcessorLoadHistory ?? []];
       if (plot) {
         plot.setData(data);
         return;

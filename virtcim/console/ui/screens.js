@@ -19,7 +19,7 @@ function usePictures(guests) {
       const spaces = [...new Set(guests.map((each) => each.namespace))];
       const answers = await Promise.allSettled(spaces.map((space) =>
         api.summariesOf(space, guests.filter((each) => each.namespace === space), { screens: "true", width: WIDTH })));
-      const found = answers.flatMap((each) => (each.status === "fulfilled" ? each.value.summaries : []));
+      const found = answers.flatMap((each) => (each.status === "fulfilled" ? each.value : []));
       if (open) setPictures(Object.fromEntries(found.map((each) => [each.href, each.properties.ScreenImage ?? ""])));
     };
     if (names) take().catch(() => undefined);

@@ -22,6 +22,37 @@ function compare(one, two) {
 }
 
 /**
+ * Puts rows in order.  Those that were there before keep theirs, and the others find their places among them: a change of a
+ * few of many rows takes a few comparisons.
+ *
+ * @param {any[]} before in order
+ * @param {any[]} rows
+ * @param {(one: any, two: any) => number} order
+ * @returns {any[]}
+ */
+export function arrange(before, rows, order) {
+  const now = new Set(rows);
+  const kept = before.filter((row) => now.has(row));
+  const known = new Set(kept);
+  const fresh = rows.filter((row) => !known.has(row)).sort(order);
+  /** @type {any[]} */
+  const arranged = [];
+  let at = 0;
+  for (const row of fresh) {
+    let low = at, high = kept.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (order(kept[middle], row) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    while (at < low) arranged.push(kept[at++]);
+    arranged.push(row);
+  }
+  while (at < kept.length) arranged.push(kept[at++]);
+  return arranged;
+}
+
+/**
  * @param {{label: string, rows: any[], columns: Column[], rowKey: (row: any) => string, first?: string, mark?: (row: any) => any,
  *   markAll?: any, seen?: {current: any[]}}} props seen: is told which rows are in view
  */
@@ -29,15 +60,16 @@ export function Table({ label, rows, columns, rowKey, first, mark, markAll, seen
   const [order, setOrder] = useState({ name: first ?? columns[0].name, down: false });
   const [top, setTop] = useState(0);
   const frame = useRef(null);
-  const ranks = useRef(/** @type {Map<string, number>} */ (new Map()));
+  const last = useRef(/** @type {{column: Column | null, down: boolean, rows: any[]}} */ ({ column: null, down: false, rows: [] }));
+  /** @type {any[]} */
   const sorted = useMemo(() => {
     const column = columns.find((each) => each.name === order.name) ?? columns[0];
-    const keyed = rows.map((row) => ({ row, key: column.value(row), rank: ranks.current.get(rowKey(row)) ?? Infinity }));
-    // What was in order before is nearly so now: that takes a comparison a row instead of many.
-    keyed.sort((one, two) => (one.rank === two.rank ? 0 : one.rank - two.rank));
-    keyed.sort(({ key: one }, { key: two }) => (order.down ? -1 : 1) * compare(one, two));
-    ranks.current = new Map(keyed.map(({ row }, rank) => [rowKey(row), rank]));
-    return keyed.map((each) => each.row);
+    const sign = order.down ? -1 : 1;
+    const compareRows = (/** @type {any} */ one, /** @type {any} */ two) =>
+      sign * compare(column.value(one), column.value(two)) || compare(columns[0].value(one), columns[0].value(two));
+    const isSame = last.current.column === column && last.current.down === order.down;
+    last.current = { column, down: order.down, rows: arrange(isSame ? last.current.rows : [], rows, compareRows) };
+    return last.current.rows;
   }, [rows, columns, order]);
   const height = frame.current?.clientHeight ?? 700;
   const begin = Math.max(0, Math.floor(top / ROW) - AROUND);

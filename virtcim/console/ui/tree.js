@@ -25,6 +25,20 @@ function Branch({ label, link, look, current, children, open = true }) {
   </li>`;
 }
 
+/** What was drawn of a guest, which is drawn again only where the guest is another one. @type {WeakMap<any, {current: boolean, drawn: any}>} */
+const leaves = new WeakMap();
+
+/** @param {any} guest @param {string} here */
+function leafOf(guest, here) {
+  const target = guestLink(guest);
+  const current = here === target || here.startsWith(`${target}/`);
+  const known = leaves.get(guest);
+  if (known?.current === current) return known.drawn;
+  const drawn = html`<${Branch} key=${target} label=${guest.name} link=${target} look=${stateLook(guest.state)} current=${current} />`;
+  leaves.set(guest, { current, drawn });
+  return drawn;
+}
+
 /** @param {{here: string}} props */
 export function Tree({ here }) {
   const guests = useMemo(() => {
@@ -41,11 +55,7 @@ export function Tree({ here }) {
     const own = guests.get(node.namespace) ?? [];
     const link = nodeLink(node.namespace);
     return html`<${Branch} key=${node.name} label=${node.name} link=${link} current=${here === link} open=${state.nodes.length < 20}>
-      ${own.slice(0, SHOWN).map((guest) => {
-        const target = guestLink(guest);
-        return html`<${Branch} key=${target} label=${guest.name} link=${target} look=${stateLook(guest.state)}
-          current=${here.startsWith(target)} />`;
-      })}
+      ${own.slice(0, SHOWN).map((guest) => leafOf(guest, here))}
       ${own.length > SHOWN && html`<li class="leaf"><a href="#/guests?q=${encodeURIComponent(node.name)}">${text("app.more")} (${own.length - SHOWN})</a></li>`}
     </${Branch}>`;
   };
