@@ -122,14 +122,16 @@ def test_a_summary_is_of_another_revision_once_anything_of_it_has_changed(node: 
         domain.suspend()
         try:
             assert node.hypervisor.inventory.wait_for(
-                lambda held: held.domain_by_uuid(uuid_of(1)).state is DomainState.PAUSED, 10
+                lambda held: any(each.state is DomainState.PAUSED for each in held.domains()), 10
             )
             [paused] = [each for each in summary.summaries(guests(node)) if each.properties["Name"] == "guest1"]
         finally:
             domain.resume()
     assert samples.latest is not None
     assert paused.properties["EnabledState"] == 9
+    assert isinstance(paused, RevisedInstance)
     assert paused.identity == running.identity
+    assert isinstance(paused.revision, tuple)
     assert paused.revision[0] != running.revision[0], "its record is another one, whatever its figures are"
 
 

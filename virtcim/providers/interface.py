@@ -144,6 +144,11 @@ class RevisedInstance(EmbeddedInstance):
 
     __slots__ = ("_compute", "_known", "identity", "revision")
 
+    identity: Hashable
+    revision: Hashable
+    _compute: Callable[[], Properties]
+    _known: Properties | None
+
     def __init__(
         self, class_name: str, identity: Hashable, revision: Hashable, compute: Callable[[], Properties]
     ) -> None:
@@ -157,11 +162,12 @@ class RevisedInstance(EmbeddedInstance):
             object.__setattr__(self, name, value)
 
     @property
-    def properties(self) -> Properties:  # type: ignore[override]
+    def properties(self) -> Properties:
         """Its properties."""
-        if self._known is None:
-            object.__setattr__(self, "_known", self._compute())
-        known: Properties = self._known
+        known = self._known
+        if known is None:
+            known = self._compute()
+            object.__setattr__(self, "_known", known)
         return known
 
 
