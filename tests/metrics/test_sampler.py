@@ -67,6 +67,16 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
         assert frames[-1].totals("nobody") is None
 
 
+def test_the_names_of_figures_are_there_once(tmp_path: Path) -> None:
+    with serve_node(tmp_path, 2) as node:
+        sample = node.hypervisor.metrics.look()
+        assert sample is not None
+        first, second = (sample.guests[uuid_of(number)].fields for number in (0, 1))
+        names = {name: name for name in first}
+        assert {"block.0.name", "cpu.time"} <= names.keys() & second.keys()
+        assert all(names[name] is name for name in second if name in names)
+
+
 def test_a_guest_that_is_gone_is_in_no_further_sample(tmp_path: Path) -> None:
     with serve_node(tmp_path, 2, sample_floor=0.01) as node:
         metrics = node.hypervisor.metrics

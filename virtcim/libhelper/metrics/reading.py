@@ -6,6 +6,7 @@ Layer rule: imports libvirt, errors and records.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -76,14 +77,21 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tu
         if not LibvirtError.of(error).is_unsupported:
             raise
     else:
-        told = {domain.UUIDString(): fields for domain, fields in answer}
+        told = {domain.UUIDString(): _with_shared_names(fields) for domain, fields in answer}
         return told, frozenset(uuid for uuid, fields in told.items() if _is_held(fields))
     found = {}
     for domain in domains:
         with contextlib.suppress(libvirt.libvirtError):  # it is gone; a connection that broke shows below
-            found[domain.uuid] = _read_guest(connection.lookupByUUIDString(domain.uuid), domain)
+            fields = _read_guest(connection.lookupByUUIDString(domain.uuid), domain)
+            found[domain.uuid] = _with_shared_names(fields)
     connection.getLibVersion()
     return found, frozenset()
+
+
+def _with_shared_names(fields: Mapping[str, Any]) -> Fields:
+    """Have the same texts for the names of the figures of all guests: libvirt makes new ones for each, which are as
+    large as the figures, and of a thousand guests several MiB."""
+    return {sys.intern(name): value for name, value in fields.items()}
 
 
 def _is_held(fields: Mapping[str, Any]) -> bool:
