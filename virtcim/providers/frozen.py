@@ -5,9 +5,10 @@ Layer rule: imports `libhelper` and modules of `providers` that know no classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from virtcim.immutable import immutable
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -20,7 +21,7 @@ _DISK_PATIENCE = 5.0
 """Seconds that a guest waits to be frozen until that is on disk: a disk that is slower than that stops nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class FrozenGuest:
     """A guest whose file systems may be frozen.
 

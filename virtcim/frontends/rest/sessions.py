@@ -13,10 +13,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.settings import ServerSettings
+from virtcim.immutable import immutable
 from virtcim.providers.interface import Table
 
 __all__ = ["KeptSession", "Session", "Sessions", "cookie_header"]
@@ -34,7 +34,7 @@ KEPT_USE = 60.0
 `session_idle` where that is less.  Else each request would be written to the disk."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class KeptSession:
     """A session as it is kept over a start of the server, under the hash of what is in its cookie.
 
