@@ -139,6 +139,7 @@ def test_threads() -> None:
 
 def test_null_properties_are_shared(classes: ClassStore) -> None:
     table = Encoder(classes, "root/toy", "h").table("Toy_Disk", TableOptions())
+    table.body({"Name": "first"})  # whose values are the usual ones
     one, other, third = (
         table.body({"Name": name, **more}) for name, more in (("a", {}), ("b", {"Size": None}), ("c", {"Size": 1}))
     )

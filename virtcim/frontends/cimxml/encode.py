@@ -86,75 +86,97 @@ class ClassOptions:
 
 
 Body = tuple[bytes, bytes]
-"""An INSTANCE element in two pieces: what it has, and its NULL properties with the end.
+"""An INSTANCE element in two pieces: what is its own, and what others have likewise, with the end.
 
-The second is the same object for all instances of a table in which the same properties are NULL.  That is half of what
-is sent, and need not be kept for each."""
+The second holds the values that are usual in the table, and the NULL properties.  It is the same object for all
+instances that have the same of both, which is nine tenths of what is sent, and need not be kept for each."""
 
 NO_BODY: Body = b"", b""
 
-MAX_ENDS = 1024
-"""Ends kept per table.  There are as many as instances differ in which properties are NULL: a dozen, as a rule."""
+MAX_ENDS = 256
+"""Ends kept per table.  There are as many as instances differ in which properties are NULL, and which have the usual
+value: a dozen, as a rule."""
+
+LONGEST_USUAL = 256
+"""Characters of a value that can be the usual one: longer ones are hardly ever the same, and would be kept."""
 
 
 class Table:
-    """Writes the INSTANCE elements of one class: properties that have a value, then those that are NULL.
+    """Writes the INSTANCE elements of one class: properties that have a value of their own, then those that have the
+    usual one, then those that are NULL.
+
+    The usual value of a property is the one that it had first, unless that is long.
 
     Attributes:
         class_name: the class.
         lines: for each property: name, the element when NULL, the start, the function for the value, the end.
     """
 
-    __slots__ = ("_ends", "_indices", "class_name", "head", "lines")
+    __slots__ = ("_ends", "_indices", "_usual", "class_name", "head", "lines")
 
     def __init__(self, class_name: str, lines: tuple[tuple[str, str, str, Write, str], ...]) -> None:
         self.class_name = class_name
         self.head = f'<INSTANCE CLASSNAME="{attribute(class_name)}">'
         self.lines = lines
         self._indices = {line[0]: index for index, line in enumerate(lines)}
-        self._ends: dict[tuple[int, ...], bytes] = {}
+        self._ends: dict[tuple[tuple[int, ...], tuple[int, ...]], bytes] = {}
+        self._usual: dict[int, str] = {}
 
     def body(self, properties: Mapping[str, Any]) -> Body:
         """The INSTANCE element, encoded.  A value that does not fit its type is logged and sent as NULL."""
-        filled, written = self._filled(properties)
-        end = self._ends.get(written)
-        if end is None:
-            end = self._end(written).encode()
-            if len(self._ends) < MAX_ENDS:
-                self._ends[written] = end
-        return filled.encode(), end
+        texts, usual = self._texts(properties), self._usual
+        own = tuple(
+            [
+                index
+                for index, text in texts.items()
+                if len(text) > LONGEST_USUAL or usual.setdefault(index, text) != text
+            ]
+        )
+        key = tuple(texts), own
+        end = self._ends.get(key)
+        if end is None and len(self._ends) < MAX_ENDS:
+            end = self._ends[key] = self._end(texts, own).encode()
+        if end is None:  # too many differ: what is not shared is kept, and counted, as its own
+            own = tuple(texts)
+            end = self._end(texts, own).encode()
+        return (self.head + self._elements(texts, own)).encode(), end
 
     def instance(self, properties: Mapping[str, Any]) -> str:
         """The INSTANCE element as text."""
-        filled, written = self._filled(properties)
-        return filled + self._end(written)
+        texts = self._texts(properties)
+        return self.head + self._elements(texts, texts) + self._end(texts, texts)
 
-    def _filled(self, properties: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
-        """The element up to the last property that has a value, and the indices of those that are in it.
+    def _texts(self, properties: Mapping[str, Any]) -> dict[int, str]:
+        """The values that there are, written, by the indices of their properties and in their order.
 
         Most properties of most classes are NULL, so they are not gone through.
         """
         indices, lines = self._indices, self.lines
-        parts, written = [self.head], []
+        texts: dict[int, str] = {}
         for index in sorted([indices[name] for name in properties if name in indices]):
-            name, _, start, write, end = lines[index]
+            name, _, _, write, _ = lines[index]
             value = properties[name]
             if value is None:
                 continue
             try:
-                text = write(value)
+                texts[index] = write(value)
             except (ValueError, TypeError, AttributeError, KeyError) as exc:
                 log.warning("%s.%s is sent as NULL: %s", self.class_name, name, exc)
-                continue
-            written.append(index)
-            parts += (start, text, end)
-        return "".join(parts), tuple(written)
+        return texts
 
-    def _end(self, written: Collection[int]) -> str:
-        """The properties without a value, and the end of the element."""
-        there = set(written)
-        nulls = [line[1] for index, line in enumerate(self.lines) if index not in there]
-        return "".join([*nulls, "</INSTANCE>"])
+    def _elements(self, texts: Mapping[int, str], those: Iterable[int]) -> str:
+        """The elements of those properties."""
+        parts: list[str] = []
+        for index in those:
+            line = self.lines[index]
+            parts += (line[2], texts[index], line[4])
+        return "".join(parts)
+
+    def _end(self, texts: Mapping[int, str], own: Collection[int]) -> str:
+        """All but the properties of `own`: those with another value, those without one, and the end of the element."""
+        others = self._elements(texts, [index for index in texts if index not in own])
+        nulls = [line[1] for index, line in enumerate(self.lines) if index not in texts]
+        return "".join([others, *nulls, "</INSTANCE>"])
 
 
 class Encoder:

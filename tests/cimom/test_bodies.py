@@ -1,0 +1,63 @@
+"""INSTANCE elements in two pieces: what is an instance's own, and what many have likewise."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from lxml import etree
+
+from virtcim.frontends.cimxml.encode import LONGEST_USUAL, MAX_ENDS, Table
+
+NAMES = tuple("ABCDEFGHIJ")
+
+
+def make_table() -> Table:
+    return Table(
+        "C",
+        tuple(
+            (name, f'<PROPERTY NAME="{name}"/>', f'<PROPERTY NAME="{name}"><VALUE>', str, "</VALUE></PROPERTY>")
+            for name in NAMES
+        ),
+    )
+
+
+def read(body: tuple[bytes, bytes]) -> dict[str, str | None]:
+    """The properties of an INSTANCE, each of which stands in it once."""
+    element = etree.fromstring(b"".join(body))
+    found = [(str(each.get("NAME")), each.findtext("VALUE")) for each in element]
+    assert len(found) == len(dict(found))
+    return dict(found)
+
+
+def test_what_is_usual_is_there_once() -> None:
+    table = make_table()
+    first, second, third = (
+        table.body({"A": name, "B": 7, "C": "same", "D": None}) for name in ("one", "two", "a third one")
+    )
+    assert second[1] is third[1]
+    assert second[0] == b'<INSTANCE CLASSNAME="C"><PROPERTY NAME="A"><VALUE>two</VALUE></PROPERTY>'
+    nothing = dict.fromkeys(NAMES[3:])
+    for body, name in ((first, "one"), (second, "two"), (third, "a third one")):
+        assert read(body) == {"A": name, "B": "7", "C": "same", **nothing}
+    assert read(table.body({"A": "two", "B": 8})) == {"A": "two", "B": "8", "C": None, **nothing}
+
+
+def test_all_are_right_however_they_differ() -> None:
+    table = make_table()
+    for values in product(("x", "y", None), repeat=6):
+        properties = {name: value for name, value in zip(NAMES, values, strict=False) if value is not None}
+        wanted: dict[str, str | None] = {**dict.fromkeys(NAMES), **properties}
+        body = table.body(properties)
+        assert read(body) == wanted
+        assert read((table.instance(properties).encode(), b"")) == wanted
+        if len(table._ends) == MAX_ENDS:  # what is not shared is the instance's own, and so counted as such
+            assert body[1] in table._ends.values() or b"<VALUE>" not in body[1]
+    assert len(table._ends) == MAX_ENDS
+
+
+def test_long_values_are_not_kept() -> None:
+    table, long = make_table(), "x" * (LONGEST_USUAL + 1)
+    bodies = [table.body({"A": long, "B": "y" * LONGEST_USUAL}) for _ in range(2)]
+    for filled, end in bodies:
+        assert long.encode() in filled
+        assert b"y" * LONGEST_USUAL in end
