@@ -12,11 +12,12 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from virtcim.cimom.indications.journal import Body, own_properties
 from virtcim.cimom.indications.queue import DestinationQueue, Queues, Waiting
 from virtcim.cimom.indications.records import DestinationRecord, OnFatalError, SubscriptionState
 from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.indications.subscriptions import Subscriptions
-from virtcim.providers.interface import CIMError, EmbeddedInstance
+from virtcim.providers.interface import CIMError, Properties
 
 __all__ = ["Deliverer", "DeliveryError", "Sender"]
 
@@ -36,8 +37,13 @@ class DeliveryError(Exception):
 class Sender(Protocol):
     """Speaks to listeners: a front end."""
 
-    async def send(self, destination: DestinationRecord, indication: EmbeddedInstance) -> None:
+    async def send(self, destination: DestinationRecord, body: Body, own: Properties) -> None:
         """Send an indication, and read that it was taken.
+
+        Parameters:
+            destination: where to.
+            body: what all who receive it are told.
+            own: the properties that only this destination is told.
 
         Raises:
             DeliveryError: it was not.
@@ -164,8 +170,8 @@ class Deliverer:
                 self._queues.remove(queue.key)
                 return
             try:
-                indication = waiting.indication
-                await self._sender.send(destination, EmbeddedInstance(indication.class_name, indication.properties))
+                own = own_properties(waiting.route, waiting.number)
+                await self._sender.send(destination, waiting.body, own)
             except DeliveryError as error:
                 if queue.failing_since is None:
                     _log.warning("destination %s: %s: %s", destination.name, destination.url, error)
@@ -176,6 +182,9 @@ class Deliverer:
                     continue
                 await self._pause(destination, pause)
                 pause = min(pause * 2, self._settings.retry_interval)
+            except Exception:  # what cannot be written must not keep back what comes behind it
+                _log.exception("destination %s: a %s cannot be sent", destination.name, waiting.body.class_name)
+                queue.give_up(waiting)
             else:
                 if queue.failing_since is not None:
                     _log.info("destination %s: %s takes indications again", destination.name, destination.url)

@@ -93,6 +93,8 @@ instances that have the same of both, which is nine tenths of what is sent, and 
 
 NO_BODY: Body = b"", b""
 
+END = "</INSTANCE>"
+
 MAX_ENDS = 256
 """Ends kept per table.  There are as many as instances differ in which properties are NULL, and which have the usual
 value: a dozen, as a rule."""
@@ -146,6 +148,10 @@ class Table:
         texts = self._texts(properties)
         return self.head + self._elements(texts, texts) + self._end(texts, texts)
 
+    def inside(self, properties: Mapping[str, Any]) -> str:
+        """What is in the INSTANCE element, as text."""
+        return self.instance(properties).removeprefix(self.head).removesuffix(END)
+
     def _texts(self, properties: Mapping[str, Any]) -> dict[int, str]:
         """The values that there are, written, by the indices of their properties and in their order.
 
@@ -176,7 +182,7 @@ class Table:
         """All but the properties of `own`: those with another value, those without one, and the end of the element."""
         others = self._elements(texts, [index for index in texts if index not in own])
         nulls = [line[1] for index, line in enumerate(self.lines) if index not in texts]
-        return "".join([others, *nulls, "</INSTANCE>"])
+        return "".join([others, *nulls, END])
 
 
 class Encoder:
@@ -328,8 +334,16 @@ class Encoder:
 
     def embedded_element(self, value: EmbeddedInstance) -> str:
         """The INSTANCE element of an embedded instance; properties that it does not have are left out."""
-        names = frozenset(name.lower() for name in value.properties)
-        return self.table(value.class_name, TableOptions(properties=names)).instance(value.properties)
+        return self._own_table(value.class_name, value.properties).instance(value.properties)
+
+    def property_elements(self, class_name: str, properties: Mapping[str, Any]) -> str:
+        """Write some properties as they stand in an INSTANCE element.  Raises KeyError for an unknown class."""
+        return self._own_table(class_name, properties).inside(properties)
+
+    def _own_table(self, class_name: str, properties: Mapping[str, Any]) -> Table:
+        """The table for no other properties than these."""
+        names = frozenset(name.lower() for name in properties)
+        return self.table(class_name, TableOptions(properties=names))
 
     def parameter(self, declared: ParameterDeclaration, value: Any) -> str:
         """The PARAMVALUE element of an output parameter.  Raises ValueError when the value does not fit."""

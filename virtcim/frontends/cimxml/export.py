@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import ssl
 import time
 from dataclasses import dataclass
@@ -14,44 +12,33 @@ from lxml import etree
 
 from virtcim.cimom.indications.addresses import PORTS
 from virtcim.cimom.indications.delivery import DeliveryError
+from virtcim.cimom.indications.journal import Body
 from virtcim.cimom.indications.records import DestinationRecord
 from virtcim.cimom.indications.settings import DestinationSettings, IndicationSettings
 from virtcim.cimom.recent import Recent
-from virtcim.frontends.cimxml.encode import EncodedInstance, Encoder
+from virtcim.frontends.cimxml.encode import Encoder
 from virtcim.frontends.http.client import Connection, HTTPClientError
-from virtcim.providers.interface import EmbeddedInstance
+from virtcim.providers.interface import Properties
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["CIMXMLExport", "export_message"]
-
-log = logging.getLogger(__name__)
+__all__ = ["CIMXMLExport"]
 
 START = (
-    '<?xml version="1.0" encoding="utf-8" ?>\n<CIM CIMVERSION="2.0" DTDVERSION="2.0">'
-    '<MESSAGE ID="{number}" PROTOCOLVERSION="1.0"><SIMPLEEXPREQ><EXPMETHODCALL NAME="ExportIndication">'
-    '<EXPPARAMVALUE NAME="NewIndication">'
+    b'<?xml version="1.0" encoding="utf-8" ?>\n<CIM CIMVERSION="2.0" DTDVERSION="2.0">'
+    b'<MESSAGE ID="%d" PROTOCOLVERSION="1.0"><SIMPLEEXPREQ><EXPMETHODCALL NAME="ExportIndication">'
+    b'<EXPPARAMVALUE NAME="NewIndication"><INSTANCE CLASSNAME="%b">'
 )
-END = "</EXPPARAMVALUE></EXPMETHODCALL></SIMPLEEXPREQ></MESSAGE></CIM>"
+END = b"</INSTANCE></EXPPARAMVALUE></EXPMETHODCALL></SIMPLEEXPREQ></MESSAGE></CIM>"
 
 HEADERS = (
     b'Content-Type: application/xml; charset="utf-8"\r\n'
     b"CIMExport: MethodRequest\r\nCIMExportMethod: ExportIndication\r\n"
 )
 
-RECENT = 256
-"""Embedded instances whose text is remembered: some KiB each, for as long as the destinations of an indication take."""
+RECENT = 128
+"""Indications whose text is remembered: some ten KiB each, for as long as its destinations take."""
 
 _PARSER_OPTIONS = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
-
-
-def export_message(encoder: Encoder, indication: EmbeddedInstance, number: int) -> bytes:
-    """Write an indication as an export message.
-
-    Parameters:
-        encoder: of the namespace whose names references without one have.
-        number: MESSAGE ID.
-    """
-    return f"{START.format(number=number)}{encoder.embedded_element(indication)}{END}".encode()
 
 
 def check_answer(body: bytes) -> None:
@@ -78,14 +65,18 @@ class _Line:
     """A connection to a destination.
 
     Attributes:
+        url: of the destination.
         place: scheme, host and port.
+        target: path and query.
         files: times and sizes of the files that its TLS context was made from.
         used: when something was sent last, as `time.monotonic` counts.
         yes: the last answer that said that an indication was taken, without its number; None before the first.
     """
 
     connection: Connection
+    url: str
     place: tuple[str, str, int]
+    target: str
     files: tuple[object, ...]
     used: float
     yes: bytes | None = None
@@ -103,29 +94,32 @@ class CIMXMLExport:
 
     def __init__(self, classes: ClassStore, namespace: str, host: str, settings: IndicationSettings) -> None:
         self._encoder = Encoder(classes, namespace, host)
-        self._encoded: Recent[EmbeddedInstance, EncodedInstance] = Recent(self._encoder.encoded, RECENT)
+        # What all destinations are told, who are many, is written once.
+        self._shared: Recent[Body, bytes] = Recent(self._written, RECENT)
         self._settings = settings
         self._lines: dict[str, _Line] = {}
         self._number = 0
 
-    async def send(self, destination: DestinationRecord, indication: EmbeddedInstance) -> None:
+    async def send(self, destination: DestinationRecord, body: Body, own: Properties) -> None:
         """Send an indication, and read that it was taken.
+
+        Parameters:
+            destination: where to.
+            body: what all who receive it are told.
+            own: the properties that only this destination is told.
 
         Raises:
             DeliveryError: it was not.
+            KeyError: its class does not exist.
         """
-        url = urlsplit(destination.url)
-        host = url.hostname or ""
-        port = url.port or PORTS[url.scheme]
-        if not self._settings.allows(host, port):
-            raise DeliveryError(f"{host}:{port} is not among the destinations that the settings allow")
-        line = await self._line(destination.key, (url.scheme, host, port))
+        line = self._lines.get(destination.key)
+        if line is None or line.url != destination.url or line.place[0] == "https":
+            line = await self._line(destination)
         self._number = number = self._number + 1
-        body = export_message(self._encoder, self._with_encoded(indication), number)
-        target = f"{url.path or '/'}{'?' + url.query if url.query else ''}"
+        message = self._message(number, body, own)
         line.used = time.monotonic()
         try:
-            answer = await line.connection.post(target, HEADERS, body)
+            answer = await line.connection.post(line.target, HEADERS, message)
         except HTTPClientError as error:
             raise DeliveryError(str(error)) from error
         if answer.status != 200:
@@ -137,14 +131,19 @@ class CIMXMLExport:
             check_answer(answer.body)
             line.yes = said
 
-    def _with_encoded(self, indication: EmbeddedInstance) -> EmbeddedInstance:
-        """An indication whose embedded instances are encoded: they are the same for every destination."""
-        properties = dict(indication.properties)
-        for name, value in indication.properties.items():
-            if isinstance(value, EmbeddedInstance):
-                with contextlib.suppress(ValueError, KeyError):  # it is told of where the whole is written
-                    properties[name] = self._encoded(value)
-        return EmbeddedInstance(indication.class_name, properties)
+    def _message(self, number: int, body: Body, own: Properties) -> bytes:
+        """An export message.
+
+        Parameters:
+            number: MESSAGE ID.
+            body, own: as in `send`.
+        """
+        name = body.class_name
+        elements = self._encoder.property_elements(name, own).encode() if own else b""
+        return b"".join((START % (number, name.encode()), self._shared(body), elements, END))
+
+    def _written(self, body: Body) -> bytes:
+        return self._encoder.property_elements(body.class_name, body.properties).encode()
 
     async def sweep(self) -> None:
         """Close connections that nothing was sent on lately."""
@@ -160,17 +159,28 @@ class CIMXMLExport:
             line.connection.close()
         self._lines.clear()
 
-    async def _line(self, key: str, place: tuple[str, str, int]) -> _Line:
-        """The connection to a destination: another one when its URL or its certificates changed."""
-        scheme, host, port = place
-        wanted = self._settings.tls_of(host, port) if scheme == "https" else None
+    async def _line(self, destination: DestinationRecord) -> _Line:
+        """The connection to a destination: another one when its URL or its certificates changed.
+
+        Raises:
+            DeliveryError: there may be none, or its certificates cannot be used.
+        """
+        key, url = destination.key, urlsplit(destination.url)
+        host = url.hostname or ""
+        port = url.port or PORTS[url.scheme]
+        if not self._settings.allows(host, port):
+            raise DeliveryError(f"{host}:{port} is not among the destinations that the settings allow")
+        place = url.scheme, host, port
+        wanted = self._settings.tls_of(host, port) if url.scheme == "https" else None
         files: tuple[object, ...] = ()
         line = self._lines.get(key)
         if wanted is not None and (line is None or time.monotonic() - line.used > self._settings.check_seconds):
             files = await asyncio.to_thread(_stamps, wanted)
         elif line is not None:
             files = line.files
+        target = f"{url.path or '/'}{'?' + url.query if url.query else ''}"
         if line is not None and line.place == place and line.files == files:
+            line.url, line.target = destination.url, target
             return line
         if line is not None:
             line.connection.close()
@@ -182,7 +192,7 @@ class CIMXMLExport:
                 raise DeliveryError(f"the certificates for it cannot be used: {error}") from error
         limits = self._settings
         connection = Connection(host, port, context, limits.timeout, limits.max_answer)
-        line = self._lines[key] = _Line(connection, place, files, time.monotonic())
+        line = self._lines[key] = _Line(connection, destination.url, place, target, files, time.monotonic())
         return line
 
 
