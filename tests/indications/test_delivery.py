@@ -23,7 +23,7 @@ from tests.indications.parts import SPACE, SYSTEM, TAKEN, Running, Scripted, ans
 from virtcim.app import codec, store
 from virtcim.app.store import SQLiteStore, read_table
 from virtcim.cimom.access import RoleSettings
-from virtcim.cimom.indications import journal
+from virtcim.cimom.indications import journal, queue
 from virtcim.cimom.indications.engine import IndicationEngine
 from virtcim.cimom.indications.queue import RECOVERED_SIZE
 from virtcim.cimom.indications.records import (
@@ -313,6 +313,44 @@ def test_dead_destinations_cost_next_to_nothing_with_each_change(
     assert [len(running.queue(key)) for key in keys] == [30] * 20
 
 
+def test_who_takes_nothing_stands_in_no_record_of_those_who_do(
+    run: Run, listen: Listen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else that record would be written anew with each answer, instead of going before it is written at all."""
+    monkeypatch.setattr(queue, "BEHIND", -1.0)
+    go_on = threading.Event()
+    alive = listen(lambda number, body: answer() if go_on.wait(60) else None)
+    dead = listen(lambda number, body: answer(b"", "503 Busy"))
+    running = run(retry_first=3600.0, retry_interval=3600.0)
+    dead_keys = [running.subscribe(dead.url, name=f"dead{number}") for number in range(5)]
+    tell(running, "a")
+    dead.wait_for(5)
+    alive_keys = [running.subscribe(alive.url, name=f"alive{number}") for number in range(3)]
+    tell(running, "b")
+    alive.wait_for(3)
+
+    def rows() -> list[Receivers]:
+        assert running.store.flush(30)
+        found = read_table(tmp_path / "state.sqlite", "receivers of queued indication", Receivers)
+        return [row for _, row in sorted(found, key=lambda each: each[0])]
+
+    first, prompt, behind = rows()
+    assert [len(each.numbers) for each in (first, prompt, behind)] == [5, 3, 5]
+    assert prompt.body == behind.body
+    assert behind.numbers.keys() == first.numbers.keys()
+    go_on.set()
+    wait_until(lambda: all(running.queue(key).delivered == 1 for key in alive_keys), 30)
+    wait_until(lambda: not any(len(running.queue(key)) for key in alive_keys), 30)
+    assert rows() == [first, behind]
+    running.stop()
+    dead.bodies.clear()
+    dead.script = lambda number, body: answer()
+    again = run()
+    dead.wait_for(10)
+    wait_until(lambda: all(again.queue(key).delivered == 2 for key in dead_keys), 30)
+    assert sorted(zip(dead.names(), dead.numbers(), strict=True)) == [("a", 0)] * 5 + [("b", 1)] * 5
+
+
 def test_what_cannot_be_written_keeps_nothing_back(run: Run, listen: Listen) -> None:
     """The journal may hold a class that this version does not have any more."""
     busy = listen(lambda number, body: answer(b"", "503 Busy"))
@@ -361,9 +399,9 @@ def test_routes_on_which_nothing_waits_are_forgotten(tmp_path: Path, monkeypatch
     try:
         kept = journal.Journal(file, "toy")
         body = journal.Body("CIM_InstCreation", {}, 1)
-        (first,) = kept.append(body, [(Route("place", "first", None, "context"), 0)], datetime.now(UTC))
+        (first,) = kept.append(body, [[(Route("place", "first", None, "context"), 0)]], datetime.now(UTC))
         for number in range(100):
-            (key,) = kept.append(body, [(Route("place", f"later {number}", None, "context"), 0)], datetime.now(UTC))
+            (key,) = kept.append(body, [[(Route("place", f"later {number}", None, "context"), 0)]], datetime.now(UTC))
             kept.remove(key)
             kept.remove(key)
         assert file.flush(30)

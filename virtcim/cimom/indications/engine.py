@@ -212,7 +212,9 @@ class IndicationEngine(ChangeListener):
                 event = each.key, each.filter_name, alert_key(properties)
                 if not self._repeats.admits(event, each.repeats):
                     continue
-            receiver = Receiver(self._queues.of(destination), each.key, each.filter_name)
+            # Its record makes the key of a destination anew each time.
+            queue = self._queues.find(each.destination)
+            receiver = Receiver(self._queues.of(destination) if queue is None else queue, each.key, each.filter_name)
             receivers.setdefault(each.filter.projection, []).append(receiver)
         identifier = str(properties["IndicationIdentifier"])
         for projection, several in receivers.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -118,24 +118,25 @@ class Journal:
             self._forget_unused()
 
     def append(
-        self, body: Body, receivers: Sequence[tuple[Route, int]], queued: datetime, namespace: str = ""
+        self, body: Body, groups: Iterable[Sequence[tuple[Route, int]]], queued: datetime, namespace: str = ""
     ) -> list[str]:
         """Keep an indication for some receivers.
 
         Parameters:
             body: what it says.
-            receivers: the route to each, no route twice, and the number that the indication has there.
+            groups: the route to each receiver, no route twice, and the number that the indication has there; each
+                group has records of its own.
             queued: when, in UTC.
             namespace: of what it is about.
 
         Returns:
-            the key of each.
+            the key of each receiver.
         """
         with self._lock:
             keys = []
             body_key = self._bodies.append(IndicationBody(body.properties))
-            for start in range(0, len(receivers), MAX_RECEIVERS):
-                numbers = {self._key_of(route): number for route, number in receivers[start : start + MAX_RECEIVERS]}
+            for group in chain.from_iterable(map(_chunks, groups)):
+                numbers = {self._key_of(route): number for route, number in group}
                 self._on_route.update(numbers.keys())
                 self._uses[body_key] += 1
                 row = self._receivers.append(Receivers(body.class_name, body_key, queued, numbers, namespace))
@@ -192,3 +193,8 @@ class Journal:
             if key not in self._on_route:
                 del self._keys[route]
                 self._routes.remove(key)
+
+
+def _chunks(group: Sequence[tuple[Route, int]]) -> Iterator[Sequence[tuple[Route, int]]]:
+    for start in range(0, len(group), MAX_RECEIVERS):
+        yield group[start : start + MAX_RECEIVERS]

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import NamedTuple
 
 from virtcim.cimom.indications.journal import Body, Journal, own_properties
 from virtcim.cimom.indications.records import DestinationRecord, QueuedIndication, Route
 from virtcim.cimom.indications.settings import IndicationSettings
-from virtcim.immutable import immutable
 from virtcim.providers.interface import Store
 
 __all__ = ["DestinationQueue", "Queues", "Receiver", "Waiting", "put_all"]
@@ -27,12 +28,14 @@ _log = logging.getLogger(__name__)
 LAST_NUMBER = 2**63 - 1
 """The largest sint64: SequenceNumber goes on from 0 behind it."""
 
+BEHIND = 0.5
+"""Seconds without an answer after which a destination counts as one that does not come along."""
+
 RECOVERED_SIZE = 8192
 """Bytes that an indication out of the journal is taken for."""
 
 
-@immutable
-class Waiting:
+class Waiting(NamedTuple):
     """An indication in a queue.
 
     Attributes:
@@ -139,8 +142,12 @@ class DestinationQueue:
         self.last_error = ""
         self.failing_since: datetime | None = None
         self._overflowing = False
+        # When it began to fill, or something was taken last, as `time.monotonic` counts.
+        self._moved = 0.0
         self._context = context
         self._next = 0
+        # The last route for each filter: it is the same for one indication after the other.
+        self._routes: dict[str | None, Route] = {}
         self._journal = journal
         self._settings = settings
         self._memory = memory
@@ -149,6 +156,11 @@ class DestinationQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether its destination fails or hangs, so that what enters now stays for long."""
+        return bool(self._waiting) and time.monotonic() - self._moved > BEHIND
 
     def number(self, subscription: str, filter_name: str | None) -> tuple[Route, int]:
         """Number an indication, which `enter` puts in next.
@@ -162,13 +174,18 @@ class DestinationQueue:
         """
         with self._lock:
             number, self._next = self._next, self._next + 1 if self._next < LAST_NUMBER else 0
-            return Route(self.key, subscription, filter_name, self._context), number
+            route = self._routes.get(filter_name)
+            if route is None or route.subscription != subscription:
+                route = self._routes[filter_name] = Route(self.key, subscription, filter_name, self._context)
+            return route, number
 
     def enter(self, waiting: Waiting) -> None:
-        """Queue an indication that is in the journal."""
+        """Queue an indication that is in the journal, and counted in the memory that the queues take together."""
         with self._lock:
+            if not self._waiting:
+                self._moved = time.monotonic()
             self._waiting.append(waiting)
-            self._grow(waiting.body.size)
+            self.size += waiting.body.size
             limits = self._settings
             while len(self._waiting) > limits.queue_length or self.size > limits.queue_bytes:
                 if not self._drop():
@@ -196,6 +213,7 @@ class DestinationQueue:
     def done(self, waiting: Waiting) -> None:
         """Forget the oldest: it was taken."""
         self.delivered += 1
+        self._moved = time.monotonic()
         self.last_error, self.failing_since = "", None
         self._remove(waiting)
 
@@ -257,9 +275,16 @@ def put_all(
         namespace: of what it is about.
     """
     now = datetime.now(UTC)
-    numbered = [each.queue.number(each.subscription, each.filter_name) for each in receivers]
+    # The record of those who take it at once is gone before it is written: nobody who does not may stand in it.
+    prompt: list[Receiver] = []
+    behind: list[Receiver] = []
+    for each in receivers:
+        (behind if each.queue.is_behind else prompt).append(each)
+    groups = prompt, behind
+    numbered = [[each.queue.number(each.subscription, each.filter_name) for each in group] for group in groups]
     keys = journal.append(body, numbered, now, namespace)
-    for key, receiver, (route, number) in zip(keys, receivers, numbered, strict=True):
+    memory.add(body.size * len(receivers))
+    for key, receiver, (route, number) in zip(keys, chain(*groups), chain(*numbered), strict=True):
         receiver.queue.enter(Waiting(key, route, number, body, now, namespace))
     memory.bound()
 
