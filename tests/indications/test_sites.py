@@ -17,7 +17,9 @@ from virtcim.libhelper.inventory.records import Domain
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.lifecycle import source
 from virtcim.providers.lifecycle.survey import Survey
+from virtcim.providers.Virt_DevicePool import NetworkPool
 
+NAMED = "PROPERTY[@NAME='{}']/VALUE"
 QUERY = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
 
 
@@ -75,3 +77,64 @@ def test_pools_are_not_looked_at_with_each_change(
         nodes.run(LOCAL, switch)
         guests.wait_for(number)
     assert [kind for _, *kind in looks].count([Domain]) == 1
+
+
+NETWORK = "<network><name>lan</name><bridge name='virbr9'/><ip address='192.0.2.1' netmask='255.255.255.0'/></network>"
+PLUGGED = (
+    "<domain type='test'><name>plugged</name><memory>65536</memory><os><type>hvm</type></os><devices>"
+    "<interface type='network'><mac address='52:54:00:00:00:09'/><source network='lan'/></interface></devices></domain>"
+)
+
+
+def test_a_network_says_what_guests_take_from_it(
+    nodes: Nodes, listen: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an image of libvirt's network, which does not change by that."""
+    looks: list[Any] = []
+    look = Survey.look
+
+    def looked(survey: Survey, *given: Any) -> Any:
+        found = list(look(survey, *given))
+        looks.append(given)
+        return found
+
+    monkeypatch.setattr(Survey, "look", looked)
+    monkeypatch.setattr(source, "SURVEY_PAUSE", 0.0)
+    nodes.run(LOCAL, lambda each: each.networkDefineXML(NETWORK).create())
+    nodes.run(LOCAL, lambda each: each.defineXML(PLUGGED).create())
+    site = nodes.sites[LOCAL]
+    (platform,) = (each for each in site.platforms if each.prefix == "Test")
+
+    def consumed() -> Any:
+        pool = NetworkPool.with_key(site, platform, "NetworkPool/lan")
+        return pool is not None and pool.properties().get("CurrentlyConsumedResource")
+
+    wait_until(lambda: consumed() == 1, 60)
+    pools = listen()
+    of_pools = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ResourcePool"
+    nodes.service.subscribe(pools.url, of_pools, "pools", spaces=(LOCAL,))
+    wait_until(lambda: looks, 60)
+
+    def changes() -> list[Any]:
+        """What was told of the network: what guests took before and then, and the properties that changed."""
+        roots = [etree.fromstring(body) for body in pools.bodies]
+        of_lan = [each for each in roots if "NetworkPool/lan" in each.findtext(f".//{NAMED.format('SourceInstance')}")]
+        return [
+            [
+                *(
+                    etree.fromstring(each.findtext(f".//{NAMED.format(name)}")).findtext(
+                        NAMED.format("CurrentlyConsumedResource")
+                    )
+                    for name in ("PreviousInstance", "SourceInstance")
+                ),
+                [value.text for value in each.iterfind(".//PROPERTY.ARRAY[@NAME='ChangedPropertyNames']//VALUE")],
+            ]
+            for each in of_lan
+        ]
+
+    nodes.run(LOCAL, lambda each: each.lookupByName("plugged").destroy())
+    wait_until(changes, 60)
+    nodes.run(LOCAL, lambda each: each.lookupByName("plugged").create())
+    wait_until(lambda: len(changes()) > 1, 60)
+    taken = ["CurrentlyConsumedResource"]
+    assert changes() == [["1", "0", taken], ["0", "1", taken]]

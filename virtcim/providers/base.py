@@ -74,6 +74,7 @@ class Element(Instance):
         source: what there are instances for.
         surveyed: the types of the records of which each may have to do with any instance: when one changes, all
             instances are looked at.
+        surveyed_properties: those that may change so of instances that are images of records otherwise.
         table: its properties.
         methods: what it can be asked to do.
         delete_role: what is needed to delete an instance, where that is possible.
@@ -94,6 +95,7 @@ class Element(Instance):
     delete_role: ClassVar[Role] = Role.ADMINISTER
     indicated_as: ClassVar[str] = ""
     surveyed: ClassVar[tuple[type[Record | Host], ...]] = ()
+    surveyed_properties: ClassVar[tuple[str, ...]] = ()
     site: Site
     platform: Platform
 
@@ -117,7 +119,12 @@ class Element(Instance):
     @classmethod
     def surveyed_on(cls, site: Site, platform: Platform) -> Iterable[Self]:
         """Those instances on one platform that are no image of a record, and are looked at as `surveyed` says."""
-        return cls.all_of(site, platform)
+        return (each for each in cls.all_of(site, platform) if not each.is_of_record)
+
+    @property
+    def is_of_record(self) -> bool:
+        """Whether it is an image of a record, of a type whose instances are looked at as `surveyed` says."""
+        return False
 
     @classmethod
     def with_key(cls, site: Site, platform: Platform, key: str) -> Self | None:

@@ -30,6 +30,7 @@ class NetworkPool(DevicePool):
     base = "NetworkPool"
     source = PoolSource(Network)
     resource_type = _ETHERNET_ADAPTER
+    surveyed_properties = ("CurrentlyConsumedResource", "Reserved")
 
     @classmethod
     def records(cls, hypervisor: Hypervisor) -> Sequence[Network | Pool]:

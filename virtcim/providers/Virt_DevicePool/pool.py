@@ -87,9 +87,9 @@ class DevicePool(Element):
     def made_from(cls, owner: Place) -> Sequence[Self]:
         return tuple(cls.pools_on(owner).by_id.values())  # type: ignore[arg-type]
 
-    @classmethod
-    def surveyed_on(cls, site: Site, platform: Platform) -> Iterable[Self]:
-        return (pool for pool in cls.all_of(site, platform) if pool.record is None)
+    @property
+    def is_of_record(self) -> bool:
+        return self.record is not None
 
     @classmethod
     def pools_on(cls, place: Place) -> Pools:
