@@ -14,6 +14,7 @@ import pytest
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
+from tests.bed.listener import Listener, subscribed
 from tests.images.appliances import descriptor, vmdk, write_archive
 from virtcim.images.appliances.package import open_package
 
@@ -101,6 +102,25 @@ def test_the_catalogue_shows_its_appliances(place: Place) -> None:
     assert client.GetInstance(shop.path)["Licence"] == "free"
     listed = place.command("list")
     assert "own/shop" in listed.stdout, listed.stderr
+
+
+def test_whoever_subscribes_is_told_of_the_catalogue(place: Place) -> None:
+    file = place.directory.parent / "catalog.toml"
+    before = file.read_text()
+    query = "SELECT * FROM CIM_InstIndication WHERE SourceInstance ISA Virt_Appliance"
+    with Listener() as listener, subscribed(place.server, listener, query, spaces=["root/interop"]):
+        file.write_text(before.replace("A shop", "Another") + CATALOG.replace('"shop"', '"new"').format("/absent.ova"))
+        assert place.call("RefreshCatalogs")[0] == COMPLETED
+        changed, made = listener.wait_for(2)
+        file.write_text(before)
+        assert place.call("RefreshCatalogs")[0] == COMPLETED
+        told = listener.wait_for(4)
+    assert (changed["PreviousInstance"]["ElementName"], changed["SourceInstance"]["ElementName"]) == (
+        "A shop",
+        "Another",
+    )
+    assert (made.classname, made["SourceInstance"]["Name"]) == ("CIM_InstCreation", "own/new")
+    assert {each.classname for each in told[2:]} == {"CIM_InstModification", "CIM_InstDeletion"}
 
 
 def test_an_appliance_is_imported_and_exported_by_jobs(place: Place) -> None:

@@ -100,6 +100,8 @@ CARRIED_OUT = {
     "a hypervisor is lost or found again": "test_nodes_real",
     "a node is added, changed, lost, found again, removed, by whomever": "test_nodes, test_nodes_real",
     "a template or an image is added, changed, removed": "test_nodes",
+    "an appliance is in the catalogues since they were fetched again (`RefreshCatalogs`), or is so no more, or"
+    " otherwise": "test_appliances_served",
 }
 
 

@@ -82,17 +82,26 @@ def _image_objects(nodes: NodeRegistry, may: May, namespace: str) -> tuple[list[
     )
 
 
-def watched_objects(nodes: NodeRegistry) -> list[Watched]:
-    """What of these changes while the server runs, for indications."""
+def watched_objects(nodes: NodeRegistry, shelf: Shelf) -> list[Watched]:
+    """What of these changes while the server runs, for indications.
+
+    Parameters:
+        nodes: all nodes.
+        shelf: what there is of appliances.
+    """
     context = RequestContext(INTEROP)
     of_nodes: list[InstanceProvider] = [ManagedNodeProvider(nodes), NodeGroupProvider(nodes, INTEROP)]
     follows: list[tuple[InstanceProvider, Callable[[Callable[[], None]], None]]] = [
         (each, nodes.watchers.append) for each in of_nodes
     ]
+    # Nobody calls methods of these.
+    catalog = ApplianceCatalogProvider(shelf, nodes, _nobody_may, INTEROP)
+    follows += [
+        (each, shelf.catalogs.listeners.append) for each in (catalog, ApplianceProvider(shelf.catalogs, INTEROP))
+    ]
     library = nodes.local.library
     if library is not None:
-        # Nobody calls methods of these.
-        store, *of_templates = _image_objects(nodes, lambda *_: False, INTEROP)[0]
+        store, *of_templates = _image_objects(nodes, _nobody_may, INTEROP)[0]
         follows += [(store, library.images.listeners.append)]
         follows += [(each, library.templates.listeners.append) for each in of_templates]
     return [
@@ -100,3 +109,7 @@ def watched_objects(nodes: NodeRegistry) -> list[Watched]:
         for provider, follow in follows
         for name in provider.class_names
     ]
+
+
+def _nobody_may(_context: RequestContext, _namespace: str, _role: Role) -> bool:
+    return False

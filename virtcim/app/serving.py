@@ -206,12 +206,12 @@ def _assemble(
         subscriptions=True,
     )
     access = make_access(settings.roles, classes, method_roles(catalog), settings.indications.subscribers)
+    shelf = make_shelf(settings)
     changes = LifecycleSources(
-        nodes.sites(), element_types(catalog), store, catalog.associations, watched_objects(nodes)
+        nodes.sites(), element_types(catalog), store, catalog.associations, watched_objects(nodes, shelf)
     )
     indications = _indications(settings, site, changes, classes, catalog, access, identity, store)
     mechanisms = [each.mechanism for each in FRONT_ENDS if each.mechanism is not None]
-    shelf = make_shelf(settings)
 
     def further(objects: ServerObjects) -> tuple[list[InstanceProvider], list[Association]]:
         providers, links = indications.objects(objects)

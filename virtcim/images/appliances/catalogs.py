@@ -137,11 +137,15 @@ class Catalogs:
         settings: say which there are.
         images: say what may be fetched.
         directory: where those that were fetched are kept.
+
+    Attributes:
+        listeners: called whenever catalogues have been fetched, in the thread that did.
     """
 
     def __init__(self, settings: ApplianceSettings, images: ImageSettings, directory: Path) -> None:
         self._settings, self._images, self._directory = settings, images, directory
         self._troubles: dict[str, str] = {}
+        self.listeners: list[Callable[[], None]] = []
 
     @property
     def troubles(self) -> Mapping[str, str]:
@@ -199,6 +203,8 @@ class Catalogs:
             else:
                 self._troubles.pop(name, None)
             work.report(number, len(names))
+        for listener in tuple(self.listeners):
+            listener()
 
     def _fetch(self, name: str, settings: CatalogSettings, work: Work) -> None:
         text = fetch_text(settings.location, self._images, work)
