@@ -34,6 +34,9 @@ STATUS = "SourceInstance.CIM_ComputerSystem::OperationalStatus"
         (f"{STATUS}[7] = 6", ""),
         ("SourceInstance.Caption IS NULL", "ab"),
         ("SourceInstance.Caption LIKE '.*'", "c"),
+        ("SourceInstance.EnabledState = #'Enabled'", "bc"),
+        ("SourceInstance.EnabledState = CIM_EnabledLogicalElement.EnabledState#'Enabled'", "bc"),
+        ("SourceInstance.EnabledState = CIM_EnabledLogicalElement::EnabledState#'Disabled'", "a"),
         ("SourceInstance.Name = 'a' OR SourceInstance.Name = 'c'", "ac"),
     ],
 )

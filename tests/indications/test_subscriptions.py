@@ -157,6 +157,10 @@ def test_the_service_says_what_is_true(interop: Any) -> None:
         ),
         ("SELECT * FROM CIM_InstCreation WHERE SourceInstance.Nonsense = 1", "property Nonsense"),
         ("SELECT * FROM CIM_InstCreation WHERE PreviousInstance.Name = 'x'", "PreviousInstance"),
+        ("SELECT * FROM CIM_InstCreation WHERE SourceInstance.EnabledState = 'Enabled'", "of type"),
+        ("SELECT * FROM CIM_InstCreation WHERE SourceInstance.ElementName.Length = 1", "Length is asked of something"),
+        ("SELECT * FROM CIM_InstCreation WHERE SourceInstance.EnabledState", "EnabledState"),
+        ("SELECT * FROM CIM_InstCreation WHERE SourceInstance.EnabledState = #'Sleeping'", "Sleeping"),
         ("SELECT * FROM CIM_InstModification WHERE SourceInstance.CIM_ComputerSystem::Nonsense = 1", "Nonsense"),
         (
             "SELECT * FROM Test_ComputerSystemCreatedIndication WHERE SourceInstance ISA CIM_LogicalDisk",

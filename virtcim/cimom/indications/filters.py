@@ -127,10 +127,10 @@ class FilterCompiler:
         indications = self._classes.concrete(declaration.name) & self.told
         if not indications:
             raise _impossible(f"This server has no indications of class {declaration.name}")
-        predicate = parsed.compile(self._classes)
         projection = parsed.projection(self._classes, declaration.name)
         sources = self._narrowed(parsed, self._about(indications))
         self._check_names(parsed, sources)
+        predicate = parsed.compile(self._classes, sources)
         return CompiledFilter(
             indications,
             sources,
@@ -152,6 +152,9 @@ class FilterCompiler:
             tests = part.parts if isinstance(part, Disjunction) else (part,)
             named = [each.class_name for each in tests if isinstance(each, IsA) and _is_embedded(each.operand, query)]
             if len(named) == len(tests):
+                for name in named:
+                    if name not in self._classes:
+                        raise _impossible(f"Class {name} does not exist")
                 sources &= frozenset[str]().union(*map(self._classes.concrete, named))
                 if not sources:
                     raise _impossible(f"No instance of {' or '.join(named)} is told of by indications here")

@@ -84,6 +84,7 @@ class Compiler:
         names: lower-case names that stand for the instance: the class and its alias.
         language: decides what LIKE means, and whether literals are converted as WMI does.
         subclass_properties: whether a property may be one that only subclasses have.
+        embedded: the classes that embedded instances of any class can be of, where that is known.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Compiler:
         names: frozenset[str],
         language: Language,
         subclass_properties: bool,
+        embedded: frozenset[str] = frozenset(),
     ) -> None:
         self.store = store
         self.class_name = class_name
@@ -100,6 +102,7 @@ class Compiler:
         self.wql = language is Language.WQL
         self.like_matcher = wql_matcher if self.wql else dsp1001_matcher
         self.subclass_properties = subclass_properties
+        self.embedded = embedded
 
     def condition(self, expression: Expression) -> Evaluate:
         """The condition as a function that gives True, False or None.
@@ -132,7 +135,7 @@ class Compiler:
             case Constant(value):
                 return _constant(value)
             case Symbol(Chain() as chain, text):
-                declaration = self._chain(chain).declaration
+                declaration = self._named_by_class(chain) or self._chain(chain).declaration
                 if declaration is None:
                     raise invalid_query(f"The type of {chain}, which {text!r} is a value of, is not known")
                 return _symbol(declaration, text)
@@ -159,6 +162,18 @@ class Compiler:
         for step in rest:
             operand = self._member(operand, step)
         return operand
+
+    def _named_by_class(self, chain: Chain) -> PropertyDeclaration | None:
+        """The property that stands in front of a symbol, by the name of its class: `Class.Property#'Value'`
+        (DSP0202 1.0, symbolic constants); None where the path begins otherwise."""
+        match chain.steps:
+            case (Step(owner, None, None), Step(name, None, None)) if owner.lower() not in self.names:
+                pass
+            case (Step(name, str() as owner, None),):
+                pass
+            case _:
+                return None
+        return self._declared(owner, name) if owner in self.store else None
 
     def check_selected(self, chain: Chain) -> None:
         """Look up the names of a path in a SELECT list.
@@ -208,7 +223,8 @@ class Compiler:
         if step.scope is not None:
             inside = self._class(step.scope).name
             classes = self.store.concrete(inside)
-        declaration = self._declared(inside, step.name) if inside and inside in self.store else None
+        is_known = inside and inside in self.store
+        declaration = self._declared(inside, step.name) if is_known else self._common(step.name)
         find = self._finder(step.name) if declaration is None else None
         key = step.name if declaration is None else declaration.name
 
@@ -255,6 +271,13 @@ class Compiler:
         ):
             return None
         raise invalid_query(f"Class {owner} has no property {name}")
+
+    def _common(self, name: str) -> PropertyDeclaration | None:
+        """The declaration of a property that all embedded instances have from one class; None for any other."""
+        classes = (self.store[each].properties for each in self.embedded)
+        found = [properties[name.lower()] for properties in classes if name.lower() in properties]
+        origins = {(each.class_origin, each.type, each.is_array) for each in found}
+        return self._declared(found[0].class_origin, name) if len(origins) == 1 else None
 
     def _finder(self, name: str) -> Evaluate:
         """Reads a property whose class, and so its spelling, only the instance tells."""

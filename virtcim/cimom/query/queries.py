@@ -57,14 +57,22 @@ class Query:
         """
         self.compile(store)
 
-    def compile(self, store: ClassStore) -> Predicate:
-        """The condition, `FROM` included, as a function.  Raises what `check` raises."""
+    def compile(self, store: ClassStore, embedded: frozenset[str] = frozenset()) -> Predicate:
+        """Make the condition, `FROM` included, a function.
+
+        Parameters:
+            store: where classes and properties are looked up.
+            embedded: the classes that embedded instances of any class can be of, where that is known.
+
+        Raises:
+            CIMError: as `check`.
+        """
         declaration = _declaration(store, self.from_class)
         self.projection(store, declaration.name)
         classes = store.concrete(declaration.name)
         if self.where is None:
             return lambda class_name, properties: class_name in classes
-        condition = self._compiler(store, declaration.name).condition(self.where)
+        condition = self._compiler(store, declaration.name, embedded).condition(self.where)
         return lambda class_name, properties: class_name in classes and condition(class_name, properties) is True
 
     def projection(self, store: ClassStore, class_name: str) -> tuple[str, ...] | None:
@@ -90,8 +98,8 @@ class Query:
                 names[selected.name] = None
         return tuple(names)
 
-    def _compiler(self, store: ClassStore, class_name: str) -> Compiler:
-        return Compiler(store, class_name, self._names(), self.language, subclass_properties=False)
+    def _compiler(self, store: ClassStore, class_name: str, embedded: frozenset[str] = frozenset()) -> Compiler:
+        return Compiler(store, class_name, self._names(), self.language, False, embedded)
 
     def _names(self) -> frozenset[str]:
         return frozenset(name.lower() for name in (self.from_class, self.alias) if name is not None)
