@@ -77,6 +77,34 @@ def state_is(name: str, state: DomainState) -> Callable[[Any], bool]:
     return holds
 
 
+def test_a_pause_is_known_without_reading_xml(
+    tmp_path: Path, started: Callable[..., Hypervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told of it within milliseconds does not wait for what it leaves as it was."""
+    read: list[str] = []
+    describe = libvirt.virDomain.XMLDesc
+
+    def counted(self: libvirt.virDomain, flags: int = 0) -> str:
+        read.append(self.name())
+        return str(describe(self, flags))
+
+    node = started(node_file(tmp_path / "node.xml", ["one", "two"]), interval=3600.0)
+    before = node.inventory.domain("one")
+    assert before is not None
+    monkeypatch.setattr(libvirt.virDomain, "XMLDesc", counted)
+    node.ask("pause", lambda connection: connection.lookupByName("one").suspend(), PATIENCE)
+    assert node.inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
+    node.ask("go on", lambda connection: connection.lookupByName("one").resume(), PATIENCE)
+    assert node.inventory.wait_for(state_is("one", DomainState.RUNNING), PATIENCE)
+    after = node.inventory.domain("one")
+    assert after is not None
+    assert after.live_document is before.live_document
+    assert "one" not in read
+    node.ask("stop", lambda connection: connection.lookupByName("one").destroy(), PATIENCE)
+    assert node.inventory.wait_for(state_is("one", DomainState.SHUTOFF), PATIENCE)
+    assert "one" in read
+
+
 def test_default_node(started: Callable[..., Hypervisor]) -> None:
     hypervisor = started("test:///default")
     assert hypervisor.connected

@@ -293,11 +293,14 @@ class Inventory:
         old = self._tables[kind.name].by_key.get(key[1])
         try:
             handle = kind.lookup(connection, key[1])
+            kept = None
             if old is not None and old.contact and task.only_events:
-                facts = kind.facts_after(handle, kind.facts_of(old), events)
+                known = kind.facts_of(old)
+                facts = kind.facts_after(handle, known, events)
+                kept = _texts_of(old) if kind.leaves_texts(known, facts, events) else None
             else:
                 facts = kind.facts(handle)
-            texts = kind.texts(handle, facts, self._settings.read_only)
+            texts = kept or kind.texts(handle, facts, self._settings.read_only)
             for _ in range(REREAD):
                 if kind.agree(facts, texts):
                     break
@@ -603,6 +606,12 @@ def _document(kind: Kind, old: Document[Any] | None, text: str | None) -> Docume
     if old is not None and old.digest == Document.digest_of(text):
         return old
     return Document(text, kind.parse)
+
+
+def _texts_of(record: Record) -> tuple[str, str] | None:
+    """The XML of an object as it runs and as it is defined, without passwords; None where it has not both."""
+    live, defined = record.live_document, record.defined_document
+    return None if live is None or defined is None else (live.text, defined.text)
 
 
 def _state_event(old: Domain | None, facts: tuple[Any, ...], events: tuple[Event, ...]) -> Event | None:

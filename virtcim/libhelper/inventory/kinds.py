@@ -111,6 +111,14 @@ class Kind(ABC):
         """
         return self.facts(handle)
 
+    def leaves_texts(self, known: tuple[Any, ...], facts: tuple[Any, ...], events: tuple[Event, ...]) -> bool:
+        """Whether the XML of an object is what it was before events.
+
+        Parameters:
+            known, facts: before and after.
+        """
+        return False
+
     @abstractmethod
     def texts(self, handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
         """The XML as the object runs and as it is defined."""
@@ -204,6 +212,13 @@ def _state(domain: libvirt.virDomain) -> tuple[DomainState, int]:
     """The state of a domain, and the reason for it."""
     state, reason = domain.state()
     return _words(state, reason)
+
+
+_PAUSES = {
+    (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED),
+    (libvirt.VIR_DOMAIN_EVENT_RESUMED, libvirt.VIR_DOMAIN_EVENT_RESUMED_UNPAUSED),
+}
+"""Lifecycle events, with their details, of domains that only stop for a while or go on."""
 
 
 class DomainKind(Kind):
@@ -302,6 +317,13 @@ class DomainKind(Kind):
             reason=reason,
             has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
         )
+
+    def leaves_texts(self, known: tuple[Any, ...], facts: tuple[Any, ...], events: tuple[Event, ...]) -> bool:
+        # To tell of a pause is a matter of milliseconds, and most of them would go into reading both.
+        now = DomainFacts._make(facts)
+        is_same = DomainFacts._make(known) == now._replace(state=known[6], reason=known[7])
+        pauses = [each.name == "lifecycle" and tuple(each.detail[:2]) in _PAUSES for each in events]
+        return is_same and bool(pauses) and all(pauses)
 
     def texts(
         self, handle: libvirt.virDomain, facts: tuple[Any, ...], read_only: bool
