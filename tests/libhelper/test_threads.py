@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import partial
 
+import libvirt
 import pytest
 
 from tests.libhelper.test_inventory import wait_until
+from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.reconcile import Reconciler
 from virtcim.libhelper.settings import HypervisorSettings
@@ -103,6 +106,37 @@ def test_who_hangs_keeps_one_where_many_do(crowd: Crowd) -> None:
     assert threads.hangs("a")
     assert threads.hangs("b")
     assert not threads.hangs("c")
+
+
+def test_who_has_more_time_hangs_later(crowd: Crowd) -> None:
+    threads = Threads(4, 4, crowd=4)
+    threads.relieve(3600.0, "slow")
+    put(threads, crowd, "slow", "hangs")
+    wait_until(lambda: len(crowd.begun) == 2)
+    threads.relieve(0.0, "hangs")
+    assert threads.hangs("hangs")
+    assert not threads.hangs("slow")
+    threads.leave("slow")
+    threads.relieve(0.0, "hangs")
+    assert threads.hangs("slow")
+
+
+def test_a_host_that_needs_long_gets_more_time_with_each_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = libvirt.virConnect.listAllDomains
+
+    def slow(self: libvirt.virConnect, flags: int = 0) -> list[libvirt.virDomain]:
+        time.sleep(0.15)  # several times for a first list
+        return listed(self, flags)
+
+    monkeypatch.setattr(libvirt.virConnect, "listAllDomains", slow)
+    threads = Threads(2, 4, crowd=2)
+    hypervisor = Hypervisor("test:///default", HypervisorSettings(call_budget=0.3), threads)
+    hypervisor.start()
+    try:
+        wait_until(lambda: hypervisor.connected)
+    finally:
+        hypervisor.stop()
+        threads.stop(PATIENCE)
 
 
 def test_who_has_threads_of_his_own_never_hangs(crowd: Crowd) -> None:

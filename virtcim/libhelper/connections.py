@@ -123,7 +123,7 @@ class Connections:
         self.read_only = read_only
         self.single = is_single_node(uri)
         self._keepalive = keepalive
-        self._open_timeout = open_timeout
+        self.open_timeout = open_timeout
         self._lock = threading.Lock()
         self._shared: libvirt.virConnect | None = None
         self._holders = 0
@@ -170,7 +170,7 @@ class Connections:
             self._abandoned.append(opening)
             self._not_before = time.monotonic() + self._again
             opening.add_done_callback(self._close_late)
-        return LibvirtError(f"no answer within {self._open_timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT)
+        return LibvirtError(f"no answer within {self.open_timeout:g} s", libvirt.VIR_ERR_OPERATION_TIMEOUT)
 
     def release(self, connection: libvirt.virConnect) -> None:
         """Give back what `open` gave."""
@@ -191,7 +191,7 @@ class Connections:
         """
         opening = self.begin_open()
         try:
-            connection = opening.result(self._open_timeout)
+            connection = opening.result(self.open_timeout)
         except FutureTimeoutError:
             raise self.abandon(opening) from None
         except CancelledError:

@@ -54,11 +54,22 @@ _log = logging.getLogger(__name__)
 
 _TICK = 0.25
 """Seconds between two turns of the worker."""
+_TICK_EACH = 0.005
+_TICK_MOST = 1.0
+"""Seconds by which that is longer for each other hypervisor that shares the threads, and how long it is at most: turns
+find something to do seldom, and those of two hundred hypervisors, four times in a second each, would keep half a
+processor busy.  What libvirt tells is not waited for."""
 _BACKOFF_FIRST = 0.1
 _BACKOFF_MOST = {True: 0.5, False: 3.0}
 """Seconds between two attempts to connect, at most; here, and where an attempt costs a network connection."""
 _BACKOFF_SHARED = 5.0
 """The same for one of many: a thousand that are down cost two hundred attempts in a second."""
+_MORE_TIME = 2.0
+_MORE_TIME_MOST = 8.0
+_MORE_TIME_ENDS = 60.0
+"""How many times as long as before who did not answer in time gets in the next attempt, how many times as long
+as the settings say at most, and after how many seconds of contact that is over.  Who asks an overloaded host again and
+again, each time for no longer, never gets an answer, and keeps it overloaded."""
 _TURNS = 6
 """Times the time for an open that one waits for its turn."""
 _CAPABILITIES_TIMEOUT = 1.5
@@ -145,6 +156,7 @@ class Hypervisor:
         self._alarm = Alarm()
         self._stopping = False
         self._lost: str | None = None
+        self._more_time = 1.0
         self._attempted = threading.Event()
         self._life: Future[None] | None = None
 
@@ -257,7 +269,7 @@ class Hypervisor:
     def end(self) -> None:
         """Begin to close all connections; returns at once."""
         if not self._stopping and self._life is not None:
-            self._threads.leave()
+            self._threads.leave(self.uri)
         self._stopping = True
         self._alarm.ring()
         self._readers.end()
@@ -342,6 +354,8 @@ class Hypervisor:
                 await self._stay(connection)
             except _LostError:
                 self._report(self._lost, said)
+                if self._threads.hangs(self.uri):
+                    self._give_time(min(_MORE_TIME_MOST, _MORE_TIME * self._more_time))
             except LibvirtError as error:
                 self._report(error.message, said)
             except Exception as error:
@@ -359,6 +373,12 @@ class Hypervisor:
             most = _BACKOFF_SHARED if self._shares_threads else _BACKOFF_MOST[is_local(self.uri)]
             delay = min(delay * 2, most)
 
+    def _give_time(self, times: float) -> None:
+        """Wait so many times as long as the settings say from now on."""
+        self._more_time = times
+        self.connections.open_timeout = self.settings.open_timeout * times
+        self._readers.budget = self.settings.call_budget * times
+
     async def _open(self) -> libvirt.virConnect:
         """Open the connection of the events, unless the other side hangs."""
         timeout = self.settings.open_timeout
@@ -370,8 +390,9 @@ class Hypervisor:
         opening = self.connections.begin_open()
         try:
             await self._await_turn(opening)
-            return await self._await(opening, deadline=time.monotonic() + timeout)
+            return await self._await(opening, deadline=time.monotonic() + self.connections.open_timeout)
         except FutureTimeoutError:
+            self._give_time(min(_MORE_TIME_MOST, _MORE_TIME * self._more_time))
             raise self.connections.abandon(opening) from None
         except _LostError:
             self.connections.abandon(opening)
@@ -392,7 +413,7 @@ class Hypervisor:
             if time.monotonic() >= deadline:
                 raise FutureTimeoutError
             self._readers.check_stuck()
-            await self._alarm.nap(_TICK)
+            await self._alarm.nap(self._tick)
 
     async def _resolve(self, host: str, port: int) -> tuple[str, int]:
         return await asyncio.wrap_future(self._threads.submit(self.uri, partial(address_of, host, port)))
@@ -488,7 +509,7 @@ class Hypervisor:
                 raise _LostError
             if time.monotonic() >= deadline:
                 raise FutureTimeoutError
-            await self._alarm.nap(min(_TICK, deadline - time.monotonic()))
+            await self._alarm.nap(min(self._tick, deadline - time.monotonic()))
             self._readers.check_stuck()
             check()
         try:
@@ -498,11 +519,16 @@ class Hypervisor:
         except libvirt.libvirtError as error:
             raise LibvirtError.of(error) from error
 
+    @property
+    def _tick(self) -> float:
+        return min(_TICK_MOST, _TICK + _TICK_EACH * max(0, self._threads.users - 1))
+
     async def _stay(self, connection: libvirt.virConnect) -> None:
         """Keep the inventory true until the connection is lost."""
+        since = time.monotonic()
         while True:
             if not self._stopping and self._lost is None:
-                await self._alarm.nap(_TICK)
+                await self._alarm.nap(self._tick)
             if self._stopping or self._lost is not None:
                 raise _LostError
             if not is_alive(connection):
@@ -510,6 +536,8 @@ class Hypervisor:
                 raise _LostError
             self._readers.check_stuck()
             now = time.monotonic()
+            if self._more_time > 1.0 and now - since > _MORE_TIME_ENDS:
+                self._give_time(1.0)
             self._reconciler.turn(now)
             self.metrics.turn(now)
 

@@ -63,6 +63,7 @@ class Threads:
         self._stuck = 0
         self._owners: dict[threading.Thread, Hashable] = {}
         self._hanging: Counter[Hashable] = Counter()
+        self._budgets: dict[Hashable, float] = {}
         self._users = 0
         self._stopping = False
         self.resize(count, most, crowd)
@@ -85,10 +86,15 @@ class Threads:
         with self._changed:
             self._users += 1
 
-    def leave(self) -> None:
-        """Note that one of those who share the threads is gone."""
+    def leave(self, owner: Hashable = None) -> None:
+        """Note that one of those who share the threads is gone.
+
+        Parameters:
+            owner: what it does was done for.
+        """
         with self._changed:
             self._users -= 1
+            self._budgets.pop(owner, None)
 
     @property
     def is_contended(self) -> bool:
@@ -114,21 +120,23 @@ class Threads:
         """Note that the calling thread, one of these, has had its answer and goes on to the next thing."""
         self._since[threading.current_thread()] = time.monotonic()
 
-    def relieve(self, budget: float) -> None:
+    def relieve(self, budget: float, owner: Hashable = None) -> None:
         """Put fresh threads in the place of those that wait for an answer, and look who hangs.
 
         Parameters:
             budget: seconds without an answer after which an owner hangs.
+            owner: whose budget that is, from now on; it counts for all who never said theirs.
         """
         now = time.monotonic()
         relief = min(budget, _RELIEF)
+        self._budgets[owner] = budget
         if now - self._looked < relief * _LOOK:
             return
         with self._changed:
             self._looked = now
-            waiting = {thread: now - since for thread, since in self._since.items()}
-            self._stuck = sum(seconds > relief for seconds in waiting.values())
-            self._hanging = Counter(self._owners[thread] for thread, seconds in waiting.items() if seconds > budget)
+            waiting = [(self._owners[thread], now - since) for thread, since in self._since.items()]
+            self._stuck = sum(seconds > relief for _, seconds in waiting)
+            self._hanging = Counter(each for each, seconds in waiting if seconds > self._budgets.get(each, budget))
             self._help()
 
     def hangs(self, owner: Hashable) -> bool:

@@ -95,6 +95,9 @@ class Readers:
         fetch: fetches one object on the connection it is given; its libvirt errors are handled here.
         broken: told in words when a reader cannot get a connection any more.
         threads: where they have their turns; threads of their own unless given.
+
+    Attributes:
+        budget: as given; it may change.
     """
 
     def __init__(
@@ -108,7 +111,7 @@ class Readers:
     ) -> None:
         self._connections = connections
         self._count = count
-        self._budget = budget
+        self.budget = budget
         self._fetch = fetch
         self._broken = broken
         self._condition = threading.Condition()
@@ -221,12 +224,12 @@ class Readers:
         with self._condition:
             current = [each for each in self._running.values() if each.generation == self.generation]
             for running in self._running.values():
-                if not running.reported and now - running.since > self._budget:
+                if not running.reported and now - running.since > self.budget:
                     running.reported = True
-                    _log.warning("%s: no answer for %.0f s, going on with the others", running.what, self._budget)
-            unopened = any(each.opening and now - each.since > _UNOPENED * self._budget for each in current)
+                    _log.warning("%s: no answer for %.0f s, going on with the others", running.what, self.budget)
+            unopened = any(each.opening and now - each.since > _UNOPENED * self.budget for each in current)
             self._call_reader()
-        self._threads.relieve(self._budget)
+        self._threads.relieve(self.budget, self._connections.uri)
         if unopened:
             self._broken("no further connection is opened")
         elif self._threads.hangs(self._connections.uri):
