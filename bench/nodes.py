@@ -1,24 +1,21 @@
 """Many nodes in one server: its start, memory and answers, and what it means for others that half of them are lost.
 
-The nodes are of libvirt's test driver.  Half of them live in the server itself.  The others live in a private libvirtd,
-and are reached through sockets of a process of their own, which can be closed: to the server these nodes are dead then.
+The nodes are of libvirt's test driver.  Half of them live in the server itself, the others in a private libvirtd: they
+are lost when that is killed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import quote
 
 from bench.measure import cpu_seconds, memory_mib
 from bench.node import guest_name, test_node
-from bench.relay import relay
 from tests.bed import Libvirtd, RawClient, Server
 from tests.bed.server import class_parameter, instance_name, parameter
 
@@ -35,20 +32,19 @@ LOOKS = 300
 
 
 class Nodes:
-    """Files and sockets of nodes.
+    """Files of nodes.
 
     Parameters:
         directory: for them.
-        count: of nodes; every second one is behind a socket.
+        count: of nodes; every second one is far.
         daemon: has these.
     """
 
-    def __init__(self, directory: Path, count: int, daemon: Libvirtd | None) -> None:
+    def __init__(self, directory: Path, count: int, daemon: Libvirtd) -> None:
         self.names = [f"node{number:03}" for number in range(count)]
-        self.far = self.names[1::2] if daemon is not None else []
+        self.far = self.names[1::2]
         self._directory = directory
-        self._sockets = {name: directory / f"{name}.sock" for name in self.far}
-        self._daemon = daemon
+        self._socket = daemon.directory / "run/libvirt/libvirt-sock"
         self.near = [name for name in self.names if name not in self.far]
 
     def config(self, guests: int) -> str:
@@ -58,24 +54,9 @@ class Nodes:
             file = self._directory / f"{name}.xml"
             file.write_text(test_node(guests))
             file.chmod(0o644)
-            uri = f"test+unix://{file}?socket={self._sockets[name]}" if name in self.far else f"test://{file}"
+            uri = f"test+unix://{file}?socket={self._socket}" if name in self.far else f"test://{file}"
             text += f"[node.{name}]\nuris = ['{uri}']\ngroups = ['all']\n"
         return text
-
-    @contextlib.contextmanager
-    def relayed(self) -> Iterator[Connection]:
-        """Relay the sockets to the daemon; True or False sent to what is given opens and closes all of them."""
-        here, there = multiprocessing.Pipe()
-        target = str(self._daemon.directory / "run/libvirt/libvirt-sock") if self._daemon is not None else ""
-        paths = [str(path) for path in self._sockets.values()]
-        process = multiprocessing.get_context("spawn").Process(target=relay, args=(paths, target, there), daemon=True)
-        process.start()
-        here.recv()
-        try:
-            yield here
-        finally:
-            here.close()
-            process.join(10)
 
 
 def measure_nodes(nodes: int = NODES, guests: int = GUESTS) -> dict[str, str]:
@@ -92,7 +73,7 @@ def measure_nodes(nodes: int = NODES, guests: int = GUESTS) -> dict[str, str]:
         one_memory, one_rate = _alone(directory, total, guests)
         many = Nodes(directory, nodes, daemon)
         config = f"uris = ['test://{_empty(directory)}']\n{many.config(guests)}"
-        with many.relayed() as control, _served(config) as server:
+        with _served(config) as server:
             began = time.monotonic()
             server.start()
             _wait_for(server, many.names, guests)
@@ -110,7 +91,7 @@ def measure_nodes(nodes: int = NODES, guests: int = GUESTS) -> dict[str, str]:
             )
             figures["CIM_ComputerSystem in each namespace"] = f"{_over_all(server, many.names):,.0f} guests/s"
             figures["CPU while nothing happens"] = _quiet(server)
-            figures.update(_killed(server, many, guests, control))
+            figures.update(_killed(server, many, guests, daemon))
             figures["summary of a group"] = _summary(server, total)
         figures.update(_absent(directory, ABSENT if nodes >= NODES else nodes))
     return figures
@@ -229,12 +210,12 @@ def _summary(server: Server, total: int) -> str:
     )
 
 
-def _killed(server: Server, many: Nodes, guests: int, control: Connection) -> dict[str, str]:
+def _killed(server: Server, many: Nodes, guests: int, daemon: Libvirtd) -> dict[str, str]:
     """Kill the far nodes and bring them back, and see how the near ones are served meanwhile."""
     before = _latencies(server, many, lambda: None)
-    shown = _latencies(server, many, lambda: control.send(False))
+    shown = _latencies(server, many, daemon.kill)
+    daemon.start()
     began = time.monotonic()
-    control.send(True)
     lost = len(many.far)
     _wait_for(server, many.far, guests)
     with _client(server, "root/virt") as client:
