@@ -157,12 +157,13 @@ def test_the_same_keys_mean_another_guest(nodes: TwoNodes) -> None:
 
 def test_a_change_of_one_node_is_a_revision_of_its_namespace_alone(nodes: TwoNodes) -> None:
     revision = nodes.catalog.revision
-    path, states = nodes.system(OTHER, "there").path, itertools.cycle((9, 2))
+    uuid, states = nodes.system(OTHER, "there")["UUID"], itertools.cycle((9, 2))
 
     def changed_alone() -> bool:
         """Disks are measured after the start: then the other one changes as well."""
         before, state = [revision(each) for each in (LOCAL, OTHER, "root/interop")], next(states)
-        nodes.connection.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(state))
+        with nodes.hypervisors[1].domains.handle(uuid) as domain:
+            domain.suspend() if state == 9 else domain.resume()
         wait_until(lambda: nodes.system(OTHER, "there")["EnabledState"] == state)
         after = [revision(each) for each in (LOCAL, f"/{OTHER.upper()}/", "root/interop")]
         assert after[1] != before[1]
