@@ -30,8 +30,8 @@ COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests au
 #: A word of the command line with which the guest counts, rather than say what is there.
 COUNTS = "bed.counts"
 
-#: Another one, with which it has an agent that tells its host name, freezes that disk and thaws it, and behind which
-#: stand the seconds that pass before it freezes anything.
+#: Another one, with which it has an agent that tells its name and address, freezes that disk and thaws it, and behind
+#: which stand the seconds that pass before it freezes anything.
 AGENT = "bed.agent="
 
 #: Says what is there each time that it changes.  A processor that is plugged in has to be put to work.
@@ -54,6 +54,12 @@ agent() {
       *fsfreeze-freeze*) sleep $delay; fsfreeze --freeze /disk; echo FROZEN; answer=1 ;;
       *guest-get-host-name*) answer="{\\"host-name\\": \\"$(hostname)\\"}" ;;
       *fsfreeze-thaw*) fsfreeze --unfreeze /disk; echo THAWED; answer=1 ;;
+      *guest-get-osinfo*) answer='{"pretty-name": "BusyBox of the bed"}' ;;
+      *guest-network-get-interfaces*)
+        answer='[{"name": "eth0", "hardware-address": "'$(cat /sys/class/net/eth0/address)'", "ip-addresses": '
+        answer=$answer'[{"ip-address-type": "ipv4", "ip-address": "192.0.2.77", "prefix": 24}]}]'
+        ;;
+      *guest-get-*) echo '{"error": {"class": "CommandNotFound", "desc": "not here"}}' >&3; continue ;;
       *) answer='{}' ;;
     esac
     echo "{\\"return\\": $answer}" >&3

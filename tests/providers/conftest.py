@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.metrics.samples import sampled_twice
+from tests.providers.agents import told
 from tests.providers.poolhost import add_pools
 from tests.providers.rareguest import serve_rare_guest
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
@@ -41,6 +42,9 @@ def corpus() -> Served:
     redefined = defined.replace("</devices>", "<hub type='usb'/></devices>").replace("current='1'>4", "current='2'>4")
     rich = hosts["KVM"].put(live, active=True, defined_document=Document(redefined, DomainConfig.parse))
     hosts["KVM"].metrics.latest = sampled_twice({rich.uuid: (["vda"], ["vnet0"])})
+    talking = hosts["KVM"].inventory.domain("kvm-running")
+    assert talking is not None
+    hosts["KVM"].agents.told[talking.uuid] = told("52:54:00:4a:b1:02")
     add_pools(hosts["KVM"])
     hosts["KVM"].put_pool("guests", "/srv/guests", [("top.qcow2", 1 << 30)])
     return Served([(platform(prefix), host) for prefix, host in hosts.items()])

@@ -6,12 +6,15 @@ The records, their XML and everything above them are the real ones; only the con
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zlib import crc32
 
+from virtcim.libhelper.agent import Agents
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.documents.storage import PoolConfig, VolumeConfig
@@ -115,6 +118,29 @@ class RecordedMetrics:
         return self.frames
 
 
+class RecordedAgents(Agents):
+    """The agents of guests, which tell what a test has them tell.
+
+    Attributes:
+        told: by UUID of the guest: what virDomainGetGuestInfo gives.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(self._answer, read_only=False)
+        self.told: dict[str, Mapping[str, Any]] = {}
+
+    def _answer(self, _what: str, question: Callable[[Any], Mapping[str, Any]]) -> Future[Mapping[str, Any]]:
+        future: Future[Mapping[str, Any]] = Future()
+        try:
+            future.set_result(question(self))
+        except KeyError as error:
+            future.set_exception(error)
+        return future
+
+    def lookupByUUIDString(self, uuid: str) -> Any:
+        return SimpleNamespace(guestInfo=lambda _types, _flags: self.told[uuid])
+
+
 _FACTS = HostFacts(node=NodeInfo(model="x86_64", memory=8 << 20, cpus=4, mhz=2000, cores=4, threads=1))
 
 
@@ -126,6 +152,7 @@ class RecordedHypervisor:
     driver: str
     inventory: RecordedInventory = field(default_factory=RecordedInventory)
     metrics: RecordedMetrics = field(default_factory=RecordedMetrics)
+    agents: RecordedAgents = field(default_factory=RecordedAgents)
     domains: Any = None
     read_only: bool = False
     connected: bool = True

@@ -160,6 +160,30 @@ def test_a_guest_is_thawed_though_its_agent_comes_late(
         hosts.clear()
 
 
+def test_an_agent_tells_name_and_address(hosts: TwoHosts, linux: LinuxGuest, tmp_path: Path) -> None:
+    devices = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    devices += "<interface type='user'><mac address='52:54:00:00:00:77'/><model type='virtio'/></interface>"
+    Counter(hosts, linux, tmp_path / "console", f"{AGENT}0", devices)
+    ask = hosts.connection
+    try:
+        [address] = wait_until(lambda: ask.EnumerateInstances("KVM_IPProtocolEndpoint", HERE), LONG)
+        assert (address["IPv4Address"], address["PrefixLength"], address["SystemName"]) == ("192.0.2.77", 24, NAME)
+        virsh = hosts.daemons[HERE].virsh("domifaddr", NAME, "--source", "agent")
+        assert f"{address['IPv4Address']}/{address['PrefixLength']}" in virsh
+        [port] = ask.Associators(address.path, AssocClass="KVM_PortImplementsEndpoint")
+        assert port["PermanentAddress"] == "525400000077"
+        assert address.path in ask.AssociatorNames(hosts.system(NAME), AssocClass="KVM_HostedAccessPoint")
+        [service] = ask.EnumerateInstanceNames("KVM_VirtualSystemManagementService", HERE)
+        _, out = ask.InvokeMethod("GetSummary", service, Systems=[hosts.system(NAME)])
+        [summary] = out["Summaries"]
+        assert summary["OperatingSystem"] == "BusyBox of the bed"
+        told = hosts.daemons[HERE].virsh("guestinfo", NAME, "--hostname")
+        assert told.split(":")[1].strip() == summary["HostName"]
+        assert summary["Addresses"] == ["192.0.2.77"]
+    finally:
+        hosts.clear()
+
+
 def test_the_count_goes_on_at_the_new_place_of_guest_and_disk(counter: Counter) -> None:
     shown = counter.hosts.end_of(counter.hosts.migrate(NAME, CopyStorage=True))
     assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)

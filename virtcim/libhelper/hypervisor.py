@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import libvirt
 
+from virtcim.libhelper.agent import Agents
 from virtcim.libhelper.connections import Connections, is_alive, is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.capabilities import HostCapabilities, parsed
@@ -105,6 +106,7 @@ class Hypervisor:
         events: what libvirt says.
         unreached: called after each attempt to connect that has failed, and when a connection has ended.
         metrics: figures of its guests and of its host.
+        agents: what the agents in its guests tell.
         domains, snapshots, overlays, backups, migrations, storage, networks, filters: the operations, one object for
             each field of work.
             Each operation takes the identity of its object and its options, returns when libvirt has done it, and
@@ -149,6 +151,7 @@ class Hypervisor:
             self._threads,
         )
         self.inventory.readers = self._readers
+        self.agents = Agents(self._readers.submit, self.read_only)
         self.metrics = Sampler(self._readers.submit, self.inventory, self.settings)
         self._reconciler = Reconciler(self.inventory, self._readers, self.settings, uri, lambda: self._threads.users)
         self._asking = threading.Lock()
@@ -546,4 +549,5 @@ class Hypervisor:
         if self.connected:
             self.connected = False
             self.metrics.reset()
+            self.agents.reset()
             self.inventory.lose_contact()

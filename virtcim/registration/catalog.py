@@ -36,6 +36,7 @@ from virtcim.providers.associations.Virt_MetricInstance import metric_instance
 from virtcim.providers.associations.Virt_MostCurrentSnapshotInBranch import most_current_snapshot_in_branch
 from virtcim.providers.associations.Virt_NestedFilterList import NestedFilterLists
 from virtcim.providers.associations.Virt_OwningJobElement import owning_job_element
+from virtcim.providers.associations.Virt_PortImplementsEndpoint import port_implements_endpoint
 from virtcim.providers.associations.Virt_ReferencedProfile import referenced_profile
 from virtcim.providers.associations.Virt_ResourceAllocationFromPool import (
     resource_allocation_from_pool,
@@ -76,6 +77,7 @@ from virtcim.providers.Virt_FilterEntry import FilterEntryProvider
 from virtcim.providers.Virt_FilterList import FilterListProvider
 from virtcim.providers.Virt_HostDevice import HostDeviceProvider
 from virtcim.providers.Virt_HostSystem import HostSystemProvider
+from virtcim.providers.Virt_IPProtocolEndpoint import IPProtocolEndpointProvider
 from virtcim.providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
 from virtcim.providers.Virt_MetricService import MetricServiceProvider
 from virtcim.providers.Virt_MetricServiceCapabilities import MetricServiceCapabilitiesProvider
@@ -145,6 +147,7 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     ConcreteJobProvider,
     MethodResultProvider,
     KVMRedirectionSAPProvider,
+    IPProtocolEndpointProvider,
     TextRedirectionSAPProvider,
     FilterListProvider,
     FilterEntryProvider,
@@ -184,6 +187,7 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     affected_job_element,
     associated_job_method_result,
     hosted_access_point,
+    port_implements_endpoint,
     service_access_by_sap,
     sap_available_for_element,
     console_redirection,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from virtcim.libhelper.agent import AgentFacts
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.metrics import Frame, Sample, read_leases, take_picture
 from virtcim.libhelper.states import DomainState, RunningReason
@@ -35,6 +36,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import find_s
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.libhelper.inventory.records import Domain
     from virtcim.providers.guest import Guest
     from virtcim.providers.Virt_VirtualSystemManagementService.Virt_VirtualSystemManagementService import (
         VirtualSystemManagementService,
@@ -94,6 +96,12 @@ def summaries(
     """
     guests = list(guests)
     hypervisors = {id(guest.hypervisor): guest.hypervisor for guest in guests}
+    of_each: dict[int, list[Domain]] = {key: [] for key in hypervisors}
+    for guest in guests:
+        of_each[id(guest.hypervisor)].append(guest.domain)
+    for key, hypervisor in hypervisors.items():
+        # What agents tell is there the next time.
+        hypervisor.agents.look(of_each[key])
     leases = ask_for_leases({key: each for key, each in hypervisors.items() if _has_networks(each)})
     if not with_history and picture_width is None:
         return [_revised(guest, leases.get(id(guest.hypervisor), {})) for guest in guests]
@@ -112,13 +120,14 @@ def summaries(
 def _revised(guest: Guest, leases: Mapping[str, list[str]]) -> EmbeddedInstance:
     """Make the summary of a guest, which stays as it is until its record, its figures or its addresses change."""
     addresses = _addresses(guest, leases)
+    facts = guest.hypervisor.agents.facts(guest.domain)
     sample = guest.hypervisor.metrics.latest
     # Without figures the time since its start is that of now.
     moment = int(time.monotonic()) if sample is None else -sample.number
     return RevisedInstance(
         _CLASS,
         (guest.site.namespace, guest.platform.prefix, guest.name),
-        (guest.domain.revision, moment, *addresses),
+        (guest.domain.revision, moment, facts, *addresses),
         lambda: _known(_summary(guest, addresses)),
     )
 
@@ -152,6 +161,7 @@ def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
     condition, config = guest.condition, guest.state and guest.state.config
     sample = guest.hypervisor.metrics.latest
     figures = None if sample is None else sample.guests.get(guest.domain.uuid)
+    facts = guest.hypervisor.agents.facts(guest.domain)
     values: dict[str, Any] = {
         "CreationClassName": system_of(guest).class_name,
         "Name": guest.name,
@@ -164,7 +174,9 @@ def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
         "UpTime": _up_time(guest, sample),
         "Answers": None if figures is None else figures.answered,
         "TimeStamp": None if figures is None else figures.known.time,
-        "Addresses": addresses or None,
+        "Addresses": list(dict.fromkeys((*addresses, *_told_addresses(facts)))) or None,
+        "HostName": facts and facts.host_name,
+        "OperatingSystem": facts and facts.operating_system,
     }
     totals: dict[str, float] = {}
     for element in measured_elements(guest):
@@ -189,6 +201,14 @@ def _up_time(guest: Guest, sample: Sample | None) -> timedelta | None:
 def _addresses(guest: Guest, leases: Mapping[str, list[str]]) -> list[str]:
     ports = NetworkPort.made_from(guest) if leases and guest.domain.active else ()
     return [address for port in ports for address in leases.get((port.device.mac_address or "").lower(), ())]
+
+
+def _told_addresses(facts: AgentFacts | None) -> Iterator[str]:
+    """Give the addresses that an agent tells, without those for the inside of the guest only."""
+    for interface in facts.interfaces if facts is not None else ():
+        for each in interface.addresses:
+            if not each.is_loopback:
+                yield each.address
 
 
 def ask_for_leases(hypervisors: Mapping[int, Hypervisor]) -> Mapping[int, Mapping[str, list[str]]]:

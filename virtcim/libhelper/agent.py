@@ -1,0 +1,258 @@
+"""What the agents inside of guests tell: names, addresses, operating systems.
+
+An agent is a program of the guest.  It may be slow, hang or lie; so few are asked at a time, each seldom, and nobody
+waits for long.
+
+Layer rule: imports libvirt and the inventory's records.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import libvirt
+
+from virtcim.immutable import immutable
+from virtcim.libhelper.documents.domain import Channel
+from virtcim.libhelper.inventory.records import Domain
+
+__all__ = ["AgentAddress", "AgentFacts", "AgentInterface", "Agents", "facts_of", "has_agent"]
+
+_CHANNEL = "org.qemu.guest_agent.0"
+_CONNECTED = "connected"
+
+_FRESH = 30.0
+"""Seconds for which an answer will do: what an agent tells changes seldom."""
+_PAUSE = 60.0
+"""Seconds after which an agent that did not answer is asked again."""
+_AT_ONCE = 2
+"""Agents that are asked at a time: each that hangs keeps a reader, for five seconds and more."""
+_FORGET = 900.0
+"""Seconds after which what nobody asks for any more is forgotten."""
+_MANY = 256
+"""Interfaces, and addresses of each, that are taken from a guest at most."""
+_LONG = 256
+"""Characters of a text that a guest tells."""
+
+
+@immutable
+class AgentAddress:
+    """An IP address that a guest has.
+
+    Attributes:
+        address: as text.
+        prefix: bits of its network; None where the agent does not say.
+        is_ipv6: whether it is one of IPv6.
+    """
+
+    address: str
+    prefix: int | None
+    is_ipv6: bool
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is for the inside of the guest only."""
+        try:
+            return ipaddress.ip_address(self.address).is_loopback
+        except ValueError:
+            return False
+
+
+@immutable
+class AgentInterface:
+    """A network interface as the guest sees it.
+
+    Attributes:
+        name: in the guest (`eth0`).
+        mac_address: in lower case; "" for one that has none.
+        addresses: that it has.
+    """
+
+    name: str
+    mac_address: str
+    addresses: tuple[AgentAddress, ...]
+
+
+@immutable
+class AgentFacts:
+    """What an agent tells of its guest; None for what it does not.
+
+    Attributes:
+        host_name: that the guest calls itself.
+        operating_system: for people, as the guest names it (`Debian GNU/Linux 12 (bookworm)`).
+        interfaces: its network interfaces, those of the inside only (`lo`) among them.
+    """
+
+    host_name: str | None = None
+    operating_system: str | None = None
+    interfaces: tuple[AgentInterface, ...] = ()
+
+
+def has_agent(domain: Domain) -> bool:
+    """Whether a guest runs with an agent that is there."""
+    config = domain.live if domain.active and domain.contact else None
+    return config is not None and any(
+        isinstance(each, Channel) and each.target_name == _CHANNEL and each.target_state == _CONNECTED
+        for each in config.devices
+    )
+
+
+def facts_of(told: Mapping[str, Any]) -> AgentFacts:
+    """Read what virDomainGetGuestInfo gives."""
+    interfaces = []
+    for number in range(_count(told, "if.count")):
+        part = f"if.{number}."
+        addresses = []
+        for place in range(_count(told, f"{part}addr.count")):
+            address = _text(told, f"{part}addr.{place}.addr")
+            prefix = told.get(f"{part}addr.{place}.prefix")
+            if address is not None:
+                is_ipv6 = told.get(f"{part}addr.{place}.type") == "ipv6"
+                addresses.append(AgentAddress(address, prefix if isinstance(prefix, int) else None, is_ipv6))
+        name = _text(told, f"{part}name")
+        if name is not None:
+            mac_address = (_text(told, f"{part}hwaddr") or "").lower()
+            interfaces.append(AgentInterface(name, mac_address, tuple(addresses)))
+    system = _text(told, "os.pretty-name") or _text(told, "os.name")
+    return AgentFacts(_text(told, "hostname"), system, tuple(interfaces))
+
+
+def _count(told: Mapping[str, Any], name: str) -> int:
+    count = told.get(name, 0)
+    return min(count, _MANY) if isinstance(count, int) else 0
+
+
+def _text(told: Mapping[str, Any], name: str) -> str | None:
+    text = told.get(name)
+    if not isinstance(text, str):
+        return None
+    shown = "".join(character for character in text[:_LONG] if character.isprintable()).strip()
+    return shown or None
+
+
+def _ask(uuid: str, connection: libvirt.virConnect) -> Mapping[str, Any]:
+    told: Mapping[str, Any] = connection.lookupByUUIDString(uuid).guestInfo(0, 0)
+    return told
+
+
+@dataclass(slots=True, eq=False)
+class _Known:
+    """What is known of a guest's agent.
+
+    Attributes:
+        run: libvirt's number of the running guest that told it.
+        due: when it may be asked again, a monotonic time.
+        facts: what it told; None where it did not answer.
+    """
+
+    run: int | None
+    due: float
+    facts: AgentFacts | None = None
+
+
+class Agents:
+    """Asks the agents of the guests of one hypervisor, and keeps what they tell.
+
+    Parameters:
+        submit: has a question asked over a connection of its own, and gives the future of its answer.
+        read_only: whether the connection is: then libvirt asks no agent.
+    """
+
+    def __init__(
+        self,
+        submit: Callable[[str, Callable[[libvirt.virConnect], Mapping[str, Any]]], Future[Mapping[str, Any]]],
+        read_only: bool,
+    ) -> None:
+        self._submit = submit
+        self._read_only = read_only
+        self._changed = threading.Condition()
+        self._known: dict[str, _Known] = {}
+        # Guests whose records tell of no agent, with the revisions of these.
+        self._without: dict[str, int] = {}
+        self._waiting: deque[Domain] = deque()
+        self._asked: set[str] = set()
+        self._under_way: dict[object, float] = {}
+
+    def facts(self, domain: Domain) -> AgentFacts | None:
+        """Give what the agent of a guest told last; None where it has none, or none that answers."""
+        known = self._known.get(domain.uuid)
+        return known.facts if known is not None and known.run == domain.id and has_agent(domain) else None
+
+    def look(self, domains: Iterable[Domain], patience: float = 0.0) -> None:
+        """Have those agents asked that have not told anything of late.
+
+        Parameters:
+            domains: whose agents.
+            patience: seconds to wait for the answers.
+        """
+        if self._read_only:
+            return
+        now = time.monotonic()
+        asked = [domain for domain in domains if self._is_due(domain, now)]
+        if not asked:
+            return
+        uuids = {domain.uuid for domain in asked}
+        with self._changed:
+            self._waiting.extend(domain for domain in asked if domain.uuid not in self._asked)
+            self._asked |= uuids
+        self._go_on()
+        with self._changed:
+            if not self._is_blocked(patience):
+                self._changed.wait_for(lambda: not uuids & self._asked, patience)
+
+    def reset(self) -> None:
+        """Forget everything: the connection is lost."""
+        with self._changed:
+            self._known.clear()
+            self._without.clear()
+            self._waiting.clear()
+            self._asked.clear()
+            self._changed.notify_all()
+
+    def _is_blocked(self, patience: float) -> bool:
+        """Whether all that may be asked at a time have been waited for already: who comes next has no better luck."""
+        now = time.monotonic()
+        return len(self._under_way) >= _AT_ONCE and all(now - since >= patience for since in self._under_way.values())
+
+    def _is_due(self, domain: Domain, now: float) -> bool:
+        if self._without.get(domain.uuid) == domain.revision:
+            return False
+        if not has_agent(domain):
+            self._without[domain.uuid] = domain.revision
+            return False
+        known = self._known.get(domain.uuid)
+        return known is None or known.run != domain.id or now >= known.due
+
+    def _go_on(self) -> None:
+        """Ask as many as may be asked at a time.  Nothing is held meanwhile: whoever submits has locks of his own."""
+        while True:
+            with self._changed:
+                if not self._waiting or len(self._under_way) >= _AT_ONCE:
+                    return
+                domain, question = self._waiting.popleft(), object()
+                self._under_way[question] = time.monotonic()
+            future = self._submit(f"agent of {domain.name}", partial(_ask, domain.uuid))
+            future.add_done_callback(partial(self._take, domain, question))
+
+    def _take(self, domain: Domain, question: object, future: Future[Mapping[str, Any]]) -> None:
+        now = time.monotonic()
+        failed = future.cancelled() or future.exception() is not None
+        facts = None if failed else facts_of(future.result())
+        known = _Known(domain.id, now + (_PAUSE if failed else _FRESH), facts)
+        with self._changed:
+            del self._under_way[question]
+            if domain.uuid in self._asked:
+                self._asked.discard(domain.uuid)
+                self._known[domain.uuid] = known
+            for uuid in [uuid for uuid, each in self._known.items() if now - each.due > _FORGET]:
+                del self._known[uuid]
+            self._changed.notify_all()
+        self._go_on()
