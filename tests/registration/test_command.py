@@ -44,10 +44,14 @@ def test_all_there_is_to_serve(fakes: Fakes, tmp_path: Path, capsys: pytest.Capt
         section = registration.partition(f"[{name}]")[2].partition("[")[0]
         assert re.search(r"^\s*namespace:.*\broot/interop\b", section, re.MULTILINE), name
         assert re.search(rf"^\s*type: {types}$", section, re.MULTILINE), name
+    members = registration.partition("[CIM_MemberOfCollection]")[2].partition("[")[0]
+    assert re.search(r"^\s*namespace:.*\broot/virt\b", members, re.MULTILINE)
     interop = (fakes.root / "stage/mofs/root/interop/virtcim-root-interop.mof").read_text()
     assert "class Virt_NodeGroup : CIM_ConcreteCollection {" in interop
     classes = (fakes.root / "stage/mofs/root/virt/virtcim-root-virt.mof").read_text()
     assert "class KVM_ComputerSystem : Virt_ComputerSystem {" in classes
+    # None of these are served, and clients send them to CreateSnapshot.
+    assert "class KVM_VirtualSystemSnapshotSettingData : Virt_VirtualSystemSnapshotSettingData {" in classes
     assert "class CIM_ManagedElement " not in classes
     assert "class CIM_ComputerSystem : CIM_System {" in classes
     assert run("registration", "status", *state) == 0

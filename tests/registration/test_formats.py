@@ -13,7 +13,7 @@ from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog, indication_classes
 from virtcim.registration.formats import pegasus_mof, registration_lines, sfcb_stanzas
-from virtcim.registration.mof import class_mof, closure, qualifier_mof, quoted
+from virtcim.registration.mof import class_mof, closure, filled_parameters, qualifier_mof, quoted
 from virtcim.registration.table import Table, make_table
 from virtcim.schema.classes import ClassStore
 from virtcim.schema.mof import load_class_store
@@ -51,6 +51,22 @@ def test_mof_says_all_that_the_store_knows(classes: ClassStore) -> None:
         else:
             # What a class names stands before it, or is the class itself, whose line comes first.
             assert (referred or embedded) in seen or embedded
+
+
+def test_sfcb_sees_the_qualifiers_of_embedded_instances(classes: ClassStore) -> None:
+    """It does not look for those of parameter n where the first parameter has less than n."""
+    methods = [method for name in classes for method in classes[name].methods.values() if method.parameters]
+    for method in methods:
+        before = list(method.parameters.values())
+        first, *others = filled_parameters(classes, before)
+        assert others == before[1:]
+        last = max((number for number, each in enumerate(before) if each.is_in and each.embedded_object), default=0)
+        assert len(first.qualifiers) >= last, method.name
+        said = before[0].qualifiers
+        assert {name: each for name, each in first.qualifiers.items() if name in said} == said
+        assert not any(each.value for name, each in first.qualifiers.items() if name not in said)
+    text = class_mof(classes, "CIM_VirtualSystemSnapshotService", fill=True)
+    assert "CreateSnapshot(\n      [Required(FALSE)]\n      CIM_ComputerSystem REF AffectedSystem" in text
 
 
 def test_known_classes_are_left_out(classes: ClassStore) -> None:

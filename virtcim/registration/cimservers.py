@@ -13,7 +13,7 @@ from virtcim.registration.table import Table
 from virtcim.registration.tools import Tools
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["INTEROP_CLASSES", "CimServer", "Plan", "digest"]
+__all__ = ["INTEROP_CLASSES", "CimServer", "Plan", "classes_sent", "digest"]
 
 DMTF = "cim_"
 """Beginning of the lower-case names of classes that are the DMTF's, and may be the CIM server's already."""
@@ -30,6 +30,28 @@ INTEROP_CLASSES = (
 )
 """The classes that libvirt-cim's installation puts into the interop namespace, beside the qualifier types: clients ask
 for them by name, whether something is served there or not."""
+
+
+def classes_sent(table: Table, schema: ClassStore, namespace: str) -> list[str]:
+    """List the classes of instances that clients send to methods of a namespace, and of which none are served.
+
+    OpenPegasus takes no values of an instance whose class it does not have.
+
+    Parameters:
+        table: what is served.
+        schema: the declarations.
+    """
+    served = table.classes(namespace)
+    prefixes = {name.partition("_")[0] for name in served} - {"CIM"}
+    embedded = {
+        parameter.embedded_class
+        for name in served
+        for method in schema[name].methods.values()
+        for parameter in method.parameters.values()
+        if parameter.is_in and parameter.embedded_class is not None
+    }
+    below = {name for each in embedded for name in schema.subclasses(each, deep=True)}
+    return sorted({name for name in below if name.partition("_")[0] in prefixes} - set(served))
 
 
 def digest(text: str) -> str:
@@ -66,9 +88,13 @@ class Plan:
         """The classes that a namespace needs beside those with the lower-case names `known`."""
         return closure(self.schema, self.classes(namespace), known)
 
-    def mof(self, class_names: Sequence[str]) -> str:
-        """The MOF of classes."""
-        return "".join(class_mof(self.schema, name) for name in class_names)
+    def mof(self, class_names: Sequence[str], *, fill: bool = False) -> str:
+        """The MOF of classes.
+
+        Parameters:
+            fill: as of `class_mof`.
+        """
+        return "".join(class_mof(self.schema, name, fill=fill) for name in class_names)
 
     def qualifiers(self) -> str:
         """The MOF of all qualifier types."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from virtcim.schema.classes import (
     ClassDeclaration,
@@ -16,13 +17,15 @@ from virtcim.schema.classes import (
     QualifierDeclaration,
 )
 
-__all__ = ["class_mof", "closure", "qualifier_mof", "quoted"]
+__all__ = ["class_mof", "closure", "filled_parameters", "qualifier_mof", "quoted"]
 
 WIDTH = 100
 """Characters of a string constant on one line; longer ones are written as several, which MOF joins."""
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _COMMENT = re.compile("/(?=[/*])")
+_SAYING_NOTHING = ("Required", "Counter", "Gauge", "Octetstring", "Expensive")
+"""Qualifiers of parameters that are FALSE unless they are given."""
 _ALL_SCOPES = 7
 """Scopes that DSP0004 2.x knows, SCHEMA not counted; a qualifier type with all of them is written with `any`."""
 
@@ -165,21 +168,50 @@ def _property(schema: ClassStore, declared: PropertyDeclaration) -> str:
     return f"{text};\n"
 
 
-def _method(schema: ClassStore, declared: MethodDeclaration) -> str:
-    parameters = ",\n".join(_element(schema, each, "      ") for each in declared.parameters.values())
+def filled_parameters(schema: ClassStore, parameters: Collection[ParameterDeclaration]) -> list[ParameterDeclaration]:
+    """Give the first parameter of a method as many qualifiers as the last embedded instance has parameters before it.
+
+    SFCB 1.4 looks for the qualifiers of a parameter only when its number is no greater than the number of qualifiers of
+    the first one (`ClClassGetMethParmQualifierCount`), and without EmbeddedInstance it refuses an embedded instance.
+    What is put in says nothing: FALSE is the default of each.
+    """
+    filled = list(parameters)
+    wanted = max((number for number, each in enumerate(filled) if each.is_in and each.embedded_object), default=0)
+    if wanted:
+        qualifiers = dict(filled[0].qualifiers)
+        for name in map(str.lower, _SAYING_NOTHING):
+            declared = schema.qualifier_declarations.get(name)
+            if len(qualifiers) < wanted and name not in qualifiers and declared is not None:
+                flavors = declared.overridable, declared.tosubclass
+                qualifiers[name] = Qualifier(declared.name, declared.type, False, *flavors)
+        filled[0] = replace(filled[0], qualifiers=qualifiers)
+    return filled
+
+
+def _method(schema: ClassStore, declared: MethodDeclaration, fill: bool) -> str:
+    listed = declared.parameters.values()
+    given = filled_parameters(schema, listed) if fill else listed
+    parameters = ",\n".join(_element(schema, each, "      ") for each in given)
     head = f"{_qualifiers(schema, declared.qualifiers, '   ')}   {declared.return_type} {declared.name}("
     return f"{head}\n{parameters});\n" if parameters else f"{head});\n"
 
 
-def class_mof(schema: ClassStore, name: str) -> str:
-    """The declaration of a class.  Raises KeyError for an unknown class."""
+def class_mof(schema: ClassStore, name: str, *, fill: bool = False) -> str:
+    """The declaration of a class.
+
+    Parameters:
+        fill: the first parameters of methods get the qualifiers that SFCB needs to see those of the others.
+
+    Raises:
+        KeyError: there is no such class.
+    """
     declaration = schema[name]
     # Some compilers look for these in each class, inherited or not.
     head = _qualifiers(schema, declaration.qualifiers, "", {"association", "indication"})
     superclass = f" : {declaration.superclass}" if declaration.superclass else ""
     parts = [f"{head}class {declaration.name}{superclass} {{\n"]
     parts.extend(_property(schema, declaration.properties[each.lower()]) for each in declaration.local_properties)
-    parts.extend(_method(schema, declaration.methods[each.lower()]) for each in declaration.local_methods)
+    parts.extend(_method(schema, declaration.methods[each.lower()], fill) for each in declaration.local_methods)
     return "".join([*parts, "};\n"])
 
 

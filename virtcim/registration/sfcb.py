@@ -81,7 +81,7 @@ class Sfcb(CimServer):
             # SFCB leaves out of a namespace what is in its schema and nothing staged is derived from.
             further = {name.lower() for name in plan.further.get(namespace, ())}
             missing = plan.missing_classes(namespace, known - further)
-            texts[stage / "mofs" / namespace / self._mof_name(namespace)] = plan.mof(missing)
+            texts[stage / "mofs" / namespace / self._mof_name(namespace)] = plan.mof(missing, fill=True)
         options = self._whole_classes()
         fingerprint = digest("".join(f"{path.name}\0{text}\0" for path, text in texts.items()) + " ".join(options))
         gone = [namespace for namespace in record.namespaces if namespace not in plan.table.namespaces]
@@ -152,7 +152,7 @@ class Sfcb(CimServer):
                 known.update(name.lower() for name in _CLASS.findall(file.read_text(errors="replace")))
             return known, False
         names = [name for name in closure(plan.schema, plan.schema) if name.lower().startswith(DMTF)]
-        text = plan.qualifiers() + plan.mof(names)
+        text = plan.qualifiers() + plan.mof(names, fill=True)
         is_new = not _holds(path, text)
         if is_new:
             made = [*_missing(directory), str(path)]

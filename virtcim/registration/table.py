@@ -49,15 +49,16 @@ OF_THE_SERVER = {
 """What belongs to all nodes together, and lives in the interop namespace: groups, images, templates, appliances."""
 
 
-def server_entries(namespace: str) -> list[Entry]:
+def server_entries(interop: str, nodes: Iterable[str] = ()) -> list[Entry]:
     """Give the entries of what belongs to all nodes together.
 
     Parameters:
-        namespace: the interop namespace.
+        interop: the interop namespace.
+        nodes: the namespaces of the nodes, from which membership leads there.
     """
     return [
-        *(Entry(class_name, namespace, class_name, types) for class_name, types in OF_THE_SERVER.items()),
-        Entry("CIM_MemberOfCollection", namespace, ASSOCIATIONS, (INSTANCE, ASSOCIATION)),
+        *(Entry(class_name, interop, class_name, types) for class_name, types in OF_THE_SERVER.items()),
+        *(Entry("CIM_MemberOfCollection", each, ASSOCIATIONS, (INSTANCE, ASSOCIATION)) for each in (interop, *nodes)),
     ]
 
 

@@ -16,7 +16,7 @@ from virtcim.app.nodefiles import served_nodes
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.nodes import NodeSettings
 from virtcim.registration.actions import CIM_SERVERS, choose, register, status, unregister
-from virtcim.registration.cimservers import INTEROP_CLASSES, Plan
+from virtcim.registration.cimservers import INTEROP_CLASSES, Plan, classes_sent
 from virtcim.registration.tools import RegistrationError, Tools
 
 __all__ = ["add_commands"]
@@ -80,14 +80,17 @@ def make_plan(settings: Settings) -> Plan:
         return site
 
     site = site_of(settings.providers.namespace, settings.uris)
-    further = [site_of(namespace, node.uris) for namespace, node in _nodes(settings).items()]
+    others = [site_of(namespace, node.uris) for namespace, node in _nodes(settings).items()]
     # The local one may be of libvirt's test driver, which no URI names.
     if (test := registry.by_prefix("test")) is not None:
         site.show(test)
-    catalog = SiteCatalogs([site, *further], [ManagedNodeProvider(None)]).catalog()
-    indications = indication_classes(site, catalog, *further)
-    table = make_table(catalog, classes, indications, server_entries(INTEROP))
-    return Plan(table, classes, __version__, {INTEROP: INTEROP_CLASSES})
+    catalog = SiteCatalogs([site, *others], [ManagedNodeProvider(None)]).catalog()
+    indications = indication_classes(site, catalog, *others)
+    table = make_table(
+        catalog, classes, indications, server_entries(INTEROP, [each.namespace for each in (site, *others)])
+    )
+    further = {namespace: classes_sent(table, classes, namespace) for namespace in table.namespaces}
+    return Plan(table, classes, __version__, {**further, INTEROP: [*INTEROP_CLASSES, *further[INTEROP]]})
 
 
 def _register(arguments: argparse.Namespace, settings: Settings) -> None:
