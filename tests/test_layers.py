@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import functools
 import re
 import subprocess
 import sys
@@ -62,17 +63,20 @@ def modules(package: str) -> Iterator[Path]:
     yield from (ROOT / "virtcim" / package).rglob("*.py")
 
 
-def imports(path: Path) -> Iterator[str]:
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
     """The full names of all modules that a module imports, wherever in it, and for type checking too."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            found += (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parts = path.relative_to(ROOT).parts[: -node.level]
                 base = ".".join([*parts, *([node.module] if node.module else [])])
-            yield from (f"{base}.{name.name}" for name in node.names)
+            found += (f"{base}.{name.name}" for name in node.names)
+    return tuple(found)
 
 
 def own_imports(path: Path) -> Iterator[str]:
