@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 
 from tests.images.appliances import descriptor
-from virtcim.images.appliances import importing
+from virtcim.images.appliances import contents
 from virtcim.images.appliances.catalogs import Catalogs, Entry, fetch_package, read_catalog
 from virtcim.images.appliances.description import File
 from virtcim.images.appliances.errors import ApplianceError
@@ -129,13 +129,12 @@ def test_a_catalogue_from_elsewhere_names_no_files_of_this_host(
 
 @pytest.mark.parametrize("content", [gzip.compress(bytes(100_000)), gzip.compress(b"a" * 90)[:15] + b"\xff" * 20])
 def test_a_packed_disc_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    monkeypatch.setattr(importing, "_MOST_DISC", 50_000)
+    monkeypatch.setattr(contents, "_MOST_DISC", 50_000)
     (tmp_path / "guest.ovf").write_bytes(descriptor())
     (tmp_path / "disk.vmdk").write_bytes(content)
-    importer = object.__new__(importing._Importer)
-    importer._package, importer._scratch = open_package(tmp_path / "guest.ovf"), tmp_path
+    taken = contents.Contents(open_package(tmp_path / "guest.ovf"), tmp_path)
     with pytest.raises(ApplianceError, match="unpack"):
-        importer._unpack(File("file", "disk.vmdk", compression="gzip"), None, Work())
+        taken.unpack(File("file", "disk.vmdk", compression="gzip"), None, Work())
 
 
 def test_an_appliance_is_fetched_and_held_against_its_checksum(

@@ -5,20 +5,19 @@ Layer rule: imports its siblings, `libhelper` and `platforms`.
 
 from __future__ import annotations
 
-import gzip
 import re
 import tempfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from xml.sax.saxutils import escape
 
-from virtcim.images.appliances.description import Appliance, Disk, File, System
+from virtcim.images.appliances.contents import Contents, whole_capacity
+from virtcim.images.appliances.description import Appliance, Disk, System
 from virtcim.images.appliances.errors import ApplianceError
-from virtcim.images.appliances.images import QCOW2, RAW, check_image, convert, format_of, virtual_size
+from virtcim.images.appliances.images import QCOW2, RAW, format_of
 from virtcim.images.appliances.machine import Drive, Machine, capacity_of, settle_machine
 from virtcim.images.appliances.package import Package
 from virtcim.images.appliances.properties import environment_disc, environment_text, settle_properties
@@ -31,12 +30,6 @@ from virtcim.platforms.base import Feature, Platform
 
 __all__ = ["ImportOrder", "Imported", "Plan", "import_appliance", "plan_import"]
 
-_CHUNK = 1 << 20
-_SECTOR = 512
-_SLACK = 64 << 20
-"""Bytes that a packed image may be larger than its capacity once it is unpacked."""
-_MOST_DISC = 16 << 30
-"""Bytes that a packed disc, which has no capacity, may have once it is unpacked: the largest known have half of it."""
 _FILE_POOLS = frozenset({"dir", "fs", "netfs", "vstorage"})
 """The types of pools whose volumes are files, and so can be of another format than raw."""
 _ENVIRONMENT = "ovf-env"
@@ -189,6 +182,7 @@ class _Importer:
         kind = getattr(getattr(pool, "config", None), "type", None)
         self._format = QCOW2 if kind in _FILE_POOLS and platform.supports(Feature.CONTROLLERS) else RAW
         self._warnings: list[str] = list(plan.warnings)
+        self._contents = Contents(package, scratch)
         self._drives = [(guest, drive) for guest in plan.guests for drive in guest.machine.drives]
         self._copied = 0
 
@@ -242,31 +236,17 @@ class _Importer:
         part = self._next_part()
         if drive.disk:
             disk = appliance.disks[drive.disk]
-            capacity = -(-capacity_of(disk, self._plan.properties) // _SECTOR) * _SECTOR
+            capacity = whole_capacity(disk, self._plan.properties)
             name = f"{guest.name}-{number}.{self._format}"
             if not disk.file:
                 self._create(name, self._format, capacity, part)
                 return self._found(name, self._format)
-            source = self._unpack(appliance.files[disk.file], capacity, part)
-            return self._convert(source, format_of(disk.format), name, capacity, part)
+            source, size = self._contents.convert(disk, capacity, self._format, part)
+            return self._store(source, name, self._format, capacity, part, size)
         if drive.file:
-            file = appliance.files[drive.file]
-            source = self._unpack(file, None, part)
+            source = self._contents.unpack(appliance.files[drive.file], None, part)
             return self._store(source, f"{guest.name}-{number}.iso", RAW, source.stat().st_size, part)
         return None
-
-    def _convert(self, source: Path, kind: str, name: str, capacity: int, part: Work) -> Image:
-        target = self._scratch / "converted"
-        try:
-            with source.open("rb") as file:
-                check_image(file, source.name, kind)
-            size = virtual_size(source, kind)
-            if size > capacity:
-                raise ApplianceError(f"disk of {name!r}: holds {size} bytes; expected its capacity, {capacity}")
-            convert(source, kind, target, self._format, part, most=capacity)
-        finally:
-            source.unlink(missing_ok=True)
-        return self._store(target, name, self._format, capacity, part, size)
 
     def _store(
         self, source: Path, name: str, kind: str, capacity: int, part: Work, content: int | None = None
@@ -304,36 +284,6 @@ class _Importer:
             path, number = volume.path(), volume.info()[0]
         types = {0: "file", 1: "block"}
         return Image(types.get(number, "volume"), path, kind, self._order.pool, name)
-
-    def _unpack(self, file: File, most: int | None, part: Work) -> Path:
-        """Copy a file of the package, out of the reach of others, in one piece and unpacked.
-
-        Parameters:
-            most: bytes of the disk that it holds; None for a file that is no disk.
-        """
-        target = self._scratch / "unpacked"
-        limit = None if file.compression == "identity" else _MOST_DISC if most is None else most + _SLACK
-        with target.open("wb") as out, part.stoppable():
-            for name in self._package.parts(file) if file.compression == "identity" else ():
-                with self._package.open(name) as data:
-                    _copy(data, out, part.checkpoint, limit)
-        if file.compression == "gzip":
-            self._gunzip(file, target, limit, part)
-        return target
-
-    def _gunzip(self, file: File, target: Path, limit: int | None, part: Work) -> None:
-        packed = self._scratch / "packed"
-        with packed.open("wb") as out, part.stoppable():
-            for name in self._package.parts(file):
-                with self._package.open(name) as data:
-                    _copy(data, out, part.checkpoint, None)
-        try:
-            with gzip.open(packed) as data, target.open("wb") as out, part.stoppable():
-                _copy(data, out, part.checkpoint, limit)  # type: ignore[arg-type]
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise ApplianceError(f"file {file.href!r}: cannot be unpacked; expected gzip") from None
-        finally:
-            packed.unlink(missing_ok=True)
 
     def _environment(self, guest: Guest) -> Image | None:
         """Make the disc with what a guest is told; None where there is nothing to be told."""
@@ -389,14 +339,3 @@ def _network(name: str, order: ImportOrder, hypervisor: Hypervisor) -> dict[str,
             "bridge:NAME or user"
         )
     return {"type": "network", "source_network": target}
-
-
-def _copy(source: BinaryIO, target: BinaryIO, checkpoint: Callable[[], object], most: int | None) -> None:
-    left = most
-    while chunk := source.read(_CHUNK):
-        checkpoint()
-        if left is not None:
-            left -= len(chunk)
-            if left < 0:
-                raise ApplianceError("image: unpacks to more than its capacity; expected less")
-        target.write(chunk)
