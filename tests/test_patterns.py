@@ -93,7 +93,7 @@ REASONS: dict[tuple[str, str], str] = {
     ("images/appliances/descriptor.py", r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)"): DISJOINT,
     (
         "images/appliances/descriptor.py",
-        r"(u?int(8|16|32|64)?|sint(8|16|32|64)|string|boolean|real32|real64|char16|datetime|password|ip(:.*)?)",
+        r"(u?int(8|16|32|64)?|sint(8|16|32|64)|string|boolean|real(32|64)?|char16|datetime|password|ip(:.*)?)",
     ): DISJOINT,
     (
         "images/appliances/descriptor.py",

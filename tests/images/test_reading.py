@@ -201,9 +201,7 @@ NET = '<NetworkSection><Info/><Network ovf:name="LAN"/></NetworkSection>'
         (system(item(InstanceID=9, ResourceType="many")), "is of the type 'many'"),
         (system(item(ResourceType=3)), "has no InstanceID"),
         (system(item(InstanceID=9, ResourceType=10, Connection="WAN")), "is connected to 'WAN'"),
-        (NET.replace("<Info/>", "") + SYSTEM, "NetworkSection: has no Info"),
         (NET.replace("<Info/>", "<Info/><Info/>") + SYSTEM, "NetworkSection: has 2 Info"),
-        (SYSTEM.replace("<Info/>", "", 1), "VirtualSystem: has no Info"),
         (NET.replace("</Net", '<Network ovf:name="LAN"/></Net', 1) + SYSTEM, "network 'LAN': is there twice"),
         (f"<DiskSection><Info/>{DISK}{DISK}</DiskSection>{SYSTEM}", "disk 'd': is there twice"),
         (
@@ -226,9 +224,12 @@ def test_a_descriptor_that_contradicts_itself_is_refused(content: str, complaint
         read_descriptor(envelope(content))
 
 
-def test_what_no_section_says_can_be_done_without() -> None:
-    text = envelope(NET.replace("<Info/>", "") + SYSTEM)
-    assert list(read_descriptor(text, without=["Info"]).networks) == ["LAN"]
+def test_a_section_that_does_not_say_what_it_is_about_is_read_with_a_warning() -> None:
+    read = read_descriptor(envelope(NET.replace("<Info/>", "") + SYSTEM.replace("<Info/>", "", 1)))
+    assert (list(read.networks), read.systems[0].id) == (["LAN"], "guest")
+    assert read.warnings == ("NetworkSection: has no Info", "VirtualSystem: has no Info")
+    twice = envelope(NET.replace("<Info/>", "<Info/><Info/>") + SYSTEM)
+    assert read_descriptor(twice, without=["Info"]).warnings == ()
 
 
 def test_what_is_not_needed_is_left_out_with_a_warning() -> None:
@@ -371,11 +372,20 @@ def test_properties_are_held_against_their_types() -> None:
 <Property ovf:key="port" ovf:type="uint16" ovf:value="80" ovf:userConfigurable="true" ovf:qualifiers="MinValue(1)"/>
 <Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:qualifiers='ValueMap{"red","blue"}'/>
 <Property ovf:key="code" ovf:type="string" ovf:password="true" ovf:userConfigurable="true" ovf:qualifiers="MinLen(8)"/>
+<Property ovf:key="ratio" ovf:type="real" ovf:userConfigurable="true"/>
 <Property ovf:key="fixed" ovf:type="string" ovf:value="x"/></ProductSection>"""
     read = read_descriptor(envelope(system(sections=section)))
     assert settle_properties(read, "", {}) == {"app.port": "80", "app.fixed": "x"}
     assert settle_properties(read, "", {"app.color": "red"})["app.color"] == "red"
-    wrong = [("port", "70000"), ("port", "0"), ("port", "many"), ("color", "green"), ("fixed", "y"), ("none", "")]
+    wrong = [
+        ("port", "70000"),
+        ("port", "0"),
+        ("port", "many"),
+        ("color", "green"),
+        ("fixed", "y"),
+        ("none", ""),
+        ("ratio", "half"),
+    ]
     for key, value in wrong:
         with pytest.raises(ApplianceError, match=key):
             settle_properties(read, "", {f"app.{key}": value})

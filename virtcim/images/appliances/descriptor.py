@@ -68,7 +68,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 _TYPES = re.compile(
-    r"(u?int(8|16|32|64)?|sint(8|16|32|64)|string|boolean|real32|real64|char16|datetime|password|ip(:.*)?)",
+    r"(u?int(8|16|32|64)?|sint(8|16|32|64)|string|boolean|real(32|64)?|char16|datetime|password|ip(:.*)?)",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)")
@@ -84,7 +84,7 @@ def read_descriptor(text: bytes, *, without: Names[str] = ()) -> Appliance:
     Parameters:
         text: XML in UTF-8.
         without: names of sections that are left out though the appliance says that it needs them; `Info` for what every
-            section has to have.
+            section has to have once.
 
     Raises:
         ApplianceError: it is no descriptor, contradicts itself, or needs what is not understood.
@@ -148,10 +148,10 @@ class _Reader:
         )
 
     def _check_form(self) -> None:
-        """See that every system and section says what it is about (DSP0243, 7.1).
+        """See that every system and section says what it is about (DSP0243, 7.1); tools write some that do not.
 
         Raises:
-            ApplianceError: one does not.
+            ApplianceError: one says it twice.
         """
         own = etree.QName(self._root).namespace
         for element in self._root.iter(f"{{{own}}}*") if own != _BEFORE_OVF else ():
@@ -159,8 +159,12 @@ class _Reader:
             if not kind.endswith("Section") and kind not in (_SYSTEM, _COLLECTION):
                 continue
             count = sum(name == _INFO for _, name in self._children(element))
-            if count != 1 and _INFO not in self._without:
-                raise ApplianceError(f"{kind}: has {count or 'no'} Info; expected one, or to be read without Info")
+            if _INFO in self._without:
+                continue
+            if count > 1:
+                raise ApplianceError(f"{kind}: has {count} Info; expected one, or to be read without Info")
+            if not count:
+                self._warnings.append(f"{kind}: has no Info")
 
     def _read_references(self, sections: Iterable[etree._Element]) -> None:
         hrefs = Counter[str]()

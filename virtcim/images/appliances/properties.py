@@ -74,9 +74,7 @@ def check_value(wanted: Property, value: str) -> None:
         raise ApplianceError(f"property {wanted.key!r}: is {shown}; expected a number of type {wanted.type}")
     if kind == "boolean" and value.lower() not in ("true", "false"):
         raise ApplianceError(f"property {wanted.key!r}: is {shown}; expected true or false")
-    if kind in ("real32", "real64") and not re.fullmatch(
-        r"[+-]?[0-9]{1,64}(\.[0-9]{0,64})?([eE][+-]?[0-9]{1,3})?", value
-    ):
+    if kind in ("real", "real32", "real64") and not _REAL.fullmatch(value):
         raise ApplianceError(f"property {wanted.key!r}: is {shown}; expected a number")
     for name, argument in _QUALIFIER.findall(wanted.qualifiers[:_MOST_QUALIFIERS]):
         _check_qualifier(wanted, value, shown, name.lower(), argument.strip())
