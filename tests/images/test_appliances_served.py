@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,6 +158,37 @@ def test_the_command_line_imports_and_exports(place: Place) -> None:
     assert taken.stdout == "bound\n", taken.stderr
     given = place.command("export", "bound", "bound-copy.ova")
     assert given.stdout == "bound-copy.ova\n", given.stderr
+
+
+def test_a_file_of_the_administrator_says_what_guests_of_appliances_begin_with(place: Place) -> None:
+    directory = place.server.directory / "templates.d"
+    directory.mkdir(exist_ok=True)
+    own = directory / "vmware.toml"
+    settings = '[settings]\nFirmware = "bios"\nEnablePAE = true\nClockOffset = 1\n'
+    own.write_text(f'id = "vmware"\nappliances = ["vmx-*"]\n{settings}')
+    (directory / "other.toml").write_text(
+        'id = "other"\nappliances = ["virtualbox-*"]\n[settings]\nEnableAPIC = true\n'
+    )
+    given: dict[str, Any] = {"Source": "own/shop", "Pool": place.reference(), "Networks": ["LAN=user"]}
+    os.kill(place.server.pid, signal.SIGHUP)
+    wait_until(lambda: "template:vmware@1" in shown_templates(place), 60)
+    try:
+        assert place.call("ImportAppliance", **given, SystemName="overridden")[0] == COMPLETED
+    finally:
+        own.unlink()
+        os.kill(place.server.pid, signal.SIGHUP)
+    xml = place.daemon.virsh("dumpxml", "overridden")
+    assert "<pae/>" in xml
+    assert "<clock offset='localtime'/>" in xml
+    assert "<hap" not in xml
+    wait_until(lambda: "template:vmware@1" not in shown_templates(place), 60)
+    assert place.call("ImportAppliance", **given, SystemName="as-usual")[0] == COMPLETED
+    assert "<pae/>" not in place.daemon.virsh("dumpxml", "as-usual")
+
+
+def shown_templates(place: Place) -> set[str]:
+    """The InstanceIDs of all templates."""
+    return {each["InstanceID"] for each in place.client().EnumerateInstanceNames("Virt_Template")}
 
 
 @pytest.mark.parametrize("source", ["../catalog.toml", "/etc/passwd", "none/none", "absent.ova"])

@@ -156,6 +156,23 @@ class TemplateStore:
         """List the versions of a template, the newest last."""
         return [each for each in self.all() if each.id == id_]
 
+    def for_appliance(self, prefix: str, kinds: Sequence[str], architecture: str, firmware: str) -> Template | None:
+        """Find the administrator's template that guests of an appliance begin with; None where there is none.
+
+        Parameters:
+            prefix: the class prefix of the platform.
+            kinds, architecture: see `Template.suits`.
+            firmware: `bios`, `efi`, or "" where that is left open.
+        """
+        found = [
+            each
+            for each in newest(list(self._files.values()))
+            if each.serves(prefix)
+            and each.suits(kinds, architecture)
+            and (not firmware or each.settings.get("Firmware", firmware) == firmware)
+        ]
+        return min(found, key=lambda each: each.id, default=None)
+
     def groups(self) -> list[str]:
         """List the groups that templates are in, sorted."""
         return sorted({each.group for each in self.all()})

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, fields, replace
+from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from virtcim.images.toml import read_toml
@@ -184,6 +185,8 @@ class Template:
         keep_seed: whether the seed stays in its drive when the guest is done with it.
         user_data: for cloud-init, with `${name}` for the value of a parameter.
         provisioner: the name of a plugin, or the path of an executable of root's; "" for none.
+        appliances: types of systems of appliances, with `*` for anything, whose guests begin with its settings where
+            it is of a file of the administrator's.
         tried: whether it was ever tried.
         origin: the file that it is from; "" for one that was made at run time.
     """
@@ -210,6 +213,7 @@ class Template:
     keep_seed: bool = False
     user_data: str = ""
     provisioner: str = ""
+    appliances: tuple[str, ...] = ()
     tried: bool = True
     origin: str = ""
 
@@ -221,6 +225,17 @@ class Template:
     def serves(self, prefix: str) -> bool:
         """Whether it is for a platform."""
         return not self.platforms or prefix.lower() in (each.lower() for each in self.platforms)
+
+    def suits(self, kinds: Iterable[str], architecture: str) -> bool:
+        """Whether guests of an appliance begin with its settings.
+
+        Parameters:
+            kinds: the types of systems that the appliance is for.
+            architecture: in libvirt's word; "" where that is left open.
+        """
+        if self.architecture and architecture and self.architecture != architecture:
+            return False
+        return any(fnmatchcase(kind.lower(), each.lower()) for each in self.appliances for kind in kinds)
 
     @property
     def all_parameters(self) -> tuple[Parameter, ...]:
@@ -269,6 +284,7 @@ def parse_template(text: str, origin: str = "") -> Template:
         keep_seed=reader.switch("keep_seed", False),
         user_data=reader.text("user_data", ""),
         provisioner=reader.text("provisioner", ""),
+        appliances=reader.texts("appliances"),
         tried=reader.switch("tried", True),
         origin=origin,
     )

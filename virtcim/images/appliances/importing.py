@@ -21,7 +21,7 @@ from virtcim.images.appliances.images import QCOW2, RAW, format_of
 from virtcim.images.appliances.machine import Drive, Machine, capacity_of, settle_machine
 from virtcim.images.appliances.package import Package
 from virtcim.images.appliances.properties import environment_disc, environment_text, settle_properties
-from virtcim.images.appliances.translation import Image, Translation, architecture_of, translate
+from virtcim.images.appliances.translation import Bases, Image, Translation, architecture_of, translate
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
 from virtcim.immutable import immutable
 from virtcim.libhelper.hypervisor import Hypervisor
@@ -53,6 +53,7 @@ class ImportOrder:
         accepts_licences: whether whoever asks has read the licences and accepts them.
         keeps_addresses: whether ports get the MAC addresses that the appliance has.
         starts: whether the guests are started.
+        bases: what they begin with; None for what the platform says.
     """
 
     pool: str
@@ -63,6 +64,7 @@ class ImportOrder:
     accepts_licences: bool = False
     keeps_addresses: bool = False
     starts: bool = False
+    bases: Bases | None = None
 
 
 @immutable
@@ -222,6 +224,7 @@ class _Importer:
             keeps_addresses=self._order.keeps_addresses,
             annotation=guest.system.annotation,
             arch=architecture_of(guest.system.system.word),
+            bases=self._order.bases,
         )
         document, warnings = translate(machine, translation)
         self._warnings += [f"guest {guest.name!r}: {each}" for each in warnings]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, Protocol
 
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.hardware import Kind, adapter_model, scsi_model
@@ -20,10 +20,10 @@ from virtcim.libhelper.documents.domain import Controller as ControllerElement
 from virtcim.libhelper.documents.domain import Disk, DomainDocument, Interface
 from virtcim.libhelper.documents.domain.defaults import is_x86
 from virtcim.platforms.base import Feature, Platform
-from virtcim.platforms.metatemplates import MetaTemplate
+from virtcim.platforms.metatemplates import MetaTemplate, SettingValue
 from virtcim.platforms.newguest import NewGuest, SystemChoice, UnavailableError
 
-__all__ = ["Image", "Translation", "translate"]
+__all__ = ["Bases", "Image", "Translation", "translate"]
 
 _KIB = 1024
 _LEAST_MEMORY = 64 << 20
@@ -70,6 +70,26 @@ class Image:
                 return {**values, "source_file": self.path}
 
 
+class Bases(Protocol):
+    """What guests of appliances begin with, beyond what the platform knows."""
+
+    def find(self, machine: Machine, arch: str) -> MetaTemplate | None:
+        """Find the administrator's own kind of guests for a machine; None where there is none.
+
+        Parameters:
+            arch: of the guest.
+        """
+        ...
+
+    def write(self, document: DomainDocument, settings: Mapping[str, SettingValue]) -> None:
+        """Write properties of Virt_VirtualSystemSettingData into a domain.
+
+        Raises:
+            ApplianceError: one cannot be.
+        """
+        ...
+
+
 @immutable
 class Translation:
     """What a machine is translated with.
@@ -82,6 +102,7 @@ class Translation:
         keeps_addresses: whether ports get the MAC addresses that the appliance has.
         annotation: for people.
         arch: the architecture; None leaves it to the host.
+        bases: what guests begin with; None for what the platform says.
     """
 
     name: str
@@ -92,6 +113,7 @@ class Translation:
     keeps_addresses: bool = False
     annotation: str = ""
     arch: str | None = None
+    bases: Bases | None = None
 
 
 def architecture_of(word: str) -> str | None:
@@ -154,8 +176,13 @@ class _Translator:
         return self._document, tuple(self._warnings)
 
     def _apply_template(self) -> None:
-        template = fitting_template(self._order.platform, self._machine)
+        bases = self._order.bases
+        template = None if bases is None else bases.find(self._machine, self._document.config.os_type_arch or "")
+        if template is None:
+            template = fitting_template(self._order.platform, self._machine)
         settings = {} if template is None else template.settings
+        if bases is not None:
+            bases.write(self._document, {name: value for name, value in settings.items() if name not in _META_FIELDS})
         values = {_META_FIELDS[name]: value for name, value in settings.items() if name in _META_FIELDS}
         if values.get("os_firmware") == "bios":
             # What machines start with unless they are told.

@@ -139,11 +139,13 @@ class ApplianceCatalogProvider(InstanceProvider):
     def _import(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """ImportAppliance."""
         from virtcim.images.appliances.importing import ImportOrder, import_appliance
+        from virtcim.providers.Virt_ApplianceCatalog.bases import ApplianceBases
 
         entry = self._entry(parameters)
         pool = element_of_node(self._nodes, self._may, parameters, "Pool", context)
         if not isinstance(pool, DevicePool) or pool.record is None or pool.base != "DiskPool":
             raise CIMError(Status.INVALID_PARAMETER, "Pool: is no storage pool; expected one of libvirt's")
+        site, platform, hypervisor = pool.site, pool.platform, pool.hypervisor
         order = ImportOrder(
             pool=pool.record.name,
             name=str(parameters.get("SystemName") or ""),
@@ -153,9 +155,9 @@ class ApplianceCatalogProvider(InstanceProvider):
             accepts_licences=bool(parameters.get("AcceptLicences")),
             keeps_addresses=bool(parameters.get("KeepAddresses")),
             starts=bool(parameters.get("Start")),
+            bases=ApplianceBases(site, platform, hypervisor),
         )
         without = _texts(parameters, "WithoutSections")
-        site, platform, hypervisor = pool.site, pool.platform, pool.hypervisor
         if entry.platforms and platform.prefix not in entry.platforms:
             text = f"appliance {entry.key!r}: is for {', '.join(entry.platforms)}; expected {platform.prefix}"
             raise CIMError(Status.FAILED, text)
