@@ -128,26 +128,33 @@ def test_the_store_shows_templates_and_where_they_can_be_had(provisioner: Provis
     assert not [each for each in listed if each["InstanceID"].startswith("template:")]
 
 
-def test_wbemcli_makes_a_guest_of_a_template(provisioner: Provisioner) -> None:
-    template = provisioner.template("plain")
+@pytest.mark.parametrize(("version", "made"), [("", "@2"), (":1", "@1")])
+def test_wbemcli_makes_a_guest_of_a_template(provisioner: Provisioner, version: str, made: str) -> None:
+    """It takes what has an @ in it for a login: the version is left out, or stands behind a colon."""
+    name = f"by-wbemcli{made[1:]}"
+    provisioner.template(name)
+    newer = TEMPLATE.format(url=f"{provisioner.images.url}/boot.qcow2", sha256=provisioner.sha256)
+    newer = newer.replace('id = "boot"', f'id = "{name}"\nversion = 2')
+    provisioner.interop.CreateInstance(pywbem.CIMInstance("Virt_Template", {"Document": newer}))
     service = provisioner.service
     keys = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
     path = f"{service.classname}." + ",".join(f'{key}="{service[key]}"' for key in keys)
     settings = (
-        "instance of KVM_VirtualSystemSettingData { VirtualSystemIdentifier = &quot;by-wbemcli&quot;; "
+        f"instance of KVM_VirtualSystemSettingData {{ VirtualSystemIdentifier = &quot;{name}&quot;; "
         "TemplateParameters = { &quot;start=no&quot; }; };"
     )
-    reference = f'KVM_VirtualSystemSettingData.InstanceID="{template.partition("@")[0]}"'
+    reference = f'KVM_VirtualSystemSettingData.InstanceID="template:{name}{version}"'
     given = f'DefineSystem.SystemSettings="{settings}",ReferenceConfiguration={reference}'
     told = "".join(provisioner.server.wbemcli("cm", path, given))
     assert "4096" in told
     (job,) = [
         each.path
         for each in provisioner.wbem.EnumerateInstances("KVM_ProvisioningJob")
-        if each["VirtualSystemName"] == "by-wbemcli"
+        if each["VirtualSystemName"] == name
     ]
-    assert provisioner.over(job)["JobState"] == COMPLETED
-    assert provisioner.daemon.list_all()["by-wbemcli"] == "shut off"
+    shown = provisioner.over(job)
+    assert (shown["JobState"], shown["Template"]) == (COMPLETED, f"{name}{made}"), shown["ErrorDescription"]
+    assert provisioner.daemon.list_all()[name] == "shut off"
 
 
 def test_a_seed_is_gone_once_the_guest_has_shut_itself_down(provisioner: Provisioner) -> None:

@@ -138,8 +138,9 @@ class TemplateStore:
         return sorted(known.values(), key=lambda each: (each.id.lower(), each.id, each.version))
 
     def find(self, key: str) -> Template | None:
-        """Find a template by `ID@VERSION`, or the newest version by `ID`; None where there is none."""
-        wanted, at, version = key.rpartition("@")
+        """Find a template by `ID@VERSION` or `ID:VERSION`, or the newest version by `ID`; None where there is none."""
+        # Some clients take what has an @ in it for a login.
+        wanted, at, version = key.rpartition("@" if "@" in key else ":")
         if not at:
             wanted, number = key, ANY_VERSION
         elif version.isascii() and version.isdigit():

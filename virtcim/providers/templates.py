@@ -157,7 +157,7 @@ def template_named(site: Site, platform: Platform, instance_id: str) -> Template
     """Find the template that an InstanceID means, for a platform; None where there is none.
 
     Parameters:
-        instance_id: `template:ID@VERSION`, or `template:ID` for the newest version.
+        instance_id: `template:ID@VERSION` or `template:ID:VERSION`, or `template:ID` for the newest version.
     """
     prefix, colon, key = instance_id.strip().partition(":")
     if site.library is None or not colon or prefix.casefold() != TEMPLATE_PREFIX[:-1]:
