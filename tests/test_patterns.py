@@ -100,6 +100,7 @@ REASONS: dict[tuple[str, str], str] = {
         r".*CIM_[A-Za-z]+SettingData(\.xsd)?",
     ): "each character is given back once; letters after one CIM_ end before the next",
     ("images/appliances/descriptor.py", r"[\s,]+"): _RUN,
+    ("providers/Virt_ApplianceCatalog/templates.py", r"[^a-z0-9._-]+"): _RUN,
     ("images/appliances/descriptor.py", r"\$\{[^{}]+\}"): DISJOINT,
     ("images/appliances/hardware.py", r"[\s,]+"): _RUN,
     (

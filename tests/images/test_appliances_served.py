@@ -17,8 +17,15 @@ import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.bed.listener import Listener, subscribed
-from tests.images.appliances import descriptor, vmdk, write_archive
+from tests.images.appliances import DISK_SIZE, descriptor, envelope, item, system, vmdk, write_archive
+from tests.images.host import compare
+from tests.images.imagehost import ImageHost
+from tests.images.provisioningbed import Provisioner
+from virtcim.images.appliances.images import STREAM_OPTIMIZED
+from virtcim.images.appliances.machine import capacity_of, settle_machine
 from virtcim.images.appliances.package import open_package
+from virtcim.images.templates import Template, parse_template
+from virtcim.libhelper.work import Work
 
 POOL = "appliances"
 COMPLETED = 7
@@ -160,6 +167,67 @@ def test_the_command_line_imports_and_exports(place: Place) -> None:
     assert given.stdout == "bound-copy.ova\n", given.stderr
 
 
+def template(place: Place, key: str) -> Template:
+    """A template, as the server has it."""
+    path = pywbem.CIMInstanceName("Virt_Template", {"InstanceID": f"template:{key}"}, namespace="root/interop")
+    return parse_template(place.client().GetInstance(path)["Document"])
+
+
+def test_an_appliance_becomes_a_template(place: Place, images: ImageHost, tmp_path: Path) -> None:
+    order = ("import", "own/shop", "--pool", POOL, "--template", "shop", "--network", "LAN=user")
+    taken = place.command(*order)
+    assert taken.stdout == "template:shop@1\n", taken.stderr
+    assert "guest" not in place.daemon.list_all()
+    made = template(place, "shop@1")
+    assert (made.group, made.platforms, made.architecture, made.pool) == ("appliances", ("KVM",), "x86_64", POOL)
+    assert (made.size, made.disk) == (DISK_SIZE, {"BusType": "scsi"})
+    kinds = {str(each["kind"]): each for each in made.resources}
+    assert (kinds["Controller"]["Model"], kinds["Net"]["NetworkType"]) == ("vmpvscsi", "user")
+    bed = Provisioner(place.daemon, place.server, place.pool, images)
+    bed.provision("template:shop@1", "of-shop", "start=no")
+    xml = place.daemon.virsh("dumpxml", "of-shop")
+    assert "<vcpu placement='static'>2</vcpu>" in xml
+    assert "<memory unit='KiB'>65536</memory>" in xml
+    assert "model='vmpvscsi'" in xml
+    wanted = tmp_path / "wanted.raw"
+    wanted.write_bytes(b"served".ljust(DISK_SIZE, b"\0"))
+    compare(place.pool / "of-shop.qcow2", "qcow2", wanted, "raw")
+    assert place.command(*order).stdout == "template:shop@2\n"
+    assert template(place, "shop@2").image == made.image
+
+
+def test_a_template_becomes_an_appliance(place: Place, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"Source": "own/shop", "Pool": place.reference(), "Networks": ["LAN=user"]}
+    state, out = place.call("ImportAppliance", **given, TemplateID="given")
+    assert state == COMPLETED, out
+    path = pywbem.CIMInstanceName("Virt_Template", {"InstanceID": "template:given@1"}, namespace="root/interop")
+    document = place.client().GetInstance(path)["Document"]
+    more = '\n[[disks]]\nsize = "2 MiB"\n\n[[parameters]]\nname = "site"\n'
+    client = place.client()
+    changed = document.replace('id = "given"', 'id = "given"\nversion = 2', 1) + more
+    client.CreateInstance(pywbem.CIMInstance("Virt_Template", {"Document": changed}), namespace="root/interop")
+    written = place.command("export", "given", "given.ova", "--template", "--ovf", "2")
+    assert written.stdout == "given.ova\n", written.stderr
+    assert "parameters of the template are left out" in written.stderr
+    package = open_package(place.directory / "given.ova")
+    package.check_files(Work())
+    (exported,) = package.appliance.systems
+    machine = settle_machine(exported, "")
+    assert (exported.name, machine.processors, machine.memory) == ("given", 2, 64 << 20)
+    assert [(each.kind, each.words) for each in machine.controllers if each.kind == "scsi"] == [
+        ("scsi", ("virtualscsi",))
+    ]
+    disks = list(package.appliance.disks.values())
+    assert [(capacity_of(each, {}), bool(each.file)) for each in disks] == [(DISK_SIZE, True), (2 << 20, False)]
+    state, out = place.call("ImportAppliance", **(given | {"Source": "given.ova"}), SystemName="back")
+    assert state == COMPLETED, out
+    wanted = tmp_path / "wanted.raw"
+    wanted.write_bytes(b"served".ljust(DISK_SIZE, b"\0"))
+    compare(place.pool / "back-1.qcow2", "qcow2", wanted, "raw")
+    refused = place.command("export", "nowhere", "nowhere.ova", "--template")
+    assert (refused.returncode, "does not exist" in refused.stderr) == (1, True), refused.stderr
+
+
 def test_a_file_of_the_administrator_says_what_guests_of_appliances_begin_with(place: Place) -> None:
     directory = place.server.directory / "templates.d"
     directory.mkdir(exist_ok=True)
@@ -174,6 +242,7 @@ def test_a_file_of_the_administrator_says_what_guests_of_appliances_begin_with(p
     wait_until(lambda: "template:vmware@1" in shown_templates(place), 60)
     try:
         assert place.call("ImportAppliance", **given, SystemName="overridden")[0] == COMPLETED
+        assert place.call("ImportAppliance", **given, TemplateID="overridden")[0] == COMPLETED
     finally:
         own.unlink()
         os.kill(place.server.pid, signal.SIGHUP)
@@ -181,6 +250,8 @@ def test_a_file_of_the_administrator_says_what_guests_of_appliances_begin_with(p
     assert "<pae/>" in xml
     assert "<clock offset='localtime'/>" in xml
     assert "<hap" not in xml
+    made = template(place, "overridden@1")
+    assert (made.settings["EnablePAE"], made.settings["ClockOffset"]) == (True, 1)
     wait_until(lambda: "template:vmware@1" not in shown_templates(place), 60)
     assert place.call("ImportAppliance", **given, SystemName="as-usual")[0] == COMPLETED
     assert "<pae/>" not in place.daemon.virsh("dumpxml", "as-usual")
@@ -189,6 +260,68 @@ def test_a_file_of_the_administrator_says_what_guests_of_appliances_begin_with(p
 def shown_templates(place: Place) -> set[str]:
     """The InstanceIDs of all templates."""
     return {each["InstanceID"] for each in place.client().EnumerateInstanceNames("Virt_Template")}
+
+
+def two_disks(place: Place, name: str, files: dict[str, bytes]) -> None:
+    """Write an appliance with two disks at a SCSI controller, and one that is empty."""
+    names = list(files)
+    disks = "".join(
+        f'<Disk ovf:diskId="d{each}" ovf:fileRef="f{each}" ovf:capacity="{2 * DISK_SIZE}" '
+        f'ovf:format="{STREAM_OPTIMIZED}"/>'
+        for each in (0, 1)
+    )
+    drives = item(InstanceID=9, ResourceSubType="lsilogicsas", ResourceType=6) + "".join(
+        item(AddressOnParent=each, HostResource=f"ovf:/disk/d{each}", InstanceID=3 + each, Parent=9, ResourceType=17)
+        for each in (0, 1, 2)
+    )
+    references = "".join(f'<File ovf:id="f{each}" ovf:href="{names[each]}"/>' for each in (0, 1))
+    text = (
+        f'<References>{references}</References><DiskSection><Info/>{disks}<Disk ovf:diskId="d2" ovf:capacity="65536"/>'
+        f"</DiskSection>{system(drives)}"
+    )
+    write_archive(place.directory / name, {"two.ovf": envelope(text), **files})
+
+
+def test_a_template_has_all_disks_of_its_appliance(place: Place, images: ImageHost, tmp_path: Path) -> None:
+    contents = {"one.vmdk": b"the system", "two.vmdk": b"the data"}
+    two_disks(place, "disks.ova", {name: vmdk(tmp_path, content) for name, content in contents.items()})
+    given: dict[str, Any] = {"Source": "disks.ova", "Pool": place.reference()}
+    state, out = place.call("ImportAppliance", **given, TemplateID="disks")
+    assert state == COMPLETED, out
+    made = template(place, "disks@1")
+    assert (made.disk, made.size) == ({"BusType": "scsi"}, 2 * DISK_SIZE)
+    assert [(each.size, each.bus, bool(each.sha256)) for each in made.disks] == [
+        (2 * DISK_SIZE, "scsi", True),
+        (65536, "scsi", False),
+    ]
+    bed = Provisioner(place.daemon, place.server, place.pool, images)
+    bed.provision("template:disks@1", "of-disks", "start=no")
+    written = place.command("export", "disks", "given-disks.ova", "--template")
+    assert written.returncode == 0, written.stderr
+    state, out = place.call("ImportAppliance", **(given | {"Source": "given-disks.ova"}), SystemName="back")
+    assert state == COMPLETED, out
+    assert "model='lsisas1068'" in place.daemon.virsh("dumpxml", "of-disks")
+    assert "model='lsisas1068'" in place.daemon.virsh("dumpxml", "back")
+    for number, content in enumerate(contents.values()):
+        wanted = tmp_path / "wanted.raw"
+        wanted.write_bytes(content.ljust(2 * DISK_SIZE, b"\0"))
+        compare(place.pool / ("of-disks.qcow2", "of-disks-1.qcow2")[number], "qcow2", wanted, "raw")
+        compare(place.pool / f"back-{number + 1}.qcow2", "qcow2", wanted, "raw")
+
+
+def test_what_does_not_become_a_template_leaves_nothing(place: Place, tmp_path: Path) -> None:
+    two_disks(place, "broken.ova", {"one.vmdk": vmdk(tmp_path, b"other"), "two.vmdk": b"# Disk DescriptorFile"})
+    (store,) = place.client().EnumerateInstances("Virt_ImageStore")
+    given: dict[str, Any] = {"Source": "broken.ova", "Pool": place.reference(), "TemplateID": "broken"}
+    state, text = place.call("ImportAppliance", **given)
+    assert state == 10
+    assert "is no sparse VMDK image" in text
+    assert place.client().GetInstance(store.path)["ImageIDs"] == store["ImageIDs"]
+    assert not [each for each in shown_templates(place) if "broken" in each]
+    for wrong in ({"TemplateID": "a/b"}, {"SystemName": "x"}, {"Start": True}, {"Customization": "magic"}):
+        with pytest.raises(pywbem.CIMError) as refused:
+            place.call("ImportAppliance", **(given | wrong))
+        assert refused.value.status_code == pywbem.CIM_ERR_INVALID_PARAMETER
 
 
 @pytest.mark.parametrize("source", ["../catalog.toml", "/etc/passwd", "none/none", "absent.ova"])

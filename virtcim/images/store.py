@@ -27,7 +27,7 @@ from virtcim.images.templates import ANY_VERSION, ImageSource, Template, Templat
 from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
-__all__ = ["ImageError", "ImageStore", "KeptTemplate", "StoredImage", "TemplateStore", "template_files"]
+__all__ = ["QEMU_WORDS", "ImageError", "ImageStore", "KeptTemplate", "StoredImage", "TemplateStore", "template_files"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _LOOK_AGAIN = 0.1
 """Seconds between two looks at whether somebody else has fetched the image."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _UPLOAD = re.compile(r"[0-9a-f]{32}\Z")
-_QEMU_WORDS = {"vhd": "vpc", "iso": "raw"}
+QEMU_WORDS = {"vhd": "vpc", "iso": "raw"}
 """What QEMU calls a format that has another name in templates."""
 
 Record = TypeVar("Record")
@@ -173,6 +173,10 @@ class TemplateStore:
             and (not firmware or each.settings.get("Firmware", firmware) == firmware)
         ]
         return min(found, key=lambda each: each.id, default=None)
+
+    def next_version(self, id_: str) -> int:
+        """Give the version of the next template of an id."""
+        return max((each.version for each in self.versions(id_)), default=0) + 1
 
     def groups(self) -> list[str]:
         """List the groups that templates are in, sorted."""
@@ -356,6 +360,38 @@ class ImageStore:
             raise ImageError(f"image: has the checksum {found}; expected {sha256.lower()[:64]}")
         return self._keep(path, StoredImage(found, path.stat().st_size, format_, title))
 
+    def take(self, source: Path, format_: str, title: str, work: Work) -> tuple[StoredImage, bool]:
+        """Take a file in, which stays where it is.
+
+        Parameters:
+            source: the file.
+            format_: of it, one of `templates.FORMATS`.
+            title: for people.
+            work: told how far it is in bytes, and asked whether to stop.
+
+        Returns:
+            the image, and whether it was not here before.
+
+        Raises:
+            ImageError: it is too large, or not of its format.
+            OSError: there is no room for it.
+        """
+        known = {each.sha256 for each in self.all()}
+        name, offset, size = self.begin(), 0, source.stat().st_size
+        digest = hashlib.sha256()
+        try:
+            with work.stoppable(), source.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    work.checkpoint()
+                    self.write(name, offset, chunk)
+                    digest.update(chunk)
+                    offset += len(chunk)
+                    work.report(offset, size)
+            image = self._keep(self._incoming(name), StoredImage(digest.hexdigest(), size, format_, title))
+        finally:
+            (self._made("incoming") / name).unlink(missing_ok=True)
+        return image, image.sha256 not in known
+
     def abandon(self, name: str) -> None:
         """Take in no more of an image that was begun."""
         self._incoming(name).unlink()
@@ -404,7 +440,7 @@ class ImageStore:
         with path.open("rb") as file:
             try:
                 # Guests read what is below their image, and it is converted with the rights of the hypervisor.
-                check_image(file, image.name or image.sha256[:12], _QEMU_WORDS.get(image.format, image.format))
+                check_image(file, image.name or image.sha256[:12], QEMU_WORDS.get(image.format, image.format))
             except ApplianceError as error:
                 path.unlink()
                 raise ImageError(f"image: {error}") from error

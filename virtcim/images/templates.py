@@ -90,15 +90,19 @@ class ImageSource:
 
 @immutable
 class ExtraDisk:
-    """A further disk of each guest, empty at first.
+    """A further disk.
 
     Attributes:
-        size: bytes.
-        format: of the volume.
+        size: in bytes, no less than what its image holds.
+        format: `qcow2` or `raw`.
+        sha256: the image of the store that each guest gets a copy of; "" for an empty disk.
+        bus: that it is at, in libvirt's word; "" for that of new disks.
     """
 
     size: int
     format: str = "qcow2"
+    sha256: str = ""
+    bus: str = ""
 
 
 class ParameterType:
@@ -447,7 +451,12 @@ def _image(reader: _Reader) -> ImageSource:
 
 
 def _extra_disk(reader: _Reader) -> ExtraDisk:
-    return ExtraDisk(reader.size("size"), reader.text("format", "qcow2"))
+    return ExtraDisk(
+        reader.size("size"),
+        reader.text("format", "qcow2"),
+        reader.text("sha256", "").lower(),
+        reader.text("bus", ""),
+    )
 
 
 def _resource(reader: _Reader) -> Mapping[str, SettingValue]:
@@ -483,6 +492,7 @@ def _check(template: Template) -> None:
     for disk in template.disks:
         _expect("disks.size", disk.size, disk.size > 0, "more than 0")
         _expect("disks.format", disk.format, disk.format in ("qcow2", "raw"), "qcow2 or raw")
+        _expect("disks.sha256", disk.sha256, not disk.sha256 or _SHA256.match(disk.sha256), "64 hexadecimal digits")
     image = template.image
     if image is not None:
         _expect("image.format", image.format, image.format in FORMATS, " or ".join(FORMATS))

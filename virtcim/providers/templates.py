@@ -18,6 +18,7 @@ from virtcim.providers.site import Site
 from virtcim.providers.sources import PLATFORMS
 
 __all__ = [
+    "SYSTEM_DISK",
     "TEMPLATE_PREFIX",
     "TemplateResource",
     "TemplateSetting",

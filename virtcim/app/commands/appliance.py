@@ -7,9 +7,10 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.commands.asking import add_server_options, run_connected
+from virtcim.app.commands.asking import AskError, add_server_options, run_connected
 from virtcim.app.commands.jobs import follow_job
 from virtcim.app.commands.showing import COMPLETED, FINAL, JOB_STARTED, table
+from virtcim.app.commands.template import key_of_template, service_and_template
 
 if TYPE_CHECKING:
     import pywbem
@@ -33,10 +34,13 @@ def add_appliance_commands(commands: Any) -> None:
     listed.add_argument("--refresh", action="store_true", help="fetch the catalogues that are elsewhere first")
     shown = _add(actions, "show", "tell what an appliance is, with its licences", _show)
     _add_source(shown)
-    taken = _add(actions, "import", "make guests of an appliance", _import)
+    taken = _add(actions, "import", "make guests of an appliance, or a template", _import)
     _add_source(taken)
     taken.add_argument("--pool", required=True, metavar="NAME", help="the storage pool that gets its disks")
     taken.add_argument("--name", metavar="NAME", help="of the guest; of several, what their names begin with")
+    taken.add_argument("--template", metavar="ID", help="make a template of this id, or its next version, and no guest")
+    taken.add_argument("--template-group", metavar="GROUP", help="of the template; default: appliances")
+    taken.add_argument("--customize", choices=["cloud-init", "none"], help="of the template; default: none")
     taken.add_argument("--option", metavar="ID", help="the deployment option; default: the appliance's own")
     taken.add_argument(
         "--network",
@@ -58,8 +62,9 @@ def add_appliance_commands(commands: Any) -> None:
     )
     taken.add_argument("--prefix", metavar="PREFIX", default="KVM", help="class prefix of the platform; default KVM")
     taken.add_argument("--namespace", default=NAMESPACE, help=f"of the node; default {NAMESPACE}")
-    given = _add(actions, "export", "make an appliance of a guest that is off", _export)
-    given.add_argument("guest", help="the name")
+    given = _add(actions, "export", "make an appliance of a guest that is off, or of a template", _export)
+    given.add_argument("guest", help="the name; with --template ID@VERSION, or ID for the newest version")
+    given.add_argument("--template", action="store_true", help="it is a template")
     given.add_argument("target", help="NAME.ova or NAME.ovf below the server's directory for appliances")
     given.add_argument("--format", choices=["vmdk", "qcow2"], default="vmdk", help="of the disks; default vmdk")
     given.add_argument("--ovf", type=int, choices=[1, 2], default=1, help="the version of OVF; default 1")
@@ -141,32 +146,33 @@ def _import(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) ->
         KeepAddresses=arguments.keep_addresses,
         Start=arguments.start,
         WithoutSections=arguments.without,
+        TemplateID=arguments.template,
+        TemplateGroup=arguments.template_group,
+        Customization=arguments.customize,
     )
     if out is None:
         return EXIT_FAILED
     for text in out.get("Warnings") or ():
         print(f"Warning: {text}", file=sys.stderr)
-    for path in out.get("ResultingSystems") or ():
-        # A job has references as text.
-        found = pywbem.CIMInstanceName.from_wbem_uri(path) if isinstance(path, str) else path
-        print(found["Name"])
+    for result, key in (("ResultingSystems", "Name"), ("ResultingTemplates", "InstanceID")):
+        for path in out.get(result) or ():
+            # A job has references as text.
+            found = pywbem.CIMInstanceName.from_wbem_uri(path) if isinstance(path, str) else path
+            print(found[key])
     return 0
 
 
 def _export(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) -> int:
-    """Export a guest, and wait for it."""
+    """Export a guest or a template, and wait for it."""
     import pywbem
 
-    names = connection.EnumerateInstanceNames("Virt_ComputerSystem", namespace=arguments.namespace)
-    system = next((path for path in names if path["Name"] == arguments.guest), None)
-    if system is None:
-        print(f"virtcim: guest {arguments.guest!r}: does not exist", file=sys.stderr)
+    subject = _template(connection, arguments) if arguments.template else _guest(connection, arguments)
+    if subject is None:
         return EXIT_FAILED
-    system.host = None
     out = _call(
         connection,
-        "ExportSystem",
-        System=system,
+        "ExportTemplate" if arguments.template else "ExportSystem",
+        **{"Template" if arguments.template else "System": subject},
         Target=arguments.target,
         Format=arguments.format,
         Version=pywbem.Uint16(arguments.ovf),
@@ -178,6 +184,29 @@ def _export(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) ->
     for name in out.get("Files") or ():
         print(name)
     return 0
+
+
+def _guest(connection: pywbem.WBEMConnection, arguments: argparse.Namespace) -> Any:
+    """The path of the guest that is meant; None, with a line that says so, where there is none."""
+    names = connection.EnumerateInstanceNames("Virt_ComputerSystem", namespace=arguments.namespace)
+    system = next((path for path in names if path["Name"] == arguments.guest), None)
+    if system is None:
+        print(f"virtcim: guest {arguments.guest!r}: does not exist", file=sys.stderr)
+        return None
+    system.host = None
+    return system
+
+
+def _template(connection: pywbem.WBEMConnection, arguments: argparse.Namespace) -> Any:
+    """The path of the settings of the template that is meant; None, with a line that says so, where there is none."""
+    try:
+        key = key_of_template(connection, arguments.guest)
+        _, path = service_and_template(connection, key, arguments.namespace)
+    except AskError as error:
+        print(f"virtcim: {error}", file=sys.stderr)
+        return None
+    path.host = None
+    return path
 
 
 def _call(connection: pywbem.WBEMConnection, method: str, **parameters: Any) -> Any:

@@ -26,7 +26,7 @@ from virtcim.images.templates import FORMATS, ImageSource, Template, TemplateErr
 if TYPE_CHECKING:
     import pywbem
 
-__all__ = ["add_template_commands"]
+__all__ = ["add_template_commands", "key_of_template", "service_and_template"]
 
 TEMPLATE, STORE, SERVICE = "Virt_Template", "Virt_ImageStore", "Virt_VirtualSystemManagementService"
 INTEROP = "root/interop"
@@ -117,6 +117,11 @@ def _instance(document: str) -> Any:
 
 def _document(connection: pywbem.WBEMConnection, key: str) -> Template:
     return parse_template(str(connection.GetInstance(_path(key))["Document"]))
+
+
+def key_of_template(connection: pywbem.WBEMConnection, name: str) -> str:
+    """Ask for the `ID@VERSION` of a template, which may be named by its id alone."""
+    return _document(connection, name).key
 
 
 def _list(_arguments: argparse.Namespace, server: Server) -> None:
@@ -255,7 +260,7 @@ def _clone(arguments: argparse.Namespace, server: Server) -> None:
 def _remove(arguments: argparse.Namespace, server: Server) -> None:
     """Remove a template."""
     with server.wbem(INTEROP) as connection:
-        key = _document(connection, arguments.template).key
+        key = key_of_template(connection, arguments.template)
         connection.DeleteInstance(_path(key))
     print(f"template {key}: removed")
 
@@ -363,12 +368,12 @@ def _provision(arguments: argparse.Namespace, server: Server) -> None:
         names = [f"{arguments.name}-{number}" for number in range(1, arguments.count + 1)]
     parameters = [*arguments.set, *_from_files(arguments)]
     with server.wbem(INTEROP) as connection:
-        key = _document(connection, arguments.template).key
+        key = key_of_template(connection, arguments.template)
     with server.wbem(arguments.namespace or "root/virt") as connection:
         method = "DefineSystem"
         group: dict[str, Any] = {}
         if arguments.group is None:
-            path, setting = _service(connection, key)
+            path, setting = service_and_template(connection, key, arguments.namespace or "root/virt")
         else:
             method, group, path, setting = _service_of_group(server, arguments.group, key)
         jobs = {}
@@ -412,16 +417,26 @@ def _from_files(arguments: argparse.Namespace) -> Iterator[str]:
         yield f"password_hash={sha512_crypt.hash(getpass.getpass('Password of the guests: '))}"
 
 
-def _service(connection: pywbem.WBEMConnection, template: str) -> tuple[Any, Any]:
-    """The service of a node that a template is for, and the path of the settings of the template there."""
+def service_and_template(
+    connection: pywbem.WBEMConnection, template: str, namespace: str = "root/virt"
+) -> tuple[Any, Any]:
+    """Find the service of a node that a template is for, and the path of the settings of the template there.
+
+    Parameters:
+        template: `ID@VERSION`.
+        namespace: of the node.
+
+    Raises:
+        AskError: there is none.
+    """
     import pywbem
 
-    for path in connection.EnumerateInstanceNames(SERVICE):
+    for path in connection.EnumerateInstanceNames(SERVICE, namespace=namespace):
         prefix = path.classname.partition("_")[0]
         setting = pywbem.CIMInstanceName(
             f"{prefix}_VirtualSystemSettingData",
             {"InstanceID": f"template:{template}"},
-            namespace=connection.default_namespace,
+            namespace=namespace,
         )
         try:
             shown = connection.GetInstance(setting)
@@ -430,7 +445,7 @@ def _service(connection: pywbem.WBEMConnection, template: str) -> tuple[Any, Any
                 raise
             continue
         return path, shown.path
-    raise AskError(f"template {template}: there is none for a platform of {connection.default_namespace}")
+    raise AskError(f"template {template}: there is none for a platform of {namespace}")
 
 
 def _service_of_group(server: Server, name: str, key: str) -> tuple[str, dict[str, Any], Any, Any]:

@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from virtcim.images.appliances.archive import check_name
 from virtcim.images.appliances.errors import ApplianceError
@@ -25,7 +25,7 @@ from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.work import Work
 
-__all__ = ["ExportOrder", "Exported", "export_guest"]
+__all__ = ["Content", "Disks", "ExportOrder", "Exported", "check_order", "export_guest", "export_system"]
 
 _CONVERTED, _DIGESTED = 70, 80
 """Percent that an export has come when the disks are converted, and when their digests are known."""
@@ -78,6 +78,22 @@ def export_guest(guest: str, order: ExportOrder, hypervisor: Hypervisor, work: W
         WorkCancelledError: the work was asked to stop.
         OSError: there is no room.
     """
+    check_order(order)
+    record = hypervisor.inventory.domain_by_uuid(guest) or hypervisor.inventory.domain(guest)
+    if record is None:
+        raise ApplianceError(f"guest {guest!r}: does not exist")
+    if record.active or record.has_managed_save:
+        raise ApplianceError(f"guest {record.name!r}: is not off; expected one that is stopped")
+    config = DomainConfig.parse(hypervisor.domains.xml(record.uuid))
+    return export_system(config, order, HostDisks(hypervisor), work, scratch)
+
+
+def check_order(order: ExportOrder) -> None:
+    """Refuse what cannot be written.
+
+    Raises:
+        ApplianceError: the target is there already, or there is no such format or version.
+    """
     if order.format not in _ENDINGS:
         raise ApplianceError(f"format {order.format!r}: is not written; expected vmdk or qcow2")
     if order.version not in _ALGORITHMS:
@@ -86,29 +102,101 @@ def export_guest(guest: str, order: ExportOrder, hypervisor: Hypervisor, work: W
         raise ApplianceError(f"target {order.target.name!r}: is no appliance; expected NAME.ova or NAME.ovf")
     if os.path.lexists(order.target):
         raise ApplianceError(f"target {order.target.name!r}: is there already; expected a new one")
-    record = hypervisor.inventory.domain_by_uuid(guest) or hypervisor.inventory.domain(guest)
-    if record is None:
-        raise ApplianceError(f"guest {guest!r}: does not exist")
-    if record.active or record.has_managed_save:
-        raise ApplianceError(f"guest {record.name!r}: is not off; expected one that is stopped")
-    config = DomainConfig.parse(hypervisor.domains.xml(record.uuid))
+
+
+def export_system(config: DomainConfig, order: ExportOrder, disks: Disks, work: Work, scratch: Path) -> Exported:
+    """Export a system, whether there is a guest of it or not.
+
+    Parameters:
+        config: the domain.
+        disks: where what its disks hold is.
+        work, scratch: see `export_guest`.
+
+    Raises:
+        ApplianceError, LibvirtError, WorkCancelledError, OSError: see `export_guest`.
+    """
+    check_order(order)
     with tempfile.TemporaryDirectory(prefix="appliance-", dir=scratch) as directory, undoing(work) as steps:
-        return _Exporter(config, order, hypervisor, work, Path(directory), steps).run()
+        return _Exporter(config, order, disks, work, Path(directory), steps).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a disk holds.
+
+    Attributes:
+        path: of an image on this host, of the format that the disk says; None for an empty disk.
+        capacity: bytes that the disk has at least.
+    """
+
+    path: Path | None
+    capacity: int = 0
+
+
+class Disks(Protocol):
+    """Where what the disks of a system hold is."""
+
+    def find(self, disk: Disk, scratch: Path, part: Work) -> Content:
+        """Find what a disk holds.
+
+        Parameters:
+            scratch: a directory for what has to be fetched.
+
+        Raises:
+            ApplianceError: it cannot be read.
+        """
+        ...
+
+
+class HostDisks:
+    """The disks of guests of a host.
+
+    Parameters:
+        hypervisor: of the host.
+    """
+
+    def __init__(self, hypervisor: Hypervisor) -> None:
+        self._hypervisor = hypervisor
+
+    def find(self, disk: Disk, scratch: Path, part: Work) -> Content:
+        """See `Disks`: it is fetched from elsewhere where it is not here."""
+        pool, volume = self._volume(disk)
+        path = disk.source_file or disk.source_dev
+        if path is None and volume:
+            with self._hypervisor.storage.volume(pool, volume) as found:
+                path = found.path()
+        if path is None:
+            raise ApplianceError(f"disk {disk.target_dev!r}: is no file or volume; expected one")
+        if is_local(self._hypervisor.uri):
+            return Content(Path(path))
+        if not volume:
+            raise ApplianceError(f"disk {disk.target_dev!r}: is in no storage pool of that host; expected one")
+        fetched = scratch / "fetched"
+        with fetched.open("wb") as out:
+            self._hypervisor.storage.download(pool, volume, out, 0, 0, part)
+        return Content(fetched)
+
+    def _volume(self, disk: Disk) -> tuple[str, str]:
+        """The pool and the name of the volume that a disk is; twice "" for what is in no pool."""
+        if disk.source_pool and disk.source_volume:
+            return disk.source_pool, disk.source_volume
+        path = disk.source_file or disk.source_dev
+        found = (
+            (pool.name, volume.name)
+            for pool in self._hypervisor.inventory.pools()
+            for volume in pool.volumes or ()
+            if volume.key == path
+        )
+        return next(found, ("", ""))
 
 
 class _Exporter:
     """Carries out one export."""
 
     def __init__(
-        self,
-        config: DomainConfig,
-        order: ExportOrder,
-        hypervisor: Hypervisor,
-        work: Work,
-        scratch: Path,
-        steps: Steps,
+        self, config: DomainConfig, order: ExportOrder, disks: Disks, work: Work, scratch: Path, steps: Steps
     ) -> None:
-        self._config, self._order, self._hypervisor = config, order, hypervisor
+        self._config, self._order, self._disks = config, order, disks
         self._work, self._scratch, self._steps = work, scratch, steps
 
     def run(self) -> Exported:
@@ -125,54 +213,27 @@ class _Exporter:
         base = self._order.target.stem
         algorithm = _ALGORITHMS[self._order.version]
         digests = {f"{base}.ovf": digest_of(io.BytesIO(text), algorithm)}
-        for each in written:
+        full = [each for each in written if each.name]
+        for each in full:
             digests[each.name] = self._digest(self._scratch / each.name, algorithm)
         self._work.report(_DIGESTED, 100)
         small = {f"{base}.ovf": text, f"{base}.mf": write_manifest(digests)}
-        large = [self._scratch / each.name for each in written]
+        large = [self._scratch / each.name for each in full]
         files = self._archive(small, large) if self._order.target.suffix == ".ova" else self._files(small, large)
         self._work.report(100, 100)
         return Exported(files, warnings)
 
     def _write_disk(self, disk: Disk, target: Path, part: Work) -> WrittenDisk:
         kind = disk.driver_type or "raw"
-        source = self._source(disk, kind, part)
-        capacity = virtual_size(source, kind)
+        content = self._disks.find(disk, self._scratch, part)
+        source = content.path
+        if source is None:
+            return WrittenDisk(disk, "", 0, content.capacity, "")
+        capacity = max(content.capacity, virtual_size(source, kind))
         convert(source, kind, target, self._order.format, part, stream=self._order.format == VMDK)
         if source.parent == self._scratch:
             source.unlink()
         return WrittenDisk(disk, target.name, target.stat().st_size, capacity, uri_of(self._order.format))
-
-    def _source(self, disk: Disk, kind: str, part: Work) -> Path:
-        """The image of a disk, on this host; fetched from elsewhere where it is not here."""
-        pool, volume = self._volume(disk)
-        path = disk.source_file or disk.source_dev
-        if path is None and volume:
-            with self._hypervisor.storage.volume(pool, volume) as found:
-                path = found.path()
-        if path is None:
-            raise ApplianceError(f"disk {disk.target_dev!r}: is no file or volume; expected one")
-        if is_local(self._hypervisor.uri):
-            return Path(path)
-        if not volume:
-            raise ApplianceError(f"disk {disk.target_dev!r}: is in no storage pool of that host; expected one")
-        fetched = self._scratch / "fetched"
-        with fetched.open("wb") as out:
-            self._hypervisor.storage.download(pool, volume, out, 0, 0, part)
-        return fetched
-
-    def _volume(self, disk: Disk) -> tuple[str, str]:
-        """The pool and the name of the volume that a disk is; twice "" for what is in no pool."""
-        if disk.source_pool and disk.source_volume:
-            return disk.source_pool, disk.source_volume
-        path = disk.source_file or disk.source_dev
-        found = (
-            (pool.name, volume.name)
-            for pool in self._hypervisor.inventory.pools()
-            for volume in pool.volumes or ()
-            if volume.key == path
-        )
-        return next(found, ("", ""))
 
     def _digest(self, path: Path, algorithm: str) -> Digest:
         with path.open("rb") as file, self._work.stoppable():

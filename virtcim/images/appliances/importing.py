@@ -28,7 +28,7 @@ from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Feature, Platform
 
-__all__ = ["ImportOrder", "Imported", "Plan", "import_appliance", "plan_import"]
+__all__ = ["Guest", "ImportOrder", "Imported", "Plan", "import_appliance", "plan_import"]
 
 _FILE_POOLS = frozenset({"dir", "fs", "netfs", "vstorage"})
 """The types of pools whose volumes are files, and so can be of another format than raw."""
@@ -69,7 +69,13 @@ class ImportOrder:
 
 @immutable
 class Guest:
-    """A guest that is to be made."""
+    """A guest that is to be made.
+
+    Attributes:
+        name: that it gets.
+        system: of the appliance that it is.
+        machine: what that is in the deployment option.
+    """
 
     name: str
     system: System
@@ -106,8 +112,11 @@ class Imported:
     warnings: tuple[str, ...]
 
 
-def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor) -> Plan:
+def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor, *, makes_guests: bool = True) -> Plan:
     """Find out whether an appliance can be imported, without doing anything.
+
+    Parameters:
+        makes_guests: whether guests are to be made, whose names have to be free, or templates of them.
 
     Raises:
         ApplianceError: it cannot; the text says why.
@@ -124,7 +133,7 @@ def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor) ->
     for guest in guests:
         if not _NAME.fullmatch(guest.name):
             raise ApplianceError(f"guest {guest.name[:80]!r}: is no name; expected one without slashes")
-        if hypervisor.inventory.domain(guest.name) is not None:
+        if makes_guests and hypervisor.inventory.domain(guest.name) is not None:
             raise ApplianceError(f"guest {guest.name!r}: exists already; expected another name")
     for disk in _used_disks(appliance, guests):
         if disk.parent:

@@ -43,7 +43,7 @@ class WrittenDisk:
 
     Attributes:
         disk: of the guest.
-        name: of the file.
+        name: of the file; "" for an empty disk, which has none.
         size: of the file, in bytes.
         capacity: of the disk, in bytes.
         uri: of the format.
@@ -93,13 +93,16 @@ class _Writer:
         """Write it."""
         references = self._add(self._root, "References")
         for number, written in enumerate(self._disks, 1):
-            attributes = {"id": f"file{number}", "href": written.name, "size": str(written.size)}
-            self._add(references, "File", attributes)
+            if written.name:
+                attributes = {"id": f"file{number}", "href": written.name, "size": str(written.size)}
+                self._add(references, "File", attributes)
         if self._disks:
             section = self._section(self._root, "DiskSection", "Virtual disks")
             for number, written in enumerate(self._disks, 1):
-                attributes = {"diskId": f"disk{number}", "fileRef": f"file{number}", "capacity": str(written.capacity)}
-                self._add(section, "Disk", attributes | {"format": written.uri})
+                attributes = {"diskId": f"disk{number}", "capacity": str(written.capacity)}
+                if written.name:
+                    attributes |= {"fileRef": f"file{number}", "format": written.uri}
+                self._add(section, "Disk", attributes)
         ports = [device for device in self._config.devices if isinstance(device, Interface)]
         if ports:
             section = self._section(self._root, "NetworkSection", "Networks")

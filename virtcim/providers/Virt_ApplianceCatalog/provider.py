@@ -37,6 +37,7 @@ from virtcim.providers.jobs import Affected, Effect, JobOrder
 from virtcim.providers.nodes.elements import May, element_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.site import Site
+from virtcim.providers.templates import TemplateSetting
 from virtcim.providers.Virt_ApplianceCatalog.elements import (
     APPLIANCE,
     APPLIANCE_CATALOG,
@@ -47,8 +48,10 @@ from virtcim.providers.Virt_ApplianceCatalog.elements import (
 )
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
 from virtcim.providers.Virt_DevicePool import DevicePool
+from virtcim.providers.Virt_ImageStore.elements import TEMPLATE
 
 if TYPE_CHECKING:
+    from virtcim.images.appliances.exporting import ExportOrder
     from virtcim.images.appliances.package import Package
 
 __all__ = ["ApplianceCatalogProvider", "ApplianceProvider", "CatalogMembers", "Shelf"]
@@ -112,6 +115,7 @@ class ApplianceCatalogProvider(InstanceProvider):
             "ReadAppliance": self._read,
             "ImportAppliance": self._import,
             "ExportSystem": self._export,
+            "ExportTemplate": self._export_template,
         }.get(method)
         if run is None:
             return super().invoke_method(class_name, keys, method, parameters, context)
@@ -140,6 +144,7 @@ class ApplianceCatalogProvider(InstanceProvider):
         """ImportAppliance."""
         from virtcim.images.appliances.importing import ImportOrder, import_appliance
         from virtcim.providers.Virt_ApplianceCatalog.bases import ApplianceBases
+        from virtcim.providers.Virt_ApplianceCatalog.templates import TemplateOrder, import_templates
 
         entry = self._entry(parameters)
         pool = element_of_node(self._nodes, self._may, parameters, "Pool", context)
@@ -162,8 +167,16 @@ class ApplianceCatalogProvider(InstanceProvider):
             text = f"appliance {entry.key!r}: is for {', '.join(entry.platforms)}; expected {platform.prefix}"
             raise CIMError(Status.FAILED, text)
 
+        wanted = TemplateOrder.of(parameters, order, site, context)
+
         def run(work: Work) -> MethodResult:
             with self._opened(entry, without, work) as package:
+                if wanted is not None:
+                    keys, warnings = import_templates(
+                        package, wanted, site, platform, hypervisor, work, self._shelf.scratch
+                    )
+                    paths = [InstancePath(TEMPLATE, {"InstanceID": key}, self._namespace) for key in keys]
+                    return MethodResult(0, {"ResultingTemplates": paths, "Warnings": list(warnings)})
                 made = import_appliance(package, order, hypervisor, platform, work, self._shelf.scratch)
             guests = [guest for guest in site.guests(platform) if guest.domain.uuid in made.guests]
             guests.sort(key=lambda guest: made.guests.index(guest.domain.uuid))
@@ -174,18 +187,12 @@ class ApplianceCatalogProvider(InstanceProvider):
 
     def _export(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """ExportSystem."""
-        from virtcim.images.appliances.exporting import ExportOrder, export_guest
+        from virtcim.images.appliances.exporting import export_guest
 
         system = element_of_node(self._nodes, self._may, parameters, "System", context)
         if not isinstance(system, ComputerSystem):
             raise CIMError(Status.INVALID_PARAMETER, "System: is no virtual system; expected one")
-        version = parameters.get("Version")
-        target = self._below(_text(parameters, "Target"))
-        order = ExportOrder(
-            target,
-            str(parameters.get("Format") or "vmdk"),
-            version if isinstance(version, int) else 1,
-        )
+        order = self._export_order(parameters)
         guest = system.guest
 
         def run(work: Work) -> MethodResult:
@@ -195,6 +202,34 @@ class ApplianceCatalogProvider(InstanceProvider):
             return MethodResult(0, {"Files": files, "Warnings": list(made.warnings)})
 
         return self._do(guest.site, guest.platform.prefix, "ExportSystem", run, context, [system.path()])
+
+    def _export_template(self, parameters: Parameters, context: RequestContext) -> MethodResult:
+        """ExportTemplate."""
+        from virtcim.providers.Virt_ApplianceCatalog.templates import export_template
+
+        setting = element_of_node(self._nodes, self._may, parameters, "Template", context)
+        if not isinstance(setting, TemplateSetting):
+            raise CIMError(Status.INVALID_PARAMETER, "Template: is none; expected the settings of one")
+        order = self._export_order(parameters)
+
+        def run(work: Work) -> MethodResult:
+            self._shelf.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            made = export_template(setting, order, work, self._shelf.scratch)
+            files = [path.name for path in made.files]
+            return MethodResult(0, {"Files": files, "Warnings": list(made.warnings)})
+
+        return self._do(setting.site, setting.platform.prefix, "ExportTemplate", run, context, [setting.path()])
+
+    def _export_order(self, parameters: Parameters) -> ExportOrder:
+        """What is to be written, and where."""
+        from virtcim.images.appliances.exporting import ExportOrder
+
+        version = parameters.get("Version")
+        return ExportOrder(
+            self._below(_text(parameters, "Target")),
+            str(parameters.get("Format") or "vmdk"),
+            version if isinstance(version, int) else 1,
+        )
 
     def _do(
         self,

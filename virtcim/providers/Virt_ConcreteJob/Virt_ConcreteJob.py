@@ -55,6 +55,7 @@ OUT_PARAMETERS = (
     "Results",
     "Jobs",
     "ResultingSystems",
+    "ResultingTemplates",
     "Systems",
     "Licences",
     "DeploymentOptions",

@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from virtcim.images.library import Library
 from virtcim.images.provisioning import Step, carry_out
-from virtcim.images.templates import ExtraDisk, ImageSource, SettingValue, Template
-from virtcim.libhelper.documents.domain import Disk
+from virtcim.images.templates import ExtraDisk, ImageSource
 from virtcim.libhelper.inventory.records import Pool
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.guest import Guest
 from virtcim.providers.gueststorage import capacity_of, file_stem, new_volume, path_of, volume_at
-from virtcim.providers.interface import CIMError, CIMValue, Status
-from virtcim.providers.properties import PropertyTable
-from virtcim.providers.Virt_RASD import setting_for
-from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
+from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.Virt_ImageStore.described import described_template, own_disks
 
 __all__ = ["TemplateOfGuest"]
 
 _FORMATS = ("qcow2", "raw")
 """Those of disks that can become images.  What a raw disk begins with is its guest's word, and so it is copied byte for
 byte; the others are written anew, whole and without the snapshots that they may hold."""
-
-_SUFFIX = "ResourceAllocationSettingData"
-_TAKEN = ("Mem", "Proc", "Net")
-"""The resources that a template says something of; all others are as new guests have them."""
-_OWN = frozenset(
-    {
-        *("VirtualSystemIdentifier", "ElementName", "UUID", "Title", "Description", "VirtualSystemType"),
-        *("AutomaticStartupAction", "AutoStart", "FirmwareVariables", "Emulator"),
-    }
-)
-"""What is the guest's own, or its host's."""
-_OWN_OF_RESOURCES = frozenset({"Address", "ElementName", "InstanceID", "GuestDevice", "VirtualDevice"})
 
 
 class TemplateOfGuest:
@@ -61,8 +45,7 @@ class TemplateOfGuest:
         defined = guest.domain.defined
         if guest.domain.active or guest.domain.has_managed_save or defined is None:
             raise CIMError(Status.FAILED, f"guest {guest.name}: is not off; expected it to be off, or a clone of it")
-        self._configuration = Configuration(guest, defined, ConfigurationKind.DEFINED)
-        disks = [each for each in defined.devices if isinstance(each, Disk) and _is_own(each)]
+        disks = own_disks(defined)
         if not disks:
             raise CIMError(Status.FAILED, f"guest {guest.name}: has no disk; expected one with its system")
         self._disk = disks[0]
@@ -73,18 +56,17 @@ class TemplateOfGuest:
             raise CIMError(Status.FAILED, text)
         self._pool, self._volume = self._place()
         self._copy = f"{file_stem(guest.name)}-template.{self._format}"
-        versions = [each.version for each in library.templates.all() if each.id == id_]
-        self.template = Template(
+        self.template = replace(
+            described_template(Configuration(guest, defined, ConfigurationKind.DEFINED)),
             id=id_,
-            version=max(versions, default=0) + 1,
+            version=library.templates.next_version(id_),
             title=title,
             group=group,
-            platforms=(guest.platform.prefix,),
-            architecture=defined.os_type_arch or "",
-            disk={"BusType": self._disk.target_bus} if self._disk.target_bus else {},
-            disks=tuple(ExtraDisk(size) for each in self._further if (size := capacity_of(guest, each))),
-            settings=_settings(VirtualSystemSettingData(self._configuration), _OWN | {"Arch"}),
-            resources=tuple(self._resources()),
+            disks=tuple(
+                ExtraDisk(size, bus=each.target_bus or "")
+                for each in self._further
+                if (size := capacity_of(guest, each))
+            ),
             customize=customize,
         )
         self._image = ""
@@ -114,15 +96,6 @@ class TemplateOfGuest:
             text = f"disk {self._disk.target_dev}: is in no storage pool of this node; expected it in one"
             raise CIMError(Status.FAILED, text)
         return found
-
-    def _resources(self) -> Iterator[Mapping[str, SettingValue]]:
-        for identifier in self._configuration.entries:
-            setting = setting_for(self._configuration, identifier)
-            word = "" if setting is None else setting.base.removesuffix(_SUFFIX)
-            if setting is not None and word in _TAKEN:
-                values = _settings(setting, _OWN_OF_RESOURCES)
-                units = setting.properties().get("AllocationUnits")
-                yield {"kind": word, **({"AllocationUnits": units} if isinstance(units, str) else {}), **values}
 
     def _convert(self, work: Work) -> None:
         storage = self._guest.hypervisor.storage
@@ -182,23 +155,3 @@ class _Incoming:
         self._library.images.write(self._upload, self._offset, data)
         self.digest.update(data)
         self._offset += len(data)
-
-
-def _is_own(disk: Disk) -> bool:
-    """Whether a disk is no drive for media, and one that a guest writes to alone."""
-    return (disk.device or "disk") == "disk" and not disk.readonly and not disk.shareable
-
-
-def _settings(setting: Any, without: frozenset[str]) -> dict[str, SettingValue]:
-    """What a client could say of a setting, as a template says it."""
-    table: PropertyTable[Any] = setting.table
-    shown: Mapping[str, CIMValue] = setting.properties()
-    found: dict[str, SettingValue] = {}
-    for name, value in shown.items():
-        if name in without or name not in table or not table[name].writable:
-            continue
-        if isinstance(value, str | int) and value != "":
-            found[name] = value
-        elif isinstance(value, list | tuple) and value and all(isinstance(each, str | int) for each in value):
-            found[name] = tuple(value)
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from virtcim.images.provisioners import NewGuest, ProvisionerError, find_provisi
 from virtcim.images.provisioning import Step, carry_out
 from virtcim.images.seed import make_seed, seed_files, seed_host_name
 from virtcim.images.store import ImageError, StoredImage
-from virtcim.images.templates import Template, TemplateError, check_values, is_on, size_of
+from virtcim.images.templates import ExtraDisk, ImageSource, Template, TemplateError, check_values, is_on, size_of
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.domains.change import NotKeptError
 from virtcim.libhelper.errors import LibvirtError
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
         VirtualSystemManagementService,
     )
 
-__all__ = ["Provisioning", "base_volume"]
+__all__ = ["SHOWN_ONLY", "Provisioning", "base_volume", "free_disk_name"]
 
 PARAMETERS = "TemplateParameters"
-_SHOWN_ONLY = frozenset({"InstanceID", "ElementName", "Caption", "Description", "ConfigurationName", "ChangeableType",
+SHOWN_ONLY = frozenset({"InstanceID", "ElementName", "Caption", "Description", "ConfigurationName", "ChangeableType",
                          "Template", PARAMETERS, "Notes", "VirtualSystemType"})  # fmt: skip
 """What the settings of a template say of the template, and not of its guests."""
 
@@ -66,6 +66,12 @@ _PC = ("x86_64", "i686")
 def base_volume(template: Template, image: StoredImage) -> str:
     """Name the volume that holds the image of a template in a pool: by its content."""
     return f"virtcim-{template.id}-{image.sha256[:12]}.{image.format}"
+
+
+def free_disk_name(bus: str, taken: Collection[CIMValue]) -> str:
+    """Name a disk as those of its bus are, other than the disks that there are."""
+    names = (f"{_NAME_STARTS.get(bus, 'vd')}{letter}" for letter in _DISK_LETTERS)
+    return next(each for each in names if each not in taken)
 
 
 class Provisioning:
@@ -163,8 +169,7 @@ class Provisioning:
             yield self._volume_step("make the system disk", disk, self._make_disk, weight=20)
         for number, extra in enumerate(template.disks, start=1):
             name = f"{self._stem}-{number}.{extra.format}"
-            config = new_volume(name, extra.size, extra.format)
-            yield self._volume_step("make a disk", name, partial(self._make_empty, config))
+            yield self._volume_step("make a disk", name, partial(self._make_further, extra, name))
         if self._seed is not None:
             yield self._volume_step("write the seed", f"{self._stem}-seed.iso", self._write_seed)
         if self._provisioner is not None:
@@ -178,7 +183,7 @@ class Provisioning:
     def _merged_settings(self, given: Mapping[str, CIMValue]) -> dict[str, CIMValue]:
         """The settings of the template, with what the client says otherwise."""
         template = setting_of_template(self._service.site, self._service.platform, self._template).properties()
-        settings = {name: value for name, value in template.items() if name not in _SHOWN_ONLY}
+        settings = {name: value for name, value in template.items() if name not in SHOWN_ONLY}
         own = {name: value for name, value in given.items() if template.get(name) != value}
         own = {name: value for name, value in own.items() if name not in ("InstanceID", "Template", PARAMETERS)}
         settings |= own
@@ -348,10 +353,23 @@ class Provisioning:
             raise ImageError(f"AllocationUnits: {units!s:.40} of the disk of a template; expected byte")
         return int(str(value))
 
-    def _make_empty(self, config: VolumeConfig, work: Work) -> None:
-        name = config.name or ""
-        self._hypervisor.storage.create_volume(self._pool_uuid, object_text(config), name, work)
-        self._add_disk(name, config.target_format_type or "raw", {})
+    def _make_further(self, extra: ExtraDisk, name: str, work: Work) -> None:
+        """Make a further disk: empty, or a copy of its image."""
+        storage = self._hypervisor.storage
+        if not extra.sha256:
+            config = new_volume(name, extra.size, extra.format)
+            storage.create_volume(self._pool_uuid, object_text(config), name, work)
+        else:
+            image = self._library.images.fetch(ImageSource(sha256=extra.sha256, format=extra.format), work)
+            config = new_volume(name, image.size, extra.format)
+            storage.create_volume(self._pool_uuid, object_text(config), name, work)
+            with self._library.images.path(image).open("rb") as data:
+                self._upload(name, data, image.size, work)
+            storage.refresh_pool(self._pool_uuid)
+            made = self._described(name)
+            if made is not None and (made.capacity or 0) < extra.size:
+                storage.resize_volume(self._pool_uuid, name, extra.size, allocate=False, shrink=False)
+        self._add_disk(name, extra.format, {"BusType": extra.bus} if extra.bus else {})
 
     def _write_seed(self, work: Work) -> None:
         assert self._seed is not None
@@ -376,13 +394,12 @@ class Provisioning:
     def _add_disk(self, name: str, format_: str, properties: dict[str, CIMValue]) -> None:
         bus = str(properties.get("BusType") or self._service.platform.buses.disk)
         taken = {each.properties.get("VirtualDevice") for each in (*self._disks, *self._resources)}
-        names = (f"{_NAME_STARTS.get(bus, 'vd')}{letter}" for letter in _DISK_LETTERS)
         kept = {
             key: value
             for key, value in properties.items()
             if key not in ("VirtualQuantity", "AllocationUnits", "PoolID", "HostResource", "Address")
         }
-        values = {"ResourceType": 17, "VirtualDevice": next(each for each in names if each not in taken), **kept}
+        values = {"ResourceType": 17, "VirtualDevice": free_disk_name(bus, taken), **kept}
         self._disks.append(self._as_disk({**values, "Address": self._path_of(name), "DriverType": format_}))
 
     def _as_disk(self, values: dict[str, CIMValue]) -> EmbeddedInstance:
