@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -13,12 +15,13 @@ from threading import Thread
 
 import pytest
 
-from tests.images.appliances import descriptor
+from tests.images.appliances import descriptor, vmdk, write_archive
 from virtcim.images.appliances import contents
 from virtcim.images.appliances.catalogs import Catalogs, Entry, fetch_package, read_catalog
 from virtcim.images.appliances.description import File
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.importers import open_any
+from virtcim.images.appliances.machine import settle_machine
 from virtcim.images.appliances.package import open_package
 from virtcim.images.appliances.settings import ApplianceSettings, CatalogSettings
 from virtcim.images.settings import ImageSettings
@@ -223,3 +226,53 @@ def test_a_plugin_reads_what_is_no_ovf(tmp_path: Path) -> None:
         open_any(source.rename(tmp_path / "guest.far"), scratch, Work())
     with pytest.raises(ApplianceError, match="is of no kind that is known"):
         open_any(tmp_path / "guest.zip", scratch, Work())
+
+
+STAND_IN = """\
+#!/bin/sh -e
+# Does with an archive what the manual of virt-v2v says of "-o local", but for looking into the disks: it leaves a
+# domain and its disks.  It shows that virt-v2v is called as it wants to be, and not that a guest is converted.
+[ "$1 $2 $4 $5 $6 $8 $9" = "-i ova -o local -os -of qcow2" ]
+[ "${10} ${11}" = "-on converted" ]
+tar -x -f "$3" -C "$7"
+[ ! -e "$7/refuse" ] || { echo "virt-v2v: error: no operating system" >&2; exit 1; }
+qemu-img convert -f vmdk -O qcow2 "$7/disk.vmdk" "$7/converted-sda"
+cat > "$7/converted.xml" <<END
+<domain type='kvm'><name>converted</name><memory unit='KiB'>65536</memory><vcpu>2</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os>
+<devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='$7/converted-sda'/>
+<target dev='vda' bus='virtio'/></disk>
+<interface type='network'><source network='LAN'/><model type='virtio'/></interface></devices></domain>
+END
+"""
+
+
+def test_virt_v2v_is_used_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs, scratch = tmp_path / "bin", tmp_path / "scratch"
+    programs.mkdir()
+    scratch.mkdir()
+    licence = "<EulaSection><Info/><License>Do no harm.</License></EulaSection>"
+    files = {"guest.ovf": descriptor(sections=licence), "disk.vmdk": vmdk(tmp_path, b"converted")}
+    source = write_archive(tmp_path / "guest.ova", files)
+    with pytest.raises(ApplianceError, match=r"expected one of virt-v2v"):
+        open_any(source, scratch, Work(), importer="magic")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    if shutil.which("virt-v2v") is None:
+        with pytest.raises(ApplianceError, match="is not installed"):
+            open_any(source, scratch, Work(), importer="virt-v2v")
+    (programs / "virt-v2v").write_text(STAND_IN)
+    (programs / "virt-v2v").chmod(0o755)
+    package = open_any(source, scratch, Work(), importer="virt-v2v")
+    package.check_files(Work())
+    machine = settle_machine(package.appliance.systems[0], "")
+    assert (machine.processors, machine.memory) == (2, 64 << 20)
+    assert ([each.network for each in machine.ports], len(package.appliance.disks)) == (["LAN"], 1)
+    assert list(package.appliance.all_licences) == ["Do no harm."]
+    assert not (scratch / "virt-v2v").exists()
+    (tmp_path / "other").mkdir()
+    refused = write_archive(tmp_path / "refused.ova", files | {"refuse": b""})
+    with pytest.raises(ApplianceError, match="virt-v2v: virt-v2v: error: no operating system"):
+        open_any(refused, tmp_path / "other", Work(), importer="virt-v2v")
+    bad = write_archive(tmp_path / "bad.ova", files | {"../refuse": b""})
+    with pytest.raises(ApplianceError, match="leads out of the package"):
+        open_any(bad, tmp_path / "other", Work(), importer="virt-v2v")

@@ -41,6 +41,7 @@ def add_appliance_commands(commands: Any) -> None:
     taken.add_argument("--template", metavar="ID", help="make a template of this id, or its next version, and no guest")
     taken.add_argument("--template-group", metavar="GROUP", help="of the template; default: appliances")
     taken.add_argument("--customize", choices=["cloud-init", "none"], help="of the template; default: none")
+    taken.add_argument("--importer", metavar="NAME", help="that is to take it: virt-v2v, or a plugin of the server")
     taken.add_argument("--option", metavar="ID", help="the deployment option; default: the appliance's own")
     taken.add_argument(
         "--network",
@@ -149,6 +150,7 @@ def _import(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) ->
         TemplateID=arguments.template,
         TemplateGroup=arguments.template_group,
         Customization=arguments.customize,
+        Importer=arguments.importer,
     )
     if out is None:
         return EXIT_FAILED

@@ -167,10 +167,11 @@ class ApplianceCatalogProvider(InstanceProvider):
             text = f"appliance {entry.key!r}: is for {', '.join(entry.platforms)}; expected {platform.prefix}"
             raise CIMError(Status.FAILED, text)
 
+        importer = str(parameters.get("Importer") or "")
         wanted = TemplateOrder.of(parameters, order, site, context)
 
         def run(work: Work) -> MethodResult:
-            with self._opened(entry, without, work) as package:
+            with self._opened(entry, without, work, importer) as package:
                 if wanted is not None:
                     keys, warnings = import_templates(
                         package, wanted, site, platform, hypervisor, work, self._shelf.scratch
@@ -265,7 +266,7 @@ class ApplianceCatalogProvider(InstanceProvider):
         )
 
     @contextmanager
-    def _opened(self, entry: Entry, without: Iterable[str], work: Work) -> Iterator[Package]:
+    def _opened(self, entry: Entry, without: Iterable[str], work: Work, importer: str = "") -> Iterator[Package]:
         """An appliance, got and read, for the length of a block."""
         from virtcim.images.appliances.importers import open_any
 
@@ -275,7 +276,7 @@ class ApplianceCatalogProvider(InstanceProvider):
             path = fetch_package(entry, self._shelf.images, Path(directory), work)
             made = Path(directory, "made")
             made.mkdir()
-            yield open_any(path, made, work, without=tuple(without))
+            yield open_any(path, made, work, without=tuple(without), importer=importer)
 
     def _entry(self, parameters: Parameters) -> Entry:
         """What is meant by Source: an appliance of a catalogue, a file of the directory, or a URL."""
