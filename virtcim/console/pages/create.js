@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { guestLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { MODES, demand, formText, formValue, keyOf, limitedFields, refusedKey } from "../settings.js";
+import { MODES, demand, demandWhole, formText, formValue, keyOf, limitedFields, refusedKey } from "../settings.js";
 import { loadGuests, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Read, useRead } from "../ui/basics.js";
@@ -23,6 +23,18 @@ const DRIVES = {
 /** Fields that the form asks for by itself. */
 const ASKED = ["VirtualSystemSettingData.VirtualSystemIdentifier", "ProcResourceAllocationSettingData.VirtualQuantity", "MemResourceAllocationSettingData.VirtualQuantity"];
 
+/** Where a new disk is: in a pool, or it is one that is there. */
+const THERE = "there";
+/** Pools whose volumes are files (libvirt's types of them): the disk is one of qcow2, which grows. */
+const FILES = ["dir", "fs", "netfs", "gluster"];
+/** GiB of a new disk, unless another size is chosen. */
+const DISK_SIZE = "20";
+/** CIM_ManagedSystemElement.OperationalStatus */
+const OK = 2;
+
+/** Whether a pool can be used as it is. @param {any} pool */
+const isActive = (pool) => (pool.properties.OperationalStatus ?? []).includes(OK);
+
 /** What the form can offer on a node. @param {string} namespace */
 async function offers(namespace) {
   const [services, pools, kinds, templates] = await Promise.all([
@@ -33,10 +45,48 @@ async function offers(namespace) {
   ]);
   return {
     services: services.filter((each) => !each.class.startsWith("Virt_")),
-    networks: pools.filter((each) => /_NetworkPool$/.test(each.class)),
+    networks: pools.filter((each) => /_NetworkPool$/.test(each.class) && !each.properties.Primordial),
+    stores: pools.filter((each) => /_DiskPool$/.test(each.class) && !each.properties.Primordial && isActive(each)),
     kinds, templates,
   };
 }
+
+/**
+ * Makes an empty volume for a guest.
+ *
+ * @param {string} namespace
+ * @param {any} pool
+ * @param {string} name of the guest
+ * @param {string} size in GiB
+ * @returns {Promise<{path: string, undo: () => Promise<any>}>} the volume, and what removes it again
+ */
+async function newDisk(namespace, pool, name, size) {
+  const prefix = prefixOf(pool.class);
+  const services = await api.instances(namespace, "CIM_ResourcePoolConfigurationService");
+  const service = services.find((each) => each.class === `${prefix}_ResourcePoolConfigurationService`);
+  if (!service) throw new Error(text("create.no-store"));
+  const isFile = FILES.includes(pool.properties.ResourceSubType);
+  const className = `${prefix}_StorageVolumeResourceAllocationSettingData`;
+  const made = await demandWhole(service, "CreateResourceInPool", {
+    Settings: { class: className, properties: {
+      VolumeName: `${name.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^\./, "_").slice(0, 60)}${isFile ? ".qcow2" : ""}`,
+      Capacity: size, AllocationUnits: "byte*2^30",
+      ...(isFile ? { ResourceSubType: "qcow2", AllocationQuantity: "0" } : {}),
+    } },
+    Pool: { href: pool.href },
+  });
+  const volume = (await api.get(made.Resource)).properties;
+  return {
+    path: volume.Path ?? volume.Address,
+    undo: () => demandWhole(service, "DeleteResourceInPool", {
+      Resource: { class: className, properties: { InstanceID: volume.InstanceID, Address: volume.Address } }, Pool: { href: pool.href },
+    }),
+  };
+}
+
+/** The paths of the volumes of a node, as proposals. @param {string} namespace @returns {Promise<string[]>} */
+const volumePaths = async (namespace) =>
+  (await api.instancesIfAny(namespace, "CIM_StorageVolume", { properties: "Name" })).map((each) => each.properties.Name).filter((name) => name?.startsWith("/"));
 
 /** What a platform asks of a new guest, and whether it can clone one. @param {string} namespace @param {string} prefix */
 async function platformOf(namespace, prefix) {
@@ -53,7 +103,10 @@ async function platformOf(namespace, prefix) {
 function Form({ namespace, offer, service }) {
   const prefix = prefixOf(service.class);
   const [source, setSource] = useState("iso");
-  const [given, setGiven] = useState(/** @type {Record<string, string>} */ ({ processors: "1", memory: "1024", start: "yes", mode: "full" }));
+  const [given, setGiven] = useState(/** @type {Record<string, string>} */ ({
+    processors: "1", memory: "1024", start: "yes", mode: "full", size: DISK_SIZE, store: offer.stores.find((/** @type {any} */ each) => prefixOf(each.class) === prefix)?.href ?? THERE,
+    network: offer.networks.find((/** @type {any} */ each) => prefixOf(each.class) === prefix && isActive(each))?.properties.InstanceID ?? "",
+  }));
   const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({}));
   const [reviewed, setReviewed] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -61,9 +114,13 @@ function Form({ namespace, offer, service }) {
   const [template, setTemplate] = useState(/** @type {any} */ (null));
   const platform = useRead(() => platformOf(namespace, prefix), [namespace, prefix]);
   const said = useComplaints(namespace, prefix, "provisioning", platform.value?.fields ?? [], typed);
+  const volumes = useRead(() => volumePaths(namespace), [namespace]);
   const put = (/** @type {string} */ name) => (/** @type {any} */ event) => setGiven({ ...given, [name]: event.target.value });
   const guests = [...state.guests.values()].filter((each) => each.namespace === namespace && prefixOf(each.className) === prefix);
   const isClone = source === "guest";
+  const stores = offer.stores.filter((/** @type {any} */ each) => prefixOf(each.class) === prefix);
+  const store = source === "iso" ? stores.find((/** @type {any} */ each) => each.href === given.store) : undefined;
+  const hasImage = source === "disk" || (source === "iso" && given.store === THERE);
   const fields = platform.value?.fields ?? [];
   const limit = (/** @type {number} */ index) => fields.find((each) => keyOf(each) === ASKED[index]);
   const taken = state.guests.has(`${namespace}|${prefix}_ComputerSystem|${given.name}`);
@@ -73,24 +130,28 @@ function Form({ namespace, offer, service }) {
     processors: limit(1) ? wrong(limit(1), given.processors) : "",
     memory: memory && /^\d+$/.test(given.memory) ? wrong({ ...memory, least: memory.least === null ? null : Math.ceil(memory.least / 1024), most: memory.most === null ? null : Math.floor(memory.most / 1024) }, given.memory)
       : text("settings.number"),
+    size: store && !/^[1-9]\d{0,6}$/.test(given.size) ? text("settings.number") : "",
   };
   const rows = fields.filter((each) => !ASKED.includes(keyOf(each)) && (isClone ? each.fieldClass === "VirtualSystemSettingData" : true))
     .map((field) => ({ field, key: keyOf(field), before: formText(field, field.byDefault) }));
   const changes = rows.filter((row) => row.key in typed && typed[row.key] !== row.before);
-  const faulty = !given.name || Boolean(faults.name) || (!isClone && Boolean(faults.processors || faults.memory)) || (isClone && !given.origin) ||
+  const faulty = !given.name || Boolean(faults.name) || (!isClone && Boolean(faults.processors || faults.memory || faults.size)) || (isClone && !given.origin) ||
     changes.some((row) => wrong(row.field, typed[row.key]) || said[row.key]) || Boolean(said[""]);
   const origin = guests.find((each) => each.href === given.origin);
   const told = [
     { label: text("guest.name"), after: given.name },
     ...(isClone ? [{ label: text("create.source.guest"), after: `${origin?.name ?? ""}, ${text(`create.clone.${given.mode}`)}` }] : [
       { label: text("create.processors"), after: given.processors }, { label: text("create.memory"), after: given.memory },
-      ...(source === "iso" ? [{ label: text("create.source.iso"), after: given.iso ?? "" }] : []),
-      { label: text("create.source.disk"), after: given.image ?? "" }, { label: text("create.network"), after: given.network ?? "" }]),
+      ...(source === "iso" ? [{ label: text("create.iso"), after: given.iso ?? "" }] : []),
+      ...(store ? [{ label: text("create.new-disk"), after: `${given.size} GiB, ${store.properties.ElementName}` }] : []),
+      ...(hasImage ? [{ label: text("create.image"), after: given.image ?? "" }] : []), { label: text("create.network"), after: given.network ?? "" }]),
     ...changes.map((row) => ({ label: row.field.label, after: typed[row.key] })),
   ].filter((each) => each.after).map((each) => ({ before: "", ...each }));
   const send = async () => {
     setBusy(true);
     setRefusal("");
+    /** @type {{path: string, undo: () => Promise<any>} | null} */
+    let disk = null;
     try {
       const kind = offer.kinds.find((/** @type {any} */ each) => each.properties.InstanceID === given.kind);
       const embedded = isClone ? undefined : kind?.properties.SystemSettings;
@@ -108,18 +169,22 @@ function Form({ namespace, offer, service }) {
         target.properties[row.field.name] = value;
       }
       const resources = isClone ? [] : [processors, memoryOf];
-      if (!isClone && given.image) resources.push(resource("Disk", { ResourceType: DISK, Address: given.image, ...(DRIVES[prefix] ?? DRIVES.KVM).disk }));
+      if (store) disk = await newDisk(namespace, store, given.name, given.size);
+      const image = disk?.path ?? (hasImage ? given.image : "");
+      if (image) resources.push(resource("Disk", { ResourceType: DISK, Address: image, ...(DRIVES[prefix] ?? DRIVES.KVM).disk }));
       if (source === "iso" && given.iso) resources.push(resource("Disk", { ResourceType: DVD, EmulatedType: 1, Address: given.iso, ...(DRIVES[prefix] ?? DRIVES.KVM).medium }));
       if (!isClone && given.network) resources.push(resource("Net", { ResourceType: NETWORK, PoolID: given.network, NetworkType: "network" }));
       if (source === "iso" && given.iso && !("BootDevices" in system.properties)) system.properties.BootDevices = ["hd", "cdrom"];
       /** @type {Record<string, any>} */
       const parameters = { SystemSettings: system, ResourceSettings: resources };
       if (isClone) {
+        delete parameters.ResourceSettings;
         system.properties.CloneMode = CLONES[/** @type {"full"} */ (given.mode)];
         const [settings] = await api.associators({ href: given.origin }, { associationClass: "CIM_SettingsDefineState", resultClass: "CIM_VirtualSystemSettingData" });
         parameters.ReferenceConfiguration = { href: settings.href };
       }
       const outcome = await demand(service, "DefineSystem", parameters);
+      disk = null;
       if (outcome.ReturnValue === STARTED_AS_JOB) {
         tell(text("action.job", { action: text("create.title"), name: given.name }));
         location.hash = "#/jobs";
@@ -131,6 +196,8 @@ function Form({ namespace, offer, service }) {
       await loadGuests(namespace);
       location.hash = guestLink({ namespace, className: `${prefix}_ComputerSystem`, name: given.name });
     } catch (error) {
+      // Without its guest nobody would know what the new disk is for.
+      await disk?.undo().catch((failure) => tell(text("create.left", { path: disk?.path ?? "", detail: failure.message }), "bad"));
       setRefusal(/** @type {Error} */ (error).message);
       setReviewed(false);
     } finally {
@@ -157,11 +224,17 @@ function Form({ namespace, offer, service }) {
           ${offer.kinds.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID} selected=${each.properties.InstanceID === given.kind}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>
         <${Field} id="new-processors" label=${text("create.processors")} wrong=${faults.processors}><input id="new-processors" inputmode="numeric" value=${given.processors} required onInput=${put("processors")} /></${Field}>
         <${Field} id="new-memory" label=${text("create.memory")} wrong=${faults.memory}><input id="new-memory" inputmode="numeric" value=${given.memory} required onInput=${put("memory")} /></${Field}>
-        ${source === "iso" && html`<${Field} id="new-iso" label=${text("create.source.iso")} hint="/var/lib/libvirt/images/….iso"><input id="new-iso" value=${given.iso ?? ""} onInput=${put("iso")} /></${Field}>`}
-        <${Field} id="new-image" label=${text("create.source.disk")} hint="/var/lib/libvirt/images/…"><input id="new-image" value=${given.image ?? ""} onInput=${put("image")} /></${Field}>
+        ${source === "iso" && html`<${Field} id="new-iso" label=${text("create.iso")} hint="/var/lib/libvirt/images/….iso"><input id="new-iso" list="volumes-iso" value=${given.iso ?? ""} onInput=${put("iso")} /></${Field}>`}
+        ${source === "iso" && html`<${Field} id="new-store" label=${text("create.disk")}><select id="new-store" onChange=${put("store")}>
+          ${[...stores.map((/** @type {any} */ each) => [each.href, text("create.disk.new", { pool: each.properties.ElementName })]), [THERE, text("create.image")], ["", text("create.no-disk")]].map(([value, label]) =>
+            html`<option value=${value} selected=${value === given.store}>${label}</option>`)}</select></${Field}>`}
+        ${store && html`<${Field} id="new-size" label=${text("create.size")} wrong=${faults.size}><input id="new-size" inputmode="numeric" value=${given.size} onInput=${put("size")} /></${Field}>`}
+        ${hasImage && html`<${Field} id="new-image" label=${text("create.image")} hint="/var/lib/libvirt/images/…"><input id="new-image" list="volumes-disk" value=${given.image ?? ""} onInput=${put("image")} /></${Field}>`}
         <${Field} id="new-network" label=${text("create.network")}><select id="new-network" onChange=${put("network")}><option value="">${text("create.no-network")}</option>
           ${offer.networks.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID} selected=${each.properties.InstanceID === given.network}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>`}
       </div></div>
+      ${["iso", "disk"].map((kind) => html`<datalist id="volumes-${kind}">${(volumes.value ?? []).filter((/** @type {string} */ path) => /\.iso$/i.test(path) === (kind === "iso")).slice(0, 500)
+        .map((/** @type {string} */ path) => html`<option value=${path}></option>`)}</datalist>`)}
       <details><summary>${text("create.more")}</summary>
         ${said[""] && html`<div class="notice" role="status">${said[""]}</div>`}
         <${FieldGroups} id="new" rows=${rows} typed=${typed} said=${refused ? { ...said, [refused]: refusal } : said}

@@ -57,7 +57,7 @@ export function TemplateForm({ template, isNew, close, done }) {
   const [reviewed, setReviewed] = useState(false);
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState("");
-  const configuration = useRead(() => configurationOf(template), [template.href]);
+  const configuration = useRead(() => configurationOf(template), [template.href, state.nodes.length]);
   const held = /** @type {any} */ (configuration.value);
   const rows = (held?.fields ?? []).filter((/** @type {any} */ field) => field.modes.includes(MODES.template))
     .map((/** @type {any} */ field) => ({ field, key: keyOf(field), held: holder(held, field), disabled: false }))

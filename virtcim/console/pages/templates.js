@@ -29,7 +29,6 @@ async function provision(template, namespace, name, parameters) {
   const key = `InstanceID=${api.part(template.properties.InstanceID)}`;
   return demand(services[0], "DefineSystem", {
     SystemSettings: { class: className, properties: { VirtualSystemIdentifier: name, ElementName: name, TemplateParameters: parameters } },
-    ResourceSettings: [],
     ReferenceConfiguration: { href: `/api/namespaces/${api.part(namespace)}/instances/${className}/${key}` },
   });
 }
@@ -41,6 +40,8 @@ export function ProvisionForm({ template, close }) {
   const [refusal, setRefusal] = useState("");
   const [busy, setBusy] = useState(false);
   const own = template.properties;
+  const pools = useRead(async () => (await api.instancesIfAny(namespace, "CIM_ResourcePool", { properties: "ElementName,Primordial" }))
+    .filter((each) => /_DiskPool$/.test(each.class) && !each.properties.Primordial), [namespace]);
   /** @type {{name: string, label: string, byDefault: string}[]} */
   const asked = (own.ParameterNames ?? []).map((/** @type {string} */ name, /** @type {number} */ index) => ({
     name, label: own.ParameterLabels?.[index] || name, byDefault: own.ParameterDefaults?.[index] ?? "",
@@ -71,7 +72,7 @@ export function ProvisionForm({ template, close }) {
     return html`<${Field} key=${each.name} id=${id} label=${each.label}>
       ${LONG.includes(each.name)
         ? html`<textarea id=${id} rows="3" value=${typed[each.name] ?? ""} onInput=${input(each.name)}></textarea>`
-        : html`<input id=${id} placeholder=${each.byDefault} value=${typed[each.name] ?? ""} onInput=${input(each.name)} />`}</${Field}>`;
+        : html`<input id=${id} list=${each.name === "pool" ? "pools" : undefined} placeholder=${each.byDefault} value=${typed[each.name] ?? ""} onInput=${input(each.name)} />`}</${Field}>`;
   };
   return html`<${Dialog} title=${`${text("templates.provision")}: ${own.Caption ?? own.Name}`} onClose=${close}
       end=${html`<button class="main" disabled=${busy || !typed.name} onClick=${send}>${text("create.send")}</button>`}>
@@ -82,6 +83,7 @@ export function ProvisionForm({ template, close }) {
       <${Field} id="make-name" label=${text("guest.name")}><input id="make-name" required value=${typed.name ?? ""} onInput=${input("name")} /></${Field}>
       <${Field} id="make-count" label=${text("templates.count")}><input id="make-count" type="number" min="1" max="100" value=${typed.count} onInput=${input("count")} /></${Field}>
       ${asked.filter((each) => !RARE.includes(each.name)).map(field)}
+      <datalist id="pools">${(pools.value ?? []).map((/** @type {any} */ each) => html`<option value=${each.properties.ElementName}></option>`)}</datalist>
       <details><summary>${text("app.more")}</summary>${asked.filter((each) => RARE.includes(each.name)).map(field)}</details>
     </form></${Dialog}>`;
 }
@@ -109,7 +111,7 @@ export function Templates({ parts: [wanted] }) {
             <${Facts} facts=${[
               [text("guest.name"), html`<a href=${browserLink(each)}>${each.properties.Name}@${each.properties.Version}</a>`],
               [text("guest.platform"), (each.properties.Platforms ?? []).join(", ") || text("app.all")],
-              [text("templates.image"), html`<span class="code">${each.properties.ImageURL ?? "–"}</span>`],
+              [text("templates.image"), html`<span class="code">${each.properties.ImageURL || "–"}</span>`],
             ]} />
             <p class="row">${may("root/interop", "administer") && html`
               ${!each.properties.Origin && html`<button onClick=${() => setEdited({ template: each, isNew: false })}>${text("app.edit")}</button>

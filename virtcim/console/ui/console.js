@@ -3,7 +3,7 @@ import * as api from "../api.js";
 import { html, loadScreen, loadTerminal, useEffect, useRef, useState } from "../parts.js";
 import { configurations } from "../settings.js";
 import { text } from "../texts.js";
-import { Panel, useRead } from "./basics.js";
+import { Field, Panel, useRead } from "./basics.js";
 
 /** The address of a console: a ticket is good for one connection. @param {any} guest @param {string} kind */
 async function address(guest, kind) {
@@ -23,15 +23,28 @@ const KEYS = {
   "Print": [PRINT],
 };
 
-/** Opens a screen in an element; gives what closes it. @param {HTMLElement} element @param {string} url @param {() => void} onEnd */
-async function openScreen(element, url, onEnd) {
+/** The keysym of a character (X11: those beyond Latin-1 are its number in Unicode, marked). @param {string} character */
+function keysymOf(character) {
+  const code = character.codePointAt(0) ?? 0;
+  if (character === "\n") return 0xff0d;
+  if (character === "\t") return TAB;
+  return code < 0x100 ? code : 0x1000000 + code;
+}
+
+/** Opens a screen in an element; gives what closes it. @param {HTMLElement} element @param {string} url @param {() => void} onEnd @param {(text: string) => void} onCopy */
+async function openScreen(element, url, onEnd, onCopy) {
   const RFB = await loadScreen();
   const screen = new RFB(element, url, { wsProtocols: ["binary"] });
   screen.scaleViewport = true;
   screen.addEventListener("disconnect", onEnd);
+  screen.addEventListener("clipboard", (/** @type {any} */ event) => onCopy(event.detail.text));
   return {
     close: () => screen.disconnect(),
     keys: () => screen.sendCtrlAltDel(),
+    paste: (/** @type {string} */ given) => screen.clipboardPasteFrom(given),
+    type: (/** @type {string} */ given) => {
+      for (const each of given.replace(/\r\n?/g, "\n")) screen.sendKey(keysymOf(each), null);
+    },
     press: (/** @type {string} */ name) => {
       const codes = KEYS[name] ?? [];
       for (const each of codes) screen.sendKey(each, null, true);
@@ -83,7 +96,7 @@ async function openTerminal(element, url, onEnd) {
   socket.onmessage = (message) => terminal.write(new Uint8Array(message.data));
   socket.onclose = onEnd;
   terminal.onData((/** @type {string} */ data) => socket.readyState === WebSocket.OPEN && socket.send(new TextEncoder().encode(data)));
-  return { close: () => { socket.close(); terminal.dispose(); }, keys: () => undefined, press: () => undefined };
+  return { close: () => { socket.close(); terminal.dispose(); } };
 }
 
 /** Where the SPICE of a guest that runs is; null without it. @param {any} guest @returns {Promise<{host: string, port: string} | null>} */
@@ -113,6 +126,7 @@ export function Console({ guest, running }) {
   const opened = useRef(/** @type {any} */ (null));
   const [kind, setKind] = useState("");
   const [said, setSaid] = useState("");
+  const [copied, setCopied] = useState("");
   const close = () => {
     opened.current?.close();
     opened.current = null;
@@ -123,10 +137,11 @@ export function Console({ guest, running }) {
     close();
     element.current.replaceChildren();
     setSaid("");
+    setCopied("");
     setKind(wanted);
     try {
       const url = await address(guest, wanted);
-      opened.current = await (wanted === "vnc" ? openScreen : openTerminal)(element.current, url, () => setSaid(text("console.ended")));
+      opened.current = await (wanted === "vnc" ? openScreen : openTerminal)(element.current, url, () => setSaid(text("console.ended")), setCopied);
     } catch (error) {
       setSaid(/** @type {Error} */ (error).message);
     }
@@ -147,5 +162,10 @@ export function Console({ guest, running }) {
     </p>
     ${!running && html`<p class="soft">${text("console.off")}</p>`}
     ${said && html`<div class="notice" role="status">${said}</div>`}
-    <div class="screen" ref=${element} tabindex="0" role="group" aria-label=${text("guest.tab.console")}></div></${Panel}>`;
+    <div class="screen" ref=${element} tabindex="0" role="group" aria-label=${text("guest.tab.console")}></div>
+    ${kind === "vnc" && html`<details><summary>${text("console.clipboard")}</summary>
+      <${Field} id="console-text" label=${text("console.clipboard")} hint=${text("console.clipboard.hint")}>
+        <textarea id="console-text" rows="3" value=${copied} onInput=${(/** @type {any} */ event) => setCopied(event.target.value)}></textarea></${Field}>
+      <p class="row"><button disabled=${!copied} onClick=${() => opened.current?.type(copied)}>${text("console.type")}</button>
+        <button disabled=${!copied} onClick=${() => opened.current?.paste(copied)}>${text("console.paste")}</button></p></details>`}</${Panel}>`;
 }

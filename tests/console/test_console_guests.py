@@ -1,0 +1,251 @@
+"""Guests made of a medium and of each other, their screens as people use them, and names that are hard on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+import libvirt
+import pytest
+from playwright.sync_api import Page, Request, WebSocket, expect
+
+from tests.bed import Libvirtd, Server, wait_until
+from tests.console.test_console import GUEST, state
+from tests.console.test_console_forms import described
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., Page]
+
+POOL = "<i>store"
+
+KEY, CUT_TEXT = 4, 6
+"""Messages of clients in RFB (RFC 6143, 7.5)."""
+
+
+@pytest.fixture
+def pool(host: Libvirtd) -> Iterator[Path]:
+    """The directory of a pool of storage, which the images of the guests are in."""
+    with closing(host.connect()) as connection:
+        made = connection.storagePoolDefineXML(
+            f"<pool type='dir'><name>{escape(POOL)}</name><target><path>{host.images}</path></target></pool>"
+        )
+        made.create()
+        yield host.images
+        made.destroy()
+        made.undefine()
+
+
+def create(page: Page) -> None:
+    """Look at what is to be made, and have it made."""
+    page.get_by_role("button", name="Review what changes").click()
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+
+
+def test_a_guest_is_made_of_a_medium_and_a_new_disk(pool: Path, open_page: Open, host: Libvirtd) -> None:
+    (pool / "installer.iso").touch()
+    page = open_page("#/create")
+    page.get_by_label("Name").fill("fresh")
+    page.locator("#new-iso").fill(str(pool / "installer.iso"))
+    page.get_by_label("Its disk").select_option(f"a new one, in {POOL}")
+    page.get_by_label("Size of the new disk").fill("3")
+    page.get_by_label("Memory in MiB").fill("32")
+    create(page)
+    expect(page.get_by_role("heading", level=1, name="fresh")).to_be_visible()
+    expect(page.locator(".head .state.on")).to_be_visible()
+    assert state(host, "fresh") == libvirt.VIR_DOMAIN_RUNNING
+    page.get_by_role("tab", name="Console").click()
+    page.get_by_role("button", name="Screen", exact=True).click()
+    expect(page.locator(".screen canvas")).to_be_visible()
+    made = described(host, "fresh")
+    assert f"<source file='{pool / 'installer.iso'}'/>" in made
+    assert f"<source file='{pool / 'fresh.qcow2'}'/>" in made
+    assert made.index("<boot dev='hd'/>") < made.index("<boot dev='cdrom'/>")
+    with closing(host.connect()) as connection:
+        assert connection.storageVolLookupByPath(str(pool / "fresh.qcow2")).info()[1] == 3 << 30
+
+
+def test_a_guest_that_is_refused_leaves_no_disk(pool: Path, open_page: Open, host: Libvirtd) -> None:
+    page = open_page("#/create", away=True)
+    page.get_by_label("Name").fill("no/name")
+    page.get_by_label("Size of the new disk").fill("1")
+    create(page)
+    expect(page.get_by_role("alert").filter(has_text="no/name")).to_be_visible()
+    assert not (pool / "no_name.qcow2").exists()
+    assert not described(host, "no/name")
+
+
+def test_a_guest_is_cloned(pool: Path, open_page: Open, host: Libvirtd) -> None:
+    page = open_page("#/create")
+    page.get_by_role("radio", name="Another guest").check()
+    page.get_by_label("Name").fill("second")
+    page.locator("#new-origin").select_option("first")
+    create(page)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert page.get_by_role("alert").all_inner_texts() == []
+    wait_until(lambda: described(host, "second"), timeout=60)
+    one, other = (
+        described(host, name).partition("<source file='")[2].partition("'")[0] for name in ("first", "second")
+    )
+    assert one != other
+    assert Path(other).parent == pool
+    expect(page.get_by_role("complementary").get_by_role("link", name="second")).to_be_visible()
+
+
+def test_a_guest_is_made_of_a_template(pool: Path, open_page: Open, host: Libvirtd) -> None:
+    page = open_page("#/templates")
+    page.locator(".panel").filter(has_text="empty@1").get_by_role("button", name="Make guests").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("#make-name").fill("sown")
+    dialog.get_by_text("More", exact=True).click()
+    dialog.locator("#parameter-pool").fill(POOL)
+    dialog.locator("#parameter-start").fill("no")
+    dialog.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", level=1, name="Jobs and events")).to_be_visible()
+    assert page.get_by_role("alert").all_inner_texts() == []
+    wait_until(lambda: f"<source file='{pool}/" in described(host, "sown"), timeout=60)
+
+
+def test_spice_has_a_file_for_its_viewer(open_page: Open, host: Libvirtd) -> None:
+    with closing(host.connect()) as connection:
+        xml = connection.lookupByName("first").XMLDesc()
+        spice = "<graphics type='spice' autoport='yes' listen='127.0.0.1'/></devices>"
+        connection.defineXML(xml.replace("</devices>", spice)).create()
+        running = connection.lookupByName("first").XMLDesc()
+    port = running.partition("<graphics type='spice' port='")[2].partition("'")[0]
+    page = open_page(f"{GUEST}/console")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="SPICE (.vv file)").click()
+    assert download.value.suggested_filename == "first.vv"
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == "[virt-viewer]"
+    assert {"type=spice", "host=127.0.0.1", f"port={port}", "title=first"} <= set(lines)
+
+
+@pytest.fixture
+def screen(open_page: Open, host: Libvirtd) -> Page:
+    """The screen of a guest that a reset switches off."""
+    with closing(host.connect()) as connection:
+        xml = connection.lookupByName("first").XMLDesc()
+        connection.defineXML(xml.replace("<on_reboot>restart", "<on_reboot>destroy")).create()
+    return open_page(f"{GUEST}/console", away=True)
+
+
+def open_screen(page: Page) -> list[bytes]:
+    """Open the screen, and gather what the page sends to it."""
+    sent: list[bytes] = []
+
+    def follow(socket: WebSocket) -> None:
+        socket.on("framesent", lambda data: sent.append(data if isinstance(data, bytes) else data.encode()))
+
+    page.on("websocket", follow)
+    page.get_by_role("button", name="Screen", exact=True).click()
+    expect(page.locator(".screen canvas")).to_be_visible()
+    # The first request for the picture ends the handshake: what is sent before it gets lost.
+    wait_until(lambda: any(each[:1] == b"\x03" for each in sent), timeout=60)
+    return sent
+
+
+def test_control_alt_delete_reaches_the_guest(screen: Page, host: Libvirtd) -> None:
+    open_screen(screen)
+
+    def is_off() -> bool:
+        # The firmware takes no keys until it has begun to boot.
+        screen.get_by_role("button", name="Send Ctrl-Alt-Del").click()
+        screen.wait_for_timeout(500)
+        return state(host) == libvirt.VIR_DOMAIN_SHUTOFF
+
+    wait_until(is_off, timeout=60)
+    expect(screen.get_by_text("The connection has ended.")).to_be_visible()
+
+
+def test_text_is_typed_and_put_into_the_clipboard(screen: Page, open_page: Open) -> None:
+    sent = open_screen(screen)
+    other = open_page(f"{GUEST}/console")
+    open_screen(other)
+    other.get_by_text("Clipboard").first.click()
+    screen.get_by_text("Clipboard").first.click()
+    screen.get_by_role("textbox", name="Clipboard").fill("aé€\n")
+    screen.get_by_role("button", name="Type it").click()
+
+    def pressed() -> list[int]:
+        keys = [each for each in sent if each[:2] == bytes([KEY, 1])]
+        return [int.from_bytes(each[4:8], "big") for each in keys]
+
+    wait_until(lambda: pressed()[-4:] == [0x61, 0xE9, 0x10020AC, 0xFF0D], timeout=60)
+    # Whoever else looks at the guest shares its clipboard.
+    screen.get_by_role("button", name="Put it into").click()
+    wait_until(lambda: any(each[:1] == bytes([CUT_TEXT]) for each in sent), timeout=60)
+    expect(other.get_by_role("textbox", name="Clipboard")).to_have_value("aé€\n")
+
+
+def test_who_has_not_been_told_overwrites_nothing(open_page: Open, host: Libvirtd) -> None:
+    """Two people at a guest, where one of them gets no events: the ETag tells."""
+    page = open_page(away=True)
+    page.route("**/api/events*", lambda route: route.abort())
+    page.reload()
+    page.evaluate("address => { location.hash = address }", f"{GUEST}/settings")
+    page.get_by_label("Title").fill("mine")
+    page.get_by_role("button", name="Review what changes").click()
+    other = open_page(f"{GUEST}/settings")
+    other.get_by_label("Title").fill("theirs")
+    other.get_by_role("button", name="Review what changes").click()
+    other.get_by_role("dialog").get_by_role("button", name="Apply").click()
+    wait_until(lambda: "<title>theirs</title>" in described(host, "first"), timeout=60)
+    page.get_by_role("dialog").get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("alert").filter(has_text="Somebody has changed this meanwhile")).to_be_visible()
+    expect(page.get_by_label("Title")).to_have_value("mine")
+    assert "<title>theirs</title>" in described(host, "first")
+
+
+NAMES = (
+    "<img src=x onerror=alert(1)>",
+    "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 <b>",
+    "\u202egpj.exe",
+    "w" * 5000,
+    "a word " * 700 + "end",
+    "100%25 .. ?#&;\"'",
+)
+
+
+@pytest.fixture
+def hard_names(tmp_path: Path, serve: Callable[..., Server]) -> Server:
+    """A server of the test driver, whose guests have names that are hard on a page."""
+    guests = "".join(
+        f"<domain type='test'><name>{escape(name)}</name><title>{escape(NAMES[0])}</title>"
+        "<memory>65536</memory><os><type>hvm</type></os></domain>"
+        for name in NAMES
+    )
+    file = tmp_path / "node.xml"
+    file.write_text(f"<node><cpu><mhz>6000</mhz></cpu>{guests}</node>")
+    return serve(f"test://{file}")
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_hard_names_are_shown_whole_and_lead_to_their_guests(open_page: Open, hard_names: Server, width: int) -> None:
+    page = open_page("#/guests", of=hard_names, width=width)
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
+    refused: list[str] = []
+
+    def note(request: Request) -> None:
+        answer = request.response()
+        if answer is not None and answer.status >= 400:
+            refused.append(f"{answer.status} {request.url[:200]}")
+
+    page.on("requestfinished", note)
+    expect(page.get_by_role("status").filter(has_text=f"{len(NAMES)} of {len(NAMES)} guests")).to_be_visible()
+    for name in NAMES:
+        for tab in ("summary", "settings", "devices", "jobs", "cim"):
+            address = f"#/guest/root%2Fvirt/Test_ComputerSystem/{quote(name, safe='')}/{tab}"
+            page.evaluate("address => { location.hash = address }", address)
+            expect(page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible()
+            expect(page.get_by_text("Reading…")).to_have_count(0)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1"), (tab, name[:20])
+        expect(page.locator(".head .state.on")).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+    assert not asked
+    assert not refused
