@@ -2,6 +2,7 @@
  * The settings of a guest: which configurations it has, and which fields a form of them has.
  */
 import * as api from "./api.js";
+import { serverText } from "./texts.js";
 import { STARTED_AS_JOB } from "./values.js";
 
 /** Virt_SettingField.FieldType */
@@ -21,10 +22,10 @@ export async function fields(namespace, prefix) {
   return found.map(({ properties: own }) => ({
     name: own.FieldName,
     fieldClass: own.FieldClass,
-    label: own.ElementName ?? own.FieldName,
-    description: own.Description ?? "",
+    label: serverText(own.ElementName ?? own.FieldName),
+    description: serverText(own.Description ?? ""),
     type: own.FieldType,
-    category: own.Category ?? "",
+    category: serverText(own.Category ?? ""),
     unit: own.Unit ?? "",
     choices: own.Choices ?? [],
     least: own.Minimum === undefined ? null : Number(own.Minimum),

@@ -19,6 +19,12 @@ export function chooseLanguage(name) {
   location.reload();
 }
 
+/** Characters that turn the direction of what stands around them, too. */
+const TURNING = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A value that goes into a text, with its direction for itself alone. @param {string} value */
+const isolated = (value) => (TURNING.test(value) ? `\u2068${value}\u2069` : value);
+
 /**
  * The text of a name, with `{these}` filled in; the name itself where there is no text.
  *
@@ -27,8 +33,11 @@ export function chooseLanguage(name) {
  */
 export function text(name, values = {}) {
   const found = LANGUAGES[language][name] ?? en[name] ?? name;
-  return found.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
+  return found.replace(/\{(\w+)\}/g, (whole, key) => isolated(String(values[key] ?? whole)));
 }
+
+/** What the server calls something, in the reader's language where that is known. @param {string} english */
+export const serverText = (english) => LANGUAGES[language][`server.${english}`] ?? english;
 
 /** The browser's own way of writing numbers and times, where it is of the language. */
 const locale = navigator.languages.find((each) => each.slice(0, 2) === language) ?? language;

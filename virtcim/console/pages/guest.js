@@ -95,7 +95,7 @@ export function Guest({ parts }) {
     return html`<div class="head"><h1>${name}</h1></div><p>${text("guest.gone")}</p>`;
   return html`
     <div class="head">
-      <h1>${name}</h1><${State} value=${system.value?.properties.EnabledState ?? guest?.state ?? 5} />
+      <h1 title=${name}>${name}</h1><${State} value=${system.value?.properties.EnabledState ?? guest?.state ?? 5} />
       <a href=${nodeLink(namespace)}>${nodeName(namespace)}</a>
       ${system.value && html`<${Actions} guest=${named} system=${system.value} again=${system.again} />`}
     </div>
@@ -104,7 +104,7 @@ export function Guest({ parts }) {
     ${tab === "summary" && html`<div class="two"><${Figures} guest=${guest} />
       <div><${Panel} title=${text("guest.load")}><${LoadChart} guest=${named} /></${Panel}>
         ${guest && (guest.state === 2 || guest.state === 9) && html`<${Panel} title=${text("screens.title")}><${Screens} guests=${[guest]} /></${Panel}>`}</div></div>`}
-    ${tab === "console" && html`<div class="two"><${Console} guest=${named} running=${guest?.state === 2 || guest?.state === 9} />
+    ${tab === "console" && html`<div class="two with-screen"><${Console} guest=${named} running=${guest?.state === 2 || guest?.state === 9} />
       <div><${Figures} guest=${guest} /><${Panel} title=${text("guest.load")}><${LoadChart} guest=${named} /></${Panel}></div></div>`}
     ${tab === "settings" && html`<${Settings} guest=${named} running=${guest?.state === 2 || guest?.state === 9} />`}
     ${tab === "devices" && html`<${Devices} guest=${named} running=${guest?.state === 2 || guest?.state === 9} />`}

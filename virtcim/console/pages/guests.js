@@ -93,6 +93,7 @@ export function Guests({ options, of }) {
   return html`
     <div class="head"><h1>${text("page.guests")}</h1>
       <span class="soft" role="status">${text("guest.count", { shown: found.length, all: all.length })}</span>
+      ${!state.loaded && html`<span class="soft" aria-busy="true">${text("app.loading")}</span>`}
       <div class="actions"><a class="button" href="#/create">${text("page.create")}</a></div>
     </div>
     <div class="row panel">

@@ -33,7 +33,7 @@ export function JobList({ of }) {
     const timer = setInterval(jobs.again, 1000);
     return () => clearInterval(timer);
   }, [goes]);
-  return html`<${Panel} title=${text("page.jobs")}><${Read} of=${jobs}>${(/** @type {api.Instance[]} */ found) =>
+  return html`<${Panel} title=${text("jobs.title")}><${Read} of=${jobs}>${(/** @type {api.Instance[]} */ found) =>
     found.length === 0 ? html`<p class="soft">${text("jobs.none")}</p>` : html`<div class="table"><table>
       <thead><tr><th>${text("jobs.job")}</th><th>${text("jobs.state")}</th><th>${text("jobs.percent")}</th><th>${text("jobs.started")}</th><th><span class="hidden-label">${text("jobs.end")}</span></th></tr></thead>
       <tbody>${found.slice(0, 200).map((job) => {
@@ -55,7 +55,7 @@ export function Changes({ about }) {
   return html`<${Panel} title=${text("jobs.events")}>
     ${found.length === 0 && html`<p class="soft">${text("jobs.no-events")}</p>`}
     ${found.length > 0 && html`<div class="table"><table><tbody>${found.slice(0, 200).map((each) => html`<tr>
-      <td>${timeText(each.seen)}</td><td>${each.kind ?? ""}</td><td>${each.class ?? ""}</td><td>${each.path ?? each.description ?? ""}</td></tr>`)}</tbody></table></div>`}
+      <td>${timeText(each.seen)}</td><td>${text(`event.${each.kind}`)}</td><td>${each.class ?? ""}</td><td>${each.path ?? each.description ?? ""}</td></tr>`)}</tbody></table></div>`}
   </${Panel}>`;
 }
 

@@ -51,8 +51,9 @@ export function Overview() {
   const lost = state.nodes.filter((each) => each.state > 2);
   const alerts = state.events.filter((each) => each.kind === "alert").slice(0, 10);
   const ill = guests.filter((each) => each.health !== null && each.health >= UNHEALTHY);
-  return html`
-    <div class="head"><h1>${text("page.overview")}</h1></div>
+  const head = html`<div class="head"><h1>${text("page.overview")}</h1></div>`;
+  if (!state.loaded && !guests.length) return html`${head}<p class="soft" aria-busy="true">${text("app.loading")}</p>`;
+  return html`${head}
     <div class="grid">
       <section class="panel"><h2>${text("overview.guests")}</h2><div class="big">${text("overview.running", { running: sums.running, all: sums.all })}</div></section>
       <section class="panel"><h2>${text("overview.memory")}</h2><div class="big">${bytesText(sums.memory)}</div></section>
@@ -62,7 +63,7 @@ export function Overview() {
       ${!lost.length && !ill.length && !alerts.length && html`<p class="soft">${text("overview.calm")}</p>`}
       <ul>
         ${lost.map((each) => html`<li><a href=${nodeLink(each.namespace)}>${text("overview.no-contact", { name: each.name, detail: each.trouble || text(`node.state.${each.state}`) })}</a></li>`)}
-        ${ill.slice(0, 50).map((each) => html`<li><a href=${guestLink(each)}>${text("overview.trouble", { name: each.name, node: each.node, health: each.health ?? "" })}</a></li>`)}
+        ${ill.slice(0, 50).map((each) => html`<li><a href=${guestLink(each)}>${text("overview.trouble", { name: each.name, node: each.node, health: text(`health.${each.health}`) })}</a></li>`)}
         ${alerts.map((each) => html`<li>${timeText(each.seen)} ${each.properties?.Description ?? each.properties?.Message ?? each.indication}</li>`)}
       </ul>
     </${Panel}>

@@ -9,15 +9,15 @@ import { poolBytes } from "../values.js";
 
 /** @param {{pool: any}} props */
 function Pool({ pool }) {
-  const volumes = useRead(() => api.associators(pool, { resultClass: "CIM_StorageExtent" }), [pool.href]);
+  const volumes = useRead(() => (pool.properties.Primordial ? Promise.resolve([]) : api.associators(pool, { resultClass: "CIM_StorageExtent" })), [pool.href]);
   const { capacity, used } = poolBytes(pool);
   return html`<${Panel} title=${pool.properties.ElementName ?? pool.properties.PoolID}>
     <p><a href=${browserLink(pool)}>${pool.properties.InstanceID}</a></p>
     ${capacity !== null && html`<p>${bytesText(used)} / ${bytesText(capacity)}</p><${Bar} share=${capacity && used ? used / capacity : 0} label=${text("storage.used")} />`}
-    <h3>${text("storage.volumes")}</h3>
+    ${!pool.properties.Primordial && html`<h3>${text("storage.volumes")}</h3>
     <${Read} of=${volumes}>${(/** @type {any[]} */ found) => (found.length === 0 ? html`<p class="soft">${text("app.nothing")}</p>` : html`<ul>
       ${found.slice(0, 200).map((each) => html`<li><a href=${browserLink(each)}>${each.properties.ElementName ?? each.properties.Name ?? each.properties.DeviceID}</a>
-        <span class="soft"> ${bytesText(each.properties.BlockSize && each.properties.NumberOfBlocks ? Number(each.properties.BlockSize) * Number(each.properties.NumberOfBlocks) : null)}</span></li>`)}</ul>`)}</${Read}>
+        <span class="soft"> ${bytesText(each.properties.BlockSize && each.properties.NumberOfBlocks ? Number(each.properties.BlockSize) * Number(each.properties.NumberOfBlocks) : null)}</span></li>`)}</ul>`)}</${Read}>`}
   </${Panel}>`;
 }
 

@@ -45,7 +45,7 @@ export function Neighbours({ start }) {
       if (drawing.getElementById(line).empty()) drawing.add({ data: { id: line, source: href, target } });
     }
     arrange(drawing, start.href);
-    drawing.fit(undefined, 20);
+    show(drawing);
   };
   useEffect(() => {
     let open = true;
@@ -54,6 +54,7 @@ export function Neighbours({ start }) {
       const { color, outlineColor } = getComputedStyle(element.current);
       graph.current = cytoscape({
         container: element.current,
+        minZoom: 0.1, maxZoom: 3,
         style: [
           { selector: "node", style: { label: "data(label)", "text-wrap": "wrap", "font-size": 11, color: "#ffffff", "background-color": "data(colour)", shape: "round-rectangle",
             width: "data(width)", height: 34, "text-valign": "center" } },
@@ -90,11 +91,21 @@ export function Neighbours({ start }) {
     <div class="graph" ref=${element} role="application" aria-label=${text("page.topology")}></div>`;
 }
 
-/** Pixels between boxes, and from where on a row of columns goes on below. */
-const GAP = 14, WIDE = 1500, HIGH = 34;
+/** Pixels between boxes, the height of one, and the boxes of a column. */
+const GAP = 14, HIGH = 34, LONGEST = 6;
+/** The scale below which nobody reads what is in the boxes. */
+const READABLE = 0.75;
+
+/** Shows the whole drawing, or its beginning where the whole would be too small to be read; the rest is dragged into view. @param {any} drawing */
+function show(drawing) {
+  drawing.fit(undefined, 20);
+  if (drawing.zoom() >= READABLE) return;
+  const { x1, y1 } = drawing.elements().boundingBox();
+  drawing.viewport({ zoom: READABLE, pan: { x: 20 - x1 * READABLE, y: 20 - y1 * READABLE } });
+}
 
 /**
- * Puts each box below what it was opened from: level by level, in a level a column for each class.
+ * Puts each box below what it was opened from: level by level, in a level columns for each class.
  *
  * @param {any} drawing
  * @param {string} root
@@ -108,14 +119,16 @@ function arrange(drawing, root) {
       levels.set(depth, [...(levels.get(depth) ?? []), box]);
     },
   });
+  const widest = Math.max(600, drawing.width() / READABLE - 60);
   let top = 0;
   for (const [, boxes] of [...levels].sort(([one], [two]) => one - two)) {
     /** @type {[string, any[]][]} */
-    const columns = /** @type {any} */ (Object.entries(Object.groupBy(boxes, (each) => each.data("kind"))).sort());
+    const kinds = /** @type {any} */ (Object.entries(Object.groupBy(boxes, (each) => each.data("kind"))).sort());
+    const columns = kinds.flatMap(([, own]) => Array.from({ length: Math.ceil(own.length / LONGEST) }, (_, at) => own.slice(at * LONGEST, (at + 1) * LONGEST)));
     let left = 0, lowest = top;
-    for (const [, column] of columns) {
+    for (const column of columns) {
       const wide = Math.max(...column.map((/** @type {any} */ each) => each.data("width")));
-      if (left && left + wide > WIDE) {
+      if (left && left + wide > widest) {
         left = 0;
         top = lowest + HIGH;
       }
