@@ -140,7 +140,7 @@ def _documents(directory: Path) -> None:
             _install(ROOT / name, directory / name)
     for folder in ("docs", "examples"):
         for file in sorted((ROOT / folder).rglob("*")):
-            if file.is_file() and file.suffix in {".md", ".svg", ".py", ".sh", ".txt"}:
+            if file.is_file() and file.suffix in {".md", ".svg", ".webp", ".py", ".sh", ".txt"}:
                 executable = bool(file.stat().st_mode & stat.S_IXUSR)
                 target = directory / file.relative_to(ROOT)
                 _install(file, target, 0o755 if executable else 0o644)
