@@ -231,6 +231,8 @@ export async function loadAll() {
   await loadNodes();
   await Promise.allSettled(state.nodes.filter((each) => each.state !== 0).map((each) => loadGuests(each.namespace)));
   state.loaded = true;
+  // What a page read before the server was followed may be another by now.
+  for (const each of watchers) each({ kind: "gap" });
   changed();
 }
 
@@ -327,16 +329,23 @@ export async function catchUp() {
     else if (old.state !== guest.state) told("modified", guest, ["EnabledState"]);
   }
   for (const [key, guest] of before) if (!state.guests.has(key)) told("deleted", guest, []);
-  for (const each of watchers) each({ kind: "gap" });
   changed();
 }
 
 /** @type {Set<(event: any) => void>} */
 const watchers = new Set();
 
-/** Calls a function with each change while a page is open. @param {(event: any) => void} watcher */
-export function useChanges(watcher) {
+/**
+ * Calls a function while a page is open: with each change that concerns it, and where changes may have been missed.
+ *
+ * @param {(event: any) => boolean} concerns
+ * @param {() => void} again
+ */
+export function useChanges(concerns, again) {
   useEffect(() => {
+    const watcher = (/** @type {any} */ event) => {
+      if (event.kind === "gap" || concerns(event)) again();
+    };
     watchers.add(watcher);
     return () => watchers.delete(watcher);
   });

@@ -85,9 +85,7 @@ export function Guest({ parts }) {
   const guest = state.guests.get(guestKey(namespace, className, name));
   const named = { href, name, namespace, className };
   const system = useRead(() => api.get({ href }), [href]);
-  useChanges((event) => {
-    if (event.namespace === namespace && String(event.path ?? event.source?.path ?? "").includes(`"${name}"`)) system.again();
-  });
+  useChanges((event) => event.namespace === namespace && String(event.path ?? event.source?.path ?? "").includes(`"${name}"`), system.again);
   const choose = (/** @type {string} */ chosen) => {
     location.hash = `#/guest/${[namespace, className, name, chosen].map(encodeURIComponent).join("/")}`;
   };

@@ -26,7 +26,7 @@ export function JobList({ of }) {
       : (await Promise.all(state.nodes.map((each) => api.instancesIfAny(each.namespace, "CIM_ConcreteJob")))).flat();
     return found.sort((one, two) => String(two.properties.StartTime ?? "").localeCompare(String(one.properties.StartTime ?? "")));
   }, [of?.href, state.nodes.length]);
-  useChanges((event) => /Job/.test(event.class ?? "") && jobs.again());
+  useChanges((event) => /Job/.test(event.class ?? ""), jobs.again);
   const goes = jobs.value?.some((/** @type {api.Instance} */ each) => !OVER.includes(each.properties.JobState));
   useEffect(() => {
     if (!goes) return undefined;

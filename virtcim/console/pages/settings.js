@@ -1,12 +1,15 @@
 /** The form of a guest's settings, with a review before anything is sent. */
 import * as api from "../api.js";
-import { html, useState } from "../parts.js";
+import { html, useEffect, useRef, useState } from "../parts.js";
 import { MODES, configurations, demandWhole, formText, formValue, holder, keyOf, limitedFields, managementOf, refusedKey } from "../settings.js";
 import { may, tell, useChanges } from "../state.js";
 import { text } from "../texts.js";
 import { Read, useRead } from "../ui/basics.js";
 import { FieldGroups, Review, useComplaints, wrong } from "../ui/form.js";
 import { prefixOf } from "../values.js";
+
+/** What tells a configuration from one that has been changed. @param {import("../settings.js").Configuration} configuration */
+const tagOf = (configuration) => [configuration.system, ...configuration.resources].map((each) => each.etag).join(" ");
 
 /**
  * @param {{guest: any, running: boolean}} props
@@ -17,23 +20,24 @@ export function Settings({ guest, running }) {
   const [reviewed, setReviewed] = useState(false);
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState("");
-  const [overtaken, setOvertaken] = useState(false);
+  /** What the settings were when somebody began to type. */
+  const base = useRef("");
   const prefix = prefixOf(guest.className);
   const form = useRead(async () => {
     const [all, both] = await Promise.all([limitedFields(guest.namespace, prefix), configurations(guest)]);
     return { all, both };
   }, [guest.href]);
-  useChanges((event) => {
-    if (busy || event.namespace !== guest.namespace || !/SettingData$/.test(event.class ?? "") || !String(event.path).includes(guest.name)) return;
-    if (Object.keys(typed).length) setOvertaken(true);
-    setReviewed(false);
-    form.again();
+  useChanges((event) => event.namespace === guest.namespace && /SettingData$/.test(event.class ?? "") && String(event.path).includes(guest.name), () => {
+    if (!busy) form.again();
   });
+  const tag = form.value ? tagOf(form.value.both[mode]) : "";
+  const overtaken = Object.keys(typed).length > 0 && base.current !== tag;
+  // A difference that is looked at is not the one that would be sent any more.
+  useEffect(() => setReviewed(false), [tag]);
   const said = useComplaints(guest.namespace, prefix, mode, form.value?.all ?? [], typed);
   const forget = () => {
     setTyped({});
     setRefusal("");
-    setOvertaken(false);
   };
   return html`<${Read} of=${form}>${(/** @type {any} */ { all, both }) => {
     const configuration = both[mode];
@@ -90,7 +94,10 @@ export function Settings({ guest, running }) {
       ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
       ${said[""] && html`<div class="notice" role="status">${said[""]}</div>`}
       <${FieldGroups} id="field" rows=${rows} typed=${typed} said=${refused ? { ...said, [refused]: refusal } : said}
-        change=${(/** @type {string} */ key, /** @type {string} */ given) => setTyped({ ...typed, [key]: given })} />
+        change=${(/** @type {string} */ key, /** @type {string} */ given) => {
+          if (!Object.keys(typed).length) base.current = tag;
+          setTyped({ ...typed, [key]: given });
+        }} />
       ${reviewed && html`<${Review} busy=${busy} close=${() => setReviewed(false)} apply=${apply}
         changes=${changes.map((/** @type {any} */ row) => ({ label: row.field.label, before: row.before, after: typed[row.key] }))} />`}`;
   }}</${Read}>`;
