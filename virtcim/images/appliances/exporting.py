@@ -120,7 +120,7 @@ def export_system(config: DomainConfig, order: ExportOrder, disks: Disks, work: 
         return _Exporter(config, order, disks, work, Path(directory), steps).run()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Content:
     """What a disk holds.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from virtcim.images.appliances.package import Package
 from virtcim.images.appliances.translation import Image, Translation, architecture_of, translate
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
 from virtcim.images.store import ImageError, ImageStore, StoredImage
+from virtcim.immutable import immutable
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Platform
@@ -30,7 +31,7 @@ _CHECKED, _STORED = 10, 95
 """Percent that it has come when the files are compared, and when the disks are there."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StoredDisk:
     """A disk of a system.
 
@@ -43,7 +44,7 @@ class StoredDisk:
     image: StoredImage | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StoredSystem:
     """A system of an appliance.
 

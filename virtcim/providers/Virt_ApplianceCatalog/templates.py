@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +24,7 @@ from virtcim.images.templates import (
     document_of,
     parse_template,
 )
+from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import Document, Domain
@@ -50,7 +51,7 @@ _FETCHED = 30
 _UNSAFE = re.compile(r"[^a-z0-9._-]+")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class TemplateOrder:
     """Which templates are to be made of an appliance.
 
@@ -159,7 +160,7 @@ def export_template(setting: TemplateSetting, order: ExportOrder, work: Work, sc
     return replace(made, warnings=(*made.warnings, *warnings))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _TemplateDisk:
     """A disk of guests of a template.
 
