@@ -118,11 +118,13 @@ def test_a_network_says_what_guests_take_from_it(
     def changes() -> list[Any]:
         """What was told of the network: what guests took before and then, and the properties that changed."""
         roots = [etree.fromstring(body) for body in pools.bodies]
-        of_lan = [each for each in roots if "NetworkPool/lan" in each.findtext(f".//{NAMED.format('SourceInstance')}")]
+        of_lan = [
+            each for each in roots if "NetworkPool/lan" in (each.findtext(f".//{NAMED.format('SourceInstance')}") or "")
+        ]
         return [
             [
                 *(
-                    etree.fromstring(each.findtext(f".//{NAMED.format(name)}")).findtext(
+                    etree.fromstring(each.findtext(f".//{NAMED.format(name)}") or "").findtext(
                         NAMED.format("CurrentlyConsumedResource")
                     )
                     for name in ("PreviousInstance", "SourceInstance")
