@@ -20,7 +20,7 @@ def run(*words: str) -> int:
 
 
 def test_all_there_is_to_serve(fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fakes.install_sfcb("CIM_ManagedElement")
+    fakes.install_sfcb("CIM_ManagedElement", "CIM_MemberOfCollection")
     state = ("--state-dir", str(tmp_path / "state"))
     before = fakes.tree()
     assert run("register", "--dry-run", *state) == 0
@@ -52,6 +52,7 @@ def test_all_there_is_to_serve(fakes: Fakes, tmp_path: Path, capsys: pytest.Capt
     assert "class KVM_ComputerSystem : Virt_ComputerSystem {" in classes
     # None of these are served, and clients send them to CreateSnapshot.
     assert "class KVM_VirtualSystemSnapshotSettingData : Virt_VirtualSystemSnapshotSettingData {" in classes
+    assert "class CIM_MemberOfCollection " in classes
     assert "class CIM_ManagedElement " not in classes
     assert "class CIM_ComputerSystem : CIM_System {" in classes
     assert run("registration", "status", *state) == 0

@@ -11,6 +11,7 @@ from virtcim.registration.cimservers import DMTF, CimServer, Plan, digest
 from virtcim.registration.formats import sfcb_stanzas
 from virtcim.registration.mof import closure
 from virtcim.registration.record import NamespaceRecord, Record
+from virtcim.registration.table import INDICATIONS
 from virtcim.registration.tools import RegistrationError, Tools
 
 __all__ = ["Sfcb"]
@@ -79,8 +80,13 @@ class Sfcb(CimServer):
         texts = {stage / "regs" / REGISTRATION: sfcb_stanzas(plan.table.entries)}
         for namespace in plan.table.namespaces:
             # SFCB leaves out of a namespace what is in its schema and nothing staged is derived from.
-            further = {name.lower() for name in plan.further.get(namespace, ())}
-            missing = plan.missing_classes(namespace, known - further)
+            served = [
+                each.class_name
+                for each in plan.table.entries
+                if each.namespace == namespace and each.provider != INDICATIONS
+            ]
+            asked = {name.lower() for name in (*plan.further.get(namespace, ()), *served)}
+            missing = plan.missing_classes(namespace, known - asked)
             texts[stage / "mofs" / namespace / self._mof_name(namespace)] = plan.mof(missing, fill=True)
         options = self._whole_classes()
         fingerprint = digest("".join(f"{path.name}\0{text}\0" for path, text in texts.items()) + " ".join(options))

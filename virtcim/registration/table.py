@@ -10,7 +10,7 @@ from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["LIBRARY", "Entry", "Table", "make_table", "server_entries"]
+__all__ = ["INDICATIONS", "LIBRARY", "Entry", "Table", "make_table", "server_entries"]
 
 LIBRARY = "virtcim"
 """The library that serves all of them: `libvirtcim.so`, without what CIM servers put around it."""
