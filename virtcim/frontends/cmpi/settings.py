@@ -19,7 +19,8 @@ class CmpiSettings:
             started (VIRTCIM_CMPI_SOCKET) with another.
         users: numeric user ids of CIM servers that may connect, beside root and the daemon's own user.
         group: numeric id of a group that may open the socket, for a CIM server that does not run as root; -1: none.
-        max_connections: connections at one time; more are told so and refused.
+        max_connections: connections at one time; more are told so and refused.  OpenPegasus asks for all association
+            classes of all platforms at once.
         send_timeout: seconds that a CIM server may take to read an answer before its connection is closed.
     """
 
@@ -27,7 +28,7 @@ class CmpiSettings:
     socket: Path = Path("/run/virtcim/cmpi.sock")
     users: tuple[int, ...] = ()
     group: int = -1
-    max_connections: int = 64
+    max_connections: int = 256
     send_timeout: float = 60.0
 
     def __post_init__(self) -> None:
