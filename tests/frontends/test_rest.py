@@ -81,6 +81,9 @@ def test_pages_hold_each_instance_once(root: Client) -> None:
         seen += [each["path"] for each in page["instances"]]
         target = page.get("next")
     everything = root.get(f"{TOY}/classes/Toy_Named/instances?names=true")["instances"]
+    for further in ("max=2", "filter=Name='a'", "properties=Name", "deep=false"):
+        refused = root.ask("GET", f"{TOY}/classes/Toy_Named/instances?names=true&{further}")
+        assert (refused.status, refused.json["message"].partition(":")[0]) == (400, further.partition("=")[0])
     assert sorted(seen) == sorted(each["path"] for each in everything)
     assert len(set(seen)) == len(seen) > 10
     page = root.get(f"{TOY}/classes/Toy_Named/instances?max=3")
@@ -126,6 +129,9 @@ def test_references_lead_where_they_say(root: Client) -> None:
 
 def test_changes_under_a_condition(root: Client, toy: Toy) -> None:
     tag = root.ask("GET", DISK).headers["etag"]
+    known = root.ask("GET", DISK, If_None_Match=f'"other", W/{tag}')
+    assert (known.status, known.body, known.headers["etag"]) == (304, b"", tag)
+    assert root.ask("GET", DISK, If_None_Match='"other"').status == 200
     assert root.get(f"{TOY}/classes/Toy_Disk/instances")["instances"][0]["etag"] == tag
     assert root.ask("PATCH", DISK, {"properties": {"Size": 7}}, If_Match=f'"other", {tag}').status == 204
     toy.provider.change("Toy_Disk", "plain|vda", Size=7)

@@ -137,6 +137,8 @@ class REST:
         except HTTPFault as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
         note = _note(call, answer, size, time.monotonic() - started) if answer.operation else None
+        if exchange.method == "GET" and _is_known(exchange.headers.get("If-None-Match", ""), answer):
+            answer, outgoing = Answer(304, headers=answer.headers), Outgoing(())
         return _reply(answer, outgoing, note)
 
     async def _console(self, exchange: Exchange, segments: tuple[str, ...]) -> Reply:
@@ -344,6 +346,13 @@ def _refusal(fault: HTTPFault) -> tuple[bytes, Mapping[str, str]]:
     return b"".join(answer.pieces), {"Content-Type": JSON_TYPE, **NO_STORE, **answer.headers}
 
 
+def _is_known(tags: str, answer: Answer) -> bool:
+    """Whether a client has what is answered by one of its ETags (RFC 9110, 13.1.2)."""
+    own = answer.headers.get("ETag")
+    known = {each.strip().removeprefix("W/") for each in tags.split(",")}
+    return answer.status == 200 and own is not None and bool({own, "*"} & known)
+
+
 def _segments(target: str) -> tuple[str, ...]:
     """The segments of the path behind `/api/`, as they were sent."""
     path = target.partition("?")[0]
@@ -395,7 +404,7 @@ def _one_of_many(given: Any, caller: Caller) -> tuple[Any, Call | Answer]:
 def _reply(answer: Answer, outgoing: Outgoing | None = None, note: OperationNote | None = None) -> Reply:
     pieces = Outgoing(answer.pieces) if outgoing is None else outgoing
     headers: Mapping[str, str] = {**NO_STORE, **answer.headers}
-    if answer.status != 204:
+    if answer.status not in {204, 304}:
         headers = {"Content-Type": JSON_TYPE, **headers}
     return Reply(pieces, headers, answer.status, note)
 

@@ -306,7 +306,7 @@ class Operations:
             "caller": call.caller,
             "class_name": decoded(call.segments[3]),
         }
-        if _flag(call, "names"):
+        if _is_of_names(call):
             return self._names(self._execute(EnumerateInstanceNames(**place), Extents))
         projection, deep = _projection(call), _flag(call, "deep", default=True)
         if "max" in call.query or "filter" in call.query:
@@ -483,7 +483,7 @@ class Operations:
             "path": self._path(call),
             "filter": _ends(call),
         }
-        if _flag(call, "names"):
+        if _is_of_names(call):
             return self._names(self._execute(AssociatorNames(**place), Instances))
         projection = _projection(call)
         if "max" in call.query or "filter" in call.query:
@@ -500,7 +500,7 @@ class Operations:
             "path": self._path(call),
             "filter": _ends(call),
         }
-        if _flag(call, "names"):
+        if _is_of_names(call):
             return self._names(self._execute(ReferenceNames(**place), Instances))
         projection = _projection(call)
         if "max" in call.query or "filter" in call.query:
@@ -723,6 +723,20 @@ def _flag(call: Call, name: str, default: bool = False) -> bool:
     if given.lower() not in {"", "true", "false"}:
         raise Refusal(400, f"{name}={given[:60]}: is neither true nor false")
     return given.lower() != "false"
+
+
+def _is_of_names(call: Call) -> bool:
+    """Whether only the names of instances are asked for, which are told whole.
+
+    Raises:
+        Refusal: something else is asked for that is not done with names.
+    """
+    if not _flag(call, "names"):
+        return False
+    further = [name for name in READ if name != "names" and name in call.query]
+    if further:
+        raise Refusal(400, f"{further[0]}: is not done with names; expected one of the two")
+    return True
 
 
 def _number(call: Call, name: str, most: int) -> int:
