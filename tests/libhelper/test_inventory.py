@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -14,6 +15,7 @@ from xml.sax.saxutils import escape
 import libvirt
 import pytest
 
+from virtcim.libhelper import connections
 from virtcim.libhelper.connections import Connections, is_local, is_single_node, scheme_driver
 from virtcim.libhelper.detect import detect
 from virtcim.libhelper.domains.change import DomainChange
@@ -362,6 +364,26 @@ def test_absent_hypervisor_answers_empty(started: Callable[..., Hypervisor], tmp
     assert hypervisor.inventory.refresh("nobody") is None
     with pytest.raises(LibvirtError):
         hypervisor.domains.start("nobody")
+
+
+def test_absent_hypervisor_is_tried_after_pauses_that_grow(
+    started: Callable[..., Hypervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of each attempt is told to who waits for the next one, whose time that does not shorten."""
+    attempts: list[float] = []
+    really = connections.open_connection
+
+    def noted(*given: Any, **named: Any) -> libvirt.virConnect:
+        attempts.append(time.monotonic())
+        return really(*given, **named)
+
+    monkeypatch.setattr(connections, "open_connection", noted)
+    started(f"qemu+unix:///system?socket={tmp_path}/none")
+    wait_until(lambda: len(attempts) >= 4)
+    pauses = [later - before for before, later in pairwise(attempts)]
+    assert pauses[0] >= 0.1
+    assert pauses[1] >= 0.2
+    assert pauses[2] >= 0.4
 
 
 def hypervisor_has_answered(hypervisor: Hypervisor, what: str) -> Callable[[], bool]:

@@ -371,10 +371,15 @@ class Hypervisor:
                     self._threads.submit(self.uri, partial(self._close, connection, subscribing))
                 self._attempted.set()
                 self.unreached()
-            if not self._stopping:
-                await self._alarm.nap(delay)
+            await self._rest(delay)
             most = _BACKOFF_SHARED if self._shares_threads else _BACKOFF_MOST[is_local(self.uri)]
             delay = min(delay * 2, most)
+
+    async def _rest(self, seconds: float) -> None:
+        """Try nothing for so many seconds, whatever rings; the end of what was tried last does, too."""
+        until = time.monotonic() + seconds
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            await self._alarm.nap(left)
 
     def _give_time(self, times: float) -> None:
         """Wait so many times as long as the settings say from now on."""
