@@ -55,6 +55,10 @@ REASONS: dict[tuple[str, str], str] = {
         "frontends/reading/elements.py",
         r"""<!DOCTYPE(?:[^\[>\"']|\"[^\"]*+\"|'[^']*+')*+\[""",
     ): "possessive: nothing is tried again",
+    (
+        "frontends/reading/xmltext.py",
+        r"""<[^\s<>=\"'&]++|\s[^\s<>/=\"'&]++\s*+=|&[^\s;#&<]++|>\s{16,}+(?=<)""",
+    ): "possessive: nothing is tried again",
     ("frontends/cimxml/headers.py", r'([^=,"]+)=("[^"\\]*(?:\\.[^"\\]*)*"|[^",]*)(?:,|\Z)'): DISJOINT,
     ("frontends/http/tls.py", r"self.match"): "the administrator writes the pattern; the value is bounded by MAX_VALUE",
     (

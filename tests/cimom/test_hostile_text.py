@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
@@ -78,6 +79,39 @@ def test_requests(name: str) -> None:
 
 def properties(count: int) -> str:
     return "".join(f'<PROPERTY NAME="P{number}"><VALUE>x</VALUE></PROPERTY>' for number in range(count))
+
+
+def anonymous_memory() -> int:
+    """Read the bytes of memory that are the process's own."""
+    return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0]) * 1024
+
+
+def blanks(number: int) -> str:
+    """A run of blanks that no other number has, longer than what the tree holds itself."""
+    return "".join(" \t"[number >> place & 1] for place in range(40))
+
+
+NEVER_HEARD: dict[str, Callable[[int], str]] = {
+    "elements": lambda n: f"<element{n:025}></element{n:025}>",
+    "attributes": lambda n: f'<VALUE attribute{n:025}="1"></VALUE>',
+    "namespaces": lambda n: f'<VALUE xmlns="urn:{n:025}"></VALUE>',
+    "prefixes": lambda n: f'<VALUE xmlns:p{n:025}="urn:x"></VALUE>',
+    "instructions": lambda n: f"<?instruction{n:025} ?>",
+    "blanks": lambda n: f"<VALUE></VALUE>{blanks(n)}",
+    "blanks after a section": lambda n: f"<VALUE><![CDATA[x]]></VALUE>{blanks(n)}",
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_HEARD)
+def test_nothing_stays_of_names_that_clients_make_up(kind: str) -> None:
+    make, count = NEVER_HEARD[kind], 500
+    sizes = []
+    for number in range(0, 160 * count, count):
+        body = inside("".join(map(make, range(number, number + count)))).encode()
+        with contextlib.suppress(RequestFault):
+            decode_request(body)
+        sizes.append(anonymous_memory())
+    assert sizes[-1] - sizes[len(sizes) // 4] < 1 << 20
 
 
 @pytest.mark.parametrize("torn", [False, True])

@@ -23,6 +23,7 @@ from virtcim.frontends.reading.raw import (
     RawProperty,
     RawUnsupported,
 )
+from virtcim.frontends.reading.xmltext import parse_text
 
 __all__ = [
     "VALUES",
@@ -40,9 +41,6 @@ __all__ = [
     "unexpected",
 ]
 
-_PARSER = etree.XMLParser(
-    resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-)
 _BLANKS = re.compile(rb"\s++")
 _SUBSET = re.compile(rb"<!DOCTYPE(?:[^\[>\"']|\"[^\"]*+\"|'[^']*+')*+\[")
 _LONGEST_DOCTYPE = 4096
@@ -273,7 +271,7 @@ def parse(body: bytes, max_elements: int) -> etree._Element:
     if body.count(b"<") > 2 * max_elements:
         raise TooManyElementsError(f"The request has more than {max_elements} elements")
     try:
-        root = etree.fromstring(body, _PARSER)
+        root = parse_text(body)
     except (etree.XMLSyntaxError, ValueError) as exc:
         raise NotWellFormedError(str(exc)) from None
     encoding = root.getroottree().docinfo.encoding
