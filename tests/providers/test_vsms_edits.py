@@ -132,6 +132,8 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "ClockOffset": ("clock",),
     "Timers": ("clock",),
     "Firmware": ("os",),
+    "FirmwareLoader": ("os/loader", "os/nvram"),
+    "FirmwareLoaderType": ("os/loader",),
     "HyperVFeatures": ("features",),
     "AddressProperties": ("devices/*/address",),
     "CPUSockets": ("cpu", "vcpu", "vcpus"),

@@ -33,6 +33,8 @@ from virtcim.providers.Virt_VSSD.parts import (
     write_cpu_features,
     write_firmware,
     write_hyperv_features,
+    write_loader,
+    write_loader_type,
     write_model,
     write_numa_cells,
     write_secure_boot,
@@ -329,8 +331,8 @@ VirtualSystemSettingData.table = PropertyTable(
         write=to("os_bootmenu_timeout"),
     ),
     _part("Firmware", lambda config: config.os_firmware, write_firmware, DomainConfig.os_firmware),
-    _xml("FirmwareLoader", DomainConfig.os_loader),
-    _xml("FirmwareLoaderType", DomainConfig.os_loader_type),
+    _part("FirmwareLoader", lambda config: config.os_loader, write_loader, DomainConfig.os_loader),
+    _part("FirmwareLoaderType", lambda config: config.os_loader_type, write_loader_type, DomainConfig.os_loader_type),
     _xml("FirmwareVariables", DomainConfig.os_nvram),
     _part(
         "SecureBoot", secure_boot, write_secure_boot, DomainConfig.os_firmware_features, DomainConfig.os_loader_secure
