@@ -147,6 +147,8 @@ BESIDE: dict[str, tuple[str, ...]] = {
     ),
     "TargetType": ("devices/*/address", "devices/*/target"),
     "VSIType": ("devices/interface/virtualport/parameters",),
+    "NUMANodes": ("numatune/memory",),
+    "ReconnectTimeout": ("devices/disk/source/reconnect",),
     "Model": tuple(
         f"devices/controller/{path}"
         for path in ("@ports", "@vectors", "model", "driver", "master", "target", "pcihole64", "address")

@@ -360,6 +360,59 @@ def test_what_libvirt_would_not_keep_is_not_defined(
     assert site.call("DefineSystem", SystemSettings=whole, ResourceSettings=resources) == 0
 
 
+NUMA = "<cpu><numa><cell id='0' cpus='0-1' memory='33333'/><cell id='1' memory='32203'/></numa></cpu>"
+MAC = "<mac address='52:54:00:00:00:01'/>"
+PAIR = (
+    f"<interface type='user'>{MAC}<model type='virtio'/><teaming type='persistent'/><alias name='ua-first'/>"
+    "</interface>"
+    f"<interface type='hostdev' managed='yes'>{MAC}<source><address type='pci' domain='0' bus='1' slot='2' "
+    "function='3'/></source><teaming type='transient' persistent='ua-first'/></interface>"
+)
+CHANNEL = "<channel type='udp'><source mode='connect' service='5678'/><target type='virtio' name='one.way'/></channel>"
+VHOST = (
+    "<disk type='vhostuser' device='disk'><driver name='qemu' type='raw'/><source type='unix' path='/v.sock'>"
+    "<reconnect enabled='yes' timeout='10'/></source><target dev='vda' bus='virtio'/></disk>"
+)
+SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+
+
+@pytest.mark.parametrize(
+    ("devices", "rest", "paths"),
+    [
+        ("", NUMA, "//cell/@cpus | //cell/@memory"),
+        ("", NUMA.replace("cpus='0-1'", "cpus='0,1'").replace("33333", "33792"), "//cell/@cpus | //cell/@memory"),
+        (
+            "<memory model='dimm'><target><size unit='KiB'>131072</size><node>0</node></target></memory>",
+            f"<maxMemory slots='4' unit='KiB'>1048576</maxMemory>{NUMA}",
+            "/domain/memory/text() | //cell/@memory | //memory/target/size/text()",
+        ),
+        ("", "<numatune><memory mode='strict' placement='auto'/></numatune>", "//numatune/memory/@*"),
+        ("", "<numatune><memory mode='preferred' nodeset='0'/></numatune>", "//numatune/memory/@*"),
+        (PAIR, "", "//interface/mac/@address | //teaming/@type"),
+        (CHANNEL, "", "//channel/source/@*"),
+        (
+            "<rng model='virtio'><backend model='egd' type='dev'><source path='/dev/null'/></backend></rng>",
+            "",
+            "//backend/@* | //backend/source/@path",
+        ),
+        (VHOST, SHARED, "//reconnect/@*"),
+    ],
+)
+def test_what_is_read_makes_another_guest_like_it(site: Stopped, devices: str, rest: str, paths: str) -> None:
+    """As libvirt's own test documents have it."""
+    site.put(devices, rest)
+    before = site.find(paths)
+    assert before
+    (guest,) = site.site.guests(platform("KVM"))
+    assert guest.state is not None
+    whole = VirtualSystemSettingData(guest.state).properties()
+    kept = {name: value for name, value in whole.items() if name not in ("UUID", "ElementName")}
+    system = EmbeddedInstance("KVM_VirtualSystemSettingData", {**kept, "VirtualSystemIdentifier": "like"})
+    assert site.call("DefineSystem", SystemSettings=system, ResourceSettings=described(site)) == 0
+    made = etree.fromstring(site.daemon.virsh("dumpxml", "--inactive", "like").encode())
+    assert nodes(made, paths) == before
+
+
 def test_a_flash_of_the_host_is_not_written_by_the_guest(site: Stopped) -> None:
     site.put(rest="<features><acpi/></features>")
     assert site.modify_system(FirmwareLoader="/usr/share/flash.fd", FirmwareLoaderType="pflash") == 0

@@ -137,10 +137,18 @@ def _capacity(setting: DiskSetting) -> int | None:
     return capacity_of(setting.guest, setting.device)
 
 
-def _amount(name: str, disk: MappedField | None, filesystem: MappedField | None = None) -> Property[DiskSetting]:
-    """A number; 0 removes it."""
+def _amount(
+    name: str, disk: MappedField | None, filesystem: MappedField | None = None, switch: MappedField | None = None
+) -> Property[DiskSetting]:
+    """A number; 0 removes it, and what else says that there is one (`switch`)."""
     declared, write = _field(name, disk, filesystem), _to(name, disk, filesystem)
-    return Property(name, declared.get, declared.source, lambda draft, value: write(draft, value or ""))
+
+    def write_amount(draft: Draft, value: int) -> None:
+        write(draft, value or "")
+        if switch is not None:
+            draft.put(switch.name, True if value else None)
+
+    return Property(name, declared.get, declared.source, write_amount)
 
 
 def _limits(name: str, most: MappedField, peak: MappedField, length: MappedField) -> Iterator[Property[DiskSetting]]:
@@ -225,7 +233,7 @@ _REACHED = (
     _field("VerifyTLS", Disk.source_ssl_verify),
     _field("SourceUser", Disk.source_identity_user),
     _field("SourceGroup", Disk.source_identity_group),
-    _amount("ReconnectTimeout", Disk.source_reconnect_timeout),
+    _amount("ReconnectTimeout", Disk.source_reconnect_timeout, switch=Disk.source_reconnect_enabled),
     _amount("ResponseTimeout", Disk.source_timeout_seconds),
     _amount("ReadAhead", Disk.source_readahead_size),
     _field("ReservationsManaged", Disk.source_reservations_managed),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.memory_size import (
+    CHOSEN_NODES,
     size,
     write_limit,
     write_modules,
+    write_nodes,
     write_page_sizes,
     write_quantity,
 )
@@ -30,6 +32,12 @@ class MemorySetting(ResourceSetting[DomainConfig]):
 
 def _page_sizes(setting: MemorySetting) -> list[int | None] | None:
     return [page.size for page in setting.device.memory_backing_hugepages_pages] or None
+
+
+def _nodes(setting: MemorySetting) -> str | None:
+    """The nodes of the host, or that libvirt chooses them."""
+    is_chosen = setting.device.numatune_memory_placement == CHOSEN_NODES
+    return CHOSEN_NODES if is_chosen else setting.device.numatune_memory_nodeset
 
 
 def _size(name: str, field: MappedField) -> Property[MemorySetting]:
@@ -84,5 +92,11 @@ MemorySetting.table = PropertyTable(
     attribute("BackingSource", lambda setting: setting.device.memory_backing_source_type, DomainConfig, writable=True),
     attribute("BackingAccess", lambda setting: setting.device.memory_backing_access_mode, DomainConfig, writable=True),
     attribute("NUMAMode", lambda setting: setting.device.numatune_memory_mode, DomainConfig, writable=True),
-    attribute("NUMANodes", lambda setting: setting.device.numatune_memory_nodeset, DomainConfig, writable=True),
+    Property(
+        "NUMANodes",
+        _nodes,
+        f"domain XML {DomainConfig.field_path('numatune_memory_nodeset')}, "
+        f"{DomainConfig.field_path('numatune_memory_placement')}",
+        write_nodes,
+    ),
 )

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from virtcim.libhelper.documents.domain import MemoryDevice
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, kibibytes
 
-__all__ = ["size", "write_limit", "write_modules", "write_page_sizes", "write_quantity"]
+__all__ = ["CHOSEN_NODES", "size", "write_limit", "write_modules", "write_nodes", "write_page_sizes", "write_quantity"]
+
+CHOSEN_NODES = "auto"
+"""NUMANodes of a guest whose nodes libvirt asks numad for at each start."""
 
 _STEP = 1024
 """KiB; QEMU takes cells of whole MiB only."""
@@ -35,6 +38,8 @@ def _put_memory(draft: Draft, most: int) -> None:
         return
     modules = sum(each.target_size or 0 for each in draft.base.devices if isinstance(each, MemoryDevice))
     before, left = sum(cell.memory or 0 for cell in cells), most - modules
+    if before == left:
+        return
     sizes = [(cell.memory or 0) * left // before // _STEP * _STEP for cell in cells[:-1]] if before else [0]
     sizes.append(left - sum(sizes))
     if len(sizes) != len(cells) or any(size <= 0 and cell.memory for size, cell in zip(sizes, cells, strict=True)):
@@ -93,3 +98,11 @@ def write_page_sizes(draft: Draft, value: Sequence[int]) -> None:
         "memory_backing_hugepages_pages",
         [{**(known[place].as_dict() if place < len(known) else {}), "size": each} for place, each in enumerate(value)],
     )
+
+
+def write_nodes(draft: Draft, value: str) -> None:
+    """NUMANodes: nodes of the host, or that they are chosen at each start."""
+    is_chosen = value == CHOSEN_NODES
+    draft.put("numatune_memory_nodeset", None if is_chosen else value or None)
+    if is_chosen or draft.base.numatune_memory_placement is not None:
+        draft.put("numatune_memory_placement", CHOSEN_NODES if is_chosen else None)

@@ -88,7 +88,9 @@ def write_mac(draft: Draft, value: str) -> None:
         raise ValueRefusedError(f"Address: {value} is not the MAC address of one interface")
     address = value.lower()
     others = (device for device in draft.context.config.devices if device is not draft.base)
-    if any(isinstance(other, Interface) and (other.mac_address or "").lower() == address for other in others):
+    twins = [other for other in others if isinstance(other, Interface) and (other.mac_address or "").lower() == address]
+    is_teamed = bool(draft.given.get("TeamingType", draft.base.teaming_type))
+    if any(not (is_teamed and other.teaming_type) for other in twins):
         raise ValueRefusedError(f"Address: another interface of the guest has the MAC address {value}")
     draft.put("mac_address", value)
 

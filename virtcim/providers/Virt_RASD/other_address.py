@@ -45,6 +45,7 @@ _UUID_GROUPS = (8, 4, 4, 4, 12)
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SCSI = "scsi_host"
 _PATHS = frozenset({"file", "dev", "pipe"})
+_OWN_END = ("source_bind_host", "source_bind_service")
 _NAMED = _PATHS | {"tcp", "udp", "nmdm", "spiceport", "dbus"}
 """The kinds of character devices that lead to something with a name; libvirt itself can choose that of a socket."""
 
@@ -237,11 +238,16 @@ def _character_fields(draft: Draft, kind: str | None, value: str) -> Mapping[str
     if kind == "nmdm":
         return {"source_master": value}
     if kind == "udp":
-        connect, _, bind = value.partition(" ")
-        return source_fields(kind, "connect", connect) | source_fields(kind, "bind", bind)
+        return _datagram_fields(value)
     if kind in ("unix", "tcp"):
         return source_fields(kind, _mode(draft, draft.base.source_mode), value)
     raise ValueRefusedError("Address cannot be changed")
+
+
+def _datagram_fields(value: str) -> dict[str, object]:
+    """Where datagrams go, and after a blank where they are awaited: libvirt needs the first only."""
+    connect, _, bind = value.partition(" ")
+    return source_fields("udp", "connect", connect) | (source_fields("udp", "bind", bind) if bind else {})
 
 
 def _mode(draft: Draft, now: str | None) -> str:
@@ -252,17 +258,22 @@ def _mode(draft: Draft, now: str | None) -> str:
 
 
 def _write_generator(draft: Draft, value: str) -> None:
-    if value.startswith("/"):
+    is_path = value.startswith("/")
+    if is_path and draft.now("backend_model") != "egd" and draft.given.get("BackendType") != "egd":
         draft.put("backend_model", "random")
         draft.put("backend", value)
         return
     draft.put("backend_model", "egd")
+    if is_path:
+        if draft.base.backend_type not in _PATHS:
+            draft.put("backend_type", "dev" if value.startswith("/dev/") else "file")
+        draft.put("backend_source_path", value)
+        return
     kind = value.partition("://")[0]
     kind = {"file": "unix", "udp": "udp"}.get(kind, "tcp")
     draft.put("backend_type", kind)
     if kind == "udp":
-        connect, _, bind = value.partition(" ")
-        found = source_fields(kind, "connect", connect) | source_fields(kind, "bind", bind)
+        found = dict.fromkeys(_OWN_END) | _datagram_fields(value)
     else:
         found = source_fields(kind, _mode(draft, draft.base.backend_source_mode), value)
     for field, each in found.items():

@@ -70,7 +70,7 @@ _TIMER_TEXTS = frozenset({"tickpolicy", "track", "mode"})
 _TIMER = re.compile(r"([a-z0-9]+)(?::(.*))?")
 _OF_LOADER = ("os_loader_readonly", "os_loader_type", "os_loader_secure", "os_nvram", "os_nvram_template")
 """What describes the file of a firmware."""
-_CELL = re.compile(r"([0-9,^-]+):([0-9]{1,15})")
+_CELL = re.compile(r"([0-9,^-]*):([0-9]{1,15})")
 _EFI, _BIOS = "efi", "bios"
 
 
@@ -326,7 +326,7 @@ def numa_cells(config: DomainConfig) -> list[str] | None:
 
 
 def write_numa_cells(draft: Draft, value: Sequence[str]) -> None:
-    """NUMACells; of a cell that stays, what is not named here stays, too."""
+    """NUMACells; of a cell that stays, what is not named here stays, too.  A cell may have memory only."""
     known = draft.base.cpu_numa_cells
     cells = []
     for place, text in enumerate(value):
@@ -334,7 +334,7 @@ def write_numa_cells(draft: Draft, value: Sequence[str]) -> None:
         if found is None:
             raise ValueRefusedError(f"NUMACells: {text} is not of the form 0-1:1048576")
         kept = known[place].as_dict() if place < len(known) else {"id": place}
-        cells.append({**kept, "cpus": found[1], "memory": int(found[2])})
+        cells.append({**kept, "cpus": found[1] or None, "memory": int(found[2])})
     draft.put("cpu_numa_cells", cells)
 
 

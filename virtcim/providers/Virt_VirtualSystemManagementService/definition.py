@@ -180,7 +180,8 @@ class Definition:
                     requests.append(wanted)
         before = described_before(requests)
         made: dict[ResourceRequest, Device] = {}
-        for wanted in requests:
+        # What the guest has as a whole comes last: its memory is that of its modules, too.
+        for wanted in sorted(requests, key=lambda each: each.is_guest_wide):
             with _report_refusals(self._report, "ResourceSettings Error"):
                 if wanted.is_guest_wide:
                     draft = write_guest_wide(self.document, self._context, wanted)
