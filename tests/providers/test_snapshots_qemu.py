@@ -263,6 +263,24 @@ def test_disks_go_on_in_overlays(
     assert service.tree(name) == {}
 
 
+def test_no_snapshot_is_lost_with_the_images_of_another(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests
+) -> None:
+    """libvirt 9.0 would do both: it leaves overlays that fit nothing, or removes what the snapshots are in."""
+    name = guests.boot_sector("mixed")
+    await_guest(service, name, lambda _: True)
+    for snapshot, kind in (("inner", FULL), ("outer", DISK), ("last", FULL)):
+        assert service.take(name, kind, ElementName=snapshot).return_value == COMPLETED
+    before = libvirtd.virsh("domblklist", name)
+    refused = [("ApplySnapshot", "Snapshot", "inner"), ("DestroySnapshot", "AffectedSnapshot", "outer")]
+    for method, parameter, snapshot in refused:
+        result = service.call(method, **{parameter: service.snapshot(name, snapshot)})
+        assert result.return_value == INVALID_STATE, method
+    assert service.call("ApplySnapshot", Snapshot=service.snapshot(name, "last")).return_value == COMPLETED
+    assert libvirtd.virsh("domblklist", name) == before
+    assert service.tree(name) == {"inner": None, "outer": "inner", "last": "outer"}
+
+
 def test_memory_goes_into_a_file(service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path: Path) -> None:
     name = started(service, libvirtd, guests.boot_sector("filed"))
     result = service.take(name, MEMORY, ElementName="m", OverlayDirectory=str(tmp_path))

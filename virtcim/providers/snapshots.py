@@ -38,6 +38,7 @@ __all__ = [
     "keep_applied",
     "last_applied",
     "platform_types",
+    "removal_obstacle",
 ]
 
 _log = logging.getLogger(__name__)
@@ -141,7 +142,48 @@ def application_obstacle(guest: Guest, snapshot: SnapshotConfig) -> Obstacle | N
         wanted = ".".join(map(str, _REVERTS_EXTERNAL))
         text = f"snapshot {snapshot.name!r} is external; expected an internal one, or libvirt {wanted}"
         return Obstacle(SnapshotCode.NOT_SUPPORTED, text)
+    later = next((each for each in _followers(guest.domain, snapshot.name) if each.is_external), None)
+    if later is not None and not snapshot.is_external:
+        text = (
+            f"snapshot {snapshot.name!r}: external snapshot {later.name!r} was taken after it, whose overlays would lie"
+            " on other data then; expected none"
+        )
+        return Obstacle(SnapshotCode.INVALID_STATE, text)
     return None
+
+
+def removal_obstacle(guest: Guest, snapshot: SnapshotConfig) -> Obstacle | None:
+    """What stands in the way of removing a snapshot of a guest without those that follow it; None where nothing does.
+
+    libvirt 9.0 removes the overlay of an external snapshot with internal ones in it, that cannot be applied then, and
+    whose guest has no disk any more where that is tried.
+    """
+    if not snapshot.is_external:
+        return None
+    inner = next((each for each in _followers(guest.domain, snapshot.name, within=True) if not each.is_external), None)
+    if inner is None:
+        return None
+    text = (
+        f"snapshot {snapshot.name!r}: internal snapshot {inner.name!r} is in its overlays, and would be lost with them;"
+        " expected it to be removed before, or both by DestroySnapshotTree"
+    )
+    return Obstacle(SnapshotCode.INVALID_STATE, text)
+
+
+def _followers(domain: Domain, name: str | None, *, within: bool = False) -> Iterator[SnapshotConfig]:
+    """The snapshots that were taken after one in its branch.
+
+    Parameters:
+        domain: whose they are.
+        name: of that one.
+        within: only those up to the next external one: behind it are other overlays.
+    """
+    for each in domain.snapshots or ():
+        config = each.config
+        if config is not None and config.parent_name == name:
+            yield config
+            if not (within and config.is_external):
+                yield from _followers(domain, config.name, within=within)
 
 
 def last_applied(domain: Domain) -> str | None:

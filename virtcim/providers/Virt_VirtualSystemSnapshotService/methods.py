@@ -19,6 +19,7 @@ from virtcim.providers.snapshots import (
     can_notify,
     creation_obstacles,
     keep_applied,
+    removal_obstacle,
 )
 from virtcim.providers.states import EnabledState
 from virtcim.providers.Virt_ComputerSystem import system_of
@@ -156,6 +157,10 @@ def _destroy(
     _check_writable(guest.hypervisor)
     if snapshot is None:
         _require_saved_memory(guest)
+    elif snapshot.config is not None and not with_descendants:
+        obstacle = removal_obstacle(guest, snapshot.config)
+        if obstacle is not None:
+            raise MethodFailedError(obstacle.code, obstacle.text)
 
     def run(_: Work) -> MethodResult:
         hypervisor, uuid = guest.hypervisor, guest.domain.uuid
