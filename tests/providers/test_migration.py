@@ -346,6 +346,23 @@ def test_settings_that_cannot_be(hosts: TwoHosts, values: dict[str, Any], text: 
 
 
 @pytest.mark.slow
+def test_a_guest_stays_where_the_other_host_has_not_its_file(hosts: TwoHosts) -> None:
+    image = hosts.daemons[HERE].new_image().name
+    disk = (
+        "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+        f"<source file='/var/lib/libvirt/images/{image}'/><target dev='vda' bus='virtio'/></disk>"
+    )
+    hosts.define("rooted", devices=disk)
+    hosts.start("rooted")
+    assert checks_of(hosts.reasons("rooted")) == {"storage"}
+    shown = hosts.end_of(hosts.migrate("rooted", Force=True))
+    assert (shown["JobState"], shown["GuestPlace"]) == (EXCEPTION, shown["SourceHost"])
+    assert image in shown["ErrorDescription"]
+    assert "the guest runs on " in shown["ErrorDescription"]
+    assert hosts.states() == [{"rooted": "running"}, {}]
+
+
+@pytest.mark.slow
 def test_a_guest_stays_where_its_target_is_away_or_has_no_certificate(hosts: TwoHosts) -> None:
     hosts.define("captive")
     hosts.start("captive")
@@ -385,6 +402,18 @@ def test_a_migration_is_ended_by_a_client(hosts: TwoHosts) -> None:
     wait_until(lambda: hosts.states() == [{"mover": "running"}, {}], 20)
     wait_until(lambda: hosts.names(HERE) == {"mover": [OK]}, 20)
     assert hosts.names(THERE) == {}
+
+
+@pytest.mark.slow
+def test_a_guest_that_is_switched_off_on_its_way_stays_where_it_is(hosts: TwoHosts) -> None:
+    hosts.define("mover", slow=True)
+    hosts.start("mover")
+    job = hosts.migrate("mover", Bandwidth=1)
+    wait_for_data(hosts, job)
+    hosts.daemons[HERE].virsh("destroy", "mover")
+    shown = hosts.end_of(job)
+    assert (shown["JobState"], shown["GuestPlace"]) == (EXCEPTION, shown["SourceHost"])
+    assert hosts.states() == [{"mover": "shut off"}, {}]
 
 
 def test_the_pace_of_a_migration_is_changed_while_it_goes_on(hosts: TwoHosts) -> None:
