@@ -17,7 +17,7 @@ from tests.conftest import Guests
 from tests.providers.outcome import Outcome, outcome
 from tests.providers.poolservice import HASTY
 from tests.providers.recorded import CONTEXT
-from tests.providers.snapshotservice import COMPLETED, INVALID_STATE, MEMORY, NOT_SUPPORTED, SnapshotService
+from tests.providers.snapshotservice import COMPLETED, DISK, FULL, INVALID_STATE, MEMORY, NOT_SUPPORTED, SnapshotService
 from virtcim.providers.backupsettings import BackupSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.providers.site import ProviderSettings
@@ -263,6 +263,29 @@ def test_a_backup_that_is_ended_leaves_no_volume(hasty: BackupService, libvirtd:
     assert hasty.end_of(job)["JobState"] == JOB_TERMINATED
     assert list(pool.iterdir()) == []
     assert hasty.chain(name) == {}
+
+
+@pytest.mark.slow
+def test_snapshots_are_taken_beside_checkpoints_and_refused_beside_copies(
+    service: BackupService, libvirtd: Libvirtd, tmp_path: Path
+) -> None:
+    name = started(service, libvirtd, "marked")
+    system = service.system(name)
+    made = service.back_up("CreateCheckpoint", AffectedSystem=system, CheckpointSettings=service.how(ElementName="c"))
+    assert made.return_value == COMPLETED
+    for kind, snapshot in ((FULL, "inner"), (DISK, "outer")):
+        assert service.take(name, kind, ElementName=snapshot).return_value == COMPLETED
+    assert service.tree(name) == {"inner": None, "outer": "inner"}
+    assert service.chain(name) == {"c": []}
+    copy = tmp_path / "copy.qcow2"
+    libvirtd.virsh("blockcopy", name, "vda", str(copy), "--transient-job", "--bytes", "1024")
+    before = libvirtd.virsh("domblklist", name)
+    with pytest.raises(CIMError, match=r"Unable to create snapshot: .*block copy still active"):
+        service.take(name, DISK, ElementName="third")
+    assert libvirtd.virsh("domblklist", name) == before
+    assert service.tree(name) == {"inner": None, "outer": "inner"}
+    libvirtd.virsh("blockjob", name, "vda", "--abort")
+    assert service.take(name, DISK, ElementName="third").return_value == COMPLETED
 
 
 @pytest.mark.slow
