@@ -34,6 +34,9 @@ COUNTS = "bed.counts"
 #: which stand the seconds that pass before it freezes anything.
 AGENT = "bed.agent="
 
+#: Another one, with which it does not take the host name of its seed.
+KEEPS_NAME = "bed.keeps-name"
+
 #: Says what is there each time that it changes.  A processor that is plugged in has to be put to work.
 #: Where it counts, each number is in a file on the first disk, of that name, before it is on the console.
 INIT = """\
@@ -90,7 +93,8 @@ while :; do
   [ "$now" = "$before" ] || echo "SEES $now END"
   before=$now
   if [ -z "$seeded" ] && mkdir -p /mnt && mount -t iso9660 -o ro /dev/sr0 /mnt 2>/dev/null; then
-    [ -e /mnt/meta-data ] && hostname $(sed 's/.*"local-hostname": *"\\([^"]*\\)".*/\\1/' /mnt/meta-data)
+    [ -e /mnt/meta-data ] && ! grep -q KEEPS_NAME /proc/cmdline &&
+      hostname $(sed 's/.*"local-hostname": *"\\([^"]*\\)".*/\\1/' /mnt/meta-data)
     [ -e /mnt/meta-data ] && seeded=yes && echo "SEED $(cat /mnt/meta-data /mnt/user-data | tr -d '\\n') END"
     umount /mnt
   fi
@@ -146,7 +150,10 @@ def linux_guest(directory: Path) -> LinuxGuest:
         shutil.copy(modules / path, ours / path)
     _run([str(BUSYBOX), "depmod", "-b", str(root), modules.name], directory)
     (root / "init").write_text(
-        INIT.replace("MODULES", " ".join(MODULES)).replace("COUNTS", COUNTS).replace("AGENT", AGENT)
+        INIT.replace("MODULES", " ".join(MODULES))
+        .replace("COUNTS", COUNTS)
+        .replace("AGENT", AGENT)
+        .replace("KEEPS_NAME", KEEPS_NAME)
     )
     (root / "init").chmod(0o755)
     names = "\n".join(str(path.relative_to(root)) for path in [root, *sorted(root.rglob("*"))])

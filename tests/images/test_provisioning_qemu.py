@@ -14,7 +14,7 @@ import pytest
 import pywbem
 
 from tests.bed import wait_until
-from tests.bed.linux import AGENT, COMMAND_LINE, LinuxGuest, seed_seen, seen
+from tests.bed.linux import AGENT, COMMAND_LINE, KEEPS_NAME, LinuxGuest, seed_seen, seen
 from tests.images.cloningbed import Cloner, see_copied
 from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, TEMPLATE, Command, Provisioner, seed_of
 
@@ -329,44 +329,46 @@ def test_secrets_are_neither_logged_nor_shown(provisioner: Provisioner) -> None:
     assert HASH not in everything
 
 
-def test_a_guest_reads_its_seed(provisioner: Provisioner, linux: LinuxGuest, tmp_path: Path) -> None:
-    settings = f'Kernel = "{linux.kernel}"\nRamdisk = "{linux.ramdisk}"\nCommandLine = "{COMMAND_LINE}"\n'
-    text = TEMPLATE.replace("[settings]\n", f"[settings]\n{settings}").replace("= 64", "= 256")
-    template = provisioner.template("linux", text)
+def test_a_guest_reads_its_seed_and_is_rid_of_it_once_it_bears_its_name(
+    provisioner: Provisioner, linux: LinuxGuest, tmp_path: Path
+) -> None:
     console = tmp_path / "console"
-    serial = pywbem.CIMInstance(
-        "KVM_ConsoleResourceAllocationSettingData",
-        {"SourceType": pywbem.Uint16(4), "SourcePath": str(console)},
-    )
-    provisioner.provision(template, "reader", "hostname=reader.example.com", f"ssh_keys={KEY}", resources=[serial])
+    telling(provisioner, linux, "reader", console, "hostname=reader.example.com", f"ssh_keys={KEY}")
     seed = wait_until(lambda: seed_seen(console), PATIENCE)
     assert '"local-hostname": "reader"' in seed
     assert '"fqdn": "reader.example.com"' in seed
     assert KEY in seed
+    wait_until(lambda: "reader-seed.iso" not in provisioner.files(), PATIENCE)
+    wait_until(lambda: "urn:virtcim:seed" not in provisioner.daemon.virsh("dumpxml", "--inactive", "reader"), PATIENCE)
+    assert provisioner.daemon.list_all()["reader"] == "running"
+    for which in ([], ["--inactive"]):
+        assert "seed.iso" not in provisioner.daemon.virsh("domblklist", "reader", *which)
+    wait_until(lambda: seen(console).get("cd") in ("none", "0"), PATIENCE)
 
 
-def test_a_seed_is_gone_once_the_guest_bears_its_name(
+@pytest.mark.slow
+def test_a_guest_that_tells_another_name_keeps_its_seed(
     provisioner: Provisioner, linux: LinuxGuest, tmp_path: Path
 ) -> None:
-    settings = f'Kernel = "{linux.kernel}"\nRamdisk = "{linux.ramdisk}"\nCommandLine = "{COMMAND_LINE} {AGENT}0"\n'
+    consoles = {name: tmp_path / name for name in ("deaf", "hearing")}
+    telling(provisioner, linux, "deaf", consoles["deaf"], more=KEEPS_NAME)
+    wait_until(lambda: seed_seen(consoles["deaf"]), PATIENCE)
+    wait_until(lambda: "(none)" in provisioner.daemon.virsh("domhostname", "deaf", "--source", "agent"), PATIENCE)
+    telling(provisioner, linux, "hearing", consoles["hearing"])
+    wait_until(lambda: "hearing-seed.iso" not in provisioner.files(), PATIENCE)
+    assert "deaf-seed.iso" in provisioner.files()
+    assert "deaf-seed.iso" in provisioner.daemon.virsh("domblklist", "deaf")
+
+
+def telling(bed: Provisioner, linux: LinuxGuest, name: str, console: Path, *parameters: str, more: str = "") -> None:
+    """Provision a guest that writes to a console, and has an agent that tells its host name."""
+    line = f"{COMMAND_LINE} {AGENT}0 {more}"
+    settings = f'Kernel = "{linux.kernel}"\nRamdisk = "{linux.ramdisk}"\nCommandLine = "{line}"\n'
     text = TEMPLATE.replace("[settings]\n", f"[settings]\n{settings}").replace("= 64", "= 256")
-    template = provisioner.template("telling", text)
-    console = tmp_path / "console"
+    serial = {"SourceType": pywbem.Uint16(4), "SourcePath": str(console)}
+    agent = {"ResourceType": pywbem.Uint16(1), "OtherResourceType": "channel"}
     resources = [
-        pywbem.CIMInstance(
-            "KVM_ConsoleResourceAllocationSettingData",
-            {"SourceType": pywbem.Uint16(4), "SourcePath": str(console)},
-        ),
-        pywbem.CIMInstance(
-            "KVM_ResourceAllocationSettingData",
-            {"ResourceType": pywbem.Uint16(1), "OtherResourceType": "channel"},
-        ),
+        pywbem.CIMInstance("KVM_ConsoleResourceAllocationSettingData", serial),
+        pywbem.CIMInstance("KVM_ResourceAllocationSettingData", agent),
     ]
-    provisioner.provision(template, "telling", "hostname=telling.example.com", resources=resources)
-    wait_until(lambda: "telling-seed.iso" not in provisioner.files(), PATIENCE)
-    assert '"local-hostname": "telling"' in seed_seen(console)
-    wait_until(lambda: "urn:virtcim:seed" not in provisioner.daemon.virsh("dumpxml", "--inactive", "telling"), PATIENCE)
-    assert provisioner.daemon.list_all()["telling"] == "running"
-    for which in ([], ["--inactive"]):
-        assert "seed.iso" not in provisioner.daemon.virsh("domblklist", "telling", *which)
-    wait_until(lambda: seen(console).get("cd") in ("none", "0"), PATIENCE)
+    bed.provision(bed.template(name, text), name, *parameters, resources=resources)
