@@ -282,6 +282,7 @@ def two_disks(place: Place, name: str, files: dict[str, bytes]) -> None:
     write_archive(place.directory / name, {"two.ovf": envelope(text), **files})
 
 
+@pytest.mark.slow
 def test_a_template_has_all_disks_of_its_appliance(place: Place, images: ImageHost, tmp_path: Path) -> None:
     contents = {"one.vmdk": b"the system", "two.vmdk": b"the data"}
     two_disks(place, "disks.ova", {name: vmdk(tmp_path, content) for name, content in contents.items()})
@@ -298,15 +299,15 @@ def test_a_template_has_all_disks_of_its_appliance(place: Place, images: ImageHo
     bed.provision("template:disks@1", "of-disks", "start=no")
     written = place.command("export", "disks", "given-disks.ova", "--template")
     assert written.returncode == 0, written.stderr
-    state, out = place.call("ImportAppliance", **(given | {"Source": "given-disks.ova"}), SystemName="back")
+    state, out = place.call("ImportAppliance", **(given | {"Source": "given-disks.ova"}), SystemName="two-back")
     assert state == COMPLETED, out
     assert "model='lsisas1068'" in place.daemon.virsh("dumpxml", "of-disks")
-    assert "model='lsisas1068'" in place.daemon.virsh("dumpxml", "back")
+    assert "model='lsisas1068'" in place.daemon.virsh("dumpxml", "two-back")
     for number, content in enumerate(contents.values()):
         wanted = tmp_path / "wanted.raw"
         wanted.write_bytes(content.ljust(2 * DISK_SIZE, b"\0"))
         compare(place.pool / ("of-disks.qcow2", "of-disks-1.qcow2")[number], "qcow2", wanted, "raw")
-        compare(place.pool / f"back-{number + 1}.qcow2", "qcow2", wanted, "raw")
+        compare(place.pool / f"two-back-{number + 1}.qcow2", "qcow2", wanted, "raw")
 
 
 def test_what_does_not_become_a_template_leaves_nothing(place: Place, tmp_path: Path) -> None:

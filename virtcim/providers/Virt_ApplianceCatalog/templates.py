@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.exporting import Content, Exported, ExportOrder, check_order, export_system
@@ -45,7 +46,6 @@ from virtcim.providers.Virt_VirtualSystemManagementService.provisioning import S
 __all__ = ["TemplateOrder", "export_template", "import_templates"]
 
 _GROUP = "appliances"
-_SIZE = frozenset({"VirtualQuantity", "AllocationUnits"})
 _FETCHED = 30
 """Percent that an export has come when the image is here."""
 _UNSAFE = re.compile(r"[^a-z0-9._-]+")
@@ -166,12 +166,14 @@ class _TemplateDisk:
 
     Attributes:
         path: what stands for it in the domain.
-        values: its properties as a resource.
+        bus: that it is at; "" for that of new disks.
+        format: QEMU's word for that of its image.
         content: what it holds.
     """
 
     path: str
-    values: Mapping[str, CIMValue]
+    bus: str
+    format: str
     content: Content
 
 
@@ -189,18 +191,14 @@ def _disks_of(setting: TemplateSetting, work: Work) -> Iterator[_TemplateDisk]:
             text = f"its image is the volume {source.volume!r} of a pool"
             raise ImageError(f"{text}; expected one of the store, or an export of a guest that was made of it")
         path = library.images.path(library.images.fetch(source, work))
-        (found,) = (each.values for each in resources_of_template(setting) if each.part == SYSTEM_DISK)
-        values = {name: value for name, value in found.items() if name not in _SIZE}
-        values["DriverType"] = QEMU_WORDS.get(source.format, source.format)
-        yield _TemplateDisk("/system", values, Content(path, template.size))
+        format_ = QEMU_WORDS.get(source.format, source.format)
+        yield _TemplateDisk("/system", str(template.disk.get("BusType", "")), format_, Content(path, template.size))
     for number, extra in enumerate(template.disks, start=1):
-        values = {"ResourceType": 17, "DriverType": extra.format}
-        values |= {"BusType": extra.bus} if extra.bus else {}
         content = Content(None, extra.size)
         if extra.sha256:
             image = library.images.fetch(ImageSource(sha256=extra.sha256, format=extra.format), work)
             content = replace(content, path=library.images.path(image))
-        yield _TemplateDisk(f"/further-{number}", values, content)
+        yield _TemplateDisk(f"/further-{number}", extra.bus, extra.format, content)
 
 
 def _config_of(setting: TemplateSetting, disks: Iterable[_TemplateDisk]) -> DomainConfig:
@@ -208,17 +206,35 @@ def _config_of(setting: TemplateSetting, disks: Iterable[_TemplateDisk]) -> Doma
     template, platform = setting.template, setting.platform
     settings = {name: value for name, value in setting.properties().items() if name not in SHOWN_ONLY}
     resources = [each.described for each in resources_of_template(setting) if each.part != SYSTEM_DISK]
-    names: list[CIMValue] = []
-    for disk in disks:
-        names.append(free_disk_name(str(disk.values.get("BusType") or platform.buses.disk), names))
-        values = {**disk.values, "Address": disk.path, "VirtualDevice": names[-1]}
-        disk_class = class_of(platform.prefix, "DiskResourceAllocationSettingData")
-        resources.append(EmbeddedInstance(disk_class, values))
     settings_class = class_of(platform.prefix, "VirtualSystemSettingData")
     system = EmbeddedInstance(settings_class, {**settings, "VirtualSystemIdentifier": template.id})
     hypervisor = setting.site.hypervisors(platform)[0]
     request = Request(system, resources or None, None)
-    return DomainConfig.parse(Definition(setting.site, platform, hypervisor, request, raise_error).document.tostring())
+    document = Definition(setting.site, platform, hypervisor, request, raise_error).document
+    # Without libvirt, which would find out that the disks are no volumes of the host, and would give them their places.
+    places, names = Counter[str](), list[CIMValue]()
+    for disk in disks:
+        bus = disk.bus or platform.buses.disk
+        names.append(free_disk_name(bus, names))
+        values: dict[str, Any] = {
+            "device": "disk",
+            "type": "file",
+            "source_file": disk.path,
+            "driver_type": disk.format,
+        }
+        values |= {"target_bus": bus, "target_dev": names[-1]}
+        address = _address(bus, places[bus])
+        document.add_device(Disk, values if address is None else {**values, "address": address})
+        places[bus] += 1
+    return DomainConfig.parse(document.tostring())
+
+
+def _address(bus: str, number: int) -> dict[str, str] | None:
+    """The address of a disk among those of its bus, as libvirt gives them; None where a bus has no such places."""
+    if bus not in ("ide", "sata", "scsi"):
+        return None
+    inner, unit = divmod(number, 2) if bus == "ide" else (0, number)
+    return {"type": "drive", "controller": "0", "bus": str(inner), "target": "0", "unit": str(unit)}
 
 
 class _TemplateDisks:
