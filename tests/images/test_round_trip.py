@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -147,3 +149,26 @@ def test_a_guest_comes_back_as_it_was(host: Host, tmp_path: Path, seed: int) -> 
     for one, other in zip(drives(origin), drives(copy), strict=True):
         if one.source_file is not None and other.source_file is not None:
             compare(Path(one.source_file), one.driver_type or "", Path(other.source_file), other.driver_type or "")
+
+
+@pytest.mark.slow
+def test_cot_reads_what_is_written(host: Host, tmp_path: Path) -> None:
+    """The Common OVF Tool, which is somebody else's reader: what it tells is what the guest has."""
+    cot = shutil.which("cot")
+    if cot is None:
+        pytest.skip("cot is not installed")
+    for seed in range(10):
+        host.define(random_guest(random.Random(seed), host.pool))
+        origin = host.config("origin")
+        target = tmp_path / f"{seed}.ova"
+        host.give("origin", ExportOrder(target))
+        done = subprocess.run([cot, "info", str(target)], capture_output=True, text=True, timeout=120)
+        told = done.stdout + done.stderr
+        assert (done.returncode, "WARNING" in told, "ERROR" in told) == (0, False, False), told
+        # Processors, memory, ports, serial ports, disks.
+        found = re.search(r"\(default\) +(\d+) +[0-9.]+ [MG]iB +(\d+) +0 +(\d+) ", told)
+        assert found is not None, told
+        ports = sum(isinstance(each, Interface) for each in origin.devices)
+        disks = sum(disk.device == "disk" for disk in drives(origin))
+        assert tuple(map(int, found.groups())) == (origin.vcpu, ports, disks)
+        host.empty()
