@@ -320,8 +320,8 @@ class DomainKind(Kind):
 
     def leaves_texts(self, known: tuple[Any, ...], facts: tuple[Any, ...], events: tuple[Event, ...]) -> bool:
         # To tell of a pause is a matter of milliseconds, and most of them would go into reading both.
-        now = DomainFacts._make(facts)
-        is_same = DomainFacts._make(known) == now._replace(state=known[6], reason=known[7])
+        before, now = DomainFacts._make(known), DomainFacts._make(facts)
+        is_same = before == now._replace(state=before.state, reason=before.reason)
         pauses = [each.name == "lifecycle" and tuple(each.detail[:2]) in _PAUSES for each in events]
         return is_same and bool(pauses) and all(pauses)
 
