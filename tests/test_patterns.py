@@ -83,7 +83,7 @@ REASONS: dict[tuple[str, str], str] = {
     ("platforms/base.py", r"[A-Za-z][A-Za-z0-9]*\Z"): ADMINISTRATOR,
     ("providers/Virt_RASD/processor_share.py", r"(\d{1,5}):([0-9,^-]+)"): DISJOINT,
     ("providers/Virt_VSSD/parts.py", r"([a-z0-9]+)(?::(.*))?"): DISJOINT,
-    ("providers/Virt_VSSD/parts.py", r"([0-9,^-]+):([0-9]{1,15})"): DISJOINT,
+    ("providers/Virt_VSSD/parts.py", r"([0-9,^-]*):([0-9]{1,15})"): DISJOINT,
     (
         "providers/Virt_VSMigrationService/wishes.py",
         r"(tcp|tcps)://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?/?|tcp:[A-Za-z0-9._-]+(?::[0-9]{1,5})?",

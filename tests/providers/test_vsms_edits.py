@@ -132,7 +132,7 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "ClockOffset": ("clock",),
     "Timers": ("clock",),
     "Firmware": ("os",),
-    "FirmwareLoader": ("os/loader", "os/nvram"),
+    "FirmwareLoader": ("os/loader",),
     "FirmwareLoaderType": ("os/loader",),
     "HyperVFeatures": ("features",),
     "AddressProperties": ("devices/*/address",),

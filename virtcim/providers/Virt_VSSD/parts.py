@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Hostdev, Interface, Redirdev
@@ -68,8 +68,6 @@ _TIMER_FLAGS = {"yes": True, "no": False}
 _TIMER_NUMBERS = frozenset({"frequency", "catchup_threshold", "catchup_slew", "catchup_limit"})
 _TIMER_TEXTS = frozenset({"tickpolicy", "track", "mode"})
 _TIMER = re.compile(r"([a-z0-9]+)(?::(.*))?")
-_OF_LOADER = ("os_loader_readonly", "os_loader_type", "os_loader_secure", "os_nvram", "os_nvram_template")
-"""What describes the file of a firmware."""
 _CELL = re.compile(r"([0-9,^-]*):([0-9]{1,15})")
 _EFI, _BIOS = "efi", "bios"
 
@@ -184,16 +182,23 @@ def write_firmware(draft: Draft, value: str) -> None:
     if value not in (_EFI, _BIOS, ""):
         raise ValueRefusedError(f"Invalid value for Firmware: {value}")
     draft.put("os_firmware", value or None)
-    _remove_fields(draft, ("os_loader", *_OF_LOADER))
+    for field in (
+        "os_loader",
+        "os_loader_readonly",
+        "os_loader_type",
+        "os_loader_secure",
+        "os_nvram",
+        "os_nvram_template",
+    ):
+        if getattr(draft.base, field) is not None:
+            draft.put(field, None)
     if draft.base.os_firmware_features:
         draft.put("os_firmware_features", [])
 
 
 def write_loader(draft: Draft, value: str) -> None:
-    """FirmwareLoader; what describes the file goes with it."""
+    """FirmwareLoader."""
     draft.put("os_loader", value or None)
-    if not value and draft.base.os_loader is not None:
-        _remove_fields(draft, _OF_LOADER)
     _protect_flash(draft)
 
 
@@ -208,12 +213,6 @@ def _protect_flash(draft: Draft) -> None:
     is_flash = draft.now("os_loader") is not None and draft.now("os_loader_type") == "pflash"
     if is_flash and draft.base.os_loader_readonly is None:
         draft.put("os_loader_readonly", True)
-
-
-def _remove_fields(draft: Draft, names: Iterable[str]) -> None:
-    for name in names:
-        if getattr(draft.base, name) is not None:
-            draft.put(name, None)
 
 
 def secure_boot(config: DomainConfig) -> bool | None:
