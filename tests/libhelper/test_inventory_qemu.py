@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,8 @@ def test_a_stuck_guest_stalls_nobody(guests: Guests, libvirtd: Libvirtd, started
         libvirtd.virsh("autostart", other)
         assert inventory.wait_for(lambda now: domain(now, other).autostart, PATIENCE)
         assert domain(inventory, stuck).active
+        with closing(libvirtd.connect()) as connection:
+            assert disks.disk_capacities(connection, domain(inventory, stuck).uuid, True, ["vda"]) is None
         late = started(libvirtd.uri()).inventory
         assert domain(late, stuck).config is not None
     finally:

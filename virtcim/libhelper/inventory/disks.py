@@ -85,4 +85,5 @@ def _running(
         target, size = values.get(f"block.{number}.name"), values.get(f"block.{number}.capacity")
         if target in targets and size:
             sizes[target] = int(size)
-    return sizes
+    # libvirt counts and names the disks of a guest whose emulator is busy, too.
+    return sizes or None if targets else sizes
