@@ -27,6 +27,9 @@ __all__ = ["Domains"]
 _NATIVE_FORMATS = {"QEMU": "qemu-argv", "Xen": "xen-xl"}
 """By driver, what libvirt can make of a domain without defining it; making it checks the domain."""
 
+_NAME_PATIENCE = 2
+"""Seconds that an agent gets to tell the host name: changes of the guest wait meanwhile."""
+
 _UNDEFINE_FLAGS = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -313,7 +316,7 @@ class Domains:
         found = set()
         with self._context.locks.hold(self._uuid(domain)), self._free(domain) as target:
             for flag in (libvirt.VIR_DOMAIN_GET_HOSTNAME_LEASE, libvirt.VIR_DOMAIN_GET_HOSTNAME_AGENT):
-                with contextlib.suppress(libvirt.libvirtError), limited_agent(target):
+                with contextlib.suppress(libvirt.libvirtError), limited_agent(target, _NAME_PATIENCE):
                     found.add(str(target.hostname(flag)))
         return frozenset(found)
 

@@ -61,9 +61,9 @@ def quiesced(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def limited_agent(domain: libvirt.virDomain) -> Iterator[None]:
-    """A block in which the agent of a guest has a time limit for its answers."""
-    _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(_AGENT_PATIENCE))
+def limited_agent(domain: libvirt.virDomain, seconds: int = _AGENT_PATIENCE) -> Iterator[None]:
+    """A block in which the agent of a guest has a time limit for each of its answers."""
+    _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(seconds))
     try:
         yield
     finally:
