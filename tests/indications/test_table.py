@@ -279,7 +279,7 @@ def test_pools_networks_and_filters(served: tuple[Server, Listener], libvirtd: L
     virsh("pool-undefine", "storied-pool")
     pool.expect("remove a pool", Moment(deleted("DiskPool", "AllocationCapabilities")))
     file = directory / "definition.xml"
-    file.write_text("<network><name>storied-net</name><bridge name='storied0'/></network>")
+    file.write_text(f"<network><name>storied-net</name><bridge name='story{os.getpid()}'/></network>")
     network = Story(listener, "storied-net")
     virsh("net-define", str(file))
     network.expect("define a network", Moment(created("NetworkPool", "AllocationCapabilities")))

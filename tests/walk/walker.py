@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -132,6 +132,7 @@ class Walker:
         self.found: dict[Path, Instance] = {}
         self.links: dict[tuple[str, Path], list[_Link]] = defaultdict(list)
         self.unlisted: set[Path] = set()
+        self._listed: dict[tuple[str, str], dict[Path, Set[str]]] = {}
         self._resolved: dict[Path, bool] = {}
 
     def walk(self) -> Report:
@@ -186,6 +187,7 @@ class Walker:
                 self.report.add("enumeration fails", f"{namespace}:{declared.name}", error)
                 continue
             self._check_enumeration(f"{namespace}:{declared.name}", names, instances)
+            self._listed[namespace, key] = {each.path: each.properties.keys() for each in instances if each.path}
             counter = self.report.links if declared.is_association else self.report.instances
             for instance in instances:
                 if instance.path is not None and instance.path.class_name == key:
@@ -221,6 +223,11 @@ class Walker:
                 for ancestor in self.ancestors(path.class_name):
                     expected[ancestor][path] = instance
         for key, wanted in expected.items():
+            if self._listed.pop((namespace, key), None) == {
+                path: instance.properties.keys() for path, instance in wanted.items()
+            }:
+                continue
+            # What comes and goes may have done so since.
             listed, instances = self._enumerated(namespace, self.classes[key].name)
             names = set(listed)
             place = f"{namespace}:{self.classes[key].name}"
