@@ -7,6 +7,7 @@ import json
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -30,9 +31,10 @@ LOADS = 5
 STEPS = 300
 STEP = 400
 
-#: Changes a second, and for how many seconds.
+#: Changes a second, for how many seconds, and of how many clients at once.
 CHANGES = 100
 SECONDS = 10
+CLIENTS = 4
 
 #: Seconds until the server has all guests, at most.
 PATIENCE = 180
@@ -164,14 +166,19 @@ def _await_guests(server: Server, guests: int) -> None:
 
 def _change(server: Server, guests: int) -> float:
     """Pause and resume guests, so many a second; give how late the last second's changes were, in seconds."""
-    began, late = time.monotonic(), 0.0
-    for second in range(SECONDS):
-        state = PAUSE if second % 2 == 0 else RUN
-        base = (second // 2) * CHANGES
-        requests = [_state_change(guest_name((base + number) % guests), state) for number in range(CHANGES)]
+
+    def change(requests: list[dict[str, Any]]) -> None:
         _ask(server, "POST", "/api/batch", {"requests": requests})
-        late = time.monotonic() - began - second - 1
-        time.sleep(max(0.0, -late))
+
+    began, late = time.monotonic(), 0.0
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for second in range(SECONDS):
+            state = PAUSE if second % 2 == 0 else RUN
+            base = (second // 2) * CHANGES
+            requests = [_state_change(guest_name((base + number) % guests), state) for number in range(CHANGES)]
+            list(clients.map(change, [requests[number::CLIENTS] for number in range(CLIENTS)]))
+            late = time.monotonic() - began - second - 1
+            time.sleep(max(0.0, -late))
     time.sleep(2)
     return max(0.0, late)
 
