@@ -169,7 +169,12 @@ OF_HOSTS = (
 
 def has_become(state: int) -> Callable[[Any], bool]:
     """A condition: it is told that the node in the west has come to a state."""
-    return lambda told: (told["SourceInstance"]["Name"], told["SourceInstance"]["State"]) == ("west", state)
+
+    def condition(told: Any) -> bool:
+        source = told["SourceInstance"]
+        return (source["Name"], source.get("State")) == ("west", state)
+
+    return condition
 
 
 def test_a_node_that_vanishes_in_the_middle_of_a_method(hosts: Hosts) -> None:
