@@ -159,12 +159,12 @@ def test_an_embedded_instance_is_written_once_at_a_revision(server: RunningServe
             computed.append(revision)
             return {"Name": f"a<{revision}>", "Size": revision}
 
-        return encoder.encoded(RevisedInstance("Toy_Disk", "a", revision, compute))
+        return encoder.embedded(RevisedInstance("Toy_Disk", "a", revision, compute))
 
     encoder = server.cimxml._writers["root/toy"].encoder
     cache = server.cimxml.cache
     first = written(1)
-    assert first == encoder.encoded(EmbeddedInstance("Toy_Disk", {"Name": "a<1>", "Size": 1}))
+    assert first == encoder.embedded(EmbeddedInstance("Toy_Disk", {"Name": "a<1>", "Size": 1}))
     assert written(1) == first
     assert computed == [1]
     assert "a&amp;lt;2&amp;gt;" in written(2)

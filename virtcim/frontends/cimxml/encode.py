@@ -30,7 +30,7 @@ from virtcim.schema.classes import (
 )
 from virtcim.schema.values import NUMERIC_TYPES
 
-__all__ = ["NO_BODY", "Body", "ClassOptions", "EncodedInstance", "EncodedReference", "Encoder", "Table", "TableOptions"]
+__all__ = ["NO_BODY", "Body", "ClassOptions", "EncodedReference", "Encoder", "Table", "TableOptions"]
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +43,6 @@ MAX_NESTING = 8
 _SCOPES = ("CLASS", "ASSOCIATION", "REFERENCE", "PROPERTY", "METHOD", "PARAMETER", "INDICATION")
 
 Write = Callable[[Any], str]
-
-
-class EncodedInstance(str):
-    """An embedded instance that is encoded already, as it stands in a VALUE."""
-
-    __slots__ = ()
 
 
 class EncodedReference(str):
@@ -137,20 +131,20 @@ class Table:
         key = tuple(texts), own
         end = self._ends.get(key)
         if end is None and len(self._ends) < MAX_ENDS:
-            end = self._ends[key] = self._end(texts, own).encode()
+            end = self._ends[key] = (self._others(texts, own) + END).encode()
         if end is None:  # too many differ: what is not shared is kept, and counted, as its own
             own = tuple(texts)
-            end = self._end(texts, own).encode()
+            end = (self._others(texts, own) + END).encode()
         return (self.head + self._elements(texts, own)).encode(), end
 
     def instance(self, properties: Mapping[str, Any]) -> str:
         """The INSTANCE element as text."""
-        texts = self._texts(properties)
-        return self.head + self._elements(texts, texts) + self._end(texts, texts)
+        return self.head + self.inside(properties) + END
 
     def inside(self, properties: Mapping[str, Any]) -> str:
         """What is in the INSTANCE element, as text."""
-        return self.instance(properties).removeprefix(self.head).removesuffix(END)
+        texts = self._texts(properties)
+        return self._elements(texts, texts) + self._others(texts, texts)
 
     def _texts(self, properties: Mapping[str, Any]) -> dict[int, str]:
         """The values that there are, written, by the indices of their properties and in their order.
@@ -178,11 +172,10 @@ class Table:
             parts += (line[2], texts[index], line[4])
         return "".join(parts)
 
-    def _end(self, texts: Mapping[int, str], own: Collection[int]) -> str:
-        """All but the properties of `own`: those with another value, those without one, and the end of the element."""
+    def _others(self, texts: Mapping[int, str], own: Collection[int]) -> str:
+        """The elements of all but the properties of `own`: those with another value, and those without one."""
         others = self._elements(texts, [index for index in texts if index not in own])
-        nulls = [line[1] for index, line in enumerate(self.lines) if index not in texts]
-        return "".join([others, *nulls, END])
+        return "".join([others, *(line[1] for index, line in enumerate(self.lines) if index not in texts)])
 
 
 class Encoder:
@@ -251,7 +244,7 @@ class Encoder:
         if declared.type == "reference":
             tag, array, write = "VALUE.REFERENCE", "VALUE.REFARRAY", self.reference
         elif declared.embedded_object:
-            tag, array, write = "VALUE", "VALUE.ARRAY", self._embedded
+            tag, array, write = "VALUE", "VALUE.ARRAY", self.embedded
         else:
             tag, array, write = "VALUE", "VALUE.ARRAY", writer(declared.type)
         if not declared.is_array:
@@ -315,10 +308,9 @@ class Encoder:
             raise ValueError(f"{class_name} has no keys: {sorted(keys)}")
         return tuple((name, declaration.properties[name.lower()].type) for name in declaration.keys)
 
-    def _embedded(self, value: Any) -> str:
-        """An embedded instance as text in a VALUE: an INSTANCE element, escaped once more."""
-        if isinstance(value, EncodedInstance):
-            return value
+    def embedded(self, value: Any) -> str:
+        """An embedded instance as text in a VALUE: an INSTANCE element, escaped once more.  Raises ValueError, KeyError
+        for what is none, or of an unknown class."""
         if not isinstance(value, EmbeddedInstance):
             raise ValueError(f"{value!r} is not an embedded instance")
         if self._recall is not None and isinstance(value, RevisedInstance):
@@ -327,10 +319,6 @@ class Encoder:
 
     def _escaped(self, value: EmbeddedInstance) -> str:
         return escape(self.embedded_element(value))
-
-    def encoded(self, value: EmbeddedInstance) -> EncodedInstance:
-        """An embedded instance that may take the place of itself in what is written.  Raises ValueError, KeyError."""
-        return EncodedInstance(self._embedded(value))
 
     def embedded_element(self, value: EmbeddedInstance) -> str:
         """The INSTANCE element of an embedded instance; properties that it does not have are left out."""
