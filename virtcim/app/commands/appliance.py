@@ -169,8 +169,6 @@ def _export(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) ->
     import pywbem
 
     subject = _template(connection, arguments) if arguments.template else _guest(connection, arguments)
-    if subject is None:
-        return EXIT_FAILED
     out = _call(
         connection,
         "ExportTemplate" if arguments.template else "ExportSystem",
@@ -189,24 +187,19 @@ def _export(arguments: argparse.Namespace, connection: pywbem.WBEMConnection) ->
 
 
 def _guest(connection: pywbem.WBEMConnection, arguments: argparse.Namespace) -> Any:
-    """The path of the guest that is meant; None, with a line that says so, where there is none."""
+    """The path of the guest that is meant.  Raises AskError where there is none."""
     names = connection.EnumerateInstanceNames("Virt_ComputerSystem", namespace=arguments.namespace)
     system = next((path for path in names if path["Name"] == arguments.guest), None)
     if system is None:
-        print(f"virtcim: guest {arguments.guest!r}: does not exist", file=sys.stderr)
-        return None
+        raise AskError(f"guest {arguments.guest!r}: does not exist")
     system.host = None
     return system
 
 
 def _template(connection: pywbem.WBEMConnection, arguments: argparse.Namespace) -> Any:
-    """The path of the settings of the template that is meant; None, with a line that says so, where there is none."""
-    try:
-        key = key_of_template(connection, arguments.guest)
-        _, path = service_and_template(connection, key, arguments.namespace)
-    except AskError as error:
-        print(f"virtcim: {error}", file=sys.stderr)
-        return None
+    """The path of the settings of the template that is meant.  Raises AskError where there is none."""
+    key = key_of_template(connection, arguments.guest)
+    _, path = service_and_template(connection, key, arguments.namespace)
     path.host = None
     return path
 

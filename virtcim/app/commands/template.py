@@ -369,11 +369,12 @@ def _provision(arguments: argparse.Namespace, server: Server) -> None:
     parameters = [*arguments.set, *_from_files(arguments)]
     with server.wbem(INTEROP) as connection:
         key = key_of_template(connection, arguments.template)
-    with server.wbem(arguments.namespace or "root/virt") as connection:
+    namespace = arguments.namespace or "root/virt"
+    with server.wbem(namespace) as connection:
         method = "DefineSystem"
         group: dict[str, Any] = {}
         if arguments.group is None:
-            path, setting = service_and_template(connection, key, arguments.namespace or "root/virt")
+            path, setting = service_and_template(connection, key, namespace)
         else:
             method, group, path, setting = _service_of_group(server, arguments.group, key)
         jobs = {}
@@ -417,9 +418,7 @@ def _from_files(arguments: argparse.Namespace) -> Iterator[str]:
         yield f"password_hash={sha512_crypt.hash(getpass.getpass('Password of the guests: '))}"
 
 
-def service_and_template(
-    connection: pywbem.WBEMConnection, template: str, namespace: str = "root/virt"
-) -> tuple[Any, Any]:
+def service_and_template(connection: pywbem.WBEMConnection, template: str, namespace: str) -> tuple[Any, Any]:
     """Find the service of a node that a template is for, and the path of the settings of the template there.
 
     Parameters:
