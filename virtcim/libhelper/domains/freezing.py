@@ -37,7 +37,7 @@ def frozen(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
         libvirt.libvirtError: the agent did not freeze them.
     """
     turn = context.frozen.begin(domain.UUIDString())
-    with limited_agent(domain):
+    with limited_agent(domain, _AGENT_PATIENCE):
         try:
             domain.fsFreeze()
             yield
@@ -50,7 +50,7 @@ def quiesced(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
     """A block in which libvirt freezes the file systems of a guest: none is left frozen, and no agent is waited for
     for ever."""
     turn = context.frozen.begin(domain.UUIDString())
-    with limited_agent(domain):
+    with limited_agent(domain, _AGENT_PATIENCE):
         try:
             yield
         except Exception:
@@ -61,7 +61,7 @@ def quiesced(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def limited_agent(domain: libvirt.virDomain, seconds: int = _AGENT_PATIENCE) -> Iterator[None]:
+def limited_agent(domain: libvirt.virDomain, seconds: int) -> Iterator[None]:
     """A block in which the agent of a guest has a time limit for each of its answers."""
     _attempt("the time limit of the agent", lambda: domain.agentSetResponseTimeout(seconds))
     try:
@@ -101,7 +101,7 @@ def _thaw_later(context: Context, uuid: str, turn: int, delay: float) -> None:
     while context.frozen.is_current(uuid, turn) and time.monotonic() < deadline:
         is_connected = False
         try:
-            with domain_handle(context, uuid) as domain, limited_agent(domain):
+            with domain_handle(context, uuid) as domain, limited_agent(domain, _AGENT_PATIENCE):
                 is_connected = True
                 domain.fsThaw()
         except LibvirtError as error:
