@@ -21,12 +21,22 @@ from typing import Any
 import libvirt
 
 from virtcim.immutable import immutable
-from virtcim.libhelper.documents.domain import Channel
+from virtcim.libhelper.documents.domain import Channel, DomainConfig
 from virtcim.libhelper.inventory.records import Domain
 
-__all__ = ["AgentAddress", "AgentFacts", "AgentInterface", "Agents", "facts_of", "has_agent"]
+__all__ = [
+    "CHANNEL",
+    "AgentAddress",
+    "AgentFacts",
+    "AgentInterface",
+    "Agents",
+    "facts_of",
+    "has_agent",
+    "is_agent_connected",
+]
 
-_CHANNEL = "org.qemu.guest_agent.0"
+CHANNEL = "org.qemu.guest_agent.0"
+"""The name by which an agent finds its channel."""
 _CONNECTED = "connected"
 
 _FRESH = 30.0
@@ -96,13 +106,17 @@ class AgentFacts:
     interfaces: tuple[AgentInterface, ...] = ()
 
 
-def has_agent(domain: Domain) -> bool:
-    """Whether a guest runs with an agent that is there."""
-    config = domain.live if domain.active and domain.contact else None
+def is_agent_connected(config: DomainConfig | None) -> bool:
+    """Whether an agent is there, as a running guest is described; not where it does not run (None)."""
     return config is not None and any(
-        isinstance(each, Channel) and each.target_name == _CHANNEL and each.target_state == _CONNECTED
+        isinstance(each, Channel) and each.target_name == CHANNEL and each.target_state == _CONNECTED
         for each in config.devices
     )
+
+
+def has_agent(domain: Domain) -> bool:
+    """Whether a guest runs with an agent that is there."""
+    return domain.active and domain.contact and is_agent_connected(domain.live)
 
 
 def facts_of(told: Mapping[str, Any]) -> AgentFacts:

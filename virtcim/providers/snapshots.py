@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from virtcim.immutable import immutable
-from virtcim.libhelper.documents.domain import Channel, Disk
+from virtcim.libhelper.agent import is_agent_connected
+from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.states import DomainState, PausedReason, RunningReason, ShutoffReason
 from virtcim.platforms.base import Feature
@@ -49,7 +50,6 @@ _KEY = "virtcimsnapshot"
 """The prefix for it."""
 _FORMAT = "qcow2"
 """The format of images that hold snapshots in themselves."""
-_AGENT = "org.qemu.guest_agent.0"
 _REVERTS_EXTERNAL = (9, 9, 0)
 """The version of libvirt that can first put a guest back to an external snapshot."""
 _REVERTED = frozenset(
@@ -126,11 +126,7 @@ def creation_obstacles(guest: Guest) -> Mapping[SnapshotType, Obstacle | None]:
 
 def can_notify(guest: Guest) -> bool:
     """Whether the guest can be told that a snapshot is about to be taken: its agent is connected."""
-    config = guest.domain.live
-    return config is not None and any(
-        isinstance(device, Channel) and device.target_name == _AGENT and device.target_state == "connected"
-        for device in config.devices
-    )
+    return is_agent_connected(guest.domain.live)
 
 
 def application_obstacle(guest: Guest, snapshot: SnapshotConfig) -> Obstacle | None:

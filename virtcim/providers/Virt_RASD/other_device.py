@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from virtcim.libhelper.agent import CHANNEL
 from virtcim.libhelper.documents.domain import (
     Audio,
     Channel,
@@ -93,7 +94,6 @@ SUB_TYPE_FIELDS = {
 _ONLY_MADE = frozenset({"parallel", "hostdev", "lease"})
 """The elements whose kind makes them what they are."""
 _KIBIBYTE = 1024
-_AGENT = "org.qemu.guest_agent.0"
 
 
 def other_device(given: Mapping[str, Any]) -> type[Device] | None:
@@ -171,7 +171,7 @@ def finish_other(draft: Draft) -> None:
             draft.put("type", draft.now("type") or "unix")
             draft.put("target_type", draft.now("target_type") or "virtio")
             if draft.now("target_type") == "virtio":
-                draft.put("target_name", draft.now("target_name") or _AGENT)
+                draft.put("target_name", draft.now("target_name") or CHANNEL)
         case Video():
             draft.put("model_type", draft.now("model_type") or "vga")
         case Rng():
