@@ -49,6 +49,8 @@ _FORGET = 900.0
 """Seconds after which what nobody asks for any more is forgotten."""
 _MANY = 256
 """Interfaces, and addresses of each, that are taken from a guest at most."""
+_MOST_WITHOUT = 1 << 16
+"""Guests without an agent that are remembered."""
 _LONG = 256
 """Characters of a text that a guest tells."""
 
@@ -240,6 +242,8 @@ class Agents:
         if self._without.get(domain.uuid) == domain.revision:
             return False
         if not has_agent(domain):
+            if len(self._without) >= _MOST_WITHOUT:
+                self._without.clear()  # most of them are gone for long
             self._without[domain.uuid] = domain.revision
             return False
         known = self._known.get(domain.uuid)
