@@ -358,7 +358,7 @@ class Hypervisor:
             except _LostError:
                 self._report(self._lost, said)
                 if self._threads.hangs(self.uri):
-                    self._give_time(min(_MORE_TIME_MOST, _MORE_TIME * self._more_time))
+                    self._give_more_time()
             except LibvirtError as error:
                 self._report(error.message, said)
             except Exception as error:
@@ -381,6 +381,10 @@ class Hypervisor:
         while not self._stopping and (left := until - time.monotonic()) > 0:
             await self._alarm.nap(left)
 
+    def _give_more_time(self) -> None:
+        """Wait longer than in the attempt that got no answer in time."""
+        self._give_time(min(_MORE_TIME_MOST, _MORE_TIME * self._more_time))
+
     def _give_time(self, times: float) -> None:
         """Wait so many times as long as the settings say from now on."""
         self._more_time = times
@@ -400,7 +404,7 @@ class Hypervisor:
             await self._await_turn(opening)
             return await self._await(opening, deadline=time.monotonic() + self.connections.open_timeout)
         except FutureTimeoutError:
-            self._give_time(min(_MORE_TIME_MOST, _MORE_TIME * self._more_time))
+            self._give_more_time()
             raise self.connections.abandon(opening) from None
         except _LostError:
             self.connections.abandon(opening)
