@@ -118,6 +118,37 @@ class LinuxGuest:
     kernel: Path
     ramdisk: Path
 
+    def domain_xml(self, name: str, words: str, image: Path | str, console: Path, devices: str = "") -> str:
+        """The XML of a guest of QEMU.
+
+        Parameters:
+            name: of the guest.
+            words: of its kernel's command line, beside `COMMAND_LINE`.
+            image: of its disk, as its host finds it.
+            console: what it says is added to that file.
+            devices: the XML of further ones.
+        """
+        return f"""\
+<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>256</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>{self.kernel}</kernel>
+    <initrd>{self.ramdisk}</initrd>
+    <cmdline>{COMMAND_LINE} {words}</cmdline>
+  </os>
+  <features><acpi/></features>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>
+      <target dev='vda' bus='virtio'/></disk>
+    <serial type='file'><source path='{console}' append='on'/><target port='0'/></serial>
+    {devices}<memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
 
 def linux_guest(directory: Path) -> LinuxGuest:
     """Make one in `directory`.

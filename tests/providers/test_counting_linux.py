@@ -13,7 +13,7 @@ import pytest
 import pywbem
 
 from tests.bed import wait_until, why_unavailable
-from tests.bed.linux import AGENT, COMMAND_LINE, COUNTS, LinuxGuest, counted
+from tests.bed.linux import AGENT, COUNTS, LinuxGuest, counted
 from tests.conftest import missing
 from tests.providers.migrationbed import COMPLETED, EXCEPTION, HERE, LONG, TwoHosts
 from virtcim.libhelper.domains import freezing
@@ -43,26 +43,8 @@ class Counter:
         self.hosts, self.console = hosts, console
         image = hosts.daemons[HERE].new_image()
         subprocess.run(["qemu-img", "resize", str(image), "32M"], check=True, capture_output=True)
-        hosts.daemons[HERE].define(f"""\
-<domain type='qemu'>
-  <name>{NAME}</name>
-  <memory unit='MiB'>256</memory>
-  <vcpu>1</vcpu>
-  <os>
-    <type arch='x86_64' machine='pc'>hvm</type>
-    <kernel>{linux.kernel}</kernel>
-    <initrd>{linux.ramdisk}</initrd>
-    <cmdline>{COMMAND_LINE} {COUNTS} {words}</cmdline>
-  </os>
-  <features><acpi/></features>
-  <devices>
-    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{IMAGES}/{image.name}'/>
-      <target dev='vda' bus='virtio'/></disk>
-    <serial type='file'><source path='{console}' append='on'/><target port='0'/></serial>
-    {devices}<memballoon model='none'/>
-  </devices>
-</domain>
-""")
+        path = f"{IMAGES}/{image.name}"
+        hosts.daemons[HERE].define(linux.domain_xml(NAME, f"{COUNTS} {words}", path, console, devices))
         wait_until(lambda: hosts.hypervisors[HERE].inventory.domain(NAME), LONG)
         hosts.start(NAME)
         self.await_number(5)

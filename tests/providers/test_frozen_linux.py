@@ -13,7 +13,7 @@ import pytest
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.bed.linux import AGENT, COMMAND_LINE, COUNTS, LinuxGuest, counted
+from tests.bed.linux import AGENT, COUNTS, LinuxGuest, counted
 from tests.conftest import Guests
 
 pytestmark = pytest.mark.slow
@@ -21,27 +21,7 @@ pytestmark = pytest.mark.slow
 LONG = 120.0
 DELAY = 6
 """Seconds that the agent takes to freeze anything."""
-XML = """\
-<domain type='qemu'>
-  <name>cold</name>
-  <memory unit='MiB'>256</memory>
-  <vcpu>1</vcpu>
-  <os>
-    <type arch='x86_64' machine='pc'>hvm</type>
-    <kernel>{linux.kernel}</kernel>
-    <initrd>{linux.ramdisk}</initrd>
-    <cmdline>{words}</cmdline>
-  </os>
-  <features><acpi/></features>
-  <devices>
-    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/>
-      <target dev='vda' bus='virtio'/></disk>
-    <serial type='file'><source path='{console}'/><target port='0'/></serial>
-    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
-    <memballoon model='none'/>
-  </devices>
-</domain>
-"""
+CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 
 
 @pytest.mark.parametrize(
@@ -67,8 +47,7 @@ def test_a_guest_is_thawed_though_the_server_was_killed(
 ) -> None:
     console, image = tmp_path / "console", libvirtd.new_image()
     subprocess.run(["qemu-img", "resize", str(image), "32M"], check=True, capture_output=True)
-    words = f"{COMMAND_LINE} {COUNTS} {AGENT}{DELAY}"
-    libvirtd.define(XML.format(linux=linux, words=words, image=image, console=console))
+    libvirtd.define(linux.domain_xml("cold", f"{COUNTS} {AGENT}{DELAY}", image, console, CHANNEL))
     libvirtd.virsh("start", "cold")
     server = serve(libvirtd.uri())
     ask: Any = server.pywbem()
