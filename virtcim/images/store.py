@@ -27,7 +27,16 @@ from virtcim.images.templates import ANY_VERSION, ImageSource, Template, Templat
 from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
-__all__ = ["QEMU_WORDS", "ImageError", "ImageStore", "KeptTemplate", "StoredImage", "TemplateStore", "template_files"]
+__all__ = [
+    "QEMU_WORDS",
+    "ImageError",
+    "ImageStore",
+    "Incoming",
+    "KeptTemplate",
+    "StoredImage",
+    "TemplateStore",
+    "template_files",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -377,19 +386,16 @@ class ImageStore:
             OSError: there is no room for it.
         """
         known = {each.sha256 for each in self.all()}
-        name, offset, size = self.begin(), 0, source.stat().st_size
-        digest = hashlib.sha256()
+        incoming, size = Incoming(self), source.stat().st_size
         try:
             with work.stoppable(), source.open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     work.checkpoint()
-                    self.write(name, offset, chunk)
-                    digest.update(chunk)
-                    offset += len(chunk)
-                    work.report(offset, size)
-            image = self._keep(self._incoming(name), StoredImage(digest.hexdigest(), size, format_, title))
+                    incoming.write(chunk)
+                    work.report(incoming.size, size)
+            image = self._keep(self._incoming(incoming.name), StoredImage(incoming.sha256, size, format_, title))
         finally:
-            (self._made("incoming") / name).unlink(missing_ok=True)
+            (self._made("incoming") / incoming.name).unlink(missing_ok=True)
         return image, image.sha256 not in known
 
     def abandon(self, name: str) -> None:
@@ -478,6 +484,32 @@ class ImageStore:
             yield
         finally:
             lock.release()
+
+
+class Incoming:
+    """An image that a store takes in from its beginning to its end, and the checksum of what has come.
+
+    Attributes:
+        name: under which that goes on, for `ImageStore.finish` and `ImageStore.abandon`.
+        size: bytes that have come.
+    """
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+        self._digest = hashlib.sha256()
+        self.name = store.begin()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """The checksum."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes, /) -> None:
+        """Take in what comes next.  Raises ImageError as `ImageStore.write` does."""
+        self._store.write(self.name, self.size, data)
+        self._digest.update(data)
+        self.size += len(data)
 
 
 def _digest(path: Path, algorithm: str, work: Work) -> str:

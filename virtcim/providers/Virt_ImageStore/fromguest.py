@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
 from virtcim.images.library import Library
 from virtcim.images.provisioning import Step, carry_out
+from virtcim.images.store import Incoming
 from virtcim.images.templates import ExtraDisk, ImageSource
 from virtcim.libhelper.inventory.records import Pool
 from virtcim.libhelper.work import Work
@@ -120,12 +120,10 @@ class TemplateOfGuest:
     def _take_in(self, work: Work) -> None:
         images = self._library.images
         known = {each.sha256 for each in images.all()}
-        self._upload = images.begin()
-        incoming = _Incoming(self._library, self._upload)
+        incoming = Incoming(images)
+        self._upload = incoming.name
         self._guest.hypervisor.storage.download(self._pool.uuid, self._copy, incoming, 0, 0, work)
-        image = images.finish(
-            self._upload, incoming.digest.hexdigest(), self._format, self.template.title or self.template.id
-        )
+        image = images.finish(self._upload, incoming.sha256, self._format, self.template.title or self.template.id)
         self._upload = ""
         if image.sha256 not in known:
             self._image = image.sha256
@@ -140,18 +138,3 @@ class TemplateOfGuest:
 
     def _keep(self, _work: Work) -> None:
         self._library.templates.add(self.template, self._owner)
-
-
-class _Incoming:
-    """Takes an image in, and its checksum."""
-
-    def __init__(self, library: Library, upload: str) -> None:
-        self._library, self._upload = library, upload
-        self._offset = 0
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes, /) -> None:
-        """Take in what comes next."""
-        self._library.images.write(self._upload, self._offset, data)
-        self.digest.update(data)
-        self._offset += len(data)
