@@ -23,7 +23,7 @@ from virtcim.platforms.base import Feature, Platform
 from virtcim.platforms.metatemplates import MetaTemplate, SettingValue
 from virtcim.platforms.newguest import NewGuest, SystemChoice, UnavailableError
 
-__all__ = ["Bases", "Image", "Translation", "translate"]
+__all__ = ["Bases", "Image", "Translation", "drive_address", "translate"]
 
 _KIB = 1024
 _LEAST_MEMORY = 64 << 20
@@ -68,6 +68,17 @@ class Image:
                 return {**values, "source_pool": self.pool, "source_volume": self.volume}
             case _:
                 return {**values, "source_file": self.path}
+
+
+def drive_address(bus: str, place: int, unit: int) -> dict[str, str]:
+    """Write down the address of a drive, as libvirt has it.
+
+    Parameters:
+        place: of its controller among those of the bus; of `ide`, which has one, that of the channel.
+        unit: its place there.
+    """
+    controller, inner = (0, place) if bus == "ide" else (place, 0)
+    return {"type": "drive", "controller": str(controller), "bus": str(inner), "target": "0", "unit": str(unit)}
 
 
 class Bases(Protocol):
@@ -279,8 +290,7 @@ class _Translator:
         if unit is None or unit >= most or wanted in self._taken:
             return None
         self._taken.add(wanted)
-        controller, inner = (0, place) if bus == "ide" else (place, 0)
-        return {"type": "drive", "controller": str(controller), "bus": str(inner), "target": "0", "unit": str(unit)}
+        return drive_address(bus, place, unit)
 
     def _target(self, bus: str, address: Mapping[str, str] | None) -> str:
         """The name of a drive: the one that libvirt gives its place, where it has one with a name of its own."""

@@ -14,6 +14,7 @@ from virtcim.images.appliances.exporting import Content, Exported, ExportOrder, 
 from virtcim.images.appliances.importing import ImportOrder
 from virtcim.images.appliances.package import Package
 from virtcim.images.appliances.storing import StoredDisk, StoredSystem, store_appliance
+from virtcim.images.appliances.translation import drive_address
 from virtcim.images.appliances.undo import PartOfWork
 from virtcim.images.library import Library
 from virtcim.images.store import QEMU_WORDS, ImageError
@@ -233,8 +234,8 @@ def _address(bus: str, number: int) -> dict[str, str] | None:
     """The address of a disk among those of its bus, as libvirt gives them; None where a bus has no such places."""
     if bus not in ("ide", "sata", "scsi"):
         return None
-    inner, unit = divmod(number, 2) if bus == "ide" else (0, number)
-    return {"type": "drive", "controller": "0", "bus": str(inner), "target": "0", "unit": str(unit)}
+    place, unit = divmod(number, 2) if bus == "ide" else (0, number)
+    return drive_address(bus, place, unit)
 
 
 class _TemplateDisks:
