@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from virtcim.images.settings import ImageSettings
 from virtcim.immutable import immutable
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
+from virtcim.providers.base import Element
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.interface import (
     Association,
@@ -51,7 +53,7 @@ from virtcim.providers.Virt_DevicePool import DevicePool
 from virtcim.providers.Virt_ImageStore.elements import TEMPLATE
 
 if TYPE_CHECKING:
-    from virtcim.images.appliances.exporting import ExportOrder
+    from virtcim.images.appliances.exporting import Exported, ExportOrder
     from virtcim.images.appliances.package import Package
 
 __all__ = ["ApplianceCatalogProvider", "ApplianceProvider", "CatalogMembers", "Shelf"]
@@ -196,13 +198,10 @@ class ApplianceCatalogProvider(InstanceProvider):
         order = self._export_order(parameters)
         guest = system.guest
 
-        def run(work: Work) -> MethodResult:
-            self._shelf.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-            made = export_guest(guest.domain.uuid, order, guest.hypervisor, work, self._shelf.scratch)
-            files = [path.name for path in made.files]
-            return MethodResult(0, {"Files": files, "Warnings": list(made.warnings)})
+        def export(work: Work, scratch: Path) -> Exported:
+            return export_guest(guest.domain.uuid, order, guest.hypervisor, work, scratch)
 
-        return self._do(guest.site, guest.platform.prefix, "ExportSystem", run, context, [system.path()])
+        return self._do_export("ExportSystem", export, system, context)
 
     def _export_template(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """ExportTemplate."""
@@ -212,14 +211,20 @@ class ApplianceCatalogProvider(InstanceProvider):
         if not isinstance(setting, TemplateSetting):
             raise CIMError(Status.INVALID_PARAMETER, "Template: is none; expected the settings of one")
         order = self._export_order(parameters)
+        return self._do_export("ExportTemplate", partial(export_template, setting, order), setting, context)
+
+    def _do_export(
+        self, method: str, export: Callable[[Work, Path], Exported], element: Element, context: RequestContext
+    ) -> MethodResult:
+        """Make an appliance of an element, by a function that is given the work and a directory for what it needs."""
 
         def run(work: Work) -> MethodResult:
             self._shelf.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-            made = export_template(setting, order, work, self._shelf.scratch)
+            made = export(work, self._shelf.scratch)
             files = [path.name for path in made.files]
             return MethodResult(0, {"Files": files, "Warnings": list(made.warnings)})
 
-        return self._do(setting.site, setting.platform.prefix, "ExportTemplate", run, context, [setting.path()])
+        return self._do(element.site, element.platform.prefix, method, run, context, [element.path()])
 
     def _export_order(self, parameters: Parameters) -> ExportOrder:
         """What is to be written, and where."""
