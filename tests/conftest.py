@@ -45,6 +45,11 @@ NEEDS = {
 """What a test needs that has a fixture; files and tests that start daemons of their own are marked where they stand."""
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case of bytes by its place: bytes such as a packed file differ from one worker to the next."""
+    return argname if isinstance(val, bytes) else None
+
+
 # Before pytest leaves out what `-m` does not want.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -130,7 +130,13 @@ def test_a_catalogue_from_elsewhere_names_no_files_of_this_host(
     assert found.entries() == []
 
 
-@pytest.mark.parametrize("content", [gzip.compress(bytes(100_000)), gzip.compress(b"a" * 90)[:15] + b"\xff" * 20])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(gzip.compress(bytes(100_000)), id="large"),
+        pytest.param(gzip.compress(b"a" * 90)[:15] + b"\xff" * 20, id="broken"),
+    ],
+)
 def test_a_packed_disc_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr(contents, "_MOST_DISC", 50_000)
     (tmp_path / "guest.ovf").write_bytes(descriptor())
