@@ -107,6 +107,34 @@ def test_summaries_come_page_by_page(tmp_path: Path) -> None:
         assert seen == sorted(set(names) - {"a"})
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/",
+        "/health",
+        "/metrics",
+        "/api/",
+        "/api/nothing",
+        "/api/namespaces/root%2Fvirt/classes/CIM_ComputerSystem/instances",
+        # Large enough to go out in chunks.
+        "/api/openapi.json",
+    ],
+)
+def test_head_says_what_get_would(client: Client, target: str) -> None:
+    with_body, without = client.ask("GET", target), client.ask("HEAD", target)
+    assert (without.status, without.body) == (with_body.status, b"")
+    for name in ("content-type", "etag"):
+        assert without.headers.get(name) == with_body.headers.get(name)
+    if target != "/metrics":
+        assert int(without.headers["content-length"]) == len(with_body.body)
+
+
+def test_what_goes_on_has_no_head(client: Client) -> None:
+    refused = client.ask("HEAD", "/api/events")
+    assert (refused.status, refused.headers["allow"]) == (405, "GET")
+    assert "HEAD" in client.ask("PUT", "/api/").headers["allow"]
+
+
 def test_a_page_that_begins_its_stream_anew_goes_on(client: Client, follow: Callable[..., Follower]) -> None:
     stream = follow("/api/events?classes=Test_ComputerSystem")
     stream.close()

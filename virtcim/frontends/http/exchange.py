@@ -42,7 +42,7 @@ class Exchange(Protocol):
 
     @property
     def method(self) -> str:
-        """GET, POST, ..."""
+        """GET, POST, ...; HEAD too, where GET is: what is replied is the same, and its body stays here."""
 
     @property
     def path(self) -> str:
@@ -183,6 +183,11 @@ class Route:
     identify: Callable[[Mapping[str, str], bool], Principal | None] | None = None
     listener: str | None = None
     refuse: Callable[[HTTPFault], tuple[bytes, Mapping[str, str]]] | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of HTTP that it answers: HEAD beside GET (RFC 9110, section 9.1)."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
     def leads_to(self, path: str) -> bool:
         """Whether a path is one of those that `path` stands for by an asterisk."""

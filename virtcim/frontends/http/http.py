@@ -43,6 +43,7 @@ Result = TypeVar("Result")
 Refuser = Callable[[HTTPFault], tuple[bytes, Mapping[str, str]]]
 """Writes body and headers of a refusal (`Route.refuse`)."""
 
+READING = frozenset({"GET", "HEAD"})
 KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS"})
 MAX_USERS = 100
 """Users whose last request is remembered, for `/status`."""
@@ -194,7 +195,7 @@ class HTTPHandler:
         certificate_users: Sequence[CertificateUser] = (),
     ) -> None:
         self._routes = [route for each in frontends for route in each.routes]
-        self.allowed = ", ".join(dict.fromkeys(route.method for route in self._routes))
+        self.allowed = ", ".join(dict.fromkeys(method for route in self._routes for method in route.methods))
         self._settings = settings
         self._authenticator = authenticator
         self._peers = Peers(certificate_users)
@@ -260,7 +261,7 @@ class HTTPHandler:
             _answer_in_1_1(request)
             raise HTTPFault(505, "HTTP/1.1 is spoken here")
         self._guard.check(request.headers, request.scheme == "https")
-        if request.method == "GET" and request.path in {HEALTH, METRICS, STATUS}:
+        if request.method in READING and request.path in {HEALTH, METRICS, STATUS}:
             return await self._monitoring(request)
         routes = self._find_routes(request)
         principal = NOBODY if routes[0].public else _identified(routes, request) or await self._principal(request)
@@ -341,7 +342,7 @@ class HTTPHandler:
         Raises:
             HTTPFault: 405, or 501 for an unknown method.
         """
-        found = [each for each in self._routes if each.method == request.method]
+        found = [each for each in self._routes if request.method in each.methods]
         own = [each for each in found if each.listener is not None and each.listener == _client(request).listener]
         found = own or [each for each in found if each.listener is None]
         leading = [each for each in found if each.leads_to(request.path)]

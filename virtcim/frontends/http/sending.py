@@ -100,7 +100,7 @@ async def send(
     # To frame chunks of HTTP would copy all of them once more, and the length is known.
     response.content_length = outgoing.size
     await response.prepare(request)
-    for chunk in outgoing.take():
+    for chunk in outgoing.take() if request.method != "HEAD" else ():
         await _patiently(request, response.write(chunk), timeout)
         # A client that reads fast enough is never waited for: the others have to get their turn.
         await asyncio.sleep(0)

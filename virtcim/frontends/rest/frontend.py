@@ -119,14 +119,13 @@ class REST:
             segments = _segments(exchange.target)
             if segments[2:3] == ("consoles",):
                 return await self._console(exchange, segments)
-            operation = self._operations.find(exchange.method, segments)
+            method = "GET" if exchange.method == "HEAD" else exchange.method
+            operation = self._operations.find(method, segments)
             query = _query(exchange.target)
-            body, size = (None, 0) if exchange.method == "GET" else await self._changed_body(exchange)
+            body, size = (None, 0) if method == "GET" else await self._changed_body(exchange)
         except (Refusal, HTTPFault) as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
-        call = Call(
-            exchange.method, segments, query, body, exchange.headers.get("If-Match", "").strip(), exchange.caller
-        )
+        call = Call(method, segments, query, body, exchange.headers.get("If-Match", "").strip(), exchange.caller)
 
         def work() -> tuple[Answer, Outgoing]:
             answer = self._operations.carry_out(call)
@@ -137,7 +136,7 @@ class REST:
         except HTTPFault as exc:
             return _reply(refused(exc.status, exc.text, exc.headers))
         note = _note(call, answer, size, time.monotonic() - started) if answer.operation else None
-        if exchange.method == "GET" and _is_known(exchange.headers.get("If-None-Match", ""), answer):
+        if method == "GET" and _is_known(exchange.headers.get("If-None-Match", ""), answer):
             answer, outgoing = Answer(304, headers=answer.headers), Outgoing(())
         return _reply(answer, outgoing, note)
 
@@ -238,6 +237,8 @@ class REST:
         # Before anything is waited for: it may be over then, and the stream would go on without it.
         session = self.sessions.find(exchange.headers, exchange.is_encrypted)
         try:
+            if exchange.method == "HEAD":
+                raise Refusal(405, "HEAD: an answer that goes on has no end; expected GET", {"Allow": "GET"})
             if self.streams is None:
                 raise Refusal(404, "Nobody is told of changes here")
             events, query = Events(self.streams, self._core.classes), _query(exchange.target)

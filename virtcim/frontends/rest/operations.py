@@ -210,7 +210,7 @@ class Operations:
         for each in found:
             if each.method == method:
                 return each
-        allowed = ", ".join(each.method for each in found)
+        allowed = ", ".join(each.method for each in found).replace("GET", "GET, HEAD")
         raise Refusal(405, f"{method}: is not supported here; expected {allowed}", {"Allow": allowed})
 
     def carry_out(self, call: Call) -> Answer:

@@ -89,7 +89,7 @@ class Pages:
         """
         path = exchange.path
         if path == "/cimom":
-            raise HTTPFault(405, "GET is not supported here; expected POST", {"Allow": "POST, OPTIONS"})
+            raise HTTPFault(405, f"{exchange.method} is not supported here; expected POST", {"Allow": "POST, OPTIONS"})
         name = unquote(exchange.target.partition("?")[0]).lstrip("/") or INDEX
         found = await exchange.run(lambda: self._find(name))
         if found is None:
