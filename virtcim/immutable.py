@@ -19,22 +19,22 @@ from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
 __all__ = ["immutable"]
 
-Made = TypeVar("Made")
+Declared = TypeVar("Declared")
 
 
 @overload
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def immutable(cls: type[Made], /) -> type[Made]: ...
+def immutable(cls: type[Declared], /) -> type[Declared]: ...
 
 
 @overload
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def immutable(*, eq: bool = True, kw_only: bool = False) -> Callable[[type[Made]], type[Made]]: ...
+def immutable(*, eq: bool = True, kw_only: bool = False) -> Callable[[type[Declared]], type[Declared]]: ...
 
 
 def immutable(
-    cls: type[Made] | None = None, /, *, eq: bool = True, kw_only: bool = False
-) -> type[Made] | Callable[[type[Made]], type[Made]]:
+    cls: type[Declared] | None = None, /, *, eq: bool = True, kw_only: bool = False
+) -> type[Declared] | Callable[[type[Declared]], type[Declared]]:
     """Make a class with slots, whose objects do not change, of its annotations; a decorator.
 
     It is a dataclass: `field`, `fields`, `replace`, `asdict` and `__post_init__` are as with
@@ -50,11 +50,11 @@ def immutable(
 
     """
     if cls is not None:
-        return _made(cls, eq, kw_only)
-    return lambda declared: _made(declared, eq, kw_only)
+        return _immutable(cls, eq, kw_only)
+    return lambda declared: _immutable(declared, eq, kw_only)
 
 
-def _made(declared: type[Made], eq: bool, kw_only: bool) -> type[Made]:
+def _immutable(declared: type[Declared], eq: bool, kw_only: bool) -> type[Declared]:
     if declared.__doc__ is None:
         # `dataclass` would make one of the signature, which takes longer than all the rest.
         declared.__doc__ = declared.__name__
@@ -73,7 +73,7 @@ def _made(declared: type[Made], eq: bool, kw_only: bool) -> type[Made]:
     for name, method in methods.items():
         if name not in own:
             setattr(made, name, method)
-    result: type[Made] = made
+    result: type[Declared] = made
     return result
 
 

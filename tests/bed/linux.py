@@ -104,7 +104,7 @@ done
 
 
 class UnavailableError(Exception):
-    """The packages cannot be had here; the text says why."""
+    """The packages are not available here; the text says why."""
 
 
 @dataclass(frozen=True)

@@ -415,7 +415,7 @@ def test_broken_instances(raw: RawClient, toy: Toy, going_on: str) -> None:
 
 
 class Broken(ToyInstance):
-    """An instance whose properties cannot be had."""
+    """An instance whose properties cannot be read."""
 
     def __init__(self, name: str) -> None:
         super().__init__("Toy_System", {"Name": name})

@@ -62,7 +62,7 @@ def serve(settings: Settings, example: bool, test_driver: bool, reload: Callable
         reload: reads the settings anew, on SIGHUP, for the nodes that they name; raises ConfigError.
 
     Returns:
-        the exit status: 0 after an orderly stop, 1 when the address cannot be had.
+        the exit status: 0 after an orderly stop, 1 when the address cannot be listened on.
 
     Raises:
         ConfigError: a setting turns out wrong only when it is used.
@@ -238,7 +238,7 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
     """What is listened on: what systemd hands over, and nothing else then; otherwise what the settings say.
 
     Raises:
-        OSError: an address cannot be had; the text names it.
+        OSError: an address cannot be listened on; the text names it.
     """
     endpoints = systemd.inherited_endpoints()
     if endpoints:

@@ -35,7 +35,7 @@ _BSD_LINE = re.compile(r"SHA(?:256|512) \((.+)\) = ([0-9a-fA-F]{64}|[0-9a-fA-F]{
 
 
 class DownloadError(Exception):
-    """It cannot be had; the text says why."""
+    """It cannot be fetched; the text says why."""
 
 
 class _BrokenOffError(Exception):
@@ -52,7 +52,7 @@ def download(url: str, target: Path, settings: ImageSettings, work: Work) -> Non
         work: told how far it is, in bytes, and asked whether to stop.
 
     Raises:
-        DownloadError: it cannot be had.
+        DownloadError: it cannot be fetched.
         WorkCancelledError: it was asked to stop.
     """
     for attempt in range(1, settings.attempts + 1):
@@ -72,7 +72,7 @@ def fetch_text(url: str, settings: ImageSettings, work: Work) -> str:
     """Fetch a short text, such as a file with checksums.
 
     Raises:
-        DownloadError: it cannot be had, or is longer than 1 MiB.
+        DownloadError: it cannot be fetched, or is longer than 1 MiB.
         WorkCancelledError: it was asked to stop.
     """
     asking = _Asking(settings)

@@ -34,7 +34,7 @@ _TOLD = 500
 
 
 class ProvisionerError(Exception):
-    """A provisioner failed, or cannot be had; the text says why."""
+    """A provisioner failed, or is not available; the text says why."""
 
 
 @immutable

@@ -55,7 +55,7 @@ Record = TypeVar("Record")
 
 
 class ImageError(Exception):
-    """An image cannot be had, kept or removed; the text says why."""
+    """An image cannot be fetched, kept or removed; the text says why."""
 
 
 class Records(Protocol[Record]):
@@ -305,7 +305,7 @@ class ImageStore:
             anew: fetch what has no checksum of its own though it be here: what is at the URL may be newer.
 
         Raises:
-            ImageError: it cannot be had.
+            ImageError: it cannot be fetched.
             WorkCancelledError: it was asked to stop.
         """
         with self._held(source.sha256 or source.url, work):

@@ -141,7 +141,7 @@ def _open(uri: str, read_only: bool) -> bool:
         whether it can be had read-only only.
 
     Raises:
-        LibvirtError: it cannot be had at all.
+        LibvirtError: it does not open at all.
     """
     try:
         _try(uri, read_only)

@@ -47,7 +47,7 @@ class Writable(Protocol):
 
 
 class ValueRefusedError(Exception):
-    """A value that cannot be had.
+    """A value that is not possible.
 
     Attributes:
         text: for the client; names the property.
@@ -149,7 +149,7 @@ class Draft:
         """Take in everything that was given, in the order of the table.
 
         Raises:
-            ValueRefusedError: a value cannot be had.
+            ValueRefusedError: a value is not possible.
         """
         for name, declared in table.items():
             if declared.write is not None and name in self.given:

@@ -90,7 +90,7 @@ class Server:
         """Fetch a page in JSON.
 
         Raises:
-            AskError: it cannot be had.
+            AskError: it cannot be read.
         """
         try:
             return json.loads(self.fetch(path))
@@ -101,7 +101,7 @@ class Server:
         """Fetch a page.
 
         Raises:
-            AskError: it cannot be had.
+            AskError: it cannot be read.
         """
         connection = self._http()
         try:
@@ -178,7 +178,7 @@ def _is_of_system(settings: Settings) -> bool:
     return settings.state_dir in {Path("/var/lib/virtcim"), Settings().state_dir}
 
 
-def _told(error: pywbem.Error, url: str) -> str:
+def _explanation(error: pywbem.Error, url: str) -> str:
     """Say what went wrong with a CIM operation, in the form of all messages; what the server itself says stays."""
     import pywbem
 
@@ -243,7 +243,7 @@ def run_asking(action: Callable[[argparse.Namespace, Server], int | None]) -> Ca
 
             if not isinstance(error, pywbem.Error):
                 raise
-            print(f"virtcim: {_told(error, server.url)}", file=sys.stderr)
+            print(f"virtcim: {_explanation(error, server.url)}", file=sys.stderr)
             return EXIT_FAILED
         return 0
 

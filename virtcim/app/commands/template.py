@@ -90,11 +90,11 @@ def _add(actions: Any, name: str, text: str, run: Any, *arguments: str) -> argpa
         hints = {"template": "ID@VERSION, or ID for the newest version", "image": "its name, or how its SHA-256 begins"}
         parser.add_argument(each, metavar=each.upper(), help=hints.get(each, "of the template"))
     add_server_options(parser)
-    parser.set_defaults(run=run_asking(partial(_told, run)))
+    parser.set_defaults(run=run_asking(partial(_run_reporting, run)))
     return parser
 
 
-def _told(run: Any, arguments: argparse.Namespace, server: Server) -> int | None:
+def _run_reporting(run: Any, arguments: argparse.Namespace, server: Server) -> int | None:
     """Run a command, and tell what is wrong with a template as what is wrong with the server."""
     try:
         result: int | None = run(arguments, server)

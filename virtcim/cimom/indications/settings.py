@@ -103,9 +103,11 @@ class IndicationSettings:
 
     def __post_init__(self) -> None:
         if self.subscribers not in ROLES:
-            raise ValueError(f"subscribers: {self.subscribers!r} is none of {', '.join(ROLES)}")
+            raise ValueError(f"subscribers: {self.subscribers!r} is unknown; expected one of {', '.join(ROLES)}")
         if self.removal_action not in REMOVAL_ACTIONS:
-            raise ValueError(f"removal_action: {self.removal_action!r} is none of {', '.join(REMOVAL_ACTIONS)}")
+            raise ValueError(
+                f"removal_action: {self.removal_action!r} is unknown; expected one of {', '.join(REMOVAL_ACTIONS)}"
+            )
 
     @property
     def lifetime(self) -> float:

@@ -82,7 +82,7 @@ def open_tcp(host: str, port: int, scheme: str = "http") -> list[Endpoint]:
     """Bind every address of a host; port 0 takes a free one, the same for all.
 
     Raises:
-        OSError: an address cannot be had.
+        OSError: an address cannot be listened on.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     endpoints: list[Endpoint] = []

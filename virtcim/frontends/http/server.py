@@ -112,7 +112,7 @@ class Server:
             endpoints: where; without them, plain HTTP on `host` and `port` of the settings.
 
         Raises:
-            OSError: the address cannot be had.
+            OSError: the address cannot be listened on.
         """
         settings, tls = self._settings, self._tls
         self.endpoints = open_tcp(settings.host, settings.port) if endpoints is None else endpoints

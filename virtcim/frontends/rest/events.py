@@ -149,7 +149,7 @@ class Events:
         """The kind of an event, and its data; made once for all streams."""
         if event.shown is None:
             try:
-                told = self._told(event)
+                told = self._data(event)
             except Exception:
                 log.exception("A %s cannot be shown", event.body.class_name)
                 told = {"kind": "indication", "indication": event.body.class_name, "namespace": event.namespace}
@@ -157,7 +157,7 @@ class Events:
         kind, data = event.shown
         return kind, data
 
-    def _told(self, event: Event) -> dict[str, Any]:
+    def _data(self, event: Event) -> dict[str, Any]:
         properties, namespace = event.body.properties, event.namespace
         source, previous = properties.get("SourceInstance"), properties.get("PreviousInstance")
         told: dict[str, Any] = {

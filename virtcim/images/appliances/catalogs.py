@@ -2,7 +2,7 @@
 
 A catalogue is a file in TOML with a table `[[appliance]]` for each: `id`, `title`, `vendor`, `version`, `description`,
 `platforms` (class prefixes), `architecture`, `url`, `sha256` and `licence`.  One that is fetched is kept, and shown as
-it was while it cannot be had again.  A plugin is an entry point of the group `virtcim.appliance_catalogs`: what it
+it was while it cannot be fetched again.  A plugin is an entry point of the group `virtcim.appliance_catalogs`: what it
 gives when it is called are `Entry` objects.
 
 Layer rule: imports `errors` and `settings` of this package, `images.download`, `images.toml`, and `libhelper.work`.
@@ -188,7 +188,7 @@ class Catalogs:
         return entry
 
     def refresh(self, work: Work) -> None:
-        """Fetch all catalogues that are elsewhere; one that cannot be had stays as it was, and says so.
+        """Fetch all catalogues that are elsewhere; one that cannot be fetched stays as it was, and says so.
 
         Raises:
             WorkCancelledError: the work was asked to stop.
@@ -248,7 +248,7 @@ def fetch_package(entry: Entry, images: ImageSettings, target: Path, work: Work)
         where it is: below `target`, or the path that the entry names.
 
     Raises:
-        ApplianceError: it may not be had, cannot be had, or is another one.
+        ApplianceError: it may not be fetched, cannot be fetched, or is another one.
         WorkCancelledError: the work was asked to stop.
     """
     if not _is_url(entry.url):

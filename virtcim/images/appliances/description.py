@@ -134,7 +134,7 @@ class Item:
         values: the texts of each property, by its name.
         configurations: ids of the deployment options that it is of; none for all.
         bound: `normal`, `min` or `max`.
-        is_required: whether the system cannot be had without it.
+        is_required: whether the system does not work without it.
         config: what a vendor adds, by key.
     """
 

@@ -129,7 +129,7 @@ def settle_machine(system: System, option: str) -> Machine:
         option: its id; "" for the appliances that have none.
 
     Raises:
-        ApplianceError: it says of no hardware, or of some that cannot be had.
+        ApplianceError: it says of no hardware, or of some that no guest can have.
     """
     if not system.hardware:
         raise ApplianceError(f"system {system.id!r}: has no virtual hardware; expected a VirtualHardwareSection")

@@ -36,7 +36,7 @@ _MAX_READERS = 16
 """Readers at most, those that are stuck included: each costs the daemon a connection."""
 
 _UNOPENED = 2
-"""Budgets after which a connection that does not open is taken for one that cannot be had."""
+"""Budgets after which a connection that does not open is taken for one that never will."""
 
 _TURN = 0.2
 """Seconds after which a reader lets others have its thread who wait for one."""

@@ -100,7 +100,7 @@ def _texts(look: Callable[[_Case], Iterator[str]], case: _Case) -> list[str]:
 
 
 def _contradictions(domain: Domain, order: MigrationOrder) -> Iterator[tuple[str, str]]:
-    """What cannot be had together, in libvirt."""
+    """What libvirt does not do together."""
     if order.tunnelled and (order.copy_storage or order.tls or order.parallel):
         yield "order", "what is tunnelled can neither copy disks, nor be encrypted anew, nor use several connections"
     if order.tunnelled and (order.data_uri or order.disks_uri):

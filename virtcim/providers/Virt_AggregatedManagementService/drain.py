@@ -206,7 +206,7 @@ class Drain:
         try:
             answer = self._invoke(guest, "ValidateMigration", parameters)
         except (CIMError, MethodFailedError) as error:
-            return [_told(error)]
+            return [_reason(error)]
         if answer.out.get("Verdict") == _VALID:
             return ()
         reasons = answer.out.get("Reasons")
@@ -218,7 +218,7 @@ class Drain:
         try:
             answer = self._invoke(move.guest, "MigrateVirtualSystemToSystem", move.parameters)
         except (CIMError, MethodFailedError) as error:
-            move.result = f"failed: {_told(error)}"
+            move.result = f"failed: {_reason(error)}"
             return
         path = answer.out.get("Job")
         move.job = self._jobs.find(str(path.keys.get("InstanceID"))) if isinstance(path, InstancePath) else None
@@ -252,5 +252,5 @@ def _guests(node: Node) -> Iterable[Guest]:
         yield from node.site.guests(platform)
 
 
-def _told(error: CIMError | MethodFailedError) -> str:
+def _reason(error: CIMError | MethodFailedError) -> str:
     return error.description if isinstance(error, CIMError) else error.text

@@ -138,7 +138,7 @@ class ApplianceCatalogProvider(InstanceProvider):
 
         def run(work: Work) -> MethodResult:
             with self._opened(entry, (), work) as package:
-                return MethodResult(0, _told(package))
+                return MethodResult(0, _package_parameters(package))
 
         return self._do(self._nodes.local, self._nodes.local.platforms[0].prefix, "ReadAppliance", run, context)
 
@@ -367,7 +367,7 @@ class CatalogMembers(Association):
         return self.class_names[0]
 
 
-def _told(package: Package) -> dict[str, CIMValue]:
+def _package_parameters(package: Package) -> dict[str, CIMValue]:
     """What is to be known of an appliance before it is imported, as output parameters of ReadAppliance."""
     appliance = package.appliance
     options = sorted(appliance.options, key=lambda option: option != appliance.default_option)

@@ -93,7 +93,9 @@ def start_backup(service: BackupService, parameters: Parameters, context: Reques
     wishes = wishes_of(parameters.get("BackupSettings"), "BackupSettings")
     base = _checkpoint(service, parameters, "BaseCheckpoint")
     if base is not None and base.guest.domain.uuid != guest.domain.uuid:
-        raise CIMError(Status.INVALID_PARAMETER, f"BaseCheckpoint: {base.name!r} is none of guest {guest.name!r}")
+        raise CIMError(
+            Status.INVALID_PARAMETER, f"BaseCheckpoint: {base.name!r} is no checkpoint of guest {guest.name!r}"
+        )
     _require_running(guest)
     _require_agent(guest, wishes)
     plan = backup_plan(guest, wishes, base)

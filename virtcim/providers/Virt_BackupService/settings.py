@@ -59,7 +59,7 @@ def wishes_of(settings: object, name: str) -> BackupWishes:
         name: of the parameter, for the error.
 
     Raises:
-        CIMError: INVALID_PARAMETER for a value that is of another type or that cannot be had.
+        CIMError: INVALID_PARAMETER for a value that is of another type or that is not possible.
     """
     if settings is not None and not isinstance(settings, EmbeddedInstance):
         raise _invalid(f"{name}: expected an instance of Virt_BackupSettingData")
@@ -219,7 +219,7 @@ def _checked_name(name: str | None) -> str | None:
 
 
 def _not_set_up(setting: str) -> MethodFailedError:
-    text = f"BackupMode: 3 (Pull) cannot be had in this way; expected the setting providers.backup.{setting}"
+    text = f"BackupMode: 3 (Pull) is not available; expected the setting providers.backup.{setting}"
     return MethodFailedError(BackupCode.NOT_SUPPORTED, text)
 
 

@@ -140,7 +140,7 @@ def _facts(platform: Platform, facts: HostFacts, patience: float) -> tuple[tuple
     return tuple((str(name), str(value)) for name, value in told.items())
 
 
-def _told(host: HostSystem, part: int) -> list[str] | None:
+def _fact_column(host: HostSystem, part: int) -> list[str] | None:
     return [pair[part] for pair in _facts(host.platform, host.hypervisor.facts, host.site.patience)] or None
 
 
@@ -162,8 +162,8 @@ HostSystem.table = PropertyTable(
         "host UUID of the capabilities; sysinfo system/entry serial, manufacturer, product",
     ),
     Property("IdentifyingDescriptions", lambda host: _parts(host, 0), "names of the entries of OtherIdentifyingInfo"),
-    Property("HostFactNames", lambda host: _told(host, 0), "platform"),
-    Property("HostFacts", lambda host: _told(host, 1), "platform, from what libvirt says of the host"),
+    Property("HostFactNames", lambda host: _fact_column(host, 0), "platform"),
+    Property("HostFacts", lambda host: _fact_column(host, 1), "platform, from what libvirt says of the host"),
     Property("EnabledState", _when_connected(EnabledState.ENABLED, EnabledState.UNKNOWN), "connection to libvirt"),
     constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),
     constant("TransitioningToState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable"),

@@ -30,7 +30,7 @@ def new_network(given: GivenProperties, name: str, hypervisor: Hypervisor) -> Ne
     free; the addresses that are given out are those of its subnet unless the client names others.
 
     Raises:
-        SettingsError: a property cannot be had, or contradicts another one.
+        SettingsError: a property is not possible, or contradicts another one.
     """
     mode = given.choice("ForwardMode", _MODES) if given.has("ForwardMode") else _NAT
     if mode == _BRIDGE:

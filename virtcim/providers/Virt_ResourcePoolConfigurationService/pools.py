@@ -102,7 +102,7 @@ def _creation(
     """What makes the pool that settings ask for.
 
     Raises:
-        CIMError: a property cannot be had.
+        CIMError: a property is not possible.
     """
     try:
         if pool_type is NetworkPool:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class SettingsError(Exception):
-    """A property that is missing or cannot be had; the text names it."""
+    """A property that is missing or is not possible; the text names it."""
 
 
 class GivenProperties:

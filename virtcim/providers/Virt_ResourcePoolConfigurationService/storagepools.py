@@ -58,7 +58,7 @@ def pool_order(given: GivenProperties, name: str) -> PoolOrder:
     """The storage pool that settings ask for.
 
     Raises:
-        SettingsError: a property is missing, cannot be had, or contradicts another one.
+        SettingsError: a property is missing, is not possible, or contradicts another one.
     """
     if not given.has("Type") and given.text("ResourceSubType") is None:
         raise SettingsError("Missing `Type' property")

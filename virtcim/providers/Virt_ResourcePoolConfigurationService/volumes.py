@@ -128,7 +128,7 @@ def _new_volume(given: GivenProperties, pool: DiskPool, source: StorageVolume | 
     """The volume that settings ask for.
 
     Raises:
-        SettingsError: a property is missing or cannot be had.
+        SettingsError: a property is missing or is not possible.
     """
     name = given.needed("VolumeName")
     _check_path(given, pool, name)

@@ -24,7 +24,7 @@ def reasons_against(migration: Migration) -> Sequence[Reason]:
     """Find all that speaks against a migration; what is asked of both hosts takes its time.
 
     Raises:
-        CIMError: what is wanted cannot be had at all.
+        CIMError: what is asked is not possible at all.
     """
     guest, order = migration.guest, migration.order()
     found: list[Reason] = []

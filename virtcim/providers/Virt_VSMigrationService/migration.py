@@ -59,7 +59,7 @@ class Migration:
         """What libvirt is to do.
 
         Raises:
-            CIMError: INVALID_PARAMETER, NOT_SUPPORTED for what cannot be had; FAILED where libvirt does not answer.
+            CIMError: INVALID_PARAMETER, NOT_SUPPORTED for what is not possible; FAILED where libvirt does not answer.
         """
         settings = self.guest.site.settings.migration
         order = with_addresses(self.wish, self.destination, self.guest.domain.uuid, settings)

@@ -53,7 +53,7 @@ def edited(
         the XML for libvirt.
 
     Raises:
-        CIMError: INVALID_PARAMETER for what cannot be had.
+        CIMError: INVALID_PARAMETER for what is not possible.
     """
     document = DomainDocument(xml)
     try:

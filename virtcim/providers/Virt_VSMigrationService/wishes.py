@@ -149,7 +149,7 @@ def with_addresses(wish: Wish, destination: Destination, uuid: str, settings: Mi
         if directory is None:
             raise CIMError(
                 Status.NOT_SUPPORTED,
-                "TransportType: 6 (IPC) cannot be had; expected the setting providers.migration.socket_directory",
+                "TransportType: 6 (IPC) is not available; expected the setting providers.migration.socket_directory",
             )
         order = replace(order, data_uri=f"unix:{directory}/{uuid}.memory", disks_uri=f"unix://{directory}/{uuid}.disks")
     for name, uri in (("MigrateURI", wish.data_uri), ("DisksURI", wish.disks_uri)):

@@ -1,7 +1,7 @@
 """How the methods end: the DMTF's return codes, and CIM errors where only a text can say what is wrong.
 
 A client can do something about a value only when it is told which one, so what libvirt-cim refused with a text is
-refused with the same text, and so is every other value that cannot be had.  What lies in the state of the guest or in
+refused with the same text, and so is every other value that is not possible.  What lies in the state of the guest or in
 what the hypervisor can do is a return code, as the methods have one for each case.
 """
 
@@ -35,7 +35,7 @@ class ReturnCode(enum.IntEnum):
 
 
 def refused(text: str) -> CIMError:
-    """A value that cannot be had, as libvirt-cim tells it."""
+    """A value that is not possible, as libvirt-cim tells it."""
     return CIMError(Status.FAILED, text)
 
 

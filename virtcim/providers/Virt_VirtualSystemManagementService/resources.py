@@ -143,7 +143,7 @@ def add_device(
         the device, and the draft that it was made from.
 
     Raises:
-        ValueRefusedError: it cannot be had.
+        ValueRefusedError: it is not possible.
     """
     kind = wanted.kind
     if kind.device_class is None:
@@ -183,7 +183,7 @@ def write_guest_wide(document: DomainDocument, context: DraftContext, wanted: Re
         the draft that was written.
 
     Raises:
-        ValueRefusedError: they cannot be had so.
+        ValueRefusedError: they are not possible together.
     """
     given = wanted.given
     if wanted.kind.setting is MemorySetting:

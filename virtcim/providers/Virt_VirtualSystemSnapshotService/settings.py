@@ -56,7 +56,7 @@ def wishes_of(settings: EmbeddedInstance | None) -> SnapshotWishes:
     clients of libvirt-cim send, ConfigurationName and Notes, as a snapshot shows them.
 
     Raises:
-        CIMError: INVALID_PARAMETER for a value that is of another type or that cannot be had.
+        CIMError: INVALID_PARAMETER for a value that is of another type or that is not possible.
     """
     if settings is None:
         return SnapshotWishes()

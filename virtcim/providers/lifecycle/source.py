@@ -96,7 +96,7 @@ class LifecycleSource(ChangeSource):
         self._settled: set[tuple[str, type[Record]]] = set()
         # What has been read of each hypervisor: before, links to it could not be known.
         self._read: dict[str, set[type[Record]]] = {}
-        told = _told(types)
+        told = _indicated_types(types)
         names = {class_of(platform.prefix, each.base) for platform in site.platforms for each in told}
         self.class_names = dict.fromkeys(names | self._links.class_names, frozenset({site.namespace}))
         self.indications = own_indications(site, types)
@@ -310,7 +310,7 @@ class LifecycleSource(ChangeSource):
             self._listener.alert(make())
 
 
-def _told(types: Iterable[type[Element]]) -> list[type[Element]]:
+def _indicated_types(types: Iterable[type[Element]]) -> list[type[Element]]:
     """Those element types of whose instances it is told what becomes of them."""
     types = tuple(types)
     of_records = [each for each in types if each.source.records]
@@ -328,7 +328,7 @@ def own_indications(site: Site, types: Iterable[type[Element]]) -> dict[str, fro
         each class, with the classes whose instances it is about.
     """
     found: dict[str, set[str]] = {}
-    for element in _told(types):
+    for element in _indicated_types(types):
         if element.indicated_as:
             for platform in site.platforms:
                 for ending in OWN_INDICATIONS.values():
