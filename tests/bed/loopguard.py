@@ -6,7 +6,7 @@ What it finds are
 * provider code, a call of libvirt, SQLite, or the opening of a file inside a callback.
 
 In the tests' own process, `watch` a loop and ask for `violations` at its end; a server in a process of its own is
-started through `SERVE`, and writes a line with `MARK` for each.
+started by this file as a script, which is `virtcim` under the guard and writes a line with `MARK` for each.
 """
 
 from __future__ import annotations
@@ -34,12 +34,6 @@ from virtcim.providers import interface
 LONGEST = 0.05
 
 MARK = "LOOP GUARD:"
-
-#: Python that starts `virtcim` under the guard, for `python -c`.
-SERVE = (
-    "import sys; from tests.bed import loopguard; loopguard.install(report=True); "
-    "from virtcim.app.main import main; sys.exit(main())"
-)
 
 PROVIDER_METHODS: dict[type[Any], tuple[str, ...]] = {
     interface.InstanceProvider: (
@@ -223,3 +217,15 @@ def _count_collection(phase: str, _: dict[str, int]) -> None:
         _state.collecting = time.thread_time()
     else:
         _state.collected += time.thread_time() - _state.collecting
+
+
+def main() -> int:
+    """Run `virtcim` under the guard."""
+    install(report=True)
+    from virtcim.app.entry import main as run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

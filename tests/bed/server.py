@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LISTENING = re.compile(r"^virtcim: listening on (?P<scheme>https?)://(?P<host>.+):(?P<port>\d+)$")
 
 #: Runs the console script of setup.cfg without asking where pip put it, and watches its event loop.
-COMMAND = [sys.executable, "-c", loopguard.SERVE]
+COMMAND = [sys.executable, "-P", loopguard.__file__]
 UNGUARDED = [sys.executable, "-c", "import sys; from virtcim.app.entry import main; sys.exit(main())"]
 
 #: Seconds until a started server must answer: a first start compiles the classes.
