@@ -82,7 +82,11 @@ def prefixed_guest(prefix: str, name: str) -> list[str]:
 def warm_server(run: Run, uri: str, expected: int, prefix: str, config: str | None = None) -> Iterator[Server]:
     """A server that has compiled its classes before; its start is timed."""
     server = Server(
-        uri, arguments=["--listen-https", "127.0.0.1:0", "--tls", "self-signed"], config=config, guarded=False
+        uri,
+        arguments=["--listen-https", "127.0.0.1:0", "--tls", "self-signed"],
+        config=config,
+        guarded=False,
+        compiled=False,
     )
     try:
         server.start()

@@ -12,9 +12,9 @@ import pytest
 import pywbem
 import pywbem_mock  # type: ignore[import-untyped]
 
+from tests.bed.classes import class_store
 from virtcim import mof, schema
 from virtcim.schema.classes import ClassStore, LocalClass, Qualifier, QualifierDeclaration, SchemaError
-from virtcim.schema.mof import load_class_store
 
 PREFIXES = ("KVM", "Xen", "LXC", "Test")
 
@@ -119,7 +119,7 @@ INDICATIONS = [
 
 @pytest.fixture(scope="module")
 def store() -> ClassStore:
-    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), PREFIXES, None)
+    return class_store(PREFIXES)
 
 
 @pytest.fixture(scope="module")

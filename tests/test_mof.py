@@ -55,7 +55,7 @@ print(len(store), "pywbem" in sys.modules)
 
 def test_a_server_loads_no_pywbem_even_when_it_has_to_have_classes_compiled() -> None:
     """Python writes a line for each module that it loads; the compiler runs in another process."""
-    server = Server("test:///default", auth="none", guarded=False)
+    server = Server("test:///default", auth="none", guarded=False, compiled=False)
     server.command[1:1] = ["-X", "importtime"]
     with server:
         server.wbemcli("ein", "Test_ComputerSystem")

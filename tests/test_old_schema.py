@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from virtcim import mof, schema
+from tests.bed.classes import class_store
 from virtcim.schema.classes import ClassStore
-from virtcim.schema.mof import load_class_store
 
 ROOT = Path(__file__).parent.parent
 OLD = ROOT / "tests" / "data" / "cim-2.17-experimental.txt"
@@ -69,7 +68,7 @@ def old_classes() -> Iterator[OldClass]:
 
 @pytest.fixture(scope="module")
 def store() -> ClassStore:
-    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), ["KVM"], None)
+    return class_store(["KVM"])
 
 
 def test_every_class_and_property_is_there(store: ClassStore) -> None:

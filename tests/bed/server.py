@@ -26,6 +26,7 @@ import bcrypt
 import pywbem
 
 from tests.bed import loopguard
+from tests.bed.classes import put_compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,6 +83,7 @@ class Server:
         environment: variables added to the server's environment.
         within: the file of a mount namespace to run in (`Libvirtd.namespace`).
         guarded: whether its event loop is looked after; that costs some time at each of its turns.
+        compiled: whether it finds its classes compiled, as that of a package; else its first start compiles them.
     """
 
     def __init__(
@@ -93,10 +95,12 @@ class Server:
         environment: Mapping[str, str] | None = None,
         within: str | None = None,
         guarded: bool = True,
+        compiled: bool = True,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="virtcim-server-"))
         self.state_dir = self.directory / "state"
         self.error_file = self.directory / "stderr"
+        self.compiled = compiled
         self.user: str | None = None
         self.password: str | None = None
         self.host = ""
@@ -155,6 +159,8 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait for its listening line."""
+        if self.compiled:
+            put_compiled(self.state_dir)
         began = time.monotonic()
         with self.error_file.open("a") as errors:
             self.process = subprocess.Popen(

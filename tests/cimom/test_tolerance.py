@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from virtcim import mof, schema
+from tests.bed.classes import class_store
 from virtcim.cimom.tolerance import GENERAL, TOLERATED, refuse_unknown_properties
 from virtcim.frontends.reading.raw import RawInstance, RawProperty
 from virtcim.frontends.reading.typed import TypedReader
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassStore
-from virtcim.schema.mof import load_class_store
 
 
 @pytest.fixture(scope="module")
 def store() -> ClassStore:
-    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), ["KVM", "LXC"], None)
+    return class_store(["KVM", "LXC"])
 
 
 @pytest.mark.parametrize(

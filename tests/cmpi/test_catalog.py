@@ -12,17 +12,16 @@ from typing import Any
 import pytest
 import pywbem
 
+from tests.bed.classes import class_store
 from tests.cimom.harness import RunningServer
 from tests.cmpi.broker import Broker, path, typed
 from tests.cmpi.views import in_order, of_broker, of_client
 from tests.providers.recorded import PLATFORMS, Served
-from virtcim import mof, schema
 from virtcim.app.assembly import make_daemon
 from virtcim.cimom.core import Core
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
 from virtcim.registration.table import ASSOCIATIONS, Table, make_table
-from virtcim.schema.mof import load_class_store
 
 SAMPLE = 2
 """Instances of a class whose associations are compared."""
@@ -40,9 +39,7 @@ class Both:
 @pytest.fixture(scope="module")
 def both(corpus: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     directory = tmp_path_factory.mktemp("catalog")
-    classes = load_class_store(
-        [*schema.texts(), *mof.texts()], mof.templates(), PLATFORMS.prefixes, directory / "cache"
-    )
+    classes = class_store(PLATFORMS.prefixes)
     table = make_table(corpus.catalog, classes)
     socket = directory / "cmpi.sock"
     core = Core(corpus.catalog, classes, ServerSettings())

@@ -8,19 +8,16 @@ from typing import Any
 
 import pytest
 
+from tests.bed.classes import class_store
 from tests.indications.nodes import Nodes
 from tests.indications.parts import Running, Scripted
-from virtcim import mof, schema
 from virtcim.schema.classes import ClassStore
-from virtcim.schema.mof import load_class_store
 
 
 @pytest.fixture(scope="session")
-def schema_classes(tmp_path_factory: pytest.TempPathFactory) -> ClassStore:
+def schema_classes() -> ClassStore:
     """The class store of an installation."""
-    return load_class_store(
-        [*schema.texts(), *mof.texts()], mof.templates(), ["KVM", "Test"], tmp_path_factory.mktemp("classes")
-    )
+    return class_store(["KVM", "Test"])
 
 
 @pytest.fixture

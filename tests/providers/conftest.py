@@ -6,19 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.bed.classes import class_store
 from tests.metrics.samples import sampled_twice
 from tests.providers.agents import told
 from tests.providers.poolhost import add_pools
 from tests.providers.rareguest import serve_rare_guest
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
-from virtcim import mof, schema
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.interface import Instance
 from virtcim.providers.Virt_AllocationCapabilities import templates_of
 from virtcim.providers.Virt_DevicePool import pools_of
 from virtcim.schema.classes import ClassStore
-from virtcim.schema.mof import load_class_store
 
 DEFINITIONS = DOMAINS.parent / "definitions"
 PLATFORM_OF_TYPE = {kind: found.prefix for found in reversed([*PLATFORMS]) for kind in found.domain_types}
@@ -27,7 +26,7 @@ PLATFORM_OF_TYPE = {kind: found.prefix for found in reversed([*PLATFORMS]) for k
 @pytest.fixture(scope="session")
 def classes() -> ClassStore:
     """The class store with the classes of all platforms."""
-    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), PLATFORMS.prefixes, None)
+    return class_store(PLATFORMS.prefixes)
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from tests.bed.classes import class_store
 from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, platform
-from virtcim import mof, schema
 from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument, Graphics
 from virtcim.libhelper.domains.change import LiveStep
 from virtcim.providers.base import Element
@@ -38,7 +38,6 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import Reso
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 from virtcim.schema.classes import ClassStore
-from virtcim.schema.mof import load_class_store
 
 #: What is written, where it is not the opposite of a boolean or the next number: a value, or a function of the old one.
 VALUES: dict[str, Any] = {
@@ -244,8 +243,8 @@ def is_allowed(path: str, patterns: list[list[str]]) -> bool:
 
 
 @cache
-def class_store() -> ClassStore:
-    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), PLATFORMS.prefixes, None)
+def declared_classes() -> ClassStore:
+    return class_store(PLATFORMS.prefixes)
 
 
 def new_value(element: Element, name: str, old: Any) -> Any:
@@ -255,7 +254,7 @@ def new_value(element: Element, name: str, old: Any) -> Any:
         return made(old)
     if made is not None:
         return made if made != old else "" if isinstance(made, str) else made
-    declared = class_store()[element.class_name].properties[name.lower()]
+    declared = declared_classes()[element.class_name].properties[name.lower()]
     if declared.type == "boolean":
         return not old
     new = (old or 1) + 1 if "int" in declared.type and not declared.is_array else "another"

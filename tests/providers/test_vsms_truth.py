@@ -16,7 +16,7 @@ import pytest
 
 from tests.bed import Libvirtd
 from tests.providers.recorded import platform, served
-from tests.providers.test_vsms_edits import VALUES, class_store
+from tests.providers.test_vsms_edits import VALUES, declared_classes
 from tests.providers.test_vsms_kept import NAME, Stopped
 from virtcim.providers.base import Element
 from virtcim.providers.interface import CIMError
@@ -183,7 +183,7 @@ def value_of(chooser: random.Random, class_name: str, name: str, old: Any) -> An
     if name in VALUES:
         made = VALUES[name]
         return made(old) if callable(made) else made
-    declared = class_store()[class_name].properties[name.lower()]
+    declared = declared_classes()[class_name].properties[name.lower()]
     if declared.type == "boolean":
         return chooser.choice((True, False))
     if "int" in declared.type:

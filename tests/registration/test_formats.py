@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from virtcim import mof, schema
+from tests.bed.classes import class_store
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.site import Site
@@ -20,9 +20,8 @@ from virtcim.schema.mof import load_class_store
 
 
 @pytest.fixture(scope="module")
-def classes(tmp_path_factory: pytest.TempPathFactory) -> ClassStore:
-    cache = tmp_path_factory.mktemp("cache")
-    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), ["KVM", "Xen", "LXC", "Test"], cache)
+def classes() -> ClassStore:
+    return class_store(["KVM", "Xen", "LXC", "Test"])
 
 
 @pytest.fixture(scope="module")

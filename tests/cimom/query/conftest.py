@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cimom.toy import class_store
-from virtcim import mof, schema
+from tests.bed.classes import class_store
+from tests.cimom.toy import class_store as toy_classes
 from virtcim.schema.classes import ClassStore
-from virtcim.schema.mof import load_class_store
 
 
 @pytest.fixture(scope="session")
 def toy() -> ClassStore:
-    return class_store()
+    return toy_classes()
 
 
 @pytest.fixture(scope="session")
 def store() -> ClassStore:
-    return load_class_store([*schema.texts(), *mof.texts()], mof.templates(), ("KVM", "Xen"), None)
+    return class_store(["KVM", "Xen"])
