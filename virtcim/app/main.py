@@ -12,6 +12,7 @@ from pathlib import Path
 
 from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
+from virtcim.app.failures import words_of
 from virtcim.app.logs import configure_logging
 from virtcim.frontends.cmpi.settings import CmpiSettings
 
@@ -174,7 +175,7 @@ def run_certificate(arguments: argparse.Namespace) -> int:
     try:
         made = make_pair(directory, arguments.name or default_names(), arguments.days)
     except (OSError, ValueError) as error:
-        print(f"virtcim: {error}", file=sys.stderr)
+        print(f"virtcim: {words_of(error)}", file=sys.stderr)
         return 1
     print(*made, sep="\n")
     return 0

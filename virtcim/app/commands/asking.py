@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from virtcim.app.config import ConfigError, Settings, load, parse_listen
+from virtcim.app.failures import words_of
 
 if TYPE_CHECKING:
     import pywbem
 
-__all__ = ["AskError", "Server", "add_server_options", "run_asking", "run_connected"]
+__all__ = ["AskError", "Server", "add_server_options", "read_given", "run_asking", "run_connected"]
 
 UNIX_SOCKET = "/run/virtcim/virtcim.sock"
 """Where the units of the packages have the server listen; who asks there is known by the process."""
@@ -200,12 +201,21 @@ def _refused(url: str, status: int) -> str:
 
 
 def _unreachable(url: str, error: BaseException | str) -> str:
-    reason = error if isinstance(error, str) else _reason(error)
+    reason = error if isinstance(error, str) else words_of(error)
     return f"{url}: {reason}; expected a running server (virtcim serve)"
 
 
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+def read_given(file: Path) -> str:
+    """Read a text that a command is given by its file; `-` is standard input.
+
+    Raises:
+        AskError: it is no text.
+        OSError: it cannot be read.
+    """
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise AskError(f"{file}: is not in UTF-8; expected a text") from None
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
@@ -236,7 +246,7 @@ def run_asking(action: Callable[[argparse.Namespace, Server], int | None]) -> Ca
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (AskError, OSError) as error:
-            print(f"virtcim: {error}", file=sys.stderr)
+            print(f"virtcim: {words_of(error)}", file=sys.stderr)
             return EXIT_FAILED
         except Exception as error:
             import pywbem

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from virtcim.app.failures import words_of
+
 __all__ = ["add_mof_commands"]
 
 EXIT_FAILED = 1
@@ -53,7 +55,7 @@ def _compile(arguments: argparse.Namespace) -> int:
             compiled=[mof.COMPILED],
         )
     except (OSError, ValueError, SchemaError) as error:
-        print(f"virtcim: mof compile: {error}", file=sys.stderr)
+        print(f"virtcim: mof compile: {words_of(error)}", file=sys.stderr)
         return EXIT_FAILED
     if not written.exists():
         return EXIT_FAILED

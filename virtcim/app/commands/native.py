@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from virtcim.app.commands.asking import AskError, Server, add_server_options, run_asking
+from virtcim.app.commands.asking import AskError, Server, add_server_options, read_given, run_asking
 from virtcim.app.commands.guest import find_guest
 
 __all__ = ["add_native_commands"]
@@ -43,7 +42,7 @@ def add_native_commands(commands: Any) -> None:
 
 def _define(arguments: argparse.Namespace, server: Server) -> None:
     """Define a guest."""
-    text = sys.stdin.read() if str(arguments.file) == "-" else arguments.file.read_text(encoding="utf-8")
+    text = read_given(arguments.file)
     prefix = arguments.platform or PLATFORMS[arguments.native]
     with server.wbem(arguments.namespace) as connection:
         code, out = connection.InvokeMethod(

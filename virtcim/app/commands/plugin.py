@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from virtcim.app.commands.showing import table
+from virtcim.app.failures import words_of
 from virtcim.app.pluginplaces import ADDED, LINKS
 from virtcim.platforms.registry import GROUP
 
@@ -65,7 +66,7 @@ def _reporting(action: Callable[[argparse.Namespace], None]) -> Callable[[argpar
         try:
             action(arguments)
         except (PluginError, OSError) as error:
-            print(f"virtcim: {error}", file=sys.stderr)
+            print(f"virtcim: {words_of(error)}", file=sys.stderr)
             return EXIT_FAILED
         return 0
 

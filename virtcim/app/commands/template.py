@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from virtcim.app.commands.asking import AskError, Server, add_server_options, run_asking
+from virtcim.app.commands.asking import AskError, Server, add_server_options, read_given, run_asking
 from virtcim.app.commands.guest import find_guest
 from virtcim.app.commands.jobs import follow_job, require_completed
 from virtcim.app.commands.showing import JOB_STARTED, table
@@ -182,7 +182,7 @@ def _add_template(arguments: argparse.Namespace, server: Server) -> None:
     if arguments.from_guest is not None:
         _add_from_guest(arguments, server)
         return
-    text = sys.stdin.read() if str(arguments.file) == "-" else arguments.file.read_text(encoding="utf-8")
+    text = read_given(arguments.file)
     template = parse_template(text)
     with server.wbem(INTEROP) as connection:
         connection.CreateInstance(_instance(document_of(template)), namespace=INTEROP)
@@ -222,7 +222,7 @@ def _edit(arguments: argparse.Namespace, server: Server) -> None:
     with server.wbem(INTEROP) as connection:
         before = _document(connection, arguments.template)
     given = arguments.file
-    text = given.read_text(encoding="utf-8") if given is not None else _edited(document_of(before))
+    text = read_given(given) if given is not None else _edited(document_of(before))
     template = parse_template(text)
     with server.wbem(INTEROP) as connection:
         if arguments.new_version:
@@ -409,9 +409,9 @@ def _property(name: str, value: Any) -> Any:
 def _from_files(arguments: argparse.Namespace) -> Iterator[str]:
     """The parameters that stand in files, or are asked for."""
     if arguments.ssh_key is not None:
-        yield f"ssh_keys={arguments.ssh_key.read_text(encoding='utf-8').strip()}"
+        yield f"ssh_keys={read_given(arguments.ssh_key).strip()}"
     if arguments.user_data is not None:
-        yield f"user_data={arguments.user_data.read_text(encoding='utf-8')}"
+        yield f"user_data={read_given(arguments.user_data)}"
     if arguments.password:
         from passlib.hash import sha512_crypt
 
