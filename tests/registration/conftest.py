@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import runpy
 import stat
+import subprocess
 import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +42,25 @@ class Fakes:
             path = self._bin / name
             path.write_text(f"#!{sys.executable}\n{SOURCE.read_text()}")
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def stay_inside(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have the tools do their work in this process, which takes a hundredth of the time of one of their own."""
+        work = runpy.run_path(str(SOURCE))["main"]
+
+        def run(command: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
+            name, *arguments = command
+            if not (self._bin / name).exists():
+                return None
+            said, complained = io.StringIO(), io.StringIO()
+            with redirect_stdout(said), redirect_stderr(complained):
+                try:
+                    status = work(name, arguments)
+                except Exception:
+                    traceback.print_exc()
+                    status = 1
+            return subprocess.CompletedProcess(command, status, said.getvalue(), complained.getvalue())
+
+        monkeypatch.setattr(Tools, "_run", staticmethod(run))
 
     def install_sfcb(self, *schema: str, running: str = "none") -> None:
         self.install(*SFCB)

@@ -176,8 +176,12 @@ def cimcli(arguments: list[str]) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    tool = Path(sys.argv[0]).name
+def main(tool: str, arguments: list[str]) -> int:
     with (ROOT / "log").open("a") as log:
-        log.write(" ".join([tool, *sys.argv[1:]]) + "\n")
-    sys.exit(globals()[tool](sys.argv[1:]))
+        log.write(" ".join([tool, *arguments]) + "\n")
+    status: int = globals()[tool](arguments)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[0]).name, sys.argv[1:]))

@@ -17,6 +17,12 @@ from virtcim.registration.table import Table
 from virtcim.registration.tools import RegistrationError
 
 
+@pytest.fixture(autouse=True)
+def _inside(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`test_command.py` runs the tools as the programs that they are."""
+    fakes.stay_inside(monkeypatch)
+
+
 def sfcb(fakes: Fakes, *, dry_run: bool = False, running: bool = False) -> Sfcb:
     return Sfcb(fakes.tools(dry_run=dry_run), lambda: running)
 
