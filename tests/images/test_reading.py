@@ -255,6 +255,88 @@ def test_systems_come_in_the_order_in_which_they_start() -> None:
     assert [each.id for each in read_descriptor(envelope(text)).systems] == ["database", "web", "tool"]
 
 
+def scaled(count: str, content: str, named: str = "web", space: str = "other2") -> bytes:
+    """A collection that replicates one of its members, in words of OVF 2 within an envelope of OVF 1."""
+    section = f'<{space}:ScaleOutSection {space}:id="{named}"><Info/>{count}</{space}:ScaleOutSection>'
+    text = f'<VirtualSystemCollection ovf:id="all"><Info/>{section}{content}</VirtualSystemCollection>'
+    told = envelope(text.replace("InstanceCount ", f"{space}:InstanceCount ").replace("!", f"{space}:"))
+    return told.replace(b"<Envelope ", b'<Envelope xmlns:other2="http://schemas.dmtf.org/ovf/envelope/2" ', 1)
+
+
+def test_a_member_that_is_scaled_out_is_there_as_often_as_it_says() -> None:
+    startup = '<StartupSection><Info/><Item ovf:id="web" ovf:order="2"/><Item ovf:id="database" ovf:order="1"/>'
+    port = item(InstanceID=9, ResourceType=10, Address="52:54:00:00:00:01")
+    content = f"{startup}</StartupSection>{system(port, identity='web')}{system(identity='database')}"
+    count = '<InstanceCount !minimum="1" !default="2" !maximum="4"/>'
+    for space in ("other2", "ovf"):
+        read = read_descriptor(scaled(count, content, space=space))
+        assert [(each.id, each.name) for each in read.systems] == [
+            ("database", "database"),
+            ("web-1", "web-1"),
+            ("web-2", "web-2"),
+        ]
+        assert settle_machine(read.systems[1], "").ports[0].address == ""
+        assert "has 2 replicas of 'web'" in read.warnings[0]
+    assert len(read_descriptor(scaled('<InstanceCount !minimum="3"/>', content)).systems) == 4
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        ('<InstanceCount !default="2"/>', "none"),
+        ("", "web"),
+        ('<InstanceCount !default="5" !maximum="4"/>', "web"),
+        ('<InstanceCount !default="0" !minimum="1"/>', "web"),
+        ('<InstanceCount !default="1000000"/>', "web"),
+        ('<InstanceCount !default="many"/>', "web"),
+    ],
+)
+def test_replicas_are_bounded(count: str, named: str) -> None:
+    with pytest.raises(ApplianceError, match=r"replic|default: is"):
+        read_descriptor(scaled(count, system(identity="web"), named))
+
+
+def test_replicas_of_replicas_are_bounded() -> None:
+    content = system(identity="a0")
+    for level in range(10):
+        section = (
+            f'<ScaleOutSection ovf:id="a{level}"><Info/><InstanceCount ovf:default="3"/></ScaleOutSection>{content}'
+        )
+        content = f'<VirtualSystemCollection ovf:id="a{level + 1}"><Info/>{section}</VirtualSystemCollection>'
+    with pytest.raises(ApplianceError, match="no more than 1000"):
+        read_descriptor(envelope(content))
+
+
+def test_numbers_are_those_of_the_schema() -> None:
+    def size(number: int) -> int | None:
+        more = f'<References><File ovf:id="f" ovf:href="x" ovf:size="{number}"/></References>'
+        return read_descriptor(envelope(more + SYSTEM)).files["f"].size
+
+    assert size(2**64 - 1) == 2**64 - 1
+    for number in (2**64, -1):
+        with pytest.raises(ApplianceError, match="expected a number"):
+            size(number)
+
+
+def test_a_disk_that_only_says_its_size_is_empty() -> None:
+    def drive(**values: object) -> bytes:
+        return envelope(system(item(InstanceID=9, ResourceType=17, **values)))
+
+    read = read_descriptor(drive(AllocationUnits="byte*1024*1024", VirtualQuantity=10240))
+    (disk,) = settle_machine(read.systems[0], "").drives
+    assert (disk.disk, disk.capacity) == ("", 10240 << 20)
+    for values in ({}, {"VirtualQuantity": 0}, {"VirtualQuantity": 2**60, "AllocationUnits": "byte * 2^30"}):
+        with pytest.raises(ApplianceError, match="no disk and no size"):
+            settle_machine(read_descriptor(drive(**values)).systems[0], "")
+
+
+def test_a_key_with_a_dot_is_told() -> None:
+    section = '<ProductSection><Info/><Property ovf:key="a.b" ovf:type="string"/></ProductSection>'
+    read = read_descriptor(envelope(system(sections=section)))
+    assert read.products[0].properties[0].key == "a.b"
+    assert read.warnings == ("property 'a.b': has a key with a dot or a colon",)
+
+
 def test_a_deployment_option_has_hardware_of_its_own() -> None:
     options = """<DeploymentOptionSection><Info/><Configuration ovf:id="small"><Label/></Configuration>
 <Configuration ovf:id="large" ovf:default="true"><Label>Large</Label></Configuration></DeploymentOptionSection>"""

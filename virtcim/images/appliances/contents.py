@@ -18,7 +18,7 @@ from virtcim.images.appliances.machine import capacity_of
 from virtcim.images.appliances.package import Package
 from virtcim.libhelper.work import Work
 
-__all__ = ["Contents", "whole_capacity"]
+__all__ = ["Contents", "whole_capacity", "whole_sectors"]
 
 _CHUNK = 1 << 20
 _SECTOR = 512
@@ -37,7 +37,12 @@ def whole_capacity(disk: Disk, properties: Mapping[str, str]) -> int:
     Raises:
         ApplianceError: it is none.
     """
-    return -(-capacity_of(disk, properties) // _SECTOR) * _SECTOR
+    return whole_sectors(capacity_of(disk, properties))
+
+
+def whole_sectors(size: int) -> int:
+    """Round bytes up to whole sectors."""
+    return -(-size // _SECTOR) * _SECTOR
 
 
 class Contents:

@@ -6,7 +6,7 @@ Layer rule: imports nothing of this project.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from virtcim.immutable import immutable
 
@@ -24,7 +24,13 @@ __all__ = [
     "Property",
     "StartupItem",
     "System",
+    "numbered",
+    "systems_of",
 ]
+
+
+_ETHERNET = 10
+"""The type of a port."""
 
 
 @immutable
@@ -260,7 +266,7 @@ class Appliance:
     @property
     def systems(self) -> tuple[System, ...]:
         """All its systems, in the order in which they are started."""
-        return tuple(_in_order(self.content))
+        return tuple(systems_of(self.content))
 
     @property
     def all_licences(self) -> tuple[str, ...]:
@@ -291,14 +297,15 @@ def _parts(part: System | Collection) -> Iterator[System | Collection]:
             yield from _parts(member)
 
 
-def _in_order(part: System | Collection) -> Iterator[System]:
+def systems_of(part: System | Collection) -> Iterator[System]:
+    """All systems of a part, in the order in which they are started."""
     if isinstance(part, System):
         yield part
         return
     orders = {item.id: item.order for item in part.startup}
     # Those without an order come last, as nobody waits for them.
     for member in sorted(part.members, key=lambda each: (not orders.get(each.id), orders.get(each.id, 0))):
-        yield from _in_order(member)
+        yield from systems_of(member)
 
 
 def _way_to(part: System | Collection, system: System) -> tuple[System | Collection, ...]:
@@ -309,3 +316,24 @@ def _way_to(part: System | Collection, system: System) -> tuple[System | Collect
         if way:
             return (part, *way)
     return ()
+
+
+def numbered(part: System | Collection, number: int) -> System | Collection:
+    """Make a replica of a part: it and all in it have ids and names of their own, and no addresses of their ports."""
+    id_, name = f"{part.id}-{number}", part.name and f"{part.name}-{number}"
+    if isinstance(part, Collection):
+        return replace(
+            part,
+            id=id_,
+            name=name,
+            startup=tuple(replace(item, id=f"{item.id}-{number}") for item in part.startup),
+            members=tuple(numbered(member, number) for member in part.members),
+        )
+    hardware = tuple(replace(each, items=tuple(map(_without_address, each.items))) for each in part.hardware)
+    return replace(part, id=id_, name=name, hardware=hardware)
+
+
+def _without_address(item: Item) -> Item:
+    if item.resource_type != _ETHERNET:
+        return item
+    return replace(item, values={name: texts for name, texts in item.values.items() if name != "Address"})

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from lxml import etree
@@ -30,6 +31,8 @@ from virtcim.images.appliances.description import (
     Property,
     StartupItem,
     System,
+    numbered,
+    systems_of,
 )
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.units import bytes_per_unit
@@ -59,6 +62,12 @@ _WHERE = frozenset({
 _BEFORE_OVF = "http://www.vmware.com/schema/ovf/1/envelope"
 """The namespace of OVF 0.9, whose sections may do without an Info."""
 _INFO = "Info"
+_SCALE_OUT, _INSTANCE_COUNT = "ScaleOutSection", "InstanceCount"
+_OVF_2 = "http://schemas.dmtf.org/ovf/envelope/2"
+_ALSO_IN_1 = frozenset({_SCALE_OUT, _INSTANCE_COUNT})
+"""What OVF 2 has brought, and tools put into an envelope of OVF 1 under its own namespace."""
+_MOST_SYSTEMS = 1000
+"""Systems that replicas may make up together."""
 _VENDOR_CONFIG = frozenset({"Config", "ExtraConfig"})
 _VENDOR_VALUES = frozenset({"CoresPerSocket", "StorageGroup"})
 _SETTING_DATA = re.compile(r".*CIM_[A-Za-z]+SettingData(\.xsd)?")
@@ -73,7 +82,9 @@ _TYPES = re.compile(
 )
 _REFERENCE = re.compile(r"(?:ovf:/{1,2}|/)?(disk|file)/(.+)")
 _PROPERTY = re.compile(r"\$\{[^{}]+\}")
-_NUMBER = re.compile(r"[0-9]{1,18}")
+_NUMBER = re.compile(r"[0-9]{1,20}")
+_MOST = 2**64 - 1
+"""The largest number that the schema has (`xs:unsignedLong`)."""
 _NUMBERS = ("VirtualQuantity", "Reservation", "Limit", "Weight")
 _BOUNDS = frozenset({"normal", "min", "max"})
 
@@ -211,9 +222,9 @@ class _Reader:
     def _read_disk(self, element: etree._Element) -> None:
         id_ = self._needed(element, "diskId", "disk")
         capacity = self._needed(element, "capacity", f"disk {id_!r}")
-        if not _NUMBER.fullmatch(capacity) and not _PROPERTY.fullmatch(capacity):
+        if not _is_number(capacity) and not _PROPERTY.fullmatch(capacity):
             raise ApplianceError(f"disk {id_!r}: has a capacity of {capacity[:80]!r}; expected a number")
-        if _NUMBER.fullmatch(capacity) and not int(capacity):
+        if _is_number(capacity) and not int(capacity):
             raise ApplianceError(f"disk {id_!r}: has a capacity of 0; expected more")
         disk = Disk(
             id=id_,
@@ -224,7 +235,7 @@ class _Reader:
             parent=self._attribute(element, "parentRef") or "",
         )
         populated = self._size(element, "populatedSize")
-        if populated is not None and _NUMBER.fullmatch(capacity) and populated > int(capacity) * disk.unit:
+        if populated is not None and _is_number(capacity) and populated > int(capacity) * disk.unit:
             size = f"{int(capacity) * disk.unit} bytes"
             raise ApplianceError(
                 f"disk {id_!r}: has {populated} bytes populated; expected at most its capacity, {size}"
@@ -245,10 +256,13 @@ class _Reader:
         id_ = self._id_of(element)
         members: list[System | Collection] = []
         startup: list[StartupItem] = []
+        scales: list[etree._Element] = []
         sections: dict[str, list[etree._Element]] = {}
         for child, name in self._children(element):
             if name in (_SYSTEM, _COLLECTION):
                 members.append(self._read_part(child, name))
+            elif name == _SCALE_OUT:
+                scales.append(child)
             elif name == "StartupSection":
                 startup += [self._startup_item(item) for item in self._all([child], "Item")]
             else:
@@ -257,6 +271,8 @@ class _Reader:
         for item in startup:
             if item.id not in ids:
                 raise ApplianceError(f"collection {id_!r}: starts {item.id!r}; expected the id of a member")
+        for scale in scales:
+            self._scale_out(scale, members, startup, f"collection {id_!r}")
         return Collection(
             id=id_,
             name=self._text(element, "Name"),
@@ -267,6 +283,35 @@ class _Reader:
             startup=tuple(startup),
             members=tuple(members),
         )
+
+    def _scale_out(
+        self, section: etree._Element, members: list[System | Collection], startup: list[StartupItem], context: str
+    ) -> None:
+        """Put as many replicas in the place of a member as its section says by default (DSP0243 2.1, ScaleOutSection).
+
+        Raises:
+            ApplianceError: it names no member, or says no number of replicas that can be.
+        """
+        id_ = self._needed(section, "id", _SCALE_OUT)
+        place = next((place for place, member in enumerate(members) if member.id == id_), None)
+        count = next(self._all([section], _INSTANCE_COUNT), None)
+        if place is None or count is None:
+            raise ApplianceError(f"{context}: replicates {id_!r}; expected the id of a member and an {_INSTANCE_COUNT}")
+        least, most = self._size(count, "minimum"), self._size(count, "maximum")
+        wanted = self._size(count, "default")
+        wanted = max(1, least or 0) if wanted is None else wanted
+        least, most = least or 0, _MOST if most is None else most
+        if not least <= wanted <= most:
+            raise ApplianceError(f"{context}: has {wanted} replicas of {id_!r}; expected {least} to {most}")
+        prototype = members[place]
+        if wanted * max(1, len(list(systems_of(prototype)))) > _MOST_SYSTEMS:
+            raise ApplianceError(f"{context}: has {wanted} replicas of {id_!r}; expected no more than {_MOST_SYSTEMS}")
+        numbers = range(1, wanted + 1)
+        members[place : place + 1] = [numbered(prototype, number) for number in numbers]
+        for item in [item for item in startup if item.id == id_]:
+            index = startup.index(item)
+            startup[index : index + 1] = [replace(item, id=f"{id_}-{number}") for number in numbers]
+        self._warnings.append(f"{context}: has {wanted} replicas of {id_!r}, as it says by default")
 
     def _startup_item(self, element: etree._Element) -> StartupItem:
         return StartupItem(
@@ -315,7 +360,7 @@ class _Reader:
     def _os_type(self, element: etree._Element) -> int:
         """The number of an operating system; 0, unknown, for what is none, as appliances that are in use have."""
         text = self._attribute(element, "id") or "0"
-        if _NUMBER.fullmatch(text):
+        if _is_number(text):
             return int(text)
         self._warnings.append(f"operating system {text[:80]!r}: is not known")
         return 0
@@ -378,7 +423,7 @@ class _Reader:
             where = f"{context}: item {id_[:80]!r}"
             if not id_:
                 raise ApplianceError(f"{context}: an item has no InstanceID; expected one")
-            if not _NUMBER.fullmatch(kind):
+            if not _is_number(kind):
                 raise ApplianceError(f"{where}: is of the type {kind[:80]!r}; expected a number")
             key = (id_, item.configurations, item.bound)
             if key in seen:
@@ -389,7 +434,7 @@ class _Reader:
             ):
                 raise ApplianceError(f"{where}: has a {item.bound} alone; expected what it is normally, too")
             for name in _NUMBERS:
-                if item.text(name) and not _NUMBER.fullmatch(item.text(name)):
+                if item.text(name) and not _is_number(item.text(name)):
                     raise ApplianceError(f"{where}: has the {name} {item.text(name)[:80]!r}; expected a number")
             parent = item.text("Parent")
             if parent and parent not in ids:
@@ -455,6 +500,9 @@ class _Reader:
 
     def _property(self, element: etree._Element, class_name: str, instance: str) -> Property:
         key = self._needed(element, "key", "property")
+        if "." in key or ":" in key:
+            # What the makers of well-known appliances do nevertheless (DSP0243, 9.5.1).
+            self._warnings.append(f"property {key[:80]!r}: has a key with a dot or a colon")
         kind = self._needed(element, "type", f"property {key!r}")
         if not _TYPES.fullmatch(kind.partition("(")[0]):
             raise ApplianceError(f"property {key!r}: is of the type {kind[:80]!r}; expected one of CIM")
@@ -509,6 +557,7 @@ class _Reader:
         """What an element is: its name where it is OVF's, with its namespace where it is not."""
         tag = etree.QName(element)
         own = tag.namespace in (etree.QName(self._root).namespace, None)
+        own = own or (tag.namespace == _OVF_2 and tag.localname in _ALSO_IN_1)
         if own and tag.localname in ("Content", "Section"):
             kind = str(element.get(_XSI_TYPE, "")).rpartition(":")[2]
             return kind.removesuffix(_TYPE_SUFFIX) or tag.localname
@@ -552,7 +601,7 @@ class _Reader:
         value = self._attribute(element, name)
         if value is None:
             return None
-        if not _NUMBER.fullmatch(value):
+        if not _is_number(value):
             raise ApplianceError(f"{name}: is {value[:80]!r}; expected a number")
         return int(value)
 
@@ -577,6 +626,10 @@ class _Reader:
 
 _NEW_NAMES = {"InstanceId": "InstanceID", "ResourceID": "InstanceID"}
 """Properties that OVF 0.9 calls by other names."""
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None and int(text) <= _MOST
 
 
 def _new_name(name: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from virtcim.images.appliances.contents import Contents, whole_capacity
+from virtcim.images.appliances.contents import Contents, whole_capacity, whole_sectors
 from virtcim.images.appliances.description import Appliance, Disk, System
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.images import QCOW2, RAW, format_of
@@ -246,11 +246,11 @@ class _Importer:
         """Put what is in a drive into the pool; None for an empty drive."""
         appliance = self._package.appliance
         part = self._next_part()
-        if drive.disk:
-            disk = appliance.disks[drive.disk]
-            capacity = whole_capacity(disk, self._plan.properties)
+        if drive.disk or drive.capacity:
+            disk = appliance.disks[drive.disk] if drive.disk else None
+            capacity = whole_sectors(drive.capacity) if disk is None else whole_capacity(disk, self._plan.properties)
             name = f"{guest.name}-{number}.{self._format}"
-            if not disk.file:
+            if disk is None or not disk.file:
                 self._create(name, self._format, capacity, part)
                 return self._found(name, self._format)
             source, size = self._contents.convert(disk, capacity, self._format, part)

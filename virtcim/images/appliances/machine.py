@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import field
 
-from virtcim.images.appliances.description import Appliance, Disk, Hardware, Item, System
+from virtcim.images.appliances.description import Disk, Hardware, Item, System
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.hardware import NOT_NEEDED, Kind, ResourceType, controller_kind, words_of
 from virtcim.images.appliances.units import bytes_per_unit
@@ -65,6 +65,7 @@ class Drive:
         unit: its place there; None where that is left open.
         disk: id of the disk of the appliance; "" for none.
         file: id of the file of the appliance that is in the drive; "" for none.
+        capacity: bytes of an empty disk that the appliance does not list; 0 for none.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Drive:
     unit: int | None = None
     disk: str = ""
     file: str = ""
+    capacity: int = 0
 
 
 @immutable
@@ -152,17 +154,6 @@ def capacity_of(disk: Disk, properties: Mapping[str, str]) -> int:
     return int(text) * disk.unit
 
 
-def check_references(appliance: Appliance) -> None:
-    """Refuse disks that hold the differences to another one.
-
-    Raises:
-        ApplianceError: there is one.
-    """
-    for disk in appliance.disks.values():
-        if disk.parent:
-            raise ApplianceError(f"disk {disk.id!r}: holds differences to {disk.parent!r}; expected whole disks")
-
-
 class _Settler:
     """Settles one machine."""
 
@@ -235,8 +226,7 @@ class _Settler:
                 continue
             disk, file = (reference[2], file) if reference[1] == "disk" else (disk, reference[2])
         device = _DRIVES[ResourceType(item.resource_type)]
-        if device == "disk" and not disk and not file:
-            raise ApplianceError(f"{self._name(item)}: has no disk; expected one such as ovf:/disk/ID")
+        capacity = self._capacity(item) if device == "disk" and not disk and not file else 0
         unit = item.text("AddressOnParent")
         return Drive(
             id=item.text("InstanceID"),
@@ -245,7 +235,19 @@ class _Settler:
             unit=int(unit) if re.fullmatch(r"[0-9]{1,4}", unit) else None,
             disk=disk,
             file=file,
+            capacity=capacity,
         )
+
+    def _capacity(self, item: Item) -> int:
+        """The bytes of a disk that no file or Disk stands for.
+
+        Raises:
+            ApplianceError: it says none that can be had.
+        """
+        size = int(item.text("VirtualQuantity") or 0) * bytes_per_unit(item.text("AllocationUnits"))
+        if not 0 < size <= _MOST_CAPACITY:
+            raise ApplianceError(f"{self._name(item)}: has no disk and no size; expected one such as ovf:/disk/ID")
+        return size
 
     def _port(self, item: Item) -> Port:
         return Port(

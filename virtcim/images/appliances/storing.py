@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from virtcim.images.appliances.contents import Contents, whole_capacity
+from virtcim.images.appliances.contents import Contents, whole_capacity, whole_sectors
 from virtcim.images.appliances.images import QCOW2
 from virtcim.images.appliances.importing import Guest, ImportOrder, Plan, plan_import
 from virtcim.images.appliances.machine import Drive
@@ -124,7 +124,7 @@ class _Storing:
         self._hypervisor, self._platform = hypervisor, platform
         self._images, self._work, self._steps = images, work, steps
         self._contents = Contents(package, scratch)
-        self._count = sum(bool(drive.disk) for guest in plan.guests for drive in guest.machine.drives)
+        self._count = sum(bool(drive.disk or drive.capacity) for guest in plan.guests for drive in guest.machine.drives)
         self._done = 0
         self.warnings = list(plan.warnings)
         if plan.properties:
@@ -134,7 +134,7 @@ class _Storing:
         """Store the disks of a system, and say what a guest of it would be."""
         if any(drive.file for drive in guest.machine.drives):
             self._warn(guest, "what is in its drives is left out")
-        disks = {drive.id: self._store(guest, drive) for drive in guest.machine.drives if drive.disk}
+        disks = {drive.id: self._store(guest, drive) for drive in guest.machine.drives if drive.disk or drive.capacity}
         drives = tuple(replace(drive, file="") for drive in guest.machine.drives)
         translation = Translation(
             name=guest.name,
@@ -155,6 +155,8 @@ class _Storing:
         begin, end = (_CHECKED + (_STORED - _CHECKED) * each // self._count for each in (self._done, self._done + 1))
         middle = (begin + end) // 2
         self._done += 1
+        if not drive.disk:
+            return StoredDisk(whole_sectors(drive.capacity))
         disk = self._package.appliance.disks[drive.disk]
         capacity = whole_capacity(disk, self._plan.properties)
         if not disk.file:
