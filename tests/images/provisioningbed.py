@@ -23,7 +23,7 @@ Command = Callable[..., tuple[int, str]]
 """Runs the command line: its arguments, its exit status and what it wrote."""
 
 SERVICE = "KVM_VirtualSystemManagementService"
-COMPLETED, FAILED = 7, 10
+COMPLETED, TERMINATED, FAILED = 7, 8, 10
 FINAL = (7, 8, 9, 10)
 PATIENCE = 120.0
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
 from tests.images.conftest import POOL
 from tests.images.imagehost import ImageHost
-from tests.images.provisioningbed import FAILED, PATIENCE, Provisioner
+from tests.images.provisioningbed import FAILED, PATIENCE, TEMPLATE, TERMINATED, Provisioner
 
 #: Runs the server, which ends itself by SIGKILL in a step: after it was carried out, or where its volume is half full.
 DYING = """
@@ -37,13 +38,56 @@ from virtcim.app.main import main
 sys.exit(main())
 """
 
+#: Runs the server, to which somebody else's volume of the same name comes before each that it makes.
+MEDDLED = """
+import sys
+from virtcim.libhelper.storage import Storage
+def create(self, pool, xml, name, work, real=Storage.create_volume):
+    if name.startswith("contested"):
+        real(self, pool, xml, name, work)
+    real(self, pool, xml, name, work)
+Storage.create_volume = create
+from virtcim.app.main import main
+sys.exit(main())
+"""
+
+#: Runs the server, where the guest `after-STEP` stands still after that step until its job is asked to end.
+ENDING = """
+import sys, time
+from dataclasses import replace
+from virtcim.images import provisioning
+
+def ending(steps, work, saved=lambda: None, real=provisioning.carry_out):
+    def run(step):
+        def stand(part):
+            step.run(part)
+            while True:
+                part.checkpoint()
+                time.sleep(0.02)
+        return replace(step, run=stand) if work.figures["guest"] == "after-" + step.name else step
+    real([run(step) for step in steps], work, saved)
+
+provisioning.carry_out = ending
+from virtcim.app.main import main
+sys.exit(main())
+"""
+
 STEPS = (
     "fetch the image",
     "copy the image into the pool",
     "make the system disk",
+    "make a disk",
     "write the seed",
+    "prepare",
     "define the guest",
     "start the guest",
+    "finish",
+)
+
+#: With all steps that there are.
+MORTAL = (
+    TEMPLATE.replace("[image]", 'provisioner = "/bin/true"\n\n[image]', 1)
+    + '\n[[disks]]\nsize = "1 MiB"\nbus = "ide"\n'
 )
 
 
@@ -60,7 +104,7 @@ def bed(libvirtd: Libvirtd, pool: Path, images: ImageHost) -> Iterator[Provision
 
 def die(bed: Provisioner, step: str, half: bool) -> None:
     """Have a server die in a step, and start another one in its place."""
-    template = bed.template("mortal")
+    template = bed.template("mortal", MORTAL)
     before = bed.files()
     server = bed.server
     usual = list(server.command)
@@ -68,7 +112,12 @@ def die(bed: Provisioner, step: str, half: bool) -> None:
     server.command[2] = DYING.format(step=step, half=half)
     server.start()
     again = Provisioner(bed.daemon, server, bed.pool, bed.images)
-    job = again.define(template, "mortal")
+    # Held until the client has its answer, lest the server be gone before.
+    bed.images.gate.clear()
+    try:
+        job = again.define(template, "mortal")
+    finally:
+        bed.images.gate.set()
     assert server.process is not None
     server.process.wait(PATIENCE)
     server.process = None
@@ -101,3 +150,35 @@ def test_an_image_that_is_half_in_the_pool_is_copied_anew(bed: Provisioner) -> N
 @pytest.mark.parametrize("step", STEPS)
 def test_a_server_that_dies_in_each_step(bed: Provisioner, step: str) -> None:
     die(bed, step, False)
+
+
+@pytest.mark.slow
+def test_a_volume_that_somebody_else_makes_meanwhile_stays(bed: Provisioner) -> None:
+    template = bed.template("first")
+    bed.server.stop()
+    bed.server.command[2] = MEDDLED
+    bed.server.start()
+    again = Provisioner(bed.daemon, bed.server, bed.pool, bed.images)
+    job = again.over(again.define(template, "contested"))
+    assert job["JobState"] == FAILED
+    assert "contested.qcow2" in job["ErrorDescription"]
+    assert "contested.qcow2" in again.files()
+    assert "contested" not in bed.daemon.list_all()
+
+
+@pytest.mark.slow
+def test_a_job_that_is_ended_in_each_step_leaves_nothing(bed: Provisioner) -> None:
+    template = bed.template("mortal", MORTAL)
+    bed.server.stop()
+    bed.server.command[2] = ENDING
+    bed.server.start()
+    again = Provisioner(bed.daemon, bed.server, bed.pool, bed.images)
+    again.provision(template, "before", "start=no")
+    before = again.files()
+    for number, step in enumerate(STEPS, start=1):
+        name = f"after-{step}"
+        job = again.define(template, name)
+        wait_until(lambda job=job, number=number: again.wbem.GetInstance(job)["StepNumber"] == number, PATIENCE)
+        again.wbem.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(4))
+        assert again.over(job)["JobState"] == TERMINATED, step
+        assert (again.files(), name in bed.daemon.list_all()) == (before, False), step

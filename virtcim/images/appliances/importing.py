@@ -287,9 +287,16 @@ class _Importer:
             f"<target><format type='{kind}'/>{compat}</target></volume>"
         )
         storage, pool = self._hypervisor.storage, self._order.pool
+        is_ours = False
+
+        def delete() -> None:
+            # A volume of this name that was there before, or that somebody else has made meanwhile, is not ours.
+            if is_ours:
+                storage.delete_volume(pool, name)
+
+        self._steps.add(f"storage volume {name!r}", delete)
         storage.create_volume(pool, xml, name, part)
-        # After it is there: a volume of this name that was there before is not ours to delete.
-        self._steps.add(f"storage volume {name!r}", lambda: storage.delete_volume(pool, name))
+        is_ours = True
 
     def _found(self, name: str, kind: str) -> Image:
         with self._hypervisor.storage.volume(self._order.pool, name) as volume:

@@ -332,8 +332,9 @@ class Cloning:
             with nullcontext() if library is None else library.alone(key, work):
                 if self._hypervisor.storage.volume_config(disk.pool, disk.clone) is not None:
                     raise refused(f"volume {disk.clone}: exists already; expected none of that name")
-                self._made.append(disk.clone)
                 make(work)
+                # From here on: one that somebody else makes meanwhile is not ours.
+                self._made.append(disk.clone)
 
         def undo() -> None:
             if disk.clone in self._made and self._hypervisor.storage.volume_config(disk.pool, disk.clone) is not None:

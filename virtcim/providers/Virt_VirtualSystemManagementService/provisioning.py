@@ -309,6 +309,11 @@ class Provisioning:
                 library.saved()
         self._base = self._described(name)
 
+    def _create(self, config: VolumeConfig, name: str, work: Work) -> None:
+        """Create a volume, which is this guest's from then on: one that somebody else makes meanwhile is not."""
+        self._hypervisor.storage.create_volume(self._pool_uuid, object_text(config), name, work)
+        self._made.append(name)
+
     def _upload(self, name: str, data: BinaryIO, length: int, work: Work) -> None:
         self._hypervisor.storage.upload(self._pool_uuid, name, data, 0, length, work)
 
@@ -328,7 +333,7 @@ class Provisioning:
         source = self._template.image
         if self._copy == "overlay":
             made = made.replace(backing_store_path=base.target_path, backing_store_format_type=source.format)
-            storage.create_volume(self._pool_uuid, object_text(made), name, work)
+            self._create(made, name, work)
         else:
             place = (source.pool or self._pool_uuid, base.name or "")
             # What a raw disk begins with is its guest's word: the pool's view of it must not decide what is read.
@@ -338,8 +343,10 @@ class Provisioning:
                 storage.copy_volume(
                     self._pool_uuid, first, name, place, work, capacity=size if size > image_size else None
                 )
+                self._made.append(name)
             else:
                 storage.convert_volume(self._pool_uuid, first, name, place, work)
+                self._made.append(name)
                 if size > image_size:
                     storage.resize_volume(self._pool_uuid, name, size, allocate=False, shrink=False)
         self._add_disk(name, self._disk_format, dict(self._disk.properties))
@@ -357,12 +364,10 @@ class Provisioning:
         """Make a further disk: empty, or a copy of its image."""
         storage = self._hypervisor.storage
         if not extra.sha256:
-            config = new_volume(name, extra.size, extra.format)
-            storage.create_volume(self._pool_uuid, object_text(config), name, work)
+            self._create(new_volume(name, extra.size, extra.format), name, work)
         else:
             image = self._library.images.fetch(ImageSource(sha256=extra.sha256, format=extra.format), work)
-            config = new_volume(name, image.size, extra.format)
-            storage.create_volume(self._pool_uuid, object_text(config), name, work)
+            self._create(new_volume(name, image.size, extra.format), name, work)
             with self._library.images.path(image).open("rb") as data:
                 self._upload(name, data, image.size, work)
             storage.refresh_pool(self._pool_uuid)
@@ -374,8 +379,7 @@ class Provisioning:
     def _write_seed(self, work: Work) -> None:
         assert self._seed is not None
         name = f"{self._stem}-seed.iso"
-        config = new_volume(name, len(self._seed), "raw")
-        self._hypervisor.storage.create_volume(self._pool_uuid, object_text(config), name, work)
+        self._create(new_volume(name, len(self._seed), "raw"), name, work)
         self._upload(name, io.BytesIO(self._seed), len(self._seed), work)
         device, more = self._seed_drive()
         drive: dict[str, CIMValue] = {"ResourceType": 17, "VirtualDevice": device, "DriverType": "raw", **more}
@@ -456,7 +460,6 @@ class Provisioning:
             with self._library.alone(f"{self._hypervisor.uri}\n{self._pool_uuid}\n{name}", work):
                 if self._described(name) is not None:
                     raise ImageError(f"volume {name}: is in storage pool {self._pool_name} already")
-                self._made.append(name)
                 make(work)
 
         def undo() -> None:
