@@ -37,6 +37,9 @@ AGENT = "bed.agent="
 #: Another one, with which it does not take the host name of its seed.
 KEEPS_NAME = "bed.keeps-name"
 
+#: Another one, with which it asks for an address once it has its host name, and tells that.
+LEASES = "bed.leases"
+
 #: Says what is there each time that it changes.  A processor that is plugged in has to be put to work.
 #: Where it counts, each number is in a file on the first disk, of that name, before it is on the console.
 INIT = """\
@@ -97,6 +100,8 @@ while :; do
       hostname $(sed 's/.*"local-hostname": *"\\([^"]*\\)".*/\\1/' /mnt/meta-data)
     [ -e /mnt/meta-data ] && seeded=yes && echo "SEED $(cat /mnt/meta-data /mnt/user-data | tr -d '\\n') END"
     umount /mnt
+    grep -q LEASES /proc/cmdline && ip link set eth0 up &&
+      udhcpc -i eth0 -n -q -t 20 -T 1 -x hostname:$(hostname) -s /bin/true
   fi
   sleep 0.3
 done
@@ -185,6 +190,7 @@ def linux_guest(directory: Path) -> LinuxGuest:
         .replace("COUNTS", COUNTS)
         .replace("AGENT", AGENT)
         .replace("KEEPS_NAME", KEEPS_NAME)
+        .replace("LEASES", LEASES)
     )
     (root / "init").chmod(0o755)
     names = "\n".join(str(path.relative_to(root)) for path in [root, *sorted(root.rglob("*"))])

@@ -13,6 +13,7 @@ from tests.images.provisioningbed import COMPLETED, FINAL, PATIENCE, SERVICE, se
 
 POOL = "templates"
 FULL_COPY, OVERLAY = 2, 3
+ENABLED = 2
 SIZE = 3 << 20
 
 
@@ -41,7 +42,7 @@ class Cloner:
         )
         if running:
             self.daemon.virsh("start", name)
-        wait_until(lambda: self.shown(name), PATIENCE)
+        wait_until(lambda: self.shown(name) and (self.runs(name) or not running), PATIENCE)
         return disk
 
     @staticmethod
@@ -61,6 +62,12 @@ class Cloner:
             return self.wbem.GetInstance(setting_path(f"KVM:{name}"))
         except pywbem.CIMError:
             return None
+
+    def runs(self, name: str) -> bool:
+        """Whether a guest runs, as the server knows."""
+        keys = {"CreationClassName": "KVM_ComputerSystem", "Name": name}
+        path = pywbem.CIMInstanceName("KVM_ComputerSystem", keys, namespace="root/virt")
+        return bool(self.wbem.GetInstance(path)["EnabledState"] == ENABLED)
 
     def clone(self, name: str, new: str, mode: int) -> Any:
         """DefineSystem after a guest, until it is done: the job."""

@@ -32,6 +32,8 @@ class ImageSettings:
         attempts: how often a download is begun again where it broke off.
         seed_settle: seconds for which a running guest has to bear the host name of its seed, as its agent or its lease
             tells it, before the seed is taken out of its drive; 0 leaves it there until the guest has shut down.
+        boot_timeout: seconds that a guest gets for having an address, or an agent that answers, where its job waits for
+            that.
         provisioner_timeout: seconds that the executable of a template may take.
         provisioner_user: the user that such an executable runs as.
     """
@@ -46,5 +48,6 @@ class ImageSettings:
     slowest: int = 1024
     attempts: int = 3
     seed_settle: float = 300.0
+    boot_timeout: float = 600.0
     provisioner_timeout: float = 300.0
     provisioner_user: str = "nobody"

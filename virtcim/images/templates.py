@@ -149,6 +149,9 @@ _COMMON = (
     ),
     Parameter("pool", "Storage pool", description="for the disks"),
     Parameter("start", "Start it", ParameterType.SWITCH, default="yes"),
+    Parameter(
+        "wait", "Wait for", ParameterType.CHOICE, choices=("address", "agent"), description="of the guest, once started"
+    ),
 )
 """What can be said of every guest."""
 

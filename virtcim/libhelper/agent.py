@@ -77,6 +77,15 @@ class AgentAddress:
         except ValueError:
             return False
 
+    @property
+    def is_for_others(self) -> bool:
+        """Whether other machines than its neighbours may reach the guest at it."""
+        try:
+            address = ipaddress.ip_address(self.address)
+        except ValueError:
+            return False
+        return not (address.is_loopback or address.is_link_local or address.is_unspecified)
+
 
 @immutable
 class AgentInterface:

@@ -11,7 +11,7 @@ import { TemplateForm } from "./template-form.js";
 
 /** Parameters of several lines, and those that most leave as they are (docs/templates.md). */
 const LONG = ["ssh_keys", "user_data", "network_config"];
-const RARE = ["copy", "pool", "start", "hostname", "password_hash", "user_data", "network_config"];
+const RARE = ["copy", "pool", "start", "wait", "hostname", "password_hash", "user_data", "network_config"];
 
 /**
  * Has a guest made of a template on a node.

@@ -320,6 +320,18 @@ class Domains:
                     found.add(str(target.hostname(flag)))
         return frozenset(found)
 
+    def lease_addresses(self, domain: str) -> frozenset[str]:
+        """Ask which IP addresses libvirt's own networks have given to a running guest.
+
+        Returns:
+            them; none where it has none of these.
+        """
+        found = set()
+        with self.handle(domain) as target, contextlib.suppress(libvirt.libvirtError):
+            told = target.interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, 0)
+            found |= {str(each["addr"]) for interface in told.values() for each in interface["addrs"] or ()}
+        return frozenset(found)
+
     def set_metadata(self, domain: str, element: str, key: str, namespace: str) -> None:
         """Put an element into the metadata of a domain: of the running one and of the definition, where it has them.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from virtcim.images.provisioning import Step, carry_out
 from virtcim.images.seed import make_seed, seed_files, seed_host_name
 from virtcim.images.store import ImageError, StoredImage
 from virtcim.images.templates import ExtraDisk, ImageSource, Template, TemplateError, check_values, is_on, size_of
+from virtcim.libhelper.agent import AgentFacts
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.domains.change import NotKeptError
 from virtcim.libhelper.errors import LibvirtError
@@ -58,6 +60,8 @@ SHOWN_ONLY = frozenset({"InstanceID", "ElementName", "Caption", "Description", "
 _GUEST_WIDE = frozenset({"Mem", "Proc"})
 _CD = 1
 """EmulatedType."""
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks at a guest that is waited for."""
 _DISK_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NAME_STARTS = {"virtio": "vd", "ide": "hd", "scsi": "sd", "sata": "sd", "usb": "sd", "xen": "xvd"}
 _PC = ("x86_64", "i686")
@@ -177,6 +181,8 @@ class Provisioning:
         yield Step("define the guest", self._define, self._undefine, f"guest {self.name!r}")
         if is_on(self._values.get("start", "yes")):
             yield Step("start the guest", self._start)
+            if self._values.get("wait"):
+                yield Step("wait for the guest", self._wait, weight=20)
         if self._provisioner is not None:
             yield Step("finish", lambda _: self._take_part("finish"))
 
@@ -452,6 +458,27 @@ class Provisioning:
     def _start(self, _work: Work) -> None:
         self._hypervisor.domains.start(self._uuid)
 
+    def _wait(self, work: Work) -> None:
+        """Wait until the guest has what is waited for; can be stopped."""
+        wanted, hypervisor = self._values["wait"], self._hypervisor
+        patience = self._library.settings.boot_timeout
+        deadline = time.monotonic() + patience
+        with work.stoppable():
+            while True:
+                work.checkpoint()
+                record = hypervisor.inventory.domain_by_uuid(self._uuid)
+                if record is None or not record.active:
+                    raise ImageError(f"guest {self.name}: has ended; expected that it comes to have its {wanted}")
+                hypervisor.agents.look((record,), _LOOK_AGAIN)
+                facts = hypervisor.agents.facts(record)
+                if facts is not None and (wanted == "agent" or _has_address(facts)):
+                    return
+                if wanted == "address" and hypervisor.domains.lease_addresses(self._uuid):
+                    return
+                if time.monotonic() >= deadline:
+                    raise ImageError(f"guest {self.name}: has no {wanted} after {patience:g} s")
+                time.sleep(_LOOK_AGAIN)
+
     def _volume_step(self, what: str, name: str, make: Callable[[Work], None], weight: int = 5) -> Step:
         """A step that makes a volume, and takes back that volume and no other one of its name."""
 
@@ -476,6 +503,11 @@ class Provisioning:
     def _described(self, name: str, pool: str = "") -> VolumeConfig | None:
         """A volume as libvirt knows it now."""
         return self._hypervisor.storage.volume_config(pool or self._pool_uuid, name)
+
+
+def _has_address(facts: AgentFacts) -> bool:
+    """Whether a guest has an address that others can reach."""
+    return any(address.is_for_others for each in facts.interfaces for address in each.addresses)
 
 
 def _is_same(given: EmbeddedInstance, instance_id: str, word: str) -> bool:
