@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,8 @@ from virtcim.images.provisioners import NewGuest, ProvisionerError, find_provisi
 from virtcim.images.settings import ImageSettings
 from virtcim.images.templates import Template
 
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "virtcim-provisioner-sysprep"
 GUEST = NewGuest("web", "0-0", "root/virt", "a@1", {"EnableACPI": True}, {"port": "80"})
 SETTINGS = ImageSettings(provisioner_timeout=20)
 
@@ -94,3 +98,59 @@ def test_templates_of_clients_name_plugins_only() -> None:
     with pytest.raises(ProvisionerError, match="no plugin"):
         find_provisioner(Template("a", provisioner="nothing"), SETTINGS)
     assert find_provisioner(Template("a"), SETTINGS) is None
+
+
+PLUGIN = """
+class Noting:
+    made = []
+
+    def prepare(self, guest):
+        self.made.append(guest)
+
+    finish = undo = prepare
+"""
+
+
+def install(directory: Path, name: str, value: str) -> None:
+    """Put a package with one provisioner into a directory, as pip leaves it there."""
+    about = directory / f"virtcim_provisioner_{name}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: virtcim-provisioner-{name}\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[virtcim.provisioners]\n{name} = {value}\n")
+
+
+def test_a_plugin_is_found_and_given_the_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "noting_provisioner.py").write_text(PLUGIN)
+    install(tmp_path, "noting", "noting_provisioner:Noting")
+    install(tmp_path, "gone", "noting_provisioner:Gone")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = find_provisioner(Template("a", provisioner="noting"), SETTINGS)
+    assert found is not None
+    found.prepare(GUEST)
+    found.undo(GUEST)
+    assert getattr(found, "made") == [GUEST, GUEST]  # noqa: B009 - the protocol does not have it
+    with pytest.raises(ProvisionerError, match="Gone"):
+        find_provisioner(Template("a", provisioner="gone"), SETTINGS)
+
+
+def test_the_example_keeps_the_contract_and_changes_the_system_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{EXAMPLE}"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE / "tests")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    from virtcim_provisioner_sysprep import Sysprep
+
+    tool, told = tmp_path / "virt-customize", tmp_path / "told"
+    tool.write_text(f'#!/bin/sh\necho "$@" > {told}\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    guest = replace(GUEST, disks={"/pool/web.qcow2": "qcow2", "/pool/web-1.raw": "raw"})
+    Sysprep().prepare(guest)
+    assert "--format qcow2 --add /pool/web.qcow2 --truncate /etc/machine-id" in told.read_text()
+    tool.write_text("#!/bin/sh\necho no such format >&2; exit 1\n")
+    with pytest.raises(RuntimeError, match="no such format"):
+        Sysprep().prepare(guest)

@@ -15,7 +15,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,6 +47,7 @@ class NewGuest:
         template: `ID@VERSION`.
         settings: properties of Virt_VirtualSystemSettingData.
         parameters: the values of the parameters of the template.
+        disks: the format of each disk by its path on the node, the system disk first.
     """
 
     name: str
@@ -55,6 +56,7 @@ class NewGuest:
     template: str
     settings: Mapping[str, Any]
     parameters: Mapping[str, str]
+    disks: Mapping[str, str] = field(default_factory=dict)
 
 
 class Provisioner(Protocol):

@@ -449,6 +449,11 @@ class Provisioning:
             self._template.key,
             {name: value for name, value in self._settings.items() if isinstance(value, str | int | list)},
             self._values,
+            {
+                str(each.properties["Address"]): str(each.properties["DriverType"])
+                for each in self._disks
+                if each.properties.get("EmulatedType") != _CD and not each.properties.get("readonly")
+            },
         )
         try:
             getattr(self._provisioner, action)(guest)
