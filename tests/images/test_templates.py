@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import os
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,26 @@ def test_parameters_stand_in_user_data() -> None:
     assert b'"local-hostname": "we-b-1"' in data["meta-data"]
     parts = [each.get_payload(decode=True) for each in email.message_from_bytes(data["user-data"]).walk()]
     assert b"#cloud-config\nruncmd: [[echo, 8080, $HOME]]\n" in parts
+
+
+def test_user_data_that_the_schema_of_cloud_init_refuses_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a stand-in for cloud-init, as few hosts of guests have it: it is given a file, and its status counts."""
+    tool = tmp_path / "cloud-init"
+    tool.write_text('#!/bin/sh\n[ "$1 $2" = "schema --config-file" ] && ! grep -q bogus "$3"\n')
+    tool.chmod(0o755)
+    template = Template("a", customize="cloud-init")
+
+    def seed(text: str) -> dict[str, bytes]:
+        return seed_files(template, "1", "web", {"user_data": text})
+
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    seed("#cloud-config\nruncmd: []\n")
+    seed("#!/bin/sh\necho bogus\n")
+    with pytest.raises(TemplateError, match="schema") as refused:
+        seed("#cloud-config\nbogus: secret\n")
+    assert "secret" not in str(refused.value)
 
 
 def test_the_templates_that_come_with_it_are_read_and_told_untried(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from string import Template as Pattern
 from typing import Any
 
+from virtcim.images.cloudinit import CLOUD_CONFIG, check_user_data
 from virtcim.images.templates import Template, TemplateError
 
 __all__ = ["first_label", "make_seed", "seed_files", "seed_host_name"]
@@ -35,7 +36,8 @@ def seed_files(template: Template, instance: str, name: str, values: Mapping[str
         the content of each file by its name.
 
     Raises:
-        TemplateError: user data of a kind that cloud-init does not know, or with a parameter that there is not.
+        TemplateError: user data of a kind that cloud-init does not know, or with a parameter that there is not, or that
+            cloud-init, where it is installed, would not take.
     """
     host_name = values.get("hostname") or _host_name(name)
     config: dict[str, Any] = {"hostname": first_label(host_name), "manage_etc_hosts": True}
@@ -58,6 +60,7 @@ def seed_files(template: Template, instance: str, name: str, values: Mapping[str
         parts.append(_filled(template, values))
     if given := values.get("user_data"):
         parts.append(given)
+    check_user_data(parts[1:])
     files = {
         # JSON is YAML, and needs no writer of its own.
         "meta-data": json.dumps({"instance-id": instance, "local-hostname": config["hostname"]}).encode() + b"\n",
@@ -108,7 +111,7 @@ def _host_name(name: str) -> str:
 
 
 def _as_cloud_config(config: Mapping[str, Any]) -> str:
-    return f"#cloud-config\n{json.dumps(config, indent=1)}\n"
+    return f"{CLOUD_CONFIG}\n{json.dumps(config, indent=1)}\n"
 
 
 def _filled(template: Template, values: Mapping[str, str]) -> str:
@@ -140,7 +143,7 @@ def _user_data(parts: list[str]) -> bytes:
 
 
 _KINDS = {
-    "#cloud-config": "cloud-config",
+    CLOUD_CONFIG: "cloud-config",
     "#!": "x-shellscript",
     "#include": "x-include-url",
     "#part-handler": "part-handler",
