@@ -16,7 +16,9 @@ from tests.cmpi.broker import Broker
 from tests.cmpi.conftest import Bridge
 from virtcim.app.store import SQLiteStore
 from virtcim.cimom.access import Access, RoleSettings
-from virtcim.cimom.indications import IndicationService, IndicationSettings, relay
+from virtcim.cimom.indications import relay
+from virtcim.cimom.indications.service import IndicationService
+from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.frontends.cimxml.export import CIMXMLExport
 from virtcim.providers.interface import ChangeListener, ChangeSource, InstanceChange, Lifecycle
 from virtcim.schema.mof import load_class_store

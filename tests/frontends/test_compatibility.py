@@ -40,9 +40,10 @@ from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.interface import Catalog, CIMError, EmbeddedInstance, InstancePath, Status
-from virtcim.providers.jobs import JobSettings
+from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.kinds import KINDS
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.settings import ProviderSettings
+from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.registration.table import make_table
 from virtcim.schema.classes import ClassStore

@@ -48,7 +48,8 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
-from virtcim.providers.jobs import JobOrder, Jobs, JobSettings
+from virtcim.providers.jobs import JobOrder, Jobs
+from virtcim.providers.jobsettings import JobSettings
 
 MakeServer = Callable[..., RunningServer]
 

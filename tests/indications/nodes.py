@@ -12,10 +12,12 @@ from tests.providers.test_two_nodes import GUESTS, node_file
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.platforms.registry import load_platforms
-from virtcim.providers.jobs import Jobs, JobSettings
+from virtcim.providers.jobs import Jobs
+from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.settings import ProviderSettings
+from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog, element_types
 from virtcim.schema.classes import ClassStore
 

@@ -17,13 +17,14 @@ from lxml import etree
 from virtcim.app.store import SQLiteStore
 from virtcim.cimom.access import Access, RoleSettings
 from virtcim.cimom.discovery.objects import FixedInstance
-from virtcim.cimom.indications import IndicationService, IndicationSettings
 from virtcim.cimom.indications.records import (
     DestinationRecord,
     FilterRecord,
     OnFatalError,
     SubscriptionRecord,
 )
+from virtcim.cimom.indications.service import IndicationService
+from virtcim.cimom.indications.settings import IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.frontends.cimxml.export import CIMXMLExport
 from virtcim.providers.interface import Alert, ChangeListener, ChangeSource, InstanceChange, Lifecycle, Store

@@ -16,10 +16,12 @@ from tests.providers.recorded import platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.platforms.registry import load_platforms
-from virtcim.providers.jobs import Jobs, JobSettings
+from virtcim.providers.jobs import Jobs
+from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.migrationsettings import MigrationSettings
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.settings import ProviderSettings
+from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 from virtcim.schema.classes import ClassStore
 

@@ -12,8 +12,8 @@ from tests.providers.recorded import CONTEXT, Served, platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
-from virtcim.providers.jobs import JobSettings
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.jobsettings import JobSettings
+from virtcim.providers.settings import ProviderSettings
 
 NEW, RUNNING, SUSPENDED, SHUTTING_DOWN, COMPLETED, TERMINATED, KILLED, EXCEPTION = 2, 4, 5, 6, 7, 8, 9, 10
 

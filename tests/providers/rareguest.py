@@ -12,8 +12,9 @@ from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.inventory.records import CHECKPOINTS, SNAPSHOTS, Checkpoint, Document, Snapshot
 from virtcim.libhelper.work import Work
 from virtcim.providers.interface import InstancePath, MethodResult
-from virtcim.providers.jobs import Affected, JobOrder, JobSettings
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.jobs import Affected, JobOrder
+from virtcim.providers.jobsettings import JobSettings
+from virtcim.providers.settings import ProviderSettings
 
 SYSINFO = """<sysinfo type='smbios'><system><entry name='manufacturer'>Maker</entry>
 <entry name='product'>Box</entry><entry name='serial'>0001</entry></system></sysinfo>"""

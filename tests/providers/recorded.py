@@ -40,7 +40,8 @@ from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.interface import Catalog, Instance, InstanceProvider, RequestContext
 from virtcim.providers.kinds import KINDS
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.settings import ProviderSettings
+from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 
 DOMAINS = Path(__file__).parent.parent / "data" / "domains"

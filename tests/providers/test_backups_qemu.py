@@ -20,7 +20,7 @@ from tests.providers.recorded import CONTEXT
 from tests.providers.snapshotservice import COMPLETED, DISK, FULL, INVALID_STATE, MEMORY, NOT_SUPPORTED, SnapshotService
 from virtcim.providers.backupsettings import BackupSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.settings import ProviderSettings
 
 PULL = 3
 JOB_COMPLETED, JOB_TERMINATED, JOB_EXCEPTION = 7, 8, 10

@@ -26,8 +26,9 @@ from virtcim.libhelper.undoing import undone
 from virtcim.libhelper.work import Work, WorkCancelledError
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, InstancePath, MethodResult, Status
-from virtcim.providers.jobs import Affected, JobError, JobOrder, JobRecord, Jobs, JobSettings, JobState
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.jobs import Affected, JobError, JobOrder, JobRecord, Jobs, JobState
+from virtcim.providers.jobsettings import JobSettings
+from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.Virt_ConcreteJob.errors import cim_error
 from virtcim.providers.Virt_ConcreteJob.Virt_ConcreteJob import OUT_PARAMETERS
 from virtcim.schema.classes import ClassStore

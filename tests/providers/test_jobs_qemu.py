@@ -20,8 +20,8 @@ from tests.providers.recorded import CONTEXT
 from tests.providers.test_rpcs_qemu import GIB, MIB, remove_all, sparse_image
 from virtcim.libhelper.domains import live
 from virtcim.providers.interface import InstancePath
-from virtcim.providers.jobs import JobSettings
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.jobsettings import JobSettings
+from virtcim.providers.settings import ProviderSettings
 
 ENABLED, SHUT_DOWN, OFFLINE, REBOOT = 2, 4, 6, 10
 TERMINATE = 4

@@ -21,9 +21,9 @@ from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.providers.interface import CIMError, Status
-from virtcim.providers.jobs import JobSettings
+from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.requested import without_own_metadata
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.states import RequestedState
 from virtcim.providers.Virt_ComputerSystem.transitions import POWER_CYCLE, START, Transition
 

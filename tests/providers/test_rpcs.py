@@ -16,7 +16,7 @@ from tests.providers.recorded import CONTEXT
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.associations.relation import Relation
 from virtcim.providers.interface import CIMError, InstancePath
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties, SettingsError
 from virtcim.providers.Virt_ResourcePoolConfigurationService.storagepools import pool_order
 

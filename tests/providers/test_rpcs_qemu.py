@@ -21,8 +21,8 @@ from tests.providers.poolservice import (
     PoolService,
 )
 from virtcim.providers.interface import CIMError, InstancePath
-from virtcim.providers.jobs import JobSettings
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.jobsettings import JobSettings
+from virtcim.providers.settings import ProviderSettings
 
 MIB = 1 << 20
 GIB = 1 << 30

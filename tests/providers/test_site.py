@@ -10,7 +10,8 @@ import pytest
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
 from virtcim.providers.guest import Guest
 from virtcim.providers.kinds import KINDS
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.settings import ProviderSettings
+from virtcim.providers.site import Site
 from virtcim.registration.catalog import build_catalog
 
 

@@ -37,7 +37,8 @@ from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
 from virtcim.providers.frozen import FrozenGuest, FrozenRecords
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
 from virtcim.providers.kinds import KINDS
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.settings import ProviderSettings
+from virtcim.providers.site import Site
 from virtcim.providers.snapshots import SnapshotType, can_notify, creation_obstacles
 
 RUNNING, OFF, PAUSED = 2, 3, 9

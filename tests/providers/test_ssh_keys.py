@@ -11,7 +11,7 @@ from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.migrationsettings import MigrationSettings
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.Virt_VSMigrationService.destination import destination_named
 from virtcim.providers.Virt_VSMigrationService.transport import Transport
 

@@ -17,7 +17,7 @@ from tests.providers.recorded import CONTEXT, Served, platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Properties
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.Virt_AllocationCapabilities import Template, templates_of
 from virtcim.providers.Virt_DevicePool import pools_of
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties

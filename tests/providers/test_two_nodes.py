@@ -24,10 +24,12 @@ from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.work import Work
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.interface import InstancePath, MethodResult
-from virtcim.providers.jobs import Jobs, JobSettings
+from virtcim.providers.jobs import Jobs
+from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.services.work import run_method
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.settings import ProviderSettings
+from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 from virtcim.registration.catalog import build_catalog
 from virtcim.schema.classes import ClassStore

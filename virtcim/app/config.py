@@ -3,7 +3,7 @@
 Each table of the file is a dataclass of the layer that it configures, so a setting is declared in one place, with its
 default and its reason: `[server]` is `cimom.settings.ServerSettings`, `[tls]` is
 `frontends.http.tls.TLSSettings`, `[roles]` is `cimom.access.RoleSettings`, `[providers]` is
-`providers.site.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[indications]` is
+`providers.settings.ProviderSettings`, `[inventory]` is `libhelper.settings.HypervisorSettings`, `[indications]` is
 `cimom.indications.settings.IndicationSettings`, `[cmpi]` is `frontends.cmpi.settings.CmpiSettings`, `[compatibility]`
 is `frontends.compatibility.settings.CompatibilitySettings`, `[loop]` is `app.loopwatch.LoopSettings`, `[platforms]` is
 `platforms.settings.PlatformSettings`, `[images]` is `images.settings.ImageSettings`, `[appliances]`
@@ -45,7 +45,7 @@ from virtcim.images.settings import ImageSettings
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.platforms.settings import PlatformSettings
 from virtcim.providers.nodes import DEFAULT, GroupSettings, NodeSettings, NodesSettings
-from virtcim.providers.site import ProviderSettings
+from virtcim.providers.settings import ProviderSettings
 
 __all__ = ["ConfigError", "Settings", "load", "naming", "parse_auth", "parse_listen"]
 

@@ -34,7 +34,7 @@ from virtcim.cimom.access import Access, Role
 from virtcim.cimom.capabilities import server_capabilities
 from virtcim.cimom.discovery import INTEROP_NAMES, ServerIdentity, with_discovery
 from virtcim.cimom.discovery.model import ServerObjects
-from virtcim.cimom.indications import IndicationService
+from virtcim.cimom.indications.service import IndicationService
 from virtcim.cimom.principals import Principal
 from virtcim.cimom.pull import pull_limits
 from virtcim.cimom.requests import INTRINSIC_OPERATIONS

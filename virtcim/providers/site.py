@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-from virtcim.immutable import immutable
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import ALWAYS_SHOWN, Registry
 from virtcim.platforms.settings import PlatformSettings
-from virtcim.providers.backupsettings import BackupSettings
 from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.guest import Guest
 from virtcim.providers.guests import GuestList, slashes
@@ -27,10 +23,10 @@ from virtcim.providers.interface import (
     Keys,
     Status,
 )
-from virtcim.providers.jobs import Jobs, JobSettings
+from virtcim.providers.jobs import Jobs
 from virtcim.providers.memo import Memo
-from virtcim.providers.migrationsettings import MigrationSettings
 from virtcim.providers.requested import RequestedStates
+from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.storage import StorageMaps
 
 if TYPE_CHECKING:
@@ -38,35 +34,11 @@ if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.inventory.records import Domain, Record
 
-__all__ = ["ProviderSettings", "Site"]
+__all__ = ["Site"]
 
 _log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-
-
-@immutable
-class ProviderSettings:
-    """What an administrator may set for the providers.
-
-    Attributes:
-        namespace: where the instances live; used in values that hold a WBEM URI.
-        settle_timeout: seconds to wait until the inventory shows what libvirt has reported as done.
-        shutdown_timeout: seconds that a guest gets for an orderly stop when the client sets no time limit.
-        transfer_directory: the directory whose files clients may have written into volumes, and below which they may
-            have volumes written into new files; None for none.
-        jobs: how work that takes time is run and kept.
-        migration: where guests may go, and how.
-        backup: where backups that are pulled can be read.
-    """
-
-    namespace: str = "root/virt"
-    settle_timeout: float = 10.0
-    shutdown_timeout: float = 60.0
-    transfer_directory: Path | None = None
-    jobs: JobSettings = field(default_factory=JobSettings)
-    migration: MigrationSettings = field(default_factory=MigrationSettings)
-    backup: BackupSettings = field(default_factory=BackupSettings)
 
 
 class ElementFinder(Protocol):

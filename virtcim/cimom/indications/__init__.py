@@ -5,11 +5,3 @@ destination, `delivery` has it sent by a front end.  `subscriptions` holds who w
 that to clients.  What other CIM servers want, which deliver themselves, `relay` holds; what clients want that hold a
 connection open, `streams`.
 """
-
-from __future__ import annotations
-
-from virtcim.cimom.indications.service import IndicationService
-from virtcim.cimom.indications.settings import IndicationSettings
-from virtcim.cimom.indications.streams import EventStreams
-
-__all__ = ["EventStreams", "IndicationService", "IndicationSettings"]

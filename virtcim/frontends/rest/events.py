@@ -11,8 +11,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from virtcim.cimom.indications import EventStreams
-from virtcim.cimom.indications.streams import Event, EventStream
+from virtcim.cimom.indications.streams import Event, EventStream, EventStreams
 from virtcim.cimom.requests import Caller
 from virtcim.frontends.http.exchange import Sender
 from virtcim.frontends.rest.answers import Refusal

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.core import Executor
-from virtcim.cimom.indications import EventStreams
+from virtcim.cimom.indications.streams import EventStreams
 from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route, Sender

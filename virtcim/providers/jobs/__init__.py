@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.providers.jobs.engine import Job, JobOrder, Jobs, JobSettings
+from virtcim.providers.jobs.engine import Job, JobOrder, Jobs
 from virtcim.providers.jobs.record import Affected, Effect, JobError, JobRecord, JobState
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "JobError",
     "JobOrder",
     "JobRecord",
-    "JobSettings",
     "JobState",
     "Jobs",
 ]

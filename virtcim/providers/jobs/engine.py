@@ -33,9 +33,10 @@ from virtcim.providers.interface import (
     Store,
 )
 from virtcim.providers.jobs.record import LOCAL_NAMESPACE, Affected, Effect, JobError, JobRecord, JobState
+from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.methods import MethodFailedError
 
-__all__ = ["Job", "JobOrder", "JobSettings", "Jobs"]
+__all__ = ["Job", "JobOrder", "Jobs"]
 
 _log = logging.getLogger(__name__)
 
@@ -57,29 +58,6 @@ _DISK_PAUSE = 10.0
 """Seconds for which no job waits for a disk that has let one wait in vain."""
 _LONGEST_PAUSE = 3600.0
 """Seconds between two looks at what is to be removed, for a clock that is put forward."""
-
-
-@immutable
-class JobSettings:
-    """How jobs are run and kept.
-
-    Attributes:
-        workers: jobs that run at the same time; further ones wait.
-        waiting: jobs that may wait; beyond it methods are refused.
-        waiters: jobs that do nothing but wait for a guest or one call of libvirt, beside the workers; beyond it methods
-            are refused.
-        grace: seconds that a method waits for its work before it answers that it has become a job: what an ordinary
-            volume or network takes, and too little for anybody to mind.  With 0, all work becomes jobs.
-        retention: seconds that a job stays after its end unless a client sets TimeBeforeRemoval (DSP1103: 5 minutes).
-        limit: jobs that are kept; beyond it those that ended first are removed.
-    """
-
-    workers: int = 4
-    waiting: int = 64
-    waiters: int = 256
-    grace: float = 0.5
-    retention: float = 300.0
-    limit: int = 1000
 
 
 @immutable
