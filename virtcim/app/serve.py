@@ -22,10 +22,7 @@ from virtcim.app.credentials import claim_state_dir, first_password, make_state_
 from virtcim.app.heap import share_arenas
 from virtcim.app.inthread import in_thread
 from virtcim.app.nodefiles import configured_nodes
-from virtcim.frontends.http import (
-    dnssd,
-    library,  # noqa: F401  loading it changes the environment, which nobody may once libvirt reads it in threads
-)
+from virtcim.frontends.http import dnssd
 from virtcim.frontends.http.auth import (
     Authenticator,
     BasicAuthenticator,
@@ -134,15 +131,16 @@ async def _run_on(
     Parameters:
         endpoints: bound; closed by the caller.
     """
-    authenticator, login, tls = await in_thread(lambda: _prepare(settings, endpoints))
-    host_name = in_thread(lambda: qualified_name(settings.server.host_name))
     configured = await in_thread(lambda: configured_nodes(settings))
     settings = _with_default_node(settings, configured.nodes.get(DEFAULT))
     hypervisors = [Hypervisor(uri, settings.inventory) for uri in dict.fromkeys(settings.uris)]
     stops: list[Callable[[], object]] = [each.stop for each in hypervisors]
     try:
+        # As early as can be: they are read while everything else is loaded.
         for hypervisor in hypervisors:
             hypervisor.start()
+        host_name = in_thread(lambda: qualified_name(settings.server.host_name))
+        authenticator, login, tls = await in_thread(lambda: _prepare(settings, endpoints))
         answer_clients = await in_thread(_load_serving)
         return await answer_clients(
             endpoints,

@@ -6,7 +6,8 @@ Loading aiohttp prepares two TLS contexts for its client, and the authorities in
 
 from __future__ import annotations
 
-import os
+import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,23 +21,25 @@ __all__ = [
     "web",
 ]
 
-_PLACES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Where OpenSSL looks for authorities."""
-
 
 @contextmanager
 def _without_authorities() -> Iterator[None]:
-    """Have OpenSSL find no authorities for contexts that are made meanwhile."""
-    before = {name: os.environ.get(name) for name in _PLACES}
-    os.environ.update(dict.fromkeys(_PLACES, os.devnull))
+    """Have the contexts that this thread makes meanwhile look for no authorities; those of other threads do.
+
+    OpenSSL could be told so by the environment, too, but that must not be changed while libvirt reads it in threads.
+    """
+    here = threading.get_ident()
+
+    def look_for_authorities(context: ssl.SSLContext) -> None:
+        if threading.get_ident() != here:
+            super(ssl.SSLContext, context).set_default_verify_paths()
+
+    ssl.SSLContext.set_default_verify_paths = look_for_authorities  # type: ignore[method-assign]
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        # What the class inherits is in its place again.
+        del ssl.SSLContext.set_default_verify_paths
 
 
 with _without_authorities():
