@@ -22,6 +22,7 @@ from virtcim.app.credentials import claim_state_dir, first_password, make_state_
 from virtcim.app.heap import share_arenas
 from virtcim.app.inthread import in_thread
 from virtcim.app.nodefiles import configured_nodes
+from virtcim.app.start import Start
 from virtcim.frontends.http import dnssd
 from virtcim.frontends.http.auth import (
     Authenticator,
@@ -143,24 +144,26 @@ async def _run_on(
         authenticator, login, tls = await in_thread(lambda: _prepare(settings, endpoints))
         answer_clients = await in_thread(_load_serving)
         return await answer_clients(
-            endpoints,
-            settings,
-            hypervisors,
-            configured,
-            authenticator,
-            login if example else None,
-            tls,
-            host_name,
-            test_driver,
-            reload,
-            stops,
+            Start(
+                settings=settings,
+                test_driver=test_driver,
+                reload=reload,
+                endpoints=endpoints,
+                configured=configured,
+                hypervisors=hypervisors,
+                stops=stops,
+                authenticator=authenticator,
+                login=login if example else None,
+                tls=tls,
+                host_name=host_name,
+            )
         )
     finally:
         if stops:
             await asyncio.wait([in_thread(stop) for stop in stops], timeout=HYPERVISOR_STOP)
 
 
-def _load_serving() -> Callable[..., Coroutine[Any, Any, int]]:
+def _load_serving() -> Callable[[Start], Coroutine[Any, Any, int]]:
     """Load what answers clients: a good part of all that is loaded, and meanwhile the hypervisors are read."""
     from virtcim.app.serving import answer_clients
 

@@ -9,7 +9,7 @@ import logging
 import shlex
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -28,6 +28,7 @@ from virtcim.app.nodefiles import configured_nodes
 from virtcim.app.nodeobjects import node_objects, watched_objects
 from virtcim.app.platforms import find_platforms, is_here, load_classes
 from virtcim.app.roles import make_access
+from virtcim.app.start import Start
 from virtcim.app.statusreport import StatusReport
 from virtcim.app.store import DATABASE, SQLiteStore
 from virtcim.cimom.access import Access, Role
@@ -42,10 +43,8 @@ from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.cimxml.export import CIMXMLExport
 from virtcim.frontends.compatibility import translation_of
 from virtcim.frontends.http import dnssd
-from virtcim.frontends.http.auth import Authenticator
 from virtcim.frontends.http.listener import Endpoint
 from virtcim.frontends.http.server import Server
-from virtcim.frontends.http.tls import TLSState
 from virtcim.frontends.rest.consoles import Consoles
 from virtcim.frontends.rest.frontend import REST
 from virtcim.frontends.rest.sessions import KeptSession
@@ -62,7 +61,7 @@ from virtcim.providers.interface import Association, Catalog, CIMError, Instance
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources
-from virtcim.providers.nodes import DEFAULT, ConfiguredNodes
+from virtcim.providers.nodes import DEFAULT
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.seeds import detach_seeds
 from virtcim.providers.services.foundagain import work_of
@@ -110,33 +109,8 @@ class _Assembly:
     indications: IndicationService
 
 
-async def answer_clients(
-    endpoints: list[Endpoint],
-    settings: Settings,
-    hypervisors: list[Hypervisor],
-    configured: ConfiguredNodes,
-    authenticator: Authenticator,
-    login: str | None,
-    tls: TLSState | None,
-    host_name: Awaitable[str],
-    test_driver: bool,
-    reload: Callable[[], Settings],
-    stops: list[Callable[[], object]],
-) -> int:
+async def answer_clients(start: Start) -> int:
     """Put together what answers clients, and serve until the task is cancelled.
-
-    Parameters:
-        endpoints: bound; closed by the caller.
-        settings: see `Settings`.
-        hypervisors: those that the settings name, begun.
-        configured: the nodes that the settings name.
-        authenticator: tells who asks.
-        login: what stands before the host in a URL, for an example of how to ask; None for no example.
-        tls: certificates, where something listens that needs them.
-        host_name: of this host, fully qualified; a name server may have to be asked for it.
-        test_driver: see `virtcim.app.serve.serve`.
-        reload: reads the settings anew.
-        stops: what is to be called at the end; what is begun here is added.
 
     Returns:
         the exit status.
@@ -144,6 +118,7 @@ async def answer_clients(
     Raises:
         ConfigError: a setting turns out wrong only when it is used.
     """
+    settings, hypervisors, stops = start.settings, start.hypervisors, start.stops
     registry = await in_thread(lambda: find_platforms(settings))
     store = await in_thread(lambda: SQLiteStore(settings.state_dir / DATABASE))
     stops.append(store.close)
@@ -157,43 +132,35 @@ async def answer_clients(
     try:
         search.start()
         # Nobody waits for them: one that is down is shown so.
-        await in_thread(lambda: nodes.configure(configured))
+        await in_thread(lambda: nodes.configure(start.configured))
         classes = await in_thread(lambda: load_classes(registry, settings.state_dir))
         await _ready(hypervisors, search, settings.startup_wait)
         for hypervisor in hypervisors:
             site.add(_platform_of(hypervisor, registry), hypervisor)
-        if test_driver and not settings.uris and not search.hypervisors:
+        if start.test_driver and not settings.uris and not search.hypervisors:
             hypervisors.append(_serve_test_driver(site, registry, settings))
             stops.append(hypervisors[-1].stop)
             await in_thread(lambda: hypervisors[-1].wait_ready(settings.startup_wait))
         dns_sd = settings.server.dns_sd
-        identity = ServerIdentity("virtcim", __version__, await host_name, schema.VERSION, dns_sd)
-        assembly = await in_thread(
-            lambda: _assemble(endpoints, settings, nodes, classes, authenticator, tls, identity, store)
-        )
+        identity = ServerIdentity("virtcim", __version__, await start.host_name, schema.VERSION, dns_sd)
+        assembly = await in_thread(lambda: _assemble(start, nodes, classes, identity, store))
         for hypervisor in hypervisors:
             hypervisor.inventory.listeners.append(_freeze_after_load)
-        return await _serve(assembly, settings, jobs, login, reload)
+        return await _serve(assembly, settings, jobs, start.login, start.reload)
     finally:
         search.stop()
         stops += [each.stop for each in search.hypervisors]
 
 
 def _assemble(
-    endpoints: list[Endpoint],
-    settings: Settings,
-    nodes: NodeRegistry,
-    classes: ClassStore,
-    authenticator: Authenticator,
-    tls: TLSState | None,
-    identity: ServerIdentity,
-    store: Store,
+    start: Start, nodes: NodeRegistry, classes: ClassStore, identity: ServerIdentity, store: Store
 ) -> _Assembly:
     """Put together what answers clients.
 
     Raises:
         ConfigError: there is no such namespace.
     """
+    settings, endpoints, authenticator, tls = start.settings, start.endpoints, start.authenticator, start.tls
     site, catalogs = nodes.local, SiteCatalogs(nodes.sites(), [ManagedNodeProvider(nodes)])
     catalog = catalogs.catalog()
     statistics = OperationStatistics(INTRINSIC_OPERATIONS)
