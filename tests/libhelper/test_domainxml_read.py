@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import signal
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -226,6 +227,19 @@ def test_sizes_are_rounded_up_to_kib() -> None:
     assert domain_with(rest="<memory unit='b'>1025</memory>").memory == 2
     assert domain_with(rest="<memory>1025</memory>").memory == 1025
     assert domain_with(rest="<memory unit='furlong'>1025</memory>").memory is None
+
+
+def test_texts_that_repeat_are_shared_and_those_of_one_guest_are_not() -> None:
+    name, bus = "a guest of its own", "a bus of this test"
+    config = DomainConfig.parse(
+        f"<domain><name>{name}</name><devices><disk><target bus='{bus}'/></disk><disk><target bus='{bus}'/></disk>"
+        "</devices></domain>"
+    )
+    first, second = config.devices
+    assert isinstance(first, Disk)
+    assert isinstance(second, Disk)
+    assert first.target_bus is second.target_bus
+    assert sys.intern("".join(["a guest", " of its own"])) is not config.name == name
 
 
 def test_fallbacks() -> None:

@@ -5,7 +5,7 @@ Layer rule: knows nothing of CIM and does not call libvirt.
 
 from __future__ import annotations
 
-from virtcim.libhelper.xml.mapping import Mapped, Size, Text, Texts
+from virtcim.libhelper.xml.mapping import Mapped, Own, Size, Text, Texts
 
 __all__ = ["PoolConfig", "VolumeConfig"]
 
@@ -19,8 +19,8 @@ class PoolConfig(Mapped):
 
     tag = "pool"
     type = Text("@type")
-    name = Text("name")
-    uuid = Text("uuid")
+    name = Own("name")
+    uuid = Own("uuid")
     capacity = _bytes("capacity", writable=False)
     allocation = _bytes("allocation", writable=False)
     available = _bytes("available", writable=False)
@@ -35,7 +35,7 @@ class PoolConfig(Mapped):
     source_initiator_iqn_name = Text("source/initiator/iqn/@name")
     source_name = Text("source/name")
     source_format_type = Text("source/format/@type")
-    target_path = Text("target/path")
+    target_path = Own("target/path")
 
 
 class VolumeConfig(Mapped):
@@ -43,13 +43,13 @@ class VolumeConfig(Mapped):
 
     tag = "volume"
     type = Text("@type")
-    name = Text("name")
-    key = Text("key")
+    name = Own("name")
+    key = Own("key")
     capacity = _bytes("capacity")
     allocation = _bytes("allocation")
     physical = _bytes("physical", writable=False)
-    target_path = Text("target/path")
+    target_path = Own("target/path")
     target_format_type = Text("target/format/@type")
     target_compat = Text("target/compat")
-    backing_store_path = Text("backingStore/path")
+    backing_store_path = Own("backingStore/path")
     backing_store_format_type = Text("backingStore/format/@type")

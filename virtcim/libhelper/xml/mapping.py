@@ -47,6 +47,7 @@ __all__ = [
     "Mapped",
     "Node",
     "OnOff",
+    "Own",
     "Present",
     "Replacement",
     "Secret",
@@ -373,6 +374,16 @@ class Field(Generic[T]):
 
 class Text(Field[str | None]):
     """A string: an attribute, or the text of an element (an empty element reads as None)."""
+
+
+class Own(Text):
+    """A string that hardly two objects have in common: a name, an identifier, a path.
+
+    It is not shared: the interpreter's table of shared strings grows with all that ever passed through it.
+    """
+
+    def read(self, text: str) -> str:
+        return text
 
 
 class Int(Field[int | None]):

@@ -7,7 +7,7 @@ from typing import Any
 
 from virtcim.libhelper.documents.domain.defaults import GuestTraits, is_s390
 from virtcim.libhelper.documents.domain.device import Device, SecurityLabel
-from virtcim.libhelper.xml.mapping import Int, Items, Mapped, OnOff, Replacement, Text, YesNo
+from virtcim.libhelper.xml.mapping import Int, Items, Mapped, OnOff, Own, Replacement, Text, YesNo
 
 __all__ = ["Channel", "CharacterSource", "Chardev", "Console", "Parallel", "Serial"]
 
@@ -21,7 +21,7 @@ class CharacterSource(Mapped):
 
     type = Text("@type")
     source_mode = Text("source/@mode")
-    source_path = Text("source/@path")
+    source_path = Own("source/@path")
     source_host = Text("source/@host")
     source_service = Text("source/@service")
     source_append = OnOff("source/@append")
@@ -39,7 +39,7 @@ class CharacterSource(Mapped):
     source_clipboard_copypaste = YesNo("source/clipboard/@copypaste")
     source_mouse_mode = Text("source/mouse/@mode")
     protocol_type = Text("protocol/@type")
-    log_file = Text("log/@file")
+    log_file = Own("log/@file")
     log_append = OnOff("log/@append")
 
 

@@ -13,6 +13,7 @@ from virtcim.libhelper.xml.mapping import (
     Items,
     Mapped,
     OnOff,
+    Own,
     Replacement,
     Size,
     Text,
@@ -62,20 +63,20 @@ class StorageSource(Mapped):
         "source_address",
         "source_path",
     )
-    source_file = Text("source/@file")
-    source_dev = Text("source/@dev")
+    source_file = Own("source/@file")
+    source_dev = Own("source/@dev")
     source_dir = Text("source/@dir")
     source_pool = Text("source/@pool")
-    source_volume = Text("source/@volume")
+    source_volume = Own("source/@volume")
     source_protocol = Text("source/@protocol")
-    source_name = Text("source/@name")
+    source_name = Own("source/@name")
     source_query = Text("source/@query")
     source_tls = YesNo("source/@tls")
     source_tls_hostname = Text("source/@tlsHostname")
     source_type = Text("source/@type")
     source_namespace = Int("source/@namespace")
     source_managed = YesNo("source/@managed")
-    source_path = Text("source/@path")
+    source_path = Own("source/@path")
     source_mode = Text("source/@mode")
     source_fdgroup = Text("source/@fdgroup")
     source_startup_policy = Text("source/@startupPolicy")
@@ -176,8 +177,8 @@ class DiskTarget(Mapped):
     shareable = Flag("shareable")
     transient = Flag("transient")
     transient_share_backing = YesNo("transient/@shareBacking")
-    serial = Text("serial")
-    wwn = Text("wwn")
+    serial = Own("serial")
+    wwn = Own("wwn")
     vendor = Text("vendor")
     product = Text("product")
     encryption_format = Text("encryption/@format")

@@ -40,7 +40,7 @@ from virtcim.libhelper.documents.domain.tpm import Tpm
 from virtcim.libhelper.documents.domain.video import Video
 from virtcim.libhelper.documents.domain.vsock import Vsock
 from virtcim.libhelper.documents.domain.watchdog import Panic, Watchdog
-from virtcim.libhelper.xml.mapping import Field, Flag, Int, Items, Mapped, Node, OnOff, Text, YesNo
+from virtcim.libhelper.xml.mapping import Field, Flag, Int, Items, Mapped, Node, OnOff, Own, Text, YesNo
 
 __all__ = ["DEVICE_CLASSES", "DomainConfig", "device_class"]
 
@@ -160,9 +160,9 @@ class DomainConfig(
     replacements = (*Cpu.replacements, *Processors.replacements)
     type = Text("@type")
     id = Int("@id", writable=False)
-    name = Text("name")
-    uuid = Text("uuid")
-    genid = Text("genid")
-    title = Text("title")
-    description = Text("description")
+    name = Own("name")
+    uuid = Own("uuid")
+    genid = Own("genid")
+    title = Own("title")
+    description = Own("description")
     metadata = Flag("metadata")

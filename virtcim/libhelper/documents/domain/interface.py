@@ -11,7 +11,7 @@ from virtcim.libhelper.documents.domain.device import (
     Teaming,
     VirtioOptions,
 )
-from virtcim.libhelper.xml.mapping import Attributes, Int, Items, Mapped, OnOff, Replacement, Text, YesNo
+from virtcim.libhelper.xml.mapping import Attributes, Int, Items, Mapped, OnOff, Own, Replacement, Text, YesNo
 
 __all__ = ["Bandwidth", "FilterParameter", "Interface", "PortForward", "PortRange", "VirtualPort", "Vlan", "VlanTag"]
 
@@ -61,7 +61,7 @@ class VirtualPort(Mapped):
     virtualport_parameters_typeidversion = Text("virtualport/parameters/@typeidversion")
     virtualport_parameters_instanceid = Text("virtualport/parameters/@instanceid")
     virtualport_parameters_profileid = Text("virtualport/parameters/@profileid")
-    virtualport_parameters_interfaceid = Text("virtualport/parameters/@interfaceid")
+    virtualport_parameters_interfaceid = Own("virtualport/parameters/@interfaceid")
 
 
 class Bandwidth(Mapped):
@@ -111,7 +111,7 @@ class Interface(VirtualPort, Bandwidth, Vlan, GuestNetwork, Teaming, Rom, Virtio
     type = Text("@type")
     managed = YesNo("@managed")
     trust_guest_rx_filters = YesNo("@trustGuestRxFilters")
-    mac_address = Text("mac/@address")
+    mac_address = Own("mac/@address")
     mac_type = Text("mac/@type")
     mac_check = YesNo("mac/@check")
     source_network = Text("source/@network")
@@ -123,7 +123,7 @@ class Interface(VirtualPort, Bandwidth, Vlan, GuestNetwork, Teaming, Rom, Virtio
     source_mode = Text("source/@mode")
     source_name = Text("source/@name")
     source_type = Text("source/@type")
-    source_path = Text("source/@path")
+    source_path = Own("source/@path")
     source_missing = YesNo("source/@missing")
     source_host_address = Text("source/@address")
     source_port = Int("source/@port")
