@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 
 import libvirt
 import pytest
@@ -137,6 +138,32 @@ def test_a_host_that_needs_long_gets_more_time_with_each_attempt(monkeypatch: py
     finally:
         hypervisor.stop()
         threads.stop(PATIENCE)
+
+
+def test_a_node_that_takes_long_to_make_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened, let_go = [], threading.Event()
+    really_open = libvirt.open
+
+    def slow(uri: str) -> libvirt.virConnect:
+        opened.append(uri)
+        let_go.wait(PATIENCE)
+        return really_open(uri)
+
+    monkeypatch.setattr(libvirt, "open", slow)
+    file = tmp_path / "node.xml"
+    file.write_text("<node/>")
+    hypervisor = Hypervisor(f"test://{file}", HypervisorSettings(open_timeout=0.1))
+    attempts: list[str] = []
+    hypervisor.unreached = lambda: attempts.append(hypervisor.trouble)
+    hypervisor.start()
+    try:
+        wait_until(lambda: len(attempts) >= 2)
+        let_go.set()
+        wait_until(lambda: hypervisor.connected)
+        assert len(opened) == 1
+        assert "no answer within" in attempts[0]
+    finally:
+        hypervisor.stop()
 
 
 def test_who_has_threads_of_his_own_never_hangs(crowd: Crowd) -> None:

@@ -131,6 +131,7 @@ class Connections:
         self._not_before = -math.inf
         self._threads = threads or Threads(1, _MAX_THREADS)
         self._abandoned: list[Future[libvirt.virConnect]] = []
+        self._late: Future[libvirt.virConnect] | None = None
 
     def open(self) -> libvirt.virConnect:
         """A connection for the caller alone (for a single node: the one that all share); blocks as long as libvirt.
@@ -149,9 +150,14 @@ class Connections:
     def begin_open(self) -> Future[libvirt.virConnect]:
         """Have a connection opened by one of the threads; whoever waits no longer calls `abandon`.
 
+        Where all share one connection, what was begun before is gone on with.
+
         Raises:
             LibvirtError: earlier ones still wait, or all calls do.
         """
+        late, self._late = self._late, None
+        if late is not None and not (late.done() and late.exception() is not None):
+            return late
         if self._threads.hangs(self.uri):
             raise LibvirtError("earlier calls still wait for an answer", libvirt.VIR_ERR_OPERATION_TIMEOUT)
         self._abandoned = [each for each in self._abandoned if not each.done()]
@@ -160,13 +166,19 @@ class Connections:
             raise LibvirtError("earlier attempts to connect still wait", libvirt.VIR_ERR_OPERATION_TIMEOUT)
         return self._threads.submit(self.uri, self.open)
 
-    def abandon(self, opening: Future[libvirt.virConnect]) -> LibvirtError:
+    def abandon(self, opening: Future[libvirt.virConnect], comes_back: bool = False) -> LibvirtError:
         """Wait no longer for what `begin_open` began: what comes too late is closed again.
+
+        Parameters:
+            comes_back: whether who waits will call `begin_open` again, by himself and before long.
 
         Returns:
             what to say of it.
         """
-        if not opening.cancel():
+        if comes_back and self.single:
+            # To make the node again, from the beginning, would take as long again.
+            self._late = opening
+        elif not opening.cancel():
             self._abandoned.append(opening)
             self._not_before = time.monotonic() + self._again
             opening.add_done_callback(self._close_late)
@@ -181,6 +193,12 @@ class Connections:
                     return
                 self._shared = None
         close_connection(connection)
+
+    def give_up(self) -> None:
+        """Close what comes too late: who would have come back does not."""
+        late, self._late = self._late, None
+        if late is not None:
+            self.abandon(late)
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[libvirt.virConnect]:

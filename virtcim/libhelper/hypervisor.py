@@ -374,6 +374,7 @@ class Hypervisor:
             await self._rest(delay)
             most = _BACKOFF_SHARED if self._shares_threads else _BACKOFF_MOST[is_local(self.uri)]
             delay = min(delay * 2, most)
+        self.connections.give_up()
 
     async def _rest(self, seconds: float) -> None:
         """Try nothing for so many seconds, whatever rings; the end of what was tried last does, too."""
@@ -405,7 +406,7 @@ class Hypervisor:
             return await self._await(opening, deadline=time.monotonic() + self.connections.open_timeout)
         except FutureTimeoutError:
             self._give_more_time()
-            raise self.connections.abandon(opening) from None
+            raise self.connections.abandon(opening, comes_back=True) from None
         except _LostError:
             self.connections.abandon(opening)
             raise
