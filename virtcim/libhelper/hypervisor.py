@@ -55,8 +55,8 @@ _log = logging.getLogger(__name__)
 
 _TICK = 0.25
 """Seconds between two turns of the worker."""
-_TICK_EACH = 0.005
-_TICK_MOST = 1.0
+_TICK_EACH = 0.02
+_TICK_MOST = 4.0
 """Seconds by which that is longer for each other hypervisor that shares the threads, and how long it is at most: turns
 find something to do seldom, and those of two hundred hypervisors, four times in a second each, would keep half a
 processor busy.  What libvirt tells is not waited for."""

@@ -8,7 +8,8 @@ What events and libvirt's own files tell of is left out of most rounds: an objec
 watched is compared once in `_RECHECK`, in case something was missed.
 
 Worst staleness: both parts begin again `_SHARE` of the interval after they began, so a change is fetched within the
-interval as long as a whole round takes less than the rest of it.
+interval as long as a whole round takes less than the rest of it.  Where more than `_CROWD` hypervisors share threads,
+the interval is as many times longer.
 
 Layer rule: imports connections, inventory, kinds, readers, settings, watch.
 """
@@ -46,9 +47,11 @@ _FULL = 1000
 its whole time however few there are: they change seldom, and are listed at the price of a thousand domains."""
 _SHORTEST = 2.0
 """Seconds that a round of few domains takes, at least."""
-_EACH = 0.1
-"""Seconds by which such a round is longer for each other hypervisor that shares the threads: two hundred of fifty
-domains each would else be compared as often as one of fifty, which is more than a machine can do."""
+_EACH = 0.15
+"""Seconds by which such a round is longer for each other hypervisor that shares the threads."""
+_CROWD = 50
+"""Hypervisors that share the threads, from which on every round takes its time once more for as many: two hundred of
+fifty domains each would else cost a whole processor while nothing happens."""
 _PACE = 0.1
 """The part of a round after which the next objects are due: to wake a thread for each costs more than to compare it."""
 _RECHECK = 600.0
@@ -115,8 +118,12 @@ class Reconciler:
         if now - self._watched >= self._settings.watch_interval:
             self._watched = now
             self._look()
-        self._by_kind[DOMAIN.name].shortest = _SHORTEST + _EACH * max(0, self._users() - 1)
+        users = self._users()
+        self._by_kind[DOMAIN.name].shortest = _SHORTEST + _EACH * max(0, users - 1)
+        times = max(1.0, users / _CROWD)
+        self._disks.times = times
         for part in self._by_kind.values():
+            part.times = times
             part.update(self._inventory)
             if part.listing_due(now):
                 compare = self._compare_listing if part.full_listing_due(now) else self._compare_brief
@@ -269,6 +276,7 @@ class _Round:
 
     Attributes:
         shortest: as above.
+        times: as many times as long as the period says each round takes.
         listing: the listing that was asked for last.
         listed: when all facts were listed last, a monotonic time.
         compared: when each object was compared last.
@@ -277,6 +285,7 @@ class _Round:
     def __init__(self, kind: Kind, period: float, shortest: float) -> None:
         self.kind = kind
         self.shortest = shortest
+        self.times = 1.0
         self.listing: Future[None] | None = None
         self.listed = 0.0
         self.compared: dict[str, float] = {}
@@ -316,7 +325,8 @@ class _Round:
     @property
     def period(self) -> float:
         """Seconds for a round."""
-        return min(self._period, max(self.shortest, self._period * len(self._present) / _FULL))
+        period = self._period * self.times
+        return min(period, max(self.shortest, period * len(self._present) / _FULL))
 
     def list_now(self) -> None:
         """List all facts at the next turn, before it would be due."""
