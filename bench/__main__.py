@@ -279,9 +279,9 @@ def main() -> None:
     say(texts[-1])
     say("\nmany nodes in one server")
     if why_unavailable() is None:
-        nodes = measure_nodes(NODES if max(sizes) >= QEMU_GUESTS else 4)
-        texts.append("\n".join(f"nodes, {name}: {each}" for name, each in nodes.items()))
-        say(texts[-1])
+        for name, each in measure_nodes(NODES if max(sizes) >= QEMU_GUESTS else 4):
+            texts.append(f"nodes, {name}: {each}")
+            say(texts[-1])
     plot = write(runs, "\n\n".join(texts))
     say(f"\nwritten: {plot} and, beside it, bench.txt and bench.json")
 

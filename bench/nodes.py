@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from bench.measure import cpu_seconds, memory_mib
+import libvirt
+
+from bench.measure import cpu_seconds, least_cpu, memory_mib
 from bench.node import guest_name, test_node
 from tests.bed import Libvirtd, RawClient, Server
 from tests.bed.server import class_parameter, instance_name, parameter
@@ -29,6 +33,9 @@ PATIENCE = 300.0
 REPEATS = 5
 LOOKS = 300
 """Requests of GetInstance for nodes that are not touched, before others are killed and while they are."""
+
+
+INCLUDE_GUESTS = b'<PARAMVALUE NAME="IncludeGuests" PARAMTYPE="boolean"><VALUE>TRUE</VALUE></PARAMVALUE>'
 
 
 class Nodes:
@@ -59,42 +66,68 @@ class Nodes:
         return text
 
 
-def measure_nodes(nodes: int = NODES, guests: int = GUESTS) -> dict[str, str]:
+def measure_nodes(nodes: int = NODES, guests: int = GUESTS) -> Iterator[tuple[str, str]]:
     """Measure a server of so many nodes with so many guests each, beside one with a single node.
 
-    Returns:
-        figures by name.
+    Yields:
+        the name of each figure and the figure, for people, as soon as it is there.
     """
-    figures: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as scratch, Libvirtd() as daemon:
         directory = Path(scratch)
         directory.chmod(0o755)
         total = nodes * guests
-        one_memory, one_rate = _alone(directory, total, guests)
+        one = _alone(directory, total, guests)
+        yield f"one node with {total} guests", str(one)
         many = Nodes(directory, nodes, daemon)
         config = f"uris = ['test://{_empty(directory)}']\n{many.config(guests)}"
         with _served(config) as server:
             began = time.monotonic()
             server.start()
             _wait_for(server, many.names, guests)
-            figures["start to all guests of all nodes shown"] = f"{time.monotonic() - began:.1f} s"
+            yield (
+                "start to all guests of all nodes shown",
+                f"{time.monotonic() - began:.1f} s, {cpu_seconds(server.pid):.1f} s of CPU time, of which the test "
+                f"driver takes {_driver_seconds(directory, guests) * len(many.near):.1f} s for the guests",
+            )
             pss, _ = memory_mib(server.pid)
             bare = _bare_memory(directory)
-            figures["memory"] = f"{pss:.0f} MiB PSS"
-            figures["memory per guest"] = (
-                f"{1024 * (pss - bare) / total:.1f} KiB; with one node {1024 * (one_memory - bare) / total:.1f} KiB"
+            yield "memory", f"{pss:.0f} MiB PSS"
+            per_guest = 1024 / total
+            yield (
+                "memory per guest",
+                f"{(pss - bare) * per_guest:.1f} KiB; with one node {(one.memory - bare) * per_guest:.1f} KiB",
             )
-            figures["threads"] = str(len(list(Path(f"/proc/{server.pid}/task").iterdir())))
-            rate = _enumeration(server, f"root/virt/{many.near[0]}")
-            figures[f"EnumerateInstances of {guests} guests in one namespace"] = (
-                f"{rate:.2f} ms; with one node {one_rate:.2f} ms"
+            yield "threads", str(len(list(Path(f"/proc/{server.pid}/task").iterdir())))
+            yield (
+                f"EnumerateInstances of {guests} guests in one namespace",
+                f"{_enumeration(server, f'root/virt/{many.near[0]}')}; with one node {one.enumeration}",
             )
-            figures["CIM_ComputerSystem in each namespace"] = f"{_over_all(server, many.names):,.0f} guests/s"
-            figures["CPU while nothing happens"] = _quiet(server)
-            figures.update(_killed(server, many, guests, daemon))
-            figures["summary of a group"] = _summary(server, total)
-        figures.update(_absent(directory, ABSENT if nodes >= NODES else nodes))
-    return figures
+            yield "CIM_ComputerSystem in each namespace", _over_all(server, many.names)
+            yield "CPU while nothing happens", f"{_quiet(server)}; with one node {one.quiet}"
+            yield from _killed(server, many, guests, daemon)
+            yield "summary of a group", _summary(server, total)
+        yield from _absent(directory, ABSENT if nodes >= NODES else nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class OneNode:
+    """Figures of a server with one node.
+
+    Attributes:
+        started: seconds until all guests were shown, and those of CPU time.
+        memory: MiB.
+        quiet: CPU while nothing happens, for people.
+        enumeration: of a few guests alone, for people.
+    """
+
+    started: tuple[float, float]
+    memory: float
+    quiet: str
+    enumeration: str
+
+    def __str__(self) -> str:
+        seconds, cpu = self.started
+        return f"shown after {seconds:.1f} s, {cpu:.1f} s of CPU time"
 
 
 def _empty(directory: Path) -> Path:
@@ -106,26 +139,44 @@ def _empty(directory: Path) -> Path:
 @contextlib.contextmanager
 def _served(config: str) -> Iterator[Server]:
     """A server that has compiled its classes before; not started."""
-    server = Server(config=config, guarded=False)
+    server = Server(config="uris = ['test:///default']\n", guarded=False)
     try:
+        server.start()
+        server.stop()
+        (server.directory / "virtcim.toml").write_text(config)
         yield server
     finally:
         server.close()
 
 
-def _alone(directory: Path, total: int, guests: int) -> tuple[float, float]:
-    """The MiB of a server with all guests on one node, and the milliseconds of an enumeration where it has a few."""
+def _alone(directory: Path, total: int, guests: int) -> OneNode:
+    """Measure a server with all guests on one node, and an enumeration where it has a few."""
     file = directory / "alone.xml"
     file.write_text(test_node(total))
     with _served(f"uris = ['test://{file}']\n") as server:
+        began = time.monotonic()
         server.start()
         _wait_for(server, [""], total)
+        started = time.monotonic() - began, cpu_seconds(server.pid)
         memory, _ = memory_mib(server.pid)
+        quiet = _quiet(server)
     file.write_text(test_node(guests))
     with _served(f"uris = ['test://{file}']\n") as server:
         server.start()
         _wait_for(server, [""], guests)
-        return memory, _enumeration(server, "root/virt")
+        return OneNode(started, memory, quiet, _enumeration(server, "root/virt"))
+
+
+def _driver_seconds(directory: Path, guests: int) -> float:
+    """The CPU time that libvirt's test driver alone takes to make a node with so many guests."""
+    file = directory / "driver.xml"
+    file.write_text(test_node(guests))
+    spent = []
+    for _ in range(REPEATS):
+        before = time.thread_time()
+        libvirt.open(f"test://{file}").close()
+        spent.append(time.thread_time() - before)
+    return min(spent)
 
 
 def _bare_memory(directory: Path) -> float:
@@ -156,11 +207,12 @@ def _wait_for(server: Server, names: list[str], guests: int) -> None:
                 time.sleep(0.05)
 
 
-def _enumeration(server: Server, namespace: str) -> float:
-    """The median milliseconds of EnumerateInstances of all guests in a namespace."""
+def _enumeration(server: Server, namespace: str) -> str:
+    """The milliseconds of EnumerateInstances of all guests in a namespace, by the clock and of CPU time."""
     with _client(server, namespace) as client:
         body, headers = client.prepared("EnumerateInstances", class_parameter("ClassName", "Test_ComputerSystem"))
-        return statistics.median(_seconds(lambda: client.post(body, headers)) for _ in range(60)) * 1000
+        took = statistics.median(_seconds(lambda: client.post(body, headers)) for _ in range(60)) * 1000
+        return f"{took:.2f} ms, {least_cpu(server.pid, lambda: client.post(body, headers)):.2f} ms of CPU time"
 
 
 def _seconds(action: Callable[[], object]) -> float:
@@ -169,8 +221,9 @@ def _seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _over_all(server: Server, names: list[str]) -> float:
-    """The guests in a second when CIM_ComputerSystem is asked for in each namespace, one after the other."""
+def _over_all(server: Server, names: list[str]) -> str:
+    """The guests in a second, by the clock and of CPU time, when CIM_ComputerSystem is asked for in each namespace, one
+    after the other."""
     with _client(server, "root/virt") as client:
         asked = []
         for name in names:
@@ -181,7 +234,12 @@ def _over_all(server: Server, names: list[str]) -> float:
             return sum(client.post(*each)[2].count(b"<VALUE.NAMEDINSTANCE") for each in asked)
 
         found = ask()
-        return found / min(_seconds(ask) for _ in range(REPEATS))
+        took, spent = [], []
+        for _ in range(REPEATS):
+            before = cpu_seconds(server.pid)
+            took.append(_seconds(ask))
+            spent.append(cpu_seconds(server.pid) - before)
+        return f"{found / min(took):,.0f} guests/s, {found / min(spent):,.0f} guests in a second of CPU time"
 
 
 def _summary(server: Server, total: int) -> str:
@@ -192,11 +250,12 @@ def _summary(server: Server, total: int) -> str:
     method = "GetGroupSummary"
     sums = min(_seconds(lambda: ask.InvokeMethod(method, service, Group=group)) for _ in range(REPEATS))
     ask.debug = True
-    ask.InvokeMethod(method, service, Group=group, IncludeGuests=True)
+    ask.InvokeMethod(method, service, Group=group)
     headers = {"CIMMethod": method, "CIMObject": quote(service.to_wbem_uri(format="cimobject"), safe="")}
     request = ask.last_raw_request
     # What a client takes to read the answer does not count.
     body = request if isinstance(request, bytes) else request.encode()
+    body = body.replace(b"</METHODCALL>", INCLUDE_GUESTS + b"</METHODCALL>")
     sizes, took, spent = [], [], []
     with _client(server, "root/interop") as client:
         for _ in range(REPEATS):
@@ -210,13 +269,20 @@ def _summary(server: Server, total: int) -> str:
     )
 
 
-def _killed(server: Server, many: Nodes, guests: int, daemon: Libvirtd) -> dict[str, str]:
+def _killed(server: Server, many: Nodes, guests: int, daemon: Libvirtd) -> Iterator[tuple[str, str]]:
     """Kill the far nodes and bring them back, and see how the near ones are served meanwhile."""
     before = _latencies(server, many, lambda: None)
     shown = _latencies(server, many, daemon.kill)
+    lost = len(many.far)
+    names = ("median", "95th percentile")
+    yield (
+        f"GetInstance on other nodes while {lost} are lost",
+        "; ".join(
+            f"{name} {new:.2f} ms, before {old:.2f} ms" for name, new, old in zip(names, shown, before, strict=True)
+        ),
+    )
     daemon.start()
     began = time.monotonic()
-    lost = len(many.far)
     _wait_for(server, many.far, guests)
     with _client(server, "root/virt") as client:
         while _connected(client, many) < len(many.names):
@@ -224,13 +290,7 @@ def _killed(server: Server, many: Nodes, guests: int, daemon: Libvirtd) -> dict[
                 raise RuntimeError("not all nodes came back")
             time.sleep(0.1)
     back = time.monotonic() - began
-    names = ("median", "95th percentile")
-    return {
-        f"GetInstance on other nodes while {lost} are lost": "; ".join(
-            f"{name} {new:.2f} ms, before {old:.2f} ms" for name, new, old in zip(names, shown, before, strict=True)
-        ),
-        f"{lost} nodes back": f"{back:.1f} s",
-    }
+    yield f"{lost} nodes back", f"{back:.1f} s"
 
 
 def _connected(client: RawClient, many: Nodes) -> int:
@@ -257,7 +317,7 @@ def _latencies(server: Server, many: Nodes, event: Callable[[], object]) -> tupl
     return statistics.median(took), took[int(len(took) * 0.95)]
 
 
-def _absent(directory: Path, count: int) -> dict[str, str]:
+def _absent(directory: Path, count: int) -> Iterator[tuple[str, str]]:
     """Measure a server whose nodes are all down."""
     nodes = "".join(
         f"[node.absent{number}]\nuris = ['qemu+unix:///system?socket={directory}/absent{number}']\n"
@@ -265,10 +325,12 @@ def _absent(directory: Path, count: int) -> dict[str, str]:
     )
     with _served(f"uris = ['test://{_empty(directory)}']\n{nodes}") as server:
         server.start()
-        return {
-            f"start with {count} nodes that are down": f"{server.start_seconds:.1f} s",
-            f"CPU with {count} nodes that are down": _quiet(server),
-        }
+        yield f"start with {count} nodes that are down", f"{server.start_seconds:.1f} s"
+        quiet = _quiet(server)
+        pss, _ = memory_mib(server.pid)
+        threads = len(list(Path(f"/proc/{server.pid}/task").iterdir()))
+        each = 1024 * (pss - _bare_memory(directory)) / count
+        yield f"{count} nodes that are down", f"CPU {quiet}, {each:.0f} KiB for each, {threads} threads"
 
 
 def _quiet(server: Server, seconds: float = 30.0) -> str:
@@ -278,5 +340,5 @@ def _quiet(server: Server, seconds: float = 30.0) -> str:
 
 
 if __name__ == "__main__":
-    for figure, text in measure_nodes().items():
+    for figure, text in measure_nodes(*map(int, sys.argv[1:])):
         print(f"{figure}: {text}", flush=True)
