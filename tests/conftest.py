@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Generator, Iterator
 
@@ -21,6 +22,8 @@ settings.load_profile("virtcim")
 
 
 LONGEST = (
+    "test_soak.py",
+    "test_storm.py",
     "test_graph.py",
     "test_walk.py",
     "test_following.py",
@@ -75,6 +78,14 @@ def missing(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"CI must have the whole test bed: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_heap() -> None:
+    """Have garbage looked for in what the tests of a file make: all that was made before takes a second to go through,
+    and many tests end by a collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
