@@ -19,6 +19,10 @@ from tests.bed.guests import disk_image
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
+#: What the daemons of earlier tests found out about the QEMU binaries, which takes seconds; libvirt asks anew when a
+#: binary, itself or the kernel has changed.
+CAPABILITIES = Path(__file__).resolve().parents[2] / "build" / "qemu-capabilities"
+
 #: Seconds until a started daemon must answer; the first start on a machine probes every QEMU binary.
 START_PATIENCE = 120.0
 
@@ -97,7 +101,7 @@ class Libvirtd:
         self.host_uuid = str(uuid.uuid4())
         # Not below pytest's directory: the path of a Unix socket must stay under 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="virtcim-bed-"))
-        for name in ("etc/qemu", "etc/lxc", "lib/images", "log", "cache", "run/libvirt"):
+        for name in ("etc/qemu", "etc/lxc", "lib/images", "log", "cache/qemu/capabilities", "run/libvirt"):
             (self.directory / name).mkdir(parents=True)
         conf = LIBVIRTD_CONF.format(uuid=self.host_uuid, rw_authentication=rw_authentication)
         self.tls_port = tls_port
@@ -111,6 +115,7 @@ class Libvirtd:
         filters = Path("/etc/libvirt/nwfilter")
         if filters.is_dir():
             shutil.copytree(filters, self.directory / "etc/nwfilter")
+        copy_files(CAPABILITIES, self._capabilities)
         self.pid: int | None = None
         self._omitted: tuple[str, ...] = ()
         self._supervisor: subprocess.Popen[str] | None = None
@@ -129,6 +134,10 @@ class Libvirtd:
     def log(self) -> str:
         """What the daemon logged so far."""
         return "".join(path.read_text(errors="replace") for path in sorted((self.directory / "log").glob("*.log")))
+
+    @property
+    def _capabilities(self) -> Path:
+        return self.directory / "cache/qemu/capabilities"
 
     def uri(self, driver: str = "qemu") -> str:
         """The URI of this daemon for a driver: qemu, lxc or test."""
@@ -174,10 +183,11 @@ class Libvirtd:
         while True:
             answer = self._run_virsh("--readonly", "--connect", socket_for_reading, "version")
             if answer.returncode == 0:
-                return
+                break
             if time.monotonic() > deadline or not Path(f"/proc/{self.pid}").exists():
                 raise RuntimeError(f"the private libvirtd does not answer: {answer.stderr.strip()}\n{self.log}")
             time.sleep(0.05)
+        copy_files(self._capabilities, CAPABILITIES)
 
     def stop(self) -> None:
         """End the daemon as a service manager would (SIGTERM).  Guests go on running."""
@@ -291,6 +301,17 @@ class Libvirtd:
         if word != answer:
             raise RuntimeError(f"the supervisor of the private libvirtd said {line!r} instead of {answer!r}")
         return rest
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Put the XML files of a directory into another one, each in one step, but those that are there already."""
+    for file in source.glob("*.xml"):
+        there, content = target / file.name, file.read_bytes()
+        if not there.exists() or there.read_bytes() != content:
+            target.mkdir(parents=True, exist_ok=True)
+            part = target / f"{file.name}.{uuid.uuid4().hex}"
+            part.write_bytes(content)
+            part.replace(there)
 
 
 def make_certificates(directory: Path) -> None:
