@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.bed import Libvirtd, Server
 from tests.bed.classes import class_store
+from tests.bed.listener import Listener, subscribed
 from tests.indications.nodes import Nodes
 from tests.indications.parts import Running, Scripted
+from tests.indications.story import EVERYTHING
 from virtcim.schema.classes import ClassStore
 
 
@@ -53,3 +56,15 @@ def listen() -> Iterator[Callable[..., Scripted]]:
     yield start
     for each in open_ones:
         each.close()
+
+
+@pytest.fixture
+def often_served(libvirtd: Libvirtd) -> Iterator[tuple[Server, Listener]]:
+    """A server that looks every second, not every ten, for what libvirt announces by no event: that a volume comes."""
+    config = "[inventory]\ninterval = 1\n"
+    with (
+        Server(libvirtd.uri(), within=str(libvirtd.namespace), config=config) as server,
+        Listener() as listener,
+        subscribed(server, listener, *EVERYTHING),
+    ):
+        yield server, listener

@@ -13,6 +13,7 @@ from tests.bed.listener import PATIENCE, Listener
 __all__ = [
     "CREATED",
     "DELETED",
+    "EVERYTHING",
     "MODIFIED",
     "Moment",
     "Story",
@@ -23,6 +24,13 @@ __all__ = [
     "modified",
     "thing",
 ]
+
+#: Queries for all that happens.
+EVERYTHING = (
+    "SELECT * FROM CIM_InstCreation",
+    "SELECT * FROM CIM_InstModification",
+    "SELECT * FROM CIM_InstDeletion",
+)
 
 CREATED, MODIFIED, DELETED = "+", "~", "-"
 
@@ -168,11 +176,16 @@ class Story:
         """Take the guest for one in this EnabledState."""
         self._enabled = enabled
 
-    def check(self) -> None:
-        """Make sure that nothing more is told, and that each change began where the one before it ended."""
+    def check(self, *others: Story) -> None:
+        """Make sure that nothing more is told, and that each change began where the one before it ended.
+
+        Parameters:
+            others: stories to be checked with this one.
+        """
         time.sleep(QUIET)
-        assert list(map(self._line, self._told())) == []
-        check_changes(each for each in tuple(self._listener.received) if self._is_of_it(each))
+        for story in (self, *others):
+            assert list(map(story._line, story._told())) == []
+            check_changes(each for each in tuple(story._listener.received) if story._is_of_it(each))
 
     def everything(self) -> list[Any]:
         """All indications of the object that come of what was done to it."""

@@ -17,15 +17,9 @@ from tests.bed.guests import baseline_xml
 from tests.bed.listener import Listener, subscribed
 from tests.bed.views import DISABLED, ENABLED, QUIESCE, request_state
 from tests.conftest import Guests
-from tests.indications.story import CREATED, DELETED, MODIFIED, check_changes, kind
+from tests.indications.story import CREATED, DELETED, EVERYTHING, MODIFIED, check_changes, kind
 
 SUSPENDED = 6
-
-EVERYTHING = (
-    "SELECT * FROM CIM_InstCreation",
-    "SELECT * FROM CIM_InstModification",
-    "SELECT * FROM CIM_InstDeletion",
-)
 
 
 @pytest.fixture(scope="module")
@@ -246,8 +240,8 @@ def test_a_medium_that_is_changed(served: tuple[Server, Listener], libvirtd: Lib
     check_order(told)
 
 
-def test_pools_networks_and_volumes(served: tuple[Server, Listener], libvirtd: Libvirtd) -> None:
-    _, listener = served
+def test_pools_networks_and_volumes(often_served: tuple[Server, Listener], libvirtd: Libvirtd) -> None:
+    _, listener = often_served
     told = Told(listener)
     directory = libvirtd.directory / "lib/told"
     directory.mkdir(exist_ok=True)

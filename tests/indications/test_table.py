@@ -17,8 +17,7 @@ from tests.bed.listener import Listener, subscribed
 from tests.bed.server import ROOT
 from tests.bed.views import DISABLED, ENABLED, OFFLINE, QUIESCE, SHUTTING_DOWN, request_state
 from tests.conftest import Guests
-from tests.indications.story import Moment, Story, created, deleted, modified, thing
-from tests.indications.test_lifecycle import EVERYTHING
+from tests.indications.story import EVERYTHING, Moment, Story, created, deleted, modified, thing
 
 STARTING = 10
 
@@ -260,8 +259,8 @@ def setting(kind: str, **properties: Any) -> pywbem.CIMInstance:
     return pywbem.CIMInstance(f"KVM_{kind}ResourceAllocationSettingData", properties)
 
 
-def test_pools_networks_and_filters(served: tuple[Server, Listener], libvirtd: Libvirtd) -> None:
-    _, listener = served
+def test_pools_networks_and_filters(often_served: tuple[Server, Listener], libvirtd: Libvirtd) -> None:
+    _, listener = often_served
     virsh = libvirtd.virsh
     directory = libvirtd.directory / "lib/storied-pool"
     directory.mkdir(exist_ok=True)
@@ -297,5 +296,4 @@ def test_pools_networks_and_filters(served: tuple[Server, Listener], libvirtd: L
     selected.expect("define a filter", Moment(created(f"FilterList {uuid}", "IPHeadersFilter :0")))
     virsh("nwfilter-undefine", "storied-filter")
     selected.expect("remove a filter", Moment(deleted(f"FilterList {uuid}", "IPHeadersFilter :0")))
-    for story in (pool, network, selected):
-        story.check()
+    pool.check(network, selected)
