@@ -30,7 +30,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=300 --numprocesses $(WORKERS) --dist loadfile \
 	--no-loadscope-reorder --durations 20
 
-.PHONY: help setup run quick test test-all coverage lint lint-console format docs site bench lock install console deb rpm dist clean
+.PHONY: help setup run quick test test-all coverage lint lint-python lint-console format docs site bench lock install console deb rpm dist clean
 
 help:
 	@echo 'make run       serve the guests of this host, or those of the test driver where it has no hypervisor'
@@ -68,14 +68,15 @@ $(BIN)/python: | $(VENV)/.packages-run
 	@echo 'making $(VENV)'
 	@$(PYTHON) -m venv $(VENV)
 
+# Without --no-compile pip would compile every module of every library, of which most are never loaded.
 $(VENV)/.stamp-run: $(PACKAGING) $(VENV)/.packages-run | $(BIN)/python
 	@echo 'installing virtcim into $(VENV)'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable .
 	@touch $@
 
 $(VENV)/.stamp-test: $(PACKAGING) $(VENV)/.packages-test | $(BIN)/python
 	@echo 'installing virtcim and its test tools into $(VENV)'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
 	@touch $@ $(VENV)/.stamp-run
 
 run: $(VENV)/.stamp-run
@@ -95,10 +96,11 @@ console: $(PARTS)/licences.json
 # Where there is no npm the console has no foreign parts, and its tests are left out.
 HAS_NPM := $(shell command -v npm)
 
-lint: $(VENV)/.stamp-test $(if $(HAS_NPM),console)
+lint: lint-python $(if $(HAS_NPM),lint-console)
+
+lint-python: $(VENV)/.stamp-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(if $(HAS_NPM),@$(MAKE) --no-print-directory lint-console)
 
 lint-console: console
 	@rm -rf build/console/check && mkdir -p build/console/check
@@ -126,10 +128,15 @@ quick: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest -q -o addopts=--strict-markers --numprocesses $(WORKERS) --dist loadfile -m 'not slow' \
 		$(PYTEST_ARGS) $(QUICK)
 
-test: lint
+# The console is fetched and checked while Python's libraries are installed.
+LINT := @$(MAKE) --no-print-directory --jobs 2 --output-sync=line lint
+
+test:
+	$(LINT)
 	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
 
-test-all: lint
+test-all:
+	$(LINT)
 	$(PYTEST) $(PYTEST_ARGS)
 
 # Every line is noted as it runs, so that this takes a good deal longer than `make test`.

@@ -82,7 +82,7 @@ def assert_empty(server: Server) -> None:
         assert profiles == []
 
 
-@pytest.mark.parametrize("later", [6.0, pytest.param(20.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("later", [3.0, pytest.param(20.0, marks=pytest.mark.slow)])
 def test_daemon_that_starts_later(serve: Callable[..., Server], daemon: Libvirtd, later: float) -> None:
     server = serve(within=daemon.namespace)
     assert "no hypervisor answers" in server.errors
@@ -142,7 +142,7 @@ def test_one_platform_before_the_other(serve: Callable[..., Server], daemon: Lib
     first = {(class_name, name) for class_name, name in GUESTS if class_name.startswith(early)}
     with server.pywbem() as connection:
         assert systems(connection) == (first, {f"{early}_HostSystem"})
-        time.sleep(6.0)
+        time.sleep(3.0)
         assert systems(connection) == (first, {f"{early}_HostSystem"})
     # A daemon logs each attempt; it is not asked again and again for what it does not have.
     assert daemon.log.count(f"no connection driver available for {late}:///system") <= 3
