@@ -30,8 +30,8 @@ COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests au
 #: A word of the command line with which the guest counts, rather than say what is there.
 COUNTS = "bed.counts"
 
-#: Another one, with which it has an agent that tells its name and address, freezes that disk and thaws it, and behind
-#: which stand the seconds that pass before it freezes anything.
+#: Another one, with which it has an agent that tells its name and address, freezes that disk and thaws it, as QEMU's
+#: does, and behind which stand the seconds that pass before it freezes anything.
 AGENT = "bed.agent="
 
 #: Another one, with which it does not take the host name of its seed.
@@ -57,9 +57,15 @@ agent() {
     read -r line <&3 || { sleep 0.2; continue; }
     case $line in
       *guest-sync*) answer=$(echo "$line" | sed 's/.*"id": *\\([0-9]*\\).*/\\1/') ;;
-      *fsfreeze-freeze*) sleep $delay; fsfreeze --freeze /disk; echo FROZEN; answer=1 ;;
+      *fsfreeze-freeze*)
+        if [ -n "$frozen" ]; then
+          answer="Command guest-fsfreeze-freeze has been disabled: the agent is in frozen state"
+          echo "{\\"error\\": {\\"class\\": \\"CommandNotFound\\", \\"desc\\": \\"$answer\\"}}" >&3
+          continue
+        fi
+        sleep $delay; frozen=yes; fsfreeze --freeze /disk; echo FROZEN; answer=1 ;;
       *guest-get-host-name*) answer="{\\"host-name\\": \\"$(hostname)\\"}" ;;
-      *fsfreeze-thaw*) fsfreeze --unfreeze /disk; echo THAWED; answer=1 ;;
+      *fsfreeze-thaw*) frozen=; fsfreeze --unfreeze /disk; echo THAWED; answer=1 ;;
       *guest-get-osinfo*) answer='{"pretty-name": "BusyBox of the bed"}' ;;
       *guest-network-get-interfaces*)
         answer='[{"name": "eth0", "hardware-address": "'$(cat /sys/class/net/eth0/address)'", "ip-addresses": '

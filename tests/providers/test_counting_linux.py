@@ -24,6 +24,12 @@ FULL, DISK = pywbem.Uint16(2), pywbem.Uint16(3)
 IMAGES = "/var/lib/libvirt/images"
 """Where each of the two daemons has a directory of its own."""
 
+SETTINGS = {
+    "SnapshotSettings": "VirtualSystemSnapshotSettingData",
+    "CheckpointSettings": "BackupSettingData",
+}
+"""The classes of embedded instances, by parameter."""
+
 pytestmark = pytest.mark.slow
 
 
@@ -138,6 +144,49 @@ def test_a_guest_is_thawed_though_its_agent_comes_late(
         assert said[-1] == "THAWED"
         counter.await_more()
         assert [each.name for each in tmp_path.glob("*.quiet")] == ([] if delay else [f"{NAME}-vda.quiet"])
+    finally:
+        hosts.clear()
+
+
+def test_a_guest_that_somebody_else_has_frozen_stays_so(hosts: TwoHosts, linux: LinuxGuest, tmp_path: Path) -> None:
+    """Nothing that needs it frozen is done meanwhile, and it is thawed by nobody but who froze it."""
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    counter = Counter(hosts, linux, tmp_path / "console", f"{AGENT}0", channel)
+    daemon, ask = hosts.daemons[HERE], hosts.connection
+
+    def words() -> list[str]:
+        return re.findall("FROZEN|THAWED", counter.console.read_text(errors="replace"))
+
+    def end_of(base: str, method: str, setting: str, **parameters: Any) -> pywbem.CIMInstance:
+        (service,) = ask.EnumerateInstanceNames(f"KVM_{base}", HERE)
+        values = {"ElementName": "quiet", "Quiesce": True}
+        given = {setting: pywbem.CIMInstance(f"KVM_{SETTINGS[setting]}", values), **parameters}
+        code, out = ask.InvokeMethod(method, service, AffectedSystem=hosts.system(NAME), **given)
+        assert code == 4096
+        return hosts.end_of(out["Job"])
+
+    snapshot = "VirtualSystemSnapshotService", "CreateSnapshot", "SnapshotSettings"
+    try:
+        path = pywbem.CIMInstanceName("KVM_VirtualSystemSnapshotCapabilities", {"InstanceID": NAME}, namespace=HERE)
+        wait_until(lambda: ask.GetInstance(path)["GuestOSNotificationEnabled"], LONG)
+        wait_until(lambda: counter.numbers, LONG)
+        daemon.virsh("domfsfreeze", NAME)
+        wait_until(lambda: words()[-1:] == ["FROZEN"], LONG)
+        before = words()
+        for shown in (
+            end_of(*snapshot, SnapshotType=DISK),
+            end_of("BackupService", "CreateCheckpoint", "CheckpointSettings"),
+        ):
+            assert shown["JobState"] == EXCEPTION
+            assert "its agent refuses to freeze its file systems" in shown["ErrorDescription"]
+        assert words() == before
+        assert daemon.virsh("snapshot-list", NAME, "--name").split() == []
+        assert daemon.virsh("checkpoint-list", NAME, "--name").split() == []
+        daemon.virsh("domfsthaw", NAME)
+        wait_until(lambda: words()[-1:] == ["THAWED"], LONG)
+        assert end_of(*snapshot, SnapshotType=DISK)["JobState"] == COMPLETED
+        wait_until(lambda: words()[-2:] == ["FROZEN", "THAWED"], LONG)
+        counter.await_more()
     finally:
         hosts.clear()
 

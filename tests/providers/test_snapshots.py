@@ -31,6 +31,7 @@ from tests.providers.snapshotservice import (
 from virtcim.app.store import SQLiteStore, read_table
 from virtcim.libhelper.documents.snapshot import SnapshotConfig
 from virtcim.libhelper.domains import freezing
+from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.frozen import FrozenGuests
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
@@ -465,6 +466,13 @@ class _SilentGuest:
         if answer is not None:
             raise answer
 
+    def fsFreeze(self) -> None:
+        self.called.append(("freeze", None))
+        raise refused_by_agent()
+
+    def name(self) -> str:
+        return "silent"
+
     def UUIDString(self) -> str:
         return "00000000-0000-0000-0000-000000000001"
 
@@ -527,6 +535,37 @@ def test_a_guest_that_is_frozen_anew_is_left_to_whoever_did_that(monkeypatch: py
         assert guest.answers == [None]
         assert host.kept == [True, True]
     assert host.kept == [True, True, False]
+
+
+def refused_by_agent() -> libvirt.libvirtError:
+    """What libvirt 9.0 raises where the agent of QEMU 7.2 is asked to freeze a guest that is frozen."""
+    text = (
+        "internal error: unable to execute QEMU agent command 'guest-fsfreeze-freeze': "
+        "Command guest-fsfreeze-freeze has been disabled: the agent is in frozen state"
+    )
+    return failure(libvirt.VIR_ERR_INTERNAL_ERROR, text)
+
+
+@pytest.mark.parametrize("block", [freezing.frozen, freezing.quiesced])
+def test_what_somebody_else_has_frozen_is_left_so(
+    monkeypatch: pytest.MonkeyPatch, block: Callable[[Any, Any], Any]
+) -> None:
+    """And what was frozen late, for somebody who had lost patience, is thawed all the same."""
+    guest: Any = _SilentGuest(None)
+    host: Any = _SilentHost(guest)
+
+    def refused() -> LibvirtError:
+        with pytest.raises(LibvirtError, match="somebody else") as raised, block(host, guest):
+            raise refused_by_agent()
+        return raised.value
+
+    assert refused().is_invalid_state
+    assert ("thaw", None) not in guest.called
+    assert host.kept == [True, False]
+    host.frozen.begin(guest.UUIDString())
+    refused()
+    assert guest.called.count(("thaw", None)) == 1
+    assert host.kept == [True, False, True, True, False]
 
 
 def test_a_guest_that_was_frozen_when_the_server_was_killed_is_thawed_at_its_start(tmp_path: Path) -> None:

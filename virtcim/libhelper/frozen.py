@@ -37,6 +37,10 @@ class FrozenGuests:
         self.keep(uuid, True)
         return turn
 
+    def may_be(self, uuid: str) -> bool:
+        """Whether a guest may still be frozen through this hypervisor."""
+        return uuid in self._turns
+
     def is_current(self, uuid: str, turn: int) -> bool:
         """Whether a guest has neither been thawed nor frozen again since."""
         return self._turns.get(uuid) == turn

@@ -34,30 +34,66 @@ def frozen(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
     """A block in which the file systems of a guest are frozen by its agent: they are thawed however it ends.
 
     Raises:
+        LibvirtError: its agent refused that (`is_invalid_state`): somebody else may have frozen them, and they stay so.
         libvirt.libvirtError: the agent did not freeze them.
     """
-    turn = context.frozen.begin(domain.UUIDString())
-    with limited_agent(domain, _AGENT_PATIENCE):
-        try:
-            domain.fsFreeze()
-            yield
-        finally:
-            _thaw(context, domain, turn)
+    with _freezing(context, domain) as turn:
+        domain.fsFreeze()
+        yield
+        _thaw(context, domain, turn)
 
 
 @contextlib.contextmanager
 def quiesced(context: Context, domain: libvirt.virDomain) -> Iterator[None]:
     """A block in which libvirt freezes the file systems of a guest: none is left frozen, and no agent is waited for
-    for ever."""
-    turn = context.frozen.begin(domain.UUIDString())
+    for ever.
+
+    Raises:
+        LibvirtError: as `frozen` has it.
+    """
+    with _freezing(context, domain) as turn:
+        yield
+        context.frozen.end(domain.UUIDString(), turn)
+
+
+@contextlib.contextmanager
+def _freezing(context: Context, domain: libvirt.virDomain) -> Iterator[int]:
+    """A block in which the agent of a guest is asked to freeze it: where it fails, what is ours is thawed.
+
+    libvirt thaws what it knows to be frozen: not what was frozen after it had lost its patience.
+    """
+    uuid = domain.UUIDString()
+    is_ours = context.frozen.may_be(uuid)
+    turn = context.frozen.begin(uuid)
     with limited_agent(domain, _AGENT_PATIENCE):
         try:
-            yield
-        except Exception:
-            # libvirt thaws what it knows to be frozen: not what was frozen after it had lost its patience.
-            _thaw(context, domain, turn)
-            raise
-        context.frozen.end(domain.UUIDString(), turn)
+            yield turn
+        except BaseException as error:
+            refusal = _refusal_of(domain, error)
+            if refusal is None or is_ours:
+                _thaw(context, domain, turn)
+            else:
+                context.frozen.end(uuid, turn)
+            if refusal is None:
+                raise
+            raise refusal from error
+
+
+def _refusal_of(domain: libvirt.virDomain, error: BaseException) -> LibvirtError | None:
+    """What to say where the agent has answered that it freezes nothing; None for other errors.
+
+    An agent does so while its guest is frozen, and where its administrator has forbidden it.
+    """
+    if not isinstance(error, libvirt.libvirtError):
+        return None
+    failure = LibvirtError.of(error)
+    if failure.code != libvirt.VIR_ERR_INTERNAL_ERROR or "guest-fsfreeze-freeze" not in failure.message:
+        return None
+    text = (
+        f"domain {domain.name()!r}: its agent refuses to freeze its file systems, as where somebody else has frozen "
+        f"them; expected none to be frozen: {failure.message}"
+    )
+    return LibvirtError(text, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_FROM_DOMAIN)
 
 
 @contextlib.contextmanager
