@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from tests.providers.migrationbed import (
     OFFLINE,
     RESTART,
     RESUME,
+    RUNNING,
     TERMINATED,
     THERE,
     TwoHosts,
@@ -33,7 +36,8 @@ pytestmark = [pytest.mark.root, pytest.mark.qemu]
 
 OK, RELOCATING = 2, 19
 START, SUSPEND, TERMINATE = (pywbem.Uint16(number) for number in (2, 3, 4))
-SUSPENDED = 5
+SUSPENDED, SHUTTING_DOWN = 5, 6
+NO_TIME = 3
 
 CHECK = """\
 #!/bin/sh
@@ -381,9 +385,130 @@ def test_a_guest_stays_where_its_target_is_away_or_has_no_certificate(hosts: Two
         assert "the guest runs on " in stays(Force=True)
     finally:
         hosts.daemons[THERE].start()
-        assert hosts.hypervisors[THERE].wait_ready(60)
+        wait_until(lambda: hosts.hypervisors[THERE].connected, 60)
     wait_until(lambda: hosts.names(HERE) == {"captive": [OK]}, LONG)
     assert hosts.daemons[THERE].list_all() == {}
+
+
+class Gate:
+    """A check of every migration that waits until it is let through.
+
+    Parameters:
+        hosts: whose check it is.
+    """
+
+    def __init__(self, hosts: TwoHosts) -> None:
+        self.waits, self._open = hosts.directory / "waits", hosts.directory / "open"
+        self.program = hosts.checks / "30-waits"
+        self.program.write_text(
+            f"#!/bin/sh\ntouch {self.waits}\nwhile [ ! -e {self._open} ]; do sleep 0.1; done\n"
+            f"rm {self.waits} {self._open}\n"
+        )
+        self.program.chmod(0o755)
+
+    def await_check(self) -> None:
+        """Wait until a migration waits here."""
+        wait_until(self.waits.exists, LONG)
+
+    def open(self) -> None:
+        """Let one through."""
+        self.await_check()
+        self._open.touch()
+
+
+@pytest.fixture
+def gate(hosts: TwoHosts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    site = hosts.sites[HERE]
+    patient = replace(site.settings, migration=replace(hosts.settings, check_timeout=LONG))
+    monkeypatch.setattr(site, "settings", patient)
+    made = Gate(hosts)
+    yield made
+    made.program.unlink()
+
+
+def end(hosts: TwoHosts, job: pywbem.CIMInstanceName, **parameters: Any) -> int:
+    """Ask a job to end."""
+    return int(hosts.connection.InvokeMethod("RequestStateChange", job, RequestedState=TERMINATE, **parameters)[0])
+
+
+def test_a_migration_is_ended_before_data_flow(hosts: TwoHosts, gate: Gate) -> None:
+    """While its checks go on, while libvirt prepares it, and whenever that is, just after it was asked for."""
+    hosts.define("mover", slow=True)
+    hosts.start("mover")
+
+    def ends(job: pywbem.CIMInstanceName) -> None:
+        shown = hosts.end_of(job)
+        assert (shown["JobState"], shown["GuestPlace"]) == (TERMINATED, shown["SourceHost"])
+        assert not shown["DataProcessed"]
+        wait_until(lambda: hosts.states() == [{"mover": "running"}, {}], 20)
+
+    job = hosts.migrate("mover", Bandwidth=1)
+    assert hosts.shown(job)["VirtualSystemName"] == "mover"
+    gate.await_check()
+    at_once = pywbem.CIMDateTime(timedelta(microseconds=1))
+    assert end(hosts, job, TimeoutPeriod=at_once) == NO_TIME
+    assert hosts.shown(job)["JobState"] == SHUTTING_DOWN
+    gate.open()
+    ends(job)
+    job = hosts.migrate("mover", Bandwidth=1)
+    gate.open()
+    wait_until(lambda: hosts.shown(job)["DataTotal"] is not None, LONG)
+    assert end(hosts, job) in (0, 4096)
+    ends(job)
+    job = hosts.migrate("mover", Bandwidth=1, Force=True)
+    assert end(hosts, job) in (0, 4096)
+    ends(job)
+    wait_until(lambda: hosts.names(HERE) == {"mover": [OK]}, 20)
+
+
+def test_a_pace_that_is_set_before_a_migration_begins_is_kept(hosts: TwoHosts, gate: Gate) -> None:
+    hosts.define("mover", slow=True)
+    hosts.start("mover")
+    job = hosts.migrate("mover", Bandwidth=3000)
+
+    def change(**limits: int) -> None:
+        values = {name: pywbem.Uint32(limit) for name, limit in limits.items()}
+        changed = pywbem.CIMInstance(job.classname, values, path=job)
+        hosts.connection.ModifyInstance(changed, PropertyList=list(values))
+
+    change(BandwidthLimit=1)
+    change(DowntimeLimit=900)
+    gate.open()
+    wait_for_data(hosts, job)
+    shown = hosts.shown(job)
+    assert (shown["JobState"], shown["BandwidthLimit"], shown["DowntimeLimit"]) == (RUNNING, 1, 900)
+    with closing(hosts.libvirt(HERE)) as connection:
+        domain = connection.lookupByName("mover")
+        assert domain.migrateGetMaxSpeed() == 1
+        wait_until(lambda: domain.migrateGetMaxDowntime() == 900, 20)
+    change(BandwidthLimit=0)
+    assert hosts.end_of(job)["JobState"] == COMPLETED
+
+
+def test_what_a_migration_cannot_have_while_it_goes_on_is_refused(hosts: TwoHosts, gate: Gate) -> None:
+    hosts.define("mover")
+    hosts.start("mover")
+    hosts.define("off")
+
+    def refused(job: pywbem.CIMInstanceName, **values: Any) -> tuple[int, str]:
+        changed = pywbem.CIMInstance(job.classname, values, path=job)
+        with pytest.raises(pywbem.CIMError) as raised:
+            hosts.connection.ModifyInstance(changed, PropertyList=list(values))
+        return raised.value.status_code, raised.value.status_description
+
+    job = hosts.migrate("mover", DowntimeLimit=100)
+    wrong = pywbem.CIM_ERR_INVALID_PARAMETER
+    nothing = pywbem.CIMProperty("BandwidthLimit", None, type="uint32")
+    assert refused(job, BandwidthLimit=nothing) == (wrong, "BandwidthLimit: is NULL; expected a value")
+    assert refused(job, DowntimeLimit=pywbem.Uint32(0))[0] == wrong
+    assert refused(job, InPostCopy=True)[0] == pywbem.CIM_ERR_NOT_SUPPORTED
+    assert refused(job, VirtualSystemName="another")[0] == pywbem.CIM_ERR_NOT_SUPPORTED
+    gate.open()
+    assert hosts.end_of(job)["JobState"] == COMPLETED
+    job = hosts.migrate("off", MigrationType=OFFLINE)
+    assert refused(job, BandwidthLimit=pywbem.Uint32(1))[0] == pywbem.CIM_ERR_NOT_SUPPORTED
+    gate.open()
+    assert hosts.end_of(job)["JobState"] == COMPLETED
 
 
 def test_a_migration_is_ended_by_a_client(hosts: TwoHosts) -> None:
@@ -394,8 +519,7 @@ def test_a_migration_is_ended_by_a_client(hosts: TwoHosts) -> None:
     with pytest.raises(pywbem.CIMError) as raised:
         hosts.migrate("mover")
     assert raised.value.status_description == "mover: is being migrated already"
-    code, _ = hosts.connection.InvokeMethod("RequestStateChange", job, RequestedState=TERMINATE)
-    assert code in (0, 4096)
+    assert end(hosts, job) in (0, 4096)
     shown = hosts.end_of(job)
     assert shown["JobState"] == TERMINATED
     assert shown["GuestPlace"] == shown["SourceHost"]

@@ -18,7 +18,7 @@ from tests.providers.migrationbed import COMPLETED, EXCEPTION, LONG, begin_migra
 OVER = (COMPLETED, 8, EXCEPTION)
 MOMENTS: dict[str, Callable[[Any], bool]] = {
     "begun": lambda shown: True,
-    "looked at": lambda shown: bool(shown["VirtualSystemName"]),
+    "prepared": lambda shown: shown["DataTotal"] is not None,
     "first data": lambda shown: bool(shown["DataProcessed"]),
     "a third": lambda shown: (shown["PercentComplete"] or 0) >= 30,
     "nearly done": lambda shown: (shown["PercentComplete"] or 0) >= 85,

@@ -9,7 +9,7 @@ Layer rule: imports nothing of this project, and no libvirt.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 __all__ = ["Work", "WorkCancelledError"]
@@ -27,9 +27,16 @@ class Work:
             on, and when something else stands if it ends.
         keep: called, without arguments, after `changed` where something else stands if it ends: comes back when that
             is known even if the process is killed.
+        stoppable: whether it can be stopped before it has begun: it has to begin with a block that can be.
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None, keep: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        changed: Callable[[], None] = lambda: None,
+        keep: Callable[[], None] = lambda: None,
+        *,
+        stoppable: bool = False,
+    ) -> None:
         self._changed = changed
         self._keep = keep
         self._state = threading.Condition()
@@ -37,15 +44,18 @@ class Work:
         self._total = 0
         self._cancelled = False
         self._suspended = False
-        self._stoppable = False
+        self._stoppable = stoppable
         self._interrupt: Callable[[], object] | None = None
         self._pause: Callable[[], object] | None = None
         self._left = ""
         self._figures: Mapping[str, int | str] = {}
+        self._asked: list[object] | None = []
+        self._heard: Callable[[], object] = lambda: None
 
     def release(self) -> None:
         """Tell nobody any more, as it is over: who is told holds the work, and both would stay until a collection."""
         self._changed = self._keep = lambda: None
+        self._heed_nothing()
 
     @property
     def percent(self) -> int:
@@ -79,7 +89,54 @@ class Work:
 
     def tell(self, figures: Mapping[str, int | str]) -> None:
         """Say more of how it goes on; what was said under other names stays."""
-        self._figures = {**self._figures, **figures}
+        with self._state:
+            self._figures = {**self._figures, **figures}
+
+    @property
+    def asked(self) -> Sequence[object]:
+        """What it was asked for, and has not been taken yet."""
+        with self._state:
+            return tuple(self._asked or ())
+
+    def ask(self, wish: object) -> bool:
+        """Ask it to go on in another way, also before it has begun; whether that is not too late.
+
+        Parameters:
+            wish: of a type that whoever does the work knows.
+        """
+        with self._state:
+            if self._asked is None:
+                return False
+            self._asked.append(wish)
+            heard = self._heard
+        heard()
+        return True
+
+    def take_asked(self) -> Sequence[object]:
+        """Take what it was asked for: whoever does so sees to it."""
+        with self._state:
+            asked = tuple(self._asked or ())
+            if asked:
+                self._asked = []
+        return asked
+
+    @contextmanager
+    def heeding(self, heard: Callable[[], object]) -> Iterator[None]:
+        """The block in which it can be done in another way: after it, that is too late.
+
+        Parameters:
+            heard: called, in another thread, when something is asked for.
+        """
+        with self._state:
+            self._heard = heard
+        try:
+            yield
+        finally:
+            self._heed_nothing()
+
+    def _heed_nothing(self) -> None:
+        with self._state:
+            self._asked, self._heard = None, lambda: None
 
     def adopt(self, figures: Mapping[str, object], percent: int, left: str) -> None:
         """Take over what was known of it when its first process ended.
@@ -159,6 +216,9 @@ class Work:
     ) -> Iterator[None]:
         """A block that can be stopped: whoever is in it undoes what it did when `WorkCancelledError` comes.
 
+        It may stand in another one, up to which the work can be stopped: what was asked for before it counts, and after
+        it the other one cannot be stopped any more.
+
         Parameters:
             interrupt: called, in another thread, to end a call that blocks: that fails then, or was done already, and
                 then it counts.  Where it gives False, the call cannot be ended any more.  Without it the block calls
@@ -168,9 +228,10 @@ class Work:
                 goes on.  Without it a call that blocks cannot be made to stand still.
 
         Raises:
-            WorkCancelledError: the work was asked to stop in the block.
+            WorkCancelledError: the work was asked to stop in the block, or in the one around it.
         """
         with self._state:
+            self.checkpoint()
             self._stoppable, self._interrupt, self._pause = True, interrupt, pause
         try:
             yield

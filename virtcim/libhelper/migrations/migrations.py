@@ -45,19 +45,11 @@ class Migrations:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._under_way: dict[str, Watch | None] = {}
+        self._under_way: set[str] = set()
 
     def is_under_way(self, uuid: str) -> bool:
         """Whether a domain is being moved away by this process."""
         return uuid in self._under_way
-
-    def tune(self, uuid: str, tuning: Tuning) -> bool:
-        """Change the pace of a migration; whether one is under way that can be told so."""
-        watch = self._under_way.get(uuid)
-        if watch is None:
-            return False
-        watch.tune(tuning)
-        return True
 
     def documents(self, uuid: str) -> tuple[str, str]:
         """Read the XML of a domain as it is to be sent: as it runs, and as it is defined; "" where it is not.
@@ -85,7 +77,8 @@ class Migrations:
             here: the name of this host, for people.
             place: where to.
             order: how.
-            work: told how far it is, and asked whether to stop.
+            work: told how far it is, and asked whether to stop; what it was asked for (`Tuning`) before and meanwhile
+                is done as soon as libvirt heeds that.
 
         Raises:
             LibvirtError: it failed; the text says where the domain is.  `is_busy` where it is being moved already.
@@ -125,15 +118,13 @@ class Migrations:
             try:
                 with (
                     Watch(self._context, uuid, MigrationOrder(), work) as watch,
+                    work.heeding(watch.look),
                     work.stoppable(watch.stop, watch.pause),
                 ):
-                    self._under_way[uuid] = watch
                     self._send_the_rest(uuid, place, work)
                     self._wait_until_free(uuid, place)
             except LibvirtError as error:
                 raise error.saying(f"{error.message}; {self._whereabouts(uuid, here, place, work)}") from error
-            finally:
-                self._under_way[uuid] = None
             sightings = self._sightings(uuid, here, place)
             source, target = sightings
             if source.is_stranded and target.is_absent:
@@ -186,11 +177,11 @@ class Migrations:
     @contextlib.contextmanager
     def _claim(self, uuid: str) -> Iterator[None]:
         with self._context.locks.claim(uuid, "the guest is being migrated"):
-            self._under_way[uuid] = None
+            self._under_way.add(uuid)
             try:
                 yield
             finally:
-                del self._under_way[uuid]
+                self._under_way.discard(uuid)
 
     @contextlib.contextmanager
     def _shown_once(self, uuid: str, place: Place) -> Iterator[None]:
@@ -213,14 +204,17 @@ class Migrations:
             autostart = persistent and bool(domain.autostart())
             if order.kind is MigrationKind.RESTART:
                 _shut_down(domain, order.shutdown_timeout, work)
+            for each in work.asked:
+                if isinstance(each, Tuning):
+                    order = each.of(order)
             flags, parameters = flags_of(order, persistent), parameters_of(order)
-            with Watch(self._context, uuid, order, work) as watch, work.stoppable(watch.stop, watch.pause):
-                self._under_way[uuid] = watch
-                try:
-                    work.tell({"flags": flags, "data_uri": order.data_uri})
-                    _send(domain, target, place, parameters, flags, work)
-                finally:
-                    self._under_way[uuid] = None
+            with (
+                Watch(self._context, uuid, order, work) as watch,
+                work.heeding(watch.look),
+                work.stoppable(watch.stop, watch.pause),
+            ):
+                work.tell({"flags": flags, "data_uri": order.data_uri})
+                _send(domain, target, place, parameters, flags, work)
             _settle(target, uuid, order, autostart, work)
 
     def _whereabouts(self, uuid: str, here: str, place: Place, work: Work) -> str:

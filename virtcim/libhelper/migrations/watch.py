@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -82,6 +83,11 @@ class Tuning:
     downtime: int | None = None
     postcopy: bool = False
 
+    def of(self, order: MigrationOrder) -> MigrationOrder:
+        """The order with this pace from its beginning; `postcopy` has to wait for that."""
+        bandwidth = order.bandwidth if self.bandwidth is None else self.bandwidth
+        return replace(order, bandwidth=bandwidth, downtime=self.downtime or order.downtime)
+
 
 class Watch:
     """Follows one migration, from entering to leaving the block.
@@ -90,21 +96,20 @@ class Watch:
         context: of the source.
         uuid: of the domain.
         order: what is done with it.
-        work: told how far it is.
+        work: told how far it is; what it was asked for (`Tuning`) is done once data flow.
     """
 
     def __init__(self, context: Context, uuid: str, order: MigrationOrder, work: Work) -> None:
         self._context = context
         self._uuid = uuid
         self._work = work
-        self._lock = threading.Lock()
         self._over = threading.Event()
         self._wake = threading.Event()
         self._stop = False
         self._after = order.postcopy_after if order.postcopy else 0
         self._in_postcopy = bool(work.figures.get("in_postcopy"))
         # The bandwidth of the call itself is set by libvirt; what is set before data flow is lost again.
-        self._wanted = [Tuning(downtime=order.downtime)] if order.downtime else []
+        self._first = [Tuning(downtime=order.downtime)] if order.downtime else []
         self._thread = threading.Thread(target=self._run, name="migration-watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -147,10 +152,8 @@ class Watch:
             else:
                 return True
 
-    def tune(self, tuning: Tuning) -> None:
-        """Change its pace as soon as libvirt heeds that."""
-        with self._lock:
-            self._wanted.append(tuning)
+    def look(self) -> None:
+        """Look at once: something was asked for."""
         self._wake.set()
 
     def _run(self) -> None:
@@ -185,8 +188,8 @@ class Watch:
                 self._tune(domain, figures)
 
     def _tune(self, domain: libvirt.virDomain, figures: Mapping[str, int]) -> None:
-        with self._lock:
-            wanted, self._wanted = self._wanted, []
+        asked = (each for each in self._work.take_asked() if isinstance(each, Tuning))
+        wanted, self._first = [*self._first, *asked], []
         if self._after and figures.get("iteration", 0) > self._after:
             wanted.append(Tuning(postcopy=True))
         for each in wanted:

@@ -21,28 +21,38 @@ def take_tuning(given: dict[str, Any]) -> Tuning | None:
         what is to change; None for nothing.
 
     Raises:
-        CIMError: INVALID_PARAMETER for values of another type.
+        CIMError: INVALID_PARAMETER for values that cannot be.
     """
-    bandwidth = number_of(given.pop("BandwidthLimit", None), "BandwidthLimit")
-    downtime = number_of(given.pop("DowntimeLimit", None), "DowntimeLimit")
-    postcopy = given.pop("InPostCopy", None)
-    if postcopy not in (None, True):
+    names = [name for name in ("BandwidthLimit", "DowntimeLimit", "InPostCopy") if name in given]
+    values = {name: given.pop(name) for name in names}
+    for name, value in values.items():
+        if value is None:
+            raise CIMError(Status.INVALID_PARAMETER, f"{name}: is NULL; expected a value")
+    bandwidth = number_of(values.get("BandwidthLimit"), "BandwidthLimit")
+    downtime = number_of(values.get("DowntimeLimit"), "DowntimeLimit")
+    if downtime == 0:
+        text = "DowntimeLimit: 0 cannot be set any more; expected milliseconds"
+        raise CIMError(Status.INVALID_PARAMETER, text)
+    if values.get("InPostCopy") not in (None, True):
         raise CIMError(Status.INVALID_PARAMETER, "InPostCopy: cannot be taken back")
-    if bandwidth is None and downtime is None and not postcopy:
-        return None
-    return Tuning(bandwidth, downtime, bool(postcopy))
+    return Tuning(bandwidth, downtime, "InPostCopy" in values) if values else None
 
 
 def tune(job: ConcreteJob, tuning: Tuning) -> None:
     """Change the pace of a migration, as soon as libvirt heeds that: once data flow.
 
+    It is kept for one that waits, or whose checks go on.
+
     Raises:
-        CIMError: FAILED where it is not under way.
+        CIMError: NOT_SUPPORTED for a migration that cannot have that; FAILED where it is not under way any more.
     """
-    uuid = job.figures.get("uuid")
-    hypervisors = job.site.hypervisors(job.platform)
-    if not any(each.migrations.tune(str(uuid), tuning) for each in hypervisors):
-        raise CIMError(Status.FAILED, f"Job {job.record.instance_id} is not under way")
-    if job.job.work is not None:
-        limits = {"bandwidth_limit": tuning.bandwidth, "downtime_limit": tuning.downtime}
-        job.job.work.tell({name: value for name, value in limits.items() if value is not None})
+    name, figures = job.job.record.instance_id, job.figures
+    if figures.get("bandwidth_limit") is None:
+        raise CIMError(Status.NOT_SUPPORTED, f"Job {name} moves a definition alone, which has no pace")
+    if tuning.postcopy and not figures.get("may_postcopy"):
+        raise CIMError(Status.NOT_SUPPORTED, f"Job {name}: InPostCopy: expected a migration with PostCopy")
+    work = job.job.work
+    if work is None or not work.ask(tuning):
+        raise CIMError(Status.FAILED, f"Job {name} is not under way")
+    limits = {"bandwidth_limit": tuning.bandwidth, "downtime_limit": tuning.downtime}
+    work.tell({name: value for name, value in limits.items() if value is not None})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from virtcim.libhelper.connections import is_local
@@ -20,8 +20,12 @@ _NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "gfs2", "ocfs2", "cifs", "smb3", "ceph",
 _MOUNTS = Path("/proc/self/mounts")
 
 
-def reasons_against(migration: Migration) -> Sequence[Reason]:
+def reasons_against(migration: Migration, checkpoint: Callable[[], None] = lambda: None) -> Sequence[Reason]:
     """Find all that speaks against a migration; what is asked of both hosts takes its time.
+
+    Parameters:
+        migration: that is wanted.
+        checkpoint: called where looking can be ended: by what it raises.
 
     Raises:
         CIMError: what is asked is not possible at all.
@@ -33,7 +37,7 @@ def reasons_against(migration: Migration) -> Sequence[Reason]:
     found += findings(guest.domain, guest.hypervisor.facts, migration.destination.place, order)
     if not order.copy_storage and not order.moves_definition_only:
         found += _left_behind(migration)
-    found += run_checks(migration)
+    found += run_checks(migration, checkpoint)
     return found
 
 

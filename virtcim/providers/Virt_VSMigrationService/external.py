@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from virtcim.libhelper.migrations import Finding
@@ -24,8 +24,13 @@ _LONGEST_TEXT = 1000
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
-def run_checks(migration: Migration) -> Iterator[Finding]:
-    """Run all checks; one finding for each that does not agree, that cannot be trusted, or takes too long."""
+def run_checks(migration: Migration, checkpoint: Callable[[], None]) -> Iterator[Finding]:
+    """Run all checks; one finding for each that does not agree, that cannot be trusted, or takes too long.
+
+    Parameters:
+        migration: that is wanted.
+        checkpoint: called before each of them: what it raises ends them all.
+    """
     settings = migration.guest.site.settings.migration
     directory = settings.check_directory
     if directory is None:
@@ -39,6 +44,7 @@ def run_checks(migration: Migration) -> Iterator[Finding]:
         for program in sorted(directory.iterdir()):
             if not program.is_file() or not os.access(program, os.X_OK):
                 continue
+            checkpoint()
             text = objection_to(program) or _outcome(program, migration, parameters.name, settings.check_timeout)
             if text is not None:
                 yield Finding(f"external/{program.name}", text)

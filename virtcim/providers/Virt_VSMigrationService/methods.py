@@ -75,14 +75,12 @@ def _migrate(
     here, uuid = host_name(guest.hypervisor), guest.domain.uuid
 
     def run(work: Work) -> MethodResult:
-        work.tell({"guest": guest.name, "source": here, "destination": place.name, "place": here})
-        order = migration.wish.order
-        work.tell({"uri": guest.hypervisor.uri, "destination_uri": place.uri})
-        work.tell({"uuid": uuid, "bandwidth_limit": order.bandwidth, "downtime_limit": order.downtime})
-        if not migration.wish.force:
-            _refuse(migration, reasons_against(migration))
-        work.set_leftover(f"guest {guest.name!r} was on its way from {here} to {place.name}, and is at one of them")
-        guest.hypervisor.migrations.move(uuid, here, place, migration.order(), work)
+        # It can be ended at any time until the guest is on its way; from then on libvirt knows whether.
+        with work.stoppable():
+            if not migration.wish.force:
+                _refuse(migration, reasons_against(migration, work.checkpoint))
+            work.set_leftover(f"guest {guest.name!r} was on its way from {here} to {place.name}, and is at one of them")
+            guest.hypervisor.migrations.move(uuid, here, place, migration.order(), work)
         work.set_leftover("")
         return MethodResult(MigrationCode.COMPLETED, _results(method, migration))
 
@@ -97,7 +95,30 @@ def _migrate(
         name=f"Migration of {guest.name} to {place.name}",
         base="MigrationJob",
         priority=migration.wish.priority,
+        figures=_figures(migration, here),
+        stoppable=True,
     )
+
+
+def _figures(migration: Migration, here: str) -> dict[str, int | str]:
+    """What is known of a migration before it begins; of one that sends no memory there is no pace."""
+    guest, place, order = migration.guest, migration.destination.place, migration.wish.order
+    figures: dict[str, int | str] = {
+        "guest": guest.name,
+        "uuid": guest.domain.uuid,
+        "uri": guest.hypervisor.uri,
+        "source": here,
+        "destination": place.name,
+        "destination_uri": place.uri,
+        "place": here,
+    }
+    if not order.moves_definition_only:
+        figures |= {
+            "bandwidth_limit": order.bandwidth,
+            "downtime_limit": order.downtime,
+            "may_postcopy": int(order.postcopy),
+        }
+    return figures
 
 
 def _keys(migration: Migration, name: str) -> dict[str, str]:

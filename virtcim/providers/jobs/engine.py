@@ -14,8 +14,8 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -79,6 +79,8 @@ class JobOrder:
         namespace: where the job is to live.
         priority: which of several that wait for a worker goes first: the lower, the sooner.
         at_once: whether it is a job from its beginning, however short it may be.
+        figures: what is known of how it is to go on, before it has begun.
+        stoppable: whether it can be ended from its beginning, as `Work` has it.
     """
 
     prefix: str
@@ -95,6 +97,8 @@ class JobOrder:
     namespace: str = LOCAL_NAMESPACE
     priority: int = 0
     at_once: bool = False
+    figures: Mapping[str, int | str] = field(default_factory=dict)
+    stoppable: bool = False
 
 
 class Job:
@@ -313,9 +317,11 @@ class Jobs:
             time_before_removal=timedelta(seconds=self.settings.retention),
             namespace=order.namespace,
             parent=_WITHIN.get(),
+            figures=dict(order.figures),
         )
         job = Job(record, order)
-        job.work = Work(lambda: self._on_changed_work(job), lambda: self._keep_safe(job))
+        job.work = Work(lambda: self._on_changed_work(job), lambda: self._keep_safe(job), stoppable=order.stoppable)
+        job.work.tell(order.figures)
         with self._lock:
             if self._closing:
                 raise CIMError(Status.SERVER_IS_SHUTTING_DOWN, "The server is shutting down")

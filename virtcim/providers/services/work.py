@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from virtcim.providers.interface import InstancePath, MethodResult, RequestContext
@@ -29,6 +29,8 @@ def run_method(
     base: str = "ConcreteJob",
     priority: int = 0,
     at_once: bool = False,
+    figures: Mapping[str, int | str] | None = None,
+    stoppable: bool = False,
 ) -> MethodResult:
     """Carry out a method of an element.
 
@@ -45,6 +47,8 @@ def run_method(
         base: the name of the job's class without the prefix.
         priority: which of several that wait for a worker goes first: the lower, the sooner.
         at_once: whether it is a job from its beginning, however short it may be.
+        figures: what is known of how it is to go on, before it has begun.
+        stoppable: whether it can be ended from its beginning, as `Work` has it.
 
     Returns:
         what the method gives back; 4096 and the job where the work goes on.
@@ -67,5 +71,7 @@ def run_method(
             base=base,
             priority=priority,
             at_once=at_once,
+            figures=figures or {},
+            stoppable=stoppable,
         )
     )
