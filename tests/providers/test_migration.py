@@ -256,6 +256,79 @@ def test_everything_that_speaks_against_a_migration_is_told(hosts: TwoHosts) -> 
     assert {"same-host", "uuid"} <= checks_of(out["Reasons"])
 
 
+TIED = {
+    "a device of this host (usb) is passed through to the guest": (
+        "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0xbeef'/></source></hostdev>"
+    ),
+    "a device of this host (pci) is passed through to the guest": (
+        "<hostdev mode='subsystem' type='pci'><source><address domain='0xffff' bus='0xff' slot='0x1f' function='0x7'/>"
+        "</source></hostdev>"
+    ),
+    "a network device of this host (hostdev) is passed through to the guest": (
+        "<interface type='hostdev'><source><address type='pci' domain='0xffff' bus='0xff' slot='0x1f' function='0x6'/>"
+        "</source></interface>"
+    ),
+    "a network device of this host (vdpa) is passed through to the guest": (
+        "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>"
+    ),
+    "disk vdn: an NVMe drive of this host is passed through to the guest": (
+        "<disk type='nvme' device='disk'><driver name='qemu' type='raw'/><source type='pci' managed='no' namespace='1'>"
+        "<address domain='0xffff' bus='0xff' slot='0x1f' function='0x5'/></source>"
+        "<target dev='vdn' bus='virtio'/></disk>"
+    ),
+    "the TPM of this host is passed through to the guest": (
+        "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>"
+    ),
+    "the character device /dev/ttyS9 of this host is passed through to the guest": (
+        "<serial type='dev'><source path='/dev/ttyS9'/></serial>"
+    ),
+    "the input device /dev/input/event9 of this host is passed through to the guest": (
+        "<input type='passthrough' bus='virtio'><source evdev='/dev/input/event9'/></input>"
+    ),
+    "directory /srv of this host is shared with the guest": (
+        "<filesystem type='mount'><source dir='/srv'/><target dir='files'/></filesystem>"
+    ),
+    "memory of this host (lent) is shared with the guest, and is not its own": (
+        "<shmem name='lent' role='peer'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>"
+    ),
+}
+"""What a guest cannot take with it, by what is said of it."""
+
+
+def test_what_ties_a_guest_to_its_host_speaks_against_it(hosts: TwoHosts) -> None:
+    """A guest that is started anew over there has to find it there."""
+    standby = (
+        "<interface type='user'><model type='virtio'/><alias name='ua-standby'/><teaming type='persistent'/>"
+        "</interface>"
+    )
+    replaced = (
+        "<hostdev mode='subsystem' type='pci'><source><address domain='0xffff' bus='0xff' slot='0x1f' function='0x4'/>"
+        "</source><teaming type='transient' persistent='ua-standby'/></hostdev>"
+    )
+    hosts.define("tied", devices="<controller type='usb'/>" + "".join(TIED.values()) + standby + replaced)
+    found = [each for each in hosts.reasons("tied") if each.startswith("hostdev: ")]
+    assert sorted(found) == sorted(f"hostdev: {each}" for each in TIED)
+    code, out = hosts.call(
+        "CheckVirtualSystemIsMigratableToHost",
+        "tied",
+        DestinationHost=hosts.daemons[THERE].uri(),
+        MigrationSettingData=hosts.setting(),
+    )
+    assert code == 0
+    # pywbem reads every boolean output parameter as true.
+    assert "IsMigratable" in out
+    for kind in (OFFLINE, RESTART):
+        found = hosts.reasons("tied", MigrationType=kind)
+        assert "hostdev: there is no USB device 0x1234:0xbeef there" in found
+        assert "hostdev: there is no PCI device ffff_ff_1f_7 there" in found
+
+
+def test_a_disk_that_is_not_shared_speaks_against_starting_anew_elsewhere(hosts: TwoHosts) -> None:
+    hosts.define("rooted", devices=disk_of("/nowhere/alone.img", "vda"))
+    assert checks_of(hosts.reasons("rooted", MigrationType=RESTART)) == {"state", "storage"}
+    assert hosts.reasons("rooted", MigrationType=OFFLINE) == []
+
+
 def test_a_processor_that_the_other_host_lacks_speaks_against_it(hosts: TwoHosts) -> None:
     hosts.define("clever", cpu="<cpu match='exact'><model fallback='forbid'>Skylake-Server</model></cpu>")
     assert hosts.reasons("clever", MigrationType=OFFLINE) == [
@@ -538,6 +611,13 @@ def test_a_guest_that_is_switched_off_on_its_way_stays_where_it_is(hosts: TwoHos
     shown = hosts.end_of(job)
     assert (shown["JobState"], shown["GuestPlace"]) == (EXCEPTION, shown["SourceHost"])
     assert hosts.states() == [{"mover": "shut off"}, {}]
+
+
+def disk_of(source: str, target: str) -> str:
+    return (
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{source}'/>"
+        f"<target dev='{target}' bus='virtio'/></disk>"
+    )
 
 
 def test_the_pace_of_a_migration_is_changed_while_it_goes_on(hosts: TwoHosts) -> None:

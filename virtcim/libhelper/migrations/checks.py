@@ -16,11 +16,12 @@ from xml.etree import ElementTree
 import libvirt
 
 from virtcim.immutable import immutable
-from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Hostdev, Interface, Video
+from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Interface, Video
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place
+from virtcim.libhelper.migrations.ties import missing_devices, ties
 
 __all__ = ["Finding", "findings"]
 
@@ -127,9 +128,14 @@ def _of_domain(domain: Domain, order: MigrationOrder) -> Iterator[tuple[str, str
     if config is None:
         yield "xml", "the guest's XML cannot be read"
     elif not order.moves_definition_only:
-        for device in config.devices:
-            if isinstance(device, Hostdev):
-                yield "hostdev", f"a device of this host ({device.type or 'hostdev'}) is passed through to the guest"
+        for text in ties(config):
+            yield "hostdev", text
+
+
+def _hostdev(case: _Case) -> Iterator[str]:
+    """Whether a guest that is to be started over there finds there what it has of its host."""
+    if case.order.moves_definition_only:
+        yield from missing_devices(case.config, case.target)
 
 
 def _same_host(case: _Case) -> Iterator[str]:
@@ -322,6 +328,7 @@ _CHECKS: tuple[tuple[str, Callable[[_Case], Iterator[str]]], ...] = (
     ("machine", _machine),
     ("cpu", _cpu),
     ("devices", _devices),
+    ("hostdev", _hostdev),
     ("network", _network),
     ("filter", _filter),
     ("pool", _pool),

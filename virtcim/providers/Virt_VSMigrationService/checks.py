@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from virtcim.libhelper.connections import is_local
-from virtcim.libhelper.migrations import Finding, findings
+from virtcim.libhelper.migrations import Finding, MigrationKind, findings
 from virtcim.providers.Virt_VSMigrationService.external import run_checks
 from virtcim.providers.Virt_VSMigrationService.migration import Migration
 from virtcim.providers.Virt_VSMigrationService.sharing import lacks_sharing
@@ -35,14 +35,14 @@ def reasons_against(migration: Migration, checkpoint: Callable[[], None] = lambd
     if migration.wrong_state:
         found.append(Reason("state", migration.wrong_state))
     found += findings(guest.domain, guest.hypervisor.facts, migration.destination.place, order)
-    if not order.copy_storage and not order.moves_definition_only:
+    if not order.copy_storage and order.kind is not MigrationKind.OFFLINE:
         found += _left_behind(migration)
     found += run_checks(migration, checkpoint)
     return found
 
 
 def _left_behind(migration: Migration) -> Iterator[Reason]:
-    """Disks of a running guest that are this host's alone, as far as that can be told from here."""
+    """Disks of a guest that is to run over there which are this host's alone, as far as that can be told from here."""
     if not is_local(migration.guest.hypervisor.uri):
         return
     kinds = _file_systems()
