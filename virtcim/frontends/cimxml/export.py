@@ -18,6 +18,7 @@ from virtcim.cimom.indications.settings import DestinationSettings, IndicationSe
 from virtcim.cimom.recent import Recent
 from virtcim.frontends.cimxml.encode import Encoder
 from virtcim.frontends.http.client import Connection, HTTPClientError
+from virtcim.frontends.http.stamps import stamps_of
 from virtcim.providers.interface import Properties
 from virtcim.schema.classes import ClassStore
 
@@ -175,7 +176,7 @@ class CIMXMLExport:
         files: tuple[object, ...] = ()
         line = self._lines.get(key)
         if wanted is not None and (line is None or time.monotonic() - line.used > self._settings.check_seconds):
-            files = await asyncio.to_thread(_stamps, wanted)
+            files = await asyncio.to_thread(stamps_of, wanted.files)
         elif line is not None:
             files = line.files
         target = f"{url.path or '/'}{'?' + url.query if url.query else ''}"
@@ -218,16 +219,3 @@ def make_client_context(settings: DestinationSettings) -> ssl.SSLContext:
 
 def _no_passphrase() -> str:
     raise ValueError("the key has a passphrase; a server cannot ask for it")
-
-
-def _stamps(settings: DestinationSettings) -> tuple[object, ...]:
-    """What tells whether files have changed."""
-    found: list[object] = []
-    for file in settings.files:
-        try:
-            stat = file.stat()
-        except OSError:
-            found.append(None)
-        else:
-            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
-    return tuple(found)

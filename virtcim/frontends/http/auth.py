@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from virtcim.cimom import audit
 from virtcim.cimom.capabilities import Authentication
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal, system_groups
+from virtcim.frontends.http.stamps import stamp_of, stamps_of
 from virtcim.frontends.http.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -151,14 +152,6 @@ class Verifier(ABC):
         return frozenset()
 
 
-def _stamp(path: Path) -> object:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
-
-
 class _File(Verifier):
     """A password file that is read again when it changes."""
 
@@ -166,7 +159,7 @@ class _File(Verifier):
         self.path = path
 
     def stamp(self) -> object:
-        return _stamp(self.path)
+        return stamp_of(self.path)
 
 
 class PasswordFile(_File):
@@ -265,7 +258,7 @@ class Pam(Verifier):
         return system_groups(user)
 
     def stamp(self) -> object:
-        return [_stamp(path) for path in (*self.ACCOUNTS, Path("/etc/pam.d") / self.service)]
+        return stamps_of((*self.ACCOUNTS, Path("/etc/pam.d") / self.service))
 
 
 class BasicAuthenticator(Authenticator):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from virtcim.cimom.principals import Mechanism, Principal
+from virtcim.frontends.http.stamps import stamps_of
 from virtcim.immutable import immutable
 
 __all__ = ["CertificateUser", "TLSSettings", "TLSState", "certificate_principal", "make_context"]
@@ -182,21 +183,10 @@ class TLSState:
 
     def __init__(self, settings: TLSSettings) -> None:
         self._settings = settings
-        self._stamps = self._look()
+        self._stamps = stamps_of(settings.files)
         self.context = make_context(settings)
         self.users = settings.users
         self.check_seconds = settings.check_seconds
-
-    def _look(self) -> tuple[object, ...]:
-        found: list[object] = []
-        for file in self._settings.files:
-            try:
-                stat = file.stat()
-            except OSError:
-                found.append(None)
-            else:
-                found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        return tuple(found)
 
     def reload(self, force: bool = False) -> bool:
         """Read the files again, if one has changed or `force` is set; when they do not fit, what was stays in use.
@@ -204,7 +194,7 @@ class TLSState:
         Returns:
             whether there is a new context.
         """
-        stamps = self._look()
+        stamps = stamps_of(self._settings.files)
         if stamps == self._stamps and not force:
             return False
         self._stamps = stamps
