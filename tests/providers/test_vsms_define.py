@@ -247,18 +247,21 @@ def test_settings_that_are_not_as_in_the_reference(node: Node) -> None:
     assert "must be unique" in refusal.description
 
 
-def test_firmware_variables_are_nobody_elses(node: Node) -> None:
-    nvram = "<loader readonly='yes' type='pflash'>/code.fd</loader><nvram>/guest.fd</nvram>"
-    text = node.xml("guest").replace("<boot dev", f"{nvram}<boot dev")
+@pytest.mark.parametrize(
+    "variables", ["<nvram>/guest.fd</nvram>", "<nvram type='file'><source file='/guest.fd'/></nvram>"]
+)
+def test_firmware_variables_are_nobody_elses(node: Node, variables: str) -> None:
+    loader = "<loader readonly='yes' type='pflash'>/code.fd</loader>"
+    text = node.xml("guest").replace("<boot dev", f"{loader}{variables}<boot dev")
     node.act(lambda domain: domain.connect().defineXML(text))
     whole = dict(node.vssd("guest", "Test")) | {"VirtualSystemIdentifier": "new"}
-    assert whole["FirmwareVariables"] == "/guest.fd"
+    assert "/guest.fd" in str(whole)
     config = node.define(
         SystemSettings=setting("VirtualSystemSettingData", **whole),
         ReferenceConfiguration=configuration("Test:guest"),
     )
     assert config.os_loader == "/code.fd"
-    assert config.os_nvram is None
+    assert (config.os_nvram, config.os_nvram_source_file) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,19 @@ _NOT_SETTINGS = frozenset(
     {"InstanceID", "Caption", "Notes", "ChangeableType", "VirtualSystemIdentifier", "ElementName"}
 )
 
+_OWN_FIELDS = (
+    "genid",
+    "uuid",
+    "os_nvram",
+    "os_nvram_type",
+    "os_nvram_source_file",
+    "os_nvram_source_dev",
+    "os_nvram_source_protocol",
+    "os_nvram_source_name",
+    "os_nvram_source_hosts",
+)
+"""What a guest has alone: who it is, and where its firmware keeps its variables."""
+
 
 @immutable
 class Request:
@@ -112,7 +125,7 @@ class Definition:
     def _forget_identity(self) -> None:
         """Take out of a referenced guest what is its own."""
         config = self.document.config
-        own = [field for field in ("genid", "os_nvram", "uuid") if getattr(config, field) is not None]
+        own = [field for field in _OWN_FIELDS if field in config.as_dict()]
         self._set(dict.fromkeys(own))
         for device in self.document.devices:
             if isinstance(device, Interface) and device.mac_address is not None:
@@ -142,9 +155,18 @@ class Definition:
             write_draft(self.document, draft)
             self.confirmation.add("", draft, None)
             self.autostart = bool(draft.autostart)
+            self._forget_smbios_uuid()
             self._check_uuid()
             self._new_guest.check_machine()
         self._check_name()
+
+    def _forget_smbios_uuid(self) -> None:
+        """Leave the UUID in the tables of the firmware to libvirt, which takes none but that of the guest."""
+        config = self.document.config
+        entries = config.sysinfo_system_entries
+        kept = [each.as_dict() for each in entries if each.name != "uuid" or each.value == config.uuid]
+        if len(kept) != len(entries):
+            self._set({"sysinfo_system_entries": kept})
 
     def _check_class(self, system: EmbeddedInstance | None) -> None:
         if system is not None and system.class_name.partition("_")[0] not in (self._platform.prefix, "Virt", "CIM"):
