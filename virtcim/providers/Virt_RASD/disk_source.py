@@ -208,6 +208,10 @@ def _directory_type(draft: Draft) -> str:
 def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
     storage = draft.context.site.storage.of(draft.context.hypervisor)
     path = address
+    if _is_unknown_volume(draft, storage, address):
+        pool_name, _, name = address.partition("/")
+        _put(draft, "volume", source_pool=pool_name, source_volume=name)
+        return
     if not address.startswith("/"):
         path = _volume_path(draft, storage, address, pool)
     elif pool is not None and storage.pools.get(address, pool.name) != pool.name:
@@ -222,6 +226,13 @@ def _write_local(draft: Draft, address: str, pool: Pool | None) -> None:
         draft.put("driver_type", driver_type)
     disk_type, field = _VOLUME_DISKS[kind]
     _put(draft, disk_type, **{field: path})
+
+
+def _is_unknown_volume(draft: Draft, storage: StorageMap, address: str) -> bool:
+    """Whether a new disk is to be a volume that libvirt looks for when the guest starts."""
+    is_meant = draft.is_new and draft.given.get("ResourceSubType") == "volume" and "PoolID" not in draft.given
+    pool_name, separator, name = address.partition("/")
+    return is_meant and bool(pool_name and separator and name) and (pool_name, name) not in storage.paths
 
 
 def _volume_path(draft: Draft, storage: StorageMap, address: str, pool: Pool | None) -> str:
@@ -261,9 +272,10 @@ def _format_in_chain(disk: Disk, path: str) -> str | None:
 
 def _kind_of_path(draft: Draft, path: str) -> str:
     """The kind of source that a path of the host is."""
+    named = draft.given.get("ResourceSubType")
+    expected = named if named in _VOLUME_DISKS else _guessed_kind(path)
     if not _checks_paths(draft.context):
-        named = draft.given.get("ResourceSubType")
-        return named if named in _VOLUME_DISKS else _guessed_kind(path)
+        return expected
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -272,8 +284,10 @@ def _kind_of_path(draft: Draft, path: str) -> str:
         return "block"
     if stat.S_ISDIR(mode):
         return "dir"
-    if stat.S_ISREG(mode) or (not mode and (draft.now("device") or "disk") in _REMOVABLE):
+    if stat.S_ISREG(mode):
         return "file"
+    if not mode and (draft.now("device") or "disk") in _REMOVABLE:
+        return expected
     raise _invalid_source(draft, path)
 
 

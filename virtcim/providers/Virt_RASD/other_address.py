@@ -341,7 +341,7 @@ def _of_container(draft: Draft, path: str) -> dict[str, object]:
 
 
 def _is_decimal(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= len("16383")
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 64))
 
 
 def _is_hexadecimal(text: str) -> bool:

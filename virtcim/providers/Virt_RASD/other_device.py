@@ -163,7 +163,8 @@ def finish_other(draft: Draft) -> None:
             if draft.now("target_size") is None:
                 raise ValueRefusedError("Missing `VirtualQuantity' field in Memory RASD")
             draft.put("model", draft.now("model") or "dimm")
-            if draft.context.config.cpu_numa_cells:
+            is_flat = draft.now("model") == "virtio-pmem" or not draft.context.config.cpu_numa_cells
+            if not is_flat and draft.now("target_node") is None:
                 draft.put("target_node", 0)
         case Serial() | Parallel():
             draft.put("type", draft.now("type") or "pty")
