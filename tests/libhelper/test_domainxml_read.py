@@ -429,7 +429,7 @@ def test_frequent_strings_are_shared() -> None:
     first, second = (DomainConfig.parse(sample("kvm-q35-uefi")).devices[0] for _ in range(2))
     assert isinstance(first, Disk)
     assert isinstance(second, Disk)
-    assert first.source_file is second.source_file
+    assert first.target_bus is second.target_bus
     assert first.address is second.address
 
 

@@ -23,8 +23,13 @@ CONSOLES = """
 <console type='tcp'><source mode='bind' host='::1' service='4555'/><protocol type='telnet'/>
   <target type='virtio' port='0'/><address type='virtio-serial' controller='0' bus='0' port='3'/></console>
 <console type='tcp'><source mode='connect' host='127.0.0.1' service='4556'/><protocol type='raw'/>
-  <target type='virtio' port='1'/></console>
+  <log file='/srv/console.log' append='on'/><target type='virtio' port='1'/></console>
 <controller type='virtio-serial' index='0'/>"""
+
+TUNED = """
+<watchdog model='i6300esb' action='reset'><acpi index='3'/></watchdog>
+<memballoon model='virtio'><driver iommu='on'/></memballoon>
+<vsock model='virtio'><cid auto='yes'/><driver packed='on'/></vsock>"""
 
 DISK = "<disk type='file'><source file='/srv/base.qcow2'/><target dev='vda'/></disk>"
 
@@ -57,7 +62,7 @@ def serve_rare_guest() -> Served:
     host.facts = HostFacts(driver="QEMU", host_uuid="0000", libvirt_version=(9, 0, 0), sysinfo_xml=SYSINFO)
     changed = datetime(2026, 1, 1, tzinfo=UTC)
     host.put(
-        domain_xml("rare", CONSOLES, rest=SHARES + MADE),
+        domain_xml("rare", CONSOLES + TUNED, rest=SHARES + MADE),
         active=True,
         state_changed=changed,
         has_snapshots=True,

@@ -53,6 +53,7 @@ VALUES: dict[str, Any] = {
     "BootOrder": 7,
     "CPUFeatures": ["require:vmx"],
     "ClockOffset": lambda old: 1 - (old or 0),
+    "ClockAdjustment": "-7200",
     "Description": "Another & <description>",
     "DetectZeroes": "on",
     "Discard": "ignore",
@@ -121,6 +122,7 @@ ELSEWHERE = frozenset(
         "SourceMode",
         "BackendType",
         "PeerPath",
+        "Options",
     }
 )
 #: What may change beside the path that the property names.
@@ -129,11 +131,16 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "BootOrder": ("os/boot", "devices/*/boot"),
     "ClockTimezone": ("clock",),
     "ClockOffset": ("clock",),
+    "ClockAdjustment": ("clock",),
+    "ClockStart": ("clock",),
     "Timers": ("clock",),
     "Firmware": ("os",),
     "FirmwareLoader": ("os/loader",),
     "FirmwareLoaderType": ("os/loader",),
     "HyperVFeatures": ("features",),
+    "NUMACells": ("cpu/numa",),
+    "ReservationsSocket": ("devices/disk/source/reservations",),
+    "HugePageSizes": ("memoryBacking/hugepages",),
     "AddressProperties": ("devices/*/address",),
     "CPUSockets": ("cpu", "vcpu", "vcpus"),
     "CPUDies": ("cpu", "vcpu", "vcpus"),

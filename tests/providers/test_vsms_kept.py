@@ -373,6 +373,51 @@ VHOST = (
     "<disk type='vhostuser' device='disk'><driver name='qemu' type='raw'/><source type='unix' path='/v.sock'>"
     "<reconnect enabled='yes' timeout='10'/></source><target dev='vda' bus='virtio'/></disk>"
 )
+PLAYED = (
+    "<audio id='1' type='file' path='/a.wav'><input mixingEngine='yes' fixedSettings='yes' voices='2'>"
+    "<settings frequency='44100' channels='2' format='s16'/></input></audio>"
+    "<sound model='ich6'><codec type='micro'/><audio id='1'/></sound>"
+)
+MEDIATED = (
+    "<hostdev mode='subsystem' type='mdev' model='vfio-pci' display='on' ramfb='on'>"
+    "<source><address uuid='4b20d080-1b54-4048-85b3-a6a62d165c01'/></source></hostdev><graphics type='vnc'/>"
+)
+DRIVE = "<disk type='block' device='cdrom'><source dev='/dev/nowhere'/><target dev='hdc' bus='ide'/></disk>"
+PAGES = (
+    "<memoryBacking><hugepages><page size='2048' unit='KiB' nodeset='0'/></hugepages>"
+    "<allocation mode='immediate'/></memoryBacking><numatune><memory mode='strict' nodeset='0'/>"
+    "<memnode cellid='0' mode='strict' nodeset='0'/></numatune>"
+)
+TUNED = (
+    "<features><acpi/><apic eoi='on'/><hyperv mode='custom'><relaxed state='on'/>"
+    "<spinlocks state='on' retries='4096'/><vendor_id state='on' value='nobody'/></hyperv></features>"
+    "<cpu mode='custom' match='exact' check='partial'><model fallback='forbid'>qemu64</model>"
+    "<feature policy='force' name='vmx'/></cpu>"
+    "<pm><suspend-to-disk enabled='no'/></pm><perf><event name='cpu_cycles' enabled='yes'/></perf>"
+)
+PLUGGED = "<vcpus><vcpu id='0' enabled='yes' hotpluggable='no' order='1'/><vcpu id='1' enabled='yes' " + (
+    "hotpluggable='yes' order='2'/></vcpus>"
+)
+ENCRYPTED = (
+    "<disk type='network' device='disk'><source protocol='nbd' name='x'><host name='h'/></source><encryption "
+    "format='luks'><secret type='passphrase' usage='u'/></encryption><target dev='vda' bus='virtio'/></disk>"
+)
+RESERVED = (
+    "<disk type='network' device='lun'><driver name='qemu' type='raw'/>"
+    "<source protocol='iscsi' name='iqn.2026-01.a:b/1'>"
+    "<host name='h'/><reservations managed='no'><source type='unix' path='/r.sock' mode='client'/></reservations>"
+    "</source><target dev='sda' bus='scsi'/></disk>"
+)
+VOLUME = "<disk type='volume' device='disk'><source pool='nowhere' volume='x'/><target dev='vda' bus='virtio'/></disk>"
+UNIT = (
+    "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/>"
+    "<address bus='0' target='0' unit='1074872354'/></source></hostdev>"
+)
+GUARDED = "<graphics type='vnc' port='5999' listen='::' passwd='x' passwdValidTo='2030-01-01T00:00:00'/>"
+TABLES = (
+    "<uuid>6f1d7c3e-0a52-4b8b-9d10-0000000a0018</uuid><sysinfo type='smbios'><system><entry name='product'>Box</entry>"
+    "<entry name='uuid'>6f1d7c3e-0a52-4b8b-9d10-0000000a0018</entry></system></sysinfo>"
+)
 SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
 
 
@@ -396,6 +441,20 @@ SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBa
             "//backend/@* | //backend/source/@path",
         ),
         (VHOST, SHARED, "//reconnect/@*"),
+        (PLAYED, "", "//audio//@* | //sound/codec/@type"),
+        (MEDIATED, "", "//hostdev/@*"),
+        (ENCRYPTED, "", "//encryption/@format | //secret/@*"),
+        (RESERVED, "", "//reservations//@*"),
+        (VOLUME, "", "//disk/@type | //disk/source/@*"),
+        (UNIT, "", "//hostdev/source/address/@*"),
+        (GUARDED, "", "//graphics/@listen"),
+        ("", TABLES, "//sysinfo//entry[@name='product']/text()"),
+        (DRIVE, "", "//disk/@type | //source/@dev"),
+        ("", NUMA + PAGES, "//page/@* | //allocation/@* | //memnode/@*"),
+        ("", TUNED, "//apic/@* | //hyperv//@* | /domain/cpu//@* | //pm/*/@* | //event/@*"),
+        ("", PLUGGED + "<cputune><emulatorpin cpuset='0'/></cputune>", "//vcpus/vcpu/@* | //emulatorpin/@*"),
+        ("", "<clock offset='variable' adjustment='-3600' basis='localtime'/>", "//clock/@*"),
+        ("", "<clock offset='absolute' start='1234567890'/>", "//clock/@*"),
     ],
 )
 def test_what_is_read_makes_another_guest_like_it(site: Stopped, devices: str, rest: str, paths: str) -> None:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from lxml import etree
@@ -780,6 +780,10 @@ class Mapped(metaclass=_MappedType):
     def as_dict(self) -> dict[str, Any]:
         """The fields that the document holds, by name."""
         return {name: self._values[place] for name, place in self._layout.items()}
+
+    def held_fields(self) -> KeysView[str]:
+        """The names of the fields that the document holds, in the order of the document."""
+        return self._layout.keys()
 
     def writable_values(self) -> dict[str, Any]:
         """The fields that the document holds and that can be written, by name."""

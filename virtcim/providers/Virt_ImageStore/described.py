@@ -9,6 +9,7 @@ from virtcim.images.templates import SettingValue, Template
 from virtcim.libhelper.documents.domain import Controller, Disk, DomainConfig
 from virtcim.providers.configuration import Configuration
 from virtcim.providers.interface import CIMValue
+from virtcim.providers.options import OPTIONS
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD import setting_for
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
@@ -25,6 +26,8 @@ _OWN = frozenset(
     }
 )
 """What is the guest's own, or its host's."""
+_OWN_OPTIONS = ("os/nvram/@type=", "os/nvram/source/", "sysinfo/")
+"""Those of the options that are: where the firmware keeps its variables, and by which numbers the machine is known."""
 _OWN_OF_RESOURCES = frozenset({"Address", "ElementName", "InstanceID", "GuestDevice", "VirtualDevice"})
 _SCSI = "scsi"
 
@@ -87,5 +90,7 @@ def _settings(setting: Any, without: frozenset[str]) -> dict[str, SettingValue]:
         if isinstance(value, str | int) and value != "":
             found[name] = value
         elif isinstance(value, list | tuple) and value and all(isinstance(each, str | int) for each in value):
-            found[name] = tuple(value)
+            kept = tuple(each for each in value if name != OPTIONS or not str(each).startswith(_OWN_OPTIONS))
+            if kept:
+                found[name] = kept
     return found

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Audio, Sound
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import field_of, other_table
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["AudioSetting"]
 
@@ -18,7 +17,8 @@ class AudioSetting(ResourceSetting[Sound | Audio]):
     base = "AudioResourceAllocationSettingData"
 
 
-AudioSetting.table = PropertyTable(
+AudioSetting.table = device_table(
+    (Sound, Audio),
     other_table(Sound, Audio),
     field_of("AudioID", (Sound, Sound.audio_id), (Audio, Audio.id), zero=False),
 )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import MemBalloon
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import field_of, other_table
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["BalloonSetting"]
 
@@ -18,7 +17,8 @@ class BalloonSetting(ResourceSetting[MemBalloon]):
     base = "BalloonResourceAllocationSettingData"
 
 
-BalloonSetting.table = PropertyTable(
+BalloonSetting.table = device_table(
+    (MemBalloon,),
     other_table(MemBalloon),
     field_of("StatisticsPeriod", (MemBalloon, MemBalloon.stats_period), zero=False),
     field_of("AutomaticDeflation", (MemBalloon, MemBalloon.autodeflate)),

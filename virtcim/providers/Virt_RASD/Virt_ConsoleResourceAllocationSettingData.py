@@ -7,7 +7,7 @@ from virtcim.libhelper.documents.domain.chardev import CharacterSource
 from virtcim.providers.consoles import bind_url, connect_url, peer_path, source_path, source_type
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant, paths_of
 from virtcim.providers.Virt_RASD.character_source import write_character
-from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, ResourceSetting, device_table
 
 __all__ = ["CHARACTER", "ConsoleSetting"]
 
@@ -67,7 +67,8 @@ CHARACTER = PropertyTable[ResourceSetting[CharacterSource]](
     ),
 )
 
-ConsoleSetting.table = PropertyTable(
+ConsoleSetting.table = device_table(
+    (Console,),
     COMMON,
     PLACED,
     ADDRESS,

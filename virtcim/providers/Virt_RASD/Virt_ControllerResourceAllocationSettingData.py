@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from virtcim.libhelper.documents.domain import Controller
 from virtcim.providers.drafts import number_text
-from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
-from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, POOLED, ResourceSetting
+from virtcim.providers.properties import MappedField, Property, attribute, constant
+from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, OTHER, PLACED, POOLED, ResourceSetting, device_table
 
 __all__ = ["ControllerSetting"]
 
@@ -35,7 +35,8 @@ def _number(name: str, field: MappedField) -> Property[ControllerSetting]:
     return Property(name, _text(field), source, number_text(name, field.name))
 
 
-ControllerSetting.table = PropertyTable(
+ControllerSetting.table = device_table(
+    (Controller,),
     COMMON,
     PLACED,
     ADDRESS,

@@ -10,7 +10,7 @@ from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, chosen, f
 from virtcim.providers.gueststorage import capacity_of, path_of, storage_of
 from virtcim.providers.imageurls import image_url, socket_url
 from virtcim.providers.interface import CIMValue
-from virtcim.providers.properties import MappedField, Property, PropertyTable, constant, paths_of
+from virtcim.providers.properties import MappedField, Property, constant, paths_of
 from virtcim.providers.Virt_RASD.disk_source import (
     EMULATED_TYPES,
     FILESYSTEM,
@@ -20,7 +20,15 @@ from virtcim.providers.Virt_RASD.disk_source import (
     write_emulated_type,
     write_source,
 )
-from virtcim.providers.Virt_RASD.setting import ADDRESS, BOOTABLE, COMMON, PLACED, ResourceSetting, pool_id
+from virtcim.providers.Virt_RASD.setting import (
+    ADDRESS,
+    BOOTABLE,
+    COMMON,
+    PLACED,
+    ResourceSetting,
+    device_table,
+    pool_id,
+)
 
 __all__ = ["DiskSetting"]
 
@@ -218,6 +226,13 @@ def _first_of(name: str, *fields: MappedField) -> Property[DiskSetting]:
     return Property(name, get, "domain XML " + ", ".join(Disk.field_path(field.name) for field in fields), write)
 
 
+def _write_reservations(draft: Draft, value: str) -> None:
+    """ReservationsSocket: the socket of who keeps reservations, where libvirt does not start that itself."""
+    _to("ReservationsSocket", Disk.source_reservations_source_path, None)(draft, value)
+    draft.put("source_reservations_source_type", "unix" if value else None)
+    draft.put("source_reservations_source_mode", "client" if value else None)
+
+
 _REACHED = (
     _first_of("UserName", Disk.source_auth_username, Disk.auth_username),
     _first_of("SecretType", Disk.source_auth_secret_type, Disk.auth_secret_type),
@@ -226,6 +241,8 @@ _REACHED = (
     _first_of("EncryptionFormat", Disk.source_encryption_format, Disk.encryption_format),
     _first_of("EncryptionSecretType", Disk.source_encryption_secret_type, Disk.encryption_secret_type),
     _first_of("EncryptionSecret", Disk.source_encryption_secret_uuid, Disk.encryption_secret_uuid),
+    _first_of("EncryptionSecretUsage", Disk.source_encryption_secret_usage, Disk.encryption_secret_usage),
+    _first_of("EncryptionEngine", Disk.source_encryption_engine, Disk.encryption_engine),
     _field("InitiatorName", Disk.source_initiator_iqn_name),
     _field("ConfigFile", Disk.source_config_file),
     _field("TLS", Disk.source_tls),
@@ -237,7 +254,12 @@ _REACHED = (
     _amount("ResponseTimeout", Disk.source_timeout_seconds),
     _amount("ReadAhead", Disk.source_readahead_size),
     _field("ReservationsManaged", Disk.source_reservations_managed),
-    _field("ReservationsSocket", Disk.source_reservations_source_path),
+    Property(
+        "ReservationsSocket",
+        _of(Disk.source_reservations_source_path, None),
+        f"domain XML {Disk.field_path('source_reservations_source_path')}",
+        _write_reservations,
+    ),
     _field("StartupPolicy", Disk.source_startup_policy),
 )
 """How what is behind a disk is reached and read; another image takes it along."""
@@ -275,7 +297,8 @@ _SOURCES = paths_of(
     ),
 )
 
-DiskSetting.table = PropertyTable(
+DiskSetting.table = device_table(
+    (Disk, Filesystem),
     COMMON,
     PLACED,
     BOOTABLE,

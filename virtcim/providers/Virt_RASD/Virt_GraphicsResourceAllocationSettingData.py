@@ -5,9 +5,10 @@ from __future__ import annotations
 from virtcim.libhelper.documents.domain import Console, Graphics
 from virtcim.providers.consoles import graphics_address
 from virtcim.providers.drafts import to
-from virtcim.providers.properties import MappedField, Property, PropertyTable, constant
+from virtcim.providers.properties import MappedField, Property, constant
 from virtcim.providers.Virt_RASD.display_address import (
     HIDDEN,
+    is_ipv6_only,
     listen_addresses,
     write_address,
     write_ipv6_only,
@@ -16,7 +17,7 @@ from virtcim.providers.Virt_RASD.display_address import (
     write_password,
     write_sub_type,
 )
-from virtcim.providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
+from virtcim.providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting, device_table
 
 __all__ = ["GraphicsSetting"]
 
@@ -50,7 +51,7 @@ def _is_ipv6_only(setting: GraphicsSetting) -> bool | None:
     if isinstance(setting.device, Console):
         return None
     listen = setting.device.listen or setting.device.listen_address
-    return None if listen is None else ":" in listen and listen != "::"
+    return None if listen is None else is_ipv6_only(listen)
 
 
 def _of(name: str, field: MappedField) -> Property[GraphicsSetting]:
@@ -64,7 +65,8 @@ def _of(name: str, field: MappedField) -> Property[GraphicsSetting]:
     )
 
 
-GraphicsSetting.table = PropertyTable(
+GraphicsSetting.table = device_table(
+    (Graphics,),
     COMMON,
     constant("ResourceType", _GRAPHICS_CONTROLLER),
     POOLED,

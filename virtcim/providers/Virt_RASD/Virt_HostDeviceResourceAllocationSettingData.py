@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Hostdev
-from virtcim.providers.properties import PropertyTable, constant
+from virtcim.providers.properties import constant
 from virtcim.providers.Virt_RASD.other_table import field_of, other_table
-from virtcim.providers.Virt_RASD.setting import BOOTABLE, ResourceSetting
+from virtcim.providers.Virt_RASD.setting import BOOTABLE, ResourceSetting, device_table
 
 __all__ = ["HostDeviceSetting"]
 
@@ -21,7 +21,8 @@ class HostDeviceSetting(ResourceSetting[Hostdev]):
     base = "HostDeviceResourceAllocationSettingData"
 
 
-HostDeviceSetting.table = PropertyTable(
+HostDeviceSetting.table = device_table(
+    (Hostdev,),
     other_table(Hostdev),
     BOOTABLE,
     constant("MappingBehavior", _DEDICATED, "always Dedicated"),

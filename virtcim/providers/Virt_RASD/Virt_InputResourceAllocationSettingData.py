@@ -5,8 +5,8 @@ from __future__ import annotations
 from virtcim.libhelper.documents.domain import Input
 from virtcim.providers.drafts import Draft, ValueRefusedError, as_text
 from virtcim.providers.inputs import input_caption
-from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, POOLED, ResourceSetting
+from virtcim.providers.properties import Property, attribute, constant
+from virtcim.providers.Virt_RASD.setting import ADDRESS, COMMON, PLACED, POOLED, ResourceSetting, device_table
 
 __all__ = ["InputSetting"]
 
@@ -31,7 +31,8 @@ def _write_address(draft: Draft, value: str) -> None:
     draft.put(field, value)
 
 
-InputSetting.table = PropertyTable(
+InputSetting.table = device_table(
+    (Input,),
     COMMON,
     PLACED,
     ADDRESS,

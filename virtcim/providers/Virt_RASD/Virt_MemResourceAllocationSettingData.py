@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.providers.options import MEMORY_PATHS, with_options
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_RASD.memory_size import (
     CHOSEN_NODES,
@@ -54,49 +57,60 @@ def _quantity(setting: MemorySetting) -> int | None:
     return quantity if asked is None else asked
 
 
-MemorySetting.table = PropertyTable(
-    COMMON,
-    constant("ResourceType", _MEMORY),
-    POOLED,
-    constant("AllocationUnits", KIBIBYTES),
-    constant("VirtualQuantityUnits", KIBIBYTES),
-    attribute("Limit", lambda setting: setting.device.memory, DomainConfig, write=write_limit),
-    Property(
-        "VirtualQuantity",
-        _quantity,
-        f"domain XML {DomainConfig.field_path('current_memory')}",
-        write_quantity,
+MemorySetting.table = with_options(
+    PropertyTable(
+        COMMON,
+        constant("ResourceType", _MEMORY),
+        POOLED,
+        constant("AllocationUnits", KIBIBYTES),
+        constant("VirtualQuantityUnits", KIBIBYTES),
+        attribute("Limit", lambda setting: setting.device.memory, DomainConfig, write=write_limit),
+        Property(
+            "VirtualQuantity",
+            _quantity,
+            f"domain XML {DomainConfig.field_path('current_memory')}",
+            write_quantity,
+        ),
+        Property(
+            "Reservation",
+            _quantity,
+            f"domain XML {DomainConfig.field_path('current_memory')}",
+            write_quantity,
+        ),
+        attribute("dumpCore", lambda setting: setting.device.memory_dump_core, DomainConfig, writable=True),
+        _size("HardLimit", DomainConfig.memtune_hard_limit),
+        _size("SoftLimit", DomainConfig.memtune_soft_limit),
+        _size("SwapHardLimit", DomainConfig.memtune_swap_hard_limit),
+        _size("MinimumGuarantee", DomainConfig.memtune_min_guarantee),
+        attribute("MaxMemory", lambda setting: setting.device.max_memory, DomainConfig, write=write_modules),
+        attribute("MemorySlots", lambda setting: setting.device.max_memory_slots, DomainConfig, write=write_modules),
+        attribute("HugePages", lambda setting: setting.device.memory_backing_hugepages, DomainConfig, writable=True),
+        Property(
+            "HugePageSizes",
+            _page_sizes,
+            f"domain XML {DomainConfig.field_path('memory_backing_hugepages_pages')}/@size",
+            write_page_sizes,
+        ),
+        attribute("Locked", lambda setting: setting.device.memory_backing_locked, DomainConfig, writable=True),
+        attribute(
+            "NoSharePages", lambda setting: setting.device.memory_backing_nosharepages, DomainConfig, writable=True
+        ),
+        attribute(
+            "BackingSource", lambda setting: setting.device.memory_backing_source_type, DomainConfig, writable=True
+        ),
+        attribute(
+            "BackingAccess", lambda setting: setting.device.memory_backing_access_mode, DomainConfig, writable=True
+        ),
+        attribute("NUMAMode", lambda setting: setting.device.numatune_memory_mode, DomainConfig, writable=True),
+        Property(
+            "NUMANodes",
+            _nodes,
+            f"domain XML {DomainConfig.field_path('numatune_memory_nodeset')}, "
+            f"{DomainConfig.field_path('numatune_memory_placement')}",
+            write_nodes,
+        ),
     ),
-    Property(
-        "Reservation",
-        _quantity,
-        f"domain XML {DomainConfig.field_path('current_memory')}",
-        write_quantity,
-    ),
-    attribute("dumpCore", lambda setting: setting.device.memory_dump_core, DomainConfig, writable=True),
-    _size("HardLimit", DomainConfig.memtune_hard_limit),
-    _size("SoftLimit", DomainConfig.memtune_soft_limit),
-    _size("SwapHardLimit", DomainConfig.memtune_swap_hard_limit),
-    _size("MinimumGuarantee", DomainConfig.memtune_min_guarantee),
-    attribute("MaxMemory", lambda setting: setting.device.max_memory, DomainConfig, write=write_modules),
-    attribute("MemorySlots", lambda setting: setting.device.max_memory_slots, DomainConfig, write=write_modules),
-    attribute("HugePages", lambda setting: setting.device.memory_backing_hugepages, DomainConfig, writable=True),
-    Property(
-        "HugePageSizes",
-        _page_sizes,
-        f"domain XML {DomainConfig.field_path('memory_backing_hugepages_pages')}/@size",
-        write_page_sizes,
-    ),
-    attribute("Locked", lambda setting: setting.device.memory_backing_locked, DomainConfig, writable=True),
-    attribute("NoSharePages", lambda setting: setting.device.memory_backing_nosharepages, DomainConfig, writable=True),
-    attribute("BackingSource", lambda setting: setting.device.memory_backing_source_type, DomainConfig, writable=True),
-    attribute("BackingAccess", lambda setting: setting.device.memory_backing_access_mode, DomainConfig, writable=True),
-    attribute("NUMAMode", lambda setting: setting.device.numatune_memory_mode, DomainConfig, writable=True),
-    Property(
-        "NUMANodes",
-        _nodes,
-        f"domain XML {DomainConfig.field_path('numatune_memory_nodeset')}, "
-        f"{DomainConfig.field_path('numatune_memory_placement')}",
-        write_nodes,
-    ),
+    DomainConfig,
+    get=attrgetter("device"),
+    below=MEMORY_PATHS,
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import MemoryDevice
-from virtcim.providers.properties import PropertyTable, attribute
+from virtcim.providers.properties import attribute
 from virtcim.providers.Virt_RASD.other_table import field_of, other_table, quantity
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["MemoryModuleSetting"]
 
@@ -18,7 +18,8 @@ class MemoryModuleSetting(ResourceSetting[MemoryDevice]):
     base = "MemoryModuleResourceAllocationSettingData"
 
 
-MemoryModuleSetting.table = PropertyTable(
+MemoryModuleSetting.table = device_table(
+    (MemoryDevice,),
     other_table(MemoryDevice),
     quantity(MemoryDevice, MemoryDevice.target_size, "byte*2^10"),
     field_of("TargetNode", (MemoryDevice, MemoryDevice.target_node)),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from virtcim.libhelper.documents.domain import Interface
 from virtcim.providers.drafts import chosen, to
 from virtcim.providers.interface import CIMValue
-from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute, constant, paths_of
+from virtcim.providers.properties import MappedField, Property, attribute, constant, paths_of
 from virtcim.providers.Virt_RASD.network_peer import host_resource
 from virtcim.providers.Virt_RASD.network_source import (
     rate,
@@ -17,7 +17,15 @@ from virtcim.providers.Virt_RASD.network_source import (
     write_mac,
     write_vlans,
 )
-from virtcim.providers.Virt_RASD.setting import ADDRESS, BOOTABLE, COMMON, PLACED, ResourceSetting, pool_id
+from virtcim.providers.Virt_RASD.setting import (
+    ADDRESS,
+    BOOTABLE,
+    COMMON,
+    PLACED,
+    ResourceSetting,
+    device_table,
+    pool_id,
+)
 
 __all__ = ["NetworkSetting"]
 
@@ -117,7 +125,8 @@ def _xml(name: str, field: MappedField) -> Property[NetworkSetting]:
     return attribute(name, lambda setting: getattr(setting.device, field.name), Interface, write=write)
 
 
-NetworkSetting.table = PropertyTable(
+NetworkSetting.table = device_table(
+    (Interface,),
     COMMON,
     PLACED,
     BOOTABLE,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Channel, Device, Parallel, Serial
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import CHARACTERS, backend, field_of, mode, other_table
-from virtcim.providers.Virt_RASD.setting import BOOTABLE, ResourceSetting
+from virtcim.providers.Virt_RASD.setting import BOOTABLE, ResourceSetting, device_table
 
 __all__ = ["PortSetting"]
 
@@ -18,7 +17,8 @@ class PortSetting(ResourceSetting[Device]):
     base = "PortResourceAllocationSettingData"
 
 
-PortSetting.table = PropertyTable(
+PortSetting.table = device_table(
+    (*CHARACTERS,),
     other_table(*CHARACTERS),
     BOOTABLE,
     backend(*((cls, cls.type) for cls in CHARACTERS)),

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.providers.drafts import to
+from virtcim.providers.options import PROCESSOR_PATHS, with_options
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.Virt_RASD.processor_share import write_limit, write_maximum, write_pins, write_processors
+from virtcim.providers.Virt_RASD.processor_share import (
+    CHOSEN,
+    write_host_processors,
+    write_limit,
+    write_maximum,
+    write_pins,
+    write_processors,
+)
 from virtcim.providers.Virt_RASD.setting import COMMON, COUNT, POOLED, ResourceSetting
 
 __all__ = ["ProcessorSetting"]
@@ -41,7 +51,13 @@ def _mapping(setting: ProcessorSetting) -> int | None:
     config = setting.device
     if config.cputune_vcpupins or config.vcpu_cpuset:
         return _HARD_AFFINITY
-    return _SOFT_AFFINITY if config.vcpu_placement == "auto" else None
+    return _SOFT_AFFINITY if config.vcpu_placement == CHOSEN else None
+
+
+def _host_processors(setting: ProcessorSetting) -> str | None:
+    """The processors of the host, or that libvirt chooses them."""
+    is_chosen = setting.device.vcpu_placement == CHOSEN
+    return CHOSEN if is_chosen else setting.device.vcpu_cpuset
 
 
 def _pins(setting: ProcessorSetting) -> list[str] | None:
@@ -49,33 +65,43 @@ def _pins(setting: ProcessorSetting) -> list[str] | None:
     return [f"{pin.vcpu}:{pin.cpuset}" for pin in setting.device.cputune_vcpupins] or None
 
 
-ProcessorSetting.table = PropertyTable(
-    COMMON,
-    constant("ResourceType", _PROCESSOR),
-    POOLED,
-    attribute("MaxVirtualQuantity", lambda setting: setting.device.vcpu, DomainConfig, write=write_maximum),
-    attribute("VirtualQuantity", lambda setting: setting.device.vcpu_current, DomainConfig, write=write_processors),
-    constant("VirtualQuantityUnits", COUNT),
-    Property("AllocationUnits", _units, "unit of Limit"),
-    attribute(
-        "Weight",
-        lambda setting: setting.device.cputune_shares,
-        DomainConfig,
-        write=to("cputune_shares", lambda value: value or None),
+ProcessorSetting.table = with_options(
+    PropertyTable(
+        COMMON,
+        constant("ResourceType", _PROCESSOR),
+        POOLED,
+        attribute("MaxVirtualQuantity", lambda setting: setting.device.vcpu, DomainConfig, write=write_maximum),
+        attribute("VirtualQuantity", lambda setting: setting.device.vcpu_current, DomainConfig, write=write_processors),
+        constant("VirtualQuantityUnits", COUNT),
+        Property("AllocationUnits", _units, "unit of Limit"),
+        attribute(
+            "Weight",
+            lambda setting: setting.device.cputune_shares,
+            DomainConfig,
+            write=to("cputune_shares", lambda value: value or None),
+        ),
+        Property(
+            "Limit",
+            _limit,
+            f"domain XML {DomainConfig.field_path('cputune_quota')}, {DomainConfig.field_path('cputune_period')}",
+            write_limit,
+        ),
+        Property(
+            "MappingBehavior",
+            _mapping,
+            f"domain XML {DomainConfig.field_path('cputune_vcpupins')}, "
+            f"{DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}",
+        ),
+        Property("PinnedTo", _pins, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}", write_pins),
+        Property(
+            "HostProcessors",
+            _host_processors,
+            f"domain XML {DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}",
+            write_host_processors,
+        ),
+        attribute("IOThreads", lambda setting: setting.device.iothreads, DomainConfig, writable=True),
     ),
-    Property(
-        "Limit",
-        _limit,
-        f"domain XML {DomainConfig.field_path('cputune_quota')}, {DomainConfig.field_path('cputune_period')}",
-        write_limit,
-    ),
-    Property(
-        "MappingBehavior",
-        _mapping,
-        f"domain XML {DomainConfig.field_path('cputune_vcpupins')}, "
-        f"{DomainConfig.field_path('vcpu_cpuset')}, {DomainConfig.field_path('vcpu_placement')}",
-    ),
-    Property("PinnedTo", _pins, f"domain XML {DomainConfig.field_path('cputune_vcpupins')}", write_pins),
-    attribute("HostProcessors", lambda setting: setting.device.vcpu_cpuset, DomainConfig, writable=True),
-    attribute("IOThreads", lambda setting: setting.device.iothreads, DomainConfig, writable=True),
+    DomainConfig,
+    get=attrgetter("device"),
+    below=PROCESSOR_PATHS,
 )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Rng
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import backend, field_of, mode, other_table
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["RNGSetting"]
 
@@ -18,7 +17,8 @@ class RNGSetting(ResourceSetting[Rng]):
     base = "RNGResourceAllocationSettingData"
 
 
-RNGSetting.table = PropertyTable(
+RNGSetting.table = device_table(
+    (Rng,),
     other_table(Rng),
     backend((Rng, Rng.backend_model)),
     mode((Rng, Rng.backend_source_mode)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Device, Hub, Iommu, Nvram, Panic
 from virtcim.providers.Virt_RASD.other_table import other_table
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["OtherSetting"]
 
@@ -17,4 +17,6 @@ class OtherSetting(ResourceSetting[Device]):
     base = "ResourceAllocationSettingData"
 
 
-OtherSetting.table = other_table(Hub, Iommu, Nvram, Panic)
+_CLASSES = (Hub, Iommu, Nvram, Panic)
+
+OtherSetting.table = device_table(_CLASSES, other_table(*_CLASSES))

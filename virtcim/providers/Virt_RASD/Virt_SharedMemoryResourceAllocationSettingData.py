@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Shmem
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import field_of, other_table, quantity
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["SharedMemorySetting"]
 
@@ -18,7 +17,8 @@ class SharedMemorySetting(ResourceSetting[Shmem]):
     base = "SharedMemoryResourceAllocationSettingData"
 
 
-SharedMemorySetting.table = PropertyTable(
+SharedMemorySetting.table = device_table(
+    (Shmem,),
     other_table(Shmem),
     quantity(Shmem, Shmem.size, "byte"),
     field_of("SharedMemoryName", (Shmem, Shmem.name)),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Tpm
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import backend, field_of, other_table
-from virtcim.providers.Virt_RASD.setting import ADDRESS, ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ADDRESS, ResourceSetting, device_table
 
 __all__ = ["TPMSetting"]
 
@@ -18,7 +17,8 @@ class TPMSetting(ResourceSetting[Tpm]):
     base = "TPMResourceAllocationSettingData"
 
 
-TPMSetting.table = PropertyTable(
+TPMSetting.table = device_table(
+    (Tpm,),
     other_table(Tpm, placed=False),
     ADDRESS,
     backend((Tpm, Tpm.backend_type)),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Video
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import field_of, other_table
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["VideoSetting"]
 
@@ -18,7 +17,8 @@ class VideoSetting(ResourceSetting[Video]):
     base = "VideoResourceAllocationSettingData"
 
 
-VideoSetting.table = PropertyTable(
+VideoSetting.table = device_table(
+    (Video,),
     other_table(Video),
     field_of("VideoMemory", (Video, Video.model_vram), zero=False),
     field_of("VideoMemory64", (Video, Video.model_vram64), zero=False),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Vsock
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import field_of, other_table
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["VsockSetting"]
 
@@ -18,7 +17,8 @@ class VsockSetting(ResourceSetting[Vsock]):
     base = "VsockResourceAllocationSettingData"
 
 
-VsockSetting.table = PropertyTable(
+VsockSetting.table = device_table(
+    (Vsock,),
     other_table(Vsock),
     field_of("ContextID", (Vsock, Vsock.cid_address), zero=False),
     field_of("AutomaticContextID", (Vsock, Vsock.cid_auto)),

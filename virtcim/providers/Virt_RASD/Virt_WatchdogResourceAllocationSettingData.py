@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from virtcim.libhelper.documents.domain import Watchdog
-from virtcim.providers.properties import PropertyTable
 from virtcim.providers.Virt_RASD.other_table import field_of, other_table
-from virtcim.providers.Virt_RASD.setting import ResourceSetting
+from virtcim.providers.Virt_RASD.setting import ResourceSetting, device_table
 
 __all__ = ["WatchdogSetting"]
 
@@ -18,7 +17,8 @@ class WatchdogSetting(ResourceSetting[Watchdog]):
     base = "WatchdogResourceAllocationSettingData"
 
 
-WatchdogSetting.table = PropertyTable(
+WatchdogSetting.table = device_table(
+    (Watchdog,),
     other_table(Watchdog),
     field_of("Action", (Watchdog, Watchdog.action)),
 )

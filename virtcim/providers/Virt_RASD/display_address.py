@@ -18,6 +18,7 @@ __all__ = [
     "HIDDEN",
     "display_class",
     "finish_display",
+    "is_ipv6_only",
     "listen_addresses",
     "write_address",
     "write_ipv6_only",
@@ -122,6 +123,11 @@ def _listen_element(text: str) -> dict[str, str | None]:
     return {"type": "address", "address": text or None}
 
 
+def is_ipv6_only(host: str) -> bool:
+    """Whether an address is one of IPv6, and not all of them, which are those of IPv4, too."""
+    return ":" in host and host != "::"
+
+
 def write_ipv6_only(draft: Draft, value: bool) -> None:
     """IsIPv6Only; of a window on the host it says, as libvirt-cim has it, whether it takes the whole screen."""
     if not isinstance(draft.base, Graphics):
@@ -132,9 +138,9 @@ def write_ipv6_only(draft: Draft, value: bool) -> None:
         draft.put("fullscreen", value)
     elif "Address" not in draft.given:
         host = draft.now("listen") or draft.now("listen_address")
-        if bool(host and ":" in host and host != "::") != value:
+        if is_ipv6_only(host or "") != value:
             _listen(draft, "::1" if value else "127.0.0.1")
-    elif value != (":" in (draft.now("listen") or "")):
+    elif value != is_ipv6_only(draft.now("listen") or ""):
         raise ValueRefusedError("IsIPv6Only and Address contradict each other", contradiction=True)
 
 
@@ -156,7 +162,14 @@ def write_password(draft: Draft, value: str) -> None:
 
 
 def finish_display(draft: Draft) -> None:
-    """Fill in what was left open of a new graphical console."""
+    """Fill in what was left open of a new graphical console.
+
+    How long a password holds is nothing without it, and nobody can read it to send it here.
+    """
+    if draft.given.get("Password") == HIDDEN and isinstance(draft.base, Graphics):
+        for field in ("passwd_valid_to", "connected"):
+            draft.fields.pop(field, None)
+            draft.properties.pop(field, None)
     if (
         isinstance(draft.base, Graphics)
         and draft.now("type") in _NETWORKED

@@ -8,10 +8,20 @@ from math import prod
 
 from virtcim.providers.drafts import Draft, ValueRefusedError
 
-__all__ = ["DEFAULT_PERIOD", "write_limit", "write_maximum", "write_pins", "write_processors"]
+__all__ = [
+    "CHOSEN",
+    "DEFAULT_PERIOD",
+    "write_host_processors",
+    "write_limit",
+    "write_maximum",
+    "write_pins",
+    "write_processors",
+]
 
 DEFAULT_PERIOD = 100_000
 """Microseconds; what libvirt takes when a quota has no period."""
+CHOSEN = "auto"
+"""HostProcessors of a guest whose processors libvirt asks numad for at each start."""
 _LEAST_QUOTA = 1000
 """Microseconds; libvirt takes no smaller one."""
 _IN_A_SOCKET = ("cpu_topology_dies", "cpu_topology_clusters", "cpu_topology_cores", "cpu_topology_threads")
@@ -96,6 +106,14 @@ def write_limit(draft: Draft, value: int) -> None:
         raise ValueRefusedError(f"Limit: {value} percent is less than can be shared out to {processors} processors")
     draft.put("cputune_quota", quota)
     draft.put("cputune_period", period)
+
+
+def write_host_processors(draft: Draft, value: str) -> None:
+    """HostProcessors: processors of the host, or that they are chosen at each start."""
+    is_chosen = value == CHOSEN
+    draft.put("vcpu_cpuset", None if is_chosen else value or None)
+    if is_chosen or draft.base.vcpu_placement == CHOSEN:
+        draft.put("vcpu_placement", CHOSEN if is_chosen else None)
 
 
 def write_pins(draft: Draft, value: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Generic, Self, TypeVar, cast
 
 from virtcim.libhelper.documents.domain import Device
@@ -13,6 +14,7 @@ from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.drafts import Draft, address_lists
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.options import with_options
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.sources import PARTS_OF_GUESTS
@@ -29,6 +31,7 @@ __all__ = [
     "PLACED",
     "POOLED",
     "ResourceSetting",
+    "device_table",
     "pool_id",
 ]
 
@@ -90,6 +93,18 @@ class ResourceSetting(Element, Generic[Described]):
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return self.guest.domain.revision
+
+
+def device_table(
+    classes: Sequence[type[Device]], *groups: Property[Any] | PropertyTable[Any] | Iterable[Property[Any]]
+) -> PropertyTable[Any]:
+    """Make the table of settings of devices, with the options that no other property shows.
+
+    Parameters:
+        classes: of the devices that have options; another setting shows those of all others.
+        groups: properties, and tables to take over, as for `PropertyTable`.
+    """
+    return with_options(PropertyTable(*groups), *classes, get=attrgetter("device"))
 
 
 def _by_type(configuration: Configuration) -> dict[type[Any], tuple[ResourceSetting[Any], ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import attrgetter
 from typing import Self
 from uuid import UUID
 
@@ -14,12 +15,14 @@ from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, as_text, 
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import CIMError, CIMValue, Keys, Status
 from virtcim.providers.keys import main_key
+from virtcim.providers.options import SYSTEM_BESIDE, with_options
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute
 from virtcim.providers.requested import lasting_xml, template_in
 from virtcim.providers.site import Site
 from virtcim.providers.sources import GuestSource
 from virtcim.providers.templates import find_template_setting
 from virtcim.providers.Virt_VSSD.parts import (
+    HYPERV_FIELDS,
     boot_devices,
     clock,
     cpu_features,
@@ -27,6 +30,7 @@ from virtcim.providers.Virt_VSSD.parts import (
     numa_cells,
     secure_boot,
     timers,
+    write_adjustment,
     write_arguments,
     write_boot_devices,
     write_clock,
@@ -38,6 +42,7 @@ from virtcim.providers.Virt_VSSD.parts import (
     write_model,
     write_numa_cells,
     write_secure_boot,
+    write_start,
     write_timers,
     write_timezone,
     write_topology,
@@ -275,93 +280,120 @@ def _write_full_virtualization(draft: Draft, value: bool) -> None:
     draft.put("os_type", "linux" if "linux" in kinds else kinds[0])
 
 
-VirtualSystemSettingData.table = PropertyTable(
-    attribute("InstanceID", lambda setting: setting.configuration.instance_id, source="platform and domain XML name"),
-    attribute("VirtualSystemIdentifier", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
-    Property("ElementName", _element_name, "domain XML name; of a snapshot, its name", _write_name),
-    Property("Caption", _caption, "domain XML title, else a fixed text; of a snapshot, its name and that of the guest"),
-    Property("Template", _template, "domain XML metadata urn:virtcim:template"),
-    attribute("Title", lambda setting: setting.config.title, DomainConfig, write=as_text("title")),
-    Property(
-        "Description",
-        lambda setting: setting.config.description or _STANDARD_TEXT,
-        "domain XML description, else a fixed text",
-        to("description", lambda value: None if value == _STANDARD_TEXT else value or None),
+VirtualSystemSettingData.table = with_options(
+    PropertyTable(
+        attribute(
+            "InstanceID", lambda setting: setting.configuration.instance_id, source="platform and domain XML name"
+        ),
+        attribute("VirtualSystemIdentifier", lambda setting: setting.guest.name, DomainConfig, write=_write_name),
+        Property("ElementName", _element_name, "domain XML name; of a snapshot, its name", _write_name),
+        Property(
+            "Caption", _caption, "domain XML title, else a fixed text; of a snapshot, its name and that of the guest"
+        ),
+        Property("Template", _template, "domain XML metadata urn:virtcim:template"),
+        attribute("Title", lambda setting: setting.config.title, DomainConfig, write=as_text("title")),
+        Property(
+            "Description",
+            lambda setting: setting.config.description or _STANDARD_TEXT,
+            "domain XML description, else a fixed text",
+            to("description", lambda value: None if value == _STANDARD_TEXT else value or None),
+        ),
+        Property("Notes", _notes, "domain XML description; of a snapshot, snapshot XML description"),
+        Property("ChangeableType", lambda setting: setting.configuration.changeable_type, CHANGEABLE_TYPE),
+        SNAPSHOT,
+        attribute("VirtualSystemType", lambda setting: setting.platform.prefix, source="platform", write=_write_type),
+        attribute("DomainType", lambda setting: setting.config.type, DomainConfig, write=_write_domain_type),
+        attribute("UUID", lambda setting: setting.guest.domain.uuid, DomainConfig, write=_write_uuid),
+        Property("AutomaticStartupAction", _startup_action, "autostart flag of a persistent domain", _write_startup),
+        Property("AutoStart", _autostart, "autostart flag; none of a snapshot", _write_autostart),
+        _on_event("AutomaticShutdownAction", DomainConfig.on_poweroff),
+        _on_event("AutomaticRebootAction", DomainConfig.on_reboot, _DEFAULT_REBOOT),
+        _on_event("AutomaticRecoveryAction", DomainConfig.on_crash),
+        _flag("EnableACPI", DomainConfig.features_acpi),
+        _flag("EnableAPIC", DomainConfig.features_apic),
+        _flag("EnablePAE", DomainConfig.features_pae),
+        _flag("EnableHAP", DomainConfig.features_hap),
+        _xml("EnableSMM", DomainConfig.features_smm_state),
+        _xml("EnableVMPort", DomainConfig.features_vmport_state),
+        _xml("EnablePMU", DomainConfig.features_pmu_state),
+        _xml("HideHypervisor", DomainConfig.features_kvm_hidden_state),
+        _part("HyperVFeatures", hyperv_features, write_hyperv_features, *HYPERV_FIELDS),
+        _part("ClockOffset", clock, write_clock, DomainConfig.clock_offset, DomainConfig.clock_basis),
+        attribute("ClockTimezone", lambda setting: setting.config.clock_timezone, DomainConfig, write=write_timezone),
+        attribute(
+            "ClockAdjustment", lambda setting: setting.config.clock_adjustment, DomainConfig, write=write_adjustment
+        ),
+        attribute("ClockStart", lambda setting: setting.config.clock_start, DomainConfig, write=write_start),
+        _part("Timers", timers, write_timers, DomainConfig.clock_timers),
+        Property(
+            "IsFullVirt",
+            lambda setting: setting.platform.full_virtualization(setting.config.os_type),
+            f"domain XML {DomainConfig.field_path('os_type')}",
+            _write_full_virtualization,
+        ),
+        Property(
+            "BootDevices",
+            lambda setting: boot_devices(setting.config),
+            f"domain XML {DomainConfig.field_path('os_boot_devs')}, else boot/@order of the devices",
+            write_boot_devices,
+        ),
+        _xml("BootMenu", DomainConfig.os_bootmenu_enable),
+        attribute(
+            "BootMenuTimeout",
+            lambda setting: setting.config.os_bootmenu_timeout,
+            DomainConfig,
+            write=to("os_bootmenu_timeout"),
+        ),
+        _part("Firmware", lambda config: config.os_firmware, write_firmware, DomainConfig.os_firmware),
+        _part("FirmwareLoader", lambda config: config.os_loader, write_loader, DomainConfig.os_loader),
+        _part(
+            "FirmwareLoaderType", lambda config: config.os_loader_type, write_loader_type, DomainConfig.os_loader_type
+        ),
+        _xml("FirmwareVariables", DomainConfig.os_nvram),
+        _part(
+            "SecureBoot",
+            secure_boot,
+            write_secure_boot,
+            DomainConfig.os_firmware_features,
+            DomainConfig.os_loader_secure,
+        ),
+        _xml("SMBIOSMode", DomainConfig.os_smbios_mode),
+        _xml("Arch", DomainConfig.os_type_arch),
+        _xml("Machine", DomainConfig.os_type_machine),
+        _xml("Emulator", DomainConfig.emulator),
+        _xml("CPUMode", DomainConfig.cpu_mode),
+        _part("CPUModel", lambda config: config.cpu_model, write_model, DomainConfig.cpu_model),
+        _part("CPUFeatures", cpu_features, write_cpu_features, DomainConfig.cpu_features),
+        _topology("CPUSockets", DomainConfig.cpu_topology_sockets),
+        _topology("CPUDies", DomainConfig.cpu_topology_dies),
+        _topology("CPUCores", DomainConfig.cpu_topology_cores),
+        _topology("CPUThreads", DomainConfig.cpu_topology_threads),
+        Property(
+            "NUMACells",
+            lambda setting: numa_cells(setting.config),
+            "domain XML "
+            + ", ".join(f"{DomainConfig.field_path('cpu_numa_cells')}/{each}" for each in ("@id", "@cpus", "@memory")),
+            write_numa_cells,
+        ),
+        attribute(
+            "IOWeight",
+            lambda setting: setting.config.blkiotune_weight,
+            DomainConfig,
+            write=to("blkiotune_weight", lambda value: value or None),
+        ),
+        _xml("Bootloader", DomainConfig.bootloader),
+        _xml("BootloaderArgs", DomainConfig.bootloader_args),
+        _xml("Kernel", DomainConfig.os_kernel),
+        _xml("Ramdisk", DomainConfig.os_initrd),
+        _xml("CommandLine", DomainConfig.os_cmdline),
+        _xml("InitPath", DomainConfig.os_init),
+        _part(
+            "InitArguments", lambda config: list(config.os_initargs) or None, write_arguments, DomainConfig.os_initargs
+        ),
     ),
-    Property("Notes", _notes, "domain XML description; of a snapshot, snapshot XML description"),
-    Property("ChangeableType", lambda setting: setting.configuration.changeable_type, CHANGEABLE_TYPE),
-    SNAPSHOT,
-    attribute("VirtualSystemType", lambda setting: setting.platform.prefix, source="platform", write=_write_type),
-    attribute("DomainType", lambda setting: setting.config.type, DomainConfig, write=_write_domain_type),
-    attribute("UUID", lambda setting: setting.guest.domain.uuid, DomainConfig, write=_write_uuid),
-    Property("AutomaticStartupAction", _startup_action, "autostart flag of a persistent domain", _write_startup),
-    Property("AutoStart", _autostart, "autostart flag; none of a snapshot", _write_autostart),
-    _on_event("AutomaticShutdownAction", DomainConfig.on_poweroff),
-    _on_event("AutomaticRebootAction", DomainConfig.on_reboot, _DEFAULT_REBOOT),
-    _on_event("AutomaticRecoveryAction", DomainConfig.on_crash),
-    _flag("EnableACPI", DomainConfig.features_acpi),
-    _flag("EnableAPIC", DomainConfig.features_apic),
-    _flag("EnablePAE", DomainConfig.features_pae),
-    _flag("EnableHAP", DomainConfig.features_hap),
-    _xml("EnableSMM", DomainConfig.features_smm_state),
-    _xml("EnableVMPort", DomainConfig.features_vmport_state),
-    _xml("EnablePMU", DomainConfig.features_pmu_state),
-    _xml("HideHypervisor", DomainConfig.features_kvm_hidden_state),
-    _part("HyperVFeatures", hyperv_features, write_hyperv_features, DomainConfig.features_hyperv_relaxed_state),
-    _part("ClockOffset", clock, write_clock, DomainConfig.clock_offset, DomainConfig.clock_basis),
-    attribute("ClockTimezone", lambda setting: setting.config.clock_timezone, DomainConfig, write=write_timezone),
-    _part("Timers", timers, write_timers, DomainConfig.clock_timers),
-    Property(
-        "IsFullVirt",
-        lambda setting: setting.platform.full_virtualization(setting.config.os_type),
-        f"domain XML {DomainConfig.field_path('os_type')}",
-        _write_full_virtualization,
-    ),
-    Property(
-        "BootDevices",
-        lambda setting: boot_devices(setting.config),
-        f"domain XML {DomainConfig.field_path('os_boot_devs')}, else boot/@order of the devices",
-        write_boot_devices,
-    ),
-    _xml("BootMenu", DomainConfig.os_bootmenu_enable),
-    attribute(
-        "BootMenuTimeout",
-        lambda setting: setting.config.os_bootmenu_timeout,
-        DomainConfig,
-        write=to("os_bootmenu_timeout"),
-    ),
-    _part("Firmware", lambda config: config.os_firmware, write_firmware, DomainConfig.os_firmware),
-    _part("FirmwareLoader", lambda config: config.os_loader, write_loader, DomainConfig.os_loader),
-    _part("FirmwareLoaderType", lambda config: config.os_loader_type, write_loader_type, DomainConfig.os_loader_type),
-    _xml("FirmwareVariables", DomainConfig.os_nvram),
-    _part(
-        "SecureBoot", secure_boot, write_secure_boot, DomainConfig.os_firmware_features, DomainConfig.os_loader_secure
-    ),
-    _xml("SMBIOSMode", DomainConfig.os_smbios_mode),
-    _xml("Arch", DomainConfig.os_type_arch),
-    _xml("Machine", DomainConfig.os_type_machine),
-    _xml("Emulator", DomainConfig.emulator),
-    _xml("CPUMode", DomainConfig.cpu_mode),
-    _part("CPUModel", lambda config: config.cpu_model, write_model, DomainConfig.cpu_model),
-    _part("CPUFeatures", cpu_features, write_cpu_features, DomainConfig.cpu_features),
-    _topology("CPUSockets", DomainConfig.cpu_topology_sockets),
-    _topology("CPUDies", DomainConfig.cpu_topology_dies),
-    _topology("CPUCores", DomainConfig.cpu_topology_cores),
-    _topology("CPUThreads", DomainConfig.cpu_topology_threads),
-    _part("NUMACells", numa_cells, write_numa_cells, DomainConfig.cpu_numa_cells),
-    attribute(
-        "IOWeight",
-        lambda setting: setting.config.blkiotune_weight,
-        DomainConfig,
-        write=to("blkiotune_weight", lambda value: value or None),
-    ),
-    _xml("Bootloader", DomainConfig.bootloader),
-    _xml("BootloaderArgs", DomainConfig.bootloader_args),
-    _xml("Kernel", DomainConfig.os_kernel),
-    _xml("Ramdisk", DomainConfig.os_initrd),
-    _xml("CommandLine", DomainConfig.os_cmdline),
-    _xml("InitPath", DomainConfig.os_init),
-    _part("InitArguments", lambda config: list(config.os_initargs) or None, write_arguments, DomainConfig.os_initargs),
+    DomainConfig,
+    get=attrgetter("config"),
+    beside=SYSTEM_BESIDE,
 )
 
 

@@ -10,6 +10,7 @@ from virtcim.libhelper.documents.domain import Disk, DomainConfig, Hostdev, Inte
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer
 
 __all__ = [
+    "HYPERV_FIELDS",
     "boot_devices",
     "clock",
     "cpu_features",
@@ -17,6 +18,7 @@ __all__ = [
     "numa_cells",
     "secure_boot",
     "timers",
+    "write_adjustment",
     "write_arguments",
     "write_boot_devices",
     "write_clock",
@@ -28,6 +30,7 @@ __all__ = [
     "write_model",
     "write_numa_cells",
     "write_secure_boot",
+    "write_start",
     "write_timers",
     "write_timezone",
     "write_topology",
@@ -36,6 +39,8 @@ __all__ = [
 _UTC, _LOCAL = 0, 1
 _CLOCKS = {"utc": _UTC, "localtime": _LOCAL, "absolute": _UTC}
 _CLOCK_WORDS = {_UTC: "utc", _LOCAL: "localtime"}
+_RESET = "reset"
+"""ClockAdjustment of a clock that is set anew at each start."""
 _BOOT_WORDS = {"disk": "hd", "lun": "hd", "cdrom": "cdrom", "floppy": "fd"}
 _BOOT_KINDS = frozenset({"hd", "cdrom", "fd", "network"})
 _SECURE_BOOT, _ENROLLED_KEYS = "secure-boot", "enrolled-keys"
@@ -57,6 +62,7 @@ _HYPERV = (
     "avic",
 )
 """The features of `<hyperv>` that are on or off."""
+HYPERV_FIELDS = tuple(DomainConfig.declared()[f"features_hyperv_{name}_state"] for name in _HYPERV)
 _TOPOLOGY = ("cpu_topology_sockets", "cpu_topology_dies", "cpu_topology_cores", "cpu_topology_threads")
 _TOPOLOGY_NAMES = {
     "CPUSockets": "cpu_topology_sockets",
@@ -87,6 +93,42 @@ def write_clock(draft: Draft, value: int) -> None:
     for field in ("clock_adjustment", "clock_basis", "clock_timezone", "clock_start"):
         if getattr(draft.base, field) is not None:
             draft.put(field, None)
+
+
+def write_adjustment(draft: Draft, value: str) -> None:
+    """ClockAdjustment: the clock runs beside the one of ClockOffset, by so many seconds; "" for no longer."""
+    _check_clock(draft, "ClockAdjustment")
+    basis = clock(draft.base) if "clock_offset" not in draft.fields else _CLOCKS.get(draft.now("clock_offset"))
+    word = _CLOCK_WORDS[_UTC if basis is None else basis]
+    if value in ("", _RESET):
+        draft.put("clock_offset", word)
+        draft.put("clock_adjustment", value or None)
+        if draft.base.clock_basis is not None:
+            draft.put("clock_basis", None)
+        return
+    if not _is_seconds(value):
+        raise ValueRefusedError(f"ClockAdjustment: {value:.20} is not a number of seconds; expected one, or {_RESET}")
+    draft.put("clock_offset", "variable")
+    draft.put("clock_adjustment", value)
+    draft.put("clock_basis", word)
+
+
+def write_start(draft: Draft, value: int) -> None:
+    """ClockStart: each start of the guest is at that time; 0 for no longer."""
+    _check_clock(draft, "ClockStart")
+    draft.put("clock_offset", "absolute" if value else "utc")
+    draft.put("clock_start", value or None)
+
+
+def _check_clock(draft: Draft, name: str) -> None:
+    others = sorted({"ClockTimezone", "ClockAdjustment", "ClockStart"}.intersection(draft.given) - {name})
+    if others:
+        raise ValueRefusedError(f"{name} and {others[0]} contradict each other", contradiction=True)
+
+
+def _is_seconds(value: str) -> bool:
+    digits = value.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and len(digits) <= len(str(1 << 62))
 
 
 def write_timezone(draft: Draft, value: str) -> None:

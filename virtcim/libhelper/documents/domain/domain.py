@@ -24,6 +24,7 @@ from virtcim.libhelper.documents.domain.guest import (
     Memory,
     MemoryTune,
     NumaTune,
+    Perf,
     Processors,
     Sysinfo,
 )
@@ -148,6 +149,7 @@ class DomainConfig(
     Cpu,
     Clock,
     LifecycleActions,
+    Perf,
     DevicesAndSecurity,
 ):
     """A domain: everything that `<domain>` holds, with its devices.

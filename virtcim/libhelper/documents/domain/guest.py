@@ -25,6 +25,8 @@ __all__ = [
     "Memory",
     "NumaCell",
     "NumaTune",
+    "Perf",
+    "PerfEvent",
     "Processors",
     "Sysinfo",
     "SysinfoEntry",
@@ -47,6 +49,14 @@ class Environment(Mapped):
     tag = "initenv"
     name = Text("@name")
     value = Text(".")
+
+
+class NvramHost(Mapped):
+    """A `<host>` of variables of the firmware that are kept in the network."""
+
+    tag = "host"
+    name = Text("@name")
+    port = Int("@port")
 
 
 class Boot(Mapped):
@@ -77,6 +87,7 @@ class Boot(Mapped):
     os_nvram_source_dev = Text("os/nvram/source/@dev")
     os_nvram_source_protocol = Text("os/nvram/source/@protocol")
     os_nvram_source_name = Text("os/nvram/source/@name")
+    os_nvram_source_hosts = Items("os/nvram/source/host", NvramHost)
     os_kernel = Text("os/kernel")
     os_initrd = Text("os/initrd")
     os_cmdline = Text("os/cmdline")
@@ -485,6 +496,20 @@ class LifecycleActions(Mapped):
     on_lockfailure = Text("on_lockfailure")
     pm_suspend_to_mem_enabled = YesNo("pm/suspend-to-mem/@enabled")
     pm_suspend_to_disk_enabled = YesNo("pm/suspend-to-disk/@enabled")
+
+
+class PerfEvent(Mapped):
+    """An `<event>` of `<perf>`."""
+
+    tag = "event"
+    name = Text("@name")
+    enabled = YesNo("@enabled")
+
+
+class Perf(Mapped):
+    """`<perf>`: what the host counts of the guest."""
+
+    perf_events = Items("perf/event", PerfEvent)
 
 
 class IdRange(Mapped):
