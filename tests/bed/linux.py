@@ -30,8 +30,8 @@ COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests au
 #: A word of the command line with which the guest counts, rather than say what is there.
 COUNTS = "bed.counts"
 
-#: Another one, with which it has an agent that tells its name and address, freezes that disk and thaws it, as QEMU's
-#: does, and behind which stand the seconds that pass before it freezes anything.
+#: Another one, with which it has an agent that tells its name, address and file system, freezes that disk and thaws it,
+#: as QEMU's does, and behind which stand the seconds that pass before it freezes anything.
 AGENT = "bed.agent="
 
 #: Another one, with which it does not take the host name of its seed.
@@ -66,10 +66,18 @@ agent() {
         sleep $delay; frozen=yes; fsfreeze --freeze /disk; echo FROZEN; answer=1 ;;
       *guest-get-host-name*) answer="{\\"host-name\\": \\"$(hostname)\\"}" ;;
       *fsfreeze-thaw*) frozen=; fsfreeze --unfreeze /disk; echo THAWED; answer=1 ;;
-      *guest-get-osinfo*) answer='{"pretty-name": "BusyBox of the bed"}' ;;
+      *guest-get-osinfo*) answer='{"pretty-name": "BusyBox of the bed", "machine": "'$(uname -m)'"}' ;;
       *guest-network-get-interfaces*)
         answer='[{"name": "eth0", "hardware-address": "'$(cat /sys/class/net/eth0/address)'", "ip-addresses": '
         answer=$answer'[{"ip-address-type": "ipv4", "ip-address": "192.0.2.77", "prefix": 24}]}]'
+        ;;
+      *guest-get-fsinfo*)
+        set -- $(df -kP /disk | tail -1)
+        place=$(readlink -f /sys/block/vda/device/..)
+        bus=$((0x$(echo ${place##*/} | cut -d: -f2))) slot=$((0x$(echo ${place##*/} | cut -d: -f3 | cut -d. -f1)))
+        answer='[{"name": "vda", "mountpoint": "/disk", "type": "ext4", "total-bytes": '$(($2 * 1024))
+        answer=$answer', "used-bytes": '$(($3 * 1024))', "disk": [{"bus-type": "virtio", "bus": 0, "target": 0,'
+        answer=$answer' "unit": 0, "pci-controller": {"domain": 0, "bus": '$bus', "slot": '$slot', "function": 0}}]}]'
         ;;
       *guest-get-*) echo '{"error": {"class": "CommandNotFound", "desc": "not here"}}' >&3; continue ;;
       *) answer='{}' ;;

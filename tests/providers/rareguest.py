@@ -1,4 +1,5 @@
-"""A host with what the recorded domains do not have: consoles on the network, a layered volume, comments, jobs."""
+"""A host with what the recorded domains do not have: consoles on the network, an operating system of no known type, a
+layered volume, comments, jobs."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ TUNED = """
 <watchdog model='i6300esb' action='reset'><acpi index='3'/></watchdog>
 <memballoon model='virtio'><driver iommu='on'/></memballoon>
 <vsock model='virtio'><cid auto='yes'/><driver packed='on'/></vsock>"""
+AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>"
 
 DISK = "<disk type='file'><source file='/srv/base.qcow2'/><target dev='vda'/></disk>"
 
@@ -61,8 +63,8 @@ def serve_rare_guest() -> Served:
     host = hypervisor("KVM", "other")
     host.facts = HostFacts(driver="QEMU", host_uuid="0000", libvirt_version=(9, 0, 0), sysinfo_xml=SYSINFO)
     changed = datetime(2026, 1, 1, tzinfo=UTC)
-    host.put(
-        domain_xml("rare", CONSOLES + TUNED, rest=SHARES + MADE),
+    rare = host.put(
+        domain_xml("rare", CONSOLES + TUNED + AGENT, rest=SHARES + MADE),
         active=True,
         state_changed=changed,
         has_snapshots=True,
@@ -72,6 +74,7 @@ def serve_rare_guest() -> Served:
             CHECKPOINTS: (_checkpoint("monday"), _checkpoint("tuesday", MONDAY)),
         },
     )
+    host.agents.told[rare.uuid] = {"os.id": "plan9", "os.pretty-name": "Plan 9"}
     put_pool(host, LAYERS, (LAYERED,))
     put_filter(host, FILTER)
     served = Served([(platform("KVM"), host)], ProviderSettings(jobs=JobSettings(grace=0.0, retention=86_400.0)))

@@ -18,6 +18,8 @@ from virtcim.providers.Virt_VirtualSystemManagementService import summaries
 MAC = "52:54:00:4a:b1:02"
 GUEST = """<domain type='kvm'><name>{name}</name><uuid>6f1d7c3e-0a52-4b8b-9d10-00000000{number:04}</uuid>
 <memory>65536</memory><os><type arch='x86_64'>hvm</type></os><devices>
+<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/></disk>
+<disk type='file' device='disk'><source file='/b'/><target dev='vdb' bus='virtio'/></disk>
 <interface type='network'><mac address='52:54:00:4A:B1:02'/><source network='default'/></interface>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='{state}'/></channel>
 </devices></domain>"""
@@ -86,6 +88,66 @@ def test_an_address_is_on_its_guest_and_on_the_port_with_its_mac_address(served:
     assert owner.properties()["Name"] == "talks"
 
 
+def test_an_operating_system_is_in_its_guest(served: Served) -> None:
+    [found] = served.instances("KVM_OperatingSystem")
+    shown = found.properties()
+    assert (shown["ElementName"], shown["OSType"], shown["Version"]) == ("Debian GNU/Linux 12 (bookworm)", 96, "12")
+    assert (shown["CurrentTimeZone"], shown["NumberOfUsers"], shown["CSName"]) == (120, 1, "talks")
+    assert "OtherTypeDescription" not in shown
+    assert served.get("KVM_OperatingSystem", **found.keys()).properties() == shown
+    [system] = [each for each in served.instances("KVM_ComputerSystem") if each.properties()["Name"] == "talks"]
+    for association, systems_first in (("InstalledOS", True), ("RunningOS", False)):
+        linked = link(served, association)
+        there, back = (linked.to_right, linked.to_left) if systems_first else (linked.to_left, linked.to_right)
+        assert [each.properties()["Name"] for each in there(system, CONTEXT)] == ["talks/os"]
+        assert [each.properties()["Name"] for each in back(found, CONTEXT)] == ["talks"]
+
+
+@pytest.mark.parametrize(
+    ("system", "number", "other"),
+    [
+        ({"os.id": "debian", "os.machine": "i686"}, 95, None),
+        ({"os.id": "fedora", "os.machine": "s390x"}, 101, None),
+        ({"os.id": "mswindows", "os.version-id": "8.1", "os.machine": "x86_64"}, 119, None),
+        ({"os.id": "mswindows", "os.version-id": "2012 R2", "os.machine": "x86_64"}, 116, None),
+        ({"os.id": "mswindows", "os.pretty-name": "Windows 99"}, 1, "Windows 99"),
+        ({"os.id": "plan9"}, 1, "plan9"),
+        ({"os.id": "own", "os.pretty-name": "x" * 100}, 1, "x" * 64),
+        ({"os.kernel-release": "1"}, 0, None),
+    ],
+)
+def test_an_operating_system_is_of_a_type(
+    host: RecordedHypervisor, served: Served, system: dict[str, Any], number: int, other: str | None
+) -> None:
+    [guest] = [each for each in host.inventory.domains() if each.name == "talks"]
+    host.agents.told[guest.uuid] = system
+    [found] = served.instances("KVM_OperatingSystem")
+    assert (found.properties()["OSType"], found.properties().get("OtherTypeDescription")) == (number, other)
+
+
+def test_each_mount_point_is_a_file_system_on_the_disks_that_libvirt_names(served: Served) -> None:
+    root, data = served.instances("KVM_LocalFileSystem")
+    shown = root.properties()
+    assert (shown["Name"], shown["Root"], shown["FileSystemType"]) == ("talks//", "/", "ext4")
+    assert (shown["FileSystemSize"], shown["AvailableSpace"]) == (20 << 30, 16 << 30)
+    assert data.properties()["Root"] == "/srv/data"
+    assert not data.properties().keys() & {"FileSystemSize", "AvailableSpace"}, "it did not tell"
+    assert served.get("KVM_LocalFileSystem", **data.keys()).properties() == data.properties()
+    on_disks, in_systems = link(served, "ResidesOnExtent"), link(served, "HostedFileSystem")
+    disks = {
+        each.properties()["Name"]: each
+        for each in served.instances("KVM_LogicalDisk")
+        if each.properties()["SystemName"] == "talks"
+    }
+    [only] = on_disks.to_left(root, CONTEXT)
+    assert only.properties()["Name"] == "vda"
+    assert [each.properties()["Name"] for each in on_disks.to_left(data, CONTEXT)] == ["vda", "vdb"]
+    assert [each.properties()["Root"] for each in on_disks.to_right(disks["vdb"], CONTEXT)] == ["/srv/data"]
+    [system] = in_systems.to_left(root, CONTEXT)
+    assert system.properties()["Name"] == "talks"
+    assert len(list(in_systems.to_right(system, CONTEXT))) == 2
+
+
 def test_a_summary_tells_what_agents_have_told(host: RecordedHypervisor, served: Served) -> None:
     guests = list(served.site.guests(platform("KVM")))
     summaries(guests)
@@ -116,6 +178,7 @@ def test_a_guest_that_was_stopped_has_no_addresses_and_another_run_is_asked_anew
         {"if.count": 1, "if.0.name": "x", "if.0.addr.count": 1 << 40},
         {"if.count": 1, "if.0.name": "x", "if.0.addr.count": 1, "if.0.addr.0.addr": "\0\x1b"},
         {"hostname": "\n", "os.name": 7, "if.count": 1, "if.0.name": ""},
+        {"fs.count": 1 << 40, "fs.0.mountpoint": 7, "user.count": "x", "timezone.offset": 1 << 40},
     ],
 )  # fmt: skip
 def test_an_agent_that_tells_nonsense(lie: dict[str, Any]) -> None:
@@ -123,6 +186,7 @@ def test_an_agent_that_tells_nonsense(lie: dict[str, Any]) -> None:
     assert facts.host_name is None
     assert facts.operating_system is None
     assert not any(interface.addresses for interface in facts.interfaces)
+    assert facts.file_systems == ()
 
 
 def test_what_an_agent_tells_is_of_bounded_length_and_can_be_shown() -> None:

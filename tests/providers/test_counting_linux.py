@@ -191,7 +191,7 @@ def test_a_guest_that_somebody_else_has_frozen_stays_so(hosts: TwoHosts, linux: 
         hosts.clear()
 
 
-def test_an_agent_tells_name_and_address(hosts: TwoHosts, linux: LinuxGuest, tmp_path: Path) -> None:
+def test_an_agent_tells_name_address_and_file_system(hosts: TwoHosts, linux: LinuxGuest, tmp_path: Path) -> None:
     devices = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
     devices += "<interface type='user'><mac address='52:54:00:00:00:77'/><model type='virtio'/></interface>"
     Counter(hosts, linux, tmp_path / "console", f"{AGENT}0", devices)
@@ -214,6 +214,16 @@ def test_an_agent_tells_name_and_address(hosts: TwoHosts, linux: LinuxGuest, tmp
         told = hosts.daemons[HERE].virsh("guestinfo", NAME, "--hostname")
         assert told.split(":")[1].strip() == summary["HostName"]
         assert summary["Addresses"] == ["192.0.2.77"]
+        [system] = ask.Associators(hosts.system(NAME), AssocClass="KVM_RunningOS")
+        assert (system["OSType"], system["OtherTypeDescription"]) == (1, "BusyBox of the bed")
+        [file_system] = ask.Associators(hosts.system(NAME), AssocClass="KVM_HostedFileSystem")
+        assert (file_system["Root"], file_system["FileSystemType"]) == ("/disk", "ext4")
+        told = hosts.daemons[HERE].virsh("guestinfo", NAME, "--filesystem")
+        [size] = re.findall(r"fs.0.total-bytes *: (\d+)", told)
+        assert file_system["FileSystemSize"] == int(size)
+        assert 0 < file_system["AvailableSpace"] < file_system["FileSystemSize"] <= 32 << 20
+        [disk] = ask.Associators(file_system.path, AssocClass="KVM_ResidesOnExtent")
+        assert (disk["Name"], disk["SystemName"]) == ("vda", NAME)
     finally:
         hosts.clear()
 

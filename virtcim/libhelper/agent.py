@@ -1,4 +1,4 @@
-"""What the agents inside of guests tell: names, addresses, operating systems.
+"""What the agents inside of guests tell: names, addresses, operating systems, file systems.
 
 An agent is a program of the guest.  It may be slow, hang or lie; so few are asked at a time, each seldom, and nobody
 waits for long.
@@ -28,7 +28,9 @@ __all__ = [
     "CHANNEL",
     "AgentAddress",
     "AgentFacts",
+    "AgentFileSystem",
     "AgentInterface",
+    "AgentSystem",
     "Agents",
     "facts_of",
     "has_agent",
@@ -48,11 +50,12 @@ _AT_ONCE = 2
 _FORGET = 900.0
 """Seconds after which what nobody asks for any more is forgotten."""
 _MANY = 256
-"""Interfaces, and addresses of each, that are taken from a guest at most."""
+"""Interfaces, addresses of each, file systems and disks of each that are taken from a guest at most."""
 _MOST_WITHOUT = 1 << 16
 """Guests without an agent that are remembered."""
 _LONG = 256
 """Characters of a text that a guest tells."""
+_DAY = 86400
 
 
 @immutable
@@ -103,6 +106,45 @@ class AgentInterface:
 
 
 @immutable
+class AgentFileSystem:
+    """A file system that is mounted in the guest.
+
+    Attributes:
+        mount_point: where (`/`, `C:\\`).
+        kind: of it (`ext4`); None where the agent does not say.
+        size, used: bytes; None likewise.
+        disks: the disks of the guest that it lies on, by their targets (`vda`).
+    """
+
+    mount_point: str
+    kind: str | None
+    size: int | None
+    used: int | None
+    disks: tuple[str, ...]
+
+
+@immutable
+class AgentSystem:
+    """The operating system, as it names itself; None for what it does not say.
+
+    Attributes:
+        identity: the word for it in os-release (`debian`), `mswindows` or `freebsd`.
+        version: of it (`12`).
+        kernel: the release of its kernel (`6.1.0-18-amd64`).
+        machine: the architecture that it was made for (`x86_64`).
+        utc_offset: seconds by which its clock is ahead of UTC.
+        users: how many are logged in.
+    """
+
+    identity: str | None = None
+    version: str | None = None
+    kernel: str | None = None
+    machine: str | None = None
+    utc_offset: int | None = None
+    users: int | None = None
+
+
+@immutable
 class AgentFacts:
     """What an agent tells of its guest; None for what it does not.
 
@@ -110,11 +152,15 @@ class AgentFacts:
         host_name: that the guest calls itself.
         operating_system: for people, as the guest names it (`Debian GNU/Linux 12 (bookworm)`).
         interfaces: its network interfaces, those of the inside only (`lo`) among them.
+        system: more of the operating system; None where nothing was told of it.
+        file_systems: that are mounted, each mount point once.
     """
 
     host_name: str | None = None
     operating_system: str | None = None
     interfaces: tuple[AgentInterface, ...] = ()
+    system: AgentSystem | None = None
+    file_systems: tuple[AgentFileSystem, ...] = ()
 
 
 def is_agent_connected(config: DomainConfig | None) -> bool:
@@ -146,8 +192,41 @@ def facts_of(told: Mapping[str, Any]) -> AgentFacts:
         if name is not None:
             mac_address = (_text(told, f"{part}hwaddr") or "").lower()
             interfaces.append(AgentInterface(name, mac_address, tuple(addresses)))
-    system = _text(told, "os.pretty-name") or _text(told, "os.name")
-    return AgentFacts(_text(told, "hostname"), system, tuple(interfaces))
+    named = _text(told, "os.pretty-name") or _text(told, "os.name")
+    return AgentFacts(_text(told, "hostname"), named, tuple(interfaces), _system(told), _file_systems(told))
+
+
+def _system(told: Mapping[str, Any]) -> AgentSystem | None:
+    if not any(name.startswith("os.") for name in told):
+        return None
+    offset = told.get("timezone.offset")
+    return AgentSystem(
+        identity=_text(told, "os.id"),
+        version=_text(told, "os.version-id") or _text(told, "os.version"),
+        kernel=_text(told, "os.kernel-release"),
+        machine=_text(told, "os.machine"),
+        utc_offset=offset if isinstance(offset, int) and abs(offset) <= _DAY else None,
+        users=_number(told, "user.count"),
+    )
+
+
+def _file_systems(told: Mapping[str, Any]) -> tuple[AgentFileSystem, ...]:
+    found: dict[str, AgentFileSystem] = {}
+    for number in range(_count(told, "fs.count")):
+        part = f"fs.{number}."
+        mount_point = _text(told, f"{part}mountpoint")
+        if mount_point is not None:
+            disks = (_text(told, f"{part}disk.{place}.alias") for place in range(_count(told, f"{part}disk.count")))
+            size, used = _number(told, f"{part}total-bytes"), _number(told, f"{part}used-bytes")
+            kind = _text(told, f"{part}fstype")
+            each = AgentFileSystem(mount_point, kind, size, used, tuple(dict.fromkeys(filter(None, disks))))
+            found.setdefault(mount_point, each)
+    return tuple(found.values())
+
+
+def _number(told: Mapping[str, Any], name: str) -> int | None:
+    number = told.get(name)
+    return number if isinstance(number, int) and 0 <= number < 1 << 64 else None
 
 
 def _count(told: Mapping[str, Any], name: str) -> int:

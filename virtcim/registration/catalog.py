@@ -25,10 +25,12 @@ from virtcim.providers.associations.Virt_ElementSettingData import element_setti
 from virtcim.providers.associations.Virt_EntriesInFilterList import entries_in_filter_list
 from virtcim.providers.associations.Virt_HostedAccessPoint import hosted_access_point
 from virtcim.providers.associations.Virt_HostedDependency import hosted_dependency
+from virtcim.providers.associations.Virt_HostedFileSystem import hosted_file_system
 from virtcim.providers.associations.Virt_HostedFilterList import hosted_filter_list
 from virtcim.providers.associations.Virt_HostedResourcePool import hosted_resource_pool
 from virtcim.providers.associations.Virt_HostedService import hosted_service
 from virtcim.providers.associations.Virt_HostSystemDevice import host_system_device
+from virtcim.providers.associations.Virt_InstalledOS import installed_os
 from virtcim.providers.associations.Virt_LastAppliedSnapshot import last_applied_snapshot
 from virtcim.providers.associations.Virt_MetricDefForME import metric_def_for_me
 from virtcim.providers.associations.Virt_MetricForME import metric_for_me
@@ -38,10 +40,12 @@ from virtcim.providers.associations.Virt_NestedFilterList import NestedFilterLis
 from virtcim.providers.associations.Virt_OwningJobElement import owning_job_element
 from virtcim.providers.associations.Virt_PortImplementsEndpoint import port_implements_endpoint
 from virtcim.providers.associations.Virt_ReferencedProfile import referenced_profile
+from virtcim.providers.associations.Virt_ResidesOnExtent import resides_on_extent
 from virtcim.providers.associations.Virt_ResourceAllocationFromPool import (
     resource_allocation_from_pool,
     volume_allocation_from_pool,
 )
+from virtcim.providers.associations.Virt_RunningOS import running_os
 from virtcim.providers.associations.Virt_SAPAvailableForElement import sap_available_for_element
 from virtcim.providers.associations.Virt_ServiceAccessBySAP import service_access_by_sap
 from virtcim.providers.associations.Virt_ServiceAffectsElement import (
@@ -79,8 +83,10 @@ from virtcim.providers.Virt_HostDevice import HostDeviceProvider
 from virtcim.providers.Virt_HostSystem import HostSystemProvider
 from virtcim.providers.Virt_IPProtocolEndpoint import IPProtocolEndpointProvider
 from virtcim.providers.Virt_KVMRedirectionSAP import KVMRedirectionSAPProvider
+from virtcim.providers.Virt_LocalFileSystem import LocalFileSystemProvider
 from virtcim.providers.Virt_MetricService import MetricServiceProvider
 from virtcim.providers.Virt_MetricServiceCapabilities import MetricServiceCapabilitiesProvider
+from virtcim.providers.Virt_OperatingSystem import OperatingSystemProvider
 from virtcim.providers.Virt_RASD import ResourceSettingProvider
 from virtcim.providers.Virt_RegisteredProfile import INTEROP, RegisteredProfileProvider, profiles_of
 from virtcim.providers.Virt_ResourcePoolConfigurationCapabilities import (
@@ -148,6 +154,8 @@ PROVIDERS: Sequence[Callable[[Site], ElementProvider]] = (
     MethodResultProvider,
     KVMRedirectionSAPProvider,
     IPProtocolEndpointProvider,
+    OperatingSystemProvider,
+    LocalFileSystemProvider,
     TextRedirectionSAPProvider,
     FilterListProvider,
     FilterEntryProvider,
@@ -188,6 +196,10 @@ ASSOCIATIONS: Sequence[Callable[[Site], Relation]] = (
     associated_job_method_result,
     hosted_access_point,
     port_implements_endpoint,
+    installed_os,
+    running_os,
+    hosted_file_system,
+    resides_on_extent,
     service_access_by_sap,
     sap_available_for_element,
     console_redirection,

@@ -11,36 +11,16 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Self
 
 from virtcim.libhelper.agent import AgentAddress, AgentInterface
-from virtcim.platforms.base import Platform
+from virtcim.providers.agents import AGENTS, TOLD, ask_agent
 from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.guest import Guest
 from virtcim.providers.interface import Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
-from virtcim.providers.site import Site
-from virtcim.providers.sources import Source
 from virtcim.providers.states import EnabledState, RequestedState
 
 __all__ = ["IPProtocolEndpoint", "IPProtocolEndpointProvider", "endpoints_of"]
 
 _IPV4, _IPV6 = 4096, 4097
-_PATIENCE = 2.0
-"""Seconds that who asks waits for agents; those that take longer have told by the next time."""
-_AGENT = "the guest's agent, virDomainGetGuestInfo"
-
-
-class _Agents(Source[Guest]):
-    """Guests, whose agents are asked."""
-
-    def owners(self, site: Site, platform: Platform) -> Iterator[Guest]:
-        guests = list(site.guests(platform))
-        for hypervisor in site.hypervisors(platform):
-            hypervisor.agents.look((each.domain for each in guests if each.hypervisor is hypervisor), _PATIENCE)
-        yield from guests
-
-    def owners_near(self, site: Site, platform: Platform, key: str) -> Iterator[Guest]:
-        for guest, _ in site.split(platform, key):
-            guest.hypervisor.agents.look((guest.domain,), _PATIENCE)
-            yield guest
 
 
 class IPProtocolEndpoint(Element):
@@ -58,7 +38,7 @@ class IPProtocolEndpoint(Element):
     base = "IPProtocolEndpoint"
     key_names = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
     main_key = MainKey("Name", "No such instance (Name)", Status.NOT_FOUND)
-    source = _Agents()
+    source = AGENTS
 
     def __init__(self, guest: Guest, interface: AgentInterface, address: AgentAddress) -> None:
         self.guest = guest
@@ -82,7 +62,7 @@ class IPProtocolEndpoint(Element):
 
 def endpoints_of(guest: Guest) -> Iterable[IPProtocolEndpoint]:
     """The addresses of a guest, as its agent tells them."""
-    guest.hypervisor.agents.look((guest.domain,), _PATIENCE)
+    ask_agent(guest)
     return IPProtocolEndpoint.made_from(guest)
 
 
@@ -114,13 +94,13 @@ IPProtocolEndpoint.table = PropertyTable(
         "ElementName", lambda endpoint: f"{endpoint.interface.name} {endpoint.address.address}", "interface and address"
     ),
     constant("Caption", "IP address of a virtual system", "a fixed text"),
-    Property("Description", lambda endpoint: endpoint.interface.mac_address or None, f"the MAC address: {_AGENT}"),
-    Property("ProtocolIFType", lambda endpoint: _IPV6 if endpoint.address.is_ipv6 else _IPV4, _AGENT),
-    Property("IPv4Address", lambda endpoint: None if endpoint.address.is_ipv6 else endpoint.address.address, _AGENT),
-    Property("IPv6Address", lambda endpoint: endpoint.address.address if endpoint.address.is_ipv6 else None, _AGENT),
-    Property("SubnetMask", _mask, _AGENT),
-    Property("PrefixLength", lambda endpoint: _prefix(endpoint, is_ipv6=False), _AGENT),
-    Property("IPv6SubnetPrefixLength", lambda endpoint: _prefix(endpoint, is_ipv6=True), _AGENT),
+    Property("Description", lambda endpoint: endpoint.interface.mac_address or None, f"the MAC address: {TOLD}"),
+    Property("ProtocolIFType", lambda endpoint: _IPV6 if endpoint.address.is_ipv6 else _IPV4, TOLD),
+    Property("IPv4Address", lambda endpoint: None if endpoint.address.is_ipv6 else endpoint.address.address, TOLD),
+    Property("IPv6Address", lambda endpoint: endpoint.address.address if endpoint.address.is_ipv6 else None, TOLD),
+    Property("SubnetMask", _mask, TOLD),
+    Property("PrefixLength", lambda endpoint: _prefix(endpoint, is_ipv6=False), TOLD),
+    Property("IPv6SubnetPrefixLength", lambda endpoint: _prefix(endpoint, is_ipv6=True), TOLD),
     constant("AddressOrigin", 0, "always Unknown: agents do not tell it"),
     constant("EnabledState", int(EnabledState.ENABLED), "always Enabled: the guest has it"),
     constant("RequestedState", int(RequestedState.NOT_APPLICABLE), "always Not Applicable: it is the guest's"),
