@@ -21,10 +21,10 @@ from virtcim.app.assembly import make_daemon
 from virtcim.cimom.core import Core
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cmpi.settings import CmpiSettings
-from virtcim.registration.table import ASSOCIATIONS, Table, make_table
+from virtcim.registration.table import ASSOCIATIONS, Entry, Table, make_table
 
-SAMPLE = 2
-"""Instances of a class whose associations are compared."""
+SHARE = 10
+"""One of how many classes is asked for, of platforms that have no recorded guests: they show nothing."""
 
 
 @dataclass
@@ -34,6 +34,13 @@ class Both:
     table: Table
     client: pywbem.WBEMConnection
     broker: Broker
+
+    def entries(self) -> Iterator[Entry]:
+        """What is asked for."""
+        empty = {platform.prefix for platform in PLATFORMS if not platform.tried}
+        for number, entry in enumerate(self.table.entries):
+            if number % SHARE == 0 or entry.class_name.partition("_")[0] not in empty:
+                yield entry
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,7 @@ def both(corpus: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
 
 def test_instances(both: Both) -> None:
     served = set()
-    for entry in both.table.entries:
+    for entry in both.entries():
         answer = both.client.EnumerateInstances(entry.class_name, namespace=entry.namespace)
         expected = [of_client(each) for each in answer if each.classname == entry.class_name]
         target = path(entry.namespace, entry.class_name)
@@ -84,10 +91,12 @@ def client_path(item: Any) -> pywbem.CIMInstanceName:
     return pywbem.CIMInstanceName(item["class"], keys, namespace=item["namespace"])
 
 
-def test_single_instances_and_associations(both: Both) -> None:
+@pytest.mark.parametrize("sample", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_single_instances_and_associations(both: Both, sample: int) -> None:
+    """Of so many instances of each class."""
     compared = 0
-    for entry in both.table.entries:
-        for name in both.broker.results("names", entry.provider, path(entry.namespace, entry.class_name))[:SAMPLE]:
+    for entry in both.entries():
+        for name in both.broker.results("names", entry.provider, path(entry.namespace, entry.class_name))[:sample]:
             target = wire_path(name)
             (found,) = both.broker.results("get", entry.provider, target, None)
             expected = both.client.GetInstance(client_path(name))
