@@ -29,6 +29,38 @@ LATER = {
 """Beginnings of lines that are not typed here, and where they are tried."""
 
 
+INSTALLED = {
+    "apt install ./dist/virtcim_*.deb": "test_debian, test_deb: an upgrade",
+    "virtcim status": "test_deb",
+    "apt install sblim-wbemcli": "test_debian",
+    'U="http:': "test_deb",
+    "wbemcli ": "test_deb",
+    "make install": "test_deb",
+    "systemd-": "test_deb",
+    "systemctl ": "there is no systemd in a root of its own; test_deb takes what the units say in its place",
+    "apt install pipx": "test_debian",
+    "pipx install": "test_debian",
+    "virtcim serve": "test_debian: `virtcim check` of what pipx installed",
+    "make deb": "test_deb",
+    "podman ": "test_debian: the steps of the container file, one by one; no container is run",
+    "SupplementaryGroups=": "test_debian",
+    "mkdir -p /backup": "test_deb",
+    "sqlite3 ": "test_deb",
+    "cp -a ": "test_deb",
+    "install -o virtcim": "test_deb",
+    "rm -f ": "test_deb",
+    "apt remove virtcim": "test_deb",
+    "apt purge virtcim": "test_deb, test_debian",
+}
+"""Beginnings of lines of docs/install.md, and where in tests/packaging they are tried."""
+
+
+def test_every_line_of_the_installation_is_tried() -> None:
+    lines = lines_of("docs/install.md")
+    assert [line for line in lines if not line.startswith(tuple(INSTALLED))] == []
+    assert [each for each in INSTALLED if not any(line.startswith(each) for line in lines)] == []
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with Server("test:///default", auth="default") as running:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +94,89 @@ def test_nothing_is_compiled_when_the_service_starts(root: CleanRoot) -> None:
     """The package has the classes, and its server, which the test before has started, had them from there."""
     assert (root.path / "var/lib/virtcim/state.sqlite").exists()
     assert list((root.path / "var/lib/virtcim").glob("*.cache")) == []
+
+
+def test_the_bill_of_materials_has_every_library(root: CleanRoot) -> None:
+    bill = json.loads((root.path / "usr/share/doc/virtcim/virtcim.cdx.json").read_text())
+    (site,) = (root.path / "usr/lib/virtcim/lib").glob("python3*/site-packages")
+    installed = {(each.name, each.version) for each in importlib.metadata.distributions(path=[str(site)])}
+    listed = [bill["metadata"]["component"], *bill["components"]]
+    assert {(each["name"], each["version"]) for each in listed} == installed
+    assert all(each["bom-ref"].startswith("pkg:pypi/") for each in listed)
+    needed = {name for each in bill["dependencies"] for name in each["dependsOn"]}
+    assert needed <= {each["bom-ref"] for each in listed}
+
+
+EVENTFUL = """
+import sys
+import pywbem
+connection = pywbem.WBEMConnection(sys.argv[1], tuple(open("/var/lib/virtcim/password").read().strip().split(":")))
+made = sys.argv[2] == "make"
+if made:
+    interop = "root/interop"
+    query = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
+    filter = connection.CreateInstance(pywbem.CIMInstance(
+        "CIM_IndicationFilter", {"Name": "kept", "Query": query, "QueryLanguage": "DMTF:CQL"}), interop)
+    listener = connection.CreateInstance(pywbem.CIMInstance(
+        "CIM_ListenerDestinationCIMXML", {"Name": "kept", "Destination": "http://127.0.0.1:9"}), interop)
+    connection.CreateInstance(pywbem.CIMInstance(
+        "CIM_IndicationSubscription", {"Filter": filter, "Handler": listener}), interop)
+    (guest,) = connection.EnumerateInstanceNames("Test_ComputerSystem", "root/virt")
+    code, _ = connection.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(9))
+    assert code == 4096, code
+for namespace, kept in (("root/interop", "CIM_IndicationSubscription"), ("root/virt", "CIM_ConcreteJob")):
+    for path in connection.EnumerateInstanceNames(kept, namespace):
+        path.host = None
+        print(path)
+"""
+"""Makes a subscription and a job, and prints the paths of those that there are."""
+
+EVENTFUL_COMMAND = ("/usr/lib/virtcim/bin/python3", "/tmp/eventful.py", "http://127.0.0.1:5988")
+HEALTH = ("curl", "--silent", "--fail", "http://127.0.0.1:5988/health")
+
+
+def lines_of(section: str) -> list[str]:
+    """The command lines that a section of docs/install.md shows."""
+    text = (ROOT / "docs/install.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return [line.strip() for line in part.splitlines() if line.startswith("    ")]
+
+
+def test_the_page_leads_to_an_answer_and_a_backup_back_to_what_was(root: CleanRoot) -> None:
+    """Lines of docs/install.md as they stand there, where the service stands in for those of systemctl."""
+    (root.path / "etc/virtcim/virtcim.toml").write_text(TEST_DRIVER + "[providers.jobs]\ngrace = 0\n")
+    (root.path / "tmp/eventful.py").write_text(EVENTFUL)
+    status, address, ask = (line for line in lines_of("The Debian package") if not line.startswith("apt "))
+    lines = lines_of("Backup and restore")
+    restoring = lines.index("systemctl stop virtcim.socket virtcim.service")
+    with service(root, "virtcim.socket"):
+        root.run(*HEALTH)
+        assert "test:///default" in root.shell(status)
+        assert NAMES in root.shell(f"{address}\n{ask}")
+        made = root.run(*EVENTFUL_COMMAND, "make").splitlines()
+        root.shell("\n".join(lines[:restoring]))
+    root.shell("rm -r /var/lib/virtcim/* /etc/virtcim/*")
+    root.shell("\n".join(line for line in lines[restoring:] if not line.startswith("systemctl ")))
+    with service(root, "virtcim.socket"):
+        root.run(*HEALTH)
+        assert root.run(*EVENTFUL_COMMAND, "look").splitlines() == made
+
+
+@pytest.mark.slow
+def test_what_make_install_lays_out_answers(tmp_path: Path) -> None:
+    """As docs/install.md goes on after it, with the libraries of the lock file."""
+    laid = tmp_path / "laid"
+    subprocess.run([sys.executable, "-m", "release.tree", laid], cwd=ROOT, check=True)
+    users, directories, *of_systemd = lines_of("From the source")[1:5]
+    assert all(line.startswith("systemctl ") for line in of_systemd)
+    *_, address, ask = lines_of("The Debian package")
+    with CleanRoot() as root:
+        shutil.copytree(laid, root.path, symlinks=True, dirs_exist_ok=True)
+        root.shell(f"{users}\n{directories}")
+        (root.path / "etc/virtcim/virtcim.toml").write_text(TEST_DRIVER)
+        with service(root, "virtcim.socket"):
+            root.run(*HEALTH)
+            assert NAMES in root.shell(f"{address}\n{ask}")
 
 
 @pytest.fixture(scope="module")
@@ -240,31 +326,6 @@ def test_removal_and_purge_leave_nothing(whole: dict[str, Path], plugin: Path) -
         assert before - everything(root) == set()
 
 
-EVENTFUL = """
-import sys
-import pywbem
-connection = pywbem.WBEMConnection(sys.argv[1], tuple(open("/var/lib/virtcim/password").read().strip().split(":")))
-made = sys.argv[2] == "make"
-if made:
-    interop = "root/interop"
-    query = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
-    filter = connection.CreateInstance(pywbem.CIMInstance(
-        "CIM_IndicationFilter", {"Name": "kept", "Query": query, "QueryLanguage": "DMTF:CQL"}), interop)
-    listener = connection.CreateInstance(pywbem.CIMInstance(
-        "CIM_ListenerDestinationCIMXML", {"Name": "kept", "Destination": "http://127.0.0.1:9"}), interop)
-    connection.CreateInstance(pywbem.CIMInstance(
-        "CIM_IndicationSubscription", {"Filter": filter, "Handler": listener}), interop)
-    (guest,) = connection.EnumerateInstanceNames("Test_ComputerSystem", "root/virt")
-    code, _ = connection.InvokeMethod("RequestStateChange", guest, RequestedState=pywbem.Uint16(9))
-    assert code == 4096, code
-for namespace, kept in (("root/interop", "CIM_IndicationSubscription"), ("root/virt", "CIM_ConcreteJob")):
-    for path in connection.EnumerateInstanceNames(kept, namespace):
-        path.host = None
-        print(path)
-"""
-"""Makes a subscription and a job, and prints the paths of those that there are."""
-
-
 @pytest.mark.slow
 def test_an_upgrade_keeps_subscriptions_jobs_plugins_and_configuration(
     packages: dict[str, Path], plugin: Path, tmp_path: Path
@@ -285,18 +346,16 @@ def test_an_upgrade_keeps_subscriptions_jobs_plugins_and_configuration(
         config = root.path / "etc/virtcim/virtcim.toml"
         config.write_text(TEST_DRIVER + "[providers.jobs]\ngrace = 0\n")
         (root.path / "tmp/eventful.py").write_text(EVENTFUL)
-        python = ("/usr/lib/virtcim/bin/python3", "/tmp/eventful.py", "http://127.0.0.1:5988")
-        health = ("curl", "--silent", "--fail", "http://127.0.0.1:5988/health")
         with service(root, "virtcim.socket"):
-            root.run(*health)
-            made = root.run(*python, "make").splitlines()
+            root.run(*HEALTH)
+            made = root.run(*EVENTFUL_COMMAND, "make").splitlines()
         assert len(made) == 2
         new = [root.put(file) for file in packages.values()]
         root.run("dpkg", "--no-triggers", "--force-confold", "-i", *new)
         assert config.read_text().startswith(TEST_DRIVER)
         with service(root, "virtcim.socket"):
-            root.run(*health)
-            assert root.run(*python, "look").splitlines() == made
+            root.run(*HEALTH)
+            assert root.run(*EVENTFUL_COMMAND, "look").splitlines() == made
         root.run("virtcim", "plugin", "add", root.put(plugin))
         root.run("dpkg", "--no-triggers", "--force-confold", "-i", *new)
         assert "virtcim-platform-example" in root.run("virtcim", "plugin", "list")
