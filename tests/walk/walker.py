@@ -108,7 +108,8 @@ class Walker:
         thorough: of how many instances with links of the same kinds each filter is tried.
         followed: of how many of these the objects at the other ends are asked for, and not their names only, and the
             links of each association by themselves; without a number, of all.
-        share: one of how many filters is tried, each time another one.
+        share: one of how many filters is tried, each time another one, and of how many classes of platforms that show
+            nothing: those of their classes that the roots of the tree show are seen there.
         classes: the classes, where they are known from an earlier walk.
     """
 
@@ -178,8 +179,9 @@ class Walker:
 
     def _enumerate(self, namespace: str) -> None:
         """Each class by both enumerations; what is of the class itself is kept."""
-        for key, declared in self.classes.items():
-            if declared.is_indication:
+        shown = self._shown_schemas(namespace)
+        for number, (key, declared) in enumerate(self.classes.items()):
+            if declared.is_indication or (number % self.share and _schema(declared.name) not in shown):
                 continue
             try:
                 names, instances = self._enumerated(namespace, declared.name)
@@ -193,6 +195,17 @@ class Walker:
                 if instance.path is not None and instance.path.class_name == key:
                     self.found[instance.path] = instance
                     counter[declared.name] += 1
+
+    def _shown_schemas(self, namespace: str) -> set[str]:
+        """The schema names of the classes that have instances, and of those that all platforms have in common."""
+        roots = [each for each in self.classes.values() if each.superclass is None and not each.is_indication]
+        schemas = {_schema(each.name) for each in roots} | {"virt"}
+        for root in roots if self.share > 1 else ():
+            try:
+                schemas.update(_schema(path.class_name) for path in self.wire.names(namespace, root.name))
+            except WireError as error:
+                self.report.add("enumeration fails", f"{namespace}:{root.name}", error)
+        return schemas
 
     def _enumerated(self, namespace: str, class_name: str) -> tuple[list[Path], list[Instance]]:
         """What both enumerations of a class give."""
@@ -482,6 +495,11 @@ class Walker:
             if agree(one, other):
                 break
         return one, other
+
+
+def _schema(class_name: str) -> str:
+    """What stands before the underscore of a class name: of its platform, or CIM and the like."""
+    return class_name.partition("_")[0].lower()
 
 
 def _plays(role: str, wanted: str | None) -> bool:

@@ -151,8 +151,10 @@ class Wire:
             self.headers["Authorization"] = f"Basic {token}"
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, and forget what was read."""
         self.connection.close()
+        _read_names.clear()
+        _read_properties.clear()
 
     def __enter__(self) -> Self:
         return self
