@@ -161,6 +161,9 @@ def test_checkpoints_come_and_go(service: BackupService, libvirtd: Libvirtd) -> 
     with pytest.raises(CIMError) as refused:
         service.back_up("CreateCheckpoint", **again)
     assert refused.value.status is Status.ALREADY_EXISTS
+    unnamed = [service.back_up("CreateCheckpoint", AffectedSystem=system).out["Checkpoint"] for _ in range(2)]
+    for path in reversed(unnamed):
+        assert service.back_up("DestroyCheckpoint", AffectedCheckpoint=path).return_value == COMPLETED
     path = service.checkpoint(name, "b")
     assert service.back_up("DestroyCheckpoint", AffectedCheckpoint=path, WithDescendants=True).return_value == COMPLETED
     assert service.chain(name) == {"a": []}

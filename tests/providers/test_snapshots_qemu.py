@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,6 +32,7 @@ from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.inventory.watch import xml_directories
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.interface import CIMError
 
 PATIENCE = 30.0
 ENABLED, DISABLED, QUIESCE = 2, 3, 9
@@ -147,6 +149,29 @@ def test_random_sequences_agree_with_a_model(service: SnapshotService, libvirtd:
 @pytest.mark.slow
 def test_many_random_sequences_agree_with_a_model(service: SnapshotService, libvirtd: Libvirtd, guests: Guests) -> None:
     run_sequences(service, libvirtd, guests, range(20, 220), 8)
+
+
+def test_clients_who_come_at_once_all_have_their_snapshot(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests
+) -> None:
+    """Those who name none get different names; of those who name the same one, all but the first are told so."""
+    name = guests.baseline("shared")
+    await_guest(service, name, lambda _: True)
+
+    def take(wanted: str | None) -> str:
+        wishes = service.wishes(ElementName=wanted) if wanted else None
+        try:
+            result = service.call(
+                "CreateSnapshot", AffectedSystem=service.system(name), SnapshotType=FULL, SnapshotSettings=wishes
+            )
+        except CIMError as error:
+            return error.status.name
+        return str(result.return_value)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(take, [None] * 4)) == ["0"] * 4
+        assert sorted(threads.map(take, ["same"] * 4)) == ["0", *["ALREADY_EXISTS"] * 3]
+    assert len(virsh_names(libvirtd, name)) == 5
 
 
 def test_a_tree_is_removed_with_branches_in_it(service: SnapshotService, libvirtd: Libvirtd, guests: Guests) -> None:

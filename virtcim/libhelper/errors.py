@@ -119,6 +119,11 @@ class LibvirtError(Exception):
         return bool(self.code == libvirt.VIR_ERR_OPERATION_INVALID)
 
     @property
+    def is_duplicate_moment(self) -> bool:
+        """Whether a snapshot or checkpoint has that name already: libvirt has no number of its own for that."""
+        return bool(self.code == libvirt.VIR_ERR_OPERATION_FAILED and self.message.endswith(" already exists"))
+
+    @property
     def is_risky(self) -> bool:
         """Whether libvirt would do it only when forced: what runs may not survive it."""
         return bool(self.code == libvirt.VIR_ERR_SNAPSHOT_REVERT_RISKY)

@@ -264,6 +264,8 @@ def _target_pool(service: BackupService, parameters: Parameters, guest: Guest) -
 def _failure(text: str, error: LibvirtError) -> CIMError | MethodFailedError:
     """How a method ends when libvirt refuses: with a return code for what lies in the guest's state."""
     code = None
+    if error.is_duplicate_moment:
+        return CIMError(Status.ALREADY_EXISTS, f"{text}: {error.message}", error.code)
     if error.is_timeout:
         code = BackupCode.TIMEOUT
     elif error.is_unsupported and not error.is_about_configuration:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from virtcim.libhelper.domains.backups import FORMAT, BackupDoor, BackupPlan, Ch
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 from virtcim.providers.methods import MethodFailedError
+from virtcim.providers.names import new_name
 from virtcim.providers.values import flag_of, number_of, text_of, texts_of
 from virtcim.providers.Virt_BackupService.Virt_BackupService import BackupCode
 
@@ -65,8 +65,7 @@ def wishes_of(settings: object, name: str) -> BackupWishes:
         raise _invalid(f"{name}: expected an instance of Virt_BackupSettingData")
     given = {} if settings is None else {key.lower(): value for key, value in settings.properties.items()}
     wishes = BackupWishes(
-        name=_checked_name(text_of(given.get("elementname"), "ElementName"))
-        or datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S"),
+        name=_checked_name(text_of(given.get("elementname"), "ElementName")) or new_name(),
         description=text_of(given.get("description"), "Description") or None,
         disks=texts_of(given.get("disks"), "Disks"),
         volumes=texts_of(given.get("volumenames"), "VolumeNames"),

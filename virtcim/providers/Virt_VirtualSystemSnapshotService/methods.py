@@ -269,6 +269,8 @@ def _check_writable(hypervisor: Hypervisor) -> None:
 def _failure(text: str, error: LibvirtError) -> CIMError | MethodFailedError:
     """How a method ends when libvirt refuses: with a return code for what lies in the guest's state."""
     code = None
+    if error.is_duplicate_moment:
+        return CIMError(Status.ALREADY_EXISTS, f"{text}: {error.message}", error.code)
     if error.is_timeout:
         code = SnapshotCode.TIMEOUT
     elif error.is_unsupported and not error.is_about_configuration:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from itertools import count
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ from virtcim.libhelper.documents.snapshot import SnapshotDisk
 from virtcim.libhelper.domains.snapshots import SnapshotPlan
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
+from virtcim.providers.names import new_name
 from virtcim.providers.snapshots import SnapshotType
 from virtcim.providers.values import flag_of, text_of, texts_of
 
@@ -99,8 +98,9 @@ def plan_of(guest: Guest, kind: SnapshotType, wishes: SnapshotWishes) -> Snapsho
     for name in wishes.disks:
         if name not in names:
             raise _invalid(f"Disks: guest {guest.name!r} has no disk {name!r}; expected {', '.join(map(str, names))}")
-    name = wishes.name or _new_name(guest)
-    if any(snapshot.name == name for snapshot in guest.domain.snapshots or ()):
+    taken = {snapshot.name for snapshot in guest.domain.snapshots or ()}
+    name = wishes.name or new_name(taken)
+    if name in taken:
         raise CIMError(
             Status.ALREADY_EXISTS, f"snapshot {name!r} of guest {guest.name!r} exists; expected another name"
         )
@@ -155,14 +155,6 @@ def _memory_file(guest: Guest, config: DomainConfig, name: str, wishes: Snapshot
     if directory is None:
         raise _invalid("OverlayDirectory: is missing; expected the directory where the memory is to go")
     return str(PurePosixPath(directory) / f"{guest.domain.uuid}.{name}.memory")
-
-
-def _new_name(guest: Guest) -> str:
-    """A name that says when the snapshot was taken, in UTC, and that none has."""
-    stem = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
-    taken = {snapshot.name for snapshot in guest.domain.snapshots or ()}
-    names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-    return next(name for name in names if name not in taken)
 
 
 def _checked_name(name: str | None) -> str | None:
