@@ -199,6 +199,16 @@ def test_a_guest_is_different_at_its_new_place(hosts: TwoHosts) -> None:
             ],
         )
     assert "after/vdz is no resource of after" in raised.value.status_description
+    with pytest.raises(pywbem.CIMError) as raised:
+        hosts.call(
+            "ValidateMigration",
+            "after",
+            THERE,
+            DestinationHost=hosts.daemons[HERE].uri(),
+            MigrationSettingData=hosts.setting(MigrationType=OFFLINE),
+            NewSystemSettingData=pywbem.CIMInstance("KVM_VirtualSystemSettingData", {"ElementName": "be/fore"}),
+        )
+    assert raised.value.status_description == "ElementName: 'be/fore' cannot be the name of a guest"
 
 
 def test_disks_are_copied_where_the_hosts_have_none_in_common(hosts: TwoHosts) -> None:
@@ -618,6 +628,71 @@ def disk_of(source: str, target: str) -> str:
         f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{source}'/>"
         f"<target dev='{target}' bus='virtio'/></disk>"
     )
+
+
+IMAGES = "/var/lib/libvirt/images"
+
+
+@pytest.fixture
+def pools(hosts: TwoHosts) -> Iterator[TwoHosts]:
+    """Both hosts with a pool for images that is not shared."""
+    for daemon in hosts.daemons.values():
+        daemon.virsh("pool-create-as", "copied", "dir", "--target", IMAGES)
+    yield hosts
+    hosts.clear()
+    for daemon in hosts.daemons.values():
+        daemon.virsh("pool-destroy", "copied")
+
+
+def test_one_disk_of_two_is_copied_and_that_can_be_ended(pools: TwoHosts) -> None:
+    """What is begun over there is gone then; what another has left there of another size speaks against it."""
+    hosts, shared = pools, pools.shared / "both.qcow2"
+    disk_image(shared)
+    image = hosts.daemons[HERE].new_image()
+    subprocess.run(["qemu-img", "resize", str(image), "48M"], check=True, capture_output=True)
+    subprocess.run(["qemu-io", "-c", "write -P 7 1M 40M", str(image)], check=True, capture_output=True)
+    hosts.define("carrier", devices=disk_of(str(shared), "vda") + disk_of(f"{IMAGES}/{image.name}", "vdb"))
+    hosts.start("carrier")
+    copy: dict[str, Any] = {"CopyStorage": True, "CopyDisks": ["vdb"]}
+    there = hosts.daemons[THERE].images / image.name
+    subprocess.run(["qemu-img", "create", "-f", "qcow2", str(there), "8M"], check=True, capture_output=True)
+    (reason,) = hosts.reasons("carrier", **copy)
+    assert reason.startswith(f"room: disk vdb: {IMAGES}/{image.name} is there with {8 << 20} bytes; expected ")
+    there.unlink()
+    # The pool over there does not know that yet.
+    assert hosts.reasons("carrier", **copy) == []
+    job = hosts.migrate("carrier", Bandwidth=2, **copy)
+    wait_until(lambda: hosts.shown(job)["DiskProcessed"] or hosts.shown(job)["JobState"] == EXCEPTION, LONG)
+    assert end(hosts, job) in (0, 4096), hosts.shown(job).tomof()
+    shown = hosts.end_of(job)
+    assert (shown["JobState"], shown["GuestPlace"]) == (TERMINATED, shown["SourceHost"])
+    wait_until(lambda: hosts.states() == [{"carrier": "running"}, {}], 20)
+    assert not there.exists()
+    shown = hosts.end_of(hosts.migrate("carrier", **copy))
+    assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
+    assert hosts.states() == [{}, {"carrier": "running"}]
+    assert there.exists()
+    assert not (hosts.daemons[THERE].images / shared.name).exists()
+
+
+def test_what_the_hosts_have_in_common_is_not_copied(pools: TwoHosts) -> None:
+    """Not onto itself; and what is not in common, and not among what a client names, speaks against it."""
+    hosts, shared = pools, pools.shared / "kept.qcow2"
+    disk_image(shared)
+    before = shared.read_bytes()
+    image = hosts.daemons[HERE].new_image().name
+    hosts.define("carrier", devices=disk_of(str(shared), "vda") + disk_of(f"{IMAGES}/{image}", "vdb"))
+    hosts.start("carrier")
+    assert checks_of(hosts.reasons("carrier", CopyDisks=["vda"])) == {"room", "storage"}
+    assert hosts.reasons("carrier", CopyDisks=["vdz", "vdb"]) == [
+        "order: the guest has no disk vdz that could be copied"
+    ]
+    shown = hosts.end_of(hosts.migrate("carrier", CopyStorage=True))
+    assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
+    assert hosts.states() == [{}, {"carrier": "running"}]
+    assert (hosts.daemons[THERE].images / image).exists()
+    hosts.daemons[THERE].virsh("destroy", "carrier")
+    assert shared.read_bytes() == before
 
 
 def test_the_pace_of_a_migration_is_changed_while_it_goes_on(hosts: TwoHosts) -> None:

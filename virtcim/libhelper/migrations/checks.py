@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 from xml.etree import ElementTree
 
 import libvirt
@@ -20,6 +19,7 @@ from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Int
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.host import HostFacts
 from virtcim.libhelper.inventory.records import Domain
+from virtcim.libhelper.migrations.copies import active_pools, copied_disks
 from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place
 from virtcim.libhelper.migrations.ties import missing_devices, ties
 
@@ -110,6 +110,11 @@ def _contradictions(domain: Domain, order: MigrationOrder) -> Iterator[tuple[str
         yield "order", "the disks of a guest that does not run are not copied"
     if order.moves_definition_only and order.persistent is False:
         yield "order", "a guest that does not run has to be persistent over there"
+    devices = domain.config.devices if domain.config is not None else ()
+    targets = {each.target_dev for each in devices if isinstance(each, Disk)}
+    for name in order.disks:
+        if name not in targets:
+            yield "order", f"the guest has no disk {name} that could be copied"
     if order.postcopy and order.kind is not MigrationKind.LIVE:
         yield "order", "memory can follow later only where the guest keeps running"
     if order.postcopy and order.parallel:
@@ -276,14 +281,9 @@ def _pool(case: _Case) -> Iterator[str]:
 
 def _room(case: _Case) -> Iterator[str]:
     """Whether the disks that are to be copied have somewhere to go."""
-    if not case.order.copy_storage:
-        return
-    pools = case.target.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-    places = {posixpath.normpath(there): pool for pool in pools if (there := _target_path(pool))}
-    for disk in _disks(case.config):
-        path = disk.source_file
-        if not path or disk.readonly or (case.order.disks and disk.target_dev not in case.order.disks):
-            continue
+    places = active_pools(case.target) if case.order.copy_storage else {}
+    for disk in copied_disks(case.config, case.order):
+        path = disk.source_file or ""
         size = case.domain.capacities.get(disk.target_dev or "", 0)
         pool = places.get(posixpath.dirname(posixpath.normpath(path)))
         if pool is None:
@@ -300,10 +300,6 @@ def _room(case: _Case) -> Iterator[str]:
             capacity = volume.info()[1]
             if size and capacity != size:
                 yield f"disk {disk.target_dev}: {path} is there with {capacity} bytes; expected {size}"
-
-
-def _target_path(pool: Any) -> str:
-    return ElementTree.fromstring(pool.XMLDesc(0)).findtext("target/path") or ""
 
 
 def _disks(config: DomainConfig) -> list[Disk]:

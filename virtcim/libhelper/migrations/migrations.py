@@ -1,6 +1,6 @@
 """Moving the domains of one hypervisor to others.
 
-Layer rule: imports libvirt, context, errors, work and its siblings.
+Layer rule: imports libvirt, context, documents, errors, work and its siblings.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 import libvirt
 
 from virtcim.libhelper.context import Context
+from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.domains.jobs import holding_job
 from virtcim.libhelper.errors import LibvirtError, translated
+from virtcim.libhelper.migrations.copies import missing_images, remove_images
 from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place, flags_of, parameters_of
 from virtcim.libhelper.migrations.watch import Tuning, Watch, figures_of
 from virtcim.libhelper.migrations.whereabouts import Sighting, look_for
@@ -132,7 +134,7 @@ class Migrations:
                     connection.lookupByUUIDString(uuid).resume()
                 sightings = self._sightings(uuid, here, place)
                 source, target = sightings
-            where = _say(sightings, work)
+            where = self._left(sightings, place, work)
             if target.state is None or source.is_active:
                 text = f"the server ended while it was under way; {where}"
                 raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_DOMAIN)
@@ -208,18 +210,30 @@ class Migrations:
                 if isinstance(each, Tuning):
                     order = each.of(order)
             flags, parameters = flags_of(order, persistent), parameters_of(order)
+            if order.copy_storage:
+                config = DomainConfig.parse(order.live_xml or domain.XMLDesc(0))
+                with contextlib.suppress(libvirt.libvirtError):  # libvirt itself says what is wrong with a pool
+                    work.tell({"images": "\n".join(missing_images(config, order, target))})
             with (
                 Watch(self._context, uuid, order, work) as watch,
                 work.heeding(watch.look),
                 work.stoppable(watch.stop, watch.pause),
             ):
                 work.tell({"flags": flags, "data_uri": order.data_uri})
+                work.set_leftover(work.left)  # with it, what another process needs to go on
                 _send(domain, target, place, parameters, flags, work)
             _settle(target, uuid, order, autostart, work)
 
     def _whereabouts(self, uuid: str, here: str, place: Place, work: Work) -> str:
-        """Say where a domain is, once its migration has failed."""
-        return _say(self._sightings(uuid, here, place), work)
+        """Say where a domain is, once its migration has failed, and remove what is left of it where it is not."""
+        return self._left(self._sightings(uuid, here, place), place, work)
+
+    def _left(self, sightings: tuple[Sighting, Sighting], place: Place, work: Work) -> str:
+        """As `_whereabouts`, of what is seen already."""
+        source, target = sightings
+        if target.is_absent and source.state is not None:
+            remove_images([each for each in str(work.figures.get("images", "")).split("\n") if each], place.connections)
+        return _say(sightings, work)
 
     def _sightings(self, uuid: str, here: str, place: Place) -> tuple[Sighting, Sighting]:
         """Ask both hosts for a domain."""

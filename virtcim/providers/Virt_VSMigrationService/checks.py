@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from virtcim.libhelper.connections import is_local
-from virtcim.libhelper.migrations import Finding, MigrationKind, findings
+from virtcim.libhelper.migrations import Finding, MigrationKind, MigrationOrder, findings
 from virtcim.providers.Virt_VSMigrationService.external import run_checks
 from virtcim.providers.Virt_VSMigrationService.migration import Migration
-from virtcim.providers.Virt_VSMigrationService.sharing import lacks_sharing
+from virtcim.providers.Virt_VSMigrationService.sharing import disks_left
 
 __all__ = ["Reason", "reasons_against"]
 
@@ -35,18 +35,18 @@ def reasons_against(migration: Migration, checkpoint: Callable[[], None] = lambd
     if migration.wrong_state:
         found.append(Reason("state", migration.wrong_state))
     found += findings(guest.domain, guest.hypervisor.facts, migration.destination.place, order)
-    if not order.copy_storage and order.kind is not MigrationKind.OFFLINE:
-        found += _left_behind(migration)
+    if order.kind is not MigrationKind.OFFLINE:
+        found += _left_behind(migration, order)
     found += run_checks(migration, checkpoint)
     return found
 
 
-def _left_behind(migration: Migration) -> Iterator[Reason]:
+def _left_behind(migration: Migration, order: MigrationOrder) -> Iterator[Reason]:
     """Disks of a guest that is to run over there which are this host's alone, as far as that can be told from here."""
     if not is_local(migration.guest.hypervisor.uri):
         return
     kinds = _file_systems()
-    for disk in lacks_sharing(migration.guest):
+    for disk in disks_left(order, migration.guest):
         path = disk.source_file
         if path is None:
             continue

@@ -11,7 +11,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.migrations import MigrationKind, MigrationOrder
 from virtcim.providers.errors import libvirt_failure
 from virtcim.providers.Virt_VSMigrationService.newplace import edited, new_name
-from virtcim.providers.Virt_VSMigrationService.sharing import lacks_sharing
+from virtcim.providers.Virt_VSMigrationService.sharing import is_vouched_for, with_copies
 from virtcim.providers.Virt_VSMigrationService.wishes import Wish, with_addresses
 
 if TYPE_CHECKING:
@@ -63,12 +63,11 @@ class Migration:
         """
         settings = self.guest.site.settings.migration
         order = with_addresses(self.wish, self.destination, self.guest.domain.uuid, settings)
-        # libvirt does not know of the directories that the administrator vouches for.
-        vouched = not order.copy_storage and not lacks_sharing(self.guest)
+        order = with_copies(order, self.guest)
         live, defined = self._documents()
         return replace(
             order,
-            unsafe=self.wish.force or vouched,
+            unsafe=self.wish.force or is_vouched_for(order, self.guest),
             name=new_name(self.guest, self.new_system),
             live_xml=live,
             defined_xml=defined,

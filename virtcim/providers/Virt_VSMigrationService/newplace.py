@@ -25,10 +25,16 @@ _NAMES = ("VirtualSystemIdentifier", "ElementName")
 
 
 def new_name(guest: Guest, system: EmbeddedInstance | None) -> str:
-    """The name that a guest is to have; "" where it keeps its own."""
+    """The name that a guest is to have; "" where it keeps its own.
+
+    Raises:
+        CIMError: INVALID_PARAMETER for what libvirt takes as no name.
+    """
     given = {} if system is None else system.properties
     for name in _NAMES:
         if isinstance(value := given.get(name), str) and value and value != guest.name:
+            if "/" in value or "\n" in value:
+                raise CIMError(Status.INVALID_PARAMETER, f"{name}: {value!r} cannot be the name of a guest")
             return value
     return ""
 
