@@ -314,8 +314,13 @@ def copy_files(source: Path, target: Path) -> None:
             part.replace(there)
 
 
-def make_certificates(directory: Path) -> None:
-    """Make an authority, and a certificate for the loopback address for both sides, under libvirt's names."""
+def make_certificates(directory: Path, *names: str) -> None:
+    """Make an authority, and a certificate for the loopback address for both sides, under libvirt's names.
+
+    Parameters:
+        directory: where they go; it must not exist.
+        names: of hosts that it is for, too.
+    """
     directory.mkdir()
     authority = ["-x509", "-keyout", "cakey.pem", "-out", "cacert.pem", "-subj", "/CN=test bed"]
     usage = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
@@ -327,7 +332,8 @@ def make_certificates(directory: Path) -> None:
     )
     (directory / "extensions").write_text(
         "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature,keyEncipherment\n"
-        "extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=IP:127.0.0.1\n"
+        "extendedKeyUsage=serverAuth,clientAuth\n"
+        f"subjectAltName={','.join(['IP:127.0.0.1', *(f'DNS:{name}' for name in names)])}\n"
     )
     signed = ["-in", "request.pem", "-out", "servercert.pem", "-extfile", "extensions"]
     authority = ["-CA", "cacert.pem", "-CAkey", "cakey.pem", "-CAcreateserial"]

@@ -16,6 +16,7 @@ from tests.providers.recorded import platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.platforms.registry import load_platforms
+from virtcim.providers.backupsettings import BackupSettings
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.kinds import KINDS
@@ -47,13 +48,29 @@ _ENOUGH = 24
 class TwoHosts:
     """Two daemons, and a server for both.
 
+    Parameters:
+        directory: where the files of the bed are.
+        classes: that are served.
+        grace: seconds that a method waits before its work becomes a job.
+        qemu_conf: further lines of it, for both daemons.
+        backup: settings of backups.
+        settings: of migrations.
+
     Attributes:
         daemons: by namespace.
         sites: by namespace.
         connection: of pywbem.
     """
 
-    def __init__(self, directory: Path, classes: ClassStore, grace: float = 0.0, **settings: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        classes: ClassStore,
+        grace: float = 0.0,
+        qemu_conf: str = "",
+        backup: BackupSettings | None = None,
+        **settings: Any,
+    ) -> None:
         self.directory = directory
         self.shared = directory / "shared"
         self.sockets = Path(os.path.realpath(directory)) / "s"
@@ -66,7 +83,7 @@ class TwoHosts:
             check_timeout=1.0,
             **{"socket_directory": self.sockets, **settings},
         )
-        self.daemons = {HERE: Libvirtd(), THERE: Libvirtd()}
+        self.daemons = {HERE: Libvirtd(qemu_conf), THERE: Libvirtd(qemu_conf)}
         for daemon in self.daemons.values():
             daemon.start()
         self.jobs = Jobs(JobSettings(grace=grace))
@@ -76,7 +93,7 @@ class TwoHosts:
         for namespace, daemon in self.daemons.items():
             hypervisor = self.hypervisors[namespace] = Hypervisor(daemon.uri(), HypervisorSettings(interval=0.5))
             hypervisor.start()
-            of_site = ProviderSettings(namespace=namespace, migration=self.settings)
+            of_site = ProviderSettings(namespace=namespace, migration=self.settings, backup=backup or BackupSettings())
             self.sites[namespace] = Site([(platform("KVM"), hypervisor)], platforms, KINDS, of_site, self.jobs)
         assert all(each.wait_ready(60) for each in self.hypervisors.values())
         self.server = RunningServer(build_catalog(*self.sites.values()), classes)

@@ -568,6 +568,7 @@ def test_a_pace_that_is_set_before_a_migration_begins_is_kept(hosts: TwoHosts, g
     assert hosts.end_of(job)["JobState"] == COMPLETED
 
 
+@pytest.mark.slow
 def test_what_a_migration_cannot_have_while_it_goes_on_is_refused(hosts: TwoHosts, gate: Gate) -> None:
     hosts.define("mover")
     hosts.start("mover")
@@ -644,6 +645,7 @@ def pools(hosts: TwoHosts) -> Iterator[TwoHosts]:
         daemon.virsh("pool-destroy", "copied")
 
 
+@pytest.mark.slow
 def test_one_disk_of_two_is_copied_and_that_can_be_ended(pools: TwoHosts) -> None:
     """What is begun over there is gone then; what another has left there of another size speaks against it."""
     hosts, shared = pools, pools.shared / "both.qcow2"
@@ -675,6 +677,7 @@ def test_one_disk_of_two_is_copied_and_that_can_be_ended(pools: TwoHosts) -> Non
     assert not (hosts.daemons[THERE].images / shared.name).exists()
 
 
+@pytest.mark.slow
 def test_what_the_hosts_have_in_common_is_not_copied(pools: TwoHosts) -> None:
     """Not onto itself; and what is not in common, and not among what a client names, speaks against it."""
     hosts, shared = pools, pools.shared / "kept.qcow2"
