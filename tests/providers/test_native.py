@@ -42,6 +42,10 @@ def test_native_configurations(
         wbem.InvokeMethod("DefineNativeSystem", LXC, **given)
     with pytest.raises(pywbem.CIMError, match="Configuration: "):
         wbem.InvokeMethod("DefineNativeSystem", LXC, Format="lxc-tools", Configuration="no = container")
+    with pytest.raises(pywbem.CIMError, match="name of a directory"):
+        wbem.InvokeMethod(
+            "DefineNativeSystem", LXC, Format="lxc-tools", Configuration=CONTAINER.replace("fromtools", "..")
+        )
     # Neither reads what the other one writes, and QEMU's driver reads nothing any more.
     assert wbem.InvokeMethod("DefineNativeSystem", LXC, Format="xen-xl", Configuration="name='x'")[0] == 1
     assert wbem.InvokeMethod("DefineNativeSystem", KVM, Format="qemu-argv", Configuration="qemu -m 64")[0] == 1

@@ -24,6 +24,7 @@ from virtcim.images.appliances.properties import environment_disc, environment_t
 from virtcim.images.appliances.translation import Bases, Image, Translation, architecture_of, translate
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
 from virtcim.immutable import immutable
+from virtcim.libhelper.domains.domains import DIRECTORY_NAMES
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Feature, Platform
@@ -131,8 +132,11 @@ def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor, *,
     properties = settle_properties(appliance, option, order.properties)
     guests = tuple(_guests(package, order, option))
     for guest in guests:
-        if not _NAME.fullmatch(guest.name):
-            raise ApplianceError(f"guest {guest.name[:80]!r}: is no name; expected one without slashes")
+        if not _NAME.fullmatch(guest.name) or guest.name in DIRECTORY_NAMES:
+            raise ApplianceError(
+                f"guest {guest.name[:80]!r}: is no name; expected one of 128 characters at most without slashes, and "
+                "neither . nor .."
+            )
         if makes_guests and hypervisor.inventory.domain(guest.name) is not None:
             raise ApplianceError(f"guest {guest.name!r}: exists already; expected another name")
     for disk in _used_disks(appliance, guests):

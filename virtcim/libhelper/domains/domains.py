@@ -22,7 +22,10 @@ from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.eventhub import EventWait
 from virtcim.libhelper.work import Work
 
-__all__ = ["Domains"]
+__all__ = ["DIRECTORY_NAMES", "Domains"]
+
+DIRECTORY_NAMES = frozenset({".", ".."})
+"""Names that no domain may have: libvirt takes them, and undefining such a domain empties directories of them all."""
 
 _NATIVE_FORMATS = {"QEMU": "qemu-argv", "Xen": "xen-xl"}
 """By driver, what libvirt can make of a domain without defining it; making it checks the domain."""
@@ -217,8 +220,12 @@ class Domains:
             its UUID.
 
         Raises:
-            LibvirtError: libvirt refused, or made something else of it, and there is no new domain.
+            LibvirtError: libvirt refused, or made something else of it, and there is no new domain; or its name is one
+                of `DIRECTORY_NAMES`.
         """
+        name = DomainConfig.parse(xml).name
+        if name in DIRECTORY_NAMES:
+            raise LibvirtError(f"domain {name!r}: is the name of a directory; expected another")
         uuid = ""
         try:
             with self._context.connections.connection() as connection, translated():

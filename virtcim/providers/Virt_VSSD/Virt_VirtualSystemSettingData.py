@@ -8,6 +8,7 @@ from typing import Self
 from uuid import UUID
 
 from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.domains.domains import DIRECTORY_NAMES
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain, trimmed
 from virtcim.providers.configuration import CHANGEABLE_TYPE, Configuration
@@ -228,7 +229,7 @@ def _write_autostart(draft: Draft, value: int) -> None:
 
 def _write_name(draft: Draft, value: str) -> None:
     """VirtualSystemIdentifier and ElementName, which are both the name of the domain."""
-    if not value or ("/" in value and draft.is_new) or "\n" in value:
+    if not value or "\n" in value or (draft.is_new and ("/" in value or value in DIRECTORY_NAMES)):
         raise ValueRefusedError(f"VirtualSystemIdentifier: {value!r} cannot be the name of a guest")
     if draft.fields.get("name", value) != value:
         raise ValueRefusedError("VirtualSystemIdentifier and ElementName contradict each other", contradiction=True)
