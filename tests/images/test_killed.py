@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
+from tests.images.appliances import descriptor, vmdk, write_archive
 from tests.images.conftest import POOL
 from tests.images.imagehost import ImageHost
 from tests.images.provisioningbed import FAILED, PATIENCE, TEMPLATE, TERMINATED, Provisioner
@@ -68,6 +70,18 @@ def ending(steps, work, saved=lambda: None, real=provisioning.carry_out):
     real([run(step) for step in steps], work, saved)
 
 provisioning.carry_out = ending
+from virtcim.app.main import main
+sys.exit(main())
+"""
+
+#: Runs the server, which ends itself by SIGKILL where the first volume of an import is half full.
+IMPORTING = """
+import io, os, signal, sys
+from virtcim.libhelper.storage import Storage
+def upload(self, pool, name, data, offset, length, work, real=Storage.upload):
+    real(self, pool, name, io.BytesIO(data.read(length // 2)), offset, length // 2, work)
+    os.kill(os.getpid(), signal.SIGKILL)
+Storage.upload = upload
 from virtcim.app.main import main
 sys.exit(main())
 """
@@ -182,3 +196,41 @@ def test_a_job_that_is_ended_in_each_step_leaves_nothing(bed: Provisioner) -> No
         again.wbem.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(4))
         assert again.over(job)["JobState"] == TERMINATED, step
         assert (again.files(), name in bed.daemon.list_all()) == (before, False), step
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_over_an_import_names_what_stands(libvirtd: Libvirtd, pool: Path, tmp_path: Path) -> None:
+    files = {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path, b"content")}
+    write_archive(tmp_path / "guest.ova", files)
+    config = f'[appliances]\ndirectory = "{tmp_path}"\n[providers.jobs]\ngrace = 0\n'
+    given = {
+        "Source": "guest.ova",
+        "Pool": pywbem.CIMInstanceName("KVM_DiskPool", {"InstanceID": f"DiskPool/{POOL}"}, namespace="root/virt"),
+        "Networks": ["LAN=user"],
+    }
+    with Server(libvirtd.uri(), config=config, guarded=False) as server:
+        usual = list(server.command)
+        server.stop()
+        server.command[2] = IMPORTING
+        server.start()
+        interop = server.pywbem("root/interop")
+        wait_until(lambda: server.pywbem().EnumerateInstanceNames("KVM_DiskPool"), PATIENCE)
+        (catalog,) = interop.EnumerateInstanceNames("Virt_ApplianceCatalog")
+        # It may be gone before it has answered.
+        with suppress(pywbem.ConnectionError):
+            interop.InvokeMethod("ImportAppliance", catalog, **given)
+        assert server.process is not None
+        server.process.wait(PATIENCE)
+        server.process = None
+        scratch = server.state_dir / "appliances"
+        assert list(scratch.iterdir()) != []
+        server.command[:] = usual
+        server.start()
+        (job,) = [each for each in server.pywbem().EnumerateInstances("KVM_ConcreteJob") if "Import" in each["Name"]]
+        assert job["JobState"] == FAILED
+        assert "guest-1.qcow2" in job["ErrorDescription"]
+        assert {path.name for path in pool.iterdir()} == {"guest-1.qcow2"}
+        assert "guest" not in libvirtd.list_all()
+        assert list(scratch.iterdir()) == []
+    (pool / "guest-1.qcow2").unlink()
+    libvirtd.virsh("pool-refresh", POOL)

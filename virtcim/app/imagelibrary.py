@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtcim.app.config import Settings
 from virtcim.images.appliances.catalogs import Catalogs
+from virtcim.images.appliances.scratch import clear_scratch
 from virtcim.images.library import Filling, Library
 from virtcim.images.store import ImageStore, KeptTemplate, StoredImage, TemplateStore, template_files
 from virtcim.providers.interface import Store
@@ -30,4 +31,5 @@ def make_shelf(settings: Settings) -> Shelf:
     """Make what shows appliances, as the settings say."""
     catalogs = Catalogs(settings.appliances, settings.images, settings.state_dir / "catalogs")
     scratch = settings.appliances.scratch or settings.state_dir / "appliances"
+    clear_scratch(scratch)
     return Shelf(settings.appliances, settings.images, catalogs, scratch)

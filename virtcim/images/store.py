@@ -11,8 +11,9 @@ import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -46,6 +47,8 @@ BUILT_IN = Path(__file__).parent / "builtin"
 _CHUNK = 1 << 20
 _LOOK_AGAIN = 0.1
 """Seconds between two looks at whether somebody else has fetched the image."""
+_LONGEST_PAUSE = 24 * 3600.0
+"""Seconds after which an image is no longer waited for whose pieces have not gone on."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _UPLOAD = re.compile(r"[0-9a-f]{32}\Z")
 QEMU_WORDS = {"vhd": "vpc", "iso": "raw"}
@@ -322,9 +325,16 @@ class ImageStore:
                 raise ImageError(f"image: {error.strerror or error}") from error
 
     def begin(self) -> str:
-        """Begin to take an image in piece by piece, and give the name under which that goes on."""
-        name = secrets.token_hex(16)
-        self._made("incoming").joinpath(name).touch(mode=0o600)
+        """Begin to take an image in piece by piece, and give the name under which that goes on.
+
+        Others that were begun and have not gone on for a day are thrown away.
+        """
+        name, incoming = secrets.token_hex(16), self._made("incoming")
+        for path in incoming.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _LONGEST_PAUSE:
+                    path.unlink()
+        incoming.joinpath(name).touch(mode=0o600)
         return name
 
     def write(self, name: str, offset: int, data: bytes) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -17,6 +16,7 @@ from virtcim.images.appliances.archive import check_name
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.images import QCOW2, VMDK, convert, uri_of, virtual_size
 from virtcim.images.appliances.manifest import Digest, digest_of, write_manifest
+from virtcim.images.appliances.scratch import scratch_directory
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
 from virtcim.images.appliances.writer import WrittenDisk, has_content, write_descriptor
 from virtcim.immutable import immutable
@@ -116,8 +116,8 @@ def export_system(config: DomainConfig, order: ExportOrder, disks: Disks, work: 
         ApplianceError, LibvirtError, WorkCancelledError, OSError: see `export_guest`.
     """
     check_order(order)
-    with tempfile.TemporaryDirectory(prefix="appliance-", dir=scratch) as directory, undoing(work) as steps:
-        return _Exporter(config, order, disks, work, Path(directory), steps).run()
+    with scratch_directory(scratch) as directory, undoing(work) as steps:
+        return _Exporter(config, order, disks, work, directory, steps).run()
 
 
 @immutable

@@ -6,7 +6,6 @@ Layer rule: imports its siblings, `libhelper` and `platforms`.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from functools import partial
@@ -21,6 +20,7 @@ from virtcim.images.appliances.images import QCOW2, RAW, format_of
 from virtcim.images.appliances.machine import Drive, Machine, capacity_of, settle_machine
 from virtcim.images.appliances.package import Package
 from virtcim.images.appliances.properties import environment_disc, environment_text, settle_properties
+from virtcim.images.appliances.scratch import scratch_directory
 from virtcim.images.appliances.translation import Bases, Image, Translation, architecture_of, translate
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
 from virtcim.immutable import immutable
@@ -172,8 +172,8 @@ def import_appliance(
     """
     plan = plan_import(package, order, hypervisor)
     package.check_files(PartOfWork(work, 0, _CHECKED))
-    with tempfile.TemporaryDirectory(prefix="appliance-", dir=scratch) as directory, undoing(work) as steps:
-        importer = _Importer(package, order, hypervisor, platform, work, Path(directory), steps, plan)
+    with scratch_directory(scratch) as directory, undoing(work) as steps:
+        importer = _Importer(package, order, hypervisor, platform, work, directory, steps, plan)
         return importer.run()
 
 

@@ -5,7 +5,6 @@ Layer rule: imports its siblings, `images.store`, `libhelper` and `platforms`.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from virtcim.images.appliances.images import QCOW2
 from virtcim.images.appliances.importing import Guest, ImportOrder, Plan, plan_import
 from virtcim.images.appliances.machine import Drive
 from virtcim.images.appliances.package import Package
+from virtcim.images.appliances.scratch import scratch_directory
 from virtcim.images.appliances.translation import Image, Translation, architecture_of, translate
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
 from virtcim.images.store import ImageError, ImageStore, StoredImage
@@ -92,8 +92,8 @@ def store_appliance(
     """
     plan = plan_import(package, order, hypervisor, makes_guests=False)
     package.check_files(PartOfWork(work, 0, _CHECKED))
-    with tempfile.TemporaryDirectory(prefix="appliance-", dir=scratch) as directory, undoing(work) as steps:
-        storing = _Storing(package, order, plan, hypervisor, platform, images, work, Path(directory), steps)
+    with scratch_directory(scratch) as directory, undoing(work) as steps:
+        storing = _Storing(package, order, plan, hypervisor, platform, images, work, directory, steps)
         systems = [storing.store(guest) for guest in plan.guests]
         work.checkpoint()
         keep(systems)

@@ -5,7 +5,6 @@ What reads and writes packages is loaded by the method that does: most servers n
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -274,12 +273,13 @@ class ApplianceCatalogProvider(InstanceProvider):
     def _opened(self, entry: Entry, without: Iterable[str], work: Work, importer: str = "") -> Iterator[Package]:
         """An appliance, got and read, for the length of a block."""
         from virtcim.images.appliances.importers import open_any
+        from virtcim.images.appliances.scratch import scratch_directory
 
         scratch = self._shelf.scratch
         scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(prefix="package-", dir=scratch) as directory:
-            path = fetch_package(entry, self._shelf.images, Path(directory), work)
-            made = Path(directory, "made")
+        with scratch_directory(scratch) as directory:
+            path = fetch_package(entry, self._shelf.images, directory, work)
+            made = directory / "made"
             made.mkdir()
             yield open_any(path, made, work, without=tuple(without), importer=importer)
 
