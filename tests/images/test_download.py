@@ -117,6 +117,7 @@ def test_a_truncated_download_is_none(host: ImageHost, tmp_path: Path) -> None:
         ("http://[::ffff:169.254.169.254]/x", "of this machine"),
         ("http://0.0.0.0:{port}/image", "of this machine"),
         ("http://203.0.113.7/image", "not listed"),
+        ("http://[::1", "Invalid IPv6"),
     ],
 )
 def test_a_redirect_leads_nowhere_that_is_not_listed(host: ImageHost, tmp_path: Path, where: str, text: str) -> None:

@@ -407,7 +407,9 @@ def test_files_beside_a_descriptor_are_found_and_links_are_not_followed(tmp_path
     package.check_files(Work())
 
 
-@pytest.mark.parametrize("href", ["../disk.vmdk", "/etc/passwd", "http://example.com/disk.vmdk", "%2e%2e/disk.vmdk"])
+@pytest.mark.parametrize(
+    "href", ["../disk.vmdk", "/etc/passwd", "http://example.com/disk.vmdk", "%2e%2e/disk.vmdk", "http://[::1"]
+)
 def test_files_elsewhere_are_not_read(tmp_path: Path, href: str) -> None:
     (tmp_path / NAME).write_bytes(descriptor(href))
     with pytest.raises(ApplianceError, match="file"):

@@ -61,7 +61,15 @@ def test_a_template_is_written_as_it_is_read() -> None:
     assert parse_template(document_of(template)) == template
 
 
-@given(st.text(max_size=40), st.text(max_size=40), st.integers(0, 2**53), st.lists(st.text(max_size=9), max_size=3))
+LETTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+
+
+@given(
+    st.text(LETTERS, max_size=40),
+    st.text(LETTERS, max_size=40),
+    st.integers(0, 2**53),
+    st.lists(st.text(LETTERS, max_size=9), max_size=3),
+)
 def test_whatever_stands_in_a_template_is_written_as_it_is_read(a: str, b: str, number: int, texts: list[str]) -> None:
     template = Template("x", title=a, description=b, settings={"A": a, "N": number, "L": tuple(texts), "B": True})
     read = parse_template(document_of(template))
@@ -89,6 +97,10 @@ def test_whatever_stands_in_a_template_is_written_as_it_is_read(a: str, b: str, 
         ('kind = "Mem"', "", "kind: is missing"),
         ("size = ", "sise = ", "sise: is no part"),
         ("[image]", "[image", "template: "),
+        ('size = "10 GiB"', f"size = {10**30}", "size: is more than 1 EiB"),
+        ('size = "10 GiB"', 'size = "99999999999999999999 TiB"', "size: is more than 1 EiB"),
+        ('size = "10 GiB"', 'pool = "a\\u0000b"', "pool: holds a NUL"),
+        ('["hd", "cdrom"]', '["hd", "a\\u0000b"]', "settings.BootDevices: holds a NUL"),
     ],
 )
 def test_a_wrong_template_is_refused_by_name(before: str, after: str, text: str) -> None:
@@ -107,6 +119,10 @@ def test_values_have_the_limits_of_their_parameters() -> None:
         (["word=a", "port=0"], "1 or more, and at most 65535"),
         (["word=too long for it"], "word: the value cannot be; expected at most 8"),
         (["word=a", "start"], "start: is no parameter"),
+        (["word=a", f"port={'9' * 5000}"], "expected a whole number"),
+        (["word=a", f"memory={'9' * 5000}"], "expected bytes"),
+        (["word=a", "memory=99999999999999999999 TiB"], "no more than 1 EiB"),
+        (["word=a", "processors=\u0665"], "expected a whole number"),
     ):
         with pytest.raises(TemplateError, match=text) as refused:
             check_values(template, wrong)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from virtcim.images.settings import ImageSettings
 
-__all__ = ["AddressError", "check_url", "is_listed", "may_connect", "mirrored"]
+__all__ = ["AddressError", "check_url", "file_named", "is_listed", "may_connect", "mirrored"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -27,6 +27,18 @@ def mirrored(url: str, settings: ImageSettings) -> str:
     if not settings.mirror:
         return url
     return f"{settings.mirror.rstrip('/')}/{url.partition('://')[2]}"
+
+
+def file_named(url: str) -> str:
+    """Tell the name of the file that a URL leads to; "" where it names none.
+
+    Raises:
+        AddressError: it is no URL.
+    """
+    try:
+        return unquote(urlsplit(url).path.rpartition("/")[2])
+    except ValueError as error:
+        raise AddressError(f"{url[:200]}: {error}") from None
 
 
 def check_url(url: str, settings: ImageSettings) -> str:

@@ -305,5 +305,8 @@ def _connected(host: str, port: int, settings: ImageSettings) -> socket.socket:
 
 def _shown(url: str) -> str:
     """A URL as people may see it: what follows a question mark can be a secret."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("?")[0][:200]
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:200]

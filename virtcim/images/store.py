@@ -17,9 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
 
-from virtcim.images.addresses import mirrored
+from virtcim.images.addresses import AddressError, file_named, mirrored
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.images import check_image
 from virtcim.images.download import DownloadError, checksum_in, download, fetch_text
@@ -426,7 +425,10 @@ class ImageStore:
 
     def _download(self, source: ImageSource, work: Work) -> StoredImage:
         url = mirrored(source.url, self.settings)
-        name = unquote(urlsplit(source.url).path.rpartition("/")[2])
+        try:
+            name = file_named(source.url)
+        except AddressError as error:
+            raise ImageError(f"image: {error}") from error
         expected = source.sha256
         if not expected and source.checksum_url:
             text = fetch_text(mirrored(source.checksum_url, self.settings), self.settings, work)

@@ -45,6 +45,9 @@ _GROUP = re.compile(r"[^\s/@][^/@\n]{0,63}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 _SIZE = re.compile(r"([0-9]{1,20})\s*(B|KiB|MiB|GiB|TiB)?\Z")
+_DIGITS = re.compile(r"[0-9]{1,20}\Z")
+_MOST_SIZE = 1 << 60
+"""Bytes: what file systems hold."""
 _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _HASH = re.compile(r"\$(?:5|6|y|gy|7|2[aby])\$[./A-Za-z0-9$=,]{8,200}\Z")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\Z")
@@ -426,12 +429,20 @@ class _Reader:
             raise TemplateError(f"{self._where}{name}: is missing; expected {expected}")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise TemplateError(f"{self._where}{name}: {value!r:.80} is not {expected}; expected {expected}")
+        _refuse_nul(value, f"{self._where}{name}")
         return value
+
+
+def _refuse_nul(value: object, where: str) -> None:
+    """Refuse what no name and no text of libvirt's can hold."""
+    if any(isinstance(each, str) and "\0" in each for each in (value if isinstance(value, list) else (value,))):
+        raise TemplateError(f"{where}: holds a NUL; expected none")
 
 
 def _values(table: Mapping[str, Any], where: str) -> Mapping[str, SettingValue]:
     held: dict[str, SettingValue] = {}
     for name, value in table.items():
+        _refuse_nul(value, f"{where}.{name}")
         if isinstance(value, list) and all(isinstance(each, str | int) for each in value):
             held[name] = tuple(value)
         elif isinstance(value, str | int | bool):
@@ -531,11 +542,15 @@ def size_of(value: object) -> int:
         TemplateError: it is none.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    found = _SIZE.match(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise TemplateError(f"{value!r:.80} is no size; expected bytes, or a number with KiB, MiB, GiB or TiB")
-    return int(found[1]) * _UNITS[found[2]]
+        size = value
+    else:
+        found = _SIZE.match(value.strip()) if isinstance(value, str) else None
+        if found is None:
+            raise TemplateError(f"{value!r:.80} is no size; expected bytes, or a number with KiB, MiB, GiB or TiB")
+        size = int(found[1]) * _UNITS[found[2]]
+    if size > _MOST_SIZE:
+        raise TemplateError("is more than 1 EiB; expected less")
+    return size
 
 
 _SWITCHES = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
@@ -555,7 +570,7 @@ def check_value(parameter: Parameter, text: str) -> None:
     match parameter.type:
         case ParameterType.NUMBER | ParameterType.SIZE:
             is_number = parameter.type == ParameterType.NUMBER
-            if is_number and not (text.isascii() and text.isdigit()):
+            if is_number and not _DIGITS.match(text):
                 raise refuse("a whole number")
             amount = int(text) if is_number else _sized(text, refuse)
             if amount < (parameter.least or 0) or (parameter.most is not None and amount > parameter.most):
@@ -588,9 +603,9 @@ def _check_text(parameter: Parameter, text: str, refuse: Callable[[str], Templat
 
 def _sized(text: str, refuse: Callable[[str], TemplateError]) -> int:
     try:
-        return size_of(int(text) if text.isascii() and text.isdigit() else text)
+        return size_of(text)
     except TemplateError:
-        raise refuse("bytes, or a number with KiB, MiB, GiB or TiB") from None
+        raise refuse("bytes, or a number with KiB, MiB, GiB or TiB, of no more than 1 EiB") from None
 
 
 def check_values(template: Template, given: Iterable[str]) -> Mapping[str, str]:

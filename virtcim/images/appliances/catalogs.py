@@ -21,9 +21,8 @@ from dataclasses import fields
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from virtcim.images.addresses import AddressError
+from virtcim.images.addresses import AddressError, file_named
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.settings import ApplianceSettings, CatalogSettings
 from virtcim.images.download import DownloadError, download, fetch_text
@@ -253,11 +252,12 @@ def fetch_package(entry: Entry, images: ImageSettings, target: Path, work: Work)
     """
     if not _is_url(entry.url):
         return checked_copy(Path(entry.url), entry.sha256, work)
-    name = Path(urlsplit(entry.url).path).name
-    if not name or name.startswith("."):
-        raise ApplianceError(f"appliance {entry.key!r}: its URL names no file; expected NAME.ova")
-    path = target / name
     try:
+        # As a name of the directory for it, whatever stands in it.
+        name = Path(file_named(entry.url).replace("\0", "")).name
+        if not name or name.startswith("."):
+            raise ApplianceError(f"appliance {entry.key!r}: its URL names no file; expected NAME.ova")
+        path = target / name
         download(entry.url, path, images, work)
     except (DownloadError, AddressError) as error:
         raise ApplianceError(f"appliance {entry.key!r}: {error}") from error

@@ -100,6 +100,7 @@ def check_order(order: ExportOrder) -> None:
         raise ApplianceError(f"OVF {order.version}: is not written; expected 1 or 2")
     if order.target.suffix not in (".ova", ".ovf"):
         raise ApplianceError(f"target {order.target.name!r}: is no appliance; expected NAME.ova or NAME.ovf")
+    check_name(order.target.name)
     if os.path.lexists(order.target):
         raise ApplianceError(f"target {order.target.name!r}: is there already; expected a new one")
 

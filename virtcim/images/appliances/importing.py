@@ -352,7 +352,7 @@ def _network(name: str, order: ImportOrder, hypervisor: Hypervisor) -> dict[str,
     target = order.networks.get(name, name)
     if target == _USER:
         return {"type": "user"}
-    if target.startswith(_BRIDGE):
+    if target.startswith(_BRIDGE) and target != _BRIDGE:
         return {"type": "bridge", "source_bridge": target.removeprefix(_BRIDGE)}
     target = target.removeprefix(_NETWORK)
     if hypervisor.inventory.find_by_name("network", target) is None:

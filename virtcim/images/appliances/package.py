@@ -142,8 +142,12 @@ class Package:
 
     def _name(self, file: File) -> str:
         """The name in the package that a reference means, which is written as a URL."""
-        parts = urlsplit(file.href)
-        if parts.scheme or parts.netloc:
+        try:
+            parts = urlsplit(file.href)
+            is_elsewhere = bool(parts.scheme or parts.netloc)
+        except ValueError:
+            is_elsewhere = True
+        if is_elsewhere:
             raise ApplianceError(f"file {file.href[:80]!r}: is not in the package; expected no reference to elsewhere")
         plain = check_name(file.href.removeprefix("./"))
         return plain if self._source.has(plain) or file.chunk_size is not None else check_name(unquote(plain))

@@ -301,8 +301,14 @@ class ApplianceCatalogProvider(InstanceProvider):
         if directory is None:
             raise CIMError(Status.FAILED, "there is no directory for appliances; see appliances.directory")
         root = directory.resolve()
-        path = (root / name).parent.resolve() / Path(name).name
-        if not path.is_relative_to(root) or path == root or path.is_symlink():
+        try:
+            path = (root / name).parent.resolve() / Path(name).name
+            is_below = path.is_relative_to(root) and path != root and not path.is_symlink()
+        except (OSError, ValueError, RuntimeError) as error:
+            # Too long, with a NUL in it, or through links that lead back to themselves.
+            text = f"{name[:160]!r} is no name of a file; expected one below the directory for appliances"
+            raise CIMError(Status.INVALID_PARAMETER, text) from error
+        if not is_below:
             raise CIMError(Status.INVALID_PARAMETER, f"{name[:160]!r} is not below the directory for appliances")
         return path
 

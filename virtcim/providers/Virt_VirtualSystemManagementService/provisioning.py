@@ -528,7 +528,7 @@ def _texts(value: CIMValue) -> list[str]:
 
 
 def _bytes(text: str) -> int:
-    return size_of(int(text) if text.isdigit() else text)
+    return size_of(text)
 
 
 @contextmanager
