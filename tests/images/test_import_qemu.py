@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from tests.bed import Libvirtd
-from tests.images.appliances import DISK_SIZE, descriptor, image, vmdk, write_archive
-from tests.images.host import ORDER, Host, compare, running_host
+from tests.images.appliances import DISK_SIZE, descriptor, envelope, image, item, system, vmdk, write_archive
+from tests.images.host import ORDER, POOL, Host, compare, running_host
+from tests.images.provisioningbed import seed_of
 from virtcim.images.appliances.errors import ApplianceError
+from virtcim.images.appliances.exporting import ExportOrder
 from virtcim.libhelper.documents.domain import Controller, Disk, Interface
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
@@ -70,6 +75,23 @@ def test_each_format_is_converted(host: Host, tmp_path: Path, kind: str, uri: st
     compare(host.pool / "guest-1.qcow2", "qcow2", wanted(tmp_path, b"as it was"), "raw")
 
 
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a\nb", pytest.param("x" * 129, id="long")])
+def test_a_name_that_no_guest_can_have_is_refused(host: Host, tmp_path: Path, name: str) -> None:
+    package = write_archive(tmp_path / "guest.ova", {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path)})
+    with pytest.raises(ApplianceError, match="is no name"):
+        host.take(package, replace(ORDER, name=name))
+    assert host.volumes() == []
+
+
+def test_names_that_lead_nowhere_are_refused(host: Host, tmp_path: Path) -> None:
+    package = write_archive(tmp_path / "guest.ova", {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path)})
+    with pytest.raises(ApplianceError, match="goes to 'bridge:'"):
+        host.take(package, replace(ORDER, networks={"LAN": "bridge:"}))
+    host.take(package)
+    with pytest.raises(ApplianceError, match="is no name"):
+        host.give("guest", ExportOrder(tmp_path / "line\nbreak.ova"))
+
+
 def test_what_fails_leaves_nothing(host: Host, tmp_path: Path) -> None:
     files = {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path)}
     package = write_archive(tmp_path / "guest.ova", files)
@@ -77,6 +99,90 @@ def test_what_fails_leaves_nothing(host: Host, tmp_path: Path) -> None:
         host.take(package, replace(ORDER, networks={"LAN": "bridge:absent0"}, starts=True))
     assert host.volumes() == []
     assert host.hypervisor.inventory.domains() == []
+
+
+class MeddledWork(Work):
+    """Work in whose middle somebody else does something."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        super().__init__()
+        self.meddle: Callable[[], object] = meddle
+
+    def report(self, done: int, total: int) -> None:
+        super().report(done, total)
+        if self.percent > 50:
+            meddle, self.meddle = self.meddle, lambda: None
+            meddle()
+
+
+def test_a_name_that_is_taken_while_disks_are_copied_stays_whose_it_is(host: Host, tmp_path: Path) -> None:
+    package = write_archive(tmp_path / "guest.ova", {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path)})
+    theirs = "<domain type='qemu'><name>guest</name><memory>32768</memory><os><type>hvm</type></os></domain>"
+    made = []
+    with pytest.raises(LibvirtError, match="guest"):
+        host.take(package, work=MeddledWork(lambda: made.append(host.daemon.define(theirs))))
+    assert host.volumes() == []
+    assert host.daemon.virsh("domuuid", "guest").strip() == made[0]
+
+
+def test_a_volume_of_the_same_name_that_somebody_makes_meanwhile_stays(host: Host, tmp_path: Path) -> None:
+    package = write_archive(tmp_path / "guest.ova", {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path)})
+
+    def make() -> None:
+        host.daemon.virsh("vol-create-as", POOL, "guest-1.qcow2", "1M", "--format", "qcow2")
+
+    with pytest.raises(LibvirtError, match=r"guest-1\.qcow2"):
+        host.take(package, work=MeddledWork(make))
+    assert host.volumes() == ["guest-1.qcow2"]
+    assert host.hypervisor.inventory.domains() == []
+
+
+def test_of_two_imports_of_one_name_one_is_whole_and_the_other_leaves_nothing(host: Host, tmp_path: Path) -> None:
+    content = b"one of two"
+    package = write_archive(tmp_path / "guest.ova", {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path, content)})
+    together = threading.Barrier(2, timeout=60)
+
+    def take(_: int) -> bool:
+        try:
+            host.take(package, work=MeddledWork(together.wait))
+        except (ApplianceError, LibvirtError):
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(take, range(2))) == [False, True]
+    assert host.volumes() == ["guest-1.qcow2"]
+    compare(host.pool / "guest-1.qcow2", "qcow2", wanted(tmp_path, content), "raw")
+    host.daemon.virsh("start", "guest")
+
+
+def test_replicas_and_disks_without_a_file_become_guests(host: Host, tmp_path: Path) -> None:
+    empty = item(InstanceID=9, ResourceType=17, VirtualQuantity=3, AllocationUnits="byte * 2^20")
+    section = '<ScaleOutSection ovf:id="web"><Info/><InstanceCount ovf:default="2"/></ScaleOutSection>'
+    members = f"{section}{system(empty, identity='web')}"
+    text = envelope(f'<VirtualSystemCollection ovf:id="all"><Info/>{members}</VirtualSystemCollection>', 2)
+    made = host.take(write_archive(tmp_path / "all.ova", {"all.ovf": text}))
+    assert len(made.guests) == 2
+    assert host.volumes() == ["web-1-1.qcow2", "web-2-1.qcow2"]
+    (disk,) = (each for each in host.config("web-2").devices if isinstance(each, Disk))
+    assert disk.source_file == str(host.pool / "web-2-1.qcow2")
+
+
+def test_a_guest_is_told_its_properties_on_a_disc(host: Host, tmp_path: Path) -> None:
+    section = """<ProductSection ovf:class="app"><Info/><Product>App</Product>
+<Property ovf:key="port" ovf:type="uint16" ovf:value="80" ovf:userConfigurable="true"/>
+<Property ovf:key="motto" ovf:type="string" ovf:userConfigurable="true"/></ProductSection>"""
+    package = write_archive(tmp_path / "guest.ova", {"guest.ovf": envelope(system(sections=section))})
+    with pytest.raises(ApplianceError, match="port"):
+        host.take(package, replace(ORDER, properties={"app.port": "many"}))
+    host.take(package, replace(ORDER, properties={"app.motto": '<a> & "b" ]]>'}))
+    (drive,) = (each for each in host.config("guest").devices if isinstance(each, Disk))
+    assert drive.device == "cdrom"
+    assert drive.source_file is not None
+    told = etree.fromstring(seed_of(Path(drive.source_file))["ovf-env.xml"])
+    space = "{http://schemas.dmtf.org/ovf/environment/1}"
+    found = {each.get(f"{space}key"): each.get(f"{space}value") for each in told.iter(f"{space}Property")}
+    assert found == {"app.port": "80", "app.motto": '<a> & "b" ]]>'}
 
 
 def test_a_licence_is_accepted_or_nothing_is_done(host: Host, tmp_path: Path) -> None:

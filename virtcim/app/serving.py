@@ -21,7 +21,7 @@ from virtcim.app.assembly import FRONT_ENDS, make_daemon, make_server
 from virtcim.app.config import ConfigError, Settings
 from virtcim.app.guestconsoles import GuestConsoles
 from virtcim.app.heap import give_back
-from virtcim.app.imagelibrary import make_library, make_shelf
+from virtcim.app.imagelibrary import make_library, make_shelf, template_checker
 from virtcim.app.inthread import in_thread
 from virtcim.app.loopwatch import LoopWatch, ShortCollections, freeze_loaded
 from virtcim.app.nodefiles import configured_nodes
@@ -174,6 +174,8 @@ def _assemble(
     )
     access = make_access(settings.roles, classes, method_roles(catalog), settings.indications.subscribers)
     shelf = make_shelf(settings)
+    if site.library is not None:
+        site.library.check = template_checker(classes)
     changes = LifecycleSources(
         nodes.sites(), element_types(catalog), store, catalog.associations, watched_objects(nodes, shelf)
     )

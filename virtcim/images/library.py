@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from virtcim.images.settings import ImageSettings
 from virtcim.images.store import ImageStore, Records, TemplateStore
+from virtcim.images.templates import Template
 from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
@@ -43,6 +44,7 @@ class Library:
         settings: of both.
         fillings: the volumes that images are being copied to, by hypervisor, pool and volume.
         flush: waits until everything that was changed is on disk, for some seconds at most.
+        check: refuses a template, by raising TemplateError, whose settings are none of a guest.
     """
 
     templates: TemplateStore
@@ -50,6 +52,7 @@ class Library:
     settings: ImageSettings
     fillings: Records[Filling]
     flush: Callable[[float], bool]
+    check: Callable[[Template], object] = lambda _template: None
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
     _locking: threading.Lock = field(default_factory=threading.Lock)
 

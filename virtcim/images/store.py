@@ -313,6 +313,9 @@ class ImageStore:
         with self._held(source.sha256 or source.url, work):
             found = self.find(source)
             if found is not None and not (anew and not source.sha256):
+                if found.format != source.format:
+                    text = f"image {found.sha256[:12]}: is {found.format}; expected {source.format}, as is said of it"
+                    raise ImageError(text)
                 return found
             if not source.url:
                 raise ImageError(f"image {source.sha256[:12]}: is not here, and nothing says where it could be had")

@@ -88,6 +88,7 @@ class TemplatesProvider(InstanceProvider):
     def create_instance(self, class_name: str, properties: Properties, context: RequestContext) -> InstancePath:
         with told_in_cim():
             template = _document(properties)
+            self._library.check(template)
             self._library.templates.add(template, context.principal)
         return ShownTemplate(template, self._namespace).path()
 
@@ -102,6 +103,7 @@ class TemplatesProvider(InstanceProvider):
             if template.key != shown.template.key:
                 known = shown.template.key
                 raise TemplateError(f"template {known}: the document is of {template.key}; expected {known}")
+            self._library.check(template)
             if template.image != shown.template.image:
                 self._refuse_hanging(shown.template, "its image cannot be changed, only that of a new version")
             self._library.templates.change(template, context.principal)

@@ -108,6 +108,8 @@ class Provisioning:
         self._template = template
         self._context = context
         given = {} if system is None else {name: each for name, each in system.properties.items() if each is not None}
+        with _refusals(f"Template {template.key}"):
+            library.check(template)
         with _refusals():
             self._values = check_values(template, _texts(given.get(PARAMETERS)))
         self._settings = self._merged_settings(given)
@@ -532,11 +534,11 @@ def _bytes(text: str) -> int:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """Tell the client what a block says against parameters of the template."""
+def _refusals(what: str = PARAMETERS) -> Iterator[None]:
+    """Tell the client what a block says against parameters of the template, or against the template."""
     try:
         yield
     except TemplateError as error:
-        raise CIMError(Status.INVALID_PARAMETER, f"{PARAMETERS}: {error}") from error
+        raise CIMError(Status.INVALID_PARAMETER, f"{what}: {error}") from error
     except ProvisionerError as error:
         raise CIMError(Status.FAILED, str(error)) from error
