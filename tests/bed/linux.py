@@ -30,8 +30,8 @@ COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests au
 #: A word of the command line with which the guest counts, rather than say what is there.
 COUNTS = "bed.counts"
 
-#: Another one, with which it has an agent that tells its name, address and file system, freezes that disk and thaws it,
-#: as QEMU's does, and behind which stand the seconds that pass before it freezes anything.
+#: Another one, with which it has an agent that tells its name, address and file system and the key of its seed, freezes
+#: that disk and thaws it, as QEMU's does, and behind which stand the seconds that pass before it freezes anything.
 AGENT = "bed.agent="
 
 #: Another one, with which it does not take the host name of its seed.
@@ -67,6 +67,7 @@ agent() {
       *guest-get-host-name*) answer="{\\"host-name\\": \\"$(hostname)\\"}" ;;
       *fsfreeze-thaw*) frozen=; fsfreeze --unfreeze /disk; echo THAWED; answer=1 ;;
       *guest-get-osinfo*) answer='{"pretty-name": "BusyBox of the bed", "machine": "'$(uname -m)'"}' ;;
+      *guest-ssh-get-authorized-keys*) answer="{\\"keys\\": [\\"$(cat /key)\\"]}" ;;
       *guest-network-get-interfaces*)
         answer='[{"name": "eth0", "hardware-address": "'$(cat /sys/class/net/eth0/address)'", "ip-addresses": '
         answer=$answer'[{"ip-address-type": "ipv4", "ip-address": "192.0.2.77", "prefix": 24}]}]'
@@ -113,6 +114,7 @@ while :; do
     [ -e /mnt/meta-data ] && ! grep -q KEEPS_NAME /proc/cmdline &&
       hostname $(sed 's/.*"local-hostname": *"\\([^"]*\\)".*/\\1/' /mnt/meta-data)
     [ -e /mnt/meta-data ] && seeded=yes && echo "SEED $(cat /mnt/meta-data /mnt/user-data | tr -d '\\n') END"
+    tr -d '\\n' </mnt/user-data | sed -n 's/.*"ssh_authorized_keys": *\\[ *"\\([^"]*\\)".*/\\1/p' >/key
     umount /mnt
     grep -q LEASES /proc/cmdline && ip link set eth0 up &&
       udhcpc -i eth0 -n -q -t 20 -T 1 -x hostname:$(hostname) -s /bin/true

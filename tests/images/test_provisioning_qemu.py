@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import email
+import functools
+import hashlib
 import json
+import os
 import re
 import secrets
 import subprocess
@@ -14,11 +17,28 @@ import pytest
 import pywbem
 
 from tests.bed import wait_until
-from tests.bed.linux import AGENT, COMMAND_LINE, KEEPS_NAME, LinuxGuest, seed_seen, seen
+from tests.bed.linux import AGENT, COMMAND_LINE, KEEPS_NAME, LEASES, LinuxGuest, seed_seen, seen
+from tests.conftest import missing
 from tests.images.cloningbed import Cloner, see_copied
-from tests.images.provisioningbed import COMPLETED, FAILED, KEY, PATIENCE, TEMPLATE, Command, Provisioner, seed_of
+from tests.images.provisioningbed import (
+    COMPLETED,
+    FAILED,
+    KEY,
+    PATIENCE,
+    TEMPLATE,
+    TERMINATED,
+    Command,
+    Provisioner,
+    seed_of,
+)
 
-TERMINATED = 8
+EMPTY = (
+    "<domain type='qemu'><name>{}</name><memory unit='MiB'>32</memory><os><type arch='x86_64'>hvm</type></os></domain>"
+)
+NETWORK = """\
+<network><name>leases</name><ip address='10.213.{number}.1' netmask='255.255.255.0'>
+  <dhcp><range start='10.213.{number}.10' end='10.213.{number}.20'/></dhcp></ip></network>
+"""
 HASH = "$6$saltsalt$" + "x" * 86
 
 
@@ -199,6 +219,53 @@ def test_a_full_copy_is_resized_and_stands_alone(provisioner: Provisioner) -> No
     assert "<memory unit='KiB'>98304</memory>" in provisioner.daemon.virsh("dumpxml", "alone")
 
 
+def test_an_image_is_a_volume_of_a_pool(provisioner: Provisioner) -> None:
+    golden = provisioner.pool / "golden.qcow2"
+    golden.write_bytes(provisioner.image)
+    provisioner.daemon.virsh("pool-refresh", "templates")
+    text = TEMPLATE.replace('url = "{url}"\nsha256 = "{sha256}"', 'pool = "templates"\nvolume = "golden.qcow2"')
+    provisioner.provision(provisioner.template("golden", text), "gilded", "start=no")
+    assert provisioner.info("gilded.qcow2")["full-backing-filename"] == str(golden)
+    absent = provisioner.template("absent", text.replace("golden", "../golden"))
+    job = provisioner.over(provisioner.define(absent, "absent"))
+    assert (job["JobState"], "no volume" in job["ErrorDescription"]) == (FAILED, True)
+
+
+def test_an_empty_guest_is_installed_from_a_disc(provisioner: Provisioner) -> None:
+    disc = provisioner.pool / "install.iso"
+    disc.write_bytes(bytes(1 << 16))
+    given = {"EmulatedType": pywbem.Uint16(1), "Address": str(disc), "VirtualDevice": "hdc"}
+    drive = pywbem.CIMInstance("KVM_DiskResourceAllocationSettingData", given)
+    provisioner.provision("template:empty@1", "bare", "start=no", DomainType="qemu", resources=[drive])
+    assert provisioner.info("bare-1.qcow2")["virtual-size"] == 20 << 30
+    xml = provisioner.daemon.virsh("dumpxml", "bare")
+    # The disk is booted from once there is something on it, and the disc before.
+    assert re.findall("<boot dev='([a-z]+)'/>", xml) == ["hd", "cdrom"]
+    assert str(disc) in xml
+
+
+def test_templates_are_added_and_their_images_fetched(
+    provisioner: Provisioner, virtcim: Command, tmp_path: Path
+) -> None:
+    content = provisioner.image + secrets.token_bytes(1000)
+    sha256 = hashlib.sha256(content).hexdigest()
+    provisioner.images.files["/pulled.qcow2"] = content
+    file = tmp_path / "pulled.toml"
+    file.write_text(
+        TEMPLATE.format(url=f"{provisioner.images.url}/pulled.qcow2", sha256=sha256).replace("boot", "pulled", 1)
+    )
+    assert virtcim("template", "add", str(file)) == (0, "template pulled@1\n")
+    assert virtcim("image", "pull", "pulled")[0] == 0
+    status, text = virtcim("image", "list")
+    assert (status, sha256[:12] in text) == (0, True)
+    assert provisioner.images.asked["/pulled.qcow2"] == 1
+    assert virtcim("image", "remove", sha256[:12]) == (0, f"image {sha256[:12]}: removed\n")
+    assert sha256[:12] not in virtcim("image", "list")[1]
+    assert virtcim("template", "remove", "pulled")[0] == 0
+    status, text = virtcim("image", "pull", "pulled")
+    assert (status, "does not exist" in text) == (1, True)
+
+
 def test_a_running_guest_is_cloned(provisioner: Provisioner) -> None:
     see_copied(Cloner(provisioner.daemon, provisioner.server, provisioner.pool), running=True)
 
@@ -245,6 +312,27 @@ def test_two_guests_of_one_image_fetch_it_once(provisioner: Provisioner) -> None
     assert len([name for name in provisioner.files() if name.startswith("virtcim-once-")]) == 1
 
 
+def test_a_name_that_is_taken_meanwhile_is_whose_was_first(provisioner: Provisioner) -> None:
+    provisioner.images.files["/meanwhile.qcow2"] = provisioner.image + secrets.token_bytes(300_000)
+    template = provisioner.template("meanwhile", url=f"{provisioner.images.url}/meanwhile.qcow2", sha256="")
+    provisioner.images.gate.clear()
+    try:
+        lost = provisioner.define(template, "taken-by-virsh")
+        both = [provisioner.define(template, "twice", "start=no") for _ in range(2)]
+        theirs = provisioner.daemon.define(EMPTY.format("taken-by-virsh"))
+    finally:
+        provisioner.images.gate.set()
+    job = provisioner.over(lost)
+    assert job["JobState"] == FAILED
+    assert "taken-by-virsh" in job["ErrorDescription"]
+    assert provisioner.daemon.virsh("domuuid", "taken-by-virsh").strip() == theirs
+    assert provisioner.daemon.list_all()["taken-by-virsh"] == "shut off"
+    assert not [name for name in provisioner.files() if name.startswith("taken-by-virsh")]
+    assert sorted(provisioner.over(job)["JobState"] for job in both) == [COMPLETED, FAILED]
+    assert {"twice.qcow2", "twice-seed.iso"} <= provisioner.files()
+    provisioner.daemon.virsh("start", "twice")
+
+
 def test_what_fails_in_a_step_leaves_nothing(provisioner: Provisioner) -> None:
     wrong = provisioner.template("wrong", sha256="0" * 64, url=f"{provisioner.images.url}/wrong.qcow2")
     provisioner.images.files["/wrong.qcow2"] = secrets.token_bytes(70_000)
@@ -287,6 +375,23 @@ def test_a_job_is_ended_while_it_fetches(provisioner: Provisioner) -> None:
     assert (provisioner.files(), "slow" in provisioner.daemon.list_all()) == (before, False)
 
 
+def test_a_guest_that_is_waited_for_in_vain_leaves_nothing(provisioner: Provisioner) -> None:
+    template = provisioner.template("vain")
+    provisioner.provision(template, "before-vain", "start=no")
+    before = provisioner.files()
+    for name, wanted in (("vain-1", "address"), ("vain-2", "agent")):
+        job = provisioner.define(template, name, f"wait={wanted}")
+        wait_until(lambda job=job: provisioner.wbem.GetInstance(job)["Step"] == "wait for the guest", PATIENCE)
+        if wanted == "agent":
+            provisioner.daemon.virsh("destroy", name)
+            shown = provisioner.over(job)
+            assert (shown["JobState"], "has ended" in shown["ErrorDescription"]) == (FAILED, True)
+        else:
+            provisioner.wbem.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(4))
+            assert provisioner.over(job)["JobState"] == TERMINATED
+        assert (provisioner.files(), name in provisioner.daemon.list_all()) == (before, False)
+
+
 @pytest.mark.parametrize(
     ("parameter", "text"),
     [
@@ -298,6 +403,7 @@ def test_a_job_is_ended_while_it_fetches(provisioner: Provisioner) -> None:
         ("password_hash=secret-words", "a hash"),
         ("copy=half", "overlay or full"),
         ("start=maybe", "yes or no"),
+        ("wait=forever", "address or agent"),
         ("pool=nowhere", "no storage pool 'nowhere'"),
         ("user_data=secret-words", "of no kind"),
     ],
@@ -311,6 +417,50 @@ def test_a_wrong_parameter_is_refused_before_anything_is_done(
         provisioner.define(template, "strict", parameter)
     assert "secret-words" not in str(refused.value)
     assert provisioner.files() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[settings]\nNoSuch = 1\n", r"settings\.NoSuch: is no property"),
+        ('[settings]\nEnableACPI = "maybe"\n', "expected boolean"),
+        ("[settings]\nBootDevices = 1\n", r"expected string\[\]"),
+        ('[[resources]]\nkind = "Bogus"\n', "is no kind of resource"),
+        ('[[resources]]\nkind = "Mem"\nVirtualQuantity = "many"\n', "expected uint64"),
+        ("[disk]\nEmulatedType = true\n", "expected uint16"),
+    ],
+)
+def test_a_template_has_settings_as_guests_have(provisioner: Provisioner, text: str, complaint: str) -> None:
+    document = f'id = "unlike"\n{text}'
+    with pytest.raises(pywbem.CIMError, match=complaint) as refused:
+        provisioner.interop.CreateInstance(pywbem.CIMInstance("Virt_Template", {"Document": document}))
+    assert refused.value.status_code == pywbem.CIM_ERR_INVALID_PARAMETER
+
+
+def test_a_file_of_a_template_that_is_none_for_guests_makes_none(provisioner: Provisioner) -> None:
+    wrong = provisioner.template("odd-one", TEMPLATE.replace('DomainType = "qemu"', 'DomainType = "qemu"\nNoSuch = 1'))
+    with pytest.raises(pywbem.CIMError, match=r"odd-one@1: settings\.NoSuch"):
+        provisioner.define(wrong, "odd-one")
+
+
+def test_an_image_that_is_here_is_taken_as_what_it_is(provisioner: Provisioner) -> None:
+    provisioner.provision(provisioner.template("as-it-is"), "as-it-is", "start=no")
+    other = provisioner.template("as-raw", TEMPLATE.replace("[image]", '[image]\nformat = "raw"'))
+    job = provisioner.over(provisioner.define(other, "as-raw"))
+    assert (job["JobState"], "is qcow2; expected raw" in job["ErrorDescription"]) == (FAILED, True)
+
+
+@pytest.mark.parametrize("name", ["..", "."])
+def test_a_guest_is_not_called_like_a_directory(provisioner: Provisioner, name: str) -> None:
+    """libvirt takes it, and empties the directory with the snapshots of all guests when it is undefined."""
+    template = (provisioner.found("template:called@1") and "template:called@1") or provisioner.template("called")
+    before = provisioner.files()
+    with pytest.raises(pywbem.CIMError, match="cannot be the name"):
+        provisioner.define(template, name)
+    settings = pywbem.CIMInstance("KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": name})
+    with pytest.raises(pywbem.CIMError, match="cannot be the name"):
+        provisioner.wbem.InvokeMethod("DefineSystem", provisioner.service, SystemSettings=settings)
+    assert (provisioner.files(), name in provisioner.daemon.list_all()) == (before, False)
 
 
 def test_secrets_are_neither_logged_nor_shown(provisioner: Provisioner) -> None:
@@ -333,7 +483,9 @@ def test_a_guest_reads_its_seed_and_is_rid_of_it_once_it_bears_its_name(
     provisioner: Provisioner, linux: LinuxGuest, tmp_path: Path
 ) -> None:
     console = tmp_path / "console"
-    telling(provisioner, linux, "reader", console, "hostname=reader.example.com", f"ssh_keys={KEY}")
+    telling(provisioner, linux, "reader", console, "hostname=reader.example.com", f"ssh_keys={KEY}", "wait=agent")
+    # The job has waited until its agent answered.
+    assert provisioner.daemon.virsh("domhostname", "reader", "--source", "agent").strip()
     seed = wait_until(lambda: seed_seen(console), PATIENCE)
     assert '"local-hostname": "reader"' in seed
     assert '"fqdn": "reader.example.com"' in seed
@@ -344,6 +496,25 @@ def test_a_guest_reads_its_seed_and_is_rid_of_it_once_it_bears_its_name(
     for which in ([], ["--inactive"]):
         assert "seed.iso" not in provisioner.daemon.virsh("domblklist", "reader", *which)
     wait_until(lambda: seen(console).get("cd") in ("none", "0"), PATIENCE)
+
+
+@pytest.mark.slow
+def test_three_guests_of_one_call_boot_with_their_own_names_and_the_key(
+    provisioner: Provisioner, linux: LinuxGuest, virtcim: Command, tmp_path: Path
+) -> None:
+    settings = f'Kernel = "{linux.kernel}"\nRamdisk = "{linux.ramdisk}"\nCommandLine = "{COMMAND_LINE} {AGENT}0"\n'
+    text = TEMPLATE.replace("[settings]\n", f"[settings]\n{settings}").replace("= 64", "= 256")
+    text = text.replace("[image]", "keep_seed = true\n\n[image]")
+    provisioner.template("trio", f'{text}\n[[resources]]\nkind = ""\nResourceType = 1\nOtherResourceType = "channel"\n')
+    key = tmp_path / "key.pub"
+    key.write_text(f"{KEY}\n")
+    given = ("--name", "three", "--count", "3", "--ssh-key", str(key), "--set", "wait=agent")
+    status, written = virtcim("provision", "trio", *given)
+    assert status == 0, written
+    for name in ("three-1", "three-2", "three-3"):
+        ask = functools.partial(provisioner.daemon.virsh, "domhostname", name, "--source", "agent")
+        wait_until(lambda ask=ask, name=name: ask().strip() == name, PATIENCE)
+        assert provisioner.daemon.virsh("get-user-sshkeys", name, "root").strip() == KEY
 
 
 @pytest.mark.slow
@@ -360,15 +531,52 @@ def test_a_guest_that_tells_another_name_keeps_its_seed(
     assert "deaf-seed.iso" in provisioner.daemon.virsh("domblklist", "deaf")
 
 
+@pytest.mark.slow
+def test_a_guest_that_tells_its_name_for_a_lease_is_rid_of_its_seed(
+    provisioner: Provisioner, linux: LinuxGuest, tmp_path: Path
+) -> None:
+    network, console = tmp_path / "network.xml", tmp_path / "console"
+    network.write_text(NETWORK.format(number=os.getpid() % 250))
+    try:
+        provisioner.daemon.virsh("net-create", str(network))
+    except subprocess.CalledProcessError as error:
+        missing(f"no network with leases here: {error.stderr}")
+    port = pywbem.CIMInstance(
+        "KVM_NetResourceAllocationSettingData", {"NetworkType": "network", "NetworkName": "leases"}
+    )
+    try:
+        line = f"{COMMAND_LINE} {LEASES}"
+        given = ("hostname=leasing.example.com", "wait=address")
+        provisioned(provisioner, linux, "leasing", console, line, [port], *given)
+        wait_until(lambda: "leasing-seed.iso" not in provisioner.files(), PATIENCE)
+        assert "leasing" in provisioner.daemon.virsh("net-dhcp-leases", "leases")
+        assert provisioner.daemon.list_all()["leasing"] == "running"
+        assert "seed.iso" not in provisioner.daemon.virsh("domblklist", "leasing")
+        provisioner.daemon.virsh("destroy", "leasing")
+    finally:
+        provisioner.daemon.virsh("net-destroy", "leases")
+
+
 def telling(bed: Provisioner, linux: LinuxGuest, name: str, console: Path, *parameters: str, more: str = "") -> None:
     """Provision a guest that writes to a console, and has an agent that tells its host name."""
-    line = f"{COMMAND_LINE} {AGENT}0 {more}"
+    agent = pywbem.CIMInstance(
+        "KVM_ResourceAllocationSettingData", {"ResourceType": pywbem.Uint16(1), "OtherResourceType": "channel"}
+    )
+    provisioned(bed, linux, name, console, f"{COMMAND_LINE} {AGENT}0 {more}", [agent], *parameters)
+
+
+def provisioned(
+    bed: Provisioner,
+    linux: LinuxGuest,
+    name: str,
+    console: Path,
+    line: str,
+    resources: list[pywbem.CIMInstance],
+    *parameters: str,
+) -> None:
+    """Provision a guest of a Linux with a command line and a console, and with further resources."""
     settings = f'Kernel = "{linux.kernel}"\nRamdisk = "{linux.ramdisk}"\nCommandLine = "{line}"\n'
     text = TEMPLATE.replace("[settings]\n", f"[settings]\n{settings}").replace("= 64", "= 256")
     serial = {"SourceType": pywbem.Uint16(4), "SourcePath": str(console)}
-    agent = {"ResourceType": pywbem.Uint16(1), "OtherResourceType": "channel"}
-    resources = [
-        pywbem.CIMInstance("KVM_ConsoleResourceAllocationSettingData", serial),
-        pywbem.CIMInstance("KVM_ResourceAllocationSettingData", agent),
-    ]
+    resources = [pywbem.CIMInstance("KVM_ConsoleResourceAllocationSettingData", serial), *resources]
     bed.provision(bed.template(name, text), name, *parameters, resources=resources)
