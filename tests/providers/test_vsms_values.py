@@ -512,6 +512,24 @@ def test_settings_of_the_whole(properties: Fields, expected: Fields) -> None:
     assert {name: getattr(after, name) for name in expected} == expected
 
 
+def test_another_firmware_has_its_own_variables() -> None:
+    firmware = (
+        "<os><type arch='x86_64' machine='pc'>hvm</type><loader readonly='yes' type='pflash' stateless='no'>/code.fd"
+        "</loader><nvram template='/vars.fd' type='file'><source file='/guest.fd'/></nvram></os>"
+    )
+    xml = config().replace("<os><type arch='x86_64' machine='pc'>hvm</type></os>", firmware, 1)
+    assert firmware in xml
+    host = kvm()
+    host.put(xml)
+    (guest,) = Served([(platform("KVM"), host)]).site.guests(platform("KVM"))
+    edit = edit_of(guest, xml)
+    modify_system(edit, {"Firmware": "efi"})
+    assert edit.change.defined is not None
+    held = edit.change.defined.config.as_dict()
+    assert held["os_firmware"] == "efi"
+    assert [name for name in held if name.startswith(("os_loader", "os_nvram"))] == []
+
+
 @pytest.mark.parametrize(
     ("units", "size"),
     [

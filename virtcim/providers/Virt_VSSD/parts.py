@@ -74,6 +74,22 @@ _TIMER_FLAGS = {"yes": True, "no": False}
 _TIMER_NUMBERS = frozenset({"frequency", "catchup_threshold", "catchup_slew", "catchup_limit"})
 _TIMER_TEXTS = frozenset({"tickpolicy", "track", "mode"})
 _TIMER = re.compile(r"([a-z0-9]+)(?::(.*))?")
+_OF_FIRMWARE = (
+    "os_loader",
+    "os_loader_readonly",
+    "os_loader_type",
+    "os_loader_secure",
+    "os_loader_stateless",
+    "os_nvram",
+    "os_nvram_template",
+    "os_nvram_type",
+    "os_nvram_source_file",
+    "os_nvram_source_dev",
+    "os_nvram_source_protocol",
+    "os_nvram_source_name",
+    "os_nvram_source_hosts",
+)
+"""What describes one firmware and its variables, which another one does not read."""
 _CELL = re.compile(r"([0-9,^-]*):([0-9]{1,15})")
 _EFI, _BIOS = "efi", "bios"
 
@@ -224,15 +240,8 @@ def write_firmware(draft: Draft, value: str) -> None:
     if value not in (_EFI, _BIOS, ""):
         raise ValueRefusedError(f"Invalid value for Firmware: {value}")
     draft.put("os_firmware", value or None)
-    for field in (
-        "os_loader",
-        "os_loader_readonly",
-        "os_loader_type",
-        "os_loader_secure",
-        "os_nvram",
-        "os_nvram_template",
-    ):
-        if getattr(draft.base, field) is not None:
+    for field in _OF_FIRMWARE:
+        if field in draft.base.held_fields():
             draft.put(field, None)
     if draft.base.os_firmware_features:
         draft.put("os_firmware_features", [])
