@@ -187,6 +187,40 @@ def test_a_guest_is_placed_where_there_is_least_to_do(fleet: Server) -> None:
     assert raised.value.status_code == pywbem.CIM_ERR_NOT_FOUND
 
 
+def test_a_placement_of_nonsense_is_refused_with_a_reason(fleet: Server) -> None:
+    ask = fleet.pywbem(INTEROP)
+    (service,) = ask.EnumerateInstanceNames(SERVICE)
+    prod = group(ask, "prod")
+
+    def named(name: str | None, class_name: str = "Virt_NodeGroup") -> Any:
+        keys = {} if name is None else {"InstanceID": name}
+        return pywbem.CIMInstanceName(class_name, keys, namespace=INTEROP)
+
+    odd = ["virtcim:group:", "virtcim:group:../prod", "virtcim:group:" + "x" * 300, "<b>\u202e", "prod", ""]
+    for wrong in (*map(named, odd), named(None), named("virtcim:group:prod", "Virt_TemplateGroup"), service):
+        for method, more in (
+            ("EvaluatePlacement", wish("new", 1024)),
+            ("DefineSystemInGroup", wish("new", 1024)),
+            ("GetGroupSummary", {}),
+            ("RequestGroupStateChange", {"RequestedState": pywbem.Uint16(3)}),
+            ("DrainNodes", {"CheckOnly": True}),
+        ):
+            with pytest.raises(pywbem.CIMError) as raised:
+                ask.InvokeMethod(method, service, Group=wrong, **more)
+            assert raised.value.status_code in (pywbem.CIM_ERR_NOT_FOUND, pywbem.CIM_ERR_INVALID_PARAMETER)
+            assert "roup" in raised.value.status_description
+            assert len(raised.value.status_description) < 400
+    nothing = [("SystemSettings", None, "string"), ("ResourceSettings", None, "string"), ("Group", None, "reference")]
+    code, out = ask.InvokeMethod("EvaluatePlacement", service, Params=nothing)
+    assert (code, len(out["Nodes"])) == (0, 6)
+    for parameters in ({}, {"Group": None}):
+        with pytest.raises(pywbem.CIMError, match="Parameter Group is required"):
+            ask.InvokeMethod("DefineSystemInGroup", service, **parameters)
+    with pytest.raises(pywbem.CIMError, match="Parameter RequestedState is required"):
+        ask.InvokeMethod("RequestGroupStateChange", service, Group=prod)
+    assert not {"new"} & names(ask, "root/virt/idle")
+
+
 def test_all_guests_of_a_group_stop_and_start(fleet: Server) -> None:
     ask = fleet.pywbem(INTEROP)
     status, text = virtcim(fleet, "group", "stop", "busys", "--force")

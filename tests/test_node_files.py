@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ def configuration(tmp_path: Path) -> Path:
     )
     (directory / "40-wrong.toml").write_text("[node.south]\nuri = 'qemu:///system'\n")
     (directory / "notes.txt").write_text("[node.no]\n")
+    os.mkfifo(directory / "50-pipe.toml")
+    (directory / "51-directory.toml").mkdir()
+    (directory / "52-loop.toml").symlink_to("52-loop.toml")
+    (directory / "53-nowhere.toml").symlink_to("nowhere")
+    (directory / "54-latin.toml").write_bytes(b"# \xe4\n")
+    (directory / "55-empty.toml").touch()
     return file
 
 
@@ -47,6 +54,12 @@ def test_each_file_is_taken_or_named(configuration: Path, caplog: pytest.LogCapt
     assert f"{directory / '30-again.toml'}: node 'WEST' exists already, from {configuration}" in said
     assert f"{directory / '40-wrong.toml'}: node.south.uri: is not a setting; expected" in said
     assert "group 'a b': is not a name" in said
+    assert f"{directory / '50-pipe.toml'}: is not a file" in said
+    assert f"{directory / '51-directory.toml'}: is not a file" in said
+    assert f"{directory / '52-loop.toml'}: Too many levels of symbolic links" in said
+    assert f"{directory / '53-nowhere.toml'}: No such file" in said
+    assert f"{directory / '54-latin.toml'}: 'utf-8' codec can't decode" in said
+    assert "55-empty" not in said
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pywbem
 from tests.bed import Server, wait_until
 from tests.bed.listener import Listener, subscribed
 from tests.bed.server import COMMAND, ROOT
+from tests.libhelper.test_uris import HOSTILE
 from tests.providers.test_two_nodes import GUESTS, LOCAL, OTHER, node_file
 
 WEST = "root/virt/west"
@@ -61,9 +62,21 @@ def test_nodes_come_and_go_with_their_files(served: tuple[Server, Any], tmp_path
     wait_until(lambda: names(ask, WEST) == {"far"}, 60)
     assert str(directory / "broken.toml") in server.errors
     assert names(ask, OTHER) == GUESTS[OTHER].keys()
-    file.unlink()
+    path = ask.EnumerateInstanceNames("Test_ComputerSystem", WEST)[0]
+    assert ask.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(9))[0] == 0
+    moved = file.rename(directory / "moved.toml")
+    (directory / "twice.toml").write_text(moved.read_text().replace("node.west", "node.West"))
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: managed(ask, "west")["Origin"] == str(moved), 60)
+    assert ask.GetInstance(path)["EnabledState"] == 9, "the connection stands, or the test driver had made it anew"
+    assert f"{directory / 'twice.toml'}: node 'West' exists already, from {moved}" in server.errors
+    moved.write_text("[node.west]\nuris = [")
+    (directory / "twice.toml").unlink()
     server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: not names(ask, WEST), 60)
+    assert f"{moved}: " in server.errors
+    moved.unlink()
+    server.process.send_signal(signal.SIGHUP)
     assert names(ask, OTHER) == GUESTS[OTHER].keys()
 
 
@@ -73,7 +86,8 @@ def permissive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("managed")
     local = f"test://{node_file(directory, 0, {'here': 1})}"
     config = (
-        f"uris = ['{local}']\n[nodes]\ntransports = ['unix', 'tls', 'tcp']\nhosts = ['127.0.0.1', '*.example.com']\n"
+        f"uris = ['{local}']\n[nodes]\ntransports = ['unix', 'ssh', 'tls', 'tcp']\n"
+        "hosts = ['127.0.0.1', '*.example.com', '10.0.0.*', 'fd00::*']\n"
         f"patience = 20\n[node.fixed]\nuris = ['test://{node_file(directory, 1, {'fixed': 1})}']\n"
     )
     with Server(config=config) as server:
@@ -155,11 +169,51 @@ def test_what_is_from_a_file_is_only_read(permissive: Server) -> None:
 
 
 def test_a_uri_of_a_client_is_held_to_the_rules(permissive: Server) -> None:
+    """By each way in which a client can name one, and what was there stays."""
     ask = permissive.pywbem("root/interop")
-    with pytest.raises(pywbem.CIMError, match="can run a program"):
-        make(ask, Name="bad", URIs=["qemu+ext:///system?command=/bin/sh"])
-    with pytest.raises(pywbem.CIMError, match="is not permitted"):
-        make(ask, Name="bad", URIs=["qemu+tls://elsewhere.example.org/system"])
+    path = make(ask, Name="kept", URIs=["test:///default"])
+    kept = ask.GetInstance(path)
+    sent = [(uri, reason) for uri, reason in HOSTILE if uri and "\x00" not in uri]
+    for uri, reason in [*sent, ("", "names no connection")]:
+        for change in ({"URIs": [uri]}, {"URIs": ["test:///default", uri]}, {"MigrateURI": uri or "x"}):
+            with pytest.raises(pywbem.CIMError) as raised:
+                make(ask, **{"Name": "bad", "URIs": ["test:///default"], **change})
+            expected = reason if uri or "URIs" in change else "not a URI of libvirt"
+            assert expected in raised.value.status_description, (uri, change)
+            told = pywbem.CIMInstance("Virt_ManagedNode", change, path=path)
+            with pytest.raises(pywbem.CIMError) as raised:
+                ask.ModifyInstance(told, PropertyList=list(change))
+            assert raised.value.status_code == pywbem.CIM_ERR_INVALID_PARAMETER
+            assert expected in raised.value.status_description, (uri, change)
+    assert ask.GetInstance(path).properties == kept.properties
+    assert "bad" not in {path["Name"] for path in ask.EnumerateInstanceNames("Virt_ManagedNode")}
+    ask.DeleteInstance(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, "names no connection"),
+        ({"URIs": pywbem.CIMProperty("URIs", None, type="string", is_array=True)}, "names no connection"),
+        ({"URIs": pywbem.CIMProperty("URIs", [], type="string", is_array=True)}, "names no connection"),
+        ({"URIs": ["test:///default"] * 2}, "names a connection twice"),
+        ({"URIs": [f"qemu+tls://h{number}.example.com/system" for number in range(17)]}, "has 17 URIs; expected 16"),
+        ({"URIs": ["test:///default"], "Groups": [f"g{number}" for number in range(65)]}, "has 65 groups; expected 64"),
+        ({"URIs": ["test:///default"], "Groups": ["a/b"]}, "group 'a/b': is not a name"),
+        ({"URIs": ["test:///default"], "Groups": [""]}, "group '': is not a name"),
+        ({"URIs": ["test:///default"], "Groups": ["g" * 300]}, "is not a name"),
+        ({"URIs": ["test:///default"], "Groups": ["<b>\u202e"]}, "is not a name"),
+        ({"URIs": ["test:///default"], "Comment": "x" * 5000}, "has 5000 characters in its comment; expected 4096"),
+    ],
+    ids=range(11),
+)
+def test_settings_that_cannot_be_are_refused(permissive: Server, values: dict[str, Any], reason: str) -> None:
+    ask = permissive.pywbem("root/interop")
+    with pytest.raises(pywbem.CIMError) as raised:
+        make(ask, Name="bad", **values)
+    assert raised.value.status_code == pywbem.CIM_ERR_INVALID_PARAMETER
+    assert reason in raised.value.status_description
+    assert len(raised.value.status_description) < 400
     assert "bad" not in {path["Name"] for path in ask.EnumerateInstanceNames("Virt_ManagedNode")}
 
 

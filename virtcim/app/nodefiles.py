@@ -101,6 +101,9 @@ def _read(path: Path) -> NodeFile:
         ConfigError: it cannot be read, or holds something else than nodes and groups; the text names it.
     """
     try:
+        # To read a pipe would take until somebody writes to it.
+        if path.exists() and not path.is_file():
+            raise ConfigError("is not a file; expected TOML in UTF-8")
         return from_table(NodeFile, tomllib.loads(path.read_text(encoding="utf-8")), "")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}; expected a file that this user may read") from error

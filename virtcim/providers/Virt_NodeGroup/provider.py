@@ -108,4 +108,6 @@ def _name_in(keys: Keys) -> str:
     given = next((value for key, value in keys.items() if key.lower() == "instanceid"), None)
     if not isinstance(given, str) or not given:
         raise CIMError(Status.INVALID_PARAMETER, f"{NODE_GROUP} needs the key InstanceID")
+    if not given.startswith(_ID):
+        raise CIMError(Status.NOT_FOUND, f"group {given[:64]!r}: does not exist")
     return given.removeprefix(_ID)

@@ -45,6 +45,9 @@ REMEMBERED = "remembered host"
 _AT_A_TIME = 16
 """Threads that work at a time at most."""
 
+_MOST_URIS, _MOST_GROUPS, _LONGEST_COMMENT = 16, 64, 4096
+"""URIs and groups of a node that was made at run time, and characters of its comment, at most."""
+
 _STOP_TIMEOUT = 0.4
 """Seconds that connections get to close."""
 
@@ -144,8 +147,11 @@ class NodeRegistry:
                 self._want(wanted, name, managed.settings, "")
             for key, node in list(self._nodes.items()):
                 kept = wanted.get(key)
-                if kept is None or kept != (node.name, node.settings, node.origin):
+                if kept is None or kept[:2] != (node.name, node.settings):
                     self._drop(node)
+                elif kept[2] != node.origin:
+                    node.origin = kept[2]
+                    node.revision += 1
             for key, (name, settings, origin) in wanted.items():
                 if key not in self._nodes:
                     self._begin(name, settings, origin)
@@ -249,6 +255,13 @@ class NodeRegistry:
         """Refuse what only the administrator's files may say."""
         check_name(name)
         self._check_namespace(name)
+        for what, count, most in (
+            ("URIs", len(settings.uris), _MOST_URIS),
+            ("groups", len(settings.groups), _MOST_GROUPS),
+            ("characters in its comment", len(settings.comment), _LONGEST_COMMENT),
+        ):
+            if count > most:
+                raise NodeError(f"node {name!r}: has {count} {what}; expected {most} at most")
         rules = self.settings.rules
         try:
             for uri in settings.uris:
