@@ -8,11 +8,17 @@ from itertools import chain
 
 import pytest
 
-from tests.providers.recorded import Served, hypervisor, platform
+from tests.providers.recorded import PLATFORMS, Served, hypervisor, platform
 from virtcim.libhelper.inventory.records import Domain, Record
 from virtcim.providers.base import Element, ElementProvider
 from virtcim.providers.changes import instance_changes
 from virtcim.providers.interface import InstanceChange, Lifecycle
+from virtcim.providers.kinds import KINDS
+from virtcim.providers.lifecycle import LifecycleSources, own_indications
+from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.Virt_ComputerSystem import ComputerSystem
+from virtcim.registration.catalog import build_catalog, element_types
+from virtcim.registration.roles import method_roles
 
 KVM = platform("KVM")
 
@@ -91,3 +97,18 @@ def test_a_new_guest_and_one_that_is_gone_have_all_their_instances(changed: tupl
     assert {each[1:] for each in created} == {each[1:] for each in deleted}
     assert {"KVM_ComputerSystem", "KVM_Processor", "KVM_VirtualSystemSettingData"} <= {name for _, name, _ in created}
     assert not set(instance_changes(served.site, types_of(served), after, after))
+
+
+def test_sites_share_what_they_have_alike() -> None:
+    """Nine hundred classes with a thousand namespaces each would be millions of entries."""
+    sites = [Site((), PLATFORMS, KINDS, ProviderSettings(namespace=f"root/virt/n{number}")) for number in range(3)]
+    catalog = build_catalog(*sites)
+    sources = LifecycleSources(sites, element_types(catalog), None, catalog.associations)
+    homes = {id(each): each for each in sources.class_names.values()}
+    assert list(homes.values()) == [frozenset(site.namespace for site in sites)]
+    assert sources.class_names.keys() >= {"KVM_ComputerSystem", "KVM_SystemDevice"}
+    assert own_indications(sites[0], (ComputerSystem,)) is own_indications(sites[1], (ComputerSystem,))
+    roles = method_roles(catalog)
+    assert roles == method_roles(build_catalog(sites[0]))
+    sources.follow(sites[:2], catalog.associations)
+    assert set(sources.class_names.values()) == {frozenset(site.namespace for site in sites[:2])}

@@ -259,11 +259,11 @@ def server_capabilities(
     allowed = {
         name
         for name, method in _CHANGES.items()
-        if any(getattr(type(provider), method) is not getattr(InstanceProvider, method) for provider in providers)
+        if any(getattr(kind, method) is not getattr(InstanceProvider, method) for kind in set(map(type, providers)))
     }
     links = [association for group in catalog.associations.values() for association in group]
-    served = {class_name.lower() for provider in providers for class_name in provider.class_names}
-    served |= {class_name.lower() for link in links for class_name in link.class_names}
+    # Where there are many namespaces, most of them have the same classes.
+    served = {name.lower() for names in {tuple(each.class_names) for each in (*providers, *links)} for name in names}
     subscribed = subscriptions or SUBSCRIPTION in served
     mechanisms = _mechanisms(authenticator, certificates)
     return ServerCapabilities(

@@ -8,7 +8,7 @@ Layer rule: imports `platforms`, `libhelper` and modules of `providers` that kno
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from virtcim.platforms.base import Platform
@@ -88,7 +88,8 @@ class Site(Memo):
         self.platforms = tuple(platforms)
         self.patience = platforms.patience if isinstance(platforms, Registry) else PlatformSettings().patience
         self.kinds = tuple(kinds)
-        self._providers: dict[str, ElementFinder] = {}
+        self._served: tuple[ElementFinder, ...] = ()
+        self._providers: Mapping[str, ElementFinder] | None = None
         self._followers: list[Callable[[Hypervisor], None]] = []
         self.nodes: Sequence[Site] = (self,)
         members = tuple(members)
@@ -130,7 +131,8 @@ class Site(Memo):
 
     def serve(self, providers: Iterable[ElementFinder]) -> None:
         """Have the elements of providers found by what refers to them."""
-        self._providers.update((name.lower(), provider) for provider in providers for name in provider.class_names)
+        self._served = (*self._served, *providers)
+        self._providers = None
 
     def provider_of(self, class_name: str) -> ElementFinder:
         """The provider of a class, name in any case.
@@ -138,7 +140,12 @@ class Site(Memo):
         Raises:
             CIMError: INVALID_CLASS for a class that is not served.
         """
-        provider = self._providers.get(class_name.lower())
+        known = self._providers
+        if known is None:
+            # A thousand names, which nobody looks up of a node that is down.
+            known = {name.lower(): provider for provider in self._served for name in provider.class_names}
+            self._providers = known
+        provider = known.get(class_name.lower())
         if provider is None:
             raise CIMError(Status.INVALID_CLASS, f"{class_name} is not served here")
         return provider

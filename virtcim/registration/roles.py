@@ -21,10 +21,15 @@ def method_roles(catalog: Catalog) -> Mapping[str, Role]:
 
 
 def _declared(catalog: Catalog) -> Iterator[tuple[str, Role]]:
-    for providers in catalog.namespaces.values():
-        for provider in providers:
-            if isinstance(provider, ElementProvider):
-                yield from _declared_by(provider)
+    # Those of two sites declare the same.
+    providers = {
+        (type(provider), tuple(provider.class_names)): provider
+        for group in catalog.namespaces.values()
+        for provider in group
+        if isinstance(provider, ElementProvider)
+    }
+    for provider in providers.values():
+        yield from _declared_by(provider)
 
 
 def _declared_by(provider: ElementProvider) -> Iterator[tuple[str, Role]]:

@@ -97,8 +97,10 @@ class FilterCompiler:
             sources: the classes of before, each with the namespaces where its instances live now.
             namespaces: all namespaces of the server.
         """
-        self._homes_of = {name: frozenset(map(normalized, homes)) for name, homes in sources.items()}
-        self.homes = frozenset[str]().union(*self._homes_of.values())
+        # Most classes have one and the same set of homes.
+        known = {homes: frozenset(map(normalized, homes)) for homes in set(sources.values())}
+        self._homes_of = {name: known[homes] for name, homes in sources.items()}
+        self.homes = frozenset[str]().union(*known.values())
         self._namespaces = frozenset(map(normalized, namespaces))
         self._known.cache_clear()
 

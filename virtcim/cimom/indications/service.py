@@ -128,7 +128,7 @@ class IndicationService:
         self.subscriptions.look_elsewhere(self._predefined())
 
     def _predefined(self) -> tuple[list[FilterRecord], list[FilterCollection]]:
-        homes = frozenset[str]().union(*self._source.class_names.values())
+        homes = frozenset[str]().union(*set(self._source.class_names.values()))
         shown = (home for home in homes if not self._is_interop(home))
         return predefined_filters(self._product, self._system_name, shown)
 

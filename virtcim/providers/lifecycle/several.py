@@ -108,12 +108,20 @@ class LifecycleSources(ChangeSource):
 
     def _sum_up(self) -> None:
         """Make out what can be told of, and where."""
-        homes: dict[str, frozenset[str]] = {}
+        spaces: dict[frozenset[str], set[str]] = {}
         indications: dict[str, frozenset[str]] = {}
-        for source in self._all():
-            for name, namespaces in source.class_names.items():
-                homes[name] = homes.get(name, frozenset()) | namespaces
-            for name, classes in source.indications.items():
+        for source in self._sources.values():
+            spaces.setdefault(source.names, set()).add(source.site.namespace)
+        # Most sites have the same classes, and so most classes have one and the same set of homes.
+        homes: dict[str, frozenset[str]] = {}
+        for names, namespaces in [*spaces.items()]:
+            together = frozenset(namespaces)
+            for name in names:
+                homes[name] = homes[name] | together if name in homes else together
+        for name, others in self._watched.class_names.items():
+            homes[name] = homes.get(name, frozenset()) | others
+        for told in {id(each.indications): each.indications for each in self._all()}.values():
+            for name, classes in told.items():
                 indications[name] = indications.get(name, frozenset()) | classes
         self.class_names = homes
         self.indications = indications

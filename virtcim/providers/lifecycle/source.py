@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time as clock
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ from virtcim.providers.lifecycle.teller import Step, Teller
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
+    from virtcim.platforms.base import Platform
     from virtcim.providers.jobs import JobRecord
     from virtcim.providers.site import Site
 
@@ -63,6 +64,7 @@ class LifecycleSource(ChangeSource):
 
     Attributes:
         site: as given.
+        names: of the classes whose instances can be told of: the same object for all sites that have the same.
     """
 
     def __init__(
@@ -96,10 +98,13 @@ class LifecycleSource(ChangeSource):
         self._settled: set[tuple[str, type[Record]]] = set()
         # What has been read of each hypervisor: before, links to it could not be known.
         self._read: dict[str, set[type[Record]]] = {}
-        told = _indicated_types(types)
-        names = {class_of(platform.prefix, each.base) for platform in site.platforms for each in told}
-        self.class_names = dict.fromkeys(names | self._links.class_names, frozenset({site.namespace}))
+        self.names = _names_told(site.platforms, types, self._links.class_names)
         self.indications = own_indications(site, types)
+
+    @property
+    def class_names(self) -> dict[str, frozenset[str]]:  # type: ignore[override]
+        """The classes whose instances can be told of, each with the namespace of the site."""
+        return dict.fromkeys(self.names, frozenset({self.site.namespace}))
 
     def start(self, listener: ChangeListener) -> None:
         self._listener = listener
@@ -317,7 +322,16 @@ def _indicated_types(types: Iterable[type[Element]]) -> list[type[Element]]:
     return [*of_records, *job_types(types), *(each for each in types if each.surveyed)]
 
 
-def own_indications(site: Site, types: Iterable[type[Element]]) -> dict[str, frozenset[str]]:
+@lru_cache(maxsize=64)
+def _names_told(
+    platforms: tuple[Platform, ...], types: tuple[type[Element], ...], links: frozenset[str]
+) -> frozenset[str]:
+    """The classes whose instances can be told of, associations among them: the same object for all sites."""
+    told = _indicated_types(types)
+    return links.union(class_of(platform.prefix, each.base) for platform in platforms for each in told)
+
+
+def own_indications(site: Site, types: Iterable[type[Element]]) -> Mapping[str, frozenset[str]]:
     """libvirt-cim's classes of indications that a site has.
 
     Parameters:
@@ -327,10 +341,16 @@ def own_indications(site: Site, types: Iterable[type[Element]]) -> dict[str, fro
     Returns:
         each class, with the classes whose instances it is about.
     """
+    return _own_indications(site.platforms, tuple(types))
+
+
+@lru_cache(maxsize=64)
+def _own_indications(platforms: tuple[Platform, ...], types: tuple[type[Element], ...]) -> Mapping[str, frozenset[str]]:
+    """These classes: the same object for all sites."""
     found: dict[str, set[str]] = {}
     for element in _indicated_types(types):
         if element.indicated_as:
-            for platform in site.platforms:
+            for platform in platforms:
                 for ending in OWN_INDICATIONS.values():
                     name = class_of(platform.prefix, f"{element.indicated_as}{ending}")
                     found.setdefault(name, set()).add(class_of(platform.prefix, element.base))
