@@ -75,10 +75,19 @@ def test_what_libvirt_does_is_on_the_screen(open_page: Open, host: Libvirtd) -> 
     page = open_page("#/guests")
     row = page.get_by_role("row").filter(has_text="first")
     expect(row.locator(".state.off")).to_be_visible()
+    mark = page.get_by_role("checkbox", name="Select first", exact=True)
+    mark.check()
+    expect(page.get_by_text("1 selected")).to_be_visible()
     with closing(host.connect()) as connection:
         connection.lookupByName("first").create()
         expect(row.locator(".state.on")).to_be_visible()
+        expect(mark).to_be_checked()
         connection.lookupByName("first").destroy()
+    expect(row.locator(".state.off")).to_be_visible()
+    mark.uncheck()
+    expect(page.get_by_text("1 selected")).to_have_count(0)
+    page.get_by_role("button", name="Name", exact=False).first.click()
+    expect(mark).not_to_be_checked()
     expect(row.locator(".state.off")).to_be_visible()
 
 

@@ -70,12 +70,13 @@ export function Guests({ options, of }) {
   }, [all, search, wanted]);
   const columns = useMemo(() => COLUMNS.filter((each) => shown.includes(each.name)), [shown]);
   const chosen = marked.size ? found.filter((each) => marked.has(each.href) && may(each.namespace, "operate")) : [];
-  const mark = (/** @type {string} */ href, /** @type {boolean} */ on) => {
-    const next = new Set(marked);
-    if (on) next.add(href);
-    else next.delete(href);
-    setMarked(next);
-  };
+  const mark = useMemo(() => (/** @type {any} */ guest) => html`<input type="checkbox" aria-label=${text("bulk.select", { name: guest.name })}
+    checked=${marked.has(guest.href)} onChange=${(/** @type {any} */ event) => {
+      const next = new Set(marked);
+      if (event.target.checked) next.add(guest.href);
+      else next.delete(guest.href);
+      setMarked(next);
+    }} />`, [marked]);
   const saveView = () => {
     const name = prompt(text("view.name"));
     if (!name) return;
@@ -116,9 +117,7 @@ export function Guests({ options, of }) {
     </div>
     ${chosen.length > 0 && html`<div class="row panel"><span>${text("bulk.selected", { count: chosen.length })}</span>
       ${ACTIONS.map((each) => html`<button class=${each.danger ? "danger" : ""} onClick=${() => setAsked(each)}>${text(`action.${each.name}`)}</button>`)}</div>`}
-    <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href} seen=${seen}
-      mark=${(/** @type {any} */ guest) => html`<input type="checkbox" aria-label=${text("bulk.select", { name: guest.name })} checked=${marked.has(guest.href)}
-        onChange=${(/** @type {any} */ event) => mark(guest.href, event.target.checked)} />`}
+    <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href} seen=${seen} mark=${mark}
       markAll=${html`<input type="checkbox" aria-label=${text("bulk.select-all")} checked=${found.length > 0 && chosen.length === found.length}
         onChange=${(/** @type {any} */ event) => setMarked(new Set(event.target.checked ? found.map((each) => each.href) : []))} />`} />
     ${pictures && html`<${Panel} title=${text("screens.title")}><${Screens} guests=${found} /></${Panel}>`}

@@ -54,12 +54,14 @@ export function arrange(before, rows, order) {
 
 /**
  * @param {{label: string, rows: any[], columns: Column[], rowKey: (row: any) => string, first?: string, mark?: (row: any) => any,
- *   markAll?: any, seen?: {current: any[]}}} props seen: is told which rows are in view
+ *   markAll?: any, seen?: {current: any[]}}} props seen: is told which rows are in view; a row is drawn again once it, its
+ *   place, `columns` or `mark` is another one
  */
 export function Table({ label, rows, columns, rowKey, first, mark, markAll, seen }) {
   const [order, setOrder] = useState({ name: first ?? columns[0].name, down: false });
   const [top, setTop] = useState(0);
   const frame = useRef(null);
+  const drawn = useRef(/** @type {Map<any, {place: number, columns: Column[], mark: any, node: any}>} */ (new Map()));
   const last = useRef(/** @type {{column: Column | null, down: boolean, rows: any[]}} */ ({ column: null, down: false, rows: [] }));
   /** @type {any[]} */
   const sorted = useMemo(() => {
@@ -78,6 +80,18 @@ export function Table({ label, rows, columns, rowKey, first, mark, markAll, seen
   useLayoutEffect(() => {
     if (seen) seen.current = sorted.slice(begin, end);
   });
+  const before = drawn.current;
+  drawn.current = new Map();
+  const draw = (/** @type {any} */ row, /** @type {number} */ place) => {
+    const known = before.get(row);
+    const isSame = known && known.place === place && known.columns === columns && known.mark === mark;
+    const now = isSame ? known : { place, columns, mark, node: html`<tr key=${rowKey(row)} aria-rowindex=${place}>
+      ${mark && html`<td>${mark(row)}</td>`}
+      ${columns.map((each) => html`<td class=${each.number ? "number" : ""}>${(each.show ?? each.value)(row)}</td>`)}
+    </tr>` };
+    drawn.current.set(row, now);
+    return now.node;
+  };
   return html`<div class="table tall" ref=${frame} tabindex="0" role="region" aria-label=${label}
       onScroll=${(/** @type {any} */ event) => setTop(event.currentTarget.scrollTop)}>
     <table aria-rowcount=${sorted.length + 1}>
@@ -90,10 +104,7 @@ export function Table({ label, rows, columns, rowKey, first, mark, markAll, seen
       </tr></thead>
       <tbody>
         ${begin > 0 && html`<tr aria-hidden="true"><td colspan=${width} style=${{ height: `${begin * ROW}px`, padding: 0, border: 0 }}></td></tr>`}
-        ${sorted.slice(begin, end).map((row, index) => html`<tr key=${rowKey(row)} aria-rowindex=${begin + index + 2}>
-          ${mark && html`<td>${mark(row)}</td>`}
-          ${columns.map((each) => html`<td class=${each.number ? "number" : ""}>${(each.show ?? each.value)(row)}</td>`)}
-        </tr>`)}
+        ${sorted.slice(begin, end).map((row, index) => draw(row, begin + index + 2))}
         ${end < sorted.length && html`<tr aria-hidden="true"><td colspan=${width} style=${{ height: `${(sorted.length - end) * ROW}px`, padding: 0, border: 0 }}></td></tr>`}
       </tbody>
     </table>
