@@ -13,7 +13,7 @@ import libvirt
 import pytest
 
 from tests.libhelper.test_inventory import wait_until
-from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.hypervisor import Hypervisor, longest_pause
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.reconcile import Reconciler
 from virtcim.libhelper.settings import HypervisorSettings
@@ -164,6 +164,11 @@ def test_a_node_that_takes_long_to_make_is_made_once(monkeypatch: pytest.MonkeyP
         assert "no answer within" in attempts[0]
     finally:
         hypervisor.stop()
+
+
+@pytest.mark.parametrize(("users", "seconds"), [(None, 0.5), (1, 5.0), (200, 5.0), (1000, 25.0)])
+def test_however_many_are_down_attempts_are_few(users: int | None, seconds: float) -> None:
+    assert longest_pause(users, is_here=True) == seconds
 
 
 def test_who_has_threads_of_his_own_never_hangs(crowd: Crowd) -> None:

@@ -49,7 +49,7 @@ from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.storage import Storage
 from virtcim.libhelper.threads import Threads
 
-__all__ = ["Hypervisor"]
+__all__ = ["Hypervisor", "longest_pause"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,9 @@ _BACKOFF_FIRST = 0.1
 _BACKOFF_MOST = {True: 0.5, False: 3.0}
 """Seconds between two attempts to connect, at most; here, and where an attempt costs a network connection."""
 _BACKOFF_SHARED = 5.0
-"""The same for one of many: a thousand that are down cost two hundred attempts in a second."""
+_FLEET = 200
+"""The same for one of many, and from how many on it is as many times longer: they make forty attempts in a second at
+most, however many are down."""
 _MORE_TIME = 2.0
 _MORE_TIME_MOST = 8.0
 _MORE_TIME_ENDS = 60.0
@@ -81,6 +83,16 @@ _THREADS_MOST = 20
 """Threads at most of a hypervisor that shares them with none, those included that wait for an answer in vain."""
 
 Result = TypeVar("Result")
+
+
+def longest_pause(users: int | None, is_here: bool) -> float:
+    """Tell how many seconds pass between two attempts to connect, at most.
+
+    Parameters:
+        users: hypervisors that share the threads; None where it shares them with none.
+        is_here: whether it is on this machine.
+    """
+    return _BACKOFF_MOST[is_here] if users is None else _BACKOFF_SHARED * max(1.0, users / _FLEET)
 
 
 class _LostError(Exception):
@@ -372,8 +384,8 @@ class Hypervisor:
                 self._attempted.set()
                 self.unreached()
             await self._rest(delay)
-            most = _BACKOFF_SHARED if self._shares_threads else _BACKOFF_MOST[is_local(self.uri)]
-            delay = min(delay * 2, most)
+            users = self._threads.users if self._shares_threads else None
+            delay = min(delay * 2, longest_pause(users, is_local(self.uri)))
         self.connections.give_up()
 
     async def _rest(self, seconds: float) -> None:
