@@ -24,8 +24,8 @@ FOLLOWED = 1
 """Of how many instances of a kind all that hangs on them is asked for, where the walk is to be quick."""
 
 SHARE = 12
-"""One of how many filters is tried then, of how many classes of platforms that show nothing, and of how many classes the
-clients are tried with."""
+"""One of how many filters is tried then, of how many classes of platforms that show nothing, and of how many classes
+the clients are tried with."""
 
 
 def walked(server: Server, followed: int | None = FOLLOWED, *further: str) -> Report:
