@@ -3,7 +3,10 @@ are not as they should be: a usage or one line, a status, and never a trace back
 
 from __future__ import annotations
 
+import gc
+import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,14 @@ LINE = re.compile(r"virtcim: [^\n]+; expected [^\n]+\n|virtcim: [^\n]+: [^\n]+\n
 """One line in the form of all messages."""
 
 NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Commands have their process to themselves: some silence its log, and a server that begins stops collections."""
+    yield
+    logging.disable(logging.NOTSET)
+    gc.enable()
 
 
 def named(command: Command) -> str:
