@@ -263,7 +263,8 @@ def server_capabilities(
     }
     links = [association for group in catalog.associations.values() for association in group]
     # Where there are many namespaces, most of them have the same classes.
-    served = {name.lower() for names in {tuple(each.class_names) for each in (*providers, *links)} for name in names}
+    alike = {tuple(each.class_names) for each in providers} | {tuple(each.class_names) for each in links}
+    served = {name.lower() for names in alike for name in names}
     subscribed = subscriptions or SUBSCRIPTION in served
     mechanisms = _mechanisms(authenticator, certificates)
     return ServerCapabilities(
