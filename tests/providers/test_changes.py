@@ -15,7 +15,8 @@ from virtcim.providers.changes import instance_changes
 from virtcim.providers.interface import InstanceChange, Lifecycle
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.lifecycle import LifecycleSources, own_indications
-from virtcim.providers.site import ProviderSettings, Site
+from virtcim.providers.settings import ProviderSettings
+from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 from virtcim.registration.catalog import build_catalog, element_types
 from virtcim.registration.roles import method_roles
