@@ -452,7 +452,7 @@ def test_an_image_that_is_here_is_taken_as_what_it_is(provisioner: Provisioner) 
 
 @pytest.mark.parametrize("name", ["..", "."])
 def test_a_guest_is_not_called_like_a_directory(provisioner: Provisioner, name: str) -> None:
-    """libvirt takes it, and empties the directory with the snapshots of all guests when it is undefined."""
+    """libvirt refuses it only after it has emptied the directory with the snapshots of all guests."""
     template = (provisioner.found("template:called@1") and "template:called@1") or provisioner.template("called")
     before = provisioner.files()
     with pytest.raises(pywbem.CIMError, match="cannot be the name"):

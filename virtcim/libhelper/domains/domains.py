@@ -25,7 +25,7 @@ from virtcim.libhelper.work import Work
 __all__ = ["DIRECTORY_NAMES", "Domains"]
 
 DIRECTORY_NAMES = frozenset({".", ".."})
-"""Names that no domain may have: libvirt takes them, and undefining such a domain empties directories of them all."""
+"""Names that no domain may have: libvirt refuses them only after it has emptied the directory of all snapshots."""
 
 _NATIVE_FORMATS = {"QEMU": "qemu-argv", "Xen": "xen-xl"}
 """By driver, what libvirt can make of a domain without defining it; making it checks the domain."""
