@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -189,10 +190,14 @@ def test_a_job_that_is_ended_in_each_step_leaves_nothing(bed: Provisioner) -> No
     again = Provisioner(bed.daemon, bed.server, bed.pool, bed.images)
     again.provision(template, "before", "start=no")
     before = again.files()
+
+    def is_at(job: pywbem.CIMInstanceName, number: int) -> bool:
+        return bool(again.wbem.GetInstance(job)["StepNumber"] == number)
+
     for number, step in enumerate(STEPS, start=1):
         name = f"after-{step}"
         job = again.define(template, name)
-        wait_until(lambda job=job, number=number: again.wbem.GetInstance(job)["StepNumber"] == number, PATIENCE)
+        wait_until(partial(is_at, job, number), PATIENCE)
         again.wbem.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(4))
         assert again.over(job)["JobState"] == TERMINATED, step
         assert (again.files(), name in bed.daemon.list_all()) == (before, False), step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -142,15 +143,14 @@ def test_the_example_keeps_the_contract_and_changes_the_system_disk(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
     monkeypatch.syspath_prepend(str(EXAMPLE))
-    from virtcim_provisioner_sysprep import Sysprep
-
+    sysprep = importlib.import_module("virtcim_provisioner_sysprep").Sysprep
     tool, told = tmp_path / "virt-customize", tmp_path / "told"
     tool.write_text(f'#!/bin/sh\necho "$@" > {told}\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     guest = replace(GUEST, disks={"/pool/web.qcow2": "qcow2", "/pool/web-1.raw": "raw"})
-    Sysprep().prepare(guest)
+    sysprep().prepare(guest)
     assert "--format qcow2 --add /pool/web.qcow2 --truncate /etc/machine-id" in told.read_text()
     tool.write_text("#!/bin/sh\necho no such format >&2; exit 1\n")
     with pytest.raises(RuntimeError, match="no such format"):
-        Sysprep().prepare(guest)
+        sysprep().prepare(guest)

@@ -379,9 +379,13 @@ def test_a_guest_that_is_waited_for_in_vain_leaves_nothing(provisioner: Provisio
     template = provisioner.template("vain")
     provisioner.provision(template, "before-vain", "start=no")
     before = provisioner.files()
+
+    def is_waited_for(job: pywbem.CIMInstanceName) -> bool:
+        return bool(provisioner.wbem.GetInstance(job)["Step"] == "wait for the guest")
+
     for name, wanted in (("vain-1", "address"), ("vain-2", "agent")):
         job = provisioner.define(template, name, f"wait={wanted}")
-        wait_until(lambda job=job: provisioner.wbem.GetInstance(job)["Step"] == "wait for the guest", PATIENCE)
+        wait_until(functools.partial(is_waited_for, job), PATIENCE)
         if wanted == "agent":
             provisioner.daemon.virsh("destroy", name)
             shown = provisioner.over(job)
@@ -511,9 +515,12 @@ def test_three_guests_of_one_call_boot_with_their_own_names_and_the_key(
     given = ("--name", "three", "--count", "3", "--ssh-key", str(key), "--set", "wait=agent")
     status, written = virtcim("provision", "trio", *given)
     assert status == 0, written
+
+    def is_called(name: str) -> bool:
+        return provisioner.daemon.virsh("domhostname", name, "--source", "agent").strip() == name
+
     for name in ("three-1", "three-2", "three-3"):
-        ask = functools.partial(provisioner.daemon.virsh, "domhostname", name, "--source", "agent")
-        wait_until(lambda ask=ask, name=name: ask().strip() == name, PATIENCE)
+        wait_until(functools.partial(is_called, name), PATIENCE)
         assert provisioner.daemon.virsh("get-user-sshkeys", name, "root").strip() == KEY
 
 
