@@ -74,7 +74,7 @@ def test_what_is_read_is_what_is_written() -> None:
         for value in ([], shown):
             now = current(document, element)
             document.set(now, written(declared, now, value))
-            assert (declared.get(handle(current(document, element))) or []) == value, document.text
+            assert (declared.get(handle(current(document, element))) or []) == value
     assert seen > 400
 
 

@@ -252,6 +252,7 @@ def _write(options: _Options, draft: Draft, value: Sequence[str | None]) -> None
         _take(options, found, text or "")
     for name, (field, path) in options.fields.items():
         now = draft.now(name)
+        wanted: Any
         if isinstance(field, Items):
             wanted = _items(options, field, path, now or (), found.get(name, {}))
         elif field.many:

@@ -34,7 +34,7 @@ def _without_authorities() -> Iterator[None]:
         if threading.get_ident() != here:
             super(ssl.SSLContext, context).set_default_verify_paths()
 
-    ssl.SSLContext.set_default_verify_paths = look_for_authorities  # type: ignore[method-assign]
+    ssl.SSLContext.set_default_verify_paths = look_for_authorities  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
