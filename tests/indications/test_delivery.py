@@ -25,6 +25,7 @@ from virtcim.app.store import SQLiteStore, read_table
 from virtcim.cimom.access import RoleSettings
 from virtcim.cimom.indications import journal, queue
 from virtcim.cimom.indications.engine import IndicationEngine
+from virtcim.cimom.indications.journal import Body, own_properties
 from virtcim.cimom.indications.queue import RECOVERED_SIZE
 from virtcim.cimom.indications.records import (
     IndicationBody,
@@ -35,12 +36,15 @@ from virtcim.cimom.indications.records import (
     SubscriptionState,
 )
 from virtcim.cimom.indications.relay import RelayedFilter
-from virtcim.cimom.indications.settings import DestinationSettings
+from virtcim.cimom.indications.settings import DestinationSettings, IndicationSettings
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.query import parse_select
 from virtcim.cimom.recent import Recent
 from virtcim.frontends.cimxml.encode import Encoder
+from virtcim.frontends.cimxml.export import MAX_FRAMES, CIMXMLExport, _Line
+from virtcim.frontends.http.client import Connection
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
+from virtcim.schema.classes import ClassStore
 
 Run = Callable[..., Running]
 Listen = Callable[..., Scripted]
@@ -240,6 +244,21 @@ def test_what_goes_to_many_is_written_once(
     ((_, receivers),) = read_table(file, "receivers of queued indication", Receivers)
     assert len(receivers.numbers) == 10
     assert len(read_table(file, "body of queued indication", IndicationBody)) == 1
+
+
+def test_what_only_one_destination_is_told_has_its_number(schema_classes: ClassStore) -> None:
+    """Whatever filters are called: what stands around the number is written once for each of them."""
+    export = CIMXMLExport(schema_classes, SPACE, "here", IndicationSettings())
+    encoder, body = Encoder(schema_classes, SPACE, "here"), Body("CIM_InstCreation", {}, 0)
+    line = _Line(Connection("127.0.0.1", 1, None, 1.0, 1), "", ("http", "127.0.0.1", 1), "/", (), 0.0)
+    names = ["0", ">0<", "<VALUE>0</VALUE>", 'NAME="SequenceNumber"', *map(str, range(2 * MAX_FRAMES))]
+    for number in (0, 1, 2**63 - 1):
+        for name in (None, *names):
+            own = own_properties(Route("d", "s", name, "context>0<"), number)
+            written = encoder.property_elements(body.class_name, own)
+            message = export._message(line, 7, body, own).decode()
+            assert written in message
+            assert len(line.frames) <= MAX_FRAMES
 
 
 def test_the_journal_is_empty_when_nothing_waits(run: Run, listen: Listen, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lxml import etree
@@ -38,6 +38,12 @@ HEADERS = (
 
 RECENT = 128
 """Indications whose text is remembered: some ten KiB each, for as long as its destinations take."""
+
+NUMBER = "SequenceNumber"
+"""The property of an indication that is another one for each."""
+
+MAX_FRAMES = 16
+"""Texts around it that are kept for a destination: one for each of its filters and classes of indications."""
 
 _PARSER_OPTIONS = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 
@@ -72,6 +78,8 @@ class _Line:
         files: times and sizes of the files that its TLS context was made from.
         used: when something was sent last, as `time.monotonic` counts.
         yes: the last answer that said that an indication was taken, without its number; None before the first.
+        frames: what stands before and behind the SequenceNumber in what only this destination is told, by the rest of
+            that and the class.
     """
 
     connection: Connection
@@ -81,6 +89,7 @@ class _Line:
     files: tuple[object, ...]
     used: float
     yes: bytes | None = None
+    frames: dict[tuple[object, ...], tuple[bytes, bytes]] = field(default_factory=dict)
 
 
 class CIMXMLExport:
@@ -117,7 +126,7 @@ class CIMXMLExport:
         if line is None or line.url != destination.url or line.place[0] == "https":
             line = await self._line(destination)
         self._number = number = self._number + 1
-        message = self._message(number, body, own)
+        message = self._message(line, number, body, own)
         line.used = time.monotonic()
         try:
             answer = await line.connection.post(line.target, HEADERS, message)
@@ -132,7 +141,7 @@ class CIMXMLExport:
             check_answer(answer.body)
             line.yes = said
 
-    def _message(self, number: int, body: Body, own: Properties) -> bytes:
+    def _message(self, line: _Line, number: int, body: Body, own: Properties) -> bytes:
         """An export message.
 
         Parameters:
@@ -140,8 +149,23 @@ class CIMXMLExport:
             body, own: as in `send`.
         """
         name = body.class_name
-        elements = self._encoder.property_elements(name, own).encode() if own else b""
-        return b"".join((START % (number, name.encode()), self._shared(body), elements, END))
+        return b"".join((START % (number, name.encode()), self._shared(body), self._own(line, name, own), END))
+
+    def _own(self, line: _Line, name: str, own: Properties) -> bytes:
+        """Write what only one destination is told: from one indication to the next, only the number is another one."""
+        number = own.get(NUMBER)
+        if not isinstance(number, int):
+            return self._encoder.property_elements(name, own).encode() if own else b""
+        rest = {key: value for key, value in own.items() if key != NUMBER}
+        told = name, *rest.items()
+        frame = line.frames.get(told)
+        if frame is None:
+            if len(line.frames) >= MAX_FRAMES:
+                line.frames.clear()
+            start, zero, end = self._encoder.property_elements(name, {NUMBER: 0}).encode().partition(b">0<")
+            elements = self._encoder.property_elements(name, rest).encode()
+            frame = line.frames[told] = elements + start + zero[:1], zero[-1:] + end
+        return b"%b%d%b" % (frame[0], number, frame[1])
 
     def _written(self, body: Body) -> bytes:
         return self._encoder.property_elements(body.class_name, body.properties).encode()
