@@ -483,10 +483,27 @@ def test_disks_whose_images_are_as_they_were_are_not_measured_again(
     wait_until(lambda: uuid in looked, PATIENCE)
     looked.clear()
     measured.clear()
-    libvirtd.virsh("desc", name, "--config", "another")
+    inventory.measure_disks([uuid])
     wait_until(lambda: uuid in looked, PATIENCE)
     assert uuid not in measured
     assert domain(inventory, name).capacities.keys() == {"vda"}
+
+
+def test_disks_are_not_looked_at_when_something_else_changes(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most changes are none of the disks, and to look at these means to read all of the XML."""
+    name = guests.boot_sector("described")
+    inventory = started(libvirtd.uri(), interval=3600.0).inventory
+    uuid = domain(inventory, name).uuid
+    asked: list[str] = []
+    monkeypatch.setattr(inventory, "measure_disks", asked.extend)
+    libvirtd.virsh("desc", name, "--config", "another")
+    inventory.refresh(uuid)
+    libvirtd.virsh("detach-disk", name, "vda", "--config")
+    inventory.refresh(uuid)
+    wait_until(lambda: asked, PATIENCE)
+    assert asked == [uuid]
 
 
 def test_who_a_host_is_is_told_as_soon_as_it_is_known(
