@@ -20,6 +20,7 @@ from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.metrics import Sample
 from virtcim.libhelper.metrics.exposition import expose
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.guests import all_guests
 from virtcim.providers.Virt_BaseMetricValue import MetricValue, values_of
 from virtcim.providers.Virt_ComputerSystem import system_of
 
@@ -93,7 +94,10 @@ def test_what_does_not_run_has_no_figures(libvirtd: Libvirtd, guests: dict[str, 
     libvirtd.define(boot_sector_xml("metrics-off", libvirtd.new_image()))
     try:
         off = wait_until(
-            lambda: next((each for each in served.site.guests(platform("KVM")) if each.name == "metrics-off"), None), 30
+            lambda: next(
+                (each for each in all_guests(served.site, platform("KVM")) if each.name == "metrics-off"), None
+            ),
+            30,
         )
         sample = wait_until(
             lambda: (found := hypervisor_of(served).metrics.look()) and off.domain.uuid in found.guests and found, 30

@@ -17,6 +17,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.metrics.screen import to_png
 from virtcim.libhelper.states import DomainState
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, RevisedInstance, Status
 from virtcim.providers.Virt_VirtualSystemManagementService import summary
 from virtcim.providers.Virt_VirtualSystemManagementService.summary import LEASES_SECONDS, ask_for_leases
@@ -137,7 +138,7 @@ def test_a_summary_is_of_another_revision_once_anything_of_it_has_changed(node: 
 
 def guests(node: Node) -> list[Guest]:
     [platform] = [each for each in node.site.platforms if each.prefix == "Test"]
-    return list(node.site.guests(platform))
+    return list(all_guests(node.site, platform))
 
 
 def test_pictures_when_asked(node: Node) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.providers.agents import told
 from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, hypervisor, platform
 from virtcim.libhelper.agent import Agents, facts_of, has_agent
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import Association, CIMError, Status
 from virtcim.providers.Virt_VirtualSystemManagementService import summaries
 
@@ -149,7 +150,7 @@ def test_each_mount_point_is_a_file_system_on_the_disks_that_libvirt_names(serve
 
 
 def test_a_summary_tells_what_agents_have_told(host: RecordedHypervisor, served: Served) -> None:
-    guests = list(served.site.guests(platform("KVM")))
+    guests = list(all_guests(served.site, platform("KVM")))
     summaries(guests)
     silent, talks = (each.properties for each in summaries(guests))
     assert (talks["HostName"], talks["OperatingSystem"]) == ("inside", "Debian GNU/Linux 12 (bookworm)")

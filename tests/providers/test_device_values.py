@@ -11,8 +11,9 @@ from tests.providers.recorded import DOMAINS, Served, domain_xml, hypervisor, pl
 from tests.providers.test_vsms_edits import edit_of, served_file
 from tests.providers.test_vsms_values import added_device
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Interface, Nvram, UnknownDevice
-from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError
+from virtcim.providers.guest import Configuration, ConfigurationKind
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.Virt_DevicePool import GraphicsPool
@@ -25,7 +26,7 @@ def settings_in(xml: str, prefix: str = "KVM") -> list[Any]:
     host = hypervisor(prefix)
     host.put(xml)
     served = Served([(platform(prefix), host)])
-    (guest,) = served.site.guests(platform(prefix))
+    (guest,) = all_guests(served.site, platform(prefix))
     configuration = Configuration(guest, DomainConfig.parse(xml), ConfigurationKind.DEFINED)
     return [each for each in settings_of(configuration) if not each.entry.kind.is_guest_wide]
 
@@ -381,7 +382,7 @@ def test_what_is_read_can_be_written_to_another_guest(file: Any) -> None:
         put_network(host, f"<network><name>{name}</name><uuid>{name}</uuid></network>")
     empty = domain_xml("empty").replace("type='kvm'", f"type='{guest.platform.domain_types[0]}'")
     host.put(empty)
-    other = next(each for each in served.site.guests(platform(prefix)) if each.name == "empty")
+    other = next(each for each in all_guests(served.site, platform(prefix)) if each.name == "empty")
     failures = []
     for setting in settings_of(guest.state):
         if not is_made(setting):

@@ -12,7 +12,7 @@ from lxml import etree
 from tests.providers.recorded import DOMAINS
 from tests.providers.test_vsms_edits import served_file
 from virtcim.libhelper.documents.domain import DEVICE_CLASSES, DomainConfig
-from virtcim.providers.configuration import Configuration, ConfigurationKind
+from virtcim.providers.guest import Configuration, ConfigurationKind
 from virtcim.providers.hidden import HIDDEN, hidden_because
 from virtcim.providers.Virt_RASD import settings_of
 from virtcim.registration.devices import (

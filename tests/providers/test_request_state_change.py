@@ -20,6 +20,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.states import DomainState, PausedReason
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.requested import without_own_metadata
@@ -378,7 +379,7 @@ def test_a_guest_that_takes_its_time_is_waited_for_by_a_job() -> None:
     other = started_job(site, SHUT_DOWN)
     terminate(site, key)
     assert ended(site, key)["JobState"] == TERMINATED
-    guest = site.site.guest(platform("Test"), "guest")
+    guest = guest_named(site.site, platform("Test"), "guest")
     assert guest is not None
     guest.hypervisor.put(domain_xml("guest"))  # type: ignore[attr-defined]
     assert ended(site, other)["JobState"] == COMPLETED
@@ -402,7 +403,7 @@ def test_what_is_waited_for_is_what_a_guest_is_on_its_way_to(state: int) -> None
     terminate(site, first)
     assert ended(site, first)["JobState"] == TERMINATED
     eventually(lambda: shown() == (ENABLED, state))
-    guest: Any = site.site.guest(platform("Test"), "guest")
+    guest: Any = guest_named(site.site, platform("Test"), "guest")
     if state == REBOOT:
         guest.hypervisor.domains.rebooted.set()
     else:
@@ -516,7 +517,7 @@ def test_a_guest_that_libvirt_has_not_let_run_yet_is_not_started(way: Transition
 
 def test_the_revision_of_the_site_follows_every_change(driver: Driver) -> None:
     site = driver.site
-    guest = site.guest(platform("Test"), "guest")
+    guest = guest_named(site, platform("Test"), "guest")
     assert guest is not None
     seen = [site.revision()]
     assert site.revision() == seen[0]

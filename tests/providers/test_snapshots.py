@@ -36,6 +36,7 @@ from virtcim.libhelper.frozen import FrozenGuests
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.inventory.records import SNAPSHOTS, Document, Snapshot
 from virtcim.providers.frozen import FrozenGuest, FrozenRecords
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.settings import ProviderSettings
@@ -409,7 +410,7 @@ def test_which_snapshots_a_guest_can_have(
     assert set(shown["SnapshotTypesEnabled"]) == expected  # type: ignore[arg-type]
     reasons = shown.get("Obstacles") or []
     assert {int(each.partition(":")[0]) for each in reasons} == {*map(int, SnapshotType)} - expected  # type: ignore[union-attr]
-    guest = site.site.guest(platform("KVM"), "g")
+    guest = guest_named(site.site, platform("KVM"), "g")
     assert guest is not None
     assert {kind for kind, obstacle in creation_obstacles(guest).items() if obstacle is None} == expected
 
@@ -421,7 +422,7 @@ def test_whether_the_guest_can_be_told() -> None:
         host.put(domain_xml(name, agent), active=True)
     site = Served([(platform("KVM"), host)])
     for name, expected in (("connected", True), ("disconnected", False)):
-        guest = site.site.guest(platform("KVM"), name)
+        guest = guest_named(site.site, platform("KVM"), name)
         assert guest is not None
         assert can_notify(guest) is expected
         shown = site.get("KVM_VirtualSystemSnapshotCapabilities", InstanceID=name).properties()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.providers.outcome import outcome
 from tests.providers.recorded import CONTEXT, Served, domain_xml, hypervisor, platform
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.migrationsettings import MigrationSettings
 from virtcim.providers.settings import ProviderSettings
@@ -43,7 +44,7 @@ class Keys:
 
     def uri(self) -> str:
         """How the host of the configuration would be reached now."""
-        guest = next(iter(self.served.site.guests(self.served.site.platforms[0])))
+        guest = next(iter(all_guests(self.served.site, self.served.site.platforms[0])))
         return destination_named(guest, "far.example", Transport.SSH).place.uri
 
 

@@ -17,6 +17,7 @@ from virtcim.libhelper.documents.domain import Disk, DomainConfig, Graphics, Int
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.providers.Virt_RASD import settings_of
 
@@ -211,7 +212,7 @@ def test_a_guest_like_another(node: Node) -> None:
 def test_a_guest_like_another_with_all_its_settings(node: Node, left_out: tuple[str, ...]) -> None:
     """Sent along with the reference, they make no second device of each."""
     node.act(lambda domain: domain.create())
-    state = next(iter(node.site.guests(platform("Test")))).state
+    state = next(iter(all_guests(node.site, platform("Test")))).state
     assert state is not None
     resources = [
         EmbeddedInstance(each.class_name, {k: v for k, v in each.properties().items() if k not in left_out})

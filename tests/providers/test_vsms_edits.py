@@ -20,9 +20,9 @@ from tests.providers.recorded import DOMAINS, PLATFORMS, Served, hypervisor, pla
 from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument, Graphics
 from virtcim.libhelper.domains.change import LiveStep
 from virtcim.providers.base import Element
-from virtcim.providers.configuration import ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError
-from virtcim.providers.guest import Guest
+from virtcim.providers.guest import ConfigurationKind, Guest
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, EmbeddedInstance
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.methods import MethodFailedError
@@ -189,7 +189,7 @@ def served_file(text: str) -> tuple[Served, Guest]:
     host.put(text)
     host.put_pool("guests", "/srv/guests", [("top.qcow2", 1 << 30)])
     served = Served([(platform(prefix), host)])
-    (guest,) = served.site.guests(platform(prefix))
+    (guest,) = all_guests(served.site, platform(prefix))
     return served, guest
 
 
@@ -309,7 +309,7 @@ def test_a_property_changes_its_own_part_only(file: Any) -> None:
 def test_every_writable_property_was_written(corpus: Served) -> None:
     """Of those that are not tested elsewhere."""
     for prefix in ("KVM", "LXC", "Xen"):
-        for guest in corpus.site.guests(platform(prefix)):
+        for guest in all_guests(corpus.site, platform(prefix)):
             for element in instances_of(guest):
                 missing = {declared.name for declared in writable(element)} - {
                     name for base, name in written if base == element.base

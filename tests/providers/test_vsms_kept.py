@@ -16,6 +16,7 @@ from tests.xpath import nodes
 from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath
 from virtcim.providers.Virt_RASD import settings_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
@@ -312,7 +313,7 @@ LIKE = InstancePath("KVM_VirtualSystemSettingData", {"InstanceID": f"KVM:{NAME}"
 
 def described(site: Stopped) -> list[EmbeddedInstance]:
     """All settings of the resources of the guest, as a client has got them."""
-    (guest,) = site.site.guests(platform("KVM"))
+    (guest,) = all_guests(site.site, platform("KVM"))
     assert guest.state is not None
     return [EmbeddedInstance(each.class_name, dict(each.properties())) for each in settings_of(guest.state)]
 
@@ -462,7 +463,7 @@ def test_what_is_read_makes_another_guest_like_it(site: Stopped, devices: str, r
     site.put(devices, rest)
     before = site.find(paths)
     assert before
-    (guest,) = site.site.guests(platform("KVM"))
+    (guest,) = all_guests(site.site, platform("KVM"))
     assert guest.state is not None
     whole = VirtualSystemSettingData(guest.state).properties()
     kept = {name: value for name, value in whole.items() if name not in ("UUID", "ElementName")}
@@ -529,7 +530,7 @@ def test_another_guest_is_made_of_the_settings_of_a_running_one(site: Stopped) -
     site.put(f"<serial type='pty'/><console type='pty'/><graphics type='vnc' autoport='yes'/>{channel}")
     site.start()
     assert site.running("//channel/source/@path")
-    (guest,) = site.site.guests(platform("KVM"))
+    (guest,) = all_guests(site.site, platform("KVM"))
     assert guest.state is not None
     described = [EmbeddedInstance(each.class_name, each.properties()) for each in settings_of(guest.state)]
     whole = VirtualSystemSettingData(guest.state).properties()

@@ -19,6 +19,7 @@ from tests.providers.recorded import platform, served
 from tests.providers.test_vsms_edits import VALUES, declared_classes
 from tests.providers.test_vsms_kept import NAME, Stopped
 from virtcim.providers.base import Element
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import settings_of
@@ -238,7 +239,7 @@ def change_and_check(site: Stopped, chooser: random.Random) -> bool:
     """Make one change; whether it was done."""
     before = site.text
     platform_ = platform("KVM")
-    (guest,) = site.site.guests(platform_)
+    (guest,) = all_guests(site.site, platform_)
     state = guest.state
     assert state is not None
     element: Element = chooser.choice([VirtualSystemSettingData(state), *settings_of(state)])
@@ -266,7 +267,7 @@ def change_and_check(site: Stopped, chooser: random.Random) -> bool:
         assert ordered(site.text) == ordered(before), (identifier, name, asked)
         return False
     assert code == 0
-    (guest,) = served("KVM", site.text).site.guests(platform_)
+    (guest,) = all_guests(served("KVM", site.text).site, platform_)
     state = guest.state
     assert state is not None
     found = [VirtualSystemSettingData(state), *settings_of(state)]

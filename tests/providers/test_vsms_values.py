@@ -12,8 +12,9 @@ from tests.providers.poolhost import put_pool
 from tests.providers.recorded import RecordedHypervisor, Served, domain_xml, hypervisor, platform
 from tests.providers.test_vsms_edits import edit_of, served_file
 from virtcim.libhelper.documents.domain import Device, Disk, DomainConfig
-from virtcim.providers.configuration import ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError
+from virtcim.providers.guest import ConfigurationKind
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.units import rate_in, size_in
@@ -45,7 +46,7 @@ def added_device(kind: str, **properties: Any) -> Device:
     xml = domain_xml("guest")
     host.put(xml)
     served = Served([(platform("KVM"), host)])
-    (guest,) = served.site.guests(platform("KVM"))
+    (guest,) = all_guests(served.site, platform("KVM"))
     edit = edit_of(guest, xml)
     assert edit.defined is not None
     instance = EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", properties)
@@ -57,7 +58,7 @@ def changed(xml: str, kind: str, identifier: str, **properties: Any) -> DomainCo
     host = kvm()
     host.put(xml)
     served = Served([(platform("KVM"), host)])
-    (guest,) = served.site.guests(platform("KVM"))
+    (guest,) = all_guests(served.site, platform("KVM"))
     edit: Edit = edit_of(guest, xml)
     given_ = {"InstanceID": f"guest/{identifier}", **properties}
     wanted = ResourceRequest(EmbeddedInstance(f"KVM_{kind}ResourceAllocationSettingData", given_), "KVM", KINDS)
@@ -504,7 +505,7 @@ def test_settings_of_the_whole(properties: Fields, expected: Fields) -> None:
     xml = config()
     host = kvm()
     host.put(xml)
-    (guest,) = Served([(platform("KVM"), host)]).site.guests(platform("KVM"))
+    (guest,) = all_guests(Served([(platform("KVM"), host)]).site, platform("KVM"))
     edit = edit_of(guest, xml)
     modify_system(edit, properties)
     assert edit.change.defined is not None
@@ -521,7 +522,7 @@ def test_another_firmware_has_its_own_variables() -> None:
     assert firmware in xml
     host = kvm()
     host.put(xml)
-    (guest,) = Served([(platform("KVM"), host)]).site.guests(platform("KVM"))
+    (guest,) = all_guests(Served([(platform("KVM"), host)]).site, platform("KVM"))
     edit = edit_of(guest, xml)
     modify_system(edit, {"Firmware": "efi"})
     assert edit.change.defined is not None

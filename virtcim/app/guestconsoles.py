@@ -9,6 +9,7 @@ from virtcim.libhelper.console import SerialConsole
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.screen import GraphicalConsole
 from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, Status
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class GuestConsoles:
             if site.namespace.lower() != wanted:
                 continue
             for platform in site.platforms:
-                for guest in site.guests(platform):
+                for guest in all_guests(site, platform):
                     if guest.name == name:
                         return guest
         raise CIMError(Status.NOT_FOUND, f"No guest {name} in {namespace}")

@@ -57,6 +57,7 @@ from virtcim.libhelper.search import Search
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import Registry
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import Association, Catalog, CIMError, InstanceProvider, Store
 from virtcim.providers.jobs import Jobs
 from virtcim.providers.kinds import KINDS
@@ -484,7 +485,7 @@ def _examples(endpoint: Endpoint, login: str, site: Site) -> Iterator[str]:
 
     yield line("ein", "Virt_ComputerSystem")
     yield line("ei", "Virt_ComputerSystem", "-nl", "Name,EnabledState,UUID")
-    guests = (guest for platform in site.platforms for guest in site.guests(platform))
+    guests = (guest for platform in site.platforms for guest in all_guests(site, platform))
     guest = next(filter(_is_easy_to_write, guests), None)
     if guest is not None:
         class_name, name, runs = guest.platform.class_name("ComputerSystem"), guest.domain.name, guest.domain.active

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import all_guests, split_identifier
 from virtcim.providers.site import Site
 from virtcim.providers.sources import Source
 
@@ -25,13 +26,13 @@ class _AgentSource(Source[Guest]):
     """Guests, whose agents are asked."""
 
     def owners(self, site: Site, platform: Platform) -> Iterator[Guest]:
-        guests = list(site.guests(platform))
+        guests = list(all_guests(site, platform))
         for hypervisor in site.hypervisors(platform):
             hypervisor.agents.look((each.domain for each in guests if each.hypervisor is hypervisor), _PATIENCE)
         yield from guests
 
     def owners_near(self, site: Site, platform: Platform, key: str) -> Iterator[Guest]:
-        for guest, _ in site.split(platform, key):
+        for guest, _ in split_identifier(site, platform, key):
             ask_agent(guest)
             yield guest
 

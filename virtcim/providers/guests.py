@@ -1,11 +1,14 @@
-"""The guests of one platform by name, kept until an inventory changes."""
+"""The guests of a site, by platform and name, kept until an inventory changes.
+
+Layer rule: imports `libhelper` and modules of `providers` that know no classes.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from virtcim.providers.guest import DEFINED_WORD, SNAPSHOT_WORD, Guest
 
@@ -15,9 +18,11 @@ if TYPE_CHECKING:
     from virtcim.platforms.base import Platform
     from virtcim.providers.site import Site
 
-__all__ = ["GuestList", "slashes"]
+__all__ = ["all_guests", "guest_as", "guest_named", "made_of_guests", "split_identifier"]
 
 _log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 
 class GuestSnapshot:
@@ -34,32 +39,23 @@ class GuestSnapshot:
 class GuestList:
     """The guests of one platform by name, kept until an inventory changes."""
 
-    def __init__(self, site: Site, platform: Platform, hypervisors: Sequence[Hypervisor]) -> None:
-        self.hypervisors = tuple(hypervisors)
+    def __init__(self, site: Site, platform: Platform) -> None:
         self._site = site
         self._platform = platform
         self._lock = threading.Lock()
         self._snapshot = GuestSnapshot((), {})
         self._reported: set[tuple[str, str]] = set()
 
-    def add(self, hypervisor: Hypervisor) -> None:
-        with self._lock:
-            # A new tuple: who reads the old one does so to its end.
-            self.hypervisors = (*self.hypervisors, hypervisor)
-
-    def remove(self, hypervisor: Hypervisor) -> None:
-        with self._lock:
-            self.hypervisors = tuple(each for each in self.hypervisors if each is not hypervisor)
-
     @property
     def snapshot(self) -> GuestSnapshot:
-        revisions = tuple(hypervisor.inventory.revision for hypervisor in self.hypervisors)
+        hypervisors = self._site.hypervisors(self._platform)
+        revisions = tuple(hypervisor.inventory.revision for hypervisor in hypervisors)
         if revisions == self._snapshot.revisions:
             return self._snapshot
         with self._lock:
             known = self._snapshot.guests
-            guests = self._replaced(known)
-            self._snapshot = GuestSnapshot(revisions, self._updated(known) if guests is None else guests)
+            guests = self._replaced(hypervisors, known)
+            self._snapshot = GuestSnapshot(revisions, self._updated(hypervisors, known) if guests is None else guests)
             for name, guest in known.items():
                 if self._snapshot.guests.get(name) is not guest:
                     guest.forget()
@@ -69,11 +65,11 @@ class GuestList:
     def guests(self) -> Mapping[str, Guest]:
         return self.snapshot.guests
 
-    def _replaced(self, known: Mapping[str, Guest]) -> dict[str, Guest] | None:
+    def _replaced(self, hypervisors: Sequence[Hypervisor], known: Mapping[str, Guest]) -> dict[str, Guest] | None:
         """The guests where records of some have been replaced and nothing else, as most changes do; None otherwise."""
-        if len(self.hypervisors) != 1:
+        if len(hypervisors) != 1:
             return None
-        (hypervisor,) = self.hypervisors
+        (hypervisor,) = hypervisors
         domains = hypervisor.inventory.domains()
         if len(domains) != len(known):
             return None
@@ -87,9 +83,9 @@ class GuestList:
             guests[domain.name] = Guest(self._site, self._platform, hypervisor, domain)
         return guests
 
-    def _updated(self, known: Mapping[str, Guest]) -> dict[str, Guest]:
+    def _updated(self, hypervisors: Sequence[Hypervisor], known: Mapping[str, Guest]) -> dict[str, Guest]:
         guests: dict[str, Guest] = {}
-        for hypervisor in self.hypervisors:
+        for hypervisor in hypervisors:
             for domain in hypervisor.inventory.domains():
                 name = domain.name
                 if name in guests:
@@ -100,7 +96,7 @@ class GuestList:
                     guest = Guest(self._site, self._platform, hypervisor, domain)
                 guests[name] = guest
         for name in sorted(name for name in guests if "/" in name):
-            parts = [name[:end] for end in slashes(name) if name[:end] in guests]
+            parts = [name[:end] for end in _slashes(name) if name[:end] in guests]
             if parts:
                 self._reword(guests, parts[-1])
                 namesakes = tuple(guests[part] for part in parts)
@@ -155,6 +151,71 @@ def _free_word(word: str, is_taken: Callable[[str], bool]) -> str:
     return found
 
 
-def slashes(text: str) -> Iterable[int]:
+def all_guests(site: Site, platform: Platform) -> Iterable[Guest]:
+    """The guests of a platform, over all its hypervisors, in a stable order."""
+    return _list_of(site, platform).guests.values()
+
+
+def guest_named(site: Site, platform: Platform, name: str) -> Guest | None:
+    """The guest of a platform with this name (case matters, as it does to libvirt)."""
+    return _list_of(site, platform).guests.get(name)
+
+
+def made_of_guests(
+    site: Site, platform: Platform, key: Hashable, make: Callable[[Guest], Iterable[Item]]
+) -> Sequence[Item]:
+    """What `make` gives for each guest of a platform, one after the other, kept until a guest changes.
+
+    A guest for which it fails is left out with a log line.
+
+    Parameters:
+        platform: whose guests.
+        key: stands for `make`, which is called only when nothing is kept under it.
+    """
+    snapshot = _list_of(site, platform).snapshot
+    cached = snapshot.collected.get(key)
+    if cached is None:
+        cached = snapshot.collected[key] = tuple(_each(snapshot.guests.values(), make))
+    return cast("Sequence[Item]", cached)
+
+
+def guest_as(site: Site, platform: Platform, domain: Domain) -> Guest:
+    """The guest of a platform as a record describes it, be it the present record or an older one."""
+    known = guest_named(site, platform, domain.name)
+    hypervisor = site.hypervisor_of(platform, domain)
+    if known is None:
+        return Guest(site, platform, hypervisor, domain, as_recorded=True)
+    words = known.defined_word, True, known.snapshot_word
+    return Guest(site, platform, hypervisor, domain, known.namesakes, *words)
+
+
+def split_identifier(site: Site, platform: Platform, identifier: str) -> Iterable[tuple[Guest, str]]:
+    """The readings of `<guest>/<rest>` for which the guest exists.
+
+    There can be several, as a name may hold slashes.
+    """
+    guests = _list_of(site, platform).guests
+    for end in _slashes(identifier):
+        guest = guests.get(identifier[:end])
+        if guest is not None:
+            yield guest, identifier[end + 1 :]
+
+
+def _list_of(site: Site, platform: Platform) -> GuestList:
+    """The guests of a platform, as the site keeps them."""
+    return site.memo((GuestList, platform.prefix), lambda _: GuestList(site, platform))
+
+
+def _each(guests: Iterable[Guest], make: Callable[[Guest], Iterable[Item]]) -> Iterator[Item]:
+    for guest in guests:
+        try:
+            made = tuple(make(guest))
+        except Exception:  # whatever is wrong with one guest must not take the others with it
+            _log.exception("%r is left out", guest)
+        else:
+            yield from made
+
+
+def _slashes(text: str) -> Iterable[int]:
     """The positions of the slashes in a text."""
     return (position for position, character in enumerate(text) if character == "/")

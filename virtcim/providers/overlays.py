@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from virtcim.providers.guests import all_guests
 from virtcim.providers.gueststorage import path_of
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.Virt_DevicePool import DiskPool
@@ -62,7 +63,7 @@ def guests_over(site: Site, hypervisor: Hypervisor, path: str) -> list[str]:
     left = overlays_of(hypervisor, path)
     names = []
     for platform in site.platforms:
-        for guest in site.guests(platform):
+        for guest in all_guests(site, platform):
             if guest.hypervisor is not hypervisor or guest.state is None:
                 continue
             disks = [each.device for each in guest.state.entries.values() if each.kind.pool is DiskPool]

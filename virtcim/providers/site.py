@@ -1,22 +1,20 @@
-"""What there is to serve: the hypervisors of each platform, and their guests.
+"""What there is to serve: the hypervisors of each platform.
 
-A site is one node.  Everything here is made from the inventories.
+A site is one node.  `guests` makes the guests of it, from the inventories.
 
 Layer rule: imports `platforms`, `libhelper` and modules of `providers` that know no classes.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import ALWAYS_SHOWN, Registry
 from virtcim.platforms.settings import PlatformSettings
 from virtcim.providers.deviceids import DeviceKind
-from virtcim.providers.guest import Guest
-from virtcim.providers.guests import GuestList, slashes
 from virtcim.providers.interface import (
     CIMError,
     Instance,
@@ -32,13 +30,9 @@ from virtcim.providers.storage import StorageMaps
 if TYPE_CHECKING:
     from virtcim.images.library import Library
     from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.inventory.records import Domain, Record
+    from virtcim.libhelper.inventory.records import Record
 
 __all__ = ["Site"]
-
-_log = logging.getLogger(__name__)
-
-Item = TypeVar("Item")
 
 
 class ElementFinder(Protocol):
@@ -93,23 +87,26 @@ class Site(Memo):
         self._followers: list[Callable[[Hypervisor], None]] = []
         self.nodes: Sequence[Site] = (self,)
         members = tuple(members)
-        self._guests = {
-            platform.prefix: GuestList(self, platform, [member for owner, member in members if owner is platform])
+        self._hypervisors = {
+            platform.prefix: tuple(member for owner, member in members if owner is platform)
             for platform in self.platforms
         }
+        self._adding = threading.Lock()
         self.hidden = frozenset(
-            platform.prefix.lower() for platform in self.platforms if not self._guests[platform.prefix].hypervisors
+            platform.prefix.lower() for platform in self.platforms if not self._hypervisors[platform.prefix]
         ).difference(ALWAYS_SHOWN)
 
     def revision(self) -> Hashable:
         """Give what is another value once anything has changed that guests are shown by."""
-        inventories = [each.inventory.revision for guests in self._guests.values() for each in guests.hypervisors]
+        inventories = [each.inventory.revision for several in self._hypervisors.values() for each in several]
         return (self.requested_states.changes, *inventories)
 
     def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
         """Serve a further hypervisor, after those that its platform has."""
         self.show(platform)
-        self._guests[platform.prefix].add(hypervisor)
+        with self._adding:
+            # A new tuple: who reads the old one does so to its end.
+            self._hypervisors[platform.prefix] += (hypervisor,)
         for follower in tuple(self._followers):
             follower(hypervisor)
 
@@ -119,8 +116,9 @@ class Site(Memo):
 
     def remove(self, hypervisor: Hypervisor) -> None:
         """Serve a hypervisor no more; nothing happens where it is not served."""
-        for guests in self._guests.values():
-            guests.remove(hypervisor)
+        with self._adding:
+            for prefix, several in self._hypervisors.items():
+                self._hypervisors[prefix] = tuple(each for each in several if each is not hypervisor)
 
     def follow(self, follower: Callable[[Hypervisor], None]) -> None:
         """Have `follower` called with each hypervisor that is served, those that come later too."""
@@ -152,43 +150,11 @@ class Site(Memo):
 
     def hypervisors(self, platform: Platform) -> Sequence[Hypervisor]:
         """The hypervisors of a platform, in the order in which they came."""
-        return self._guests[platform.prefix].hypervisors
+        return self._hypervisors[platform.prefix]
 
     def all_hypervisors(self) -> Sequence[Hypervisor]:
         """The hypervisors of all platforms."""
         return [each for platform in self.platforms for each in self.hypervisors(platform)]
-
-    def guests(self, platform: Platform) -> Iterable[Guest]:
-        """The guests of a platform, over all its hypervisors, in a stable order."""
-        return self._guests[platform.prefix].guests.values()
-
-    def of_guests(self, platform: Platform, key: Hashable, make: Callable[[Guest], Iterable[Item]]) -> Sequence[Item]:
-        """What `make` gives for each guest of a platform, one after the other, kept until a guest changes.
-
-        A guest for which it fails is left out with a log line.
-
-        Parameters:
-            platform: whose guests.
-            key: stands for `make`, which is called only when nothing is kept under it.
-        """
-        snapshot = self._guests[platform.prefix].snapshot
-        cached = snapshot.collected.get(key)
-        if cached is None:
-            cached = snapshot.collected[key] = tuple(_each(snapshot.guests.values(), make))
-        return cast("Sequence[Item]", cached)
-
-    def guest(self, platform: Platform, name: str) -> Guest | None:
-        """The guest of a platform with this name (case matters, as it does to libvirt)."""
-        return self._guests[platform.prefix].guests.get(name)
-
-    def guest_of(self, platform: Platform, domain: Domain) -> Guest:
-        """The guest of a platform as a record describes it, be it the present record or an older one."""
-        known = self.guest(platform, domain.name)
-        hypervisor = self.hypervisor_of(platform, domain)
-        if known is None:
-            return Guest(self, platform, hypervisor, domain, as_recorded=True)
-        words = known.defined_word, True, known.snapshot_word
-        return Guest(self, platform, hypervisor, domain, known.namesakes, *words)
 
     def hypervisor_of(self, platform: Platform, record: Record) -> Hypervisor:
         """The hypervisor of a platform that a record lives on.
@@ -197,24 +163,3 @@ class Site(Memo):
             KeyError: it is none of this platform's.
         """
         return {hypervisor.uri: hypervisor for hypervisor in self.hypervisors(platform)}[record.uri]
-
-    def split(self, platform: Platform, identifier: str) -> Iterable[tuple[Guest, str]]:
-        """The readings of `<guest>/<rest>` for which the guest exists.
-
-        There can be several, as a name may hold slashes.
-        """
-        guests = self._guests[platform.prefix].guests
-        for end in slashes(identifier):
-            guest = guests.get(identifier[:end])
-            if guest is not None:
-                yield guest, identifier[end + 1 :]
-
-
-def _each(guests: Iterable[Guest], make: Callable[[Guest], Iterable[Item]]) -> Iterator[Item]:
-    for guest in guests:
-        try:
-            made = tuple(make(guest))
-        except Exception:  # whatever is wrong with one guest must not take the others with it
-            _log.exception("%r is left out", guest)
-        else:
-            yield from made

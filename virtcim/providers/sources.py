@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from virtcim.libhelper.inventory.records import Domain, Record
+from virtcim.providers.guests import all_guests, guest_as, guest_named, made_of_guests, split_identifier
 
 if TYPE_CHECKING:
     from virtcim.platforms.base import Platform
@@ -107,26 +108,26 @@ class GuestSource(Source["Guest"]):
         self.lasting = self._keeps = keeps
 
     def owners(self, site: Site, platform: Platform) -> Iterable[Guest]:
-        return site.guests(platform)
+        return all_guests(site, platform)
 
     def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[Guest]:
-        guest = site.guest(platform, key)
+        guest = guest_named(site, platform, key)
         return () if guest is None else (guest,)
 
     def owners_of(self, site: Site, platform: Platform, record: Record) -> Iterable[Guest]:
-        return (site.guest_of(platform, record),) if isinstance(record, Domain) else ()
+        return (guest_as(site, platform, record),) if isinstance(record, Domain) else ()
 
     def instances(self, site: Site, platform: Platform, element: type[AnyElement]) -> Iterable[AnyElement]:
         if not self._keeps:
             return super().instances(site, platform, element)
-        return site.of_guests(platform, element, element.made_from)
+        return made_of_guests(site, platform, element, element.made_from)
 
 
 class _PartSource(GuestSource):
     """Guests, by the names with which the keys of their parts begin."""
 
     def owners_near(self, site: Site, platform: Platform, key: str) -> Iterable[Guest]:
-        return [guest for guest, _ in site.split(platform, key)]
+        return [guest for guest, _ in split_identifier(site, platform, key)]
 
 
 PLATFORMS = PlatformSource()

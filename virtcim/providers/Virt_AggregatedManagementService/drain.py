@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, InstancePath, MethodResult, Status
 from virtcim.providers.jobs import JobState
 from virtcim.providers.methods import MethodFailedError
@@ -249,7 +250,7 @@ class Drain:
 
 def _guests(node: Node) -> Iterable[Guest]:
     for platform in node.site.platforms:
-        yield from node.site.guests(platform)
+        yield from all_guests(node.site, platform)
 
 
 def _reason(error: CIMError | MethodFailedError) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from virtcim.libhelper.metrics import Frame
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMValue, EmbeddedInstance
 from virtcim.providers.nodes.node import Node, NodeState
 
@@ -74,7 +75,7 @@ def guests_of(nodes: Iterable[Node]) -> Iterator[Guest]:
     """All guests of nodes, node by node."""
     for node in nodes:
         for platform in node.site.platforms:
-            yield from node.site.guests(platform)
+            yield from all_guests(node.site, platform)
 
 
 class Summaries:

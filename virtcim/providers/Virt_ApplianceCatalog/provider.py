@@ -20,6 +20,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 from virtcim.providers.base import Element
 from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import (
     Association,
     CIMError,
@@ -180,7 +181,7 @@ class ApplianceCatalogProvider(InstanceProvider):
                     paths = [InstancePath(TEMPLATE, {"InstanceID": key}, self._namespace) for key in keys]
                     return MethodResult(0, {"ResultingTemplates": paths, "Warnings": list(warnings)})
                 made = import_appliance(package, order, hypervisor, platform, work, self._shelf.scratch)
-            guests = [guest for guest in site.guests(platform) if guest.domain.uuid in made.guests]
+            guests = [guest for guest in all_guests(site, platform) if guest.domain.uuid in made.guests]
             guests.sort(key=lambda guest: made.guests.index(guest.domain.uuid))
             paths = [system_of(guest).path() for guest in guests]
             return MethodResult(0, {"ResultingSystems": paths, "Warnings": list(made.warnings)})

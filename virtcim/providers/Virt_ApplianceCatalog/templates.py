@@ -34,8 +34,7 @@ from virtcim.libhelper.states import DomainState, ShutoffReason
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import class_of
-from virtcim.providers.configuration import Configuration, ConfigurationKind
-from virtcim.providers.guest import Guest
+from virtcim.providers.guest import Configuration, ConfigurationKind, Guest
 from virtcim.providers.interface import CIMError, CIMValue, EmbeddedInstance, Parameters, RequestContext, Status
 from virtcim.providers.site import Site
 from virtcim.providers.templates import SYSTEM_DISK, TEMPLATE_PREFIX, TemplateSetting, resources_of_template

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
 from virtcim.providers.references import element_at
@@ -185,7 +186,7 @@ def _pull(guest: Guest, plan: BackupPlan, wishes: BackupWishes) -> Callable[[Wor
 
 def _checkpoint_out(guest: Guest, name: str) -> Mapping[str, CIMValue]:
     """The output parameter with a checkpoint that was made; none where it is gone again."""
-    now = guest.site.guest(guest.platform, guest.name)
+    now = guest_named(guest.site, guest.platform, guest.name)
     found = () if now is None else checkpoints_of(now)
     made = next((each for each in found if each.name == name), None)
     return {} if made is None else {"Checkpoint": made.path()}

@@ -8,6 +8,7 @@ from typing import Self
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import all_guests, guest_named
 from virtcim.providers.metrics import Collection, Measured, Metric
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
@@ -35,7 +36,7 @@ class _Measured(Source[HostSystem | Guest]):
         for hypervisor in site.hypervisors(platform):
             hypervisor.metrics.glance()
         yield from hosts_of(site, platform)
-        yield from site.guests(platform)
+        yield from all_guests(site, platform)
 
     def owners_near(self, site: Site, platform: Platform, key: str) -> Iterator[HostSystem | Guest]:
         name = key.split(":", 2)[1].casefold() if key.count(":") > 1 else ""
@@ -45,7 +46,7 @@ class _Measured(Source[HostSystem | Guest]):
                 yield host
         for hypervisor in site.hypervisors(platform):
             domain = hypervisor.inventory.domain_by_uuid(name)
-            guest = None if domain is None else site.guest(platform, domain.name)
+            guest = None if domain is None else guest_named(site, platform, domain.name)
             if guest is not None and guest.domain is domain:
                 hypervisor.metrics.glance()
                 yield guest

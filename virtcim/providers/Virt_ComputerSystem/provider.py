@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from virtcim.providers.base import Element, ElementProvider
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import (
     CIMError,
     Keys,
@@ -31,6 +32,6 @@ class ComputerSystemProvider(ElementProvider):
             return super().target(class_name, keys)
         name = main_key(keys, "Name", "Name key not specified")
         platform, _ = self.resolve(class_name)
-        if not any(self.site.guest(platform, each) for each in (name, name.strip())):
+        if not any(guest_named(self.site, platform, each) for each in (name, name.strip())):
             raise CIMError(Status.INVALID_PARAMETER, f"Unable to get instance for guest '{name}'")
         return super().target(class_name, keys)

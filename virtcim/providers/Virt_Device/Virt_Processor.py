@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Self
 
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.providers.configuration import Configuration
 from virtcim.providers.deviceids import DeviceEntry
+from virtcim.providers.guest import Configuration
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.states import EnabledState
 from virtcim.providers.Virt_Device.device import COMMON, GuestDevice

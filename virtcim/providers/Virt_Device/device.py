@@ -7,9 +7,9 @@ from typing import Generic, Self, TypeVar
 
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
-from virtcim.providers.configuration import Configuration
 from virtcim.providers.deviceids import DeviceEntry
-from virtcim.providers.guest import Guest
+from virtcim.providers.guest import Configuration, Guest
+from virtcim.providers.guests import split_identifier
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
@@ -92,7 +92,7 @@ class GuestDevice(Element, Generic[Described]):
             text = "No such instance"
         elif not slash:
             text = f"No such instance (bad id {key})"
-        elif not any(site.split(platform, key)):
+        elif not any(split_identifier(site, platform, key)):
             text = f"No such instance (no domain for {key}): {no_such_domain(name)}"
         else:
             text = f"No such instance (no device {key})"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from virtcim.providers.base import ElementProvider
-from virtcim.providers.configuration import Configuration
-from virtcim.providers.guest import Guest
+from virtcim.providers.guest import Configuration, Guest
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_Device.device import GuestDevice
 

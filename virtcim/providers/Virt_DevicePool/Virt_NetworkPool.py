@@ -11,6 +11,7 @@ from virtcim.libhelper.inventory.records import Network, Pool
 from virtcim.providers.base import trimmed
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import all_guests
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.Virt_DevicePool.pool import COMMON, COUNT, DevicePool, Pools, PoolSource
 
@@ -92,7 +93,7 @@ def _bridges(pools: Pools) -> dict[tuple[Hypervisor, str], DevicePool]:
 def _attached(pools: Pools) -> Counter[tuple[Hypervisor, str]]:
     """The network interfaces of active guests, by hypervisor and InstanceID of the pool that they are attached to."""
     counts: Counter[tuple[Hypervisor, str]] = Counter()
-    for guest in pools.site.guests(pools.platform):
+    for guest in all_guests(pools.site, pools.platform):
         for entry in guest.state.entries.values() if guest.domain.active and guest.state is not None else ():
             pool = NetworkPool.place_of(guest, entry, pools) if entry.kind.pool is NetworkPool else None
             if pool is not None:

@@ -13,6 +13,7 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
@@ -296,7 +297,7 @@ def usage_of(site: Site, platform: Platform, hypervisor: Hypervisor) -> Usage:
     cached = known.get(hypervisor)
     if cached is None or cached[0] != revision:
         usage = Usage()
-        for guest in site.guests(platform):
+        for guest in all_guests(site, platform):
             if guest.hypervisor is hypervisor and guest.domain.active:
                 usage.add(guest)
         cached = known[hypervisor] = (revision, usage)

@@ -13,6 +13,7 @@ from virtcim.platforms.base import Platform
 from virtcim.platforms.calls import CallError, call_within
 from virtcim.providers.base import Element, ElementProvider, MainKey
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import all_guests
 from virtcim.providers.interface import (
     CIMError,
     Keys,
@@ -96,7 +97,7 @@ def host_of(guest: Guest) -> HostSystem:
 
 def guests_on(site: Site, host: HostSystem) -> Iterable[Guest]:
     """The guests of a host, of the platform that the instance is for."""
-    return (guest for guest in site.guests(host.platform) if host_name(guest.hypervisor) == host.name)
+    return (guest for guest in all_guests(site, host.platform) if host_name(guest.hypervisor) == host.name)
 
 
 def _identities(host: HostSystem) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from virtcim.images.templates import SettingValue, Template
 from virtcim.libhelper.documents.domain import Controller, Disk, DomainConfig
-from virtcim.providers.configuration import Configuration
+from virtcim.providers.guest import Configuration
 from virtcim.providers.interface import CIMValue
 from virtcim.providers.options import OPTIONS
 from virtcim.providers.properties import PropertyTable

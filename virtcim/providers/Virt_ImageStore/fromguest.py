@@ -12,8 +12,7 @@ from virtcim.images.templates import ExtraDisk, ImageSource
 from virtcim.libhelper.inventory.records import Pool
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
-from virtcim.providers.configuration import Configuration, ConfigurationKind
-from virtcim.providers.guest import Guest
+from virtcim.providers.guest import Configuration, ConfigurationKind, Guest
 from virtcim.providers.gueststorage import capacity_of, file_stem, new_volume, path_of, volume_at
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.Virt_ImageStore.described import described_template, own_disks

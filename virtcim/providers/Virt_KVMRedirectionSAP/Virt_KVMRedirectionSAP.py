@@ -18,6 +18,7 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.consoles import graphics_address
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import (
     CIMError,
     Keys,
@@ -185,7 +186,7 @@ class KVMRedirectionSAPProvider(ElementProvider):
     def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         name = main_key(keys, *element.main_key)
         system = main_key(keys, "SystemName", "No such instance (SystemName)", Status.NOT_FOUND)
-        guest = self.site.guest(platform, system)
+        guest = guest_named(self.site, platform, system)
         if guest is None:
             raise CIMError(Status.NOT_FOUND, "No such instance (SystemName)")
         points = list(access_points_of(guest))

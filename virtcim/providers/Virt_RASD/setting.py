@@ -9,10 +9,10 @@ from typing import Any, Generic, Self, TypeVar, cast
 from virtcim.libhelper.documents.domain import Device
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
-from virtcim.providers.configuration import CHANGEABLE_TYPE, Configuration
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.drafts import Draft, address_lists
-from virtcim.providers.guest import Guest
+from virtcim.providers.guest import CHANGEABLE_TYPE, Configuration, Guest
+from virtcim.providers.guests import split_identifier
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.options import with_options
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
@@ -84,7 +84,7 @@ class ResourceSetting(Element, Generic[Described]):
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
         if not site.hypervisors(platform):
             text = "No such instance"
-        elif not any(site.split(platform, key)):
+        elif not any(split_identifier(site, platform, key)):
             text = f"No such instance ({key}): {no_such_domain(key.partition('/')[0])}"
         else:
             text = f"No such instance ({key})"

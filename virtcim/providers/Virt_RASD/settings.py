@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from virtcim.providers.configuration import Configuration
+from virtcim.providers.guest import Configuration
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_RASD.setting import ResourceSetting
 

@@ -11,6 +11,7 @@ from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.guests import all_guests
 from virtcim.providers.gueststorage import pool_of
 from virtcim.providers.interface import (
     CIMError,
@@ -195,7 +196,7 @@ def _in_use(pool: DevicePool) -> bool:
     """Whether an active guest has a resource of the pool."""
     if isinstance(pool, NetworkPool):
         return bool(pool.consumed)
-    for guest in pool.site.guests(pool.platform):
+    for guest in all_guests(pool.site, pool.platform):
         if guest.hypervisor is not pool.hypervisor or not guest.domain.active or guest.state is None:
             continue
         disks = (entry.device for entry in guest.state.entries.values() if entry.kind.pool is DiskPool)

@@ -13,6 +13,7 @@ from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.guests import all_guests
 from virtcim.providers.gueststorage import path_of
 from virtcim.providers.interface import (
     CIMError,
@@ -274,7 +275,7 @@ def refuse_in_use(volume: StorageVolume, text: str) -> None:
     """
     pool = volume.pool
     paths = {volume.volume.key, volume.config.target_path}
-    for guest in pool.site.guests(pool.platform):
+    for guest in all_guests(pool.site, pool.platform):
         if guest.hypervisor is not pool.hypervisor or not guest.domain.active or guest.state is None:
             continue
         for entry in guest.state.entries.values():

@@ -15,6 +15,7 @@ from virtcim.providers.base import Element, ElementProvider, MainKey, class_of
 from virtcim.providers.consoles import bind_url, connect_url, source_path
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, Keys, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
@@ -127,7 +128,7 @@ class TextRedirectionSAPProvider(ElementProvider):
     def find(self, platform: Platform, element: type[Element], keys: Keys) -> Element:
         name = main_key(keys, *element.main_key)
         system = main_key(keys, "SystemName", "No such instance (SystemName)", Status.NOT_FOUND)
-        guest = self.site.guest(platform, system)
+        guest = guest_named(self.site, platform, system)
         if guest is None:
             raise CIMError(Status.NOT_FOUND, "No such instance (SystemName)")
         for point in text_points_of(guest):

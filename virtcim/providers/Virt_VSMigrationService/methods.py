@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from virtcim.providers.base import class_of
 from virtcim.providers.errors import guest_denied
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.jobs import Effect
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
@@ -171,7 +172,7 @@ def _guest(service: MigrationService, path: object) -> Guest:
     namespace = (path.namespace or service.namespace).strip("/").lower()
     if base.lower() != "computersystem" or prefix.lower() not in own or namespace != service.namespace.lower():
         raise CIMError(Status.FAILED, "Invalid REF in ComputerSystem")
-    guest = service.site.guest(service.platform, str(keys["name"]))
+    guest = guest_named(service.site, service.platform, str(keys["name"]))
     if guest is None:
         raise CIMError(Status.NOT_FOUND, "No such domain")
     return guest

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import DomainDocument, MappingError
-from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
+from virtcim.providers.guest import Configuration, ConfigurationKind
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Properties, Status
 from virtcim.providers.Virt_RASD import setting_for
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import write_draft

@@ -11,9 +11,9 @@ from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.domains.domains import DIRECTORY_NAMES
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain, trimmed
-from virtcim.providers.configuration import CHANGEABLE_TYPE, Configuration
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, as_text, chosen, flag, to
-from virtcim.providers.guest import Guest
+from virtcim.providers.guest import CHANGEABLE_TYPE, Configuration, Guest
+from virtcim.providers.guests import split_identifier
 from virtcim.providers.interface import CIMError, CIMValue, Keys, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.options import SYSTEM_BESIDE, with_options
@@ -83,7 +83,10 @@ class _Configurations(GuestSource):
         prefix, _, name = key.partition(":")
         if prefix.casefold() != platform.prefix.casefold():
             return ()
-        return [*super().owners_near(site, platform, name), *(guest for guest, _ in site.split(platform, name))]
+        return [
+            *super().owners_near(site, platform, name),
+            *(guest for guest, _ in split_identifier(site, platform, name)),
+        ]
 
 
 class VirtualSystemSettingData(Element):

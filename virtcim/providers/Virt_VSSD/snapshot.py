@@ -12,7 +12,7 @@ from virtcim.providers.snapshots import SnapshotType
 from virtcim.providers.states import EnabledState
 
 if TYPE_CHECKING:
-    from virtcim.providers.configuration import Configuration
+    from virtcim.providers.guest import Configuration
 
 __all__ = ["SNAPSHOT"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import Device, DomainDocument
 from virtcim.libhelper.documents.domain.difference import is_device_as_defined
-from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.drafts import same
+from virtcim.providers.guest import Configuration, ConfigurationKind
 from virtcim.providers.Virt_RASD import setting_for
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import find_configuration, find_resource
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData

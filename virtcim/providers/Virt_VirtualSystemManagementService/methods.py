@@ -12,9 +12,10 @@ from virtcim.libhelper.domains.change import DomainChange, NotKeptError, change_
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import Document
 from virtcim.providers.base import class_of
-from virtcim.providers.configuration import ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError
 from virtcim.providers.errors import access_denied
+from virtcim.providers.guest import ConfigurationKind
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import (
     CIMError,
     EmbeddedInstance,
@@ -330,7 +331,7 @@ def _system_target(service: VirtualSystemManagementService, given: Properties) -
         if instance_id is None:
             raise CIMError(Status.NO_SUCH_PROPERTY, "Missing VirtualSystemIdentifier")
         raise no_such_guest(instance_id.partition(":")[2])
-    guest = service.site.guest(platform, name)
+    guest = guest_named(service.site, platform, name)
     if guest is None:
         raise no_such_guest(name)
     return Target(guest, ConfigurationKind.STATE)

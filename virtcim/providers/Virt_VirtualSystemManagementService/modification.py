@@ -27,9 +27,9 @@ from virtcim.libhelper.domains.live import (
     settled_fields,
 )
 from virtcim.platforms.base import Feature
-from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.deviceids import DeviceKind
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
+from virtcim.providers.guest import Configuration, ConfigurationKind
 from virtcim.providers.interface import CIMError, CIMValue, Properties, Status
 from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for

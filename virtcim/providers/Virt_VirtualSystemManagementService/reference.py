@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.providers.configuration import Configuration, ConfigurationKind
 from virtcim.providers.drafts import ValueRefusedError, same
+from virtcim.providers.guest import Configuration, ConfigurationKind
 from virtcim.providers.Virt_RASD import ResourceSetting, setting_for
 from virtcim.providers.Virt_VirtualSystemManagementService.wishes import changed_values
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from virtcim.libhelper.domains.change import DomainChange
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import InstancePath
 from virtcim.providers.Virt_RASD import ResourceSetting
 from virtcim.providers.Virt_VirtualSystemManagementService.modification import Edit, Trace
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainDocument
-    from virtcim.providers.configuration import Configuration
-    from virtcim.providers.guest import Guest
+    from virtcim.providers.guest import Configuration, Guest
 
 __all__ = ["paths_of", "settle_addresses"]
 
@@ -36,7 +36,7 @@ def paths_of(edit: Edit) -> list[InstancePath]:
 def _present(guest: Guest) -> Guest:
     """The guest as it is now; as it was before when it is gone."""
     domain = guest.hypervisor.inventory.domain_by_uuid(guest.domain.uuid)
-    found = None if domain is None else guest.site.guest(guest.platform, domain.name)
+    found = None if domain is None else guest_named(guest.site, guest.platform, domain.name)
     return found or guest
 
 

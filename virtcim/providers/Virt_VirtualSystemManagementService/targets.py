@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.providers.base import no_such_domain
-from virtcim.providers.configuration import ConfigurationKind
+from virtcim.providers.guest import ConfigurationKind
+from virtcim.providers.guests import guest_named, split_identifier
 from virtcim.providers.interface import CIMError, CIMValue, InstancePath, Keys, Status
 from virtcim.providers.references import require_own
 
@@ -71,7 +72,7 @@ def find_system(site: Site, platform: Platform, path: InstancePath) -> Guest:
     if not name:
         raise CIMError(Status.NOT_FOUND, "Unable to retrieve domain name: Error 0")
     _check_class(platform, path, "AffectedSystem", "ComputerSystem")
-    guest = site.guest(platform, name) or site.guest(platform, name.strip())
+    guest = guest_named(site, platform, name) or guest_named(site, platform, name.strip())
     if guest is None:
         raise no_such_guest(name)
     return guest
@@ -89,7 +90,7 @@ def is_snapshot(site: Site, platform: Platform, instance_id: str) -> bool:
         return False
     return any(
         each.instance_id.partition(":")[2] == rest
-        for guest, _ in site.split(platform, rest)
+        for guest, _ in split_identifier(site, platform, rest)
         for each in guest.snapshots
     )
 
@@ -103,18 +104,18 @@ def _configuration(site: Site, platform: Platform, instance_id: str) -> Target |
     prefix, colon, rest = instance_id.partition(":")
     if not colon or prefix.casefold() != platform.prefix.casefold():
         return None
-    guest = site.guest(platform, rest)
+    guest = guest_named(site, platform, rest)
     if guest is not None:
         return Target(guest, ConfigurationKind.STATE)
     name, _, word = rest.rpartition("/")
-    guest = site.guest(platform, name)
+    guest = guest_named(site, platform, name)
     if guest is None or word != guest.defined_word or not guest.domain.persistent:
         return None
     return Target(guest, ConfigurationKind.DEFINED)
 
 
 def _resource(site: Site, platform: Platform, instance_id: str) -> Target | None:
-    readings = list(site.split(platform, instance_id))
+    readings = list(split_identifier(site, platform, instance_id))
     for guest, rest in readings:
         for configuration in guest.configurations:
             if configuration.holds(instance_id):

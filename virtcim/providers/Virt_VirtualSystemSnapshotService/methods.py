@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from virtcim.libhelper.domains.snapshots import AfterRevert
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.providers.errors import access_denied, libvirt_failure
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, MethodResult, RequestContext, Status
 from virtcim.providers.methods import Method, MethodFailedError, Parameters
 from virtcim.providers.references import element_at
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
 
     from virtcim.libhelper.hypervisor import Hypervisor
     from virtcim.libhelper.work import Work
-    from virtcim.providers.configuration import Configuration
-    from virtcim.providers.guest import Guest
+    from virtcim.providers.guest import Configuration, Guest
     from virtcim.providers.Virt_VirtualSystemSnapshotService.Virt_VirtualSystemSnapshotService import SnapshotService
 
 __all__ = ["METHODS", "found_snapshot"]
@@ -214,7 +214,7 @@ def found_snapshot(guest: Guest, name: str | None) -> MethodResult:
     Parameters:
         name: of it; None for saved memory, which is shown as the guest's own settings.
     """
-    now = guest.site.guest(guest.platform, guest.name)
+    now = guest_named(guest.site, guest.platform, guest.name)
     found = () if now is None else now.configurations[:1] if name is None else now.snapshots
     for configuration in found:
         if configuration.snapshot is None or configuration.snapshot.name == name:

@@ -11,6 +11,7 @@ from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.deviceids import device_entries
 from virtcim.providers.errors import access_denied, libvirt_failure
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import made_of_guests, split_identifier
 from virtcim.providers.interface import (
     CIMError,
     InstancePath,
@@ -58,7 +59,7 @@ class AppliedFilterLists(Relation):
     def _ports(self, filters: FilterList) -> Iterable[NetworkPort]:
         return (
             port
-            for port in self.site.of_guests(filters.platform, AppliedFilterLists, _filtered)
+            for port in made_of_guests(self.site, filters.platform, AppliedFilterLists, _filtered)
             if port.device.filterref_filter == filters.name and host_name(port.guest.hypervisor) == filters.host.name
         )
 
@@ -83,7 +84,7 @@ class AppliedFilterLists(Relation):
         """The interface that the reference means."""
         path = path_given(self.site, properties, "Antecedent", "Unable to get Antecedent property")
         device_id = str(given(path.keys, "DeviceID", "Unable to get Antecedent.DeviceID property"))
-        for guest, _ in self.site.split(self.platform_of(class_name), device_id):
+        for guest, _ in split_identifier(self.site, self.platform_of(class_name), device_id):
             for port in NetworkPort.made_from(guest):
                 if port.device_id == device_id and port.class_name.lower() == path.class_name.lower():
                     return port

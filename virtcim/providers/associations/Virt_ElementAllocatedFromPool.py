@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from virtcim.providers.associations.relation import Relation, Role
 from virtcim.providers.base import Element
+from virtcim.providers.guests import all_guests
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_Device import GuestDevice
 from virtcim.providers.Virt_DevicePool import DevicePool, kind_of, pool_for, pool_types
@@ -21,7 +22,7 @@ def element_allocated_from_pool(site: Site) -> Relation:
 
     def elements(pool: DevicePool) -> Iterable[Element]:
         taken: type[GuestDevice[object]] | None = kind_of(pool).device
-        for guest in site.guests(pool.platform):
+        for guest in all_guests(site, pool.platform):
             if taken is not None and guest.hypervisor is pool.hypervisor:
                 devices = taken.made_from(guest)
                 yield from (device for device in devices if pool_for(guest, device.entry) is pool)

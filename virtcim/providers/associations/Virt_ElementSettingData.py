@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from virtcim.providers.associations.relation import Pair, Relation, Role
 from virtcim.providers.base import Element
-from virtcim.providers.configuration import Configuration
+from virtcim.providers.guest import Configuration
 from virtcim.providers.properties import Property, PropertyTable
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of

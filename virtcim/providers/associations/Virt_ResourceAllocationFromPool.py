@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from virtcim.providers.associations.relation import Relation, Role
+from virtcim.providers.guests import all_guests
 from virtcim.providers.site import Site
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, kind_of, pool_for, pool_types
 from virtcim.providers.Virt_RASD import ResourceSetting
@@ -18,7 +19,7 @@ def resource_allocation_from_pool(site: Site) -> Relation:
 
     def settings(pool: DevicePool) -> Iterable[ResourceSetting[object]]:
         taken: type[ResourceSetting[object]] = kind_of(pool).setting
-        for guest in site.guests(pool.platform):
+        for guest in all_guests(site, pool.platform):
             if guest.hypervisor is pool.hypervisor:
                 mine = taken.made_from(guest)
                 yield from (each for each in mine if _is_taken(each) and pool_for(guest, each.entry) is pool)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.records import Pool
 from virtcim.libhelper.troubles import Trouble, TroubleKind
+from virtcim.providers.guests import guest_as
 from virtcim.providers.interface import Alert, CIMValue, Instance
 from virtcim.providers.Virt_ComputerSystem import system_of
 from virtcim.providers.Virt_HostSystem import host_name, hosts_of
@@ -153,7 +154,7 @@ def _guest(site: Site, hypervisor: Hypervisor, event: Event) -> Guest | None:
     domain = hypervisor.inventory.domain_by_uuid(event.key)
     for platform in _platforms(site, hypervisor):
         if domain is not None:
-            return site.guest_of(platform, domain)
+            return guest_as(site, platform, domain)
     return None
 
 

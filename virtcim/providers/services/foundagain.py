@@ -10,6 +10,7 @@ from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.migrations import Place
 from virtcim.providers.errors import libvirt_failure
+from virtcim.providers.guests import guest_named
 from virtcim.providers.interface import CIMError, MethodResult, Status
 from virtcim.providers.Virt_BackupService import BackupMode
 from virtcim.providers.Virt_BackupService.methods import pushed
@@ -110,7 +111,7 @@ def _guest(record: JobRecord, sites: _Find, figures: Mapping[str, int | str]) ->
     for site in sites():
         for platform in site.platforms:
             if (site.namespace, platform.prefix) == (record.namespace, record.prefix):
-                return site.guest(platform, str(figures.get("guest", "")))
+                return guest_named(site, platform, str(figures.get("guest", "")))
     return None
 
 
