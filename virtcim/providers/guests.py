@@ -26,13 +26,18 @@ Item = TypeVar("Item")
 
 
 class GuestSnapshot:
-    """The guests of one platform as they were at some revisions of the inventories, and what was made of them."""
+    """The guests of one platform as they were at some revisions of the inventories, and what was made of them.
 
-    __slots__ = ("collected", "guests", "revisions")
+    Attributes:
+        has_slashes: whether the name of one holds a slash, so that others may have a say in its identifiers.
+    """
 
-    def __init__(self, revisions: tuple[int, ...], guests: dict[str, Guest]) -> None:
+    __slots__ = ("collected", "guests", "has_slashes", "revisions")
+
+    def __init__(self, revisions: tuple[int, ...], guests: dict[str, Guest], has_slashes: bool) -> None:
         self.revisions = revisions
         self.guests = guests
+        self.has_slashes = has_slashes
         self.collected: dict[Hashable, Sequence[object]] = {}
 
 
@@ -43,7 +48,7 @@ class GuestList:
         self._site = site
         self._platform = platform
         self._lock = threading.Lock()
-        self._snapshot = GuestSnapshot((), {})
+        self._snapshot = GuestSnapshot((), {}, has_slashes=False)
         self._reported: set[tuple[str, str]] = set()
 
     @property
@@ -53,35 +58,39 @@ class GuestList:
         if revisions == self._snapshot.revisions:
             return self._snapshot
         with self._lock:
-            known = self._snapshot.guests
-            guests = self._replaced(hypervisors, known)
-            self._snapshot = GuestSnapshot(revisions, self._updated(hypervisors, known) if guests is None else guests)
-            for name, guest in known.items():
-                if self._snapshot.guests.get(name) is not guest:
-                    guest.forget()
+            known = self._snapshot
+            replaced = self._replaced(hypervisors, known)
+            if replaced is None:
+                guests = self._updated(hypervisors, known.guests)
+                gone = [guest for name, guest in known.guests.items() if guests.get(name) is not guest]
+                has_slashes = any("/" in name for name in guests)
+            else:
+                guests = known.guests | replaced
+                gone = [known.guests[name] for name in replaced]
+                has_slashes = False
+            self._snapshot = GuestSnapshot(revisions, guests, has_slashes)
+            for guest in gone:
+                guest.forget()
             return self._snapshot
 
     @property
     def guests(self) -> Mapping[str, Guest]:
         return self.snapshot.guests
 
-    def _replaced(self, hypervisors: Sequence[Hypervisor], known: Mapping[str, Guest]) -> dict[str, Guest] | None:
-        """The guests where records of some have been replaced and nothing else, as most changes do; None otherwise."""
-        if len(hypervisors) != 1:
+    def _replaced(self, hypervisors: Sequence[Hypervisor], known: GuestSnapshot) -> dict[str, Guest] | None:
+        """The guests whose records have been replaced, by name, where that is all that has happened, as with most
+        changes; None otherwise."""
+        if len(hypervisors) != 1 or known.has_slashes:
             return None
         (hypervisor,) = hypervisors
         domains = hypervisor.inventory.domains()
-        if len(domains) != len(known):
+        if len(domains) != len(known.guests):
             return None
-        changed = [
-            (domain, guest) for domain, guest in zip(domains, known.values(), strict=True) if guest.domain is not domain
-        ]
-        if any(domain.name != guest.name for domain, guest in changed) or any("/" in name for name in known):
+        pairs = zip(domains, known.guests.values(), strict=True)
+        changed = [(domain, guest) for domain, guest in pairs if guest.domain is not domain]
+        if any(domain.name != guest.name for domain, guest in changed):
             return None
-        guests = dict(known)
-        for domain, _ in changed:
-            guests[domain.name] = Guest(self._site, self._platform, hypervisor, domain)
-        return guests
+        return {domain.name: Guest(self._site, self._platform, hypervisor, domain) for domain, _ in changed}
 
     def _updated(self, hypervisors: Sequence[Hypervisor], known: Mapping[str, Guest]) -> dict[str, Guest]:
         guests: dict[str, Guest] = {}
