@@ -359,10 +359,13 @@ def is_made(setting: Any) -> bool:
 
 
 def is_chosen(setting: Any, name: str) -> bool:
-    """Whether libvirt chooses the value: the address of a network, the device of a pseudo terminal."""
+    """Whether libvirt chooses the value: the address of a network, the device of a pseudo terminal.
+
+    Or it is of a password, which nobody can read, or of how it holds.
+    """
     device = setting.device
     if name not in ("Address", "SourcePath", "IsIPv6Only"):
-        return name == "Password"
+        return name in ("Password", "PasswordValidTo", "Connected")
     return getattr(device, "type", None) == "pty" or getattr(device, "listen_type", None) == "network"
 
 

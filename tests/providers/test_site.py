@@ -9,7 +9,6 @@ import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
 from virtcim.providers.guest import Guest
-from virtcim.providers.guests import guest_named
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.site import Site
@@ -70,7 +69,7 @@ def test_platforms_do_not_mix() -> None:
     kvm.put(domain_xml("same"))
     xen.put(domain_xml("same"))
     site = Served([(platform("KVM"), kvm), (platform("Xen"), xen)])
-    assert guest_named(site, "same", "Xen")["CreationClassName"] == "Xen_ComputerSystem"
+    assert site.guest("same", "Xen")["CreationClassName"] == "Xen_ComputerSystem"
     assert site.vssd("same", "KVM")["InstanceID"] == "KVM:same"
     for association in site.catalog.associations["root/virt"]:
         for class_name in association.class_names:
@@ -102,7 +101,7 @@ def test_a_guest_whose_xml_cannot_be_read_is_still_a_system() -> None:
     host.put(domain_xml("bad"), defined_document=None)
     site = Served([(platform("KVM"), host)])
     assert sorted(site.identifiers("KVM_ComputerSystem")) == ["bad", "good"]
-    assert guest_named(site, "bad")["EnabledState"] == 3
+    assert site.guest("bad")["EnabledState"] == 3
     assert site.identifiers("KVM_VirtualSystemSettingData") == ["KVM:good"]
     assert site.identifiers("KVM_Memory") == ["good/mem"]
 
