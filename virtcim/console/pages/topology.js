@@ -9,6 +9,13 @@ const COLOURS = [
   [/ComputerSystem|HostSystem/, "#2f7d4f"], [/Pool/, "#8a5a00"], [/SettingData|Capabilities/, "#6b4fa0"], [/Disk|Volume|Storage/, "#a0522d"],
   [/Network|Port|Switch/, "#1a5fa8"], [/Service|Profile|Job/, "#5a6572"], [/./, "#3d6b7d"],
 ];
+/** What can be shown: all but the classes of a pattern. @type {Record<string, RegExp>} */
+const SHOWN = {
+  parts: /(SettingData|Capabilities|Service|Profile|MetricDefinition|MetricValue|Job|FilterList|SAP)$/,
+  settings: /(Service|Profile|MetricDefinition|MetricValue|Job|FilterList|SAP)$/,
+  everything: /^$/,
+};
+
 /** Boxes of one opening; the rest is said in a last box. */
 const MOST = 150;
 
@@ -30,11 +37,12 @@ export function Neighbours({ start }) {
   const element = useRef(null);
   const graph = useRef(/** @type {any} */ (null));
   const wanted = useRef("");
+  const hidden = useRef(SHOWN.parts);
   const [chosen, setChosen] = useState(/** @type {any} */ (null));
   const [error, setError] = useState("");
   const grow = async (/** @type {string} */ href) => {
     const found = (await api.associators({ href }, { properties: "ElementName,Name,DeviceID,InstanceID" }))
-      .filter((each) => each.class.toLowerCase().includes(wanted.current.toLowerCase()));
+      .filter((each) => !hidden.current.test(each.class) && each.class.toLowerCase().includes(wanted.current.toLowerCase()));
     const drawing = graph.current;
     if (!drawing) return;
     for (const each of found.slice(0, MOST)) {
@@ -76,7 +84,17 @@ export function Neighbours({ start }) {
       graph.current = null;
     };
   }, [start.href]);
+  /** Begins anew with what is to be shown. @param {string} name */
+  const choose = (name) => {
+    hidden.current = SHOWN[name];
+    const drawing = graph.current;
+    if (!drawing) return;
+    drawing.elements().filter((/** @type {any} */ each) => each.id() !== start.href).remove();
+    setChosen(null);
+    grow(start.href).catch((problem) => setError(problem.message));
+  };
   const save = () => {
+    if (!graph.current) return;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([svg(graph.current)], { type: "image/svg+xml" }));
     link.download = "topology.svg";
@@ -84,6 +102,8 @@ export function Neighbours({ start }) {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
   return html`<div class="row panel"><span class="soft grow">${text("topology.expand")}</span>
+      <label>${text("topology.show")} <select onChange=${(/** @type {any} */ event) => choose(event.target.value)}>
+        ${Object.keys(SHOWN).map((each) => html`<option value=${each}>${text(`topology.show.${each}`)}</option>`)}</select></label>
       <label>${text("topology.filter")} <input onInput=${(/** @type {any} */ event) => { wanted.current = event.target.value; }} /></label>
       <button onClick=${save}>${text("topology.export")}</button></div>
     ${error && html`<div class="notice bad" role="alert">${error}</div>`}
