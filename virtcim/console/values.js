@@ -33,9 +33,13 @@ function factor(units) {
   return found ? (found[1] ? Number(found[1]) ** Number(found[2]) : 1) : ({ MegaBytes: 2 ** 20, KiloBytes: 1024, GigaBytes: 2 ** 30, Bytes: 1 })[units ?? ""] ?? null;
 }
 
+/** A quantity in bytes; null where nobody knows. @param {any} value @param {string | undefined} units */
+export function unitBytes(value, units) {
+  const unit = factor(units);
+  return value === undefined || value === null || unit === null ? null : Number(value) * unit;
+}
+
 /** What a pool holds and what is used of it, in bytes. @param {{properties: Record<string, any>}} pool */
 export function poolBytes({ properties }) {
-  const unit = factor(properties.AllocationUnits);
-  const bytes = (/** @type {any} */ value) => (value === undefined || value === null || unit === null ? null : Number(value) * unit);
-  return { capacity: bytes(properties.Capacity), used: bytes(properties.Reserved) };
+  return { capacity: unitBytes(properties.Capacity, properties.AllocationUnits), used: unitBytes(properties.Reserved, properties.AllocationUnits) };
 }

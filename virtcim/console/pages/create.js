@@ -2,7 +2,8 @@
 import * as api from "../api.js";
 import { guestLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { MODES, demand, demandWhole, formText, formValue, keyOf, limitedFields, refusedKey } from "../settings.js";
+import { createVolume, holdsFiles, isActive, poolsOf, removeVolume } from "../pools.js";
+import { MODES, demand, formText, formValue, keyOf, limitedFields, refusedKey } from "../settings.js";
 import { loadGuests, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Field, Read, useRead } from "../ui/basics.js";
@@ -25,15 +26,8 @@ const ASKED = ["VirtualSystemSettingData.VirtualSystemIdentifier", "ProcResource
 
 /** Where a new disk is: in a pool, or it is one that is there. */
 const THERE = "there";
-/** Pools whose volumes are files (libvirt's types of them): the disk is one of qcow2, which grows. */
-const FILES = ["dir", "fs", "netfs", "gluster"];
 /** GiB of a new disk, unless another size is chosen. */
 const DISK_SIZE = "20";
-/** CIM_ManagedSystemElement.OperationalStatus */
-const OK = 2;
-
-/** Whether a pool can be used as it is. @param {any} pool */
-const isActive = (pool) => (pool.properties.OperationalStatus ?? []).includes(OK);
 
 /** What the form can offer on a node. @param {string} namespace */
 async function offers(namespace) {
@@ -45,43 +39,25 @@ async function offers(namespace) {
   ]);
   return {
     services: services.filter((each) => !each.class.startsWith("Virt_")),
-    networks: pools.filter((each) => /_NetworkPool$/.test(each.class) && !each.properties.Primordial),
-    stores: pools.filter((each) => /_DiskPool$/.test(each.class) && !each.properties.Primordial && isActive(each)),
+    networks: poolsOf(pools, "network"),
+    stores: poolsOf(pools, "storage").filter(isActive),
     kinds, templates,
   };
 }
 
 /**
- * Makes an empty volume for a guest.
+ * Makes an empty volume for a guest; where it is a file, one of qcow2, which grows.
  *
- * @param {string} namespace
  * @param {any} pool
  * @param {string} name of the guest
  * @param {string} size in GiB
  * @returns {Promise<{path: string, undo: () => Promise<any>}>} the volume, and what removes it again
  */
-async function newDisk(namespace, pool, name, size) {
-  const prefix = prefixOf(pool.class);
-  const services = await api.instances(namespace, "CIM_ResourcePoolConfigurationService");
-  const service = services.find((each) => each.class === `${prefix}_ResourcePoolConfigurationService`);
-  if (!service) throw new Error(text("create.no-store"));
-  const isFile = FILES.includes(pool.properties.ResourceSubType);
-  const className = `${prefix}_StorageVolumeResourceAllocationSettingData`;
-  const made = await demandWhole(service, "CreateResourceInPool", {
-    Settings: { class: className, properties: {
-      VolumeName: `${name.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^\./, "_").slice(0, 60)}${isFile ? ".qcow2" : ""}`,
-      Capacity: size, AllocationUnits: "byte*2^30",
-      ...(isFile ? { ResourceSubType: "qcow2", AllocationQuantity: "0" } : {}),
-    } },
-    Pool: { href: pool.href },
-  });
-  const volume = (await api.get(made.Resource)).properties;
-  return {
-    path: volume.Path ?? volume.Address,
-    undo: () => demandWhole(service, "DeleteResourceInPool", {
-      Resource: { class: className, properties: { InstanceID: volume.InstanceID, Address: volume.Address } }, Pool: { href: pool.href },
-    }),
-  };
+async function newDisk(pool, name, size) {
+  const isFile = holdsFiles(pool);
+  const base = name.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^\./, "_").slice(0, 60);
+  const volume = await createVolume(pool, { name: `${base}${isFile ? ".qcow2" : ""}`, size, format: isFile ? "qcow2" : undefined });
+  return { path: volume.properties.Path ?? volume.properties.Address, undo: () => removeVolume(pool, volume) };
 }
 
 /** The paths of the volumes of a node, as proposals. @param {string} namespace @returns {Promise<string[]>} */
@@ -169,7 +145,7 @@ function Form({ namespace, offer, service }) {
         target.properties[row.field.name] = value;
       }
       const resources = isClone ? [] : [processors, memoryOf];
-      if (store) disk = await newDisk(namespace, store, given.name, given.size);
+      if (store) disk = await newDisk(store, given.name, given.size);
       const image = disk?.path ?? (hasImage ? given.image : "");
       if (image) resources.push(resource("Disk", { ResourceType: DISK, Address: image, ...(DRIVES[prefix] ?? DRIVES.KVM).disk }));
       if (source === "iso" && given.iso) resources.push(resource("Disk", { ResourceType: DVD, EmulatedType: 1, Address: given.iso, ...(DRIVES[prefix] ?? DRIVES.KVM).medium }));

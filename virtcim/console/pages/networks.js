@@ -1,19 +1,76 @@
-/** Networks, and who hangs on them. */
+/** Networks with who hangs on them, and the filters of hosts; networks are made and removed here. */
 import * as api from "../api.js";
-import { browserLink } from "../links.js";
-import { html } from "../parts.js";
-import { state, useAppState } from "../state.js";
+import { browserLink, guestLink } from "../links.js";
+import { html, useState } from "../parts.js";
+import { createPool, isActive, poolsByNode, removePool } from "../pools.js";
+import { may, state, useAppState, useChanges } from "../state.js";
 import { text } from "../texts.js";
 import { Panel, Read, useRead } from "../ui/basics.js";
+import { AskDialog, RemoveDialog } from "../ui/dialogs.js";
 import { Properties } from "../ui/properties.js";
+
+/** NetworkPoolResourceAllocationSettingData.ForwardMode */
+const MODES = { isolated: 0, nat: 1, route: 2, open: 3, bridge: 4 };
+
+/** The guests that have a port in a network. @param {any} network */
+async function guestsOf(network) {
+  const ports = await api.associators(network, { associationClass: "CIM_ElementAllocatedFromPool", properties: "SystemName,SystemCreationClassName" });
+  const found = ports.map(({ properties: own }) => ({ namespace: network.namespace, className: own.SystemCreationClassName, name: own.SystemName }));
+  return [...new Map(found.filter((each) => each.name).map((each) => [each.name, each])).values()];
+}
+
+/** @param {{network: any, again: () => void}} props */
+function Network({ network, again }) {
+  const [asked, setAsked] = useState(false);
+  const guests = useRead(() => guestsOf(network), [network.href, network.etag]);
+  useChanges((event) => event.namespace === network.namespace && /_NetworkPort$/.test(event.class ?? ""), guests.again);
+  const own = network.properties;
+  return html`<${Panel} title=${own.ElementName ?? own.PoolID}>
+    <p><a href=${browserLink(network)}>${own.InstanceID}</a> <span class="soft">${own.ResourceSubType} ${own.Caption}</span></p>
+    ${!isActive(network) && html`<p class="soft">${text("pools.inactive")}</p>`}
+    <${Read} of=${guests}>${(/** @type {any[]} */ found) => (found.length === 0 ? html`<p class="soft">${text("networks.empty")}</p>` : html`<p>${found.slice(0, 200).map((each, at) =>
+      html`${at > 0 && ", "}<a key=${each.name} href=${guestLink(each)}>${each.name}</a>`)}</p>`)}</${Read}>
+    <details><summary>${text("browser.properties")}</summary><${Properties} instance=${network} /></details>
+    ${may(network.namespace, "administer") && html`<p class="row"><button class="danger" onClick=${() => setAsked(true)}>${text("pools.remove")}</button></p>`}
+    ${asked && html`<${RemoveDialog} name=${own.ElementName} warning=${text("networks.remove")} close=${() => setAsked(false)}
+      remove=${async () => { await removePool(network); again(); }} />`}
+  </${Panel}>`;
+}
+
+/** @param {{node: any, prefix: string, close: () => void, again: () => void}} props */
+function NewNetwork({ node, prefix, close, again }) {
+  const save = async (/** @type {any} */ { PoolID, ForwardMode, ...rest }) => {
+    const properties = Object.fromEntries(Object.entries(rest).filter(([, each]) => each));
+    await createPool(node.namespace, prefix, "network", PoolID, { ForwardMode: MODES[/** @type {keyof typeof MODES} */ (ForwardMode)], ...properties });
+    again();
+  };
+  const isBridge = (/** @type {Record<string, string>} */ given) => given.ForwardMode === "bridge";
+  return html`<${AskDialog} title=${text("networks.new")} close=${close} save=${save} questions=${[
+    { name: "PoolID", label: text("guest.name"), needed: true },
+    { name: "ForwardMode", label: text("pools.kind"), byDefault: "nat", choices: Object.keys(MODES).map((each) => [each, text(`networks.mode.${each}`)]) },
+    { name: "BridgeName", label: text("networks.bridge"), needed: true, when: isBridge },
+    { name: "Address", label: text("networks.address"), hint: text("networks.address.hint"), when: (/** @type {any} */ given) => !isBridge(given) },
+    { name: "Netmask", label: text("networks.netmask"), hint: "255.255.255.0", when: (/** @type {any} */ given) => !isBridge(given) && given.Address !== "" },
+  ]} />`;
+}
+
+/** @param {{namespace: string}} props */
+function Filters({ namespace }) {
+  const filters = useRead(() => api.instancesIfAny(namespace, "CIM_FilterList", { properties: "Name" }), [namespace]);
+  return html`<${Read} of=${filters}>${(/** @type {any[]} */ found) => found.length > 0 && html`<details class="panel"><summary>${text("networks.filters")} (${found.length})</summary>
+    <ul>${found.map((each) => html`<li key=${each.href}><a href=${browserLink(each)}>${each.properties.Name}</a></li>`)}</ul></details>`}</${Read}>`;
+}
 
 export function Networks() {
   useAppState();
-  const pools = useRead(async () => Promise.all(state.nodes.map(async (node) => ({
-    node, pools: (await api.instancesIfAny(node.namespace, "CIM_ResourcePool")).filter((each) => /_NetworkPool$/.test(each.class)),
-  }))), [state.nodes.length]);
+  const [asked, setAsked] = useState(/** @type {any} */ (null));
+  const pools = useRead(() => poolsByNode(state.nodes, "network"), [state.nodes.length]);
+  useChanges((event) => /_NetworkPool$/.test(event.class ?? ""), pools.again);
   return html`<div class="head"><h1>${text("page.networks")}</h1></div>
-    <${Read} of=${pools}>${(/** @type {any[]} */ all) => all.map(({ node, pools: found }) => html`<h2>${node.name}</h2>
-      <div class="grid">${found.map((/** @type {any} */ each) => html`<${Panel} key=${each.href} title=${each.properties.ElementName ?? each.properties.PoolID}>
-        <p><a href=${browserLink(each)}>${each.properties.InstanceID}</a></p><details><summary>${text("browser.properties")}</summary><${Properties} instance=${each} /></details></${Panel}>`)}</div>`)}</${Read}>`;
+    <${Read} of=${pools}>${(/** @type {any[]} */ all) => all.map(({ node, pools: found, prefixes }) => html`<div class="head"><h2>${node.name}</h2>
+      ${prefixes.length > 0 && may(node.namespace, "administer") && html`<button onClick=${() => setAsked({ node, prefix: prefixes[0] })}>${text("networks.new")}</button>`}</div>
+      ${found.length === 0 && html`<p class="soft">${text("app.nothing")}</p>`}
+      <div class="grid">${found.map((/** @type {any} */ each) => html`<${Network} key=${each.href} network=${each} again=${pools.again} />`)}</div>
+      <${Filters} namespace=${node.namespace} />`)}</${Read}>
+    ${asked && html`<${NewNetwork} ...${asked} close=${() => setAsked(null)} again=${pools.again} />`}`;
 }

@@ -1,32 +1,84 @@
-/** Storage pools with what is used of them, and their volumes. */
+/** Storage pools with what is used of them, and their volumes; both are made and removed here. */
 import * as api from "../api.js";
 import { browserLink } from "../links.js";
-import { html } from "../parts.js";
-import { state, useAppState } from "../state.js";
+import { html, useState } from "../parts.js";
+import { createPool, createVolume, holdsFiles, isActive, poolsByNode, refreshPool, removePool, removeVolume } from "../pools.js";
+import { may, state, tell, useAppState, useChanges } from "../state.js";
 import { bytesText, text } from "../texts.js";
 import { Bar, Panel, Read, useRead } from "../ui/basics.js";
-import { poolBytes } from "../values.js";
+import { AskDialog, RemoveDialog } from "../ui/dialogs.js";
+import { poolBytes, unitBytes } from "../values.js";
 
-/** @param {{pool: any}} props */
-function Pool({ pool }) {
-  const volumes = useRead(() => (pool.properties.Primordial ? Promise.resolve([]) : api.associators(pool, { resultClass: "CIM_StorageExtent" })), [pool.href]);
+/** The settings of the volumes of a pool. @param {any} pool */
+const volumesOf = async (pool) =>
+  (await api.associators(pool, { resultClass: "CIM_ResourceAllocationSettingData" })).filter((each) => each.class.endsWith("_StorageVolumeResourceAllocationSettingData"));
+
+/** @param {{pool: any, again: () => void}} props */
+function Pool({ pool, again }) {
+  const [asked, setAsked] = useState(/** @type {any} */ (null));
+  const volumes = useRead(() => volumesOf(pool), [pool.href, pool.etag]);
+  useChanges((event) => event.namespace === pool.namespace && /_StorageVolume$/.test(event.class ?? ""), volumes.again);
   const { capacity, used } = poolBytes(pool);
-  return html`<${Panel} title=${pool.properties.ElementName ?? pool.properties.PoolID}>
-    <p><a href=${browserLink(pool)}>${pool.properties.InstanceID}</a></p>
+  const own = pool.properties;
+  const close = () => setAsked(null);
+  const change = (/** @type {() => Promise<any>} */ work) => async () => {
+    await work();
+    again();
+    volumes.again();
+  };
+  const look = () => change(() => refreshPool(pool))().catch((error) => tell(error.message, "bad"));
+  const editable = may(pool.namespace, "administer");
+  return html`<${Panel} title=${own.ElementName ?? own.PoolID}>
+    <p><a href=${browserLink(pool)}>${own.InstanceID}</a> <span class="soft">${own.ResourceSubType} ${own.Path}</span></p>
     ${capacity !== null && html`<p>${bytesText(used)} / ${bytesText(capacity)}</p><${Bar} share=${capacity && used ? used / capacity : 0} label=${text("storage.used")} />`}
-    ${!pool.properties.Primordial && html`<h3>${text("storage.volumes")}</h3>
-    <${Read} of=${volumes}>${(/** @type {any[]} */ found) => (found.length === 0 ? html`<p class="soft">${text("app.nothing")}</p>` : html`<ul>
-      ${found.slice(0, 200).map((each) => html`<li><a href=${browserLink(each)}>${each.properties.ElementName ?? each.properties.Name ?? each.properties.DeviceID}</a>
-        <span class="soft"> ${bytesText(each.properties.BlockSize && each.properties.NumberOfBlocks ? Number(each.properties.BlockSize) * Number(each.properties.NumberOfBlocks) : null)}</span></li>`)}</ul>`)}</${Read}>`}
+    <h3>${text("storage.volumes")}</h3>
+    ${!isActive(pool) && html`<p class="soft">${text("pools.inactive")}</p>`}
+    <${Read} of=${volumes}>${(/** @type {any[]} */ found) => (found.length === 0 ? html`<p class="soft">${text("app.nothing")}</p>` : html`<ul class="plain">
+      ${found.slice(0, 200).map((each) => html`<li key=${each.href} class="row"><a class="grow" href=${browserLink(each)}>${each.properties.VolumeName ?? each.properties.ElementName}</a>
+        <span class="soft">${each.properties.ResourceSubType} ${bytesText(unitBytes(each.properties.Capacity, each.properties.AllocationUnits))}</span>
+        ${editable && html`<button class="plain" aria-label=${`${text("app.delete")}: ${each.properties.VolumeName}`} onClick=${() => setAsked({ volume: each })}>×</button>`}</li>`)}</ul>`)}</${Read}>
+    ${editable && html`<p class="row">${isActive(pool) && html`<button onClick=${() => setAsked({ isNew: true })}>${text("storage.new-volume")}</button><button onClick=${look}>${text("storage.refresh")}</button>`}
+      <button class="danger" onClick=${() => setAsked({ pool })}>${text("pools.remove")}</button></p>`}
+    ${asked?.isNew && html`<${AskDialog} title=${text("storage.new-volume")} close=${close} questions=${[
+      { name: "VolumeName", label: text("guest.name"), needed: true },
+      { name: "Capacity", label: text("storage.size"), needed: true, number: true, byDefault: "10" },
+      ...(holdsFiles(pool) ? [{ name: "ResourceSubType", label: text("storage.format"), byDefault: "qcow2", choices: [["qcow2", "qcow2"], ["raw", "raw"]] }] : []),
+    ]} save=${(/** @type {any} */ given) => change(() => createVolume(pool, { name: given.VolumeName, size: given.Capacity, format: given.ResourceSubType }))()} />`}
+    ${asked?.volume && html`<${RemoveDialog} name=${asked.volume.properties.VolumeName} warning=${text("storage.remove-volume")} close=${close} remove=${change(() => removeVolume(pool, asked.volume))} />`}
+    ${asked?.pool && html`<${RemoveDialog} name=${own.ElementName} warning=${text("storage.remove-pool")} close=${close} remove=${change(() => removePool(pool))} />`}
   </${Panel}>`;
+}
+
+/** DiskPoolResourceAllocationSettingData.Type, as libvirt calls it: those that need no more than what is asked here. */
+const TYPES = { dir: 1, netfs: 3, logical: 6 };
+
+/** @param {{node: any, prefix: string, close: () => void, again: () => void}} props */
+function NewPool({ node, prefix, close, again }) {
+  const isOf = (/** @type {string} */ type) => (/** @type {Record<string, string>} */ given) => given.Type === type;
+  const save = async (/** @type {any} */ { PoolID, Type, ...rest }) => {
+    const properties = Object.fromEntries(Object.entries(rest).filter(([, each]) => each));
+    await createPool(node.namespace, prefix, "storage", PoolID, { Type: TYPES[/** @type {keyof typeof TYPES} */ (Type)], Autostart: 1, ...properties });
+    again();
+  };
+  return html`<${AskDialog} title=${text("storage.new-pool")} close=${close} save=${save} questions=${[
+    { name: "PoolID", label: text("guest.name"), needed: true },
+    { name: "Type", label: text("pools.kind"), byDefault: "dir", choices: Object.keys(TYPES).map((each) => [each, text(`storage.type.${each}`)]) },
+    { name: "Path", label: text("storage.path"), needed: true, hint: "/var/lib/libvirt/images", when: (/** @type {any} */ given) => given.Type !== "logical" },
+    { name: "Host", label: text("storage.host"), needed: true, when: isOf("netfs") },
+    { name: "SourceDirectory", label: text("storage.directory"), needed: true, when: isOf("netfs") },
+    { name: "SourceName", label: text("storage.group"), needed: true, when: isOf("logical") },
+  ]} />`;
 }
 
 export function Storage() {
   useAppState();
-  const pools = useRead(async () => Promise.all(state.nodes.map(async (node) => ({
-    node, pools: (await api.instancesIfAny(node.namespace, "CIM_ResourcePool")).filter((each) => /_DiskPool$/.test(each.class)),
-  }))), [state.nodes.length]);
+  const [asked, setAsked] = useState(/** @type {any} */ (null));
+  const pools = useRead(() => poolsByNode(state.nodes, "storage"), [state.nodes.length]);
+  useChanges((event) => /_DiskPool$/.test(event.class ?? ""), pools.again);
   return html`<div class="head"><h1>${text("page.storage")}</h1></div>
-    <${Read} of=${pools}>${(/** @type {any[]} */ all) => all.map(({ node, pools: found }) => html`<h2>${node.name}</h2>
-      <div class="grid">${found.map((/** @type {any} */ each) => html`<${Pool} key=${each.href} pool=${each} />`)}</div>`)}</${Read}>`;
+    <${Read} of=${pools}>${(/** @type {any[]} */ all) => all.map(({ node, pools: found, prefixes }) => html`<div class="head"><h2>${node.name}</h2>
+      ${prefixes.length > 0 && may(node.namespace, "administer") && html`<button onClick=${() => setAsked({ node, prefix: prefixes[0] })}>${text("storage.new-pool")}</button>`}</div>
+      ${found.length === 0 && html`<p class="soft">${text("app.nothing")}</p>`}
+      <div class="grid">${found.map((/** @type {any} */ each) => html`<${Pool} key=${each.href} pool=${each} again=${pools.again} />`)}</div>`)}</${Read}>
+    ${asked && html`<${NewPool} ...${asked} close=${() => setAsked(null)} again=${pools.again} />`}`;
 }

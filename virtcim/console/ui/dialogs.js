@@ -1,0 +1,82 @@
+/**
+ * Dialogs that ask for a few values, or whether something is to be removed, and then do it.
+ */
+import { html, useState } from "../parts.js";
+import { text } from "../texts.js";
+import { Dialog, Field } from "./basics.js";
+
+/**
+ * @typedef {{name: string, label: string, byDefault?: string, choices?: [string, string][], needed?: boolean, number?: boolean,
+ *   hint?: string, when?: (given: Record<string, string>) => boolean}} Question
+ */
+
+/** What is wrong with a value; "" for nothing. @param {Question} question @param {string} value */
+function fault(question, value) {
+  if (question.needed && !value.trim()) return text("ask.needed");
+  if (question.number && value && !(Number(value) > 0)) return text("ask.number");
+  return "";
+}
+
+/**
+ * A form of a few questions. What the server refuses is shown at the question that it names, and what was typed stays.
+ *
+ * @param {{title: string, questions: Question[], save: (given: Record<string, string>) => Promise<any>, close: () => void}} props
+ */
+export function AskDialog({ title, questions, save, close }) {
+  const [given, setGiven] = useState(/** @type {Record<string, string>} */ (Object.fromEntries(questions.map((each) => [each.name, each.byDefault ?? ""]))));
+  const [refusal, setRefusal] = useState("");
+  const [busy, setBusy] = useState(false);
+  const asked = questions.filter((each) => !each.when || each.when(given));
+  const faulty = asked.some((each) => fault(each, given[each.name]));
+  const send = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (faulty || busy) return;
+    setBusy(true);
+    setRefusal("");
+    try {
+      await save(Object.fromEntries(asked.map((each) => [each.name, given[each.name].trim()])));
+      close();
+    } catch (error) {
+      setRefusal(/** @type {Error} */ (error).message);
+      setBusy(false);
+    }
+  };
+  const at = refusal ? asked.find((each) => new RegExp(`\\b${each.name}\\b`).test(refusal))?.name : undefined;
+  return html`<${Dialog} title=${title} onClose=${close}
+      end=${html`<button class="main" disabled=${faulty || busy} onClick=${send}>${text("ask.create")}</button>`}>
+    ${refusal && !at && html`<div class="notice bad" role="alert">${refusal}</div>`}
+    <form onSubmit=${send}>${asked.map((each) => {
+      const id = `ask-${each.name}`;
+      const put = (/** @type {any} */ event) => setGiven({ ...given, [each.name]: event.target.value });
+      return html`<${Field} key=${id} id=${id} label=${each.label} hint=${each.hint} wrong=${at === each.name ? refusal : given[each.name] !== (each.byDefault ?? "") ? fault(each, given[each.name]) : ""}>
+        ${each.choices
+          ? html`<select id=${id} onChange=${put}>${each.choices.map(([value, label]) => html`<option value=${value} selected=${value === given[each.name]}>${label}</option>`)}</select>`
+          : html`<input id=${id} value=${given[each.name]} inputmode=${each.number ? "numeric" : undefined} aria-describedby=${each.hint ? `${id}-hint` : undefined} onInput=${put} />`}</${Field}>`;
+    })}<button hidden></button></form>
+  </${Dialog}>`;
+}
+
+/**
+ * Asks once more before something is removed.
+ *
+ * @param {{name: string, warning: string, remove: () => Promise<any>, close: () => void}} props
+ */
+export function RemoveDialog({ name, warning, remove, close }) {
+  const [refusal, setRefusal] = useState("");
+  const [busy, setBusy] = useState(false);
+  const send = async () => {
+    setBusy(true);
+    try {
+      await remove();
+      close();
+    } catch (error) {
+      setRefusal(/** @type {Error} */ (error).message);
+      setBusy(false);
+    }
+  };
+  return html`<${Dialog} title=${`${text("app.delete")}: ${name}`} onClose=${close}
+      end=${html`<button class="danger" disabled=${busy} onClick=${send}>${text("app.delete")}</button>`}>
+    <p>${warning}</p>
+    ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
+  </${Dialog}>`;
+}
