@@ -1,15 +1,16 @@
-"""Takes the pictures of the console that docs/tour.md has: `python -m tests.console.pictures docs`, as root.
+"""Takes the pictures of the console that the documentation has: `python -m tests.console.pictures docs`, as root.
 
-With `--all` as well every page in all its looks, to be looked at.
+Those of docs/tour.md, and for docs/console-pages.md every page in its three looks, side by side in one picture.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -36,13 +37,41 @@ PICTURES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     ("narrow", "guests", {"width": "narrow"}),
 )
 
-EVERYTHING = (
-    *("overview", "guests", "create", "nodes", "node/root%2Fvirt", "storage", "networks", "templates", "jobs"),
-    *("subscriptions", "topology", "browser", "profiles", "about"),
-    *(f"{GUEST}/{tab}" for tab in ("summary", "console", "settings", "devices", "snapshots", "jobs", "graph", "cim")),
+#: Title of a page in the documentation, and its address.
+PAGES: tuple[tuple[str, str], ...] = (
+    ("Overview", "overview"),
+    ("Guests", "guests"),
+    *(
+        (f"Guest: {tab}", f"{GUEST}/{tab}")
+        for tab in ("summary", "console", "settings", "devices", "snapshots", "jobs")
+    ),
+    ("Guest: neighbours", f"{GUEST}/graph"),
+    ("Guest: the CIM behind it", f"{GUEST}/cim"),
+    ("New guest", "create"),
+    ("Nodes", "nodes"),
+    ("A node", "node/root%2Fvirt"),
+    ("Storage", "storage"),
+    ("Networks", "networks"),
+    ("Templates", "templates"),
+    ("Jobs and events", "jobs"),
+    ("Subscriptions", "subscriptions"),
+    ("Topology", "topology"),
+    ("CIM browser", "browser"),
+    ("Profiles", "profiles"),
+    ("About", "about"),
 )
 
 LOOKS: tuple[Mapping[str, str], ...] = ({}, {"scheme": "dark", "language": "de"}, {"width": "narrow"})
+
+SHEET = (1770, 480)
+"""Pixels of the picture of a page: two wide looks and a narrow one, each as high as the picture."""
+
+HEADING = """# Every page of the console
+
+Each in three looks: light, in English; dark, in German; and at 360 pixels. They are taken of real guests by
+`python -m tests.console.pictures docs`. [tour.md](tour.md) walks through them, and [console.md](console.md) says what
+they do.
+"""
 
 QUALITY = 70
 PATIENCE = 60.0
@@ -75,7 +104,7 @@ def bed() -> Iterator[Server]:
 
 @contextmanager
 def opened(browser: Browser, server: Server, look: Mapping[str, str]) -> Iterator[Page]:
-    """The console in one of its looks, logged in."""
+    """The console in one of its looks, before anybody has logged in."""
     width, height = NARROW if look.get("width") == "narrow" else WIDE
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -87,16 +116,21 @@ def opened(browser: Browser, server: Server, look: Mapping[str, str]) -> Iterato
     page.on("pageerror", lambda error: print("error:", error))
     page.on("console", lambda message: print(message.type, message.text) if message.type == "error" else None)
     page.goto(server.url)
-    page.locator("#user").fill(server.user or "")
-    page.locator("#password").fill(server.password or "")
-    page.locator("button.main").click()
-    page.locator(".frame").wait_for()
+    page.locator("#user").wait_for()
     yield page
     context.close()
 
 
-def take(page: Page, address: str, file: Path) -> None:
-    """Open a page, wait until it is whole, and keep what it looks like."""
+def log_in(page: Page, server: Server) -> None:
+    """Log in as the server's user."""
+    page.locator("#user").fill(server.user or "")
+    page.locator("#password").fill(server.password or "")
+    page.locator("button.main").click()
+    page.locator(".frame").wait_for()
+
+
+def go(page: Page, address: str) -> None:
+    """Open a page, and wait until it is whole."""
     page.evaluate("address => { location.hash = address }", f"#/{address}")
     page.get_by_role("heading", level=1).first.wait_for()
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
@@ -104,21 +138,53 @@ def take(page: Page, address: str, file: Path) -> None:
         page.locator("main .panel button").first.click()
         page.locator(".screen canvas").wait_for()
     page.wait_for_timeout(2500)
-    session = page.context.new_cdp_session(page)
-    shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
-    file.write_bytes(base64.b64decode(shot["data"]))
     too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    print(
-        f"{file} {file.stat().st_size // 1000} kB" + (f", {too_wide} px too wide" if too_wide > 1 else ""), flush=True
+    if too_wide > 1:
+        print(f"{address}: {too_wide} px too wide")
+
+
+def shot(page: Page) -> bytes:
+    """What a page looks like, as WebP."""
+    session = page.context.new_cdp_session(page)
+    return base64.b64decode(session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})["data"])
+
+
+def side_by_side(browser: Browser, looks: Sequence[bytes]) -> bytes:
+    """One picture of several, as WebP."""
+    width, height = SHEET
+    page = browser.new_page(viewport={"width": width, "height": height})
+    pictures = [f"data:image/webp;base64,{base64.b64encode(each).decode()}" for each in looks]
+    page.set_content(
+        "<body style='margin: 0; display: flex; justify-content: space-between; background: #888'>"
+        + "".join(f"<img height={height} src='{each}'>" for each in pictures)
     )
+    page.wait_for_function("[...document.images].every(each => each.complete)")
+    taken = shot(page)
+    page.close()
+    return taken
+
+
+def sheets(browser: Browser, server: Server, directory: Path) -> Iterator[tuple[str, Path]]:
+    """Take every page in its looks: its title, and the file."""
+    looks: dict[str, list[bytes]] = {}
+    for look in LOOKS:
+        with opened(browser, server, look) as page:
+            looks.setdefault("Log-in", []).append(shot(page))
+            log_in(page, server)
+            for title, address in PAGES:
+                go(page, address)
+                looks.setdefault(title, []).append(shot(page))
+    for title, each in looks.items():
+        file = directory / f"page-{'-'.join(re.findall('[a-z]+', title.lower()))}.webp"
+        file.write_bytes(side_by_side(browser, each))
+        yield title, file
 
 
 def main() -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--all", action="store_true", help="every page in all its looks, too")
-    arguments = parser.parse_args()
+    directory = parser.parse_args().directory
     with bed() as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
@@ -127,12 +193,13 @@ def main() -> None:
         wait_until(lambda: len(ask.EnumerateInstanceNames("KVM_ComputerSystem")) == 6, PATIENCE)
         for name, address, look in PICTURES:
             with opened(browser, server, look) as page:
-                take(page, address, arguments.directory / f"console-{name}.webp")
-        for number, look in enumerate(LOOKS if arguments.all else ()):
-            with opened(browser, server, look) as page:
-                for address in EVERYTHING:
-                    name = address.replace("%2F", "-").replace("/", "-")
-                    take(page, address, arguments.directory / f"{number}-{name}.webp")
+                log_in(page, server)
+                go(page, address)
+                (directory / f"console-{name}.webp").write_bytes(shot(page))
+        found = list(sheets(browser, server, directory))
+        (directory / "console-pages.md").write_text(
+            HEADING + "".join(f"\n## {title}\n\n![{title}]({file.name})\n" for title, file in found)
+        )
         browser.close()
 
 
