@@ -21,7 +21,9 @@ BOOT_SECONDS = 1500.0
 USER_DATA = """\
 #cloud-config
 runcmd:
-- echo "READ host=$$(hostname) full=$$(hostname --fqdn) key=$$(cat /home/debian/.ssh/authorized_keys) END" > /dev/ttyS0
+- |
+  is="host=$$(hostname) full=$$(hostname --fqdn) file=$$(cat /etc/virtcim/bed) mode=$$(stat -c %a /etc/virtcim/bed)"
+  echo "READ $$is key=$$(cat /home/debian/.ssh/authorized_keys) END" > /dev/ttyS0
 power_state: {mode: poweroff}
 """
 
@@ -30,6 +32,11 @@ CONSOLE = """\
 kind = "Console"
 SourceType = 4
 SourcePath = "{}"
+
+[[files]]
+path = "/etc/virtcim/bed"
+content = "of-${{hostname}}"
+mode = "0640"
 """
 
 
@@ -62,7 +69,7 @@ def test_cloud_init_takes_host_name_and_key_from_the_seed(
     try:
         wait_until(lambda: "END" in said(console), BOOT_SECONDS)
         (read,) = re.findall(r"READ (.*) END", said(console))
-        assert read == f"host=deb-7 full=deb-7.example.com key={KEY}"
+        assert read == f"host=deb-7 full=deb-7.example.com file=of-deb-7.example.com mode=640 key={KEY}"
         # It switches itself off, and so is done with its seed.
         wait_until(lambda: "first-seed.iso" not in provisioner.files(), BOOT_SECONDS)
     except TimeoutError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import os
 from pathlib import Path
 
@@ -136,6 +137,48 @@ def test_parameters_stand_in_user_data() -> None:
     assert b'"local-hostname": "we-b-1"' in data["meta-data"]
     parts = [each.get_payload(decode=True) for each in email.message_from_bytes(data["user-data"]).walk()]
     assert b"#cloud-config\nruncmd: [[echo, 8080, $HOME]]\n" in parts
+
+
+FILES = """
+[[files]]
+path = "/etc/motd"
+content = "${hostname}: ${port}, \\"quoted\\"\\n"
+mode = "0600"
+
+[[files]]
+path = "/srv/empty"
+"""
+
+
+def test_files_of_a_template_are_written_by_cloud_init() -> None:
+    template = parse_template(DOCUMENT + FILES)
+    assert parse_template(document_of(template)) == template
+    data = seed_files(template, "1", "web", check_values(template, ["word=hidden"]))
+    parts = list(email.message_from_bytes(data["user-data"]).walk())
+    config = parts[1].get_payload(decode=True)
+    assert isinstance(config, bytes)
+    assert json.loads(config.partition(b"\n")[2])["write_files"] == [
+        {"path": "/etc/motd", "content": 'web: 80, "quoted"\n', "permissions": "0600"},
+        {"path": "/srv/empty", "content": "", "permissions": "0644"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("/etc/motd", "etc/motd", "files.path: 'etc/motd'"),
+        ("/etc/motd", "/etc/../motd", "files.path"),
+        ("/etc/motd", "/", "files.path"),
+        ("/etc/motd", "/srv/empty", "is there twice"),
+        ("0600", "rw", "files.mode"),
+        ('"0600"', "600", "files\\[0\\].mode: 600 is not a text"),
+        ("content", "contents", "contents: is no part of a template"),
+        ('customize = "cloud-init"', 'customize = "none"', "are written by cloud-init"),
+    ],
+)
+def test_files_that_cannot_be_are_refused(old: str, new: str, text: str) -> None:
+    with pytest.raises(TemplateError, match=text):
+        parse_template((DOCUMENT + FILES).replace(old, new))
 
 
 def test_user_data_that_the_schema_of_cloud_init_refuses_are_refused(

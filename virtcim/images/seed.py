@@ -55,9 +55,15 @@ def seed_files(template: Template, instance: str, name: str, values: Mapping[str
         config["user"] = {"name": "root", **user} if template.os.endswith("alpine") else user
         if keys:
             config["ssh_authorized_keys"] = keys
+    values = {**values, "hostname": host_name}
+    if template.files:
+        config["write_files"] = [
+            {"path": each.path, "content": _filled(each.content, "files", template, values), "permissions": each.mode}
+            for each in template.files
+        ]
     parts = [_as_cloud_config(config)]
     if template.user_data:
-        parts.append(_filled(template, values))
+        parts.append(_filled(template.user_data, "user_data", template, values))
     if given := values.get("user_data"):
         parts.append(given)
     check_user_data(parts[1:])
@@ -114,13 +120,13 @@ def _as_cloud_config(config: Mapping[str, Any]) -> str:
     return f"{CLOUD_CONFIG}\n{json.dumps(config, indent=1)}\n"
 
 
-def _filled(template: Template, values: Mapping[str, str]) -> str:
-    """The template's own user data, with the values of its parameters in their places."""
+def _filled(text: str, name: str, template: Template, values: Mapping[str, str]) -> str:
+    """A text of the template, with the values of its parameters in their places; `name` is what it is called there."""
     known = {each.name: "" for each in template.all_parameters} | dict(values)
     try:
-        return Pattern(template.user_data).substitute(known)
+        return Pattern(text).substitute(known)
     except (KeyError, ValueError) as error:
-        raise TemplateError(f"user_data: {error} is no parameter; expected $$ for a plain $") from None
+        raise TemplateError(f"{name}: {error} is no parameter; expected $$ for a plain $") from None
 
 
 def _user_data(parts: list[str]) -> bytes:

@@ -52,6 +52,7 @@ _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB"
 _HASH = re.compile(r"\$(?:5|6|y|gy|7|2[aby])\$[./A-Za-z0-9$=,]{8,200}\Z")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\Z")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
+_MODE = re.compile(r"[0-7]{3,4}\Z")
 _KEY = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\n]*)?\Z")
 
 SettingValue = str | int | bool | tuple[str, ...] | tuple[int, ...]
@@ -106,6 +107,21 @@ class ExtraDisk:
     format: str = "qcow2"
     sha256: str = ""
     bus: str = ""
+
+
+@immutable
+class GuestFile:
+    """A file that cloud-init writes in the guest.
+
+    Attributes:
+        path: in the guest, from its root.
+        content: with `${name}` for the value of a parameter.
+        mode: of access, in octal digits.
+    """
+
+    path: str
+    content: str = ""
+    mode: str = "0644"
 
 
 class ParameterType:
@@ -194,6 +210,7 @@ class Template:
         seed_device: the name of the drive that the seed is in, such as `sda`; "" leaves it to the machine.
         keep_seed: whether the seed stays in its drive when the guest is done with it.
         user_data: for cloud-init, with `${name}` for the value of a parameter.
+        files: that cloud-init writes.
         provisioner: the name of a plugin, or the path of an executable of root's; "" for none.
         appliances: types of systems of appliances, with `*` for anything, whose guests begin with its settings where
             it is of a file of the administrator's.
@@ -222,6 +239,7 @@ class Template:
     seed_device: str = ""
     keep_seed: bool = False
     user_data: str = ""
+    files: tuple[GuestFile, ...] = ()
     provisioner: str = ""
     appliances: tuple[str, ...] = ()
     tried: bool = True
@@ -293,6 +311,7 @@ def parse_template(text: str, origin: str = "") -> Template:
         seed_device=reader.text("seed_device", ""),
         keep_seed=reader.switch("keep_seed", False),
         user_data=reader.text("user_data", ""),
+        files=reader.parts("files", _guest_file),
         provisioner=reader.text("provisioner", ""),
         appliances=reader.texts("appliances"),
         tried=reader.switch("tried", True),
@@ -316,6 +335,8 @@ def document_of(template: Template) -> str:
         lines += ["", "[[resources]]", *(_line(each, value) for each, value in resource.items())]
     for disk in template.disks:
         lines += ["", "[[disks]]", *_lines(disk)]
+    for file in template.files:
+        lines += ["", "[[files]]", *_lines(file)]
     for parameter in template.parameters:
         lines += ["", "[[parameters]]", *_lines(parameter)]
     return "\n".join(lines) + "\n"
@@ -473,6 +494,10 @@ def _extra_disk(reader: _Reader) -> ExtraDisk:
     )
 
 
+def _guest_file(reader: _Reader) -> GuestFile:
+    return GuestFile(reader.text("path"), reader.text("content", ""), reader.text("mode", "0644"))
+
+
 def _resource(reader: _Reader) -> Mapping[str, SettingValue]:
     return {"kind": reader.text("kind"), **reader.rest()}
 
@@ -507,6 +532,7 @@ def _check(template: Template) -> None:
         _expect("disks.size", disk.size, disk.size > 0, "more than 0")
         _expect("disks.format", disk.format, disk.format in ("qcow2", "raw"), "qcow2 or raw")
         _expect("disks.sha256", disk.sha256, not disk.sha256 or _SHA256.match(disk.sha256), "64 hexadecimal digits")
+    _check_files(template)
     image = template.image
     if image is not None:
         _expect("image.format", image.format, image.format in FORMATS, " or ".join(FORMATS))
@@ -528,6 +554,18 @@ def _check(template: Template) -> None:
         names.add(parameter.name)
         if parameter.default:
             check_value(parameter, parameter.default)
+
+
+def _check_files(template: Template) -> None:
+    if template.files and template.customize != "cloud-init":
+        raise TemplateError('files: are written by cloud-init; expected customize = "cloud-init"')
+    for at, file in enumerate(template.files):
+        steps = file.path.split("/")
+        is_path = not steps[0] and len(steps) > 1 and all(each not in ("", ".", "..") for each in steps[1:])
+        _expect("files.path", file.path, is_path, "the path of a file from the root of the guest")
+        _expect("files.mode", file.mode, _MODE.match(file.mode), "three or four octal digits")
+        if file.path in (each.path for each in template.files[:at]):
+            raise TemplateError(f"files.path: {file.path!r:.80} is there twice")
 
 
 def _expect(name: str, value: object, holds: object, expected: str) -> None:
