@@ -191,16 +191,15 @@ def test_what_cannot_be_backed_up_is_refused_and_leaves_nothing(
         == INVALID_STATE
     )
     for wrong in (
-        {"Disks": ["vdz"]},
-        {"Transport": 9},
-        {"ElementName": "a/b"},
-        {"VolumeNames": ["x"]},
-        {"Disks": "vda"},
+        service.how(Disks=["vdz"]),
+        service.how(Transport=9),
+        service.how(ElementName="a/b"),
+        service.how(VolumeNames=["x"]),
+        service.how(Disks="vda"),
+        EmbeddedInstance(service.name_of("MemResourceAllocationSettingData"), {}),
     ):
         with pytest.raises(CIMError) as refused:
-            service.back_up(
-                "StartBackup", AffectedSystem=system, TargetPool=target, BackupSettings=service.how(**wrong)
-            )
+            service.back_up("StartBackup", AffectedSystem=system, TargetPool=target, BackupSettings=wrong)
         assert refused.value.status is Status.INVALID_PARAMETER, wrong
     # The bitmap that the second backup needs is gone behind libvirt's back: it fails when the volume exists already.
     service.back_up("CreateCheckpoint", AffectedSystem=system, CheckpointSettings=service.how(ElementName="lost"))

@@ -255,6 +255,13 @@ def test_what_is_refused_before_anything_begins(
     assert service.tree("web") == {"there": None}
 
 
+def test_settings_of_something_else_are_refused(service: SnapshotService) -> None:
+    other = EmbeddedInstance(service.name_of("MemResourceAllocationSettingData"), {"ElementName": "memory"})
+    given = {"AffectedSystem": service.system("web"), "SnapshotType": FULL, "SnapshotSettings": other}
+    assert "expected a VirtualSystemSnapshotSettingData" in service.refused("CreateSnapshot", **given)
+    assert service.tree("web") == {}
+
+
 def test_types_that_are_not_there(service: SnapshotService) -> None:
     assert service.take("web", 7).return_value == INVALID_TYPE
     for kind in (DISK, MEMORY):

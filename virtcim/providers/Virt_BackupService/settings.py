@@ -24,6 +24,8 @@ __all__ = ["BackupWishes", "backup_plan", "checkpoint_plan", "door_of", "scratch
 
 _NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,200}")
 """A name that libvirt can keep a file under."""
+_CLASSES = frozenset({"BackupSettingData", "SettingData"})
+"""What the settings can be, without prefix: CIM_SettingData is what the methods declare."""
 _UNIX, _TLS = 2, 3
 """Virt_BackupSettingData.Transport."""
 
@@ -61,7 +63,9 @@ def wishes_of(settings: object, name: str) -> BackupWishes:
     Raises:
         CIMError: INVALID_PARAMETER for a value that is of another type or that is not possible.
     """
-    if settings is not None and not isinstance(settings, EmbeddedInstance):
+    if settings is not None and (
+        not isinstance(settings, EmbeddedInstance) or settings.class_name.partition("_")[2] not in _CLASSES
+    ):
         raise _invalid(f"{name}: expected an instance of Virt_BackupSettingData")
     given = {} if settings is None else {key.lower(): value for key, value in settings.properties.items()}
     wishes = BackupWishes(

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SnapshotWishes", "plan_of", "wishes_of"]
 
-_OWN_CLASS = "VirtualSystemSnapshotSettingData"
+_SYSTEM_CLASS = "VirtualSystemSettingData"
+_CLASSES = frozenset({"VirtualSystemSnapshotSettingData", _SYSTEM_CLASS, "SettingData"})
+"""What SnapshotSettings can be, without prefix: CIM_SettingData is what the method declares."""
+
 _NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,200}")
 """A name that libvirt can keep a file under."""
 
@@ -55,12 +58,18 @@ def wishes_of(settings: EmbeddedInstance | None) -> SnapshotWishes:
     clients of libvirt-cim send, ConfigurationName and Notes, as a snapshot shows them.
 
     Raises:
-        CIMError: INVALID_PARAMETER for a value that is of another type or that is not possible.
+        CIMError: INVALID_PARAMETER for an instance of another class, a value that is of another type or that is not
+            possible.
     """
     if settings is None:
         return SnapshotWishes()
     given = {name.lower(): value for name, value in settings.properties.items() if value is not None}
-    if settings.class_name.partition("_")[2] != _OWN_CLASS:
+    base = settings.class_name.partition("_")[2]
+    if base not in _CLASSES:
+        raise _invalid(
+            f"SnapshotSettings: is a {settings.class_name}; expected a VirtualSystemSnapshotSettingData of the platform"
+        )
+    if base == _SYSTEM_CLASS:
         notes = texts_of(given.get("notes"), "Notes")
         name = text_of(given.get("configurationname"), "ConfigurationName")
         return SnapshotWishes(name=_checked_name(name), description="\n".join(notes) or None)
