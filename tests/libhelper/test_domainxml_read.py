@@ -33,7 +33,7 @@ from virtcim.libhelper.documents.domain import (
     UnknownDevice,
 )
 from virtcim.libhelper.xml.mapping import Mapped, attribute_name
-from virtcim.libhelper.xml.text import parse_xml, scale
+from virtcim.libhelper.xml.text import parse_xml, scale, to_text
 
 SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
 SCHEMA_SECONDS = 6
@@ -334,8 +334,11 @@ BOMB = f"<?xml version='1.0'?><!DOCTYPE lolz [<!ENTITY a 'lol'>{ENTITIES}]><doma
         "<domain>" + "<a>" * 400 + "</a>" * 400 + "</domain>",
         "<domain a='1' a='2'/>",
         "<x:domain/>",
+        "<domain xmlns:x='a b'><y:name/></domain>",
+        "<domain xmlns:x='a b'><name></domain>",
+        "<domain xmlns:x='a b'>" + "<a>" * 400 + "</a>" * 400 + "</domain>",
     ],
-    ids=range(17),
+    ids=range(20),
 )
 def test_refused_text(text: str | bytes) -> None:
     started = time.process_time()
@@ -397,6 +400,12 @@ def test_bytes_never_raise_anything_else(noise: bytes) -> None:
     for text in (noise, b"<domain>" + noise + b"</domain>", b"<domain><name a='" + noise + b"'/></domain>"):
         with contextlib.suppress(NotWellFormedError):
             DomainConfig.parse(text)
+
+
+def test_a_namespace_whose_name_is_no_uri_is_a_name() -> None:
+    text = "<domain xmlns:x='http://schemas.example/a b'><name>web</name><metadata><x:own/></metadata></domain>"
+    assert DomainConfig.parse(text).name == "web"
+    assert "<x:own/>" in to_text(parse_xml(text))
 
 
 def test_objects_do_not_change() -> None:

@@ -53,6 +53,9 @@ _PARSER_OPTIONS: dict[str, bool] = {
 }
 
 
+_NAMES_OF_NAMESPACES = frozenset({etree.ErrorTypes.WAR_NS_URI, etree.ErrorTypes.WAR_NS_URI_RELATIVE})
+
+
 class _Parser(threading.local):
     """A parser for each thread: one that is shared lets one thread at a time parse, and the others wait."""
 
@@ -81,7 +84,7 @@ def parse_xml(text: str | bytes) -> etree._Element:
         characters = text.decode("utf-8") if isinstance(text, bytes) else text
         if "<!DOCTYPE" in characters and _DOCTYPE.match(characters):
             raise NotWellFormedError("a document type declaration is not accepted")
-        root = etree.fromstring(characters.encode("utf-8"), _PARSERS.own)
+        root = _root(characters.encode("utf-8"))
     except etree.XMLSyntaxError as error:
         raise NotWellFormedError(f"not well-formed XML: {error.msg}") from None
     except UnicodeError:
@@ -89,6 +92,20 @@ def parse_xml(text: str | bytes) -> etree._Element:
     if root is None:
         raise NotWellFormedError("not well-formed XML: no root element")
     return root
+
+
+def _root(text: bytes) -> etree._Element:
+    """Parse a text, with the names of its namespaces as they are: that one is no URI breaks no rule of XML."""
+    try:
+        return etree.fromstring(text, _PARSERS.own)
+    except etree.XMLSyntaxError as error:
+        if error.code != etree.ErrorTypes.WAR_NS_URI:  # type: ignore[attr-defined]
+            raise
+        parser = etree.XMLParser(encoding="utf-8", recover=True, **_PARSER_OPTIONS)  # type: ignore[arg-type]
+        root = etree.fromstring(text, parser)
+        if any(each.type not in _NAMES_OF_NAMESPACES for each in parser.error_log):
+            raise
+        return root
 
 
 def to_text(element: etree._Element, *, whole_document: bool = False) -> str:
