@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ PYWBEM_SHARE = 6
 #: Seconds after which what virsh did must be seen by everybody, on a machine that has much else to do.
 SETTLE = 6.0
 
+#: Seconds in which a job has started or stopped a guest.
+SLOWEST = 60.0
+
 #: Seconds that the guests rest at most between two steps of virsh.
 PAUSE = 2.0
 
@@ -52,6 +56,9 @@ OWN = re.compile(r"own-\d+")
 
 FAILED, INVALID_NAMESPACE, INVALID_PARAMETER, INVALID_CLASS, NOT_FOUND, NOT_SUPPORTED = 1, 3, 4, 5, 6, 7
 LANGUAGE, INVALID_QUERY, NO_CONTEXT = 14, 15, 21
+
+#: Return value of a method that goes on as a job.
+JOB_STARTED = 4096
 
 #: EnabledState while a client's request to start a guest is under way.
 STARTING = 10
@@ -545,6 +552,9 @@ class Pywbem(Client):
         if found.brand != "virtcim" or len(found.namespaces) != 4 or not found.profiles:
             raise Wrong("another server")
 
+    def _is_in(self, guest: pywbem.CIMInstanceName, state: int) -> bool:
+        return bool(self.connection.GetInstance(guest)["EnabledState"] == state)
+
     def own_guest(self) -> None:
         """DefineSystem, start, stop, DestroySystem."""
         name = f"own-{self.number}"
@@ -566,6 +576,9 @@ class Pywbem(Client):
             for state in (2, 3):
                 parameters = [("RequestedState", pywbem.Uint16(state))]
                 value, _ = self.connection.InvokeMethod("RequestStateChange", guest, parameters)
+                if value == JOB_STARTED:  # on a machine that has much else to do
+                    wait_until(partial(self._is_in, guest, state), SLOWEST)
+                    value = 0
                 seen = self.connection.GetInstance(guest)["EnabledState"]
                 if value != 0 or seen != state:
                     raise Wrong(f"RequestStateChange to {state}: {value}, then EnabledState {seen}")
