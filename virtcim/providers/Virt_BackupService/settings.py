@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from virtcim.libhelper.domains.backups import FORMAT, BackupDoor, BackupPlan, Ch
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 from virtcim.providers.methods import MethodFailedError
-from virtcim.providers.names import new_name
+from virtcim.providers.names import checked_name, new_name
 from virtcim.providers.values import flag_of, number_of, text_of, texts_of
 from virtcim.providers.Virt_BackupService.Virt_BackupService import BackupCode
 
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BackupWishes", "backup_plan", "checkpoint_plan", "door_of", "scratch_files", "volume_names", "wishes_of"]
 
-_NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,200}")
-"""A name that libvirt can keep a file under."""
+_FILE = "file"
+"""What the names of checkpoints, backups and volumes are names of, for libvirt."""
 _CLASSES = frozenset({"BackupSettingData", "SettingData"})
 """What the settings can be, without prefix: CIM_SettingData is what the methods declare."""
 _UNIX, _TLS = 2, 3
@@ -69,18 +68,18 @@ def wishes_of(settings: object, name: str) -> BackupWishes:
         raise _invalid(f"{name}: expected an instance of Virt_BackupSettingData")
     given = {} if settings is None else {key.lower(): value for key, value in settings.properties.items()}
     wishes = BackupWishes(
-        name=_checked_name(text_of(given.get("elementname"), "ElementName")) or new_name(),
+        name=checked_name(text_of(given.get("elementname"), "ElementName"), _FILE) or new_name(),
         description=text_of(given.get("description"), "Description") or None,
         disks=texts_of(given.get("disks"), "Disks"),
         volumes=texts_of(given.get("volumenames"), "VolumeNames"),
-        checkpoint=_checked_name(text_of(given.get("checkpointname"), "CheckpointName")),
+        checkpoint=checked_name(text_of(given.get("checkpointname"), "CheckpointName"), _FILE),
         quiesce=flag_of(given.get("quiesce"), "Quiesce"),
         transport=number_of(given.get("transport"), "Transport") or _UNIX,
     )
     if len(wishes.volumes) > len(wishes.disks):
         raise _invalid(f"VolumeNames: has {len(wishes.volumes)} values; expected one for each of Disks")
     for each in filter(None, wishes.volumes):
-        _checked_name(each)
+        checked_name(each, _FILE)
     if wishes.transport not in (_UNIX, _TLS):
         raise _invalid(f"Transport: is {wishes.transport}; expected {_UNIX} or {_TLS}")
     return wishes
@@ -211,14 +210,6 @@ def _others(guest: Guest, disks: list[Disk]) -> tuple[str, ...]:
     devices = config.devices if config is not None else ()
     names = (str(each.target_dev) for each in devices if isinstance(each, Disk) and each.target_dev)
     return tuple(name for name in names if name not in taken)
-
-
-def _checked_name(name: str | None) -> str | None:
-    if not name:
-        return None
-    if _NAME.fullmatch(name) is None:
-        raise _invalid(f"{name!r} cannot be the name of a file; expected one without slash and leading dot")
-    return name
 
 
 def _not_set_up(setting: str) -> MethodFailedError:

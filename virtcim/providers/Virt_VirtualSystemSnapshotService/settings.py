@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from virtcim.libhelper.documents.snapshot import SnapshotDisk
 from virtcim.libhelper.domains.snapshots import SnapshotPlan
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
-from virtcim.providers.names import new_name
+from virtcim.providers.names import checked_name, new_name
 from virtcim.providers.snapshots import SnapshotType
 from virtcim.providers.values import flag_of, text_of, texts_of
 
@@ -26,8 +25,7 @@ _SYSTEM_CLASS = "VirtualSystemSettingData"
 _CLASSES = frozenset({"VirtualSystemSnapshotSettingData", _SYSTEM_CLASS, "SettingData"})
 """What SnapshotSettings can be, without prefix: CIM_SettingData is what the method declares."""
 
-_NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,200}")
-"""A name that libvirt can keep a file under."""
+_SNAPSHOT = "snapshot"
 
 
 @immutable
@@ -72,9 +70,9 @@ def wishes_of(settings: EmbeddedInstance | None) -> SnapshotWishes:
     if base == _SYSTEM_CLASS:
         notes = texts_of(given.get("notes"), "Notes")
         name = text_of(given.get("configurationname"), "ConfigurationName")
-        return SnapshotWishes(name=_checked_name(name), description="\n".join(notes) or None)
+        return SnapshotWishes(name=checked_name(name, _SNAPSHOT), description="\n".join(notes) or None)
     wishes = SnapshotWishes(
-        name=_checked_name(text_of(given.get("elementname"), "ElementName")),
+        name=checked_name(text_of(given.get("elementname"), "ElementName"), _SNAPSHOT),
         description=text_of(given.get("description"), "Description"),
         disks=texts_of(given.get("disks"), "Disks"),
         overlays=texts_of(given.get("overlays"), "Overlays"),
@@ -164,14 +162,6 @@ def _memory_file(guest: Guest, config: DomainConfig, name: str, wishes: Snapshot
     if directory is None:
         raise _invalid("OverlayDirectory: is missing; expected the directory where the memory is to go")
     return str(PurePosixPath(directory) / f"{guest.domain.uuid}.{name}.memory")
-
-
-def _checked_name(name: str | None) -> str | None:
-    if not name:
-        return None
-    if _NAME.fullmatch(name) is None:
-        raise _invalid(f"{name!r} cannot be the name of a snapshot; expected one without slash and leading dot")
-    return name
 
 
 def _invalid(text: str) -> CIMError:
