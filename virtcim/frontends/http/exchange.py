@@ -16,7 +16,18 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.sending import Outgoing
 from virtcim.immutable import immutable
 
-__all__ = ["Exchange", "FrontEnd", "FrontEndFactory", "Gauge", "HTTPFault", "OperationNote", "Reply", "Route", "Sender"]
+__all__ = [
+    "Exchange",
+    "FrontEnd",
+    "FrontEndFactory",
+    "Gauge",
+    "HTTPFault",
+    "OperationNote",
+    "Reply",
+    "Route",
+    "Sender",
+    "methods_beside",
+]
 
 Value = TypeVar("Value")
 
@@ -157,6 +168,11 @@ class Reply:
     protocols: tuple[str, ...] = ()
 
 
+def methods_beside(method: str) -> tuple[str, ...]:
+    """List the methods of HTTP that are answered where one is: HEAD beside GET (RFC 9110, section 9.1)."""
+    return ("GET", "HEAD") if method == "GET" else (method,)
+
+
 @immutable
 class Route:
     """Requests that a front end answers.
@@ -186,8 +202,8 @@ class Route:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods of HTTP that it answers: HEAD beside GET (RFC 9110, section 9.1)."""
-        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+        """The methods of HTTP that it answers."""
+        return methods_beside(self.method)
 
     def leads_to(self, path: str) -> bool:
         """Whether a path is one of those that `path` stands for by an asterisk."""

@@ -24,7 +24,7 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.cimom.statistics import OperationStatistics
 from virtcim.frontends.http.admission import SMALL, AnswerSizes, Claim, Memory, OverloadError, connections_to_close
 from virtcim.frontends.http.auth import AuthenticationBusy, Authenticator
-from virtcim.frontends.http.exchange import FrontEnd, HTTPFault, OperationNote, Reply, Route, Sender
+from virtcim.frontends.http.exchange import FrontEnd, HTTPFault, OperationNote, Reply, Route, Sender, methods_beside
 from virtcim.frontends.http.guard import Guard, is_browser, is_loopback
 from virtcim.frontends.http.library import BadHttpMethod, HttpProcessingError, HttpVersion11, LineTooLong, web
 from virtcim.frontends.http.metrics import Metrics
@@ -43,7 +43,6 @@ Result = TypeVar("Result")
 Refuser = Callable[[HTTPFault], tuple[bytes, Mapping[str, str]]]
 """Writes body and headers of a refusal (`Route.refuse`)."""
 
-READING = frozenset({"GET", "HEAD"})
 KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS"})
 MAX_USERS = 100
 """Users whose last request is remembered, for `/status`."""
@@ -261,7 +260,7 @@ class HTTPHandler:
             _answer_in_1_1(request)
             raise HTTPFault(505, "HTTP/1.1 is spoken here")
         self._guard.check(request.headers, request.scheme == "https")
-        if request.method in READING and request.path in {HEALTH, METRICS, STATUS}:
+        if request.method in methods_beside("GET") and request.path in {HEALTH, METRICS, STATUS}:
             return await self._monitoring(request)
         routes = self._find_routes(request)
         principal = NOBODY if routes[0].public else _identified(routes, request) or await self._principal(request)

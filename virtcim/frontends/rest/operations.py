@@ -57,6 +57,7 @@ from virtcim.cimom.results import (
     Path,
     Result,
 )
+from virtcim.frontends.http.exchange import methods_beside
 from virtcim.frontends.reading.audited import audited_parameters, audited_target
 from virtcim.frontends.reading.raw import RawInstance, RawNamedInstance, RawPath, RawRequest
 from virtcim.frontends.reading.typed import TypedReader
@@ -210,7 +211,7 @@ class Operations:
         for each in found:
             if each.method == method:
                 return each
-        allowed = ", ".join(each.method for each in found).replace("GET", "GET, HEAD")
+        allowed = ", ".join(name for each in found for name in methods_beside(each.method))
         raise Refusal(405, f"{method}: is not supported here; expected {allowed}", {"Allow": allowed})
 
     def carry_out(self, call: Call) -> Answer:
