@@ -187,28 +187,21 @@ def test_a_guest_is_different_at_its_new_place(hosts: TwoHosts) -> None:
     xml = hosts.daemons[THERE].virsh("dumpxml", "after")
     assert f"{hosts.shared}/new.qcow2" in xml
     assert "it has moved" in xml
+    no_disk = pywbem.CIMInstance("KVM_DiskResourceAllocationSettingData", {"InstanceID": "after/vdz"})
+    assert "after/vdz is no resource of after" in refusal(hosts, NewResourceSettingData=[no_disk])
+    no_name = pywbem.CIMInstance("KVM_VirtualSystemSettingData", {"ElementName": "be/fore"})
+    assert refusal(hosts, NewSystemSettingData=no_name) == "ElementName: 'be/fore' cannot be the name of a guest"
+
+
+def refusal(hosts: TwoHosts, **given: Any) -> str:
+    """What is said against moving the definition of `after` back."""
+    back = {
+        "DestinationHost": hosts.daemons[HERE].uri(),
+        "MigrationSettingData": hosts.setting(MigrationType=OFFLINE),
+    }
     with pytest.raises(pywbem.CIMError) as raised:
-        hosts.call(
-            "ValidateMigration",
-            "after",
-            THERE,
-            DestinationHost=hosts.daemons[HERE].uri(),
-            MigrationSettingData=hosts.setting(MigrationType=OFFLINE),
-            NewResourceSettingData=[
-                pywbem.CIMInstance("KVM_DiskResourceAllocationSettingData", {"InstanceID": "after/vdz"})
-            ],
-        )
-    assert "after/vdz is no resource of after" in raised.value.status_description
-    with pytest.raises(pywbem.CIMError) as raised:
-        hosts.call(
-            "ValidateMigration",
-            "after",
-            THERE,
-            DestinationHost=hosts.daemons[HERE].uri(),
-            MigrationSettingData=hosts.setting(MigrationType=OFFLINE),
-            NewSystemSettingData=pywbem.CIMInstance("KVM_VirtualSystemSettingData", {"ElementName": "be/fore"}),
-        )
-    assert raised.value.status_description == "ElementName: 'be/fore' cannot be the name of a guest"
+        hosts.call("ValidateMigration", "after", THERE, **back, **given)
+    return str(raised.value.status_description)
 
 
 def test_disks_are_copied_where_the_hosts_have_none_in_common(hosts: TwoHosts) -> None:
