@@ -51,9 +51,10 @@ async function serviceOf(namespace, prefix) {
  * @param {string} prefix
  * @param {keyof typeof KINDS} kind
  * @param {string} name
- * @param {Record<string, any>} properties of its settings
+ * @param {Record<string, any>} given properties of its settings; an empty text for one that is left to the server
  */
-export async function createPool(namespace, prefix, kind, name, properties) {
+export async function createPool(namespace, prefix, kind, name, given) {
+  const properties = Object.fromEntries(Object.entries(given).filter(([, each]) => each !== ""));
   await demandWhole(await serviceOf(namespace, prefix), "CreateChildResourcePool", {
     ElementName: name, Settings: [{ class: `${prefix}${SETTINGS[kind]}`, properties: { PoolID: `${KINDS[kind].slice(1)}/${name}`, ...properties } }],
   });

@@ -2,11 +2,12 @@
 import * as api from "../api.js";
 import { browserLink, guestLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { createPool, isActive, poolsByNode, removePool } from "../pools.js";
-import { may, state, useAppState, useChanges } from "../state.js";
+import { createPool, isActive, removePool } from "../pools.js";
+import { may, useChanges } from "../state.js";
 import { text } from "../texts.js";
 import { Panel, Read, useRead } from "../ui/basics.js";
 import { AskDialog, RemoveDialog } from "../ui/dialogs.js";
+import { PoolsByNode } from "../ui/pools.js";
 import { Properties } from "../ui/properties.js";
 
 /** NetworkPoolResourceAllocationSettingData.ForwardMode */
@@ -19,8 +20,8 @@ async function guestsOf(network) {
   return [...new Map(found.filter((each) => each.name).map((each) => [each.name, each])).values()];
 }
 
-/** @param {{network: any, again: () => void}} props */
-function Network({ network, again }) {
+/** @param {{pool: any, again: () => void}} props */
+function Network({ pool: network, again }) {
   const [asked, setAsked] = useState(false);
   const guests = useRead(() => guestsOf(network), [network.href, network.etag]);
   useChanges((event) => event.namespace === network.namespace && /_NetworkPort$/.test(event.class ?? ""), guests.again);
@@ -40,8 +41,7 @@ function Network({ network, again }) {
 /** @param {{node: any, prefix: string, close: () => void, again: () => void}} props */
 function NewNetwork({ node, prefix, close, again }) {
   const save = async (/** @type {any} */ { PoolID, ForwardMode, ...rest }) => {
-    const properties = Object.fromEntries(Object.entries(rest).filter(([, each]) => each));
-    await createPool(node.namespace, prefix, "network", PoolID, { ForwardMode: MODES[/** @type {keyof typeof MODES} */ (ForwardMode)], ...properties });
+    await createPool(node.namespace, prefix, "network", PoolID, { ForwardMode: MODES[/** @type {keyof typeof MODES} */ (ForwardMode)], ...rest });
     again();
   };
   const isBridge = (/** @type {Record<string, string>} */ given) => given.ForwardMode === "bridge";
@@ -61,16 +61,5 @@ function Filters({ namespace }) {
     <ul>${found.map((each) => html`<li key=${each.href}><a href=${browserLink(each)}>${each.properties.Name}</a></li>`)}</ul></details>`}</${Read}>`;
 }
 
-export function Networks() {
-  useAppState();
-  const [asked, setAsked] = useState(/** @type {any} */ (null));
-  const pools = useRead(() => poolsByNode(state.nodes, "network"), [state.nodes.length]);
-  useChanges((event) => /_NetworkPool$/.test(event.class ?? ""), pools.again);
-  return html`<div class="head"><h1>${text("page.networks")}</h1></div>
-    <${Read} of=${pools}>${(/** @type {any[]} */ all) => all.map(({ node, pools: found, prefixes }) => html`<div class="head"><h2>${node.name}</h2>
-      ${prefixes.length > 0 && may(node.namespace, "administer") && html`<button onClick=${() => setAsked({ node, prefix: prefixes[0] })}>${text("networks.new")}</button>`}</div>
-      ${found.length === 0 && html`<p class="soft">${text("app.nothing")}</p>`}
-      <div class="grid">${found.map((/** @type {any} */ each) => html`<${Network} key=${each.href} network=${each} again=${pools.again} />`)}</div>
-      <${Filters} namespace=${node.namespace} />`)}</${Read}>
-    ${asked && html`<${NewNetwork} ...${asked} close=${() => setAsked(null)} again=${pools.again} />`}`;
-}
+export const Networks = () => html`<${PoolsByNode} kind="network" title=${text("page.networks")} add=${text("networks.new")} Pool=${Network} NewPool=${NewNetwork}
+  below=${(/** @type {any} */ node) => html`<${Filters} namespace=${node.namespace} />`} />`;

@@ -2,11 +2,12 @@
 import * as api from "../api.js";
 import { browserLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { createPool, createVolume, holdsFiles, isActive, poolsByNode, refreshPool, removePool, removeVolume } from "../pools.js";
-import { may, state, tell, useAppState, useChanges } from "../state.js";
+import { createPool, createVolume, holdsFiles, isActive, refreshPool, removePool, removeVolume } from "../pools.js";
+import { may, tell, useChanges } from "../state.js";
 import { bytesText, text } from "../texts.js";
 import { Bar, Panel, Read, useRead } from "../ui/basics.js";
 import { AskDialog, RemoveDialog } from "../ui/dialogs.js";
+import { PoolsByNode } from "../ui/pools.js";
 import { poolBytes, unitBytes } from "../values.js";
 
 /** The settings of the volumes of a pool. @param {any} pool */
@@ -56,8 +57,7 @@ const TYPES = { dir: 1, netfs: 3, logical: 6 };
 function NewPool({ node, prefix, close, again }) {
   const isOf = (/** @type {string} */ type) => (/** @type {Record<string, string>} */ given) => given.Type === type;
   const save = async (/** @type {any} */ { PoolID, Type, ...rest }) => {
-    const properties = Object.fromEntries(Object.entries(rest).filter(([, each]) => each));
-    await createPool(node.namespace, prefix, "storage", PoolID, { Type: TYPES[/** @type {keyof typeof TYPES} */ (Type)], Autostart: 1, ...properties });
+    await createPool(node.namespace, prefix, "storage", PoolID, { Type: TYPES[/** @type {keyof typeof TYPES} */ (Type)], Autostart: 1, ...rest });
     again();
   };
   return html`<${AskDialog} title=${text("storage.new-pool")} close=${close} save=${save} questions=${[
@@ -70,15 +70,4 @@ function NewPool({ node, prefix, close, again }) {
   ]} />`;
 }
 
-export function Storage() {
-  useAppState();
-  const [asked, setAsked] = useState(/** @type {any} */ (null));
-  const pools = useRead(() => poolsByNode(state.nodes, "storage"), [state.nodes.length]);
-  useChanges((event) => /_DiskPool$/.test(event.class ?? ""), pools.again);
-  return html`<div class="head"><h1>${text("page.storage")}</h1></div>
-    <${Read} of=${pools}>${(/** @type {any[]} */ all) => all.map(({ node, pools: found, prefixes }) => html`<div class="head"><h2>${node.name}</h2>
-      ${prefixes.length > 0 && may(node.namespace, "administer") && html`<button onClick=${() => setAsked({ node, prefix: prefixes[0] })}>${text("storage.new-pool")}</button>`}</div>
-      ${found.length === 0 && html`<p class="soft">${text("app.nothing")}</p>`}
-      <div class="grid">${found.map((/** @type {any} */ each) => html`<${Pool} key=${each.href} pool=${each} again=${pools.again} />`)}</div>`)}</${Read}>
-    ${asked && html`<${NewPool} ...${asked} close=${() => setAsked(null)} again=${pools.again} />`}`;
-}
+export const Storage = () => html`<${PoolsByNode} kind="storage" title=${text("page.storage")} add=${text("storage.new-pool")} Pool=${Pool} NewPool=${NewPool} />`;
