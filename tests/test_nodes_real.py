@@ -265,6 +265,26 @@ def test_one_host_is_served_once(hosts: Hosts) -> None:
     wait_until(lambda: "only1" in names(ask, WEST, "KVM_ComputerSystem"), 60)
 
 
+def test_a_node_and_the_one_refused_because_of_it_go_at_once(hosts: Hosts) -> None:
+    ask = hosts.server.pywbem()
+    directory, configuration = hosts.server.directory, hosts.server.directory / "virtcim.toml"
+    text = configuration.read_text()
+    (directory / "nodes.d").mkdir(exist_ok=True)
+    twin = directory / "nodes.d" / "twin.toml"
+    wait_until(has_state(ask, "west", CONNECTED), 60)
+    twin.write_text(f"[node.twin]\nuris = ['{hosts.west.uri().replace('/run/', '//run/')}']\n")
+    hosts.reload()
+    wait_until(lambda: "twin" in names(ask, "root/interop", "Virt_ManagedNode"), 60)
+    wait_until(has_state(ask, "twin", REFUSED), 180)
+    configuration.write_text(text.partition("[node.west]")[0])
+    twin.unlink()
+    hosts.reload()
+    wait_until(lambda: names(ask, "root/interop", "Virt_ManagedNode") == {"east"}, 60)
+    configuration.write_text(text)
+    hosts.reload()
+    wait_until(lambda: "only1" in names(ask, WEST, "KVM_ComputerSystem"), 60)
+
+
 def test_nodes_that_hang_or_talk_nonsense_delay_nobody(hosts: Hosts, tmp_path: Path) -> None:
     ask = hosts.server.pywbem()
     file = hosts.server.directory / "nodes.d" / "bad.toml"

@@ -145,10 +145,13 @@ class NodeRegistry:
                     self._want(wanted, name, settings, found.origins.get(name, ""))
             for name, managed in self._managed.items():
                 self._want(wanted, name, managed.settings, "")
-            for key, node in list(self._nodes.items()):
-                kept = wanted.get(key)
-                if kept is None or kept[:2] != (node.name, node.settings):
+            for key in list(self._nodes):
+                # Whoever was refused because of one that ends is another node by now.
+                node, kept = self._nodes[key], wanted.get(key)
+                if kept is None:
                     self._drop(node)
+                elif kept[:2] != (node.name, node.settings):
+                    self._replace(node, *kept)
                 elif kept[2] != node.origin:
                     node.origin = kept[2]
                     node.revision += 1
@@ -203,8 +206,7 @@ class NodeRegistry:
                 node.site.migrate_uri = settings.migrate_uri
                 self._note(node)
                 return node
-            self._drop(node)
-            made = self._begin(node.name, settings, "")
+            made = self._replace(node, node.name, settings, "")
             self._tell()
         self._wait(made)
         return made
@@ -291,29 +293,48 @@ class NodeRegistry:
         return f", from {node.origin}" if node is not None and node.origin else ""
 
     def _begin(self, name: str, settings: NodeSettings, origin: str) -> Node:
+        """Serve one more node."""
+        node = self._make(name, settings, origin)
+        self._show(node)
+        node.start()
+        return node
+
+    def _replace(self, old: Node, name: str, settings: NodeSettings, origin: str) -> Node:
+        """Serve a node in place of another of its name; who asks for it finds one of the two at every moment."""
+        node = self._make(name, settings, origin)
+        self._show(node)
+        self._end(old)
+        node.start()
+        return node
+
+    def _make(self, name: str, settings: NodeSettings, origin: str) -> Node:
         own = replace(self.local.settings, namespace=f"{self.local.namespace}/{name}")
         site = Site([], self._platforms, KINDS, own, self._jobs)
         site.library = self.local.library
         detach_seeds(site)
         self._frozen.follow(site)
-        node = Node(
+        return Node(
             name, settings, origin, site, self._platforms, self._inventory, self._remembered, self._note, self._threads
         )
+
+    def _show(self, node: Node) -> None:
         # Another mapping takes the place of the old one: who reads it does so without the lock.
-        self._nodes = {**self._nodes, name.lower(): node}
-        node.start()
-        return node
+        self._nodes = {**self._nodes, node.name.lower(): node}
 
     def _drop(self, node: Node) -> None:
+        """Serve a node no more."""
         self._nodes = {key: each for key, each in self._nodes.items() if each is not node}
+        self._end(node)
+
+    def _end(self, node: Node) -> None:
+        """End the connections of a node that is shown no more, and let others have its hosts."""
         node.stop()
         with self._identifying:
             self._identities = {key: place for key, place in self._identities.items() if place[0] != node.namespace}
         # Who was refused because of it has another chance.
         for each in self.nodes():
             if each.twin == node.namespace:
-                self._drop(each)
-                self._begin(each.name, each.settings, each.origin)
+                self._replace(each, each.name, each.settings, each.origin)
 
     def _wait(self, node: Node) -> None:
         deadline = time.monotonic() + self.settings.patience
