@@ -131,13 +131,18 @@ quick: $(VENV)/.stamp-test
 # The console is fetched and checked while Python's libraries are installed.
 LINT := @$(MAKE) --no-print-directory --jobs 2 --output-sync=line lint
 
+# Guests under emulation, daemons and servers by the dozen on a machine that is busy with them: what fails is tried once
+# more by itself.  What then passes is listed as RERUN, with how it failed at first: it depends on the moment, and is a
+# fault of the test or of what it tests all the same.
+AGAIN := --reruns 1 --reruns-delay 1
+
 test:
 	$(LINT)
-	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
+	$(PYTEST) $(AGAIN) -m 'not slow' $(PYTEST_ARGS)
 
 test-all:
 	$(LINT)
-	$(PYTEST) $(PYTEST_ARGS)
+	$(PYTEST) $(AGAIN) $(PYTEST_ARGS)
 
 # Every line is noted as it runs, so that this takes a good deal longer than `make test`.
 coverage: $(VENV)/.stamp-test

@@ -73,6 +73,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show how tests failed that passed when they were tried once more."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.write_sep("_", f"{report.nodeid}, at its first try")
+        terminalreporter.write_line(report.longreprtext)
+
+
 def missing(reason: str) -> None:
     """Skip for want of something on this machine; in continuous integration nothing may be wanting."""
     if os.environ.get("CI"):
