@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
 from virtcim.providers.interface import CIMError, Status
 from virtcim.schema.classes import ClassDeclaration
@@ -13,11 +13,13 @@ __all__ = ["own_keys", "require_keys"]
 
 log = logging.getLogger(__name__)
 
+Value = TypeVar("Value")
+
 NAME_LIMIT = 80
 """Characters of a name that a client made up, in a log line."""
 
 
-def own_keys(declaration: ClassDeclaration, given: Mapping[str, Any]) -> dict[str, Any]:
+def own_keys(declaration: ClassDeclaration, given: Mapping[str, Value]) -> dict[str, Value]:
     """Take the keys of a path that its class has.
 
     Clients of libvirt-cim send further ones, CreationClassName in particular, which it took no notice of.
@@ -36,7 +38,7 @@ def own_keys(declaration: ClassDeclaration, given: Mapping[str, Any]) -> dict[st
     return keys
 
 
-def require_keys(declaration: ClassDeclaration, keys: Mapping[str, Any]) -> None:
+def require_keys(declaration: ClassDeclaration, keys: Mapping[str, object]) -> None:
     """Refuse an incomplete path.
 
     Parameters:

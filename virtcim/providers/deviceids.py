@@ -63,7 +63,7 @@ class DeviceKind:
     synonyms: tuple[str, ...] = ()
     is_meant: Callable[[Properties], bool] = field(default=lambda _given: False)
     is_shared: Callable[[Properties], bool] = field(default=lambda _given: False)
-    device_class: Callable[[Any, Mapping[str, Any]], type[Device]] | None = None
+    device_class: Callable[[Any, Properties], type[Device]] | None = None
     finish: Callable[[Any], None] = field(default=lambda _draft: None)
     feature: Feature | None = None
     template: type[Any] | None = None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Draft",
     "DraftContext",
+    "Given",
     "ValueRefusedError",
     "Writer",
     "address_lists",
@@ -34,6 +35,9 @@ __all__ = [
     "to",
     "yes_no",
 ]
+
+Given = Mapping[str, Any]
+"""What a client gave, by property: values of the types that the class declares."""
 
 Writer = Callable[["Draft", Any], None]
 """Takes the value of a client, which is not None, into a draft; raises `ValueRefusedError` when it cannot be."""
@@ -113,7 +117,7 @@ class Draft:
         "properties",
     )
 
-    def __init__(self, context: DraftContext, base: Any, given: Mapping[str, Any], is_new: bool) -> None:
+    def __init__(self, context: DraftContext, base: Any, given: Given, is_new: bool) -> None:
         self.context = context
         self.base = base
         self.given = given

@@ -64,7 +64,7 @@ class ManagedNodeProvider(InstanceProvider):
     def modify_instance(self, class_name: str, keys: Keys, properties: Properties, context: RequestContext) -> None:
         shown = self.get_instance(class_name, keys, context)
         for name, value in properties.items():
-            if name not in SETTABLE and _plain(value) != _plain(shown.properties().get(name)):
+            if name not in SETTABLE and _several(value) != _several(shown.properties().get(name)):
                 raise CIMError(Status.NOT_SUPPORTED, f"node {shown.node.name!r}: {name} cannot be changed")
         with _told_in_cim():
             settings = _changed(shown.node.settings, shown.node.name, properties)
@@ -83,7 +83,7 @@ def _told_in_cim() -> Iterator[None]:
         raise CIMError(Status.INVALID_PARAMETER, str(error)) from None
 
 
-def _name(keys: Mapping[str, Any]) -> str:
+def _name(keys: Mapping[str, object]) -> str:
     """The name of the node that keys or properties are of.
 
     Raises:
@@ -110,12 +110,12 @@ def _changed(before: NodeSettings | None, name: str, properties: Properties) -> 
             elif isinstance(value, str | bool):
                 given[setting] = value
             else:
-                given[setting] = tuple(str(each) for each in _plain(value) if each is not None)
+                given[setting] = tuple(str(each) for each in _several(value) if each is not None)
     try:
         return NodeSettings(**given) if before is None else replace(before, **given)
     except ValueError as error:
         raise NodeError(f"node {name!r}: {error}") from None
 
 
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple) else value
+def _several(value: object) -> tuple[object, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import Console, Graphics, Serial
 from virtcim.providers.drafts import Draft, ValueRefusedError
@@ -12,7 +12,7 @@ from virtcim.providers.imageurls import socket_of, socket_url
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import DraftContext
+    from virtcim.providers.drafts import DraftContext, Given
 
 __all__ = [
     "HIDDEN",
@@ -45,7 +45,7 @@ _AUTO = -1
 _LAST_PORT = 65535
 
 
-def display_class(_context: DraftContext, given: Mapping[str, Any]) -> type[Device]:
+def display_class(_context: DraftContext, given: Given) -> type[Device]:
     """What kind of device a new graphical console is."""
     kind = given.get("ResourceSubType")
     if kind not in _KINDS:

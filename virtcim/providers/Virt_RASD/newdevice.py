@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import Controller
 from virtcim.providers.drafts import Draft, ValueRefusedError
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import DraftContext
+    from virtcim.providers.drafts import DraftContext, Given
 
 __all__ = ["always", "finish_controller", "finish_input"]
 
 
-def always(device: type[Device]) -> Callable[[DraftContext, Mapping[str, Any]], type[Device]]:
+def always(device: type[Device]) -> Callable[[DraftContext, Given], type[Device]]:
     """A kind all of whose devices are of one class."""
     return lambda _context, _given: device
 

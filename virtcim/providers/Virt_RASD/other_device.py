@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.agent import CHANNEL
 from virtcim.libhelper.documents.domain import (
@@ -32,7 +31,7 @@ from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import DraftContext
+    from virtcim.providers.drafts import DraftContext, Given
 
 __all__ = [
     "SUB_TYPE_FIELDS",
@@ -96,7 +95,7 @@ _ONLY_MADE = frozenset({"parallel", "hostdev", "lease"})
 _KIBIBYTE = 1024
 
 
-def other_device(given: Mapping[str, Any]) -> type[Device] | None:
+def other_device(given: Given) -> type[Device] | None:
     """The class of the device that the values of a setting mean; None where libvirt has no such device.
 
     ResourceType says it, or OtherResourceType where that is Other.
@@ -108,7 +107,7 @@ def other_device(given: Mapping[str, Any]) -> type[Device] | None:
     )
 
 
-def other_class(_context: DraftContext, given: Mapping[str, Any]) -> type[Device]:
+def other_class(_context: DraftContext, given: Given) -> type[Device]:
     """The class of a new device.
 
     Raises:
@@ -123,7 +122,7 @@ def other_class(_context: DraftContext, given: Mapping[str, Any]) -> type[Device
     return found
 
 
-def _io_device(given: Mapping[str, Any]) -> type[Device] | None:
+def _io_device(given: Given) -> type[Device] | None:
     """The class of a device whose ResourceType several elements share; None for all others."""
     if given.get("ResourceType") != _IO_DEVICE:
         return None

@@ -261,13 +261,13 @@ class Jobs:
 
     def keep(self, job: Job, *, delete_on_completion: bool | None, time_before_removal: timedelta | None) -> None:
         """Set when a job is to be removed; None leaves things as they are."""
-        changes: dict[str, Any] = {}
-        if delete_on_completion is not None:
-            changes["delete_on_completion"] = delete_on_completion
-        if time_before_removal is not None:
-            changes["time_before_removal"] = time_before_removal
         with self._lock:
-            self._replace(job, **changes)
+            now = job.record
+            self._replace(
+                job,
+                delete_on_completion=now.delete_on_completion if delete_on_completion is None else delete_on_completion,
+                time_before_removal=now.time_before_removal if time_before_removal is None else time_before_removal,
+            )
             self._watch_removals()
 
     def remove(self, job: Job) -> bool:
@@ -388,7 +388,7 @@ class Jobs:
         job._outcome = None if job._published else outcome
         now = datetime.now(UTC)
         percent = job.work.percent if job.work is not None else 0
-        changes: dict[str, Any] = {"state": state, "changed": now, "ended": now, "percent": percent, "left": ""}
+        changes: dict[str, object] = {"state": state, "changed": now, "ended": now, "percent": percent, "left": ""}
         if isinstance(outcome, MethodResult):
             changes |= {"return_value": outcome.return_value, "out": dict(outcome.out)}
         elif isinstance(outcome, MethodFailedError):
@@ -521,7 +521,7 @@ class Jobs:
                 _log.exception("a listener of the jobs")
 
 
-def _interrupted(record: JobRecord) -> dict[str, Any]:
+def _interrupted(record: JobRecord) -> dict[str, object]:
     """What changes in a job whose server ended before it did."""
     now = datetime.now(UTC)
     reason = f"{_ENDED_WITH_SERVER}; what it had made stands: {record.left}" if record.left else _ENDED_WITH_SERVER
