@@ -31,7 +31,7 @@ from virtcim.libhelper.inventory.watch import DirectoryWatch, default_directorie
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.states import DomainState
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 ODD_NAMES = ('it\'s "quoted"', "R&D <1>", "guest 🦊", "ünïcode", "..", "-rf", "x" * 200)
 
 
@@ -254,6 +254,43 @@ def test_define_undefine_rename(node: Hypervisor) -> None:
     assert changes[0].event is not None
     assert changes[0].event.name == "lifecycle"
     assert changes[-1].before is record
+
+
+def test_a_domain_that_moves_is_shown_at_one_place(started: Callable[..., Hypervisor], tmp_path: Path) -> None:
+    """At its old one, which libvirt may have forgotten already, until the move has ended, and then at its new one."""
+    source, target = (started(node_file(tmp_path / f"{place}.xml", [place])) for place in ("old", "new"))
+    inventories = source.inventory, target.inventory
+    uuid = "00000000-0000-4000-8000-000000000001"
+    keys = f"<name>mover</name><uuid>{uuid}</uuid>"
+    xml = f"<domain type='test'>{keys}<memory>1024</memory><os><type>hvm</type></os></domain>"
+    places: list[list[bool]] = []
+
+    def look(*_: Any) -> Any:
+        found = [each.domain_by_uuid(uuid) is not None for each in inventories]
+        places.append(found)
+        return found
+
+    with source.connections.connection() as here, target.connections.connection() as there:
+        here.defineXML(xml)
+        assert source.inventory.wait_for(lambda now: now.domain("mover") is not None, PATIENCE)
+        for each in inventories:
+            each.listeners.append(look)
+        for moves in (False, True):
+            target.inventory.withhold(uuid)
+            source.inventory.set_relocating(uuid)
+            there.defineXML(xml)
+            target.inventory.refresh(uuid)
+            (here if moves else there).lookupByUUIDString(uuid).undefine()
+            for each in inventories:
+                each.refresh(uuid)
+            record = source.inventory.domain("mover")
+            assert record is not None
+            assert record.relocating
+            source.inventory.hand_over(uuid, target.inventory)
+            assert look() == [not moves, moves]
+    assert places == sorted(places, reverse=True)
+    assert [False, False] not in places
+    assert [True, True] not in places
 
 
 def test_a_failing_listener_harms_nobody(node: Hypervisor, caplog: pytest.LogCaptureFixture) -> None:

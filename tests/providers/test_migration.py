@@ -78,30 +78,42 @@ def wait_for_data(hosts: TwoHosts, job: pywbem.CIMInstanceName) -> None:
     wait_until(flows, LONG)
 
 
+def set_bandwidth(hosts: TwoHosts, job: pywbem.CIMInstanceName, limit: int) -> None:
+    """Have a migration send so many MiB/s at most."""
+    changed = pywbem.CIMInstance(job.classname, {"BandwidthLimit": pywbem.Uint32(limit)}, path=job)
+    hosts.connection.ModifyInstance(changed, PropertyList=["BandwidthLimit"])
+
+
 def test_a_guest_moves_while_it_runs(hosts: TwoHosts) -> None:
-    """Its job tells how far it is; it is shown once, at its old place, until it is at its new one."""
+    """Its job tells how far it is; it is shown once, at its old place, until it is at its new one.
+
+    Each place is asked before and after the other one: a guest that has come was gone before, and one that has gone has
+    come since.
+    """
     uuid = hosts.define("mover", slow=True)
     hosts.daemons[HERE].virsh("autostart", "mover")
     hosts.start("mover")
-    job = hosts.migrate("mover", Bandwidth=16)
+    job = hosts.migrate("mover", Bandwidth=1)
     assert job.classname == "KVM_MigrationJob"
     percents: list[int] = []
 
-    def is_over() -> bool:
-        here, there = hosts.names(HERE), hosts.names(THERE)
+    def look() -> Any:
+        """Read the job and what both places show."""
         shown = hosts.shown(job)
+        before, here, after = hosts.names(THERE), hosts.names(HERE), hosts.names(THERE)
         percents.append(shown["PercentComplete"])
-        if shown["JobState"] == COMPLETED:
-            return True
-        assert "mover" not in there or "mover" not in here
-        if shown["DataProcessed"]:
+        if before:
+            assert here == {}
+        if not here:
+            assert list(after) == ["mover"]
+        elif shown["DataProcessed"]:
             assert here == {"mover": [RELOCATING]}
-            assert there == {}
-        return False
+        return shown
 
-    wait_until(is_over, LONG)
+    wait_until(lambda: 0 < look()["PercentComplete"] < 100, LONG)
+    set_bandwidth(hosts, job, 3000)
+    wait_until(lambda: look()["JobState"] == COMPLETED, LONG)
     assert percents == sorted(percents)
-    assert any(0 < each < 100 for each in percents)
     assert percents[-1] == 100
     assert (hosts.names(HERE), hosts.names(THERE)) == ({}, {"mover": [OK]})
     assert hosts.states() == [{}, {"mover": "running"}]
@@ -705,15 +717,13 @@ def test_the_pace_of_a_migration_is_changed_while_it_goes_on(hosts: TwoHosts) ->
         domain = connection.lookupByName("mover")
         assert domain.migrateGetMaxSpeed() == 2
         for limit in (1, 3000):
-            changed = pywbem.CIMInstance(job.classname, {"BandwidthLimit": pywbem.Uint32(limit)}, path=job)
-            hosts.connection.ModifyInstance(changed, PropertyList=["BandwidthLimit"])
+            set_bandwidth(hosts, job, limit)
             assert hosts.shown(job)["BandwidthLimit"] == limit
             if limit == 1:
                 wait_until(lambda: domain.migrateGetMaxSpeed() == 1, 20)
     assert hosts.end_of(job)["JobState"] == COMPLETED
-    changed["BandwidthLimit"] = pywbem.Uint32(5)
     with pytest.raises(pywbem.CIMError) as raised:
-        hosts.connection.ModifyInstance(changed, PropertyList=["BandwidthLimit"])
+        set_bandwidth(hosts, job, 5)
     assert raised.value.status_description.endswith(" is not under way")
     assert hosts.states() == [{}, {"mover": "running"}]
 

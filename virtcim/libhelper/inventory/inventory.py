@@ -9,6 +9,7 @@ Layer rule: imports documents, errors, events, settings, states and its siblings
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import math
@@ -62,6 +63,9 @@ REREAD = 3
 """How often an object is read again that changes between two calls."""
 
 _revisions = itertools.count(1)
+
+_handing_over = threading.Lock()
+"""Two inventories are locked together by one thread at a time, as two that did so could wait for each other."""
 
 _STATE_EVENTS = {
     libvirt.VIR_DOMAIN_EVENT_STARTED: DomainState.RUNNING,
@@ -150,7 +154,9 @@ class Inventory:
         self.has_our_files: Callable[[Domain], bool] = lambda _domain: False
         self._images: dict[str, Images] = {}
         self._withheld: set[str] = set()
+        self._arrived: dict[str, Domain] = {}
         self._relocating: set[str] = set()
+        self._departed: set[str] = set()
         self._revisions = dict.fromkeys(KINDS, 0)
         self._parts_read: dict[Key, float] = {}
         self._untold: deque[Change] = deque()
@@ -253,18 +259,49 @@ class Inventory:
         return self._revisions[kind]
 
     def withhold(self, uuid: str) -> None:
-        """Leave a domain out that is not here yet, though libvirt lists it, until `release`: it is on its way here."""
+        """Show a domain that is not here yet, whether libvirt lists it or not, only from `hand_over` on."""
         self._withheld.add(uuid)
 
-    def release(self, uuid: str) -> None:
-        """Undo `withhold`, and take the domain in, where it is here now."""
-        self._withheld.discard(uuid)
+    def set_relocating(self, uuid: str) -> None:
+        """Note that a domain is being moved away, and read it again: until `hand_over` it is shown here, though libvirt
+        may have forgotten it already."""
+        self._relocating.add(uuid)
         self.refresh(uuid)
 
-    def set_relocating(self, uuid: str, relocating: bool) -> None:
-        """Note whether a domain is being moved away, and read it again."""
-        (self._relocating.add if relocating else self._relocating.discard)(uuid)
-        self.refresh(uuid)
+    def hand_over(self, uuid: str, target: Inventory | None) -> None:
+        """Show a domain where it is, now that its move has ended.
+
+        It leaves this inventory and comes into the other one in one moment: nobody finds it at neither or at both.
+
+        Parameters:
+            target: of the hypervisor that it was to go to; None for one that is not served.
+        """
+        both = [self] if target is None else [self, target]
+        for each in both:
+            each.refresh(uuid)
+        with _handing_over, contextlib.ExitStack() as locks:
+            for each in both:
+                locks.enter_context(each._changed)
+            self._relocating.discard(uuid)
+            gone = self.domain_by_uuid(uuid) if uuid in self._departed else None
+            if gone is not None:
+                self._drop(DOMAIN, gone)
+            if target is not None:
+                target._admit(uuid)
+        for each in both:
+            each._tell()
+        if gone is None:
+            self.refresh(uuid)
+        if target is not None:
+            target._list_parts(DOMAIN, uuid)
+            target.measure_disks([uuid])
+
+    def _admit(self, uuid: str) -> None:
+        """Undo `withhold`, and take the domain in, where it has arrived; with the lock."""
+        self._withheld.discard(uuid)
+        arrived = self._arrived.pop(uuid, None)
+        if arrived is not None:
+            self._replace(DOMAIN, None, arrived)
 
     def _snapshot(self, kind: str) -> list[Record]:
         with self._changed:
@@ -334,9 +371,8 @@ class Inventory:
         """
         table = self._tables[kind.name]
         key = facts[1] or facts[0]
-        old = table.by_key.get(key)
-        if kind is DOMAIN and key in self._withheld and old is None:
-            return
+        old = table.by_key.get(key) or (self._arrived.get(key) if kind is DOMAIN else None)
+        self._departed.discard(key)
         relocating = kind is DOMAIN and key in self._relocating
         live = _document(kind, old.live_document if old else None, texts[0])
         defined = _document(kind, old.defined_document if old else None, texts[1])
@@ -374,6 +410,9 @@ class Inventory:
             none: dict[str, tuple[Part[Any], ...]] = {part.name: () for part in kind.parts if not part.exists(new)}
             if none:
                 new = replace(new, parts={**new.parts, **none})
+            if kind is DOMAIN and present is None and key in self._withheld:
+                self._arrived[key] = cast("Domain", new)
+                return
             self._replace(kind, present, new, events)
         self._tell()
         self._list_parts(kind, key)
@@ -493,24 +532,37 @@ class Inventory:
         self._tell()
 
     def remove(self, kind: Kind, key: str, events: tuple[Event, ...], generation: int) -> None:
-        """Take an object that is gone out of its table."""
+        """Take an object that is gone out of its table; a domain that is being moved away leaves it by `hand_over`."""
         table = self._tables[kind.name]
         with self._changed:
             table.fetched.pop(key, None)
             old = table.by_key.get(key)
-            if old is None or generation != self._generation():
+            if generation != self._generation():
                 return
-            for part in kind.parts:
-                self._parts_read.pop((part.name, key), None)
             if kind is DOMAIN:
-                self._images.pop(key, None)
-            self._replace(kind, old, None, events)
+                self._arrived.pop(key, None)
+            if old is None:
+                return
+            if kind is DOMAIN and key in self._relocating:
+                self._departed.add(key)
+                return
+            self._drop(kind, old, events)
         self._tell()
+
+    def _drop(self, kind: Kind, old: Record, events: tuple[Event, ...] = ()) -> None:
+        """Forget all that is known of an object that is gone; with the lock."""
+        for part in kind.parts:
+            self._parts_read.pop((part.name, old.key), None)
+        if kind is DOMAIN:
+            self._images.pop(old.key, None)
+            self._departed.discard(old.key)
+        self._replace(kind, old, None, events)
 
     def lose_contact(self) -> None:
         """The connection is lost: keep all that was known, marked so."""
         with self._changed:
             self._set_contact(False)
+            self._arrived.clear()
             for kind in KINDS.values():
                 for old in list(self._tables[kind.name].by_key.values()):
                     if old.contact:

@@ -71,8 +71,8 @@ class Migrations:
     def move(self, uuid: str, here: str, place: Place, order: MigrationOrder, work: Work) -> None:
         """Move a domain, and have both inventories take that in.
 
-        While both sides list the domain, the inventory of the target holds it back, and that of the source shows it as
-        one that is being moved.
+        Until that is over the inventory of the target holds the domain back, and that of the source shows it as one
+        that is being moved, whichever side lists it.
 
         Parameters:
             uuid: of the domain.
@@ -191,13 +191,11 @@ class Migrations:
         source = self._context.inventory
         if place.inventory is not None:
             place.inventory.withhold(uuid)
-        source.set_relocating(uuid, True)
+        source.set_relocating(uuid)
         try:
             yield
         finally:
-            source.set_relocating(uuid, False)
-            if place.inventory is not None:
-                place.inventory.release(uuid)
+            source.hand_over(uuid, place.inventory)
 
     def _move(self, uuid: str, place: Place, order: MigrationOrder, work: Work) -> None:
         with place.connections.connection() as target, self._context.connections.connection() as source:
