@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from tests.images.host import ORDER, POOL, Host, compare, running_host
 from tests.images.provisioningbed import seed_of
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.exporting import ExportOrder
+from virtcim.images.appliances.images import STREAM_OPTIMIZED
 from virtcim.libhelper.documents.domain import Controller, Disk, Interface
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work, WorkCancelledError
@@ -73,6 +75,81 @@ def test_each_format_is_converted(host: Host, tmp_path: Path, kind: str, uri: st
     files = {"guest.ovf": descriptor("disk.img", uri), "disk.img": image(tmp_path, kind, b"as it was", *options)}
     host.take(write_archive(tmp_path / "guest.ova", files))
     compare(host.pool / "guest-1.qcow2", "qcow2", wanted(tmp_path, b"as it was"), "raw")
+
+
+def deltas(directory: Path, kind: str) -> tuple[bytes, bytes]:
+    """A whole image, which holds `base` at the start and `stays` in its second half, and one of differences to it.
+
+    The second one names, as its parent, a file that nobody may open in its place.
+    """
+    half = DISK_SIZE // 2
+    base, delta = directory / f"base.{kind}", directory / f"delta.{kind}"
+    base.write_bytes(image(directory, kind, b"base".ljust(half, b"\0") + b"stays"))
+    (directory / "content").write_bytes(b"delta".ljust(512, b"\0"))
+    make = ["qemu-img", "create", "-q", "-f", kind, "-b", base.name, "-F", kind, delta.name]
+    write = ["qemu-io", "-f", kind, "-c", "write -s content 0 512", delta.name]
+    for command in (make, write):
+        subprocess.run(command, cwd=directory, check=True, capture_output=True, timeout=60)
+    named = delta.read_bytes()
+    hidden = named.replace(base.name.encode(), b"x" * len(base.name))
+    assert hidden != named
+    return base.read_bytes(), hidden
+
+
+FORMATS = {"vmdk": STREAM_OPTIMIZED, "qcow2": "http://www.gnome.org/~markmc/qcow-image-format.html"}
+
+
+def layered(kind: str) -> bytes:
+    """A descriptor of a system with a disk of three layers, the middle one of which has no file."""
+    uri = FORMATS[kind]
+    return envelope(f"""<References><File ovf:id="f1" ovf:href="base.{kind}"/>
+<File ovf:id="f2" ovf:href="delta.{kind}"/></References><DiskSection><Info/>
+<Disk ovf:diskId="d3" ovf:parentRef="d2" ovf:fileRef="f2" ovf:capacity="{DISK_SIZE}" ovf:format="{uri}"/>
+<Disk ovf:diskId="d2" ovf:parentRef="d1" ovf:capacity="{DISK_SIZE}"/>
+<Disk ovf:diskId="d1" ovf:fileRef="f1" ovf:capacity="{DISK_SIZE}" ovf:format="{uri}"/></DiskSection>
+{
+        system(
+            item(HostResource="ovf:/disk/d3", InstanceID=5, ResourceType=17)
+            + item(HostResource="ovf:/disk/d2", InstanceID=6, ResourceType=17)
+        )
+    }""")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_disks_of_differences_are_put_together(host: Host, tmp_path: Path, kind: str) -> None:
+    base, delta = deltas(tmp_path, kind)
+    files = {"guest.ovf": layered(kind), f"base.{kind}": base, f"delta.{kind}": delta}
+    host.take(write_archive(tmp_path / "guest.ova", files))
+    half = DISK_SIZE // 2
+    for number, content in ((1, b"delta"), (2, b"base")):
+        expected = wanted(tmp_path, content.ljust(half, b"\0") + b"stays")
+        compare(host.pool / f"guest-{number}.qcow2", "qcow2", expected, "raw")
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "complaint"),
+    [
+        ("vmdk", "another", "holds differences to another disk than 'base.vmdk'"),
+        ("vmdk", "delta", "holds differences to another image"),
+        ("qcow2", "delta", "has its data in another file"),
+    ],
+)
+def test_differences_to_another_disk_are_refused(
+    host: Host, tmp_path: Path, kind: str, base: str, complaint: str
+) -> None:
+    _, delta = deltas(tmp_path, kind)
+    parent = delta if base == "delta" else image(tmp_path, kind, b"other")
+    files = {"guest.ovf": layered(kind), f"base.{kind}": parent, f"delta.{kind}": delta}
+    with pytest.raises(ApplianceError, match=complaint):
+        host.take(write_archive(tmp_path / "guest.ova", files))
+    assert host.volumes() == []
+
+
+def test_differences_in_a_format_that_has_none_are_refused(host: Host, tmp_path: Path) -> None:
+    text = layered("qcow2").replace(FORMATS["qcow2"].encode(), b"http://example.com/raw")
+    files = {"guest.ovf": text, "base.qcow2": b"", "delta.qcow2": b""}
+    with pytest.raises(ApplianceError, match="is of the format raw over raw; expected"):
+        host.take(write_archive(tmp_path / "guest.ova", files))
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "a\nb", pytest.param("x" * 129, id="long")])

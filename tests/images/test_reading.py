@@ -478,6 +478,20 @@ def test_properties_are_held_against_their_types() -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_the_parents_of_a_disk_come_to_an_end() -> None:
+    def disks(*pairs: tuple[int, int]) -> bytes:
+        each = (f'<Disk ovf:diskId="d{id_}" ovf:capacity="1" ovf:parentRef="d{parent}"/>' for id_, parent in pairs)
+        return envelope(
+            f'<DiskSection><Info/>{"".join(each)}<Disk ovf:diskId="d0" ovf:capacity="1"/></DiskSection>{system()}'
+        )
+
+    read = read_descriptor(disks(*((number, number - 1) for number in range(1, 32))))
+    assert read.content_of(read.disks["d31"]) == ()
+    for pairs in ([(1, 1)], [(1, 2), (2, 1)], [(number, number - 1) for number in range(1, 34)]):
+        with pytest.raises(ApplianceError, match="has more than 32 parents, or is its own"):
+            read_descriptor(disks(*pairs))
+
+
 def test_parts_are_put_together(tmp_path: Path) -> None:
     text = descriptor(more='ovf:chunkSize="512" ovf:size="1000"')
     files = {NAME: text, "disk.vmdk.000000000": b"a" * 512, "disk.vmdk.000000001": b"b" * 488}

@@ -8,12 +8,13 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 from virtcim.images.appliances.description import Disk, File
 from virtcim.images.appliances.errors import ApplianceError
-from virtcim.images.appliances.images import check_image, convert, format_of, virtual_size
+from virtcim.images.appliances.images import ImageFile, check_image, check_parent, convert, format_of, virtual_size
 from virtcim.images.appliances.machine import capacity_of
 from virtcim.images.appliances.package import Package
 from virtcim.libhelper.work import Work
@@ -50,17 +51,18 @@ class Contents:
 
     Parameters:
         package: of which.
-        scratch: a directory with room for the largest disk, twice.  One file is there at a time, for whoever asked for
-            it to remove.
+        scratch: a directory with room for the largest disk, twice, and once more for each parent that it holds
+            differences to.  One new image is there at a time, for whoever asked for it to remove.
     """
 
     def __init__(self, package: Package, scratch: Path) -> None:
         self._package, self._scratch = package, scratch
 
     def convert(self, disk: Disk, capacity: int, wanted: str, part: Work) -> tuple[Path, int]:
-        """Convert the image of a disk.
+        """Convert the image of a disk, with what it holds of its parents.
 
         Parameters:
+            disk: one that is not empty.
             capacity: of the disk, in bytes.
             wanted: QEMU's word for the format.
 
@@ -70,19 +72,35 @@ class Contents:
         Raises:
             ApplianceError: it is not what it is said to be, or holds more.
         """
-        kind = format_of(disk.format)
-        source = self.unpack(self._package.appliance.files[disk.file], capacity, part)
         target = self._scratch / "converted"
-        try:
-            with source.open("rb") as file:
-                check_image(file, source.name, kind)
-            size = virtual_size(source, kind)
+        with ExitStack() as unpacked:
+            source = self._unpack_all(disk, capacity, part, unpacked)
+            size = virtual_size(source)
             if size > capacity:
                 raise ApplianceError(f"disk {disk.id!r}: holds {size} bytes; expected its capacity, {capacity}")
-            convert(source, kind, target, wanted, part, most=capacity)
-        finally:
-            source.unlink(missing_ok=True)
+            convert(source, target, wanted, part, most=capacity)
         return target, size
+
+    def _unpack_all(self, disk: Disk, capacity: int, part: Work, unpacked: ExitStack) -> ImageFile:
+        """Unpack and check the image of a disk and those of its parents, the last parent first.
+
+        Parameters:
+            capacity: of the disk, in bytes; no parent may unpack to more.
+            unpacked: removes them.
+        """
+        appliance = self._package.appliance
+        image: ImageFile | None = None
+        for number, each in enumerate(reversed(appliance.content_of(disk))):
+            file = appliance.files[each.file]
+            path = self.unpack(file, capacity, part).rename(self._scratch / f"unpacked-{number}")
+            unpacked.callback(path.unlink, missing_ok=True)
+            kind = format_of(each.format)
+            with path.open("rb") as data:
+                check_image(data, file.href, kind, is_whole=image is None)
+            image = ImageFile(path, kind, image, file.href)
+            check_parent(image)
+        assert image is not None, "of an empty disk nothing is converted"
+        return image
 
     def unpack(self, file: File, most: int | None, part: Work) -> Path:
         """Copy a file in one piece, unpacked.

@@ -263,6 +263,19 @@ class Appliance:
     licences: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def content_of(self, disk: Disk) -> tuple[Disk, ...]:
+        """The disks whose files make up what a disk holds: itself and its parents, each of differences to the next one.
+
+        None for an empty disk.
+        """
+        found, current = [], disk
+        while True:
+            if current.file:
+                found.append(current)
+            if not current.parent:
+                return tuple(found)
+            current = self.disks[current.parent]
+
     @property
     def systems(self) -> tuple[System, ...]:
         """All its systems, in the order in which they are started."""

@@ -66,6 +66,8 @@ _SCALE_OUT, _INSTANCE_COUNT = "ScaleOutSection", "InstanceCount"
 _OVF_2 = "http://schemas.dmtf.org/ovf/envelope/2"
 _ALSO_IN_1 = frozenset({_SCALE_OUT, _INSTANCE_COUNT})
 """What OVF 2 has brought, and tools put into an envelope of OVF 1 under its own namespace."""
+_MOST_PARENTS = 32
+"""Disks that one may hold differences to, over each other: as many snapshots as VMware's hypervisors have of a disk."""
 _MOST_SYSTEMS = 1000
 """Systems that replicas may make up together."""
 _VENDOR_CONFIG = frozenset({"Config", "ExtraConfig"})
@@ -216,8 +218,24 @@ class _Reader:
             elif name != "Info":
                 self._leave_out(child, name, "DiskSection")
         for disk in self._disks.values():
-            if disk.parent and disk.parent not in self._disks:
-                raise ApplianceError(f"disk {disk.id!r}: has the parent {disk.parent!r}; expected the id of a disk")
+            self._check_parents(disk)
+
+    def _check_parents(self, disk: Disk) -> None:
+        """See that the parents of a disk are there, and come to an end.
+
+        Raises:
+            ApplianceError: they are not, or do not.
+        """
+        current = disk
+        for _ in range(_MOST_PARENTS):
+            if not current.parent:
+                return
+            if current.parent not in self._disks:
+                raise ApplianceError(
+                    f"disk {current.id!r}: has the parent {current.parent!r}; expected the id of a disk"
+                )
+            current = self._disks[current.parent]
+        raise ApplianceError(f"disk {disk.id!r}: has more than {_MOST_PARENTS} parents, or is its own; expected fewer")
 
     def _read_disk(self, element: etree._Element) -> None:
         id_ = self._needed(element, "diskId", "disk")

@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 from virtcim.images.appliances.archive import check_name
 from virtcim.images.appliances.errors import ApplianceError
-from virtcim.images.appliances.images import QCOW2, VMDK, convert, uri_of, virtual_size
+from virtcim.images.appliances.images import QCOW2, VMDK, ImageFile, convert, uri_of, virtual_size
 from virtcim.images.appliances.manifest import Digest, digest_of, write_manifest
 from virtcim.images.appliances.scratch import scratch_directory
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
@@ -225,13 +225,13 @@ class _Exporter:
         return Exported(files, warnings)
 
     def _write_disk(self, disk: Disk, target: Path, part: Work) -> WrittenDisk:
-        kind = disk.driver_type or "raw"
         content = self._disks.find(disk, self._scratch, part)
         source = content.path
         if source is None:
             return WrittenDisk(disk, "", 0, content.capacity, "")
-        capacity = max(content.capacity, virtual_size(source, kind))
-        convert(source, kind, target, self._order.format, part, stream=self._order.format == VMDK)
+        image = ImageFile(source, disk.driver_type or "raw")
+        capacity = max(content.capacity, virtual_size(image))
+        convert(image, target, self._order.format, part, stream=self._order.format == VMDK)
         if source.parent == self._scratch:
             source.unlink()
         return WrittenDisk(disk, target.name, target.stat().st_size, capacity, uri_of(self._order.format))

@@ -8,19 +8,34 @@ Layer rule: imports `errors` of this package and `libhelper.work`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import resource
 import struct
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from virtcim.images.appliances.errors import ApplianceError
+from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
-__all__ = ["QCOW2", "RAW", "STREAM_OPTIMIZED", "check_image", "convert", "format_of", "uri_of", "virtual_size"]
+__all__ = [
+    "QCOW2",
+    "RAW",
+    "STREAM_OPTIMIZED",
+    "ImageFile",
+    "check_image",
+    "check_parent",
+    "check_parents",
+    "convert",
+    "format_of",
+    "uri_of",
+    "virtual_size",
+]
 
 RAW, QCOW2, VMDK, VPC, VHDX = "raw", "qcow2", "vmdk", "vpc", "vhdx"
 """QEMU's words."""
@@ -48,7 +63,10 @@ _EXTERNAL_DATA = 1 << 2
 _MOST_DESCRIPTOR = 1 << 20
 _MOST_HEADER = 1 << 16
 _MOST_URI = 1024
-_PARENT = re.compile(r"^[ \t]{0,64}parentCID[ \t]{0,64}=[ \t]{0,64}([0-9A-Fa-f]{1,16})", re.MULTILINE | re.IGNORECASE)
+_PARENT, _CONTENT = (
+    re.compile(rf"^[ \t]{{0,64}}{name}[ \t]{{0,64}}=[ \t]{{0,64}}([0-9A-Fa-f]{{1,16}})", re.MULTILINE | re.IGNORECASE)
+    for name in ("parentCID", "CID")
+)
 _PERCENT = re.compile(r"\(([0-9]{1,3})\.[0-9]+/100%")
 _LINE, _MOST_ANSWER = 4096, 1 << 20
 _SLACK = 64 << 20
@@ -74,13 +92,62 @@ def uri_of(name: str) -> str:
     return _URIS[name]
 
 
-def check_image(file: BinaryIO, name: str, kind: str) -> None:
+@immutable
+class ImageFile:
+    """A file with an image.
+
+    Attributes:
+        kind: QEMU's word for its format.
+        parent: the image that it holds differences to; None for a whole one.
+        name: for messages; "" for that of the file.
+    """
+
+    path: Path
+    kind: str
+    parent: ImageFile | None = None
+    name: str = ""
+
+    @property
+    def options(self) -> str:
+        """The image as QEMU's options have it, with its parents in place of those that it names itself."""
+        return ",".join(self._layers(""))
+
+    @property
+    def own_options(self) -> str:
+        """The image without its parents: the format named, and no protocol in the name of the file."""
+        return next(self._layers(""))
+
+    def _layers(self, prefix: str) -> Iterator[str]:
+        name = str(self.path.absolute()).replace(",", ",,")
+        yield f"{prefix}driver={self.kind},{prefix}file.driver=file,{prefix}file.filename={name}"
+        if self.parent is not None:
+            yield from self.parent._layers(f"{prefix}backing.")
+
+
+def check_parents(kinds: Sequence[str]) -> None:
+    """Refuse images of differences in formats that have none that can be read.
+
+    Parameters:
+        kinds: QEMU's words for the formats, of an image, its parent and so on.
+
+    Raises:
+        ApplianceError: one is in such a format.
+    """
+    for kind, parent in itertools.pairwise(kinds):
+        if kind not in (VMDK, QCOW2) or (kind == VMDK) != (parent == VMDK):
+            raise ApplianceError(
+                f"image of differences: is of the format {kind} over {parent}; expected VMDK over VMDK, or qcow2"
+            )
+
+
+def check_image(file: BinaryIO, name: str, kind: str, *, is_whole: bool = True) -> None:
     """Refuse a file that is not of the format that it is said to be, or that has other files opened.
 
     Parameters:
         file: the image.
         name: for messages.
         kind: QEMU's word for its format.
+        is_whole: whether it is a whole image, or one of differences, which is opened with a parent that is told.
 
     Raises:
         ApplianceError: it cannot be taken.
@@ -88,9 +155,9 @@ def check_image(file: BinaryIO, name: str, kind: str) -> None:
     header = file.read(_MOST_HEADER)
     match kind:
         case "vmdk":
-            _check_vmdk(file, header, name)
+            _check_vmdk(file, header, name, is_whole=is_whole)
         case "qcow2":
-            _check_qcow2(header, name)
+            _check_qcow2(header, name, is_whole=is_whole)
         case "vpc":
             file.seek(max(0, file.seek(0, 2) - _SECTOR))
             footer = file.read(_SECTOR)
@@ -109,50 +176,83 @@ def check_image(file: BinaryIO, name: str, kind: str) -> None:
                 raise ApplianceError(f"file {name!r}: begins like an image of another format; expected a raw one")
 
 
-def _check_qcow2(header: bytes, name: str) -> None:
+def _check_qcow2(header: bytes, name: str, *, is_whole: bool) -> None:
     if len(header) < 72 or header[:4] != b"QFI\xfb":
         raise ApplianceError(f"file {name!r}: is no qcow2 image; expected one")
     version, backing = struct.unpack_from(">IQ", header, 4)
     features = struct.unpack_from(">Q", header, 72)[0] if version >= 3 and len(header) >= 80 else 0
     if version not in (2, 3):
         raise ApplianceError(f"file {name!r}: is qcow2 of version {version}; expected 2 or 3")
-    if backing or features & _EXTERNAL_DATA:
+    if (backing and is_whole) or features & _EXTERNAL_DATA:
         raise ApplianceError(f"file {name!r}: has its data in another file; expected a whole image")
 
 
-def _check_vmdk(file: BinaryIO, header: bytes, name: str) -> None:
+def _check_vmdk(file: BinaryIO, header: bytes, name: str, *, is_whole: bool) -> None:
     if header[:4] != b"KDMV" or len(header) < _SECTOR:
         # Text that names its extents, which may be any file of this host.
         raise ApplianceError(f"file {name!r}: is no sparse VMDK image; expected one")
     version, _, capacity = struct.unpack_from("<IIQ", header, 4)
-    offset, size = struct.unpack_from("<QQ", header, 28)
     if version not in (1, 2, 3) or not capacity:
         raise ApplianceError(f"file {name!r}: is no whole VMDK image; expected one")
-    file.seek(min(offset * _SECTOR, 2**62))
-    text = file.read(min(size * _SECTOR, _MOST_DESCRIPTOR)).split(b"\0", 1)[0].decode("latin-1")
-    parent = _PARENT.search(text)
-    if "parentfilenamehint" in text.lower() or (parent is not None and int(parent[1], 16) != _NO_PARENT):
+    text = _vmdk_text(file, header)
+    if is_whole and (_content_id(_PARENT, text) != _NO_PARENT or "parentfilenamehint" in text.lower()):
         raise ApplianceError(f"file {name!r}: holds differences to another image; expected a whole one")
 
 
-def virtual_size(path: Path, kind: str) -> int:
-    """Ask for the bytes of the disk that an image holds, which was checked before.
+def _vmdk_text(file: BinaryIO, header: bytes) -> str:
+    """The text in a sparse VMDK image that describes it."""
+    offset, size = struct.unpack_from("<QQ", header, 28)
+    file.seek(min(offset * _SECTOR, 2**62))
+    return file.read(min(size * _SECTOR, _MOST_DESCRIPTOR)).split(b"\0", 1)[0].decode("latin-1")
+
+
+def _content_id(pattern: re.Pattern[str], text: str) -> int:
+    """The number that VMDK has for the state of a disk; that of no parent where none is told."""
+    found = pattern.search(text)
+    return _NO_PARENT if found is None else int(found[1], 16)
+
+
+def check_parent(image: ImageFile) -> None:
+    """Refuse an image of differences to another parent than it has, where it tells which one: VMDK may.
+
+    Parameters:
+        image: which was checked before, as its parent.
+
+    Raises:
+        ApplianceError: it is of another one, or of another state of that one.
+    """
+    if image.parent is None or image.kind != VMDK:
+        return
+    own, parent = (_vmdk_text_of(each.path) for each in (image, image.parent))
+    wanted = _content_id(_PARENT, own)
+    if wanted not in (_NO_PARENT, _content_id(_CONTENT, parent)):
+        raise ApplianceError(
+            f"file {image.name!r}: holds differences to another disk than {image.parent.name!r}; expected its parent"
+        )
+
+
+def _vmdk_text_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return _vmdk_text(file, file.read(_SECTOR))
+
+
+def virtual_size(image: ImageFile) -> int:
+    """Ask for the bytes of the disk that an image holds, which was checked before; its parents are not opened.
 
     Raises:
         ApplianceError: QEMU cannot read it.
     """
-    command = ["qemu-img", "info", "--output=json", "--image-opts", _image(path, kind)]
-    return int(json.loads(_run(command, path.name, Work(), None))["virtual-size"])
+    command = ["qemu-img", "info", "--output=json", "--image-opts", image.own_options]
+    return int(json.loads(_run(command, image.name or image.path.name, Work(), None))["virtual-size"])
 
 
 def convert(
-    source: Path, kind: str, target: Path, wanted: str, work: Work, *, most: int | None = None, stream: bool = False
+    source: ImageFile, target: Path, wanted: str, work: Work, *, most: int | None = None, stream: bool = False
 ) -> None:
     """Make an image of another format.
 
     Parameters:
-        source: the image, which was checked before.
-        kind: QEMU's word for its format.
+        source: the image, which was checked before, as all its parents.
         target: what is written.
         wanted: QEMU's word for the format of that.
         work: told how far it is in percent, and asked whether to go on.
@@ -164,9 +264,9 @@ def convert(
         WorkCancelledError: the work was asked to stop; likewise.
     """
     options = ["-o", "subformat=streamOptimized"] if stream else []
-    command = ["qemu-img", "convert", "-p", "--image-opts", *options, "-O", wanted, _image(source, kind), str(target)]
+    command = ["qemu-img", "convert", "-p", "--image-opts", *options, "-O", wanted, source.options, str(target)]
     try:
-        _run(command, source.name, work, most)
+        _run(command, source.name or source.path.name, work, most)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -209,12 +309,6 @@ def _run(command: list[str], name: str, work: Work, most: int | None) -> str:
             process.kill()
             raise
     return told
-
-
-def _image(path: Path, kind: str) -> str:
-    """The image as QEMU's options have it: the format named, and no protocol in the name of the file."""
-    name = str(path.absolute()).replace(",", ",,")
-    return f"driver={kind},file.driver=file,file.filename={name}"
 
 
 def _complaint(text: str) -> str:

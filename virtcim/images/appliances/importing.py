@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from virtcim.images.appliances.contents import Contents, whole_capacity, whole_sectors
 from virtcim.images.appliances.description import Appliance, Disk, System
 from virtcim.images.appliances.errors import ApplianceError
-from virtcim.images.appliances.images import QCOW2, RAW, format_of
+from virtcim.images.appliances.images import QCOW2, RAW, check_parents, format_of
 from virtcim.images.appliances.machine import Drive, Machine, capacity_of, settle_machine
 from virtcim.images.appliances.package import Package
 from virtcim.images.appliances.properties import environment_disc, environment_text, settle_properties
@@ -140,12 +140,11 @@ def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor, *,
         if makes_guests and hypervisor.inventory.domain(guest.name) is not None:
             raise ApplianceError(f"guest {guest.name!r}: exists already; expected another name")
     for disk in _used_disks(appliance, guests):
-        if disk.parent:
-            raise ApplianceError(f"disk {disk.id!r}: holds differences to {disk.parent!r}; expected a whole disk")
         capacity_of(disk, properties)
-        if disk.file:
-            format_of(disk.format)
-            package.parts(appliance.files[disk.file])
+        content = appliance.content_of(disk)
+        check_parents([format_of(each.format) for each in content])
+        for each in content:
+            package.parts(appliance.files[each.file])
     pool = hypervisor.inventory.find_by_name("pool", order.pool)
     if pool is None or not pool.active:
         raise ApplianceError(f"storage pool {order.pool!r}: is not there; expected one that is active")
@@ -254,7 +253,7 @@ class _Importer:
             disk = appliance.disks[drive.disk] if drive.disk else None
             capacity = whole_sectors(drive.capacity) if disk is None else whole_capacity(disk, self._plan.properties)
             name = f"{guest.name}-{number}.{self._format}"
-            if disk is None or not disk.file:
+            if disk is None or not appliance.content_of(disk):
                 self._create(name, self._format, capacity, part)
                 return self._found(name, self._format)
             source, size = self._contents.convert(disk, capacity, self._format, part)

@@ -159,7 +159,7 @@ class _Storing:
             return StoredDisk(whole_sectors(drive.capacity))
         disk = self._package.appliance.disks[drive.disk]
         capacity = whole_capacity(disk, self._plan.properties)
-        if not disk.file:
+        if not self._package.appliance.content_of(disk):
             return StoredDisk(capacity)
         path, _ = self._contents.convert(disk, capacity, QCOW2, PartOfWork(self._work, begin, middle))
         try:
