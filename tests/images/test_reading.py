@@ -307,6 +307,26 @@ def test_replicas_of_replicas_are_bounded() -> None:
         read_descriptor(envelope(content))
 
 
+def test_a_small_descriptor_makes_no_large_appliance() -> None:
+    """Nor one that takes time by the square of its length."""
+    many = range(1001)
+    scales = (
+        f'{system(identity=f"s{number}")}<ScaleOutSection ovf:id="s{number}"><Info/>'
+        '<InstanceCount ovf:default="100"/></ScaleOutSection>'
+        for number in many[:20]
+    )
+    plain = (f'<VirtualSystemCollection ovf:id="c{number}"><Info/></VirtualSystemCollection>' for number in many)
+    for members in (scales, plain):
+        text = f'<VirtualSystemCollection ovf:id="all"><Info/>{"".join(members)}</VirtualSystemCollection>'
+        with pytest.raises(ApplianceError, match="expected no more than 1000"):
+            read_descriptor(envelope(text, 2))
+    twice = '<Item ovf:id="s" ovf:order="1"/>' * 2
+    section = f"<StartupSection><Info/>{twice}</StartupSection>"
+    text = f'<VirtualSystemCollection ovf:id="all"><Info/>{section}{system(identity="s")}'
+    with pytest.raises(ApplianceError, match="starts 's' twice"):
+        read_descriptor(envelope(f"{text}</VirtualSystemCollection>"))
+
+
 def test_numbers_are_those_of_the_schema() -> None:
     def size(number: int) -> int | None:
         more = f'<References><File ovf:id="f" ovf:href="x" ovf:size="{number}"/></References>'

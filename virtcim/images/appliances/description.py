@@ -25,6 +25,7 @@ __all__ = [
     "StartupItem",
     "System",
     "numbered",
+    "parts_of",
     "systems_of",
 ]
 
@@ -284,13 +285,13 @@ class Appliance:
     @property
     def all_licences(self) -> tuple[str, ...]:
         """Every text that is to be accepted, once each."""
-        texts = [*self.licences, *(text for part in _parts(self.content) for text in part.licences)]
+        texts = [*self.licences, *(text for part in parts_of(self.content) for text in part.licences)]
         return tuple(dict.fromkeys(texts))
 
     @property
     def products(self) -> tuple[Product, ...]:
         """The products of all its parts, the whole first."""
-        return tuple(product for part in _parts(self.content) for product in part.products)
+        return tuple(product for part in parts_of(self.content) for product in part.products)
 
     @property
     def default_option(self) -> str:
@@ -303,11 +304,12 @@ class Appliance:
         return tuple(product for part in _way_to(self.content, system) for product in part.products)
 
 
-def _parts(part: System | Collection) -> Iterator[System | Collection]:
+def parts_of(part: System | Collection) -> Iterator[System | Collection]:
+    """A part, and all systems and collections in it."""
     yield part
     if isinstance(part, Collection):
         for member in part.members:
-            yield from _parts(member)
+            yield from parts_of(member)
 
 
 def systems_of(part: System | Collection) -> Iterator[System]:

@@ -32,7 +32,7 @@ from virtcim.images.appliances.description import (
     StartupItem,
     System,
     numbered,
-    systems_of,
+    parts_of,
 )
 from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.units import bytes_per_unit
@@ -68,8 +68,8 @@ _ALSO_IN_1 = frozenset({_SCALE_OUT, _INSTANCE_COUNT})
 """What OVF 2 has brought, and tools put into an envelope of OVF 1 under its own namespace."""
 _MOST_PARENTS = 32
 """Disks that one may hold differences to, over each other: as many snapshots as VMware's hypervisors have of a disk."""
-_MOST_SYSTEMS = 1000
-"""Systems that replicas may make up together."""
+_MOST_PARTS = 1000
+"""Systems and collections of an appliance, replicas among them."""
 _VENDOR_CONFIG = frozenset({"Config", "ExtraConfig"})
 _VENDOR_VALUES = frozenset({"CoresPerSocket", "StorageGroup"})
 _SETTING_DATA = re.compile(r".*CIM_[A-Za-z]+SettingData(\.xsd)?")
@@ -125,6 +125,7 @@ class _Reader:
         self._networks: dict[str, Network] = {}
         self._options: dict[str, DeploymentOption] = {}
         self._ids: set[str] = set()
+        self._part_count = 0
 
     def read(self) -> Appliance:
         """Read the whole."""
@@ -286,6 +287,9 @@ class _Reader:
             else:
                 self._sort(sections, child, name, f"collection {id_!r}", _LEFT_OUT[_COLLECTION])
         ids = {member.id for member in members}
+        twice = [id_ for id_, count in Counter(item.id for item in startup).items() if count > 1]
+        if twice:
+            raise ApplianceError(f"collection {id_!r}: starts {twice[0]!r} twice; expected each member once")
         for item in startup:
             if item.id not in ids:
                 raise ApplianceError(f"collection {id_!r}: starts {item.id!r}; expected the id of a member")
@@ -322,8 +326,9 @@ class _Reader:
         if not least <= wanted <= most:
             raise ApplianceError(f"{context}: has {wanted} replicas of {id_!r}; expected {least} to {most}")
         prototype = members[place]
-        if wanted * max(1, len(list(systems_of(prototype)))) > _MOST_SYSTEMS:
-            raise ApplianceError(f"{context}: has {wanted} replicas of {id_!r}; expected no more than {_MOST_SYSTEMS}")
+        self._count_parts(
+            (wanted - 1) * len(list(parts_of(prototype))), f"{context}: with {wanted} replicas of {id_!r}"
+        )
         numbers = range(1, wanted + 1)
         members[place : place + 1] = [numbered(prototype, number) for number in numbers]
         for item in [item for item in startup if item.id == id_]:
@@ -435,6 +440,7 @@ class _Reader:
 
     def _check_items(self, items: list[Item], context: str) -> None:
         ids = {item.text("InstanceID") for item in items}
+        normal = {item.text("InstanceID") for item in items if item.bound == "normal"}
         seen = set()
         for item in items:
             id_, kind = item.text("InstanceID"), item.text("ResourceType")
@@ -447,9 +453,7 @@ class _Reader:
             if key in seen:
                 raise ApplianceError(f"{where}: is there twice; expected an InstanceID of its own")
             seen.add(key)
-            if item.bound != "normal" and not any(
-                each.text("InstanceID") == id_ and each.bound == "normal" for each in items
-            ):
+            if id_ not in normal:
                 raise ApplianceError(f"{where}: has a {item.bound} alone; expected what it is normally, too")
             for name in _NUMBERS:
                 if item.text(name) and not _is_number(item.text(name)):
@@ -557,8 +561,21 @@ class _Reader:
             raise ApplianceError(f"{context}: needs {name[:160]!r}, which is not understood; expected what OVF has")
         self._warnings.append(f"{context}: {name[:160]} is left out")
 
+    def _count_parts(self, more: int, context: str) -> None:
+        """Count further systems and collections: what is made of each takes time and memory.
+
+        Raises:
+            ApplianceError: there are too many.
+        """
+        self._part_count += more
+        if self._part_count > _MOST_PARTS:
+            raise ApplianceError(
+                f"{context}: has {self._part_count} systems and collections; expected no more than {_MOST_PARTS}"
+            )
+
     def _id_of(self, element: etree._Element) -> str:
         """The id of a system or collection, which nothing else in the descriptor has."""
+        self._count_parts(1, "descriptor")
         id_ = self._needed(element, "id", "system")
         if id_ in self._ids:
             raise ApplianceError(f"system {id_!r}: is there twice; expected ids of their own")
