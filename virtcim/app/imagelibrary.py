@@ -13,6 +13,7 @@ from virtcim.images.templates import SettingValue, Template, TemplateError
 from virtcim.providers.interface import Store
 from virtcim.providers.Virt_ApplianceCatalog import Shelf
 from virtcim.schema.classes import ClassStore, PropertyDeclaration
+from virtcim.schema.names import base_of, prefix_of
 
 __all__ = ["make_library", "make_shelf", "template_checker"]
 
@@ -49,9 +50,8 @@ def template_checker(classes: ClassStore) -> Callable[[Template], None]:
 
     named: dict[str, list[str]] = {}
     for each in classes:
-        prefix, _, rest = each.partition("_")
-        if rest.endswith(_SETTINGS_END) and prefix != "CIM":
-            named.setdefault(rest, []).append(each)
+        if each.endswith(_SETTINGS_END) and prefix_of(each) != "CIM":
+            named.setdefault(base_of(each), []).append(each)
 
     def known(name: str) -> Mapping[str, PropertyDeclaration]:
         """The properties of the classes of that name, whichever platform they are of."""

@@ -20,6 +20,7 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.schema.classes import ClassDeclaration, ClassStore
+from virtcim.schema.names import prefix_of
 
 __all__ = ["Namespace", "Namespaces", "Shown", "normalized"]
 
@@ -48,7 +49,7 @@ class Shown:
 
     def has(self, class_name: str) -> bool:
         """Whether a class, name in any case, is shown as far as its schema name tells."""
-        return class_name.partition("_")[0].lower() not in self.hidden
+        return prefix_of(class_name).lower() not in self.hidden
 
     def register(self, class_name: str, provider: InstanceProvider) -> None:
         """Serve a class, unless it is served already."""

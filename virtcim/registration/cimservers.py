@@ -12,6 +12,7 @@ from virtcim.registration.record import Record
 from virtcim.registration.table import Table
 from virtcim.registration.tools import Tools
 from virtcim.schema.classes import ClassStore
+from virtcim.schema.names import prefix_of
 
 __all__ = ["INTEROP_CLASSES", "CimServer", "Plan", "classes_sent", "digest"]
 
@@ -42,7 +43,7 @@ def classes_sent(table: Table, schema: ClassStore, namespace: str) -> list[str]:
         schema: the declarations.
     """
     served = table.classes(namespace)
-    prefixes = {name.partition("_")[0] for name in served} - {"CIM"}
+    prefixes = {prefix_of(name) for name in served} - {"CIM"}
     embedded = {
         parameter.embedded_class
         for name in served
@@ -51,7 +52,7 @@ def classes_sent(table: Table, schema: ClassStore, namespace: str) -> list[str]:
         if parameter.is_in and parameter.embedded_class is not None
     }
     below = {name for each in embedded for name in schema.subclasses(each, deep=True)}
-    return sorted({name for name in below if name.partition("_")[0] in prefixes} - set(served))
+    return sorted({name for name in below if prefix_of(name) in prefixes} - set(served))
 
 
 def digest(text: str) -> str:

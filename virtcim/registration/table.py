@@ -9,6 +9,7 @@ from virtcim.immutable import immutable
 from virtcim.providers.base import ElementProvider
 from virtcim.providers.interface import Catalog, InstanceProvider
 from virtcim.schema.classes import ClassStore
+from virtcim.schema.names import prefix_of
 
 __all__ = ["INDICATIONS", "LIBRARY", "Entry", "Table", "make_table", "server_entries"]
 
@@ -107,7 +108,7 @@ def make_table(
     entries: dict[tuple[str, str], Entry] = {}
 
     def shows(namespace: str, class_name: str) -> bool:
-        return class_name in schema and class_name.partition("_")[0].lower() not in catalog.hidden(namespace)
+        return class_name in schema and prefix_of(class_name).lower() not in catalog.hidden(namespace)
 
     def add(class_name: str, namespace: str, provider: str, *types: str) -> None:
         entries.setdefault((namespace, class_name.lower()), Entry(class_name, namespace, provider, types))

@@ -26,6 +26,7 @@ from virtcim.schema.classes import (
     QualifierDeclaration,
     SchemaError,
 )
+from virtcim.schema.names import base_of, prefix_of
 
 __all__ = ["CACHE_NAME", "TEMPLATE_SCHEMA", "MofSource", "cache_name", "load_class_store"]
 
@@ -121,17 +122,17 @@ def _extension(
     extension = {}
     for declared in compile_mof([qualifiers, (f"MOF of {prefix}", text)])[1][1]:
         name, superclass = declared["name"], declared["superclass"] or ""
-        template = f"{TEMPLATE_SCHEMA}_{name.partition('_')[2]}"
-        if name.partition("_")[0] != prefix or superclass != template:
+        template = f"{TEMPLATE_SCHEMA}_{base_of(name)}"
+        if prefix_of(name) != prefix or superclass != template:
             raise SchemaError(f"{name}: expected a class {prefix}_X with the superclass {TEMPLATE_SCHEMA}_X")
         if declared["methods"]:
             raise SchemaError(f"{name}: a platform cannot add methods; expected properties only")
         extension[template] = declared
     store = _store(body, [prefix], {prefix: extension})
-    unknown = [name for name in extension if f"{prefix}_{name.partition('_')[2]}" not in store]
+    unknown = [name for name in extension if f"{prefix}_{base_of(name)}" not in store]
     if unknown:
         raise SchemaError(f"{', '.join(unknown)}: no such class; expected one of the classes of all platforms")
-    _check(store, [f"{prefix}_{name.partition('_')[2]}" for name in extension])
+    _check(store, [f"{prefix}_{base_of(name)}" for name in extension])
     caches.write(prefix, own, json.dumps(extension, separators=(",", ":")).encode())
     return extension
 

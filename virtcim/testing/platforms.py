@@ -26,6 +26,7 @@ from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
 from virtcim.registration.catalog import build_catalog, element_types
 from virtcim.schema.classes import ClassStore
 from virtcim.schema.mof import load_class_store
+from virtcim.schema.names import prefix_of
 
 __all__ = ["PlatformContract", "platform_suite"]
 
@@ -93,7 +94,7 @@ class PlatformContract:
 
     def test_its_classes_are_whole(self) -> None:
         classes, prefix = self.classes, self.platform.prefix
-        own = [name for name in classes if name.partition("_")[0] == prefix]
+        own = [name for name in classes if prefix_of(name) == prefix]
         assert own
         for name in own:
             assert classes[name].name == name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from virtcim.app.commands.asking import AskError, Server, add_server_options, run_asking
 from virtcim.app.commands.jobs import follow_job, require_completed
 from virtcim.app.commands.showing import JOB_STARTED, STATES, plain, table
+from virtcim.schema.names import prefix_of
 
 if TYPE_CHECKING:
     import pywbem
@@ -144,7 +145,7 @@ def _clone(arguments: argparse.Namespace, server: Server) -> None:
     with server.wbem(arguments.namespace) as connection:
         path = find_guest(connection, arguments.name)
         (settings,) = connection.AssociatorNames(path, AssocClass="CIM_SettingsDefineState")
-        prefix = path.classname.partition("_")[0]
+        prefix = prefix_of(path.classname)
         given = {
             "VirtualSystemIdentifier": arguments.new,
             "CloneMode": pywbem.Uint16(OVERLAY if arguments.overlay else FULL_COPY),

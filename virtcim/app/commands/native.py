@@ -8,6 +8,7 @@ from typing import Any
 
 from virtcim.app.commands.asking import AskError, Server, add_server_options, read_given, run_asking
 from virtcim.app.commands.guest import find_guest
+from virtcim.schema.names import prefix_of
 
 __all__ = ["add_native_commands"]
 
@@ -56,7 +57,7 @@ def _export(arguments: argparse.Namespace, server: Server) -> None:
     """Print a guest."""
     with server.wbem(arguments.namespace) as connection:
         path = find_guest(connection, arguments.name)
-        prefix = path.classname.partition("_")[0]
+        prefix = prefix_of(path.classname)
         code, out = connection.InvokeMethod(
             "ExportNativeSystem", _service(prefix), AffectedSystem=path, Format=arguments.native
         )

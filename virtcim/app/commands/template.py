@@ -22,6 +22,7 @@ from virtcim.app.commands.guest import find_guest
 from virtcim.app.commands.jobs import follow_job, require_completed
 from virtcim.app.commands.showing import JOB_STARTED, table
 from virtcim.images.templates import FORMATS, ImageSource, Template, TemplateError, document_of, parse_template
+from virtcim.schema.names import prefix_of
 
 if TYPE_CHECKING:
     import pywbem
@@ -431,7 +432,7 @@ def service_and_template(connection: pywbem.WBEMConnection, template: str, names
     import pywbem
 
     for path in connection.EnumerateInstanceNames(SERVICE, namespace=namespace):
-        prefix = path.classname.partition("_")[0]
+        prefix = prefix_of(path.classname)
         setting = pywbem.CIMInstanceName(
             f"{prefix}_VirtualSystemSettingData",
             {"InstanceID": f"template:{template}"},

@@ -24,23 +24,14 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
+from virtcim.schema.names import base_of, prefix_of
 
-__all__ = ["Difference", "ShownAssociation", "View", "base_of", "merged", "prefix_of", "unwrapped", "within"]
+__all__ = ["Difference", "ShownAssociation", "View", "merged", "unwrapped", "within"]
 
 _MARK = "libvirt-cim"
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-
-
-def prefix_of(class_name: str) -> str:
-    """Give the part of the name of a class that stands for the platform: `KVM` of `KVM_Memory`."""
-    return class_name.partition("_")[0]
-
-
-def base_of(class_name: str) -> str:
-    """Give the rest of the name of a class: `Memory` of `KVM_Memory`."""
-    return class_name.partition("_")[2]
 
 
 @immutable(kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from virtcim.cimom.requests import InvokeMethod
-from virtcim.frontends.compatibility.difference import Difference, ShownAssociation, View, prefix_of
+from virtcim.frontends.compatibility.difference import Difference, ShownAssociation, View
 from virtcim.frontends.compatibility.templates import PoolTemplates, SystemTemplates
 from virtcim.providers.interface import (
     Association,
@@ -20,6 +20,7 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
+from virtcim.schema.names import prefix_of
 
 __all__ = ["DIFFERENCES", "KNOWN_SETTING_CLASSES", "OTHER_SETTING_CLASSES", "STARTED"]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
-from virtcim.frontends.compatibility.difference import ShownAssociation, View, base_of, prefix_of, unwrapped, within
+from virtcim.frontends.compatibility.difference import ShownAssociation, View, unwrapped, within
 from virtcim.immutable import immutable
 from virtcim.providers.interface import Association, CIMValue, End, Instance, Properties, RequestContext
+from virtcim.schema.names import base_of, prefix_of
 
 __all__ = ["PoolTemplates", "SystemTemplates"]
 

@@ -10,7 +10,7 @@ from virtcim.cimom.namespaces import normalized
 from virtcim.cimom.requests import Attempt, GetInstance, InvokeMethod, Request
 from virtcim.cimom.results import Extents, MethodOutcome, OneInstance, Result
 from virtcim.cimom.translation import Translation
-from virtcim.frontends.compatibility.difference import View, base_of, merged
+from virtcim.frontends.compatibility.difference import View, merged
 from virtcim.frontends.compatibility.differences import DIFFERENCES, STARTED
 from virtcim.frontends.compatibility.settings import CompatibilitySettings
 from virtcim.providers.interface import (
@@ -22,6 +22,7 @@ from virtcim.providers.interface import (
     Properties,
     Status,
 )
+from virtcim.schema.names import base_of
 from virtcim.schema.paths import parse_path
 
 __all__ = ["LibvirtCim"]

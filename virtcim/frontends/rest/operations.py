@@ -67,6 +67,7 @@ from virtcim.frontends.rest.targets import Targets, decoded, href, namespace_hre
 from virtcim.frontends.rest.values import RawValues, shown, shown_properties
 from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
+from virtcim.schema.names import prefix_of
 
 __all__ = ["Call", "Operation", "Operations"]
 
@@ -392,7 +393,7 @@ class Operations:
         """What all services tell of these guests; of all of them where `guests` is None."""
         found: list[dict[str, Any]] = []
         for service in services:
-            own = guests and [each for each in guests if _prefix(each.class_name) == _prefix(service.class_name)]
+            own = guests and [each for each in guests if prefix_of(each.class_name) == prefix_of(service.class_name)]
             if own is None or own:
                 found += self._summaries(call, service, own)
         return found
@@ -444,7 +445,7 @@ class Operations:
             request = EnumerateInstanceNames(
                 namespace=call.namespace,
                 caller=call.caller,
-                class_name=f"{_prefix(service.class_name)}_ComputerSystem",
+                class_name=f"{prefix_of(service.class_name)}_ComputerSystem",
             )
             paths = (each.path() for each in _of_extents(self._execute(request, Extents)))
             named += ((each.class_name, str(each.keys["Name"])) for each in paths)
@@ -765,10 +766,6 @@ def _pair(text: str) -> tuple[str, str]:
 def _system_path(named: tuple[str, str]) -> InstancePath:
     class_name, name = named
     return InstancePath(class_name, {"CreationClassName": class_name, "Name": name})
-
-
-def _prefix(class_name: str) -> str:
-    return class_name.partition("_")[0]
 
 
 def _names(text: str) -> frozenset[str]:

@@ -14,6 +14,7 @@ from virtcim.providers.methods import MethodFailedError
 from virtcim.providers.names import checked_name, new_name
 from virtcim.providers.values import flag_of, number_of, text_of, texts_of
 from virtcim.providers.Virt_BackupService.Virt_BackupService import BackupCode
+from virtcim.schema.names import base_of
 
 if TYPE_CHECKING:
     from virtcim.providers.guest import Guest
@@ -63,7 +64,7 @@ def wishes_of(settings: object, name: str) -> BackupWishes:
         CIMError: INVALID_PARAMETER for a value that is of another type or that is not possible.
     """
     if settings is not None and (
-        not isinstance(settings, EmbeddedInstance) or settings.class_name.partition("_")[2] not in _CLASSES
+        not isinstance(settings, EmbeddedInstance) or base_of(settings.class_name) not in _CLASSES
     ):
         raise _invalid(f"{name}: expected an instance of Virt_BackupSettingData")
     given = {} if settings is None else {key.lower(): value for key, value in settings.properties.items()}

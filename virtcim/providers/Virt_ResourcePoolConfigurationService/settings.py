@@ -14,6 +14,7 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.units import size_in
+from virtcim.schema.names import base_of
 
 __all__ = ["GivenProperties", "SettingsError", "kind_of", "reference", "single_setting"]
 
@@ -134,4 +135,4 @@ def reference(parameters: Parameters, name: str) -> InstancePath:
 
 def kind_of(setting: EmbeddedInstance) -> str:
     """The kind of resource that a setting is for: `NetPool` of KVM_NetPoolResourceAllocationSettingData."""
-    return setting.class_name.partition("_")[2].removesuffix("ResourceAllocationSettingData")
+    return base_of(setting.class_name).removesuffix("ResourceAllocationSettingData")

@@ -20,6 +20,7 @@ from virtcim.providers.Virt_VSMigrationService.sshkeys import copy_key, delete_k
 from virtcim.providers.Virt_VSMigrationService.transport import Transport
 from virtcim.providers.Virt_VSMigrationService.Virt_VirtualSystemMigrationService import MigrationCode
 from virtcim.providers.Virt_VSMigrationService.wishes import Wish, wish_of
+from virtcim.schema.names import base_of, is_of_platform
 
 if TYPE_CHECKING:
     from virtcim.libhelper.work import Work
@@ -167,10 +168,10 @@ def _guest(service: MigrationService, path: object) -> Guest:
     keys = {name.lower(): value for name, value in path.keys.items()}
     if not keys.get("name"):
         raise CIMError(Status.FAILED, "Missing key (Name) in ComputerSystem")
-    prefix, _, base = path.class_name.partition("_")
-    own = (service.platform.prefix.lower(), "cim", "virt")
+    is_system = base_of(path.class_name).lower() == "computersystem"
+    is_own = is_of_platform(path.class_name, service.platform.prefix)
     namespace = (path.namespace or service.namespace).strip("/").lower()
-    if base.lower() != "computersystem" or prefix.lower() not in own or namespace != service.namespace.lower():
+    if not is_system or not is_own or namespace != service.namespace.lower():
         raise CIMError(Status.FAILED, "Invalid REF in ComputerSystem")
     guest = guest_named(service.site, service.platform, str(keys["name"]))
     if guest is None:

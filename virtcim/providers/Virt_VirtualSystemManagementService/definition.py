@@ -35,6 +35,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
 )
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import text_of
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
+from virtcim.schema.names import is_of_platform
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -169,7 +170,7 @@ class Definition:
             self._set({"sysinfo_system_entries": kept})
 
     def _check_class(self, system: EmbeddedInstance | None) -> None:
-        if system is not None and system.class_name.partition("_")[0] not in (self._platform.prefix, "Virt", "CIM"):
+        if system is not None and not is_of_platform(system.class_name, self._platform.prefix):
             raise ValueRefusedError(f"{system.class_name} is of another platform")
 
     def _check_uuid(self) -> None:

@@ -62,6 +62,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.targets import (
     scope_of,
     text_of,
 )
+from virtcim.schema.names import is_of_platform
 
 if TYPE_CHECKING:
     from virtcim.images.templates import Template
@@ -166,7 +167,7 @@ def modify_system_settings(
     system = parameters.get("SystemSettings")
     if system is None:
         raise refused("Missing SystemSettings")
-    if system.class_name.partition("_")[0] not in (platform.prefix, "CIM", "Virt"):
+    if not is_of_platform(system.class_name, platform.prefix):
         raise refused("Invalid SystemSettings")
     given = {name: value for name, value in system.properties.items() if value is not None}
     target = _system_target(service, given)
@@ -296,7 +297,7 @@ def _referenced_guest(
 ) -> tuple[Guest, str]:
     """The guest of ReferenceConfiguration, and its definition; without its passwords where nothing is written."""
     platform = service.platform
-    if path.class_name.partition("_")[0].lower() not in (platform.prefix.lower(), "cim", "virt"):
+    if not is_of_platform(path.class_name, platform.prefix):
         raise CIMError(Status.INVALID_CLASS, "ReferenceConfiguration domain is not compatible")
     instance_id = instance_id_of(service.site, path)
     if instance_id is None:
@@ -369,7 +370,7 @@ def _referenced(service: VirtualSystemManagementService, path: InstancePath | No
     instance_id = None if path is None else instance_id_of(service.site, path)
     if path is None or not instance_id:
         raise CIMError(Status.INVALID_PARAMETER, "Missing InstanceID")
-    if path.class_name.partition("_")[0].lower() not in (platform.prefix.lower(), "cim", "virt"):
+    if not is_of_platform(path.class_name, platform.prefix):
         raise CIMError(Status.INVALID_PARAMETER, f"ResourceSettings: {path.class_name} is of another platform")
     return _found(service, instance_id)
 

@@ -27,7 +27,7 @@ from virtcim.libhelper.domains.live import (
     settled_fields,
 )
 from virtcim.platforms.base import Feature
-from virtcim.providers.deviceids import DeviceKind
+from virtcim.providers.deviceids import SUFFIX, DeviceKind
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
 from virtcim.providers.guest import Configuration, ConfigurationKind
 from virtcim.providers.interface import CIMError, CIMValue, Properties, Status
@@ -46,6 +46,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.resources import (
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Scope, Target
 from virtcim.providers.Virt_VirtualSystemManagementService.wishes import changed_values
 from virtcim.providers.Virt_VSSD import VirtualSystemSettingData
+from virtcim.schema.names import base_of
 
 if TYPE_CHECKING:
     from virtcim.libhelper.domains.change import DomainChange, LiveStep
@@ -261,7 +262,7 @@ def modify_resources(edit: Edit, wanted: Sequence[tuple[Target, ResourceRequest]
 
 
 def _check_kind(setting: ResourceSetting[object], resource: ResourceRequest) -> None:
-    generic = resource.instance.class_name.partition("_")[2] in ("ResourceAllocationSettingData",)
+    generic = base_of(resource.instance.class_name) == SUFFIX
     if resource.kind is not setting.entry.kind and not generic:
         raise ValueRefusedError(f"{resource.instance.class_name} is not the class of {resource.instance_id}")
 

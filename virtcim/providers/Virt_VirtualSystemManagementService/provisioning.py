@@ -42,6 +42,7 @@ from virtcim.providers.templates import TEMPLATE_PREFIX, resources_of_template, 
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 from virtcim.providers.Virt_VirtualSystemManagementService.definition import Definition, Request
 from virtcim.providers.Virt_VirtualSystemManagementService.outcomes import raise_error, refused, with_notes
+from virtcim.schema.names import base_of
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -218,7 +219,7 @@ class Provisioning:
                 self._disk = described
             else:
                 yield described
-        words = {each.class_name.partition("_")[2] for each in left}
+        words = {base_of(each.class_name) for each in left}
         words |= {f"{each['kind']}ResourceAllocationSettingData" for each in self._template.resources}
         for word in sorted(_GUEST_WIDE):
             if f"{word}ResourceAllocationSettingData" not in words and (asked := self._asked(word)):
@@ -522,7 +523,7 @@ def _is_same(given: EmbeddedInstance, instance_id: str, word: str) -> bool:
     named = given.properties.get("InstanceID")
     if isinstance(named, str) and named.startswith(TEMPLATE_PREFIX):
         return named == instance_id
-    return word in _GUEST_WIDE and given.class_name.partition("_")[2] == f"{word}ResourceAllocationSettingData"
+    return word in _GUEST_WIDE and base_of(given.class_name) == f"{word}ResourceAllocationSettingData"
 
 
 def _texts(value: CIMValue) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from virtcim.providers.deviceids import SUFFIX, DeviceKind
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.Virt_RASD.Virt_MemResourceAllocationSettingData import MemorySetting
+from virtcim.schema.names import base_of, is_of_platform
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
@@ -75,8 +76,8 @@ class ResourceRequest:
 
 
 def _kind(class_name: str, given: Properties, prefix: str, kinds: Sequence[DeviceKind]) -> DeviceKind:
-    own, _, base = class_name.partition("_")
-    if own not in (prefix, "CIM", "Virt") or not base.endswith(SUFFIX):
+    base = base_of(class_name)
+    if not is_of_platform(class_name, prefix) or not base.endswith(SUFFIX):
         raise ValueRefusedError("Unable to determine resource type", class_name)
     word = base.removesuffix(SUFFIX)
     kind = next((each for each in kinds if word in (each.word, *each.synonyms)), None)
@@ -167,7 +168,7 @@ def _check_meaning(wanted: ResourceRequest, device_class: type[Device]) -> None:
     Raises:
         ValueRefusedError: names the property.
     """
-    if wanted.instance.class_name.partition("_")[2] != SUFFIX:
+    if base_of(wanted.instance.class_name) != SUFFIX:
         return
     foreign = next(
         (name for name in wanted.given if name not in wanted.kind.setting.table and name not in GENERAL), None

@@ -12,6 +12,7 @@ from virtcim.providers.guest import ConfigurationKind
 from virtcim.providers.guests import guest_named, split_identifier
 from virtcim.providers.interface import CIMError, CIMValue, InstancePath, Keys, Status
 from virtcim.providers.references import require_own
+from virtcim.schema.names import base_of, is_of_platform
 
 if TYPE_CHECKING:
     from virtcim.libhelper.domains.change import DomainChange
@@ -166,6 +167,5 @@ def instance_id_of(site: Site, path: InstancePath) -> str | None:
 
 def _check_class(platform: Platform, path: InstancePath, parameter: str, base: str) -> None:
     """Refuse what is of another platform, whose guests may have the same names."""
-    prefix, _, rest = path.class_name.partition("_")
-    if rest.lower() != base.lower() or prefix.lower() not in (platform.prefix.lower(), "cim", "virt"):
+    if base_of(path.class_name).lower() != base.lower() or not is_of_platform(path.class_name, platform.prefix):
         raise CIMError(Status.INVALID_PARAMETER, f"{parameter}: {path.class_name} is not of platform {platform.prefix}")

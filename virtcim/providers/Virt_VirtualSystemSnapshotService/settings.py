@@ -14,6 +14,7 @@ from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 from virtcim.providers.names import checked_name, new_name
 from virtcim.providers.snapshots import SnapshotType
 from virtcim.providers.values import flag_of, text_of, texts_of
+from virtcim.schema.names import base_of
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import DomainConfig
@@ -62,7 +63,7 @@ def wishes_of(settings: EmbeddedInstance | None) -> SnapshotWishes:
     if settings is None:
         return SnapshotWishes()
     given = {name.lower(): value for name, value in settings.properties.items() if value is not None}
-    base = settings.class_name.partition("_")[2]
+    base = base_of(settings.class_name)
     if base not in _CLASSES:
         raise _invalid(
             f"SnapshotSettings: is a {settings.class_name}; expected a VirtualSystemSnapshotSettingData of the platform"

@@ -14,6 +14,7 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.nodes.node import Node, NodeState
 from virtcim.providers.units import size_in
+from virtcim.schema.names import prefix_of
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -52,7 +53,7 @@ class Wish:
     def of(cls, system: EmbeddedInstance | None, resources: Sequence[EmbeddedInstance]) -> Wish:
         """Read it from the parameters of DefineSystem."""
         given = {} if system is None else system.properties
-        prefix = "" if system is None else system.class_name.partition("_")[0]
+        prefix = "" if system is None else prefix_of(system.class_name)
         pools = {pool for each in resources if _type(each) in _DISKS and (pool := _pool(each))}
         return cls(
             "" if prefix.lower() in ("cim", "virt") else prefix,
