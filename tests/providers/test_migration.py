@@ -167,6 +167,25 @@ def test_a_guest_moves_to_a_system(hosts: TwoHosts) -> None:
     assert hosts.connection.GetInstance(new)["Name"] == "visitor"
 
 
+def test_a_guest_moves_to_no_system_that_is_no_host(hosts: TwoHosts) -> None:
+    """Not to a guest that is called like a host either."""
+    hosts.define("visitor")
+    host = hosts.host(THERE)
+    guest = pywbem.CIMInstanceName("KVM_ComputerSystem", host.keybindings, namespace=THERE)
+    named = {**host.keybindings, "CreationClassName": "KVM_ComputerSystem"}
+    pool = pywbem.CIMInstanceName("KVM_MemoryPool", {"InstanceID": "MemoryPool/0", "Name": host["Name"]})
+    offline = hosts.setting(MigrationType=OFFLINE)
+    for wrong in (guest, pywbem.CIMInstanceName("CIM_ComputerSystem", named, namespace=THERE), pool):
+        for method in ("MigrateVirtualSystemToSystem", "CheckVirtualSystemIsMigratableToSystem", "ValidateMigration"):
+            with pytest.raises(pywbem.CIMError) as raised:
+                hosts.call(method, "visitor", DestinationSystem=wrong, MigrationSettingData=offline)
+            assert raised.value.status_description == "Invalid REF in DestinationSystem"
+    for name in ("CIM_System", "CIM_ComputerSystem", "Virt_HostSystem"):
+        right = pywbem.CIMInstanceName(name, host.keybindings, namespace=THERE)
+        code, out = hosts.call("ValidateMigration", "visitor", DestinationSystem=right, MigrationSettingData=offline)
+        assert (code, out["Reasons"]) == (0, [])
+
+
 def test_a_guest_is_different_at_its_new_place(hosts: TwoHosts) -> None:
     """It has another name and description there, and its disk is another file."""
     image = hosts.shared / "old.qcow2"

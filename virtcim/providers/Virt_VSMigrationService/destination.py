@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from virtcim.immutable import immutable
 from virtcim.libhelper.connections import Connections, scheme_driver
 from virtcim.libhelper.migrations import Place
+from virtcim.providers.base import class_of
 from virtcim.providers.interface import CIMError, InstancePath, Status
 from virtcim.providers.Virt_HostSystem import HostSystem, host_name
 from virtcim.providers.Virt_VSMigrationService.transport import Transport
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from virtcim.providers.site import Site
 
 __all__ = ["Destination", "destination_at", "destination_named"]
+
+_SUPERCLASSES = ("Virt_HostSystem", "CIM_HostSystem", "CIM_ComputerSystem", "CIM_System")
+"""What a host is called in references beside the class of its platform."""
 
 _RESOLVE_TIMEOUT = 2.0
 """Seconds that a name server is waited for."""
@@ -76,12 +80,14 @@ def destination_at(guest: Guest, path: InstancePath) -> Destination:
     """Find the host that DestinationSystem refers to, in whichever namespace of this server it lives.
 
     Raises:
-        CIMError: FAILED as libvirt-cim has it for a reference without Name; ACCESS_DENIED for what is no host of the
-            guest's platform that is served.
+        CIMError: FAILED as libvirt-cim has it for a reference without Name, and for one to something else than a host;
+            ACCESS_DENIED for what is no host of the guest's platform that is served.
     """
     name = next((str(value) for key, value in path.keys.items() if key.lower() == "name"), "")
     if not name:
         raise CIMError(Status.FAILED, "Missing key (Name) in DestinationSystem")
+    if not _means_host(path, guest.platform):
+        raise CIMError(Status.FAILED, "Invalid REF in DestinationSystem")
     namespace = (path.namespace or "").strip("/").lower()
     own = guest.site.namespace.lower()
     for site in sorted(guest.site.nodes, key=lambda site: site.namespace.lower() != (namespace or own)):
@@ -95,6 +101,14 @@ def destination_at(guest: Guest, path: InstancePath) -> Destination:
         Status.ACCESS_DENIED,
         f"DestinationSystem: {name!r} of {namespace or own} is no destination; expected a HostSystem of this server",
     )
+
+
+def _means_host(path: InstancePath, platform: Platform) -> bool:
+    """Whether a reference can be to a host: it may be written with a superclass, and names the class among its keys."""
+    creation = next((each for key, each in path.keys.items() if key.lower() == "creationclassname"), None)
+    own = class_of(platform.prefix, HostSystem.base).lower()
+    classes = {own, *(each.lower() for each in _SUPERCLASSES)}
+    return path.class_name.lower() in classes and (creation is None or str(creation).lower() == own)
 
 
 def _nodes(site: Site, platform: Platform) -> Iterator[tuple[Site, Hypervisor]]:
