@@ -152,10 +152,10 @@ def test_differences_in_a_format_that_has_none_are_refused(host: Host, tmp_path:
         host.take(write_archive(tmp_path / "guest.ova", files))
 
 
-@pytest.mark.parametrize("name", ["..", ".", "a/b", "a\nb", pytest.param("x" * 129, id="long")])
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a\nb", pytest.param("ü" * 101, id="long")])
 def test_a_name_that_no_guest_can_have_is_refused(host: Host, tmp_path: Path, name: str) -> None:
     package = write_archive(tmp_path / "guest.ova", {"guest.ovf": descriptor(), "disk.vmdk": vmdk(tmp_path)})
-    with pytest.raises(ApplianceError, match="is no name"):
+    with pytest.raises(ApplianceError, match="cannot be the name of a guest"):
         host.take(package, replace(ORDER, name=name))
     assert host.volumes() == []
 

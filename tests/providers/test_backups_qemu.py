@@ -201,6 +201,12 @@ def test_what_cannot_be_backed_up_is_refused_and_leaves_nothing(
         with pytest.raises(CIMError) as refused:
             service.back_up("StartBackup", AffectedSystem=system, TargetPool=target, BackupSettings=wrong)
         assert refused.value.status is Status.INVALID_PARAMETER, wrong
+    for wrong_name in ("a b", ".a", "a,b", "\N{LATIN SMALL LETTER U WITH DIAERESIS}", "x" * 201):
+        with pytest.raises(CIMError, match="cannot be the name of") as refused:
+            service.back_up(
+                "CreateCheckpoint", AffectedSystem=system, CheckpointSettings=service.how(ElementName=wrong_name)
+            )
+        assert refused.value.status is Status.INVALID_PARAMETER
     # The bitmap that the second backup needs is gone behind libvirt's back: it fails when the volume exists already.
     service.back_up("CreateCheckpoint", AffectedSystem=system, CheckpointSettings=service.how(ElementName="lost"))
     node = json.dumps({"execute": "query-named-block-nodes"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,7 +34,7 @@ from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.inventory.watch import xml_directories
 from virtcim.libhelper.settings import HypervisorSettings
-from virtcim.providers.interface import CIMError
+from virtcim.providers.interface import CIMError, Status
 
 PATIENCE = 30.0
 ENABLED, DISABLED, QUIESCE = 2, 3, 9
@@ -304,6 +306,84 @@ def test_no_snapshot_is_lost_with_the_images_of_another(
     assert service.call("ApplySnapshot", Snapshot=service.snapshot(name, "last")).return_value == COMPLETED
     assert libvirtd.virsh("domblklist", name) == before
     assert service.tree(name) == {"inner": None, "outer": "inner", "last": "outer"}
+
+
+def qemu_img_names(image: Path) -> list[str]:
+    """The snapshots that an image holds."""
+    told = subprocess.run(["qemu-img", "info", "-U", "--output=json", str(image)], check=True, capture_output=True)
+    return [each["name"] for each in json.loads(told.stdout).get("snapshots", [])]
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_names_mean_one_snapshot_and_no_other(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests, is_running: bool
+) -> None:
+    """Those that libvirt or QEMU would take for something else are refused, and nothing is left of them."""
+    name = guests.boot_sector("named")
+    await_guest(service, name, lambda _: True)
+    if is_running:
+        started(service, libvirtd, name)
+    image = libvirtd.images / Path(libvirtd.virsh("domblklist", name).split()[-1]).name
+    for wrong in ('"', "\\", "a,b", "1", "007", "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 67, "x" * 201):
+        for kind in (FULL, DISK):
+            with pytest.raises(CIMError, match="cannot be the name of a snapshot") as refused:
+                service.take(name, kind, ElementName=wrong)
+            assert refused.value.status is Status.INVALID_PARAMETER
+    assert qemu_img_names(image) == []
+    for right in ("\N{LATIN SMALL LETTER U WITH DIAERESIS}", "a b & c's", "1st", "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 66):
+        assert service.take(name, FULL, ElementName=right).return_value == COMPLETED
+        assert qemu_img_names(image) == [right]
+        path = service.snapshot(name, right)
+        assert service.call("ApplySnapshot", Snapshot=path).return_value == COMPLETED, right
+        assert service.call("DestroySnapshot", AffectedSnapshot=path).return_value == COMPLETED, right
+        assert service.take(name, DISK, ElementName=right).return_value == COMPLETED
+        assert service.call("DestroySnapshot", AffectedSnapshot=path).return_value == COMPLETED, right
+
+
+def test_no_guest_is_put_back_to_another_snapshot_than_it_is_told(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests
+) -> None:
+    """QEMU would take the name that somebody else has given it for the number of the first one."""
+    name = guests.boot_sector("numbered")
+    image = libvirtd.images / Path(libvirtd.virsh("domblklist", name).split()[-1]).name
+
+    def write(pattern: int) -> None:
+        subprocess.run(["qemu-io", "-c", f"write -P {pattern} 512k 64k", str(image)], check=True, capture_output=True)
+
+    for pattern, snapshot in ((1, "first"), (2, "1"), (3, "third")):
+        write(pattern)
+        libvirtd.virsh("snapshot-create-as", name, snapshot)
+    write(4)
+    wait_until(lambda: set(service.tree(name)) == {"first", "1", "third"}, PATIENCE)
+    assert service.call("ApplySnapshot", Snapshot=service.snapshot(name, "1")).return_value == INVALID_STATE
+    command = ["qemu-io", "-r", "-c", "read -P 4 512k 64k", str(image)]
+    assert "failed" not in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert service.call("DestroySnapshot", AffectedSnapshot=service.snapshot(name, "1")).return_value == COMPLETED
+    assert qemu_img_names(image) == ["first", "third"]
+
+
+def test_no_guest_loses_its_disk_to_a_comma(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path: Path
+) -> None:
+    """libvirt makes the overlay of a guest that is off under another name than it has the guest look for."""
+    name = guests.boot_sector("one,two")
+    await_guest(service, name, lambda _: True)
+    before = libvirtd.virsh("domblklist", name)
+    overlays = tmp_path / "a,b"
+    overlays.mkdir()
+    for wrong in ({"OverlayDirectory": str(overlays)}, {"Disks": ["vda"], "Overlays": [str(overlays / "o")]}):
+        with pytest.raises(CIMError, match="without comma"):
+            service.take(name, DISK, **wrong)
+    assert libvirtd.virsh("domblklist", name) == before
+    assert service.take(name, DISK, ElementName="off", OverlayDirectory=str(tmp_path)).return_value == COMPLETED
+    assert (tmp_path / "one_two-vda.off").exists()
+    started(service, libvirtd, name)
+    assert service.take(name, DISK, ElementName="on", OverlayDirectory=str(overlays)).return_value == COMPLETED
+    assert (overlays / "one_two-vda.on").exists()
+    libvirtd.virsh("destroy", name)
+    await_guest(service, name, lambda record: not record.active)
+    assert service.take(name, DISK, ElementName="again").return_value == INVALID_STATE
+    libvirtd.virsh("start", name)
 
 
 def test_memory_goes_into_a_file(service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path: Path) -> None:

@@ -572,6 +572,10 @@ def test_a_guest_is_renamed(node: Node) -> None:
     assert node.guest("other", "Test")["UUID"] == "00000000-0000-4000-8000-000000000001"
     assert node.hypervisor.inventory.domain("guest") is None
     node.act(lambda domain: domain.create(), "other")
+    for wrong in (".", "..", "a/b", "a\tb", "x" * 201):
+        again = setting("VirtualSystemSettingData", InstanceID="Test:other", VirtualSystemIdentifier=wrong)
+        error = node.refusal("ModifySystemSettings", SystemSettings=again)
+        assert "cannot be the name of a guest" in error.description, wrong
     back = setting("VirtualSystemSettingData", InstanceID="Test:other", ElementName="guest")
     assert node.call("ModifySystemSettings", SystemSettings=back).return_value == INVALID_STATE
 

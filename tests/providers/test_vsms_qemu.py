@@ -386,6 +386,19 @@ def test_what_waits_for_the_next_start(client: Client) -> None:
     assert code == 5
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_of_a_directory_harms_no_guest(client: Client, name: str) -> None:
+    """libvirt 9.0 refuses it only after it has removed what it knows of all guests' snapshots."""
+    define(client)
+    client.daemon.virsh("snapshot-create-as", NAME, "kept", "--disk-only")
+    kept = list((client.daemon.directory / "lib/qemu/snapshot").rglob("*"))
+    assert kept
+    for method, more in (("DefineSystem", {}), ("ModifySystemSettings", {"InstanceID": f"KVM:{NAME}"})):
+        with pytest.raises(pywbem.CIMError, match="cannot be the name of a guest"):
+            client.call(method, SystemSettings=system(VirtualSystemIdentifier=name, **more))
+    assert list((client.daemon.directory / "lib/qemu/snapshot").rglob("*")) == kept
+
+
 def test_a_failure_changes_nothing(client: Client, tmp_path: Path) -> None:
     """The second of two disks does not exist when QEMU opens it: the first one goes again."""
     define(client)

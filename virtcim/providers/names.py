@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Container
 from datetime import UTC, datetime
 
+from virtcim.libhelper.names import NameRule
 from virtcim.providers.interface import CIMError, Status
 
 __all__ = ["checked_name", "new_name"]
-
-_NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,200}")
-"""A name that libvirt can keep a file under."""
 
 _lock = threading.Lock()
 _last: tuple[str, int] = "", 0
 """The moment of the name that was given last, and its number of that moment."""
 
 
-def checked_name(name: str | None, subject: str) -> str | None:
+def checked_name(name: str | None, rule: NameRule) -> str | None:
     """Give a name that a client has given; None where there is none.
 
     Parameters:
         name: as it was given.
-        subject: what it names, for people.
+        rule: for what it names.
 
     Raises:
-        CIMError: INVALID_PARAMETER for what libvirt cannot keep a file under.
+        CIMError: INVALID_PARAMETER for what the rule does not allow.
     """
     if not name:
         return None
-    if _NAME.fullmatch(name) is None:
-        text = f"{name!r} cannot be the name of a {subject}; expected one without slash and leading dot"
-        raise CIMError(Status.INVALID_PARAMETER, text)
+    objection = rule.objection(name)
+    if objection:
+        raise CIMError(Status.INVALID_PARAMETER, objection)
     return name
 
 

@@ -15,6 +15,7 @@ from virtcim.immutable import immutable
 from virtcim.libhelper.agent import is_agent_connected
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.names import is_misnamed_overlay, is_number_of_another
 from virtcim.libhelper.states import DomainState, PausedReason, RunningReason, ShutoffReason
 from virtcim.platforms.base import Feature
 from virtcim.providers.requested import own_element
@@ -138,6 +139,12 @@ def application_obstacle(guest: Guest, snapshot: SnapshotConfig) -> Obstacle | N
         wanted = ".".join(map(str, _REVERTS_EXTERNAL))
         text = f"snapshot {snapshot.name!r} is external; expected an internal one, or libvirt {wanted}"
         return Obstacle(SnapshotCode.NOT_SUPPORTED, text)
+    if guest.hypervisor.driver != _TESTS and not snapshot.is_external and is_number_of_another(snapshot.name or ""):
+        text = (
+            f"snapshot {snapshot.name!r}: QEMU would put the disks back to the snapshot of this number, whatever its "
+            "name; expected a name that is no number"
+        )
+        return Obstacle(SnapshotCode.INVALID_STATE, text)
     later = next((each for each in _followers(guest.domain, snapshot.name) if each.is_external), None)
     if later is not None and not snapshot.is_external:
         text = (
@@ -245,8 +252,21 @@ def _obstacles(guest: Guest, kind: SnapshotType) -> Iterator[Obstacle]:
         yield Obstacle(SnapshotCode.INVALID_STATE, f"guest {name!r} is off, and has no memory; expected one that runs")
     if kind is SnapshotType.FULL:
         yield from _obstacles_to_internal(guest, config)
-    elif kind is not SnapshotType.MEMORY_AND_STOP and not any(_can_be_overlaid(disk) for disk in _disks(config)):
-        yield Obstacle(SnapshotCode.NOT_SUPPORTED, f"guest {name!r} has no disk on a file or block device")
+    elif kind is not SnapshotType.MEMORY_AND_STOP:
+        if not any(_can_be_overlaid(disk) for disk in _disks(config)):
+            yield Obstacle(SnapshotCode.NOT_SUPPORTED, f"guest {name!r} has no disk on a file or block device")
+        if not domain.active:
+            yield from _obstacles_to_overlays(config)
+
+
+def _obstacles_to_overlays(config: DomainConfig) -> Iterator[Obstacle]:
+    for disk in _disks(config):
+        if is_misnamed_overlay(disk.source_file or ""):
+            yield Obstacle(
+                SnapshotCode.INVALID_STATE,
+                f"disk {disk.target_dev}: there is a comma in {disk.source_file}, with which libvirt makes the overlay "
+                "of a guest that is off under another name; expected none, or a guest that runs",
+            )
 
 
 def _obstacles_to_internal(guest: Guest, config: DomainConfig) -> Iterator[Obstacle]:

@@ -5,7 +5,6 @@ Layer rule: imports its siblings, `libhelper` and `platforms`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from functools import partial
@@ -24,8 +23,8 @@ from virtcim.images.appliances.scratch import scratch_directory
 from virtcim.images.appliances.translation import Bases, Image, Translation, architecture_of, translate
 from virtcim.images.appliances.undo import PartOfWork, Steps, undoing
 from virtcim.immutable import immutable
-from virtcim.libhelper.domains.domains import DIRECTORY_NAMES
 from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.names import DOMAIN
 from virtcim.libhelper.work import Work
 from virtcim.platforms.base import Feature, Platform
 
@@ -34,7 +33,6 @@ __all__ = ["Guest", "ImportOrder", "Imported", "Plan", "import_appliance", "plan
 _FILE_POOLS = frozenset({"dir", "fs", "netfs", "vstorage"})
 """The types of pools whose volumes are files, and so can be of another format than raw."""
 _ENVIRONMENT = "ovf-env"
-_NAME = re.compile(r"[^/\x00-\x1f\x7f]{1,128}")
 _BRIDGE, _NETWORK, _USER = "bridge:", "network:", "user"
 _CHECKED, _COPIED = 10, 95
 """Percent that an import has come when the files are compared, and when the disks are there."""
@@ -132,11 +130,8 @@ def plan_import(package: Package, order: ImportOrder, hypervisor: Hypervisor, *,
     properties = settle_properties(appliance, option, order.properties)
     guests = tuple(_guests(package, order, option))
     for guest in guests:
-        if not _NAME.fullmatch(guest.name) or guest.name in DIRECTORY_NAMES:
-            raise ApplianceError(
-                f"guest {guest.name[:80]!r}: is no name; expected one of 128 characters at most without slashes, and "
-                "neither . nor .."
-            )
+        if objection := DOMAIN.objection(guest.name):
+            raise ApplianceError(objection)
         if makes_guests and hypervisor.inventory.domain(guest.name) is not None:
             raise ApplianceError(f"guest {guest.name!r}: exists already; expected another name")
     for disk in _used_disks(appliance, guests):

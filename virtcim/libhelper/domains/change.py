@@ -21,7 +21,7 @@ from virtcim.immutable import immutable
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import DomainConfig, DomainDocument
 from virtcim.libhelper.documents.domain.companions import spellings_of
-from virtcim.libhelper.domains.handle import domain_handle, run_of
+from virtcim.libhelper.domains.handle import domain_handle, refuse_directory, run_of
 from virtcim.libhelper.domains.jobs import refuse_held
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
@@ -212,6 +212,7 @@ class DomainChange:
                 lambda domain: domain.setAutostart(int(not wanted)),
             )
         if name is not None:
+            refuse_directory(name)
             old = self.domain.name()
             yield LiveStep(
                 f"the name {name}", lambda domain: domain.rename(name, 0), lambda domain: domain.rename(old, 0)

@@ -14,7 +14,7 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import Device, DomainConfig, DomainDocument
 from virtcim.libhelper.domains.change import DomainChange, DomainWork, PartlyDoneError, change_domains
 from virtcim.libhelper.domains.freezing import limited_agent
-from virtcim.libhelper.domains.handle import domain_handle, run_of
+from virtcim.libhelper.domains.handle import domain_handle, refuse_directory, run_of
 from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
 from virtcim.libhelper.domains.live import device_steps
 from virtcim.libhelper.domains.waiting import wait_for_event
@@ -22,10 +22,7 @@ from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.eventhub import EventWait
 from virtcim.libhelper.work import Work
 
-__all__ = ["DIRECTORY_NAMES", "Domains"]
-
-DIRECTORY_NAMES = frozenset({".", ".."})
-"""Names that no domain may have: libvirt refuses them only after it has emptied the directory of all snapshots."""
+__all__ = ["Domains"]
 
 _NATIVE_FORMATS = {"QEMU": "qemu-argv", "Xen": "xen-xl"}
 """By driver, what libvirt can make of a domain without defining it; making it checks the domain."""
@@ -220,12 +217,10 @@ class Domains:
             its UUID.
 
         Raises:
-            LibvirtError: libvirt refused, or made something else of it, and there is no new domain; or its name is one
-                of `DIRECTORY_NAMES`.
+            LibvirtError: libvirt refused, or made something else of it, and there is no new domain; or its name is that
+                of a directory.
         """
-        name = DomainConfig.parse(xml).name
-        if name in DIRECTORY_NAMES:
-            raise LibvirtError(f"domain {name!r}: is the name of a directory; expected another")
+        refuse_directory(DomainConfig.parse(xml).name)
         uuid = ""
         try:
             with self._context.connections.connection() as connection, translated():

@@ -1,6 +1,6 @@
 """libvirt's own object of a domain.
 
-Layer rule: imports libvirt, context, errors.
+Layer rule: imports libvirt, context, errors, names.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import libvirt
 
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.errors import LibvirtError, translated
+from virtcim.libhelper.names import DIRECTORIES
 
-__all__ = ["domain_handle", "run_of"]
+__all__ = ["domain_handle", "refuse_directory", "run_of"]
 
 
 @contextlib.contextmanager
@@ -35,6 +36,16 @@ def domain_handle(context: Context, name_or_uuid: str) -> Iterator[libvirt.virDo
         except libvirt.libvirtError:
             domain = connection.lookupByName(name_or_uuid)
         yield domain
+
+
+def refuse_directory(name: str | None) -> None:
+    """Refuse to have a domain called like a directory.
+
+    Raises:
+        LibvirtError: it would be.
+    """
+    if name in DIRECTORIES:
+        raise LibvirtError(f"domain {name!r}: is the name of a directory; expected another")
 
 
 def run_of(domain: libvirt.virDomain) -> int:

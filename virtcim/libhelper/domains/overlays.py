@@ -16,6 +16,8 @@ from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
 from virtcim.libhelper.domains.handle import domain_handle
 from virtcim.libhelper.domains.jobs import refuse_held
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.names import is_misnamed_overlay
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 
@@ -43,6 +45,9 @@ class Overlays:
             overlays: the path of the file to be made, by the target name of its disk.
         """
         with self._changed(domain) as target:
+            for path in () if target.isActive() else overlays.values():
+                if is_misnamed_overlay(path):
+                    raise LibvirtError(f"{path}: has a comma; expected none in the overlay of a domain that is off")
             disks = _disks(target)
             plan = SnapshotConfig(
                 name=f"virtcim-{int(time.time())}",

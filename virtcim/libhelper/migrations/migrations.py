@@ -16,6 +16,7 @@ import libvirt
 
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import DomainConfig
+from virtcim.libhelper.domains.handle import refuse_directory
 from virtcim.libhelper.domains.jobs import holding_job
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.migrations.copies import missing_images, remove_images
@@ -200,6 +201,7 @@ class Migrations:
     def _move(self, uuid: str, place: Place, order: MigrationOrder, work: Work) -> None:
         with place.connections.connection() as target, self._context.connections.connection() as source:
             domain = source.lookupByUUIDString(uuid)
+            refuse_directory(order.name)
             persistent = bool(domain.isPersistent())
             autostart = persistent and bool(domain.autostart())
             if order.kind is MigrationKind.RESTART:

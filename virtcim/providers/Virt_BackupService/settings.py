@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.domains.backups import FORMAT, BackupDoor, BackupPlan, CheckpointPlan
+from virtcim.libhelper.names import CHECKPOINT, VOLUME
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 from virtcim.providers.methods import MethodFailedError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BackupWishes", "backup_plan", "checkpoint_plan", "door_of", "scratch_files", "volume_names", "wishes_of"]
 
-_FILE = "file"
-"""What the names of checkpoints, backups and volumes are names of, for libvirt."""
 _CLASSES = frozenset({"BackupSettingData", "SettingData"})
 """What the settings can be, without prefix: CIM_SettingData is what the methods declare."""
 _UNIX, _TLS = 2, 3
@@ -69,18 +68,18 @@ def wishes_of(settings: object, name: str) -> BackupWishes:
         raise _invalid(f"{name}: expected an instance of Virt_BackupSettingData")
     given = {} if settings is None else {key.lower(): value for key, value in settings.properties.items()}
     wishes = BackupWishes(
-        name=checked_name(text_of(given.get("elementname"), "ElementName"), _FILE) or new_name(),
+        name=checked_name(text_of(given.get("elementname"), "ElementName"), VOLUME) or new_name(),
         description=text_of(given.get("description"), "Description") or None,
         disks=texts_of(given.get("disks"), "Disks"),
         volumes=texts_of(given.get("volumenames"), "VolumeNames"),
-        checkpoint=checked_name(text_of(given.get("checkpointname"), "CheckpointName"), _FILE),
+        checkpoint=checked_name(text_of(given.get("checkpointname"), "CheckpointName"), CHECKPOINT),
         quiesce=flag_of(given.get("quiesce"), "Quiesce"),
         transport=number_of(given.get("transport"), "Transport") or _UNIX,
     )
     if len(wishes.volumes) > len(wishes.disks):
         raise _invalid(f"VolumeNames: has {len(wishes.volumes)} values; expected one for each of Disks")
     for each in filter(None, wishes.volumes):
-        checked_name(each, _FILE)
+        checked_name(each, VOLUME)
     if wishes.transport not in (_UNIX, _TLS):
         raise _invalid(f"Transport: is {wishes.transport}; expected {_UNIX} or {_TLS}")
     return wishes
@@ -90,9 +89,11 @@ def checkpoint_plan(guest: Guest, name: str, wishes: BackupWishes) -> Checkpoint
     """Say what libvirt is to be asked for as a checkpoint.
 
     Raises:
-        CIMError: INVALID_PARAMETER for what the guest does not have; ALREADY_EXISTS for a name that is taken.
+        CIMError: INVALID_PARAMETER for what the guest does not have, and a name that libvirt does not take;
+            ALREADY_EXISTS for one that is taken.
         MethodFailedError: NOT_SUPPORTED for a disk that cannot hold one.
     """
+    checked_name(name, CHECKPOINT)
     if any(each.name == name for each in guest.domain.checkpoints or ()):
         raise CIMError(
             Status.ALREADY_EXISTS, f"checkpoint {name!r} of guest {guest.name!r} exists; expected another name"

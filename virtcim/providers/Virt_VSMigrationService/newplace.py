@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import DomainDocument, MappingError
+from virtcim.libhelper.names import DOMAIN
 from virtcim.providers.drafts import Draft, DraftContext, ValueRefusedError
 from virtcim.providers.guest import Configuration, ConfigurationKind
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Properties, Status
@@ -33,8 +34,8 @@ def new_name(guest: Guest, system: EmbeddedInstance | None) -> str:
     given = {} if system is None else system.properties
     for name in _NAMES:
         if isinstance(value := given.get(name), str) and value and value != guest.name:
-            if "/" in value or "\n" in value:
-                raise CIMError(Status.INVALID_PARAMETER, f"{name}: {value!r} cannot be the name of a guest")
+            if objection := DOMAIN.objection(value):
+                raise CIMError(Status.INVALID_PARAMETER, f"{name}: {objection}")
             return value
     return ""
 

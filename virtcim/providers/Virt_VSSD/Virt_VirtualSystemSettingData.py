@@ -8,7 +8,7 @@ from typing import Self
 from uuid import UUID
 
 from virtcim.libhelper.documents.domain import DomainConfig
-from virtcim.libhelper.domains.domains import DIRECTORY_NAMES
+from virtcim.libhelper.names import DOMAIN
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_domain, trimmed
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, as_text, chosen, flag, to
@@ -232,8 +232,8 @@ def _write_autostart(draft: Draft, value: int) -> None:
 
 def _write_name(draft: Draft, value: str) -> None:
     """VirtualSystemIdentifier and ElementName, which are both the name of the domain."""
-    if not value or "\n" in value or (draft.is_new and ("/" in value or value in DIRECTORY_NAMES)):
-        raise ValueRefusedError(f"VirtualSystemIdentifier: {value!r} cannot be the name of a guest")
+    if objection := DOMAIN.objection(value):
+        raise ValueRefusedError(f"VirtualSystemIdentifier: {objection}")
     if draft.fields.get("name", value) != value:
         raise ValueRefusedError("VirtualSystemIdentifier and ElementName contradict each other", contradiction=True)
     draft.put("name", value)

@@ -9,6 +9,7 @@ from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Disk
 from virtcim.libhelper.documents.snapshot import SnapshotDisk
 from virtcim.libhelper.domains.snapshots import SnapshotPlan
+from virtcim.libhelper.names import SNAPSHOT, is_misnamed_overlay
 from virtcim.libhelper.xml.text import ValueRejectedError
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Status
 from virtcim.providers.names import checked_name, new_name
@@ -25,8 +26,8 @@ __all__ = ["SnapshotWishes", "plan_of", "wishes_of"]
 _SYSTEM_CLASS = "VirtualSystemSettingData"
 _CLASSES = frozenset({"VirtualSystemSnapshotSettingData", _SYSTEM_CLASS, "SettingData"})
 """What SnapshotSettings can be, without prefix: CIM_SettingData is what the method declares."""
-
-_SNAPSHOT = "snapshot"
+_STEM = str.maketrans("/,", "__")
+"""What stands for letters of a guest's name in that of an overlay."""
 
 
 @immutable
@@ -71,9 +72,9 @@ def wishes_of(settings: EmbeddedInstance | None) -> SnapshotWishes:
     if base == _SYSTEM_CLASS:
         notes = texts_of(given.get("notes"), "Notes")
         name = text_of(given.get("configurationname"), "ConfigurationName")
-        return SnapshotWishes(name=checked_name(name, _SNAPSHOT), description="\n".join(notes) or None)
+        return SnapshotWishes(name=checked_name(name, SNAPSHOT), description="\n".join(notes) or None)
     wishes = SnapshotWishes(
-        name=checked_name(text_of(given.get("elementname"), "ElementName"), _SNAPSHOT),
+        name=checked_name(text_of(given.get("elementname"), "ElementName"), SNAPSHOT),
         description=text_of(given.get("description"), "Description"),
         disks=texts_of(given.get("disks"), "Disks"),
         overlays=texts_of(given.get("overlays"), "Overlays"),
@@ -146,7 +147,12 @@ def _disk_plans(
         place = overlays.get(target) or ""
         has_image = bool(disk.source_file or disk.source_dev) and not disk.readonly and disk.device != "cdrom"
         if not place and wishes.directory and has_image:
-            place = str(PurePosixPath(wishes.directory) / f"{guest.name}-{target}.{name}".replace("/", "_"))
+            place = str(PurePosixPath(wishes.directory) / f"{guest.name}-{target}.{name}".translate(_STEM))
+        if not guest.domain.active and is_misnamed_overlay(place):
+            raise _invalid(
+                f"{place!r} is no place for an overlay of a guest that is off; expected one without comma, with which "
+                "libvirt makes it under another name"
+            )
         if is_external and (place or (wishes.disks and target in wishes.disks)):
             plans.append(
                 SnapshotDisk(
