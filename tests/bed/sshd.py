@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import shutil
 import socket
 import subprocess
@@ -58,11 +60,16 @@ while True:
 PATIENCE = 30.0
 
 
+PORTS = range(20000, 32768)
+"""Ports that the system gives to nobody who goes out."""
+
+
 def free_port() -> int:
     """A port of the loopback address that nobody has now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    for port in random.sample(PORTS, 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise UnavailableError("no port of the loopback address is free")
 
 
 class Sshd:

@@ -14,15 +14,28 @@ import pywbem
 
 from tests.bed import Libvirtd, wait_until, why_unavailable
 from tests.bed.daemon import make_certificates
+from tests.bed.linux import UnavailableError
+from tests.bed.sshd import Sshd, free_port
 from tests.conftest import missing
-from tests.providers.migrationbed import COMPLETED, EXCEPTION, HERE, LIVE, LONG, RUNNING, THERE, TwoHosts
+from tests.providers.migrationbed import (
+    COMPLETED,
+    EXCEPTION,
+    HERE,
+    LIVE,
+    LONG,
+    OFFLINE,
+    RESUME,
+    RUNNING,
+    THERE,
+    TwoHosts,
+)
 from virtcim.providers.backupsettings import BackupSettings
 from virtcim.schema.classes import ClassStore
 
 pytestmark = [pytest.mark.root, pytest.mark.qemu, pytest.mark.slow]
 
 IMAGES = "/var/lib/libvirt/images"
-TCP, TLS_STRICT = 5, 4
+SSH, TLS, TLS_STRICT, TCP = 2, 3, 4, 5
 """TransportType."""
 NOWHERE = "127.0.0.9"
 """An address at which nobody listens."""
@@ -45,11 +58,6 @@ def certificates(directory: Path) -> Path:
     return pki
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return certificates(tmp_path_factory.mktemp("c"))
@@ -65,13 +73,36 @@ def elsewhere() -> Iterator[Libvirtd]:
 
 
 @pytest.fixture(scope="module")
+def by_ssh(elsewhere: Libvirtd) -> Iterator[str]:
+    """The URI of that daemon over SSH."""
+    try:
+        with Sshd() as sshd:
+            yield sshd.uri(f"{elsewhere.directory}/run/libvirt/libvirt-sock")
+    except UnavailableError as error:
+        missing(str(error))
+
+
+@pytest.fixture(scope="module")
+def by_tls() -> Iterator[Libvirtd]:
+    """Another daemon that no node is, and that listens for TLS."""
+    with Libvirtd(tls_port=free_port()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def both(
-    tmp_path_factory: pytest.TempPathFactory, classes: ClassStore, pki: Path, elsewhere: Libvirtd
+    tmp_path_factory: pytest.TempPathFactory,
+    classes: ClassStore,
+    pki: Path,
+    elsewhere: Libvirtd,
+    by_ssh: str,
+    by_tls: Libvirtd,
 ) -> Iterator[TwoHosts]:
     backup = BackupSettings(tls_address="127.0.0.1", tls_port=free_port())
     directory = tmp_path_factory.mktemp("w")
     conf = f'default_tls_x509_cert_dir = "{pki}"\ndefault_tls_x509_verify = 1\n'
-    made = TwoHosts(directory, classes, qemu_conf=conf, backup=backup, destinations=(elsewhere.uri(), NOWHERE))
+    allowed = (elsewhere.uri(), by_ssh, by_tls.tls_uri(), NOWHERE)
+    made = TwoHosts(directory, classes, qemu_conf=conf, backup=backup, destinations=allowed)
     yield made
     made.close()
     assert made.server.invalid == []
@@ -94,6 +125,7 @@ def test_a_guest_moves_with_every_setting_of_libvirts(hosts: TwoHosts) -> None:
         {"Compressed": True},
         {"AutoConverge": True},
         {"TransportType": TCP},
+        {"TransportType": TCP, "PeerToPeer": True},
         {"TransportType": TLS_STRICT},
         {"EncryptData": True, "TransportType": TCP, "PeerToPeer": True},
         {"PostCopy": True, "PostCopyAfter": 1, "PostCopyBandwidth": 100},
@@ -193,7 +225,46 @@ def test_a_guest_goes_to_a_host_that_is_not_served(hosts: TwoHosts, elsewhere: L
     wait_until(lambda: hosts.names(HERE) == {}, 20)
 
 
-@pytest.mark.parametrize("transport", [2, 3, 4, TCP])
+@pytest.mark.parametrize(
+    ("transport", "options"),
+    [
+        (SSH, {}),
+        (SSH, {"MigrationType": RESUME}),
+        (SSH, {"MigrationType": OFFLINE}),
+        (SSH, {"ParallelConnections": 2}),
+        (TLS, {"Tunnelled": True}),
+        (TLS_STRICT, {"Tunnelled": True, "PeerToPeer": True}),
+    ],
+)
+def test_a_guest_goes_over_the_network(
+    hosts: TwoHosts,
+    elsewhere: Libvirtd,
+    by_ssh: str,
+    by_tls: Libvirtd,
+    transport: int,
+    options: dict[str, Any],
+) -> None:
+    uri, there = (by_ssh, elsewhere) if transport == SSH else (by_tls.tls_uri(), by_tls)
+    there.remove_domains()
+    name = "traveller"
+    hosts.define(name, slow=options.get("MigrationType") != OFFLINE)
+    if options.get("MigrationType") != OFFLINE:
+        hosts.start(name)
+    where = {"DestinationHost": uri, "MigrationSettingData": hosts.setting(TransportType=transport, **options)}
+    code, out = hosts.call("ValidateMigration", name, **where)
+    assert (code, out["Reasons"]) == (0, [])
+    code, out = hosts.call("MigrateVirtualSystemToHost", name, **where)
+    assert code == 4096
+    shown = hosts.end_of(out["Job"])
+    assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
+    assert shown["GuestPlace"] == shown["DestinationHost"] == "127.0.0.1"
+    assert hosts.states() == [{}, {}]
+    state = "shut off" if options.get("MigrationType") == OFFLINE else "running"
+    assert there.list_all() == {name: state}
+    there.remove_domains()
+
+
+@pytest.mark.parametrize("transport", [SSH, TLS, TLS_STRICT, TCP])
 def test_a_host_that_cannot_be_reached_keeps_no_guest_waiting(hosts: TwoHosts, transport: int) -> None:
     """As nothing is there, or no certificate of its authority is here."""
     hosts.define("stays")
