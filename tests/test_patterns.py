@@ -135,7 +135,10 @@ REASONS: dict[tuple[str, str], str] = {
     ("images/appliances/units.py", r"[A-Za-z]*"): _RUN,
     ("images/appliances/units.py", r"\s*([*/])\s*([0-9]{1,20})(?:\s*\^\s*([0-9]{1,3}))?"): DISJOINT,
     ("images/download.py", r"([0-9a-fA-F]{64}|[0-9a-fA-F]{128})\s+[ *]?(\S.*)\Z"): DISJOINT,
-    ("images/download.py", r"SHA(?:256|512) \((.+)\) = ([0-9a-fA-F]{64}|[0-9a-fA-F]{128})\Z"): ONCE_EACH,
+    (
+        "images/download.py",
+        r"SHA(?:2-)?(?:256|512) ?\((.+)\) ?= ?([0-9a-fA-F]{64}|[0-9a-fA-F]{128})\Z",
+    ): ONCE_EACH,
     ("images/download.py", r"bytes ([0-9]+)-[0-9]+/"): DISJOINT,
     ("images/templates.py", r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\Z"): DISJOINT,
     ("images/templates.py", r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\n]*)?\Z"): DISJOINT,

@@ -205,6 +205,41 @@ def test_the_checksum_is_found_in_a_file(host: ImageHost, store: ImageStore) -> 
     assert store.path(image).exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SHA256}  image",
+        f"{SHA256.upper()} *image\r\n",
+        f"\ufeff{SHA256}  ./image\n",
+        f"{SHA256}\timages/image\n",
+        f"SHA256 (image) = {SHA256}\r\n",
+        f"SHA2-256(image)= {SHA256}\n",
+        f"# image: 5 bytes\nSHA256 (image) = {SHA256}\n",
+        f"{SHA256}\n",
+        f"{'0' * 64}  old/image\n{SHA256}  image\n",
+        f"{SHA256}  image\n{'0' * 128}  image\n",
+    ],
+)
+def test_every_form_of_a_checksum_is_read(text: str) -> None:
+    assert checksum_in(text, "image") == SHA256
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        f"{SHA256}  image.sig\n{'0' * 64}  other\n",
+        f"{SHA256}  a/image\n{'0' * 64}  b/image\n",
+        f"{SHA256}  image\n{'0' * 64}  image\n",
+        f"{SHA256}\n{'0' * 64}\n",
+        f"{SHA256[:-1]}  image\n",
+        f"MD5 (image) = {SHA256}\n",
+    ],
+)
+def test_what_has_no_checksum_of_a_file_or_several_has_none(text: str) -> None:
+    assert checksum_in(text, "image") is None
+
+
 def test_a_wrong_checksum_is_told_and_nothing_is_kept(host: ImageHost, store: ImageStore) -> None:
     with pytest.raises(ImageError, match=f"{SHA256}; expected 0000"):
         store.fetch(ImageSource(url=f"{host.url}/image", sha256="0" * 64), Work())

@@ -375,6 +375,10 @@ def test_the_manifest_is_held_against_the_files(tmp_path: Path) -> None:
         assert {each.algorithm for each in package.digests.values()} == {algorithm}
     digests = {each: digest_of(io.BytesIO(data), "sha256") for each, data in files.items()}
     other = files | {"guest.mf": write_manifest(digests), "disk.vmdk": b"what is there!"}
+    without = tmp_path / "without.ova"
+    without.write_bytes(archive({NAME: files[NAME], "guest.mf": write_manifest({}), "disk.vmdk": b""}))
+    told = open_package(without).warnings
+    assert told == ("file 'disk.vmdk': is not in the manifest", f"file {NAME!r}: is not in the manifest")
     changed = tmp_path / "changed.ova"
     changed.write_bytes(archive(other))
     with pytest.raises(ApplianceError, match=r"'disk\.vmdk': has sha256"):

@@ -214,6 +214,21 @@ def test_the_templates_that_come_with_it_are_read_and_told_untried(tmp_path: Pat
     assert (mine["container"].title, len(mine)) == ("Mine", 8)
 
 
+def test_files_that_are_none_of_templates_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A pipe would be waited for, and what has no end be read until there is no memory."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "directory.toml").mkdir()
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    (tmp_path / "gone.toml").symlink_to("nowhere")
+    (tmp_path / "latin.toml").write_bytes(b'id = "latin"\ntitle = "\xe9"\n')
+    (tmp_path / "large.toml").write_bytes(b"#" * (5 << 20))
+    (tmp_path / "mine.toml").write_text('id = "mine"\n')
+    found = {each.id for each in template_files(tmp_path)}
+    assert ("mine" in found, len(found)) == (True, 9)
+    for name in ("pipe", "directory", "zero", "gone", "latin", "large"):
+        assert f"{name}.toml" in caplog.text
+
+
 def test_files_are_read_only_and_the_newest_version_is_found() -> None:
     kept: Records[KeptTemplate] = Records()
     store = TemplateStore(kept)

@@ -31,7 +31,8 @@ _PAUSE = 0.2
 """Seconds before the next attempt, for each that there was."""
 _RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/")
 _LINE = re.compile(r"([0-9a-fA-F]{64}|[0-9a-fA-F]{128})\s+[ *]?(\S.*)\Z")
-_BSD_LINE = re.compile(r"SHA(?:256|512) \((.+)\) = ([0-9a-fA-F]{64}|[0-9a-fA-F]{128})\Z")
+_BSD_LINE = re.compile(r"SHA(?:2-)?(?:256|512) ?\((.+)\) ?= ?([0-9a-fA-F]{64}|[0-9a-fA-F]{128})\Z")
+_DIGITS = re.compile(r"[0-9a-fA-F]{64}|[0-9a-fA-F]{128}")
 
 
 class DownloadError(Exception):
@@ -91,17 +92,33 @@ def fetch_text(url: str, settings: ImageSettings, work: Work) -> str:
 
 
 def checksum_in(text: str, name: str) -> str | None:
-    """Find the checksum of a file in what `sha256sum` or `sha512sum` wrote; None where it has none.
+    """Find the checksum of a file in what `sha256sum`, `sha512sum` or `openssl` wrote.
+
+    Parameters:
+        text: lines with a checksum and a name each, or nothing but a checksum, which is that of the one file then.
+        name: of the file; one in another folder is taken where there is one of that name only.
 
     Returns:
-        hexadecimal digits in lower case, 64 of SHA-256 or 128 of SHA-512.
+        hexadecimal digits in lower case, 64 of SHA-256 or 128 of SHA-512; None where it has none, or several.
     """
-    for line in text.splitlines():
-        if (found := _LINE.match(line.strip())) and found[2].rpartition("/")[2] == name:
-            return found[1].lower()
-        if (found := _BSD_LINE.match(line.strip())) and found[1].rpartition("/")[2] == name:
-            return found[2].lower()
-    return None
+    alone = text.removeprefix("\ufeff").strip()
+    if _DIGITS.fullmatch(alone):
+        return alone.lower()
+    found = list(_named_checksums(text))
+    own = {digits for digits, path in found if path in (name, f"./{name}")}
+    own = own or {digits for digits, path in found if path.rpartition("/")[2] == name}
+    # SHA-256 and SHA-512 of one file are no contradiction.
+    by_length = {len(digits): digits for digits in own}
+    return by_length[min(by_length)] if own and len(by_length) == len(own) else None
+
+
+def _named_checksums(text: str) -> Iterator[tuple[str, str]]:
+    """The checksums in a text, each with the name of its file."""
+    for line in text.removeprefix("\ufeff").splitlines():
+        if found := _LINE.match(line.strip()):
+            yield found[1].lower(), found[2]
+        elif found := _BSD_LINE.match(line.strip()):
+            yield found[2].lower(), found[1]
 
 
 class _Download:

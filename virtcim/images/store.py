@@ -24,6 +24,7 @@ from virtcim.images.appliances.images import check_image
 from virtcim.images.download import DownloadError, checksum_in, download, fetch_text
 from virtcim.images.settings import ImageSettings
 from virtcim.images.templates import ANY_VERSION, ImageSource, Template, TemplateError, document_of, parse_template
+from virtcim.images.toml import read_text
 from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
@@ -102,8 +103,8 @@ def _read_files(directory: Path | None) -> list[Template]:
         return []
     for path in files:
         try:
-            template = parse_template(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError, TemplateError) as error:
+            template = parse_template(read_text(path), str(path))
+        except (OSError, ValueError) as error:
             _log.error("%s: %s; the file is left out", path, error)
             continue
         if template.key in found:

@@ -5,19 +5,40 @@ Layer rule: imports nothing of this project.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
+from pathlib import Path
 from typing import Any
 
-__all__ = ["read_toml"]
+__all__ = ["read_text", "read_toml"]
 
 _MOST_CHARACTERS = 1 << 20
+_MOST_BYTES = 4 * _MOST_CHARACTERS
 _MOST_DOTS = 100
 """Dots in a line.  The standard library takes time by the square of the parts of a dotted key: half a million of them,
 which are a megabyte, would take it an hour."""
 _TEXT_LINE = re.compile(r"""[\w-]{1,64} = "(?:[^"\\']|\\.)*+\"""")
 """A key and a text in one line, as templates are written here.  With an apostrophe in it, it might be the end of a text
 of several lines, and something else follow."""
+
+
+def read_text(path: Path) -> str:
+    """Read a file for `read_toml`: a plain one, of no more bytes than it takes.
+
+    Raises:
+        ValueError: it is none; the text says why.
+        OSError: it cannot be opened.
+    """
+    # Without O_NONBLOCK a pipe would be waited for.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("is no plain file; expected TOML in UTF-8")
+        text = file.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise ValueError(f"has more than {_MOST_BYTES} bytes; expected fewer")
+    return text.decode()
 
 
 def read_toml(text: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from virtcim.images.appliances.errors import ApplianceError
 from virtcim.images.appliances.settings import ApplianceSettings, CatalogSettings
 from virtcim.images.download import DownloadError, download, fetch_text
 from virtcim.images.settings import ImageSettings
-from virtcim.images.toml import read_toml
+from virtcim.images.toml import read_text, read_toml
 from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
@@ -160,11 +160,11 @@ class Catalogs:
         found: list[Entry] = []
         for name in self.names():
             try:
-                text = self._kept(name).read_text(encoding="utf-8")
+                text = read_text(self._kept(name))
                 found += read_catalog(text, name, is_ours=not _is_url(self._settings.catalog[name].location))
             except FileNotFoundError:
                 self._troubles.setdefault(name, "was not fetched yet")
-            except (OSError, UnicodeDecodeError, ApplianceError) as error:
+            except (OSError, ValueError, ApplianceError) as error:
                 self._troubles[name] = str(error)
             else:
                 if not _is_url(self._settings.catalog[name].location):

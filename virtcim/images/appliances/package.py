@@ -77,7 +77,8 @@ class Package:
         if descriptor in self.digests:
             check_digest(descriptor, io.BytesIO(text), self.digests[descriptor])
         self.appliance: Appliance = read_descriptor(text, without=without)
-        unlisted = [] if manifest is None else [each for each in self._referred() if each not in self.digests]
+        held = {descriptor, *self._referred()}
+        unlisted = [] if manifest is None else [each for each in held if each not in self.digests]
         self.warnings = (
             *self.appliance.warnings,
             *(() if manifest is not None else ("there is no manifest: whether files are as they were is not known",)),
