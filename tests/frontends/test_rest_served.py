@@ -200,6 +200,21 @@ def test_what_is_not_kept_is_told_as_missing(client: Client, follow: Callable[..
     until_state(again, RUN)
 
 
+def test_a_client_that_comes_back_may_select_otherwise(client: Client, follow: Callable[..., Follower]) -> None:
+    narrow = follow("/api/events?classes=Test_ComputerSystem")
+    bring(client, PAUSE)
+    until_state(narrow, PAUSE)
+    narrow.close()
+    bring(client, RUN)
+    wide = follow("/api/events?classes=Test_ComputerSystem,CIM_LogicalDevice", narrow.last)
+    assert wide.last.partition(".")[0] == narrow.last.partition(".")[0]
+    until_state(wide, RUN)  # what was selected while it was away comes first
+    bring(client, PAUSE)
+    assert any(data["class"] == "Test_Processor" for _, data in wide)
+    wide.close()
+    bring(client, RUN)
+
+
 def test_streams_are_limited(client: Client, follow: Callable[..., Follower]) -> None:
     for _ in range(3):
         assert follow().response.status == 200

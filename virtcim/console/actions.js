@@ -2,7 +2,7 @@
  * What can be done with a guest as a whole, when it is offered, and why not where it is not.
  */
 import * as api from "./api.js";
-import { loadGuestsSoon, tell } from "./state.js";
+import { refreshSoon, tell } from "./state.js";
 import { text } from "./texts.js";
 import { STARTED_AS_JOB } from "./values.js";
 
@@ -42,7 +42,7 @@ export function offered(system) {
 /**
  * Asks for a state of a guest, and tells what came of it.
  *
- * @param {{href: string, name: string, namespace: string}} guest
+ * @param {{href: string, name: string, namespace: string, className: string}} guest
  * @param {{name: string, state: number}} action
  */
 export async function act(guest, action) {
@@ -55,5 +55,5 @@ export async function act(guest, action) {
   } catch (error) {
     tell(text("action.failed", { ...names, detail: /** @type {Error} */ (error).message }), "bad");
   }
-  loadGuestsSoon(guest.namespace);
+  refreshSoon(guest);
 }

@@ -189,19 +189,23 @@ export async function logOut() {
 /** Milliseconds between two tries to follow a server that has refused. */
 const FIRST_WAIT = 1000, LONGEST_WAIT = 15000;
 
+/** What names the changes of all classes, for `follow`. */
+export const EVERYTHING = "CIM_Indication";
+
 /**
  * Follows the changes of the server, for as long as the page is open.
  *
  * The browser comes back by itself where the connection broke, but not where it was refused, as by a server that is
  * starting: then a new stream goes on behind the last event of the old one.
  *
- * @param {(event: any) => void} onChange
+ * @param {string[]} classes whose changes are told
+ * @param {(event: any) => void} onChange is told of changes, and by a `begin` that others are told from now on
  * @param {(live: boolean, fresh: boolean) => void} onState whether it is followed, and whether by a stream that tells
  *   nothing of what was before
- * @returns {() => void} ends it
+ * @returns {{end: () => void, choose: (classes: string[]) => void}} ends it, and chooses other classes
  */
-export function follow(onChange, onState) {
-  let open = true, last = "", wait = FIRST_WAIT;
+export function follow(classes, onChange, onState) {
+  let open = true, last = "", wait = FIRST_WAIT, wanted = classes.join(), followed = "";
   /** @type {any} */
   let timer = null;
   /** @type {EventSource} */
@@ -210,9 +214,19 @@ export function follow(onChange, onState) {
     last = message.lastEventId;
     onChange(JSON.parse(message.data));
   };
+  const begun = (/** @type {MessageEvent} */ message) => {
+    last = message.lastEventId;
+    if (followed !== wanted) turn();
+    else onChange(JSON.parse(message.data));
+  };
+  const turn = () => {
+    source.close();
+    begin();
+  };
   const begin = () => {
     let fresh = !last;
-    source = new EventSource(`/api/events${query({ lastEventId: last })}`);
+    followed = wanted;
+    source = new EventSource(`/api/events${query({ classes: followed, lastEventId: last })}`);
     source.onopen = () => {
       wait = FIRST_WAIT;
       onState(true, fresh);
@@ -224,6 +238,7 @@ export function follow(onChange, onState) {
       timer = setTimeout(again, wait);
       wait = Math.min(wait * 2, LONGEST_WAIT);
     };
+    source.addEventListener("begin", /** @type {any} */ (begun));
     for (const kind of ["created", "modified", "deleted", "alert", "indication", "gap"]) source.addEventListener(kind, /** @type {any} */ (take));
   };
   const again = async () => {
@@ -238,9 +253,16 @@ export function follow(onChange, onState) {
     if (open) begin();
   };
   begin();
-  return () => {
-    open = false;
-    clearTimeout(timer);
-    source.close();
+  return {
+    end: () => {
+      open = false;
+      clearTimeout(timer);
+      source.close();
+    },
+    choose: (chosen) => {
+      wanted = chosen.join();
+      // Before its first event a stream cannot be gone on with, and one that was refused begins with these by itself.
+      if (last && followed !== wanted && source.readyState !== EventSource.CLOSED) turn();
+    },
   };
 }

@@ -4,7 +4,7 @@
 import * as api from "./api.js";
 import { readAddress } from "./links.js";
 import { html, render, useEffect, useErrorBoundary, useState } from "./parts.js";
-import { catchUp, changed, loadAll, loadFigures, state, take, tell, useAppState } from "./state.js";
+import { catchUp, changed, follow, loadAll, loadFigures, state, tell, useAppState } from "./state.js";
 import { chooseLanguage, language, languages, text } from "./texts.js";
 import { Messages } from "./ui/basics.js";
 import { Tree } from "./ui/tree.js";
@@ -77,7 +77,7 @@ function Frame() {
   }, []);
   useEffect(() => {
     if (!state.session) return undefined;
-    const end = api.follow(take, (live, fresh) => {
+    const end = follow((live, fresh) => {
       if (live && fresh) (state.loaded ? catchUp() : loadAll()).catch((error) => error.http === 401 || tell(error.message, "bad"));
       state.live = live;
       changed();

@@ -188,7 +188,7 @@ export async function loadGuests(namespace) {
 /** Guests that are read by name at a time. */
 const AT_ONCE = 40;
 
-/** Reads some guests of a node again. @param {string} namespace @param {Guest[]} guests */
+/** Reads some guests of a node again. @param {string} namespace @param {{className: string, name: string}[]} guests */
 export async function refresh(namespace, guests) {
   for (let at = 0; at < guests.length; at += AT_ONCE) {
     const summaries = await api.summariesOf(namespace, guests.slice(at, at + AT_ONCE));
@@ -231,27 +231,13 @@ export async function loadAll() {
   await loadNodes();
   await Promise.allSettled(state.nodes.filter((each) => each.state !== 0).map((each) => loadGuests(each.namespace)));
   state.loaded = true;
-  // What a page read before the server was followed may be another by now.
-  for (const each of watchers) each({ kind: "gap" });
   changed();
 }
 
-/** @type {Map<string, any>} */
-const due = new Map();
-
-/** Reads a node's guests soon, however many changes there are meanwhile. @param {string} namespace */
-export function loadGuestsSoon(namespace) {
-  if (due.has(namespace)) return;
-  due.set(namespace, setTimeout(() => {
-    due.delete(namespace);
-    loadGuests(namespace).catch(() => undefined);
-  }, 150));
-}
-
-/** @type {Map<string, Map<string, Guest>>} */
+/** @type {Map<string, Map<string, {namespace: string, className: string, name: string}>>} */
 const stale = new Map();
 
-/** Reads a guest soon, together with others. @param {Guest} guest */
+/** Reads a guest soon, together with others. @param {{namespace: string, className: string, name: string}} guest */
 export function refreshSoon(guest) {
   const { namespace } = guest;
   if (!stale.has(namespace)) {
@@ -264,6 +250,12 @@ export function refreshSoon(guest) {
     }, 500);
   }
   stale.get(namespace)?.set(guestKey(namespace, guest.className, guest.name), guest);
+}
+
+/** Reads a guest soon if the page shows it, or all of few; the others when they are seen. @param {Guest} guest */
+function refreshIfSeen(guest) {
+  const isSeen = [...views].some((each) => each().some((other) => other.href === guest.href));
+  if (isSeen || state.guests.size <= FEW) refreshSoon(guest);
 }
 
 /** What an event says of a guest as a whole. @param {any} event */
@@ -280,7 +272,7 @@ function takeSystem(event) {
   const { EnabledState, HealthState, UUID } = event.properties;
   const guest = guestOf(event.namespace, { ...(before?.raw ?? {}), CreationClassName: className, Name: name, EnabledState, HealthState, UUID });
   put({ ...guest, since: before?.since ?? state.version + 1 });
-  if (!before || before.state !== guest.state) refreshSoon(guest);
+  if (!before || before.state !== guest.state) refreshIfSeen(guest);
 }
 
 /** The guest that a part is of, by the name of the part; undefined for what is of no guest. @param {any} event */
@@ -294,8 +286,53 @@ function ownerOf(event) {
 
 const EVENTS_KEPT = 500;
 
+/** The classes whose changes all pages need. */
+const ALWAYS = ["CIM_ComputerSystem", "Virt_ManagedNode", "Virt_NodeGroup", "Virt_Template", "CIM_AlertIndication"];
+
+/** What the parts of the page need beside these. @type {Set<string[]>} */
+const needs = new Set();
+
+/** The classes that are to be followed now: each costs the server something with every change of a guest. */
+function needed() {
+  const classes = [...needs].flat();
+  return classes.includes(api.EVERYTHING) ? [api.EVERYTHING] : [...new Set([...ALWAYS, ...classes])];
+}
+
+/** @type {ReturnType<typeof api.follow> | null} */
+let following = null;
+
+/** Follows the server. @param {(live: boolean, fresh: boolean) => void} onState as that of `api.follow` @returns {() => void} ends it */
+export function follow(onState) {
+  const own = api.follow(needed(), take, onState);
+  following = own;
+  return () => {
+    if (following === own) following = null;
+    own.end();
+  };
+}
+
+/** Has the changes of some classes told while a part of the page is open. @param {string[]} classes */
+export function useFollowed(classes) {
+  useEffect(() => {
+    const own = [...classes];
+    // Pages come and go together: what they need is seen once all of them have.
+    const choose = () => setTimeout(() => following?.choose(needed()));
+    needs.add(own);
+    choose();
+    return () => {
+      needs.delete(own);
+      choose();
+    };
+  }, [classes.join()]);
+}
+
 /** Takes in a change that the server tells of. @param {any} event */
-export function take(event) {
+function take(event) {
+  if (event.kind === "begin") {
+    // What a page read before its classes were followed may be another by now.
+    rereadPages();
+    return;
+  }
   if (event.kind === "gap") {
     catchUp().catch(() => undefined);
     return;
@@ -306,7 +343,7 @@ export function take(event) {
   else if (/_ComputerSystem$/.test(event.class ?? "")) takeSystem(event);
   else {
     const owner = ownerOf(event);
-    if (owner) refreshSoon(owner);
+    if (owner) refreshIfSeen(owner);
   }
   for (const each of watchers) each(event);
   changed();
@@ -329,22 +366,30 @@ export async function catchUp() {
     else if (old.state !== guest.state) told("modified", guest, ["EnabledState"]);
   }
   for (const [key, guest] of before) if (!state.guests.has(key)) told("deleted", guest, []);
+  rereadPages();
   changed();
 }
 
 /** @type {Set<(event: any) => void>} */
 const watchers = new Set();
 
+/** Has pages read again what they show, where changes may have been missed. */
+function rereadPages() {
+  for (const each of watchers) each(null);
+}
+
 /**
  * Calls a function while a page is open: with each change that concerns it, and where changes may have been missed.
  *
+ * @param {string[]} classes that are followed meanwhile
  * @param {(event: any) => boolean} concerns
  * @param {() => void} again
  */
-export function useChanges(concerns, again) {
+export function useChanges(classes, concerns, again) {
+  useFollowed(classes);
   useEffect(() => {
     const watcher = (/** @type {any} */ event) => {
-      if (event.kind === "gap" || concerns(event)) again();
+      if (event === null || concerns(event)) again();
     };
     watchers.add(watcher);
     return () => watchers.delete(watcher);

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -53,12 +53,12 @@ class EventStream:
     """One client that follows what happens.
 
     Parameters:
-        filters: each selects.
         principal: who it is.
         number: of the last event before it.
 
     Attributes:
         key: by which the client finds it again.
+        selection: what its filters were made of, see `EventStreams.select`.
         position: number of the last event that it was given.
         dropped: number of the last event for it that is not kept any more.
         closed: whether it gets nothing any more.
@@ -66,11 +66,12 @@ class EventStream:
         away_since: when it went, by `time.monotonic`.
     """
 
-    __slots__ = ("away_since", "closed", "dropped", "filters", "key", "position", "principal", "wake")
+    __slots__ = ("away_since", "closed", "dropped", "filters", "key", "position", "principal", "selection", "wake")
 
-    def __init__(self, filters: Sequence[CompiledFilter], principal: Principal, number: int) -> None:
+    def __init__(self, principal: Principal, number: int) -> None:
         self.key = secrets.token_hex(ID_BYTES)
-        self.filters = tuple(filters)
+        self.filters: tuple[CompiledFilter, ...] = ()
+        self.selection: Hashable = None
         self.principal = principal
         self.position = self.dropped = number
         self.closed = False
@@ -131,14 +132,14 @@ class EventStreams:
         """Begin a stream; the client is away until it sets `wake`.
 
         Parameters:
-            queries: language and text of select statements on indications; what one of them selects is told.
-            namespaces: where the indications come from; none: every namespace.
+            queries, namespaces: see `select`.
             principal: who follows.
 
         Raises:
             CIMError: as `FilterCompiler.compile`; SERVER_LIMITS_EXCEEDED when there are too many.
         """
-        filters = [self._compiler.compile(language, text, namespaces) for language, text in queries]
+        stream = EventStream(principal, self._last)
+        self._select(stream, queries, namespaces)
         self.sweep()
         with self._lock:
             if len(self._streams) >= self._settings.max_streams:
@@ -146,11 +147,36 @@ class EventStreams:
                 if not away:
                     raise CIMError(Status.SERVER_LIMITS_EXCEEDED, "Too many streams of events are open")
                 del self._streams[min(away, key=lambda each: each.away_since).key]
-            stream = EventStream(filters, principal, self._last)
+            stream.position = stream.dropped = self._last
             self._streams[stream.key] = stream
             self._index()
         self._tell()
         return stream
+
+    def select(self, stream: EventStream, queries: Iterable[tuple[str, str]], namespaces: Sequence[str]) -> None:
+        """Say what a stream tells of from now on; what was selected before is told nevertheless.
+
+        Parameters:
+            stream: that of the client.
+            queries: language and text of select statements on indications; what one of them selects is told.
+            namespaces: where the indications come from; none: every namespace.
+
+        Raises:
+            CIMError: as `FilterCompiler.compile`.
+        """
+        if self._select(stream, queries, namespaces):
+            with self._lock:
+                self._index()
+            self._tell()
+
+    def _select(self, stream: EventStream, queries: Iterable[tuple[str, str]], namespaces: Sequence[str]) -> bool:
+        """Give a stream its filters, and tell whether they are others than before."""
+        selection = tuple(queries), tuple(namespaces)
+        if stream.selection == selection:
+            return False
+        stream.filters = tuple(self._compiler.compile(language, text, namespaces) for language, text in selection[0])
+        stream.selection = selection
+        return True
 
     def find(self, key: str, principal: Principal) -> EventStream | None:
         """Find the stream of a client that comes back; None where it is not known any more."""

@@ -115,7 +115,7 @@ export function Devices({ guest, running }) {
   const [asked, setAsked] = useState(/** @type {any} */ (null));
   const [edited, setEdited] = useState(/** @type {any} */ (null));
   const form = useRead(() => configurations(guest), [guest.href]);
-  useChanges((event) => event.namespace === guest.namespace && /SettingData$/.test(event.class ?? "") && String(event.path).includes(guest.name), form.again);
+  useChanges(["CIM_SettingData"], (event) => event.namespace === guest.namespace && /SettingData$/.test(event.class ?? "") && String(event.path).includes(guest.name), form.again);
   const editable = may(guest.namespace, "administer");
   const remove = async () => {
     const device = asked;

@@ -4,7 +4,7 @@ import { act, offered } from "../actions.js";
 import { browserLink, nodeLink } from "../links.js";
 import { html, useState } from "../parts.js";
 import { demand, managementOf } from "../settings.js";
-import { guestKey, guestPlace, may, nodeName, state, tell, useAppState, useChanges } from "../state.js";
+import { guestKey, guestPlace, may, nodeName, state, tell, useAppState, useChanges, useSeen } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
 import { Dialog, Facts, Panel, Read, State, Tabs, useRead } from "../ui/basics.js";
 import { LoadChart } from "../ui/chart.js";
@@ -84,8 +84,9 @@ export function Guest({ parts }) {
   const href = guestPlace(namespace, className, name);
   const guest = state.guests.get(guestKey(namespace, className, name));
   const named = { href, name, namespace, className };
+  useSeen(() => (guest ? [guest] : []));
   const system = useRead(() => api.get({ href }), [href]);
-  useChanges((event) => event.namespace === namespace && String(event.path ?? event.source?.path ?? "").includes(`"${name}"`), system.again);
+  useChanges([], (event) => event.namespace === namespace && String(event.path ?? event.source?.path ?? "").includes(`"${name}"`), system.again);
   const choose = (/** @type {string} */ chosen) => {
     location.hash = `#/guest/${[namespace, className, name, chosen].map(encodeURIComponent).join("/")}`;
   };

@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { browserLink } from "../links.js";
 import { html, useEffect } from "../parts.js";
-import { state, tell, useAppState, useChanges } from "../state.js";
+import { state, tell, useAppState, useChanges, useFollowed } from "../state.js";
 import { text, timeText } from "../texts.js";
 import { Panel, Read, useRead } from "../ui/basics.js";
 
@@ -26,7 +26,7 @@ export function JobList({ of }) {
       : (await Promise.all(state.nodes.map((each) => api.instancesIfAny(each.namespace, "CIM_ConcreteJob")))).flat();
     return found.sort((one, two) => String(two.properties.StartTime ?? "").localeCompare(String(one.properties.StartTime ?? "")));
   }, [of?.href, state.nodes.length]);
-  useChanges((event) => /Job/.test(event.class ?? ""), jobs.again);
+  useChanges(["CIM_Job"], (event) => /Job/.test(event.class ?? ""), jobs.again);
   const goes = jobs.value?.some((/** @type {api.Instance} */ each) => !OVER.includes(each.properties.JobState));
   useEffect(() => {
     if (!goes) return undefined;
@@ -51,6 +51,7 @@ export function JobList({ of }) {
 /** The changes since the page was opened. @param {{about?: string}} props */
 export function Changes({ about }) {
   useAppState();
+  useFollowed([api.EVERYTHING]);
   const found = state.events.filter((each) => !about || JSON.stringify(each).includes(about));
   return html`<${Panel} title=${text("jobs.events")}>
     ${found.length === 0 && html`<p class="soft">${text("jobs.no-events")}</p>`}

@@ -24,7 +24,7 @@ async function guestsOf(network) {
 function Network({ pool: network, again }) {
   const [asked, setAsked] = useState(false);
   const guests = useRead(() => guestsOf(network), [network.href, network.etag]);
-  useChanges((event) => event.namespace === network.namespace && /_NetworkPort$/.test(event.class ?? ""), guests.again);
+  useChanges(["CIM_NetworkPort"], (event) => event.namespace === network.namespace && /_NetworkPort$/.test(event.class ?? ""), guests.again);
   const own = network.properties;
   return html`<${Panel} title=${own.ElementName ?? own.PoolID}>
     <p><a href=${browserLink(network)}>${own.InstanceID}</a> <span class="soft">${own.ResourceSubType} ${own.Caption}</span></p>

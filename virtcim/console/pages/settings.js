@@ -27,7 +27,7 @@ export function Settings({ guest, running }) {
     const [all, both] = await Promise.all([limitedFields(guest.namespace, prefix), configurations(guest)]);
     return { all, both };
   }, [guest.href]);
-  useChanges((event) => event.namespace === guest.namespace && /SettingData$/.test(event.class ?? "") && String(event.path).includes(guest.name), () => {
+  useChanges(["CIM_SettingData"], (event) => event.namespace === guest.namespace && /SettingData$/.test(event.class ?? "") && String(event.path).includes(guest.name), () => {
     if (!busy) form.again();
   });
   const tag = form.value ? tagOf(form.value.both[mode]) : "";

@@ -27,7 +27,7 @@ export function Snapshots({ guest }) {
     }
     return { found, service: /** @type {any} */ (services[0]), parents };
   }, [guest.href]);
-  useChanges((event) => /SettingData|Job/.test(event.class ?? ""), snapshots.again);
+  useChanges(["CIM_SettingData", "CIM_Job"], (event) => /SettingData|Job/.test(event.class ?? ""), snapshots.again);
   const act = async (/** @type {string} */ method, /** @type {Record<string, any>} */ parameters) => {
     setAsked(null);
     try {

@@ -18,7 +18,7 @@ const volumesOf = async (pool) =>
 function Pool({ pool, again }) {
   const [asked, setAsked] = useState(/** @type {any} */ (null));
   const volumes = useRead(() => volumesOf(pool), [pool.href, pool.etag]);
-  useChanges((event) => event.namespace === pool.namespace && /_StorageVolume$/.test(event.class ?? ""), volumes.again);
+  useChanges(["CIM_StorageVolume"], (event) => event.namespace === pool.namespace && /_StorageVolume$/.test(event.class ?? ""), volumes.again);
   const { capacity, used } = poolBytes(pool);
   const own = pool.properties;
   const close = () => setAsked(null);

@@ -15,7 +15,7 @@ export function PoolsByNode({ kind, title, add, Pool, NewPool, below }) {
   useAppState();
   const [asked, setAsked] = useState(/** @type {any} */ (null));
   const pools = useRead(() => poolsByNode(state.nodes, kind), [state.nodes.length]);
-  useChanges((event) => (event.class ?? "").endsWith(KINDS[kind]), pools.again);
+  useChanges(["CIM_ResourcePool"], (event) => (event.class ?? "").endsWith(KINDS[kind]), pools.again);
   return html`<div class="head"><h1>${title}</h1></div>
     <${Read} of=${pools}>${(/** @type {any[]} */ all) => all.map(({ node, pools: found, prefixes }) => html`<div class="head"><h2>${node.name}</h2>
       ${prefixes.length > 0 && may(node.namespace, "administer") && html`<button onClick=${() => setAsked({ node, prefix: prefixes[0] })}>${add}</button>`}</div>

@@ -25,7 +25,8 @@ __all__ = ["Events"]
 
 log = logging.getLogger(__name__)
 
-QUERY = frozenset({"classes", "namespace", "query", "language", "lastEventId"})
+SELECTING = frozenset({"classes", "namespace", "query", "language"})
+QUERY = SELECTING | {"lastEventId"}
 """The parameters in the URL; `lastEventId` is the header Last-Event-ID, for pages, which cannot set headers."""
 
 CQL = "DMTF:CQL"
@@ -58,7 +59,8 @@ class Events:
         self._classes = classes
 
     def open(self, query: Mapping[str, str], last: str, caller: Caller) -> tuple[EventStream, int, bool]:
-        """Begin a stream, or find that of a client that comes back.  May take its time.
+        """Begin a stream, or find that of a client that comes back, which may select otherwise from now on.  May take
+        its time.
 
         Parameters:
             query: the parameters in the URL.
@@ -72,15 +74,17 @@ class Events:
             CIMError: the filter is none, or there are too many streams.
             Refusal: a parameter is none.
         """
-        key, _, number = last.partition(".")
-        found = self._streams.find(key, caller.principal) if number.isascii() and number.isdigit() else None
-        if found is not None:
-            return found, int(number[:20]), False
         for name in query:
             if name not in QUERY:
                 raise Refusal(400, f"{name[:60]}: is no parameter of this URL; expected {', '.join(sorted(QUERY))}")
-        namespaces = [query["namespace"]] if query.get("namespace") else []
-        stream = self._streams.open(self._queries(query), namespaces, caller.principal)
+        queries, namespaces = self._queries(query), [query["namespace"]] if query.get("namespace") else []
+        key, _, number = last.partition(".")
+        found = self._streams.find(key, caller.principal) if number.isascii() and number.isdigit() else None
+        if found is not None:
+            if query.keys() & SELECTING:
+                self._streams.select(found, queries, namespaces)
+            return found, int(number[:20]), False
+        stream = self._streams.open(queries, namespaces, caller.principal)
         return stream, stream.position, bool(last)
 
     def _queries(self, query: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -122,7 +126,8 @@ class Events:
 
         self._streams.attach(stream, position, wake)
         try:
-            await sender.send(f"retry: {RETRY}\nid: {stream.key}.{position}\n\n".encode())
+            begin = _written("begin", f"{stream.key}.{position}", dumped({"kind": "begin"}))
+            await sender.send(f"retry: {RETRY}\n".encode() + begin)
             while not stream.closed and stream.wake is wake:
                 news.clear()
                 events, is_broken = self._streams.take(stream, MOST)
