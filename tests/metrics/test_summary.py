@@ -60,6 +60,24 @@ def test_all_guests_in_one_answer(node: Node) -> None:
     assert "Addresses" not in first, "there are no leases"
 
 
+def test_only_what_is_asked_for(node: Node) -> None:
+    whole = summaries(node)
+    for names in (["Name", "EnabledState", "NumberOfProcessors"], ["name", "MEMORYUSAGE", "Nothing"], []):
+        wanted = {name.lower() for name in names}
+        expected = [{name: value for name, value in each.items() if name.lower() in wanted} for each in whole]
+        assert summaries(node, Properties=names) == expected
+
+
+def test_nobody_is_asked_for_what_the_inventory_knows(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look() -> None:
+        raise AssertionError("figures are sampled")
+
+    monkeypatch.setattr(node.hypervisor.metrics, "look", look)
+    assert len(summaries(node, Properties=["Name", "EnabledState"])) == GUESTS
+    with pytest.raises(AssertionError):
+        summaries(node, Properties=["Name", "ProcessorLoad"])
+
+
 def test_those_that_are_named_in_their_order(node: Node) -> None:
     found = summaries(node, Systems=[path("guest2"), path("guest0")])
     assert [each["Name"] for each in found] == ["guest2", "guest0"]

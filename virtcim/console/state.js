@@ -7,7 +7,8 @@ import { useEffect, useState } from "./parts.js";
 /**
  * @typedef {{namespace: string, className: string, name: string, uuid: string | null, state: number, load: number | null,
  *   memory: number | null, processors: number | null, uptime: number | null, addresses: string[], health: number | null,
- *   node: string, href: string, raw: Record<string, any>, since: number}} Guest
+ *   node: string, href: string, raw: Record<string, any>, since: number, told: number}} Guest
+ *   since, told: the version when it came and when its state was told of last, by an event; 0 where none has told it
  * @typedef {{name: string, namespace: string, state: number, trouble: string, groups: string[], readOnly: boolean,
  *   href: string | null, raw: Record<string, any>}} Node
  */
@@ -111,6 +112,7 @@ function guestOf(namespace, entry) {
     href: guestPlace(namespace, raw.CreationClassName, raw.Name),
     raw,
     since: 0,
+    told: 0,
   };
 }
 
@@ -161,28 +163,71 @@ export async function loadNodes() {
   changed();
 }
 
-/** Takes in what was read of a guest. @param {Guest} guest */
+/** Takes in what is known of a guest. @param {Guest} guest */
 function put(guest) {
   state.guests.set(guestKey(guest.namespace, guest.className, guest.name), guest);
   state.version += 1;
 }
 
-/** Reads the guests of a node, those that were there before included. @param {string} namespace */
+/** When guests were told to be gone, by their keys. @type {Map<string, number>} */
+const gone = new Map();
+
+/**
+ * Takes in what was read of a guest.  What an event has told of it since the reading began is newer than that.
+ *
+ * @param {Guest} guest
+ * @param {number} begun the version when the reading began
+ */
+function putRead(guest, begun) {
+  const key = guestKey(guest.namespace, guest.className, guest.name);
+  const before = state.guests.get(key);
+  if ((gone.get(key) ?? 0) > begun) return;
+  if (!before || before.told <= begun) {
+    put({ ...guest, since: before?.since ?? 0, told: before?.told ?? 0 });
+    return;
+  }
+  const { EnabledState, HealthState } = before.raw;
+  put({ ...guestOf(guest.namespace, { ...guest.raw, EnabledState, HealthState }), since: before.since, told: before.told });
+}
+
+/**
+ * Reads the guests of a node, those that were there before included.  Of more than a page of them, what they are called and
+ * their states come behind the first page at once, and their figures page by page.
+ *
+ * @param {string} namespace
+ */
 export async function loadGuests(namespace) {
-  const seen = new Set();
-  const begun = state.version;
-  for await (const page of api.summaryPages(namespace)) {
-    for (const each of page) {
-      const guest = guestOf(namespace, each);
-      seen.add(guestKey(namespace, guest.className, guest.name));
-      put(guest);
+  const first = state.version;
+  let begun = first;
+  let isFirst = true;
+  for await (const { summaries, next } of api.summaryPages(namespace)) {
+    const page = summaries.map((each) => guestOf(namespace, each));
+    for (const guest of page) putRead(guest, begun);
+    if (isFirst) {
+      changed();
+      const known = new Set(page.map((guest) => guestKey(namespace, guest.className, guest.name)));
+      if (next) for (const key of await loadBriefly(namespace)) known.add(key);
+      // A guest that came meanwhile is told of by an event, and is not in what was read before it.
+      for (const [key, guest] of state.guests)
+        if (guest.namespace === namespace && !known.has(key) && !(guest.since > first)) state.guests.delete(key);
+      state.version += 1;
+      isFirst = false;
     }
+    begun = state.version;
     changed();
   }
-  // A guest that came meanwhile is told of by an event, and is not in the pages that were read before it.
-  for (const [key, guest] of state.guests) if (guest.namespace === namespace && !seen.has(key) && !(guest.since > begun)) state.guests.delete(key);
-  state.version += 1;
-  changed();
+}
+
+/** Reads names and states of all guests of a node, whose figures stay as they are. @param {string} namespace @returns {Promise<string[]>} their keys */
+async function loadBriefly(namespace) {
+  const begun = state.version;
+  return (await api.briefSummaries(namespace)).map((each) => {
+    const key = guestKey(namespace, each.CreationClassName, each.Name);
+    const before = state.guests.get(key);
+    if (!before || before.state !== each.EnabledState || before.uuid !== each.UUID)
+      putRead(guestOf(namespace, { ...before?.raw, ...each }), begun);
+    return key;
+  });
 }
 
 /** Guests that are read by name at a time. */
@@ -191,8 +236,9 @@ const AT_ONCE = 40;
 /** Reads some guests of a node again. @param {string} namespace @param {{className: string, name: string}[]} guests */
 export async function refresh(namespace, guests) {
   for (let at = 0; at < guests.length; at += AT_ONCE) {
+    const begun = state.version;
     const summaries = await api.summariesOf(namespace, guests.slice(at, at + AT_ONCE));
-    for (const each of summaries) put(guestOf(namespace, each));
+    for (const each of summaries) putRead(guestOf(namespace, each), begun);
     changed();
   }
 }
@@ -266,12 +312,14 @@ function takeSystem(event) {
   if (event.kind === "deleted") {
     state.guests.delete(key);
     state.version += 1;
+    gone.set(key, state.version);
     return;
   }
+  gone.delete(key);
   const before = state.guests.get(key);
   const { EnabledState, HealthState, UUID } = event.properties;
   const guest = guestOf(event.namespace, { ...(before?.raw ?? {}), CreationClassName: className, Name: name, EnabledState, HealthState, UUID });
-  put({ ...guest, since: before?.since ?? state.version + 1 });
+  put({ ...guest, since: before?.since ?? state.version + 1, told: state.version + 1 });
   if (!before || before.state !== guest.state) refreshIfSeen(guest);
 }
 

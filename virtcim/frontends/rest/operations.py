@@ -66,7 +66,7 @@ from virtcim.frontends.rest.schema import class_shown, class_summary
 from virtcim.frontends.rest.targets import Targets, decoded, href, namespace_href
 from virtcim.frontends.rest.values import RawValues, shown, shown_properties
 from virtcim.immutable import immutable
-from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
+from virtcim.providers.interface import CIMError, EmbeddedInstance, Instance, InstancePath, Status
 from virtcim.schema.names import prefix_of
 
 __all__ = ["Call", "Operation", "Operations"]
@@ -148,12 +148,13 @@ class Operation:
 READ = ("properties", "filter", "language", "max", "names", "deep")
 ENDS = ("associationClass", "resultClass", "role", "resultRole")
 LINKS = ("associationClass", "role")
-SUMMARY = frozenset({"screens", "width", "history", "guests", "max", "after"})
+SUMMARY = frozenset({"screens", "width", "history", "guests", "max", "after", "columns"})
 MAX_SUMMARIES = 500
 """Guests that a summary is asked of by name, or that are in a page of it."""
 
 SERVICE = "Virt_VirtualSystemManagementService"
 SUMMARIES = "GetSummary"
+SUMMARY_CLASS = "Virt_GuestSummary"
 
 
 class Operations:
@@ -369,41 +370,64 @@ class Operations:
         """Show what a console needs to know of the guests of a namespace, out of every service that knows some.
 
         Of all, of those in `guests`, or page by page (`max`, `after`): a page of few is there at once where all take a
-        while.
+        while.  With `columns` as a table, a row a guest.
         """
         services = self._execute(
             EnumerateInstanceNames(namespace=call.namespace, caller=call.caller, class_name=SERVICE), Extents
         )
         paths = [each.path() for each in _of_extents(services)]
+        columns = self._columns(call)
         if "max" not in call.query:
-            return Answer(pieces=listed("summaries", self._summaries_of(call, paths, _guests(call))))
+            return _summary_answer(self._summaries_of(call, paths, _guests(call), columns), columns)
         for _ in range(PAGE_TRIES):
             wanted, following = self._guests_of_page(call, services.namespace, paths)
             try:
-                return Answer(pieces=listed("summaries", self._summaries_of(call, paths, wanted), next=following))
+                return _summary_answer(self._summaries_of(call, paths, wanted, columns), columns, following)
             except CIMError as exc:
                 if exc.status is not Status.NOT_FOUND:
                     raise
                 self._guest_names.pop(services.namespace, None)  # a guest has gone since the names were read
         raise Refusal(503, "Guests come and go too fast; try again", {"Retry-After": "1"})
 
+    def _columns(self, call: Call) -> list[str] | None:
+        """The properties of which a table of summaries is asked for; None for summaries that are objects.
+
+        Raises:
+            Refusal: one of them is none.
+        """
+        if "columns" not in call.query:
+            return None
+        declared = self._classes[SUMMARY_CLASS].properties
+        columns = [name.strip() for name in call.query["columns"].split(",")]
+        for name in columns:
+            if name.lower() not in declared:
+                raise Refusal(400, f"columns: {name[:60]!r} is no property of {SUMMARY_CLASS}; expected some of those")
+        return [declared[name.lower()].name for name in columns]
+
     def _summaries_of(
-        self, call: Call, services: Iterable[InstancePath], guests: list[InstancePath] | None
-    ) -> list[dict[str, Any]]:
+        self,
+        call: Call,
+        services: Iterable[InstancePath],
+        guests: list[InstancePath] | None,
+        columns: list[str] | None,
+    ) -> list[Any]:
         """What all services tell of these guests; of all of them where `guests` is None."""
-        found: list[dict[str, Any]] = []
+        found: list[Any] = []
         for service in services:
             own = guests and [each for each in guests if prefix_of(each.class_name) == prefix_of(service.class_name)]
             if own is None or own:
-                found += self._summaries(call, service, own)
+                found += self._summaries(call, service, own, columns)
         return found
 
-    def _summaries(self, call: Call, service: InstancePath, systems: list[InstancePath] | None) -> list[dict[str, Any]]:
-        """What a service tells of its guests; of all of them where `systems` is None."""
+    def _summaries(
+        self, call: Call, service: InstancePath, systems: list[InstancePath] | None, columns: list[str] | None
+    ) -> list[Any]:
+        """What a service tells of its guests, of all of them where `systems` is None: objects, or rows of columns."""
         arguments: dict[str, Any] = {
             "Systems": systems,
             "IncludeScreens": _flag(call, "screens"),
             "IncludeHistory": _flag(call, "history"),
+            "Properties": columns,
         }
         if "width" in call.query:
             arguments["ScreenWidth"] = _number(call, "width", 65535)
@@ -416,8 +440,11 @@ class Operations:
         )
         outcome = self._execute(request, MethodOutcome)
         told = outcome.out.get("Summaries")
-        told = told if isinstance(told, list | tuple) else ()
-        return [self._summary_shown(each, outcome.namespace) for each in told if each is not None]
+        given = told if isinstance(told, list | tuple) else ()
+        summaries = [each for each in given if isinstance(each, EmbeddedInstance)]
+        if columns is None:
+            return [self._summary_shown(each, outcome.namespace) for each in summaries]
+        return [[shown(each.properties.get(name), outcome.namespace) for name in columns] for each in summaries]
 
     def _guests_of_page(
         self, call: Call, namespace: str, services: Iterable[InstancePath]
@@ -452,7 +479,7 @@ class Operations:
         return sorted(named)
 
     @staticmethod
-    def _summary_shown(summary: Any, namespace: str) -> dict[str, Any]:
+    def _summary_shown(summary: EmbeddedInstance, namespace: str) -> dict[str, Any]:
         given = summary.properties
         keys = {name: given.get(name) for name in ("CreationClassName", "Name")}
         path = InstancePath(str(keys["CreationClassName"]), keys, namespace)
@@ -746,6 +773,12 @@ def _number(call: Call, name: str, most: int) -> int:
     if not (given.isascii() and given.isdigit()) or len(given) > 12 or not 1 <= int(given) <= most:
         raise Refusal(400, f"{name}={given[:60]}: is no number that can be; expected 1 to {most}")
     return int(given)
+
+
+def _summary_answer(found: Iterable[Any], columns: list[str] | None, following: str | None = None) -> Answer:
+    if columns is None:
+        return Answer(pieces=listed("summaries", found, next=following))
+    return Answer(pieces=listed("rows", found, columns=columns, next=following))
 
 
 def _guests(call: Call) -> list[InstancePath] | None:

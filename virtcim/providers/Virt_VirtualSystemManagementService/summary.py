@@ -67,6 +67,19 @@ _ONCE = {
 }
 """Metrics of which a guest has one, and the properties that show them."""
 _SHOWN = frozenset((*_TOTALS, *_ONCE))
+_INVENTORIED = frozenset(
+    [
+        "creationclassname",
+        "name",
+        "uuid",
+        "enabledstate",
+        "healthstate",
+        "operationalstatus",
+        "numberofprocessors",
+        "memorymaximum",
+    ]
+)
+"""Properties, in lower case, for which nobody is asked."""
 
 
 def get_summary(
@@ -79,10 +92,37 @@ def get_summary(
         text = f"ScreenWidth {width}: expected {SCREEN_WIDTHS.start} to {SCREEN_WIDTHS.stop - 1}"
         raise CIMError(Status.INVALID_PARAMETER, text)
     guests = list(_guests(service, parameters.get("Systems")))
+    with_history, with_screens = bool(parameters.get("IncludeHistory")), bool(parameters.get("IncludeScreens"))
+    wanted = _wanted(parameters.get("Properties"))
+    if wanted is not None and wanted <= _INVENTORIED and not (with_history or with_screens):
+        return MethodResult(0, {"Summaries": [_brief(guest, wanted) for guest in guests]})
     for hypervisor in {guest.hypervisor.uri: guest.hypervisor for guest in guests}.values():
         hypervisor.metrics.look()
-    pictures = width if parameters.get("IncludeScreens") else None
-    return MethodResult(0, {"Summaries": summaries(guests, bool(parameters.get("IncludeHistory")), pictures)})
+    found = summaries(guests, with_history, width if with_screens else None)
+    return MethodResult(0, {"Summaries": found if wanted is None else [_only(each, wanted) for each in found]})
+
+
+def _wanted(given: Sequence[str | None] | None) -> frozenset[str] | None:
+    """The properties that are asked for, in lower case; None for all.  Names of none are passed over, as in every list
+    of properties (DSP0200, 5.3.2.2)."""
+    return None if given is None else frozenset(name.lower() for name in given if name is not None)
+
+
+def _brief(guest: Guest, wanted: frozenset[str]) -> EmbeddedInstance:
+    """Make a summary of what the inventory knows of a guest, which stays as it is until its record changes."""
+    return RevisedInstance(
+        _CLASS,
+        (guest.site.namespace, guest.platform.prefix, guest.name, wanted),
+        guest.domain.revision,
+        lambda: _known({name: value for name, value in _inventoried(guest).items() if name.lower() in wanted}),
+    )
+
+
+def _only(summary: EmbeddedInstance, wanted: frozenset[str]) -> EmbeddedInstance:
+    """Leave out of a summary what is not asked for."""
+    return EmbeddedInstance(
+        _CLASS, {name: value for name, value in summary.properties.items() if name.lower() in wanted}
+    )
 
 
 def summaries(
@@ -156,13 +196,10 @@ def _guests(service: VirtualSystemManagementService, systems: Sequence[InstanceP
         yield find_system(service.site, service.platform, path)
 
 
-def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
-    """Give what a summary holds of a guest without pictures."""
+def _inventoried(guest: Guest) -> dict[str, CIMValue]:
+    """Give what a summary holds that the inventory knows: the properties in `_INVENTORIED`."""
     condition, config = guest.condition, guest.state and guest.state.config
-    sample = guest.hypervisor.metrics.latest
-    figures = None if sample is None else sample.guests.get(guest.domain.uuid)
-    facts = guest.hypervisor.agents.facts(guest.domain)
-    values: dict[str, Any] = {
+    return {
         "CreationClassName": system_of(guest).class_name,
         "Name": guest.name,
         "UUID": guest.domain.uuid,
@@ -171,6 +208,16 @@ def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
         "OperationalStatus": [int(condition.operational)],
         "NumberOfProcessors": (config and (config.vcpu_current or config.vcpu)) or None,
         "MemoryMaximum": config.memory * _KIB if config and config.memory else None,
+    }
+
+
+def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
+    """Give what a summary holds of a guest without pictures."""
+    sample = guest.hypervisor.metrics.latest
+    figures = None if sample is None else sample.guests.get(guest.domain.uuid)
+    facts = guest.hypervisor.agents.facts(guest.domain)
+    values: dict[str, Any] = {
+        **_inventoried(guest),
         "UpTime": _up_time(guest, sample),
         "Answers": None if figures is None else figures.answered,
         "TimeStamp": None if figures is None else figures.known.time,
