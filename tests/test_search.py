@@ -69,8 +69,14 @@ def wait_for_all(server: Server) -> None:
 
     with server.pywbem() as connection:
         wait_until(served, FOUND_WITHIN)
+        wait_until(lambda: disks_are_measured(connection))
         profiles = connection.EnumerateInstanceNames("CIM_RegisteredProfile", namespace="root/interop")
         assert {"KVM_RegisteredProfile", "LXC_RegisteredProfile"} <= {path.classname for path in profiles}
+
+
+def disks_are_measured(connection: Any) -> bool:
+    """Tell whether the sizes of the disks are known, which are read when clients are answered already."""
+    return all(disk["NumberOfBlocks"] for disk in connection.EnumerateInstances("KVM_LogicalDisk"))
 
 
 def assert_empty(server: Server) -> None:
@@ -100,6 +106,14 @@ def test_daemon_that_starts_later(serve: Callable[..., Server], daemon: Libvirtd
             )
         )
         assert len(connection.EnumerateInstanceNames("KVM_ComputerSystem")) == 2
+
+
+def test_disks_are_measured_where_the_daemon_is_named(serve: Callable[..., Server], daemon: Libvirtd) -> None:
+    daemon.start()
+    server = serve("qemu:///system", within=daemon.namespace)
+    with server.pywbem() as connection:
+        assert len(connection.EnumerateInstanceNames("KVM_LogicalDisk")) == 2
+        wait_until(lambda: disks_are_measured(connection))
 
 
 def test_daemon_that_hangs_at_the_start(serve: Callable[..., Server], daemon: Libvirtd) -> None:

@@ -656,6 +656,20 @@ def test_what_can_wait_is_fetched_by_one_reader_at_a_time(readers: Callable[...,
     wait_until(lambda: len(fetched) == 12)
 
 
+def test_what_can_wait_is_put_off(readers: Callable[..., Readers]) -> None:
+    fetched: list[str] = []
+    queue = readers(lambda _connection, key, _task, _generation: fetched.append(key[1]))
+    queue.put_off()
+    queue.mark_later(("capacities", "disk"))
+    for name in "abc":
+        queue.mark(("domain", name))
+    wait_until(lambda: sorted(fetched) == ["a", "b", "c"])
+    queue.mark(("domain", "d"))
+    wait_until(lambda: fetched[3:] == ["d"])
+    queue.catch_up()
+    wait_until(lambda: fetched[4:] == ["disk"])
+
+
 def test_a_claimed_object_waits(readers: Callable[..., Readers]) -> None:
     fetched: list[str] = []
     queue = readers(lambda _connection, key, _task, _generation: fetched.append(key[1]))

@@ -139,6 +139,7 @@ async def _run_on(
     try:
         # As early as can be: they are read while everything else is loaded.
         for hypervisor in hypervisors:
+            hypervisor.put_off()
             hypervisor.start()
         host_name = in_thread(lambda: qualified_name(settings.server.host_name))
         authenticator, login, tls = await in_thread(lambda: _prepare(settings, endpoints))

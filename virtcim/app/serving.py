@@ -131,6 +131,7 @@ async def answer_clients(start: Start) -> int:
     stops.append(nodes.stop)
     search = await in_thread(lambda: _search(site, registry, settings))
     try:
+        search.put_off()
         search.start()
         # Nobody waits for them: one that is down is shown so.
         await in_thread(lambda: nodes.configure(start.configured))
@@ -147,7 +148,7 @@ async def answer_clients(start: Start) -> int:
         assembly = await in_thread(lambda: _assemble(start, nodes, classes, identity, store))
         for hypervisor in hypervisors:
             hypervisor.inventory.listeners.append(_freeze_after_load)
-        return await _serve(assembly, settings, jobs, start.login, start.reload)
+        return await _serve(assembly, settings, jobs, start.login, start.reload, [*hypervisors, search])
     finally:
         search.stop()
         stops += [each.stop for each in search.hypervisors]
@@ -299,13 +300,19 @@ def _indications(
 
 
 async def _serve(
-    assembly: _Assembly, settings: Settings, jobs: Jobs, login: str | None, reload: Callable[[], Settings]
+    assembly: _Assembly,
+    settings: Settings,
+    jobs: Jobs,
+    login: str | None,
+    reload: Callable[[], Settings],
+    busy: Sequence[Hypervisor | Search],
 ) -> int:
     """Answer clients until the task is cancelled.
 
     Parameters:
         login: what stands before the host in a URL, for an example of how to ask; None for no example.
         reload: reads the settings anew.
+        busy: have put off what can wait until clients are answered.
 
     Returns:
         the exit status, where it cannot be begun.
@@ -340,6 +347,8 @@ async def _serve(
         if settings.loop.watch:
             watch.start()
         _tell(assembly, settings, login)
+        for each in busy:
+            each.catch_up()
         async with _announcement(assembly.identity, _reachable(assembly.endpoints)):
             await asyncio.Event().wait()
     finally:

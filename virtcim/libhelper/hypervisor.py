@@ -258,6 +258,15 @@ class Hypervisor:
         self._threads.enter()
         self._life = keep(self._run())
 
+    def put_off(self) -> None:
+        """Leave undone what can wait, as the sizes of disks, until `catch_up`: for whoever starts, and has nobody who
+        asks for that yet."""
+        self._readers.put_off()
+
+    def catch_up(self) -> None:
+        """Do what has been put off."""
+        self._readers.catch_up()
+
     def wait_ready(self, timeout: float) -> bool:
         """Wait until the first attempt to connect and to read all domains has ended, well or not.
 

@@ -62,6 +62,7 @@ class Search:
         self._hypervisors: list[Hypervisor] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._puts_off = False
 
     @property
     def uris(self) -> Sequence[str]:
@@ -83,6 +84,18 @@ class Search:
         """Begin to look; returns at once."""
         for uri in self._answered:
             threading.Thread(target=self._run, args=(uri,), name="libvirt-search", daemon=True).start()
+
+    def put_off(self) -> None:
+        """Have those that are found put off what can wait, until `catch_up`."""
+        with self._lock:
+            self._puts_off = True
+
+    def catch_up(self) -> None:
+        """Have those that were found do what they have put off."""
+        with self._lock:
+            self._puts_off = False
+            for hypervisor in self._hypervisors:
+                hypervisor.catch_up()
 
     def wait(self, timeout: float) -> None:
         """Wait until every URI was found or was absent at the first attempt, but no longer than `timeout` seconds."""
@@ -125,6 +138,8 @@ class Search:
                 return
             hypervisor = Hypervisor(uri, replace(self._settings, read_only=read_only))
             self._hypervisors.append(hypervisor)
+            if self._puts_off:
+                hypervisor.put_off()
             hypervisor.start()
         while not hypervisor.wait_ready(_TICK):
             # Lost again already, or slow to be read.

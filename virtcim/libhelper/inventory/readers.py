@@ -127,6 +127,7 @@ class Readers:
         self._said: dict[str, str] = {}
         self._open = False
         self._stopping = False
+        self._puts_off = False
         self.generation = 0
 
     def resume(self) -> None:
@@ -178,6 +179,17 @@ class Readers:
             if self._open:
                 self._later.setdefault(key, Task(only_events=False))
                 self._call_reader()
+
+    def put_off(self) -> None:
+        """Fetch nothing that can wait, until `catch_up`."""
+        with self._condition:
+            self._puts_off = True
+
+    def catch_up(self) -> None:
+        """Fetch what has been put off."""
+        with self._condition:
+            self._puts_off = False
+            self._call_reader()
 
     def claim(self, keys: Iterable[Key], generation: int) -> set[Key]:
         """Keep the readers from these objects until `release`.
@@ -274,7 +286,7 @@ class Readers:
     def _waiting(self) -> Sequence[dict[Key, Task]]:
         """Give the queues of which something may be taken; with the lock."""
         fetches_later = any(work.later and not work.reported for work in self._running.values())
-        return [self._dirty] if fetches_later else [self._dirty, self._later]
+        return [self._dirty] if self._puts_off or fetches_later else [self._dirty, self._later]
 
     def _run(self) -> None:
         """Have a turn: do what there is to do."""
