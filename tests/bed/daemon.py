@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,10 +42,16 @@ listen_tls = 1
 listen_tcp = 0
 listen_addr = "127.0.0.1"
 tls_port = "{port}"
-auth_tls = "none"
+auth_tls = "{authentication}"
 ca_file = "{pki}/cacert.pem"
 cert_file = "{pki}/servercert.pem"
 key_file = "{pki}/serverkey.pem"
+"""
+
+# libvirt's own default on Debian, Kerberos, needs a realm.
+SASL_CONF = """\
+mech_list: scram-sha-256
+sasldb_path: {users}
 """
 
 # As root, QEMU may open what the bed makes and /dev/kvm whatever its mode: libvirt otherwise probes QEMU anew at
@@ -92,11 +99,17 @@ class Libvirtd:
         qemu_conf: further lines for qemu.conf.
         libvirtd_conf: further lines for libvirtd.conf.
         tls_port: where it listens on the loopback address, with certificates of its own; 0: nowhere.
+        users: who may connect there, and the password of each; None: whoever has a certificate.
         rw_authentication: how who wants to write has to prove who he is: libvirtd's word for it.
     """
 
     def __init__(
-        self, qemu_conf: str = "", libvirtd_conf: str = "", rw_authentication: str = "none", tls_port: int = 0
+        self,
+        qemu_conf: str = "",
+        libvirtd_conf: str = "",
+        rw_authentication: str = "none",
+        tls_port: int = 0,
+        users: Mapping[str, str] | None = None,
     ) -> None:
         self.host_uuid = str(uuid.uuid4())
         # Not below pytest's directory: the path of a Unix socket must stay under 108 bytes.
@@ -107,7 +120,10 @@ class Libvirtd:
         self.tls_port = tls_port
         if tls_port:
             make_certificates(self.directory / "pki")
-            conf += TLS_CONF.format(port=tls_port, pki=self.directory / "pki")
+            authentication = "none" if users is None else "sasl"
+            conf += TLS_CONF.format(port=tls_port, pki=self.directory / "pki", authentication=authentication)
+        if users is not None:
+            make_users(self.directory / "sasl", users)
         (self.directory / "etc/libvirtd.conf").write_text(conf + libvirtd_conf)
         first_port = 5900 + PORTS_OF_WORKER * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
         ports = {"first_port": first_port, "last_port": first_port + PORTS_OF_WORKER - 1}
@@ -312,6 +328,21 @@ def copy_files(source: Path, target: Path) -> None:
             part = target / f"{file.name}.{uuid.uuid4().hex}"
             part.write_bytes(content)
             part.replace(there)
+
+
+def make_users(directory: Path, users: Mapping[str, str]) -> None:
+    """Make what SASL needs to know the users of a libvirtd.
+
+    Parameters:
+        directory: where it goes; it must not exist.
+        users: their names and passwords.
+    """
+    directory.mkdir()
+    known = directory / "passwd.db"
+    (directory / "libvirt.conf").write_text(SASL_CONF.format(users=known))
+    for name, password in users.items():
+        command = ["saslpasswd2", "-p", "-c", "-a", "libvirt", "-f", str(known), name]
+        subprocess.run(command, input=password, text=True, capture_output=True, check=True)
 
 
 def make_certificates(directory: Path, *names: str) -> None:

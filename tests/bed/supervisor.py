@@ -86,6 +86,7 @@ class Supervisor:
     def __init__(self, directory: Path) -> None:
         self.drivers = directory / "drivers"
         self.listens = (directory / "pki").exists()
+        self.sasl = directory / "sasl"
         self.daemon: int | None = None
         self.log = os.open("/var/log/libvirt/output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -94,6 +95,8 @@ class Supervisor:
             environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
             if self.drivers.exists():
                 environment["LIBVIRT_DRIVER_DIR"] = str(self.drivers)
+            if self.sasl.exists():
+                environment["SASL_CONF_PATH"] = str(self.sasl)
             self.daemon = os.posix_spawnp(
                 "libvirtd",
                 ["libvirtd", "--pid-file", "/run/libvirtd.pid", *(["--listen"] if self.listens else [])],

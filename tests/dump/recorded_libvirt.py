@@ -284,13 +284,13 @@ def main() -> int:
     hosts = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     module, _, function = sys.argv[2].partition(":")
 
-    def open_recorded(uri: str) -> Host:
+    def open_recorded(uri: str, *_how: object) -> Host:
         driver = urlsplit(uri).scheme.partition("+")[0]
         if driver not in hosts:
             raise failure(libvirt.VIR_ERR_NO_CONNECT, f"no host is recorded for {uri}")
         return Host(uri, hosts[driver])
 
-    libvirt.open = libvirt.openReadOnly = open_recorded  # type: ignore[assignment]
+    libvirt.openAuth = open_recorded  # type: ignore[assignment]
     sys.argv[:3] = ["virtcim"]
     return int(getattr(importlib.import_module(module), function)())
 

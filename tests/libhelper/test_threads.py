@@ -142,14 +142,14 @@ def test_a_host_that_needs_long_gets_more_time_with_each_attempt(monkeypatch: py
 
 def test_a_node_that_takes_long_to_make_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened, let_go = [], threading.Event()
-    really_open = libvirt.open
+    really_open = libvirt.openAuth
 
-    def slow(uri: str) -> libvirt.virConnect:
+    def slow(uri: str, *how: object) -> libvirt.virConnect:
         opened.append(uri)
         let_go.wait(PATIENCE)
-        return really_open(uri)
+        return really_open(uri, *how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(libvirt, "open", slow)
+    monkeypatch.setattr(libvirt, "openAuth", slow)
     file = tmp_path / "node.xml"
     file.write_text("<node/>")
     hypervisor = Hypervisor(f"test://{file}", HypervisorSettings(open_timeout=0.1))

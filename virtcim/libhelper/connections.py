@@ -45,6 +45,10 @@ tells most of those that hang, but not one that hangs after its first words."""
 _IN_THE_CLIENT = frozenset({"vmwareplayer", "vmwarews", "vmwarefusion"})
 """Drivers that keep the state of guests in the connection."""
 
+_ASKED_FOR = [libvirt.VIR_CRED_AUTHNAME, libvirt.VIR_CRED_PASSPHRASE]
+"""What can be found out when the other side asks for it: without it SASL finds no mechanism that it can use.  Whatever
+else stood here it would ask for as well, and fail where libvirt's files do not have it."""
+
 _MAX_THREADS = 16
 """Threads in all for the opens of a URI whose threads are nobody else's."""
 
@@ -76,15 +80,22 @@ def open_connection(
 ) -> libvirt.virConnect:
     """Open `uri`; blocks as long as libvirt does.
 
+    Names and passwords that the other side asks for are taken from where libvirt keeps them (`auth.conf`, `authfile=`
+    of the URI): there is nobody here who could be asked.
+
     Raises:
         LibvirtError: libvirt could not connect.
     """
     ensure_event_loop()
     with translated():
-        connection = libvirt.openReadOnly(uri) if read_only else libvirt.open(uri)
+        connection = libvirt.openAuth(uri, [_ASKED_FOR, _refuse, None], libvirt.VIR_CONNECT_RO if read_only else 0)
     with contextlib.suppress(libvirt.libvirtError):
         connection.setKeepAlive(keepalive_interval, keepalive_count)
     return connection
+
+
+def _refuse(_asked: object, _data: object) -> int:
+    return -1
 
 
 def close_connection(connection: libvirt.virConnect) -> None:
