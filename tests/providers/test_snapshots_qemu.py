@@ -386,6 +386,53 @@ def test_no_guest_loses_its_disk_to_a_comma(
     libvirtd.virsh("start", name)
 
 
+def read_as_it_is(daemon: Libvirtd, guest: str) -> list[int]:
+    """What the disk of a guest that is off holds in each place that `test_one_of_several_overlays_goes` writes to."""
+    top = daemon.virsh("domblklist", guest).split()[-1]
+    command = ["nsenter", f"--mount={daemon.namespace}", "qemu-io", "-r"]
+    found = []
+    for place in range(4):
+        done = subprocess.run(
+            [*command, "-c", f"read -P {place + 1} {place}M 64k", top], capture_output=True, text=True, check=True
+        )
+        found.append(0 if "verification failed" in done.stdout else place + 1)
+    return found
+
+
+@pytest.mark.parametrize("victim", ["a", "b", "c"])
+@pytest.mark.parametrize("has_run", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_one_of_several_overlays_goes(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests, has_run: bool, victim: str
+) -> None:
+    """Whichever it is, the guest has all that was written, the other snapshots stay, and can be removed."""
+    name = guests.boot_sector("stacked")
+    image = libvirtd.images / Path(libvirtd.virsh("domblklist", name).split()[-1]).name
+    subprocess.run(["qemu-img", "resize", str(image), "8M"], check=True, capture_output=True)
+    await_guest(service, name, lambda _: True)
+
+    def write(place: int) -> None:
+        top = libvirtd.virsh("domblklist", name).split()[-1]
+        command = ["nsenter", f"--mount={libvirtd.namespace}", "qemu-io"]
+        subprocess.run([*command, "-c", f"write -P {place + 1} {place}M 64k", top], check=True, capture_output=True)
+
+    for place, snapshot in enumerate("abc", start=1):
+        write(place - 1)
+        assert service.take(name, DISK, ElementName=snapshot).return_value == COMPLETED
+    write(3)
+    if has_run:
+        started(service, libvirtd, name)
+        libvirtd.virsh("destroy", name)
+        await_guest(service, name, lambda record: not record.active)
+    left = [each for each in "abc" if each != victim]
+    for snapshot in (victim, *left):
+        result = service.call("DestroySnapshot", AffectedSnapshot=service.snapshot(name, snapshot))
+        assert result.return_value == COMPLETED, snapshot
+        assert state_of(libvirtd, name) == "shut off"
+        assert read_as_it_is(libvirtd, name) == [1, 2, 3, 4], snapshot
+    assert service.tree(name) == {}
+    assert Path(libvirtd.virsh("domblklist", name).split()[-1]).name == image.name
+
+
 def test_memory_goes_into_a_file(service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path: Path) -> None:
     name = started(service, libvirtd, guests.boot_sector("filed"))
     result = service.take(name, MEMORY, ElementName="m", OverlayDirectory=str(tmp_path))

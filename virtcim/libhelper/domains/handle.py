@@ -14,7 +14,7 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.names import DIRECTORIES
 
-__all__ = ["domain_handle", "refuse_directory", "run_of"]
+__all__ = ["domain_handle", "kept_open", "refuse_directory", "run_of"]
 
 
 @contextlib.contextmanager
@@ -36,6 +36,20 @@ def domain_handle(context: Context, name_or_uuid: str) -> Iterator[libvirt.virDo
         except libvirt.libvirtError:
             domain = connection.lookupByName(name_or_uuid)
         yield domain
+
+
+@contextlib.contextmanager
+def kept_open(domain: libvirt.virDomain) -> Iterator[None]:
+    """Have QEMU hold the disks of a domain for the length of a block: one that is off is started for that, stands still
+    meanwhile, and is off again then."""
+    was_active = bool(domain.isActive())
+    if not was_active:
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    try:
+        yield
+    finally:
+        if not was_active:
+            domain.destroy()
 
 
 def refuse_directory(name: str | None) -> None:

@@ -14,7 +14,7 @@ import libvirt
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
-from virtcim.libhelper.domains.handle import domain_handle
+from virtcim.libhelper.domains.handle import domain_handle, kept_open
 from virtcim.libhelper.domains.jobs import refuse_held
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.names import is_misnamed_overlay
@@ -73,16 +73,10 @@ class Overlays:
         """
         with self._changed(domain) as target:
             left = [name for name, path in overlays.items() if _disks(target).get(name) == path]
-            was_active = bool(target.isActive())
-            if left and not was_active:
-                target.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
-            try:
+            with kept_open(target) if left else contextlib.nullcontext():
                 for number, name in enumerate(left):
                     target.blockCommit(name, None, None, 0, _MERGE)
                     _finish(target, name, work, number, len(left))
-            finally:
-                if left and not was_active:
-                    target.destroy()
 
     @contextlib.contextmanager
     def _changed(self, domain: str) -> Iterator[libvirt.virDomain]:

@@ -19,7 +19,7 @@ from virtcim.libhelper.connections import is_local
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
 from virtcim.libhelper.domains.freezing import quiesced
-from virtcim.libhelper.domains.handle import domain_handle
+from virtcim.libhelper.domains.handle import domain_handle, kept_open
 from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
 from virtcim.libhelper.inventory.records import SNAPSHOTS
 from virtcim.libhelper.work import Work
@@ -170,7 +170,7 @@ class Snapshots:
             snapshot = target.snapshotLookupByName(name)
             for each in (*(_descendants(snapshot) if with_descendants else ()), snapshot):
                 path = SnapshotConfig.parse(each.getXMLDesc(0)).memory_file
-                each.delete(0)
+                _delete(target, each)
                 if path and path not in _memory_files(target):
                     self._remove_memory(path)
 
@@ -214,6 +214,21 @@ def _descendants(snapshot: libvirt.virDomainSnapshot) -> Iterator[libvirt.virDom
     for child in snapshot.listAllChildren():
         yield from _descendants(child)
         yield child
+
+
+def _delete(domain: libvirt.virDomain, snapshot: libvirt.virDomainSnapshot) -> None:
+    """Remove one snapshot.
+
+    libvirt 9.0 does not find the images below overlays that were laid one over the other while the domain was off.
+    """
+    try:
+        snapshot.delete(0)
+    except libvirt.libvirtError as error:
+        is_lost = error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG
+        if not is_lost or domain.isActive() or domain.hasManagedSaveImage():
+            raise
+        with kept_open(domain):
+            snapshot.delete(0)
 
 
 def _memory_files(domain: libvirt.virDomain) -> set[str]:
