@@ -28,6 +28,7 @@ from tests.providers.migrationbed import (
     RUNNING,
     THERE,
     TwoHosts,
+    guest_xml,
 )
 from virtcim.providers.backupsettings import BackupSettings
 from virtcim.schema.classes import ClassStore
@@ -37,6 +38,7 @@ pytestmark = [pytest.mark.root, pytest.mark.qemu, pytest.mark.slow]
 IMAGES = "/var/lib/libvirt/images"
 SSH, TLS, TLS_STRICT, TCP = 2, 3, 4, 5
 """TransportType."""
+OK = 2
 NOWHERE = "127.0.0.9"
 """An address at which nobody listens."""
 ENABLED, QUIESCE = 2, 9
@@ -355,3 +357,104 @@ def test_a_backup_is_read_by_tls(hosts: TwoHosts, pki: Path) -> None:
     assert hosts.end_of(ended["Job"])["JobState"] == COMPLETED
     assert hosts.end_of(out["Job"])["JobState"] == COMPLETED
     assert hosts.daemons[HERE].list_all() == {"read": "running"}
+
+
+def stays(hosts: TwoHosts, shown: pywbem.CIMInstance, name: str, there: dict[str, str]) -> str:
+    """See that a guest is where it was, and shown there alone; what its job says."""
+    assert (shown["JobState"], shown["GuestPlace"]) == (EXCEPTION, shown["SourceHost"]), shown["ErrorDescription"]
+    assert hosts.states() == [{name: "running"}, there]
+    wait_until(lambda: (hosts.names(HERE), sorted(hosts.names(THERE))) == ({name: [OK]}, sorted(there)), 20)
+    return str(shown["ErrorDescription"])
+
+
+def test_a_guest_is_not_moved_onto_its_own_host(hosts: TwoHosts) -> None:
+    """Not by force either: it is one guest before and after."""
+    image = hosts.daemons[HERE].new_image()
+    disk = (
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{IMAGES}/{image.name}'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    hosts.define("homely", devices=disk)
+    hosts.start("homely")
+    for options in ({}, {"Force": True}, {"Force": True, "CopyStorage": True}, {"Force": True, "PeerToPeer": True}):
+        where = {"DestinationHost": hosts.daemons[HERE].uri(), "MigrationSettingData": hosts.setting(**options)}
+        code, out = hosts.call("MigrateVirtualSystemToHost", "homely", **where)
+        assert code == 4096
+        shown = hosts.end_of(out["Job"])
+        assert shown["JobState"] == EXCEPTION
+        assert hosts.states() == [{"homely": "running"}, {}]
+        wait_until(lambda: hosts.names(HERE) == {"homely": [OK]}, 20)
+        assert image.exists()
+
+
+@pytest.mark.parametrize("is_same_uuid", [False, True])
+def test_a_guest_harms_none_that_is_there(hosts: TwoHosts, is_same_uuid: bool) -> None:
+    """Under its name, or with its UUID; told before, and where it is forced, by libvirt."""
+    uuid = hosts.define("newcomer")
+    hosts.start("newcomer")
+    resident = "resident" if is_same_uuid else "newcomer"
+    xml = guest_xml(resident, "", "", None)
+    hosts.daemons[THERE].define(xml.replace("<memory", f"<uuid>{uuid}</uuid><memory") if is_same_uuid else xml)
+    wait_until(lambda: hosts.hypervisors[THERE].inventory.domain(resident), 20)
+    (reason,) = hosts.reasons("newcomer")
+    assert reason.startswith("uuid: " if is_same_uuid else "name: ")
+    shown = hosts.end_of(hosts.migrate("newcomer", Force=True))
+    assert shown["JobState"] == EXCEPTION
+    assert "exists" in shown["ErrorDescription"] or "already" in shown["ErrorDescription"]
+    assert hosts.states() == [{"newcomer": "running"}, {resident: "shut off"}]
+    wait_until(lambda: (list(hosts.names(HERE)), list(hosts.names(THERE))) == (["newcomer"], [resident]), 20)
+
+
+def test_a_copy_that_finds_no_room_leaves_nothing(hosts: TwoHosts) -> None:
+    narrow = f"{IMAGES}/narrow"
+    inside = ["nsenter", f"--mount={hosts.daemons[THERE].namespace}"]
+    for daemon in hosts.daemons.values():
+        (daemon.images / "narrow").mkdir()
+    subprocess.run([*inside, "mount", "-t", "tmpfs", "-o", "size=2m", "none", narrow], check=True)
+    try:
+        for daemon in hosts.daemons.values():
+            daemon.virsh("pool-create-as", "narrow", "dir", "--target", narrow)
+        image = hosts.daemons[HERE].images / "narrow" / "disk.qcow2"
+        subprocess.run(["qemu-img", "create", "-f", "qcow2", str(image), "32M"], check=True, capture_output=True)
+        subprocess.run(["qemu-io", "-c", "write -P 7 1M 16M", str(image)], check=True, capture_output=True)
+        disk = (
+            f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{narrow}/disk.qcow2'/>"
+            "<target dev='vda' bus='virtio'/></disk>"
+        )
+        hosts.define("broad", devices=disk)
+        hosts.start("broad")
+        (reason,) = hosts.reasons("broad", CopyStorage=True)
+        assert reason.startswith(f"room: disk vda: {32 << 20} bytes do not fit into pool narrow, ")
+        stays(hosts, hosts.end_of(hosts.migrate("broad", CopyStorage=True, Force=True)), "broad", {})
+        left = subprocess.run([*inside, "ls", narrow], check=True, capture_output=True, text=True).stdout
+        assert left == ""
+        subprocess.run(["qemu-io", "-U", "-r", "-c", "read -P 7 1M 16M", str(image)], check=True, capture_output=True)
+    finally:
+        hosts.clear()
+        for daemon in hosts.daemons.values():
+            daemon.virsh("pool-destroy", "narrow")
+        subprocess.run([*inside, "umount", "--lazy", narrow], check=True)
+
+
+def test_what_libvirt_does_not_do_together_is_told(hosts: TwoHosts) -> None:
+    hosts.define("captive")
+    host = hosts.hypervisors[THERE].hostname
+    for options, text in (
+        ({"Tunnelled": True, "MigrateURI": f"tcp://{host}"}, "what is tunnelled goes to no address of its own"),
+        ({"Tunnelled": True, "TransportType": TCP, "CopyStorage": True}, "what is tunnelled can neither copy disks"),
+        ({"MigrationType": OFFLINE, "Persistent": False}, "a guest that does not run has to be persistent over there"),
+        ({"MigrationType": OFFLINE, "CopyStorage": True}, "the disks of a guest that does not run are not copied"),
+        ({"MigrationType": OFFLINE, "PostCopy": True}, "memory can follow later only where the guest keeps running"),
+    ):
+        assert [each for each in hosts.reasons("captive", **options) if each.startswith(f"order: {text}")], options
+    other = pywbem.CIMInstance(
+        "KVM_VirtualSystemSettingData", {"UUID": "00000000-0000-4000-8000-000000000002", "ElementName": "captive"}
+    )
+    with pytest.raises(pywbem.CIMError, match="cannot change UUID"):
+        hosts.call(
+            "ValidateMigration",
+            "captive",
+            DestinationHost=hosts.daemons[THERE].uri(),
+            MigrationSettingData=hosts.setting(MigrationType=OFFLINE),
+            NewSystemSettingData=other,
+        )
