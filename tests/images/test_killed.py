@@ -49,7 +49,11 @@ def create(self, pool, xml, name, work, real=Storage.create_volume):
     if name.startswith("contested"):
         real(self, pool, xml, name, work)
     real(self, pool, xml, name, work)
-Storage.create_volume = create
+def convert(self, pool, xml, name, source, work, real=Storage.convert_volume):
+    if name.startswith("contested"):
+        real(self, pool, xml, name, source, work)
+    real(self, pool, xml, name, source, work)
+Storage.create_volume, Storage.convert_volume = create, convert
 from virtcim.app.main import main
 sys.exit(main())
 """
@@ -179,6 +183,24 @@ def test_a_volume_that_somebody_else_makes_meanwhile_stays(bed: Provisioner) -> 
     assert "contested.qcow2" in job["ErrorDescription"]
     assert "contested.qcow2" in again.files()
     assert "contested" not in bed.daemon.list_all()
+
+
+@pytest.mark.slow
+def test_a_copy_that_somebody_else_makes_meanwhile_stays(bed: Provisioner) -> None:
+    bed.provision(bed.template("first"), "contested", "start=no")
+    bed.server.stop()
+    bed.server.command[2] = MEDDLED
+    bed.server.start()
+    again = Provisioner(bed.daemon, bed.server, bed.pool, bed.images)
+    (store,) = again.interop.EnumerateInstanceNames("Virt_ImageStore")
+    (guest,) = again.wbem.EnumerateInstanceNames("KVM_ComputerSystem")
+    try:
+        _, out = again.interop.InvokeMethod("CreateTemplateFromSystem", store, System=guest, TemplateID="taken")
+        told = again.over(out["Job"])["ErrorDescription"]
+    except pywbem.CIMError as error:
+        told = error.status_description
+    assert "'contested-template.qcow2' already in use" in told
+    assert "contested-template.qcow2" in again.files()
 
 
 @pytest.mark.slow

@@ -103,10 +103,11 @@ class TemplateOfGuest:
             raise CIMError(Status.FAILED, f"volume {self._volume}: is gone, or {self._copy} is there already")
         is_raw = self._format == "raw"
         made = new_volume(self._copy, (is_raw and source.physical) or source.capacity or 0, self._format)
-        self._made = True
         place = (self._pool.uuid, self._volume)
         take = storage.copy_volume if is_raw else storage.convert_volume
         take(self._pool.uuid, object_text(made), self._copy, place, work)
+        # Not before: one that somebody else has made meanwhile is theirs.
+        self._made = True
         record = self._guest.hypervisor.inventory.domain_by_uuid(self._guest.domain.uuid)
         if record is None or record.active:
             raise CIMError(Status.FAILED, f"guest {self._guest.name}: was started meanwhile; expected it to be off")
@@ -115,6 +116,7 @@ class TemplateOfGuest:
         storage = self._guest.hypervisor.storage
         if self._made and storage.volume_config(self._pool.uuid, self._copy) is not None:
             storage.delete_volume(self._pool.uuid, self._copy)
+        self._made = False
 
     def _take_in(self, work: Work) -> None:
         images = self._library.images
