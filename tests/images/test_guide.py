@@ -42,11 +42,8 @@ def typed() -> Iterator[tuple[str, list[str]]]:
 
 def example() -> str:
     """The template that the page shows."""
-    return next(
-        block
-        for block in re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-        if block.startswith('id = "debian-web"')
-    )
+    blocks: list[str] = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return next(block for block in blocks if block.startswith('id = "debian-web"'))
 
 
 @pytest.fixture
