@@ -248,6 +248,26 @@ def test_hardware_that_nobody_has_is_refused_unless_the_system_does_without() ->
     assert "is left out" in settle_machine(spared.systems[0], "").warnings[0]
 
 
+def test_a_value_that_is_needed_is_known_or_refused() -> None:
+    known = item(InstanceID=9, ResourceType=17, VirtualQuantity=1, AllocationUnits="byte * 2^20")
+    for needed, complaint in (("<rasd:Weight !>1</rasd:Weight>", ""), ("<rasd:Unknown !/>", "needs 'Unknown'")):
+        for flag in ("true", "false"):
+            value = needed.replace("!", f'ovf:required="{flag}"')
+            text = envelope(system(known.replace("</Item>", f"{value}</Item>")))
+            if complaint and flag == "true":
+                with pytest.raises(ApplianceError, match=complaint):
+                    read_descriptor(text)
+            else:
+                read_descriptor(text)
+
+
+@pytest.mark.parametrize("number", [17, 31, 32])
+def test_a_disk_is_one_by_whatever_number_of_the_dmtf(number: int) -> None:
+    drive = item(InstanceID=9, ResourceType=number, VirtualQuantity=2, AllocationUnits="byte * 2^30")
+    (disk,) = settle_machine(read_descriptor(envelope(system(drive))).systems[0], "").drives
+    assert (disk.device, disk.capacity) == ("disk", 2 << 30)
+
+
 def test_systems_come_in_the_order_in_which_they_start() -> None:
     systems = "".join(system(identity=name) for name in ("web", "database", "tool"))
     startup = '<StartupSection><Info/><Item ovf:id="database" ovf:order="1"/><Item ovf:id="web" ovf:order="2"/>'

@@ -74,6 +74,14 @@ _VENDOR_CONFIG = frozenset({"Config", "ExtraConfig"})
 _VENDOR_VALUES = frozenset({"CoresPerSocket", "StorageGroup"})
 _SETTING_DATA = re.compile(r".*CIM_[A-Za-z]+SettingData(\.xsd)?")
 """The namespaces of the values of an item: each class of CIM has one."""
+_VALUES = frozenset({
+    "Address", "AddressOnParent", "AllocationUnits", "AutomaticAllocation", "AutomaticDeallocation", "Caption",
+    "ConfigurationName", "Connection", "ConsumerVisibility", "Description", "ElementName", "HostResource", "InstanceID",
+    "Limit", "MappingBehavior", "OtherResourceType", "Parent", "PoolID", "Reservation", "ResourceSubType",
+    "ResourceType", "VirtualQuantity", "VirtualQuantityUnits", "Weight",
+})  # fmt: skip
+"""The values of an item that are known to say something of it: CIM_ResourceAllocationSettingData has them.  Few items
+say that they need a certain one, and further ones of later versions of that class are passed over."""
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -415,11 +423,10 @@ class _Reader:
         values: dict[str, list[str]] = {}
         config: dict[str, str] = {}
         for child, _ in self._children(element):
-            tag = etree.QName(child)
-            name = tag.localname
+            name = etree.QName(child).localname
             if name in _VENDOR_CONFIG:
                 self._note_config(config, child)
-            elif name not in _VENDOR_VALUES and not _SETTING_DATA.fullmatch(tag.namespace or ""):
+            elif not self._is_value(child, name):
                 self._leave_out(child, name, context)
             else:
                 values.setdefault(_new_name(name), []).append((child.text or "").strip())
@@ -437,6 +444,14 @@ class _Reader:
             is_required=self._is(element, "required", otherwise=True),
             config=config,
         )
+
+    def _is_value(self, element: etree._Element, name: str) -> bool:
+        """Whether an element is a value of an item, and one that is known where the item needs it."""
+        if name in _VENDOR_VALUES:
+            return True
+        is_needed = self._is(element, "required", otherwise=False)
+        is_of_cim = _SETTING_DATA.fullmatch(etree.QName(element).namespace or "") is not None
+        return is_of_cim and (_new_name(name) in _VALUES or not is_needed)
 
     def _check_items(self, items: list[Item], context: str) -> None:
         ids = {item.text("InstanceID") for item in items}

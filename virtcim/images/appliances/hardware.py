@@ -42,6 +42,8 @@ class ResourceType(enum.IntEnum):
     PARALLEL = 22
     USB_CONTROLLER = 23
     GRAPHICS = 24
+    LOGICAL_DISK = 31
+    STORAGE_VOLUME = 32
     SOUND = 35
 
 

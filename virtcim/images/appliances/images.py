@@ -81,6 +81,8 @@ def format_of(uri: str) -> str:
     Raises:
         ApplianceError: it is none that can be read.
     """
+    if not uri:
+        raise ApplianceError("format: is not said; expected that of VMDK, VHD, qcow2 or raw images: it is not guessed")
     found = next((name for pattern, name in _FORMATS if pattern.fullmatch(uri[:_MOST_URI])), None)
     if found is None:
         raise ApplianceError(f"format {uri[:120]!r}: is not known; expected that of VMDK, VHD, qcow2 or raw images")

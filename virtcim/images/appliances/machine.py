@@ -22,11 +22,13 @@ _MOST_PROCESSORS = 8192
 _MOST_MEMORY = 2**50
 _MOST_CAPACITY = 2**60
 """Bytes: what file systems hold."""
-_DRIVES = {
+_DRIVES: Mapping[int, str] = {
     ResourceType.FLOPPY: "floppy",
     ResourceType.CD: "cdrom",
     ResourceType.DVD: "cdrom",
     ResourceType.DISK: "disk",
+    ResourceType.LOGICAL_DISK: "disk",
+    ResourceType.STORAGE_VOLUME: "disk",
 }
 """libvirt's word for a drive by its type."""
 _MIB = 2**20
@@ -181,7 +183,7 @@ class _Settler:
                     cores = self._cores(item) or cores
                 case ResourceType.MEMORY:
                     memory += self._memory(item)
-                case ResourceType.FLOPPY | ResourceType.CD | ResourceType.DVD | ResourceType.DISK:
+                case number if number in _DRIVES:
                     drives.append(self._drive(item, controllers))
                 case ResourceType.ETHERNET:
                     ports.append(self._port(item))
@@ -225,7 +227,7 @@ class _Settler:
                 # What was in the drive of the host that it was exported from.
                 continue
             disk, file = (reference[2], file) if reference[1] == "disk" else (disk, reference[2])
-        device = _DRIVES[ResourceType(item.resource_type)]
+        device = _DRIVES[item.resource_type]
         capacity = self._capacity(item) if device == "disk" and not disk and not file else 0
         unit = item.text("AddressOnParent")
         return Drive(
