@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -249,3 +252,16 @@ def test_hard_names_are_shown_whole_and_lead_to_their_guests(open_page: Open, ha
     assert page.locator("img[src=x]").count() == 0
     assert not asked
     assert not refused
+
+
+def test_an_alert_from_before_the_page_was_opened_is_shown(open_page: Open, host: Libvirtd, server: Server) -> None:
+    with closing(host.connect()) as connection:
+        connection.lookupByName("first").create()
+        page = open_page("#/guests")
+        row = page.get_by_role("row").filter(has_text="first")
+        expect(row.locator(".state.on")).to_be_visible()
+        page.context.close()
+        os.kill(int((host.directory / "run/libvirt/qemu/first.pid").read_text()), signal.SIGKILL)
+        wait_until(lambda: not connection.lookupByName("first").isActive())
+    later = open_page("#/overview")
+    expect(later.locator("main li").filter(has_text=re.compile("first.*(crashed|ended by an error)"))).to_be_visible()

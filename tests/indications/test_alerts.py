@@ -13,7 +13,9 @@ import pytest
 from tests.bed import Libvirtd, Server
 from tests.bed.guests import boot_sector_xml
 from tests.bed.listener import Listener, subscribed
+from tests.bed.server import wait_until
 from tests.conftest import Guests
+from tests.frontends.client import Client, basic
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.troubles import TroubleKind, trouble_of
 from virtcim.providers.lifecycle.alerts import MEANINGS
@@ -79,6 +81,23 @@ def test_an_emulator_that_is_killed_is_an_alert_and_a_change(
     )
     assert alert["AlertingElementFormat"] == 2
     assert "killed" in alert["Message"]
+
+
+def test_who_comes_after_an_alert_is_told_of_it(
+    libvirtd: Libvirtd, guests: Guests, serve: Callable[..., Server]
+) -> None:
+    guests.boot_sector("killed")
+    libvirtd.virsh("start", "killed")
+    server = serve(libvirtd.uri())
+    assert server.user is not None
+    client = Client(server.port, {"Authorization": basic(server.user, server.password)})
+    wait_until(lambda: client.get("/api/namespaces/root%2Fvirt/summary?columns=EnabledState")["rows"] == [[2]])
+    assert client.get("/api/alerts") == {"alerts": []}
+    os.kill(int((libvirtd.directory / "run/libvirt/qemu/killed.pid").read_text()), signal.SIGKILL)
+    [alert] = wait_until(lambda: client.get("/api/alerts")["alerts"])
+    assert (alert["kind"], alert["namespace"]) == ("alert", "root/virt")
+    assert alert["properties"]["MessageID"] in {"VIRT0005", "VIRT0006"}
+    assert "killed" in alert["properties"]["Message"]
 
 
 PANICKING = bytes.fromhex("ba0505 b001 ee f4 ebfd")

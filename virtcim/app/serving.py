@@ -201,6 +201,7 @@ def _assemble(
     for front_end in server.frontends:
         if isinstance(front_end, REST):
             front_end.streams = indications.streams
+            front_end.alerts = indications.alerts
             front_end.consoles = Consoles(GuestConsoles(nodes))
             front_end.sessions.keep(store.table("browser session", KeptSession), authenticator.stamp)
 

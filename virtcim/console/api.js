@@ -177,6 +177,16 @@ export async function summariesOf(namespace, guests, options = {}) {
   return (await ask("GET", `${namespacePath(namespace)}/summary${query({ ...options, guests: named })}`)).summaries;
 }
 
+/** The alerts of late, the newest first; none where the server tells of none. @returns {Promise<any[]>} */
+export const alerts = () =>
+  ask("GET", "alerts").then(
+    (answer) => answer.alerts,
+    (error) => {
+      if (error.http === 404) return [];
+      throw error;
+    },
+  );
+
 export const namespaces = () => ask("GET", "");
 export const session = () => ask("GET", "session");
 

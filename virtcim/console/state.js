@@ -34,6 +34,8 @@ export const state = {
   version: 0,
   /** @type {any[]} the newest first */
   events: [],
+  /** @type {any[]} the newest first, those from before the page was opened too */
+  alerts: [],
   /** @type {{id: number, kind: string, text: string}[]} */
   messages: [],
   loaded: false,
@@ -272,8 +274,17 @@ export async function loadFigures() {
       : refresh(namespace, seen.filter((each) => each.namespace === namespace))));
 }
 
+const ALERTS_KEPT = 200;
+
+/** Takes in alerts, each of them once: one that was read may have come as an event too. @param {any[]} found the newest first */
+function takeAlerts(found) {
+  const known = new Map([...found, ...state.alerts].map((each) => [each.properties.IndicationIdentifier, each]));
+  state.alerts = [...known.values()].sort((one, two) => String(two.time).localeCompare(String(one.time))).slice(0, ALERTS_KEPT);
+}
+
 /** Reads all of it; a node that does not answer leaves the others as they are. */
 export async function loadAll() {
+  takeAlerts(await api.alerts());
   await loadNodes();
   await Promise.allSettled(state.nodes.filter((each) => each.state !== 0).map((each) => loadGuests(each.namespace)));
   state.loaded = true;
@@ -387,7 +398,8 @@ function take(event) {
   }
   state.events.unshift({ ...event, seen: new Date() });
   if (state.events.length > EVENTS_KEPT) state.events.length = EVENTS_KEPT;
-  if (/ManagedNode|NodeGroup|Virt_Template/.test(event.class ?? "")) loadNodes().catch(() => undefined);
+  if (event.kind === "alert") takeAlerts([event]);
+  else if (/ManagedNode|NodeGroup|Virt_Template/.test(event.class ?? "")) loadNodes().catch(() => undefined);
   else if (/_ComputerSystem$/.test(event.class ?? "")) takeSystem(event);
   else {
     const owner = ownerOf(event);

@@ -12,6 +12,7 @@ from virtcim.cimom.access import Access
 from virtcim.cimom.indications.filters import ALERT, CREATION, DELETION, MODIFICATION, CompiledFilter
 from virtcim.cimom.indications.journal import Body
 from virtcim.cimom.indications.queue import Queues, Receiver
+from virtcim.cimom.indications.recent import RecentAlerts
 from virtcim.cimom.indications.repeats import RepeatFilter, alert_key
 from virtcim.cimom.indications.served import ActiveSubscription
 from virtcim.cimom.indications.subscriptions import Subscriptions
@@ -82,6 +83,7 @@ class IndicationEngine(ChangeListener):
         subscriptions: whose filters select.
         queues: where they go.
         takers: who else takes them.
+        recent: keeps alerts for who comes later.
         access: decides who may be told what.
         classes: the class store.
         host: SourceInstanceHost.
@@ -92,6 +94,7 @@ class IndicationEngine(ChangeListener):
         subscriptions: Subscriptions,
         queues: Queues,
         takers: Sequence[Taker],
+        recent: RecentAlerts,
         access: Access,
         classes: ClassStore,
         host: str,
@@ -99,6 +102,7 @@ class IndicationEngine(ChangeListener):
         self._subscriptions = subscriptions
         self._queues = queues
         self._takers = tuple(takers)
+        self._recent = recent
         self._access = access
         self._classes = classes
         self._host = host
@@ -137,16 +141,17 @@ class IndicationEngine(ChangeListener):
     def alert(self, alert: Alert) -> None:
         candidates = self._subscriptions.served.of_class(ALERT)
         taking = [(taker, taker.active.get(ALERT, ())) for taker in self._takers]
+        element = None if alert.element is None else format_path(alert.element.path())
+        properties: Properties = {
+            **_base(alert.time),
+            "AlertingManagedElement": element or alert.element_name,
+            "AlertingElementFormat": OBJECT_PATH if element else 0,
+            "EventTime": alert.time,
+            "SystemName": self._host,
+            **alert.properties,
+        }
+        self._recent.put(alert.namespace, Body(ALERT, properties, _size(properties)))
         if candidates or any(found for _, found in taking):
-            element = None if alert.element is None else format_path(alert.element.path())
-            properties: Properties = {
-                **_base(alert.time),
-                "AlertingManagedElement": element or alert.element_name,
-                "AlertingElementFormat": OBJECT_PATH if element else 0,
-                "EventTime": alert.time,
-                "SystemName": self._host,
-                **alert.properties,
-            }
             self._hand_on(candidates, taking, alert.namespace, ALERT, properties)
             # No comparison at the next start would find it again.
             self._queues.save()

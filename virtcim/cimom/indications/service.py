@@ -24,6 +24,7 @@ from virtcim.cimom.indications.objects import (
 )
 from virtcim.cimom.indications.predefined import predefined_filters
 from virtcim.cimom.indications.queue import DestinationQueue, Queues
+from virtcim.cimom.indications.recent import RecentAlerts
 from virtcim.cimom.indications.records import FilterCollection, FilterRecord
 from virtcim.cimom.indications.relay import Relay
 from virtcim.cimom.indications.relayed import Relayed
@@ -70,6 +71,7 @@ class IndicationService:
         queues: what waits to be delivered.
         relay: other CIM servers that take indications.
         streams: clients that hold a connection open.
+        alerts: of late.
     """
 
     def __init__(
@@ -101,8 +103,9 @@ class IndicationService:
         self.relay = Relay(store, compiler, access, settings, self.queues.memory)
         self._relayed = Relayed(self.relay, product, (SYSTEM, system_name))
         self.streams = EventStreams(compiler, settings)
+        self.alerts = RecentAlerts(access)
         takers = (self.relay, self.streams)
-        self._engine = IndicationEngine(self.subscriptions, self.queues, takers, access, classes, host)
+        self._engine = IndicationEngine(self.subscriptions, self.queues, takers, self.alerts, access, classes, host)
         self._deliverer = Deliverer(self.subscriptions, self.queues, sender, settings)
 
     def start(self) -> None:

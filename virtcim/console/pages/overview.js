@@ -49,7 +49,7 @@ export function Overview() {
   const guests = [...state.guests.values()];
   const sums = totals(guests);
   const lost = state.nodes.filter((each) => each.state > 2);
-  const alerts = state.events.filter((each) => each.kind === "alert").slice(0, 10);
+  const alerts = state.alerts.slice(0, 10);
   const ill = guests.filter((each) => each.health !== null && each.health >= UNHEALTHY);
   const head = html`<div class="head"><h1>${text("page.overview")}</h1></div>`;
   if (!state.loaded && !guests.length) return html`${head}<p class="soft" aria-busy="true">${text("app.loading")}</p>`;
@@ -64,7 +64,7 @@ export function Overview() {
       <ul>
         ${lost.map((each) => html`<li><a href=${nodeLink(each.namespace)}>${text("overview.no-contact", { name: each.name, detail: each.trouble || text(`node.state.${each.state}`) })}</a></li>`)}
         ${ill.slice(0, 50).map((each) => html`<li><a href=${guestLink(each)}>${text("overview.trouble", { name: each.name, node: each.node, health: text(`health.${each.health}`) })}</a></li>`)}
-        ${alerts.map((each) => html`<li>${timeText(each.seen)} ${each.properties?.Description ?? each.properties?.Message ?? each.indication}</li>`)}
+        ${alerts.map((each) => html`<li>${timeText(each.time)} ${each.properties?.Description ?? each.properties?.Message ?? each.indication}</li>`)}
       </ul>
     </${Panel}>
     ${nodesByGroup().map(([group, nodes]) => html`

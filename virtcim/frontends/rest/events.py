@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from virtcim.cimom.indications.streams import Event, EventStream, EventStreams
@@ -105,6 +105,10 @@ class Events:
         if declaration.is_indication:
             return f"SELECT * FROM {declaration.name}"
         return f"SELECT * FROM CIM_InstIndication WHERE SourceInstance ISA {declaration.name}"
+
+    def listed(self, alerts: Iterable[Event]) -> list[bytes]:
+        """Write a list of alerts, each as the data of its event."""
+        return [b'{"alerts":[', b",".join(self._shown(each)[1] for each in alerts), b"]}"]
 
     def close(self, stream: EventStream) -> None:
         """End a stream, as its user has logged out."""

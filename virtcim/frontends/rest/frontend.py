@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilities
 from virtcim.cimom.core import Executor
+from virtcim.cimom.indications.recent import RecentAlerts
 from virtcim.cimom.indications.streams import EventStreams
 from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
@@ -64,6 +65,7 @@ class REST:
         mechanism: what discovery shows of it.
         sessions: of browsers.
         streams: what happens; None where nobody is told of it.
+        alerts: of late; likewise.
         consoles: of guests; None where there are none.
     """
 
@@ -86,6 +88,7 @@ class REST:
         self._operations = Operations(core, settings.pull_max_objects)
         self.sessions = Sessions(settings)
         self.streams: EventStreams | None = None
+        self.alerts: RecentAlerts | None = None
         self.consoles: Consoles | None = None
         self._described: tuple[frozenset[str], list[bytes]] | None = None
         self._pages = Pages()
@@ -95,6 +98,7 @@ class REST:
             *(route(method, self.answer, f"{ROOT}/*") for method in ("GET", "PATCH", "DELETE", "POST")),
             route("GET", self.answer, ROOT),
             route("GET", self.follow, f"{ROOT}/events"),
+            route("GET", self.tell_alerts, f"{ROOT}/alerts"),
             route("GET", self.describe, f"{ROOT}/openapi.json"),
             route("POST", self.batch, f"{ROOT}/batch"),
             route("GET", self.session, f"{ROOT}/session"),
@@ -256,6 +260,18 @@ class REST:
 
         headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         return Reply(headers=headers, stream=send)
+
+    async def tell_alerts(self, exchange: Exchange) -> Reply:
+        """Tell what alerts there were of late, the newest first, also of those before anybody followed."""
+        streams, alerts = self.streams, self.alerts
+        try:
+            if streams is None or alerts is None:
+                raise Refusal(404, "Nobody is told of alerts here")
+            events, principal = Events(streams, self._core.classes), exchange.caller.principal
+            outgoing = await exchange.run(lambda: Outgoing(events.listed(alerts.of(principal))))
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        return _reply(Answer(), outgoing)
 
     async def describe(self, exchange: Exchange) -> Reply:
         """Describe everything for programs; `?classes=A,B` has only these classes in it."""

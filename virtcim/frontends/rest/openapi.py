@@ -304,6 +304,7 @@ def _further() -> dict[str, dict[str, Any]]:
                 parameters=_query(["classes", "namespace", "query", "language", "lastEventId"]),
             )
         },
+        f"{ROOT}/alerts": {"get": told("alerts", "List the alerts of late, the newest first.", "200", answer=plain)},
         f"{ROOT}/openapi.json": {"get": told("describe", "This description.", "200", answer=plain)},
         console: {
             "get": told("open-console", "Open a console by WebSocket.", "101", parameters=_query(["ticket"])),

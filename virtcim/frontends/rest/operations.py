@@ -251,6 +251,7 @@ class Operations:
                 "session": "/api/session",
                 "batch": "/api/batch",
                 "events": "/api/events",
+                "alerts": "/api/alerts",
                 "description": "/api/openapi.json",
             }
         )

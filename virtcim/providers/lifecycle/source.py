@@ -311,7 +311,7 @@ class LifecycleSource(ChangeSource):
             self._listener.changed(found, time)
 
     def _tell_alert(self, make: Callable[[], Alert]) -> None:
-        if self._listener is not None and self._listener.is_active:
+        if self._listener is not None:
             self._listener.alert(make())
 
 
