@@ -142,6 +142,31 @@ def test_a_memory_balloon_is_removed(site: Stopped) -> None:
     site.put()
     assert site.remove("", "memballoon:0") == 0
     assert site.find("//memballoon/@model") == ["none"]
+    assert site.modify("", "memballoon:0", ResourceSubType="virtio") == 0
+    assert site.remove("", "memballoon:0") == 0
+    assert site.add("", ResourceType=1, OtherResourceType="memballoon") == 0
+    assert site.find("//memballoon/@model") == ["virtio"]
+
+
+def test_companions_of_a_usb_controller_are_told_apart(site: Stopped) -> None:
+    site.put(
+        "<controller type='usb' index='1' model='ich9-ehci1'/>"
+        "<controller type='usb' index='1' model='ich9-uhci1'><master startport='0'/></controller>"
+        "<controller type='usb' index='1' model='ich9-uhci2'><master startport='2'/></controller>"
+    )
+    before = site.find("//controller[@model='ich9-uhci2']/address/@slot")
+    assert site.modify("Controller", "controller:usb:1#3", Ports="4") == 0
+    assert [path.keys["InstanceID"] for path in site.result.out["ResultingResourceSettings"]] == [
+        f"{NAME}/controller:usb:1#3"
+    ]
+    assert site.find("//controller[@ports='4']/@model") == ["ich9-uhci2"]
+    assert site.find("//controller[@model='ich9-uhci2']/address/@slot") == before
+
+
+def test_a_size_without_units_is_in_those_that_it_is_shown_in(site: Stopped) -> None:
+    site.put("<shmem name='s'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>")
+    assert site.modify("", "shmem:0", VirtualQuantity=8 << 20) == 0
+    assert site.find("//shmem/size/text()") == ["8"]
 
 
 @pytest.mark.parametrize("identifier", ["controller:usb:0", "controller:pci:0"])
@@ -334,6 +359,38 @@ def test_a_guest_like_another_has_the_same_devices(site: Stopped, runs: bool) ->
     assert Counter(each.tag for each in made.devices) == Counter(each.tag for each in before.devices)
     passwords = [each.passwd_set for each in before.devices if isinstance(each, Graphics)]
     assert [each.passwd_set for each in made.devices if isinstance(each, Graphics)] == passwords
+
+
+RARE = (
+    "<cpu><numa><cell id='0' cpus='0-1' memory='65536'><cache level='1' associativity='direct' policy='writeback'>"
+    "<size value='10' unit='KiB'/><line value='8' unit='B'/></cache></cell><interconnects>"
+    "<latency initiator='0' target='0' cache='1' type='access' value='5'/>"
+    "<bandwidth initiator='0' target='0' type='access' value='204800' unit='KiB'/></interconnects></numa></cpu>"
+    "<sysinfo type='smbios'><baseBoard><entry name='manufacturer'>One</entry></baseBoard>"
+    "<baseBoard><entry name='manufacturer'>Two</entry><entry name='serial'>2</entry></baseBoard></sysinfo>",
+    "<memballoon model='none'/><graphics type='vnc'/><redirdev bus='usb' type='tcp'>"
+    "<source mode='connect' host='h' service='4000'/></redirdev><redirfilter>"
+    "<usbdev class='0x08' vendor='0x15E1' product='0x2007' version='1.10' allow='yes'/><usbdev allow='no'/>"
+    "</redirfilter>",
+)
+
+
+def test_a_guest_is_made_again_of_what_is_read(site: Stopped) -> None:
+    rest, devices = RARE
+    site.put(devices, rest)
+    (guest,) = all_guests(site.site, platform("KVM"))
+    assert guest.state is not None
+    read = dict(VirtualSystemSettingData(guest.state).properties())
+    own = {"InstanceID": None, "UUID": None, "ElementName": None, "VirtualSystemIdentifier": "again"}
+    whole = EmbeddedInstance("KVM_VirtualSystemSettingData", {**read, **own})
+    assert site.call("DefineSystem", SystemSettings=whole, ResourceSettings=described(site)) == 0
+    again = etree.fromstring(site.daemon.virsh("dumpxml", "--inactive", "again").encode())
+    for path in ("//cpu", "//sysinfo", "//memballoon", "//redirfilter"):
+        before, after = (
+            [etree.tostring(each, with_tail=False) for each in where] for where in (site.find(path), nodes(again, path))
+        )
+        assert before == after
+        assert before
 
 
 @pytest.mark.parametrize(

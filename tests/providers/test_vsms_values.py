@@ -26,6 +26,7 @@ from virtcim.providers.Virt_VirtualSystemManagementService.modification import (
 )
 from virtcim.providers.Virt_VirtualSystemManagementService.resources import GENERAL, ResourceRequest, add_device
 from virtcim.providers.Virt_VirtualSystemManagementService.targets import Target
+from virtcim.providers.Virt_VSSD.parts import enrolled_keys, secure_boot
 from virtcim.schema.classes import ClassStore
 
 Fields = dict[str, Any]
@@ -487,6 +488,31 @@ def test_order_of_boot_is_of_one_sort() -> None:
     ).replace("<os><type arch='x86_64' machine='pc'>hvm</type></os>", "", 1)
     after = changed(xml, "Net", "52:54:00:00:00:01", BootOrder=1)
     assert (after.os_boot_devs, after.devices[0].boot_order) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"SecureBoot": True}, {"secure-boot": True, "enrolled-keys": True}),
+        ({"SecureBoot": True, "EnrolledKeys": False}, {"secure-boot": True, "enrolled-keys": False}),
+        ({"SecureBoot": False}, {"secure-boot": False}),
+        ({"EnrolledKeys": True}, {"enrolled-keys": True}),
+    ],
+)
+def test_features_that_are_asked_of_the_firmware(properties: Fields, expected: Fields) -> None:
+    xml = config("<os firmware='efi'><type>hvm</type></os>").replace(
+        "<os><type arch='x86_64' machine='pc'>hvm</type></os>", "", 1
+    )
+    host = kvm()
+    host.put(xml)
+    (guest,) = all_guests(Served([(platform("KVM"), host)]).site, platform("KVM"))
+    edit = edit_of(guest, xml)
+    modify_system(edit, properties)
+    assert edit.change.defined is not None
+    after = edit.change.defined.config
+    assert {each.name: each.enabled for each in after.os_firmware_features} == expected
+    shown = {"SecureBoot": secure_boot(after), "EnrolledKeys": enrolled_keys(after)}
+    assert {name: shown[name] for name in properties} == properties
 
 
 @pytest.mark.parametrize(

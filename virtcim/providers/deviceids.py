@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from virtcim.immutable import immutable
-from virtcim.libhelper.documents.domain import Device, DomainConfig, MemBalloon
+from virtcim.libhelper.documents.domain import Device, DomainConfig
 from virtcim.platforms.base import Feature
 from virtcim.providers.interface import Properties
 
@@ -131,9 +131,6 @@ def device_entries(
     return dict(sorted(entries.items(), key=lambda item: order[item[1].kind]))
 
 
-_NO_DEVICES = frozenset({"redirfilter"})
-"""Elements beside the devices that say how the host serves other devices, and stand for nothing of their own."""
-
 _Candidate = tuple[DeviceKind, str, object, int]
 _Rules = Mapping[type[object], Sequence[tuple[DeviceKind, Identify]]]
 
@@ -143,8 +140,6 @@ def _candidates(config: DomainConfig, kinds: Sequence[DeviceKind]) -> Iterator[_
     yield from _named(rules, config, 0)
     ordinals: dict[str, int] = {}
     for device in config.devices:
-        if device.tag in _NO_DEVICES or (isinstance(device, MemBalloon) and device.model == "none"):
-            continue
         ordinal = ordinals.get(device.tag, 0)
         ordinals[device.tag] = ordinal + 1
         yield from _named(rules, device, ordinal)

@@ -221,13 +221,13 @@ def number_text(name: str, field: str) -> Writer:
     return write
 
 
-def kibibytes(draft: Draft, value: int, name: str) -> int:
+def kibibytes(draft: Draft, value: int, name: str, shown: str = "byte*2^10") -> int:
     """A size in the units that the client names, in KiB, rounded up.
 
-    Without units it is in bytes for what is new, as libvirt-cim has it, and in KiB, the unit it is shown in, for what
-    is there already.
+    Without units it is in bytes for what is new, as libvirt-cim has it, and for what is there already in the unit that
+    it is `shown` in.
     """
-    units = draft.given.get("AllocationUnits") or ("byte" if draft.is_new else "byte*2^10")
+    units = draft.given.get("AllocationUnits") or ("byte" if draft.is_new else shown)
     factor = size_in(units)
     if factor is None:
         raise ValueRefusedError("Unknown AllocationUnits in Memory RASD", f"{name} in {units}")

@@ -14,9 +14,11 @@ from virtcim.libhelper.documents.domain import (
     Lease,
     MemBalloon,
     MemoryDevice,
+    Nvram,
     Panic,
     Parallel,
     Redirdev,
+    Redirfilter,
     Rng,
     Serial,
     Shmem,
@@ -62,9 +64,11 @@ _BY_NAME: dict[str, type[Device]] = {
         Lease,
         MemBalloon,
         MemoryDevice,
+        Nvram,
         Panic,
         Parallel,
         Redirdev,
+        Redirfilter,
         Rng,
         Serial,
         Shmem,
@@ -147,7 +151,7 @@ def write_other_quantity(draft: Draft, value: int) -> None:
             raise ValueRefusedError("VirtualQuantity of a memory module cannot be changed")
         draft.put("target_size", kibibytes(draft, value, "VirtualQuantity"))
     elif isinstance(draft.base, Shmem):
-        draft.put("size", kibibytes(draft, value, "VirtualQuantity") * _KIBIBYTE)
+        draft.put("size", kibibytes(draft, value, "VirtualQuantity", "byte") * _KIBIBYTE)
     elif value != 1:
         raise ValueRefusedError("VirtualQuantity: each device has a setting of its own")
 

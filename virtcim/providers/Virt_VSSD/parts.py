@@ -275,23 +275,35 @@ def secure_boot(config: DomainConfig) -> bool | None:
 
 
 def write_secure_boot(draft: Draft, value: bool) -> None:
-    """SecureBoot; with keys, as without them nothing is checked."""
+    """SecureBoot; with keys unless they are spoken of, as without them nothing is checked."""
     if draft.now("os_firmware") == _EFI:
-        others = [
-            feature.as_dict()
-            for feature in draft.base.os_firmware_features
-            if feature.name not in (_SECURE_BOOT, _ENROLLED_KEYS)
-        ]
-        wanted = [{"enabled": value, "name": _SECURE_BOOT}]
-        if value:
-            wanted.append({"enabled": True, "name": _ENROLLED_KEYS})
-        draft.put("os_firmware_features", others + wanted)
+        _ask_of_firmware(draft, {_SECURE_BOOT: value, _ENROLLED_KEYS: value or None})
     elif draft.now("os_loader") is not None:
         draft.put("os_loader_secure", value)
     elif value:
         raise ValueRefusedError("SecureBoot needs the firmware efi", contradiction=True)
     if value:
         draft.put("features_smm_state", True)
+
+
+def enrolled_keys(config: DomainConfig) -> bool | None:
+    """Whether the firmware is asked for variables that hold keys already."""
+    return next((feature.enabled for feature in config.os_firmware_features if feature.name == _ENROLLED_KEYS), None)
+
+
+def write_enrolled_keys(draft: Draft, value: bool) -> None:
+    """EnrolledKeys."""
+    if draft.now("os_firmware") != _EFI:
+        raise ValueRefusedError("EnrolledKeys needs the firmware efi", contradiction=True)
+    _ask_of_firmware(draft, {_ENROLLED_KEYS: value})
+
+
+def _ask_of_firmware(draft: Draft, features: Mapping[str, bool | None]) -> None:
+    """Ask for features of the firmware or for their absence; None leaves one to libvirt."""
+    now = [each if isinstance(each, Mapping) else each.as_dict() for each in draft.now("os_firmware_features")]
+    others = [each for each in now if each["name"] not in features]
+    wanted = [{"enabled": value, "name": name} for name, value in features.items() if value is not None]
+    draft.put("os_firmware_features", others + wanted)
 
 
 def cpu_features(config: DomainConfig) -> list[str] | None:

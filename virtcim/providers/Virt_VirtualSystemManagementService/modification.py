@@ -83,7 +83,7 @@ class Trace:
             case Interface():
                 key = (device.mac_address or "").lower()
             case Controller():
-                key = (device.type, device.index)
+                key = (device.type, device.index, device.master_startport)  # those of one bus share its number
             case _:
                 same_tag = [other for other in config.devices if other.tag == device.tag]
                 key = next((place for place, other in enumerate(same_tag) if other is device), None)

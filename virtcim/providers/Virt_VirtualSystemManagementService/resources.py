@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from virtcim.libhelper.documents.domain.companions import make_room
 from virtcim.providers.deviceids import SUFFIX, DeviceKind
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.Virt_RASD.Virt_MemResourceAllocationSettingData import MemorySetting
@@ -156,6 +157,7 @@ def add_device(
     kind.finish(draft)
     if draft.domain_fields:
         document.set(document.config, draft.domain_fields)
+    make_room(document, device_class)
     fields = {name: value for name, value in draft.fields.items() if value is not None}
     return document.add_device(device_class, fields) if same is None else document.set(same, fields), draft
 

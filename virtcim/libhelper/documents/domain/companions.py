@@ -21,7 +21,7 @@ from virtcim.libhelper.documents.domain.graphics import Graphics
 from virtcim.libhelper.documents.domain.memory import MemBalloon
 from virtcim.libhelper.documents.domain.sound import Audio, Sound
 
-__all__ = ["has_spice", "remove_device", "settle_audio", "spellings_of", "twin_of"]
+__all__ = ["has_spice", "make_room", "remove_device", "settle_audio", "spellings_of", "twin_of"]
 
 _OF_SPICE = "spice"
 
@@ -77,6 +77,14 @@ def remove_device(document: DomainDocument, device: Device) -> list[Device]:
     for each in removed:
         document.remove_device(each)
     return removed
+
+
+def make_room(document: DomainDocument, device_class: type[Device]) -> None:
+    """Remove what says that a domain has no such device, before it gets one."""
+    if device_class is MemBalloon:
+        for device in document.devices:
+            if isinstance(device, MemBalloon) and device.model == "none":
+                document.remove_device(device)
 
 
 def has_spice(config: DomainConfig) -> bool:

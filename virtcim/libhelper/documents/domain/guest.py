@@ -88,6 +88,10 @@ class Boot(Mapped):
     os_nvram_source_protocol = Text("os/nvram/source/@protocol")
     os_nvram_source_name = Text("os/nvram/source/@name")
     os_nvram_source_hosts = Items("os/nvram/source/host", NvramHost)
+    os_nvram_source_auth_username = Text("os/nvram/source/auth/@username")
+    os_nvram_source_auth_secret_type = Text("os/nvram/source/auth/secret/@type")
+    os_nvram_source_auth_secret_uuid = Text("os/nvram/source/auth/secret/@uuid")
+    os_nvram_source_auth_secret_usage = Text("os/nvram/source/auth/secret/@usage")
     os_kernel = Text("os/kernel")
     os_initrd = Text("os/initrd")
     os_cmdline = Text("os/cmdline")
@@ -187,6 +191,42 @@ class Sibling(Mapped):
     value = Int("@value")
 
 
+class NumaCache(Mapped):
+    """A `<cache>` of the memory of a NUMA cell.
+
+    Its size is in KiB, a line of it in bytes: libvirt reads them so whatever unit stands beside them.
+    """
+
+    tag = "cache"
+    level = Int("@level")
+    associativity = Text("@associativity")
+    policy = Text("@policy")
+    size_value = Size("size/@value")
+    line_value = Size("line/@value", unit="bytes", absent="bytes")
+
+
+class NumaLatency(Mapped):
+    """How long an access of one NUMA cell to another takes, in nanoseconds."""
+
+    tag = "latency"
+    initiator = Int("@initiator")
+    target = Int("@target")
+    cache = Int("@cache")
+    type = Text("@type")
+    value = Int("@value")
+
+
+class NumaBandwidth(Mapped):
+    """How much one NUMA cell can fetch of another in a second, in KiB."""
+
+    tag = "bandwidth"
+    initiator = Int("@initiator")
+    target = Int("@target")
+    cache = Int("@cache")
+    type = Text("@type")
+    value = Size("@value")
+
+
 class NumaCell(Mapped):
     """A `<cell>` of the guest's NUMA topology.  `memory` is in KiB."""
 
@@ -197,6 +237,7 @@ class NumaCell(Mapped):
     mem_access = Text("@memAccess")
     discard = YesNo("@discard")
     distances = Items("distances/sibling", Sibling)
+    caches = Items("cache", NumaCache)
 
 
 class Cpu(Mapped):
@@ -238,6 +279,8 @@ class Cpu(Mapped):
     cpu_maxphysaddr_bits = Int("cpu/maxphysaddr/@bits")
     cpu_features = Items("cpu/feature", CpuFeature)
     cpu_numa_cells = Items("cpu/numa/cell", NumaCell)
+    cpu_numa_interconnects_latencies = Items("cpu/numa/interconnects/latency", NumaLatency)
+    cpu_numa_interconnects_bandwidths = Items("cpu/numa/interconnects/bandwidth", NumaBandwidth)
 
 
 class Timer(Mapped):
@@ -397,7 +440,15 @@ class Cache(Mapped):
     id = Int("@id")
     level = Int("@level")
     type = Text("@type")
-    size = Size("@size", unit="bytes", absent="bytes")
+    size = Size("@size", unit="bytes")
+
+
+class CacheMonitor(Mapped):
+    """A `<monitor>` of a `<cachetune>`."""
+
+    tag = "monitor"
+    level = Int("@level")
+    vcpus = Text("@vcpus")
 
 
 class CacheTune(Mapped):
@@ -406,6 +457,7 @@ class CacheTune(Mapped):
     tag = "cachetune"
     vcpus = Text("@vcpus")
     caches = Items("cache", Cache)
+    monitors = Items("monitor", CacheMonitor)
 
 
 class MemoryNode(Mapped):
@@ -473,6 +525,13 @@ class SysinfoEntry(Mapped):
     value = Text(".")
 
 
+class BaseBoard(Mapped):
+    """A `<baseBoard>` of `<sysinfo>`."""
+
+    tag = "baseBoard"
+    entries = Items("entry", SysinfoEntry)
+
+
 class Sysinfo(Mapped):
     """`<sysinfo>` of SMBIOS.
 
@@ -482,7 +541,7 @@ class Sysinfo(Mapped):
     sysinfo_type = Text("sysinfo/@type")
     sysinfo_bios_entries = Items("sysinfo[@type='smbios']/bios/entry", SysinfoEntry)
     sysinfo_system_entries = Items("sysinfo[@type='smbios']/system/entry", SysinfoEntry)
-    sysinfo_base_board_entries = Items("sysinfo[@type='smbios']/baseBoard/entry", SysinfoEntry)
+    sysinfo_base_boards = Items("sysinfo[@type='smbios']/baseBoard", BaseBoard)
     sysinfo_chassis_entries = Items("sysinfo[@type='smbios']/chassis/entry", SysinfoEntry)
     sysinfo_fwcfg_names = Texts("sysinfo[@type='fwcfg']/entry/@name", writable=False)
 
