@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -65,13 +66,33 @@ security_driver = "none"
 stdio_handler = "file"
 namespaces = []
 seccomp_sandbox = 0
-remote_display_port_min = {first_port}
-remote_display_port_max = {last_port}
+remote_display_port_min = {display}
+remote_display_port_max = {last_display}
+migration_port_min = {migration}
+migration_port_max = {last_migration}
 """
 
-PORTS_OF_WORKER = 500
-"""Ports for VNC and SPICE from 5900 on that each process of a test run has to itself: libvirt and QEMU look for free
-ones one after the other, between which the daemon of another process could take them."""
+FIRST_PORT, LAST_PORT, DISPLAYS, MIGRATIONS = 7_000, 15_000, 150, 50
+"""Where daemons have ports, and how many each has for VNC and SPICE, and for memory and disks that are sent to it."""
+
+
+def reserve_ports() -> tuple[int, socket.socket]:
+    """Find ports that no other daemon of the bed has, and keep them until the socket is closed.
+
+    libvirt looks for a free port and QEMU takes it a moment later, in which the guest of another daemon could.
+
+    Returns:
+        the first of them, and the socket.
+    """
+    for first in range(FIRST_PORT, LAST_PORT, DISPLAYS + MIGRATIONS):
+        kept = socket.socket(socket.AF_UNIX)
+        try:
+            kept.bind(f"\0virtcim-bed-{first}")  # in the network that the ports are in, and gone with the process
+        except OSError:
+            kept.close()
+        else:
+            return first, kept
+    raise OSError("all ports of the test bed are taken")
 
 
 def why_unavailable() -> str | None:
@@ -125,8 +146,14 @@ class Libvirtd:
         if users is not None:
             make_users(self.directory / "sasl", users)
         (self.directory / "etc/libvirtd.conf").write_text(conf + libvirtd_conf)
-        first_port = 5900 + PORTS_OF_WORKER * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-        ports = {"first_port": first_port, "last_port": first_port + PORTS_OF_WORKER - 1}
+        display, self._ports = reserve_ports()
+        migration = display + DISPLAYS
+        ports = {
+            "display": display,
+            "last_display": migration - 1,
+            "migration": migration,
+            "last_migration": migration + MIGRATIONS - 1,
+        }
         (self.directory / "etc/qemu.conf").write_text(QEMU_CONF.format(**ports) + qemu_conf)
         filters = Path("/etc/libvirt/nwfilter")
         if filters.is_dir():
@@ -226,6 +253,7 @@ class Libvirtd:
             self._supervisor.stdin.close()
             self._supervisor.wait(60)
             self._supervisor = None
+        self._ports.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
 import socket
@@ -57,19 +58,21 @@ while True:
                 view = view[os.write(1, view):]
 """
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
-PORTS = range(20000, 32768)
-"""Ports that the system gives to nobody who goes out."""
+FIRST_PORT, PORTS = 15_000, 1000
+"""Ports that each process of a test run has to itself, below those that the kernel gives to whoever connects: one of
+these could be taken before the server that it is for listens."""
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody has now."""
-    for port in random.sample(PORTS, 100):
+    """A port of the loopback address that nobody has."""
+    first = FIRST_PORT + PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in random.sample(range(first, first + PORTS), PORTS):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
-    raise UnavailableError("no port of the loopback address is free")
+    raise OSError(f"ports {first} to {first + PORTS - 1} are all taken")
 
 
 class Sshd:

@@ -157,7 +157,7 @@ def test_a_guest_is_there_as_it_is_wanted(
     assert hosts.states() == [left, {"mover": state}]
     facts = hosts.daemons[THERE].virsh("dominfo", "mover")
     assert facts.split("Persistent:")[1].split("\n")[0].strip() == persistent
-    wait_until(lambda: list(hosts.names(HERE)) == list(left), 20)
+    wait_until(lambda: list(hosts.names(HERE)) == list(left))
 
 
 def test_a_guest_that_is_not_persistent_moves(hosts: TwoHosts) -> None:
@@ -169,7 +169,7 @@ def test_a_guest_that_is_not_persistent_moves(hosts: TwoHosts) -> None:
         record = hosts.hypervisors[HERE].inventory.domain("passing")
         return record is not None and not record.persistent
 
-    wait_until(is_passing, 20)
+    wait_until(is_passing)
     shown = hosts.end_of(hosts.migrate("passing"))
     assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
     assert hosts.states() == [{}, {"passing": "running"}]
@@ -224,7 +224,7 @@ def test_a_guest_goes_to_a_host_that_is_not_served(hosts: TwoHosts, elsewhere: L
     assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
     assert hosts.states() == [{}, {}]
     assert elsewhere.list_all() == {"leaver": "running"}
-    wait_until(lambda: hosts.names(HERE) == {}, 20)
+    wait_until(lambda: hosts.names(HERE) == {})
 
 
 @pytest.mark.parametrize(
