@@ -40,7 +40,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, libvirtd: Libvirtd) -> Itera
     local = node_file(tmp_path_factory.mktemp("local"), 0, {"here": 1})
     with Libvirtd() as west:
         daemons = {"east": libvirtd, "west": west}
-        config = f"uris = ['test://{local}']\n" + "".join(
+        config = f"uris = ['test://{local}']\n[providers.jobs]\ngrace = 0\n" + "".join(
             f"[node.{name}]\nuris = ['{daemon.uri()}']\ngroups = ['blue']\nmigrate_uri = 'tcp://127.0.0.1'\n"
             for name, daemon in daemons.items()
         )
@@ -59,12 +59,17 @@ def place(ask: Any, name: str) -> str:
     system = pywbem.CIMInstance("KVM_VirtualSystemSettingData", {"VirtualSystemIdentifier": name})
     memory = {"ResourceType": pywbem.Uint16(4), "VirtualQuantity": pywbem.Uint64(65536), "AllocationUnits": "KiloBytes"}
     resources = [pywbem.CIMInstance("KVM_MemResourceAllocationSettingData", memory)]
-    value, out = ask.InvokeMethod(
+    value, _ = ask.InvokeMethod(
         "DefineSystemInGroup", service, Group=group, SystemSettings=system, ResourceSettings=resources
     )
-    assert value == 0
-    path = out["ResultingSystem"]
-    value, out = ask.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(ENABLED))
+    assert value in (0, JOB_STARTED)
+
+    def find() -> Any:
+        paths = [each for space in (EAST, WEST) for each in ask.EnumerateInstanceNames("KVM_ComputerSystem", space)]
+        return next((each for each in paths if each["Name"] == name), None)
+
+    path = wait_until(find, PATIENCE)
+    value, _ = ask.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(ENABLED))
     assert value in (0, JOB_STARTED)
     wait_until(lambda: ask.GetInstance(path)["EnabledState"] == ENABLED, PATIENCE)
     return str(path.namespace.rpartition("/")[2])

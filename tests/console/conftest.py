@@ -46,8 +46,8 @@ def host(libvirtd: Libvirtd) -> Libvirtd:
 
 @pytest.fixture
 def server(host: Libvirtd, serve: Callable[..., Server]) -> Server:
-    """The server of the daemon."""
-    return serve(host.uri())
+    """The server of the daemon, which makes jobs of what people would wait for."""
+    return serve(host.uri(), config="[providers.jobs]\ngrace = 0.5\n")
 
 
 @pytest.fixture

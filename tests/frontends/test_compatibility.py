@@ -19,8 +19,8 @@ from tests.frontends.adapters import Adapter, CIMXMLAdapter, CMPIAdapter
 from tests.frontends.libvirtcim import ROWS, VIRT, Row, guest, path
 from tests.providers.conftest import classes  # noqa: F401
 from tests.providers.poolhost import add_pools
-from tests.providers.poolservice import HASTY, PATIENT, PoolService
-from tests.providers.recorded import PLATFORMS, Served, domain_xml, hypervisor, platform
+from tests.providers.poolservice import HASTY, PoolService
+from tests.providers.recorded import PATIENT, PLATFORMS, Served, domain_xml, hypervisor, platform
 from tests.xpath import nodes
 from virtcim.app.assembly import make_daemon
 from virtcim.cimom.core import Core

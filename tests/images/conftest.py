@@ -37,7 +37,7 @@ def pool(libvirtd: Libvirtd) -> Iterator[Path]:
 def provisioner(libvirtd: Libvirtd, pool: Path, images: ImageHost) -> Iterator[Provisioner]:
     config = f'[images]\npool = "{POOL}"\nhosts = ["127.0.0.1"]\nattempts = 2\ntimeout = 20\n'
     # Guests that tell their names are here in the tests of that alone.
-    config += "seed_settle = 1\n"
+    config += "seed_settle = 1\n[providers.jobs]\ngrace = 0\n"
     with Server(libvirtd.uri(), config=config) as server:
         yield Provisioner(libvirtd, server, pool, images)
     libvirtd.remove_domains()

@@ -112,7 +112,7 @@ MORTAL = (
 
 @pytest.fixture
 def bed(libvirtd: Libvirtd, pool: Path, images: ImageHost) -> Iterator[Provisioner]:
-    config = f'[images]\npool = "{POOL}"\nhosts = ["127.0.0.1"]\n'
+    config = f'[images]\npool = "{POOL}"\nhosts = ["127.0.0.1"]\n[providers.jobs]\ngrace = 0\n'
     with Server(libvirtd.uri(), config=config, guarded=False) as server:
         yield Provisioner(libvirtd, server, pool, images)
     libvirtd.remove_domains()

@@ -15,6 +15,8 @@ from tests.images.imagehost import ImageHost
 from tests.images.provisioningbed import COMPLETED, FINAL, PATIENCE, TEMPLATE
 
 CONFIG = """\
+[providers.jobs]
+grace = 0
 [images]
 hosts = ["127.0.0.1"]
 pool = "nowhere"
@@ -61,6 +63,8 @@ def test_a_guest_is_made_on_the_node_of_a_group_that_can_have_it(
 
 
 TWO = """\
+[providers.jobs]
+grace = 0
 [images]
 hosts = ["127.0.0.1"]
 pool = "{pool}"

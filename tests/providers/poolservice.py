@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from tests.providers.outcome import Outcome, outcome
@@ -16,9 +15,6 @@ from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.settings import ProviderSettings
 
 NEW, RUNNING, SUSPENDED, SHUTTING_DOWN, COMPLETED, TERMINATED, KILLED, EXCEPTION = 2, 4, 5, 6, 7, 8, 9, 10
-
-#: Work of these tests is quick, and is to be the method's own answer however loaded the machine is.
-PATIENT = JobSettings(grace=30.0)
 
 #: All work becomes a job.
 HASTY = JobSettings(grace=0.0)
@@ -33,10 +29,8 @@ class PoolService(Served):
         self.prefix = prefix
         self.hypervisor = Hypervisor(uri, HypervisorSettings(read_only=read_only, interval=0.5))
         self.hypervisor.start()
-        assert self.hypervisor.wait_ready(20)
-        settings = settings or ProviderSettings()
-        jobs = PATIENT if settings.jobs == JobSettings() else settings.jobs
-        super().__init__([(platform(prefix), self.hypervisor)], replace(settings, jobs=jobs))
+        assert self.hypervisor.wait_ready(60)
+        super().__init__([(platform(prefix), self.hypervisor)], settings)
 
     def close(self) -> None:
         """Stop all that runs."""
@@ -96,7 +90,7 @@ class PoolService(Served):
 
     def until(self, path: InstancePath, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The properties of what a path names, once they are so."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not condition(shown := self.shown(path)):
             assert time.monotonic() < deadline, shown
             time.sleep(0.002)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +39,7 @@ from virtcim.libhelper.states import DomainState
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import load_platforms
 from virtcim.providers.interface import Catalog, Instance, InstanceProvider, RequestContext
+from virtcim.providers.jobsettings import JobSettings
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.site import Site
@@ -47,6 +48,9 @@ from virtcim.registration.catalog import build_catalog
 DOMAINS = Path(__file__).parent.parent / "data" / "domains"
 CONTEXT = RequestContext("root/virt")
 PLATFORMS = load_platforms(())
+
+PATIENT = JobSettings(grace=60.0)
+"""Work of most tests is quick, and is to be the method's own answer however loaded the machine is."""
 _revisions = itertools.count(1)
 
 
@@ -239,10 +243,12 @@ class RecordedHypervisor:
 
 
 class Served:
-    """A site with its catalog, and short ways to ask it."""
+    """A site with its catalog, and short ways to ask it; where its settings say nothing of jobs, it is `PATIENT`."""
 
     def __init__(self, members: Iterable[tuple[Platform, Any]], settings: ProviderSettings | None = None) -> None:
-        self.site = Site(members, PLATFORMS, KINDS, settings)
+        settings = settings or ProviderSettings()
+        jobs = PATIENT if settings.jobs == JobSettings() else settings.jobs
+        self.site = Site(members, PLATFORMS, KINDS, replace(settings, jobs=jobs))
         self.catalog: Catalog = build_catalog(self.site)
         self.providers: dict[str, InstanceProvider] = {
             name: provider for provider in self.catalog.namespaces["root/virt"] for name in provider.class_names

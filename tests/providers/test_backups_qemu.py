@@ -24,7 +24,7 @@ from virtcim.providers.settings import ProviderSettings
 
 PULL = 3
 JOB_COMPLETED, JOB_TERMINATED, JOB_EXCEPTION = 7, 8, 10
-PATIENCE = 30.0
+PATIENCE = 60.0
 AT, LENGTH = 65536, 65536
 """What is written to a disk between two backups."""
 
@@ -341,7 +341,7 @@ def test_a_backup_is_found_again_when_the_server_was_killed(
 ) -> None:
     name = guests.boot_sector("kept")
     libvirtd.virsh("start", name)
-    config = f'[providers.backup]\nsocket_directory = "{libvirtd.directory}"\n'
+    config = f'[providers.backup]\nsocket_directory = "{libvirtd.directory}"\n[providers.jobs]\ngrace = 0\n'
     server = serve(libvirtd.uri(), config=config)
     ask = server.pywbem()
     (system,) = wait_until(lambda: ask.EnumerateInstanceNames("KVM_ComputerSystem"), PATIENCE)

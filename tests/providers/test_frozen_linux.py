@@ -49,7 +49,7 @@ def test_a_guest_is_thawed_though_the_server_was_killed(
     subprocess.run(["qemu-img", "resize", str(image), "32M"], check=True, capture_output=True)
     libvirtd.define(linux.domain_xml("cold", f"{COUNTS} {AGENT}{DELAY}", image, console, CHANNEL))
     libvirtd.virsh("start", "cold")
-    server = serve(libvirtd.uri())
+    server = serve(libvirtd.uri(), config="[providers.jobs]\ngrace = 0\n")
     ask: Any = server.pywbem()
     (system,) = wait_until(lambda: ask.EnumerateInstanceNames("KVM_ComputerSystem"), LONG)
     capabilities = pywbem.CIMInstanceName(

@@ -56,7 +56,7 @@ def bed(new_libvirtd: Callable[[], Libvirtd], serve: Callable[..., Server], tmp_
     here, there = new_libvirtd(), new_libvirtd()
     filling = tmp_path / "filling"
     filling.write_bytes(os.urandom(24 << 20))
-    config = f'[providers.migration]\nsocket_directory = "{here.directory}"\n'
+    config = f'[providers.migration]\nsocket_directory = "{here.directory}"\n[providers.jobs]\ngrace = 0\n'
     return Bed(here, there, serve(here.uri(), there.uri(), config=config), filling)
 
 

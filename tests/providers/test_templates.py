@@ -12,12 +12,10 @@ import pytest
 
 from tests.bed import Libvirtd
 from tests.providers.outcome import outcome
-from tests.providers.poolservice import PATIENT
 from tests.providers.recorded import CONTEXT, Served, platform
 from virtcim.libhelper.hypervisor import Hypervisor
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Properties
-from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.Virt_AllocationCapabilities import Template, templates_of
 from virtcim.providers.Virt_DevicePool import pools_of
 from virtcim.providers.Virt_ResourcePoolConfigurationService.settings import GivenProperties
@@ -37,7 +35,7 @@ class Offering(Served):
     """A site with one hypervisor, and the methods that take templates."""
 
     def __init__(self, prefix: str, hypervisor: Hypervisor) -> None:
-        super().__init__([(platform(prefix), hypervisor)], ProviderSettings(jobs=PATIENT))
+        super().__init__([(platform(prefix), hypervisor)])
         self.prefix = prefix
         self.hypervisor = hypervisor
 
@@ -90,8 +88,8 @@ def offering(prefix: str, uri: str) -> Iterator[Offering]:
     hypervisor = Hypervisor(uri, HypervisorSettings(interval=0.5))
     hypervisor.start()
     try:
-        assert hypervisor.wait_ready(20)
-        assert hypervisor.inventory.wait_for(lambda held: any(pool.volumes is not None for pool in held.pools()), 20)
+        assert hypervisor.wait_ready(60)
+        assert hypervisor.inventory.wait_for(lambda held: any(pool.volumes is not None for pool in held.pools()), 60)
         yield Offering(prefix, hypervisor)
     finally:
         hypervisor.stop()
