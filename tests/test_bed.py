@@ -27,7 +27,7 @@ def test_a_listener_leaves_no_thread_behind() -> None:
         client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf")
         wait_until(lambda: listener.connections == 1)
         listener.close()
-        wait_until(lambda: set(threading.enumerate()) <= before, 20)
+        wait_until(lambda: set(threading.enumerate()) <= before)
 
 
 def test_test_driver_in_the_daemon(libvirtd: Libvirtd) -> None:
@@ -40,9 +40,9 @@ def test_boot_sector_guest_answers_the_power_button(guests: Guests, libvirtd: Li
     libvirtd.define(boot_sector_xml("boot", libvirtd.new_image(), machine=machine, console_log=log))
     libvirtd.virsh("start", "boot")
     assert libvirtd.list_all() == {"boot": "running"}
-    wait_until(lambda: log.exists() and READY in log.read_text(), 20)
+    wait_until(lambda: log.exists() and READY in log.read_text())
     libvirtd.virsh("shutdown", "boot")
-    wait_until(lambda: libvirtd.list_all() == {"boot": "shut off"}, 20)
+    wait_until(lambda: libvirtd.list_all() == {"boot": "shut off"})
 
 
 def test_container(guests: Guests, libvirtd: Libvirtd) -> None:
@@ -50,7 +50,7 @@ def test_container(guests: Guests, libvirtd: Libvirtd) -> None:
     libvirtd.virsh("start", name, driver="lxc")
     assert libvirtd.list_all("lxc") == {"box": "running"}
     libvirtd.virsh("shutdown", "--mode", "signal", name, driver="lxc")
-    wait_until(lambda: libvirtd.list_all("lxc") == {"box": "shut off"}, 20)
+    wait_until(lambda: libvirtd.list_all("lxc") == {"box": "shut off"})
 
 
 def test_guests_outlive_the_daemon_and_end_with_the_bed(new_libvirtd: Callable[[], Libvirtd]) -> None:

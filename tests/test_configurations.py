@@ -49,7 +49,7 @@ def test_a_change_for_the_next_start_is_another_configuration(server: Server, li
     def settings() -> list[str]:
         return [each["InstanceID"] for each in client.EnumerateInstanceNames("KVM_VirtualSystemSettingData")]
 
-    wait_until(lambda: settings() == ["KVM:busy", "KVM:busy/defined"], 15.0)
+    wait_until(lambda: settings() == ["KVM:busy", "KVM:busy/defined"])
     now, then = client.EnumerateInstances("KVM_VirtualSystemSettingData")
     assert (now["Caption"], then["Caption"]) == ("Virtual System", "next")
     processors = client.EnumerateInstances("KVM_ProcResourceAllocationSettingData")

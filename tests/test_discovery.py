@@ -433,7 +433,7 @@ def test_dns_sd(serve: Callable[..., Server]) -> None:
     server = serve("test:///default", config="[server]\ndns_sd = true\n")
     with zeroconf.Zeroconf(interfaces=["127.0.0.1"]) as browser:
         zeroconf.ServiceBrowser(browser, "_wbem-http._tcp.local.", Listener())
-        assert seen.wait(10), server.errors
+        assert seen.wait(60), server.errors
         info = found[0]
         assert info.port == server.port
         assert info.parsed_addresses() == ["127.0.0.1"]

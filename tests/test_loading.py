@@ -61,7 +61,7 @@ def test_a_started_server_has_not_loaded_what_few_need() -> None:
             )
         assert server.process is not None
         os.kill(server.process.pid, signal.SIGUSR1)
-        wait_until(listed.exists, 30)
+        wait_until(listed.exists)
         loaded = set(listed.read_text().split())
     finally:
         server.close()

@@ -44,7 +44,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, A
 
 def test_a_node_of_the_configuration_has_a_namespace(served: tuple[Server, Any]) -> None:
     _, ask = served
-    wait_until(lambda: names(ask, OTHER) == GUESTS[OTHER].keys(), 60)
+    wait_until(lambda: names(ask, OTHER) == GUESTS[OTHER].keys())
     assert names(ask, LOCAL) == GUESTS[LOCAL].keys()
     listed = {each["Name"] for each in ask.EnumerateInstances("CIM_Namespace", "root/interop")}
     assert {LOCAL, OTHER} <= listed
@@ -59,7 +59,7 @@ def test_nodes_come_and_go_with_their_files(served: tuple[Server, Any], tmp_path
     (directory / "broken.toml").write_text("[node.broken\n")
     assert server.process is not None
     server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: names(ask, WEST) == {"far"}, 60)
+    wait_until(lambda: names(ask, WEST) == {"far"})
     assert str(directory / "broken.toml") in server.errors
     assert names(ask, OTHER) == GUESTS[OTHER].keys()
     path = ask.EnumerateInstanceNames("Test_ComputerSystem", WEST)[0]
@@ -67,13 +67,13 @@ def test_nodes_come_and_go_with_their_files(served: tuple[Server, Any], tmp_path
     moved = file.rename(directory / "moved.toml")
     (directory / "twice.toml").write_text(moved.read_text().replace("node.west", "node.West"))
     server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: managed(ask, "west")["Origin"] == str(moved), 60)
+    wait_until(lambda: managed(ask, "west")["Origin"] == str(moved))
     assert ask.GetInstance(path)["EnabledState"] == 9, "the connection stands, or the test driver had made it anew"
     assert f"{directory / 'twice.toml'}: node 'West' exists already, from {moved}" in server.errors
     moved.write_text("[node.west]\nuris = [")
     (directory / "twice.toml").unlink()
     server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: not names(ask, WEST), 60)
+    wait_until(lambda: not names(ask, WEST))
     assert f"{moved}: " in server.errors
     moved.unlink()
     server.process.send_signal(signal.SIGHUP)
@@ -123,7 +123,7 @@ def test_a_node_is_made_changed_and_removed_by_cim(permissive: Server) -> None:
     server.stop()
     server.start()
     ask = server.pywbem("root/interop")
-    wait_until(lambda: names(ask, "root/virt/Lab") == {"test"}, 60)
+    wait_until(lambda: names(ask, "root/virt/Lab") == {"test"})
     path = managed(ask, "Lab").path
     node = ask.GetInstance(path)
     assert node["Comment"] == "second"

@@ -61,13 +61,13 @@ def threads_of(server: Server) -> int:
 def test_half_of_the_nodes_hang(crowd: Crowd) -> None:
     ask = crowd.server.pywbem()
     for number in range(1, crowd.good + 1):
-        wait_until(lambda number=number: names(ask, f"root/virt/good{number}") == {"same", "own"}, 60)  # type: ignore[misc]
+        wait_until(lambda number=number: names(ask, f"root/virt/good{number}") == {"same", "own"})  # type: ignore[misc]
     for number in range(crowd.hanging):
-        wait_until(lambda number=number: managed(ask, f"bad{number}")["State"] == NO_CONTACT, 60)  # type: ignore[misc]
+        wait_until(lambda number=number: managed(ask, f"bad{number}")["State"] == NO_CONTACT)  # type: ignore[misc]
     assert "no answer within 2 s" in managed(ask, "bad0")["Trouble"]
     for number in range(crowd.half):
-        wait_until(lambda number=number: managed(ask, f"half{number}")["State"] == NO_CONTACT, 60)  # type: ignore[misc]
-        wait_until(lambda number=number: "still wait" in managed(ask, f"half{number}")["Trouble"], 60)  # type: ignore[misc]
+        wait_until(lambda number=number: managed(ask, f"half{number}")["State"] == NO_CONTACT)  # type: ignore[misc]
+        wait_until(lambda number=number: "still wait" in managed(ask, f"half{number}")["Trouble"])  # type: ignore[misc]
     assert threads_of(crowd.server) < THREADS + OTHERS
     path = ask.EnumerateInstanceNames("Test_ComputerSystem", "root/virt/good7")[0]
     assert ask.InvokeMethod("RequestStateChange", path, RequestedState=pywbem.Uint16(9))[0] == 0
@@ -81,6 +81,6 @@ def test_a_node_comes_while_others_hang(crowd: Crowd, tmp_path: Path) -> None:
     (directory / "late.toml").write_text(f"[node.late]\nuris = ['test://{node_file(tmp_path, 0, {'late': 1})}']\n")
     assert crowd.server.process is not None
     crowd.server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: names(ask, "root/virt/late") == {"late"}, 60)
+    wait_until(lambda: names(ask, "root/virt/late") == {"late"})
     assert managed(ask, "late")["State"] == CONNECTED
     assert threads_of(crowd.server) < THREADS + OTHERS

@@ -104,8 +104,8 @@ def host(ask: Any, namespace: str) -> Any:
 
 def test_each_daemon_is_a_node(hosts: Hosts) -> None:
     ask = hosts.server.pywbem()
-    wait_until(lambda: names(ask, EAST, "KVM_ComputerSystem") == {"same", "only0"}, 60)
-    wait_until(lambda: names(ask, WEST, "KVM_ComputerSystem") == {"same", "only1"}, 60)
+    wait_until(lambda: names(ask, EAST, "KVM_ComputerSystem") == {"same", "only0"})
+    wait_until(lambda: names(ask, WEST, "KVM_ComputerSystem") == {"same", "only1"})
     assert managed(ask, "west")["State"] == CONNECTED
 
 
@@ -113,7 +113,7 @@ def test_what_happens_on_a_node_is_told_in_its_namespace(hosts: Hosts) -> None:
     ask = hosts.server.pywbem("root/interop")
     query = "SELECT * FROM CIM_InstCreation WHERE SourceInstance ISA CIM_ComputerSystem"
     with Listener() as listener, subscribed(hosts.server, listener, query, spaces=(WEST,)):
-        wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+        wait_until(lambda: managed(ask, "west")["State"] == CONNECTED)
         hosts.west.define(baseline_xml("new", hosts.west.new_image()))
         told = listener.wait(lambda each: "new" in str(each.properties.get("SourceInstanceModelPath")))
     assert WEST in told["SourceInstanceModelPath"]
@@ -121,7 +121,7 @@ def test_what_happens_on_a_node_is_told_in_its_namespace(hosts: Hosts) -> None:
 
 def test_a_node_that_is_lost_is_shown_so_and_returns(hosts: Hosts) -> None:
     server, ask = hosts.server, hosts.server.pywbem()
-    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED)
     try:
         with (
             Listener() as listener,
@@ -145,19 +145,19 @@ def test_a_node_that_is_lost_is_shown_so_and_returns(hosts: Hosts) -> None:
         server.stop()
         server.start()
         ask = server.pywbem()
-        wait_until(lambda: managed(ask, "west")["State"] == NO_CONTACT, 60)
+        wait_until(lambda: managed(ask, "west")["State"] == NO_CONTACT)
         assert managed(ask, "west")["Platforms"] == ["KVM"]
         assert host(ask, WEST)["OperationalStatus"] == [12]
         for class_name in ("CIM_ManagedElement", "CIM_Dependency", "CIM_Component", "CIM_SystemDevice"):
             ask.EnumerateInstances(class_name, WEST)
-        wait_until(lambda: "only0" in names(ask, EAST, "KVM_ComputerSystem"), 60)
+        wait_until(lambda: "only0" in names(ask, EAST, "KVM_ComputerSystem"))
         with Listener() as listener, subscribed(server, listener, CHANGES, spaces=("root/interop",)):
             hosts.west.start()
             found = listener.wait(has_become(CONNECTED))
         assert found["SourceInstance"]["Trouble"] == ""
     finally:
         hosts.west.start()
-    wait_until(lambda: host(ask, WEST)["OperationalStatus"] == [2], 60)
+    wait_until(lambda: host(ask, WEST)["OperationalStatus"] == [2])
     assert names(ask, WEST, "KVM_ComputerSystem") >= {"same", "only1"}
 
 
@@ -180,9 +180,9 @@ def has_become(state: int) -> Callable[[Any], bool]:
 def test_a_node_that_vanishes_in_the_middle_of_a_method(hosts: Hosts) -> None:
     """The method ends, and says why; the others go on."""
     ask = hosts.server.pywbem()
-    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED)
     hosts.west.define(boot_sector_xml("busy", hosts.west.new_image()))
-    wait_until(lambda: "busy" in names(ask, WEST, "KVM_ComputerSystem"), 60)
+    wait_until(lambda: "busy" in names(ask, WEST, "KVM_ComputerSystem"))
     path = pywbem.CIMInstanceName(
         "KVM_ComputerSystem", {"CreationClassName": "KVM_ComputerSystem", "Name": "busy"}, namespace=WEST
     )
@@ -199,7 +199,7 @@ def test_a_node_that_vanishes_in_the_middle_of_a_method(hosts: Hosts) -> None:
     os.kill(hosts.west.pid or 0, signal.SIGSTOP)
     try:
         asking.start()
-        wait_until(lambda: names(ask, EAST, "KVM_ComputerSystem") >= {"same", "only0"}, 60)
+        wait_until(lambda: names(ask, EAST, "KVM_ComputerSystem") >= {"same", "only0"})
     finally:
         hosts.west.kill()
     try:
@@ -212,25 +212,25 @@ def test_a_node_that_vanishes_in_the_middle_of_a_method(hosts: Hosts) -> None:
             assert isinstance(answer, pywbem.CIMError) or answer != 0
     finally:
         hosts.west.start()
-    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED)
 
 
 def test_a_node_that_says_another_uuid_than_before(hosts: Hosts) -> None:
     ask = hosts.server.pywbem()
-    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED)
     settings = hosts.west.directory / "etc/libvirtd.conf"
     other = str(uuid.uuid4())
     before = settings.read_text()
     settings.write_text(before.replace(hosts.west.host_uuid, other))
     try:
         hosts.west.restart()
-        wait_until(lambda: other in (host(ask, WEST)["OtherIdentifyingInfo"] or ()), 60)
+        wait_until(lambda: other in (host(ask, WEST)["OtherIdentifyingInfo"] or ()))
         assert managed(ask, "west")["State"] == CONNECTED
         assert names(ask, WEST, "KVM_ComputerSystem") >= {"same", "only1"}
     finally:
         settings.write_text(before)
         hosts.west.restart()
-    wait_until(lambda: hosts.west.host_uuid in (host(ask, WEST)["OtherIdentifyingInfo"] or ()), 60)
+    wait_until(lambda: hosts.west.host_uuid in (host(ask, WEST)["OtherIdentifyingInfo"] or ()))
     assert managed(ask, "west")["State"] == CONNECTED
 
 
@@ -239,11 +239,11 @@ def test_one_host_is_served_once(hosts: Hosts) -> None:
     ask = hosts.server.pywbem()
     directory = hosts.server.directory / "nodes.d"
     directory.mkdir(exist_ok=True)
-    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED, 60)
+    wait_until(lambda: managed(ask, "west")["State"] == CONNECTED)
     twin, third = directory / "twin.toml", directory / "third.toml"
     twin.write_text(f"[node.twin]\nuris = ['{hosts.west.uri().replace('/run/', '//run/')}']\n")
     hosts.reload()
-    wait_until(lambda: "twin" in names(ask, "root/interop", "Virt_ManagedNode"), 60)
+    wait_until(lambda: "twin" in names(ask, "root/interop", "Virt_ManagedNode"))
     wait_until(lambda: managed(ask, "twin")["State"] == REFUSED, 180)
     assert WEST in managed(ask, "twin")["Trouble"]
     assert names(ask, "root/virt/twin", "CIM_ComputerSystem") == set()
@@ -251,18 +251,18 @@ def test_one_host_is_served_once(hosts: Hosts) -> None:
     # Another driver of the host is another node: its guests are others.
     third.write_text(f"[node.third]\nuris = ['{hosts.west.uri('test')}']\n")
     hosts.reload()
-    wait_until(lambda: names(ask, "root/virt/third") == {"test"}, 60)
+    wait_until(lambda: names(ask, "root/virt/third") == {"test"})
     configuration = hosts.server.directory / "virtcim.toml"
     text = configuration.read_text()
     configuration.write_text(text.partition("[node.west]")[0])
     hosts.reload()
-    wait_until(lambda: managed(ask, "twin")["State"] == CONNECTED, 60)
+    wait_until(lambda: managed(ask, "twin")["State"] == CONNECTED)
     assert "only1" in names(ask, "root/virt/twin", "KVM_ComputerSystem")
     configuration.write_text(text)
     twin.unlink()
     third.unlink()
     hosts.reload()
-    wait_until(lambda: "only1" in names(ask, WEST, "KVM_ComputerSystem"), 60)
+    wait_until(lambda: "only1" in names(ask, WEST, "KVM_ComputerSystem"))
 
 
 def test_a_node_and_the_one_refused_because_of_it_go_at_once(hosts: Hosts) -> None:
@@ -297,14 +297,14 @@ def test_nodes_that_hang_or_talk_nonsense_delay_nobody(hosts: Hosts, tmp_path: P
             )
         )
         hosts.reload()
-        wait_until(lambda: "hangs" in names(ask, "root/interop", "Virt_ManagedNode"), 60)
+        wait_until(lambda: "hangs" in names(ask, "root/interop", "Virt_ManagedNode"))
         for name in ("hangs", "nonsense", "nobody"):
-            wait_until(has_state(ask, name, NO_CONTACT), 60)
+            wait_until(has_state(ask, name, NO_CONTACT))
             assert managed(ask, name)["Trouble"]
             assert names(ask, f"root/virt/{name}", "CIM_ComputerSystem") == set()
         assert names(ask, EAST, "KVM_ComputerSystem") >= {"same", "only0"}
         file.unlink()
         hosts.reload()
-        wait_until(lambda: "hangs" not in names(ask, "root/interop", "Virt_ManagedNode"), 60)
+        wait_until(lambda: "hangs" not in names(ask, "root/interop", "Virt_ManagedNode"))
     with pytest.raises(pywbem.CIMError):
         managed(ask, "hangs")

@@ -174,5 +174,5 @@ def test_its_guests_are_served_and_switched(server: Server, installed: Installed
             0,
             4096,
         )
-        wait_until(lambda state=state: ask.GetInstance(guest.path)["EnabledState"] == state, 60)  # type: ignore[misc]
+        wait_until(lambda state=state: ask.GetInstance(guest.path)["EnabledState"] == state)  # type: ignore[misc]
         assert f"{told} " in (installed.host / "log").read_text()

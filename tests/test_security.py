@@ -13,7 +13,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,7 +42,10 @@ cp -a /etc "$1/etc"
 mount --bind "$1/etc" /etc
 useradd --no-create-home --user-group {USER}
 echo "$2" | chpasswd
+printf '#!/bin/sh\\necho asked >> /etc/asked\\n' > /etc/ask
+chmod +x /etc/ask
 printf 'auth required pam_unix.so nodelay\\naccount required pam_unix.so\\n' > /etc/pam.d/{PAM_SERVICE}
+echo 'auth optional pam_exec.so quiet /etc/ask' >> /etc/pam.d/{PAM_SERVICE}
 shift 2
 exec "$@"
 """
@@ -63,7 +65,7 @@ def https_client(
     server: Server, port: int, context: ssl.SSLContext, user: str | None, password: str | None
 ) -> RawClient:
     client = RawClient("localhost", port, user, password)
-    client.connection = http.client.HTTPSConnection("localhost", port, timeout=30, context=context)
+    client.connection = http.client.HTTPSConnection("localhost", port, timeout=60, context=context)
     return client
 
 
@@ -94,7 +96,7 @@ def test_https_with_a_certificate_made_on_the_spot(serve: Callable[..., Server])
     done = subprocess.run(
         ["wbemcli", "ein", "-cacert", certificate,
          f"https://{server.user}:{server.password}@localhost:{port}/root/virt:Test_ComputerSystem"],
-        capture_output=True, text=True, check=False, timeout=30,
+        capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert 'Name="test"' in done.stdout, done.stderr
 
@@ -115,7 +117,7 @@ def test_https_with_a_certificate_made_on_the_spot(serve: Callable[..., Server])
             return reads(https_client(server, port, fresh, server.user, server.password)) == 200
         return False
 
-    wait_until(is_renewed, 5)
+    wait_until(is_renewed)
     assert server.stop() == 0
 
 
@@ -197,13 +199,11 @@ def test_pam_user_reads_and_is_refused_the_rest(pam_server: Callable[..., Server
 
 
 def test_pam_is_asked_once(pam_server: Callable[..., Server]) -> None:
-    """Two hundred requests, each on a connection of its own: PAM's hash alone would take seconds."""
+    """Two hundred requests, each on a connection of its own."""
     server = pam_server()
-    assert reads(login(server)) == 200
-    began = time.monotonic()
     for _ in range(200):
         assert reads(login(server)) == 200
-    assert time.monotonic() - began < 5
+    assert Path(f"/proc/{server.pid}/root/etc/asked").read_text() == "asked\n"
 
 
 @pytest.mark.parametrize(("role", "operating", "administering"), [
@@ -330,7 +330,7 @@ def test_sockets_of_systemd(tmp_path: Path) -> None:
             assert reads(unix_client(tmp_path / "virtcim.sock")) == 200
         finally:
             process.terminate()
-            assert process.wait(5) == 0
+            assert process.wait(60) == 0
             assert process.stdout is not None
             process.stdout.close()
         assert notified.recv(100) == b"STOPPING=1"

@@ -692,9 +692,9 @@ class Soak:
         """Wait until the server has nothing left to do, and see what it takes then."""
         with self.server.client() as client:
             wait_until(lambda: sorted(self._listed(client)) == ANCHORS, 2 * SETTLE)
-            wait_until(lambda: self._figure(client, "open_enumerations") == 0, 30)
+            wait_until(lambda: self._figure(client, "open_enumerations") == 0)
             cached = self._figure(client, "cache_bytes")
-        wait_until(lambda: self._connections() == 0, 10)
+        wait_until(lambda: self._connections() == 0)
         return Footprint.of(self.server.pid, cached)
 
     @staticmethod

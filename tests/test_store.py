@@ -252,7 +252,7 @@ def run_in_writer(store: SQLiteStore, work: Any) -> None:
     with store._changed:
         store._pending.setdefault(("note", "-"), None)
         store._changed.notify_all()
-    assert done.wait(10)
+    assert done.wait(60)
 
 
 def test_a_corrupt_file_is_set_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:

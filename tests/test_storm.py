@@ -424,8 +424,8 @@ def test_what_was_accepted_is_there(
     (common / "source").write_bytes(bytes(4 * MIB))
     daemon.virsh("pool-define-as", "storm-common", "dir", "--target", str(common))
     daemon.virsh("pool-start", "storm-common")
-    wait_until(lambda: shown(server, "KVM_DiskPool", "InstanceID") >= {"DiskPool/storm-common"}, 30)
-    wait_until(lambda: shown(server, "KVM_ComputerSystem", "Name") >= {*RUNNING, *WAITING}, 30)
+    wait_until(lambda: shown(server, "KVM_DiskPool", "InstanceID") >= {"DiskPool/storm-common"})
+    wait_until(lambda: shown(server, "KVM_ComputerSystem", "Name") >= {*RUNNING, *WAITING})
     seed = random.randrange(1 << 32)
     clients = [Client(number, server, daemon, ledger, pools, random.Random(seed + number)) for number in range(CLIENTS)]
     before = {name: definition(daemon, name) for name in RUNNING + WAITING}

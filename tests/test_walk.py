@@ -62,7 +62,7 @@ def test_two_nodes(tmp_path: Path) -> None:
     config = f"uris = ['test://{files[0]}']\n[node.other]\nuris = ['test://{files[1]}']\ngroups = ['lab']\n"
     with Server(config=config) as server:
         with server.pywbem() as connection:
-            wait_until(lambda: names(connection, OTHER) == GUESTS[OTHER].keys(), 60)
+            wait_until(lambda: names(connection, OTHER) == GUESTS[OTHER].keys())
         report = walked(server, 1, OTHER)
     guests = sum(len(each) for each in GUESTS.values())
     assert report.instances["Test_ComputerSystem"] == guests
@@ -115,9 +115,9 @@ def test_a_host_while_a_guest_leaves_it(
     config = f'[providers.migration]\nsocket_directory = "{host.directory}"\n'
     server = serve(host.uri(), there.uri(), config=config)
     connection = server.pywbem()
-    wait_until(lambda: len(connection.EnumerateInstanceNames("KVM_ComputerSystem")) == 3, 60)
+    wait_until(lambda: len(connection.EnumerateInstanceNames("KVM_ComputerSystem")) == 3)
     job = begin_migration(connection, "mover", there, 1)
-    wait_until(lambda: connection.GetInstance(job)["DataProcessed"], 60)
+    wait_until(lambda: connection.GetInstance(job)["DataProcessed"])
     report = walked(server, 1)
     assert connection.GetInstance(job)["JobState"] == RUNNING
     assert report.instances["KVM_Checkpoint"] == 2

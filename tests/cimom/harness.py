@@ -121,7 +121,7 @@ class RunningServer:
         self.run(self.server.stop())
         self.run(asyncio.sleep(0))
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self.loop.close()
         assert not (found := loopguard.violations(self.loop)), "\n".join(found)
 

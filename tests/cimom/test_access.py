@@ -297,7 +297,7 @@ def test_unix_socket_of_another_user(guarded: RunningServer, tmp_path: Path) -> 
          "-H", "CIMOperation: MethodCall", "-H", "CIMMethod: GetInstance", "-H", "Content-Type: application/xml",
          "-H", "CIMObject: root/toy",
          "--data-binary", body, "http://localhost/cimom"],
-        capture_output=True, text=True, check=True, timeout=10,
+        capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert "nobody may not GetInstance" in done.stdout
     assert 'CODE="2"' in done.stdout

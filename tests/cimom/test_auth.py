@@ -194,14 +194,14 @@ def test_files_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 def test_failures_are_late_and_bounded(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
-        authenticator = BasicAuthenticator(Counting(), delay=0.3, max_pending=3)
+        authenticator = BasicAuthenticator(Counting(), delay=2.0, max_pending=3)
         started = time.monotonic()
         attempts = [asyncio.create_task(authenticator.authenticate(basic("u", f"{n}"))) for n in range(3)]
         await asyncio.sleep(0.05)
         with pytest.raises(AuthenticationBusy):
             await authenticator.authenticate(basic("u", "p"))
         assert await asyncio.gather(*attempts) == [None] * 3
-        assert 0.25 < time.monotonic() - started < 2
+        assert time.monotonic() - started > 1.9
         assert await authenticator.authenticate(basic("u", "p")) == USER
         await authenticator.close()
 
@@ -275,10 +275,9 @@ def test_an_attacker_keeps_nobody_else_out() -> None:
             asyncio.create_task(authenticator.authenticate(basic("u", f"guess{n}"), "10.6.6.6")) for n in range(200)
         ]
         await asyncio.sleep(0.02)
-        began = time.monotonic()
         assert authenticator.remembered(basic("u", "p")) is not None
         assert await authenticator.authenticate(basic("other", "x"), "10.0.0.2") is None
-        assert time.monotonic() - began < 1.5
+        assert not all(each.done() for each in guesses)
         found = await asyncio.gather(*guesses, return_exceptions=True)
         assert not [each for each in found if isinstance(each, Principal)]
         assert sum(isinstance(each, AuthenticationBusy) for each in found) == 192
@@ -290,17 +289,16 @@ def test_an_attacker_keeps_nobody_else_out() -> None:
 
 def test_failures_of_one_address_are_answered_later_and_later() -> None:
     async def story() -> None:
-        authenticator = BasicAuthenticator(Counting(), delay=0.02)
+        authenticator = BasicAuthenticator(Counting(), delay=0.1)
         took = []
         for number in range(5):
             began = time.monotonic()
             assert await authenticator.authenticate(basic("u", f"{number}"), "10.6.6.6") is None
             took.append(time.monotonic() - began)
-        assert took[4] > 0.3
-        assert took[4] > 3 * took[1]
+        assert [each > 0.09 * 2**number for number, each in enumerate(took)] == [True] * 5
         began = time.monotonic()
         assert await authenticator.authenticate(basic("u", "x"), "10.0.0.1") is None
-        assert time.monotonic() - began < 0.15
+        assert time.monotonic() - began < took[4]
         await authenticator.close()
 
     asyncio.run(story())

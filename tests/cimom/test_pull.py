@@ -535,7 +535,7 @@ def test_parallel_pulls_share() -> None:
     for each in threads:
         each.start()
     for each in threads:
-        each.join(10)
+        each.join(60)
     assert sorted(found) == list(range(2000))
     assert refused == [Status.INVALID_ENUMERATION_CONTEXT] * 7
     assert len(enumerations) == 0
@@ -547,16 +547,16 @@ def test_closing_during_a_pull_abandons_it() -> None:
 
     def slow(instance: Instance) -> bool:
         at_it.set()
-        return closed.wait(5)
+        return closed.wait(60)
 
     enumeration = add(enumerations, selects=slow)
     statuses: list[Status] = []
     thread = threading.Thread(target=lambda: statuses.append(status_of(lambda: take(enumerations, enumeration, 5))))
     thread.start()
-    assert at_it.wait(5)
+    assert at_it.wait(60)
     enumerations.close(enumeration.context, "anna", "root/toy")
     closed.set()
-    thread.join(5)
+    thread.join(60)
     assert statuses == [Status.PULL_HAS_BEEN_ABANDONED]
     assert len(enumeration.waiting) >= 9
     assert status_of(lambda: take(enumerations, enumeration)) == Status.INVALID_ENUMERATION_CONTEXT

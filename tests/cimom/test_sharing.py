@@ -134,7 +134,7 @@ class Gate:
     def work(self, name: str) -> Callable[[], str]:
         def wait() -> str:
             self.begun.append(name)
-            assert self.open.wait(30)
+            assert self.open.wait(60)
             return name
 
         return wait
@@ -200,7 +200,7 @@ def test_all_threads_are_used_and_results_and_errors_come_back() -> None:
     async def story() -> None:
         pool = WorkerPool(8, "test")
         barrier = threading.Barrier(8)
-        await asyncio.gather(*(pool.run(lambda: barrier.wait(30), each) for each in range(8)))
+        await asyncio.gather(*(pool.run(lambda: barrier.wait(60), each) for each in range(8)))
 
         def fail() -> None:
             raise KeyError("x")

@@ -17,6 +17,7 @@ import pytest
 import pywbem
 from cryptography import x509
 
+from tests.bed import wait_until
 from tests.cimom.authority import Authority
 from tests.cimom.harness import RawClient, RunningServer, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy
@@ -74,7 +75,7 @@ def s_client(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
         env={**os.environ, "OPENSSL_CONF": "/dev/null"},
     )
 
@@ -134,7 +135,7 @@ def test_no_weak_cipher_is_taken(secure: Callable[..., RunningServer]) -> None:
         except ssl.SSLError:
             continue  # built without it
         try:
-            with socket.create_connection(("127.0.0.1", port), 5) as bare, context.wrap_socket(bare):
+            with socket.create_connection(("127.0.0.1", port), 60) as bare, context.wrap_socket(bare):
                 taken.add(name)
         except ssl.SSLError:
             continue
@@ -153,7 +154,7 @@ def test_no_renegotiation_and_no_compression(secure: Callable[..., RunningServer
     time.sleep(0.5)
     process.stdin.write("R\n")
     process.stdin.flush()
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert "Compression: NONE" in output
     assert "RENEGOTIATING" in output
     assert "no renegotiation" in output or "handshake failure" in output
@@ -295,7 +296,7 @@ def test_required_and_revoked(secure: Callable[..., RunningServer], authority: A
         assert client.post(NAMES).cim_status == 0
         authority.revoke(bad)
         # Not even on the connection that was there before.
-        assert select.select([client.socket], [], [], 5)[0]
+        assert select.select([client.socket], [], [], 60)[0]
         assert client.is_closed()
     assert refused(server.port, authority.trust(bad))
     assert not refused(server.port, authority.trust(good))
@@ -316,29 +317,26 @@ def test_password_beside_a_certificate(
 
 
 def test_half_open_handshakes_keep_nobody_out(secure: Callable[..., RunningServer], authority: Authority) -> None:
-    server = secure(_max_handshakes=8, _handshake_timeout=30.0)
+    server = secure(_max_handshakes=8, _handshake_timeout=600.0)
     stuck = []
     for number in range(40):
         each = socket.create_connection(("127.0.0.1", server.port))
         if number % 2:
             each.sendall(b"\x16\x03\x01\x02\x00\x01\x00")  # the start of a ClientHello
         stuck.append(each)
-    began = time.monotonic()
     with RawClient(server.port, tls=authority.trust()) as client:
         assert client.post(NAMES).cim_status == 0
-    assert time.monotonic() - began < 3
-    ended = [each for each in stuck if select.select([each], [], [], 0)[0]]
-    assert len(ended) >= 40 - 8
+    wait_until(lambda: len([each for each in stuck if select.select([each], [], [], 0)[0]]) >= 40 - 8)
     for each in stuck:
         each.close()
 
 
 def test_handshake_timeout_and_garbage(secure: Callable[..., RunningServer], authority: Authority) -> None:
     server = secure(_handshake_timeout=0.3)
-    with socket.create_connection(("127.0.0.1", server.port), 5) as silent:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as silent:
         assert silent.recv(1) == b""
     for garbage in (b"\0" * 100, b"GET / HTTP/1.1\r\n\r\n", os.urandom(2000), b"\x16\x03\x03\xff\xff" + b"a" * 70000):
-        with socket.create_connection(("127.0.0.1", server.port), 5) as client:
+        with socket.create_connection(("127.0.0.1", server.port), 60) as client:
             try:
                 client.sendall(garbage)
                 while client.recv(4096):

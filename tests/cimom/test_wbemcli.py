@@ -24,7 +24,7 @@ def wbemcli(server: RunningServer, operation: str, target: str, *more: str) -> s
         [WBEMCLI, "-nl", operation, f"{server.url}/root/toy:{target}", *more],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert run.returncode == 0, run.stderr
@@ -101,7 +101,7 @@ def test_errors_are_shown(server: RunningServer) -> None:
         [WBEMCLI, "gi", f"{server.url}/root/toy:{system('absent')}"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert "CIM_ERR_NOT_FOUND" in run.stderr

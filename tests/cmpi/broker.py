@@ -119,7 +119,7 @@ class Broker:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            _, errors = self.process.communicate(timeout=10)
+            _, errors = self.process.communicate(timeout=60)
             raise AssertionError(f"the test broker ended with {self.process.returncode}: {errors}")
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -142,6 +142,6 @@ class Broker:
 
     def close(self) -> None:
         """End it: every object freed, no leak, nothing for the sanitizers to say."""
-        _, errors = self.process.communicate(timeout=30)
+        _, errors = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, errors
         assert not errors

@@ -60,7 +60,7 @@ class FakeDaemon:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def _run(self) -> None:
         while not self.ended.is_set():
@@ -71,7 +71,7 @@ class FakeDaemon:
             with connection, contextlib.suppress(OSError, EOFError):
                 _frame(connection)
                 if self._hello is None:
-                    self.ended.wait(20)
+                    self.ended.wait(60)
                     continue
                 connection.sendall(self._hello)
                 request = _frame(connection)

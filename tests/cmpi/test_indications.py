@@ -84,7 +84,7 @@ class Source(ChangeSource):
         """Wait until just these are wanted."""
 
         with self.wanted:
-            assert self.wanted.wait_for(lambda: self.wanted_classes() == set(class_names), 30)
+            assert self.wanted.wait_for(lambda: self.wanted_classes() == set(class_names), 60)
 
     def wanted_classes(self) -> set[str]:
         """The classes that somebody wants to be told of."""
@@ -294,7 +294,7 @@ def test_what_a_cim_server_that_dies_had_not_taken_is_sent_again(house: House, s
     assert told(broker.good("wait", 1, 30_000)) == events([1])
     service = house.service
     assert service is not None
-    wait_until(lambda: service.relay.waiting() == 0, 30)
+    wait_until(lambda: service.relay.waiting() == 0)
     broker.process.kill()
     broker.process.communicate()
     house.source.fire(2)
@@ -352,7 +352,7 @@ def test_a_cim_server_that_stays_away_is_forgotten(new_house: Callable[..., Hous
         house.source.fire(1)
         return not house.source.wanted_classes()
 
-    wait_until(forgotten, 30)
+    wait_until(forgotten)
 
 
 def test_filters_that_are_refused(subscribed: Broker, house: House) -> None:

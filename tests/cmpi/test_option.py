@@ -57,17 +57,17 @@ def test_what_a_cim_server_has_subscribed_to_is_shown(serve: Callable[..., Serve
     with Broker(path) as broker:
         broker.good("activate", PROVIDER, "root/virt", CHANGED, QUERY)
         broker.good("enable", PROVIDER)
-        wait_until(lambda: listed(server), 60)
+        wait_until(lambda: listed(server))
         (line,) = listed(server)
         assert (line["state"], line["query"]) == ("enabled", QUERY)
         assert line["listener"].startswith("cmpi:")
         assert figure(server, "subscriptions") == 1
         assert figure(server, "destinations_failing") == 0
-    wait_until(lambda: listed(server)[0]["state"] == "failing", 60)
+    wait_until(lambda: listed(server)[0]["state"] == "failing")
     assert figure(server, "destinations_failing") == 1
     for state in (9, 2, 9, 2):
         assert request_state(server, "test", state, GUEST) == 0
-    wait_until(lambda: figure(server, "indications_dropped") >= 2, 60)
+    wait_until(lambda: figure(server, "indications_dropped") >= 2)
     assert figure(server, "indications_waiting") == 2
     assert figure(server, "indications_waiting_bytes") > 0
     assert re.match("2 waiting, 0 delivered, [1-9][0-9]* dropped", listed(server)[0]["deliveries"])
@@ -82,7 +82,7 @@ def test_what_a_cim_server_has_subscribed_to_is_not_changed_here(serve: Callable
     with Broker(path) as broker, server.pywbem("root/interop") as interop:
         broker.good("activate", PROVIDER, "root/virt", CHANGED, QUERY)
         broker.good("enable", PROVIDER)
-        wait_until(lambda: interop.EnumerateInstances("CIM_IndicationSubscription"), 60)
+        wait_until(lambda: interop.EnumerateInstances("CIM_IndicationSubscription"))
         (subscription,) = interop.EnumerateInstances("CIM_IndicationSubscription")
         assert interop.GetInstance(subscription.path) == subscription
         (selected,) = interop.Associators(subscription["Handler"], AssocClass="CIM_IndicationSubscription")

@@ -42,14 +42,14 @@ def test_disks_and_ports_are_added_changed_and_removed(open_page: Open, host: Li
     expect(dialog.locator(".added").first).to_have_text(str(image))
     dialog.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    wait_until(lambda: str(image) in described(host, "first"), timeout=30)
+    wait_until(lambda: str(image) in described(host, "first"))
 
     page.get_by_role("button", name="Add a network port").click()
     dialog.get_by_label("Attached to").select_option("user")
     dialog.get_by_role("button", name="Review what changes").click()
     dialog.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    wait_until(lambda: "<interface type='user'>" in described(host, "first"), timeout=30)
+    wait_until(lambda: "<interface type='user'>" in described(host, "first"))
 
     port = page.locator(".panel").filter(has_text="Attached to")
     port.get_by_role("button", name="Edit").click()
@@ -58,11 +58,11 @@ def test_disks_and_ports_are_added_changed_and_removed(open_page: Open, host: Li
     expect(dialog.locator(".added")).to_have_text("e1000")
     dialog.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    wait_until(lambda: "<model type='e1000'/>" in described(host, "first"), timeout=30)
+    wait_until(lambda: "<model type='e1000'/>" in described(host, "first"))
 
     port.get_by_role("button", name="Delete").click()
     dialog.get_by_role("button", name="Delete").click()
-    wait_until(lambda: "<interface" not in described(host, "first"), timeout=30)
+    wait_until(lambda: "<interface" not in described(host, "first"))
 
 
 def test_a_refusal_is_shown_where_it_was_made(open_page: Open, host: Libvirtd) -> None:
@@ -91,7 +91,7 @@ def test_who_edits_what_somebody_else_changes_is_told(open_page: Open, host: Lib
     expect(dialog.locator(".removed")).to_have_text("theirs")
     expect(dialog.locator(".added")).to_have_text("mine")
     dialog.get_by_role("button", name="Apply").click()
-    wait_until(lambda: "<title>mine</title>" in described(host, "first"), timeout=30)
+    wait_until(lambda: "<title>mine</title>" in described(host, "first"))
 
 
 def test_a_guest_is_made_of_a_disk(open_page: Open, host: Libvirtd) -> None:

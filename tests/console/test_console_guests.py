@@ -89,7 +89,7 @@ def test_a_guest_is_cloned(pool: Path, open_page: Open, host: Libvirtd) -> None:
     create(page)
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert page.get_by_role("alert").all_inner_texts() == []
-    wait_until(lambda: described(host, "second"), timeout=60)
+    wait_until(lambda: described(host, "second"))
     one, other = (
         described(host, name).partition("<source file='")[2].partition("'")[0] for name in ("first", "second")
     )
@@ -109,7 +109,7 @@ def test_a_guest_is_made_of_a_template(pool: Path, open_page: Open, host: Libvir
     dialog.get_by_role("button", name="Create").click()
     expect(page.get_by_role("heading", level=1, name="Jobs and events")).to_be_visible()
     assert page.get_by_role("alert").all_inner_texts() == []
-    wait_until(lambda: f"<source file='{pool}/" in described(host, "sown"), timeout=60)
+    wait_until(lambda: f"<source file='{pool}/" in described(host, "sown"))
 
 
 def test_spice_has_a_file_for_its_viewer(open_page: Open, host: Libvirtd) -> None:
@@ -148,7 +148,7 @@ def open_screen(page: Page) -> list[bytes]:
     page.get_by_role("button", name="Screen", exact=True).click()
     expect(page.locator(".screen canvas")).to_be_visible()
     # The first request for the picture ends the handshake: what is sent before it gets lost.
-    wait_until(lambda: any(each[:1] == b"\x03" for each in sent), timeout=60)
+    wait_until(lambda: any(each[:1] == b"\x03" for each in sent))
     return sent
 
 
@@ -161,7 +161,7 @@ def test_control_alt_delete_reaches_the_guest(screen: Page, host: Libvirtd) -> N
         screen.wait_for_timeout(500)
         return state(host) == libvirt.VIR_DOMAIN_SHUTOFF
 
-    wait_until(is_off, timeout=60)
+    wait_until(is_off)
     expect(screen.get_by_text("The connection has ended.")).to_be_visible()
 
 
@@ -178,10 +178,10 @@ def test_text_is_typed_and_put_into_the_clipboard(screen: Page, open_page: Open)
         keys = [each for each in sent if each[:2] == bytes([KEY, 1])]
         return [int.from_bytes(each[4:8], "big") for each in keys]
 
-    wait_until(lambda: pressed()[-4:] == [0x61, 0xE9, 0x10020AC, 0xFF0D], timeout=60)
+    wait_until(lambda: pressed()[-4:] == [0x61, 0xE9, 0x10020AC, 0xFF0D])
     # Whoever else looks at the guest shares its clipboard.
     screen.get_by_role("button", name="Put it into").click()
-    wait_until(lambda: any(each[:1] == bytes([CUT_TEXT]) for each in sent), timeout=60)
+    wait_until(lambda: any(each[:1] == bytes([CUT_TEXT]) for each in sent))
     expect(other.get_by_role("textbox", name="Clipboard")).to_have_value("aé€\n")
 
 
@@ -197,7 +197,7 @@ def test_who_has_not_been_told_overwrites_nothing(open_page: Open, host: Libvirt
     other.get_by_label("Title").fill("theirs")
     other.get_by_role("button", name="Review what changes").click()
     other.get_by_role("dialog").get_by_role("button", name="Apply").click()
-    wait_until(lambda: "<title>theirs</title>" in described(host, "first"), timeout=60)
+    wait_until(lambda: "<title>theirs</title>" in described(host, "first"))
     page.get_by_role("dialog").get_by_role("button", name="Apply").click()
     expect(page.get_by_role("alert").filter(has_text="Somebody has changed this meanwhile")).to_be_visible()
     expect(page.get_by_label("Title")).to_have_value("mine")

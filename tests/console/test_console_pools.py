@@ -90,7 +90,7 @@ def test_a_network_with_who_hangs_on_it(open_page: Open, host: Libvirtd) -> None
         assert "address='10.77.0.1' prefix='16'" in found
         guest = connection.lookupByName("first")
         guest.attachDeviceFlags("<interface type='network'><source network='quiet'/></interface>", 2)
-        wait_until(lambda: "quiet" in guest.XMLDesc(2), timeout=30)
+        wait_until(lambda: "quiet" in guest.XMLDesc(2))
         page.evaluate("location.hash = '#/storage'")
         page.evaluate("location.hash = '#/networks'")
         expect(panel.get_by_role("link", name="first")).to_be_visible()
@@ -111,10 +111,10 @@ def test_the_graph_shows_what_is_chosen(open_page: Open) -> None:
         return Path(download.value.path()).read_text()
 
     expect(page.locator(".graph canvas").first).to_be_visible()
-    wait_until(lambda: "LogicalDisk" in drawn(), timeout=60)
+    wait_until(lambda: "LogicalDisk" in drawn())
     assert "SettingData" not in drawn()
     page.get_by_label("Show").select_option("settings")
-    wait_until(lambda: "VirtualSystemSettingData" in drawn(), timeout=60)
+    wait_until(lambda: "VirtualSystemSettingData" in drawn())
     assert "RegisteredProfile" not in drawn()
     page.get_by_label("Show").select_option("everything")
-    wait_until(lambda: "RegisteredProfile" in drawn(), timeout=60)
+    wait_until(lambda: "RegisteredProfile" in drawn())

@@ -482,7 +482,7 @@ def test_a_changed_password_ends_sessions(toy: Toy, tmp_path: Path) -> None:
         running.run(running.server._authenticator.look())
         return client.ask("GET", "/api/session").status == 401
 
-    wait_until(is_over, 30)
+    wait_until(is_over)
     running.stop()
 
 

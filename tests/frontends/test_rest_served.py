@@ -91,7 +91,7 @@ def test_summaries_come_page_by_page(tmp_path: Path) -> None:
     with Server(f"test://{node}") as server:
         assert server.user is not None
         client = Client(server.port, {"Authorization": basic(server.user, server.password)})
-        wait_until(lambda: len(client.get(f"{SPACE}/summary")["summaries"]) == len(names), timeout=60)
+        wait_until(lambda: len(client.get(f"{SPACE}/summary")["summaries"]) == len(names))
         first = client.get(f"{SPACE}/summary?max=2")
         seen = [each["properties"]["Name"] for each in first["summaries"]]
         assert seen == sorted(names)[:2]

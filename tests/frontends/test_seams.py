@@ -282,7 +282,7 @@ def test_one_number_from_request_to_audit_job_and_log(
             disk = instance("Toy_Disk", {"Name": typed("string", "new")})
             broker.good("create", "Toy", path("root/toy", "Toy_Disk"), disk)
         daemon.stop()
-    assert telling.done.wait(5)
+    assert telling.done.wait(60)
     jobs.stop(1)
     (number,) = telling.numbers
     assert number

@@ -72,7 +72,7 @@ class Provisioner:
         directory.mkdir(exist_ok=True)
         (directory / f"{id_}.toml").write_text(filled)
         self.reload()
-        wait_until(lambda: self.found(f"template:{id_}@1"), 20)
+        wait_until(lambda: self.found(f"template:{id_}@1"))
         return f"template:{id_}@1"
 
     def reload(self) -> None:

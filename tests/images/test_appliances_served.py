@@ -239,7 +239,7 @@ def test_a_file_of_the_administrator_says_what_guests_of_appliances_begin_with(p
     )
     given: dict[str, Any] = {"Source": "own/shop", "Pool": place.reference(), "Networks": ["LAN=user"]}
     os.kill(place.server.pid, signal.SIGHUP)
-    wait_until(lambda: "template:vmware@1" in shown_templates(place), 60)
+    wait_until(lambda: "template:vmware@1" in shown_templates(place))
     try:
         assert place.call("ImportAppliance", **given, SystemName="overridden")[0] == COMPLETED
         assert place.call("ImportAppliance", **given, TemplateID="overridden")[0] == COMPLETED
@@ -252,7 +252,7 @@ def test_a_file_of_the_administrator_says_what_guests_of_appliances_begin_with(p
     assert "<hap" not in xml
     made = template(place, "overridden@1")
     assert (made.settings["EnablePAE"], made.settings["ClockOffset"]) == (True, 1)
-    wait_until(lambda: "template:vmware@1" not in shown_templates(place), 60)
+    wait_until(lambda: "template:vmware@1" not in shown_templates(place))
     assert place.call("ImportAppliance", **given, SystemName="as-usual")[0] == COMPLETED
     assert "<pae/>" not in place.daemon.virsh("dumpxml", "as-usual")
 

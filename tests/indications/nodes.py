@@ -41,7 +41,7 @@ class Nodes:
             members = [(platform("Test"), hypervisor)]
             self.sites[namespace] = Site(members, platforms, KINDS, ProviderSettings(namespace=namespace), jobs)
             hypervisor.start()
-        assert all(each.wait_ready(20) for each in self._hypervisors.values())
+        assert all(each.wait_ready(60) for each in self._hypervisors.values())
         self.catalog = build_catalog(*self.sites.values())
         types = element_types(self.catalog)
         self.service = Running(

@@ -217,14 +217,14 @@ class Scripted:
         # A thread that waits for the next connection goes on waiting when the descriptor is merely closed.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._accepting.join(10)
+        self._accepting.join(60)
         assert not self._accepting.is_alive()
         self._socket.close()
         for each in self._open:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
-    def wait_for(self, count: int, patience: float = 30) -> list[bytes]:
+    def wait_for(self, count: int, patience: float = 60) -> list[bytes]:
         with self._came:
             assert self._came.wait_for(lambda: len(self.bodies) >= count, patience), f"{len(self.bodies)} of {count}"
             return list(self.bodies)

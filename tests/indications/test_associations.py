@@ -68,12 +68,12 @@ def test_associations_come_and_go_with_what_they_connect(
         nodes.service.subscribe(wanting.url, query, kind, spaces=(LOCAL,))
     everything = nodes.service.subscribe(general.url, f"SELECT * FROM {CREATED}", "everything")
     nodes.run(LOCAL, lambda each: each.defineXML(GUEST))
-    wait_until(lambda: present(nodes, f"Test_{class_name}"), 60)
+    wait_until(lambda: present(nodes, f"Test_{class_name}"))
     links = present(nodes, f"Test_{class_name}")
     wanting.wait_for(len(links))
     assert sorted(told(wanting)) == sorted((CREATED, path) for path in links)
     queue = nodes.service.queue
-    wait_until(lambda: queue(everything) is not None and queue(everything).delivered and not len(queue(everything)), 30)
+    wait_until(lambda: queue(everything) is not None and queue(everything).delivered and not len(queue(everything)))
     nodes.run(LOCAL, lambda each: each.lookupByName("new").undefine())
     wanting.wait_for(2 * len(links))
     assert sorted(told(wanting)[len(links) :]) == sorted((DELETED, path) for path in links)
@@ -89,7 +89,7 @@ def test_either_of_several_classes_can_be_asked_for(nodes: Nodes, listen: Callab
     wanted = " OR ".join(f"SourceInstance ISA {name}" for name in names)
     nodes.service.subscribe(listener.url, f"SELECT * FROM {CREATED} WHERE {wanted}", spaces=(LOCAL,))
     nodes.run(LOCAL, lambda each: each.defineXML(GUEST))
-    wait_until(lambda: present(nodes, "Test_SystemDevice"), 60)
+    wait_until(lambda: present(nodes, "Test_SystemDevice"))
     links = present(nodes, "Test_SystemDevice")
     listener.wait_for(len(links) + 1)
     systems = [each for each in told(listener) if "SystemDevice" not in each[1]]

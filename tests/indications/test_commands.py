@@ -92,7 +92,7 @@ def test_subscriptions_are_listed_with_what_became_of_them(server: Server) -> No
             assert done.returncode == 0, complaints
             return printed
 
-        wait_until(lambda: re.search(r"0 waiting, [1-9]\d* delivered, 0 dropped", listed()), 60)
+        wait_until(lambda: re.search(r"0 waiting, [1-9]\d* delivered, 0 dropped", listed()))
         assert f"enabled   {listener.url}" in listed()
         assert query in listed()
     assert request_state(server, "test", 2, GUEST) == 0
@@ -109,9 +109,9 @@ def test_the_listener_of_the_page_works(server: Server, tmp_path: Path) -> None:
         running = subprocess.Popen([sys.executable, "-u", str(file)], stdout=printed, stdin=subprocess.PIPE, text=True)
     try:
         with server.pywbem("root/interop") as connection:
-            wait_until(lambda: connection.EnumerateInstanceNames("CIM_IndicationSubscription"), 60)
+            wait_until(lambda: connection.EnumerateInstanceNames("CIM_IndicationSubscription"))
         assert request_state(server, "test", 9, GUEST) == 0
-        wait_until(lambda: "test 2 -> 9\n" in output.read_text(), 60)
+        wait_until(lambda: "test 2 -> 9\n" in output.read_text())
     finally:
         running.communicate("\n", timeout=60)
     with server.pywbem("root/interop") as connection:

@@ -103,7 +103,7 @@ def test_each_way_to_say_yes_is_understood(run: Run, listen: Listen, good: Calla
     running, listener = run(), listen(lambda number, body: good())
     key = running.subscribe(listener.url)
     tell(running, "a", "b")
-    wait_until(lambda: running.queue(key).delivered == 2, 30)
+    wait_until(lambda: running.queue(key).delivered == 2)
     assert listener.names() == ["a", "b"]
 
 
@@ -111,11 +111,11 @@ def test_a_connection_that_the_listener_closed_meanwhile_costs_no_attempt(run: R
     running, listener = run(), listen()
     key = running.subscribe(listener.url)
     tell(running, "a")
-    wait_until(lambda: running.queue(key).delivered == 1, 30)
+    wait_until(lambda: running.queue(key).delivered == 1)
     for each in listener._open:
         each.close()
     tell(running, "b")
-    wait_until(lambda: running.queue(key).delivered == 2, 30)
+    wait_until(lambda: running.queue(key).delivered == 2)
     assert running.queue(key).failures == 0
     assert listener.names()[-1] == "b"
 
@@ -127,9 +127,9 @@ def test_an_answer_that_nobody_asked_for_counts_for_nothing(run: Run, listen: Li
     key = running.subscribe(listener.url)
     tell(running, "a")
     listener.wait_for(1)
-    wait_until(lambda: running.queue(key).delivered == 1, 30)
+    wait_until(lambda: running.queue(key).delivered == 1)
     tell(running, "b")
-    wait_until(lambda: running.queue(key).delivered == 2, 30)
+    wait_until(lambda: running.queue(key).delivered == 2)
     assert listener.names() == ["a", "b", "b"]
     assert running.queue(key).failures == 1
 
@@ -143,7 +143,7 @@ def test_yes_is_known_again_and_no_is_not_taken_for_it(run: Run, listen: Listen)
     listener = listen(lambda number, body: numbered(body, REFUSED if number == 2 else TAKEN))
     key = running.subscribe(listener.url)
     tell(running, "a", "b", "c")
-    wait_until(lambda: running.queue(key).delivered == 3, 30)
+    wait_until(lambda: running.queue(key).delivered == 3)
     assert listener.names() == ["a", "b", "c", "c"]
     assert running.queue(key).failures == 1
 
@@ -236,7 +236,7 @@ def test_what_goes_to_many_is_written_once(
         running.subscribe(alive.url, name=f"alive{number}")
     running.source.tell(system("a", 2), system("a", 3))
     dead.wait_for(10)
-    wait_until(lambda: sum(queue.delivered for queue in running.service.queues.all()) == 10, 30)
+    wait_until(lambda: sum(queue.delivered for queue in running.service.queues.all()) == 10)
     assert running.store.flush(30)
     assert len([each for each in sent if each.class_name == SYSTEM]) == 2  # before and after
     assert len(kept) == 2
@@ -280,8 +280,8 @@ def test_the_journal_is_empty_when_nothing_waits(run: Run, listen: Listen, tmp_p
                          " LIMIT 1")  # fmt: skip
     busy.script = lambda number, body: answer()
     again = run()
-    wait_until(lambda: all(again.queue(key) is not None and again.queue(key).delivered == 1 for key in keys), 30)
-    wait_until(lambda: not any(map(len, again.service.queues.all())), 30)
+    wait_until(lambda: all(again.queue(key) is not None and again.queue(key).delivered == 1 for key in keys))
+    wait_until(lambda: not any(map(len, again.service.queues.all())))
     assert again.store.flush(30)
     assert [len(read_table(file, *each)) for each in tables] == [0, 0]
     # Sent again as they were.
@@ -358,15 +358,15 @@ def test_who_takes_nothing_stands_in_no_record_of_those_who_do(
     assert prompt.body == behind.body
     assert behind.numbers.keys() == first.numbers.keys()
     go_on.set()
-    wait_until(lambda: all(running.queue(key).delivered == 1 for key in alive_keys), 30)
-    wait_until(lambda: not any(len(running.queue(key)) for key in alive_keys), 30)
+    wait_until(lambda: all(running.queue(key).delivered == 1 for key in alive_keys))
+    wait_until(lambda: not any(len(running.queue(key)) for key in alive_keys))
     assert rows() == [first, behind]
     running.stop()
     dead.bodies.clear()
     dead.script = lambda number, body: answer()
     again = run()
     dead.wait_for(10)
-    wait_until(lambda: all(again.queue(key).delivered == 2 for key in dead_keys), 30)
+    wait_until(lambda: all(again.queue(key).delivered == 2 for key in dead_keys))
     assert sorted(zip(dead.names(), dead.numbers(), strict=True)) == [("a", 0)] * 5 + [("b", 1)] * 5
 
 
@@ -380,7 +380,7 @@ def test_what_cannot_be_written_keeps_nothing_back(run: Run, listen: Listen) -> 
     running.stop()
     busy.script = lambda number, body: answer()
     again = run()
-    wait_until(lambda: again.queue(key) is not None and again.queue(key).dropped == 1, 30)
+    wait_until(lambda: again.queue(key) is not None and again.queue(key).dropped == 1)
     tell(again, "new")
     busy.wait_for(1)
     assert busy.names() == ["new"]
@@ -392,7 +392,7 @@ def test_an_alert_is_written_at_once(run: Run, listen: Listen, tmp_path: Path, m
     busy = listen(lambda number, body: answer(b"", "503 Busy"))
     running.subscribe(busy.url, "SELECT * FROM CIM_AlertIndication")
     running.source.alert(MessageID="TOY1")
-    wait_until(lambda: read_table(tmp_path / "state.sqlite", "receivers of queued indication", Receivers), 30)
+    wait_until(lambda: read_table(tmp_path / "state.sqlite", "receivers of queued indication", Receivers))
 
 
 def test_an_indication_for_very_many_is_in_several_records(
@@ -409,7 +409,7 @@ def test_an_indication_for_very_many_is_in_several_records(
     busy.script = lambda number, body: answer()
     again = run()
     assert sorted(busy.names() if busy.wait_for(20) else ()) == ["x"] * 10 + ["y"] * 10
-    wait_until(lambda: all(again.queue(key).delivered == 2 for key in keys), 30)
+    wait_until(lambda: all(again.queue(key).delivered == 2 for key in keys))
 
 
 def test_routes_on_which_nothing_waits_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,7 +446,7 @@ def test_what_waits_is_bounded_and_accounted_for(run: Run, listen: Listen) -> No
     assert len(queue) == 5
     assert queue.dropped == 15
     silent.script = lambda number, body: answer()
-    wait_until(lambda: not len(queue), 30)
+    wait_until(lambda: not len(queue))
     assert silent.names()[-4:] == ["n16", "n17", "n18", "n19"]
     assert queue.size == 0
 
@@ -572,13 +572,13 @@ def test_a_name_that_nobody_knows_delays_nobody(run: Run, listen: Listen) -> Non
     running.subscribe(listener.url, name="known")
     tell(running, "a", "b")
     listener.wait_for(2)
-    wait_until(lambda: running.queue(unknown).failures >= 2, 60)
+    wait_until(lambda: running.queue(unknown).failures >= 2)
     assert "its name is not known" in running.queue(unknown).last_error
     assert len(running.queue(unknown)) == 2
     record = running.service.subscriptions.destination(unknown)
     assert record is not None
     running.service.subscriptions.replace_destination(replace(record, url=listener.url))
-    wait_until(lambda: running.queue(unknown).delivered == 2, 30)
+    wait_until(lambda: running.queue(unknown).delivered == 2)
 
 
 def test_what_is_too_old_is_given_up(run: Run, listen: Listen) -> None:
@@ -591,16 +591,15 @@ def test_what_is_too_old_is_given_up(run: Run, listen: Listen) -> None:
     transient = running.subscribe(dead.url, name="transient", is_transient=True)
     tell(running, "a")
     subscriptions = running.service.subscriptions
-    wait_until(lambda: len(subscriptions.subscriptions()) == 3, 30)
-    wait_until(lambda: running.queue(ignoring).dropped == running.queue(patient).dropped == 1, 30)
+    wait_until(lambda: len(subscriptions.subscriptions()) == 3)
+    wait_until(lambda: running.queue(ignoring).dropped == running.queue(patient).dropped == 1)
     wait_until(
         lambda: (
             {each.state for each in subscriptions.subscriptions()}
             == {SubscriptionState.ENABLED_DEGRADED, SubscriptionState.DISABLED}
         ),
-        30,
     )
-    wait_until(lambda: subscriptions.destination(transient) is None, 30)
+    wait_until(lambda: subscriptions.destination(transient) is None)
 
 
 def test_a_restart_goes_on_where_the_last_run_ended(run: Run, listen: Listen) -> None:
@@ -614,7 +613,7 @@ def test_a_restart_goes_on_where_the_last_run_ended(run: Run, listen: Listen) ->
     listener.script = lambda number, body: answer()
     again = run()
     tell(again, "d")
-    wait_until(lambda: again.queue(key).delivered == 4, 30)
+    wait_until(lambda: again.queue(key).delivered == 4)
     assert listener.names() == ["a", "a", "b", "c", "d"]
     assert listener.numbers() == [0, 0, 1, 2, 0]
 
@@ -624,7 +623,7 @@ def test_a_destination_that_is_changed_is_tried_at_once(run: Run, listen: Listen
     wrong, right = listen(lambda number, body: answer(b"", "404 Gone")), listen()
     key = running.subscribe(wrong.url)
     tell(running, "a")
-    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures == 1, 30)
+    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures == 1)
     record = running.service.subscriptions.destination(key)
     assert record is not None
     running.service.subscriptions.replace_destination(replace(record, url=right.url))
@@ -675,7 +674,7 @@ def test_https_shows_and_verifies_certificates(run: Run, listen: Listen, secure:
     running = run(tls={"127.0.0.1": settings})
     key = running.subscribe(asking.url)
     tell(running, "a", "b")
-    wait_until(lambda: running.queue(key).delivered == 2, 30)
+    wait_until(lambda: running.queue(key).delivered == 2)
     assert asking.connections == 1
     assert (("commonName", "virtcim"),) in asking.peers[0]["subject"]
 
@@ -699,7 +698,7 @@ def test_https_that_does_not_fit_delivers_nothing(
     running = run(tls={f"127.0.0.1:{asking.port}": settings})
     key = running.subscribe(asking.url)
     tell(running, "a")
-    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 2, 30)
+    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 2)
     assert words in caplog.text or (shows and "[SSL: " in caplog.text)  # which end says it first is a matter of chance
     assert running.queue(key).delivered == 0
     assert asking.bodies == []
@@ -714,9 +713,9 @@ def test_certificates_are_read_again(run: Run, listen: Listen, secure: Secure) -
     running = run(tls={"*": settings}, check_seconds=0.01)
     key = running.subscribe(asking.url)
     tell(running, "a")
-    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 1, 30)
+    wait_until(lambda: running.queue(key) is not None and running.queue(key).failures >= 1)
     shown.write_bytes(secure.client.read_bytes())
-    wait_until(lambda: running.queue(key).delivered == 1, 30)
+    wait_until(lambda: running.queue(key).delivered == 1)
 
 
 def test_a_full_disk_keeps_nobody_from_being_told(run: Run, listen: Listen, caplog: pytest.LogCaptureFixture) -> None:
@@ -726,6 +725,6 @@ def test_a_full_disk_keeps_nobody_from_being_told(run: Run, listen: Listen, capl
     file: Any = running.store._file
     written, file.write = file.write, lambda changes, whole: False
     tell(running, *(f"n{number}" for number in range(20)))
-    wait_until(lambda: running.queue(key).delivered == 20, 30)
+    wait_until(lambda: running.queue(key).delivered == 20)
     file.write = written
     assert running.store.flush(10)

@@ -73,7 +73,7 @@ def test_an_alert_that_repeats_is_sent_once_and_a_change_always(
         running.source.tell(system("a", number), system("a", number + 1))
     running.source.alert(MessageID="VIRT0002", Message="b")
     listener.wait_for(2)
-    wait_until(lambda: running.queue(changes).delivered == 3, 30)
+    wait_until(lambda: running.queue(changes).delivered == 3)
     messages = [body.partition(b'NAME="MessageID"')[2][:60] for body in listener.bodies]
     assert [b"VIRT0001" in each for each in messages] == [True, False]
     assert [b"VIRT0002" in each for each in messages] == [False, True]

@@ -44,7 +44,7 @@ def test_each_node_is_told_of_in_its_namespace(nodes: Nodes, listen: Callable[..
     assert f"{LOCAL} and {OTHER}" in refused.value.description
     for namespace in GUESTS:
         nodes.run(namespace, lambda each: each.lookupByName("same").suspend())
-    wait_until(lambda: told(everywhere) == {(LOCAL, "same"), (OTHER, "same")}, 60)
+    wait_until(lambda: told(everywhere) == {(LOCAL, "same"), (OTHER, "same")})
     here.wait_for(1)
     there.wait_for(1)
     assert told(here) == {(LOCAL, "same")}
@@ -72,7 +72,7 @@ def test_pools_are_not_looked_at_with_each_change(
     of_pools = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ResourcePool"
     nodes.service.subscribe(pools.url, of_pools, "pools", spaces=(LOCAL,))
     nodes.service.subscribe(guests.url, QUERY, "guests", spaces=(LOCAL,))
-    wait_until(lambda: looks, 60)
+    wait_until(lambda: looks)
     for number in range(1, 6):
         nodes.run(LOCAL, switch)
         guests.wait_for(number)
@@ -109,11 +109,11 @@ def test_a_network_says_what_guests_take_from_it(
         pool = NetworkPool.with_key(site, platform, "NetworkPool/lan")
         return pool is not None and pool.properties().get("CurrentlyConsumedResource")
 
-    wait_until(lambda: consumed() == 1, 60)
+    wait_until(lambda: consumed() == 1)
     pools = listen()
     of_pools = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ResourcePool"
     nodes.service.subscribe(pools.url, of_pools, "pools", spaces=(LOCAL,))
-    wait_until(lambda: looks, 60)
+    wait_until(lambda: looks)
 
     def changes() -> list[Any]:
         """What was told of the network: what guests took before and then, and the properties that changed."""
@@ -135,8 +135,8 @@ def test_a_network_says_what_guests_take_from_it(
         ]
 
     nodes.run(LOCAL, lambda each: each.lookupByName("plugged").destroy())
-    wait_until(changes, 60)
+    wait_until(changes)
     nodes.run(LOCAL, lambda each: each.lookupByName("plugged").create())
-    wait_until(lambda: len(changes()) > 1, 60)
+    wait_until(lambda: len(changes()) > 1)
     taken = ["CurrentlyConsumedResource"]
     assert changes() == [["1", "0", taken], ["0", "1", taken]]

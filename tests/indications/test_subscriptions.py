@@ -393,7 +393,7 @@ def test_who_may_subscribe_where_to_and_how_often(serve: Callable[..., Server]) 
     passwords.write_text(f"bed:{line}\noperator:{line}\nreader:{line}\n")
 
     def connect(user: str) -> Any:
-        return pywbem.WBEMConnection(server.url, (user, server.password), default_namespace="root/interop", timeout=30)
+        return pywbem.WBEMConnection(server.url, (user, server.password), default_namespace="root/interop", timeout=60)
 
     with connect("reader") as reader, connect("operator") as operator, connect("bed") as administrator:
         assert refusal(make_filter, reader)[0] == pywbem.CIM_ERR_ACCESS_DENIED

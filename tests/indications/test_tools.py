@@ -52,12 +52,12 @@ def listening(tmp_path: Path) -> Iterator[tuple[str, Path]]:
             env=alone(tmp_path),
         )
     try:
-        wait_until(lambda: running.poll() is not None or answers(port), 60)
+        wait_until(lambda: running.poll() is not None or answers(port))
         assert running.poll() is None, printed.read_text()
         yield f"http://127.0.0.1:{port}", received
     finally:
         running.terminate()
-        running.wait(30)
+        running.wait(60)
 
 
 def test_pywbems_tools_subscribe_listen_and_unsubscribe(
@@ -87,7 +87,7 @@ def test_pywbems_tools_subscribe_listen_and_unsubscribe(
     assert "CIM_InstModification" in subscription("list-filters")
     assert "place" in subscription("list-subscriptions")
     assert request_state(server, "test", 9, GUEST) == 0
-    wait_until(lambda: received.exists() and f"{GUEST}ModifiedIndication" in received.read_text(), 60)
+    wait_until(lambda: received.exists() and f"{GUEST}ModifiedIndication" in received.read_text())
     told = received.read_text()
     assert "PreviousInstance" in told
     subscription("remove-subscription", "place", "wanted")

@@ -32,7 +32,7 @@ def node(tmp_path: Path) -> Iterator[Hypervisor]:
     file.write_text(f"<node>{domain('one', ONE)}{domain('other', OTHER)}</node>")
     made = Hypervisor(f"test://{file}", HypervisorSettings(interval=0.5))
     made.start()
-    assert made.wait_ready(10)
+    assert made.wait_ready(60)
     yield made
     made.stop()
 
@@ -60,7 +60,7 @@ def test_a_change_shows_in_the_inventory(node: Hypervisor) -> None:
 
 def test_a_definition_that_is_not_kept_is_gone_at_once(node: Hypervisor) -> None:
     def refuse_when_seen(_kept: DomainConfig) -> None:
-        assert node.inventory.wait_for(lambda now: now.domain("new") is not None, 20)
+        assert node.inventory.wait_for(lambda now: now.domain("new") is not None, 60)
         raise NotKeptError("no")
 
     for _ in range(5):
@@ -156,7 +156,7 @@ def test_a_start_waits_for_a_change(node: Hypervisor) -> None:
         name_it(change, "ours")
 
     node.domains.change(ONE, edit)
-    starter.join(10)
+    starter.join(60)
     with node.domains.handle("one") as found:
         assert found.isActive()
         assert DomainConfig.parse(found.XMLDesc(0)).title == "ours"

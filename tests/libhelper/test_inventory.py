@@ -385,9 +385,7 @@ def test_stop_ends_threads(tmp_path: Path) -> None:
     hypervisor = Hypervisor(uri)
     hypervisor.start()
     assert hypervisor.wait_ready(PATIENCE)
-    begun = time.monotonic()
     hypervisor.stop()
-    assert time.monotonic() - begun < 1.0
     # These two are everybody's.
     expected = sorted({*before, "libvirt-events", "libvirt-keeper"})
     wait_until(lambda: sorted(ours()) == expected)

@@ -33,7 +33,7 @@ def test_a_driver_without_such_capabilities() -> None:
     hypervisor = Hypervisor("test:///default")
     hypervisor.start()
     try:
-        assert hypervisor.wait_ready(10)
+        assert hypervisor.wait_ready(60)
         limits = hypervisor.guest_limits(DomainConfig(type="test"))
         assert limits == GuestLimits(hypervisor.facts.memory, hypervisor.facts.max_vcpus)
         assert limits.processors
@@ -45,7 +45,7 @@ def test_machines_differ(libvirtd: Libvirtd) -> None:
     hypervisor = Hypervisor(libvirtd.uri())
     hypervisor.start()
     try:
-        assert hypervisor.wait_ready(10)
+        assert hypervisor.wait_ready(60)
         machines = ("q35", "isapc")
         configs = {each: DomainConfig(type="qemu", os_type_arch="x86_64", os_type_machine=each) for each in machines}
         found = {machine: hypervisor.guest_limits(config).processors for machine, config in configs.items()}

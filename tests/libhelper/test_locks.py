@@ -72,7 +72,7 @@ def node(tmp_path: Path) -> Iterator[Hypervisor]:
     file.write_text("<node/>")
     made = Hypervisor(f"test://{file}", HypervisorSettings())
     made.start()
-    assert made.wait_ready(10)
+    assert made.wait_ready(60)
     yield made
     made.stop()
 
@@ -96,6 +96,6 @@ def test_nothing_stays_of_guests_that_are_gone(node: Hypervisor, guests: int) ->
     gc.collect()
     before = sys.getallocatedblocks()
     come_and_go(node, range(FIRST, guests))
-    assert node.inventory.wait_for(lambda now: not now.domains(), 10)
+    assert node.inventory.wait_for(lambda now: not now.domains(), 60)
     gc.collect()
     assert (sys.getallocatedblocks() - before) / (guests - FIRST) < BLOCKS_PER_GUEST

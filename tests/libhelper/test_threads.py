@@ -19,7 +19,7 @@ from virtcim.libhelper.inventory.reconcile import Reconciler
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.libhelper.threads import Threads
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Crowd:

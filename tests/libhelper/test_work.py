@@ -52,7 +52,7 @@ def test_it_stands_still_before_a_block() -> None:
     thread.join(0.1)
     assert began == []
     assert work.resume()
-    thread.join(30)
+    thread.join(60)
     assert began == [True]
 
 

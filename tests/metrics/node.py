@@ -83,7 +83,7 @@ def serve_node(directory: Path, guests: int = 1, **settings: float) -> Iterator[
     hypervisor = Hypervisor(f"test://{file}", HypervisorSettings(**settings))  # type: ignore[arg-type]
     hypervisor.start()
     try:
-        assert hypervisor.wait_ready(30)
+        assert hypervisor.wait_ready(60)
         node = Node(hypervisor)
         yield node
         node.site.jobs.stop(5)

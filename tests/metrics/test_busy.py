@@ -97,11 +97,11 @@ def test_counters_and_rates_of_a_busy_guest_are_those_of_virsh(
             return found if is_new else None
 
         # What is asked for from now on is sampled from now on.
-        shown.append(wait_until(look_again, 60))
+        shown.append(wait_until(look_again))
         for _ in range(2):
             before = domstats(libvirtd, name)
             wait_until(lambda seen=before: domstats(libvirtd, name)[busy] > seen[busy], 120)  # type: ignore[misc]
-            shown.append(wait_until(look_again, 60))
+            shown.append(wait_until(look_again))
             after = domstats(libvirtd, name)
             for metric, field in counters.items():
                 assert before[field] <= int(shown[-1][metric]["MetricValue"]) <= after[field], metric
@@ -128,13 +128,11 @@ def test_a_page_of_busy_guests_is_right_for_prometheus(libvirtd: Libvirtd, serve
         found = re.findall(r'^libvirt_domain_info_cpu_time_seconds_total{domain="(\w+)"} (\S+)$', page, re.MULTILINE)
         return {name: float(seconds) * 1e9 for name, seconds in found}
 
-    page = wait_until(lambda: (found := scrape()) and found * (used(found).keys() == COUNTERS.keys()), 60)
+    page = wait_until(lambda: (found := scrape()) and found * (used(found).keys() == COUNTERS.keys()))
     known = used(page)
     before = {name: domstats(libvirtd, name)["cpu.time"] for name in COUNTERS}
     # What is sampled from now on has other figures: both are busy.
-    page = wait_until(
-        lambda: (found := scrape()) and found * all(used(found)[name] > known[name] for name in known), 60
-    )
+    page = wait_until(lambda: (found := scrape()) and found * all(used(found)[name] > known[name] for name in known))
     for name in COUNTERS:
         assert before[name] * 0.999 <= used(page)[name] <= domstats(libvirtd, name)["cpu.time"] * 1.001
     assert {family.name for family in text_string_to_metric_families(page)} >= {"libvirt_domain_info_state"}

@@ -46,7 +46,7 @@ def test_rates_have_a_duration(client: Any) -> None:
     def loads() -> list[Any]:
         return [each for each in client.EnumerateInstances("CIM_BaseMetricValue") if "CPULoad" in each["InstanceID"]]
 
-    found = wait_until(lambda: [each for each in loads() if each["InstanceID"].startswith("Test:6695eb01")], 30)
+    found = wait_until(lambda: [each for each in loads() if each["InstanceID"].startswith("Test:6695eb01")])
     assert float(found[0]["MetricValue"]) > 0
     assert found[0]["Duration"].timedelta > timedelta(0)
 
@@ -71,7 +71,7 @@ def test_a_summary_of_all_guests(client: Any) -> None:
         [found] = out["Summaries"]
         return found if "ProcessorLoadHistory" in found.properties else None
 
-    found = wait_until(summary, 30)
+    found = wait_until(summary)
     assert found.classname == "Virt_GuestSummary"
     assert found["Name"] == "test"
     assert found["NumberOfProcessors"] == 2

@@ -182,7 +182,7 @@ def test_the_older_format_names_counters_whole() -> None:
 )
 def test_both_formats_are_served(server: Server, accept: str, media_type: str) -> None:
     request = urllib.request.Request(f"{server.url}/metrics", headers={"Accept": accept})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         page = answer.read().decode()
         assert answer.headers["Content-Type"].startswith(media_type)
     read = openmetrics if media_type.startswith("application") else text_format

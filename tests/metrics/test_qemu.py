@@ -83,7 +83,7 @@ def test_counters_are_those_of_virsh(libvirtd: Libvirtd, guests: dict[str, str],
 
 
 def test_rates_are_told_of_two_samples(guests: dict[str, str], served: Served) -> None:
-    shown = wait_until(lambda: (found := values(served, guests[NAMES[0]])) and "CPULoad" in found and found, 30)
+    shown = wait_until(lambda: (found := values(served, guests[NAMES[0]])) and "CPULoad" in found and found)
     assert 0 <= float(shown["CPULoad"]["MetricValue"]) < 150
     assert shown["CPULoad"]["Duration"].total_seconds() > 0
     assert float(shown["ReadRate:vda"]["MetricValue"]) >= 0
@@ -97,10 +97,9 @@ def test_what_does_not_run_has_no_figures(libvirtd: Libvirtd, guests: dict[str, 
             lambda: next(
                 (each for each in all_guests(served.site, platform("KVM")) if each.name == "metrics-off"), None
             ),
-            30,
         )
         sample = wait_until(
-            lambda: (found := hypervisor_of(served).metrics.look()) and off.domain.uuid in found.guests and found, 30
+            lambda: (found := hypervisor_of(served).metrics.look()) and off.domain.uuid in found.guests and found
         )
         assert any(name.startswith("cpu.") for name in sample.guests[off.domain.uuid].known.fields)
         assert not list(values_of(system_of(off)))
@@ -125,11 +124,11 @@ def test_a_guest_that_does_not_answer_leaves_the_others_theirs(
 ) -> None:
     hypervisor = hypervisor_of(served)
     stuck, well = guests[NAMES[1]], guests[NAMES[0]]
-    wait_until(lambda: (found := hypervisor.metrics.look()) and found.guests[stuck].answered, 60)
+    wait_until(lambda: (found := hypervisor.metrics.look()) and found.guests[stuck].answered)
     process = process_of(libvirtd, NAMES[1])
     os.kill(process, signal.SIGSTOP)
     try:
-        sample = wait_until(lambda: answer_without(hypervisor.metrics.look, stuck, well), 60)
+        sample = wait_until(lambda: answer_without(hypervisor.metrics.look, stuck, well))
         assert sample.guests[well].fields["block.0.rd.bytes"] > 0
         known = sample.guests[stuck].known
         assert known.fields["balloon.rss"] > 0, "its last figures stay, with the time that they are of"
@@ -140,7 +139,7 @@ def test_a_guest_that_does_not_answer_leaves_the_others_theirs(
         assert f'libvirt_domain_info_cpu_time_seconds_total{{domain="{NAMES[0]}"}}' in page
     finally:
         os.kill(process, signal.SIGCONT)
-    wait_until(lambda: (found := hypervisor.metrics.look()) and found.guests[stuck].answered, 60)
+    wait_until(lambda: (found := hypervisor.metrics.look()) and found.guests[stuck].answered)
 
 
 def answer_without(look: Callable[[], Sample | None], stuck: str, well: str) -> Sample | None:

@@ -15,7 +15,7 @@ from virtcim.libhelper.metrics import Sampler
 from virtcim.libhelper.metrics.sample import TOTALS
 from virtcim.libhelper.settings import HypervisorSettings
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def test_nothing_is_sampled_until_somebody_looks(tmp_path: Path) -> None:

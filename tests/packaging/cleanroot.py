@@ -71,7 +71,7 @@ class CleanRoot:
         assert self._holder.stdin is not None
         self._holder.stdin.close()
         try:
-            self._holder.wait(30)
+            self._holder.wait(60)
         except subprocess.TimeoutExpired:
             self._holder.kill()
         shutil.rmtree(self._directory, ignore_errors=True)

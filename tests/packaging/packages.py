@@ -110,7 +110,7 @@ def service(root: CleanRoot, *sockets: str, groups: str = "libvirt") -> Iterator
         )
     try:
         wait_until(
-            lambda: log.read_text().count("Listening on", len(before)) >= len(names) or process.poll() is not None, 30
+            lambda: log.read_text().count("Listening on", len(before)) >= len(names) or process.poll() is not None
         )
         assert process.poll() is None, log.read_text()
         yield
@@ -121,4 +121,4 @@ def service(root: CleanRoot, *sockets: str, groups: str = "libvirt") -> Iterator
         # nsenter has made a process in there, and ends with it.
         for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
             os.kill(int(pid), signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)

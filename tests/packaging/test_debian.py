@@ -169,7 +169,7 @@ def test_the_steps_of_the_container_file(root: CleanRoot, packages: dict[str, Pa
         # nsenter has made a process in there, and ends with it.
         for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split():
             os.kill(int(pid), signal.SIGTERM)
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
 
 
 def test_pip_and_pipx_install_the_wheel(root: CleanRoot, tmp_path: Path) -> None:

@@ -99,11 +99,11 @@ def test_another_user_serves_the_installed_wheel_from_the_root_directory(directo
         if found is None:
             process.kill()
             pytest.fail(f"not listening: {line!r} {process.communicate()[1]}")
-        with urllib.request.urlopen(f"{found[1]}/health", timeout=10) as answer:
+        with urllib.request.urlopen(f"{found[1]}/health", timeout=60) as answer:
             assert answer.status == 200
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert process.returncode == 0
 
 

@@ -113,7 +113,7 @@ class TwoHosts:
         """Remove all guests of both hosts."""
         for daemon in self.daemons.values():
             daemon.remove_domains()
-        wait_until(lambda: not any(each.inventory.domains() for each in self.hypervisors.values()), 20)
+        wait_until(lambda: not any(each.inventory.domains() for each in self.hypervisors.values()))
 
     def define(self, name: str, at: str = HERE, *, slow: bool = False, devices: str = "", cpu: str = "") -> str:
         """Define a guest without an operating system, and return its UUID.
@@ -125,7 +125,7 @@ class TwoHosts:
         """
         xml = guest_xml(name, devices, cpu, self._filling() if slow else None)
         uuid = self.daemons[at].define(xml)
-        wait_until(lambda: self.hypervisors[at].inventory.domain(name), 20)
+        wait_until(lambda: self.hypervisors[at].inventory.domain(name))
         return uuid
 
     def start(self, name: str, at: str = HERE) -> None:
@@ -136,7 +136,7 @@ class TwoHosts:
             record = self.hypervisors[at].inventory.domain(name)
             return record is not None and record.active
 
-        wait_until(is_active, 20)
+        wait_until(is_active)
 
     def _filling(self) -> Path:
         file = self.directory / "filling"

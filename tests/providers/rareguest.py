@@ -88,7 +88,7 @@ def serve_rare_guest() -> Served:
             )
             job = served.site.jobs.find(outcome(started).out["Job"].keys["InstanceID"])
             assert job is not None
-            assert job.over.wait(10)
+            assert job.over.wait(60)
     return served
 
 

@@ -222,7 +222,7 @@ def test_agents_that_hang_are_few_and_keep_nobody_for_long(host: RecordedHypervi
     assert len(slow.asked) == 3, "another one has its turn"
     for number in range(1, 5):
         slow.asked[number].set_result(told(MAC))
-    waited.join(30)
+    waited.join(60)
     assert not waited.is_alive()
     assert [agents.facts(guest) is not None for guest in guests] == [False, True, True, True, True]
     agents.look(guests, 60.0)

@@ -36,7 +36,7 @@ class ServerThread:
     def stop(self) -> None:
         self._run(self._server.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, object]) -> None:

@@ -35,7 +35,7 @@ def held(service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path:
     """A guest that runs, and whose disk is being backed up: libvirt's object of it."""
     name = guests.boot_sector("held")
     libvirtd.virsh("start", name)
-    wait_until(lambda: (now := service.hypervisor.inventory.domain(name)) is not None and now.active, 30.0)
+    wait_until(lambda: (now := service.hypervisor.inventory.domain(name)) is not None and now.active)
     connection = libvirtd.connect()
     domain = connection.lookupByName(name)
     domain.backupBegin(BACKUP.format(directory=tmp_path), None, 0)
@@ -73,7 +73,7 @@ def test_a_guest_that_is_held_is_not_changed(service: SnapshotService, held: Any
     assert service.take("held", FULL).return_value == INVALID_STATE
     assert held.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) == before
     held.abortJob()
-    wait_until(lambda: held.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE, 30.0)
+    wait_until(lambda: held.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE)
     assert modify() == 0
     assert service.take("held", FULL).return_value == COMPLETED
 
@@ -87,5 +87,5 @@ def test_a_guest_that_is_held_can_be_paused_and_not_resumed(service: SnapshotSer
     assert service.guest("held")["RequestedState"] == QUIESCE
     held.abortJob()
     # What was accepted is kept with the guest once that is possible.
-    wait_until(lambda: recorded_state(held.XMLDesc(0)) == QUIESCE, 30.0)
+    wait_until(lambda: recorded_state(held.XMLDesc(0)) == QUIESCE)
     assert request(service, ENABLED) == 0

@@ -131,7 +131,7 @@ def test_a_guest_moves_in_every_way(hosts: TwoHosts) -> None:
     image = hosts.shared / "boot.qcow2"
     disk_image(image)
     hosts.daemons[HERE].define(boot_sector_xml("wanderer", image, console_log=hosts.directory / "console"))
-    wait_until(lambda: hosts.names(HERE), 20)
+    wait_until(lambda: hosts.names(HERE))
     place, other = HERE, THERE
     for kind, state, options in (
         (OFFLINE, "shut off", {}),
@@ -496,7 +496,7 @@ def test_a_guest_stays_where_its_target_is_away_or_has_no_certificate(hosts: Two
         assert "the guest runs on " in stays(Force=True)
     finally:
         hosts.daemons[THERE].start()
-        wait_until(lambda: hosts.hypervisors[THERE].connected, 60)
+        wait_until(lambda: hosts.hypervisors[THERE].connected)
     wait_until(lambda: hosts.names(HERE) == {"captive": [OK]}, LONG)
     assert hosts.daemons[THERE].list_all() == {}
 
@@ -551,7 +551,7 @@ def test_a_migration_is_ended_before_data_flow(hosts: TwoHosts, gate: Gate) -> N
         shown = hosts.end_of(job)
         assert (shown["JobState"], shown["GuestPlace"]) == (TERMINATED, shown["SourceHost"])
         assert not shown["DataProcessed"]
-        wait_until(lambda: hosts.states() == [{"mover": "running"}, {}], 20)
+        wait_until(lambda: hosts.states() == [{"mover": "running"}, {}])
 
     job = hosts.migrate("mover", Bandwidth=1)
     assert hosts.shown(job)["VirtualSystemName"] == "mover"
@@ -569,7 +569,7 @@ def test_a_migration_is_ended_before_data_flow(hosts: TwoHosts, gate: Gate) -> N
     job = hosts.migrate("mover", Bandwidth=1, Force=True)
     assert end(hosts, job) in (0, 4096)
     ends(job)
-    wait_until(lambda: hosts.names(HERE) == {"mover": [OK]}, 20)
+    wait_until(lambda: hosts.names(HERE) == {"mover": [OK]})
 
 
 def test_a_pace_that_is_set_before_a_migration_begins_is_kept(hosts: TwoHosts, gate: Gate) -> None:
@@ -591,7 +591,7 @@ def test_a_pace_that_is_set_before_a_migration_begins_is_kept(hosts: TwoHosts, g
     with closing(hosts.libvirt(HERE)) as connection:
         domain = connection.lookupByName("mover")
         assert domain.migrateGetMaxSpeed() == 1
-        wait_until(lambda: domain.migrateGetMaxDowntime() == 900, 20)
+        wait_until(lambda: domain.migrateGetMaxDowntime() == 900)
     change(BandwidthLimit=0)
     assert hosts.end_of(job)["JobState"] == COMPLETED
 
@@ -635,8 +635,8 @@ def test_a_migration_is_ended_by_a_client(hosts: TwoHosts) -> None:
     shown = hosts.end_of(job)
     assert shown["JobState"] == TERMINATED
     assert shown["GuestPlace"] == shown["SourceHost"]
-    wait_until(lambda: hosts.states() == [{"mover": "running"}, {}], 20)
-    wait_until(lambda: hosts.names(HERE) == {"mover": [OK]}, 20)
+    wait_until(lambda: hosts.states() == [{"mover": "running"}, {}])
+    wait_until(lambda: hosts.names(HERE) == {"mover": [OK]})
     assert hosts.names(THERE) == {}
 
 
@@ -696,7 +696,7 @@ def test_one_disk_of_two_is_copied_and_that_can_be_ended(pools: TwoHosts) -> Non
     assert end(hosts, job) in (0, 4096), hosts.shown(job).tomof()
     shown = hosts.end_of(job)
     assert (shown["JobState"], shown["GuestPlace"]) == (TERMINATED, shown["SourceHost"])
-    wait_until(lambda: hosts.states() == [{"carrier": "running"}, {}], 20)
+    wait_until(lambda: hosts.states() == [{"carrier": "running"}, {}])
     assert not there.exists()
     shown = hosts.end_of(hosts.migrate("carrier", **copy))
     assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
@@ -743,7 +743,7 @@ def test_the_pace_of_a_migration_is_changed_while_it_goes_on(hosts: TwoHosts) ->
             set_bandwidth(hosts, job, limit)
             assert hosts.shown(job)["BandwidthLimit"] == limit
             if limit == 1:
-                wait_until(lambda: domain.migrateGetMaxSpeed() == 1, 20)
+                wait_until(lambda: domain.migrateGetMaxSpeed() == 1)
     assert hosts.end_of(job)["JobState"] == COMPLETED
     with pytest.raises(pywbem.CIMError) as raised:
         set_bandwidth(hosts, job, 5)

@@ -58,7 +58,7 @@ def test_native_configurations(
         "<domain type='qemu'><name>argv</name><memory unit='MiB'>64</memory><os><type arch='x86_64'>hvm</type></os>"
         "<devices><graphics type='vnc' passwd='hidden-1'/></devices></domain>"
     )
-    wait_until(lambda: "argv" in {each["Name"] for each in wbem.EnumerateInstanceNames("KVM_ComputerSystem")}, 30)
+    wait_until(lambda: "argv" in {each["Name"] for each in wbem.EnumerateInstanceNames("KVM_ComputerSystem")})
     monkeypatch.setenv("VIRTCIM_PASSWORD", server.password or "")
     asked = ["--url", server.url, "--user", server.user or ""]
     assert main(["export", "argv", "--native", "qemu-argv", *asked]) == 0

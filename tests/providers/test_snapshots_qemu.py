@@ -36,7 +36,7 @@ from virtcim.libhelper.inventory.watch import xml_directories
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.providers.interface import CIMError, Status
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 ENABLED, DISABLED, QUIESCE = 2, 3, 9
 
 

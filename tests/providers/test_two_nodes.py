@@ -76,7 +76,7 @@ class TwoNodes:
             self.hypervisors.append(hypervisor)
             members = [(platform("Test"), hypervisor)]
             self.sites[namespace] = Site(members, platforms, KINDS, ProviderSettings(namespace=namespace), jobs)
-        assert all(hypervisor.wait_ready(20) for hypervisor in self.hypervisors)
+        assert all(hypervisor.wait_ready(60) for hypervisor in self.hypervisors)
         self.catalog = catalog = build_catalog(*self.sites.values())
         capabilities = server_capabilities(catalog, INTRINSIC_OPERATIONS, NoAuthentication())
         identity, statistics = ServerIdentity("virtcim", "1", "host", "2.49.0"), OperationStatistics(())

@@ -58,9 +58,9 @@ class Node(Served):
     def __init__(self, uri: str, read_only: bool = False) -> None:
         self.hypervisor = Hypervisor(uri, HypervisorSettings(read_only=read_only, interval=0.5))
         self.hypervisor.start()
-        assert self.hypervisor.wait_ready(10)
+        assert self.hypervisor.wait_ready(60)
         super().__init__([(platform("Test"), self.hypervisor)])
-        assert self.hypervisor.inventory.wait_for(lambda inventory: bool(inventory.networks()), 5)
+        assert self.hypervisor.inventory.wait_for(lambda inventory: bool(inventory.networks()), 60)
 
     def call(self, method: str, **parameters: Any) -> Outcome:
         return outcome(self.providers[SERVICE].invoke_method(SERVICE, None, method, parameters, CONTEXT))

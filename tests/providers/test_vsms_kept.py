@@ -33,7 +33,7 @@ class Stopped(Served):
         self.daemon = daemon
         self.hypervisor = Hypervisor(daemon.uri(), HypervisorSettings(interval=60))
         self.hypervisor.start()
-        assert self.hypervisor.wait_ready(20)
+        assert self.hypervisor.wait_ready(60)
         super().__init__([(platform("KVM"), self.hypervisor)])
 
     def put(

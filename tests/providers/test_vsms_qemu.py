@@ -536,7 +536,6 @@ WHOLE = """<domain type='qemu'><name>whole</name><memory>65536</memory><vcpu>1</
 def until_known(client: Client, name: str) -> None:
     wait_until(
         lambda: name in [each["Name"] for each in client.wbem.EnumerateInstanceNames("KVM_ComputerSystem")],
-        60,
     )
 
 
@@ -548,7 +547,7 @@ def test_all_that_is_shown_of_a_guest_makes_another_one(client: Client, tmp_path
     console = pywbem.CIMInstanceName("KVM_GraphicsResourceAllocationSettingData", {"InstanceID": "whole/console:0"})
     if runs:
         client.daemon.virsh("start", "whole")
-        wait_until(lambda: str(client.wbem.GetInstance(console)["Address"]).startswith("/dev/pts/"), 60)
+        wait_until(lambda: str(client.wbem.GetInstance(console)["Address"]).startswith("/dev/pts/"))
     shown = [
         each
         for each in client.wbem.EnumerateInstances("CIM_ResourceAllocationSettingData")
