@@ -374,6 +374,32 @@ def test_a_processor_that_the_other_host_lacks_speaks_against_it(hosts: TwoHosts
     ]
 
 
+def test_what_the_other_host_has_not_speaks_against_it(hosts: TwoHosts) -> None:
+    """A machine of this kind, and as much memory, as the guest is to have them there."""
+    hosts.define("greedy")
+    hosts.start("greedy")
+
+    def reasons(system: dict[str, Any], *resources: tuple[str, dict[str, Any]]) -> list[str]:
+        code, out = hosts.call(
+            "ValidateMigration",
+            "greedy",
+            DestinationHost=hosts.daemons[THERE].uri(),
+            MigrationSettingData=hosts.setting(MigrationType=RESTART),
+            NewSystemSettingData=pywbem.CIMInstance("KVM_VirtualSystemSettingData", system),
+            NewResourceSettingData=[
+                pywbem.CIMInstance(f"KVM_{kind}ResourceAllocationSettingData", values) for kind, values in resources
+            ],
+        )
+        assert code == 0
+        return list(out["Reasons"] or [])
+
+    assert reasons({}) == []
+    assert checks_of(reasons({"Machine": "pdp-11"})) == {"machine"}
+    vast = {"InstanceID": "greedy/mem", "VirtualQuantity": pywbem.Uint64(64 << 20), "AllocationUnits": "MegaBytes"}
+    (reason,) = reasons({}, ("Mem", vast))
+    assert reason.startswith(f"memory: the guest's memory, {64 << 20} MiB, is more than is free there, ")
+
+
 def test_no_migration_begins_that_a_check_forbids(hosts: TwoHosts) -> None:
     hosts.define("unwanted")
     where: dict[str, Any] = {"MigrationType": OFFLINE, "CheckParameters": ["one", "two; rm -rf"]}
