@@ -422,6 +422,7 @@ def test_a_failure_changes_nothing(client: Client, tmp_path: Path) -> None:
 def test_a_guest_with_all_that_libvirt_keeps_is_removed(client: Client) -> None:
     define(client)
     start(client)
+    client.daemon.virsh("checkpoint-create-as", NAME, "c")
     client.daemon.virsh("snapshot-create", NAME)
     client.daemon.virsh("managedsave", NAME)
     client.done("DestroySystem", AffectedSystem=guest_path())
