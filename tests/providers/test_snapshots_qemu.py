@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -431,6 +432,53 @@ def test_one_of_several_overlays_goes(
         assert read_as_it_is(libvirtd, name) == [1, 2, 3, 4], snapshot
     assert service.tree(name) == {}
     assert Path(libvirtd.virsh("domblklist", name).split()[-1]).name == image.name
+
+
+def test_a_guest_that_is_started_for_its_disks_is_off_once_nobody_works_on_them(
+    libvirtd: Libvirtd, guests: Guests
+) -> None:
+    """Also where the process that does so is killed."""
+    name = guests.boot_sector("opened")
+    script = (
+        "import libvirt, sys, time\n"
+        "from virtcim.libhelper.domains.handle import kept_open\n"
+        "domain = libvirt.open(sys.argv[1]).lookupByName(sys.argv[2])\n"
+        "with kept_open(domain):\n"
+        "    print(flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", script, libvirtd.uri(), name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert state_of(libvirtd, name) == "paused"
+        process.kill()
+    wait_until(lambda: state_of(libvirtd, name) == "shut off", PATIENCE)
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_snapshot_that_its_image_has_lost_is_told(
+    service: SnapshotService, libvirtd: Libvirtd, guests: Guests, is_running: bool
+) -> None:
+    """QEMU ends a running guest then, which is said; the snapshot can be removed."""
+    name = guests.boot_sector("forgetful")
+    await_guest(service, name, lambda _: True)
+    image = libvirtd.images / Path(libvirtd.virsh("domblklist", name).split()[-1]).name
+    if is_running:
+        started(service, libvirtd, name)
+    assert service.take(name, FULL, ElementName="lost").return_value == COMPLETED
+    if is_running:
+        libvirtd.virsh("qemu-monitor-command", name, "--hmp", "delvm lost")
+    else:
+        subprocess.run(["qemu-img", "snapshot", "-d", "lost", str(image)], check=True)
+    text = service.refused("ApplySnapshot", Snapshot=service.snapshot(name, "lost"))
+    assert text.startswith("FAILED Unable to apply snapshot: ")
+    assert text.endswith("; the guest is off") == is_running
+    assert state_of(libvirtd, name) == "shut off"
+    assert service.tree(name) == {"lost": None}
+    path = service.snapshot(name, "lost")
+    assert service.call("DestroySnapshot", AffectedSnapshot=path).return_value == COMPLETED
+    libvirtd.virsh("start", name)
 
 
 def test_memory_goes_into_a_file(service: SnapshotService, libvirtd: Libvirtd, guests: Guests, tmp_path: Path) -> None:

@@ -41,10 +41,10 @@ def domain_handle(context: Context, name_or_uuid: str) -> Iterator[libvirt.virDo
 @contextlib.contextmanager
 def kept_open(domain: libvirt.virDomain) -> Iterator[None]:
     """Have QEMU hold the disks of a domain for the length of a block: one that is off is started for that, stands still
-    meanwhile, and is off again then."""
+    meanwhile, and is off again then, or when this process ends before."""
     was_active = bool(domain.isActive())
     if not was_active:
-        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY)
     try:
         yield
     finally:

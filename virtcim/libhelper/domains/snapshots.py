@@ -21,6 +21,7 @@ from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
 from virtcim.libhelper.domains.freezing import quiesced
 from virtcim.libhelper.domains.handle import domain_handle, kept_open
 from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
+from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import SNAPSHOTS
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
@@ -152,7 +153,14 @@ class Snapshots:
                 flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING
             elif after is AfterRevert.PAUSED or (after is AfterRevert.OFF and _has_memory(snapshot)):
                 flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED
-            target.revertToSnapshot(snapshot, flags)
+            was_active = bool(target.isActive())
+            try:
+                target.revertToSnapshot(snapshot, flags)
+            except libvirt.libvirtError as error:
+                failure = LibvirtError.of(error)
+                if was_active and not target.isActive():
+                    raise failure.saying(f"{failure.message.rstrip()}; the guest is off") from error
+                raise
             is_active = bool(target.isActive())
             if after is AfterRevert.OFF and is_active:
                 target.destroy()
