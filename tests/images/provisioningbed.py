@@ -58,7 +58,8 @@ class Provisioner:
         self.images = images
         self.wbem = server.pywbem()
         self.interop = server.pywbem("root/interop")
-        (self.service,) = self.wbem.EnumerateInstanceNames(SERVICE)
+        # A server on a busy machine serves before its hypervisor has answered.
+        (self.service,) = wait_until(lambda: self.wbem.EnumerateInstanceNames(SERVICE), PATIENCE)
         self.image = daemon.new_image().read_bytes()
         self.sha256 = hashlib.sha256(self.image).hexdigest()
         images.files["/boot.qcow2"] = self.image
