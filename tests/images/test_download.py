@@ -129,10 +129,34 @@ def test_a_redirect_leads_nowhere_that_is_not_listed(host: ImageHost, tmp_path: 
     assert not (tmp_path / "image").exists()
 
 
-def test_a_name_that_is_listed_may_not_mean_this_machine(host: ImageHost, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "[::127.0.0.1]", "[::]"]
+)
+def test_a_name_that_is_listed_may_not_mean_this_machine(host: ImageHost, tmp_path: Path, name: str) -> None:
     named = ImageSettings(hosts=("*",), attempts=1)
-    with pytest.raises(DownloadError, match="none of its addresses"):
-        download(f"http://localhost:{host.port}/image", tmp_path / "image", named, Work())
+    with pytest.raises(DownloadError, match=r"none of its addresses|of this machine"):
+        download(f"http://{name}:{host.port}/image", tmp_path / "image", named, Work())
+    assert host.asked["/image"] == 0
+
+
+def test_what_a_name_meant_when_it_was_looked_at_is_connected_to(
+    host: ImageHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server can give another address each time that it is asked."""
+    asked = []
+
+    def getaddrinfo(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.append(name)
+        address = "203.0.113.7" if asked.count("rebound.example") % 2 and name == "rebound.example" else name
+        address = "127.0.0.1" if address == "rebound.example" else address
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, host.port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    named = ImageSettings(hosts=("*.example",), attempts=2, timeout=0.5)
+    with pytest.raises(DownloadError):
+        download(f"http://rebound.example:{host.port}/image", tmp_path / "image", named, Work())
+    assert asked.count("rebound.example") == 2
+    assert host.asked["/image"] == 0
     assert not host.asked
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -75,6 +76,19 @@ def test_each_format_is_converted(host: Host, tmp_path: Path, kind: str, uri: st
     files = {"guest.ovf": descriptor("disk.img", uri), "disk.img": image(tmp_path, kind, b"as it was", *options)}
     host.take(write_archive(tmp_path / "guest.ova", files))
     compare(host.pool / "guest-1.qcow2", "qcow2", wanted(tmp_path, b"as it was"), "raw")
+
+
+def test_a_packed_disk_in_parts_is_put_together(host: Host, tmp_path: Path) -> None:
+    packed = gzip.compress(vmdk(tmp_path, b"what was packed"))
+    size = len(packed) // 2
+    more = f'ovf:compression="gzip" ovf:chunkSize="{size}" ovf:size="{len(packed)}"'
+    parts = {
+        f"disk.vmdk.gz.{number:09d}": packed[begin : begin + size]
+        for number, begin in enumerate(range(0, len(packed), size))
+    }
+    package = {"guest.ovf": descriptor("disk.vmdk.gz", more=more), **parts}
+    host.take(write_archive(tmp_path / "guest.ova", package))
+    compare(host.pool / "guest-1.qcow2", "qcow2", wanted(tmp_path, b"what was packed"), "raw")
 
 
 def deltas(directory: Path, kind: str) -> tuple[bytes, bytes]:
