@@ -101,6 +101,16 @@ def test_an_archive_has_a_bounded_number_of_files(tmp_path: Path) -> None:
         open_package(package)
 
 
+def test_an_archive_of_nothing_but_directories_comes_to_an_end(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for number in range(41):
+            tar.addfile(entry(f"d{number}", tarfile.DIRTYPE))
+    assert [member.name for member in list_members(io.BytesIO(archive({NAME: b""})), 10)] == [NAME]
+    with pytest.raises(ApplianceError, match="more than 40 headers"):
+        list_members(made, 10)
+
+
 def test_names_of_a_hundred_letters_and_more_are_read(tmp_path: Path) -> None:
     name = "d" * 180 + ".vmdk"
     for kind in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):

@@ -19,6 +19,8 @@ __all__ = ["Member", "Slice", "check_name", "list_members"]
 _BLOCK = 512
 _MOST_NAME = 1024
 """Bytes that a name may have: what file systems take, with room for folders."""
+_HEADERS_OF_FILE = 4
+"""Headers that a file may have on average: its own, those that say more of it, those of directories."""
 _MOST_EXTENSION = 64 * 1024
 """Bytes that a header may have which says more of the next member."""
 _KINDS = {
@@ -107,7 +109,7 @@ def list_members(file: BinaryIO, most: int) -> list[Member]:
         ApplianceError: it is no such archive, or holds something else than plain files with names of their own.
     """
     members: dict[str, Member] = {}
-    for member in _walk(file):
+    for member in _walk(file, most * _HEADERS_OF_FILE):
         if member.name in members:
             raise ApplianceError(f"file {member.name!r}: is in the archive twice; expected names of their own")
         if len(members) >= most:
@@ -118,14 +120,22 @@ def list_members(file: BinaryIO, most: int) -> list[Member]:
     return list(members.values())
 
 
-def _walk(file: BinaryIO) -> Iterator[Member]:
+def _walk(file: BinaryIO, most: int) -> Iterator[Member]:
+    """The files of an archive, one after the other.
+
+    Parameters:
+        most: headers that are read: those of directories and extensions hold no files, and could go on for ever.
+    """
     end = file.seek(0, io.SEEK_END)
-    place, told = 0, dict[str, str]()
+    place, told, count = 0, dict[str, str](), 0
     while place + _BLOCK <= end:
         file.seek(place)
         header = file.read(_BLOCK)
         if not header.strip(b"\0"):
             return
+        count += 1
+        if count > most:
+            raise ApplianceError(f"archive: has more than {most} headers; expected fewer")
         _check_header(header, place)
         kind, size = header[156:157], _number(header[124:136], place)
         name = told.pop("path", None) or _name(header)
