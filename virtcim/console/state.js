@@ -7,7 +7,8 @@ import { useEffect, useState } from "./parts.js";
 /**
  * @typedef {{namespace: string, className: string, name: string, uuid: string | null, state: number, load: number | null,
  *   memory: number | null, processors: number | null, uptime: number | null, addresses: string[], health: number | null,
- *   node: string, href: string, raw: Record<string, any>, since: number, told: number}} Guest
+ *   node: string, href: string, raw: Record<string, any>, brief: boolean, since: number, told: number}} Guest
+ *   brief: whether its figures were not read yet
  *   since, told: the version when it came and when its state was told of last, by an event; 0 where none has told it
  * @typedef {{name: string, namespace: string, state: number, trouble: string, groups: string[], readOnly: boolean,
  *   href: string | null, raw: Record<string, any>}} Node
@@ -113,6 +114,7 @@ function guestOf(namespace, entry) {
     node: nodeName(namespace),
     href: guestPlace(namespace, raw.CreationClassName, raw.Name),
     raw,
+    brief: false,
     since: 0,
     told: 0,
   };
@@ -189,12 +191,15 @@ function putRead(guest, begun) {
     return;
   }
   const { EnabledState, HealthState } = before.raw;
-  put({ ...guestOf(guest.namespace, { ...guest.raw, EnabledState, HealthState }), since: before.since, told: before.told });
+  put({
+    ...guestOf(guest.namespace, { ...guest.raw, EnabledState, HealthState }),
+    brief: guest.brief, since: before.since, told: before.told,
+  });
 }
 
 /**
  * Reads the guests of a node, those that were there before included.  Of more than a page of them, what they are called and
- * their states come behind the first page at once, and their figures page by page.
+ * their states come behind the first page at once, and their figures page by page while they are needed.
  *
  * @param {string} namespace
  */
@@ -217,6 +222,7 @@ export async function loadGuests(namespace) {
     }
     begun = state.version;
     changed();
+    if (next && !wholes.size) return;
   }
 }
 
@@ -227,7 +233,7 @@ async function loadBriefly(namespace) {
     const key = guestKey(namespace, each.CreationClassName, each.Name);
     const before = state.guests.get(key);
     if (!before || before.state !== each.EnabledState || before.uuid !== each.UUID)
-      putRead(guestOf(namespace, { ...before?.raw, ...each }), begun);
+      putRead({ ...guestOf(namespace, { ...before?.raw, ...each }), brief: before?.brief ?? true }, begun);
     return key;
   });
 }
@@ -262,12 +268,41 @@ export function useSeen(seen) {
   });
 }
 
+/** Parts of the page that need the figures of all guests, however many these are. @type {Set<object>} */
+const wholes = new Set();
+
+/** Has the figures of all guests read while a part of the page needs them, as for a sum or an order. @param {boolean} isNeeded */
+export function useAllFigures(isNeeded) {
+  useEffect(() => {
+    if (!isNeeded) return undefined;
+    const own = {};
+    wholes.add(own);
+    const lacking = new Set([...state.guests.values()].filter((each) => each.brief).map((each) => each.namespace));
+    if (state.loaded) for (const each of lacking) loadGuests(each).catch(() => undefined);
+    return () => wholes.delete(own);
+  }, [isNeeded]);
+}
+
+/** The guests that the page shows now. */
+const seenGuests = () => [...views].flatMap((each) => each());
+
+/** @type {any} */
+let filling = null;
+
+/** Reads soon the figures of the guests that are seen then and have none yet. */
+export function fillSoon() {
+  filling ??= setTimeout(() => {
+    filling = null;
+    for (const each of seenGuests()) if (each.brief) refreshSoon(each);
+  }, 100);
+}
+
 /** Reads the figures again, of few guests or of those that are seen. */
 export async function loadFigures() {
   round += 1;
   const counts = new Map();
   for (const { namespace } of state.guests.values()) counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
-  const seen = [...views].flatMap((each) => each());
+  const seen = seenGuests();
   await Promise.allSettled(state.nodes.filter((each) => each.state >= 2 && each.state <= 3).map(({ namespace }) =>
     (counts.get(namespace) ?? 0) <= FEW || round % ROUNDS === 0
       ? loadGuests(namespace)
@@ -311,7 +346,7 @@ export function refreshSoon(guest) {
 
 /** Reads a guest soon if the page shows it, or all of few; the others when they are seen. @param {Guest} guest */
 function refreshIfSeen(guest) {
-  const isSeen = [...views].some((each) => each().some((other) => other.href === guest.href));
+  const isSeen = seenGuests().some((each) => each.href === guest.href);
   if (isSeen || state.guests.size <= FEW) refreshSoon(guest);
 }
 
@@ -330,7 +365,7 @@ function takeSystem(event) {
   const before = state.guests.get(key);
   const { EnabledState, HealthState, UUID } = event.properties;
   const guest = guestOf(event.namespace, { ...(before?.raw ?? {}), CreationClassName: className, Name: name, EnabledState, HealthState, UUID });
-  put({ ...guest, since: before?.since ?? state.version + 1, told: state.version + 1 });
+  put({ ...guest, brief: before?.brief ?? true, since: before?.since ?? state.version + 1, told: state.version + 1 });
   if (!before || before.state !== guest.state) refreshIfSeen(guest);
 }
 

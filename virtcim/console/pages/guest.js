@@ -2,9 +2,9 @@
 import * as api from "../api.js";
 import { act, offered } from "../actions.js";
 import { browserLink, nodeLink } from "../links.js";
-import { html, useState } from "../parts.js";
+import { html, useEffect, useState } from "../parts.js";
 import { demand, managementOf } from "../settings.js";
-import { guestKey, guestPlace, may, nodeName, state, tell, useAppState, useChanges, useSeen } from "../state.js";
+import { fillSoon, guestKey, guestPlace, may, nodeName, state, tell, useAppState, useChanges, useSeen } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
 import { Dialog, Facts, Panel, Read, State, Tabs, useRead } from "../ui/basics.js";
 import { LoadChart } from "../ui/chart.js";
@@ -85,6 +85,9 @@ export function Guest({ parts }) {
   const guest = state.guests.get(guestKey(namespace, className, name));
   const named = { href, name, namespace, className };
   useSeen(() => (guest ? [guest] : []));
+  useEffect(() => {
+    if (guest?.brief) fillSoon();
+  }, [guest?.brief]);
   const system = useRead(() => api.get({ href }), [href]);
   useChanges([], (event) => event.namespace === namespace && String(event.path ?? event.source?.path ?? "").includes(`"${name}"`), system.again);
   const choose = (/** @type {string} */ chosen) => {

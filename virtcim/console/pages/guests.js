@@ -2,7 +2,7 @@
 import { ACTIONS, act } from "../actions.js";
 import { guestLink } from "../links.js";
 import { html, useMemo, useRef, useState } from "../parts.js";
-import { may, state, useAppState, useSeen } from "../state.js";
+import { fillSoon, may, state, useAllFigures, useAppState, useSeen } from "../state.js";
 import { bytesText, durationText, numberText, percentText, text } from "../texts.js";
 import { Dialog, Panel, State } from "../ui/basics.js";
 import { Screens } from "../ui/screens.js";
@@ -27,6 +27,8 @@ const COLUMNS = [
   { name: "platform", title: text("guest.platform"), value: (guest) => prefixOf(guest.className) },
   { name: "uuid", title: text("guest.uuid"), value: (guest) => guest.uuid },
 ];
+/** Columns whose values are not known of all guests before somebody needs them. */
+const FIGURES = ["load", "memory", "uptime", "addresses"];
 const AT_FIRST = ["name", "state", "node", "load", "processors", "memory", "uptime", "addresses"];
 
 /** What is searched in for words that name no property; kept with the guest, as lists are long. @param {any} guest */
@@ -62,7 +64,9 @@ export function Guests({ options, of }) {
   const [asked, setAsked] = useState(/** @type {any} */ (null));
   const [views, setViews] = useState(savedViews());
   const seen = useRef(/** @type {any[]} */ ([]));
+  const [order, setOrder] = useState("name");
   useSeen(() => seen.current);
+  useAllFigures(search.trim() !== "" || FIGURES.includes(order));
   const all = useMemo(() => [...state.guests.values()].filter((guest) => !of || guest.namespace === of), [state.version, of]);
   const found = useMemo(() => {
     const words = search.toLowerCase().split(/\s+/).filter(Boolean);
@@ -117,7 +121,11 @@ export function Guests({ options, of }) {
     </div>
     ${chosen.length > 0 && html`<div class="row panel"><span>${text("bulk.selected", { count: chosen.length })}</span>
       ${ACTIONS.map((each) => html`<button class=${each.danger ? "danger" : ""} onClick=${() => setAsked(each)}>${text(`action.${each.name}`)}</button>`)}</div>`}
-    <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href} seen=${seen} mark=${mark}
+    <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href} mark=${mark}
+      onOrder=${setOrder} onSeen=${(/** @type {any[]} */ rows) => {
+        seen.current = rows;
+        if (rows.some((each) => each.brief)) fillSoon();
+      }}
       markAll=${html`<input type="checkbox" aria-label=${text("bulk.select-all")} checked=${found.length > 0 && chosen.length === found.length}
         onChange=${(/** @type {any} */ event) => setMarked(new Set(event.target.checked ? found.map((each) => each.href) : []))} />`} />
     ${pictures && html`<${Panel} title=${text("screens.title")}><${Screens} guests=${found} /></${Panel}>`}

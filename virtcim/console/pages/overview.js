@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { guestLink, nodeLink } from "../links.js";
 import { html } from "../parts.js";
-import { nodesByGroup, state, useAppState } from "../state.js";
+import { nodesByGroup, state, useAllFigures, useAppState } from "../state.js";
 import { bytesText, numberText, percentText, text, timeText } from "../texts.js";
 import { Bar, Facts, Panel, State, useRead } from "../ui/basics.js";
 import { poolBytes } from "../values.js";
@@ -46,6 +46,7 @@ function NodeCard({ node }) {
 
 export function Overview() {
   useAppState();
+  useAllFigures(true);
   const guests = [...state.guests.values()];
   const sums = totals(guests);
   const lost = state.nodes.filter((each) => each.state > 2);

@@ -54,10 +54,11 @@ export function arrange(before, rows, order) {
 
 /**
  * @param {{label: string, rows: any[], columns: Column[], rowKey: (row: any) => string, first?: string, mark?: (row: any) => any,
- *   markAll?: any, seen?: {current: any[]}}} props seen: is told which rows are in view; a row is drawn again once it, its
- *   place, `columns` or `mark` is another one
+ *   markAll?: any, onSeen?: (rows: any[]) => void, onOrder?: (name: string) => void}} props onSeen: is told which rows are in
+ *   view; onOrder: by which column they are put in order from now on; a row is drawn again once it, its place, `columns` or
+ *   `mark` is another one
  */
-export function Table({ label, rows, columns, rowKey, first, mark, markAll, seen }) {
+export function Table({ label, rows, columns, rowKey, first, mark, markAll, onSeen, onOrder }) {
   const [order, setOrder] = useState({ name: first ?? columns[0].name, down: false });
   const [top, setTop] = useState(0);
   const frame = useRef(null);
@@ -78,7 +79,7 @@ export function Table({ label, rows, columns, rowKey, first, mark, markAll, seen
   const end = Math.min(sorted.length, Math.ceil((top + height) / ROW) + AROUND);
   const width = columns.length + (mark ? 1 : 0);
   useLayoutEffect(() => {
-    if (seen) seen.current = sorted.slice(begin, end);
+    onSeen?.(sorted.slice(begin, end));
   });
   const before = drawn.current;
   drawn.current = new Map();
@@ -99,7 +100,10 @@ export function Table({ label, rows, columns, rowKey, first, mark, markAll, seen
         ${mark && html`<th>${markAll}</th>`}
         ${columns.map((each) => (each.plain ? html`<th><span class="hidden-label">${each.title}</span></th>` : html`<th class=${each.number ? "number" : ""}
           aria-sort=${order.name === each.name ? (order.down ? "descending" : "ascending") : "none"}>
-          <button onClick=${() => setOrder({ name: each.name, down: order.name === each.name && !order.down })}>
+          <button onClick=${() => {
+            setOrder({ name: each.name, down: order.name === each.name && !order.down });
+            onOrder?.(each.name);
+          }}>
             ${each.title}${order.name === each.name ? (order.down ? " ▾" : " ▴") : ""}</button></th>`))}
       </tr></thead>
       <tbody>
