@@ -119,7 +119,7 @@ def test_a_guest_that_does_not_react_is_waited_for_by_jobs(
 def test_a_server_that_is_killed_says_what_it_left(
     serve: Callable[..., Server], libvirtd: Libvirtd, tmp_path: Path
 ) -> None:
-    server = serve(libvirtd.uri(), config="[providers.jobs]\ngrace = 0.2\n")
+    server = serve(libvirtd.uri(), config="[providers.jobs]\ngrace = 0\n")
     try:
         connection = pywbem.WBEMConnection(server.url, (server.user, server.password), default_namespace="root/virt")
         (service,) = connection.EnumerateInstanceNames("KVM_ResourcePoolConfigurationService")
@@ -130,6 +130,12 @@ def test_a_server_that_is_killed_says_what_it_left(
         wait_until(lambda: pool in [each.path for each in connection.EnumerateInstances("KVM_DiskPool")])
         sparse_image(directory / "big", 2 * GIB, 4 * MIB)
         connection.InvokeMethod("RefreshResourcesInPool", service, Pool=pool)
+        volume = pywbem.CIMInstanceName(
+            "KVM_StorageVolumeResourceAllocationSettingData",
+            {"InstanceID": f"{directory}/big"},
+            namespace="root/virt",
+        )
+        wait_until(lambda: volume in connection.EnumerateInstanceNames(volume.classname))
         copy = (
             "instance of KVM_StorageVolumeResourceAllocationSettingData "
             f'{{ VolumeName = "copy"; HostResource = {{ "{directory}/big" }}; }};'
