@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from release.commands import Command, all_commands, commands
+from tests.bed import Server
+from tests.bed.server import COMMAND, ROOT
 from virtcim.app.main import main
 
 EVERY = [each for each in all_commands(commands()) if each.words and not each.below]
@@ -81,6 +85,83 @@ def test_a_wrong_option(command: Command, capsys: pytest.CaptureFixture[str]) ->
     *usage, error = shown.err.splitlines()
     assert usage[0].startswith("usage: virtcim ")
     assert re.match(r"virtcim( \w[\w-]*)*: error: ", error)
+
+
+@pytest.mark.parametrize("words", [["guest", "list"], ["node", "add"], ["serve"]], ids=" ".join)
+def test_a_wrong_option_shows_the_options_of_the_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended([*words, *NEEDED.get(tuple(words), []), *(["far"] if words[0] == "node" else []), "--none"]) == 2
+    name = " ".join(words)
+    assert re.match(
+        rf"usage: virtcim {name} .*\nvirtcim {name}: error: unrecognized arguments: --none\n$",
+        capsys.readouterr().err,
+        re.DOTALL,
+    )
+
+
+def printing(words: list[str], stdout: int, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command that prints to a file."""
+    return subprocess.run(
+        [*COMMAND, *words],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+PRINTING = pytest.mark.parametrize(
+    ("words", "unbuffered"),
+    [
+        (["platform", "list"], ""),
+        (["platform", "list"], "1"),
+        (["guest", "list"], ""),
+        (["guest", "list"], "1"),
+        (["--version"], ""),
+    ],
+    ids=["command", "command, at once", "asking", "asking, at once", "version"],
+)
+"""A command by itself, one that asks a server, and what is printed before any command runs; at its end, or line by line
+(what PYTHONUNBUFFERED is)."""
+
+
+def at_server(words: list[str], server: Server) -> list[str]:
+    assert server.user is not None
+    return [*words, "--url", server.url, "--user", server.user] if words[0] == "guest" else words
+
+
+def password_of(server: Server) -> dict[str, str]:
+    assert server.password is not None
+    return {"VIRTCIM_PASSWORD": server.password}
+
+
+@PRINTING
+def test_nobody_reads_what_is_printed(words: list[str], unbuffered: str, default_server: Server) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    given = {**password_of(default_server), "PYTHONUNBUFFERED": unbuffered}
+    done = printing(at_server(words, default_server), write, **given)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@PRINTING
+def test_no_space_for_what_is_printed(words: list[str], unbuffered: str, default_server: Server) -> None:
+    with open("/dev/full", "wb") as full:
+        given = {**password_of(default_server), "PYTHONUNBUFFERED": unbuffered}
+        done = printing(at_server(words, default_server), full.fileno(), **given)
+    assert done.returncode == 1
+    assert done.stderr == b"virtcim: No space left on device; expected space for what is printed or written\n"
+
+
+def test_names_that_a_terminal_has_no_characters_for(serve: Callable[..., Server], tmp_path: Path) -> None:
+    guest = "<domain type='test'><name>gäst</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    (tmp_path / "node.xml").write_text(f"<node>{guest}</node>", encoding="utf-8")
+    server = serve(f"test://{tmp_path}/node.xml")
+    with open(tmp_path / "printed", "wb") as printed:
+        given = {**password_of(server), "PYTHONIOENCODING": "ascii"}
+        done = printing(at_server(["guest", "list"], server), printed.fileno(), **given)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"g\\xe4st" in (tmp_path / "printed").read_bytes()
 
 
 @pytest.mark.parametrize("command", having("--url"), ids=named)

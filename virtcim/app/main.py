@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
+import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from virtcim import __version__
 from virtcim.app.config import DEFAULT_LISTEN, ConfigError, Settings, default_state_dir, load
@@ -37,6 +41,7 @@ COMMANDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 """The commands that are not described here: their names, the module that describes them, and its function for it."""
 
+EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130  # what shells make of SIGINT
 EXIT_USAGE = 2  # what argparse ends with, so that every wrong setting ends alike
 
@@ -44,16 +49,49 @@ EXIT_USAGE = 2  # what argparse ends with, so that every wrong setting ends alik
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return the exit status."""
     words = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # A terminal that is not in UTF-8 has no character for the names of some guests.
+        sys.stdout.reconfigure(errors="backslashreplace")
     named = {"serve", "check", "certificate", *(name for names, _, _ in COMMANDS for name in names)}
-    # What a server needs to start is loaded, and nothing of the other commands.
-    arguments = make_parser(words[0] if words and words[0] in named else None).parse_args(words)
     try:
-        return int(arguments.run(arguments))
+        try:
+            # What a server needs to start is loaded, and nothing of the other commands.
+            arguments = make_parser(words[0] if words and words[0] in named else None).parse_args(words)
+            return int(arguments.run(arguments))
+        finally:
+            # Here, where it can be said that this fails.
+            print(end="", flush=True)
     except ConfigError as error:
         print(f"virtcim: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` has.
+        _print_no_more()
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"virtcim: {words_of(error)}; expected space for what is printed or written", file=sys.stderr)
+        _print_no_more()
+        return EXIT_FAILED
+
+
+def _print_no_more() -> None:
+    """Throw away what is left to be printed, which the interpreter would try once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that shows its own usage, and not that of the whole command line, for words that it does not know."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read all words, or end the process."""
+        read, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return read, unknown
 
 
 def make_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -62,9 +100,9 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
     Parameters:
         only: the command that is to be read, for which nothing of the others is loaded; None for all of them.
     """
-    parser = argparse.ArgumentParser(prog="virtcim", description="Serve libvirt's guests to CIM/WBEM clients.")
+    parser = _Parser(prog="virtcim", description="Serve libvirt's guests to CIM/WBEM clients.")
     parser.add_argument("--version", action="version", version=f"virtcim {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument(
         "--uri",
         action="append",

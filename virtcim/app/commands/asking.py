@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import errno
 import getpass
 import http.client
 import json
@@ -225,7 +226,11 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url", metavar="URL", help="of the server; default: its Unix socket, else where the settings have it listen"
     )
-    parser.add_argument("--user", metavar="NAME", help="default: the user that was made on the first start")
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="default: the user made on the first start; the password is that in VIRTCIM_PASSWORD, else asked for",
+    )
     parser.add_argument(
         "--insecure", action="store_true", help="with https: take whatever certificate the server shows"
     )
@@ -243,9 +248,9 @@ def run_asking(action: Callable[[argparse.Namespace, Server], int | None]) -> Ca
         server = Server(arguments.url, arguments.user, arguments.insecure, settings)
         try:
             return action(arguments, server) or 0
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (AskError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC):
+                raise  # about what is printed, as with every command
             print(f"virtcim: {words_of(error)}", file=sys.stderr)
             return EXIT_FAILED
         except Exception as error:
@@ -255,7 +260,6 @@ def run_asking(action: Callable[[argparse.Namespace, Server], int | None]) -> Ca
                 raise
             print(f"virtcim: {_explanation(error, server.url)}", file=sys.stderr)
             return EXIT_FAILED
-        return 0
 
     return run
 
