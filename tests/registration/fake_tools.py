@@ -46,9 +46,15 @@ def names(text: str) -> tuple[list[str], list[str]]:
     return re.findall(r"^class (\w+)", text, re.MULTILINE), re.findall(r"^Qualifier (\w+)", text, re.MULTILINE)
 
 
+def explain(*options: str) -> None:
+    """Print options as `echo -e` does: a shell that does not know -e writes it."""
+    for option in options:
+        print(f"-e \t{option}" if (ROOT / "echoes").exists() else f"\t{option}")
+
+
 def sfcbstage(arguments: list[str]) -> int:
     if "-h" in arguments:
-        print(f"\t-n specify CIM namespace [root/cimv2]\n\t-s specify staging directory [{ROOT}/stage]")
+        explain("-n specify CIM namespace [root/cimv2]", f"-s specify staging directory [{ROOT}/stage]")
         return 0
     if registration := option(arguments, "-r"):
         (ROOT / "stage/regs").mkdir(parents=True, exist_ok=True)
@@ -72,8 +78,10 @@ def sfcbrepos(arguments: list[str]) -> int:
     if "-h" in arguments:
         formats = "-t" if (ROOT / "old").exists() else "-t format"
         print(f"usage: sfcbrepos [-h] [-f] [-s stagingdir] [{formats}]", file=sys.stderr)
-        print(f"\t-s specify staging directory [{ROOT}/stage]")
-        print(f"\t-c specify directory containing CIM Schema MOFs [{ROOT}/schema]")
+        explain(
+            f"-s specify staging directory [{ROOT}/stage]",
+            f"-c specify directory containing CIM Schema MOFs [{ROOT}/schema]",
+        )
         return 0
     if not (ROOT / "schema/CIM_Schema.mof").exists():
         print("no schema", file=sys.stderr)

@@ -116,6 +116,16 @@ def test_a_schema_that_is_missing_in_sfcb_is_put_back(fakes: Fakes, state_dir: P
     assert fakes.said[-1] == "sfcbrepos -f -t std"
 
 
+def test_an_sfcb_whose_shell_writes_the_options_of_echo(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
+    fakes.install_sfcb("CIM_Thing")
+    (fakes.root / "echoes").touch()
+    before = fakes.tree()
+    register(plan, sfcb(fakes), state_dir)
+    assert (fakes.root / "stage/regs/virtcim.reg").exists()
+    unregister(sfcb(fakes), state_dir)
+    assert fakes.tree() == before
+
+
 def test_an_sfcb_without_schema_gets_one(fakes: Fakes, state_dir: Path, plan: Plan) -> None:
     fakes.install_sfcb()
     before = fakes.tree()

@@ -142,7 +142,8 @@ class Sfcb(CimServer):
     def _directory(self, tool: str, option: str) -> Path:
         """The default of an option, which the tools tell in their help."""
         said = self.tools.ask(tool, "-h") or ""
-        found = re.search(rf"^\s*{option}\s.*\[(/.*)\]\s*$", said, re.MULTILINE)
+        # The tools are scripts for a shell whose echo knows -e; Debian's writes it.
+        found = re.search(rf"^(?:-e)?\s*{option}\s.*\[(/.*)\]\s*$", said, re.MULTILINE)
         if found is None:
             raise RegistrationError(f"{tool} -h does not tell its default of {option}")
         return Path(found[1])
