@@ -14,6 +14,7 @@ import pywbem
 
 from tests.bed import Libvirtd, wait_until, why_unavailable
 from tests.bed.daemon import make_certificates
+from tests.bed.guests import boot_sector_xml, disk_image
 from tests.bed.linux import UnavailableError
 from tests.bed.sshd import Sshd, free_port
 from tests.conftest import missing
@@ -24,6 +25,7 @@ from tests.providers.migrationbed import (
     LIVE,
     LONG,
     OFFLINE,
+    RESTART,
     RESUME,
     RUNNING,
     THERE,
@@ -403,6 +405,22 @@ def test_a_guest_harms_none_that_is_there(hosts: TwoHosts, is_same_uuid: bool) -
     assert "exists" in shown["ErrorDescription"] or "already" in shown["ErrorDescription"]
     assert hosts.states() == [{"newcomer": "running"}, {resident: "shut off"}]
     wait_until(lambda: (list(hosts.names(HERE)), list(hosts.names(THERE))) == (["newcomer"], [resident]), 20)
+
+
+def test_a_guest_that_was_shut_down_for_nothing_runs_again(hosts: TwoHosts) -> None:
+    image, console = hosts.shared / "again.qcow2", hosts.directory / "again"
+    disk_image(image)
+    hosts.daemons[HERE].define(boot_sector_xml("again", image, console_log=console))
+    hosts.daemons[THERE].define(guest_xml("again", "", "", None))
+    wait_until(lambda: hosts.names(HERE) and hosts.names(THERE), 20)
+    hosts.start("again")
+    wait_until(lambda: "READY" in console.read_text(errors="replace"), LONG)
+    run = hosts.daemons[HERE].virsh("domid", "again")
+    shown = hosts.end_of(hosts.migrate("again", MigrationType=RESTART, Force=True))
+    assert shown["JobState"] == EXCEPTION
+    assert "; the guest runs on " in shown["ErrorDescription"]
+    assert hosts.daemons[HERE].virsh("domid", "again") != run, "it was shut down meanwhile"
+    assert hosts.states() == [{"again": "running"}, {"again": "shut off"}]
 
 
 def test_a_copy_that_finds_no_room_leaves_nothing(hosts: TwoHosts) -> None:

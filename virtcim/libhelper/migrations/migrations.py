@@ -221,7 +221,8 @@ class Migrations:
             ):
                 work.tell({"flags": flags, "data_uri": order.data_uri})
                 work.set_leftover(work.left)  # with it, what another process needs to go on
-                _send(domain, target, place, parameters, flags, work)
+                with _started_again(domain) if order.kind is MigrationKind.RESTART else contextlib.nullcontext():
+                    _send(domain, target, place, parameters, flags, work)
             _settle(target, uuid, order, autostart, work)
 
     def _whereabouts(self, uuid: str, here: str, place: Place, work: Work) -> str:
@@ -265,6 +266,19 @@ def _send(
             flags |= libvirt.VIR_MIGRATE_POSTCOPY_RESUME
         else:
             return
+
+
+@contextlib.contextmanager
+def _started_again(domain: libvirt.virDomain) -> Iterator[None]:
+    """Have a domain that was shut down to be moved run again where it is, when the block fails."""
+    try:
+        yield
+    except libvirt.libvirtError:
+        try:
+            domain.create()
+        except libvirt.libvirtError as error:
+            _log.warning("domain %s cannot be started again: %s", domain.UUIDString(), LibvirtError.of(error))
+        raise
 
 
 def _say(sightings: tuple[Sighting, Sighting], work: Work) -> str:
