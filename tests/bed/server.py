@@ -101,6 +101,8 @@ class Server:
         compiled: bool = True,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="virtcim-server-"))
+        # A server of another user finds its configuration.
+        self.directory.chmod(0o711)
         self.state_dir = self.directory / "state"
         self.error_file = self.directory / "stderr"
         self.compiled = compiled
