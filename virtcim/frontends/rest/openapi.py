@@ -41,6 +41,7 @@ QUERY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "screens": ("Whether to take pictures of screens.", {"type": "boolean"}),
     "width": ("The width of these at most.", {"type": "integer"}),
     "history": ("Whether to tell the load of the last minutes.", {"type": "boolean"}),
+    "columns": ("Properties, of which a table is told.", {"type": "string"}),
     "guests": ("Which guests: CLASS/NAME, encoded each, with commas between.", {"type": "string"}),
     "after": ("The guest before the page: CLASS/NAME, encoded each.", {"type": "string"}),
     "lastEventId": ("As the header Last-Event-ID, for pages that cannot set it.", {"type": "string"}),

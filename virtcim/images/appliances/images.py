@@ -63,10 +63,8 @@ _EXTERNAL_DATA = 1 << 2
 _MOST_DESCRIPTOR = 1 << 20
 _MOST_HEADER = 1 << 16
 _MOST_URI = 1024
-_PARENT, _CONTENT = (
-    re.compile(rf"^[ \t]{{0,64}}{name}[ \t]{{0,64}}=[ \t]{{0,64}}([0-9A-Fa-f]{{1,16}})", re.MULTILINE | re.IGNORECASE)
-    for name in ("parentCID", "CID")
-)
+_PARENT = re.compile(r"^[ \t]{0,64}parentCID[ \t]{0,64}=[ \t]{0,64}([0-9A-Fa-f]{1,16})", re.MULTILINE | re.IGNORECASE)
+_CONTENT = re.compile(r"^[ \t]{0,64}CID[ \t]{0,64}=[ \t]{0,64}([0-9A-Fa-f]{1,16})", re.MULTILINE | re.IGNORECASE)
 _PERCENT = re.compile(r"\(([0-9]{1,3})\.[0-9]+/100%")
 _LINE, _MOST_ANSWER = 4096, 1 << 20
 _SLACK = 64 << 20
