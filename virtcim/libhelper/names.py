@@ -39,13 +39,13 @@ class NameRule:
     """
 
     subject: str
-    pattern: str
+    pattern: re.Pattern[str]
     most: int
     expected: str
 
     def objection(self, name: str) -> str:
         """Say why something cannot be called so; "" where it can."""
-        if re.fullmatch(self.pattern, name) and len(name.encode("utf-8", "surrogatepass")) <= self.most:
+        if self.pattern.fullmatch(name) and len(name.encode("utf-8", "surrogatepass")) <= self.most:
             return ""
         shown = name if len(name) <= self.most else f"{name[:80]}..."
         return (
@@ -54,13 +54,16 @@ class NameRule:
 
 
 DOMAIN = NameRule(
-    "guest", r"(?!\.{1,2}\Z)[^/\x00-\x1f\x7f]+", 200, "one without slash and control characters, neither . nor .."
+    "guest",
+    re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\x7f]{1,200}"),
+    200,
+    "one without slash and control characters, neither . nor ..",
 )
 """Files of its disks are called so too, with more behind."""
 
 SNAPSHOT = NameRule(
     "snapshot",
-    r"(?![0-9]+\Z)(?!\.)[^/\x00-\x1f\x7f\",\\]+",
+    re.compile(r"(?![0-9]{1,200}\Z)(?!\.)[^/\x00-\x1f\x7f\",\\]{1,200}"),
     200,
     "one without slash, comma, quotation mark, backslash and leading dot, that is no number",
 )
@@ -69,11 +72,19 @@ another name than it has made it under where there is a comma; a number is to QE
 before it is the name of one."""
 
 CHECKPOINT = NameRule(
-    "checkpoint", r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", 200, "letters and digits of ASCII, _, - and, not in front, dots"
+    "checkpoint",
+    re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}"),
+    200,
+    "letters and digits of ASCII, _, - and, not in front, dots",
 )
 """What libvirt's schema has."""
 
-VOLUME = NameRule("volume", r"(?!\.)[^/\x00-\x1f\x7f]+", 200, "one without slash, control characters and leading dot")
+VOLUME = NameRule(
+    "volume",
+    re.compile(r"(?!\.)[^/\x00-\x1f\x7f]{1,200}"),
+    200,
+    "one without slash, control characters and leading dot",
+)
 
 
 def is_misnamed_overlay(path: str) -> bool:
