@@ -151,7 +151,7 @@ REASONS: dict[tuple[str, str], str] = {
     ("registration/documentation.py", r"always (\d+)"): OURS,
     ("registration/pegasus.py", r"(\d+)\.(\d+)"): ADMINISTRATOR,
     ("registration/sfcb.py", r"^\s*class\s+(CIM_\w+)"): ADMINISTRATOR,
-    ("registration/sfcb.py", r"f'^\\s*{option}\\s.*\\[(/.*)\\]\\s*$'"): ADMINISTRATOR,
+    ("registration/sfcb.py", r"f'^(?:-e)?\\s*{option}\\s.*\\[(/.*)\\]\\s*$'"): ADMINISTRATOR,
     ("schema/classes.py", r"f'\\b{template}_'"): OURS,
     (
         "schema/values.py",
