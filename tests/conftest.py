@@ -48,9 +48,15 @@ NEEDS = {
 """What a test needs that has a fixture; files and tests that start daemons of their own are marked where they stand."""
 
 
+LONGEST_NAME = 48
+"""Characters of a text that names a case: a checksum has more."""
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a case of bytes by its place: bytes such as a packed file differ from one worker to the next."""
-    return argname if isinstance(val, bytes) else None
+    """Name a case of bytes, or of a long text, by its place: a packed file and its checksum differ from one worker to
+    the next, and tell a reader nothing."""
+    is_opaque = isinstance(val, bytes) or (isinstance(val, str) and len(val) > LONGEST_NAME)
+    return argname if is_opaque else None
 
 
 # Before pytest leaves out what `-m` does not want.
