@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ _SHUTDOWN_LOOK = 0.25
 
 _PATIENCE = 20.0
 """Seconds that a host gets to answer after a migration failed: a daemon that broke down is started again by then."""
+
+_BREAKING_OFF, _LOOK = 20.0, 0.1
+"""Seconds that QEMU gets to break off a transfer, and between two looks at whether it has."""
 
 _MEASURED = ("downtime", "elapsed", "setup_time")
 """What is known only once it is over."""
@@ -252,18 +256,26 @@ def _send(
     flags: int,
     work: Work,
 ) -> None:
-    """Have libvirt move a domain, and ask it to go on where it was held meanwhile."""
+    """Have libvirt move a domain, and ask it to go on where it was held meanwhile.
+
+    libvirt gives back a call that was held before QEMU has broken the transfer off, and refuses to go on until then.
+    """
+    breaking_off = -math.inf
     while True:
         try:
             if flags & libvirt.VIR_MIGRATE_PEER2PEER:
                 domain.migrateToURI3(place.uri, parameters, flags)
             else:
                 domain.migrate3(target, parameters, flags)
-        except libvirt.libvirtError:
-            if not work.suspended:
+        except libvirt.libvirtError as error:
+            if work.suspended:
+                work.checkpoint()
+                flags |= libvirt.VIR_MIGRATE_POSTCOPY_RESUME
+                breaking_off = time.monotonic() + _BREAKING_OFF
+            elif error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID and time.monotonic() < breaking_off:
+                time.sleep(_LOOK)
+            else:
                 raise
-            work.checkpoint()
-            flags |= libvirt.VIR_MIGRATE_POSTCOPY_RESUME
         else:
             return
 
