@@ -7,6 +7,7 @@ are lost when that is killed.
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
 import sys
 import tempfile
@@ -30,6 +31,8 @@ ABSENT = 1000
 """Nodes that are down, all there are."""
 
 PATIENCE = 300.0
+AT_REST = 0.6
+"""Seconds of CPU time in a second, above which a server has something to do."""
 REPEATS = 5
 LOOKS = 300
 """Requests of GetInstance for nodes that are not touched, before others are killed and while they are."""
@@ -98,6 +101,7 @@ def measure_nodes(nodes: int = NODES, guests: int = GUESTS) -> Iterator[tuple[st
                 f"{(pss - bare) * per_guest:.1f} KiB; with one node {(one.memory - bare) * per_guest:.1f} KiB",
             )
             yield "threads", str(len(list(Path(f"/proc/{server.pid}/task").iterdir())))
+            _settle(server)
             yield (
                 f"EnumerateInstances of {guests} guests in one namespace",
                 f"{_enumeration(server, f'root/virt/{many.near[0]}')}; with one node {one.enumeration}",
@@ -205,6 +209,16 @@ def _wait_for(server: Server, names: list[str], guests: int) -> None:
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"{namespace}: its guests are not shown")
                 time.sleep(0.05)
+
+
+def _settle(server: Server) -> None:
+    """Wait until what is read after the guests themselves, as the sizes of their disks, has been read."""
+    deadline = time.monotonic() + PATIENCE
+    spent = math.inf
+    while spent > AT_REST and time.monotonic() < deadline:
+        before = cpu_seconds(server.pid)
+        time.sleep(1)
+        spent = cpu_seconds(server.pid) - before
 
 
 def _enumeration(server: Server, namespace: str) -> str:
