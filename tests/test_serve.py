@@ -243,13 +243,13 @@ def test_two_servers_on_one_state_directory(serve: Callable[..., Server]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("loading", "status"),
-    [("virtcim.cimom.settings", -signal.SIGINT), ("virtcim.libhelper.hypervisor", -signal.SIGINT),
-     ("virtcim.schema.classes", 0)],
+    ("loading", "ends"),
+    [("virtcim.cimom.settings", {-signal.SIGINT}), ("virtcim.libhelper.hypervisor", {-signal.SIGINT, 0}),
+     ("virtcim.schema.classes", {0})],
 )  # fmt: skip
-def test_interrupted_while_it_loads(tmp_path: Path, loading: str, status: int) -> None:
+def test_interrupted_while_it_loads(tmp_path: Path, loading: str, ends: set[int]) -> None:
     """A Ctrl-C in the first second meets imports, which must not show a trace back; what answers clients is loaded
-    when there are hypervisors to leave in order."""
+    when there are hypervisors to leave in order, which may be begun with by the time that the signal arrives."""
     process = subprocess.Popen(
         # Python writes a line for each module that it has loaded.
         [sys.executable, "-X", "importtime", "-m", "virtcim.app.entry", "serve", "--state-dir", str(tmp_path)],
@@ -266,7 +266,7 @@ def test_interrupted_while_it_loads(tmp_path: Path, loading: str, status: int) -
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert "Traceback" not in errors
-    assert process.returncode == status
+    assert process.returncode in ends
 
 
 def test_several_connections(serve: Callable[..., Server], tmp_path: Path) -> None:
