@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["base_of", "is_of_platform", "prefix_of"]
+__all__ = ["base_of", "is_above_platforms", "is_of_platform", "prefix_of"]
 
 _ABOVE = ("cim", "virt")
 """The schemas whose classes stand above those of every platform."""
@@ -18,6 +18,11 @@ def base_of(class_name: str) -> str:
     return class_name.partition("_")[2]
 
 
+def is_above_platforms(class_name: str) -> bool:
+    """Tell whether a class, in any case, is above those of all platforms."""
+    return prefix_of(class_name).lower() in _ABOVE
+
+
 def is_of_platform(class_name: str, prefix: str) -> bool:
     """Tell whether a class, in any case, is of the platform with a prefix, or above those of all platforms."""
-    return prefix_of(class_name).lower() in (prefix.lower(), *_ABOVE)
+    return prefix_of(class_name).lower() == prefix.lower() or is_above_platforms(class_name)

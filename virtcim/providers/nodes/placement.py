@@ -14,7 +14,7 @@ from virtcim.platforms.base import Platform
 from virtcim.providers.interface import EmbeddedInstance
 from virtcim.providers.nodes.node import Node, NodeState
 from virtcim.providers.units import size_in
-from virtcim.schema.names import prefix_of
+from virtcim.schema.names import is_above_platforms, prefix_of
 
 if TYPE_CHECKING:
     from virtcim.libhelper.hypervisor import Hypervisor
@@ -53,10 +53,10 @@ class Wish:
     def of(cls, system: EmbeddedInstance | None, resources: Sequence[EmbeddedInstance]) -> Wish:
         """Read it from the parameters of DefineSystem."""
         given = {} if system is None else system.properties
-        prefix = "" if system is None else prefix_of(system.class_name)
+        prefix = "" if system is None or is_above_platforms(system.class_name) else prefix_of(system.class_name)
         pools = {pool for each in resources if _type(each) in _DISKS and (pool := _pool(each))}
         return cls(
-            "" if prefix.lower() in ("cim", "virt") else prefix,
+            prefix,
             str(given.get("VirtualSystemType") or ""),
             str(given.get("Arch") or ""),
             sum(_bytes(each, _KIBIBYTE) for each in resources if _type(each) == _MEMORY) // _KIBIBYTE,
