@@ -54,7 +54,6 @@ class EventStream:
 
     Parameters:
         principal: who it is.
-        number: of the last event before it.
 
     Attributes:
         key: by which the client finds it again.
@@ -68,12 +67,12 @@ class EventStream:
 
     __slots__ = ("away_since", "closed", "dropped", "filters", "key", "position", "principal", "selection", "wake")
 
-    def __init__(self, principal: Principal, number: int) -> None:
+    def __init__(self, principal: Principal) -> None:
         self.key = secrets.token_hex(ID_BYTES)
         self.filters: tuple[CompiledFilter, ...] = ()
         self.selection: Hashable = None
         self.principal = principal
-        self.position = self.dropped = number
+        self.position = self.dropped = 0
         self.closed = False
         self.wake: Callable[[], None] | None = None
         self.away_since = time.monotonic()
@@ -138,7 +137,7 @@ class EventStreams:
         Raises:
             CIMError: as `FilterCompiler.compile`; SERVER_LIMITS_EXCEEDED when there are too many.
         """
-        stream = EventStream(principal, self._last)
+        stream = EventStream(principal)
         self._select(stream, queries, namespaces)
         self.sweep()
         with self._lock:
