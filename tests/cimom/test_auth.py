@@ -87,6 +87,19 @@ def test_refusals(make_server: Callable[..., RunningServer], passwords: Path, au
         assert client.post(NAMES, {"Authorization": authorization}).status == 401
 
 
+@pytest.mark.parametrize("second", [basic("virtcim", "s3cret"), basic("virtcim", "wrong"), "Bearer x", ""])
+def test_who_says_twice_who_it_is(make_server: Callable[..., RunningServer], passwords: Path, second: str) -> None:
+    """A server before this one may have looked at the other."""
+    server = make_server(BasicAuthenticator(PasswordFile(passwords), delay=0.01))
+    right = basic("virtcim", "s3cret")
+    for first, other in ((right, second), (second, right)):
+        with RawClient(server.port) as client:
+            response = client.post(NAMES, {"Authorization": first, "authorization": other})
+            assert response.status == 400
+            assert b"Authorization" in response.body
+            assert b"s3cret" not in response.body
+
+
 @pytest.mark.parametrize(("user", "password"), [("virtcim", "s3cret"), ("j\u00f6rg", "pass:w\u00f6rd")])
 def test_pywbem_logs_in(
     make_server: Callable[..., RunningServer], passwords: Path, toy: Toy, user: str, password: str

@@ -78,6 +78,13 @@ def test_faulty_headers(raw: RawClient, headers: dict[str, str | None], status: 
 
 
 @pytest.mark.parametrize(
+    "again", [{"HOST": "localhost"}, {"content-type": "application/xml"}, {"Origin": "http://a", "origin": "http://a"}]
+)
+def test_headers_that_are_given_twice(raw: RawClient, again: dict[str, str]) -> None:
+    assert raw.post(SYSTEMS, again).status == 400
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         {"Content-Type": None},

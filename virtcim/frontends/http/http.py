@@ -55,6 +55,9 @@ MAX_TARGET = 8000
 """Bytes of a request target, which may hold the keys of an association, with all of both ends.  By this number a target
 that is too long is told from a header."""
 
+SINGLE = ("Authorization", "Content-Type", "Host", "Origin")
+"""Headers that a request has once (RFC 9110, section 5.3): of two, one would count here and the other elsewhere."""
+
 PLAIN = "text/plain; charset=utf-8"
 
 SERVER = "virtcim"
@@ -259,6 +262,9 @@ class HTTPHandler:
         if request.version.major != 1:
             _answer_in_1_1(request)
             raise HTTPFault(505, "HTTP/1.1 is spoken here")
+        for name in SINGLE:
+            if len(request.headers.getall(name, ())) > 1:
+                raise HTTPFault(400, f"Header {name} is given more than once; expected one")
         self._guard.check(request.headers, request.scheme == "https")
         if request.method in methods_beside("GET") and request.path in {HEALTH, METRICS, STATUS}:
             return await self._monitoring(request)
