@@ -293,6 +293,49 @@ def test_another_adapter_takes_along_the_memory_of_the_old_one(site: Stopped) ->
     assert site.find("//video/model/@type | //video/model/@ram | //video/model/@vgamem") == ["virtio"]
 
 
+@pytest.mark.parametrize("kind", ["vnc", "spice"])
+@pytest.mark.parametrize(
+    ("address", "listens"),
+    [
+        ("127.0.0.3:5999", ["127.0.0.2"]),
+        ("127.0.0.2:5999", ["127.0.0.1", "127.0.0.2"]),
+        ("[::1]:5999", ["127.0.0.2"]),
+        ("127.0.0.2:5999", [""]),
+        ("127.0.0.2:5999", ["none"]),
+        ("127.0.0.2:5999", ["unix:///s.sock"]),
+        ("/other.sock", ["unix:///s.sock"]),
+    ],
+)
+def test_an_address_that_is_not_where_a_console_listens(
+    site: Stopped, kind: str, address: str, listens: list[str]
+) -> None:
+    contradiction = "Address and ListenAddresses contradict each other"
+    site.put()
+    refusal = site.refusal(site.add, "Graphics", ResourceSubType=kind, Address=address, ListenAddresses=listens)
+    assert contradiction in refusal
+    if address.startswith("/"):
+        return
+    site.put(f"<graphics type='{kind}' port='5998' listen='127.0.0.1'/>")
+    assert contradiction in site.refusal(site.modify, "Graphics", kind, Address=address, ListenAddresses=listens)
+
+
+@pytest.mark.parametrize(
+    ("address", "listens"),
+    [
+        ("127.0.0.2:5999", ["127.0.0.2", "127.0.0.3"]),
+        ("[::1]:5999", ["::1"]),
+        ("127.0.0.1:5999", [""]),
+        ("/s.sock", ["unix:///s.sock"]),
+        ("/s.sock", ["unix:"]),
+        ("127.0.0.9:-1", ["network:default"]),
+    ],
+)
+def test_an_address_that_says_where_a_console_listens(site: Stopped, address: str, listens: list[str]) -> None:
+    site.put()
+    assert site.add("Graphics", ResourceSubType="vnc", Address=address, ListenAddresses=listens) == 0
+    assert len(site.find("//graphics/listen")) == len(listens)
+
+
 def test_another_kind_of_network_takes_along_the_source_of_the_old_one(site: Stopped) -> None:
     site.put(
         "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/>"

@@ -8,6 +8,7 @@ from virtcim.libhelper.documents.domain import Console, Graphics
 from virtcim.libhelper.documents.domain.chardev import CharacterSource
 
 __all__ = [
+    "DEFAULT_LISTEN",
     "bind_url",
     "connect_url",
     "file_url",
@@ -18,7 +19,8 @@ __all__ = [
     "source_type",
 ]
 
-_DEFAULT_LISTEN = "127.0.0.1"
+DEFAULT_LISTEN = "127.0.0.1"
+"""Where a display listens of which nothing is said."""
 _NETWORKED = frozenset({"vnc", "spice", "rdp"})
 _SOURCE_TYPES = {
     "null": 0,
@@ -70,7 +72,7 @@ def graphics_address(device: Graphics | Console) -> str | None:
     if device.type not in _NETWORKED or device.listen_type == "none":
         return None
     port = device.port if device.port is not None else device.tls_port
-    return host_and_port(device.listen or device.listen_address or _DEFAULT_LISTEN, -1 if port is None else port)
+    return host_and_port(device.listen or device.listen_address or DEFAULT_LISTEN, -1 if port is None else port)
 
 
 def source_type(device: CharacterSource) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from virtcim.libhelper.documents.domain import Console, Graphics, Serial
+from virtcim.providers.consoles import DEFAULT_LISTEN
 from virtcim.providers.drafts import Draft, ValueRefusedError
 from virtcim.providers.imageurls import socket_of, socket_url
 
@@ -107,8 +108,29 @@ def write_listens(draft: Draft, value: Sequence[str]) -> None:
     draft.put("listens", listens)
     draft.fields.pop("listen_address", None)
     first = listens[0] if listens else {}
+    if "Address" in draft.given and not _leads_to(draft.given["Address"], first):
+        raise ValueRefusedError("Address and ListenAddresses contradict each other", contradiction=True)
     draft.put("listen", first.get("address"))
     draft.put("socket", None)
+
+
+def _leads_to(address: str, listen: Mapping[str, str | None]) -> bool:
+    """Whether Address means a listener; which address of a network it is, is known once the guest runs."""
+    match listen.get("type"):
+        case "network":
+            return True
+        case "none":
+            return False
+        case "socket":
+            return address.startswith("/") and listen["socket"] in (None, address)
+        case _:
+            return _host_in(address) == (listen.get("address") or DEFAULT_LISTEN)
+
+
+def _host_in(address: str) -> str:
+    """The host of `host:port`, without the brackets of an IPv6 address."""
+    host = address.rpartition(":")[0]
+    return host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
 
 
 def _listen_element(text: str) -> dict[str, str | None]:
@@ -210,8 +232,8 @@ def _write_socket(draft: Draft, path: str) -> None:
 
 
 def _write_listener(draft: Draft, value: str) -> None:
-    host, separator, number = value.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    _, separator, number = value.rpartition(":")
+    host = _host_in(value)
     if not separator or not host or not _is_port(number) or not _is_host(host):
         raise ValueRefusedError("GraphicsRASD field Address not valid", value)
     port = int(number)
