@@ -503,16 +503,21 @@ def test_features_that_are_asked_of_the_firmware(properties: Fields, expected: F
     xml = config("<os firmware='efi'><type>hvm</type></os>").replace(
         "<os><type arch='x86_64' machine='pc'>hvm</type></os>", "", 1
     )
+    after = whole_after(xml, properties)
+    assert {each.name: each.enabled for each in after.os_firmware_features} == expected
+    shown = {"SecureBoot": secure_boot(after), "EnrolledKeys": enrolled_keys(after)}
+    assert {name: shown[name] for name in properties} == properties
+
+
+def whole_after(xml: str, properties: Fields) -> DomainConfig:
+    """The guest after its settings as a whole were changed."""
     host = kvm()
     host.put(xml)
     (guest,) = all_guests(Served([(platform("KVM"), host)]).site, platform("KVM"))
     edit = edit_of(guest, xml)
     modify_system(edit, properties)
     assert edit.change.defined is not None
-    after = edit.change.defined.config
-    assert {each.name: each.enabled for each in after.os_firmware_features} == expected
-    shown = {"SecureBoot": secure_boot(after), "EnrolledKeys": enrolled_keys(after)}
-    assert {name: shown[name] for name in properties} == properties
+    return edit.change.defined.config
 
 
 @pytest.mark.parametrize(
@@ -529,14 +534,21 @@ def test_features_that_are_asked_of_the_firmware(properties: Fields, expected: F
 )
 def test_settings_of_the_whole(properties: Fields, expected: Fields) -> None:
     xml = config()
-    host = kvm()
-    host.put(xml)
-    (guest,) = all_guests(Served([(platform("KVM"), host)]).site, platform("KVM"))
-    edit = edit_of(guest, xml)
-    modify_system(edit, properties)
-    assert edit.change.defined is not None
-    after = edit.change.defined.config
+    after = whole_after(xml, properties)
     assert {name: getattr(after, name) for name in expected} == expected
+
+
+def test_on_power_the_model_of_the_host_behaves_like_another() -> None:
+    """libvirt takes the model that stands beside host-model for a mode of compatibility there, and for nothing else."""
+    expected = {"cpu_mode": "host-model", "cpu_model": "power8"}
+    for arch, given_ in (
+        ("ppc64le", {"CPUModel": "power8"}),
+        ("ppc64", {"CPUMode": "host-model", "CPUModel": "power8"}),
+    ):
+        xml = config("<cpu mode='host-model'/>").replace("arch='x86_64' machine='pc'", f"arch='{arch}'", 1)
+        assert {name: getattr(whole_after(xml, given_), name) for name in expected} == expected
+    with pytest.raises(ValueRefusedError, match="contradict"):
+        whole_after(config("<cpu mode='host-model'/>"), {"CPUModel": "power8"})
 
 
 def test_another_firmware_has_its_own_variables() -> None:
@@ -546,13 +558,7 @@ def test_another_firmware_has_its_own_variables() -> None:
     )
     xml = config().replace("<os><type arch='x86_64' machine='pc'>hvm</type></os>", firmware, 1)
     assert firmware in xml
-    host = kvm()
-    host.put(xml)
-    (guest,) = all_guests(Served([(platform("KVM"), host)]).site, platform("KVM"))
-    edit = edit_of(guest, xml)
-    modify_system(edit, {"Firmware": "efi"})
-    assert edit.change.defined is not None
-    held = edit.change.defined.config.as_dict()
+    held = whole_after(xml, {"Firmware": "efi"}).as_dict()
     assert held["os_firmware"] == "efi"
     assert [name for name in held if name.startswith(("os_loader", "os_nvram"))] == []
 

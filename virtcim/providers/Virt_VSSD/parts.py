@@ -325,9 +325,10 @@ def write_cpu_features(draft: Draft, value: Sequence[str]) -> None:
 
 
 def write_model(draft: Draft, value: str) -> None:
-    """CPUModel; a model has the mode custom."""
+    """CPUModel; a model has the mode custom, or is what the host's processor behaves like on POWER."""
     mode = draft.now("cpu_mode")
-    if value and mode not in (None, "custom"):
+    is_compatible = mode == "host-model" and (draft.now("os_type_arch") or "").startswith("ppc64")
+    if value and mode not in (None, "custom") and not is_compatible:
         raise ValueRefusedError(f"CPUModel and the CPUMode {mode} contradict each other", contradiction=True)
     draft.put("cpu_model", value or None)
     if value and mode is None:
