@@ -293,6 +293,19 @@ def test_another_adapter_takes_along_the_memory_of_the_old_one(site: Stopped) ->
     assert site.find("//video/model/@type | //video/model/@ram | //video/model/@vgamem") == ["virtio"]
 
 
+def test_another_model_of_shared_memory_takes_along_the_size_or_the_server(site: Stopped) -> None:
+    site.put("<shmem name='s'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>")
+    assert site.modify("", "shmem:0", ResourceSubType="ivshmem-doorbell", InterruptVectors=3) == 0
+    assert (len(site.find("//shmem/server")), site.find("//shmem/msi/@vectors"), site.find("//shmem/size")) == (
+        1,
+        ["3"],
+        [],
+    )
+    assert site.modify("", "shmem:0", ResourceSubType="ivshmem-plain", VirtualQuantity=8 << 20) == 0
+    assert site.find("//shmem/server | //shmem/msi") == []
+    assert site.find("//shmem/size/text()") == ["8"]
+
+
 @pytest.mark.parametrize("kind", ["vnc", "spice"])
 @pytest.mark.parametrize(
     ("address", "listens"),
@@ -334,6 +347,24 @@ def test_an_address_that_says_where_a_console_listens(site: Stopped, address: st
     site.put()
     assert site.add("Graphics", ResourceSubType="vnc", Address=address, ListenAddresses=listens) == 0
     assert len(site.find("//graphics/listen")) == len(listens)
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [
+        (None, ["org.qemu.guest_agent.0"]),
+        ("unix", ["org.qemu.guest_agent.0"]),
+        ("spicevmc", ["com.redhat.spice.0"]),
+        ("pty", []),
+    ],
+)
+def test_what_a_new_channel_is_called(site: Stopped, backend: str | None, name: list[str]) -> None:
+    site.put("<graphics type='spice'/>")
+    given = {} if backend is None else {"BackendType": backend}
+    assert site.add("", ResourceType=1, OtherResourceType="channel", **given) == 0
+    assert site.find("//channel/target/@name") == name
+    assert site.add("", ResourceType=1, OtherResourceType="channel", TargetName="", **given) == 0
+    assert site.find("//channel[2]/target/@type | //channel[2]/target/@name") == ["virtio"]
 
 
 def test_another_kind_of_network_takes_along_the_source_of_the_old_one(site: Stopped) -> None:
@@ -536,6 +567,13 @@ SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBa
         ("", "<numatune><memory mode='preferred' nodeset='0'/></numatune>", "//numatune/memory/@*"),
         (PAIR, "", "//interface/mac/@address | //teaming/@type"),
         (CHANNEL, "", "//channel/source/@*"),
+        ("<channel type='unix'><target type='virtio'/></channel>", "", "//channel/@type | //channel/target/@*"),
+        ("<channel type='pty'><target type='virtio'/></channel>", "", "//channel/@type | //channel/target/@*"),
+        (
+            "<shmem name='s'><model type='ivshmem-doorbell'/><server/><msi vectors='2'/></shmem>",
+            "",
+            "//shmem/@name | //shmem/model/@* | //shmem[server]/msi/@vectors",
+        ),
         (
             "<rng model='virtio'><backend model='egd' type='dev'><source path='/dev/null'/></backend></rng>",
             "",

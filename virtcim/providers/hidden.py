@@ -57,6 +57,7 @@ HIDDEN: Mapping[str, str] = {
     "parallel/target/@type": "the schema has it, and libvirt does not read it",
     "smartcard/target*": "the schema has it, and libvirt does not read it",
     "tpm/backend/source/@*": "the form of the socket that `Address` names",
+    "shmem/server": "follows from `ResourceSubType`: one model has it, and the other one cannot",
     "memory/uuid": "what identifies a module to its hardware",
 }
 """Why a path is not shown, by pattern; the first one that fits counts."""

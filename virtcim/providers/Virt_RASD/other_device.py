@@ -96,6 +96,12 @@ SUB_TYPE_FIELDS = {
 """By XML element, the field that says which kind of it; `model` for all others."""
 _ONLY_MADE = frozenset({"parallel", "hostdev", "lease"})
 """The elements whose kind makes them what they are."""
+_OF_A_SERVER = "ivshmem-doorbell"
+"""The model of shared memory that a program of the host gives out: libvirt names its socket where nobody else does."""
+_SPICE_CHANNEL = "com.redhat.spice.0"
+"""The one name that libvirt takes for a channel of SPICE."""
+_CHANNEL_NAMES = {"unix": CHANNEL, "spicevmc": _SPICE_CHANNEL, "qemu-vdagent": _SPICE_CHANNEL}
+"""What a new channel of VirtIO is called by what is behind it, unless TargetName says it."""
 _KIBIBYTE = 1024
 
 
@@ -142,6 +148,8 @@ def write_other_sub_type(draft: Draft, value: str) -> None:
     if field not in draft.base.declared() or (tag in _ONLY_MADE and not draft.is_new):
         raise ValueRefusedError("ResourceSubType cannot be changed")
     draft.put(field, value or None)
+    if isinstance(draft.base, Shmem) and value == _OF_A_SERVER:
+        draft.put("server", True)
 
 
 def write_other_quantity(draft: Draft, value: int) -> None:
@@ -174,8 +182,8 @@ def finish_other(draft: Draft) -> None:
         case Channel():
             draft.put("type", draft.now("type") or "unix")
             draft.put("target_type", draft.now("target_type") or "virtio")
-            if draft.now("target_type") == "virtio":
-                draft.put("target_name", draft.now("target_name") or CHANNEL)
+            if draft.now("target_type") == "virtio" and "TargetName" not in draft.given:
+                draft.put("target_name", _CHANNEL_NAMES.get(draft.now("type")))
         case Video():
             draft.put("model_type", draft.now("model_type") or "vga")
         case Rng():

@@ -47,10 +47,13 @@ class Shmem(Device):
     """A `<shmem>`.  `size` is in bytes; libvirt takes MiB when a document names no unit."""
 
     tag = "shmem"
+    # One model has a size of its own, the other one a server that gives it out and interrupts.
+    replacements = (Replacement(fields=("model_type",), takes=("size", "server", "msi")),)
     name = Text("@name")
     role = Text("@role")
     model_type = Text("model/@type")
     size = Size("size", unit="bytes", absent="MiB")
+    server = Flag("server")
     server_path = Text("server/@path")
     msi_vectors = Int("msi/@vectors")
     msi_ioeventfd = OnOff("msi/@ioeventfd")
