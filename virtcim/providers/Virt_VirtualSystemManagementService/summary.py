@@ -6,7 +6,7 @@ import base64
 import contextlib
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
         VirtualSystemManagementService,
     )
 
+    _Getters = Mapping[str, Callable[[Guest], CIMValue]]
+
 __all__ = ["LEASES_SECONDS", "ask_for_leases", "get_summary", "summaries"]
 
 SCREEN_WIDTH = 160
@@ -67,19 +69,17 @@ _ONCE = {
 }
 """Metrics of which a guest has one, and the properties that show them."""
 _SHOWN = frozenset((*_TOTALS, *_ONCE))
-_INVENTORIED = frozenset(
-    [
-        "creationclassname",
-        "name",
-        "uuid",
-        "enabledstate",
-        "healthstate",
-        "operationalstatus",
-        "numberofprocessors",
-        "memorymaximum",
-    ]
-)
-"""Properties, in lower case, for which nobody is asked."""
+_INVENTORIED: _Getters = {
+    "CreationClassName": lambda guest: system_of(guest).class_name,
+    "Name": lambda guest: guest.name,
+    "UUID": lambda guest: guest.domain.uuid,
+    "EnabledState": lambda guest: int(guest.condition.enabled),
+    "HealthState": lambda guest: int(guest.condition.health),
+    "OperationalStatus": lambda guest: [int(guest.condition.operational)],
+    "NumberOfProcessors": lambda guest: _processors(guest),
+    "MemoryMaximum": lambda guest: _maximum_memory(guest),
+}
+"""Properties that the inventory knows, so that nobody is asked for them."""
 
 
 def get_summary(
@@ -94,8 +94,10 @@ def get_summary(
     guests = list(_guests(service, parameters.get("Systems")))
     with_history, with_screens = bool(parameters.get("IncludeHistory")), bool(parameters.get("IncludeScreens"))
     wanted = _wanted(parameters.get("Properties"))
-    if wanted is not None and wanted <= _INVENTORIED and not (with_history or with_screens):
-        return MethodResult(0, {"Summaries": [_brief(guest, wanted) for guest in guests]})
+    if wanted is not None and not (with_history or with_screens):
+        getters = {name: get for name, get in _INVENTORIED.items() if name.lower() in wanted}
+        if len(getters) == len(wanted):
+            return MethodResult(0, {"Summaries": [_brief(guest, wanted, getters) for guest in guests]})
     for hypervisor in {guest.hypervisor.uri: guest.hypervisor for guest in guests}.values():
         hypervisor.metrics.look()
     found = summaries(guests, with_history, width if with_screens else None)
@@ -108,13 +110,18 @@ def _wanted(given: Sequence[str | None] | None) -> frozenset[str] | None:
     return None if given is None else frozenset(name.lower() for name in given if name is not None)
 
 
-def _brief(guest: Guest, wanted: frozenset[str]) -> EmbeddedInstance:
-    """Make a summary of what the inventory knows of a guest, which stays as it is until its record changes."""
+def _brief(guest: Guest, wanted: frozenset[str], getters: _Getters) -> EmbeddedInstance:
+    """Make a summary of what the inventory knows of a guest, which stays as it is until its record changes.
+
+    Parameters:
+        wanted: the names of the properties, in lower case.
+        getters: of each of them.
+    """
     return RevisedInstance(
         _CLASS,
         (guest.site.namespace, guest.platform.prefix, guest.name, wanted),
         guest.domain.revision,
-        lambda: _known({name: value for name, value in _inventoried(guest).items() if name.lower() in wanted}),
+        lambda: _known(_values(guest, getters)),
     )
 
 
@@ -172,6 +179,10 @@ def _revised(guest: Guest, leases: Mapping[str, list[str]]) -> EmbeddedInstance:
     )
 
 
+def _values(guest: Guest, getters: _Getters) -> dict[str, CIMValue]:
+    return {name: get(guest) for name, get in getters.items()}
+
+
 def _known(values: Mapping[str, CIMValue]) -> dict[str, CIMValue]:
     return {name: value for name, value in values.items() if value is not None}
 
@@ -196,28 +207,13 @@ def _guests(service: VirtualSystemManagementService, systems: Sequence[InstanceP
         yield find_system(service.site, service.platform, path)
 
 
-def _inventoried(guest: Guest) -> dict[str, CIMValue]:
-    """Give what a summary holds that the inventory knows: the properties in `_INVENTORIED`."""
-    condition, config = guest.condition, guest.state and guest.state.config
-    return {
-        "CreationClassName": system_of(guest).class_name,
-        "Name": guest.name,
-        "UUID": guest.domain.uuid,
-        "EnabledState": int(condition.enabled),
-        "HealthState": int(condition.health),
-        "OperationalStatus": [int(condition.operational)],
-        "NumberOfProcessors": (config and (config.vcpu_current or config.vcpu)) or None,
-        "MemoryMaximum": config.memory * _KIB if config and config.memory else None,
-    }
-
-
 def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
     """Give what a summary holds of a guest without pictures."""
     sample = guest.hypervisor.metrics.latest
     figures = None if sample is None else sample.guests.get(guest.domain.uuid)
     facts = guest.hypervisor.agents.facts(guest.domain)
     values: dict[str, Any] = {
-        **_inventoried(guest),
+        **_values(guest, _INVENTORIED),
         "UpTime": _up_time(guest, sample),
         "Answers": None if figures is None else figures.answered,
         "TimeStamp": None if figures is None else figures.known.time,
@@ -278,7 +274,7 @@ def _history(guest: Guest, frames: Sequence[Frame]) -> dict[str, CIMValue]:
         return {}
     loads: list[float] = []
     times: list[datetime] = []
-    count = _processors(guest)
+    count = _processors(guest) or 1
     for before, after in itertools.pairwise(frames):
         old, new = before.totals(guest.domain.uuid), after.totals(guest.domain.uuid)
         if old is None or new is None or old[0] is None or new[0] is None or new[0] < old[0]:
@@ -288,9 +284,15 @@ def _history(guest: Guest, frames: Sequence[Frame]) -> dict[str, CIMValue]:
     return {"ProcessorLoadHistory": loads, "HistoryTimes": times} if loads else {}
 
 
-def _processors(guest: Guest) -> int:
+def _processors(guest: Guest) -> int | None:
     config = guest.state and guest.state.config
-    return (config and (config.vcpu_current or config.vcpu)) or 1
+    return (config and (config.vcpu_current or config.vcpu)) or None
+
+
+def _maximum_memory(guest: Guest) -> int | None:
+    """Give the memory in bytes that a guest can have."""
+    config = guest.state and guest.state.config
+    return config.memory * _KIB if config and config.memory else None
 
 
 def _screen(guest: Guest, width: int) -> str | None:
