@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,9 +15,10 @@ import pywbem
 from tests.bed import Server
 from tests.bed.server import ROOT
 from tests.bed.views import ENABLED, QUIESCE
+from tests.dump import recorded_libvirt
 from tests.dump.comparison import differences, report
 from tests.dump.facts import Fact, Shown, value_text
-from tests.dump.sources import recorded_corpus
+from tests.dump.sources import await_guests, recorded_corpus, recorded_hosts
 from tests.dump.trees import Tree
 from tests.dump.volatile import lines_of
 from tests.providers.recorded import DOMAINS
@@ -146,6 +150,34 @@ def test_the_script_of_a_tree(tmp_path: Path) -> None:
 def test_this_tree_is_served_by_its_script() -> None:
     with Tree(ROOT, sys.executable).server("test:///default") as server, server.pywbem() as connection:
         assert len(connection.EnumerateInstanceNames("Test_ComputerSystem")) == 1
+
+
+def test_a_server_without_the_guests_of_a_platform_is_not_dumped(default_server: Server) -> None:
+    with Wire(default_server.login_url) as wire:
+        await_guests(wire, ["Test"])
+        with pytest.raises(AssertionError, match="no KVM_ComputerSystem, Xen_ComputerSystem is shown"):
+            await_guests(wire, ["Test", "KVM", "Xen"], timeout=0)
+
+
+def test_a_recorded_host_is_met_however_a_tree_opens_it(tmp_path: Path) -> None:
+    (tmp_path / "hosts.json").write_text(json.dumps(recorded_hosts()))
+    (tmp_path / "opener.py").write_text(
+        "import libvirt\n"
+        "def main():\n"
+        "    print(libvirt.open(URI).getHostname())\n"
+        "    print(libvirt.openReadOnly(URI).getHostname())\n"
+        "    print(libvirt.openAuth(URI, [[], None, None], 0).getHostname())\n"
+        "    return 0\n"
+        "URI = 'xen:///system'\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, recorded_libvirt.__file__, str(tmp_path / "hosts.json"), "opener:main"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.split() == 3 * ["node.example.org"]
 
 
 def test_recorded_hosts_are_served() -> None:

@@ -290,7 +290,8 @@ def main() -> int:
             raise failure(libvirt.VIR_ERR_NO_CONNECT, f"no host is recorded for {uri}")
         return Host(uri, hosts[driver])
 
-    libvirt.openAuth = open_recorded  # type: ignore[assignment]
+    # Every way there is to open one, because each tree has its own.
+    libvirt.open = libvirt.openReadOnly = libvirt.openAuth = open_recorded  # type: ignore[assignment]
     sys.argv[:3] = ["virtcim"]
     return int(getattr(importlib.import_module(module), function)())
 

@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from tests.providers import poolhost, rareguest
 from tests.providers.recorded import DOMAINS, domain_xml
 from tests.walk import Wire
 
-__all__ = ["SOURCES", "dump"]
+__all__ = ["SOURCES", "await_guests", "dump"]
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 
@@ -51,10 +51,12 @@ class Source:
 
     Attributes:
         server: it runs.
+        platforms: the prefixes of those of which it has guests.
         volatile: what no two such hosts have alike.
     """
 
     server: Server
+    platforms: tuple[str, ...]
     volatile: tuple[Volatile, ...] = ()
 
 
@@ -66,11 +68,36 @@ def dump(source: str, tree: Tree) -> list[str]:
 
     Returns:
         sorted lines, each a subject, a tab, and what is said of it.
+
+    Raises:
+        AssertionError: the tree shows no guests of a platform that has some, or never twice the same.
     """
     with SOURCES[source](tree) as served, Wire(served.server.login_url) as wire:
+        await_guests(wire, served.platforms)
         shown = Shown(wire)
         wait_until(lambda: _instances(shown, served) == _instances(shown, served), SETTLE, interval=0.5)
         return lines_of(shown.everything(), served.volatile)
+
+
+def await_guests(wire: Wire, platforms: Iterable[str], timeout: float = SETTLE) -> None:
+    """Wait until a server shows guests of each of these platforms: what reaches no hypervisor shows the same each time,
+    too, and would be held for a host without guests.
+
+    Raises:
+        AssertionError: it does not within the timeout; the text names the platforms.
+    """
+    wanted = {f"{prefix}_ComputerSystem" for prefix in platforms}
+    missing = set(wanted)
+
+    def are_shown() -> bool:
+        missing.clear()
+        missing.update(wanted - {each.class_name for each in wire.instances("root/virt", "CIM_ComputerSystem")})
+        return not missing
+
+    try:
+        wait_until(are_shown, timeout, interval=0.5)
+    except AssertionError:
+        raise AssertionError(f"no {', '.join(sorted(missing))} is shown; expected some of each") from None
 
 
 def _instances(shown: Shown, served: Source) -> list[str]:
@@ -88,7 +115,7 @@ def recorded_corpus(tree: Tree) -> Iterator[Source]:
         uris = [f"{driver}+unix:///default?socket=/run/recorded/libvirt-sock" for driver in hosts]
         launcher = [str(Path(recorded_libvirt.__file__).resolve()), str(file)]
         with tree.server(*uris, launcher=launcher, config=CONFIG) as server:
-            yield Source(server)
+            yield Source(server, ("KVM", "Xen", "LXC", "Test"))
 
 
 def recorded_hosts() -> dict[str, dict[str, Any]]:
@@ -169,7 +196,7 @@ def real_host(tree: Tree) -> Iterator[Source]:
     with daemon, full_host(daemon):
         start_container(daemon)
         with tree.server(daemon.uri(), daemon.uri("lxc"), config=CONFIG) as server:
-            yield Source(server, tuple(_made_up_by(daemon)))
+            yield Source(server, ("KVM", "LXC"), tuple(_made_up_by(daemon)))
         daemon.remove_domains()
         subprocess.run(["umount", "--lazy", str(pool)], check=True)
 
@@ -224,6 +251,7 @@ def default_node(tree: Tree) -> Iterator[Source]:
             jobs = {which: _make_volume(connection) for which in ("done", "failed")}
         yield Source(
             server,
+            ("Test",),
             tuple(
                 Volatile(re.compile(re.escape(identifier)), f"<{which} job>", "a job has a UUID of its own")
                 for which, identifier in jobs.items()
