@@ -12,7 +12,7 @@ from virtcim.providers.interface import (
     Status,
 )
 
-__all__ = ["check_keys", "main_key", "strip_values"]
+__all__ = ["check_keys", "instance_id", "main_key", "strip_values"]
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,15 @@ def main_key(keys: Keys, name: str, missing: str, status: Status = Status.FAILED
                 raise CIMError(Status.INVALID_PARAMETER, f"Key {name} is not a string")
             return value
     raise CIMError(status, missing)
+
+
+def instance_id(class_name: str, keys: Keys) -> str:
+    """Get the InstanceID, by which a provider of the server itself finds an instance.
+
+    Raises:
+        CIMError: INVALID_PARAMETER where there is none.
+    """
+    return main_key(keys, "InstanceID", f"{class_name} needs the key InstanceID", Status.INVALID_PARAMETER)
 
 
 def check_keys(instance: Instance, class_name: str, keys: Keys) -> None:

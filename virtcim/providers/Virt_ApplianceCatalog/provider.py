@@ -36,6 +36,7 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.keys import instance_id
 from virtcim.providers.nodes.elements import May, element_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.site import Site
@@ -103,7 +104,7 @@ class ApplianceCatalogProvider(InstanceProvider):
         return (self.catalog,)
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownCatalog:
-        if _key_in(class_name, keys) != CATALOG_ID:
+        if instance_id(class_name, keys) != CATALOG_ID:
             raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
         return self.catalog
 
@@ -336,7 +337,7 @@ class ApplianceProvider(InstanceProvider):
         return self.all()
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownAppliance:
-        key = _key_in(class_name, keys)
+        key = instance_id(class_name, keys)
         found = (each for each in self.all() if each.keys()["InstanceID"] == key)
         shown = next(found, None)
         if shown is None:
@@ -395,13 +396,6 @@ def _package_parameters(package: Package) -> dict[str, CIMValue]:
         "Signer": package.signature.subject if package.signature is not None else None,
         "Warnings": list(package.warnings),
     }
-
-
-def _key_in(class_name: str, keys: Keys) -> str:
-    given = next((value for key, value in keys.items() if key.lower() == "instanceid"), None)
-    if not isinstance(given, str) or not given:
-        raise CIMError(Status.INVALID_PARAMETER, f"{class_name} needs the key InstanceID")
-    return given
 
 
 def _text(parameters: Parameters, name: str) -> str:

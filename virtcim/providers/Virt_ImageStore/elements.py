@@ -7,28 +7,16 @@ from collections.abc import Hashable
 from virtcim.images.library import Library
 from virtcim.images.templates import Template, document_of
 from virtcim.providers.base import trimmed
-from virtcim.providers.interface import CIMError, CIMValue, Instance, Keys, Properties, Status
+from virtcim.providers.interface import CIMValue, Instance, Properties
 from virtcim.providers.templates import TEMPLATE_PREFIX
 
-__all__ = ["IMAGE_STORE", "TEMPLATE", "TEMPLATE_GROUP", "ShownGroup", "ShownStore", "ShownTemplate", "key_in"]
+__all__ = ["IMAGE_STORE", "TEMPLATE", "TEMPLATE_GROUP", "ShownGroup", "ShownStore", "ShownTemplate"]
 
 IMAGE_STORE, TEMPLATE_GROUP, TEMPLATE = "Virt_ImageStore", "Virt_TemplateGroup", "Virt_Template"
 
 STORE_ID = "virtcim:images"
 GROUP_PREFIX = "virtcim:templates:"
 """What the InstanceID of a group begins with, before its name."""
-
-
-def key_in(class_name: str, keys: Keys) -> str:
-    """The InstanceID in the keys of an instance.
-
-    Raises:
-        CIMError: INVALID_PARAMETER where there is none.
-    """
-    given = next((value for key, value in keys.items() if key.lower() == "instanceid"), None)
-    if not isinstance(given, str) or not given:
-        raise CIMError(Status.INVALID_PARAMETER, f"{class_name} needs the key InstanceID")
-    return given
 
 
 class ShownStore(Instance):

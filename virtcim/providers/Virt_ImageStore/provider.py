@@ -22,12 +22,13 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.jobs import Affected, Effect, JobOrder
+from virtcim.providers.keys import instance_id
 from virtcim.providers.nodes.elements import May, element_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.overlays import base_volumes, guests_over
 from virtcim.providers.templates import TEMPLATE_PREFIX
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem
-from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, STORE_ID, ShownStore, ShownTemplate, key_in
+from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, STORE_ID, ShownStore, ShownTemplate
 from virtcim.providers.Virt_ImageStore.fromguest import TemplateOfGuest
 from virtcim.providers.Virt_ImageStore.templates import told_in_cim
 
@@ -61,7 +62,7 @@ class ImageStoreProvider(InstanceProvider):
         return (self.store,)
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownStore:
-        if key_in(class_name, keys) != STORE_ID:
+        if instance_id(class_name, keys) != STORE_ID:
             raise CIMError(Status.NOT_FOUND, f"There is no such instance of {class_name}")
         return self.store
 

@@ -16,6 +16,7 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
+from virtcim.providers.keys import instance_id
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.overlays import refuse_hanging
 from virtcim.providers.templates import TEMPLATE_PREFIX
@@ -25,7 +26,6 @@ from virtcim.providers.Virt_ImageStore.elements import (
     TEMPLATE_GROUP,
     ShownGroup,
     ShownTemplate,
-    key_in,
 )
 
 __all__ = ["TemplateGroupProvider", "TemplatesProvider", "told_in_cim"]
@@ -53,7 +53,7 @@ class TemplateGroupProvider(InstanceProvider):
         return [ShownGroup(name, self._namespace) for name in self._library.templates.groups()]
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownGroup:
-        name = key_in(class_name, keys).removeprefix(GROUP_PREFIX)
+        name = instance_id(class_name, keys).removeprefix(GROUP_PREFIX)
         if name not in self._library.templates.groups():
             raise CIMError(Status.NOT_FOUND, f"group of templates {name[:64]!r}: does not exist")
         return ShownGroup(name, self._namespace)
@@ -79,7 +79,7 @@ class TemplatesProvider(InstanceProvider):
         return [ShownTemplate(each, self._namespace) for each in self._library.templates.all()]
 
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> ShownTemplate:
-        key = key_in(class_name, keys).removeprefix(TEMPLATE_PREFIX)
+        key = instance_id(class_name, keys).removeprefix(TEMPLATE_PREFIX)
         template = self._library.templates.find(key)
         if template is None:
             raise CIMError(Status.NOT_FOUND, f"template {key[:80]!r}: does not exist")

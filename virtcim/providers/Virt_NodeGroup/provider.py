@@ -15,6 +15,7 @@ from virtcim.providers.interface import (
     RequestContext,
     Status,
 )
+from virtcim.providers.keys import instance_id
 from virtcim.providers.nodes import GroupSettings
 from virtcim.providers.nodes.registry import NodeRegistry
 
@@ -105,9 +106,7 @@ def group_of(nodes: NodeRegistry, path: object) -> str:
 
 
 def _name_in(keys: Keys) -> str:
-    given = next((value for key, value in keys.items() if key.lower() == "instanceid"), None)
-    if not isinstance(given, str) or not given:
-        raise CIMError(Status.INVALID_PARAMETER, f"{NODE_GROUP} needs the key InstanceID")
+    given = instance_id(NODE_GROUP, keys)
     if not given.startswith(_ID):
         raise CIMError(Status.NOT_FOUND, f"group {given[:64]!r}: does not exist")
     return given.removeprefix(_ID)
