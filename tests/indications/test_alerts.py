@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import bcrypt
 import libvirt
 import pytest
 
@@ -15,7 +16,7 @@ from tests.bed.guests import boot_sector_xml
 from tests.bed.listener import Listener, subscribed
 from tests.bed.server import wait_until
 from tests.conftest import Guests
-from tests.frontends.client import Client, basic
+from tests.frontends.client import Client, Follower, basic
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.troubles import TroubleKind, trouble_of
 from virtcim.providers.lifecycle.alerts import MEANINGS
@@ -98,6 +99,46 @@ def test_who_comes_after_an_alert_is_told_of_it(
     assert (alert["kind"], alert["namespace"]) == ("alert", "root/virt")
     assert alert["properties"]["MessageID"] in {"VIRT0005", "VIRT0006"}
     assert "killed" in alert["properties"]["Message"]
+
+
+NEAR, SECRET = "near", "near"
+"""A user who may read one node, and not the other one."""
+
+ROLES = """
+[roles]
+read = []
+operate = []
+administer = ["bed"]
+[roles.namespaces."root/virt/far"]
+read = ["near"]
+[node.far]
+uris = ["test:///default"]
+"""
+FAR = "/api/namespaces/root%2Fvirt%2Ffar/instances/Test_ComputerSystem/CreationClassName=Test_ComputerSystem,Name=test"
+
+
+def test_who_may_not_read_a_namespace_is_told_of_no_alert_there(libvirtd: Libvirtd, guests: Guests) -> None:
+    guests.boot_sector("killed")
+    libvirtd.virsh("start", "killed")
+    server = Server(libvirtd.uri(), config=ROLES)
+    with (server.directory / "htpasswd").open("a") as users:
+        users.write(f"{NEAR}:{bcrypt.hashpw(SECRET.encode(), bcrypt.gensalt(4)).decode()}\n")
+    with server:
+        assert server.user is not None
+        ours = Client(server.port, {"Authorization": basic(server.user, server.password)})
+        theirs = Client(server.port, {"Authorization": basic(NEAR, SECRET)})
+        wait_until(lambda: ours.get("/api/namespaces/root%2Fvirt/summary?columns=EnabledState")["rows"] == [[2]])
+        wait_until(lambda: theirs.ask("GET", FAR).status == 200)
+        streams = [Follower(each) for each in (ours, theirs)]
+        os.kill(int((libvirtd.directory / "run/libvirt/qemu/killed.pid").read_text()), signal.SIGKILL)
+        assert any(kind == "alert" for kind, _ in streams[0])
+        assert [each["namespace"] for each in ours.get("/api/alerts")["alerts"]] == ["root/virt"]
+        assert theirs.get("/api/alerts") == {"alerts": []}
+        # What comes behind the alert, and may be read, is the first that the stream has.
+        ours.ask("POST", f"{FAR}/methods/RequestStateChange", {"parameters": {"RequestedState": 9}})
+        assert streams[1].next()[1]["namespace"] == "root/virt/far"
+        for each in streams:
+            each.close()
 
 
 PANICKING = bytes.fromhex("ba0505 b001 ee f4 ebfd")
