@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,12 @@ import pytest
 import pywbem
 
 from tests.bed import Libvirtd, Server, wait_until
-from tests.providers.migrationbed import COMPLETED, EXCEPTION, LONG, begin_migration, guest_xml
+from tests.providers.migrationbed import COMPLETED, EXCEPTION, LONG, RESTART, begin_migration, guest_xml
 
 OVER = (COMPLETED, 8, EXCEPTION)
+START, SUSPEND = 2, 3
+"""RequestedState."""
+
 MOMENTS: dict[str, Callable[[Any], bool]] = {
     "begun": lambda shown: True,
     "prepared": lambda shown: shown["DataTotal"] is not None,
@@ -42,6 +46,7 @@ class Bed:
         ask = self.connect()
         wait_until(lambda: not ask.EnumerateInstanceNames("KVM_ComputerSystem"), LONG)
         self.here.define(guest_xml("mover", "", "", self.filling))
+        self.here.virsh("autostart", "mover")
         self.here.virsh("start", "mover")
         wait_until(lambda: [each["EnabledState"] for each in ask.EnumerateInstances("KVM_ComputerSystem")] == [2], LONG)
         return begin_migration(ask, "mover", self.there, 3, **settings)
@@ -102,21 +107,98 @@ def test_whatever_is_killed_the_guest_runs_once_and_the_job_says_where(bed: Bed,
             raise
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("is_suspended", [False, True])
-def test_memory_that_follows_a_guest_comes_though_the_server_is_killed(bed: Bed, is_suspended: bool) -> None:
+def begin_postcopy(bed: Bed) -> Any:
+    """Begin to move the guest, and have it go on at its new place before its memory is there; the path of the job."""
     job = bed.begin(PostCopy=True, PostCopyAfter=pywbem.Uint32(100), PostCopyBandwidth=pywbem.Uint32(2))
     ask = bed.connect()
     wait_until(lambda: ask.GetInstance(job)["DataProcessed"], LONG)
     changed = pywbem.CIMInstance(job.classname, {"InPostCopy": True}, path=job)
     ask.ModifyInstance(changed, PropertyList=["InPostCopy"])
     wait_until(lambda: ask.GetInstance(job)["InPostCopy"], LONG)
-    if is_suspended:
-        assert ask.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(3))[0] == 0
-    kill(bed, "server")
-    ask = bed.connect()
-    shown = wait_until(partial(shown_when_over, ask, job), LONG)
+    return job
+
+
+def request(bed: Bed, job: Any, state: int) -> int:
+    """Ask a job for a state; the return code."""
+    return int(bed.connect().InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(state))[0])
+
+
+def assert_has_come(bed: Bed, job: Any) -> None:
+    """The job is completed, and the guest runs at its new place alone, and will after a start of that host."""
+    shown = wait_until(partial(shown_when_over, bed.connect(), job), LONG)
     assert shown["ErrorDescription"] is None
     assert shown["JobState"] == COMPLETED
     assert bed.running_at() == [bed.there]
     assert bed.here.list_all() == {}
+    assert "mover" in bed.there.virsh("list", "--all", "--autostart")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_suspended", [False, True])
+def test_memory_that_follows_a_guest_comes_though_the_server_is_killed(bed: Bed, is_suspended: bool) -> None:
+    job = begin_postcopy(bed)
+    if is_suspended:
+        assert request(bed, job, SUSPEND) == 0
+    kill(bed, "server")
+    assert_has_come(bed, job)
+
+
+@pytest.mark.slow
+def test_a_server_that_found_a_migration_holds_it_and_goes_on(bed: Bed) -> None:
+    job = begin_postcopy(bed)
+    kill(bed, "server")
+    wait_until(lambda: request(bed, job, SUSPEND) == 0, LONG)
+    wait_until(lambda: "post-copy failed" in bed.here.virsh("domstate", "--reason", "mover"), LONG)
+    assert request(bed, job, START) == 0
+    assert_has_come(bed, job)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["source", "target"])
+def test_memory_that_follows_a_guest_comes_though_a_daemon_is_killed(bed: Bed, victim: str) -> None:
+    job = begin_postcopy(bed)
+    wait_until(lambda: "running" in bed.there.virsh("domstate", "mover"), LONG)
+    kill(bed, victim)
+    assert_has_come(bed, job)
+
+
+@pytest.mark.slow
+def test_a_migration_is_held_once_the_guest_runs_at_its_new_place(bed: Bed) -> None:
+    """A moment before, the daemon there would end it, and the old place has no way back."""
+    job = bed.begin(PostCopy=True, PostCopyAfter=pywbem.Uint32(100), PostCopyBandwidth=pywbem.Uint32(1))
+    ask = bed.connect()
+    wait_until(lambda: ask.GetInstance(job)["DataProcessed"], LONG)
+    daemon = bed.there.pid
+    assert daemon is not None
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        changed = pywbem.CIMInstance(job.classname, {"InPostCopy": True}, path=job)
+        ask.ModifyInstance(changed, PropertyList=["InPostCopy"])
+        wait_until(lambda: "(post-copy" in bed.here.virsh("domstate", "--reason", "mover"), LONG)
+        codes: list[int] = []
+        asking = threading.Thread(target=lambda: codes.append(request(bed, job, SUSPEND)))
+        asking.start()
+        asking.join(3)
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    asking.join(LONG)
+    wait_until(lambda: codes == [0] or request(bed, job, SUSPEND) == 0, LONG)
+    assert "running" in bed.there.virsh("domstate", "mover")
+    assert request(bed, job, START) == 0
+    assert_has_come(bed, job)
+
+
+@pytest.mark.slow
+def test_a_guest_that_was_shutting_down_to_be_moved_runs_again(bed: Bed) -> None:
+    """Nobody is left to start it at its new place."""
+    job = bed.begin(MigrationType=pywbem.Uint16(RESTART))
+    kept = bed.server.state_dir
+    wait_until(lambda: any(b"shutdown_timeout" in each.read_bytes() for each in kept.glob("*.sqlite*")), LONG)
+    bed.server.stop(signal.SIGKILL)
+    bed.here.virsh("destroy", "mover")
+    bed.server.start()
+    shown = wait_until(partial(shown_when_over, bed.connect(), job), LONG)
+    assert shown["JobState"] == EXCEPTION
+    assert "; the guest runs on " in shown["ErrorDescription"]
+    assert bed.running_at() == [bed.here]
+    assert bed.there.list_all() == {}

@@ -1,6 +1,6 @@
 """Moving the domains of one hypervisor to others.
 
-Layer rule: imports libvirt, context, documents, errors, work and its siblings.
+Layer rule: imports libvirt, connections, context, documents, errors, states, work and its siblings.
 """
 
 from __future__ import annotations
@@ -15,29 +15,28 @@ from typing import Any
 
 import libvirt
 
+from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import DomainConfig
 from virtcim.libhelper.domains.handle import refuse_directory
-from virtcim.libhelper.domains.jobs import holding_job
 from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.migrations.copies import missing_images, remove_images
 from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place, flags_of, parameters_of
 from virtcim.libhelper.migrations.watch import Tuning, Watch, figures_of
 from virtcim.libhelper.migrations.whereabouts import Sighting, look_for
+from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.libhelper.work import Work, WorkCancelledError
 
 __all__ = ["Migrations"]
 
 _log = logging.getLogger(__name__)
 
-_SHUTDOWN_LOOK = 0.25
-"""Seconds between two looks at whether a domain has shut down."""
+_LOOK = 0.25
+"""Seconds between two looks at whether a domain has shut down, or is free again."""
 
 _PATIENCE = 20.0
-"""Seconds that a host gets to answer after a migration failed: a daemon that broke down is started again by then."""
-
-_BREAKING_OFF, _LOOK = 20.0, 0.1
-"""Seconds that QEMU gets to break off a transfer, and between two looks at whether it has."""
+"""Seconds that a host gets to answer after a migration failed: a daemon that broke down is started again by then.  As
+long QEMU gets to break a transfer off, which libvirt goes on with only then."""
 
 _MEASURED = ("downtime", "elapsed", "setup_time")
 """What is known only once it is over."""
@@ -93,7 +92,7 @@ class Migrations:
         """
         with self._claim(uuid), self._shown_once(uuid, place):
             try:
-                self._move(uuid, place, order, work)
+                self._move(uuid, here, place, order, work)
             except libvirt.libvirtError as error:
                 where = self._whereabouts(uuid, here, place, work)
                 failure = LibvirtError.of(error)
@@ -110,9 +109,10 @@ class Migrations:
         """Go on with a migration that another process has begun, or say how it ended.
 
         One over the connections of that process has ended with it, and libvirt takes it back; one from daemon to daemon
-        goes on without it.  A domain that runs at its new place already, and whose memory has not all come there, is
-        halted with that process, and goes on with the rest of its memory.  A domain that libvirt has left standing at
-        its old place, as it could not know whether it has come to the new one, goes on there when it has not.
+        goes on without it.  A domain that runs at its new place already, and whose memory has not all come there, may
+        be halted with that process, and goes on with the rest of its memory.  A domain that libvirt has left standing
+        at its old place, as it could not know whether it has come to the new one, goes on there when it has not; so
+        does one that was shut down to be moved.
 
         Parameters:
             uuid, here, place, work: as `move` has them.
@@ -124,62 +124,68 @@ class Migrations:
         with self._claim(uuid), self._shown_once(uuid, place):
             try:
                 with (
-                    Watch(self._context, uuid, MigrationOrder(), work) as watch,
+                    Watch(self._context, uuid, place, MigrationOrder(), work) as watch,
                     work.heeding(watch.look),
                     work.stoppable(watch.stop, watch.pause),
                 ):
-                    self._send_the_rest(uuid, place, work)
-                    self._wait_until_free(uuid, place)
+                    self._await_end(uuid, place, work)
             except LibvirtError as error:
                 raise error.saying(f"{error.message}; {self._whereabouts(uuid, here, place, work)}") from error
-            sightings = self._sightings(uuid, here, place)
-            source, target = sightings
-            if source.is_stranded and target.is_absent:
-                with self._context.connections.connection() as connection, translated():
-                    connection.lookupByUUIDString(uuid).resume()
-                sightings = self._sightings(uuid, here, place)
-                source, target = sightings
-            where = self._left(sightings, place, work)
+            self._await_shutdown(uuid, work)
+            source, target = sightings = self._sightings(uuid, here, place)
+            if target.is_absent and self._goes_on_again(uuid, source, work):
+                source, target = sightings = self._sightings(uuid, here, place)
             if target.state is None or source.is_active:
-                text = f"the server ended while it was under way; {where}"
+                text = f"the server ended while it was under way; {self._left(sightings, place, work)}"
                 raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_DOMAIN)
+            with translated():
+                self._forget(uuid, source, target, work)
+                _settle(uuid, place, work)
             work.tell({"place": place.name})
 
-    def _send_the_rest(self, uuid: str, place: Place, work: Work) -> None:
-        """Go on with a migration whose memory followed the domain when the process ended that had begun it."""
-        flags = work.figures.get("flags")
-        if not isinstance(flags, int) or not flags & libvirt.VIR_MIGRATE_POSTCOPY:
-            return
-        uri = work.figures.get("data_uri")
-        parameters = {libvirt.VIR_MIGRATE_PARAM_URI: uri} if uri else {}
-        with (
-            translated(),
-            place.connections.connection() as target,
-            self._context.connections.connection() as source,
-        ):
-            domain = source.lookupByUUIDString(uuid)
-            if tuple(domain.state()) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED):
-                _send(domain, target, place, parameters, flags | libvirt.VIR_MIGRATE_POSTCOPY_RESUME, work)
+    def _await_shutdown(self, uuid: str, work: Work) -> None:
+        """Wait until a domain that was shutting down to be moved does not run, or has had its time."""
+        deadline = time.monotonic() + int(work.figures.get("shutdown_timeout", 0))
+        while time.monotonic() < deadline:
+            if not look_for(uuid, "", self._context.connections, 0).is_active:
+                break
+            time.sleep(_LOOK)
 
-    def _wait_until_free(self, uuid: str, place: Place) -> None:
-        """Wait until neither side holds a domain for a migration; a side that does not answer is left to itself."""
-        for connections in (self._context.connections, place.connections):
-            deadline = time.monotonic() + _PATIENCE
-            while time.monotonic() < deadline:
-                try:
-                    with connections.connection() as connection:
-                        domain = connection.lookupByUUIDString(uuid)
-                        while holding_job(domain) is not None:
-                            deadline = time.monotonic() + _PATIENCE
-                            time.sleep(_SHUTDOWN_LOOK)
-                        break
-                except libvirt.libvirtError as error:
-                    failure = LibvirtError.of(error)
-                    if failure.is_gone or failure.is_invalid_state:
-                        break
-                except LibvirtError:
-                    pass
-                time.sleep(_SHUTDOWN_LOOK)
+    def _goes_on_again(self, uuid: str, source: Sighting, work: Work) -> bool:
+        """Have a domain run again at its old place that stands there for a migration alone; whether it stood."""
+        is_off = source.state is DomainState.SHUTOFF and "shutdown_timeout" in work.figures
+        if not is_off and not source.is_stranded:
+            return False
+        with self._context.connections.connection() as connection, translated():
+            domain = connection.lookupByUUIDString(uuid)
+            if is_off:
+                domain.create()
+            else:
+                domain.resume()
+        return True
+
+    def _await_end(self, uuid: str, place: Place, work: Work) -> None:
+        """Wait until neither side holds a domain for a migration; a side that does not answer is left to itself.
+
+        Where the memory follows the domain, and that was broken off, by who has the work stand still or by a daemon or
+        a network that failed, it is gone on with.
+
+        Raises:
+            LibvirtError: it cannot be gone on with.
+        """
+        for domain in _while_held(uuid, self._context.connections):
+            with contextlib.suppress(libvirt.libvirtError):  # it has left, or its daemon is asked again
+                _send_the_rest(domain, place, work)
+        for _ in _while_held(uuid, place.connections):
+            pass
+
+    def _forget(self, uuid: str, source: Sighting, target: Sighting, work: Work) -> None:
+        """Remove the definition at the old place, where libvirt was to do so and has lost sight of the migration."""
+        flags = work.figures.get("flags")
+        is_there = target.is_active or target.is_persistent
+        if isinstance(flags, int) and flags & libvirt.VIR_MIGRATE_UNDEFINE_SOURCE and source.is_persistent and is_there:
+            with self._context.connections.connection() as connection:
+                connection.lookupByUUIDString(uuid).undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
 
     @contextlib.contextmanager
     def _claim(self, uuid: str) -> Iterator[None]:
@@ -202,13 +208,16 @@ class Migrations:
         finally:
             source.hand_over(uuid, place.inventory)
 
-    def _move(self, uuid: str, place: Place, order: MigrationOrder, work: Work) -> None:
+    def _move(self, uuid: str, here: str, place: Place, order: MigrationOrder, work: Work) -> None:
         with place.connections.connection() as target, self._context.connections.connection() as source:
             domain = source.lookupByUUIDString(uuid)
             refuse_directory(order.name)
             persistent = bool(domain.isPersistent())
-            autostart = persistent and bool(domain.autostart())
+            if persistent and domain.autostart():
+                work.tell({"autostart": 1})
             if order.kind is MigrationKind.RESTART:
+                work.tell({"shutdown_timeout": math.ceil(order.shutdown_timeout)})
+                work.set_leftover(work.left)
                 _shut_down(domain, order.shutdown_timeout, work)
             for each in work.asked:
                 if isinstance(each, Tuning):
@@ -219,15 +228,36 @@ class Migrations:
                 with contextlib.suppress(libvirt.libvirtError):  # libvirt itself says what is wrong with a pool
                     work.tell({"images": "\n".join(missing_images(config, order, target))})
             with (
-                Watch(self._context, uuid, order, work) as watch,
+                Watch(self._context, uuid, place, order, work) as watch,
                 work.heeding(watch.look),
                 work.stoppable(watch.stop, watch.pause),
             ):
                 work.tell({"flags": flags, "data_uri": order.data_uri})
                 work.set_leftover(work.left)  # with it, what another process needs to go on
                 with _started_again(domain) if order.kind is MigrationKind.RESTART else contextlib.nullcontext():
-                    _send(domain, target, place, parameters, flags, work)
-            _settle(target, uuid, order, autostart, work)
+                    try:
+                        _send(domain, target, place, parameters, flags)
+                    except libvirt.libvirtError:
+                        if not self._arrives_all_the_same(uuid, here, place, work):
+                            raise
+        _settle(uuid, place, work)
+        if not order.moves_definition_only:
+            _measure(uuid, place, work)
+
+    def _arrives_all_the_same(self, uuid: str, here: str, place: Place, work: Work) -> bool:
+        """Wait for the end of a migration whose call has failed; whether the domain has come to its new place.
+
+        Once it runs there, with its memory following, there is no way back; QEMU goes on when a daemon has ended, and
+        can be made to when it was halted.
+        """
+        if not work.figures.get("in_postcopy"):
+            return False
+        self._await_end(uuid, place, work)
+        source, target = self._sightings(uuid, here, place)
+        if source.is_active or not target.is_active:
+            return False
+        self._forget(uuid, source, target, work)
+        return True
 
     def _whereabouts(self, uuid: str, here: str, place: Place, work: Work) -> str:
         """Say where a domain is, once its migration has failed, and remove what is left of it where it is not."""
@@ -249,35 +279,74 @@ class Migrations:
 
 
 def _send(
-    domain: libvirt.virDomain,
-    target: libvirt.virConnect,
-    place: Place,
-    parameters: dict[str, Any],
-    flags: int,
-    work: Work,
+    domain: libvirt.virDomain, target: libvirt.virConnect, place: Place, parameters: dict[str, Any], flags: int
 ) -> None:
-    """Have libvirt move a domain, and ask it to go on where it was held meanwhile.
+    """Have libvirt move a domain: let its daemon do so, or do so over two connections."""
+    if flags & libvirt.VIR_MIGRATE_PEER2PEER:
+        domain.migrateToURI3(place.uri, parameters, flags)
+    else:
+        domain.migrate3(target, parameters, flags)
 
-    libvirt gives back a call that was held before QEMU has broken the transfer off, and refuses to go on until then.
+
+def _is_broken_off(domain: libvirt.virDomain) -> bool:
+    """Whether a domain runs at its new place, and the rest of its memory is not on its way there any more."""
+    return tuple(domain.state()) == (DomainState.PAUSED, PausedReason.POSTCOPY_FAILED)
+
+
+def _send_the_rest(domain: libvirt.virDomain, place: Place, work: Work) -> None:
+    """Go on with a migration whose memory follows the domain, where that was broken off.
+
+    Raises:
+        LibvirtError: it is not at its new place any more, or nothing has come there for a while.
+        libvirt.libvirtError: the old place does not tell how it stands.
     """
-    breaking_off = -math.inf
-    while True:
-        try:
-            if flags & libvirt.VIR_MIGRATE_PEER2PEER:
-                domain.migrateToURI3(place.uri, parameters, flags)
-            else:
-                domain.migrate3(target, parameters, flags)
-        except libvirt.libvirtError as error:
-            if work.suspended:
-                work.checkpoint()
-                flags |= libvirt.VIR_MIGRATE_POSTCOPY_RESUME
-                breaking_off = time.monotonic() + _BREAKING_OFF
-            elif error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID and time.monotonic() < breaking_off:
-                time.sleep(_LOOK)
-            else:
-                raise
+    flags = work.figures.get("flags")
+    if not isinstance(flags, int):
+        return
+    uri = work.figures.get("data_uri")
+    parameters = {libvirt.VIR_MIGRATE_PARAM_URI: uri} if uri else {}
+    remaining, deadline = None, 0.0
+    while _is_broken_off(domain):
+        was_suspended = work.suspended
+        work.checkpoint()
+        before, remaining = remaining, domain.jobStats().get("data_remaining")
+        if was_suspended or remaining != before:  # a daemon that was lost has lost sight of what QEMU goes on with
+            deadline = time.monotonic() + _PATIENCE
         else:
+            try:
+                with place.connections.connection() as target, translated():
+                    _send(domain, target, place, parameters, flags | libvirt.VIR_MIGRATE_POSTCOPY_RESUME)
+            except LibvirtError as error:
+                is_final = error.is_no_domain or time.monotonic() > deadline
+                if is_final and not work.suspended and _is_broken_off(domain):
+                    raise
+        time.sleep(_LOOK)
+
+
+def _while_held(uuid: str, connections: Connections) -> Iterator[libvirt.virDomain]:
+    """Give a domain again and again while a host holds it for a job; end when it does not, or has not answered long.
+
+    Parameters:
+        uuid: of the domain.
+        connections: to the host.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with connections.connection() as connection:
+                domain = connection.lookupByUUIDString(uuid)
+                while domain.jobStats().get("type", libvirt.VIR_DOMAIN_JOB_NONE) != libvirt.VIR_DOMAIN_JOB_NONE:
+                    yield domain
+                    deadline = time.monotonic() + _PATIENCE
+                    time.sleep(_LOOK)
             return
+        except libvirt.libvirtError as error:
+            failure = LibvirtError.of(error)
+            if failure.is_gone or failure.is_invalid_state or failure.is_unsupported:
+                return
+        except LibvirtError:
+            pass
+        time.sleep(_LOOK)
 
 
 @contextlib.contextmanager
@@ -313,21 +382,29 @@ def _shut_down(domain: libvirt.virDomain, timeout: float, work: Work) -> None:
     with work.stoppable(stopped.set):
         domain.shutdown()
         while domain.isActive():
-            if stopped.wait(_SHUTDOWN_LOOK):
+            if stopped.wait(_LOOK):
                 raise WorkCancelledError
             if time.monotonic() > deadline:
                 text = f"Domain failed to shutdown in {timeout:g} seconds"
                 raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_TIMEOUT)
 
 
-def _settle(target: libvirt.virConnect, uuid: str, order: MigrationOrder, autostart: bool, work: Work) -> None:
+def _settle(uuid: str, place: Place, work: Work) -> None:
     """Do what libvirt leaves to be done at the new place."""
-    domain = target.lookupByUUIDString(uuid)
-    if order.kind is MigrationKind.RESTART:
-        domain.create()
-    if autostart and domain.isPersistent():
-        domain.setAutostart(1)
-    if not order.moves_definition_only:
-        with contextlib.suppress(libvirt.libvirtError):  # figures that come late are no reason to fail
-            figures = figures_of(domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED))
-            work.tell({name: figures[name] for name in _MEASURED if name in figures})
+    starts, autostart = "shutdown_timeout" in work.figures, "autostart" in work.figures
+    if not starts and not autostart:
+        return
+    with place.connections.connection() as target:
+        domain = target.lookupByUUIDString(uuid)
+        if starts and not domain.isActive():
+            domain.create()
+        if autostart and domain.isPersistent():
+            domain.setAutostart(1)
+
+
+def _measure(uuid: str, place: Place, work: Work) -> None:
+    """Tell what is known of a migration once it is over; figures that come late are no reason to fail."""
+    with contextlib.suppress(libvirt.libvirtError, LibvirtError), place.connections.connection() as target:
+        domain = target.lookupByUUIDString(uuid)
+        figures = figures_of(domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED))
+        work.tell({name: figures[name] for name in _MEASURED if name in figures})

@@ -1,6 +1,6 @@
 """Looking at a migration under way, over a connection of its own: how far it is, stopping it, and changing its pace.
 
-Layer rule: imports libvirt, context, errors, order and work.
+Layer rule: imports libvirt, context, errors, states, work and order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import libvirt
 from virtcim.immutable import immutable
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.errors import LibvirtError, translated
-from virtcim.libhelper.migrations.order import MigrationOrder
+from virtcim.libhelper.migrations.order import MigrationOrder, Place
+from virtcim.libhelper.states import DomainState, PausedReason
 from virtcim.libhelper.work import Work
 
 __all__ = ["Tuning", "Watch", "figures_of"]
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 _INTERVAL = 0.15
 """Seconds between two looks at the statistics, and between two attempts to stop."""
 
-_PAUSE_PATIENCE = 5.0
+_PAUSE_PATIENCE = 20.0
 """Seconds in which a migration that is to stand still gets to where that is possible."""
 
 _UNLIMITED = (1 << 63) - 1 >> 20
@@ -56,6 +57,11 @@ _FIGURES = {
     "throttle": "auto_converge_throttle",
 }
 """Our names of what virDomainGetJobStats tells."""
+
+_FOLLOWED_BY_MEMORY = frozenset(
+    (DomainState.PAUSED, reason) for reason in (PausedReason.POSTCOPY, PausedReason.POSTCOPY_FAILED)
+)
+"""How a domain stands at its old place that runs at its new one, where its memory has not all come."""
 
 _MOVING = frozenset({libvirt.VIR_DOMAIN_JOB_BOUNDED, libvirt.VIR_DOMAIN_JOB_UNBOUNDED})
 
@@ -95,13 +101,15 @@ class Watch:
     Parameters:
         context: of the source.
         uuid: of the domain.
+        place: where it goes.
         order: what is done with it.
         work: told how far it is; what it was asked for (`Tuning`) is done once data flow.
     """
 
-    def __init__(self, context: Context, uuid: str, order: MigrationOrder, work: Work) -> None:
+    def __init__(self, context: Context, uuid: str, place: Place, order: MigrationOrder, work: Work) -> None:
         self._context = context
         self._uuid = uuid
+        self._place = place
         self._work = work
         self._over = threading.Event()
         self._wake = threading.Event()
@@ -133,24 +141,31 @@ class Watch:
     def pause(self) -> bool:
         """Have libvirt hold it, so that its call fails and can be made again; whether libvirt does.
 
-        That is possible once the domain runs at its new place: until then a migration can only be ended.
+        That is possible once the domain runs at its new place: until then a migration can only be ended.  A moment
+        before, with the old place halted already, the daemon of the new one takes the domain for lost and ends it, and
+        the old one has no way back.
         """
         flag = getattr(libvirt, "VIR_DOMAIN_ABORT_JOB_POSTCOPY", None)
         if not self._in_postcopy or flag is None:
             return False
-        # It takes QEMU a moment to get there after it was told to.
         deadline = time.monotonic() + _PAUSE_PATIENCE
-        while True:
+        while not self._over.is_set() and time.monotonic() < deadline:
             try:
-                with self._context.connections.connection() as connection, translated():
-                    connection.lookupByUUIDString(self._uuid).abortJobFlags(flag)
+                if self._runs_there():
+                    with self._context.connections.connection() as connection, translated():
+                        connection.lookupByUUIDString(self._uuid).abortJobFlags(flag)
+                    return True
             except LibvirtError as error:
-                if self._over.is_set() or time.monotonic() > deadline or not error.is_invalid_state:
+                if error.is_gone or error.is_unsupported:
                     _log.info("the migration of domain %s cannot be held: %s", self._uuid, error)
                     return False
-                self._over.wait(_INTERVAL)
-            else:
-                return True
+            self._over.wait(_INTERVAL)
+        return False
+
+    def _runs_there(self) -> bool:
+        """Whether the domain runs at its new place."""
+        with self._place.connections.connection() as connection, translated():
+            return bool(connection.lookupByUUIDString(self._uuid).state()[0] == DomainState.RUNNING)
 
     def look(self) -> None:
         """Look at once: something was asked for."""
@@ -175,6 +190,8 @@ class Watch:
             if self._stop:
                 domain.abortJob()
                 return
+            if not self._in_postcopy and tuple(domain.state()) in _FOLLOWED_BY_MEMORY:
+                self._note_postcopy()
             statistics = domain.jobStats()
             if statistics.get("type") not in _MOVING:
                 return
@@ -206,5 +223,8 @@ class Watch:
         if tuning.postcopy and not self._in_postcopy:
             self._after = 0
             domain.migrateStartPostCopy()
-            self._in_postcopy = True
-            self._work.tell({"in_postcopy": 1})
+            self._note_postcopy()
+
+    def _note_postcopy(self) -> None:
+        self._in_postcopy = True
+        self._work.tell({"in_postcopy": 1})

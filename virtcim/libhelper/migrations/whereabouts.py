@@ -42,12 +42,14 @@ class Sighting:
         state: None where it is not there, or nothing was said.
         answered: whether the host said anything.
         is_stranded: whether it stands still there because of a migration.
+        is_persistent: whether it is defined there.
     """
 
     host: str
     state: DomainState | None = None
     answered: bool = True
     is_stranded: bool = False
+    is_persistent: bool = False
 
     @property
     def is_absent(self) -> bool:
@@ -82,9 +84,11 @@ def look_for(uuid: str, host: str, connections: Connections, patience: float) ->
     while True:
         try:
             with connections.connection() as connection:
-                state, reason = connection.lookupByUUIDString(uuid).state()
+                domain = connection.lookupByUUIDString(uuid)
+                state, reason = domain.state()
                 stranded = state == DomainState.PAUSED and reason in _BY_MIGRATION
-                return Sighting(host, DomainState(state), is_stranded=stranded)
+                persistent = bool(domain.isPersistent())
+                return Sighting(host, DomainState(state), is_stranded=stranded, is_persistent=persistent)
         except libvirt.libvirtError as error:
             if LibvirtError.of(error).is_no_domain:
                 return Sighting(host)
