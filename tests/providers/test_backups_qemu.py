@@ -18,6 +18,9 @@ from tests.providers.outcome import Outcome, outcome
 from tests.providers.poolservice import HASTY
 from tests.providers.recorded import CONTEXT
 from tests.providers.snapshotservice import COMPLETED, DISK, FULL, INVALID_STATE, MEMORY, NOT_SUPPORTED, SnapshotService
+from virtcim.libhelper.domains.backups import BackupPlan
+from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.work import Work
 from virtcim.providers.backupsettings import BackupSettings
 from virtcim.providers.interface import CIMError, EmbeddedInstance, InstancePath, Status
 from virtcim.providers.settings import ProviderSettings
@@ -334,6 +337,31 @@ def test_where_there_is_no_room_nothing_stays(new_libvirtd: Callable[[], Libvirt
             service.close()
     finally:
         subprocess.run(["umount", "--lazy", str(narrow)], check=True)
+
+
+def test_a_backup_that_was_not_begun_is_not_taken_for_the_one_before(
+    service: BackupService, libvirtd: Libvirtd, pool: Path
+) -> None:
+    """libvirt keeps how the last backup ended, and the server is killed before it has begun the next."""
+    name = started(service, libvirtd, "twice")
+    done = service.back_up(
+        "StartBackup", AffectedSystem=service.system(name), TargetPool=service.pool("DiskPool", "backups")
+    )
+    assert done.return_value == COMPLETED
+    record = service.hypervisor.inventory.domain(name)
+    assert record is not None
+    backups, target = service.hypervisor.backups, libvirtd.virsh("pool-uuid", "backups").strip()
+    of_others = pool / "planned.qcow2"
+    of_others.write_bytes(b"of somebody else")
+    libvirtd.virsh("pool-refresh", "backups")
+    with pytest.raises(LibvirtError, match="the server ended before it had begun"):
+        backups.resume_push(record.uuid, target, ["planned.qcow2"], None, Work())
+    assert of_others.exists()
+    begun = Work()
+    with pytest.raises(LibvirtError, match="storage volume"):
+        backups.push(record.uuid, BackupPlan(("vda",)), target, {"vda": "planned.qcow2"}, begun)
+    with pytest.raises(LibvirtError, match="ended by others"):
+        backups.resume_push(record.uuid, target, ["unmade.qcow2"], None, begun)
 
 
 def test_a_backup_is_found_again_when_the_server_was_killed(

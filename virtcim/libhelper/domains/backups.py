@@ -158,11 +158,14 @@ class Backups:
             refuse_held(target)
             made: list[libvirt.virStorageVol] = []
             begun = False
+            _forget_outcome(target)
+            work.tell({"outcome_is_own": 1})
+            names = ", ".join(volumes.values())
+            work.set_leftover(f"storage volumes {names}, which the backup may still be written to")
             try:
                 for disk in plan.disks:
-                    made.append(_new_volume(target, disk, pool, volumes[disk]))
-                    names = ", ".join(each.name() for each in made)
-                    work.set_leftover(f"storage volumes {names}, which the backup may still be written to")
+                    volume = _new_volume(target, disk, pool, volumes[disk])
+                    made.append(volume)
                 xml = _push_xml(plan, made)
                 self._begin(target, plan, xml, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
                 begun = True
@@ -185,6 +188,9 @@ class Backups:
         Raises:
             WorkCancelledError, LibvirtError: as `push`.
         """
+        if "outcome_is_own" not in work.figures:
+            text = "the server ended before it had begun"
+            raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_DOMAIN)
         with self._used(domain), self._claimed(domain):
             try:
                 self.follow_push(domain, work)
@@ -219,11 +225,11 @@ class Backups:
         """
 
         def remove(name: str) -> None:
-            with self._context.connections.connection() as connection:
+            with self._context.connections.connection() as connection, _unless_gone():
                 connection.storagePoolLookupByUUIDString(pool).storageVolLookupByName(name).delete(0)
 
         def forget(name: str) -> None:
-            with self._context.connections.connection() as connection:
+            with self._context.connections.connection() as connection, _unless_gone():
                 connection.lookupByUUIDString(domain).checkpointLookupByName(name).delete(0)
 
         steps: list[Callable[[], None]] = [partial(remove, name) for name in volumes]
@@ -348,6 +354,21 @@ def is_backed_up(domain: libvirt.virDomain) -> bool:
     statistics = domain.jobStats()
     is_held = statistics.get("type", libvirt.VIR_DOMAIN_JOB_NONE) != libvirt.VIR_DOMAIN_JOB_NONE
     return is_held and statistics.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP
+
+
+def _forget_outcome(domain: libvirt.virDomain) -> None:
+    """Have libvirt forget how the last job of a domain ended, as it does once asked: it is not that of the next."""
+    domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+
+
+@contextlib.contextmanager
+def _unless_gone() -> Iterator[None]:
+    """A block that has nothing to do where what it looks for does not exist."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if not LibvirtError.of(error).is_gone:
+            raise
 
 
 def _report(statistics: Mapping[str, Any], work: Work) -> None:
