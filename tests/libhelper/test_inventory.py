@@ -668,6 +668,28 @@ def test_what_can_wait_is_put_off(readers: Callable[..., Readers]) -> None:
     wait_until(lambda: fetched[4:] == ["disk"])
 
 
+def test_domains_that_are_there_at_first_are_compacted_afterwards(tmp_path: Path) -> None:
+    hypervisor = Hypervisor(node_file(tmp_path / "node.xml", ["one", "two"]))
+
+    def plain() -> list[bool]:
+        documents = (each.defined_document for each in hypervisor.inventory.domains())
+        return [each is not None and each._plain is not None for each in documents]
+
+    hypervisor.put_off()
+    hypervisor.start()
+    try:
+        assert hypervisor.wait_ready(30)
+        assert plain() == [True, True]
+        hypervisor.catch_up()
+        wait_until(lambda: plain() == [False, False])
+        hypervisor.domains.define(
+            "<domain type='test'><name>three</name><memory>1</memory><os><type>hvm</type></os></domain>"
+        )
+        assert plain() == [False, False, False]
+    finally:
+        hypervisor.stop()
+
+
 def test_a_claimed_object_waits(readers: Callable[..., Readers]) -> None:
     fetched: list[str] = []
     queue = readers(lambda _connection, key, _task, _generation: fetched.append(key[1]))

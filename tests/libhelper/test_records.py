@@ -27,6 +27,16 @@ def test_passwords_are_cut_out(text: str, kept: str) -> None:
     assert Document(text, str).digest == Document.digest_of(text) == Document(kept, str).digest
 
 
+def test_a_compact_document_has_the_same_text() -> None:
+    text = "<domain>" + "<disk type='file' name='\udc80'/>" * 100 + "</domain>"
+    document: Document[int] = Document(text, len)
+    digest = document.digest
+    assert document.compact() is document
+    assert (document.text, document.digest, document.parsed()) == (text, digest, len(text))
+    assert len(document.compressed) < len(text) // 10
+    assert Document.decompressed(document.compressed, len).text == text
+
+
 HOSTILE: dict[str, Callable[[int], str]] = {
     "tags": lambda n: "passwd=" + "<graphics " * n,
     "tags with values": lambda n: "<graphics passwd=" * n,

@@ -20,6 +20,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import libvirt
@@ -43,6 +45,7 @@ from virtcim.libhelper.inventory.records import (
     NodeDevice,
     NWFilter,
     Part,
+    Parts,
     Pool,
     Record,
 )
@@ -403,13 +406,13 @@ class Inventory:
                 revision=next(_revisions),
                 live_document=live,
                 defined_document=defined,
-                parts=NO_PARTS if present is None else present.parts,
+                parts=_parts(kind, facts, NO_PARTS if present is None else present.parts),
                 **dict(zip(kind.facts_class._fields, facts, strict=True)),
                 **extra,
             )
-            none: dict[str, tuple[Part[Any], ...]] = {part.name: () for part in kind.parts if not part.exists(new)}
-            if none:
-                new = replace(new, parts={**new.parts, **none})
+            if kind is not DOMAIN or self.host.contact:
+                # Those of all domains that are there at first are compacted with the measuring of their disks.
+                new.compact()
             if kind is DOMAIN and present is None and key in self._withheld:
                 self._arrived[key] = cast("Domain", new)
                 return
@@ -450,8 +453,11 @@ class Inventory:
         One that cannot be measured has no size; that is no error.
         """
         record = self.domain_by_uuid(uuid)
-        config = record.config if record is not None else None
-        if record is None or config is None:
+        if record is None:
+            return
+        config = record.config
+        record.compact()
+        if config is None:
             return
         images = self._look_at_images(record)
         targets = [disk.target_dev for disk in _measured_disks(config) if disk.target_dev]
@@ -515,7 +521,7 @@ class Inventory:
                         raise
                     continue
                 if document is None or document.digest != Document.digest_of(text):
-                    document = Document(text, part.parse)
+                    document = Document(text, part.parse).compact()
             if each is None or each.document is not document or each.traits != traits:
                 each = part.record(name, key, document, **traits)
             parts.append(each)
@@ -641,6 +647,20 @@ def _measured_disks(config: DomainConfig) -> list[Disk]:
 def _parts_of(name: str) -> tuple[Kind, PartKind]:
     """The kind whose objects have parts of this name, and how they are fetched."""
     return next((kind, part) for kind in KINDS.values() for part in kind.parts if part.name == name)
+
+
+def _parts(kind: Kind, facts: tuple[Any, ...], known: Parts) -> Parts:
+    """Give the parts of an object with these facts: those that were known of it, and none of the kinds that it cannot
+    have."""
+    absent = tuple(part.name for part in kind.parts if not part.exists(facts))
+    none = _none_of(absent)
+    return {**known, **none} if known.keys() - none.keys() else none
+
+
+@lru_cache(maxsize=8)
+def _none_of(names: tuple[str, ...]) -> Parts:
+    """Give no parts of the kinds with these names, in one mapping for all objects that have none."""
+    return MappingProxyType(dict.fromkeys(names, ()))
 
 
 def is_gone(error: libvirt.libvirtError) -> bool:

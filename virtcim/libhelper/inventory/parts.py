@@ -22,10 +22,7 @@ from virtcim.libhelper.inventory.records import (
     SNAPSHOTS,
     VOLUMES,
     Checkpoint,
-    Domain,
     Part,
-    Pool,
-    Record,
     Snapshot,
     Volume,
 )
@@ -46,7 +43,8 @@ class PartKind:
         name: under which a record has them, as in `record.parts["volumes"]`.
         record: the class of one part.
         parse: makes the parsed form of its XML.
-        exists: whether a record can have such parts now; where it cannot, libvirt is not asked, and there are none.
+        exists: whether an object can have such parts now, of which it is given the record or the facts, which have the
+            same names; where it cannot, libvirt is not asked, and there are none.
         handles: libvirt's objects of the parts of the object with a key.
         identify: the name of a part, unique in its owner, and its key, unique everywhere.
         text: the XML of a part.
@@ -58,7 +56,7 @@ class PartKind:
     name: str
     record: type[Part[Any]]
     parse: Callable[[str], Any]
-    exists: Callable[[Record], bool]
+    exists: Callable[[Any], bool]
     handles: Callable[[libvirt.virConnect, str], Iterable[Any]]
     identify: Callable[[Any], tuple[str, str]]
     text: Callable[[Any], str]
@@ -67,15 +65,11 @@ class PartKind:
     related: bool = False
 
 
-def _has_volumes(record: Record) -> bool:
-    return isinstance(record, Pool) and record.active
-
-
 STORAGE_VOLUMES = PartKind(
     name=VOLUMES,
     record=Volume,
     parse=VolumeConfig.parse,
-    exists=_has_volumes,
+    exists=lambda pool: pool.active,
     handles=lambda connection, key: connection.storagePoolLookupByUUIDString(key).listAllVolumes(0),
     identify=lambda volume: (volume.name(), volume.key()),
     text=lambda volume: volume.XMLDesc(0),
@@ -112,7 +106,7 @@ DOMAIN_SNAPSHOTS = PartKind(
     name=SNAPSHOTS,
     record=Snapshot,
     parse=SnapshotConfig.parse,
-    exists=lambda record: isinstance(record, Domain) and record.has_snapshots,
+    exists=lambda domain: domain.has_snapshots,
     handles=_snapshots,
     identify=lambda handle: (handle.snapshot.getName(), f"{handle.domain}/{handle.snapshot.getName()}"),
     text=lambda handle: handle.snapshot.getXMLDesc(0),
@@ -133,7 +127,7 @@ DOMAIN_CHECKPOINTS = PartKind(
     name=CHECKPOINTS,
     record=Checkpoint,
     parse=CheckpointConfig.parse,
-    exists=lambda record: isinstance(record, Domain) and record.has_checkpoints,
+    exists=lambda domain: domain.has_checkpoints,
     handles=lambda connection, key: [
         _CheckpointHandle(each, key) for each in connection.lookupByUUIDString(key).listAllCheckpoints()
     ],

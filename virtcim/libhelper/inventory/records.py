@@ -1,7 +1,7 @@
 """What the inventory holds: immutable records, one for each libvirt object, replaced when the object changes.
 
-A record never calls libvirt.  It keeps the object's XML compressed, with a digest to compare by; the XML is parsed
-when somebody first asks, and the parsed form stays as long as the XML does, over any number of records.
+A record never calls libvirt.  It keeps the object's XML, with a digest to compare by; the XML is parsed when somebody
+first asks, and the parsed form stays as long as the XML does, over any number of records.
 
 Layer rule: imports documents, events and states of this project, and no libvirt.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.snapshot import CheckpointConfig, SnapshotConfig
@@ -49,6 +49,7 @@ __all__ = [
     "Network",
     "NodeDevice",
     "Part",
+    "Parts",
     "Pool",
     "Record",
     "Snapshot",
@@ -84,9 +85,10 @@ class ChangeKind(enum.Enum):
 
 
 class Document(Generic[Parsed]):
-    """One XML text, kept small, and what it parses to.
+    """One XML text, and what it parses to.
 
-    The password of a graphics device is cut from the text before it is kept; that there is one stays visible.
+    The password of a graphics device is cut from the text before it is kept; that there is one stays visible.  It is
+    kept as it came until `compact` is called.
 
     Parameters:
         text: the XML.
@@ -97,7 +99,7 @@ class Document(Generic[Parsed]):
         digest_at_rest: of the text without the number that libvirt gives a domain while it runs.
     """
 
-    __slots__ = ("_data", "_parsed", "_parser", "digest", "digest_at_rest")
+    __slots__ = ("_data", "_parsed", "_parser", "_plain", "digest", "digest_at_rest")
 
     def __init__(self, text: str, parser: Callable[[str], Parsed]) -> None:
         data = self._clean(text)
@@ -105,7 +107,8 @@ class Document(Generic[Parsed]):
         if number := _NUMBER.match(data):
             at_rest = data[: number.start(1)] + data[number.end(1) :]
             self.digest_at_rest = hashlib.blake2b(at_rest, digest_size=16).digest()
-        self._data = zlib.compress(data, 1)
+        self._plain: bytes | None = data
+        self._data = b""
         self._parser: Callable[[str], Parsed] | None = parser
         self._parsed: Parsed | None = None
 
@@ -120,12 +123,23 @@ class Document(Generic[Parsed]):
             text = zlib.decompress(data).decode("utf-8", "surrogatepass")
         except zlib.error as error:
             raise ValueError(f"a document that cannot be decompressed: {error}") from error
-        return cls(text, parser)
+        return cls(text, parser).compact()
+
+    def compact(self) -> Self:
+        """Keep the text compressed from now on, to a third of its size.
+
+        That takes as long as all else about reading an object, so whoever reads many at once does it afterwards.
+        """
+        plain = self._plain
+        if plain is not None:
+            self._data = zlib.compress(plain, 1)
+            self._plain = None
+        return self
 
     @property
     def compressed(self) -> bytes:
         """The XML, without passwords, compressed."""
-        return self._data
+        return self.compact()._data
 
     @staticmethod
     def _clean(text: str) -> bytes:
@@ -141,7 +155,8 @@ class Document(Generic[Parsed]):
     @property
     def text(self) -> str:
         """The XML, without passwords."""
-        return zlib.decompress(self._data).decode("utf-8", "surrogatepass")
+        plain = self._plain
+        return (zlib.decompress(self._data) if plain is None else plain).decode("utf-8", "surrogatepass")
 
     def parsed(self) -> Parsed | None:
         """The parsed form; None, with one line in the log, for XML that cannot be parsed."""
@@ -236,6 +251,12 @@ class Record:
     def key(self) -> str:
         """What the inventory finds it by: the UUID, or the name of what has no UUID."""
         return self.uuid or self.name
+
+    def compact(self) -> None:
+        """Keep its XML compressed from now on."""
+        for document in (self.live_document, self.defined_document):
+            if document is not None:
+                document.compact()
 
     @property
     def xml(self) -> str:
