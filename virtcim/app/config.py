@@ -29,7 +29,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +42,7 @@ from virtcim.frontends.compatibility import CompatibilitySettings
 from virtcim.frontends.http.tls import TLSSettings
 from virtcim.images.appliances.settings import ApplianceSettings
 from virtcim.images.settings import ImageSettings
+from virtcim.immutable import immutable
 from virtcim.libhelper.settings import HypervisorSettings
 from virtcim.platforms.settings import PlatformSettings
 from virtcim.providers.nodes import DEFAULT, GroupSettings, NodeSettings, NodesSettings
@@ -98,7 +99,7 @@ class ConfigError(Exception):
     """A setting that cannot be taken; the text names it and says why."""
 
 
-@dataclass(frozen=True)
+@immutable
 class Settings:
     """All settings of `virtcim serve`.
 

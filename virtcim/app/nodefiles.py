@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from virtcim.app.config import ConfigError, Settings, from_table
 from virtcim.app.store import DATABASE, read_table
+from virtcim.immutable import immutable
 from virtcim.providers.nodes import (
     DEFAULT,
     MANAGED,
@@ -26,7 +27,7 @@ __all__ = ["configured_nodes", "served_nodes"]
 _log = logging.getLogger("virtcim")
 
 
-@dataclass(frozen=True)
+@immutable
 class NodeFile:
     """What a file in `nodes.d` may hold."""
 

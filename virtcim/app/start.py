@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from virtcim.immutable import immutable
 
 if TYPE_CHECKING:
     from virtcim.app.config import Settings
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Start"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Start:
     """A start of the server, as far as it has come when its hypervisors are being read.
 

@@ -10,7 +10,7 @@ import enum
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from virtcim.immutable import immutable
@@ -124,7 +124,7 @@ def find_program(*names: str) -> bool:
     return any(map(shutil.which, names))
 
 
-@dataclass(frozen=True, eq=False)
+@immutable(eq=False)
 class Platform:
     """A virtualization platform.
 

@@ -9,7 +9,7 @@ devices that would have the same identifier are told apart by `#2`, `#3`, ... in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -28,7 +28,7 @@ SUFFIX = "ResourceAllocationSettingData"
 """What the names of the classes of settings end in."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@immutable(eq=False, kw_only=True)
 class DeviceKind:
     """A kind of resource that guests have: all that makes it one, declared once (`kinds.KINDS`).
 

@@ -35,8 +35,8 @@ class ValueRejectedError(MappingError):
     """A value cannot be written: wrong type, unknown field, or characters that XML does not know."""
 
 
-# The characters that XML 1.0 leaves out (production 2, "Char").
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# The characters that XML 1.0 leaves out (production 2, "Char"); to compile those that it has takes ten times as long.
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 # A document type declaration stands before the root element, after comments and processing instructions at most.
 _DOCTYPE = re.compile(r"\ufeff?(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Event, Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.capabilities import HostCapabilities
@@ -66,8 +65,7 @@ class Wish:
         )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Load:
+class Load(NamedTuple):
     """How much a node has to do; less comes first.
 
     Attributes:
