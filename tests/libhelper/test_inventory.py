@@ -636,8 +636,7 @@ def test_what_can_wait_is_fetched_by_one_reader_at_a_time(readers: Callable[...,
         fetched.append(key[1])
 
     queue = readers(fetch, 0.1)
-    for number in range(4):
-        queue.mark_later(("capacities", f"disk{number}"))
+    queue.mark_later([("capacities", f"disk{number}") for number in range(4)])
     wait_until(lambda: begun == ["disk0"])
     for number in range(8):
         queue.mark(("domain", f"guest{number}"))
@@ -658,7 +657,7 @@ def test_what_can_wait_is_put_off(readers: Callable[..., Readers]) -> None:
     fetched: list[str] = []
     queue = readers(lambda _connection, key, _task, _generation: fetched.append(key[1]))
     queue.put_off()
-    queue.mark_later(("capacities", "disk"))
+    queue.mark_later([("capacities", "disk")])
     for name in "abc":
         queue.mark(("domain", name))
     wait_until(lambda: sorted(fetched) == ["a", "b", "c"])

@@ -426,8 +426,7 @@ class Inventory:
     def measure_disks(self, domains: Iterable[str]) -> None:
         """Have the sizes of the disks of these domains read, when there is nothing else to do."""
         if self.readers is not None:
-            for key in domains:
-                self.readers.mark_later((CAPACITIES, key))
+            self.readers.mark_later([(CAPACITIES, key) for key in domains])
 
     def measure_changed_disks(self, domains: Iterable[str]) -> None:
         """Have the sizes of the disks of these domains read likewise, where they can be others than they were.

@@ -172,12 +172,13 @@ class Readers:
             if key not in self._claimed:
                 self._call_reader()
 
-    def mark_later(self, key: Key) -> None:
-        """Have something fetched once there is nothing else to do, by one reader at a time: what can wait should not
+    def mark_later(self, keys: Iterable[Key]) -> None:
+        """Have things fetched once there is nothing else to do, by one reader at a time: what can wait should not
         make clients wait, who get one turn of the interpreter for one of each reader."""
         with self._condition:
             if self._open:
-                self._later.setdefault(key, Task(only_events=False))
+                for key in keys:
+                    self._later.setdefault(key, Task(only_events=False))
                 self._call_reader()
 
     def put_off(self) -> None:
