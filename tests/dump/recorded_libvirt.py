@@ -291,7 +291,8 @@ def main() -> int:
         return Host(uri, hosts[driver])
 
     # Every way there is to open one, because each tree has its own.
-    libvirt.open = libvirt.openReadOnly = libvirt.openAuth = open_recorded  # type: ignore[assignment]
+    for opener in ("open", "openReadOnly", "openAuth"):
+        setattr(libvirt, opener, open_recorded)
     sys.argv[:3] = ["virtcim"]
     return int(getattr(importlib.import_module(module), function)())
 
