@@ -11,6 +11,7 @@ from virtcim.app.commands.registration import make_plan
 from virtcim.app.config import ConfigError, load
 from virtcim.app.nodefiles import configured_nodes, served_nodes
 from virtcim.app.store import DATABASE, SQLiteStore
+from virtcim.images.toml import read_text
 from virtcim.providers.nodes import MANAGED, ManagedNode, NodeSettings
 
 
@@ -54,12 +55,22 @@ def test_each_file_is_taken_or_named(configuration: Path, caplog: pytest.LogCapt
     assert f"{directory / '30-again.toml'}: node 'WEST' exists already, from {configuration}" in said
     assert f"{directory / '40-wrong.toml'}: node.south.uri: is not a setting; expected" in said
     assert "group 'a b': is not a name" in said
-    assert f"{directory / '50-pipe.toml'}: is not a file" in said
-    assert f"{directory / '51-directory.toml'}: is not a file" in said
+    assert f"{directory / '50-pipe.toml'}: is not a plain file" in said
+    assert f"{directory / '51-directory.toml'}: is not a plain file" in said
     assert f"{directory / '52-loop.toml'}: Too many levels of symbolic links" in said
     assert f"{directory / '53-nowhere.toml'}: No such file" in said
     assert f"{directory / '54-latin.toml'}: 'utf-8' codec can't decode" in said
     assert "55-empty" not in said
+
+
+def test_no_file_stays_open_of_what_is_none(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.toml"
+    os.mkfifo(pipe)
+    before = os.listdir("/proc/self/fd")
+    for path in (tmp_path, pipe):
+        with pytest.raises(ValueError, match="is not a plain file"):
+            read_text(path)
+    assert os.listdir("/proc/self/fd") == before
 
 
 @pytest.mark.parametrize(

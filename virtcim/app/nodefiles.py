@@ -10,6 +10,7 @@ from pathlib import Path
 
 from virtcim.app.config import ConfigError, Settings, from_table
 from virtcim.app.store import DATABASE, read_table
+from virtcim.images.toml import read_text, read_toml
 from virtcim.immutable import immutable
 from virtcim.providers.nodes import (
     DEFAULT,
@@ -102,13 +103,10 @@ def _read(path: Path) -> NodeFile:
         ConfigError: it cannot be read, or holds something else than nodes and groups; the text names it.
     """
     try:
-        # To read a pipe would take until somebody writes to it.
-        if path.exists() and not path.is_file():
-            raise ConfigError("is not a file; expected TOML in UTF-8")
-        return from_table(NodeFile, tomllib.loads(path.read_text(encoding="utf-8")), "")
+        return from_table(NodeFile, read_toml(read_text(path)), "")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}; expected a file that this user may read") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}; expected TOML in UTF-8") from error
-    except ConfigError as error:
+    except (ValueError, ConfigError) as error:
         raise ConfigError(f"{path}: {error}") from error

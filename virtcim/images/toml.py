@@ -1,4 +1,4 @@
-"""Reading TOML that others wrote: templates of clients, and catalogues from elsewhere.
+"""Reading TOML that others wrote: files of administrators, templates of clients, and catalogues from elsewhere.
 
 Layer rule: imports nothing of this project.
 """
@@ -32,10 +32,14 @@ def read_text(path: Path) -> str:
         OSError: it cannot be opened.
     """
     # Without O_NONBLOCK a pipe would be waited for.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("is no plain file; expected TOML in UTF-8")
-        text = file.read(_MOST_BYTES + 1)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("is not a plain file; expected TOML in UTF-8")
+        with open(descriptor, "rb", closefd=False) as file:
+            text = file.read(_MOST_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(text) > _MOST_BYTES:
         raise ValueError(f"has more than {_MOST_BYTES} bytes; expected fewer")
     return text.decode()
