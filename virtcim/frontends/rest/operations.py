@@ -507,36 +507,37 @@ class Operations:
 
     def _associators(self, call: Call) -> Answer:
         """List what is associated with an instance."""
-        place: dict[str, Any] = {
-            "namespace": call.namespace,
-            "caller": call.caller,
-            "path": self._path(call),
-            "filter": _ends(call),
-        }
-        if _is_of_names(call):
-            return self._names(self._execute(AssociatorNames(**place), Instances))
-        projection = _projection(call)
-        if "max" in call.query or "filter" in call.query:
-            opened = OpenAssociatorInstances(**place, projection=projection, opening=self._opening(call))
-            return self._page(self._execute(opened, Batch), call)
-        result = self._execute(Associators(**place, projection=projection), Instances)
-        return self._listing(result.namespace, result.instances, result.projection)
+        return self._linked(call, AssociatorNames, OpenAssociatorInstances, Associators)
 
     def _references(self, call: Call) -> Answer:
         """List the associations of an instance."""
-        place: dict[str, Any] = {
+        return self._linked(call, ReferenceNames, OpenReferenceInstances, References)
+
+    def _linked(
+        self,
+        call: Call,
+        names: type[AssociatorNames | ReferenceNames],
+        opening: type[OpenAssociatorInstances | OpenReferenceInstances],
+        instances: type[Associators | References],
+    ) -> Answer:
+        """List what an instance leads to: names, a page, or all instances, as the query asks.
+
+        Parameters:
+            names, opening, instances: the operation of each.
+        """
+        source: dict[str, Any] = {
             "namespace": call.namespace,
             "caller": call.caller,
             "path": self._path(call),
             "filter": _ends(call),
         }
         if _is_of_names(call):
-            return self._names(self._execute(ReferenceNames(**place), Instances))
+            return self._names(self._execute(names(**source), Instances))
         projection = _projection(call)
         if "max" in call.query or "filter" in call.query:
-            opened = OpenReferenceInstances(**place, projection=projection, opening=self._opening(call))
+            opened = opening(**source, projection=projection, opening=self._opening(call))
             return self._page(self._execute(opened, Batch), call)
-        result = self._execute(References(**place, projection=projection), Instances)
+        result = self._execute(instances(**source, projection=projection), Instances)
         return self._listing(result.namespace, result.instances, result.projection)
 
     def _create(self, call: Call) -> Answer:
