@@ -11,11 +11,9 @@ from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.providers.storage import StorageMap, known_path
 
 if TYPE_CHECKING:
-    from virtcim.libhelper.hypervisor import Hypervisor
-    from virtcim.libhelper.inventory.records import Pool
     from virtcim.providers.guest import Guest
 
-__all__ = ["capacity_of", "file_stem", "new_volume", "path_of", "pool_of", "storage_of", "volume_at"]
+__all__ = ["capacity_of", "file_stem", "new_volume", "path_of", "pool_of", "storage_of"]
 
 _UNSAFE = re.compile(r"[^\w.+-]")
 
@@ -49,15 +47,6 @@ def capacity_of(guest: Guest, device: Disk | Filesystem) -> int | None:
             return measured
     path = path_of(guest, device)
     return None if path is None else storage_of(guest).capacities.get(path)
-
-
-def volume_at(hypervisor: Hypervisor, path: str) -> tuple[Pool, str] | None:
-    """The storage pool and the name of the volume at a path; None where no pool of the hypervisor has it."""
-    for pool in hypervisor.inventory.pools():
-        for volume in pool.volumes or ():
-            if path in (volume.key, volume.config and volume.config.target_path):
-                return pool, volume.name
-    return None
 
 
 def new_volume(name: str, size: int, format_: str) -> VolumeConfig:

@@ -78,7 +78,6 @@ def export_guest(guest: str, order: ExportOrder, hypervisor: Hypervisor, work: W
         WorkCancelledError: the work was asked to stop.
         OSError: there is no room.
     """
-    check_order(order)
     record = hypervisor.inventory.domain_by_uuid(guest) or hypervisor.inventory.domain(guest)
     if record is None:
         raise ApplianceError(f"guest {guest!r}: does not exist")
@@ -182,13 +181,8 @@ class HostDisks:
         if disk.source_pool and disk.source_volume:
             return disk.source_pool, disk.source_volume
         path = disk.source_file or disk.source_dev
-        found = (
-            (pool.name, volume.name)
-            for pool in self._hypervisor.inventory.pools()
-            for volume in pool.volumes or ()
-            if volume.key == path
-        )
-        return next(found, ("", ""))
+        found = self._hypervisor.inventory.volume_at(path) if path else None
+        return ("", "") if found is None else (found[0].name, found[1])
 
 
 class _Exporter:

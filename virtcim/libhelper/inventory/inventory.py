@@ -185,6 +185,14 @@ class Inventory:
         """All storage pools, sorted by name."""
         return cast("list[Pool]", self._snapshot("pool"))
 
+    def volume_at(self, path: str) -> tuple[Pool, str] | None:
+        """Find the storage pool and the name of the volume at a path; None where no pool has it."""
+        for pool in self.pools():
+            for volume in pool.volumes or ():
+                if path in (volume.key, volume.config and volume.config.target_path):
+                    return pool, volume.name
+        return None
+
     def node_devices(self) -> list[NodeDevice]:
         """All devices of the host, sorted by name."""
         return cast("list[NodeDevice]", self._snapshot("nodedev"))

@@ -13,7 +13,7 @@ from virtcim.libhelper.inventory.records import Pool
 from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.guest import Configuration, ConfigurationKind, Guest
-from virtcim.providers.gueststorage import capacity_of, file_stem, new_volume, path_of, volume_at
+from virtcim.providers.gueststorage import capacity_of, file_stem, new_volume, path_of
 from virtcim.providers.interface import CIMError, Status
 from virtcim.providers.Virt_ImageStore.described import described_template, own_disks
 
@@ -90,7 +90,7 @@ class TemplateOfGuest:
     def _place(self) -> tuple[Pool, str]:
         """The storage pool of the system disk, and its volume."""
         path = path_of(self._guest, self._disk)
-        found = None if path is None else volume_at(self._guest.hypervisor, path)
+        found = None if path is None else self._guest.hypervisor.inventory.volume_at(path)
         if found is None:
             text = f"disk {self._disk.target_dev}: is in no storage pool of this node; expected it in one"
             raise CIMError(Status.FAILED, text)

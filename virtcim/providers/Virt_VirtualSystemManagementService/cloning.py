@@ -20,7 +20,7 @@ from virtcim.libhelper.work import Work
 from virtcim.libhelper.xml.editing import object_text
 from virtcim.providers.base import class_of
 from virtcim.providers.errors import libvirt_failure
-from virtcim.providers.gueststorage import file_stem, new_volume, path_of, volume_at
+from virtcim.providers.gueststorage import file_stem, new_volume, path_of
 from virtcim.providers.interface import (
     CIMError,
     EmbeddedInstance,
@@ -216,7 +216,7 @@ class Cloning:
             if disk.readonly or disk.shareable:
                 continue
             target, path = disk.target_dev or "", path_of(self._guest, disk)
-            found = None if path is None else volume_at(self._hypervisor, path)
+            found = None if path is None else self._hypervisor.inventory.volume_at(path)
             if path is None or found is None:
                 raise refused(f"disk {target}: is in no storage pool of this node; expected it in one")
             if disk.encryption_format or "<encryption" in DomainDocument(self._xml).device_xml(disk):
