@@ -6,6 +6,7 @@ import { MODES, TYPES, configurations, demandWhole, formText, formValue, managem
 import { may, tell, useChanges } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Facts, Panel, Read, useRead } from "../ui/basics.js";
+import { RemoveDialog } from "../ui/dialogs.js";
 import { FieldGroups, Review } from "../ui/form.js";
 import { Properties } from "../ui/properties.js";
 import { prefixOf, valueText } from "../values.js";
@@ -118,14 +119,8 @@ export function Devices({ guest, running }) {
   useChanges(["CIM_SettingData"], (event) => event.namespace === guest.namespace && /SettingData$/.test(event.class ?? "") && String(event.path).includes(guest.name), form.again);
   const editable = may(guest.namespace, "administer");
   const remove = async () => {
-    const device = asked;
-    setAsked(null);
-    try {
-      await demandWhole(await managementOf(guest), "RemoveResourceSettings", { ResourceSettings: [{ href: device.href }] });
-      tell(text("settings.applied"));
-    } catch (error) {
-      tell(/** @type {Error} */ (error).message, "bad");
-    }
+    await demandWhole(await managementOf(guest), "RemoveResourceSettings", { ResourceSettings: [{ href: asked.href }] });
+    tell(text("settings.applied"));
     form.again();
   };
   return html`<${Read} of=${form}>${(/** @type {any} */ both) => html`
@@ -147,6 +142,5 @@ export function Devices({ guest, running }) {
     })}</div>
     ${edited && html`<${DeviceForm} guest=${guest} kind=${edited.kind} device=${edited.device} configuration=${both[mode]} close=${() => setEdited(null)}
       done=${() => { setEdited(null); form.again(); }} />`}
-    ${asked && html`<${Dialog} title=${`${text("app.delete")}: ${asked.properties.InstanceID}`} onClose=${() => setAsked(null)}
-      end=${html`<button class="danger" onClick=${remove}>${text("app.delete")}</button>`} />`}`}</${Read}>`;
+    ${asked && html`<${RemoveDialog} name=${asked.properties.InstanceID} close=${() => setAsked(null)} remove=${remove} />`}`}</${Read}>`;
 }

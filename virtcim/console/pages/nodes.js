@@ -2,9 +2,10 @@
 import * as api from "../api.js";
 import { nodeLink } from "../links.js";
 import { html, useState } from "../parts.js";
-import { loadNodes, may, nodesByGroup, state, tell, useAppState } from "../state.js";
+import { loadNodes, may, nodesByGroup, state, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Field, Panel, Read, State, useRead } from "../ui/basics.js";
+import { RemoveDialog } from "../ui/dialogs.js";
 import { Table } from "../ui/table.js";
 
 /** The properties of a node that the form has in words of its own; others, as of a plugin, it has as the schema tells. */
@@ -124,11 +125,6 @@ export function Nodes() {
   const [edited, setEdited] = useState(/** @type {any} */ (undefined));
   const [group, setGroup] = useState(/** @type {string | undefined} */ (undefined));
   const [removed, setRemoved] = useState(/** @type {any} */ (null));
-  const remove = async () => {
-    const node = removed;
-    setRemoved(null);
-    await api.remove(node).then(loadNodes).catch((error) => tell(error.message, "bad"));
-  };
   const groups = nodesByGroup().filter(([name]) => name);
   const columns = [
     { name: "name", title: text("guest.name"), value: (/** @type {any} */ node) => node.name, show: (/** @type {any} */ node) => html`<a href=${nodeLink(node.namespace)}>${node.name}</a>` },
@@ -149,6 +145,5 @@ export function Nodes() {
       ${may("root/interop", "administer") && html`<p class="right"><button aria-label=${`${text("app.edit")}: ${name}`} onClick=${() => setGroup(name)}>${text("app.edit")}</button></p>`}</${Panel}>`)}</div>
     ${group !== undefined && html`<${GroupForm} group=${group} close=${() => setGroup(undefined)} />`}
     ${edited !== undefined && html`<${NodeForm} node=${edited} close=${() => setEdited(undefined)} />`}
-    ${removed && html`<${Dialog} title=${text("nodes.remove", { name: removed.name })} onClose=${() => setRemoved(null)}
-      end=${html`<button class="danger" onClick=${remove}>${text("app.delete")}</button>`} />`}`;
+    ${removed && html`<${RemoveDialog} name=${removed.name} close=${() => setRemoved(null)} warning=${text("nodes.remove")} remove=${() => api.remove(removed).then(loadNodes)} />`}`;
 }

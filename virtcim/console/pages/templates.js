@@ -6,6 +6,7 @@ import { demand } from "../settings.js";
 import { may, state, tell, useAppState } from "../state.js";
 import { text } from "../texts.js";
 import { Dialog, Facts, Field, Panel, Read, useRead } from "../ui/basics.js";
+import { RemoveDialog } from "../ui/dialogs.js";
 import { STARTED_AS_JOB, prefixOf } from "../values.js";
 import { TemplateForm } from "./template-form.js";
 
@@ -94,11 +95,6 @@ export function Templates({ parts: [wanted] }) {
   const [chosen, setChosen] = useState(/** @type {any} */ (null));
   const [edited, setEdited] = useState(/** @type {any} */ (null));
   const [removed, setRemoved] = useState(/** @type {any} */ (null));
-  const remove = async () => {
-    const template = removed;
-    setRemoved(null);
-    await api.remove(template).then(templates.again).catch((error) => tell(error.message, "bad"));
-  };
   const templates = useRead(() => api.instancesIfAny("root/interop", "Virt_Template"), []);
   return html`<div class="head"><h1>${text("page.templates")}</h1></div>
     <${Read} of=${templates}>${(/** @type {any[]} */ all) => {
@@ -119,7 +115,6 @@ export function Templates({ parts: [wanted] }) {
               <button onClick=${() => setEdited({ template: each, isNew: true })}>${text("templates.copy")}</button>`}<span class="grow"></span><button class="main" onClick=${() => setChosen(each)}>${text("templates.provision")}</button></p></${Panel}>`)}</div>`)}`;
     }}</${Read}>
     ${edited && html`<${TemplateForm} template=${edited.template} isNew=${edited.isNew} close=${() => setEdited(null)} done=${() => { setEdited(null); templates.again(); }} />`}
-    ${removed && html`<${Dialog} title=${`${text("app.delete")}: ${removed.properties.Name}@${removed.properties.Version}`} onClose=${() => setRemoved(null)}
-      end=${html`<button class="danger" onClick=${remove}>${text("app.delete")}</button>`} />`}
+    ${removed && html`<${RemoveDialog} name=${`${removed.properties.Name}@${removed.properties.Version}`} close=${() => setRemoved(null)} remove=${() => api.remove(removed).then(templates.again)} />`}
     ${chosen && html`<${ProvisionForm} template=${chosen} close=${() => setChosen(null)} />`}`;
 }

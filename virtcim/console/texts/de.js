@@ -152,7 +152,7 @@ export const de = {
   "nodes.enabled": "Eingeschaltet",
   "nodes.origin": "Aus",
   "nodes.runtime": "zur Laufzeit angelegt",
-  "nodes.remove": "Den Knoten {name} entfernen? Seine Gäste bleiben, wie sie sind.",
+  "nodes.remove": "Seine Gäste bleiben, wie sie sind.",
   "nodes.platforms": "Plattformen",
   "storage.used": "Belegt",
   "storage.volumes": "Datenträger",

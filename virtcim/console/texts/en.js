@@ -158,7 +158,7 @@ export const en = {
   "nodes.enabled": "Enabled",
   "nodes.origin": "From",
   "nodes.runtime": "made at run time",
-  "nodes.remove": "Remove the node {name}? Its guests stay as they are.",
+  "nodes.remove": "Its guests stay as they are.",
   "nodes.platforms": "Platforms",
   "storage.used": "Used",
   "storage.volumes": "Volumes",

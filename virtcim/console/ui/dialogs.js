@@ -57,9 +57,9 @@ export function AskDialog({ title, questions, save, close }) {
 }
 
 /**
- * Asks once more before something is removed.
+ * Asks once more before something is removed; what the server refuses is shown there.
  *
- * @param {{name: string, warning: string, remove: () => Promise<any>, close: () => void}} props
+ * @param {{name: string, warning?: string, remove: () => Promise<any>, close: () => void}} props
  */
 export function RemoveDialog({ name, warning, remove, close }) {
   const [refusal, setRefusal] = useState("");
@@ -76,7 +76,7 @@ export function RemoveDialog({ name, warning, remove, close }) {
   };
   return html`<${Dialog} title=${`${text("app.delete")}: ${name}`} onClose=${close}
       end=${html`<button class="danger" disabled=${busy} onClick=${send}>${text("app.delete")}</button>`}>
-    <p>${warning}</p>
+    ${warning && html`<p>${warning}</p>`}
     ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
   </${Dialog}>`;
 }
