@@ -458,7 +458,7 @@ def test_what_the_state_of_a_guest_forbids(driver: PoolService, classes: ClassSt
 SHUT_DOWN, REBOOT = 4, 10
 
 
-class Asked:
+class EndingDomains:
     """Operations on domains, where all that is asked of one ends in the same way."""
 
     def __init__(self, end: Callable[[], None]) -> None:
@@ -481,7 +481,7 @@ def asked(
     """Ask a guest in the drop-in mode; give what it answers, or 0 for nothing, the status and the text of its error."""
     host = hypervisor("Test")
     host.put(domain_xml("guest"), active=True)
-    host.domains = Asked(lambda: end(host))
+    host.domains = EndingDomains(lambda: end(host))
     site = Served([(platform("Test"), host)], ProviderSettings(shutdown_timeout=0.3, jobs=jobs))
     target = path("Test_ComputerSystem", CreationClassName="Test_ComputerSystem", Name="guest")
     request = InvokeMethod(

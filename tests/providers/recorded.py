@@ -34,7 +34,7 @@ from virtcim.libhelper.inventory.records import (
 )
 from virtcim.libhelper.limits import GuestLimits
 from virtcim.libhelper.metrics import Frame, Sample
-from virtcim.libhelper.metrics.sampler import Asked
+from virtcim.libhelper.metrics.sampler import SampleRequest
 from virtcim.libhelper.states import DomainState
 from virtcim.platforms.base import Platform
 from virtcim.platforms.registry import load_platforms
@@ -107,10 +107,10 @@ class RecordedMetrics:
     latest: Sample | None = None
     frames: list[Frame] = field(default_factory=list)
 
-    def ask(self) -> Asked:
-        return Asked(self.latest, True, 0.0)
+    def ask(self) -> SampleRequest:
+        return SampleRequest(self.latest, True, 0.0)
 
-    def take(self, asked: Asked, until: float) -> Sample | None:
+    def take(self, asked: SampleRequest, until: float) -> Sample | None:
         return self.latest
 
     def look(self) -> Sample | None:

@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 __all__ = ["Recent"]
 
 Value = TypeVar("Value")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-class Recent(Generic[Value, Made]):
+class Recent(Generic[Value, Result]):
     """Makes something of values, and remembers it for those that came last, which are told apart by identity.
 
     Parameters:
@@ -19,12 +19,12 @@ class Recent(Generic[Value, Made]):
         size: how many are remembered.
     """
 
-    def __init__(self, make: Callable[[Value], Made], size: int) -> None:
+    def __init__(self, make: Callable[[Value], Result], size: int) -> None:
         self._make = make
         self._size = size
-        self._made: dict[int, tuple[Value, Made]] = {}
+        self._made: dict[int, tuple[Value, Result]] = {}
 
-    def __call__(self, value: Value) -> Made:
+    def __call__(self, value: Value) -> Result:
         """Give what is made of a value."""
         known = self._made.get(id(value))
         if known is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Draft",
     "DraftContext",
-    "Given",
+    "GivenProperties",
     "ValueRefusedError",
     "Writer",
     "address_lists",
@@ -36,7 +36,7 @@ __all__ = [
     "yes_no",
 ]
 
-Given = Mapping[str, Any]
+GivenProperties = Mapping[str, Any]
 """What a client gave, by property: values of the types that the class declares."""
 
 Writer = Callable[["Draft", Any], None]
@@ -117,7 +117,7 @@ class Draft:
         "properties",
     )
 
-    def __init__(self, context: DraftContext, base: Any, given: Given, is_new: bool) -> None:
+    def __init__(self, context: DraftContext, base: Any, given: GivenProperties, is_new: bool) -> None:
         self.context = context
         self.base = base
         self.given = given

@@ -30,7 +30,7 @@ def main_key(keys: Keys, name: str, missing: str, status: Status = Status.FAILED
         status: of that error.
 
     Raises:
-        CIMError: it was not sent; INVALID_PARAMETER when it is no string.
+        CIMError: it was not sent; INVALID_PARAMETER when it is not a string.
     """
     wanted = name.lower()
     for given, value in keys.items():

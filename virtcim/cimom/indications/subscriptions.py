@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 Record = TypeVar("Record", FilterRecord, DestinationRecord, SubscriptionRecord)
 
 
-class _Kept(Generic[Record]):
+class _IndexedTable(Generic[Record]):
     """A table of the store, and what is asked of it often: how many a user has, and which have a name.
 
     Parameters:
@@ -122,9 +122,9 @@ class Subscriptions:
         self._compiler = compiler
         self._access = access
         self._lock = threading.RLock()
-        self._filters = _Kept(store.table("indication filter", FilterRecord), _name_of)
-        self._destinations = _Kept(store.table("listener destination", DestinationRecord), _name_of)
-        self._subscriptions = _Kept(store.table("indication subscription", SubscriptionRecord))
+        self._filters = _IndexedTable(store.table("indication filter", FilterRecord), _name_of)
+        self._destinations = _IndexedTable(store.table("listener destination", DestinationRecord), _name_of)
+        self._subscriptions = _IndexedTable(store.table("indication subscription", SubscriptionRecord))
         self._predefined = {record.key: record for record in predefined[0]}
         self.collections = {collection.key: collection for collection in predefined[1]}
         # Compiled when somebody subscribes: the grammar takes its time to load.  None: it selects nothing any more.
@@ -338,7 +338,7 @@ class Subscriptions:
                 f"{principal.called} may not read {' or '.join(sorted(places))}",
             )
 
-    def _add(self, table: _Kept[Record], key: str, record: Record, what: str) -> None:
+    def _add(self, table: _IndexedTable[Record], key: str, record: Record, what: str) -> None:
         if table.get(key) is not None:
             raise CIMError(Status.ALREADY_EXISTS, f"{what} exists already")
         limits = self._settings

@@ -52,7 +52,7 @@ class Question:
 
 
 @immutable
-class _Kept:
+class _RememberedAnswer:
     revision: Hashable
     answer: bytes
     note: OperationNote
@@ -68,7 +68,7 @@ class RepeatedAnswers:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._kept: OrderedDict[Question, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Question, _RememberedAnswer] = OrderedDict()
         self.size = 0
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class RepeatedAnswers:
             return
         self._drop(question)
         size = len(question.body) + len(answer) + OVERHEAD
-        self._kept[question] = _Kept(revision, answer, note, size)
+        self._kept[question] = _RememberedAnswer(revision, answer, note, size)
         self.size += size
         while self.size > self._limit:
             self._drop(next(iter(self._kept)))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from virtcim.libhelper.documents.domain import Disk, DomainConfig, Interface
 from virtcim.libhelper.inventory.records import Domain, Pool
 from virtcim.libhelper.metrics.sample import Sample
-from virtcim.libhelper.metrics.sampler import Asked
+from virtcim.libhelper.metrics.sampler import SampleRequest
 
 __all__ = ["FAMILIES", "Sources", "expose", "figures_text"]
 
@@ -44,8 +44,8 @@ class _Inventory(Protocol):
 
 
 class _Sampler(Protocol):
-    def ask(self) -> Asked: ...
-    def take(self, asked: Asked, until: float) -> Sample | None: ...
+    def ask(self) -> SampleRequest: ...
+    def take(self, asked: SampleRequest, until: float) -> Sample | None: ...
 
 
 class Source(Protocol):
@@ -157,7 +157,7 @@ _Key = tuple[int, str]
 Fixed = tuple[tuple[str, str], ...]
 """Lines that stay as long as a guest's record does, each behind the name of its family."""
 
-Kept = Mapping[_Key, Fixed]
+FixedLines = Mapping[_Key, Fixed]
 
 Lines = dict[str, list[str]]
 """The samples of each family, by its name."""
@@ -222,7 +222,7 @@ def _fresh(sample: Sample | None) -> Sample | None:
 def expose(
     sampled: Sequence[tuple[Source, Sample | None, str]],
     openmetrics: bool = True,
-    known: Kept = MappingProxyType({}),
+    known: FixedLines = MappingProxyType({}),
     kept: MutableMapping[_Key, Fixed] | None = None,
     groups: Iterable[tuple[str, str]] = (),
 ) -> str:
@@ -252,7 +252,12 @@ def _family(name: str, samples: list[str], openmetrics: bool) -> str:
 
 
 def _add_hypervisor(
-    lines: Lines, source: Source, sample: Sample | None, label: str, known: Kept, kept: MutableMapping[_Key, Fixed]
+    lines: Lines,
+    source: Source,
+    sample: Sample | None,
+    label: str,
+    known: FixedLines,
+    kept: MutableMapping[_Key, Fixed],
 ) -> None:
     own = f"{{{label[:-1]}}}" if label else ""
     domains = source.inventory.domains()

@@ -27,7 +27,7 @@ from virtcim.libhelper.metrics.reading import Fields, read_guests, read_host
 from virtcim.libhelper.metrics.sample import NONE, TOTALS, Frame, GuestSample, HostSample, Sample, totals_of
 from virtcim.libhelper.settings import HypervisorSettings
 
-__all__ = ["Asked", "Sampler"]
+__all__ = ["SampleRequest", "Sampler"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class _Question:
     epoch: int
 
 
-class Asked(NamedTuple):
+class SampleRequest(NamedTuple):
     """That somebody has asked for figures.
 
     Attributes:
@@ -128,7 +128,7 @@ class Sampler:
         """
         return self._look(self._settings.sample_patience)
 
-    def ask(self) -> Asked:
+    def ask(self) -> SampleRequest:
         """Have figures sampled as `look` does, and wait for nothing."""
         now = time.monotonic()
         with self._arrived:
@@ -138,9 +138,9 @@ class Sampler:
             question = None if is_fresh else self._plan(now)
         if question is not None:
             self._start(question)
-        return Asked(before, is_fresh, now + self._settings.sample_patience)
+        return SampleRequest(before, is_fresh, now + self._settings.sample_patience)
 
-    def take(self, asked: Asked, until: float) -> Sample | None:
+    def take(self, asked: SampleRequest, until: float) -> Sample | None:
         """Give what `ask` has asked for; the newest figures of all where it has not come by then.
 
         Parameters:

@@ -15,7 +15,7 @@ from virtcim.providers.units import size_in
 
 if TYPE_CHECKING:
     from virtcim.libhelper.inventory.records import Pool
-    from virtcim.providers.drafts import DraftContext, Given
+    from virtcim.providers.drafts import DraftContext, GivenProperties
 
 __all__ = [
     "EMULATED_TYPES",
@@ -43,7 +43,7 @@ _ALL_POOLS = "0"
 _VOLUME_DISKS = {"file": ("file", "source_file"), "block": ("block", "source_dev"), "dir": ("dir", "source_dir")}
 
 
-def disk_class(context: DraftContext, given: Given) -> type[Disk | Filesystem]:
+def disk_class(context: DraftContext, given: GivenProperties) -> type[Disk | Filesystem]:
     """Whether a new resource is a disk or a file system: a container has nothing else, a directory is one."""
     emulated = given.get("EmulatedType")
     if emulated == FILESYSTEM or (context.platform.containers and emulated is None):
@@ -136,7 +136,7 @@ def check_target(draft: Draft, target: str) -> None:
             )
 
 
-def _path(given: Given) -> str | None:
+def _path(given: GivenProperties) -> str | None:
     """The source as a path, volume name or URL; None when nothing was said of it."""
     address: str | None = given.get("Address")
     resources = [each for each in given.get("HostResource") or () if each is not None]

@@ -13,7 +13,7 @@ from virtcim.providers.imageurls import socket_of, socket_url
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import DraftContext, Given
+    from virtcim.providers.drafts import DraftContext, GivenProperties
 
 __all__ = [
     "HIDDEN",
@@ -46,7 +46,7 @@ _AUTO = -1
 _LAST_PORT = 65535
 
 
-def display_class(_context: DraftContext, given: Given) -> type[Device]:
+def display_class(_context: DraftContext, given: GivenProperties) -> type[Device]:
     """What kind of device a new graphical console is."""
     kind = given.get("ResourceSubType")
     if kind not in _KINDS:

@@ -10,12 +10,12 @@ from virtcim.providers.drafts import Draft, ValueRefusedError
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import DraftContext, Given
+    from virtcim.providers.drafts import DraftContext, GivenProperties
 
 __all__ = ["always", "finish_controller", "finish_input"]
 
 
-def always(device: type[Device]) -> Callable[[DraftContext, Given], type[Device]]:
+def always(device: type[Device]) -> Callable[[DraftContext, GivenProperties], type[Device]]:
     """A kind all of whose devices are of one class."""
     return lambda _context, _given: device
 

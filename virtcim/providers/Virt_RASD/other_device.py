@@ -33,7 +33,7 @@ from virtcim.providers.drafts import Draft, ValueRefusedError, kibibytes
 
 if TYPE_CHECKING:
     from virtcim.libhelper.documents.domain import Device
-    from virtcim.providers.drafts import DraftContext, Given
+    from virtcim.providers.drafts import DraftContext, GivenProperties
 
 __all__ = [
     "SUB_TYPE_FIELDS",
@@ -105,7 +105,7 @@ _CHANNEL_NAMES = {"unix": CHANNEL, "spicevmc": _SPICE_CHANNEL, "qemu-vdagent": _
 _KIBIBYTE = 1024
 
 
-def other_device(given: Given) -> type[Device] | None:
+def other_device(given: GivenProperties) -> type[Device] | None:
     """The class of the device that the values of a setting mean; None where libvirt has no such device.
 
     ResourceType says it, or OtherResourceType where that is Other.
@@ -117,7 +117,7 @@ def other_device(given: Given) -> type[Device] | None:
     )
 
 
-def other_class(_context: DraftContext, given: Given) -> type[Device]:
+def other_class(_context: DraftContext, given: GivenProperties) -> type[Device]:
     """The class of a new device.
 
     Raises:
@@ -132,7 +132,7 @@ def other_class(_context: DraftContext, given: Given) -> type[Device]:
     return found
 
 
-def _io_device(given: Given) -> type[Device] | None:
+def _io_device(given: GivenProperties) -> type[Device] | None:
     """The class of a device whose ResourceType several elements share; None for all others."""
     if given.get("ResourceType") != _IO_DEVICE:
         return None
