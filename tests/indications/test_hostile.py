@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.bed import wait_until
 from tests.indications.parts import Running, Scripted, answer, system
+from virtcim.cimom.indications.names import DOUBTFUL_LOOKUPS, LOOKUPS
 from virtcim.providers.interface import CIMError, Status
 
 Run = Callable[..., Running]
@@ -111,3 +115,33 @@ def test_a_listener_that_talks_on_is_left(run: Run, listen: Listen) -> None:
     wait_until(lambda: running.queue(key).delivered == 2)
     assert listener.connections == 2
     assert running.queue(key).failures == 0
+
+
+def test_names_that_hang_keep_no_other_name_waiting(run: Run, listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than names are looked up at once, from the second time on."""
+    answered = threading.Event()
+    ask, asked = socket.getaddrinfo, Counter[str]()
+
+    def hang(host: str, *arguments: Any, **options: Any) -> Any:
+        if host.endswith(".example"):
+            asked[host] += 1
+            if asked[host] > 1:
+                answered.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return ask(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    running, listener = run(), listen()
+    names = [f"host-{number}.example" for number in range(LOOKUPS + DOUBTFUL_LOOKUPS)]
+    for name in names:
+        running.subscribe(f"http://{name}:5988", name=name)
+    running.source.tell(None, system("a"))
+    try:
+        wait_until(lambda: len(asked) == len(names))
+        wait_until(lambda: sum(asked.values()) - len(names) == DOUBTFUL_LOOKUPS)
+        running.subscribe(listener.url.replace("127.0.0.1", "localhost"), name="known")
+        running.source.tell(None, system("b"))
+        assert listener.wait_for(1)
+        assert sum(asked.values()) - len(names) == DOUBTFUL_LOOKUPS
+    finally:
+        answered.set()

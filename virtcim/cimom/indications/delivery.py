@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from virtcim.cimom.indications.journal import Body, own_properties
+from virtcim.cimom.indications.names import NamingLoop
 from virtcim.cimom.indications.queue import DestinationQueue, Queues, Waiting
 from virtcim.cimom.indications.records import DestinationRecord, OnFatalError, SubscriptionState
 from virtcim.cimom.indications.settings import IndicationSettings
@@ -73,7 +74,7 @@ class Deliverer:
         self._queues = queues
         self._sender = sender
         self._settings = settings
-        self._loop = asyncio.new_event_loop()
+        self._loop = NamingLoop()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         # Queues that something was put into, and whether the loop is on its way to them.
         self._filled: deque[DestinationQueue] = deque()
@@ -109,6 +110,7 @@ class Deliverer:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_TIMEOUT)
         await self._sender.close()
+        await self._loop.end_lookups()
         self._loop.stop()
 
     async def _keep_house(self) -> None:
