@@ -117,6 +117,27 @@ def test_a_listener_that_talks_on_is_left(run: Run, listen: Listen) -> None:
     assert running.queue(key).failures == 0
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 100, "only say that another one follows"),
+        (CHUNKED + b"1;%b\r\nx\r\n" % (b"a" * 10_000) * 100, "more than 65536 bytes"),
+        (CHUNKED + b"0\r\n" + b"a: %b\r\n" % (b"b" * 10_000) * 100, "more than 65536 bytes"),
+    ],
+)
+def test_a_listener_whose_answer_never_comes_to_the_point_is_left(
+    run: Run, listen: Listen, text: bytes, reason: str
+) -> None:
+    running, listener = run(), listen(lambda number, body: text)
+    key = running.subscribe(listener.url)
+    running.source.tell(None, system("a"))
+    wait_until(lambda: running.queue(key).failures)
+    assert reason in running.queue(key).last_error
+
+
 def test_names_that_hang_keep_no_other_name_waiting(run: Run, listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than names are looked up at once, from the second time on."""
     answered = threading.Event()

@@ -20,6 +20,9 @@ __all__ = ["Connection", "HTTPClientError", "Response"]
 MAX_HEAD = 16 * 1024
 """Bytes of the head of an answer."""
 
+MAX_INTERIM = 16
+"""Answers with a status below 200, each of which says that another one follows."""
+
 NO_BODY = frozenset({204, 304})
 
 
@@ -139,10 +142,12 @@ class _Channel(asyncio.Protocol):
 
     def _read(self) -> Generator[None, None, tuple[Response, bool]]:
         """Read an answer, and whether the connection stays; gives way whenever bytes are wanted."""
-        while True:
+        for _ in range(1 + MAX_INTERIM):
             version, status, headers = _parsed((yield from self._until(b"\r\n\r\n")))
             if status >= 200:
                 break
+        else:
+            raise HTTPClientError(f"more than {MAX_INTERIM} answers only say that another one follows")
         stays = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
         if status in NO_BODY:
             return Response(status, headers, b""), stays
@@ -157,7 +162,7 @@ class _Channel(asyncio.Protocol):
         return Response(status, headers, (yield from self._rest())), False
 
     def _chunks(self) -> Generator[None, None, bytes]:
-        """Read a chunked body (RFC 9112, section 7.1)."""
+        """Read a chunked body (RFC 9112, section 7.1); what stands around the chunks counts as well."""
         parts: list[bytes] = []
         size = 0
         while True:
@@ -168,13 +173,13 @@ class _Channel(asyncio.Protocol):
                 raise HTTPClientError(f"a chunk begins with {line[:40]!r}") from None
             if length < 0:
                 raise HTTPClientError(f"a chunk begins with {line[:40]!r}")
+            size += len(line) + length
+            self._check(size)
             if not length:
-                while (yield from self._until(b"\r\n")) != b"\r\n":
-                    size += 2
+                while (field := (yield from self._until(b"\r\n"))) != b"\r\n":
+                    size += len(field)
                     self._check(size)
                 return b"".join(parts)
-            size += length
-            self._check(size)
             parts.append((yield from self._exactly(length)))
             yield from self._exactly(2)
 
