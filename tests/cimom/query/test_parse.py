@@ -12,7 +12,7 @@ import pytest
 from tests.growth import assert_linear
 from virtcim.cimom.query import AssociationQuery, Filter, Language, Query, parse, parse_filter, parse_select
 from virtcim.cimom.query.expressions import ALL, Chain, Comparison, Constant, Step
-from virtcim.cimom.query.parser import MAX_LENGTH, MAX_NESTING
+from virtcim.cimom.query.parser import MAX_LENGTH, MAX_NESTING, MAX_PATTERNS
 from virtcim.providers.interface import CIMError, InstancePath, Status
 
 
@@ -256,6 +256,7 @@ def test_refused_features(text: str, feature: str) -> None:
     [
         (f"SELECT * FROM A WHERE a = '{'x' * MAX_LENGTH}'", "characters"),
         (f"SELECT * FROM A WHERE {'(' * (MAX_NESTING + 1)}a = 1{')' * (MAX_NESTING + 1)}", "parentheses"),
+        ("SELECT * FROM A WHERE " + " OR ".join(["a LIKE 'b'"] * (MAX_PATTERNS + 1)), "patterns of LIKE"),
         (f"SELECT * FROM A WHERE a = {'9' * 5000}", "digits"),
         ("SELECT * FROM A WHERE a = 1e999", "too large"),
         ("SELECT * FROM A WHERE a = '\\ud800'", "not a character"),
@@ -276,6 +277,7 @@ def test_limits(text: str, reason: str) -> None:
         "NOT " * 3000 + "a = 1",
         " AND ".join(["a = 1"] * 1500),
         " OR ".join(["a = 1"] * 1500),
+        " OR ".join(["a LIKE 'b'"] * MAX_PATTERNS),
         "b = " + " + ".join(["a"] * 3000),
         "b = " + " || ".join(["a"] * 3000),
         ".".join(["a"] * 5000) + " = 1",

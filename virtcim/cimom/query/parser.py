@@ -48,6 +48,9 @@ MAX_LENGTH = 16 * 1024
 MAX_NESTING = 32
 """Parentheses in parentheses."""
 
+MAX_PATTERNS = 32
+"""Patterns of LIKE: each looks at every character of a text that others may have made long, for each indication."""
+
 MAX_NUMBER_LENGTH = 64
 """Characters of a number: uint64 needs 64 binary digits and a letter at most."""
 
@@ -100,18 +103,18 @@ def _loaded(grammar: str) -> Lark:
         parser="lalr",
         start=[start for name, start in _GRAMMARS.values() if name == grammar],
         transformer=_Builder(),
-        postlex=_NestingLimit(),
+        postlex=_Limits(),
         maybe_placeholders=True,
     )
 
 
-class _NestingLimit:
+class _Limits:
     """Watches the tokens on their way from the lexer to the parser."""
 
     always_accept = ()
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        depth = 0
+        depth = patterns = 0
         for token in stream:
             if token.type == "LPAR":
                 depth += 1
@@ -120,6 +123,11 @@ class _NestingLimit:
                     raise invalid_query(f"More than {MAX_NESTING} parentheses in parentheses, at position {position}")
             elif token.type == "RPAR":
                 depth -= 1
+            elif token.type == "_LIKE":
+                patterns += 1
+                if patterns > MAX_PATTERNS:
+                    position = (token.start_pos or 0) + 1
+                    raise invalid_query(f"More than {MAX_PATTERNS} patterns of LIKE, at position {position}")
             yield token
 
 
