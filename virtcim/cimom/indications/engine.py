@@ -192,11 +192,11 @@ class IndicationEngine(ChangeListener):
     ) -> None:
         """Queue an indication for each subscription whose filter selects it and whose user may be told of it."""
         receivers: dict[frozenset[str] | None, list[Receiver]] = {}
-        verdicts: dict[tuple[int, Principal], bool] = {}
+        verdicts: dict[tuple[int, int], bool] = {}
 
         def selects(each: ActiveSubscription | Taking) -> bool:
-            # Many subscribe to the same: filters with the same query are one object.
-            judge = id(each.filter), each.principal
+            # Many subscribe to the same: filters with the same query are one object, and so is a user.
+            judge = id(each.filter), id(each.principal)
             verdict = verdicts.get(judge)
             if verdict is None:
                 verdict = verdicts[judge] = self._selects(each, namespace, class_name, properties)
@@ -210,17 +210,17 @@ class IndicationEngine(ChangeListener):
         for each in candidates:
             if (each.ends is not None and each.ends <= now) or not selects(each):
                 continue
-            destination = self._subscriptions.destination(each.destination)
-            if destination is None:
-                continue
+            queue = self._queues.find(each.destination)
+            if queue is None:
+                destination = self._subscriptions.destination(each.destination)
+                if destination is None:
+                    continue
+                queue = self._queues.of(destination)
             if each.repeats is not None and class_name == ALERT:
                 event = each.key, each.filter_name, alert_key(properties)
                 if not self._repeats.admits(event, each.repeats):
                     continue
-            # Its record makes the key of a destination anew each time.
-            queue = self._queues.find(each.destination)
-            receiver = Receiver(self._queues.of(destination) if queue is None else queue, each.key, each.filter_name)
-            receivers.setdefault(each.filter.projection, []).append(receiver)
+            receivers.setdefault(each.filter.projection, []).append(Receiver(queue, each.key, each.filter_name))
         identifier = str(properties["IndicationIdentifier"])
         for projection, several in receivers.items():
             self._queues.put(body_of(projection), several, identifier)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from virtcim.cimom.access import Access
@@ -402,7 +403,7 @@ class Subscriptions:
         served: list[ActiveSubscription] = []
         if record.state is not SubscriptionState.DISABLED:
             repeats = repeat_rule(record.properties)
-            principal = Principal(record.owner, Mechanism(record.mechanism), frozenset(record.groups))
+            principal = _principal(record.owner, record.mechanism, record.groups)
             for member in self._members(record.filter):
                 named, compiled = self.filter(member), self._compiled_of(member)
                 if named is not None and compiled is not None:
@@ -410,6 +411,12 @@ class Subscriptions:
                         ActiveSubscription(key, record.destination, named.name, compiled, principal, ends, repeats)
                     )
         return self.served.put(key, served)
+
+
+@lru_cache(maxsize=1024)
+def _principal(name: str, mechanism: str, groups: tuple[str, ...]) -> Principal:
+    """Make the principal that subscribed: one for all subscriptions of a user."""
+    return Principal(name, Mechanism(mechanism), frozenset(groups))
 
 
 def _end(record: SubscriptionRecord) -> datetime | None:
