@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import socket as sockets
 import stat
 import threading
@@ -16,7 +17,7 @@ import cbor2
 import pytest
 
 from tests.cimom.toy import Toy
-from tests.cmpi.broker import Broker, path, typed
+from tests.cmpi.broker import ROOT, Broker, path, typed
 from tests.cmpi.conftest import CLASSES, Bridge, provider_of
 from tests.cmpi.fake import FakeDaemon
 from virtcim.cimom.core import Core
@@ -80,6 +81,16 @@ def test_an_answer_byte_by_byte_ends_at_the_limit_of_the_call(new_broker: NewBro
         answer = new_broker(timeout=1).do(*READ)
         assert time.monotonic() - begin > 0.9
         assert "in time" in answer["message"]
+
+
+def test_a_call_ends_before_sfcb_ends_it_without_a_cause() -> None:
+    """`httpReqHandlerTimeout` is 40 s where `sfcb.cfg` does not say otherwise; the page names both times."""
+    declared = re.search(r"DEFAULT_TIMEOUT_S = (\d+)", (ROOT / "cmpi" / "library" / "client.c").read_text())
+    assert declared is not None
+    page = (ROOT / "docs" / "cmpi.md").read_text(encoding="utf-8")
+    assert f"a call may take {declared[1]} s" in page
+    assert "`httpReqHandlerTimeout` in `sfcb.cfg` (40 s)" in page
+    assert int(declared[1]) < 40
 
 
 @pytest.mark.parametrize(("words", "requests"), [(READ, 2), (CHANGE, 1)])
