@@ -61,6 +61,14 @@ def test_what_has_an_effect_or_needs_none(before: str, after: str, asked: dict[s
         (FILE, FILE, {"MountPoint": "/mnt"}, "MountPoint"),
         (FILE, DISK.format(" cache='unsafe'", "/a.img"), {"DriverCache": "unsafe", "WWN": "5000"}, "WWN"),
         (VNC, VNC, {"SPICEPort": 5}, "SPICEPort"),
+        # What it was went with something else that was asked for.
+        (FILE, DISK.format("", "/a.img"), {"DriverCache": "unsafe"}, "DriverCache"),
+        (
+            "<console type='tcp'><source mode='bind' host='h' service='1'/></console>",
+            "<console type='null'/>",
+            {"SourceType": 0, "BindURL": "raw://h:2"},
+            "BindURL",
+        ),
         ("<console type='pty'/>", "<console type='pty'/>", {"ConnectURL": "file:///s"}, "ConnectURL"),
         (FILE, FILE, {"shareable": True}, "shareable"),
     ],

@@ -118,6 +118,14 @@ def test_the_first_console_and_its_serial_port_are_changed_together(site: Stoppe
     assert site.find("//console/source/@path | //serial/source/@path") == ["/tmp/console.log"] * 2
 
 
+def test_an_address_for_a_console_that_has_none_is_refused(site: Stopped) -> None:
+    site.put("<serial type='tcp'><source mode='bind' host='127.0.0.1' service='5601'/></serial>")
+    refusal = site.refusal(site.modify, "Console", "charconsole:0", SourceType=0, BindURL="raw://127.0.0.1:5604")
+    assert "BindURL means nothing" in refusal
+    assert site.modify("Console", "charconsole:0", SourceType=0) == 0
+    assert site.find("//console/@type | //serial/@type") == ["null", "null"]
+
+
 def test_what_was_refused_leaves_the_ports_of_the_consoles(site: Stopped) -> None:
     site.put("<serial type='pty'/><console type='pty'><target type='virtio'/></console>")
     assert site.find("//console/target/@port") == ["0", "0"]

@@ -19,7 +19,7 @@ class PortSetting(ResourceSetting[Device]):
     base = "PortResourceAllocationSettingData"
 
 
-def _target_name(setting: PortSetting) -> str | None:
+def _target_name(setting: ResourceSetting[Device]) -> str | None:
     """What the guest calls a channel; the empty text for one of VirtIO that has no name, not even the usual one."""
     if not isinstance(setting.device, Channel):
         return None

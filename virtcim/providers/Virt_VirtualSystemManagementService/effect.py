@@ -23,7 +23,7 @@ _NOTHING: tuple[object, ...] = (None, "", 0, [], ())
 
 
 def check_effect(identifier: str, asked: Properties, before: Properties, after: Element) -> None:
-    """Refuse a property that means nothing to this kind of resource: it is written, and shows what it showed.
+    """Refuse a property that means nothing to this kind of resource: it is written, and shows nothing, or what it did.
 
     Parameters:
         identifier: of the resource; "" for the guest as a whole.
@@ -40,7 +40,7 @@ def check_effect(identifier: str, asked: Properties, before: Properties, after: 
         in_units = "AllocationUnits" in asked and isinstance(value, int) and not isinstance(value, bool)
         if name in _ELSEWHERE or name in _PLACES or in_units or _is_same(value, now.get(name)):
             continue
-        if same(now.get(name), before.get(name)):
+        if now.get(name) in _NOTHING or same(now.get(name), before.get(name)):
             prefix = f"{identifier}: " if identifier else ""
             raise ValueRefusedError(f"{prefix}{name} means nothing to it as it is", contradiction=True)
 
