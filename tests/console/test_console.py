@@ -124,6 +124,17 @@ def test_the_screen_of_a_guest_is_shown(open_page: Open, host: Libvirtd) -> None
     expect(page.locator(".screen .xterm")).to_be_visible()
 
 
+def test_an_address_that_changes_while_the_page_begins_is_followed(open_page: Open) -> None:
+    page = open_page()
+    page.add_init_script("""new MutationObserver((_, own) => {
+        if (!document.querySelector(".frame")) return;
+        own.disconnect();
+        location.hash = "#/networks";
+    }).observe(document, {childList: true, subtree: true});""")
+    page.reload()
+    expect(page.get_by_role("heading", level=1, name="Networks")).to_be_visible()
+
+
 def test_log_out_ends_the_session(open_page: Open, server: Server) -> None:
     page = open_page()
     page.get_by_role("button", name="Log out").click()

@@ -37,6 +37,8 @@ def relay(server: Server) -> Iterator[Relay]:
 def test_nothing_is_lost_while_the_connection_is_cut(open_page: Open, host: Libvirtd, relay: Relay) -> None:
     page = open_page("#/jobs", at=relay.url, away=True)
     expect(page.get_by_text("No changes since")).to_be_visible()
+    # Guests are read once changes are followed.
+    expect(page.get_by_role("link", name="first", exact=True)).to_be_visible()
     with closing(host.connect()) as connection:
         connection.lookupByName("first").create()
         expect(page.get_by_role("cell", name="KVM_ComputerSystem", exact=True).first).to_be_visible()

@@ -73,6 +73,8 @@ function Frame() {
       setSide(false);
     };
     addEventListener("hashchange", moved);
+    // The address may have changed between the first drawing and now.
+    moved();
     return () => removeEventListener("hashchange", moved);
   }, []);
   useEffect(() => {
