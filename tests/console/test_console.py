@@ -135,6 +135,36 @@ def test_an_address_that_changes_while_the_page_begins_is_followed(open_page: Op
     expect(page.get_by_role("heading", level=1, name="Networks")).to_be_visible()
 
 
+NOTE_LAST = """const add = EventSource.prototype.addEventListener;
+EventSource.prototype.addEventListener = function (kind, take) {
+    add.call(this, kind, (message) => {
+        localStorage.setItem("last", message.lastEventId);
+        take(message);
+    });
+};"""
+
+IS_KEPT = """() => new Promise((told) => {
+    const last = localStorage.getItem("last");
+    const source = new EventSource(`/api/events?lastEventId=${last}`);
+    source.addEventListener("begin", (message) => {
+        source.close();
+        told(message.lastEventId.split(".")[0] === last.split(".")[0]);
+    });
+})"""
+
+
+def test_a_page_that_is_left_ends_its_stream(open_page: Open, server: Server) -> None:
+    # A picture has no icon, which the browser looks for.
+    page = open_page(away=True)
+    page.add_init_script(NOTE_LAST)
+    page.goto(f"{server.url}/#/guests")
+    page.reload()
+    expect(page.get_by_role("link", name="first", exact=True).first).to_be_visible()
+    page.wait_for_function("localStorage.getItem('last')")
+    page.goto(f"{server.url}/icon.svg")
+    wait_until(lambda: not page.evaluate(IS_KEPT))
+
+
 def test_log_out_ends_the_session(open_page: Open, server: Server) -> None:
     page = open_page()
     page.get_by_role("button", name="Log out").click()

@@ -225,6 +225,16 @@ def test_streams_are_limited(client: Client, follow: Callable[..., Follower]) ->
     assert (refused.status, refused.json["name"]) == (503, "SERVER_LIMITS_EXCEEDED")
 
 
+def test_who_does_not_come_back_says_so(client: Client, follow: Callable[..., Follower]) -> None:
+    stream = follow("/api/events?classes=Test_ComputerSystem")
+    assert client.ask("DELETE", f"/api/events?lastEventId={stream.last}", X_Virtcim_Request=None).status == 403
+    assert client.ask("DELETE", f"/api/events?lastEventId={stream.last}").status == 204
+    assert list(stream) == []
+    assert client.ask("DELETE", f"/api/events?lastEventId={stream.last}").status == 404
+    assert client.ask("DELETE", "/api/events").status == 404
+    assert follow("/api/events?classes=Test_ComputerSystem", stream.last).next()[0] == "gap"
+
+
 @pytest.mark.parametrize(
     "query",
     [

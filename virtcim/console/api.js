@@ -272,11 +272,24 @@ export function follow(classes, onChange, onState) {
     }
     if (open) begin();
   };
+  /**
+   * Says that nobody comes back to the stream, which the server else keeps for a while; one of a session that is over is
+   * over as well.  A page that is kept for the button that goes back does come back.
+   *
+   * @param {PageTransitionEvent} event
+   */
+  const leave = (event) => {
+    if (event.persisted || !last || !mayHaveSession()) return;
+    source.close();
+    fetch(`/api/events${query({ lastEventId: last })}`, { method: "DELETE", keepalive: true, headers: { "X-Virtcim-Request": "1" } }).catch(() => undefined);
+  };
+  addEventListener("pagehide", leave);
   begin();
   return {
     end: () => {
       open = false;
       clearTimeout(timer);
+      removeEventListener("pagehide", leave);
       source.close();
     },
     choose: (chosen) => {

@@ -78,14 +78,33 @@ class Events:
             if name not in QUERY:
                 raise Refusal(400, f"{name[:60]}: is no parameter of this URL; expected {', '.join(sorted(QUERY))}")
         queries, namespaces = self._queries(query), [query["namespace"]] if query.get("namespace") else []
-        key, _, number = last.partition(".")
-        found = self._streams.find(key, caller.principal) if number.isascii() and number.isdigit() else None
+        found, number = self._find(last, caller), last.partition(".")[2]
         if found is not None:
             if query.keys() & SELECTING:
                 self._streams.select(found, queries, namespaces)
             return found, int(number[:20]), False
         stream = self._streams.open(queries, namespaces, caller.principal)
         return stream, stream.position, bool(last)
+
+    def _find(self, last: str, caller: Caller) -> EventStream | None:
+        """The stream that an identifier of an event is of; None for one that is not known any more."""
+        key, _, number = last.partition(".")
+        return self._streams.find(key, caller.principal) if number.isascii() and number.isdigit() else None
+
+    def end(self, last: str, caller: Caller) -> None:
+        """End a stream, as its client does not come back.
+
+        Parameters:
+            last: an identifier of one of its events.
+            caller: who followed.
+
+        Raises:
+            Refusal: there is no such stream.
+        """
+        found = self._find(last, caller)
+        if found is None:
+            raise Refusal(404, f"lastEventId: {last[:60]!r} is of no stream; expected that of an event")
+        self.close(found)
 
     def _queries(self, query: Mapping[str, str]) -> list[tuple[str, str]]:
         """What selects: the query that is given, else one for each class, else everything."""
@@ -111,7 +130,7 @@ class Events:
         return [b'{"alerts":[', b",".join(self._shown(each)[1] for each in alerts), b"]}"]
 
     def close(self, stream: EventStream) -> None:
-        """End a stream, as its user has logged out."""
+        """End a stream: its user has logged out, or does not come back to it."""
         self._streams.close(stream)
 
     async def send(self, stream: EventStream, position: int, is_missing: bool, sender: Sender) -> None:

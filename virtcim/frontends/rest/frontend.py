@@ -98,6 +98,7 @@ class REST:
             *(route(method, self.answer, f"{ROOT}/*") for method in ("GET", "PATCH", "DELETE", "POST")),
             route("GET", self.answer, ROOT),
             route("GET", self.follow, f"{ROOT}/events"),
+            route("DELETE", self.unfollow, f"{ROOT}/events"),
             route("GET", self.tell_alerts, f"{ROOT}/alerts"),
             route("GET", self.describe, f"{ROOT}/openapi.json"),
             route("POST", self.batch, f"{ROOT}/batch"),
@@ -260,6 +261,18 @@ class REST:
 
         headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         return Reply(headers=headers, stream=send)
+
+    async def unfollow(self, exchange: Exchange) -> Reply:
+        """End a stream whose client does not come back: until then its filters go on selecting."""
+        try:
+            await self._changed_body(exchange)
+            if self.streams is None:
+                raise Refusal(404, "Nobody is told of changes here")
+            events, last = Events(self.streams, self._core.classes), _query(exchange.target).get("lastEventId", "")
+            await exchange.run(lambda: events.end(last, exchange.caller))
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+        return _reply(Answer(204))
 
     async def tell_alerts(self, exchange: Exchange) -> Reply:
         """Tell what alerts there were of late, the newest first, also of those before anybody followed."""

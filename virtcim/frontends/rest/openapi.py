@@ -303,7 +303,13 @@ def _further() -> dict[str, dict[str, Any]]:
                 "200",
                 answer=stream,
                 parameters=_query(["classes", "namespace", "query", "language", "lastEventId"]),
-            )
+            ),
+            "delete": told(
+                "unfollow",
+                "End a stream of events that is not come back to.",
+                "204",
+                parameters=[*_query(["lastEventId"]), MARK],
+            ),
         },
         f"{ROOT}/alerts": {"get": told("alerts", "List the alerts of late, the newest first.", "200", answer=plain)},
         f"{ROOT}/openapi.json": {"get": told("describe", "This description.", "200", answer=plain)},
