@@ -103,7 +103,7 @@ def test_a_guest_is_made_of_a_disk(open_page: Open, host: Libvirtd) -> None:
     page.get_by_text("More settings").click()
     page.get_by_label("Title").fill("made here")
     page.get_by_role("checkbox", name="Start it at once").uncheck()
-    page.get_by_role("button", name="Review what changes").click()
+    page.get_by_role("button", name="Review and create").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("<i>second")).to_be_visible()
     dialog.get_by_role("button", name="Create").click()

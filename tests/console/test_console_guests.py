@@ -44,8 +44,28 @@ def pool(host: Libvirtd) -> Iterator[Path]:
 
 def create(page: Page) -> None:
     """Look at what is to be made, and have it made."""
-    page.get_by_role("button", name="Review what changes").click()
+    page.get_by_role("button", name="Review and create").click()
     page.get_by_role("dialog").get_by_role("button", name="Create").click()
+
+
+def test_a_name_is_enough_to_have_a_guest_with_its_screen_on_view(open_page: Open, host: Libvirtd) -> None:
+    """On a host that has nothing: no guest, no storage, no network."""
+    host.remove_domains()
+    page = open_page()
+    expect(page.get_by_text("There are no guests yet")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="New guest").click()
+    expect(page.get_by_role("link", name="storage pool")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("newcomer")
+    page.get_by_label("Memory in MiB").fill("64")
+    create(page)
+    screen = page.locator(".screen canvas")
+    expect(screen).to_be_visible()
+    page.get_by_role("button", name="Power off").click()
+    page.get_by_role("dialog").get_by_role("button", name="Power off").click()
+    expect(page.get_by_text("The guest does not run")).to_be_visible()
+    expect(screen).to_have_count(0)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(screen).to_be_visible()
 
 
 def test_a_guest_is_made_of_a_medium_and_a_new_disk(pool: Path, open_page: Open, host: Libvirtd) -> None:

@@ -80,7 +80,7 @@ function Form({ namespace, offer, service }) {
   const prefix = prefixOf(service.class);
   const [source, setSource] = useState("iso");
   const [given, setGiven] = useState(/** @type {Record<string, string>} */ ({
-    processors: "1", memory: "1024", start: "yes", mode: "full", size: DISK_SIZE, store: offer.stores.find((/** @type {any} */ each) => prefixOf(each.class) === prefix)?.href ?? THERE,
+    processors: "1", memory: "1024", start: "yes", mode: "full", size: DISK_SIZE, store: offer.stores.find((/** @type {any} */ each) => prefixOf(each.class) === prefix)?.href ?? "",
     network: offer.networks.find((/** @type {any} */ each) => prefixOf(each.class) === prefix && isActive(each))?.properties.InstanceID ?? "",
   }));
   const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({}));
@@ -111,7 +111,7 @@ function Form({ namespace, offer, service }) {
   const rows = fields.filter((each) => !ASKED.includes(keyOf(each)) && (isClone ? each.fieldClass === "VirtualSystemSettingData" : true))
     .map((field) => ({ field, key: keyOf(field), before: formText(field, field.byDefault) }));
   const changes = rows.filter((row) => row.key in typed && typed[row.key] !== row.before);
-  const faulty = !given.name || Boolean(faults.name) || (!isClone && Boolean(faults.processors || faults.memory || faults.size)) || (isClone && !given.origin) ||
+  const faulty = Boolean(faults.name) || (!isClone && Boolean(faults.processors || faults.memory || faults.size)) ||
     changes.some((row) => wrong(row.field, typed[row.key]) || said[row.key]) || Boolean(said[""]);
   const origin = guests.find((each) => each.href === given.origin);
   const told = [
@@ -168,9 +168,10 @@ function Form({ namespace, offer, service }) {
       }
       tell(text("create.done", { name: given.name }));
       const made = outcome.parameters.ResultingSystem;
-      if (given.start && made) await api.invoke(made, "RequestStateChange", { RequestedState: 2 }).catch((error) => tell(text("action.failed", { action: text("action.start"), name: given.name, detail: error.message }), "bad"));
+      const isStarted = given.start && made;
+      if (isStarted) await api.invoke(made, "RequestStateChange", { RequestedState: 2 }).catch((error) => tell(text("action.failed", { action: text("action.start"), name: given.name, detail: error.message }), "bad"));
       await loadGuests(namespace);
-      location.hash = guestLink({ namespace, className: `${prefix}_ComputerSystem`, name: given.name });
+      location.hash = `${guestLink({ namespace, className: `${prefix}_ComputerSystem`, name: given.name })}${isStarted ? "/console" : ""}`;
     } catch (error) {
       // Without its guest nobody would know what the new disk is for.
       await disk?.undo().catch((failure) => tell(text("create.left", { path: disk?.path ?? "", detail: failure.message }), "bad"));
@@ -182,8 +183,7 @@ function Form({ namespace, offer, service }) {
   };
   const refused = refusal ? refusedKey(rows.map((row) => row.field), refusal) : "";
   const sources = ["iso", "disk", ...(platform.value?.clones ? ["guest"] : []), ...(offer.templates.length ? ["template"] : [])];
-  return html`${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
-    <div class="row panel" role="radiogroup" aria-label=${text("create.source")}>
+  return html`<div class="row panel" role="radiogroup" aria-label=${text("create.source")}>
       ${sources.map((each) => html`<label key=${each}><input type="radio" name="source" checked=${source === each} onChange=${() => setSource(each)} /> ${text(`create.source.${each}`)}</label>`)}</div>
     ${source === "template" ? html`<div class="grid">${offer.templates.map((/** @type {any} */ each) => html`<button key=${each.href} class="panel" onClick=${() => setTemplate(each)}>
         ${each.properties.Caption ?? each.properties.Name}</button>`)}</div>
@@ -192,21 +192,21 @@ function Form({ namespace, offer, service }) {
       <div class="panel"><div class="grid">
       <${Field} id="new-name" label=${text("guest.name")} wrong=${faults.name}><input id="new-name" required maxlength="200" value=${given.name ?? ""} onInput=${put("name")} /></${Field}>
       ${isClone ? html`
-        <${Field} id="new-origin" label=${text("create.source.guest")}><select id="new-origin" onChange=${put("origin")}><option value="">–</option>
+        <${Field} id="new-origin" label=${text("create.source.guest")}><select id="new-origin" required onChange=${put("origin")}><option value="">–</option>
           ${guests.map((each) => html`<option key=${each.href} value=${each.href} selected=${each.href === given.origin}>${each.name}</option>`)}</select></${Field}>
         <${Field} id="new-mode" label=${text("create.clone")}><select id="new-mode" onChange=${put("mode")}>
           ${Object.keys(CLONES).map((each) => html`<option value=${each} selected=${each === given.mode}>${text(`create.clone.${each}`)}</option>`)}</select></${Field}>` : html`
-        <${Field} id="new-kind" label=${text("create.kind")}><select id="new-kind" onChange=${put("kind")}><option value="">–</option>
+        <${Field} id="new-kind" label=${text("create.kind")}><select id="new-kind" onChange=${put("kind")}><option value="">${text("device.by-itself")}</option>
           ${offer.kinds.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID} selected=${each.properties.InstanceID === given.kind}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>
         <${Field} id="new-processors" label=${text("create.processors")} wrong=${faults.processors}><input id="new-processors" inputmode="numeric" value=${given.processors} required onInput=${put("processors")} /></${Field}>
         <${Field} id="new-memory" label=${text("create.memory")} wrong=${faults.memory}><input id="new-memory" inputmode="numeric" value=${given.memory} required onInput=${put("memory")} /></${Field}>
-        ${source === "iso" && html`<${Field} id="new-iso" label=${text("create.iso")} hint="/var/lib/libvirt/images/….iso"><input id="new-iso" list="volumes-iso" value=${given.iso ?? ""} onInput=${put("iso")} /></${Field}>`}
-        ${source === "iso" && html`<${Field} id="new-store" label=${text("create.disk")}><select id="new-store" onChange=${put("store")}>
+        ${source === "iso" && html`<${Field} id="new-iso" label=${text("create.iso")} hint=${text("create.iso.hint")}><input id="new-iso" list="volumes-iso" value=${given.iso ?? ""} onInput=${put("iso")} /></${Field}>`}
+        ${source === "iso" && html`<${Field} id="new-store" label=${text("create.disk")} hint=${!stores.length && html`<a href="#/storage">${text("create.no-pool")}</a>`}><select id="new-store" onChange=${put("store")}>
           ${[...stores.map((/** @type {any} */ each) => [each.href, text("create.disk.new", { pool: each.properties.ElementName })]), [THERE, text("create.image")], ["", text("create.no-disk")]].map(([value, label]) =>
             html`<option value=${value} selected=${value === given.store}>${label}</option>`)}</select></${Field}>`}
         ${store && html`<${Field} id="new-size" label=${text("create.size")} wrong=${faults.size}><input id="new-size" inputmode="numeric" value=${given.size} onInput=${put("size")} /></${Field}>`}
-        ${hasImage && html`<${Field} id="new-image" label=${text("create.image")} hint="/var/lib/libvirt/images/…"><input id="new-image" list="volumes-disk" value=${given.image ?? ""} onInput=${put("image")} /></${Field}>`}
-        <${Field} id="new-network" label=${text("create.network")}><select id="new-network" onChange=${put("network")}><option value="">${text("create.no-network")}</option>
+        ${hasImage && html`<${Field} id="new-image" label=${text("create.image")} hint=${text("create.image.hint")}><input id="new-image" required list="volumes-disk" value=${given.image ?? ""} onInput=${put("image")} /></${Field}>`}
+        <${Field} id="new-network" label=${text("create.network")} hint=${!offer.networks.length && html`<a href="#/networks">${text("create.none")}</a>`}><select id="new-network" onChange=${put("network")}><option value="">${text("create.no-network")}</option>
           ${offer.networks.map((/** @type {any} */ each) => html`<option value=${each.properties.InstanceID} selected=${each.properties.InstanceID === given.network}>${each.properties.ElementName ?? each.properties.InstanceID}</option>`)}</select></${Field}>`}
       </div></div>
       ${["iso", "disk"].map((kind) => html`<datalist id="volumes-${kind}">${(volumes.value ?? []).filter((/** @type {string} */ path) => /\.iso$/i.test(path) === (kind === "iso")).slice(0, 500)
@@ -216,8 +216,9 @@ function Form({ namespace, offer, service }) {
         <${FieldGroups} id="new" rows=${rows} typed=${typed} said=${refused ? { ...said, [refused]: refusal } : said}
           change=${(/** @type {string} */ key, /** @type {string} */ value) => setTyped({ ...typed, [key]: value })} /></details>
       ${!isClone && html`<label class="row"><input type="checkbox" checked=${Boolean(given.start)} onChange=${(/** @type {any} */ event) => setGiven({ ...given, start: event.target.checked ? "yes" : "" })} /> ${text("create.start")}</label>`}
-      <p class="right"><button class="main" disabled=${busy || faulty}>${text("settings.review")}</button></p></form>`}
-    ${reviewed && html`<${Review} busy=${busy} close=${() => setReviewed(false)} apply=${send} changes=${told} label=${text("create.send")} />`}`;
+      ${refusal && html`<div class="notice bad" role="alert">${refusal}</div>`}
+      <p class="right"><button class="main" disabled=${busy || faulty}>${text("create.review")}</button></p></form>`}
+    ${reviewed && html`<${Review} busy=${busy} close=${() => setReviewed(false)} apply=${send} changes=${told} title=${text("create.title")} label=${text("create.send")} />`}`;
 }
 
 export function Create() {

@@ -121,6 +121,7 @@ export function Guests({ options, of }) {
     </div>
     ${chosen.length > 0 && html`<div class="row panel"><span>${text("bulk.selected", { count: chosen.length })}</span>
       ${ACTIONS.map((each) => html`<button class=${each.danger ? "danger" : ""} onClick=${() => setAsked(each)}>${text(`action.${each.name}`)}</button>`)}</div>`}
+    ${state.loaded && !all.length && html`<p>${text("guest.empty")} <a href="#/create">${text("page.create")}</a></p>`}
     <${Table} label=${text("page.guests")} rows=${found} columns=${columns} rowKey=${(/** @type {any} */ guest) => guest.href} mark=${mark}
       onOrder=${setOrder} onSeen=${(/** @type {any[]} */ rows) => {
         seen.current = rows;

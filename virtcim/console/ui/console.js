@@ -99,14 +99,20 @@ async function openTerminal(element, url, onEnd) {
   return { close: () => { socket.close(); terminal.dispose(); } };
 }
 
-/** Where the SPICE of a guest that runs is; null without it. @param {any} guest @returns {Promise<{host: string, port: string} | null>} */
-async function spiceOf(guest) {
-  const { running } = await configurations(guest);
-  const found = running.resources.find((each) => /GraphicsResource/.test(each.class) && each.properties.ResourceSubType === "spice");
-  const [, host, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(found?.properties.Address ?? "") ?? [];
+/** Where a SPICE is; null where nobody gets to it. @param {string} address @returns {{host: string, port: string} | null} */
+function spiceAt(address) {
+  const [, host, port] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(address) ?? [];
   if (!port || Number(port) <= 0) return null;
   // What listens on all addresses is reached by the name that the server is.
   return { host: ["0.0.0.0", "::", ""].includes(host) ? location.hostname : host, port };
+}
+
+/** The screens of a guest that runs. @param {any} guest */
+async function screensOf(guest) {
+  const { running } = await configurations(guest);
+  const kinds = Object.fromEntries(running.resources.filter((each) => /GraphicsResource/.test(each.class))
+    .map(({ properties }) => [properties.ResourceSubType, properties.Address ?? ""]));
+  return { vnc: "vnc" in kinds, spice: spiceAt(kinds.spice ?? "") };
 }
 
 /** Hands out a file for remote-viewer. @param {any} guest @param {{host: string, port: string}} at */
@@ -127,25 +133,42 @@ export function Console({ guest, running }) {
   const [kind, setKind] = useState("");
   const [said, setSaid] = useState("");
   const [copied, setCopied] = useState("");
+  /** Of the newest opening: an older one that comes later is closed at once. */
+  const latest = useRef(/** @type {object | null} */ (null));
   const close = () => {
+    latest.current = null;
     opened.current?.close();
     opened.current = null;
   };
   useEffect(() => close, [guest.href]);
-  const spice = useRead(() => (running ? spiceOf(guest) : Promise.resolve(null)), [guest.href, running]);
+  const screens = useRead(() => (running ? screensOf(guest) : Promise.resolve(null)), [guest.href, running]);
   const open = async (/** @type {string} */ wanted) => {
     close();
     element.current.replaceChildren();
     setSaid("");
     setCopied("");
     setKind(wanted);
+    const own = {};
+    latest.current = own;
+    const end = (/** @type {string} */ why) => {
+      if (latest.current !== own) return;
+      latest.current = opened.current = null;
+      setSaid(why);
+    };
     try {
       const url = await address(guest, wanted);
-      opened.current = await (wanted === "vnc" ? openScreen : openTerminal)(element.current, url, () => setSaid(text("console.ended")), setCopied);
+      if (latest.current !== own) return;
+      const console = await (wanted === "vnc" ? openScreen : openTerminal)(element.current, url, () => end(text("console.ended")), setCopied);
+      if (latest.current === own) opened.current = console;
+      else console.close();
     } catch (error) {
-      setSaid(/** @type {Error} */ (error).message);
+      end(/** @type {Error} */ (error).message);
     }
   };
+  // Who comes here wants to see it; and a guest that is started again is seen again.
+  useEffect(() => {
+    if (screens.value && !latest.current && (kind || screens.value.vnc)) open(kind || "vnc");
+  }, [screens.value]);
   return html`<${Panel} title=${text("guest.tab.console")}>
     <p class="row">
       <button disabled=${!running} onClick=${() => open("vnc")}>${text("console.screen")}</button>
@@ -157,7 +180,7 @@ export function Console({ guest, running }) {
           event.target.value = "";
           element.current.querySelector("canvas")?.focus();
         }}><option value="">${text("console.more-keys")}</option>${Object.keys(KEYS).map((each) => html`<option value=${each}>${each}</option>`)}</select></label>
-      ${spice.value && html`<button onClick=${() => saveViewer(guest, /** @type {any} */ (spice.value))}>${text("console.spice")}</button>`}
+      ${screens.value?.spice && html`<button onClick=${() => saveViewer(guest, /** @type {any} */ (screens.value?.spice))}>${text("console.spice")}</button>`}
       <button disabled=${!kind} onClick=${() => element.current.requestFullscreen()}>${text("console.full")}</button>
     </p>
     ${!running && html`<p class="soft">${text("console.off")}</p>`}

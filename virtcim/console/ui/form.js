@@ -100,11 +100,11 @@ export function FieldGroups({ rows, typed, change, said, id }) {
  * Shows what will be different, before it is sent.
  *
  * @param {{changes: {label: string, before: string, after: string}[], busy: boolean, close: () => void, apply: () => void,
- *   label?: string}} props label: of the button
+ *   title?: string, label?: string}} props title: of what is new as a whole; label: of the button
  */
-export const Review = ({ changes, busy, close, apply, label }) => html`<${Dialog} title=${text("settings.review")} onClose=${close}
+export const Review = ({ changes, busy, close, apply, title, label }) => html`<${Dialog} title=${title ?? text("settings.review")} onClose=${close}
     end=${html`<button class="main" disabled=${busy} onClick=${apply}>${label ?? text("settings.apply")}</button>`}>
-  <div class="table" tabindex="0" role="region" aria-label=${text("settings.review")}><table>
-    <thead><tr><th>${text("settings.what")}</th><th>${text("settings.before")}</th><th>${text("settings.after")}</th></tr></thead>
+  <div class="table" tabindex="0" role="region" aria-label=${title ?? text("settings.review")}><table>
+    <thead><tr><th>${text("settings.what")}</th>${!title && html`<th>${text("settings.before")}</th>`}<th>${text("settings.after")}</th></tr></thead>
     <tbody>${changes.map((each) => html`<tr key=${each.label}><td>${each.label}</td>
-      <td class="removed">${each.before || "–"}</td><td class="added">${each.after || "–"}</td></tr>`)}</tbody></table></div></${Dialog}>`;
+      ${!title && html`<td class="removed">${each.before || "–"}</td>`}<td class="added">${each.after || "–"}</td></tr>`)}</tbody></table></div></${Dialog}>`;
