@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -530,6 +531,9 @@ OURS = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
         ),
         ({"Host": "evil.example"}, 421),
         ({"Host": "evil.example:5988"}, 421),
+        ({"Host": "evil.example:none"}, 421),
+        ({"Host": "evil.example@127.0.0.1"}, 421),
+        ({"Host": "127.0.0.1/evil.example"}, 421),
         ({"Host": "localhost"}, 204),
         ({"Host": "toyhost:5988"}, 204),
         ({"Host": "[::1]:5988"}, 204),
@@ -551,6 +555,21 @@ def test_our_own_origin(nobody: Client) -> None:
     assert nobody.ask("POST", "/api/session", {"user": "root", "password": "root"}, Origin=own, **OURS).status == 201
     own = f"https://127.0.0.1:{nobody.port}"  # behind a proxy that ends TLS
     assert nobody.ask("POST", "/api/session", {"user": "root", "password": "root"}, Origin=own).status == 201
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("Origin", ("OWN", "http://evil.example")), ("Sec-Fetch-Site", ("same-origin", "cross-site"))]
+)
+def test_each_header_of_a_name_counts(root: Client, name: str, values: tuple[str, ...]) -> None:
+    connection = HTTPConnection("127.0.0.1", root.port, timeout=60)
+    connection.putrequest("GET", "/api/session")
+    for header in root.headers.items():
+        connection.putheader(*header)
+    for value in values:
+        connection.putheader(name, value.replace("OWN", f"http://127.0.0.1:{root.port}"))
+    connection.endheaders()
+    assert connection.getresponse().status == 403
+    connection.close()
 
 
 @pytest.mark.parametrize("target", ["/cimom", "/metrics", "/api/", "/", "/health"])

@@ -23,6 +23,9 @@ OWN_SITES = frozenset({"same-origin", "none"})
 
 PORTS = {"http": 80, "https": 443}
 
+OTHER_PARTS = frozenset("@/?#\\ ")
+"""What divides an authority from other parts of a URL: in a Host header it is no name's (RFC 9112, 3.2)."""
+
 
 class Guard:
     """Refuses what a page from elsewhere has a browser ask for.
@@ -47,16 +50,21 @@ class Guard:
         host = headers.get("Host")
         if host is not None and not self._is_own(host):
             raise HTTPFault(421, f"Host {host}: is not a name of this server; server.hosts lists further ones")
-        site = headers.get("Sec-Fetch-Site")
         is_visit = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
-        origin = headers.get("Origin")
-        if site is not None and site not in OWN_SITES and not (is_visit and origin is None):
-            raise HTTPFault(403, f"Sec-Fetch-Site {site}: pages from elsewhere are not answered")
-        if origin is not None and (host is None or not _is_same(origin, host, is_encrypted)):
-            raise HTTPFault(403, f"Origin {origin}: pages from elsewhere are not answered")
+        # Somebody on the way may have added a header of the same name.
+        origins = headers.getall("Origin", [])
+        for site in headers.getall("Sec-Fetch-Site", []):
+            if site not in OWN_SITES and not (is_visit and not origins):
+                raise HTTPFault(403, f"Sec-Fetch-Site {site}: pages from elsewhere are not answered")
+        for origin in origins:
+            if host is None or not _is_same(origin, host, is_encrypted):
+                raise HTTPFault(403, f"Origin {origin}: pages from elsewhere are not answered")
 
     def _is_own(self, host: str) -> bool:
-        name = (_authority(host)[0] or "").lower().rstrip(".")
+        found, _ = _authority(host)
+        if found is None:
+            return not host
+        name = found.rstrip(".")
         if "." not in name or name.endswith(".localhost"):
             return True  # no name on the Internet is one; an IPv6 address has no dot
         try:
@@ -67,7 +75,9 @@ class Guard:
 
 
 def _authority(host: str) -> tuple[str | None, int | None]:
-    """Name and port of a Host header; (None, None) for none."""
+    """Name, in lower case, and port of a Host header; (None, None) for what is none."""
+    if not OTHER_PARTS.isdisjoint(host):
+        return None, None
     try:
         parts = urlsplit(f"//{host}")
         return parts.hostname, parts.port
@@ -88,7 +98,7 @@ def _is_same(origin: str, host: str, is_encrypted: bool) -> bool:
     if own is None or parts.scheme not in PORTS or (is_encrypted and parts.scheme != "https"):
         return False
     name, given = _authority(host)
-    return own == (name or "").lower() and (port or PORTS[parts.scheme]) == (given or PORTS[parts.scheme])
+    return own == name and (port or PORTS[parts.scheme]) == (given or PORTS[parts.scheme])
 
 
 def is_browser(headers: MultiMapping[str]) -> bool:
