@@ -27,7 +27,7 @@ from virtcim.cimom import audit
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.auth import BasicAuthenticator, Htpasswd, PasswordFile
-from virtcim.frontends.rest import frontend
+from virtcim.frontends.rest import answers, frontend
 from virtcim.frontends.rest.frontend import REST
 from virtcim.frontends.rest.openapi import describe
 from virtcim.frontends.rest.pages import DIRECTORY, PARTS, Pages
@@ -600,6 +600,24 @@ def test_nobody_logs_in_from_elsewhere_by_plain_http(toy: Toy, monkeypatch: pyte
     answer = Client(running.port).log_in("root")
     assert (answer.status, "HTTPS" in answer.json["message"]) == (403, True)
     running.stop()
+
+
+@pytest.mark.parametrize(
+    ("is_local", "accepted", "is_smaller"),
+    [(False, "br, gzip;q=0.5", True), (False, "gzip; q=0.0, br", False), (False, None, False), (True, "gzip", False)],
+)
+def test_large_answers_are_compressed_for_who_is_elsewhere(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, is_local: bool, accepted: str | None, is_smaller: bool
+) -> None:
+    monkeypatch.setattr("virtcim.frontends.http.http.is_loopback", lambda address: is_local)
+    running = RunningServer(toy.catalog, CLASSES, authenticator=BasicAuthenticator([NameIsPassword()]), access=access())
+    client = Client(running.port, {"Authorization": basic("root")})
+    monkeypatch.setattr(answers, "WORTH_COMPRESSING", 1)
+    classes, disk = (client.ask("GET", each, Accept_Encoding=accepted) for each in (f"{TOY}/classes", DISK))
+    running.stop()
+    assert ("content-encoding" in classes.headers, "content-encoding" in disk.headers) == (is_smaller, False)
+    body = gzip.decompress(classes.body) if is_smaller else classes.body
+    assert len(json.loads(body)["classes"]) > 0
 
 
 def test_the_first_page_and_no_file_beside_it(nobody: Client) -> None:

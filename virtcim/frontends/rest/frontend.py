@@ -17,7 +17,7 @@ from virtcim.cimom.requests import Caller
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route, Sender
 from virtcim.frontends.http.sending import Outgoing
-from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, error_answer, json_answer, refused
+from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, compressed, error_answer, json_answer, refused
 from virtcim.frontends.rest.consoles import KINDS, PROTOCOL, TICKET_SECONDS, Consoles
 from virtcim.frontends.rest.events import Events
 from virtcim.frontends.rest.openapi import describe
@@ -132,8 +132,12 @@ class REST:
             return _reply(refused(exc.status, exc.text, exc.headers))
         call = Call(method, segments, query, body, exchange.headers.get("If-Match", "").strip(), exchange.caller)
 
+        is_compressed = _wants_compressed(exchange)
+
         def work() -> tuple[Answer, Outgoing]:
             answer = self._operations.carry_out(call)
+            if is_compressed:
+                answer = compressed(answer)
             return answer, Outgoing(answer.pieces)
 
         try:
@@ -374,6 +378,14 @@ def _refusal(fault: HTTPFault) -> tuple[bytes, Mapping[str, str]]:
     """Write what is refused before the front end is asked."""
     answer = refused(fault.status, fault.text, fault.headers)
     return b"".join(answer.pieces), {"Content-Type": JSON_TYPE, **NO_STORE, **answer.headers}
+
+
+def _wants_compressed(exchange: Exchange) -> bool:
+    """Whether a client takes gzip, and is not on this host, where bytes cost less than to compress them."""
+    given = (each.replace(" ", "").lower() for each in exchange.headers.get("Accept-Encoding", "").split(","))
+    return not exchange.is_local and any(
+        name == "gzip" and quality.rstrip("0.") != "q=" for name, _, quality in (each.partition(";") for each in given)
+    )
 
 
 def _is_known(tags: str, answer: Answer) -> bool:
