@@ -13,7 +13,7 @@ from tests.bed import Server
 from tests.metrics.samples import sampled_twice
 from tests.providers.recorded import domain_xml, hypervisor
 from virtcim.libhelper.metrics.exposition import Sources, figures_text
-from virtcim.libhelper.metrics.sampler import Asked
+from virtcim.libhelper.metrics.sampler import SampleRequest
 
 __all__ = ["measure_scrape"]
 
@@ -55,7 +55,7 @@ def text_seconds(guests: int) -> float:
         uri=host.uri, connected=True, inventory=SimpleNamespace(domains=lambda: records, pools=list)
     )
     sampled: Any = SimpleNamespace(
-        **vars(quiet), metrics=SimpleNamespace(ask=lambda: Asked(sample, True, 0.0), take=lambda *_: sample)
+        **vars(quiet), metrics=SimpleNamespace(ask=lambda: SampleRequest(sample, True, 0.0), take=lambda *_: sample)
     )
     write = figures_text(lambda: [Sources([sampled])])
     spent = []
