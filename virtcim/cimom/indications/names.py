@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["NamingLoop"]
 
@@ -26,8 +26,19 @@ SLOW = 2.0
 MAX_DOUBTFUL = 4096
 """Names that are remembered as doubtful."""
 
-Addresses = list[tuple[Any, Any, int, str, Any]]
-"""What `socket.getaddrinfo` gives."""
+Addresses = list[Any]
+"""What `socket.getaddrinfo` gives, whose types are of the system."""
+
+
+class _Name(NamedTuple):
+    """What `socket.getaddrinfo` is asked."""
+
+    host: bytes | str | None
+    port: bytes | str | int | None
+    family: int
+    type: int
+    proto: int
+    flags: int
 
 
 class NamingLoop(asyncio.SelectorEventLoop):
@@ -38,16 +49,23 @@ class NamingLoop(asyncio.SelectorEventLoop):
         self._room = asyncio.Semaphore(LOOKUPS)
         self._doubtful_room = asyncio.Semaphore(DOUBTFUL_LOOKUPS)
         self._doubtful: set[object] = set()
-        self._lookups: dict[tuple[Any, ...], asyncio.Task[Addresses | Exception]] = {}
+        self._lookups: dict[_Name, asyncio.Task[Addresses | Exception]] = {}
 
     async def getaddrinfo(
-        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+        self,
+        host: bytes | str | None,
+        port: bytes | str | int | None,
+        *,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
     ) -> Addresses:
         """Look up a name, as `socket.getaddrinfo` does; who asks while it is looked up gets the same answer.
 
         A lookup goes on when nobody waits for it any more: nothing can end its thread.
         """
-        wanted = host, port, family, type, proto, flags
+        wanted = _Name(host, port, family, type, proto, flags)
         lookup = self._lookups.get(wanted)
         if lookup is None:
             lookup = self._lookups[wanted] = self.create_task(self._look_up(wanted))
@@ -64,20 +82,19 @@ class NamingLoop(asyncio.SelectorEventLoop):
             each.cancel()
         await asyncio.gather(*lookups, return_exceptions=True)
 
-    async def _look_up(self, wanted: tuple[Any, ...]) -> Addresses | Exception:
-        host = wanted[0]
-        async with self._doubtful_room if host in self._doubtful else self._room:
+    async def _look_up(self, wanted: _Name) -> Addresses | Exception:
+        async with self._doubtful_room if wanted.host in self._doubtful else self._room:
             began = self.time()
             found = await self._ask(wanted)
         if isinstance(found, Exception) or self.time() - began > SLOW:
             if len(self._doubtful) >= MAX_DOUBTFUL:
                 self._doubtful.clear()
-            self._doubtful.add(host)
+            self._doubtful.add(wanted.host)
         else:
-            self._doubtful.discard(host)
+            self._doubtful.discard(wanted.host)
         return found
 
-    def _ask(self, wanted: tuple[Any, ...]) -> asyncio.Future[Addresses | Exception]:
+    def _ask(self, wanted: _Name) -> asyncio.Future[Addresses | Exception]:
         """Ask the system, in a thread that keeps nothing from ending."""
         answer: asyncio.Future[Addresses | Exception] = self.create_future()
 
