@@ -316,7 +316,7 @@ def test_what_does_not_become_a_template_leaves_nothing(place: Place, tmp_path: 
     given: dict[str, Any] = {"Source": "broken.ova", "Pool": place.reference(), "TemplateID": "broken"}
     state, text = place.call("ImportAppliance", **given)
     assert state == 10
-    assert "is no sparse VMDK image" in text
+    assert "does not begin as a sparse VMDK image does" in text
     assert place.client().GetInstance(store.path)["ImageIDs"] == store["ImageIDs"]
     assert not [each for each in shown_templates(place) if "broken" in each]
     for wrong in ({"TemplateID": "a/b"}, {"SystemName": "x"}, {"Start": True}, {"Customization": "magic"}):

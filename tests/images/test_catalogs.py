@@ -81,7 +81,7 @@ def test_a_catalogue_is_read(tmp_path: Path) -> None:
         ('[[appliance]]\nid = "a b"\nurl = "x"', "'a b'"),
         ('[[appliance]]\nid = "a"', "has no url"),
         ('[[appliance]]\nid = "a"\nurl = "x"\nsha256 = "abc"', "sha256"),
-        ('[[appliance]]\nid = "a"\nurl = 3', "url is no text"),
+        ('[[appliance]]\nid = "a"\nurl = 3', "url: is not a text"),
         ('[[appliance]]\nid = "a"\nurl = "x"\ncolor = "red"', "has 'color'"),
         ('[[appliance]]\nid = "a"\nurl = "x"\n' * 2, "is there twice"),
         (f"a{'.a' * 300} = 1", "more than 100 dots"),

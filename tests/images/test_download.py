@@ -302,16 +302,16 @@ def test_an_image_is_taken_in_piece_by_piece(store: ImageStore) -> None:
     [
         ("qcow2", qcow2_header(backing=112) + b"/etc/shadow", "has its data in another file"),
         ("qcow2", qcow2_header(features=1 << 2), "has its data in another file"),
-        ("qcow2", b"/etc/shadow", "is no qcow2 image"),
+        ("qcow2", b"/etc/shadow", "does not begin as a qcow2 image does"),
         (
             "vmdk",
             b'# Disk DescriptorFile\nRW 2048 FLAT "/etc/shadow" 0\n'.ljust(1024, b"\0"),
-            "is no sparse VMDK image",
+            "does not begin as a sparse VMDK image does",
         ),
-        ("vhd", b"", "is no whole VHD image"),
+        ("vhd", b"", "is not a whole VHD image"),
         ("raw", qcow2_header(backing=112) + b"/etc/shadow", "begins like an image of another format"),
         ("iso", DESCRIPTOR, "begins like an image of another format"),
-        ("vdi", b"/etc/shadow", "is no VDI image"),
+        ("vdi", b"/etc/shadow", "does not begin as a VDI image does"),
     ],
 )
 def test_an_image_does_not_lead_to_files_of_this_host(

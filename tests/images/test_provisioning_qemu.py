@@ -426,10 +426,10 @@ def test_a_wrong_parameter_is_refused_before_anything_is_done(
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[settings]\nNoSuch = 1\n", r"settings\.NoSuch: is no property"),
+        ("[settings]\nNoSuch = 1\n", r"settings\.NoSuch: is not a property"),
         ('[settings]\nEnableACPI = "maybe"\n', "expected boolean"),
         ("[settings]\nBootDevices = 1\n", r"expected string\[\]"),
-        ('[[resources]]\nkind = "Bogus"\n', "is no kind of resource"),
+        ('[[resources]]\nkind = "Bogus"\n', "is not a kind of resource"),
         ('[[resources]]\nkind = "Mem"\nVirtualQuantity = "many"\n', "expected uint64"),
         ("[disk]\nEmulatedType = true\n", "expected uint16"),
     ],

@@ -64,7 +64,7 @@ def template_checker(classes: ClassStore) -> Callable[[Template], None]:
         for each, value in values.items():
             declared = properties.get(each)
             if declared is None:
-                raise TemplateError(f"{where}.{each}: is no property of {name}")
+                raise TemplateError(f"{where}.{each}: is not a property of {name}; expected one that the class has")
             kind = _PYTHON.get(declared.type, int)
             items = value if isinstance(value, tuple) else (value,)
             if isinstance(value, tuple) != declared.is_array or not all(type(item) is kind for item in items):
@@ -77,7 +77,8 @@ def template_checker(classes: ClassStore) -> Callable[[Template], None]:
         for number, resource in enumerate(template.resources):
             name, where = _RESOURCE.format(resource["kind"]), f"resources[{number}]"
             if name not in named:
-                raise TemplateError(f"{where}.kind: {resource['kind']!r:.80} is no kind of resource")
+                text = f"{where}.kind: {resource['kind']!r:.80} is not a kind of resource"
+                raise TemplateError(f"{text}; expected such as Disk, Net or Graphics")
             check_values(where, name, {each: value for each, value in resource.items() if each != "kind"})
 
     return check

@@ -405,7 +405,7 @@ class _Reader:
         """Take a list of texts."""
         value = self._take(name, [], list, "a list of texts")
         if not all(isinstance(each, str) for each in value):
-            raise TemplateError(f"{self._where}{name}: {value!r:.80} is no list of texts; expected one")
+            raise TemplateError(f"{self._where}{name}: {value!r:.80} is not a list of texts; expected texts only")
         return tuple(value)
 
     def values(self, name: str) -> Mapping[str, SettingValue]:
@@ -436,7 +436,9 @@ class _Reader:
     def end(self) -> None:
         """Complain of what nobody has taken."""
         if self._left:
-            raise TemplateError(f"{self._where}{next(iter(self._left))}: is no part of a template")
+            raise TemplateError(
+                f"{self._where}{next(iter(self._left))}: is not a part of a template; expected one of docs/templates.md"
+            )
 
     def _made(self, table: Mapping[str, Any], where: str, make: Callable[[_Reader], Kind]) -> Kind:
         reader = _Reader(table, where)

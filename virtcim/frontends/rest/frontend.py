@@ -437,7 +437,7 @@ def _one_of_many(given: Any, caller: Caller) -> tuple[Any, Call | Answer]:
             raise Refusal(400, f'A request of a batch is {{"method": METHOD, "path": "{ROOT}/...", "body": ...}}')
         if_match = given.get("ifMatch", "")
         if not isinstance(if_match, str):
-            raise Refusal(400, "ifMatch: is no text")
+            raise Refusal(400, "ifMatch: is not a text; expected the ETag of an instance")
         return name, Call(method, _segments(target), _query(target), given.get("body"), if_match, caller)
     except Refusal as exc:
         return name, refused(exc.status, exc.text, exc.headers)

@@ -823,10 +823,10 @@ def _object(call: Call, *members: str) -> Mapping[str, Any]:
     """The body, which has to be an object with no other members than these."""
     body = {} if call.body is None else call.body
     if not isinstance(body, dict):
-        raise Refusal(400, "The body is no object of JSON")
+        raise Refusal(400, "The body is not an object; expected {...} in JSON")
     for name in body:
         if name not in members:
-            raise Refusal(400, f"{name[:60]}: is no member of the body; expected {', '.join(members)}")
+            raise Refusal(400, f"{name[:60]}: is not a member of the body; expected {', '.join(members)}")
     return body
 
 

@@ -103,7 +103,7 @@ def shown(value: Any, namespace: str) -> Any:
             return value if -EXACT <= value <= EXACT else str(value)
         case float():
             if not math.isfinite(value):
-                raise ValueError(f"{value} is no number of JSON")
+                raise ValueError(f"{value}: JSON has no such number; expected a finite one")
             return value
         case list() | tuple():
             return [shown(each, namespace) for each in value]
@@ -113,7 +113,7 @@ def shown(value: Any, namespace: str) -> Any:
             return {"path": format_path(value, namespace), "href": href(value, namespace)}
         case EmbeddedInstance():
             return {"class": value.class_name, "properties": _embedded(value, namespace)}
-    raise TypeError(f"{type(value).__name__} is no type of CIM")
+    raise TypeError(f"{type(value).__name__} is not a type of CIM; expected one that a property can have")
 
 
 def _embedded(instance: EmbeddedInstance, namespace: str) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text}: JSON has no such number; expected a finite one")
 
 
 def _finite(text: str) -> float:

@@ -106,7 +106,7 @@ def _entry(table: Any, name: str, number: int) -> Entry:
     known = {each.name for each in fields(Entry)} - {"catalog"}
     where = f"catalogue {name!r}: appliance {number}"
     if not isinstance(table, dict):
-        raise ApplianceError(f"{where}: is no table; expected one")
+        raise ApplianceError(f"{where}: is not a table; expected id, url and what else is known")
     unknown = sorted(set(table) - known)
     if unknown:
         raise ApplianceError(f"{where}: has {unknown[0]!r}; expected one of {', '.join(sorted(known))}")
@@ -114,10 +114,10 @@ def _entry(table: Any, name: str, number: int) -> Entry:
     for key, value in table.items():
         if key == "platforms":
             if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-                raise ApplianceError(f"{where}: platforms is no list of texts; expected one")
+                raise ApplianceError(f"{where}: platforms: is not a list of texts; expected such as ['KVM']")
             values[key] = tuple(value)
         elif not isinstance(value, str):
-            raise ApplianceError(f"{where}: {key} is no text; expected one")
+            raise ApplianceError(f"{where}: {key}: is not a text; expected it in quotation marks")
         else:
             values[key] = value
     if not _ID.fullmatch(values.get("id", "")):

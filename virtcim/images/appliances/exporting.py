@@ -166,7 +166,7 @@ class HostDisks:
             with self._hypervisor.storage.volume(pool, volume) as found:
                 path = found.path()
         if path is None:
-            raise ApplianceError(f"disk {disk.target_dev!r}: is no file or volume; expected one")
+            raise ApplianceError(f"disk {disk.target_dev!r}: is neither a file nor a volume; expected one of these")
         if is_local(self._hypervisor.uri):
             return Content(Path(path))
         if not volume:

@@ -163,13 +163,13 @@ def check_image(file: BinaryIO, name: str, kind: str, *, is_whole: bool = True) 
             footer = file.read(_SECTOR)
             # 4 is an image of differences, which names its parent.
             if footer[:8] != b"conectix" or len(footer) < _SECTOR or int.from_bytes(footer[60:64], "big") not in (2, 3):
-                raise ApplianceError(f"file {name!r}: is no whole VHD image; expected one")
+                raise ApplianceError(f"file {name!r}: is not a whole VHD image; expected a fixed or dynamic one")
         case "vhdx":
             if header[:8] != b"vhdxfile":
-                raise ApplianceError(f"file {name!r}: is no VHDX image; expected one")
+                raise ApplianceError(f"file {name!r}: does not begin as a VHDX image does; expected one")
         case "vdi":
             if header[64:68] != b"\x7f\x10\xda\xbe":
-                raise ApplianceError(f"file {name!r}: is no VDI image; expected one")
+                raise ApplianceError(f"file {name!r}: does not begin as a VDI image does; expected one")
         case _:
             # Storage pools look at how a volume begins, and would find other files named in it.
             if header.startswith(_OTHERS):
@@ -178,7 +178,7 @@ def check_image(file: BinaryIO, name: str, kind: str, *, is_whole: bool = True) 
 
 def _check_qcow2(header: bytes, name: str, *, is_whole: bool) -> None:
     if len(header) < 72 or header[:4] != b"QFI\xfb":
-        raise ApplianceError(f"file {name!r}: is no qcow2 image; expected one")
+        raise ApplianceError(f"file {name!r}: does not begin as a qcow2 image does; expected one")
     version, backing = struct.unpack_from(">IQ", header, 4)
     features = struct.unpack_from(">Q", header, 72)[0] if version >= 3 and len(header) >= 80 else 0
     if version not in (2, 3):
@@ -190,10 +190,10 @@ def _check_qcow2(header: bytes, name: str, *, is_whole: bool) -> None:
 def _check_vmdk(file: BinaryIO, header: bytes, name: str, *, is_whole: bool) -> None:
     if header[:4] != b"KDMV" or len(header) < _SECTOR:
         # Text that names its extents, which may be any file of this host.
-        raise ApplianceError(f"file {name!r}: is no sparse VMDK image; expected one")
+        raise ApplianceError(f"file {name!r}: does not begin as a sparse VMDK image does; expected one")
     version, _, capacity = struct.unpack_from("<IIQ", header, 4)
     if version not in (1, 2, 3) or not capacity:
-        raise ApplianceError(f"file {name!r}: is no whole VMDK image; expected one")
+        raise ApplianceError(f"file {name!r}: is not a whole VMDK image; expected one of version 1 to 3 with a size")
     text = _vmdk_text(file, header)
     if is_whole and (_content_id(_PARENT, text) != _NO_PARENT or "parentfilenamehint" in text.lower()):
         raise ApplianceError(f"file {name!r}: holds differences to another image; expected a whole one")

@@ -240,5 +240,5 @@ class _Directory:
             os.close(directory)
         if not stat.S_ISREG(os.fstat(found).st_mode):
             os.close(found)
-            raise ApplianceError(f"file {name!r}: is no plain file; expected one")
+            raise ApplianceError(f"file {name!r}: is not a plain file; expected no link, directory or pipe")
         return os.fdopen(found, "rb")

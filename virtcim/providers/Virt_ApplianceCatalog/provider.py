@@ -195,7 +195,9 @@ class ApplianceCatalogProvider(InstanceProvider):
 
         system = element_of_node(self._nodes, self._may, parameters, "System", context)
         if not isinstance(system, ComputerSystem):
-            raise CIMError(Status.INVALID_PARAMETER, "System: is no virtual system; expected one")
+            raise CIMError(
+                Status.INVALID_PARAMETER, "System: is not a virtual system; expected a reference to a ComputerSystem"
+            )
         order = self._export_order(parameters)
         guest = system.guest
 

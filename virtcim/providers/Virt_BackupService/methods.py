@@ -247,7 +247,7 @@ def _checkpoint(service: BackupService, parameters: Parameters, name: str) -> Ch
         return None
     element = element_at(service.site, path) if isinstance(path, InstancePath) else None
     if not isinstance(element, Checkpoint):
-        raise CIMError(Status.INVALID_PARAMETER, f"{name}: is no checkpoint")
+        raise CIMError(Status.INVALID_PARAMETER, f"{name}: is not a checkpoint; expected a reference to its settings")
     return element
 
 
@@ -258,7 +258,9 @@ def _target_pool(service: BackupService, parameters: Parameters, guest: Guest) -
         raise CIMError(Status.INVALID_PARAMETER, "Missing TargetPool")
     element = element_at(service.site, path)
     if not isinstance(element, DiskPool) or element.primordial or element.hypervisor is not guest.hypervisor:
-        raise CIMError(Status.INVALID_PARAMETER, "TargetPool: is no storage pool of the guest's hypervisor")
+        raise CIMError(
+            Status.INVALID_PARAMETER, "TargetPool: is not a pool of the guest's hypervisor; expected one with volumes"
+        )
     return element
 
 

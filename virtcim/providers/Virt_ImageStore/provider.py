@@ -160,7 +160,9 @@ class ImageStoreProvider(InstanceProvider):
         """CreateTemplateFromSystem: a job that makes a template, or the next version of one, of a guest."""
         system = element_of_node(self._nodes, self._may, parameters, "System", context)
         if not isinstance(system, ComputerSystem):
-            raise CIMError(Status.INVALID_PARAMETER, "System: is no virtual system; expected one")
+            raise CIMError(
+                Status.INVALID_PARAMETER, "System: is not a virtual system; expected a reference to a ComputerSystem"
+            )
         guest = system.guest
         with told_in_cim():
             made = TemplateOfGuest(

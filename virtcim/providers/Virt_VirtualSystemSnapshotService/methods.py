@@ -251,7 +251,9 @@ def _snapshot(service: SnapshotService, parameters: Parameters, name: str) -> Co
     if not isinstance(element, VirtualSystemSettingData) or not (
         element.configuration.snapshot is not None or element.configuration.is_present
     ):
-        raise CIMError(Status.INVALID_PARAMETER, f"{name}: {instance_id} is no snapshot")
+        raise CIMError(
+            Status.INVALID_PARAMETER, f"{name}: {instance_id} is not a snapshot; expected the settings of one"
+        )
     configuration: Configuration = element.configuration
     return configuration
 
