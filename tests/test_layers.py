@@ -243,8 +243,9 @@ def test_a_circle_is_found() -> None:
 
 #: The modules of indications, each of which may import those before it only: what changes goes one way.
 INDICATIONS = (
-    "settings", "records", "addresses", "predefined", "repeats", "filters", "served", "subscriptions", "journal",
-    "queue", "relay", "streams", "recent", "engine", "names", "delivery", "relayed", "objects", "service",
+    "settings", "records", "names", "addresses", "predefined", "repeats", "filters", "served", "subscriptions",
+    "journal", "queue", "relay", "streams", "recent", "engine", "delivery", "relayed", "objects", "subscribing",
+    "service",
 )  # fmt: skip
 
 

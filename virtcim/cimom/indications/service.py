@@ -15,12 +15,10 @@ from virtcim.cimom.indications.engine import IndicationEngine
 from virtcim.cimom.indications.filters import FilterCompiler
 from virtcim.cimom.indications.objects import (
     CollectionProvider,
-    CollectionSubscription,
     DestinationProvider,
     FilterProvider,
     MemberOfCollection,
     RelayedDestinationProvider,
-    Subscription,
 )
 from virtcim.cimom.indications.predefined import predefined_filters
 from virtcim.cimom.indications.queue import DestinationQueue, Queues
@@ -30,6 +28,7 @@ from virtcim.cimom.indications.relay import Relay
 from virtcim.cimom.indications.relayed import Relayed
 from virtcim.cimom.indications.settings import REMOVAL_ACTIONS, IndicationSettings
 from virtcim.cimom.indications.streams import EventStreams
+from virtcim.cimom.indications.subscribing import CollectionSubscription, Subscription
 from virtcim.cimom.indications.subscriptions import Subscriptions
 from virtcim.cimom.namespaces import normalized
 from virtcim.providers.interface import (
