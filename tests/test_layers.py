@@ -156,7 +156,10 @@ def test_each_layer_speaks_its_own_language(package: str) -> None:
     """Code, not documentation: names and strings that only another layer can know."""
     wrong = []
     for path in modules(package):
-        tree = ast.parse(path.read_text())
+        text = path.read_text()
+        if not any(word in text for word in WORDS[package]):
+            continue
+        tree = ast.parse(text)
         documentation = {
             id(node.value)
             for node in ast.walk(tree)
