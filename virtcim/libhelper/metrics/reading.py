@@ -80,10 +80,12 @@ def read_guests(connection: libvirt.virConnect, domains: Iterable[Domain]) -> tu
         told = {domain.UUIDString(): _with_shared_names(fields) for domain, fields in answer}
         return told, frozenset(uuid for uuid, fields in told.items() if _is_held(fields))
     found = {}
+    handles = {handle.UUIDString(): handle for handle in connection.listAllDomains()}
     for domain in domains:
+        handle = handles.get(domain.uuid)
         with contextlib.suppress(libvirt.libvirtError):  # it is gone; a connection that broke shows below
-            fields = _read_guest(connection.lookupByUUIDString(domain.uuid), domain)
-            found[domain.uuid] = _with_shared_names(fields)
+            if handle is not None:
+                found[domain.uuid] = _with_shared_names(_read_guest(handle, domain))
     connection.getLibVersion()
     return found, frozenset()
 
@@ -114,16 +116,19 @@ def _ask(call: Callable[[], Result], default: Result) -> Result:
 
 def _read_guest(handle: libvirt.virDomain, domain: Domain) -> Fields:
     """Ask a driver without the bulk call for what it has, under the names of that call."""
-    state, reason = handle.state()
-    fields: Fields = {"state.state": state, "state.reason": reason}
-    info = handle.info()
-    fields |= {"balloon.maximum": info[1], "balloon.current": info[2], "vcpu.current": info[3]}
+    state, maximum, current, processors, nanoseconds = handle.info()
+    fields: Fields = {
+        "state.state": state,
+        "balloon.maximum": maximum,
+        "balloon.current": current,
+        "vcpu.current": processors,
+    }
     config = domain.config
     if config is not None and config.vcpu:
         fields["vcpu.maximum"] = config.vcpu
-    if not handle.isActive():
+    if state == libvirt.VIR_DOMAIN_SHUTOFF:
         return fields
-    fields["cpu.time"] = info[4]
+    fields["cpu.time"] = nanoseconds
     memory: dict[str, int] = _ask(handle.memoryStats, {})
     fields |= {f"balloon.{_BALLOON[name]}": value for name, value in memory.items() if name in _BALLOON}
     if config is not None:

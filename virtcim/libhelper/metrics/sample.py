@@ -125,6 +125,9 @@ def totals_of(fields: Mapping[str, Any]) -> tuple[int | None, ...]:
 
 
 def _sum(fields: Mapping[str, Any], group: str, name: str) -> int | None:
-    given = [fields.get(f"{group}.{number}.{name}") for number in range(fields.get(f"{group}.count", 0))]
-    known = [each for each in given if each is not None]
-    return sum(known) if known else None
+    total: int | None = None
+    for number in range(fields.get(f"{group}.count", 0)):
+        value: int | None = fields.get(f"{group}.{number}.{name}")
+        if value is not None:
+            total = value if total is None else total + value
+    return total
