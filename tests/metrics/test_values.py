@@ -10,8 +10,10 @@ import pytest
 from tests.metrics.samples import fields, sampled_twice
 from tests.providers.recorded import CONTEXT, RecordedHypervisor, Served, domain_xml, hypervisor, platform
 from virtcim.libhelper.metrics import GuestSample, Sample
+from virtcim.providers.guests import all_guests
 from virtcim.providers.metrics import METRICS
-from virtcim.providers.Virt_BaseMetricValue import MetricValue
+from virtcim.providers.Virt_BaseMetricValue import MetricValue, measure_guest, measured_elements
+from virtcim.providers.Virt_BaseMetricValue.measured import measure
 
 DEVICES = (
     "<disk type='file'><source file='/a'/><target dev='vda' bus='virtio'/></disk>"
@@ -82,6 +84,23 @@ def test_a_counter_that_was_set_back_gives_no_rate() -> None:
     assert "CPULoad" not in shown
     assert shown["CPUTime"]["MetricValue"] == "0"
     assert "ProcessorLoad:0" in shown
+
+
+@pytest.mark.parametrize("disks", [("vda", "vdb"), ("vdb",)])
+@pytest.mark.parametrize("known_before", [("vda", "vdb"), ("vdb", "vda"), ("vda",), ()])
+def test_a_guest_as_a_whole_is_measured_as_each_of_its_elements(
+    disks: tuple[str, ...], known_before: tuple[str, ...]
+) -> None:
+    host, uuid = host_of(*disks)
+    assert host.metrics.latest is not None
+    before = host.metrics.latest.previous
+    assert before is not None
+    guest = before.guests[uuid]
+    before.guests = {uuid: GuestSample(fields(known_before, ("vnet0",)), guest.time, guest.clock)}
+    [measured] = all_guests(Served([(platform("KVM"), host)]).site, platform("KVM"))
+    names = frozenset(metric.name for metric in METRICS if metric.base != "Processor")
+    by_element = [pair for element in measured_elements(measured) for pair in measure(element, names)]
+    assert sorted(measure_guest(measured, names), key=str) == sorted(by_element, key=str)
 
 
 def test_the_first_sample_gives_no_rates() -> None:

@@ -68,6 +68,12 @@ class TableOptions:
     plain_arrays: bool = False
 
 
+@lru_cache(maxsize=MAX_TABLES)
+def _only(names: tuple[str, ...]) -> TableOptions:
+    """The options by which nothing but these properties is asked for."""
+    return TableOptions(properties=frozenset(name.lower() for name in names))
+
+
 @immutable
 class ClassOptions:
     """What of a class is asked for: the parameters of GetClass, and `plain_arrays` as in `TableOptions`."""
@@ -330,8 +336,7 @@ class Encoder:
 
     def _own_table(self, class_name: str, properties: Mapping[str, Any]) -> Table:
         """The table for no other properties than these."""
-        names = frozenset(name.lower() for name in properties)
-        return self.table(class_name, TableOptions(properties=names))
+        return self.table(class_name, _only(tuple(properties)))
 
     def parameter(self, declared: ParameterDeclaration, value: Any) -> str:
         """The PARAMVALUE element of an output parameter.  Raises ValueError when the value does not fit."""

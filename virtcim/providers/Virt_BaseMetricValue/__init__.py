@@ -5,6 +5,7 @@ from virtcim.providers.Virt_BaseMetricValue.measured import (
     MeasuredElement,
     hypervisor_of,
     is_measured,
+    measure_guest,
     measured_elements,
 )
 from virtcim.providers.Virt_BaseMetricValue.Virt_BaseMetricValue import (
@@ -23,6 +24,7 @@ __all__ = [
     "collection_of",
     "hypervisor_of",
     "is_measured",
+    "measure_guest",
     "measured_elements",
     "values_by",
     "values_of",

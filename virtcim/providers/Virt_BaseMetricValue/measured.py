@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from virtcim.libhelper.metrics import GuestSample, HostSample, Sample
+from virtcim.libhelper.metrics import GuestSample, HostSample
 from virtcim.providers.guest import Guest
 from virtcim.providers.metrics import METRICS, Measured, Metric, Reading, read_metric
 from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
@@ -27,13 +27,21 @@ __all__ = [
     "hypervisor_of",
     "is_measured",
     "measure",
+    "measure_guest",
     "measured_elements",
 ]
 
 MEASURED_TYPES = (ComputerSystem, Processor, Memory, LogicalDisk, NetworkPort, HostSystem)
 """The types of what is measured."""
 
+Figures: TypeAlias = GuestSample | HostSample
+
 MeasuredElement: TypeAlias = ComputerSystem | Processor | Memory | LogicalDisk | NetworkPort | HostSystem
+
+_WHOLE: dict[type[MeasuredElement], str] = {ComputerSystem: "", Memory: "balloon."}
+"""What the names of the figures of a guest and of its memory begin with."""
+_DEVICES: dict[type[MeasuredElement], str] = {LogicalDisk: "block", NetworkPort: "net"}
+"""Groups of the figures of a guest in which those of its devices are."""
 
 _METRICS = {kind.base: [metric for metric in METRICS if metric.base == kind.base] for kind in MEASURED_TYPES}
 
@@ -81,16 +89,49 @@ def measure(element: MeasuredElement, names: frozenset[str] | None = None) -> It
     metrics = _metrics_of(element.base, names)
     if not metrics or not is_measured(element):
         return
-    sample = hypervisor_of(element).metrics.latest
-    now = None if sample is None else _figures(element, sample)
-    if sample is None or now is None:
+    now: Figures | None
+    before: Figures | None
+    if isinstance(element, HostSystem):
+        now, before = _host_figures(element)
+    else:
+        now, before = _guest_figures(element.guest)
+    reading = None if now is None else _reading(element, now)
+    if now is not None and reading is not None:
+        earlier = None if before is None else _reading(element, before)
+        yield from _values(metrics, now, reading, before, earlier)
+
+
+def measure_guest(guest: Guest, names: frozenset[str]) -> Iterator[tuple[Metric, Measured]]:
+    """Give the newest values of metrics of a guest that runs, its memory, its disks and its network ports, as `measure`
+    gives those of each; none of these elements is made for it.
+
+    Parameters:
+        names: of the metrics that are wanted.
+    """
+    now, before = _guest_figures(guest) if guest.domain.active else (None, None)
+    if now is None:
         return
-    previous = sample.previous  # read once: the next sample takes it away
-    before = None if previous is None else _figures(element, previous)
-    reading = _reading(element, now)
-    if reading is None:
-        return
-    earlier = None if before is None or before.clock >= now.clock else _reading(element, before)
+    fields, older = now.fields, before.fields if before is not None else {}
+    readings: list[tuple[type[MeasuredElement], Reading, Reading | None]]
+    readings = [(kind, Reading(fields, part), Reading(older, part)) for kind, part in _WHOLE.items()]
+    for kind, group in _DEVICES.items():
+        for part, name in _parts(fields, group):
+            # As a rule nothing was plugged meanwhile.
+            old = part if older.get(f"{part}name") == name else _part(older, group, name)
+            readings.append((kind, Reading(fields, part), None if old is None else Reading(older, old)))
+    for kind, reading, earlier in readings:
+        yield from _values(_metrics_of(kind.base, names), now, reading, before, earlier)
+
+
+def _values(
+    metrics: Iterable[Metric], now: Figures, reading: Reading, before: Figures | None, earlier: Reading | None
+) -> Iterator[tuple[Metric, Measured]]:
+    """Give the values of metrics for which there are figures.
+
+    Parameters:
+        now, before: the newest figures and those before them, None for none.
+        reading, earlier: those of the measured element in these; None where there are none.
+    """
     seconds = 0.0 if before is None else now.clock - before.clock
     duration = timedelta(seconds=seconds)
     for metric in metrics:
@@ -99,12 +140,24 @@ def measure(element: MeasuredElement, names: frozenset[str] | None = None) -> It
             yield metric, Measured(value, now.time, duration if metric.is_interval else None)
 
 
-def _figures(element: MeasuredElement, sample: Sample) -> GuestSample | HostSample | None:
-    """Find the figures in which those of an element are."""
-    if isinstance(element, HostSystem):
-        return sample.host
-    guest = sample.guests.get(element.guest.domain.uuid)
-    return None if guest is None else guest.known
+def _host_figures(host: HostSystem) -> tuple[HostSample | None, HostSample | None]:
+    """Find the newest figures of a host, and those before them."""
+    sample = host.hypervisor.metrics.latest
+    previous = None if sample is None else sample.previous
+    return None if sample is None else sample.host, None if previous is None else previous.host
+
+
+def _guest_figures(guest: Guest) -> tuple[GuestSample | None, GuestSample | None]:
+    """Find the newest figures of a guest, and those before them; none before where the newest are of that time."""
+    sample = guest.hypervisor.metrics.latest
+    previous = None if sample is None else sample.previous  # read once: the next sample takes it away
+    now = None if sample is None else sample.guests.get(guest.domain.uuid)
+    before = None if previous is None else previous.guests.get(guest.domain.uuid)
+    if now is None:
+        return None, None
+    if before is None or before.known.clock >= now.known.clock:
+        return now.known, None
+    return now.known, before.known
 
 
 def _reading(element: MeasuredElement, figures: GuestSample | HostSample) -> Reading | None:
@@ -127,7 +180,13 @@ def _reading(element: MeasuredElement, figures: GuestSample | HostSample) -> Rea
 
 def _part(fields: Mapping[str, Any], group: str, name: str | None) -> str | None:
     """Find the figures of the device that the host knows by a name."""
+    return next((part for part, found in _parts(fields, group) if found == name), None) if name else None
+
+
+def _parts(fields: Mapping[str, Any], group: str) -> Iterator[tuple[str, str]]:
+    """List the devices of a kind that there are figures of: what the names of these begin with, and the name by which
+    the host knows the device."""
     for number in range(fields.get(f"{group}.count", 0)):
-        if name is not None and fields.get(f"{group}.{number}.name") == name:
-            return f"{group}.{number}."
-    return None
+        name = fields.get(f"{group}.{number}.name")
+        if name is not None:
+            yield f"{group}.{number}.", name

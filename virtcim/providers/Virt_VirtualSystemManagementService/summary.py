@@ -27,8 +27,7 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.methods import Parameters
-from virtcim.providers.Virt_BaseMetricValue import measured_elements
-from virtcim.providers.Virt_BaseMetricValue.measured import measure
+from virtcim.providers.Virt_BaseMetricValue import measure_guest
 from virtcim.providers.Virt_ComputerSystem import system_of
 from virtcim.providers.Virt_Device.Virt_NetworkPort import NetworkPort
 from virtcim.providers.Virt_HostSystem import guests_on
@@ -222,12 +221,11 @@ def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
         "OperatingSystem": facts and facts.operating_system,
     }
     totals: dict[str, float] = {}
-    for element in measured_elements(guest):
-        for metric, measured in measure(element, _SHOWN):
-            if metric.name in _ONCE:
-                values[_ONCE[metric.name]] = measured.value
-            elif metric.name in _TOTALS:
-                totals[metric.name] = totals.get(metric.name, 0.0) + measured.value
+    for metric, measured in measure_guest(guest, _SHOWN):
+        if metric.name in _ONCE:
+            values[_ONCE[metric.name]] = measured.value
+        else:
+            totals[metric.name] = totals.get(metric.name, 0.0) + measured.value
     return values | {name: totals.get(name) for name in _TOTALS}
 
 
