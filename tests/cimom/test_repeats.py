@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,9 +15,12 @@ from tests.cimom.harness import RawClient, RunningServer, class_name, intrinsic,
 from tests.cimom.toy import Toy, ToyInstance
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal
 from virtcim.cimom.requests import UNKNOWN_CALLER, Caller
-from virtcim.frontends.cimxml.repeats import MAX_ANSWER, MAX_BODY, OVERHEAD, Question, RepeatedAnswers
-from virtcim.frontends.cimxml.writer import MANY, NamespaceWriter
+from virtcim.frontends.cimxml.repeats import MAX_BODY, MAX_PIECES, MAX_WHOLE, OVERHEAD, Question, RepeatedAnswers
+from virtcim.frontends.cimxml.writer import MOMENT, NamespaceWriter
 from virtcim.frontends.http.exchange import OperationNote
+
+MANY = 20
+"""Instances of a class that has many."""
 
 PLAIN = intrinsic("GetInstance", InstanceName=system("plain"))
 NOTE = OperationNote("GetInstance", "GetInstance", False, "root/toy", "", 0, 0.0, 1)
@@ -88,6 +93,55 @@ def test_a_class_is_laid_out_once(
         assert client.post(names).body.count(b"<INSTANCENAME ") == first[1].count(b"<INSTANCENAME ") - 1
 
 
+def test_asked_again_in_another_message(
+    make_server: Callable[..., RunningServer], toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def numbered(message_id: str, before: str = "") -> str:
+        return re.sub('<MESSAGE ID="[^"]*"', f'{before}<MESSAGE ID="{message_id}"', PLAIN)
+
+    counted = Counted(toy, monkeypatch)
+    with RawClient(make_server().port) as client:
+        first = client.post(numbered("1")).body
+        other = client.post(numbered("a-2.b")).body
+        assert other == first.replace(b'<MESSAGE ID="1"', b'<MESSAGE ID="a-2.b"')
+        assert counted.asked == 1
+        assert b'<MESSAGE ID="&lt;"' in client.post(numbered("&lt;")).body
+        for comment in ("3", "4"):
+            assert client.post(numbered("1", f'<!-- <MESSAGE ID="{comment}" -->')).body == first
+        assert counted.asked == 4
+
+
+def test_a_class_that_lasts_is_told_again_without_its_provider(
+    make_server: Callable[..., RunningServer], toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(toy, monkeypatch)
+    for number in range(MANY):
+        toy.provider.add("Toy_Disk", Name=f"special|{number}", Caption="x" * MAX_WHOLE)
+    enumerated: list[str] = []
+    instances = type(toy.provider).instances
+
+    def counted_instances(provider: Any, name: str, context: Any) -> Any:
+        enumerated.append(name)
+        return instances(provider, name, context)
+
+    monkeypatch.setattr(type(toy.provider), "instances", counted_instances)
+    disks = intrinsic("EnumerateInstances", ClassName=class_name("Toy_Disk"))
+    with RawClient(make_server().port) as client:
+        first = client.post(disks).body
+        assert client.post(disks).body == first
+        asked = len(enumerated)
+        client.post(disks)
+        assert len(enumerated) > asked, "what a provider does not promise is asked for each time"
+        monkeypatch.setattr(type(toy.provider), "is_lasting", lambda *_: True)
+        client.post(disks)
+        asked = len(enumerated)
+        assert client.post(disks).body == first
+        assert len(enumerated) == asked
+        toy.provider.add("Toy_Disk", Name="special|new", Size=1)
+        counted.revision += 1
+        assert client.post(disks).body.count(b"<VALUE.NAMEDINSTANCE>") == first.count(b"<VALUE.NAMEDINSTANCE>") + 1
+
+
 def test_what_does_not_last_is_asked_for_each_time(raw: RawClient, toy: Toy) -> None:
     raw.post(PLAIN)
     toy.provider.change("Toy_System", "plain", Caption="changed")
@@ -121,12 +175,29 @@ def test_bounded() -> None:
     answers = RepeatedAnswers(3 * (OVERHEAD + 20))
     questions = [Question(NOBODY, "", (), f"{number:010}".encode()) for number in range(5)]
     for each in questions[:3]:
-        answers.put(each, 1, bytes(10), NOTE)
+        answers.put(each, 1, [b"", b"", bytes(10)], NOTE)
     assert answers.get(questions[0], at(1)) is not None
-    answers.put(questions[3], 1, bytes(10), NOTE)
+    answers.put(questions[3], 1, [b"", b"", bytes(10)], NOTE)
     assert [answers.get(each, at(1)) is not None for each in questions] == [True, False, True, True, False]
-    answers.put(questions[4], 1, bytes(MAX_ANSWER + 1), NOTE)
+    answers.put(questions[4], 1, [b"x"] * (MAX_PIECES + 1), NOTE)
     assert answers.get(questions[4], at(1)) is None
     assert answers.get(questions[0], at(2)) is None
     assert len(answers) == 2
     assert answers.size == 2 * (OVERHEAD + 20)
+
+
+def test_pieces_that_others_hold_are_kept_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, question = RepeatedAnswers(1 << 20), Question(NOBODY, "", (), b"body")
+    pieces = [b"<", b"1", bytes(MAX_WHOLE)]
+    answers.put(question, 1, pieces, NOTE)
+    assert answers.get(question, lambda _: 1) == (tuple(pieces), NOTE)
+    assert answers.size < MAX_WHOLE
+    answers.sweep()
+    assert len(answers) == 1
+    later = time.monotonic() + MOMENT + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert answers.get(question, lambda _: 1) is None
+    answers.put(question, 1, pieces, NOTE)
+    monkeypatch.setattr(time, "monotonic", lambda: later + MOMENT + 1)
+    answers.sweep()
+    assert (len(answers), answers.size) == (0, 0)

@@ -167,6 +167,10 @@ class RecordedHypervisor:
     facts: HostFacts = _FACTS
 
     @property
+    def condition(self) -> object:
+        return self.connected, self.fqdn, self.facts
+
+    @property
     def node(self) -> NodeInfo:
         return self.facts.node
 

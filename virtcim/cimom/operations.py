@@ -13,6 +13,7 @@ from virtcim.cimom.associations import ClassLevel
 from virtcim.cimom.keys import own_keys, require_keys
 from virtcim.cimom.reading import Reader, Scope
 from virtcim.cimom.requests import (
+    ALL,
     AssociationFilter,
     AssociatorClasses,
     AssociatorClassPaths,
@@ -32,6 +33,7 @@ from virtcim.cimom.requests import (
     GetQualifier,
     InvokeMethod,
     ModifyInstance,
+    Projection,
     ReferenceClasses,
     ReferenceClassPaths,
     ReferenceNames,
@@ -58,6 +60,7 @@ from virtcim.providers.interface import (
     EmbeddedInstance,
     Instance,
     InstancePath,
+    InstanceProvider,
     Parameters,
     Properties,
     Status,
@@ -100,17 +103,22 @@ class Operations:
         projection = request.projection
         if not request.deep:
             projection = replace(projection, limit_class=self._reader.declaration(scope, request.class_name).name)
-        revision = self._revision(scope.namespace.name)
-        return Extents(scope.namespace.name, self._extents(scope, request), projection, revision)
+        return self._extents(scope, request, projection)
 
     def enumerate_instance_names(self, request: EnumerateInstanceNames, scope: Scope) -> Extents:
         """EnumerateInstanceNames (5.3.2.4)."""
-        revision = self._revision(scope.namespace.name)
-        return Extents(scope.namespace.name, self._extents(scope, request), revision=revision)
+        return self._extents(scope, request, ALL)
 
-    def _extents(self, scope: Scope, request: EnumerateInstances | EnumerateInstanceNames) -> list[Extent]:
-        found = self._reader.everything(scope, request.class_name, among=request.creation_classes)
-        return [Extent(name, instances) for name, instances in found]
+    def _extents(
+        self, scope: Scope, request: EnumerateInstances | EnumerateInstanceNames, projection: Projection
+    ) -> Extents:
+        namespace = scope.namespace
+        revision = self._revision(namespace.name)
+        errors: list[CIMError] = []
+        found = list(self._reader.everything(scope, request.class_name, errors.append, request.creation_classes))
+        lasting = not errors and all(_is_lasting(namespace.provider(name), name) for name, _ in found)
+        extents = [Extent(name, instances) for name, instances in found]
+        return Extents(namespace.name, extents, projection, revision, lasting)
 
     def create_instance(self, request: CreateInstance, scope: Scope) -> Path:
         """CreateInstance (5.3.2.6): properties that the request does not hold have the defaults of the class."""
@@ -270,6 +278,10 @@ class Operations:
         result = provider.invoke_method(declaration.name, keys, method.name, request.arguments, scope.context)
         out = _outputs(declaration, method, result.out)
         return MethodOutcome(scope.namespace.name, declaration.name, method, result.return_value, out)
+
+
+def _is_lasting(provider: InstanceProvider | None, class_name: str) -> bool:
+    return provider is not None and provider.is_lasting(class_name)
 
 
 def _invalid(text: str) -> CIMError:

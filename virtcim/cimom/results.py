@@ -77,11 +77,13 @@ class Extents(Result):
     Attributes:
         revision: of everything that the lasting instances of the namespace are made from, from before these were
             gathered; None where it is not known.
+        lasting: whether these are the instances, and as they are, for as long as that revision stays the same.
     """
 
     extents: Sequence[Extent]
     projection: Projection = ALL
     revision: Hashable = None
+    lasting: bool = False
 
 
 @immutable

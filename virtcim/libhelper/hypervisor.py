@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
@@ -179,6 +179,11 @@ class Hypervisor:
     def facts(self) -> HostFacts:
         """What the hypervisor said of itself when it was last connected."""
         return self._context.facts
+
+    @property
+    def condition(self) -> Hashable:
+        """What is another value once it is connected or not, or says something else of itself."""
+        return self.connected, self.fqdn, self.facts
 
     @property
     def driver(self) -> str:

@@ -216,6 +216,10 @@ class ElementProvider(InstanceProvider):
         platform, element = self.resolve(class_name)
         return element.all_of(self.site, platform)
 
+    def is_lasting(self, class_name: str) -> bool:
+        _, element = self.resolve(class_name)
+        return element.source.lasting
+
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return self.element(class_name, keys)
 

@@ -258,6 +258,10 @@ class InstanceProvider(ABC):
         Makes no libvirt call: the inventory already knows.
         """
 
+    def is_lasting(self, class_name: str) -> bool:
+        """Whether the instances of a creation class are `Instance.lasting`, and none come as long either."""
+        return False
+
     @abstractmethod
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         """The instance with just these keys (names in any case, values as the client sent them).

@@ -97,9 +97,11 @@ class Site(Memo):
         ).difference(ALWAYS_SHOWN)
 
     def revision(self) -> Hashable:
-        """Give what is another value once anything has changed that guests are shown by."""
-        inventories = [each.inventory.revision for several in self._hypervisors.values() for each in several]
-        return (self.requested_states.changes, *inventories)
+        """Give what is another value once anything has changed that guests and their hosts are shown by."""
+        known = [
+            (each.inventory.revision, each.condition) for several in self._hypervisors.values() for each in several
+        ]
+        return (self.requested_states.changes, *known)
 
     def add(self, platform: Platform, hypervisor: Hypervisor) -> None:
         """Serve a further hypervisor, after those that its platform has."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GUESTS",
     "GUESTS_NOW",
+    "HYPERVISORS",
     "PARTS_OF_GUESTS",
     "PLATFORMS",
     "AnyElement",
@@ -89,7 +90,14 @@ class Source(ABC, Generic[Owner]):
 
 
 class PlatformSource(Source[Place]):
-    """One owner: the platform."""
+    """One owner: the platform.
+
+    Parameters:
+        keeps: whether the instances stay what they are as long as the guests and what is known of their hosts do.
+    """
+
+    def __init__(self, keeps: bool = False) -> None:
+        self.lasting = keeps
 
     def owners(self, site: Site, platform: Platform) -> Sequence[Place]:
         return (Place(site, platform),)
@@ -131,6 +139,8 @@ class _PartSource(GuestSource):
 
 
 PLATFORMS = PlatformSource()
+HYPERVISORS = PlatformSource(keeps=True)
+"""Platforms, of which is shown what they have connections to."""
 GUESTS = GuestSource()
 PARTS_OF_GUESTS = _PartSource()
 GUESTS_NOW = GuestSource(keeps=False)

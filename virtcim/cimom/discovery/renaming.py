@@ -50,6 +50,9 @@ class RenamedProvider(InstanceProvider):
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         return [_renamed(each, self._other) for each in self._provider.instances(class_name, self._within(context))]
 
+    def is_lasting(self, class_name: str) -> bool:
+        return self._provider.is_lasting(class_name)
+
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return _renamed(self._provider.get_instance(class_name, keys, self._within(context)), self._other)
 

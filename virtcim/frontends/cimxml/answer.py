@@ -11,6 +11,7 @@ from virtcim.cimom.results import (
     Batch,
     Classes,
     ClassNames,
+    Extent,
     Extents,
     Instances,
     MethodOutcome,
@@ -22,7 +23,7 @@ from virtcim.cimom.results import (
     Qualifiers,
     Result,
 )
-from virtcim.frontends.cimxml.encode import ClassOptions, qualifier_declaration
+from virtcim.frontends.cimxml.encode import ClassOptions, Table, qualifier_declaration
 from virtcim.frontends.cimxml.quirks import Quirks
 from virtcim.frontends.cimxml.values import attribute, writer
 from virtcim.frontends.cimxml.writer import NamespaceWriter, Writers
@@ -70,6 +71,20 @@ class AnswerWriter:
         """
         return list(self._forms[type(result)](operation, result, quirks))
 
+    def is_lasting(self, operation: str, result: Result, quirks: Quirks) -> bool:
+        """Whether the elements of a result, of which `pieces` has told, stay the same as long as the core's revision
+        does, and take hardly any memory that the cache does not count."""
+        match result:
+            case OneInstance():
+                return result.instance.lasting
+            case Extents():
+                place = self._writers[result.namespace]
+                return result.lasting and all(
+                    place.is_laid_out(each, self._table(place, operation, each, result, quirks), result.revision)
+                    for each in result.extents
+                )
+        return False
+
     def _one_instance(self, _operation: str, result: OneInstance, quirks: Quirks) -> Pieces:
         place, instance = self._writers[result.namespace], result.instance
         table = place.table(instance.class_name, result.projection, quirks.plain_arrays)
@@ -80,12 +95,17 @@ class AnswerWriter:
         place = self._writers[result.namespace]
         pieces = [START]
         for extent in result.extents:
-            table = None
-            if operation != "enumerateinstancenames":
-                table = place.table(extent.class_name, result.projection, quirks.plain_arrays)
+            table = self._table(place, operation, extent, result, quirks)
             pieces += place.extent(extent, table, result.revision)
         pieces.append(END)
         return pieces
+
+    @staticmethod
+    def _table(place: NamespaceWriter, operation: str, extent: Extent, result: Extents, quirks: Quirks) -> Table | None:
+        """What writes the instances of a class; None where only their names are wanted."""
+        if operation == "enumerateinstancenames":
+            return None
+        return place.table(extent.class_name, result.projection, quirks.plain_arrays)
 
     def _instances(self, operation: str, result: Instances, quirks: Quirks) -> Iterator[bytes]:
         place = self._writers[result.namespace]

@@ -13,7 +13,6 @@ from virtcim.cimom.capabilities import CommunicationMechanism, ServerCapabilitie
 from virtcim.cimom.core import Executor
 from virtcim.cimom.query import Language
 from virtcim.cimom.requests import Caller
-from virtcim.cimom.results import OneInstance
 from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.cimxml.answer import AnswerWriter
 from virtcim.frontends.cimxml.cache import InstanceCache
@@ -48,9 +47,10 @@ INLINE_BODY = 64 * 1024
 
 @immutable
 class Answer:
-    """A whole answer, in pieces.
+    """A whole answer.
 
     Attributes:
+        pieces: of it; the second one is the identifier of the message.
         status: the CIM status code, 0 for success.
         seconds: that the operation took, without the time that it waited for a thread.
         lasting: whether it stays the same as long as the core's revision does.
@@ -113,6 +113,7 @@ class CIMXML:
         """Drop the encoded instances that nobody asked for lately."""
         self._writers.sweep()
         self.cache.sweep()
+        self._repeats.sweep()
 
     async def post(self, exchange: Exchange) -> Reply:
         """Carry out an operation (DSP0200 1.4, section 6.2).
@@ -125,7 +126,9 @@ class CIMXML:
         body = await exchange.body()
         question = Question.of(exchange.caller, exchange.headers, body)
         if question is not None and (known := self._repeats.get(question, self._core.revision)) is not None:
-            return _reply([known[0]], started, known[1])
+            outgoing = Outgoing(known[0])
+            await exchange.reserve(outgoing.size)
+            return _reply(outgoing, started, known[1])
         check_charset(exchange.headers, body)
         decode = partial(decode_request, body, self._max_elements)
         raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
@@ -135,8 +138,8 @@ class CIMXML:
 
         def work() -> tuple[Answer, Outgoing]:
             answer = self.answer(raw, exchange.caller, quirks)
-            kept = [b"".join(answer.pieces)] if answer.lasting else []
-            return replace(answer, pieces=kept), Outgoing(kept or answer.pieces)
+            kept = answer.pieces if answer.lasting else ()
+            return replace(answer, pieces=kept), Outgoing(answer.pieces)
 
         if is_quick(raw):
             answer, outgoing = work()
@@ -146,7 +149,7 @@ class CIMXML:
             )
         note = _note(raw, answer, len(body))
         if answer.lasting and question is not None:
-            self._repeats.put(question, revision, answer.pieces[0], replace(note, seconds=0.0))
+            self._repeats.put(question, revision, answer.pieces, replace(note, seconds=0.0))
         return _reply(outgoing, started, note)
 
     async def options(self, _exchange: Exchange) -> Reply:
@@ -171,8 +174,9 @@ class CIMXML:
         """
         tag = "METHODRESPONSE" if raw.extrinsic else "IMETHODRESPONSE"
         start = (
-            f'{XML_START}<MESSAGE ID="{attribute(raw.message_id)}" PROTOCOLVERSION="1.0"><SIMPLERSP>'
-            f'<{tag} NAME="{attribute(raw.operation)}">'
+            f'{XML_START}<MESSAGE ID="',
+            attribute(raw.message_id),
+            f'" PROTOCOLVERSION="1.0"><SIMPLERSP><{tag} NAME="{attribute(raw.operation)}">',
         )
         end = f"</{tag}></SIMPLERSP></MESSAGE></CIM>"
         status, started, lasting = 0, time.monotonic(), False
@@ -181,15 +185,16 @@ class CIMXML:
         except CIMError as exc:
             status = int(exc.status)
             pieces = [self._errors.element(exc, not quirks.no_error_instances)]
-        return Answer([start.encode(), *pieces, end.encode()], status, time.monotonic() - started, lasting)
+        return Answer([*map(str.encode, start), *pieces, end.encode()], status, time.monotonic() - started, lasting)
 
     def _pieces(self, raw: RawRequest, caller: Caller, quirks: Quirks) -> tuple[list[bytes], bool]:
         """The elements of the answer, and whether it is a lasting one."""
         attempt = self._reader.attempt(raw, caller)
         result = self._core.attempt(attempt, partial(self._reader.read, raw, caller))
         try:
-            pieces = self._writer.pieces("" if raw.extrinsic else raw.operation.lower(), result, quirks)
-            return pieces, isinstance(result, OneInstance) and result.instance.lasting
+            operation = "" if raw.extrinsic else raw.operation.lower()
+            pieces = self._writer.pieces(operation, result, quirks)
+            return pieces, self._writer.is_lasting(operation, result, quirks)
         except Exception as exc:
             log.exception("%s failed", raw.operation)
             text = f"{raw.operation} failed: {type(exc).__name__}: {exc}"

@@ -6,26 +6,46 @@ decoded, and without a thread.
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import field
 
 from multidict import MultiMapping
 
 from virtcim.cimom.principals import Principal
 from virtcim.cimom.requests import Caller
+from virtcim.frontends.cimxml.quirks import THEIR_MESSAGE_ID
+from virtcim.frontends.cimxml.writer import MOMENT
 from virtcim.frontends.http.exchange import OperationNote
 from virtcim.immutable import immutable
 
 __all__ = ["Question", "RepeatedAnswers"]
 
 MAX_BODY = 8 * 1024
-MAX_ANSWER = 32 * 1024
-"""Bytes of what is kept at most: an instance, and the request for one."""
+MAX_WHOLE = 32 * 1024
+"""Bytes of what is kept at most: an instance, and the request for one.  A larger answer is kept in pieces, which the
+cache of instances holds, for a moment."""
+
+MAX_PIECES = 2048
+"""Pieces of what is kept at most, as of 400 instances: they are laid out in the event loop, each time anew."""
+
+PIECE = 8
+"""Bytes that a piece takes which the cache holds."""
 
 OVERHEAD = 1500
 """Bytes that an entry takes beside body and answer: the headers, for the most part."""
 
-_SECRET = "authorization"
+_LEFT_OUT = frozenset({"authorization", "content-length"})
+"""Headers that no answer depends on beside the principal and the body."""
+
+_MESSAGE = re.compile(rb"(?:<\?xml[^<>]*\?>)?\s*<CIM\s[^<>]*>\s*<MESSAGE\s+ID=\"([\w.:-]{1,64})\"")
+"""The beginning of a request: nothing stands in it that could be taken for the message, and be none."""
+
+_TELLING = THEIR_MESSAGE_ID.encode()
+"""The identifier by which clients are known that cannot read everything."""
 
 
 @immutable
@@ -34,29 +54,47 @@ class Question:
 
     Attributes:
         listener: where the client came in: a translation may stand behind one listener and not behind another.
-        headers: without those by which the client is known: a password does not stay in memory.
+        headers: without the length, and those by which the client is known: a password does not stay in memory.
+        body: without the identifier of its message, by which clients count.
+        message_id: that identifier, which comes back with the answer; None where it stands in the body still.
     """
 
     principal: Principal
     listener: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    message_id: bytes | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, caller: Caller, headers: MultiMapping[str], body: bytes) -> Question | None:
         """The question that a request is; None for one that is too long to be kept."""
         if len(body) > MAX_BODY:
             return None
-        sent = tuple([each for each in headers.items() if each[0].lower() != _SECRET])
-        return cls(caller.principal, caller.listener, sent, body)
+        sent = tuple([each for each in headers.items() if each[0].lower() not in _LEFT_OUT])
+        found = _MESSAGE.match(body)
+        if found is None or found[1] == _TELLING:
+            return cls(caller.principal, caller.listener, sent, body)
+        rest = body[: found.start(1)] + body[found.end(1) :]
+        return cls(caller.principal, caller.listener, sent, rest, found[1])
 
 
 @immutable
 class _RememberedAnswer:
+    """An answer.
+
+    Attributes:
+        revision: of the namespace that was asked, from before the answer was made.
+        pieces: of it.
+        note: what is told of the operation.
+        size: bytes that it takes here.
+        until: when it is given for the last time, by the monotonic clock.
+    """
+
     revision: Hashable
-    answer: bytes
+    pieces: Sequence[bytes]
     note: OperationNote
     size: int
+    until: float
 
 
 class RepeatedAnswers:
@@ -74,7 +112,9 @@ class RepeatedAnswers:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, question: Question, revision: Callable[[str], Hashable]) -> tuple[bytes, OperationNote] | None:
+    def get(
+        self, question: Question, revision: Callable[[str], Hashable]
+    ) -> tuple[Sequence[bytes], OperationNote] | None:
         """The answer that was given and holds still, and what is told of the operation; None when there is none.
 
         Parameters:
@@ -83,26 +123,43 @@ class RepeatedAnswers:
         kept = self._kept.get(question)
         if kept is None:
             return None
-        if kept.revision != revision(kept.note.namespace):
+        if kept.revision != revision(kept.note.namespace) or kept.until < time.monotonic():
             self._drop(question)
             return None
         self._kept.move_to_end(question)
-        return kept.answer, kept.note
+        if question.message_id is None:
+            return kept.pieces, kept.note
+        start, _, *rest = kept.pieces
+        return (start, question.message_id, *rest), kept.note
 
-    def put(self, question: Question, revision: Hashable, answer: bytes, note: OperationNote) -> None:
-        """Keep an answer.
+    def put(self, question: Question, revision: Hashable, pieces: Sequence[bytes], note: OperationNote) -> None:
+        """Keep an answer, unless it has very many pieces.
 
         Parameters:
             revision: of the namespace that was asked, from before the answer was made.
+            pieces: of the answer, the second one the identifier of the message; those of a large one are held by the
+                cache of instances, too.
         """
-        if len(answer) > MAX_ANSWER:
+        if len(pieces) > MAX_PIECES:
             return
         self._drop(question)
-        size = len(question.body) + len(answer) + OVERHEAD
-        self._kept[question] = _RememberedAnswer(revision, answer, note, size)
+        size, until = sum(map(len, pieces)), math.inf
+        if size <= MAX_WHOLE:
+            start, message_id, *rest = pieces
+            pieces = start, message_id, b"".join(rest)
+        else:
+            size, until = PIECE * len(pieces), time.monotonic() + MOMENT
+        size += len(question.body) + OVERHEAD
+        self._kept[question] = _RememberedAnswer(revision, tuple(pieces), note, size, until)
         self.size += size
         while self.size > self._limit:
             self._drop(next(iter(self._kept)))
+
+    def sweep(self) -> None:
+        """Drop what was kept for a moment that is over.  To be called now and then."""
+        now = time.monotonic()
+        for question in [question for question, kept in self._kept.items() if kept.until < now]:
+            self._drop(question)
 
     def _drop(self, question: Question) -> None:
         kept = self._kept.pop(question, None)

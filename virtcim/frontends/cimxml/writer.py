@@ -29,12 +29,9 @@ __all__ = ["NamespaceWriter", "Writers"]
 
 log = logging.getLogger(__name__)
 
-MANY = 20
-"""Instances of a class from which on it is worth while to remember in which order their texts are sent."""
-
 MOMENT = 60.0
-"""Seconds for which that is remembered.  Less than the time for which the cache keeps what is in use: so nothing is
-held here that the cache does not count."""
+"""Seconds for which it is remembered in which order the texts of a class are sent.  Less than the time for which the
+cache keeps what is in use: so nothing is held here that the cache does not count."""
 
 
 @immutable
@@ -184,12 +181,7 @@ class NamespaceWriter:
             pieces = []
             for name, (filled, rest) in found:
                 pieces += (b"<VALUE.NAMEDINSTANCE>", name, filled, rest, b"</VALUE.NAMEDINSTANCE>")
-        if (
-            revision is not None
-            and from_cache
-            and len(found) >= MANY
-            and all(each.lasting for each in extent.instances)
-        ):
+        if revision is not None and found and from_cache and all(each.lasting for each in extent.instances):
             self._extents[key] = _WrittenExtent(revision, now + MOMENT, pieces)
         return pieces
 
@@ -216,6 +208,11 @@ class NamespaceWriter:
         if len(bucket) > len(found):
             self._cache.keep_only(bucket, {instance.identity for instance in extent.instances})
         return found, not missed
+
+    def is_laid_out(self, extent: Extent, table: Table | None, revision: Hashable) -> bool:
+        """Whether the pieces of a class are those that the cache holds, and none is left out."""
+        known = self._extents.get((extent.class_name, table))
+        return not extent.instances or (known is not None and known.revision == revision)
 
     def sweep(self) -> None:
         """Drop what was laid out for a moment that is over.  To be called now and then."""

@@ -212,6 +212,10 @@ class ShownProvider(InstanceProvider):
     def instances(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         return self._view.show_known(self._provider.instances(class_name, context), context)
 
+    def is_lasting(self, class_name: str) -> bool:
+        # Which of them are shown depends on who asks.
+        return False
+
     def get_instance(self, class_name: str, keys: Keys, context: RequestContext) -> Instance:
         return self._view.show(self._provider.get_instance(class_name, keys, context))
 

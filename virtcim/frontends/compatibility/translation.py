@@ -100,7 +100,7 @@ class LibvirtCim(Translation):
         """
         if isinstance(result, Extents):
             # What front ends lay out of a class by its revision is the true form.
-            return replace(result, revision=None)
+            return replace(result, revision=None, lasting=False)
         if not isinstance(request, InvokeMethod) or not isinstance(result, MethodOutcome):
             return result
         if result.return_value == STARTED and base_of(result.class_name) in self._synchronous:

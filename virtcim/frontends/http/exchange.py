@@ -82,6 +82,9 @@ class Exchange(Protocol):
     async def body(self) -> bytes:
         """The whole body.  Raises HTTPFault when it is too large, or does not arrive."""
 
+    async def reserve(self, size: int) -> None:
+        """Wait until there is room for an answer of so many bytes; where there is none for long, the answer is 503."""
+
     async def log_in(self, user: str, password: str) -> Principal | None:
         """The user whose password it is, else None, after as long as it takes to say so.
 

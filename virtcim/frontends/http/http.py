@@ -492,11 +492,14 @@ class HTTPHandler:
     async def make_room(self, question: Hashable, claim: Claim) -> int:
         """Wait until there is room for an answer of which it is known that it is large; the bytes that are taken for
         it."""
-        expected = await self._sizes.expected(question) or 0
-        if expected <= SMALL:
+        return await self.reserve(await self._sizes.expected(question) or 0, claim)
+
+    async def reserve(self, size: int, claim: Claim) -> int:
+        """Wait until there is room for so many bytes, where they are many; those that are taken."""
+        if size <= SMALL:
             return 0
-        await claim.reserve(expected, self._settings.room_timeout)
-        return expected
+        await claim.reserve(size, self._settings.room_timeout)
+        return size
 
     async def run(self, work: Callable[[], Result], holder: str, *, waits: bool, single: bool) -> Result:
         """Do something in a worker thread, as `Exchange.run` says, for a user or an address."""
@@ -562,6 +565,9 @@ class _Exchange:
 
     async def body(self) -> bytes:
         return await self._handler.read_body(self._request, self.claim)
+
+    async def reserve(self, size: int) -> None:
+        self.reserved = await self._handler.reserve(size, self.claim)
 
     async def run(
         self, work: Callable[[], Result], *, waits: bool = False, single: bool = False, question: Hashable = None

@@ -22,7 +22,7 @@ from virtcim.providers.interface import (
 from virtcim.providers.keys import main_key
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
-from virtcim.providers.sources import PLATFORMS, Place, Source
+from virtcim.providers.sources import HYPERVISORS, Place, Source
 from virtcim.providers.states import EnabledState, HealthState, OperatingStatus, OperationalStatus, RequestedState
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class HostSystem(Element):
     key_names = ("CreationClassName", "Name")
     main_key = MainKey("Name", "No such instance", Status.NOT_FOUND)
     ignores_case = True
-    source = PLATFORMS
+    source = HYPERVISORS
     surveyed = (Host,)
 
     def __init__(self, site: Site, platform: Platform, hypervisor: Hypervisor) -> None:
@@ -66,7 +66,7 @@ class HostSystem(Element):
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
-        return self.hypervisor.connected, self.hypervisor.facts
+        return self.hypervisor.condition
 
 
 def host_name(hypervisor: Hypervisor) -> str:
