@@ -166,9 +166,29 @@ def test_a_node_that_takes_long_to_make_is_made_once(monkeypatch: pytest.MonkeyP
         hypervisor.stop()
 
 
-@pytest.mark.parametrize(("users", "seconds"), [(None, 0.5), (1, 5.0), (200, 5.0), (1000, 25.0)])
-def test_however_many_are_down_attempts_are_few(users: int | None, seconds: float) -> None:
-    assert longest_pause(users, is_here=True) == seconds
+@pytest.mark.parametrize(("down", "seconds"), [(None, 0.5), (1, 2.5), (100, 2.5), (1000, 25.0)])
+def test_however_many_are_down_attempts_are_few(down: int | None, seconds: float) -> None:
+    assert longest_pause(down, is_here=True) == seconds
+
+
+def test_who_is_down_is_known_until_it_is_up_or_leaves(tmp_path: Path) -> None:
+    threads = Threads(4, 8, 2)
+    files = [tmp_path / f"{name}.xml" for name in ("there", "late", "never")]
+    files[0].write_text("<node/>")
+    hypervisors = [Hypervisor(f"test://{file}", HypervisorSettings(), threads) for file in files]
+    for each in hypervisors:
+        each.start()
+    try:
+        wait_until(lambda: hypervisors[0].connected and threads.down == 2)
+        files[1].write_text("<node/>")
+        wait_until(lambda: hypervisors[1].connected and threads.down == 1)
+        hypervisors[2].end()
+        hypervisors[2].join(PATIENCE)
+        assert threads.down == 0
+    finally:
+        for each in hypervisors:
+            each.stop()
+        threads.stop(PATIENCE)
 
 
 def test_who_has_threads_of_his_own_never_hangs(crowd: Crowd) -> None:

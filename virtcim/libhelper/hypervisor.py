@@ -63,10 +63,10 @@ processor busy.  What libvirt tells is not waited for."""
 _BACKOFF_FIRST = 0.1
 _BACKOFF_MOST = {True: 0.5, False: 3.0}
 """Seconds between two attempts to connect, at most; here, and where an attempt costs a network connection."""
-_BACKOFF_SHARED = 5.0
-_FLEET = 200
-"""The same for one of many, and from how many on it is as many times longer: they make forty attempts in a second at
-most, however many are down."""
+_BACKOFF_SHARED = 2.5
+_FLEET = 100
+"""The same for one of many, and from how many on that are down it is as many times longer: they make forty attempts in
+a second at most, however many these are."""
 _MORE_TIME = 2.0
 _MORE_TIME_MOST = 8.0
 _MORE_TIME_ENDS = 60.0
@@ -85,14 +85,14 @@ _THREADS_MOST = 20
 Result = TypeVar("Result")
 
 
-def longest_pause(users: int | None, is_here: bool) -> float:
+def longest_pause(down: int | None, is_here: bool) -> float:
     """Tell how many seconds pass between two attempts to connect, at most.
 
     Parameters:
-        users: hypervisors that share the threads; None where it shares them with none.
+        down: hypervisors without a connection of those that share the threads; None where it shares them with none.
         is_here: whether it is on this machine.
     """
-    return _BACKOFF_MOST[is_here] if users is None else _BACKOFF_SHARED * max(1.0, users / _FLEET)
+    return _BACKOFF_MOST[is_here] if down is None else _BACKOFF_SHARED * max(1.0, down / _FLEET)
 
 
 class _LostError(Exception):
@@ -377,6 +377,7 @@ class Hypervisor:
                     self.uri, partial(EventSubscription, connection, self._on_event, self._on_lost)
                 )
                 await self._connect(await self._await(subscribing))
+                self._threads.note_up(self.uri)
                 delay = _BACKOFF_FIRST
                 said = False
                 self._attempted.set()
@@ -392,14 +393,16 @@ class Hypervisor:
                 self._report(str(error), said)
             finally:
                 said = True
+                if not self._stopping:
+                    self._threads.note_down(self.uri)
                 self._disconnect()
                 if connection is not None:
                     self._threads.submit(self.uri, partial(self._close, connection, subscribing))
                 self._attempted.set()
                 self.unreached()
             await self._rest(delay)
-            users = self._threads.users if self._shares_threads else None
-            delay = min(delay * 2, longest_pause(users, is_local(self.uri)))
+            down = self._threads.down if self._shares_threads else None
+            delay = min(delay * 2, longest_pause(down, is_local(self.uri)))
         self.connections.give_up()
 
     async def _rest(self, seconds: float) -> None:

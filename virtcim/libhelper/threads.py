@@ -65,6 +65,7 @@ class Threads:
         self._hanging: Counter[Hashable] = Counter()
         self._budgets: dict[Hashable, float] = {}
         self._users = 0
+        self._down: set[Hashable] = set()
         self._stopping = False
         self.resize(count, most, crowd)
 
@@ -95,6 +96,22 @@ class Threads:
         with self._changed:
             self._users -= 1
             self._budgets.pop(owner, None)
+            self._down.discard(owner)
+
+    @property
+    def down(self) -> int:
+        """For how many owners it was noted last that they are down."""
+        return len(self._down)
+
+    def note_down(self, owner: Hashable) -> None:
+        """Note that nothing can be done for an owner: the other side is not there."""
+        with self._changed:
+            self._down.add(owner)
+
+    def note_up(self, owner: Hashable) -> None:
+        """Note that the other side of an owner is there."""
+        with self._changed:
+            self._down.discard(owner)
 
     @property
     def is_contended(self) -> bool:
