@@ -49,14 +49,9 @@ class Timing:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The CPU time that a process's threads have used so far."""
-    nanoseconds = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            nanoseconds += int((task / "schedstat").read_text().split()[0])
-        except FileNotFoundError:
-            continue
-    return nanoseconds / 1e9
+    """The CPU time that a process's threads have used so far, those that have ended among them."""
+    # What clock_getcpuclockid(3) gives: the clock of a process by its number.
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def memory_mib(pid: int) -> tuple[float, float]:
