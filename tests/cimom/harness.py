@@ -239,7 +239,10 @@ class RawClient:
 
 
 def http_request(body: bytes, headers: Mapping[str, str | None] | None = None) -> bytes:
-    """A POST request with the CIM headers that fit `body`, changed by `headers`."""
+    """A POST request with the CIM headers that fit `body`, changed by `headers`.
+
+    A byte that is no UTF-8 is written as a surrogate, `\\udcd3` for 0xd3.
+    """
     merged: dict[str, str | None] = {
         "Host": "localhost",
         "User-Agent": "raw",
@@ -250,7 +253,7 @@ def http_request(body: bytes, headers: Mapping[str, str | None] | None = None) -
         **(headers or {}),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in merged.items() if value is not None)
-    return f"POST /cimom HTTP/1.1\r\n{lines}\r\n".encode() + body
+    return f"POST /cimom HTTP/1.1\r\n{lines}\r\n".encode("utf-8", "surrogateescape") + body
 
 
 def _target_headers(body: bytes) -> dict[str, str]:
