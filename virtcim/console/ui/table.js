@@ -4,7 +4,7 @@
 import { html, useLayoutEffect, useMemo, useRef, useState } from "../parts.js";
 
 const ROW = 32;
-const AROUND = 12;
+const AROUND = 6;
 
 /**
  * @typedef {{name: string, title: string, number?: boolean, plain?: boolean, value: (row: any) => any, show?: (row: any) => any}} Column
