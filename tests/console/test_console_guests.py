@@ -15,7 +15,7 @@ import libvirt
 import pytest
 from playwright.sync_api import Page, Request, WebSocket, expect
 
-from tests.bed import Libvirtd, Server, wait_until
+from tests.bed import Libvirtd, Server, boot_sector_xml, wait_until
 from tests.console.test_console import GUEST, state
 from tests.console.test_console_forms import described
 
@@ -66,6 +66,36 @@ def test_a_name_is_enough_to_have_a_guest_with_its_screen_on_view(open_page: Ope
     expect(screen).to_have_count(0)
     page.get_by_role("button", name="Start", exact=True).click()
     expect(screen).to_be_visible()
+
+
+def test_many_guests_are_acted_on_and_told_of_together(open_page: Open, host: Libvirtd) -> None:
+    host.define(boot_sector_xml("second", host.new_image()))
+    lost = host.new_image()
+    host.define(boot_sector_xml("broken", lost))
+    lost.unlink()
+    page = open_page("#/guests", away=True)
+    expect(page.get_by_text("3 of 3 guests")).to_be_visible()
+    page.get_by_role("checkbox", name="Select all that are shown").check()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Start: 2 guests", exact=True)).to_be_visible()
+    expect(page.locator(".toasts .bad")).to_have_count(1)
+    expect(page.locator(".toasts .bad")).to_contain_text("Start: broken:")
+
+
+def test_a_view_is_saved_and_removed(open_page: Open) -> None:
+    page = open_page("#/guests")
+    page.once("dialog", lambda dialog: dialog.accept("mine"))
+    search, views = page.get_by_role("searchbox", name="Search"), page.get_by_role("combobox", name="Saved views")
+    search.fill("nothing like it")
+    page.get_by_role("button", name="Save view").click()
+    expect(views).to_have_value("mine")
+    page.reload()
+    expect(page.get_by_text("1 of 1 guests")).to_be_visible()
+    views.select_option("mine")
+    expect(page.get_by_text("0 of 1 guests")).to_be_visible()
+    page.get_by_role("button", name="Remove view").click()
+    expect(views).to_have_count(0)
 
 
 def test_a_guest_is_made_of_a_medium_and_a_new_disk(pool: Path, open_page: Open, host: Libvirtd) -> None:

@@ -40,20 +40,50 @@ export function offered(system) {
 }
 
 /**
- * Asks for a state of a guest, and tells what came of it.
- *
- * @param {{href: string, name: string, namespace: string, className: string}} guest
- * @param {{name: string, state: number}} action
+ * @typedef {{href: string, name: string, namespace: string, className: string}} Named
+ * @typedef {{name: string, state: number}} Action
  */
-export async function act(guest, action) {
+
+/** Asks for a state of a guest, and says what came of it. @param {Named} guest @param {Action} action @returns {Promise<{isDone: boolean, told: string}>} */
+async function request(guest, action) {
   const names = { action: text(`action.${action.name}`), name: guest.name };
+  const failed = (/** @type {string} */ detail) => ({ isDone: false, told: text("action.failed", { ...names, detail }) });
   try {
-    const outcome = await api.invoke(guest, "RequestStateChange", { RequestedState: action.state });
-    if (outcome.ReturnValue === 0) tell(text("action.done", names));
-    else if (outcome.ReturnValue === STARTED_AS_JOB) tell(text("action.job", names));
-    else tell(text("action.failed", { ...names, detail: `${outcome.ReturnValue}` }), "bad");
+    const { ReturnValue } = await api.invoke(guest, "RequestStateChange", { RequestedState: action.state });
+    if (ReturnValue !== 0 && ReturnValue !== STARTED_AS_JOB) return failed(`${ReturnValue}`);
+    return { isDone: true, told: text(ReturnValue === 0 ? "action.done" : "action.job", names) };
   } catch (error) {
-    tell(text("action.failed", { ...names, detail: /** @type {Error} */ (error).message }), "bad");
+    return failed(/** @type {Error} */ (error).message);
+  } finally {
+    refreshSoon(guest);
   }
-  refreshSoon(guest);
+}
+
+/** Asks for a state of a guest, and tells what came of it. @param {Named} guest @param {Action} action */
+export async function act(guest, action) {
+  const { isDone, told } = await request(guest, action);
+  tell(told, isDone ? "good" : "bad");
+}
+
+/** Requests that are under way at a time: behind more of them a browser holds up everything else. */
+const AT_ONCE = 4;
+/** Failures that are told one by one. */
+const TOLD = 5;
+
+/** Asks for a state of many guests, and tells what came of it in few messages. @param {Named[]} guests @param {Action} action */
+export async function actOnAll(guests, action) {
+  const waiting = [...guests];
+  /** @type {string[]} */
+  const failures = [];
+  const work = async () => {
+    for (let guest = waiting.pop(); guest; guest = waiting.pop()) {
+      const { isDone, told } = await request(guest, action);
+      if (!isDone) failures.push(told);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const count = guests.length - failures.length;
+  if (count) tell(text("bulk.done", { action: text(`action.${action.name}`), count }));
+  for (const each of failures.slice(0, TOLD)) tell(each, "bad");
+  if (failures.length > TOLD) tell(text("bulk.failed", { action: text(`action.${action.name}`), count: failures.length - TOLD }), "bad");
 }

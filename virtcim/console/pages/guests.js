@@ -1,5 +1,5 @@
 /** All guests of all nodes: searched, sorted, marked, acted on together. */
-import { ACTIONS, act } from "../actions.js";
+import { ACTIONS, actOnAll } from "../actions.js";
 import { guestLink } from "../links.js";
 import { html, useMemo, useRef, useState } from "../parts.js";
 import { fillSoon, may, state, useAllFigures, useAppState, useSeen } from "../state.js";
@@ -63,6 +63,7 @@ export function Guests({ options, of }) {
   const [pictures, setPictures] = useState(false);
   const [asked, setAsked] = useState(/** @type {any} */ (null));
   const [views, setViews] = useState(savedViews());
+  const [view, setView] = useState("");
   const seen = useRef(/** @type {any[]} */ ([]));
   const [order, setOrder] = useState("name");
   useSeen(() => seen.current);
@@ -84,16 +85,24 @@ export function Guests({ options, of }) {
   const saveView = () => {
     const name = prompt(text("view.name"));
     if (!name) return;
-    const next = { ...views, [name]: { search, state: wanted, columns: shown } };
+    keepViews({ ...views, [name]: { search, state: wanted, columns: shown } });
+    setView(name);
+  };
+  const keepViews = (/** @type {typeof views} */ next) => {
     localStorage.setItem(VIEWS, JSON.stringify(next));
     setViews(next);
   };
+  const removeView = () => {
+    keepViews(Object.fromEntries(Object.entries(views).filter(([name]) => name !== view)));
+    setView("");
+  };
   const useView = (/** @type {string} */ name) => {
-    const view = views[name];
-    if (!view) return;
-    setSearch(view.search);
-    setWanted(view.state);
-    setShown(view.columns);
+    setView(name);
+    const saved = views[name];
+    if (!saved) return;
+    setSearch(saved.search);
+    setWanted(saved.state);
+    setShown(saved.columns);
   };
   return html`
     <div class="head"><h1>${text("page.guests")}</h1>
@@ -114,8 +123,9 @@ export function Guests({ options, of }) {
           onChange=${() => setShown(shown.includes(each.name) ? shown.filter((/** @type {string} */ name) => name !== each.name) : [...shown, each.name])} /> ${each.title}</label>`)}
       </details>
       ${Object.keys(views).length > 0 && html`<label><span class="hidden-label">${text("view.saved")}</span>
-        <select onChange=${(/** @type {any} */ event) => useView(event.target.value)}><option value="">${text("view.saved")}</option>
-          ${Object.keys(views).map((name) => html`<option>${name}</option>`)}</select></label>`}
+        <select value=${view} onChange=${(/** @type {any} */ event) => useView(event.target.value)}><option value="">${text("view.saved")}</option>
+          ${Object.keys(views).map((name) => html`<option value=${name}>${name}</option>`)}</select></label>`}
+      ${view && html`<button onClick=${removeView}>${text("view.remove")}</button>`}
       <button aria-pressed=${String(pictures)} onClick=${() => setPictures(!pictures)}>${text("screens.title")}</button>
       <button onClick=${saveView}>${text("view.save")}</button>
     </div>
@@ -132,7 +142,7 @@ export function Guests({ options, of }) {
     ${pictures && html`<${Panel} title=${text("screens.title")}><${Screens} guests=${found} /></${Panel}>`}
     ${asked && html`<${Dialog} title=${`${text(`action.${asked.name}`)}: ${text("bulk.selected", { count: chosen.length })}`} onClose=${() => setAsked(null)}
       end=${html`<button class="main" onClick=${() => {
-        for (const guest of chosen) act(guest, asked);
+        actOnAll(chosen, asked);
         setAsked(null);
       }}>${text(`action.${asked.name}`)}</button>`}>
       <ul>${chosen.slice(0, 30).map((each) => html`<li>${each.name} (${each.node})</li>`)}</ul></${Dialog}>`}
