@@ -75,6 +75,14 @@ def test_a_server_that_was_started_anew_is_gone_on_with(
         connection.lookupByName("first").destroy()
 
 
+def test_all_sessions_are_ended_from_the_page_about(open_page: Open) -> None:
+    other, page = open_page("#/networks", away=True), open_page(away=True)
+    page.get_by_role("link", name="About").click()
+    page.get_by_role("button", name="Log out everywhere").click()
+    expect(page.get_by_label("User")).to_be_visible()
+    expect(other.get_by_text("The session has ended")).to_be_visible()
+
+
 def test_a_session_that_was_ended_elsewhere_asks_for_a_new_one(open_page: Open, server: Server) -> None:
     page, other = open_page("#/networks", away=True), open_page(away=True)
     assert other.evaluate(END_ALL) == 204

@@ -201,9 +201,10 @@ export async function logIn(user, password) {
   localStorage.setItem(SESSION, user);
 }
 
-export async function logOut() {
+/** Ends the session, or all sessions of the user. @param {boolean} [everywhere] */
+export async function logOut(everywhere = false) {
   localStorage.removeItem(SESSION);
-  await ask("DELETE", "session");
+  await ask("DELETE", `session${query({ everywhere: everywhere ? "true" : "" })}`);
 }
 
 /** Milliseconds between two tries to follow a server that has refused. */

@@ -29,7 +29,7 @@ const LATER = {
   about: () => import("./pages/about.js").then((module) => module.About),
 };
 
-const MENU = ["overview", "guests", "create", "nodes", "storage", "networks", "templates", "jobs", "subscriptions", "topology", "browser", "profiles"];
+const MENU = ["overview", "guests", "create", "nodes", "storage", "networks", "templates", "jobs", "subscriptions", "topology", "browser", "profiles", "about"];
 
 /** Seconds between two readings of the figures, while the page is seen. */
 const FIGURES = 5;

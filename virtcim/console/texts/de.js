@@ -98,6 +98,8 @@ export const de = {
   "bulk.done": "{action}: {count} Gäste",
   "bulk.failed": "{action}: bei {count} weiteren Gästen misslungen.",
   "view.remove": "Ansicht entfernen",
+  "login.everywhere": "Überall abmelden",
+  "about.everywhere": "Alle Sitzungen dieses Benutzers enden, in diesem Browser und in allen anderen.",
   "bulk.selected": "{count} gewählt",
   "bulk.select": "{name} wählen",
   "bulk.select-all": "Alle gezeigten wählen",

@@ -103,6 +103,8 @@ export const en = {
   "bulk.done": "{action}: {count} guests",
   "bulk.failed": "{action}: {count} further guests failed.",
   "view.remove": "Remove view",
+  "login.everywhere": "Log out everywhere",
+  "about.everywhere": "All sessions of this user end, in this browser and in all others.",
   "bulk.selected": "{count} selected",
   "bulk.select": "Select {name}",
   "bulk.select-all": "Select all that are shown",
