@@ -60,6 +60,10 @@ REASONS: dict[tuple[str, str], str] = {
         r"""<[^\s<>=\"'&]++|\s[^\s<>/=\"'&]++\s*+=|&[^\s;#&<]++|>\s{16,}+(?=<)""",
     ): "possessive: nothing is tried again",
     ("frontends/cimxml/headers.py", r'([^=,"]+)=("[^"\\]*(?:\\.[^"\\]*)*"|[^",]*)(?:,|\Z)'): DISJOINT,
+    (
+        "frontends/cimxml/repeats.py",
+        r"(?:<\?xml[^<>]*\?>)?\s*<CIM\s[^<>]*>\s*<MESSAGE\s+ID=\"([\w.:-]{1,64})\"",
+    ): "matched once, from the beginning of a body bounded by MAX_BODY; each run ends at a character that it has not",
     ("frontends/http/tls.py", r"self.match"): "the administrator writes the pattern; the value is bounded by MAX_VALUE",
     (
         "frontends/http/tls.py",
