@@ -163,6 +163,24 @@ def test_memory_that_follows_a_guest_comes_though_a_daemon_is_killed(bed: Bed, v
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("is_served", [True, False])
+def test_a_guest_whose_memory_cannot_come_any_more_is_not_told_as_moved(bed: Bed, is_served: bool) -> None:
+    job = begin_postcopy(bed)
+    wait_until(lambda: "running" in bed.there.virsh("domstate", "mover"), LONG)
+    emulator = int((bed.here.directory / "run/libvirt/qemu/mover.pid").read_text())
+    if not is_served:
+        bed.server.stop(signal.SIGKILL)
+    os.kill(emulator, signal.SIGKILL)
+    if not is_served:
+        wait_until(lambda: "failed" in bed.there.virsh("domstate", "--reason", "mover"), LONG)
+        bed.server.start()
+    shown = wait_until(partial(shown_when_over, bed.connect(), job), LONG)
+    assert shown["JobState"] == EXCEPTION
+    assert "without the rest of its memory" in shown["ErrorDescription"]
+    assert list(bed.here.list_all()) == list(bed.there.list_all()) == ["mover"]
+
+
+@pytest.mark.slow
 def test_a_migration_is_held_once_the_guest_runs_at_its_new_place(bed: Bed) -> None:
     """A moment before, the daemon there would end it, and the old place has no way back."""
     job = bed.begin(PostCopy=True, PostCopyAfter=pywbem.Uint32(100), PostCopyBandwidth=pywbem.Uint32(1))

@@ -135,7 +135,7 @@ class Migrations:
             source, target = sightings = self._sightings(uuid, here, place)
             if target.is_absent and self._goes_on_again(uuid, source, work):
                 source, target = sightings = self._sightings(uuid, here, place)
-            if target.state is None or source.is_active:
+            if not target.is_whole or source.is_active:
                 text = f"the server ended while it was under way; {self._left(sightings, place, work)}"
                 raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_DOMAIN)
             with translated():
@@ -176,8 +176,10 @@ class Migrations:
         for domain in _while_held(uuid, self._context.connections):
             with contextlib.suppress(libvirt.libvirtError):  # it has left, or its daemon is asked again
                 _send_the_rest(domain, place, work)
+        deadline = time.monotonic() + _PATIENCE
         for _ in _while_held(uuid, place.connections):
-            pass
+            if time.monotonic() > deadline:  # nothing comes any more, and libvirt waits for it for ever
+                break
 
     def _forget(self, uuid: str, source: Sighting, target: Sighting, work: Work) -> None:
         """Remove the definition at the old place, where libvirt was to do so and has lost sight of the migration."""
@@ -254,7 +256,7 @@ class Migrations:
             return False
         self._await_end(uuid, place, work)
         source, target = self._sightings(uuid, here, place)
-        if source.is_active or not target.is_active:
+        if source.is_active or not target.is_active or not target.is_whole:
             return False
         self._forget(uuid, source, target, work)
         return True
@@ -323,6 +325,18 @@ def _send_the_rest(domain: libvirt.virDomain, place: Place, work: Work) -> None:
         time.sleep(_LOOK)
 
 
+def _is_held(domain: libvirt.virDomain) -> bool:
+    """Whether a host holds a domain for a job."""
+    try:
+        statistics = domain.jobStats()
+    except libvirt.libvirtError as error:
+        if not LibvirtError.of(error).is_invalid_state:
+            raise
+        # libvirt tells nothing of a migration at the place that the domain comes to.
+        return bool(domain.isActive())
+    return bool(statistics.get("type", libvirt.VIR_DOMAIN_JOB_NONE) != libvirt.VIR_DOMAIN_JOB_NONE)
+
+
 def _while_held(uuid: str, connections: Connections) -> Iterator[libvirt.virDomain]:
     """Give a domain again and again while a host holds it for a job; end when it does not, or has not answered long.
 
@@ -335,14 +349,14 @@ def _while_held(uuid: str, connections: Connections) -> Iterator[libvirt.virDoma
         try:
             with connections.connection() as connection:
                 domain = connection.lookupByUUIDString(uuid)
-                while domain.jobStats().get("type", libvirt.VIR_DOMAIN_JOB_NONE) != libvirt.VIR_DOMAIN_JOB_NONE:
+                while _is_held(domain):
                     yield domain
                     deadline = time.monotonic() + _PATIENCE
                     time.sleep(_LOOK)
             return
         except libvirt.libvirtError as error:
             failure = LibvirtError.of(error)
-            if failure.is_gone or failure.is_invalid_state or failure.is_unsupported:
+            if failure.is_gone or failure.is_unsupported:
                 return
         except LibvirtError:
             pass

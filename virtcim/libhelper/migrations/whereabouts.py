@@ -12,7 +12,7 @@ import libvirt
 from virtcim.immutable import immutable
 from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.errors import LibvirtError
-from virtcim.libhelper.states import DomainState, PausedReason
+from virtcim.libhelper.states import DomainState, PausedReason, RunningReason
 
 __all__ = ["Sighting", "look_for"]
 
@@ -43,6 +43,7 @@ class Sighting:
         answered: whether the host said anything.
         is_stranded: whether it stands still there because of a migration.
         is_persistent: whether it is defined there.
+        lacks_memory: whether it runs there without all of its memory, which has ceased to come.
     """
 
     host: str
@@ -50,6 +51,7 @@ class Sighting:
     answered: bool = True
     is_stranded: bool = False
     is_persistent: bool = False
+    lacks_memory: bool = False
 
     @property
     def is_absent(self) -> bool:
@@ -62,13 +64,19 @@ class Sighting:
         return self.state not in (None, DomainState.SHUTOFF)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is there, and lacks nothing."""
+        return self.state is not None and not self.lacks_memory
+
+    @property
     def text(self) -> str:
         """In words: `runs on a.example`."""
         if not self.answered:
             return f"{self.host} does not answer"
         if self.state is None:
             return f"is not on {self.host}"
-        return f"{_WORDS.get(self.state, 'is')} on {self.host}"
+        memory = ", without the rest of its memory" if self.lacks_memory else ""
+        return f"{_WORDS.get(self.state, 'is')} on {self.host}{memory}"
 
 
 def look_for(uuid: str, host: str, connections: Connections, patience: float) -> Sighting:
@@ -86,9 +94,13 @@ def look_for(uuid: str, host: str, connections: Connections, patience: float) ->
             with connections.connection() as connection:
                 domain = connection.lookupByUUIDString(uuid)
                 state, reason = domain.state()
-                stranded = state == DomainState.PAUSED and reason in _BY_MIGRATION
-                persistent = bool(domain.isPersistent())
-                return Sighting(host, DomainState(state), is_stranded=stranded, is_persistent=persistent)
+                return Sighting(
+                    host,
+                    DomainState(state),
+                    is_stranded=state == DomainState.PAUSED and reason in _BY_MIGRATION,
+                    is_persistent=bool(domain.isPersistent()),
+                    lacks_memory=state == DomainState.RUNNING and reason == RunningReason.POSTCOPY_FAILED,
+                )
         except libvirt.libvirtError as error:
             if LibvirtError.of(error).is_no_domain:
                 return Sighting(host)
