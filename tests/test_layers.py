@@ -151,6 +151,14 @@ def test_one_module_loads_aiohttp() -> None:
     assert importers == {"frontends/http/library.py"}
 
 
+def test_aiohttp_is_bounded_above() -> None:
+    """Parts of it that are its own are used: another major version may have others in their place."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    (asked,) = (each for each in settings["options"]["install_requires"].split() if each.startswith("aiohttp"))
+    assert re.fullmatch(r"aiohttp>=[\d.]+,<\d+", asked)
+
+
 @pytest.mark.parametrize("package", sorted(WORDS))
 def test_each_layer_speaks_its_own_language(package: str) -> None:
     """Code, not documentation: names and strings that only another layer can know."""
