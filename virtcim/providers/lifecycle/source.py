@@ -142,6 +142,11 @@ class LifecycleSource(ChangeSource):
             self._links.want(self._listener.wants)
         self._put("wants", self._on_wants, datetime.now(UTC))
 
+    @property
+    def _is_heard(self) -> bool:
+        """Whether anybody wants to be told of anything."""
+        return self._listener is not None and self._listener.is_active
+
     def _attach(self, hypervisor: Hypervisor) -> None:
         """Follow a hypervisor, from what it has now on."""
         hypervisor.inventory.listeners.append(partial(self._on_change, hypervisor))
@@ -159,7 +164,8 @@ class LifecycleSource(ChangeSource):
         if isinstance(record, self._kinds):
             key = RecordKey(record.uri, type(record), record.key)
             self._put(key, partial(self._tell, key, change.after), time)
-        if record is not None and self._survey.types(type(record)):
+        # Who begins to want something has everything looked at once then.
+        if record is not None and self._is_heard and self._survey.types(type(record)):
             self._put(("survey", type(record)), partial(self._look_in_time, type(record)), time)
 
     def _on_event(self, hypervisor: Hypervisor, event: Event) -> None:
@@ -247,7 +253,7 @@ class LifecycleSource(ChangeSource):
         self._known.put(key, after)
 
     def _instance_changes(self, before: Record | None, after: Record | None) -> Iterator[InstanceChange]:
-        if self._listener is not None:
+        if self._listener is not None and self._is_heard:
             yield from instance_changes(self.site, self._types, before, after, self._listener.wants)
             yield from self._links.of_record(before, after)
 
