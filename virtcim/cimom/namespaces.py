@@ -97,15 +97,15 @@ class Namespace:
         self._classes = classes
         self._catalog = catalog
         self._key = name
-        self._shown = self._show(catalog.hidden(name))
+        self._shown: Shown | None = None
 
     @property
     def shown(self) -> Shown:
         """What is here now: a platform may have come."""
-        hidden = self._catalog.hidden(self._key)
-        if hidden != self._shown.hidden:
-            self._shown = self._show(hidden)
-        return self._shown
+        hidden, shown = self._catalog.hidden(self._key), self._shown
+        if shown is None or hidden != shown.hidden:
+            self._shown = shown = self._show(hidden)
+        return shown
 
     def _show(self, hidden: frozenset[str]) -> Shown:
         shown = Shown(hidden, self._classes)
