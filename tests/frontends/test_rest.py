@@ -594,6 +594,13 @@ def test_browsers_are_not_asked_for_a_password(nobody: Client) -> None:
         assert "www-authenticate" not in answer.headers
 
 
+def test_a_wbem_client_that_takes_html_is_asked_for_its_password(nobody: Client) -> None:
+    java = {"Accept": "text/html, text/xml, application/xml", "Content-Type": 'application/xml; charset="utf-8"'}
+    answer = nobody.ask("POST", "/cimom", b"<CIM/>", **java)
+    assert answer.status == 401
+    assert "www-authenticate" in answer.headers
+
+
 def test_nobody_logs_in_from_elsewhere_by_plain_http(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virtcim.frontends.http.http.is_loopback", lambda address: False)
     running = RunningServer(toy.catalog, CLASSES, authenticator=BasicAuthenticator([NameIsPassword()]), access=access())

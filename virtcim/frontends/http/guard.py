@@ -102,10 +102,14 @@ def _is_same(origin: str, host: str, is_encrypted: bool) -> bool:
 
 
 def is_browser(headers: MultiMapping[str]) -> bool:
-    """Whether a browser asks, as far as its headers tell."""
-    return any(name.startswith("Sec-Fetch-") for name in map(str.title, headers)) or "text/html" in headers.get(
-        "Accept", ""
-    )
+    """Whether a browser asks, as far as its headers tell.
+
+    Older ones tell no more than that they take HTML.  So does the Java client of SBLIM, which has to be asked for the
+    password; but it sends XML, and no browser does before the server has allowed it.
+    """
+    if any(name.startswith("Sec-Fetch-") for name in map(str.title, headers)):
+        return True
+    return "text/html" in headers.get("Accept", "") and "xml" not in headers.get("Content-Type", "").lower()
 
 
 def is_loopback(address: str) -> bool:
