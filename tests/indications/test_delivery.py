@@ -96,6 +96,7 @@ def chunked(body: bytes) -> bytes:
         lambda: chunked(TAKEN),
         lambda: b"HTTP/1.1 100 Continue\r\n\r\n" + answer(),
         lambda: answer(TAKEN, "200 OK", "Connection: close"),
+        lambda: answer(TAKEN, "0 (null)", "Connection: Close"),  # of openwsman
         lambda: b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(TAKEN) + TAKEN,
     ],
 )
@@ -167,6 +168,8 @@ REFUSED = TAKEN.replace(
         (answer(b""), "cannot be read"),
         (answer(b"<html>hello</html>"), "no response to an export"),
         (answer(REFUSED), "CIM error 1: not today"),
+        (answer(REFUSED, "0 (null)"), "CIM error 1: not today"),
+        (answer(TAKEN, "00 OK"), "begins with"),
         (answer(b"x" * 1_000_000), "more than 65536 bytes"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n", "more than 65536 bytes"),
         (answer(BOMB), "its answer"),

@@ -17,7 +17,7 @@ from virtcim.cimom.indications.records import DestinationRecord
 from virtcim.cimom.indications.settings import DestinationSettings, IndicationSettings
 from virtcim.cimom.recent import Recent
 from virtcim.frontends.cimxml.encode import Encoder
-from virtcim.frontends.http.client import Connection, HTTPClientError
+from virtcim.frontends.http.client import NO_STATUS, Connection, HTTPClientError
 from virtcim.frontends.http.stamps import stamps_of
 from virtcim.providers.interface import Properties
 from virtcim.schema.classes import ClassStore
@@ -132,7 +132,7 @@ class CIMXMLExport:
             answer = await line.connection.post(line.target, HEADERS, message)
         except HTTPClientError as error:
             raise DeliveryError(str(error)) from error
-        if answer.status != 200:
+        if answer.status not in (200, NO_STATUS):
             fault = answer.headers.get("cimerror", "")
             raise DeliveryError(f"it answers with HTTP status {answer.status}{f' ({fault[:80]})' if fault else ''}")
         # Listeners say yes in the same words each time: XML that differs in the number alone is read once.

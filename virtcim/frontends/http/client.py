@@ -15,7 +15,7 @@ from typing import cast
 
 from virtcim.immutable import immutable
 
-__all__ = ["Connection", "HTTPClientError", "Response"]
+__all__ = ["NO_STATUS", "Connection", "HTTPClientError", "Response"]
 
 MAX_HEAD = 16 * 1024
 """Bytes of the head of an answer."""
@@ -144,7 +144,7 @@ class _Channel(asyncio.Protocol):
         """Read an answer, and whether the connection stays; gives way whenever bytes are wanted."""
         for _ in range(1 + MAX_INTERIM):
             version, status, headers = _parsed((yield from self._until(b"\r\n\r\n")))
-            if status >= 200:
+            if status >= 200 or status == NO_STATUS:
                 break
         else:
             raise HTTPClientError(f"more than {MAX_INTERIM} answers only say that another one follows")
@@ -324,12 +324,17 @@ class Connection:
         )
 
 
+NO_STATUS = 0
+"""What the listener of openwsman writes in the place of 200: what it has to say stands in its body."""
+
+
 def _parsed(head: bytes) -> tuple[str, int, dict[str, str]]:
     """The version, status and headers of an answer."""
     first, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
-    status = rest[:3]
-    if not version.startswith("HTTP/1.") or not status.isdecimal() or len(status) != 3:
+    status, _, _ = rest.partition(" ")
+    is_status = (status.isdecimal() and len(status) == 3) or status == str(NO_STATUS)
+    if not version.startswith("HTTP/1.") or not is_status:
         raise HTTPClientError(f"the answer begins with {first[:40]!r}")
     headers = {}
     for line in lines:
