@@ -89,12 +89,13 @@ def test_a_missing_certificate_ends_the_start_before_a_hypervisor_is_looked_for(
         ("::1:5988", "'::1:5988' has several colons; expected an IPv6 address in brackets, [ADDRESS]:PORT"),
     ],
 )
-def test_a_wrong_address_is_named(tmp_path: Path, listen: str, expected: str) -> None:
+@pytest.mark.parametrize("setting", ["listen", "listen_https"])
+def test_a_wrong_address_is_named(tmp_path: Path, setting: str, listen: str, expected: str) -> None:
     file = tmp_path / "virtcim.toml"
-    file.write_text(f'listen = "{listen}"\n')
+    file.write_text(f'{setting} = "{listen}"\n')
     with pytest.raises(ConfigError) as error:
         load(file, {})
-    assert str(error.value) == f"listen: {expected}"
+    assert str(error.value) == f"{setting}: {expected}"
 
 
 @pytest.mark.parametrize(("pages", "file"), [(0, "state_dir: {}/lock"), (1, "auth: {}/password")])

@@ -364,14 +364,14 @@ def test_self_signed_pair(secure: Callable[..., RunningServer], tmp_path: Path) 
     [
         ({"minimum_version": "1.1"}, "1.1"),
         ({"client_certificates": "maybe"}, "maybe"),
-        ({"certificate": Path("/x")}, "belong together"),
+        ({"certificate": Path("/x")}, "key: is missing"),
         ({"users": USERS}, "client_ca"),
         ({"client_certificates": "required"}, "client_ca"),
         ({"check_seconds": 0.0}, "check_seconds"),
     ],
 )
 def test_settings_that_contradict_themselves(changed: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValueError, match=f"{named}.*expected"):
         TLSSettings(**changed)
 
 
@@ -379,7 +379,7 @@ def test_settings_that_contradict_themselves(changed: dict[str, Any], named: str
     ("field", "match", "user"), [("Z", "a", "b"), ("CN", "(", "b"), ("CN", "a", r"\1"), ("CN", "a", "")]
 )
 def test_rules_that_are_none(field: str, match: str, user: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="expected"):
         CertificateUser(field, match, user)
 
 
@@ -410,3 +410,4 @@ def test_files_that_do_not_fit_are_named(authority: Authority, tmp_path: Path) -
         with pytest.raises((OSError, ValueError)) as raised:
             make_context(TLSSettings(**changed))
         assert named in str(raised.value)
+        assert isinstance(raised.value, OSError) or "expected" in str(raised.value)

@@ -218,7 +218,8 @@ def naming(setting: str, expected: str) -> Iterator[None]:
 
 def check(settings: Settings) -> None:
     """Refuse what contradicts itself or is not safe."""
-    hosts = [parse_listen(each)[0] for each in (settings.listen, settings.listen_https) if each]
+    addresses = (("listen", settings.listen), ("listen_https", settings.listen_https))
+    hosts = [parse_listen(address, setting)[0] for setting, address in addresses if address]
     if not hosts and not settings.listen_unix and "LISTEN_FDS" not in os.environ:
         raise ConfigError("listen: listen, listen_https and listen_unix are all empty; expected one of them")
     if "none" in (mechanism for mechanism, _ in parse_auth(settings.auth)):
@@ -257,19 +258,24 @@ def parse_auth(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def parse_listen(text: str) -> tuple[str, int]:
+def parse_listen(text: str, setting: str = "listen") -> tuple[str, int]:
     """Split `HOST:PORT` or `[IPV6]:PORT`.
+
+    Parameters:
+        setting: its name, for messages.
 
     Raises:
         ConfigError: there is no port, or it is not between 0 and 65535.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"listen: {text!r} is not an address; expected HOST:PORT, with a port up to 65535")
+        raise ConfigError(f"{setting}: {text!r} is not an address; expected HOST:PORT, with a port up to 65535")
     if host.startswith("[") and host.endswith("]"):
         return host[1:-1], int(port)
     if ":" in host:
-        raise ConfigError(f"listen: {text!r} has several colons; expected an IPv6 address in brackets, [ADDRESS]:PORT")
+        raise ConfigError(
+            f"{setting}: {text!r} has several colons; expected an IPv6 address in brackets, [ADDRESS]:PORT"
+        )
     return host, int(port)
 
 
@@ -330,7 +336,7 @@ def convert(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{where}: {value!r} is not of type {hint.__name__}; expected {EXPECTED[hint]}")
+        raise ConfigError(f"{where}: {value!r} cannot be; expected {EXPECTED[hint]}")
     if hint in (int, float):
         check_number(hint, value, where)
     return value

@@ -255,14 +255,14 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
             ("https", "listen_https", settings.listen_https),
         ):
             if listen:
-                where = f"{name}: {listen}"
+                where, expected = f"{name}: {listen}", "an address of this host that is free"
                 endpoints += open_tcp(*parse_listen(listen), scheme)
         if settings.listen_unix:
-            where = f"listen_unix: {settings.listen_unix}"
+            where, expected = f"listen_unix: {settings.listen_unix}", "a path where this user may make a socket"
             endpoints.append(open_unix(Path(settings.listen_unix)))
     except OSError as error:
         for each in endpoints:
             each.close()
         reason = error.strerror or error
-        raise OSError(error.errno, f"{where}: {reason}; expected an address of this host that is free") from error
+        raise OSError(error.errno, f"{where}: {reason}; expected {expected}") from error
     return endpoints

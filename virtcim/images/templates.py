@@ -550,7 +550,7 @@ def _check(template: Template) -> None:
         _expect("parameters.name", parameter.name, _NAME.match(parameter.name), "letters, digits and underscores")
         _expect("parameters.type", parameter.type, parameter.type in ParameterType.ALL, " or ".join(ParameterType.ALL))
         if parameter.name in names:
-            raise TemplateError(f"parameters.name: {parameter.name!r} is there twice")
+            raise TemplateError(f"parameters.name: {parameter.name!r} is there twice; expected names of their own")
         if parameter.type == ParameterType.CHOICE and not parameter.choices:
             raise TemplateError(f"parameters.choices: {parameter.name!r} has none")
         names.add(parameter.name)
@@ -567,7 +567,7 @@ def _check_files(template: Template) -> None:
         _expect("files.path", file.path, is_path, "the path of a file from the root of the guest")
         _expect("files.mode", file.mode, _MODE.match(file.mode), "three or four octal digits")
         if file.path in (each.path for each in template.files[:at]):
-            raise TemplateError(f"files.path: {file.path!r:.80} is there twice")
+            raise TemplateError(f"files.path: {file.path!r:.80} is there twice; expected each file once")
 
 
 def _expect(name: str, value: object, holds: object, expected: str) -> None:
@@ -667,7 +667,7 @@ def check_values(template: Template, given: Iterable[str]) -> Mapping[str, str]:
         if not equals or name not in known:
             raise TemplateError(f"{name[:64]}: is no parameter of {template.key}; expected one of {', '.join(known)}")
         if name in values:
-            raise TemplateError(f"{name}: is given twice")
+            raise TemplateError(f"{name}: is given twice; expected one value")
         check_value(known[name], value)
         values[name] = value
     for parameter in known.values():

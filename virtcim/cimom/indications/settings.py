@@ -9,7 +9,7 @@ from pathlib import Path
 
 from virtcim.immutable import immutable
 
-__all__ = ["DestinationSettings", "IndicationSettings"]
+__all__ = ["DestinationSettings", "IndicationSettings", "check_pair"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -18,6 +18,17 @@ REMOVAL_ACTIONS = {"remove": 2, "disable": 3, "ignore": 4}
 """CIM_IndicationService.SubscriptionRemovalAction."""
 
 ROLES = ("read", "operate", "administer")
+
+
+def check_pair(certificate: Path | None, key: Path | None) -> None:
+    """Refuse a certificate without its key, and a key without its certificate.
+
+    Raises:
+        ValueError: one of them is missing; the text names it.
+    """
+    if (certificate is None) != (key is None):
+        absent, present = ("key", "certificate") if key is None else ("certificate", "key")
+        raise ValueError(f"{absent}: is missing; expected its path beside that of {present} (one file may hold both)")
 
 
 @immutable
@@ -36,8 +47,7 @@ class DestinationSettings:
     verify: bool = True
 
     def __post_init__(self) -> None:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together")
+        check_pair(self.certificate, self.key)
 
     @property
     def files(self) -> tuple[Path, ...]:

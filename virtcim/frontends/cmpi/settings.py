@@ -33,6 +33,6 @@ class CmpiSettings:
 
     def __post_init__(self) -> None:
         if self.max_connections < 1:
-            raise ValueError("max_connections is at least 1")
+            raise ValueError(f"max_connections is {self.max_connections}; expected at least 1")
         if self.send_timeout <= 0:
-            raise ValueError("send_timeout is more than 0")
+            raise ValueError(f"send_timeout is {self.send_timeout}; expected more than 0 s")

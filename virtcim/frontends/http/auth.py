@@ -200,7 +200,10 @@ class Htpasswd(_File):
             for each in (sha256_crypt, sha512_crypt):
                 # The C library's own is one call, which takes half a second of the interpreter's lock.
                 each.set_backend("builtin")
-            loaded = self._loaded = stamp, HtpasswdFile(str(self.path))
+            try:
+                loaded = self._loaded = stamp, HtpasswdFile(str(self.path))
+            except ValueError as error:
+                raise ValueError(f"{self.path}: {error}; expected lines USER:HASH, as of htpasswd -B") from error
         return loaded[1]
 
     def verify(self, user: str, password: str) -> bool:
@@ -208,7 +211,7 @@ class Htpasswd(_File):
             users = self.load()
             known = users.check_password(user, password)
         except (OSError, ValueError, TypeError) as exc:
-            log.error("Password file %s: %s", self.path, exc)
+            log.error("Password file: %s", exc)
             return False
         if known is None:
             # An unknown user takes as long as a known one, whose scheme the administrator has chosen.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from virtcim.cimom.indications.settings import check_pair
 from virtcim.cimom.principals import Mechanism, Principal
 from virtcim.frontends.http.stamps import stamps_of
 from virtcim.immutable import immutable
@@ -51,12 +52,15 @@ class CertificateUser:
                 f"field {self.field!r}: is not known; expected {', '.join([*SUBJECT_FIELDS, *ALTERNATIVE_FIELDS])}"
             )
         if not self.user:
-            raise ValueError("user is empty")
+            raise ValueError("user: is empty; expected a name, or a group of match such as '\\1'")
         try:
             groups = re.compile(self.match).groups
             re.compile("()" * groups).match("").expand(self.user)  # type: ignore[union-attr]
         except (re.error, IndexError) as exc:
-            raise ValueError(f"match {self.match!r} and user {self.user!r}: {exc}") from None
+            raise ValueError(
+                f"match {self.match!r} and user {self.user!r}: {exc}; expected a regular expression, and "
+                "groups that it has"
+            ) from None
 
     def principal(self, values: Iterable[str]) -> Principal | None:
         """The user that the values of `field` stand for."""
@@ -108,12 +112,11 @@ class TLSSettings:
             raise ValueError(
                 f"client_certificates {self.client_certificates!r}: is not known; expected 'optional' or 'required'"
             )
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together")
+        check_pair(self.certificate, self.key)
         if self.client_ca is None and (self.client_certificates == "required" or self.users or self.client_crl):
-            raise ValueError("client certificates need client_ca")
+            raise ValueError("client_ca: is missing; expected the authorities of clients' certificates")
         if self.check_seconds <= 0:
-            raise ValueError("check_seconds is more than 0")
+            raise ValueError(f"check_seconds is {self.check_seconds}; expected more than 0 s")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -130,7 +133,7 @@ def make_context(settings: TLSSettings) -> ssl.SSLContext:
             list is none; the text names the file.
     """
     if settings.certificate is None or settings.key is None:
-        raise ValueError("tls: certificate and key are missing")
+        raise ValueError("tls: certificate and key are missing; expected the paths of both")
     for file in settings.files:
         file.open("rb").close()  # the ssl module would not name the file
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -140,12 +143,15 @@ def make_context(settings: TLSSettings) -> ssl.SSLContext:
     try:
         context.set_ciphers(settings.ciphers)
     except ssl.SSLError as exc:
-        raise ValueError(f"tls.ciphers {settings.ciphers!r}: {exc}") from exc
+        raise ValueError(f"tls.ciphers {settings.ciphers!r}: {exc}; expected a list as of `openssl ciphers`") from exc
     try:
         # A passphrase would be asked for on the terminal, of which a server has none.
         context.load_cert_chain(settings.certificate, settings.key, password=_no_passphrase)
     except ssl.SSLError as exc:
-        raise ValueError(f"certificate {settings.certificate} with key {settings.key}: {exc}") from exc
+        raise ValueError(
+            f"certificate {settings.certificate} with key {settings.key}: {exc}; expected PEM, and "
+            "the key of this certificate"
+        ) from exc
     if settings.client_ca is not None:
         required = settings.client_certificates == "required"
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
@@ -157,14 +163,14 @@ def make_context(settings: TLSSettings) -> ssl.SSLContext:
 
 
 def _no_passphrase() -> str:
-    raise ValueError("the key has a passphrase; a server cannot ask for it")
+    raise ValueError("the key has a passphrase, which a server cannot ask for; expected a key without")
 
 
 def _load_authorities(context: ssl.SSLContext, file: Path) -> None:
     try:
         context.load_verify_locations(file)
     except ssl.SSLError as exc:
-        raise ValueError(f"{file}: {exc}") from exc
+        raise ValueError(f"{file}: {exc}; expected PEM") from exc
 
 
 class TLSState:

@@ -70,7 +70,7 @@ class NodeSettings:
         if not self.uris or not all(self.uris):
             raise ValueError("uris: names no connection; expected one or more URIs of libvirt")
         if len(set(self.uris)) < len(self.uris):
-            raise ValueError("uris: names a connection twice")
+            raise ValueError("uris: names a connection twice; expected each once")
         for group in self.groups:
             check_name(group, "group")
 
