@@ -104,6 +104,17 @@ def test_status_without_a_server_says_so(tmp_path: Path) -> None:
     assert "http://127.0.0.1:1: Connection refused; expected a running server (virtcim serve)" in done.stderr
 
 
+@pytest.mark.parametrize("url", ["localhost", "foo://x", "http:///", "http://127.0.0.1:99999", "http://[::1"])
+@pytest.mark.parametrize("words", [["status"], ["guest", "list"], ["watch"]])
+def test_a_url_that_is_none_is_named(words: list[str], url: str, tmp_path: Path) -> None:
+    done = run(*words, "--url", url, "--state-dir", tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        f"virtcim: --url: {url!r} is no URL of a server; expected http://HOST:PORT, https://HOST:PORT or unix:PATH"
+    )
+
+
 def test_commands_that_ask_by_cim_say_the_same_of_what_they_cannot_ask(server: Server, tmp_path: Path) -> None:
     for url, expected in (
         ("http://127.0.0.1:1", "Connection refused; expected a running server (virtcim serve)"),

@@ -50,7 +50,7 @@ class Server:
         settings: of the server.
 
     Raises:
-        ConfigError: the settings name no address.
+        ConfigError: the settings name no address, or the URL is none.
     """
 
     def __init__(self, url: str | None, user: str | None, insecure: bool, settings: Settings) -> None:
@@ -58,6 +58,9 @@ class Server:
         self._user = user
         self._insecure = insecure
         self.url = url or _default_url(user, settings)
+        if self.socket is None and not _is_web_url(self.url):
+            expected = "http://HOST:PORT, https://HOST:PORT or unix:PATH"
+            raise ConfigError(f"--url: {self.url!r} is no URL of a server; expected {expected}")
 
     @property
     def socket(self) -> str | None:
@@ -160,6 +163,15 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+def _is_web_url(text: str) -> bool:
+    """Whether a text is a URL of HTTP or HTTPS with a host, and a port that can be."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _default_url(user: str | None, settings: Settings) -> str:
