@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import pywbem_mock
 
 from tests.registration.conftest import Fakes
 from virtcim.app.commands.registration import add_commands
@@ -71,6 +72,33 @@ def test_without_a_cim_server(fakes: Fakes, tmp_path: Path, capsys: pytest.Captu
     assert run("register", "--cimom", "sfcb", *state) == 1
     assert run("registration", "status", *state) == 0
     assert "no CIM server is installed" in capsys.readouterr().out
+
+
+def test_written_for_another_cim_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory, state = tmp_path / "new/files", ("--state-dir", str(tmp_path / "state"))
+    assert run("register", "--dry-run", "--write", str(directory), *state) == 0
+    assert not directory.exists()
+    assert run("register", "--write", str(directory), *state) == 0
+    assert f"write {directory / 'root-virt.mof'}" in capsys.readouterr().out
+    compiler = pywbem_mock.FakedWBEMConnection()
+    for line in (directory / "virtcim.registration").read_text().splitlines()[1:]:
+        name, namespace, provider, library, *types = line.split()
+        if namespace not in compiler.namespaces:
+            compiler.add_namespace(namespace)
+        if not compiler.cimrepository.get_class_store(namespace).len():
+            for file in ("qualifiers.mof", f"{namespace.replace('/', '-')}.mof"):
+                compiler.compile_mof_file(str(directory / file), namespace)
+        compiler.GetClass(name, namespace)
+        assert provider.startswith("Virt_")
+        assert library == "virtcim"
+        assert types
+    assert "[KVM_ComputerSystem]" in (directory / "virtcim.reg").read_text()
+    assert "instance of PG_ProviderModule" in (directory / "virtcim-pegasus.mof").read_text()
+    assert not (tmp_path / "state").exists()
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert run("register", "--write", str(blocked / "below"), *state) == 1
+    assert "Not a directory; expected a place that can be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["sfcb", "pegasus"])

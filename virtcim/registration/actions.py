@@ -8,12 +8,13 @@ from pathlib import Path
 
 from virtcim.registration import record as records
 from virtcim.registration.cimservers import CimServer, Plan
+from virtcim.registration.formats import file_texts
 from virtcim.registration.pegasus import Pegasus
 from virtcim.registration.record import Record
 from virtcim.registration.sfcb import Sfcb
 from virtcim.registration.tools import RegistrationError, Tools
 
-__all__ = ["CIM_SERVERS", "choose", "register", "status", "unregister"]
+__all__ = ["CIM_SERVERS", "choose", "register", "status", "unregister", "write"]
 
 CIM_SERVERS: dict[str, Callable[[Tools], CimServer]] = {"pegasus": Pegasus, "sfcb": Sfcb}
 """What `--cimom` takes."""
@@ -56,6 +57,24 @@ def register(plan: Plan, server: CimServer, state_dir: Path) -> None:
     finally:
         if not server.tools.dry_run:
             records.save(state_dir, known)
+
+
+def write(plan: Plan, directory: Path, tools: Tools) -> None:
+    """Write what a CIM server of another kind needs into files; no CIM server is asked or changed.
+
+    Parameters:
+        directory: made if need be; files of these names that are there are written anew.
+
+    Raises:
+        RegistrationError: a file cannot be written.
+    """
+    for name, text in file_texts(plan).items():
+        try:
+            tools.write(directory / name, text)
+        except OSError as error:
+            raise RegistrationError(
+                f"{directory / name}: {error.strerror}; expected a place that can be written"
+            ) from None
 
 
 def unregister(server: CimServer, state_dir: Path) -> bool:

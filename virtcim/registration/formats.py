@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from virtcim.registration.cimservers import Plan
 from virtcim.registration.mof import quoted
 from virtcim.registration.table import ASSOCIATION, INDICATION, INSTANCE, LIBRARY, METHOD, Entry
 
-__all__ = ["pegasus_mof", "registration_lines", "sfcb_stanzas"]
+__all__ = ["file_texts", "pegasus_mof", "registration_lines", "sfcb_stanzas"]
 
 MODULE_GROUP = "virtcim"
 """The process in which OpenPegasus runs the module."""
 
 _PROVIDER_TYPES = {INSTANCE: 2, ASSOCIATION: 3, INDICATION: 4, METHOD: 5}
 """PG_ProviderCapabilities.ProviderType."""
+
+
+def file_texts(plan: Plan) -> dict[str, str]:
+    """Give all that a CIM server of another kind may need, as texts by the names of files.
+
+    Qualifier types, the classes of each namespace with all that they are derived from and refer to, and the
+    registration in each form that is known.
+    """
+    classes = {
+        f"{namespace.replace('/', '-')}.mof": plan.mof(plan.missing_classes(namespace, ()), fill=True)
+        for namespace in plan.table.namespaces
+    }
+    return {
+        "qualifiers.mof": plan.qualifiers(),
+        **classes,
+        f"{LIBRARY}.registration": registration_lines(plan.table.entries),
+        f"{LIBRARY}.reg": sfcb_stanzas(plan.table.entries),
+        f"{LIBRARY}-pegasus.mof": pegasus_mof(plan.table.entries, plan.version),
+    }
 
 
 def registration_lines(entries: Iterable[Entry]) -> str:

@@ -15,7 +15,7 @@ from virtcim.app.config import Settings, load
 from virtcim.app.nodefiles import served_nodes
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.nodes import NodeSettings
-from virtcim.registration.actions import CIM_SERVERS, choose, register, status, unregister
+from virtcim.registration.actions import CIM_SERVERS, choose, register, status, unregister, write
 from virtcim.registration.cimservers import INTEROP_CLASSES, Plan, classes_sent
 from virtcim.registration.tools import RegistrationError, Tools
 
@@ -35,7 +35,11 @@ def add_commands(commands: Any) -> None:
     ):
         parser = to.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name != "status":
-            parser.add_argument("--cimom", choices=list(CIM_SERVERS), help="default: the one that is installed")
+            which = parser.add_mutually_exclusive_group()
+            which.add_argument("--cimom", choices=list(CIM_SERVERS), help="default: the one that is installed")
+            if name == "register":
+                text = "only write classes and registration into files there, for a CIM server of another kind"
+                which.add_argument("--write", type=Path, metavar="DIR", help=text)
             parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do none of it")
         parser.add_argument("--config", type=Path, metavar="FILE", help="settings, in TOML")
         parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where is remembered what was registered")
@@ -94,7 +98,11 @@ def make_plan(settings: Settings) -> Plan:
 
 
 def _register(arguments: argparse.Namespace, settings: Settings) -> None:
-    server = choose(arguments.cimom, Tools(print, dry_run=arguments.dry_run))
+    tools = Tools(print, dry_run=arguments.dry_run)
+    if arguments.write is not None:
+        write(make_plan(settings), arguments.write, tools)
+        return
+    server = choose(arguments.cimom, tools)
     register(make_plan(settings), server, settings.state_dir)
     print(f"registered in {server.name}" if not arguments.dry_run else "nothing was changed")
 
