@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtcim.libhelper.agent import AgentFacts
 from virtcim.libhelper.errors import LibvirtError
@@ -211,14 +211,14 @@ def _summary(guest: Guest, addresses: Sequence[str]) -> dict[str, CIMValue]:
     sample = guest.hypervisor.metrics.latest
     figures = None if sample is None else sample.guests.get(guest.domain.uuid)
     facts = guest.hypervisor.agents.facts(guest.domain)
-    values: dict[str, Any] = {
+    values: dict[str, CIMValue] = {
         **_values(guest, _INVENTORIED),
         "UpTime": _up_time(guest, sample),
         "Answers": None if figures is None else figures.answered,
         "TimeStamp": None if figures is None else figures.known.time,
         "Addresses": list(dict.fromkeys((*addresses, *_told_addresses(facts)))) or None,
-        "HostName": facts and facts.host_name,
-        "OperatingSystem": facts and facts.operating_system,
+        "HostName": None if facts is None else facts.host_name,
+        "OperatingSystem": None if facts is None else facts.operating_system,
     }
     totals: dict[str, float] = {}
     for metric, measured in measure_guest(guest, _SHOWN):
