@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-import pywbem_mock
+import pywbem_mock  # type: ignore[import-untyped]
 
 from tests.registration.conftest import Fakes
 from virtcim.app.commands.registration import add_commands
