@@ -51,14 +51,11 @@ class Guard:
         if host is not None and not self._is_own(host):
             raise HTTPFault(421, f"Host {host}: is not a name of this server; server.hosts lists further ones")
         is_visit = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
-        # Somebody on the way may have added a header of the same name.
-        origins = headers.getall("Origin", [])
-        for site in headers.getall("Sec-Fetch-Site", []):
-            if site not in OWN_SITES and not (is_visit and not origins):
-                raise HTTPFault(403, f"Sec-Fetch-Site {site}: pages from elsewhere are not answered")
-        for origin in origins:
-            if host is None or not _is_same(origin, host, is_encrypted):
-                raise HTTPFault(403, f"Origin {origin}: pages from elsewhere are not answered")
+        origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
+        if site is not None and site not in OWN_SITES and not (is_visit and origin is None):
+            raise HTTPFault(403, f"Sec-Fetch-Site {site}: pages from elsewhere are not answered")
+        if origin is not None and (host is None or not _is_same(origin, host, is_encrypted)):
+            raise HTTPFault(403, f"Origin {origin}: pages from elsewhere are not answered")
 
     def _is_own(self, host: str) -> bool:
         found, _ = _authority(host)

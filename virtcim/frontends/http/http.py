@@ -55,7 +55,7 @@ MAX_TARGET = 8000
 """Bytes of a request target, which may hold the keys of an association, with all of both ends.  By this number a target
 that is too long is told from a header."""
 
-SINGLE = ("Authorization", "Content-Type", "Host", "Origin")
+SINGLE = ("Authorization", "Content-Type", "Host", "Origin", "Sec-Fetch-Site")
 """Headers that a request has once (RFC 9110, section 5.3): of two, one would count here and the other elsewhere."""
 
 PLAIN = "text/plain; charset=utf-8"
