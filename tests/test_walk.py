@@ -20,6 +20,9 @@ from tests.walk.walker import NAMESPACES
 PREFIXES = ("KVM", "LXC", "Xen", "Test")
 
 
+DISABLED = 3
+"""EnabledState of a guest that is off."""
+
 FOLLOWED = 1
 """Of how many instances of a kind all that hangs on them is asked for, where the walk is to be quick."""
 
@@ -28,12 +31,27 @@ SHARE = 12
 the clients are tried with."""
 
 
+def have_rates(server: Server, namespace: str) -> None:
+    """Have the figures of guests sampled twice: from then on those of an interval are there, too."""
+    with server.pywbem(namespace) as connection:
+
+        def loads() -> int:
+            values = connection.EnumerateInstanceNames("CIM_BaseMetricValue")
+            return sum(each["InstanceID"].endswith(":CPULoad") for each in values)
+
+        systems = connection.EnumerateInstances("CIM_ComputerSystem", PropertyList=["EnabledState"])
+        active = [each for each in systems if "Host" not in each.classname and each["EnabledState"] != DISABLED]
+        wait_until(lambda: loads() >= len(active))
+
+
 def walked(server: Server, followed: int | None = FOLLOWED, *further: str) -> Report:
     """The walk of a server, which is to have no findings; prints the graph's size.
 
     Parameters:
         further: namespaces, beside those that each server has.
     """
+    for namespace in ("root/virt", *further):
+        have_rates(server, namespace)
     with Wire(server.login_url) as wire:
         share = 1 if followed is None else SHARE
         walker = Walker(wire, (*NAMESPACES, *further), followed=followed, share=share)

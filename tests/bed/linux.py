@@ -63,7 +63,7 @@ agent() {
           echo "{\\"error\\": {\\"class\\": \\"CommandNotFound\\", \\"desc\\": \\"$answer\\"}}" >&3
           continue
         fi
-        sleep $delay; frozen=yes; fsfreeze --freeze /disk; echo FROZEN; answer=1 ;;
+        echo asked to freeze; sleep $delay; frozen=yes; fsfreeze --freeze /disk; echo FROZEN; answer=1 ;;
       *guest-get-host-name*) answer="{\\"host-name\\": \\"$(hostname)\\"}" ;;
       *fsfreeze-thaw*) frozen=; fsfreeze --unfreeze /disk; echo THAWED; answer=1 ;;
       *guest-get-osinfo*) answer='{"pretty-name": "BusyBox of the bed", "machine": "'$(uname -m)'"}' ;;

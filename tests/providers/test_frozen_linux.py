@@ -65,6 +65,7 @@ def test_a_guest_is_thawed_though_the_server_was_killed(
         for name, value in parameters.items()
     }
     assert ask.InvokeMethod(method, service, AffectedSystem=system, **given)[0] == 4096
+    wait_until(lambda: "asked to freeze" in console.read_text(errors="replace"), LONG)
     server.stop(signal.SIGKILL)
     if method == "CreateSnapshot":
         # libvirtd would thaw the guest itself.
