@@ -120,6 +120,10 @@ export const instancesIfAny = (namespace, className, options) =>
 /** @param {{href: string}} target @returns {Promise<Instance>} */
 export const get = (target) => ask("GET", place(target));
 
+/** Reads several things by one request, of which each has its own answer. @param {string[]} hrefs 100 at most @returns {Promise<{status: number, body: any}[]>} */
+export const readMany = async (hrefs) =>
+  (await ask("POST", "batch", { requests: hrefs.map((path) => ({ method: "GET", path })) })).responses;
+
 /** @param {{href: string}} target @param {Record<string, string | undefined>} [options] @returns {Promise<Instance[]>} */
 export const associators = async (target, options = {}) =>
   (await ask("GET", `${place(target)}/associators${query(options)}`)).instances;
