@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,7 +17,11 @@ def git(directory: Path, *words: str) -> None:
 
 
 def looked_at(directory: Path, *base: str) -> tuple[int, str]:
-    done = subprocess.run([ROOT / ".ci/signed", *base], cwd=directory, capture_output=True, text=True, check=False)
+    # BASE is what continuous integration compares this project with.
+    environment = {name: value for name, value in os.environ.items() if name != "BASE"}
+    done = subprocess.run(
+        [ROOT / ".ci/signed", *base], cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stderr
 
 
@@ -32,3 +37,5 @@ def test_new_commits_need_the_sign_off_of_their_author(tmp_path: Path) -> None:
     assert status == 1
     assert f"by somebody else: no sign-off; expected Signed-off-by: {AUTHOR}" in errors
     assert len(errors.splitlines()) == 1
+    status, errors = looked_at(tmp_path, "lost")
+    assert (status, errors) == (1, "signed: lost: no such commit here; expected what the new commits are on top of\n")
