@@ -124,7 +124,7 @@ def test_a_guest_that_does_not_answer_leaves_the_others_theirs(
 ) -> None:
     hypervisor = hypervisor_of(served)
     stuck, well = guests[NAMES[1]], guests[NAMES[0]]
-    wait_until(lambda: (found := hypervisor.metrics.look()) and found.guests[stuck].answered)
+    wait_until(lambda: has_answered_twice(hypervisor.metrics.look(), stuck))
     process = process_of(libvirtd, NAMES[1])
     os.kill(process, signal.SIGSTOP)
     try:
@@ -133,6 +133,9 @@ def test_a_guest_that_does_not_answer_leaves_the_others_theirs(
         known = sample.guests[stuck].known
         assert known.fields["balloon.rss"] > 0, "its last figures stay, with the time that they are of"
         assert known.time < sample.time
+        earlier = sample.guests[stuck].earlier
+        assert earlier is not None, "and those before them, for the rates of then"
+        assert earlier.time < known.time
         page = expose([(hypervisor, sample, "")])
         assert f'libvirt_domain_timed_out{{domain="{NAMES[1]}"}} 1' in page
         assert f'libvirt_domain_info_state{{domain="{NAMES[1]}",state_desc="the domain is running"}} 1' in page
@@ -140,6 +143,11 @@ def test_a_guest_that_does_not_answer_leaves_the_others_theirs(
     finally:
         os.kill(process, signal.SIGCONT)
     wait_until(lambda: (found := hypervisor.metrics.look()) and found.guests[stuck].answered)
+
+
+def has_answered_twice(sample: Sample | None, uuid: str) -> bool:
+    samples = (sample, sample.previous if sample is not None else None)
+    return all(each is not None and each.guests[uuid].answered for each in samples)
 
 
 def answer_without(look: Callable[[], Sample | None], stuck: str, well: str) -> Sample | None:

@@ -121,6 +121,11 @@ def test_a_guest_that_does_not_answer_keeps_its_figures_and_their_time() -> None
     assert shown["CPUTime"]["MetricValue"] == str(fields(step=1)["cpu.time"])
     assert shown["CPUTime"]["TimeStamp"] == known.time
     assert "CPULoad" not in shown, "nothing is known of the time since"
+    before = latest.previous
+    assert before is not None
+    held = GuestSample({"state.state": 1}, known.time, known.clock + 10, False, known, before.guests[uuid])
+    host.metrics.latest = Sample(4, latest.time, latest.clock + 20, {uuid: held}, latest.host, None)
+    assert values(host)["CPULoad"]["TimeStamp"] == known.time, "what was computed then stays, too"
 
 
 def test_without_figures_there_are_no_values() -> None:

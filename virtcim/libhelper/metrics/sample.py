@@ -39,6 +39,7 @@ class GuestSample:
         answered: whether the guest could be asked; False for one that runs and is held by another operation, of which
             `fields` has only what libvirt knows without it.
         last: the figures of the last time when a guest that does not answer did; None for none.
+        earlier: those of the time before that, for the rates of then; None for none.
     """
 
     fields: Mapping[str, Any]
@@ -46,6 +47,7 @@ class GuestSample:
     clock: float
     answered: bool = True
     last: GuestSample | None = None
+    earlier: GuestSample | None = None
 
     @property
     def known(self) -> GuestSample:

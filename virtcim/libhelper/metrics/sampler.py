@@ -238,10 +238,12 @@ class Sampler:
         if before is not None and answer.clock <= before.clock:
             return  # it was overtaken
         known = before.guests if before is not None else {}
-        guests = {uuid: _guest(uuid, answer, known.get(uuid)) for uuid in answer.guests}
+        older = before.previous.guests if before is not None and before.previous is not None else {}
+        settings = self._settings
+        oldest = answer.clock - settings.sample_linger
+        guests = {uuid: _guest(uuid, answer, known.get(uuid), older.get(uuid), oldest) for uuid in answer.guests}
         host = HostSample(answer.cpu, answer.memory, answer.time, answer.clock)
         sample = Sample(next(_numbers), answer.time, answer.clock, guests, host, before)
-        settings = self._settings
         if before is None:
             self._due = answer.clock + settings.sample_floor  # rates need two
         else:
@@ -271,8 +273,19 @@ class Sampler:
             self._frames.popleft()
 
 
-def _guest(uuid: str, answer: _Answer, before: GuestSample | None) -> GuestSample:
-    answered = uuid not in answer.held
-    last = None if answered or before is None else before.known
-    fields = answer.guests[uuid]
-    return GuestSample(fields, answer.time, answer.clock, answered, last if last is None or last.answered else None)
+def _guest(
+    uuid: str, answer: _Answer, before: GuestSample | None, older: GuestSample | None, oldest: float
+) -> GuestSample:
+    """Give the figures of a guest; those of the last two times when it answered stay with one that does not.
+
+    Parameters:
+        before, older: its figures of the last sample and of the one before it, None for none.
+        oldest: when it has to have answered for rates of then to be of use, by the monotonic clock.
+    """
+    fields, answered = answer.guests[uuid], uuid not in answer.held
+    if answered or before is None or not before.known.answered:
+        return GuestSample(fields, answer.time, answer.clock, answered)
+    earlier = (None if older is None else older.known) if before.answered else before.earlier
+    if before.known.clock < oldest:
+        earlier = None
+    return GuestSample(fields, answer.time, answer.clock, answered, before.known, earlier)

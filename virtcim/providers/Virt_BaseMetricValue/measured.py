@@ -148,13 +148,15 @@ def _host_figures(host: HostSystem) -> tuple[HostSample | None, HostSample | Non
 
 
 def _guest_figures(guest: Guest) -> tuple[GuestSample | None, GuestSample | None]:
-    """Find the newest figures of a guest, and those before them; none before where the newest are of that time."""
+    """Find the newest figures of a guest, and those before them; of one that does not answer, those of when it did."""
     sample = guest.hypervisor.metrics.latest
     previous = None if sample is None else sample.previous  # read once: the next sample takes it away
     now = None if sample is None else sample.guests.get(guest.domain.uuid)
     before = None if previous is None else previous.guests.get(guest.domain.uuid)
     if now is None:
         return None, None
+    if not now.answered:
+        return now.known, now.earlier
     if before is None or before.known.clock >= now.known.clock:
         return now.known, None
     return now.known, before.known
