@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial, wraps
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
@@ -51,6 +51,21 @@ MAX_QUERY_FIELDS = 50
 CONSOLE_KINDS = tuple((kind,) for kind in KINDS)
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def _telling_refusals(
+    handle: Callable[[REST, Exchange], Awaitable[Reply]],
+) -> Callable[[REST, Exchange], Awaitable[Reply]]:
+    """Have a method of `REST` answer in JSON why it refuses; a decorator."""
+
+    @wraps(handle)
+    async def handle_or_tell(frontend: REST, exchange: Exchange) -> Reply:
+        try:
+            return await handle(frontend, exchange)
+        except (Refusal, HTTPFault) as exc:
+            return _reply(refused(exc.status, exc.text, exc.headers))
+
+    return handle_or_tell
 
 
 class REST:
@@ -211,13 +226,11 @@ class REST:
         except Unreadable as exc:
             raise Refusal(400, str(exc)) from None
 
+    @_telling_refusals
     async def batch(self, exchange: Exchange) -> Reply:
         """Carry out several calls, one after the other, each of them whatever came of those before it."""
-        try:
-            body, _ = await self._changed_body(exchange)
-            calls = [_one_of_many(each, exchange.caller) for each in _requests(body)]
-        except (Refusal, HTTPFault) as exc:
-            return _reply(refused(exc.status, exc.text, exc.headers))
+        body, _ = await self._changed_body(exchange)
+        calls = [_one_of_many(each, exchange.caller) for each in _requests(body)]
         waits = any(not isinstance(each, Answer) and each.method != "GET" for _, each in calls)
 
         def work() -> Outgoing:
@@ -235,11 +248,7 @@ class REST:
             pieces.append(b"]}")
             return Outgoing(pieces)
 
-        try:
-            outgoing = await exchange.run(work, waits=waits)
-        except HTTPFault as exc:
-            return _reply(refused(exc.status, exc.text, exc.headers))
-        return _reply(Answer(), outgoing)
+        return _reply(Answer(), await exchange.run(work, waits=waits))
 
     async def follow(self, exchange: Exchange) -> Reply:
         """Send what happens from now on, or since the client has gone."""
@@ -266,37 +275,31 @@ class REST:
         headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         return Reply(headers=headers, stream=send)
 
+    @_telling_refusals
     async def unfollow(self, exchange: Exchange) -> Reply:
         """End a stream whose client does not come back: until then its filters go on selecting."""
-        try:
-            await self._changed_body(exchange)
-            if self.streams is None:
-                raise Refusal(404, "Nobody is told of changes here")
-            events, last = Events(self.streams, self._core.classes), _query(exchange.target).get("lastEventId", "")
-            await exchange.run(lambda: events.end(last, exchange.caller))
-        except (Refusal, HTTPFault) as exc:
-            return _reply(refused(exc.status, exc.text, exc.headers))
+        await self._changed_body(exchange)
+        if self.streams is None:
+            raise Refusal(404, "Nobody is told of changes here")
+        events, last = Events(self.streams, self._core.classes), _query(exchange.target).get("lastEventId", "")
+        await exchange.run(lambda: events.end(last, exchange.caller))
         return _reply(Answer(204))
 
+    @_telling_refusals
     async def tell_alerts(self, exchange: Exchange) -> Reply:
         """Tell what alerts there were of late, the newest first, also of those before anybody followed."""
         streams, alerts = self.streams, self.alerts
-        try:
-            if streams is None or alerts is None:
-                raise Refusal(404, "Nobody is told of alerts here")
-            events, principal = Events(streams, self._core.classes), exchange.caller.principal
-            outgoing = await exchange.run(lambda: Outgoing(events.listed(alerts.of(principal))))
-        except (Refusal, HTTPFault) as exc:
-            return _reply(refused(exc.status, exc.text, exc.headers))
+        if streams is None or alerts is None:
+            raise Refusal(404, "Nobody is told of alerts here")
+        events, principal = Events(streams, self._core.classes), exchange.caller.principal
+        outgoing = await exchange.run(lambda: Outgoing(events.listed(alerts.of(principal))))
         return _reply(Answer(), outgoing)
 
+    @_telling_refusals
     async def describe(self, exchange: Exchange) -> Reply:
         """Describe everything for programs; `?classes=A,B` has only these classes in it."""
-        try:
-            query = _query(exchange.target)
-            outgoing = await exchange.run(lambda: Outgoing(self._description(query.get("classes", ""))))
-        except (Refusal, HTTPFault) as exc:
-            return _reply(refused(exc.status, exc.text, exc.headers))
+        query = _query(exchange.target)
+        outgoing = await exchange.run(lambda: Outgoing(self._description(query.get("classes", ""))))
         return _reply(Answer(), outgoing)
 
     def _description(self, wanted: str) -> list[bytes]:
@@ -330,42 +333,38 @@ class REST:
             )
         )
 
+    @_telling_refusals
     async def log_in(self, exchange: Exchange) -> Reply:
         """Begin a session: `{"user": ..., "password": ...}`."""
-        try:
-            body, _ = await self._changed_body(exchange)
-            if not exchange.is_encrypted and not exchange.is_local:
-                raise Refusal(
-                    403,
-                    "Over plain HTTP nobody logs in from another host: whoever listens would learn the password; "
-                    "expected HTTPS (listen_https)",
-                )
-            if (
-                not isinstance(body, dict)
-                or body.keys() != {"user", "password"}
-                or not all(isinstance(each, str) for each in body.values())
-            ):
-                raise Refusal(400, 'The body is no log-in; expected {"user": NAME, "password": PASSWORD}')
-            if ":" in body["user"]:
-                raise Refusal(400, "user: a name has no colon")
-            principal = await exchange.log_in(body["user"], body["password"])
-            if principal is None:
-                raise Refusal(401, "The name or the password is wrong")
-        except (Refusal, HTTPFault) as exc:
-            return _reply(refused(exc.status, exc.text, exc.headers))
+        body, _ = await self._changed_body(exchange)
+        if not exchange.is_encrypted and not exchange.is_local:
+            raise Refusal(
+                403,
+                "Over plain HTTP nobody logs in from another host: whoever listens would learn the password; "
+                "expected HTTPS (listen_https)",
+            )
+        if (
+            not isinstance(body, dict)
+            or body.keys() != {"user", "password"}
+            or not all(isinstance(each, str) for each in body.values())
+        ):
+            raise Refusal(400, 'The body is no log-in; expected {"user": NAME, "password": PASSWORD}')
+        if ":" in body["user"]:
+            raise Refusal(400, "user: a name has no colon")
+        principal = await exchange.log_in(body["user"], body["password"])
+        if principal is None:
+            raise Refusal(401, "The name or the password is wrong")
         before = self.sessions.find(exchange.headers, exchange.is_encrypted)
         if before is not None:
             self.sessions.close(before)
         cookie = cookie_header(self.sessions.open(principal), exchange.is_encrypted)
         return _reply(json_answer({"user": principal.name}, 201, {"Set-Cookie": cookie}))
 
+    @_telling_refusals
     async def log_out(self, exchange: Exchange) -> Reply:
         """End the session; with `?everywhere=true` all sessions of the user."""
-        try:
-            await self._changed_body(exchange)
-            everywhere = _query(exchange.target).get("everywhere", "false").lower() not in {"false"}
-        except (Refusal, HTTPFault) as exc:
-            return _reply(refused(exc.status, exc.text, exc.headers))
+        await self._changed_body(exchange)
+        everywhere = _query(exchange.target).get("everywhere", "false").lower() not in {"false"}
         session = self.sessions.find(exchange.headers, exchange.is_encrypted)
         if session is not None:
             self.sessions.close(session)
