@@ -37,7 +37,7 @@ from virtcim.providers.interface import (
 )
 from virtcim.providers.jobs import Affected, Effect, JobOrder
 from virtcim.providers.keys import instance_id
-from virtcim.providers.nodes.elements import May, element_of_node
+from virtcim.providers.nodes.elements import May, element_of_node, system_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.site import Site
 from virtcim.providers.templates import TemplateSetting
@@ -49,7 +49,7 @@ from virtcim.providers.Virt_ApplianceCatalog.elements import (
     ShownAppliance,
     ShownCatalog,
 )
-from virtcim.providers.Virt_ComputerSystem import ComputerSystem, system_of
+from virtcim.providers.Virt_ComputerSystem import system_of
 from virtcim.providers.Virt_DevicePool import DevicePool
 from virtcim.providers.Virt_ImageStore.elements import TEMPLATE
 
@@ -193,11 +193,7 @@ class ApplianceCatalogProvider(InstanceProvider):
         """ExportSystem."""
         from virtcim.images.appliances.exporting import export_guest
 
-        system = element_of_node(self._nodes, self._may, parameters, "System", context)
-        if not isinstance(system, ComputerSystem):
-            raise CIMError(
-                Status.INVALID_PARAMETER, "System: is not a virtual system; expected a reference to a ComputerSystem"
-            )
+        system = system_of_node(self._nodes, self._may, parameters, "System", context)
         order = self._export_order(parameters)
         guest = system.guest
 

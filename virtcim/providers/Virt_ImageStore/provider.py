@@ -23,11 +23,10 @@ from virtcim.providers.interface import (
 )
 from virtcim.providers.jobs import Affected, Effect, JobOrder
 from virtcim.providers.keys import instance_id
-from virtcim.providers.nodes.elements import May, element_of_node
+from virtcim.providers.nodes.elements import May, system_of_node
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.overlays import base_volumes, guests_over
 from virtcim.providers.templates import TEMPLATE_PREFIX
-from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 from virtcim.providers.Virt_ImageStore.elements import IMAGE_STORE, STORE_ID, ShownStore, ShownTemplate
 from virtcim.providers.Virt_ImageStore.fromguest import TemplateOfGuest
 from virtcim.providers.Virt_ImageStore.templates import told_in_cim
@@ -158,11 +157,7 @@ class ImageStoreProvider(InstanceProvider):
 
     def _create_template(self, parameters: Parameters, context: RequestContext) -> MethodResult:
         """CreateTemplateFromSystem: a job that makes a template, or the next version of one, of a guest."""
-        system = element_of_node(self._nodes, self._may, parameters, "System", context)
-        if not isinstance(system, ComputerSystem):
-            raise CIMError(
-                Status.INVALID_PARAMETER, "System: is not a virtual system; expected a reference to a ComputerSystem"
-            )
+        system = system_of_node(self._nodes, self._may, parameters, "System", context)
         guest = system.guest
         with told_in_cim():
             made = TemplateOfGuest(

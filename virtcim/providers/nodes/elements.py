@@ -7,8 +7,9 @@ from collections.abc import Callable
 from virtcim.providers.interface import CIMError, Instance, InstancePath, Parameters, RequestContext, Role, Status
 from virtcim.providers.nodes.registry import NodeRegistry
 from virtcim.providers.references import element_at
+from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 
-__all__ = ["May", "element_of_node"]
+__all__ = ["May", "element_of_node", "system_of_node"]
 
 May = Callable[[RequestContext, str, Role], bool]
 """Tells whether who asks has a role in a namespace."""
@@ -40,3 +41,18 @@ def element_of_node(
     if not may(context, site.namespace, Role.ADMINISTER):
         raise CIMError(Status.ACCESS_DENIED, f"{name}: needs the role administer in {site.namespace}")
     return element_at(site, path)
+
+
+def system_of_node(
+    nodes: NodeRegistry, may: May, parameters: Parameters, name: str, context: RequestContext
+) -> ComputerSystem:
+    """Find the virtual system that a parameter refers to, on whichever node; as `element_of_node`.
+
+    Raises:
+        CIMError: as there; INVALID_PARAMETER where it refers to something else.
+    """
+    system = element_of_node(nodes, may, parameters, name, context)
+    if not isinstance(system, ComputerSystem):
+        text = f"{name}: is not a virtual system; expected a reference to a ComputerSystem"
+        raise CIMError(Status.INVALID_PARAMETER, text)
+    return system
