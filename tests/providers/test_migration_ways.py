@@ -52,6 +52,14 @@ NAMES |= {"clientcert": "client-cert", "clientkey": "client-key"}
 """QEMU's names of files that libvirt has under other ones."""
 
 
+def disk_of(path: str) -> str:
+    """A disk with an image in qcow2, by its path in the daemons' namespace."""
+    return (
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{path}'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+
+
 def certificates(directory: Path) -> Path:
     """Make certificates for QEMU, for the loopback address and this host."""
     made, pki = directory / "made", directory / "pki"
@@ -195,11 +203,7 @@ def test_the_topmost_image_alone_is_copied(hosts: TwoHosts) -> None:
         # libvirt makes no image over another one itself.
         other = images[1] / "top.qcow2"
         subprocess.run(["qemu-img", "create", "-f", "qcow2", *backing, str(other)], check=True, capture_output=True)
-        disk = (
-            f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{IMAGES}/top.qcow2'/>"
-            "<target dev='vda' bus='virtio'/></disk>"
-        )
-        hosts.define("carrier", devices=disk)
+        hosts.define("carrier", devices=disk_of(f"{IMAGES}/top.qcow2"))
         hosts.start("carrier")
         shown = hosts.end_of(hosts.migrate("carrier", CopyStorage=True, IncrementalCopy=True))
         assert (shown["JobState"], shown["ErrorDescription"]) == (COMPLETED, None)
@@ -334,11 +338,7 @@ def test_two_clients_move_one_guest(hosts: TwoHosts) -> None:
 
 def test_a_backup_is_read_by_tls(hosts: TwoHosts, pki: Path) -> None:
     image = hosts.daemons[HERE].new_image()
-    disk = (
-        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{IMAGES}/{image.name}'/>"
-        "<target dev='vda' bus='virtio'/></disk>"
-    )
-    hosts.define("read", devices=disk)
+    hosts.define("read", devices=disk_of(f"{IMAGES}/{image.name}"))
     hosts.start("read")
     (service,) = hosts.connection.EnumerateInstanceNames("KVM_BackupService", HERE)
     settings = pywbem.CIMInstance("KVM_BackupSettingData", {"Transport": BY_TLS})
@@ -379,11 +379,7 @@ def stays(hosts: TwoHosts, shown: pywbem.CIMInstance, name: str, there: dict[str
 def test_a_guest_is_not_moved_onto_its_own_host(hosts: TwoHosts) -> None:
     """Not by force either: it is one guest before and after."""
     image = hosts.daemons[HERE].new_image()
-    disk = (
-        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{IMAGES}/{image.name}'/>"
-        "<target dev='vda' bus='virtio'/></disk>"
-    )
-    hosts.define("homely", devices=disk)
+    hosts.define("homely", devices=disk_of(f"{IMAGES}/{image.name}"))
     hosts.start("homely")
     for options in ({}, {"Force": True}, {"Force": True, "CopyStorage": True}, {"Force": True, "PeerToPeer": True}):
         where = {"DestinationHost": hosts.daemons[HERE].uri(), "MigrationSettingData": hosts.setting(**options)}
@@ -442,11 +438,7 @@ def test_a_copy_that_finds_no_room_leaves_nothing(hosts: TwoHosts) -> None:
         image = hosts.daemons[HERE].images / "narrow" / "disk.qcow2"
         subprocess.run(["qemu-img", "create", "-f", "qcow2", str(image), "32M"], check=True, capture_output=True)
         subprocess.run(["qemu-io", "-c", "write -P 7 1M 16M", str(image)], check=True, capture_output=True)
-        disk = (
-            f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{narrow}/disk.qcow2'/>"
-            "<target dev='vda' bus='virtio'/></disk>"
-        )
-        hosts.define("broad", devices=disk)
+        hosts.define("broad", devices=disk_of(f"{narrow}/disk.qcow2"))
         hosts.start("broad")
         (reason,) = hosts.reasons("broad", CopyStorage=True)
         assert reason.startswith(f"room: disk vda: {32 << 20} bytes do not fit into pool narrow, ")
