@@ -18,10 +18,11 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.frontends.http.exchange import Exchange, Gauge, HTTPFault, OperationNote, Reply, Route, Sender
 from virtcim.frontends.http.sending import Outgoing
 from virtcim.frontends.rest.answers import JSON_TYPE, Answer, Refusal, compressed, error_answer, json_answer, refused
+from virtcim.frontends.rest.calls import Call
 from virtcim.frontends.rest.consoles import KINDS, PROTOCOL, TICKET_SECONDS, Consoles
 from virtcim.frontends.rest.events import Events
 from virtcim.frontends.rest.openapi import describe
-from virtcim.frontends.rest.operations import Call, Operations
+from virtcim.frontends.rest.operations import Operations
 from virtcim.frontends.rest.pages import Pages
 from virtcim.frontends.rest.sessions import Sessions, cookie_header
 from virtcim.frontends.rest.targets import ROOT, decoded

@@ -18,12 +18,10 @@ from urllib.parse import quote
 
 from virtcim.cimom.core import Executor
 from virtcim.cimom.requests import (
-    AssociationFilter,
     AssociatorClassPaths,
     AssociatorNames,
     Associators,
     Attempt,
-    Caller,
     CloseEnumeration,
     CreateInstance,
     DeleteInstance,
@@ -62,6 +60,7 @@ from virtcim.frontends.reading.audited import audited_parameters, audited_target
 from virtcim.frontends.reading.raw import RawInstance, RawNamedInstance, RawPath, RawRequest
 from virtcim.frontends.reading.typed import TypedReader
 from virtcim.frontends.rest.answers import Answer, Refusal, error_answer, json_answer, listed, refused
+from virtcim.frontends.rest.calls import READ, Call, names_in
 from virtcim.frontends.rest.schema import class_shown, class_summary
 from virtcim.frontends.rest.targets import Targets, decoded, href, namespace_href
 from virtcim.frontends.rest.values import RawValues, shown, shown_properties
@@ -69,7 +68,7 @@ from virtcim.immutable import immutable
 from virtcim.providers.interface import CIMError, EmbeddedInstance, Instance, InstancePath, Status
 from virtcim.schema.names import prefix_of
 
-__all__ = ["Call", "Operation", "Operations"]
+__all__ = ["Operation", "Operations"]
 
 log = logging.getLogger(__name__)
 
@@ -83,32 +82,6 @@ PAGE_TRIES = 3
 
 LOCKS = 64
 """Locks of instances that are changed under a condition; two of them may share one."""
-
-
-@immutable
-class Call:
-    """One call: a request, or one of several in it.
-
-    Attributes:
-        method: GET, POST, ...
-        segments: of the path, behind `/api/`, as they were sent.
-        query: the parameters in the URL.
-        body: of JSON; None for none.
-        if_match: the ETags that the instance may have; "" for any.
-        caller: who asks.
-    """
-
-    method: str
-    segments: tuple[str, ...]
-    query: Mapping[str, str]
-    body: Any
-    if_match: str
-    caller: Caller
-
-    @property
-    def namespace(self) -> str:
-        """The namespace that the path names."""
-        return decoded(self.segments[1])
 
 
 @immutable
@@ -145,7 +118,6 @@ class Operation:
         )
 
 
-READ = ("properties", "filter", "language", "max", "names", "deep")
 ENDS = ("associationClass", "resultClass", "role", "resultRole")
 LINKS = ("associationClass", "role")
 SUMMARY = frozenset({"screens", "width", "history", "guests", "max", "after", "columns"})
@@ -274,7 +246,7 @@ class Operations:
                 namespace=call.namespace,
                 caller=call.caller,
                 class_name=superclass,
-                deep=_flag(call, "deep", default=True),
+                deep=call.flag("deep", default=True),
             ),
             ClassNames,
         )
@@ -292,14 +264,14 @@ class Operations:
     def _associated_classes(self, call: Call) -> Answer:
         """List the classes that the schema lets be associated with a class."""
         request = AssociatorClassPaths(
-            namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]), filter=_ends(call)
+            namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]), filter=call.ends()
         )
         return json_answer({"classes": [{"class": name} for name in self._execute(request, ClassNames).names]})
 
     def _referring_classes(self, call: Call) -> Answer:
         """List the classes of associations that the schema lets a class have."""
         request = ReferenceClassPaths(
-            namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]), filter=_ends(call)
+            namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]), filter=call.ends()
         )
         return json_answer({"classes": [{"class": name} for name in self._execute(request, ClassNames).names]})
 
@@ -310,9 +282,9 @@ class Operations:
             "caller": call.caller,
             "class_name": decoded(call.segments[3]),
         }
-        if _is_of_names(call):
+        if call.is_of_names():
             return self._names(self._execute(EnumerateInstanceNames(**place), Extents))
-        projection, deep = _projection(call), _flag(call, "deep", default=True)
+        projection, deep = call.projection(), call.flag("deep", default=True)
         if "max" in call.query or "filter" in call.query:
             opened = OpenEnumerateInstances(**place, deep=deep, projection=projection, opening=self._opening(call))
             return self._page(self._execute(opened, Batch), call)
@@ -327,7 +299,7 @@ class Operations:
 
     def _most(self, call: Call) -> int:
         """The instances of a page."""
-        return min(_number(call, "max", 10**9), self._max_objects) if "max" in call.query else self._max_objects
+        return min(call.number("max", 10**9), self._max_objects) if "max" in call.query else self._max_objects
 
     def _page(self, batch: Batch, call: Call) -> Answer:
         """Show the instances of a page, and where the next one is."""
@@ -426,12 +398,12 @@ class Operations:
         """What a service tells of its guests, of all of them where `systems` is None: objects, or rows of columns."""
         arguments: dict[str, Any] = {
             "Systems": systems,
-            "IncludeScreens": _flag(call, "screens"),
-            "IncludeHistory": _flag(call, "history"),
+            "IncludeScreens": call.flag("screens"),
+            "IncludeHistory": call.flag("history"),
             "Properties": columns,
         }
         if "width" in call.query:
-            arguments["ScreenWidth"] = _number(call, "width", 65535)
+            arguments["ScreenWidth"] = call.number("width", 65535)
         request = InvokeMethod(
             namespace=call.namespace,
             caller=call.caller,
@@ -457,7 +429,7 @@ class Operations:
             self._guest_names[namespace] = known
         named = known[1]
         after = _pair(call.query["after"]) if "after" in call.query else ("", "")
-        size, begin = _number(call, "max", MAX_SUMMARIES), bisect_right(named, after)
+        size, begin = call.number("max", MAX_SUMMARIES), bisect_right(named, after)
         page = named[begin : begin + size]
         following = None
         if begin + size < len(named):
@@ -489,7 +461,7 @@ class Operations:
     def _instance(self, call: Call) -> Answer:
         """Show an instance."""
         request = GetInstance(
-            namespace=call.namespace, caller=call.caller, path=self._path(call), projection=_projection(call)
+            namespace=call.namespace, caller=call.caller, path=self._path(call), projection=call.projection()
         )
         result = self._execute(request, OneInstance)
         try:
@@ -529,11 +501,11 @@ class Operations:
             "namespace": call.namespace,
             "caller": call.caller,
             "path": self._path(call),
-            "filter": _ends(call),
+            "filter": call.ends(),
         }
-        if _is_of_names(call):
+        if call.is_of_names():
             return self._names(self._execute(names(**source), Instances))
-        projection = _projection(call)
+        projection = call.projection()
         if "max" in call.query or "filter" in call.query:
             opened = opening(**source, projection=projection, opening=self._opening(call))
             return self._page(self._execute(opened, Batch), call)
@@ -542,7 +514,7 @@ class Operations:
 
     def _create(self, call: Call) -> Answer:
         """Create an instance."""
-        body = _object(call, "class", "properties")
+        body = call.members("class", "properties")
         name = body.get("class") if isinstance(body.get("class"), str) else ""
 
         def raw(typed: bool) -> RawInstance:
@@ -565,11 +537,11 @@ class Operations:
 
     def _modify(self, call: Call) -> Answer:
         """Change properties of an instance."""
-        body = _object(call, "class", "path", "href", "namespace", "etag", "properties")
+        body = call.members("class", "path", "href", "namespace", "etag", "properties")
         target = self._raw_path(call)
         given = {"class": body.get("class", target.class_name), "properties": body.get("properties", {})}
         listed = call.query.get("properties")
-        names = None if listed is None else _names(listed)
+        names = None if listed is None else names_in(listed)
 
         def read() -> Request:
             instance = self._typed.instance_to_change(self._raw.instance(given))
@@ -629,7 +601,7 @@ class Operations:
         return self._invoke(call, RawPath(decoded(call.segments[3]), None), decoded(call.segments[5]))
 
     def _invoke(self, call: Call, target: RawPath, name: str) -> Answer:
-        body = _object(call, "parameters")
+        body = call.members("parameters")
         given = body.get("parameters", {})
         if not isinstance(given, dict):
             raise Refusal(400, "parameters: is no object; expected one with the value of each parameter")
@@ -747,36 +719,6 @@ def _placed(result: Path) -> tuple[InstancePath, str]:
     return result.path, result.namespace
 
 
-def _flag(call: Call, name: str, default: bool = False) -> bool:
-    given = call.query.get(name)
-    if given is None:
-        return default
-    if given.lower() not in {"", "true", "false"}:
-        raise Refusal(400, f"{name}={given[:60]}: is neither true nor false")
-    return given.lower() != "false"
-
-
-def _is_of_names(call: Call) -> bool:
-    """Whether only the names of instances are asked for, which are told whole.
-
-    Raises:
-        Refusal: something else is asked for that is not done with names.
-    """
-    if not _flag(call, "names"):
-        return False
-    further = [name for name in READ if name != "names" and name in call.query]
-    if further:
-        raise Refusal(400, f"{further[0]}: is not done with names; expected one of the two")
-    return True
-
-
-def _number(call: Call, name: str, most: int) -> int:
-    given = call.query[name]
-    if not (given.isascii() and given.isdigit()) or len(given) > 12 or not 1 <= int(given) <= most:
-        raise Refusal(400, f"{name}={given[:60]}: is no number that can be; expected 1 to {most}")
-    return int(given)
-
-
 def _summary_answer(found: Iterable[Any], columns: list[str] | None, following: str | None = None) -> Answer:
     if columns is None:
         return Answer(pieces=listed("summaries", found, next=following))
@@ -801,33 +743,6 @@ def _pair(text: str) -> tuple[str, str]:
 def _system_path(named: tuple[str, str]) -> InstancePath:
     class_name, name = named
     return InstancePath(class_name, {"CreationClassName": class_name, "Name": name})
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
-
-
-def _projection(call: Call) -> Projection:
-    given = call.query.get("properties")
-    return Projection() if given is None else Projection(_names(given))
-
-
-def _ends(call: Call) -> AssociationFilter:
-    query = call.query
-    return AssociationFilter(
-        query.get("associationClass"), query.get("resultClass"), query.get("role"), query.get("resultRole")
-    )
-
-
-def _object(call: Call, *members: str) -> Mapping[str, Any]:
-    """The body, which has to be an object with no other members than these."""
-    body = {} if call.body is None else call.body
-    if not isinstance(body, dict):
-        raise Refusal(400, "The body is not an object; expected {...} in JSON")
-    for name in body:
-        if name not in members:
-            raise Refusal(400, f"{name[:60]}: is not a member of the body; expected {', '.join(members)}")
-    return body
 
 
 def _attempt(
