@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Hashable
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from virtcim.cimom import audit
 from virtcim.cimom.access import Access, Role, RoleSettings
@@ -27,7 +27,7 @@ from virtcim.cimom.settings import ServerSettings
 from virtcim.providers.interface import Catalog, CIMError, Status
 from virtcim.schema.classes import ClassStore
 
-__all__ = ["Core", "Executor"]
+__all__ = ["Core", "Executor", "execute_as"]
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,20 @@ class Executor(Protocol):
 
     def attempt(self, attempt: Attempt, read: Callable[[], Request]) -> Result:
         """Carry out a request that is read late, as `Core.attempt` does."""
+
+
+Kind = TypeVar("Kind", bound=Result)
+
+
+def execute_as(core: Executor, request: Request, kind: type[Kind]) -> Kind:
+    """Carry out a request whose result is of a known kind.
+
+    Raises:
+        CIMError: as `Core.execute`.
+    """
+    result = core.execute(request)
+    assert isinstance(result, kind)
+    return result
 
 
 class Core:

@@ -7,7 +7,7 @@ all where a front end still has it written.  A broken one is left out by whoever
 from __future__ import annotations
 
 import enum
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import field
 
 from virtcim.cimom.requests import ALL, ClassProjection, Projection
@@ -84,6 +84,11 @@ class Extents(Result):
     projection: Projection = ALL
     revision: Hashable = None
     lasting: bool = False
+
+    @property
+    def instances(self) -> Iterator[Instance]:
+        """The instances of all classes, one after the other."""
+        return (instance for extent in self.extents for instance in extent.instances)
 
 
 @immutable

@@ -49,7 +49,7 @@ class AnswerWriter:
         self._forms: dict[type[Result], Callable[[Operation, Any], Iterable[bytes]]] = {
             Nothing: lambda _operation, _result: (),
             OneInstance: self._one_instance,
-            Extents: self._extents,
+            Extents: self._instances,
             Instances: self._instances,
             Path: self._path,
             MethodOutcome: self._outcome,
@@ -80,11 +80,7 @@ class AnswerWriter:
         yield _shape_frame(0, shape)
         yield _objects_frame(0, False, [shape.values(result.path.keys)])
 
-    def _extents(self, operation: Operation, result: Extents) -> Iterator[bytes]:
-        instances = (instance for extent in result.extents for instance in extent.instances)
-        return self._objects(operation, instances, result.projection.properties)
-
-    def _instances(self, operation: Operation, result: Instances) -> Iterator[bytes]:
+    def _instances(self, operation: Operation, result: Extents | Instances) -> Iterator[bytes]:
         return self._objects(operation, result.instances, result.projection.properties)
 
     def _objects(

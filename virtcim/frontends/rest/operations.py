@@ -8,15 +8,13 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-import time
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
-from virtcim.cimom.core import Executor
+from virtcim.cimom.core import Executor, execute_as
 from virtcim.cimom.requests import (
     AssociatorClassPaths,
     AssociatorNames,
@@ -53,7 +51,6 @@ from virtcim.cimom.results import (
     MethodOutcome,
     OneInstance,
     Path,
-    Result,
 )
 from virtcim.frontends.http.exchange import methods_beside
 from virtcim.frontends.reading.audited import audited_parameters, audited_target
@@ -62,23 +59,17 @@ from virtcim.frontends.reading.typed import TypedReader
 from virtcim.frontends.rest.answers import Answer, Refusal, error_answer, json_answer, listed, refused
 from virtcim.frontends.rest.calls import READ, Call, names_in
 from virtcim.frontends.rest.schema import class_shown, class_summary
+from virtcim.frontends.rest.summaries import SUMMARY_METHOD, Summaries
 from virtcim.frontends.rest.targets import Targets, decoded, href, namespace_href
 from virtcim.frontends.rest.values import RawValues, shown, shown_properties
 from virtcim.immutable import immutable
-from virtcim.providers.interface import CIMError, EmbeddedInstance, Instance, InstancePath, Status
-from virtcim.schema.names import prefix_of
+from virtcim.providers.interface import CIMError, Instance, InstancePath, Status
 
 __all__ = ["Operation", "Operations"]
 
 log = logging.getLogger(__name__)
 
-Kind = TypeVar("Kind", bound=Result)
-
 WQL = "WQL"
-NAMES_SECONDS = 10.0
-"""Seconds for which the names of guests are kept for the pages that follow a first one: to list them takes longer than
-a page.  Those that come meanwhile are told of by events."""
-PAGE_TRIES = 3
 
 LOCKS = 64
 """Locks of instances that are changed under a condition; two of them may share one."""
@@ -121,12 +112,6 @@ class Operation:
 ENDS = ("associationClass", "resultClass", "role", "resultRole")
 LINKS = ("associationClass", "role")
 SUMMARY = frozenset({"screens", "width", "history", "guests", "max", "after", "columns"})
-MAX_SUMMARIES = 500
-"""Guests that a summary is asked of by name, or that are in a page of it."""
-
-SERVICE = "Virt_VirtualSystemManagementService"
-SUMMARIES = "GetSummary"
-SUMMARY_CLASS = "Virt_GuestSummary"
 
 
 class Operations:
@@ -145,7 +130,7 @@ class Operations:
         self._raw = RawValues(core.classes, self._targets)
         self._typed = TypedReader(core.classes)
         self._salt = secrets.randbits(64)
-        self._guest_names: dict[str, tuple[float, list[tuple[str, str]]]] = {}
+        summaries = Summaries(core)
         self._locks = [threading.Lock() for _ in range(LOCKS)]
         place, classes = ("namespaces", "*"), ("namespaces", "*", "classes")
         instances = ("namespaces", "*", "instances")
@@ -160,7 +145,7 @@ class Operations:
             _get((*classes, "*", "references"), self._referring_classes, *LINKS, operation="ReferenceNames"),
             _get((*classes, "*", "instances"), self._enumerate, *READ, operation="EnumerateInstances"),
             Operation("POST", (*classes, "*", "methods", "*"), self._class_method, operation="InvokeMethod"),
-            Operation("GET", (*place, "summary"), self._summary, SUMMARY, "InvokeMethod", asks=True),
+            Operation("GET", (*place, "summary"), summaries.answer, SUMMARY, "InvokeMethod", asks=True),
             _get((*place, "query"), self._query, "query", "language", operation="ExecQuery"),
             _get((*place, "pages", "*"), self._next_page, "max", operation="PullInstancesWithPath"),
             Operation("DELETE", (*place, "pages", "*"), self._close, operation="CloseEnumeration"),
@@ -205,13 +190,8 @@ class Operations:
         except Refusal as exc:
             return refused(exc.status, exc.text, exc.headers)
         extrinsic = operation.operation == "InvokeMethod"
-        name = SUMMARIES if operation.asks else call.segments[-1] if extrinsic else operation.operation
+        name = SUMMARY_METHOD if operation.asks else call.segments[-1] if extrinsic else operation.operation
         return replace(answer, operation=name, extrinsic=extrinsic)
-
-    def _execute(self, request: Request, kind: type[Kind]) -> Kind:
-        result = self._core.execute(request)
-        assert isinstance(result, kind)
-        return result
 
     def _root(self, call: Call) -> Answer:
         """List the namespaces that the caller may read."""
@@ -241,7 +221,8 @@ class Operations:
     def _class_names(self, call: Call) -> Answer:
         """List classes, each with what a tree of them needs."""
         superclass = call.query.get("superclass") or None
-        result = self._execute(
+        result = execute_as(
+            self._core,
             EnumerateClassNames(
                 namespace=call.namespace,
                 caller=call.caller,
@@ -257,7 +238,7 @@ class Operations:
     def _class(self, call: Call) -> Answer:
         """Show a class, with the roles that its methods need."""
         request = GetClass(namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]))
-        result = self._execute(request, Classes)
+        result = execute_as(self._core, request, Classes)
         namespace = self._core.namespaces[result.namespace]
         return json_answer(class_shown(result.classes[0], namespace, self._core.access))
 
@@ -266,14 +247,14 @@ class Operations:
         request = AssociatorClassPaths(
             namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]), filter=call.ends()
         )
-        return json_answer({"classes": [{"class": name} for name in self._execute(request, ClassNames).names]})
+        return json_answer({"classes": [{"class": name} for name in execute_as(self._core, request, ClassNames).names]})
 
     def _referring_classes(self, call: Call) -> Answer:
         """List the classes of associations that the schema lets a class have."""
         request = ReferenceClassPaths(
             namespace=call.namespace, caller=call.caller, class_name=decoded(call.segments[3]), filter=call.ends()
         )
-        return json_answer({"classes": [{"class": name} for name in self._execute(request, ClassNames).names]})
+        return json_answer({"classes": [{"class": name} for name in execute_as(self._core, request, ClassNames).names]})
 
     def _enumerate(self, call: Call) -> Answer:
         """List the instances of a class and of those below it."""
@@ -283,14 +264,14 @@ class Operations:
             "class_name": decoded(call.segments[3]),
         }
         if call.is_of_names():
-            return self._names(self._execute(EnumerateInstanceNames(**place), Extents))
+            return self._names(execute_as(self._core, EnumerateInstanceNames(**place), Extents))
         projection, deep = call.projection(), call.flag("deep", default=True)
         if "max" in call.query or "filter" in call.query:
             opened = OpenEnumerateInstances(**place, deep=deep, projection=projection, opening=self._opening(call))
-            return self._page(self._execute(opened, Batch), call)
+            return self._page(execute_as(self._core, opened, Batch), call)
         request = EnumerateInstances(**place, deep=deep, projection=projection)
-        result = self._execute(request, Extents)
-        return self._listing(result.namespace, _of_extents(result), result.projection)
+        result = execute_as(self._core, request, Extents)
+        return self._listing(result.namespace, result.instances, result.projection)
 
     def _opening(self, call: Call) -> Opening:
         text = call.query.get("filter")
@@ -317,7 +298,7 @@ class Operations:
             context=decoded(call.segments[3]),
             max_objects=self._most(call),
         )
-        return self._page(self._execute(request, Batch), call)
+        return self._page(execute_as(self._core, request, Batch), call)
 
     def _close(self, call: Call) -> Answer:
         """Give up the pages that are left."""
@@ -336,134 +317,15 @@ class Operations:
             language=call.query.get("language", WQL),
             query=call.query["query"],
         )
-        result = self._execute(request, Instances)
+        result = execute_as(self._core, request, Instances)
         return self._listing(result.namespace, result.instances, result.projection, with_path=False)
-
-    def _summary(self, call: Call) -> Answer:
-        """Show what a console needs to know of the guests of a namespace, out of every service that knows some.
-
-        Of all, of those in `guests`, or page by page (`max`, `after`): a page of few is there at once where all take a
-        while.  With `columns` as a table, a row a guest.
-        """
-        services = self._execute(
-            EnumerateInstanceNames(namespace=call.namespace, caller=call.caller, class_name=SERVICE), Extents
-        )
-        paths = [each.path() for each in _of_extents(services)]
-        columns = self._columns(call)
-        if "max" not in call.query:
-            return _summary_answer(self._summaries_of(call, paths, _guests(call), columns), columns)
-        for _ in range(PAGE_TRIES):
-            wanted, following = self._guests_of_page(call, services.namespace, paths)
-            try:
-                return _summary_answer(self._summaries_of(call, paths, wanted, columns), columns, following)
-            except CIMError as exc:
-                if exc.status is not Status.NOT_FOUND:
-                    raise
-                self._guest_names.pop(services.namespace, None)  # a guest has gone since the names were read
-        raise Refusal(503, "Guests come and go too fast; try again", {"Retry-After": "1"})
-
-    def _columns(self, call: Call) -> list[str] | None:
-        """The properties of which a table of summaries is asked for; None for summaries that are objects.
-
-        Raises:
-            Refusal: one of them is none.
-        """
-        if "columns" not in call.query:
-            return None
-        declared = self._classes[SUMMARY_CLASS].properties
-        columns = [name.strip() for name in call.query["columns"].split(",")]
-        for name in columns:
-            if name.lower() not in declared:
-                raise Refusal(400, f"columns: {name[:60]!r} is no property of {SUMMARY_CLASS}; expected some of those")
-        return [declared[name.lower()].name for name in columns]
-
-    def _summaries_of(
-        self,
-        call: Call,
-        services: Iterable[InstancePath],
-        guests: list[InstancePath] | None,
-        columns: list[str] | None,
-    ) -> list[Any]:
-        """What all services tell of these guests; of all of them where `guests` is None."""
-        found: list[Any] = []
-        for service in services:
-            own = guests and [each for each in guests if prefix_of(each.class_name) == prefix_of(service.class_name)]
-            if own is None or own:
-                found += self._summaries(call, service, own, columns)
-        return found
-
-    def _summaries(
-        self, call: Call, service: InstancePath, systems: list[InstancePath] | None, columns: list[str] | None
-    ) -> list[Any]:
-        """What a service tells of its guests, of all of them where `systems` is None: objects, or rows of columns."""
-        arguments: dict[str, Any] = {
-            "Systems": systems,
-            "IncludeScreens": call.flag("screens"),
-            "IncludeHistory": call.flag("history"),
-            "Properties": columns,
-        }
-        if "width" in call.query:
-            arguments["ScreenWidth"] = call.number("width", 65535)
-        request = InvokeMethod(
-            namespace=call.namespace,
-            caller=call.caller,
-            target=service,
-            method=SUMMARIES,
-            arguments={name: value for name, value in arguments.items() if value is not None},
-        )
-        outcome = self._execute(request, MethodOutcome)
-        told = outcome.out.get("Summaries")
-        given = told if isinstance(told, list | tuple) else ()
-        summaries = [each for each in given if isinstance(each, EmbeddedInstance)]
-        if columns is None:
-            return [self._summary_shown(each, outcome.namespace) for each in summaries]
-        return [[shown(each.properties.get(name), outcome.namespace) for name in columns] for each in summaries]
-
-    def _guests_of_page(
-        self, call: Call, namespace: str, services: Iterable[InstancePath]
-    ) -> tuple[list[InstancePath], str | None]:
-        """The guests of a page, in the order of class and name, and where the next page is."""
-        known = self._guest_names.get(namespace)
-        if known is None or "after" not in call.query or time.monotonic() > known[0]:
-            known = time.monotonic() + NAMES_SECONDS, self._guests_named(call, services)
-            self._guest_names[namespace] = known
-        named = known[1]
-        after = _pair(call.query["after"]) if "after" in call.query else ("", "")
-        size, begin = call.number("max", MAX_SUMMARIES), bisect_right(named, after)
-        page = named[begin : begin + size]
-        following = None
-        if begin + size < len(named):
-            last = quote("/".join(quote(each, safe="") for each in page[-1]), safe="")
-            rest = [f"{name}={quote(value)}" for name, value in call.query.items() if name != "after"]
-            following = f"{namespace_href(call.namespace)}/summary?{'&'.join([*rest, f'after={last}'])}"
-        return [_system_path(each) for each in page], following
-
-    def _guests_named(self, call: Call, services: Iterable[InstancePath]) -> list[tuple[str, str]]:
-        """Class and name of every guest of the services, sorted."""
-        named: list[tuple[str, str]] = []
-        for service in services:
-            request = EnumerateInstanceNames(
-                namespace=call.namespace,
-                caller=call.caller,
-                class_name=f"{prefix_of(service.class_name)}_ComputerSystem",
-            )
-            paths = (each.path() for each in _of_extents(self._execute(request, Extents)))
-            named += ((each.class_name, str(each.keys["Name"])) for each in paths)
-        return sorted(named)
-
-    @staticmethod
-    def _summary_shown(summary: EmbeddedInstance, namespace: str) -> dict[str, Any]:
-        given = summary.properties
-        keys = {name: given.get(name) for name in ("CreationClassName", "Name")}
-        path = InstancePath(str(keys["CreationClassName"]), keys, namespace)
-        return {**shown(summary, namespace), "href": href(path, namespace)}
 
     def _instance(self, call: Call) -> Answer:
         """Show an instance."""
         request = GetInstance(
             namespace=call.namespace, caller=call.caller, path=self._path(call), projection=call.projection()
         )
-        result = self._execute(request, OneInstance)
+        result = execute_as(self._core, request, OneInstance)
         try:
             found = self._shown(result.namespace, result.instance, result.projection)
         except Exception as exc:
@@ -504,12 +366,12 @@ class Operations:
             "filter": call.ends(),
         }
         if call.is_of_names():
-            return self._names(self._execute(names(**source), Instances))
+            return self._names(execute_as(self._core, names(**source), Instances))
         projection = call.projection()
         if "max" in call.query or "filter" in call.query:
             opened = opening(**source, projection=projection, opening=self._opening(call))
-            return self._page(self._execute(opened, Batch), call)
-        result = self._execute(instances(**source, projection=projection), Instances)
+            return self._page(execute_as(self._core, opened, Batch), call)
+        result = execute_as(self._core, instances(**source, projection=projection), Instances)
         return self._listing(result.namespace, result.instances, result.projection)
 
     def _create(self, call: Call) -> Answer:
@@ -587,7 +449,7 @@ class Operations:
     def _require_tag(self, call: Call) -> None:
         request = GetInstance(namespace=call.namespace, caller=call.caller, path=self._path(call))
         wanted = {each.strip() for each in call.if_match.split(",")}
-        tag = self._tag(self._execute(request, OneInstance).instance)
+        tag = self._tag(execute_as(self._core, request, OneInstance).instance)
         if "*" not in wanted and tag not in wanted:
             raise Refusal(412, "The instance has changed since it was read", {"ETag": tag})
 
@@ -673,7 +535,7 @@ class Operations:
         return Answer(pieces=listed("instances", found, **further))
 
     def _names(self, result: Extents | Instances) -> Answer:
-        instances = _of_extents(result) if isinstance(result, Extents) else result.instances
+        instances = result.instances
         found = self._each(instances, lambda each: self._named(each.path(), each.namespace or result.namespace))
         return Answer(pieces=listed("instances", found))
 
@@ -710,39 +572,8 @@ def _get(pattern: tuple[str, ...], carry_out: Callable[[Call], Answer], *query: 
     return Operation("GET", pattern, carry_out, frozenset(query), operation)
 
 
-def _of_extents(result: Extents) -> Iterator[Instance]:
-    for extent in result.extents:
-        yield from extent.instances
-
-
 def _placed(result: Path) -> tuple[InstancePath, str]:
     return result.path, result.namespace
-
-
-def _summary_answer(found: Iterable[Any], columns: list[str] | None, following: str | None = None) -> Answer:
-    if columns is None:
-        return Answer(pieces=listed("summaries", found, next=following))
-    return Answer(pieces=listed("rows", found, columns=columns, next=following))
-
-
-def _guests(call: Call) -> list[InstancePath] | None:
-    """The guests that a summary is asked of: `CLASS/NAME`, encoded each, with commas between; None for all."""
-    if "guests" not in call.query:
-        return None
-    pairs = [_pair(each) for each in call.query["guests"].split(",") if each]
-    if len(pairs) > MAX_SUMMARIES:
-        raise Refusal(400, f"guests: are {len(pairs)}; expected {MAX_SUMMARIES} at most")
-    return [_system_path(each) for each in pairs]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    class_name, _, name = text.partition("/")
-    return decoded(class_name), decoded(name)
-
-
-def _system_path(named: tuple[str, str]) -> InstancePath:
-    class_name, name = named
-    return InstancePath(class_name, {"CreationClassName": class_name, "Name": name})
 
 
 def _attempt(
