@@ -22,7 +22,7 @@ from virtcim.libhelper.documents.snapshot import CheckpointConfig, CheckpointDis
 from virtcim.libhelper.documents.storage import VolumeConfig
 from virtcim.libhelper.domains.freezing import frozen
 from virtcim.libhelper.domains.handle import domain_handle
-from virtcim.libhelper.domains.jobs import refuse_held
+from virtcim.libhelper.domains.jobs import changed_domain, refuse_held
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import CHECKPOINTS, VOLUMES
 from virtcim.libhelper.undoing import undone
@@ -127,7 +127,7 @@ class Backups:
             quiesce: have the guest's agent freeze its file systems meanwhile.
         """
         with (
-            self._changed(domain) as target,
+            changed_domain(self._context, domain, CHECKPOINTS) as target,
             frozen(self._context, target) if quiesce else contextlib.nullcontext(),
         ):
             target.checkpointCreateXML(plan.xml)
@@ -139,7 +139,7 @@ class Backups:
             with_descendants: with all that were made after it.
         """
         flags = libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN if with_descendants else 0
-        with self._changed(domain) as target:
+        with changed_domain(self._context, domain, CHECKPOINTS) as target:
             target.checkpointLookupByName(name).delete(flags)
 
     def push(self, domain: str, plan: BackupPlan, pool: str, volumes: Mapping[str, str], work: Work) -> None:
@@ -154,7 +154,7 @@ class Backups:
             WorkCancelledError: it was stopped; neither volumes nor checkpoint stay.
             LibvirtError: it failed, likewise.
         """
-        with self._used(domain), self._claimed(domain) as target:
+        with self._claimed(domain) as target:
             refuse_held(target)
             made: list[libvirt.virStorageVol] = []
             begun = False
@@ -191,7 +191,7 @@ class Backups:
         if "outcome_is_own" not in work.figures:
             text = "the server ended before it had begun"
             raise LibvirtError(text, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_FROM_DOMAIN)
-        with self._used(domain), self._claimed(domain):
+        with self._claimed(domain):
             try:
                 self.follow_push(domain, work)
             except (libvirt.libvirtError, LibvirtError, WorkCancelledError) as error:
@@ -202,7 +202,7 @@ class Backups:
 
     def resume_pull(self, domain: str, work: Work) -> None:
         """Wait for the end of a backup that is read over NBD, and that another process has begun."""
-        with self._used(domain), self._claimed(domain):
+        with self._claimed(domain):
             self.follow_pull(domain, work)
         work.set_leftover("")
 
@@ -248,7 +248,7 @@ class Backups:
                 there, and libvirt removes it at the end.
             work: told where, and asked whether to end it; that is no failure.
         """
-        with self._used(domain), self._claimed(domain) as target:
+        with self._claimed(domain) as target:
             refuse_held(target)
             self._begin(target, plan, _pull_xml(plan, door, scratch), 0)
             work.tell({"exports": "\n".join(door.address(disk) for disk in plan.disks)})
@@ -328,25 +328,14 @@ class Backups:
 
     @contextlib.contextmanager
     def _claimed(self, domain: str) -> Iterator[libvirt.virDomain]:
-        """libvirt's object of a domain that nobody else may change for the length of a block."""
-        with domain_handle(self._context, domain) as target, self._context.locks.claim(domain, "it is being backed up"):
-            yield target
-
-    @contextlib.contextmanager
-    def _changed(self, domain: str) -> Iterator[libvirt.virDomain]:
-        """libvirt's object of a domain, whose checkpoints are read again after the block, however that ends."""
-        with self._used(domain), self._context.locks.hold(domain), domain_handle(self._context, domain) as target:
-            refuse_held(target)
-            yield target
-
-    @contextlib.contextmanager
-    def _used(self, domain: str) -> Iterator[None]:
-        """A block after which a domain and its checkpoints are read again."""
+        """libvirt's object of a domain that nobody else may change in the block; it is read again after that."""
+        context = self._context
         try:
-            yield
+            with domain_handle(context, domain) as target, context.locks.claim(domain, "it is being backed up"):
+                yield target
         finally:
-            self._context.inventory.refresh(domain)
-            self._context.inventory.refresh_parts(CHECKPOINTS, domain)
+            context.inventory.refresh(domain)
+            context.inventory.refresh_parts(CHECKPOINTS, domain)
 
 
 def is_backed_up(domain: libvirt.virDomain) -> bool:

@@ -1,6 +1,6 @@
 """Following what libvirt does with a domain for a long time: saving it, dumping it, moving it.
 
-Layer rule: imports libvirt, context, errors, work; knows nothing of CIM.
+Layer rule: imports libvirt, context, errors, handle, work; knows nothing of CIM.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Iterator
 import libvirt
 
 from virtcim.libhelper.context import Context
+from virtcim.libhelper.domains.handle import domain_handle
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.work import Work
 
-__all__ = ["follow", "holding_job", "refuse_held"]
+__all__ = ["changed_domain", "follow", "holding_job", "refuse_held"]
 
 _log = logging.getLogger(__name__)
 
@@ -104,3 +105,24 @@ def refuse_held(domain: libvirt.virDomain) -> None:
     if job is not None:
         text = f"domain {domain.name()!r} is in use: libvirt holds it for a {job}; expected one that is free"
         raise LibvirtError(text, libvirt.VIR_ERR_RESOURCE_BUSY, libvirt.VIR_FROM_DOMAIN)
+
+
+@contextlib.contextmanager
+def changed_domain(context: Context, uuid: str, parts: str | None = None) -> Iterator[libvirt.virDomain]:
+    """libvirt's object of a domain that the block changes; what is known of it is read again, however that ends.
+
+    Parameters:
+        parts: the kind of its parts that the block changes as well (`inventory.records`).
+
+    Raises:
+        LibvirtError: libvirt holds the domain for a job (`is_busy`), and as `domain_handle`.
+    """
+    with context.locks.hold(uuid):
+        try:
+            with domain_handle(context, uuid) as domain:
+                refuse_held(domain)
+                yield domain
+        finally:
+            context.inventory.refresh(uuid)
+            if parts is not None:
+                context.inventory.refresh_parts(parts, uuid)

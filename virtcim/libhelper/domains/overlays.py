@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import libvirt
 
 from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
-from virtcim.libhelper.domains.handle import domain_handle, kept_open
-from virtcim.libhelper.domains.jobs import refuse_held
+from virtcim.libhelper.domains.handle import kept_open
+from virtcim.libhelper.domains.jobs import changed_domain
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.names import is_misnamed_overlay
 from virtcim.libhelper.work import Work
@@ -44,7 +44,7 @@ class Overlays:
         Parameters:
             overlays: the path of the file to be made, by the target name of its disk.
         """
-        with self._changed(domain) as target:
+        with changed_domain(self._context, domain) as target:
             for path in () if target.isActive() else overlays.values():
                 if is_misnamed_overlay(path):
                     raise LibvirtError(f"{path}: has a comma; expected none in the overlay of a domain that is off")
@@ -71,23 +71,12 @@ class Overlays:
             overlays: as `lay` had them; disks that lie in them no longer are left as they are.
             work: told how far it is.
         """
-        with self._changed(domain) as target:
+        with changed_domain(self._context, domain) as target:
             left = [name for name, path in overlays.items() if _disks(target).get(name) == path]
             with kept_open(target) if left else contextlib.nullcontext():
                 for number, name in enumerate(left):
                     target.blockCommit(name, None, None, 0, _MERGE)
                     _finish(target, name, work, number, len(left))
-
-    @contextlib.contextmanager
-    def _changed(self, domain: str) -> Iterator[libvirt.virDomain]:
-        context = self._context
-        with context.locks.hold(domain):
-            try:
-                with domain_handle(context, domain) as target:
-                    refuse_held(target)
-                    yield target
-            finally:
-                context.inventory.refresh(domain)
 
 
 def _disks(domain: libvirt.virDomain) -> dict[str, str]:

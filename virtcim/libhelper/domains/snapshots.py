@@ -20,7 +20,7 @@ from virtcim.libhelper.context import Context
 from virtcim.libhelper.documents.snapshot import SnapshotConfig, SnapshotDisk
 from virtcim.libhelper.domains.freezing import quiesced
 from virtcim.libhelper.domains.handle import domain_handle, kept_open
-from virtcim.libhelper.domains.jobs import follow, holding_job, refuse_held
+from virtcim.libhelper.domains.jobs import changed_domain, follow, holding_job
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.inventory.records import SNAPSHOTS
 from virtcim.libhelper.work import Work
@@ -120,7 +120,7 @@ class Snapshots:
         """
         xml = plan.xml
         with (
-            self._changed(domain) as target,
+            changed_domain(self._context, domain, SNAPSHOTS) as target,
             quiesced(self._context, target) if plan.quiesce else contextlib.nullcontext(),
         ):
             work.set_leftover(f"snapshot {plan.name!r} of domain {domain}, which libvirt may still finish")
@@ -147,7 +147,7 @@ class Snapshots:
             force: also where libvirt has to start another emulator for it.
         """
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE if force else 0
-        with self._changed(domain) as target:
+        with changed_domain(self._context, domain, SNAPSHOTS) as target:
             snapshot = target.snapshotLookupByName(name)
             if after is AfterRevert.RUNNING:
                 flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING
@@ -174,7 +174,7 @@ class Snapshots:
             name: of the snapshot.
             with_descendants: with all that were taken after it in its branch; else they get its parent.
         """
-        with self._changed(domain) as target:
+        with changed_domain(self._context, domain, SNAPSHOTS) as target:
             snapshot = target.snapshotLookupByName(name)
             for each in (*(_descendants(snapshot) if with_descendants else ()), snapshot):
                 path = SnapshotConfig.parse(each.getXMLDesc(0)).memory_file
@@ -198,19 +198,6 @@ class Snapshots:
             return
         except OSError as error:
             _log.warning("%s: the memory of a snapshot that was removed stays: %s", path, error)
-
-    @contextlib.contextmanager
-    def _changed(self, domain: str) -> Iterator[libvirt.virDomain]:
-        """libvirt's object of a domain, whose snapshots are read again after the block, however that ends."""
-        context = self._context
-        with context.locks.hold(domain):
-            try:
-                with domain_handle(context, domain) as target:
-                    refuse_held(target)
-                    yield target
-            finally:
-                context.inventory.refresh(domain)
-                context.inventory.refresh_parts(SNAPSHOTS, domain)
 
 
 def _descendants(snapshot: libvirt.virDomainSnapshot) -> Iterator[libvirt.virDomainSnapshot]:
