@@ -12,8 +12,8 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -25,6 +25,7 @@ from virtcim.images.download import DownloadError, checksum_in, download, fetch_
 from virtcim.images.settings import ImageSettings
 from virtcim.images.templates import ANY_VERSION, ImageSource, Template, TemplateError, document_of, parse_template
 from virtcim.images.toml import read_text
+from virtcim.images.turns import Turns
 from virtcim.immutable import immutable
 from virtcim.libhelper.work import Work
 
@@ -45,8 +46,6 @@ BUILT_IN = Path(__file__).parent / "builtin"
 """The templates that come with virtcim."""
 
 _CHUNK = 1 << 20
-_LOOK_AGAIN = 0.1
-"""Seconds between two looks at whether somebody else has fetched the image."""
 _LONGEST_PAUSE = 24 * 3600.0
 """Seconds after which an image is no longer waited for whose pieces have not gone on."""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -280,8 +279,7 @@ class ImageStore:
         self.directory = directory
         self.settings = settings
         self._records = records
-        self._locks: dict[str, threading.Lock] = {}
-        self._locking = threading.Lock()
+        self._turns = Turns()
         self.listeners: list[Callable[[], None]] = []
 
     def all(self) -> list[StoredImage]:
@@ -311,7 +309,7 @@ class ImageStore:
             ImageError: it cannot be fetched.
             WorkCancelledError: it was asked to stop.
         """
-        with self._held(source.sha256 or source.url, work):
+        with self._turns.take(source.sha256 or source.url, work):
             found = self.find(source)
             if found is not None and not (anew and not source.sha256):
                 if found.format != source.format:
@@ -487,19 +485,6 @@ class ImageStore:
         if not _UPLOAD.match(name) or not path.is_file():
             raise ImageError(f"image: {name[:32]!r} was not begun")
         return path
-
-    @contextmanager
-    def _held(self, key: str, work: Work) -> Iterator[None]:
-        """Be the only one who has to do with an image."""
-        with self._locking:
-            lock = self._locks.setdefault(key, threading.Lock())
-        while not lock.acquire(timeout=_LOOK_AGAIN):
-            with work.stoppable():
-                work.checkpoint()
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 class Incoming:

@@ -329,7 +329,7 @@ class Cloning:
 
         def run(work: Work) -> None:
             key = f"{self._hypervisor.uri}\n{disk.pool}\n{disk.clone}"
-            with nullcontext() if library is None else library.alone(key, work):
+            with nullcontext() if library is None else library.turns.take(key, work):
                 if self._hypervisor.storage.volume_config(disk.pool, disk.clone) is not None:
                     raise refused(f"volume {disk.clone}: exists already; expected none of that name")
                 make(work)

@@ -294,7 +294,7 @@ class Provisioning:
         image, storage, library = self._image, self._hypervisor.storage, self._library
         name = base_volume(self._template, image)
         key = f"{self._hypervisor.uri}\n{self._pool_uuid}\n{name}"
-        with library.alone(key, work):
+        with library.turns.take(key, work):
             found = self._described(name)
             if found is not None and library.fillings.get(key) is not None:
                 # The server died over it.
@@ -492,7 +492,7 @@ class Provisioning:
 
         def run(work: Work) -> None:
             # Another guest of that name may be under way: what is taken back then is not its own.
-            with self._library.alone(f"{self._hypervisor.uri}\n{self._pool_uuid}\n{name}", work):
+            with self._library.turns.take(f"{self._hypervisor.uri}\n{self._pool_uuid}\n{name}", work):
                 if self._described(name) is not None:
                     raise ImageError(f"volume {name}: is in storage pool {self._pool_name} already")
                 make(work)
