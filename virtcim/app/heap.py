@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["give_back", "share_arenas"]
+from virtcim.app.inthread import in_thread
+
+__all__ = ["give_back", "give_back_regularly", "share_arenas"]
 
 _M_ARENA_MAX = -8
 """The parameter of mallopt(3)."""
@@ -15,6 +18,11 @@ ARENAS = 1
 """Arenas of all threads together.  glibc would give each thread one of its own, up to eight for each processor, and
 what is free in one is of no use to the others: 8 MiB of a server of 1,000 guests.  Python's own small objects are not
 in them, and its threads take turns, so they do not wait for each other there."""
+
+INTERVAL = 30.0
+"""Seconds between two times at which free pages are given back: half a minute after a start, or after everything was
+asked for, nobody needs them any more.  Each takes a millisecond where there is something to give, and a twentieth of
+that where there is nothing."""
 
 
 def share_arenas() -> None:
@@ -32,6 +40,19 @@ def give_back() -> None:
     trim = _function("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+async def give_back_regularly(interval: float = INTERVAL) -> None:
+    """Give free pages back again and again, in a thread, since all who take memory meanwhile wait for the heap.
+
+    The C library does so by itself only at the end of its heap, and something that stays lies there sooner or later.
+
+    Parameters:
+        interval: seconds between two times.
+    """
+    while True:
+        await asyncio.sleep(interval)
+        await in_thread(give_back)
 
 
 @lru_cache(maxsize=2)

@@ -20,7 +20,7 @@ from virtcim.app import systemd
 from virtcim.app.assembly import FRONT_ENDS, make_daemon, make_server
 from virtcim.app.config import ConfigError, Settings
 from virtcim.app.guestconsoles import GuestConsoles
-from virtcim.app.heap import give_back
+from virtcim.app.heap import give_back_regularly
 from virtcim.app.imagelibrary import make_library, make_shelf, template_checker
 from virtcim.app.inthread import in_thread
 from virtcim.app.loopwatch import LoopWatch, ShortCollections, freeze_loaded
@@ -351,7 +351,7 @@ async def _serve(
         for each in busy:
             each.catch_up()
         async with _announcement(assembly.identity, _reachable(assembly.endpoints)):
-            await asyncio.Event().wait()
+            await give_back_regularly()
     finally:
         watch.stop()
         systemd.notify("STOPPING=1")
@@ -431,7 +431,6 @@ def _search(site: Site, registry: Registry, settings: Settings) -> Search:
             site.add(platform, hypervisor)
             # It was read before anybody listened.
             freeze_loaded()
-            give_back()
 
     return Search(platforms, settings.inventory, add)
 
