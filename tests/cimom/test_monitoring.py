@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +19,8 @@ from tests.cimom.toy import Toy
 from virtcim.app.logs import JSONFormatter, RequestIdFilter, TextFormatter, configure_logging
 from virtcim.cimom.requestid import request_id
 from virtcim.frontends.http.auth import BasicAuthenticator, PasswordFile
+from virtcim.frontends.http.exposition import write_figures
+from virtcim.frontends.http.metrics import SECONDS, Metrics
 from virtcim.providers.interface import MethodResult, RequestContext, Status
 
 ONE = intrinsic("GetInstance", InstanceName=system("plain"))
@@ -63,6 +66,22 @@ def test_metrics(raw: RawClient) -> None:
     assert found["virtcim_connections", ""] == 1
     assert found["virtcim_requests_in_flight", ""] == 1
     assert found["process_resident_memory_bytes", ""] > 0
+
+
+def test_times_are_counted_by_bounds() -> None:
+    """Each bound counts what took no longer, in both formats alike."""
+    metrics = Metrics()
+    for seconds in (0.001, 0.0011, 2.0, 30.0, 40.0):
+        metrics.answered("GetInstance", 0, seconds)
+    for accept, sort in (("", "openmetrics-text"), ("text/plain", "text/plain")):
+        text, media_type = write_figures(metrics, accept)
+        assert sort in media_type
+        counts = re.findall(r'seconds_bucket{le="([^"]+)",operation="GetInstance"} ([0-9]+)', text.decode())
+        found = {bound: int(count) for bound, count in counts}
+        wanted = {"0.001": 1, "0.002": 2, "1.0": 2, "2.0": 3, "10.0": 3, "30.0": 4, "+Inf": 5}
+        assert {bound: found[bound] for bound in wanted} == wanted
+        assert len(found) == len(SECONDS) + 1
+        assert 'virtcim_operation_seconds_sum{operation="GetInstance"} 72.0021' in text.decode()
 
 
 @pytest.mark.parametrize(("public", "status"), [(False, 401), (True, 200)])

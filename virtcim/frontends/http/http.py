@@ -407,10 +407,16 @@ class HTTPHandler:
         # It opens files of /proc, waits for libvirt, and with many guests it takes a while.
         accept = request.headers.get("Accept", "")
         try:
-            text, media_type = await self._figures.run(lambda: self.metrics.exposition(accept))
+            text, media_type = await self._figures.run(lambda: self._write_figures(accept))
         except PoolFullError:
             raise _busy() from None
         return web.Response(body=text, headers={"Server": SERVER, "Content-Type": media_type})
+
+    def _write_figures(self, accept: str) -> tuple[bytes, str]:
+        # Here, since most servers have nobody who looks at them.
+        from virtcim.frontends.http.exposition import write_figures
+
+        return write_figures(self.metrics, accept)
 
     async def _status(self, request: web.BaseRequest) -> web.StreamResponse:
         """`/status` tells those who may read how the server is."""

@@ -1,57 +1,88 @@
-"""Figures for monitoring, in the OpenMetrics format, or in Prometheus' older one for who asks for that alone."""
+"""Figures for monitoring, as they are counted; `exposition` writes them."""
 
 from __future__ import annotations
 
+import time
+from bisect import bisect_left
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, exposition
-from prometheus_client.openmetrics import exposition as openmetrics
-
-__all__ = ["Metrics"]
+__all__ = ["SECONDS", "Count", "Metrics", "Times"]
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Upper bounds of the histogram: from an instance out of the cache to a guest that takes its time to start."""
 
-_END = b"# EOF\n"
+
+class Count:
+    """A number that grows.
+
+    Attributes:
+        since: when it began to, in seconds since 1970.
+    """
+
+    __slots__ = ("number", "since")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.since = time.time()
+
+
+class Times:
+    """How long operations of one name took.
+
+    Attributes:
+        counts: how many took up to each of `SECONDS` and more than the one before it, and how many more than the last.
+        total: seconds of all of them.
+        since: when the first one was counted, in seconds since 1970.
+    """
+
+    __slots__ = ("counts", "since", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SECONDS) + 1)
+        self.total = 0.0
+        self.since = time.time()
+
+    def add(self, seconds: float) -> None:
+        """Count an operation that took so long."""
+        self.counts[bisect_left(SECONDS, seconds)] += 1
+        self.total += seconds
 
 
 class Metrics:
-    """The figures of one server."""
+    """The figures of one server.  To be changed in the thread of the event loop, and read in any.
+
+    Attributes:
+        times: by operation.
+        operations: by operation and CIM status code.
+        refusals: of requests that never became an operation, by HTTP status.
+        watched: what is asked for when somebody looks: what it is, and a function that gives it, by name.
+        further: see `add`.
+    """
 
     def __init__(self) -> None:
-        self._further: list[Callable[[bool], bytes]] = []
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        self._seconds = Histogram(
-            "virtcim_operation_seconds",
-            "Time from a request's arrival until its answer is ready",
-            ["operation"],
-            buckets=SECONDS,
-            registry=self._registry,
-        )
-        self._operations = Counter(
-            "virtcim_operations", "Operations by CIM status code", ["operation", "status"], registry=self._registry
-        )
-        self._of_operation: dict[tuple[str, int], tuple[Histogram, Counter]] = {}
-        self._refused = Counter(
-            "virtcim_refused_requests",
-            "Requests that never became an operation, by HTTP status",
-            ["status"],
-            registry=self._registry,
-        )
+        self.times: dict[str, Times] = {}
+        self.operations: dict[tuple[str, ...], Count] = {}
+        self.refusals: dict[tuple[str, ...], Count] = {}
+        self.watched: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.further: list[Callable[[bool], bytes]] = []
+        self._of_operation: dict[tuple[str, int], tuple[Times, Count]] = {}
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """Count an operation.  `operation` is one of few labels, `status` the CIM status code."""
         figures = self._of_operation.get((operation, status))
         if figures is None:
-            figures = self._seconds.labels(operation), self._operations.labels(operation, str(status))
+            figures = (
+                self.times.setdefault(operation, Times()),
+                self.operations.setdefault((operation, str(status)), Count()),
+            )
             self._of_operation[operation, status] = figures
-        figures[0].observe(seconds)
-        figures[1].inc()
+        times, count = figures
+        times.add(seconds)
+        count.number += 1
 
     def refused(self, status: int) -> None:
         """Count a request that was refused.  `status` is the HTTP status."""
-        self._refused.labels(str(status)).inc()
+        self.refusals.setdefault((str(status),), Count()).number += 1
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Show a figure that is asked for when somebody looks.
@@ -60,7 +91,7 @@ class Metrics:
             name: without the prefix `virtcim_`.
             text: what it is.
         """
-        Gauge(f"virtcim_{name}", text, registry=self._registry).set_function(value)
+        self.watched[name] = text, value
 
     def add(self, further: Callable[[bool], bytes]) -> None:
         """Show further figures.
@@ -69,19 +100,4 @@ class Metrics:
             further: writes whole families of figures, in the OpenMetrics format where it is given True, else in the
                 older one; may take its time.
         """
-        self._further.append(further)
-
-    def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """Write all figures.
-
-        Parameters:
-            accept: the Accept header of who asks.
-
-        Returns:
-            the text, and its media type.
-        """
-        modern = "openmetrics" in accept or "text/plain" not in accept
-        own: bytes = (openmetrics if modern else exposition).generate_latest(self._registry)
-        further = b"".join(each(modern) for each in self._further)
-        text = own.removesuffix(_END) + further + (_END if modern else b"")
-        return text, openmetrics.CONTENT_TYPE_LATEST if modern else exposition.CONTENT_TYPE_LATEST
+        self.further.append(further)
