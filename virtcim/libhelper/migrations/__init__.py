@@ -1,6 +1,6 @@
 """Moving domains from one hypervisor to another one.
 
-Layer rule: imports libvirt, connections, context, documents, errors, work and its siblings; knows nothing of CIM.
+Layer rule: imports libvirt, connections, context, xml, documents, errors, work and its siblings; knows nothing of CIM.
 """
 
 from __future__ import annotations

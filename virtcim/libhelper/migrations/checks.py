@@ -2,7 +2,7 @@
 
 What nothing can be said of is left to libvirt, which looks again.
 
-Layer rule: imports libvirt, documents, errors, host, inventory and its siblings.
+Layer rule: imports libvirt, xml, documents, errors, host, inventory and its siblings.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -22,6 +22,10 @@ from virtcim.libhelper.inventory.records import Domain
 from virtcim.libhelper.migrations.copies import active_pools, copied_disks
 from virtcim.libhelper.migrations.order import MigrationKind, MigrationOrder, Place
 from virtcim.libhelper.migrations.ties import missing_devices, ties
+from virtcim.libhelper.xml.text import parse_xml, to_text
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 __all__ = ["Finding", "findings"]
 
@@ -151,7 +155,7 @@ def _same_host(case: _Case) -> Iterator[str]:
 
 
 def _host_uuid(target: libvirt.virConnect) -> str | None:
-    return ElementTree.fromstring(target.getCapabilities()).findtext("host/uuid")
+    return parse_xml(target.getCapabilities()).findtext("host/uuid")
 
 
 def _version(case: _Case) -> Iterator[str]:
@@ -179,14 +183,14 @@ def _name(case: _Case) -> Iterator[str]:
             yield f"a guest of the name {name} is there already, with UUID {there.UUIDString()}"
 
 
-def _capabilities(case: _Case) -> ElementTree.Element:
+def _capabilities(case: _Case) -> etree._Element:
     """What guests of this kind can have over there.
 
     Raises:
         libvirt.libvirtError: there are no such guests.
     """
     config = case.config
-    return ElementTree.fromstring(
+    return parse_xml(
         case.target.getDomainCapabilities(None, config.os_type_arch, config.os_type_machine, config.type, 0)
     )
 
@@ -203,12 +207,12 @@ def _machine(case: _Case) -> Iterator[str]:
 
 
 def _cpu(case: _Case) -> Iterator[str]:
-    element = ElementTree.fromstring(case.xml).find("cpu")
+    element = parse_xml(case.xml).find("cpu")
     if element is None or element.find("model") is None or element.get("mode") not in (None, "custom"):
         return
     config = case.config
     verdict = case.target.compareHypervisorCPU(
-        None, config.os_type_arch, config.os_type_machine, config.type, ElementTree.tostring(element, "unicode"), 0
+        None, config.os_type_arch, config.os_type_machine, config.type, to_text(element), 0
     )
     if verdict == libvirt.VIR_CPU_COMPARE_INCOMPATIBLE:
         yield f"the processor there cannot be the guest's ({element.findtext('model')})"

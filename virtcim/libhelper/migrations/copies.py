@@ -1,7 +1,7 @@
 """The images that libvirt makes at the target of a migration for the disks that it copies: it leaves them there where
 the migration fails.
 
-Layer rule: imports libvirt, connections, documents, errors, order.
+Layer rule: imports libvirt, connections, xml, documents, errors, order.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from xml.etree import ElementTree
 
 import libvirt
 
@@ -17,6 +16,7 @@ from virtcim.libhelper.connections import Connections
 from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.migrations.order import MigrationOrder
+from virtcim.libhelper.xml.text import parse_xml
 
 __all__ = ["active_pools", "copied_disks", "missing_images", "remove_images"]
 
@@ -35,7 +35,7 @@ def copied_disks(config: DomainConfig, order: MigrationOrder) -> Iterator[Disk]:
 def active_pools(target: libvirt.virConnect) -> Mapping[str, libvirt.virStoragePool]:
     """The storage pools of a host that are active, by the directories that they have."""
     pools = target.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-    paths = ((pool, ElementTree.fromstring(pool.XMLDesc(0)).findtext("target/path")) for pool in pools)
+    paths = ((pool, parse_xml(pool.XMLDesc(0)).findtext("target/path")) for pool in pools)
     return {posixpath.normpath(path): pool for pool, path in paths if path}
 
 

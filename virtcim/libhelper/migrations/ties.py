@@ -1,12 +1,11 @@
 """What ties a domain to its host: devices of the host that it has, and that do not move with it.
 
-Layer rule: imports libvirt, documents and errors.
+Layer rule: imports libvirt, xml, documents and errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from xml.etree import ElementTree
 
 import libvirt
 
@@ -24,6 +23,7 @@ from virtcim.libhelper.documents.domain import (
     Tpm,
 )
 from virtcim.libhelper.errors import LibvirtError
+from virtcim.libhelper.xml.text import parse_xml
 
 __all__ = ["missing_devices", "ties"]
 
@@ -119,7 +119,7 @@ def _is_there(target: libvirt.virConnect, name: str) -> bool:
 def _usb_devices(target: libvirt.virConnect) -> Iterator[tuple[int, int]]:
     """The USB devices of a host: vendor and product."""
     for each in target.listAllDevices(libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_USB_DEV):
-        found = ElementTree.fromstring(each.XMLDesc(0)).find("capability[@type='usb_device']")
+        found = parse_xml(each.XMLDesc(0)).find("capability[@type='usb_device']")
         ids = [] if found is None else [found.find(name) for name in ("vendor", "product")]
         if len(ids) == 2 and all(one is not None and one.get("id") for one in ids):
             vendor, product = (_number(one.get("id", "0")) for one in ids if one is not None)

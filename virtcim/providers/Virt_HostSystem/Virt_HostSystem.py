@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Self
-from xml.etree.ElementTree import ParseError, fromstring
 
 from virtcim.libhelper.inventory.records import Host
+from virtcim.libhelper.xml.text import NotWellFormedError, parse_xml
 from virtcim.platforms.base import Platform
 from virtcim.platforms.calls import CallError, call_within
 from virtcim.providers.base import Element, ElementProvider, MainKey
@@ -115,8 +115,8 @@ def _identities(host: HostSystem) -> list[tuple[str, str]]:
 def _system_entries(sysinfo: str) -> dict[str, str]:
     """What the host's SMBIOS says of the system, by libvirt's name for it."""
     try:
-        entries = fromstring(sysinfo).iterfind("system/entry") if sysinfo else ()
-    except ParseError:
+        entries = parse_xml(sysinfo).iterfind("system/entry") if sysinfo else ()
+    except NotWellFormedError:
         return {}
     return {entry.get("name", ""): (entry.text or "").strip() for entry in entries}
 
