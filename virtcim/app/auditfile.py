@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
-import os
-from io import TextIOWrapper
 
 from virtcim.cimom.audit import LOGGER
 
 __all__ = ["open_audit_log"]
-
-
-class _PrivateFile(logging.handlers.WatchedFileHandler):
-    """A file that only its owner can read; one that was rotated away is made anew."""
-
-    def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return open(descriptor, "a", encoding="utf-8")
 
 
 def open_audit_log(file: str) -> None:
@@ -31,7 +20,10 @@ def open_audit_log(file: str) -> None:
     """
     LOGGER.setLevel(logging.INFO)
     if file:
-        handler = _PrivateFile(file)
+        # Here, since most servers have none.
+        from virtcim.app.privatefile import PrivateFile
+
+        handler = PrivateFile(file)
         handler.setFormatter(logging.Formatter("%(message)s"))
         LOGGER.addHandler(handler)
         LOGGER.propagate = False

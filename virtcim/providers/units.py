@@ -8,7 +8,10 @@ Second` are libvirt's, which are 1000).
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 __all__ = ["rate_in", "size_in"]
 
@@ -46,6 +49,9 @@ _BITS: dict[str, int] = {"bit": 1, "bits": 1} | {
 
 def _factor(text: str) -> tuple[str, Fraction] | None:
     """The base unit of a programmatic unit and what it is multiplied with; None for what is none, and beyond reason."""
+    # Here, since decimals and all kinds of numbers are loaded with it, and few clients name a unit.
+    from fractions import Fraction
+
     text = text.strip()
     value = Fraction(1)
     leading = _LEADING.match(text)
@@ -96,4 +102,4 @@ def rate_in(units: str) -> Fraction | None:
     base, factor = found
     if base in _RATES:
         return _RATES[base] * factor
-    return Fraction(_BITS[base], 8) * factor if base in _BITS else None
+    return _BITS[base] * factor / 8 if base in _BITS else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from virtcim.libhelper.documents.domain import Interface
@@ -53,7 +52,7 @@ _LOCATIONS = (
 _POOL_PREFIX = "NetworkPool/"
 _ALL_NETWORKS = "0"
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
-_NATIVE_RATE = Fraction(1000)
+_NATIVE_RATE = 1000
 """Bytes per second in libvirt's unit of bandwidth."""
 _TRIES = 64
 _LAST_VLAN = 4095

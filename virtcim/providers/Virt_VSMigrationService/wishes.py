@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -214,7 +213,7 @@ def _bandwidth(given: Mapping[str, CIMValue]) -> int:
     rate = rate_in(unit)
     if rate is None:
         raise CIMError(Status.INVALID_PARAMETER, f"BandwidthUnit: {unit!r} is not the unit of a rate")
-    return max(1, int(Fraction(number) * rate / _MIB))
+    return max(1, int(number * rate / _MIB))
 
 
 def _flag(value: CIMValue, name: str) -> bool:
