@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections import Counter
+from typing import Any, Self
 
 from lxml import etree
 
+from virtcim.libhelper.documents.domain.alike import AlikeParts, Outline, outline_of
 from virtcim.libhelper.documents.domain.chardev import Channel, Console, Parallel, Serial
 from virtcim.libhelper.documents.domain.controller import Controller
 from virtcim.libhelper.documents.domain.device import Device, SecurityLabel, UnknownDevice
@@ -42,8 +45,11 @@ from virtcim.libhelper.documents.domain.video import Video
 from virtcim.libhelper.documents.domain.vsock import Vsock
 from virtcim.libhelper.documents.domain.watchdog import Panic, Watchdog
 from virtcim.libhelper.xml.mapping import Field, Flag, Int, Items, Mapped, Node, OnOff, Own, Text, YesNo
+from virtcim.libhelper.xml.text import parse_xml
 
 __all__ = ["DEVICE_CLASSES", "DomainConfig", "device_class"]
+
+_TAG = re.compile(r"\s*<([A-Za-z][\w.-]*)")
 
 #: The device classes by element name, in the order in which libvirt writes devices.
 DEVICE_CLASSES: dict[str, type[Device]] = {
@@ -98,13 +104,21 @@ class Devices(Field[tuple[Device, ...]]):
         super().__init__("devices", writable=False)
 
     def read_element(self, element: etree._Element) -> tuple[Device, ...]:
-        return tuple(device_class(child.tag).from_element(child) for child in device_elements(element))
+        return tuple(map(_read_device, device_elements(element)))
 
     def compile_into(self, root: Node) -> None:
         node = root.child(self.steps[0])
         node.values.append((self.name, self.read_element))
         for tag in DEVICE_CLASSES:
             node.children.setdefault(tag, Node())
+
+
+def _read_device(element: etree._Element) -> Device:
+    """Read a device of whatever kind from its element."""
+    return device_class(str(element.tag)).from_element(element)
+
+
+_ALIKE_DEVICES = AlikeParts(lambda text: _read_device(parse_xml(text)))
 
 
 def device_elements(devices: etree._Element) -> list[Any]:
@@ -168,3 +182,51 @@ class DomainConfig(
     title = Own("title")
     description = Own("description")
     metadata = Flag("metadata")
+
+    @classmethod
+    def parse(cls, xml: str | bytes) -> Self:
+        outline = outline_of(xml) if isinstance(xml, str) else None
+        parsed = None if outline is None else cls._parsed_in_parts(outline)
+        return super().parse(xml) if parsed is None else parsed
+
+    @classmethod
+    def _parsed_in_parts(cls, outline: Outline) -> Self | None:
+        """Read a domain with what others have alike; None where it has nothing of it."""
+        middle = _ALIKE_MIDDLES.get(outline.middle)
+        counts = Counter(outline.devices)
+        # Two devices of one guest are two, however alike they are.
+        alike = [_ALIKE_DEVICES.get(text) if counts[text] == 1 else None for text in outline.devices]
+        own = [text for text, device in zip(outline.devices, alike, strict=True) if device is None]
+        if middle is None and len(own) == len(alike):
+            return None
+        between = outline.middle if middle is None else ""
+        devices = "\n".join(own)
+        rest = super().parse(f"{outline.head}{between}{outline.start}{devices}{outline.end}").as_dict()
+        read = rest.get("devices")
+        if read is None or [device.tag for device in read] != list(map(_tag_of, own)):
+            return None
+        following = iter(read)
+        rest["devices"] = tuple([next(following) if device is None else device for device in alike])
+        if middle is None:
+            return cls._of(rest)
+        if not rest.keys().isdisjoint(middle):
+            return None
+        names = list(rest)
+        values = {name: rest[name] for name in names[: names.index("devices")]}
+        values.update(middle)
+        values.update(rest)
+        return cls._of(values)
+
+
+def _tag_of(text: str) -> str:
+    """The name of the element that the text of a device begins with."""
+    found = _TAG.match(text)
+    return "" if found is None else found[1]
+
+
+def _read_middle(text: str) -> dict[str, Any]:
+    """Read what stands between the metadata and the devices of a domain."""
+    return DomainConfig.from_element(parse_xml(f"<domain>{text}</domain>")).as_dict()
+
+
+_ALIKE_MIDDLES = AlikeParts(_read_middle)

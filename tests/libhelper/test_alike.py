@@ -1,0 +1,128 @@
+"""Parts that many guests have alike are read once, and to what they would be read to where they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from virtcim.libhelper.documents.domain import Disk, DomainConfig
+from virtcim.libhelper.documents.domain.alike import MAX_PARTS, AlikeParts, outline_of
+from virtcim.libhelper.xml.text import parse_xml
+
+DATA = Path(__file__).parent.parent / "data"
+TEXTS = {path.stem: path.read_text() for path in sorted(DATA.glob("d*/*.xml"))}
+
+GUEST = """\
+<domain type='kvm'>
+  <name>{name}</name>
+  <uuid>00000000-0000-4000-8000-000000000001</uuid>
+  <metadata>
+    <note xmlns='urn:note'>  <memory>1</memory></note>
+  </metadata>
+  <memory unit='KiB'>{memory}</memory>
+  <cpu mode='custom'>
+    <feature policy='require' name='vmx'/>
+  </cpu>
+  <devices>
+    <emulator>/usr/bin/qemu</emulator>
+    <disk type='file' device='disk'>
+      <source file='/images/{name}.qcow2'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    <controller type='pci' index='0' model='pcie-root'/>
+    <input type='mouse' bus='ps2'/>
+{more}  </devices>
+  <seclabel type='none'/>
+</domain>
+"""
+
+
+def guest(name: str, memory: int = 1024, more: str = "") -> str:
+    """The XML of a guest as libvirt lays it out."""
+    return GUEST.format(name=name, memory=memory, more=more)
+
+
+def read_whole(xml: str) -> DomainConfig:
+    """What a domain is read to in one piece."""
+    return DomainConfig.from_element(parse_xml(xml))
+
+
+def assert_read_alike(xml: str) -> None:
+    """However often it has come, it is read to the same values, in the same order."""
+    whole = read_whole(xml)
+    for _ in range(3):
+        found = DomainConfig.parse(xml)
+        assert found == whole
+        assert list(found.held_fields()) == list(whole.held_fields())
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_domain_is_read_in_parts_as_it_is_as_a_whole(name: str) -> None:
+    assert_read_alike(TEXTS[name])
+
+
+def test_guests_share_what_they_have_alike() -> None:
+    DomainConfig.parse(guest("one"))
+    two, three = (DomainConfig.parse(guest(name)) for name in ("two", "three"))
+    assert [two.devices[place] is three.devices[place] for place in range(3)] == [False, True, True]
+    assert two.cpu_features is three.cpu_features
+    assert [each.name for each in (two, three)] == ["two", "three"]
+    disks = [each.devices[0] for each in (two, three)]
+    assert [isinstance(disk, Disk) and disk.source_file for disk in disks] == [
+        "/images/two.qcow2",
+        "/images/three.qcow2",
+    ]
+
+
+def test_two_devices_of_one_guest_are_two() -> None:
+    for name in ("one", "two", "three"):
+        found = DomainConfig.parse(guest(name, more="    <input type='mouse' bus='ps2'/>\n")).devices
+        assert found[-1] == found[-2]
+        assert found[-1] is not found[-2]
+
+
+@pytest.mark.parametrize("memory", [2048, 1024])
+def test_guests_that_have_devices_alike_only_are_read_in_parts(memory: int) -> None:
+    DomainConfig.parse(guest("one"))
+    assert_read_alike(guest("two", memory, "    <input type='tablet' bus='usb'/>\n"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "    <!--\n    <input type='mouse' bus='ps2'/>\n    <input type='mouse' bus='ps2'/>\n    -->\n",
+        "    <input type='mouse' bus='ps2'/><input type='tablet' bus='usb'/>\n",
+        "    <rng model='virtio'>\n    <input type='mouse' bus='ps2'/>\n    </rng>\n",
+        "    <rng model='virtio'>\n    <backend model='random'>/dev/urandom</backend>\n    </rng>\n",
+        "    <input type='mouse' bus='ps2'/>\n    <emulator>/usr/bin/other</emulator>\n",
+        "    <input type='mouse'\n    bus='ps2'/>\n",
+    ],
+)
+def test_a_text_that_is_laid_out_otherwise_is_read_as_a_whole(more: str) -> None:
+    DomainConfig.parse(guest("one"))
+    assert_read_alike(guest("two", more=more))
+
+
+def test_elements_of_another_namespace_are_no_devices() -> None:
+    xml = guest("two").replace("<domain", "<domain xmlns='urn:other'")
+    assert [DomainConfig.parse(xml) for _ in range(3)] == [DomainConfig()] * 3
+
+
+def test_a_text_without_devices_has_no_outline() -> None:
+    assert outline_of("<domain>\n  <memory>1</memory>\n  <devices/>\n</domain>\n") is None
+    assert_read_alike(guest("none").replace("  <devices>\n", "  <devices>\n\n"))
+
+
+def test_a_part_with_a_password_is_not_kept() -> None:
+    parts = AlikeParts(str)
+    assert [parts.get("<graphics passwd='x'/>") for _ in range(3)] == [None, None, None]
+
+
+def test_parts_are_kept_within_a_bound() -> None:
+    parts = AlikeParts(str)
+    for number in range(2 * MAX_PARTS):
+        text = f"<input number='{number}'/>"
+        assert [parts.get(text) for _ in range(2)] == [None, text]
+    assert parts.get("<input number='0'/>") == "<input number='0'/>"
+    assert len(parts) == MAX_PARTS

@@ -1,0 +1,110 @@
+"""Parts of domains that many guests have alike, read once.
+
+Guests that are made from one form have the same processor, clock, controllers, video and more, down to the letter: what
+such a part was read to stands for that part of all of them.  The disks and interfaces of a guest are its own, and are
+read where they stand.
+
+The parts of a text are told apart by the way in which libvirt lays them out.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from virtcim.immutable import immutable
+from virtcim.libhelper.xml.text import MappingError
+
+__all__ = ["AlikeParts", "Outline", "outline_of"]
+
+Read = TypeVar("Read")
+
+MAX_PARTS = 1024
+"""Parts that are kept, each of a KiB with its text; the guests of a host have some dozens alike."""
+MAX_MET = 16_384
+"""Texts of which is known that they were there once, each as a number."""
+
+_MIDDLE = re.compile(r"\n(?=  <(?:maxMemory|memory)[ >])")
+_START, _END = "\n  <devices>\n", "\n  </devices>\n"
+_NEXT = re.compile(r"\n(?=    <[A-Za-z])")
+_EMULATOR = "    <emulator>"
+_SECRET = "passwd"
+"""A text that holds it is not kept."""
+
+
+@immutable
+class Outline:
+    """The text of a domain, cut into parts.
+
+    Attributes:
+        head: what says which domain it is, down to its metadata.
+        middle: what stands between that and the devices.
+        start: of the devices, with the emulator.
+        devices: their texts.
+        end: what stands behind them.
+    """
+
+    head: str
+    middle: str
+    start: str
+    devices: Sequence[str]
+    end: str
+
+
+def outline_of(xml: str) -> Outline | None:
+    """Cut the text of a domain into parts; None for a text that is not as libvirt writes it."""
+    middle, place, end = _MIDDLE.search(xml), xml.find(_START), xml.rfind(_END)
+    start = place + len(_START)
+    if middle is None or not middle.end() < place < start <= end:
+        return None
+    if xml.count("<devices") != 1 or xml.count("</devices") != 1 or xml.find("<!", middle.end(), end) >= 0:
+        return None
+    devices = _NEXT.split(xml[start:end])
+    if devices[0].startswith(_EMULATOR):
+        start += len(devices.pop(0)) + 1
+    if xml.find(f"\n{_EMULATOR}", start - 1, end) >= 0:
+        return None
+    return Outline(xml[: middle.end()], xml[middle.end() : place], xml[place:start], devices, xml[end:])
+
+
+class AlikeParts(Generic[Read]):
+    """What parts were read to, by their texts: those whose text has come more than once.  Safe to use from any thread.
+
+    Parameters:
+        read: reads a part by itself; raises MappingError where that cannot be done.
+    """
+
+    def __init__(self, read: Callable[[str], Read]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._kept: dict[str, Read] = {}
+        self._met: set[int] = set()
+
+    def __len__(self) -> int:
+        """Count what is kept."""
+        return len(self._kept)
+
+    def get(self, text: str) -> Read | None:
+        """Give what a part with this text was read to; None for one that has to be read where it stands."""
+        return self._kept.get(text) or self._meet(text)
+
+    def _meet(self, text: str) -> Read | None:
+        """Take down that a text has come or, of one that came before, read it."""
+        number = hash(text)
+        if number not in self._met or _SECRET in text:
+            with self._lock:
+                if len(self._met) >= MAX_MET:
+                    self._met.clear()
+                self._met.add(number)
+            return None
+        try:
+            made = self._read(text)
+        except MappingError:  # it is not whole by itself
+            return None
+        with self._lock:
+            if len(self._kept) >= MAX_PARTS:
+                # What is there often comes back at once.
+                del self._kept[next(iter(self._kept))]
+            return self._kept.setdefault(text, made)
