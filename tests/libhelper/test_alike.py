@@ -8,6 +8,7 @@ import pytest
 
 from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.documents.domain.alike import MAX_PARTS, AlikeParts, outline_of
+from virtcim.libhelper.documents.domain.difference import is_as_defined
 from virtcim.libhelper.xml.text import parse_xml
 
 DATA = Path(__file__).parent.parent / "data"
@@ -126,3 +127,42 @@ def test_parts_are_kept_within_a_bound() -> None:
         assert [parts.get(text) for _ in range(2)] == [None, text]
     assert parts.get("<input number='0'/>") == "<input number='0'/>"
     assert len(parts) == MAX_PARTS
+
+
+RUNNING = {
+    "<domain type='kvm'>": "<domain type='kvm' id='7'>",
+    "model='pcie-root'/>": "model='pcie-root'>\n      <alias name='pcie.0'/>\n    </controller>",
+    "<target dev='vda' bus='virtio'/>": "<target dev='vda' bus='virtio'/>\n      <alias name='virtio-disk0'/>",
+    "<seclabel type='none'/>": "<seclabel type='dynamic'><label>x</label></seclabel>",
+}
+MOUSE, TABLET = "    <input type='mouse' bus='ps2'/>\n", "    <input type='tablet' bus='usb'/>\n"
+
+
+def as_it_runs(xml: str) -> str:
+    """The XML of a guest with what libvirt adds while it runs."""
+    for defined, running in RUNNING.items():
+        assert defined in xml
+        xml = xml.replace(defined, running)
+    return xml
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "same"),
+    [
+        ("", "", True),
+        (MOUSE + TABLET, TABLET + MOUSE, True),
+        ("/images/", "/other/", False),
+        ("pcie-root", "pci-root", False),
+        ("name='vmx'", "name='svm'", False),
+        (TABLET, "", False),
+        ("<metadata>", "<title>t</title><metadata>", False),
+        (TABLET, "    <input type='keyboard' bus='usb'/>\n", False),
+    ],
+)
+def test_guests_are_compared_in_parts_as_they_are_as_a_whole(now: str, then: str, same: bool) -> None:
+    """As often as it comes to be known which parts are the same, of another guest each time."""
+    for number in range(4):
+        xml = guest(f"guest{number}", more=TABLET)
+        changed = xml.replace(now, then) if now else xml
+        assert (changed != xml) == bool(now)
+        assert is_as_defined(as_it_runs(xml), changed) == same

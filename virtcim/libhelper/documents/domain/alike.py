@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from virtcim.immutable import immutable
@@ -52,6 +52,11 @@ class Outline:
     devices: Sequence[str]
     end: str
 
+    def text(self, devices: Iterable[str], has_middle: bool) -> str:
+        """Write the domain with these devices, and with its middle or without it."""
+        middle = self.middle if has_middle else ""
+        return "".join([self.head, middle, self.start, "\n".join(devices), self.end])
+
 
 def outline_of(xml: str) -> Outline | None:
     """Cut the text of a domain into parts; None for a text that is not as libvirt writes it."""
@@ -88,7 +93,8 @@ class AlikeParts(Generic[Read]):
 
     def get(self, text: str) -> Read | None:
         """Give what a part with this text was read to; None for one that has to be read where it stands."""
-        return self._kept.get(text) or self._meet(text)
+        known = self._kept.get(text)
+        return self._meet(text) if known is None else known
 
     def _meet(self, text: str) -> Read | None:
         """Take down that a text has come or, of one that came before, read it."""

@@ -4,7 +4,9 @@ libvirt writes more into the XML of a running domain than was defined: aliases, 
 that a host model turned out to be.  What it adds is declared here, one line each; everything else counts, elements
 unknown to the mapping included.  The order of elements does not count, since libvirt does not keep it.
 
-Layer rule: imports `xml.text` of this project and nothing else; knows nothing of CIM.
+What many guests have alike in both of their texts is compared once.
+
+Layer rule: imports `alike` and `xml.text` of this project and nothing else; knows nothing of CIM.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from functools import lru_cache
 
 from lxml import etree
 
+from virtcim.libhelper.documents.domain.alike import AlikeParts, Outline, outline_of
 from virtcim.libhelper.xml.text import MappingError, parse_xml
 
 __all__ = ["is_as_defined", "is_device_as_defined"]
@@ -151,6 +154,9 @@ _LEFT_OPEN = "-1"
 
 _MEBIBYTE = 1024
 
+_BESIDE = "\0"
+"""Stands between the texts of two parts that are compared; no XML holds it."""
+
 
 def _same_size(live: str, defined: str) -> bool:
     """Whether two sizes in KiB are the same memory: a running guest has whole MiB."""
@@ -178,6 +184,8 @@ def is_as_defined(live: str, defined: str, asked: int | None = None) -> bool:
 
     XML that cannot be parsed differs from nothing.
     """
+    if asked is None and _are_outlines_same(outline_of(live), outline_of(defined)):
+        return True
     try:
         one, other = parse_xml(live), parse_xml(defined)
         memory = one.find("currentMemory")
@@ -186,6 +194,39 @@ def is_as_defined(live: str, defined: str, asked: int | None = None) -> bool:
         return _same(one, other, "", _FILLED_IN)
     except MappingError:
         return True
+
+
+def _are_outlines_same(live: Outline | None, defined: Outline | None) -> bool:
+    """Whether two domains are the same, each part as the one in its place in the other.
+
+    Those that are not, or have no outlines, may still be the same as a whole: the order does not count.
+    """
+    if live is None or defined is None or len(live.devices) != len(defined.devices):
+        return False
+    pairs = zip(live.devices, defined.devices, strict=True)
+    own = [pair for pair in pairs if not _ALIKE_DEVICES.get(_BESIDE.join(pair))]
+    is_middle_same = _ALIKE_MIDDLES.get(_BESIDE.join((live.middle, defined.middle)))
+    one = live.text([text for text, _ in own], not is_middle_same)
+    other = defined.text([text for _, text in own], not is_middle_same)
+    try:
+        return _same(parse_xml(one), parse_xml(other), "", _FILLED_IN)
+    except MappingError:
+        return False
+
+
+def _are_devices_same(texts: str) -> bool:
+    """Whether a device of a running domain is what that of a definition is, whose text stands beside its own."""
+    one, other = map(parse_xml, texts.split(_BESIDE))
+    return one.tag == other.tag and _same(one, other, str(one.tag), _FILLED_IN)
+
+
+def _are_middles_same(texts: str) -> bool:
+    """Whether the middle of a running domain is what that of a definition is, whose text stands beside its own."""
+    one, other = (parse_xml(f"<domain>{text}</domain>") for text in texts.split(_BESIDE))
+    return _same(one, other, "", _FILLED_IN)
+
+
+_ALIKE_DEVICES, _ALIKE_MIDDLES = AlikeParts(_are_devices_same), AlikeParts(_are_middles_same)
 
 
 def is_device_as_defined(live: str, defined: str) -> bool:

@@ -199,9 +199,7 @@ class DomainConfig(
         own = [text for text, device in zip(outline.devices, alike, strict=True) if device is None]
         if middle is None and len(own) == len(alike):
             return None
-        between = outline.middle if middle is None else ""
-        devices = "\n".join(own)
-        rest = super().parse(f"{outline.head}{between}{outline.start}{devices}{outline.end}").as_dict()
+        rest = super().parse(outline.text(own, has_middle=middle is None)).as_dict()
         read = rest.get("devices")
         if read is None or [device.tag for device in read] != list(map(_tag_of, own)):
             return None
