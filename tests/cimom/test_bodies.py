@@ -7,6 +7,7 @@ from itertools import product
 from lxml import etree
 
 from virtcim.frontends.cimxml.encode import LONGEST_USUAL, MAX_ENDS, Table
+from virtcim.providers.interface import LayeredProperties, SharedProperties
 
 NAMES = tuple("ABCDEFGHIJ")
 
@@ -61,3 +62,27 @@ def test_long_values_are_not_kept() -> None:
     for filled, end in bodies:
         assert long.encode() in filled
         assert b"y" * LONGEST_USUAL in end
+
+
+def test_what_instances_share_is_written_once_for_all_of_them() -> None:
+    table = make_table()
+    table.body({"A": "usual", "B": "usual", "C": "usual"})
+    values = {"B": "usual", "C": "other", "D": "long" * LONGEST_USUAL}
+    shared, owns = SharedProperties(values), ({"A": "one"}, {"A": "two"}, {"E": "three"})
+    bodies = [table.body(LayeredProperties(shared, own)) for own in owns]
+    assert bodies[0][1] is bodies[1][1]
+    for body, own in zip(bodies, owns, strict=True):
+        assert read(body) == {**dict.fromkeys(NAMES), **values, **own}
+    other = make_table()
+    assert read(other.body(LayeredProperties(shared, {"A": "one"}))) == read(bodies[0])
+    assert read(table.body(LayeredProperties(shared, {"A": "two"}))) == read(bodies[1])
+
+
+def test_all_that_share_something_are_right_however_they_differ() -> None:
+    table = make_table()
+    for values in product(("x", "y", None), repeat=6):
+        properties = {name: value for name, value in zip(NAMES, values, strict=False) if value is not None}
+        shared = SharedProperties({name: value for name, value in properties.items() if name < "D"})
+        own = {name: value for name, value in properties.items() if name >= "D"}
+        wanted: dict[str, str | None] = {**dict.fromkeys(NAMES), **properties}
+        assert read(table.body(LayeredProperties(shared, own))) == wanted

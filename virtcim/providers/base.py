@@ -157,8 +157,12 @@ class Element(Instance):
         table = self.table
         return {name: table[name].get(self) for name in self.key_names}
 
+    def declared_values(self: Self) -> Properties:
+        """The properties that the table declares, as far as they have a value."""
+        return self.table.values_of(self)
+
     def properties(self: Self) -> Properties:
-        values = self.table.values_of(self)
+        values = self.declared_values()
         own = self.platform.properties.get(self.base)
         return values if own is None else {**values, **_own_values(self, own)}
 

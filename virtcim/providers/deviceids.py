@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Device, DomainConfig
@@ -101,12 +101,14 @@ class DeviceEntry:
         identifier: unique in the guest.
         device: its part of the domain XML; the whole for the memory and the processors.
         ordinal: its place among the devices of the same XML element, from 0.
+        kept: what is made of it alone is kept here, where many guests have it alike; None for one guest's own.
     """
 
     kind: DeviceKind
     identifier: str
     device: Any
     ordinal: int
+    kept: dict[object, object] | None = field(default=None, compare=False)
 
 
 def device_entries(
@@ -126,9 +128,21 @@ def device_entries(
         while identifier in entries or is_taken(identifier):
             number += 1
             identifier = f"{wanted}#{number}"
-        entries[identifier] = DeviceEntry(kind, identifier, device, ordinal)
+        entries[identifier] = _entry(kind, identifier, device, ordinal)
     order = {kind: place for place, kind in enumerate(kinds)}
     return dict(sorted(entries.items(), key=lambda item: order[item[1].kind]))
+
+
+def _entry(kind: DeviceKind, identifier: str, device: object, ordinal: int) -> DeviceEntry:
+    """Make the entry of a resource; one object for all guests that have it alike."""
+    kept = device.kept if isinstance(device, Device) else None
+    if kept is None:
+        return DeviceEntry(kind, identifier, device, ordinal)
+    key = kind, identifier, ordinal
+    known = kept.get(key)
+    if known is None:
+        known = kept.setdefault(key, DeviceEntry(kind, identifier, device, ordinal, {}))
+    return cast(DeviceEntry, known)
 
 
 _Candidate = tuple[DeviceKind, str, object, int]

@@ -207,6 +207,38 @@ class MethodResult:
     out: Parameters = field(default_factory=dict)
 
 
+class SharedProperties:
+    """Properties that many instances have with the same values.
+
+    Attributes:
+        values: by name; they do not change.
+        written: what a front end has made of them, which goes when they go.
+    """
+
+    __slots__ = ("values", "written")
+
+    def __init__(self, values: Properties) -> None:
+        self.values = values
+        self.written: object = None
+
+
+class LayeredProperties(dict[str, CIMValue]):
+    """All properties of an instance, some of which it shares with others.
+
+    Attributes:
+        shared: those; the same object for all instances that share them.
+        own: all others.
+    """
+
+    __slots__ = ("own", "shared")
+
+    def __init__(self, shared: SharedProperties, own: Properties) -> None:
+        super().__init__(shared.values)
+        self.update(own)
+        self.shared = shared
+        self.own = own
+
+
 class Instance(ABC):
     """A handle on one CIM instance: cheap to make, its properties are computed only when asked for.
 

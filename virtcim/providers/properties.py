@@ -14,6 +14,7 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from virtcim.immutable import immutable
 from virtcim.providers.drafts import Writer
 from virtcim.providers.interface import CIMValue
+from virtcim.providers.layers import Layers
 
 __all__ = ["MappedField", "Property", "PropertyTable", "attribute", "constant", "paths_of"]
 
@@ -132,7 +133,7 @@ class PropertyTable(Mapping[str, Property[Handle]]):
         groups: properties, and tables to take over; a later one replaces an earlier one of the same name.
     """
 
-    __slots__ = ("_getters", "_properties")
+    __slots__ = ("_getters", "_layers", "_properties")
 
     _properties: dict[str, Property[Handle]]
 
@@ -147,6 +148,7 @@ class PropertyTable(Mapping[str, Property[Handle]]):
                 properties.update({declared.name: declared for declared in group})
         self._properties = properties
         self._getters = tuple((declared.name, declared.get) for declared in properties.values())
+        self._layers: Layers[Handle] | None = None
 
     def __getitem__(self, name: str) -> Property[Handle]:
         return self._properties[name]
@@ -161,6 +163,16 @@ class PropertyTable(Mapping[str, Property[Handle]]):
         """The table without the properties that are not in `names`."""
         wanted = frozenset(names)
         return PropertyTable(declared for name, declared in self._properties.items() if name in wanted)
+
+    def layers(self, part: str) -> Layers[Handle]:
+        """The same properties, by how many instances have them alike.
+
+        Parameters:
+            part: the attribute of the handles with the part of the XML that they show.
+        """
+        if self._layers is None:
+            self._layers = Layers(self._getters, part)
+        return self._layers
 
     def values_of(self, handle: Handle) -> dict[str, CIMValue]:
         """All properties of one instance that are not NULL."""

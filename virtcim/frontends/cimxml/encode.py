@@ -18,7 +18,13 @@ from typing import Any
 
 from virtcim.frontends.cimxml.values import attribute, escape, writer
 from virtcim.immutable import immutable
-from virtcim.providers.interface import EmbeddedInstance, InstancePath, RevisedInstance
+from virtcim.providers.interface import (
+    EmbeddedInstance,
+    InstancePath,
+    LayeredProperties,
+    RevisedInstance,
+    SharedProperties,
+)
 from virtcim.schema.classes import (
     ClassDeclaration,
     ClassStore,
@@ -103,6 +109,27 @@ LONGEST_USUAL = 256
 """Characters of a value that can be the usual one: longer ones are hardly ever the same, and would be kept."""
 
 
+class _SharedTexts:
+    """Values that instances share, as a table wrote them.
+
+    Attributes:
+        table: that wrote them.
+        texts: by the indices of their properties.
+        unusual: the indices of those that are not the usual ones.
+        elements: of these.
+        ends: what others have likewise, by the indices of the values beside them and of the unusual ones among those.
+    """
+
+    __slots__ = ("elements", "ends", "table", "texts", "unusual")
+
+    def __init__(self, table: Table, texts: dict[int, str], unusual: tuple[int, ...], elements: str) -> None:
+        self.table = table
+        self.texts = texts
+        self.unusual = unusual
+        self.elements = elements
+        self.ends: dict[tuple[tuple[int, ...], tuple[int, ...]], bytes] = {}
+
+
 class Table:
     """Writes the INSTANCE elements of one class: properties that have a value of their own, then those that have the
     usual one, then those that are NULL.
@@ -126,19 +153,55 @@ class Table:
 
     def body(self, properties: Mapping[str, Any]) -> Body:
         """The INSTANCE element, encoded.  A value that does not fit its type is logged and sent as NULL."""
-        texts, usual = self._texts(properties), self._usual
-        own = tuple(
+        if type(properties) is not LayeredProperties:
+            return self._body(self._texts(properties))
+        shared = self._shared(properties.shared)
+        texts = self._texts(properties.own)
+        own = self._unusual(texts)
+        end = shared.ends.get((tuple(texts), own))
+        if end is None:
+            together = dict(sorted((shared.texts | texts).items()))
+            end = self._end(together, tuple(sorted((*shared.unusual, *own))))
+            if end is None:
+                return self._body(together)
+            shared.ends[tuple(texts), own] = end
+        return f"{self.head}{self._elements(texts, own)}{shared.elements}".encode(), end
+
+    def _shared(self, properties: SharedProperties) -> _SharedTexts:
+        """What instances share, written; kept with it for the table that wrote last."""
+        known = properties.written
+        if isinstance(known, _SharedTexts) and known.table is self:
+            return known
+        texts = self._texts(properties.values)
+        unusual = self._unusual(texts)
+        made = properties.written = _SharedTexts(self, texts, unusual, self._elements(texts, unusual))
+        return made
+
+    def _unusual(self, texts: Mapping[int, str]) -> tuple[int, ...]:
+        """The indices of the values that are not the usual ones; what has no usual one yet gets it."""
+        usual = self._usual
+        return tuple(
             [
                 index
                 for index, text in texts.items()
                 if len(text) > LONGEST_USUAL or usual.setdefault(index, text) != text
             ]
         )
+
+    def _end(self, texts: Mapping[int, str], own: tuple[int, ...]) -> bytes | None:
+        """What others have likewise, of an instance with these values and these own ones among them; None where too
+        many differ."""
         key = tuple(texts), own
         end = self._ends.get(key)
         if end is None and len(self._ends) < MAX_ENDS:
             end = self._ends[key] = (self._others(texts, own) + END).encode()
-        if end is None:  # too many differ: what is not shared is kept, and counted, as its own
+        return end
+
+    def _body(self, texts: Mapping[int, str]) -> Body:
+        """The INSTANCE element of these values, encoded."""
+        own = self._unusual(texts)
+        end = self._end(texts, own)
+        if end is None:  # what is not shared is kept, and counted, as its own
             own = tuple(texts)
             end = (self._others(texts, own) + END).encode()
         return (self.head + self._elements(texts, own)).encode(), end

@@ -46,6 +46,7 @@ __all__ = [
     "Items",
     "Mapped",
     "Node",
+    "NotedLayout",
     "OnOff",
     "Own",
     "Present",
@@ -689,6 +690,25 @@ class ElementName(Field[str]):
         return sys.intern(str(element.tag))
 
 
+class NotedLayout(dict[str, int]):
+    """A layout that takes down whether a value was looked for and found.
+
+    Attributes:
+        is_used: whether one was.
+    """
+
+    is_used = False
+
+    def get(self, name: str, default: Any = None) -> Any:
+        place = super().get(name, default)
+        self.is_used = self.is_used or place is not None
+        return place
+
+    def items(self) -> Any:
+        self.is_used = True
+        return super().items()
+
+
 _layouts: dict[tuple[str, ...], dict[str, int]] = {}
 
 
@@ -776,6 +796,18 @@ class Mapped(metaclass=_MappedType):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.as_dict())
+
+    @property
+    def layout(self) -> Mapping[str, int]:
+        """Which fields the document holds, in its order: one object for all that hold the same, up to a bound."""
+        return self._layout
+
+    def noted(self) -> tuple[Self, NotedLayout]:
+        """The same object once more, with what takes down whether a value that the document holds is read from it."""
+        made, layout = object.__new__(type(self)), NotedLayout(self._layout)
+        _set_layout(made, layout)
+        _set_values(made, self._values)
+        return made, layout
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that the document holds, by name."""

@@ -10,7 +10,7 @@ from virtcim.providers.base import Element, MainKey, class_of, no_such_domain
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.guest import Configuration, Guest
 from virtcim.providers.guests import split_identifier
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Properties, Status
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.sources import PARTS_OF_GUESTS
@@ -58,6 +58,9 @@ class GuestDevice(Element, Generic[Described]):
         self.device: Described = entry.device
         self.device_id = f"{guest.name}/{identifier or entry.identifier}"
         super().__init__(guest.site, guest.platform, self.device_id)
+
+    def declared_values(self: Self) -> Properties:
+        return self.table.layers("device").of_resource(self, self.entry)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

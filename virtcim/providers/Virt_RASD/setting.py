@@ -13,7 +13,7 @@ from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.drafts import Draft, address_lists
 from virtcim.providers.guest import CHANGEABLE_TYPE, Configuration, Guest
 from virtcim.providers.guests import split_identifier
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Properties, Status
 from virtcim.providers.options import with_options
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
@@ -89,6 +89,9 @@ class ResourceSetting(Element, Generic[Described]):
         else:
             text = f"No such instance ({key})"
         return CIMError(Status.NOT_FOUND, text)
+
+    def declared_values(self: Self) -> Properties:
+        return self.table.layers("device").of_resource(self, self.entry)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -14,7 +14,7 @@ from virtcim.providers.base import Element, ElementProvider, MainKey, no_such_do
 from virtcim.providers.drafts import Draft, ValueRefusedError, Writer, as_text, chosen, flag, to
 from virtcim.providers.guest import CHANGEABLE_TYPE, Configuration, Guest
 from virtcim.providers.guests import split_identifier
-from virtcim.providers.interface import CIMError, CIMValue, Keys, Status
+from virtcim.providers.interface import CIMError, CIMValue, Keys, Properties, Status
 from virtcim.providers.keys import main_key
 from virtcim.providers.options import SYSTEM_BESIDE, with_options
 from virtcim.providers.properties import MappedField, Property, PropertyTable, attribute
@@ -120,6 +120,9 @@ class VirtualSystemSettingData(Element):
         if not colon or prefix.casefold() != platform.prefix.casefold():
             return CIMError(Status.NOT_FOUND, "No such instance (InstanceID)")
         return CIMError(Status.NOT_FOUND, f"No such instance ({name}): {no_such_domain(name)}")
+
+    def declared_values(self: Self) -> Properties:
+        return self.table.layers("config").of_part(self, self.config)
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Hashable
+from typing import ClassVar, Self
 
 from virtcim.libhelper.xml.mapping import Attributes, ElementName, Flag, Int, Items, Mapped, OnOff, Text, YesNo
 
@@ -12,6 +13,8 @@ __all__ = ["Device", "IpAddress", "Route", "SecurityLabel", "UnknownDevice", "Vi
 class Device(Mapped):
     """A child of `<devices>`."""
 
+    __slots__ = ("_kept",)
+
     tag: ClassVar[str]
     boot_order = Int("boot/@order")
     boot_loadparm = Text("boot/@loadparm")
@@ -20,6 +23,16 @@ class Device(Mapped):
     address = Attributes("address")
     address_zpci_uid = Text("address/zpci/@uid")
     address_zpci_fid = Text("address/zpci/@fid")
+
+    @property
+    def kept(self) -> dict[Hashable, object] | None:
+        """What was made of it and is kept with it, of a device that many guests have alike; None for any other."""
+        return getattr(self, "_kept", None)
+
+    def keep(self) -> Self:
+        """Say that many guests have it alike."""
+        object.__setattr__(self, "_kept", {})
+        return self
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

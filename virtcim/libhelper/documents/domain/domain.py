@@ -118,7 +118,7 @@ def _read_device(element: etree._Element) -> Device:
     return device_class(str(element.tag)).from_element(element)
 
 
-_ALIKE_DEVICES = AlikeParts(lambda text: _read_device(parse_xml(text)))
+_ALIKE_DEVICES = AlikeParts(lambda text: _read_device(parse_xml(text)).keep())
 
 
 def device_elements(devices: etree._Element) -> list[Any]:

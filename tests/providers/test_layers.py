@@ -1,0 +1,95 @@
+"""What instances have alike is computed once, and is what it is for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.providers.recorded import DOMAINS, Served, domain_xml, hypervisor, platform, served
+from virtcim.libhelper.documents.domain import Controller, Disk
+from virtcim.providers.base import Element
+from virtcim.providers.interface import LayeredProperties
+from virtcim.providers.layers import MAX_LAYOUTS, Layers
+
+COPIES = 4
+
+
+def prefix_of(name: str) -> str:
+    """The platform of a recorded domain."""
+    return {"kvm": "KVM", "xen": "Xen", "lxc": "LXC"}.get(name.partition("-")[0], "Test")
+
+
+def elements(site: Served) -> Iterator[Element]:
+    """All instances whose properties are declared in a table."""
+    return (instance for instance in site.everything() if isinstance(instance, Element))
+
+
+@pytest.mark.parametrize("path", sorted(DOMAINS.glob("*.xml")), ids=lambda path: path.stem)
+def test_values_are_those_of_the_table(path) -> None:  # type: ignore[no-untyped-def]
+    prefix = prefix_of(path.stem)
+    host = hypervisor(prefix)
+    for number in range(COPIES):
+        name = path.stem.partition("-")[0]
+        host.put(path.read_text(), name=f"{name}{number}", uuid=f"00000000-0000-4000-8000-{number:012}")
+    layered = 0
+    for element in elements(Served([(platform(prefix), host)])):
+        values = element.declared_values()
+        layered += isinstance(values, LayeredProperties)
+        assert values == element.table.values_of(element), element
+    assert layered > 0
+
+
+def resource(site: Served, base: str) -> LayeredProperties:
+    """The properties of the one setting of a kind."""
+    (instance,) = site.instances(f"KVM_{base}ResourceAllocationSettingData")
+    values = instance.properties()
+    assert isinstance(values, LayeredProperties)
+    return values
+
+
+def laid_out(name: str) -> str:
+    """The XML of a guest with a mouse, as libvirt lays it out."""
+    xml = domain_xml(name, "\n    <input type='mouse' bus='ps2'/>\n  ")
+    return xml.replace("<memory", "\n  <memory").replace("<devices>", "\n  <devices>").replace("</domain", "\n</domain")
+
+
+def test_guests_share_the_values_of_what_they_have_alike() -> None:
+    found = [resource(served("KVM", laid_out(name)), "Input") for name in "abcd"]
+    assert found[2].shared is found[3].shared
+    assert found[2].shared.values["BusType"] == "ps2"
+    assert [each["InstanceID"] for each in found] == [f"{name}/mouse:ps2" for name in "abcd"]
+
+
+def test_what_is_of_one_guest_only_is_its_own() -> None:
+    disks = {name: f"<disk><source file='/{name}'/><target dev='vda'/></disk>" for name in "ab"}
+    one, other = (resource(served("KVM", domain_xml(name, disk)), "Disk") for name, disk in disks.items())
+    assert one.shared is other.shared
+    assert "VirtualDevice" in one.own
+    assert (one["Address"], other["Address"]) == ("/a", "/b")
+
+
+def test_a_getter_that_fails_is_asked_for_each_instance() -> None:
+    def fail(handle: object) -> int:
+        raise ZeroDivisionError
+
+    layers = Layers([("Wrong", fail)], "device")
+    with pytest.raises(ZeroDivisionError):
+        layers.of_part(object(), Disk())
+
+
+def test_layouts_are_kept_within_a_bound() -> None:
+    class Handle:
+        def __init__(self, device: Controller) -> None:
+            self.device = device
+
+    def alias_of(handle: Handle) -> str | None:
+        return handle.device.alias_name
+
+    layers = Layers([("Name", alias_of)], "device")
+    fields = [name for name, field in Controller.declared().items() if not field.many][:12]
+    for number in range(2 * MAX_LAYOUTS):
+        values = {name: "x" for place, name in enumerate(fields) if number >> place & 1}
+        device = Controller(**values)
+        assert layers.of_part(Handle(device), device) == ({"Name": "x"} if "alias_name" in values else {})
+    assert len(layers) == MAX_LAYOUTS
