@@ -45,8 +45,13 @@ class CachedInstance:
     @property
     def size(self) -> int:
         """The bytes that it takes, counted when they are wanted: a number would be 40 bytes more of each entry."""
-        texts = [self.name or b"", *(filled for filled, _ in self.bodies.values())]
-        return OVERHEAD + sum(map(len, texts))
+        bodies = 0 if self._first is None else sum([len(filled) for filled, _ in self.bodies.values()])
+        return OVERHEAD + len(self.name or b"") + bodies
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no INSTANCE."""
+        return self._first is None
 
     @property
     def bodies(self) -> dict[Table, Body]:
@@ -70,6 +75,8 @@ class CachedInstance:
 
     def forget_bodies(self, table: Table) -> int:
         """Make room for what a table wrote; the bytes that are kept no longer."""
+        if self._first is None:
+            return 0
         bodies = self.bodies
         gone = [table] if table in bodies else []
         gone += [each for each in bodies if each is not table][: max(0, len(bodies) - len(gone) - MAX_BODIES + 1)]
@@ -123,14 +130,29 @@ class InstanceCache:
             if entry.name is None and self._grow(bucket, identity, entry, len(name)):
                 entry.name = name
 
-    def store_body(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, table: Table, body: Body) -> None:
-        """Keep the INSTANCE that `table` wrote, if there is room.  Its second piece is shared, and not counted."""
+    def store_body(
+        self,
+        bucket: Bucket,
+        identity: Hashable,
+        entry: CachedInstance,
+        table: Table,
+        body: Body,
+        name: bytes | None = None,
+    ) -> None:
+        """Keep the INSTANCE that `table` wrote, if there is room.  Its second piece is shared, and not counted.
+
+        Parameters:
+            name: the INSTANCENAME, where that is to be kept together with it.
+        """
         with self._lock:
             freed = entry.forget_bodies(table)
             if bucket.get(identity) is entry:
                 self.size -= freed
-            if self._grow(bucket, identity, entry, len(body[0])):
+            if entry.name is not None:
+                name = None
+            if self._grow(bucket, identity, entry, len(body[0]) + len(name or b"")):
                 entry.keep_body(table, body)
+                entry.name = entry.name or name
 
     def _grow(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, growth: int) -> bool:
         """Let an entry grow, or False when there is no room.  It takes the place of one of another revision."""

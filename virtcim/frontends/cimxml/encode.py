@@ -270,7 +270,7 @@ class Encoder:
         self.namespace = namespace
         self._host = host
         self._tables: OrderedDict[tuple[str, TableOptions], Table] = OrderedDict()
-        self._keys: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._keys: dict[str, tuple[tuple[str, str, Write, str], ...]] = {}
         self.local_namespace = lru_cache(maxsize=64)(self._local_namespace)
         self.class_element = lru_cache(maxsize=256)(self._class_element)
 
@@ -351,31 +351,36 @@ class Encoder:
         Raises:
             ValueError: when a key is missing or does not fit its type.
         """
-        declared = self._keys.get(class_name)
-        if declared is None:
-            declared = self._keys[class_name] = self._declared_keys(class_name, keys)
-        parts = [f'<INSTANCENAME CLASSNAME="{attribute(class_name)}">']
-        for name, cim_type in declared:
+        lines = self._keys.get(class_name)
+        if lines is None:
+            lines = self._keys[class_name] = self._key_lines(class_name, keys)
+        parts: list[str] = []
+        for name, start, write, end in lines:
             value = keys.get(name)
             if value is None:
                 raise ValueError(f"{class_name} without key {name}")
-            if cim_type == "reference":
-                parts.append(
-                    f'<KEYBINDING NAME="{name}"><VALUE.REFERENCE>{self.reference(value)}</VALUE.REFERENCE></KEYBINDING>'
-                )
-                continue
-            parts.append(
-                f'<KEYBINDING NAME="{name}"><KEYVALUE VALUETYPE="{_value_type(cim_type)}" TYPE="{cim_type}">'
-                f"{writer(cim_type)(value)}</KEYVALUE></KEYBINDING>"
-            )
-        parts.append("</INSTANCENAME>")
+            parts += (start, write(value), end)
         return "".join(parts)
 
-    def _declared_keys(self, class_name: str, keys: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    def _key_lines(self, class_name: str, keys: Mapping[str, Any]) -> tuple[tuple[str, str, Write, str], ...]:
+        """For each key: its name, the text before its value, the function for the value, the text behind it."""
         declaration = self._classes.get(class_name)
         if declaration is None or not declaration.keys:
             raise ValueError(f"{class_name} has no keys: {sorted(keys)}")
-        return tuple((name, declaration.properties[name.lower()].type) for name in declaration.keys)
+        lines: list[tuple[str, str, Write, str]] = []
+        start = f'<INSTANCENAME CLASSNAME="{attribute(class_name)}">'
+        for name in declaration.keys:
+            start += f'<KEYBINDING NAME="{name}">'
+            cim_type = declaration.properties[name.lower()].type
+            if cim_type == "reference":
+                start += "<VALUE.REFERENCE>"
+                lines.append((name, start, self.reference, "</VALUE.REFERENCE></KEYBINDING>"))
+            else:
+                start += f'<KEYVALUE VALUETYPE="{_value_type(cim_type)}" TYPE="{cim_type}">'
+                lines.append((name, start, writer(cim_type), "</KEYVALUE></KEYBINDING>"))
+            start = ""
+        *others, (name, start, write, end) = lines
+        return (*others, (name, start, write, f"{end}</INSTANCENAME>"))
 
     def embedded(self, value: Any) -> str:
         """An embedded instance as text in a VALUE: an INSTANCE element, escaped once more.  Raises ValueError, KeyError

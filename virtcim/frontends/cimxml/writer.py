@@ -116,6 +116,11 @@ class NamespaceWriter:
             name = self.encoder.instance_name(instance.class_name, keys).encode()
             return name, table.body({**instance.extra(), **keys})
         bucket, entry = self._entry(instance)
+        if entry.name is None and entry.is_empty:
+            name = self._written_name(instance)
+            body = table.body(instance.properties())
+            self._cache.store_body(bucket, instance.identity, entry, table, body, name)
+            return name, body
         return self._name(instance, bucket, entry), self._body(instance, table, bucket, entry)
 
     def _entry(self, instance: Instance) -> tuple[Bucket, CachedInstance]:
@@ -125,9 +130,12 @@ class NamespaceWriter:
     def _name(self, instance: Instance, bucket: Bucket, entry: CachedInstance) -> bytes:
         name = entry.name
         if name is None:
-            name = self.encoder.instance_name(instance.class_name, instance.keys()).encode()
+            name = self._written_name(instance)
             self._cache.store_name(bucket, instance.identity, entry, name)
         return name
+
+    def _written_name(self, instance: Instance) -> bytes:
+        return self.encoder.instance_name(instance.class_name, instance.keys()).encode()
 
     def _body(self, instance: Instance, table: Table, bucket: Bucket, entry: CachedInstance) -> Body:
         body = entry.body(table)
