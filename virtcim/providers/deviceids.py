@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from virtcim.immutable import immutable
 from virtcim.libhelper.documents.domain import Device, DomainConfig
@@ -19,6 +19,8 @@ from virtcim.platforms.base import Feature
 from virtcim.providers.interface import Properties
 
 __all__ = ["SUFFIX", "DeviceEntry", "DeviceKind", "Identify", "device_entries", "kinds_of"]
+
+T = TypeVar("T")
 
 Identify = Callable[[Any, int], str | None]
 """From a part of the domain XML, and its place among those of the same element from 0, to the identifier of the
@@ -109,6 +111,15 @@ class DeviceEntry:
     device: Any
     ordinal: int
     kept: dict[object, object] | None = field(default=None, compare=False)
+
+    def memo(self, make: Callable[[DeviceEntry], T]) -> T:
+        """What `make` makes of it alone; made once where many guests have it alike."""
+        if self.kept is None:
+            return make(self)
+        try:
+            return cast(T, self.kept[make])
+        except KeyError:
+            return cast(T, self.kept.setdefault(make, make(self)))
 
 
 def device_entries(

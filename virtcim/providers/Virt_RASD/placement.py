@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from virtcim.libhelper.documents.domain import Controller, Disk
 from virtcim.providers.deviceids import DeviceEntry
 
-__all__ = ["address_on_parent", "parent_of"]
+__all__ = ["address_on_parent", "controller_of", "parent_of"]
 
 _CONTROLLER_KEYS = {
     "drive": "controller",
@@ -23,8 +23,12 @@ _DRIVE = ("bus", "target", "unit")
 """What together is a place on a controller of disks: two disks can have the same unit, on two buses or targets."""
 
 
-def parent_of(entry: DeviceEntry, entries: Mapping[str, DeviceEntry]) -> str | None:
-    """The identifier of the controller that a resource is attached to; None where there is none in the domain XML."""
+def controller_of(entry: DeviceEntry) -> str | None:
+    """The identifier that the controller of a resource has, be it there or not; None where it names none."""
+    return entry.memo(_controller_of)
+
+
+def _controller_of(entry: DeviceEntry) -> str | None:
     address = entry.device.address
     kind = address.get("type")
     index = _number(address.get(_CONTROLLER_KEYS.get(kind, ""), ""))
@@ -32,8 +36,13 @@ def parent_of(entry: DeviceEntry, entries: Mapping[str, DeviceEntry]) -> str | N
         return None
     if kind == "drive":
         kind = entry.device.target_bus if isinstance(entry.device, Disk) else "scsi"
-    identifier = f"controller:{kind}:{index}"
-    found = entries.get(identifier)
+    return f"controller:{kind}:{index}"
+
+
+def parent_of(entry: DeviceEntry, entries: Mapping[str, DeviceEntry]) -> str | None:
+    """The identifier of the controller that a resource is attached to; None where there is none in the domain XML."""
+    identifier = controller_of(entry)
+    found = None if identifier is None else entries.get(identifier)
     return identifier if found is not None and isinstance(found.device, Controller) and found is not entry else None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, Self, TypeVar, cast
 
@@ -19,7 +20,7 @@ from virtcim.providers.properties import Property, PropertyTable, attribute, con
 from virtcim.providers.site import Site
 from virtcim.providers.sources import PARTS_OF_GUESTS
 from virtcim.providers.Virt_DevicePool import pool_for
-from virtcim.providers.Virt_RASD.placement import address_on_parent, parent_of
+from virtcim.providers.Virt_RASD.placement import address_on_parent, controller_of, parent_of
 from virtcim.schema.paths import InstancePath, format_path
 
 __all__ = [
@@ -73,7 +74,7 @@ class ResourceSetting(Element, Generic[Described]):
 
     @classmethod
     def made_from(cls, owner: Guest) -> Sequence[Self]:
-        return [setting for each in owner.all_configurations for setting in cls.in_configuration(each)]
+        return cast("Sequence[Self]", owner.memo(ResourceSetting, _of_guest).get(cls, ()))
 
     @classmethod
     def in_configuration(cls, configuration: Configuration) -> Sequence[Self]:
@@ -119,14 +120,25 @@ def _by_type(configuration: Configuration) -> dict[type[Any], tuple[ResourceSett
     return {shown_as: tuple(settings) for shown_as, settings in found.items()}
 
 
+def _of_guest(guest: Guest) -> Mapping[type[Any], Sequence[ResourceSetting[Any]]]:
+    """The settings of all configurations of a guest by type."""
+    first, *others = [each.memo(ResourceSetting, _by_type) for each in guest.all_configurations] or [{}]
+    if not others:
+        return first
+    types = dict.fromkeys(chain(first, *others))
+    return {each: tuple(chain.from_iterable(found.get(each, ()) for found in (first, *others))) for each in types}
+
+
 def pool_id(setting: ResourceSetting[object]) -> str | None:
     """The InstanceID of the pool that the resource is taken from; None where it is taken from none."""
     pool = pool_for(setting.guest, setting.entry)
     return None if pool is None else pool.instance_id
 
 
-def _parent(setting: ResourceSetting[object]) -> str | None:
+def _parent(setting: ResourceSetting[Device]) -> str | None:
     """The controller that the device is attached to, as a WBEM URI (DSP0207)."""
+    if not setting.device.address or controller_of(setting.entry) is None:
+        return None
     identifier = parent_of(setting.entry, setting.configuration.entries)
     if identifier is None:
         return None
