@@ -23,7 +23,7 @@ from virtcim.providers.interface import (
 )
 from virtcim.schema.classes import ClassDeclaration, ClassStore
 
-__all__ = ["AssociationProvider", "ClassLevel", "Filters", "Link", "key_of", "links"]
+__all__ = ["AssociationProvider", "ClassLevel", "Direction", "Filters", "Link", "directions", "key_of"]
 
 Resolve = Callable[[InstancePath, RequestContext], Instance]
 
@@ -154,43 +154,60 @@ class Filters:
         )
 
 
-def links(
-    associations: Iterable[Association], source: Instance, filters: Filters, context: RequestContext
-) -> Iterator[tuple[Link, Instance]]:
-    """The associations of an instance that pass the filters, each with the instance at the other end.
+@immutable
+class Direction:
+    """A way along an association, from the instances at one end to those at the other.
 
-    Both directions are tried where the source's class stands at both ends.  No pair comes twice.
+    Attributes:
+        association: that is followed.
+        is_to_right: which of the two ways it is.
+        role, result_role: of the instances at the near end, and of those at the far one.
+        far: the classes at the far end.
     """
-    seen: set[tuple[Hashable, ...]] = set()
-    for association in associations:
-        if filters.association is not None and filters.association.isdisjoint(association.class_names):
-            continue
-        for link, other in _directed(association, source, filters, context):
+
+    association: Association
+    is_to_right: bool
+    role: str
+    result_role: str
+    far: frozenset[str]
+
+    def may_pass(self, filters: Filters) -> bool:
+        """Whether it can have results, as far as the classes and roles of the association tell."""
+        return (
+            (filters.association is None or not filters.association.isdisjoint(self.association.class_names))
+            and (filters.result is None or not filters.result.isdisjoint(self.far))
+            and filters.roles_match(self.role, self.result_role)
+        )
+
+    def follow(self, source: Instance, filters: Filters, context: RequestContext) -> Iterator[Instance]:
+        """The instances at the far end that pass the filters."""
+        follow = self.association.to_right if self.is_to_right else self.association.to_left
+        for other in follow(source, context):
             if filters.result is not None and other.class_name not in filters.result:
                 continue
-            if filters.association is not None and link.class_name not in filters.association:
-                continue
-            key = (link.class_name, link.identity, other is link.right)
-            if key not in seen:
-                seen.add(key)
-                yield link, other
+            if filters.association is None or self._class_name(source, other) in filters.association:
+                yield other
+
+    def link(self, source: Instance, other: Instance, namespace: str) -> Link:
+        """The association between an instance and one of those that are found."""
+        left, right = (source, other) if self.is_to_right else (other, source)
+        return Link(namespace, self._class_name(source, other), self.association, left, right)
+
+    def _class_name(self, source: Instance, other: Instance) -> str:
+        left, right = (source, other) if self.is_to_right else (other, source)
+        return self.association.class_name(left, right)
 
 
-def _directed(
-    association: Association, source: Instance, filters: Filters, context: RequestContext
-) -> Iterator[tuple[Link, Instance]]:
-    left, right, namespace = association.left, association.right, context.namespace
-    if _leads_on(source, left.class_names, right.class_names, filters) and filters.roles_match(left.role, right.role):
-        for other in association.to_right(source, context):
-            yield Link(namespace, association.class_name(source, other), association, source, other), other
-    if _leads_on(source, right.class_names, left.class_names, filters) and filters.roles_match(right.role, left.role):
-        for other in association.to_left(source, context):
-            yield Link(namespace, association.class_name(other, source), association, other, source), other
-
-
-def _leads_on(source: Instance, near: frozenset[str], far: frozenset[str], filters: Filters) -> bool:
-    """Whether a direction can have results, as far as the classes at its two ends tell."""
-    return source.class_name in near and (filters.result is None or not filters.result.isdisjoint(far))
+def directions(associations: Iterable[Association], class_name: str) -> tuple[Direction, ...]:
+    """The ways that lead on from the instances of a creation class: two where it stands at both ends."""
+    found: list[Direction] = []
+    for each in associations:
+        left, right = each.left, each.right
+        if class_name in left.class_names:
+            found.append(Direction(each, True, left.role, right.role, right.class_names))
+        if class_name in right.class_names:
+            found.append(Direction(each, False, right.role, left.role, left.class_names))
+    return tuple(found)
 
 
 class AssociationClasses(Protocol):

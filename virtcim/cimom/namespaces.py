@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from virtcim.cimom.associations import AssociationProvider
+from virtcim.cimom.associations import AssociationProvider, Direction, directions
 from virtcim.cimom.keys import own_keys
 from virtcim.providers.interface import (
     Association,
@@ -94,6 +94,7 @@ class Namespace:
             each for each in catalog.associations.get(name, ()) if any(known in classes for known in each.class_names)
         )
         self.siblings: Mapping[str, Namespace] = {}
+        self._directions: dict[str, tuple[Direction, ...]] = {}
         self._classes = classes
         self._catalog = catalog
         self._key = name
@@ -134,6 +135,13 @@ class Namespace:
     def served(self, class_name: str) -> tuple[str, ...]:
         """The creation classes among a class and its descendants that have a provider here, in a stable order."""
         return self.shown.served(class_name)
+
+    def directions(self, class_name: str) -> tuple[Direction, ...]:
+        """The associations that lead on from the instances of a creation class, spelt as it is declared."""
+        found = self._directions.get(class_name)
+        if found is None:
+            found = self._directions[class_name] = directions(self.associations, class_name)
+        return found
 
     def resolve(self, path: InstancePath, context: RequestContext) -> Instance:
         """Find the instance that a path names, in whichever namespace it lives.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
-from virtcim.cimom.associations import Filters, key_of, links
+from virtcim.cimom.associations import Direction, Filters, key_of
 from virtcim.cimom.keys import own_keys, require_keys
 from virtcim.cimom.namespaces import Namespace
 from virtcim.cimom.requests import AssociationFilter
@@ -160,9 +160,8 @@ class Reader:
 
     def associated(self, scope: Scope, path: InstancePath, given: AssociationFilter) -> Iterator[Instance]:
         """The instances at the other end of the associations of an instance, each once."""
-        filters = self.filters(given)
         seen = set()
-        for _, other in self._links(scope, path, filters):
+        for _, _, other in self._found(scope, path, self.filters(given)):
             key = key_of(other)
             if key not in seen:
                 seen.add(key)
@@ -171,20 +170,26 @@ class Reader:
 
     def referring(self, scope: Scope, path: InstancePath, given: AssociationFilter) -> Iterator[Instance]:
         """The associations of an instance, each once."""
-        filters = self.filters(given, "ResultClass")
         seen = set()
-        for link, _ in self._links(scope, path, filters):
+        for direction, source, other in self._found(scope, path, self.filters(given, "ResultClass")):
+            link = direction.link(source, other, scope.context.namespace)
             key = key_of(link)
             if key not in seen:
                 seen.add(key)
                 if self._is_declared(link):
                     yield link
 
-    def _links(self, scope: Scope, path: InstancePath, filters: Filters) -> Iterator[tuple[Instance, Instance]]:
-        """The associations of an instance, each with its other end, as far as who asks may read where that lives."""
-        for link, other in links(scope.namespace.associations, self.source(scope, path), filters, scope.context):
-            if other.namespace == scope.namespace.name or scope.may_read(other.namespace):
-                yield link, other
+    def _found(
+        self, scope: Scope, path: InstancePath, filters: Filters
+    ) -> Iterator[tuple[Direction, Instance, Instance]]:
+        """The ways that lead on from an instance, each with that instance and one that is found, as far as who asks
+        may read where that lives.  The same one may be found on several ways."""
+        source = self.source(scope, path)
+        for direction in scope.namespace.directions(source.class_name):
+            if direction.may_pass(filters):
+                for other in direction.follow(source, filters, scope.context):
+                    if other.namespace == scope.namespace.name or scope.may_read(other.namespace):
+                        yield direction, source, other
 
     def _is_declared(self, instance: Instance) -> bool:
         if instance.class_name in self._classes:

@@ -107,14 +107,11 @@ class AnswerWriter:
             return None
         return place.table(extent.class_name, result.projection, quirks.plain_arrays)
 
-    def _instances(self, operation: str, result: Instances, quirks: Quirks) -> Iterator[bytes]:
+    def _instances(self, operation: str, result: Instances, quirks: Quirks) -> list[bytes]:
         place = self._writers[result.namespace]
-        yield START
         if operation in {"associatornames", "referencenames"}:
-            yield from _paths(place, result.instances, b"<OBJECTPATH>", b"</OBJECTPATH>")
-        else:
-            yield from _with_path(place, result.instances, result.projection, quirks, b"VALUE.OBJECTWITHPATH")
-        yield END
+            return [START, *_paths(place, result.instances, "OBJECTPATH"), END]
+        return [START, *_with_path(place, result.instances, result.projection, quirks, "VALUE.OBJECTWITHPATH"), END]
 
     def _batch(self, _operation: str, result: Batch, quirks: Quirks) -> Iterator[bytes]:
         """The objects and the output parameters; at the end of the sequence the context is NULL."""
@@ -122,7 +119,7 @@ class AnswerWriter:
         yield START
         match result.kind:
             case PullKind.INSTANCES_WITH_PATH:
-                yield from _with_path(place, result.instances, result.projection, quirks, b"VALUE.INSTANCEWITHPATH")
+                yield from _with_path(place, result.instances, result.projection, quirks, "VALUE.INSTANCEWITHPATH")
             case PullKind.INSTANCE_PATHS:
                 yield from _paths(place, result.instances)
             case PullKind.INSTANCES:
@@ -195,36 +192,34 @@ class AnswerWriter:
 
 
 def _with_path(
-    place: NamespaceWriter, instances: Iterable[Instance], projection: Projection, quirks: Quirks, tag: bytes
-) -> Iterator[bytes]:
+    place: NamespaceWriter, instances: Iterable[Instance], projection: Projection, quirks: Quirks, tag: str
+) -> list[bytes]:
     """Write instances, each with its path before it, as elements of a name.
 
     Of the three forms that ExecQuery may answer with (DSP0200 1.4, 5.3.2.13), VALUE.OBJECTWITHPATH is the one that
     every client reads: SFCC ends its process over VALUE.OBJECT.
     """
+    pieces: list[bytes] = []
+    end = f"</{tag}>".encode()
     for instance in instances:
         own = place.of(instance)
         encoded = own.encoded(instance, own.table(instance.class_name, projection, quirks.plain_arrays))
         if encoded is not None:
-            yield b"<" + tag + b">"
-            yield own.path_start("INSTANCEPATH")
-            yield encoded[0]
-            yield b"</INSTANCEPATH>"
-            yield from encoded[1]
-            yield b"</" + tag + b">"
+            name, body = encoded
+            pieces += (own.path_start("INSTANCEPATH", tag), name, b"</INSTANCEPATH>", *body, end)
+    return pieces
 
 
-def _paths(
-    place: NamespaceWriter, instances: Iterable[Instance], start: bytes = b"", end: bytes = b""
-) -> Iterator[bytes]:
-    """Write the paths of instances as INSTANCEPATH, each between `start` and `end`."""
+def _paths(place: NamespaceWriter, instances: Iterable[Instance], tag: str = "") -> list[bytes]:
+    """Write the paths of instances as INSTANCEPATH, each in an element of a name, where one is given."""
+    pieces: list[bytes] = []
+    end = f"</INSTANCEPATH></{tag}>".encode() if tag else b"</INSTANCEPATH>"
     for instance in instances:
         own = place.of(instance)
         encoded = own.encoded(instance, None)
         if encoded is not None:
-            yield start + own.path_start("INSTANCEPATH")
-            yield encoded[0]
-            yield b"</INSTANCEPATH>" + end
+            pieces += (own.path_start("INSTANCEPATH", tag), encoded[0], end)
+    return pieces
 
 
 def _plain_instances(place: NamespaceWriter, result: Batch, quirks: Quirks) -> Iterator[bytes]:

@@ -99,19 +99,19 @@ class NamespaceWriter:
 
     def name_of(self, instance: Instance) -> bytes:
         """The INSTANCENAME of an instance that lives here.  Raises whatever a broken instance raises."""
-        if isinstance(instance, Link):
+        if type(instance) is Link:
             return self.encoder.instance_name(instance.class_name, self._link_keys(instance)).encode()
         return self._name(instance, *self._entry(instance))
 
     def body_of(self, instance: Instance, table: Table) -> Body:
         """The INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
-        if isinstance(instance, Link):
+        if type(instance) is Link:
             return table.body({**instance.extra(), **self._link_keys(instance)})
         return self._body(instance, table, *self._entry(instance))
 
     def name_and_body(self, instance: Instance, table: Table) -> tuple[bytes, Body]:
         """The INSTANCENAME and INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
-        if isinstance(instance, Link):
+        if type(instance) is Link:
             keys = self._link_keys(instance)
             name = self.encoder.instance_name(instance.class_name, keys).encode()
             return name, table.body({**instance.extra(), **keys})
@@ -166,9 +166,14 @@ class NamespaceWriter:
             f"<LOCALINSTANCEPATH>{self.encoder.local_namespace(self.name)}{name}</LOCALINSTANCEPATH>"
         )
 
-    def _path_start(self, tag: str) -> bytes:
-        """The start of an INSTANCEPATH or CLASSPATH, up to the name."""
-        return f"<{tag}>{self.encoder.namespace_path(self.name)}".encode()
+    def _path_start(self, tag: str, outer: str = "") -> bytes:
+        """The start of an INSTANCEPATH or CLASSPATH, up to the name.
+
+        Parameters:
+            outer: the element that it stands in first; "" where that begins elsewhere.
+        """
+        start = f"<{outer}>" if outer else ""
+        return f"{start}<{tag}>{self.encoder.namespace_path(self.name)}".encode()
 
     def extent(self, extent: Extent, table: Table | None, revision: Hashable = None) -> list[bytes]:
         """All instances of a creation class, each as VALUE.NAMEDINSTANCE, or as INSTANCENAME without a table.

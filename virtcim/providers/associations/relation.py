@@ -67,6 +67,11 @@ def _platforms_of(platforms: tuple[Platform, ...], base: str) -> tuple[Mapping[s
     return classes, tuple(classes)
 
 
+def _is_one_of(made: type[Instance], types: tuple[type[Element], ...]) -> bool:
+    """Whether a type is one of some, which it is as a rule, or below one: abstract classes are slow to tell that."""
+    return made in types or issubclass(made, types)
+
+
 class Relation(Association):
     """An association between elements of one platform.
 
@@ -108,10 +113,10 @@ class Relation(Association):
         self._steps = (to_right, to_left)
 
     def to_right(self, left: Instance, context: RequestContext) -> Iterable[Instance]:
-        return self._steps[0](left) if isinstance(left, self._left_types) else ()
+        return self._steps[0](left) if _is_one_of(type(left), self._left_types) else ()
 
     def to_left(self, right: Instance, context: RequestContext) -> Iterable[Instance]:
-        return self._steps[1](right) if isinstance(right, self._right_types) else ()
+        return self._steps[1](right) if _is_one_of(type(right), self._right_types) else ()
 
     def sources(self, class_name: str, context: RequestContext) -> Iterable[Instance]:
         platform = self._platforms.get(class_name)
