@@ -91,18 +91,28 @@ def test_an_event_that_says_what_is_known_is_no_change(
     assert found is (None if changed is None else told[changed])
 
 
-def test_a_record_that_takes_the_place_of_another_one_leaves_the_order() -> None:
+def test_records_that_come_go_and_replace_others_leave_the_order() -> None:
     table = _Table()
-    named = {name: record(facts(DomainState.SHUTOFF)._replace(name=name, uuid=f"uuid of {name}")) for name in "cab"}
-    for each in named.values():
+
+    def named(name: str, uuid: str = "") -> Domain:
+        return record(facts(DomainState.SHUTOFF)._replace(name=name, uuid=uuid or f"uuid of {name}"))
+
+    a, b, c = (named(name) for name in "abc")
+    for each in (c, a, b):
         table.put(each)
-    assert [each.name for each in table.snapshot()] == ["a", "b", "c"]
-    ordered, new = table.ordered, replace(named["b"], revision=2)
+    assert table.snapshot() == [a, b, c]
+    ordered, new = table.ordered, replace(b, revision=2)
     table.put(new)
-    assert table.ordered is ordered
-    assert table.snapshot() == [named["a"], new, named["c"]]
-    renamed = replace(new, name="d")
+    assert table.snapshot() == [a, new, c]
+    renamed, first = replace(new, name="d"), named("A")
     table.put(renamed)
-    assert table.snapshot() == [named["a"], named["c"], renamed]
-    table.drop(named["a"])
-    assert table.snapshot() == [named["c"], renamed]
+    table.put(first)
+    assert table.snapshot() == [first, a, c, renamed]
+    # One that has gone is dropped a moment later than another one of its name came.
+    again = named("a", "another uuid")
+    table.put(again)
+    table.drop(a)
+    table.drop(renamed)
+    assert table.snapshot() == [first, again, c]
+    assert table.by_name["a"] is again
+    assert table.ordered is ordered

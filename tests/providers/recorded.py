@@ -209,6 +209,11 @@ class RecordedHypervisor:
         self.inventory.revision = domain.revision
         return domain
 
+    def remove(self, name: str) -> None:
+        """Have a domain be gone."""
+        self.inventory.held = [other for other in self.inventory.held if other.name != name]
+        self.inventory.revision = next(_revisions)
+
     def put_pool(self, name: str, target: str, volumes: Iterable[tuple[str, int]] | None) -> None:
         """Take in a storage pool of type dir with volumes of a name and a capacity in bytes."""
         xml = f"<pool type='dir'><name>{name}</name><target><path>{target}</path></target></pool>"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.providers.recorded import CONTEXT, PLATFORMS, Served, domain_xml, hypervisor, platform
 from virtcim.providers.guest import Guest
+from virtcim.providers.guests import all_guests
 from virtcim.providers.kinds import KINDS
 from virtcim.providers.settings import ProviderSettings
 from virtcim.providers.site import Site
@@ -170,3 +171,35 @@ def test_guests_that_were_replaced_go_without_a_collection() -> None:
         gc.garbage.clear()
         gc.enable()
     assert not left & {"Guest", "Configuration", "LogicalDisk", "ComputerSystem"}
+
+
+def test_guests_that_stay_are_the_same_when_others_come_and_go() -> None:
+    host = hypervisor()
+    for name in ("b", "d"):
+        host.put(domain_xml(name))
+    served = platform("KVM")
+    site = Site([(served, host)], PLATFORMS, KINDS, ProviderSettings())  # type: ignore[list-item]
+
+    def shown() -> dict[str, Guest]:
+        return {guest.name: guest for guest in all_guests(site, served)}
+
+    first = shown()
+    host.put(domain_xml("c"))
+    host.put(domain_xml("a"))
+    second = shown()
+    assert list(second) == ["a", "b", "c", "d"]
+    assert all(second[name] is guest for name, guest in first.items())
+    host.remove("b")
+    host.put(domain_xml("d", rest="<title>other</title>"))
+    third = shown()
+    assert list(third) == ["a", "c", "d"]
+    assert third["a"] is second["a"]
+    assert third["d"] is not second["d"]
+    # From here on the name of one has a say in what belongs to another one.
+    host.put(domain_xml("a/defined"))
+    fourth = shown()
+    assert list(fourth) == ["a", "a/defined", "c", "d"]
+    assert fourth["a"].defined_word != third["a"].defined_word
+    assert fourth["a/defined"].namesakes == (fourth["a"],)
+    host.remove("a/defined")
+    assert shown()["a"].defined_word == third["a"].defined_word

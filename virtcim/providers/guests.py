@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, count
+from operator import attrgetter, is_not
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from virtcim.providers.guest import DEFINED_WORD, SNAPSHOT_WORD, Guest
@@ -23,6 +25,8 @@ __all__ = ["all_guests", "guest_as", "guest_named", "made_of_guests", "split_ide
 _log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
+
+_NAME, _DOMAIN = attrgetter("name"), attrgetter("domain")
 
 
 class GuestSnapshot:
@@ -59,15 +63,13 @@ class GuestList:
             return self._snapshot
         with self._lock:
             known = self._snapshot
-            replaced = self._replaced(hypervisors, known)
-            if replaced is None:
+            followed = self._followed(hypervisors, known)
+            if followed is None:
                 guests = self._updated(hypervisors, known.guests)
                 gone = [guest for name, guest in known.guests.items() if guests.get(name) is not guest]
                 has_slashes = any("/" in name for name in guests)
             else:
-                guests = known.guests | replaced
-                gone = [known.guests[name] for name in replaced]
-                has_slashes = False
+                (guests, gone), has_slashes = followed, False
             self._snapshot = GuestSnapshot(revisions, guests, has_slashes)
             for guest in gone:
                 guest.forget()
@@ -77,20 +79,32 @@ class GuestList:
     def guests(self) -> Mapping[str, Guest]:
         return self.snapshot.guests
 
-    def _replaced(self, hypervisors: Sequence[Hypervisor], known: GuestSnapshot) -> dict[str, Guest] | None:
-        """The guests whose records have been replaced, by name, where that is all that has happened, as with most
-        changes; None otherwise."""
+    def _followed(
+        self, hypervisors: Sequence[Hypervisor], known: GuestSnapshot
+    ) -> tuple[dict[str, Guest], list[Guest]] | None:
+        """The guests, and those that are none of them any more, where no name has a say in what belongs to another one;
+        None otherwise.  Only those between the first and the last change are looked at."""
         if len(hypervisors) != 1 or known.has_slashes:
             return None
         (hypervisor,) = hypervisors
-        domains = hypervisor.inventory.domains()
-        if len(domains) != len(known.guests):
+        domains, guests = hypervisor.inventory.domains(), list(known.guests.values())
+        shown = list(map(_DOMAIN, guests))
+        start = _count_same(shown, domains)
+        end = _count_same(shown[start:][::-1], domains[start:][::-1])
+        before = guests[start : len(guests) - end]
+        stay = {guest.domain: guest for guest in before}
+        after = [
+            stay.pop(domain) if domain in stay else Guest(self._site, self._platform, hypervisor, domain)
+            for domain in domains[start : len(domains) - end]
+        ]
+        names = [guest.name for guest in after]
+        if any("/" in name for name in names):
             return None
-        pairs = zip(domains, known.guests.values(), strict=True)
-        changed = [(domain, guest) for domain, guest in pairs if guest.domain is not domain]
-        if any(domain.name != guest.name for domain, guest in changed):
-            return None
-        return {domain.name: Guest(self._site, self._platform, hypervisor, domain) for domain, _ in changed}
+        if names == [guest.name for guest in before]:
+            return known.guests | dict(zip(names, after, strict=True)), list(stay.values())
+        guests[start : len(guests) - end] = after
+        found = dict(zip(map(_NAME, guests), guests, strict=True))
+        return (found, list(stay.values())) if len(found) == len(guests) else None
 
     def _updated(self, hypervisors: Sequence[Hypervisor], known: Mapping[str, Guest]) -> dict[str, Guest]:
         guests: dict[str, Guest] = {}
@@ -144,6 +158,11 @@ class GuestList:
                 served.hypervisor.uri,
                 self._platform.prefix,
             )
+
+
+def _count_same(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many objects two sequences begin with that are the same in both."""
+    return next(compress(count(), map(is_not, one, other)), min(len(one), len(other)))
 
 
 def _is_alone(guest: Guest) -> bool:

@@ -15,12 +15,13 @@ import logging
 import math
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -84,6 +85,9 @@ _RUNNING = frozenset({DomainState.RUNNING, DomainState.BLOCKED, DomainState.NOST
 """States of which libvirt tells by the events of a running domain."""
 
 
+_NAME = attrgetter("name")
+
+
 class _Table:
     """The records of one kind."""
 
@@ -103,27 +107,32 @@ class _Table:
         self.by_name[record.name] = record
         self._order(old, record)
 
-    def _order(self, old: Record | None, new: Record) -> None:
-        """Keep the order where a record takes the place of one with its name, as most do: to sort thousands anew costs
-        more than all else about a change."""
-        ordered = self.ordered
-        if ordered is None:
-            return
-        place = bisect_left(ordered, new.name, key=lambda record: record.name)
-        if old is not None and place < len(ordered) and ordered[place] is old:
-            ordered[place] = new
-        else:
-            self.ordered = None
-
     def drop(self, record: Record) -> None:
         del self.by_key[record.key]
         if self.by_name.get(record.name) is record:
             del self.by_name[record.name]
-        self.ordered = None
+        self._order(record, None)
+
+    def _order(self, old: Record | None, new: Record | None) -> None:
+        """Keep the order when a record comes, goes or takes the place of another one: to sort thousands anew costs more
+        than all else about a change."""
+        ordered = self.ordered
+        if ordered is None:
+            return
+        if old is not None:
+            place = bisect_left(ordered, old.name, key=_NAME)
+            while ordered[place] is not old:  # another one may have its name for a moment
+                place += 1
+            if new is not None and new.name == old.name:
+                ordered[place] = new
+                return
+            del ordered[place]
+        if new is not None:
+            insort(ordered, new, key=_NAME)
 
     def snapshot(self) -> list[Record]:
         if self.ordered is None:
-            self.ordered = sorted(self.by_key.values(), key=lambda record: record.name)
+            self.ordered = sorted(self.by_key.values(), key=_NAME)
         return self.ordered.copy()
 
 
