@@ -8,9 +8,11 @@ import pytest
 
 from tests.providers.recorded import DOMAINS, Served, domain_xml, hypervisor, platform, served
 from virtcim.libhelper.documents.domain import Controller, Disk
+from virtcim.libhelper.states import DomainState
 from virtcim.providers.base import Element
 from virtcim.providers.interface import LayeredProperties
 from virtcim.providers.layers import MAX_LAYOUTS, Layers
+from virtcim.providers.Virt_ComputerSystem import ComputerSystem
 
 COPIES = 4
 
@@ -93,3 +95,37 @@ def test_layouts_are_kept_within_a_bound() -> None:
         device = Controller(**values)
         assert layers.of_part(Handle(device), device) == ({"Name": "x"} if "alias_name" in values else {})
     assert len(layers) == MAX_LAYOUTS
+
+
+def test_guests_have_the_values_of_their_own_states() -> None:
+    host = hypervisor("KVM")
+    changes: list[dict[str, object]] = [
+        {},
+        {"autostart": True},
+        {"has_managed_save": True},
+        {"state": DomainState.CRASHED},
+        {"contact": False},
+        {"active": True, "state": DomainState.RUNNING},
+        {"active": True, "state": DomainState.PAUSED},
+        {"active": True, "state": DomainState.PAUSED, "autostart": True},
+        {"active": True, "state": DomainState.RUNNING, "persistent": False},
+        {"active": True, "state": DomainState.SHUTDOWN},
+    ]
+    for number, change in enumerate(2 * changes):
+        host.put(domain_xml(f"g{number}"), **change)
+    site = Served([(platform("KVM"), host)])
+    systems = [each for each in elements(site) if isinstance(each, ComputerSystem)]
+    shared = {id(layered(system).shared) for system in systems}
+    assert (len(systems), len(shared)) == (2 * len(changes), len(changes))
+    for system in systems:
+        assert system.declared_values() == system.table.values_of(system)
+    host.read_only = True
+    for system in systems:
+        assert system.declared_values() == system.table.values_of(system)
+
+
+def layered(element: Element) -> LayeredProperties:
+    """The properties of an instance, which shares some."""
+    values = element.declared_values()
+    assert isinstance(values, LayeredProperties)
+    return values

@@ -4,33 +4,35 @@ Most properties of a device say what its part of the domain XML says, and guests
 for whose value nothing else was looked at has that value for all resources with the same part.  One for which nothing
 that the part holds was looked at either has its value for all parts that hold the same fields: most are NULL so.
 
-What is looked at is taken down while a value is computed, so that no property has to say it.
+What is looked at is taken down while a value is computed, so that no property has to say it.  Likewise with what the
+type of the instances says they have alike beside the XML, as the state that guests are in.
 
 Layer rule: imports `libhelper`, `interface` and `deviceids`; knows no classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Generic, NoReturn, TypeVar, cast
 
 from virtcim.libhelper.xml.mapping import Mapped
 from virtcim.providers.deviceids import DeviceEntry
 from virtcim.providers.interface import CIMValue, LayeredProperties, SharedProperties
 
-__all__ = ["Layers"]
+__all__ = ["Known", "Layers"]
 
 Handle = TypeVar("Handle")
 
 MAX_LAYOUTS = 256
-"""Layouts of parts for each of which is kept what all parts with it have alike; guests differ in some dozens."""
+"""Layouts of parts, or states, for each of which is kept what all instances with it have alike; guests differ in some
+dozens."""
 
 
 class _MoreNeededError(Exception):
     """A value depends on more than is known."""
 
 
-class _Known:
+class Known:
     """Stands for a handle of which some attributes are known, and says so when another one is asked for."""
 
     def __init__(self, **known: object) -> None:
@@ -77,11 +79,12 @@ class Layers(Generic[Handle]):
         part: the attribute of the handles with the part of the XML that they show.
     """
 
-    def __init__(self, getters: Sequence[tuple[str, Callable[[Handle], CIMValue]]], part: str) -> None:
+    def __init__(self, getters: Sequence[tuple[str, Callable[[Handle], CIMValue]]], part: str = "") -> None:
         self._getters = getters
         self._part = part
         self._unshared = _Layer(SharedProperties({}), getters)
         self._by_layout: dict[tuple[type, int], _Layer[Handle]] = {}
+        self._by_state: dict[Hashable, _Layer[Handle]] = {}
 
     def __len__(self) -> int:
         """Count the layouts that are kept."""
@@ -105,9 +108,24 @@ class Layers(Generic[Handle]):
             return self.of_part(handle, entry.device)
         layer = cast("_Layer[Handle] | None", kept.get(self))
         if layer is None:
-            known = cast(Handle, _Known(entry=entry, **{self._part: entry.device}))
+            known = cast(Handle, Known(entry=entry, **{self._part: entry.device}))
             layer = self._layer(lambda get: get(known))
             kept[self] = layer
+        return layer.values_of(handle)
+
+    def of_state(self, handle: Handle, state: Hashable, known: Callable[[], Known]) -> LayeredProperties:
+        """All properties that are not NULL, of an instance in a state that others are in, too.
+
+        Parameters:
+            state: all that they have alike.
+            known: gives what stands for any of them.
+        """
+        layer = self._by_state.get(state)
+        if layer is None:
+            if len(self._by_state) >= MAX_LAYOUTS:
+                return self._unshared.values_of(handle)
+            anyone = cast(Handle, known())
+            layer = self._by_state[state] = self._layer(lambda get: get(anyone))
         return layer.values_of(handle)
 
     def _of_layout(self, part: Mapped) -> _Layer[Handle]:
@@ -115,7 +133,7 @@ class Layers(Generic[Handle]):
 
         def compute(get: Callable[[Handle], CIMValue]) -> CIMValue:
             noted, layout = part.noted()
-            value = get(cast(Handle, _Known(**{self._part: noted})))
+            value = get(cast(Handle, Known(**{self._part: noted})))
             if layout.is_used:
                 raise _MoreNeededError
             return value

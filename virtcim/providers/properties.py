@@ -164,11 +164,11 @@ class PropertyTable(Mapping[str, Property[Handle]]):
         wanted = frozenset(names)
         return PropertyTable(declared for name, declared in self._properties.items() if name in wanted)
 
-    def layers(self, part: str) -> Layers[Handle]:
+    def layers(self, part: str = "") -> Layers[Handle]:
         """The same properties, by how many instances have them alike.
 
         Parameters:
-            part: the attribute of the handles with the part of the XML that they show.
+            part: the attribute of the handles with the part of the XML that they show; "" for what shows none alone.
         """
         if self._layers is None:
             self._layers = Layers(self._getters, part)

@@ -9,7 +9,8 @@ from virtcim.libhelper.documents.domain import DomainConfig, Graphics
 from virtcim.platforms.base import Platform
 from virtcim.providers.base import Element, MainKey, no_such_domain, trimmed
 from virtcim.providers.guest import Guest
-from virtcim.providers.interface import CIMError, Status
+from virtcim.providers.interface import CIMError, Properties, Status
+from virtcim.providers.layers import Known
 from virtcim.providers.properties import Property, PropertyTable, attribute, constant
 from virtcim.providers.site import Site
 from virtcim.providers.sources import GUESTS
@@ -48,6 +49,42 @@ class ComputerSystem(Element):
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return self.domain.revision, self.requested_state, self.awaited_state
+
+    def declared_values(self: Self) -> Properties:
+        domain, guest = self.domain, self.guest
+        state = (
+            self.platform,
+            guest.condition,
+            guest.is_read_only,
+            domain.state,
+            domain.active,
+            domain.persistent,
+            domain.autostart,
+            domain.contact,
+            domain.has_managed_save,
+            self.requested_state,
+            self.awaited_state,
+        )
+        return self.table.layers().of_state(self, state, self._known)
+
+    def _known(self) -> Known:
+        """What stands for any guest in the state of this one."""
+        names = ("state", "active", "persistent", "autostart", "contact", "has_managed_save")
+        domain = Known(**{name: getattr(self.domain, name) for name in names})
+        guest = Known(
+            platform=self.platform,
+            condition=self.guest.condition,
+            is_read_only=self.guest.is_read_only,
+            domain=domain,
+        )
+        return Known(
+            class_name=self.class_name,
+            platform=self.platform,
+            guest=guest,
+            domain=domain,
+            requested_state=self.requested_state,
+            awaited_state=self.awaited_state,
+        )
 
     @property
     def requested_state(self) -> int:
