@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from virtcim.cimom.requests import UNKNOWN_CALLER, Caller
 from virtcim.frontends.cimxml.repeats import MAX_BODY, MAX_PIECES, MAX_WHOLE, OVERHEAD, Question, RepeatedAnswers
 from virtcim.frontends.cimxml.writer import MOMENT, NamespaceWriter
 from virtcim.frontends.http.exchange import OperationNote
+from virtcim.frontends.http.sending import CHUNK, Outgoing
 
 MANY = 20
 """Instances of a class that has many."""
@@ -168,6 +169,11 @@ def test_a_question_is_of_somebody_and_holds_no_password() -> None:
     assert Question.of(UNKNOWN_CALLER, headers, bytes(MAX_BODY + 1)) is None
 
 
+def put(answers: RepeatedAnswers, question: Question, pieces: Sequence[bytes]) -> None:
+    """Have an answer kept, as of the first revision."""
+    answers.put(question, 1, pieces, Outgoing(pieces), NOTE)
+
+
 def test_bounded() -> None:
     def at(revision: int) -> Callable[[str], int]:
         return lambda _: revision
@@ -175,11 +181,11 @@ def test_bounded() -> None:
     answers = RepeatedAnswers(3 * (OVERHEAD + 20))
     questions = [Question(NOBODY, "", (), f"{number:010}".encode()) for number in range(5)]
     for each in questions[:3]:
-        answers.put(each, 1, [b"", b"", bytes(10)], NOTE)
+        put(answers, each, [b"", b"", bytes(10)])
     assert answers.get(questions[0], at(1)) is not None
-    answers.put(questions[3], 1, [b"", b"", bytes(10)], NOTE)
+    put(answers, questions[3], [b"", b"", bytes(10)])
     assert [answers.get(each, at(1)) is not None for each in questions] == [True, False, True, True, False]
-    answers.put(questions[4], 1, [b"x"] * (MAX_PIECES + 1), NOTE)
+    put(answers, questions[4], [b"x"] * (MAX_PIECES + 1))
     assert answers.get(questions[4], at(1)) is None
     assert answers.get(questions[0], at(2)) is None
     assert len(answers) == 2
@@ -189,15 +195,31 @@ def test_bounded() -> None:
 def test_pieces_that_others_hold_are_kept_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     answers, question = RepeatedAnswers(1 << 20), Question(NOBODY, "", (), b"body")
     pieces = [b"<", b"1", bytes(MAX_WHOLE)]
-    answers.put(question, 1, pieces, NOTE)
-    assert answers.get(question, lambda _: 1) == (tuple(pieces), NOTE)
+    put(answers, question, pieces)
+    found = answers.get(question, lambda _: 1)
+    assert found is not None
+    assert (b"".join(found[0].take()), found[1]) == (b"".join(pieces), NOTE)
     assert answers.size < MAX_WHOLE
     answers.sweep()
     assert len(answers) == 1
     later = time.monotonic() + MOMENT + 1
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert answers.get(question, lambda _: 1) is None
-    answers.put(question, 1, pieces, NOTE)
+    put(answers, question, pieces)
     monkeypatch.setattr(time, "monotonic", lambda: later + MOMENT + 1)
     answers.sweep()
     assert (len(answers), answers.size) == (0, 0)
+
+
+@pytest.mark.parametrize("size", [10, MAX_WHOLE, 3 * CHUNK])
+def test_an_answer_is_given_again_with_the_identifier_of_each_message(size: int) -> None:
+    answers = RepeatedAnswers(1 << 20)
+    pieces = [b"<", b"1", *[b"x" * 100] * (size // 100), b">"]
+    question = Question(NOBODY, "", (), b"body", b"1")
+    put(answers, question, pieces)
+    for message_id in (b"1", b"234", b"", b"1"):
+        found = answers.get(replace(question, message_id=message_id), lambda _: 1)
+        assert found is not None
+        whole = b"".join([b"<", message_id, *pieces[2:]])
+        assert found[0].size == len(whole)
+        assert b"".join(found[0].take()) == whole

@@ -126,9 +126,9 @@ class CIMXML:
         body = await exchange.body()
         question = Question.of(exchange.caller, exchange.headers, body)
         if question is not None and (known := self._repeats.get(question, self._core.revision)) is not None:
-            outgoing = Outgoing(known[0])
+            outgoing, note = known
             await exchange.reserve(outgoing.size)
-            return _reply(outgoing, started, known[1])
+            return _reply(outgoing, started, note)
         check_charset(exchange.headers, body)
         decode = partial(decode_request, body, self._max_elements)
         raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
@@ -149,7 +149,7 @@ class CIMXML:
             )
         note = _note(raw, answer, len(body))
         if answer.lasting and question is not None:
-            self._repeats.put(question, revision, answer.pieces, replace(note, seconds=0.0))
+            self._repeats.put(question, revision, answer.pieces, outgoing, replace(note, seconds=0.0))
         return _reply(outgoing, started, note)
 
     async def options(self, _exchange: Exchange) -> Reply:

@@ -57,6 +57,23 @@ class Outgoing:
             start, sent = end, ends[end - 1]
         self.size += sent
 
+    def again(self, place: int | None = None, piece: bytes = b"") -> Outgoing:
+        """Give the same body once more, none of which was taken; nothing is laid out anew.
+
+        Parameters:
+            place: of one of the first pieces, which is another one; None for none.
+            piece: that takes its place.
+        """
+        made = Outgoing(())
+        made._chunks.extend(self._chunks)
+        made.size = self.size
+        if place is not None:
+            first = [*self._chunks[0]]
+            made.size += len(piece) - len(first[place])
+            first[place] = piece
+            made._chunks[0] = first
+        return made
+
     def __bool__(self) -> bool:
         """Tell whether there is something left."""
         return bool(self._chunks)
