@@ -22,8 +22,15 @@ CHUNK = 256 * 1024
 """Bytes per chunk at most: large enough that their number costs nothing, small beside what a connection may buffer,
 and sent in a fraction of a millisecond, for which all others wait."""
 
+HEADERS = 16 * 1024
+"""Bytes that the headers of an answer take at most, as far as they are made here."""
+
 COUNTED = 8192
 """Pieces whose sizes are added up in one go: nothing else runs meanwhile, and 300,000 of them take 35 ms."""
+
+
+FEW = 64
+"""Pieces that are looked at all at once, whether they are less than a chunk."""
 
 
 class Outgoing:
@@ -44,6 +51,11 @@ class Outgoing:
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._chunks: deque[Sequence[bytes]] = deque()
         self.size = 0
+        size = sum(map(len, pieces)) if len(pieces) <= FEW else CHUNK
+        if 0 < size < CHUNK:
+            self._chunks.append(tuple(pieces))
+            self.size = size
+            return
         for at in range(0, len(pieces), COUNTED):
             self._lay_out(pieces[at : at + COUNTED])
 
@@ -111,7 +123,10 @@ async def send(
     if outgoing.size <= WHOLE_LIMIT:
         whole = web.Response(status=status, body=b"".join(outgoing.take()), headers=headers)
         await whole.prepare(request)
-        await _patiently(request, whole.write_eof(), timeout)
+        if _is_sent_at_once(request.transport, outgoing.size):
+            await whole.write_eof()
+        else:
+            await _patiently(request, whole.write_eof(), timeout)
         return whole
     response = web.StreamResponse(status=status, headers=headers)
     # To frame chunks of HTTP would copy all of them once more, and the length is known.
@@ -123,6 +138,13 @@ async def send(
         await asyncio.sleep(0)
     await _patiently(request, response.write_eof(), timeout)
     return response
+
+
+def _is_sent_at_once(transport: asyncio.Transport | None, size: int) -> bool:
+    """Whether so many bytes and their headers find room in what a connection buffers, so that nobody waits."""
+    if transport is None:
+        return True  # it fails at once
+    return transport.get_write_buffer_size() + size + HEADERS < transport.get_write_buffer_limits()[1]
 
 
 async def _patiently(request: web.BaseRequest, sending: Awaitable[None], timeout: float) -> None:
