@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import unescape
 
-from multidict import MultiMapping
+from multidict import MultiMapping, istr
 
 from virtcim.frontends.cimxml.decode import RequestFault
 from virtcim.frontends.reading.raw import RawKey, RawPath, RawRequest
@@ -20,7 +20,11 @@ _UTF_8 = frozenset({"", "utf-8", "utf8"})
 _LIKE_ASCII = frozenset({"us-ascii", "ascii", "iso-8859-1", "latin1", "iso-8859-15", "windows-1252"})
 """Charsets in which a body of ASCII alone says the same as in UTF-8."""
 
-_SINGLE = ("CIMOperation", "CIMProtocolVersion", "CIMMethod", "CIMObject")
+_CODING = istr("Content-Encoding")
+_OPERATION, _VERSION = istr("CIMOperation"), istr("CIMProtocolVersion")
+_METHOD, _OBJECT, _BATCH = istr("CIMMethod"), istr("CIMObject"), istr("CIMBatch")
+
+_SINGLE = (_OPERATION, _VERSION, _METHOD, _OBJECT)
 """Headers that have one value."""
 
 QUOTES = {"&quot;": '"', "&apos;": "'"}
@@ -38,21 +42,22 @@ def check_request_headers(headers: MultiMapping[str]) -> None:
     Raises:
         RequestFault: with the status and the CIMError value that DSP0200 asks for.
     """
-    coding = headers.get("Content-Encoding", "identity").strip().lower()
-    if coding != "identity":
+    coding = headers.get(_CODING)
+    if coding is not None and coding.strip().lower() != "identity":
         raise RequestFault(415, None, "Compressed requests are not taken", {"Accept-Encoding": "identity"})
     for name in _SINGLE:
-        if len({value.strip() for value in headers.getall(name, ())}) > 1:
+        values = headers.getall(name, ())
+        if len(values) > 1 and len({value.strip() for value in values}) > 1:
             raise _mismatch(f"Header {name} is given twice, with different values")
-    operation = headers.get("CIMOperation")
+    operation = headers.get(_OPERATION)
     if operation is None or operation.strip().lower() != "methodcall":
         raise RequestFault(400, "unsupported-operation", "CIMOperation: MethodCall is needed")
-    version = headers.get("CIMProtocolVersion")
+    version = headers.get(_VERSION)
     if version is not None and not version.strip().startswith("1."):
         raise RequestFault(501, "unsupported-protocol-version", "CIMProtocolVersion 1.x is supported")
-    if "CIMBatch" in headers:
+    if _BATCH in headers:
         raise RequestFault(501, "multiple-requests-unsupported", "Send one operation in one message")
-    for name in ("CIMMethod", "CIMObject"):
+    for name in (_METHOD, _OBJECT):
         if not headers.get(name, "").strip():
             raise _mismatch(f"Header {name} is missing")
 

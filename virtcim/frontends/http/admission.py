@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Protocol, Self, TypeVar
 
 __all__ = ["AnswerSizes", "Claim", "Connection", "Memory", "OverloadError", "connections_to_close"]
 
@@ -24,7 +23,7 @@ class OverloadError(Exception):
 
 
 class Claim:
-    """What one request takes of the memory.
+    """What one request takes of the memory; what it has is given back at the end of a `with` block.
 
     Parameters:
         memory: of all.
@@ -40,6 +39,12 @@ class Claim:
         self._memory = memory
         self.holders = holders
         self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.add(self, -self.size)
 
     def __call__(self, size: int) -> None:
         """Take bytes, or give some back where `size` is less than 0.
@@ -84,22 +89,17 @@ class Memory:
         self._limit = limit
         self._share = share
         self._few = limit // 16
-        self._held: Counter[Hashable] = Counter()
+        self._held: dict[Hashable, int] = {}
         self._waiting: OrderedDict[Claim, tuple[int, asyncio.Future[None]]] = OrderedDict()
         self.taken = 0
 
-    @contextlib.contextmanager
-    def request(self, holders: Sequence[Hashable]) -> Iterator[Claim]:
-        """Give a request what it takes memory by; what it has taken is given back when the block ends.
+    def request(self, holders: Sequence[Hashable]) -> Claim:
+        """Give a request what it takes memory by.
 
         Parameters:
             holders: whose it is, for each way to share: the user, the address.
         """
-        claim = Claim(self, holders)
-        try:
-            yield claim
-        finally:
-            self.add(claim, -claim.size)
+        return Claim(self, holders)
 
     def fits(self, claim: Claim, size: int) -> bool:
         """Tell whether there is room for a claim to take so many bytes more."""
@@ -113,19 +113,24 @@ class Memory:
         return self.taken - claim.size <= self._few or self.taken + size <= self._limit
 
     def _is_in_shares(self, claim: Claim, size: int) -> bool:
-        most = self._limit * self._share
-        return all(
-            self._held[each] - claim.size <= self._few or self._held[each] + size <= most for each in claim.holders
-        )
+        few, most = self._few + claim.size, self._limit * self._share - size
+        for each in claim.holders:
+            held = self._held.get(each, 0)
+            if held > few and held > most:
+                return False
+        return True
 
     def add(self, claim: Claim, size: int) -> None:
         """Count bytes that a claim takes, or gives back where `size` is less than 0; then who waits gets a look."""
         claim.size += size
         self.taken += size
+        held = self._held
         for each in claim.holders:
-            self._held[each] += size
-            if not self._held[each]:
-                del self._held[each]
+            left = held.get(each, 0) + size
+            if left:
+                held[each] = left
+            else:
+                held.pop(each, None)
         if size < 0 and self._waiting:
             self._wake()
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from multidict import MultiMapping
+from multidict import MultiMapping, istr
 
 from virtcim.frontends.http.exchange import HTTPFault
 
@@ -27,6 +28,13 @@ OTHER_PARTS = frozenset("@/?#\\ ")
 """What divides an authority from other parts of a URL: in a Host header it is no name's (RFC 9112, 3.2)."""
 
 
+LONGEST_NAME = 255
+"""Characters of a Host header whose answer is remembered: no name is longer (RFC 1035, section 2.3.4)."""
+
+HOST, ORIGIN = istr("Host"), istr("Origin")
+SITE, MODE, DESTINATION = istr("Sec-Fetch-Site"), istr("Sec-Fetch-Mode"), istr("Sec-Fetch-Dest")
+
+
 class Guard:
     """Refuses what a page from elsewhere has a browser ask for.
 
@@ -36,6 +44,7 @@ class Guard:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = tuple(name.lower() for name in names)
+        self._remembered = lru_cache(maxsize=64)(self._look_up)
 
     def check(self, headers: MultiMapping[str], is_encrypted: bool) -> None:
         """Look at a request.
@@ -47,17 +56,19 @@ class Guard:
         Raises:
             HTTPFault: 421 for a name that is not the server's; 403 for what a page from elsewhere asks for.
         """
-        host = headers.get("Host")
+        host = headers.get(HOST)
         if host is not None and not self._is_own(host):
             raise HTTPFault(421, f"Host {host}: is not a name of this server; server.hosts lists further ones")
-        is_visit = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
-        origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
-        if site is not None and site not in OWN_SITES and not (is_visit and origin is None):
+        origin, site = headers.get(ORIGIN), headers.get(SITE)
+        if site is not None and site not in OWN_SITES and not (origin is None and _is_visit(headers)):
             raise HTTPFault(403, f"Sec-Fetch-Site {site}: pages from elsewhere are not answered")
         if origin is not None and (host is None or not _is_same(origin, host, is_encrypted)):
             raise HTTPFault(403, f"Origin {origin}: pages from elsewhere are not answered")
 
     def _is_own(self, host: str) -> bool:
+        return self._remembered(host) if len(host) <= LONGEST_NAME else self._look_up(host)
+
+    def _look_up(self, host: str) -> bool:
         found, _ = _authority(host)
         if found is None:
             return not host
@@ -69,6 +80,11 @@ class Guard:
         except ValueError:
             return any(fnmatch.fnmatchcase(name, each) for each in self._names)
         return True
+
+
+def _is_visit(headers: MultiMapping[str]) -> bool:
+    """Whether somebody follows a link, to a page that is shown by itself."""
+    return headers.get(MODE) == "navigate" and headers.get(DESTINATION) == "document"
 
 
 def _authority(host: str) -> tuple[str | None, int | None]:

@@ -11,11 +11,11 @@ import base64
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from multidict import MultiMapping
+from multidict import MultiMapping, istr
 
 from virtcim.cimom.principals import NOBODY, Principal
 from virtcim.cimom.requestid import next_request_id, request_id
@@ -29,6 +29,7 @@ from virtcim.frontends.http.guard import Guard, is_browser, is_loopback
 from virtcim.frontends.http.library import BadHttpMethod, HttpProcessingError, HttpVersion11, LineTooLong, web
 from virtcim.frontends.http.metrics import Metrics
 from virtcim.frontends.http.peers import Client, Peers
+from virtcim.frontends.http.routing import Refuser, Routes
 from virtcim.frontends.http.sending import Outgoing, send
 from virtcim.frontends.http.streaming import open_stream
 from virtcim.frontends.http.tls import CertificateUser
@@ -40,9 +41,6 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-Refuser = Callable[[HTTPFault], tuple[bytes, Mapping[str, str]]]
-"""Writes body and headers of a refusal (`Route.refuse`)."""
-
 KNOWN_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH", "POST", "OPTIONS"})
 MAX_USERS = 100
 """Users whose last request is remembered, for `/status`."""
@@ -50,12 +48,16 @@ MAX_USERS = 100
 HEALTH = "/health"
 METRICS = "/metrics"
 STATUS = "/status"
+MONITORED = frozenset({HEALTH, METRICS, STATUS})
 
 MAX_TARGET = 8000
 """Bytes of a request target, which may hold the keys of an association, with all of both ends.  By this number a target
 that is too long is told from a header."""
 
-SINGLE = ("Authorization", "Content-Type", "Host", "Origin", "Sec-Fetch-Site")
+AUTHORIZATION, CONTENT_TYPE, EXPECT = istr("Authorization"), istr("Content-Type"), istr("Expect")
+CONTENT_LENGTH, TRANSFER_ENCODING = istr("Content-Length"), istr("Transfer-Encoding")
+
+SINGLE = (AUTHORIZATION, CONTENT_TYPE, istr("Host"), istr("Origin"), istr("Sec-Fetch-Site"))
 """Headers that a request has once (RFC 9110, section 5.3): of two, one would count here and the other elsewhere."""
 
 PLAIN = "text/plain; charset=utf-8"
@@ -196,8 +198,8 @@ class HTTPHandler:
         statistics: OperationStatistics | None = None,
         certificate_users: Sequence[CertificateUser] = (),
     ) -> None:
-        self._routes = [route for each in frontends for route in each.routes]
-        self.allowed = ", ".join(dict.fromkeys(method for route in self._routes for method in route.methods))
+        self._routes = Routes(route for each in frontends for route in each.routes)
+        self.allowed = ", ".join(self._routes.methods)
         self._settings = settings
         self._authenticator = authenticator
         self._peers = Peers(certificate_users)
@@ -252,7 +254,7 @@ class HTTPHandler:
             return await self._respond(request, started)
         except HTTPFault as fault:
             self.metrics.refused(fault.status)
-            return _fault_response(fault, self._refuser(request.path))
+            return _fault_response(fault, self._routes.refuser(request.path))
         finally:
             self._in_flight -= 1
             if not self._in_flight:
@@ -262,23 +264,28 @@ class HTTPHandler:
         if request.version.major != 1:
             _answer_in_1_1(request)
             raise HTTPFault(505, "HTTP/1.1 is spoken here")
+        headers = request.headers
         for name in SINGLE:
-            if len(request.headers.getall(name, ())) > 1:
+            if len(headers.getall(name, ())) > 1:
                 raise HTTPFault(400, f"Header {name} is given more than once; expected one")
-        self._guard.check(request.headers, request.scheme == "https")
-        if request.method in methods_beside("GET") and request.path in {HEALTH, METRICS, STATUS}:
+        is_encrypted = request.scheme == "https"
+        self._guard.check(headers, is_encrypted)
+        if request.path in MONITORED and request.method in methods_beside("GET"):
             return await self._monitoring(request)
-        routes = self._find_routes(request)
-        principal = NOBODY if routes[0].public else _identified(routes, request) or await self._principal(request)
-        route = _chosen(routes, request)
-        if not routes[0].public:
+        connection = request.protocol if isinstance(request.protocol, _Protocol) else None
+        client = connection.client if connection is not None else Client()
+        routes = self._find_routes(request, client)
+        public = routes[0].public
+        principal = NOBODY if public else _identified(routes, headers, is_encrypted) or await self._principal(request)
+        route = _chosen(routes, headers)
+        if not public:
             self._remember(principal.name)
-        if isinstance(request.protocol, _Protocol) and not routes[0].public:
-            request.protocol.is_known, request.protocol.used = True, time.monotonic()
-        holders = [("user", principal.name), ("address", _client(request).address)]
+            if connection is not None:
+                connection.is_known, connection.used = True, time.monotonic()
+        holders = [("user", principal.name), ("address", client.address)]
         try:
             with self._memory.request([each for each in holders if each[1]]) as claim:
-                exchange = _Exchange(self, request, principal, claim)
+                exchange = _Exchange(self, request, client, principal, claim)
                 try:
                     reply = await route.answer(exchange)
                     return await self._reply(request, reply, exchange, started)
@@ -336,27 +343,13 @@ class HTTPHandler:
             self._streams.discard(task)
         return await sender.end()
 
-    def _refuser(self, path: str) -> Refuser | None:
-        """What writes the refusals of a path, whatever the method: the route that says most of the path."""
-        found = [each for each in self._routes if each.path == path or each.leads_to(path)]
-        return max(found, key=lambda each: (each.path == path, len(each.path or ""))).refuse if found else None
-
-    def _find_routes(self, request: web.BaseRequest) -> list[Route]:
+    def _find_routes(self, request: web.BaseRequest, client: Client) -> Sequence[Route]:
         """The routes for a request's method and path, those that name the path before those for any.
 
         Raises:
             HTTPFault: 405, or 501 for an unknown method.
         """
-        found = [each for each in self._routes if request.method in each.methods]
-        own = [each for each in found if each.listener is not None and each.listener == _client(request).listener]
-        found = own or [each for each in found if each.listener is None]
-        leading = [each for each in found if each.leads_to(request.path)]
-        longest = max((len(each.path or "") for each in leading), default=0)
-        found = (
-            [each for each in found if each.path == request.path]
-            or [each for each in leading if len(each.path or "") == longest]
-            or [each for each in found if each.path is None]
-        )
+        found = self._routes.find(request.method, request.path, client.listener)
         if not found:
             status = 405 if request.method in KNOWN_METHODS else 501
             raise HTTPFault(status, f"{request.method} is not supported", {"Allow": self.allowed})
@@ -435,7 +428,7 @@ class HTTPHandler:
         client = _client(request)
         if client.uid is not None:
             return await self._peers.local(client.uid)
-        authorization = request.headers.get("Authorization")
+        authorization = request.headers.get(AUTHORIZATION)
         principal = self._authenticator.remembered(authorization)
         if principal is None and authorization is None and client.certificate:
             principal = self._peers.by_certificate(client.certificate)
@@ -460,13 +453,12 @@ class HTTPHandler:
 
     async def read_body(self, request: web.BaseRequest, take: Callable[[int], None]) -> bytes:
         """The whole body of a request."""
-        if "Content-Length" not in request.headers and "Transfer-Encoding" not in request.headers:
+        if CONTENT_LENGTH not in request.headers and TRANSFER_ENCODING not in request.headers:
             raise HTTPFault(411, "The length of the body is not given; expected Content-Length or a chunked body")
         limit = self._settings.max_body
-        too_large = HTTPFault(413, f"A request may have {limit} bytes")
         if (request.content_length or 0) > limit:
-            raise too_large
-        expect = request.headers.get("Expect")
+            raise _too_large(limit)
+        expect = request.headers.get(EXPECT)
         if expect is not None:
             if expect.strip().lower() != "100-continue":
                 raise HTTPFault(417, "Only 100-continue can be expected")
@@ -476,7 +468,7 @@ class HTTPHandler:
         if request.content.is_eof():  # as small requests are, which come with their headers
             data = request.content.read_nowait()
             if len(data) > limit:
-                raise too_large
+                raise _too_large(limit)
             take(len(data))
             return data
         parts = []
@@ -486,7 +478,7 @@ class HTTPHandler:
                 while data := await request.content.readany():
                     size += len(data)
                     if size > limit:
-                        raise too_large
+                        raise _too_large(limit)
                     take(len(data))
                     parts.append(data)
         except TimeoutError:
@@ -530,15 +522,17 @@ class _Exchange:
         reserved: bytes that are taken for the answer already.
     """
 
-    __slots__ = ("_handler", "_request", "caller", "claim", "question", "reserved")
+    __slots__ = ("_client", "_handler", "_request", "caller", "claim", "question", "reserved")
 
-    def __init__(self, handler: HTTPHandler, request: web.BaseRequest, principal: Principal, claim: Claim) -> None:
+    def __init__(
+        self, handler: HTTPHandler, request: web.BaseRequest, client: Client, principal: Principal, claim: Claim
+    ) -> None:
         self._handler = handler
         self._request = request
+        self._client = client
         self.claim = claim
         self.question: Hashable = None
         self.reserved = 0
-        client = _client(request)
         self.caller = Caller(principal, client.origin, request_id.get(), client.listener)
 
     @property
@@ -563,11 +557,10 @@ class _Exchange:
 
     @property
     def is_local(self) -> bool:
-        client = _client(self._request)
-        return client.uid is not None or is_loopback(client.address)
+        return self._client.uid is not None or is_loopback(self._client.address)
 
     async def log_in(self, user: str, password: str) -> Principal | None:
-        return await self._handler.log_in(user, password, _client(self._request).address)
+        return await self._handler.log_in(user, password, self._client.address)
 
     async def body(self) -> bytes:
         return await self._handler.read_body(self._request, self.claim)
@@ -581,13 +574,13 @@ class _Exchange:
         if question is not None:
             self.question = question
             self.reserved = await self._handler.make_room(question, self.claim)
-        holder = self.caller.principal.name or _client(self._request).address
+        holder = self.caller.principal.name or self._client.address
         return await self._handler.run(work, holder, waits=waits, single=single)
 
 
-def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
+def _chosen(routes: Sequence[Route], headers: MultiMapping[str]) -> Route:
     """The route that takes the body of a request.  Raises HTTPFault when none does."""
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    media_type = headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
     for route in routes:
         if route.takes(media_type):
             return route
@@ -595,11 +588,11 @@ def _chosen(routes: Sequence[Route], request: web.BaseRequest) -> Route:
     raise HTTPFault(415, f"Content-Type {media_type}: is not served here; expected {', '.join(known)}")
 
 
-def _identified(routes: Sequence[Route], request: web.BaseRequest) -> Principal | None:
+def _identified(routes: Sequence[Route], headers: MultiMapping[str], is_encrypted: bool) -> Principal | None:
     """Who asks, by what a front end knows."""
     for route in routes:
         if route.identify is not None:
-            principal = route.identify(request.headers, request.scheme == "https")
+            principal = route.identify(headers, is_encrypted)
             if principal is not None:
                 return principal
     return None
@@ -607,6 +600,10 @@ def _identified(routes: Sequence[Route], request: web.BaseRequest) -> Principal 
 
 def _client(request: web.BaseRequest) -> Client:
     return request.protocol.client if isinstance(request.protocol, _Protocol) else Client()
+
+
+def _too_large(limit: int) -> HTTPFault:
+    return HTTPFault(413, f"A request may have {limit} bytes")
 
 
 def _busy() -> HTTPFault:
