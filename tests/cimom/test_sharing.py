@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -277,6 +279,16 @@ class _Watched(list[bytes]):
         found = super().__getitem__(which)
         self.most = max(self.most, len(found))
         return found
+
+
+def test_what_waits_to_be_sent_is_not_walked_by_collections() -> None:
+    """There may be a million pieces, and a full collection holds up everybody."""
+    outgoing = Outgoing([b"%d" % number for number in range(3 * COUNTED)])
+    gc.collect()
+    (chunks,) = (each for each in gc.get_referents(outgoing) if isinstance(each, deque))
+    reached = gc.get_referents(chunks)
+    assert sum(map(len, reached)) >= 3 * COUNTED
+    assert not any(map(gc.is_tracked, reached))
 
 
 def test_sizes_of_many_pieces_are_added_up_in_turns() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 
 from virtcim.cimom.associations import Link
@@ -40,7 +40,7 @@ class _WrittenExtent:
 
     revision: Hashable
     until: float
-    pieces: list[bytes]
+    pieces: tuple[bytes, ...]
 
 
 class NamespaceWriter:
@@ -175,7 +175,7 @@ class NamespaceWriter:
         start = f"<{outer}>" if outer else ""
         return f"{start}<{tag}>{self.encoder.namespace_path(self.name)}".encode()
 
-    def extent(self, extent: Extent, table: Table | None, revision: Hashable = None) -> list[bytes]:
+    def extent(self, extent: Extent, table: Table | None, revision: Hashable = None) -> Sequence[bytes]:
         """All instances of a creation class, each as VALUE.NAMEDINSTANCE, or as INSTANCENAME without a table.
 
         A broken instance is left out.  What else is remembered of the class is forgotten.
@@ -195,7 +195,7 @@ class NamespaceWriter:
             for name, (filled, rest) in found:
                 pieces += (b"<VALUE.NAMEDINSTANCE>", name, filled, rest, b"</VALUE.NAMEDINSTANCE>")
         if revision is not None and found and from_cache and all(each.lasting for each in extent.instances):
-            self._extents[key] = _WrittenExtent(revision, now + MOMENT, pieces)
+            self._extents[key] = _WrittenExtent(revision, now + MOMENT, tuple(pieces))
         return pieces
 
     def _found(self, extent: Extent, table: Table | None, now: float) -> tuple[list[tuple[bytes, Body]], bool]:
