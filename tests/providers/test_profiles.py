@@ -73,6 +73,15 @@ def test_only_what_is_served_is_registered() -> None:
     assert [each.instance_id for each in few.registered(platform)] == [OLD_SYSTEM, SYSTEM]
 
 
+def test_all_kinds_of_jobs_follow_job_control(site: Served) -> None:
+    """Those of subclasses, too: they are served by types of their own."""
+    relation = next(
+        each for each in site.catalog.associations["root/interop"] if "KVM_ElementConformsToProfile" in each.class_names
+    )
+    jobs = {f"KVM_{kind}Job" for kind in ("Concrete", "Migration", "Provisioning", "Backup")}
+    assert jobs <= relation.right.class_names
+
+
 def test_each_profile_but_two_is_referred_to_once(site: Served) -> None:
     found = profiles(site)
     for instance_id, profile in found.items():

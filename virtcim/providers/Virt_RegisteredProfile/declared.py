@@ -19,6 +19,7 @@ _HOST = ("HostSystem",)
 _GUEST = ("ComputerSystem",)
 _POOLS = ("ProcessorPool", "MemoryPool", "NetworkPool", "DiskPool", "GraphicsPool", "InputPool", "ControllerPool")
 _GENERIC_POOLS = ("GraphicsPool", "InputPool", "ControllerPool")
+_JOBS = ("ConcreteJob", "MigrationJob", "ProvisioningJob", "BackupJob")
 
 _OLD_ROOT = "CIM:DSP1042-SystemVirtualization-1.0.0"
 _GENERIC = ("CIM:DSP1059-GenericDeviceResourceVirtualization-1.0.0", "Generic Device Resource Virtualization", "1.0.0")
@@ -83,7 +84,7 @@ _CURRENT = (
     _current(1059, "Generic Device Resource Virtualization", "1.0.0", *_GENERIC_POOLS),
     _current(1076, "KVM Redirection", "1.0.0", "ConsoleRedirectionService"),
     _current(1081, "Virtual System Migration", "1.0.0", "VirtualSystemMigrationService"),
-    _current(1103, "Job Control", "1.0.0", "ConcreteJob"),
+    _current(1103, "Job Control", "1.0.0", *_JOBS),
 )
 
 PROFILES: tuple[DeclaredProfile, ...] = (*_OLD, *_CURRENT)
