@@ -137,6 +137,9 @@ def go(page: Page, address: str) -> None:
     if address.endswith("/console"):
         page.locator("main .panel button").first.click()
         page.locator(".screen canvas").wait_for()
+    if address == "profiles":
+        page.locator("form button.main").click()
+        page.locator("form button.main").wait_for()
     page.wait_for_timeout(2500)
     too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if too_wide > 1:

@@ -120,9 +120,8 @@ export const instancesIfAny = (namespace, className, options) =>
 /** @param {{href: string}} target @returns {Promise<Instance>} */
 export const get = (target) => ask("GET", place(target));
 
-/** Reads several things by one request, of which each has its own answer. @param {string[]} hrefs 100 at most @returns {Promise<{status: number, body: any}[]>} */
-export const readMany = async (hrefs) =>
-  (await ask("POST", "batch", { requests: hrefs.map((path) => ({ method: "GET", path })) })).responses;
+/** Asks for several things by one request, of which each has its own answer. @param {{method: string, path: string}[]} requests 100 at most @returns {Promise<{status: number, body: any}[]>} */
+export const askMany = async (requests) => (await ask("POST", "batch", { requests })).responses;
 
 /** @param {{href: string}} target @param {Record<string, string | undefined>} [options] @returns {Promise<Instance[]>} */
 export const associators = async (target, options = {}) =>
