@@ -84,7 +84,7 @@ class Outgoing:
             first = [*self._chunks[0]]
             made.size += len(piece) - len(first[place])
             first[place] = piece
-            made._chunks[0] = first
+            made._chunks[0] = tuple(first)
         return made
 
     def __bool__(self) -> bool:
