@@ -17,19 +17,19 @@ from virtcim.providers.interface import EmbeddedInstance, Properties, RevisedIns
 from virtcim.schema.classes import ClassStore
 
 TABLES = [Table(f"Toy_{number}", ()) for number in range(6)]
-END = b"</INSTANCE>"
+START, END = b"<INSTANCE>", b"</INSTANCE>"
 
 
 def store(cache: InstanceCache, identity: str, size: int, revision: int = 0, now: float = 0.0, table: int = 0) -> None:
     bucket = cache.bucket("n", "C")
     entry = cache.entry(bucket, identity, revision, now)
-    cache.store_body(bucket, identity, entry, TABLES[table], (b"x" * size, END))
+    cache.store_body(bucket, identity, entry, TABLES[table], (START, b"x" * size, END))
 
 
 def held(cache: InstanceCache) -> int:
     """The size as it should be."""
     return sum(
-        OVERHEAD + len(entry.name or b"") + sum(len(body) for body, _ in entry.bodies.values())
+        OVERHEAD + len(entry.name or b"") + sum(len(own) for _, own, _ in entry.bodies.values())
         for bucket in cache._buckets.values()
         for entry in bucket.values()
     )
@@ -39,7 +39,7 @@ def test_revision() -> None:
     cache = InstanceCache(10_000, 60)
     bucket = cache.bucket("n", "C")
     store(cache, "a", 100)
-    assert cache.entry(bucket, "a", 0, 1.0).bodies == {TABLES[0]: (b"x" * 100, END)}
+    assert cache.entry(bucket, "a", 0, 1.0).bodies == {TABLES[0]: (START, b"x" * 100, END)}
     assert cache.entry(bucket, "a", 1, 1.0).bodies == {}
     store(cache, "a", 50, revision=1)
     assert cache.size == held(cache) == OVERHEAD + 50
@@ -84,7 +84,7 @@ def test_a_scan_larger_than_the_cache_keeps_its_beginning() -> None:
             if entry.bodies:
                 hits += 1
             else:
-                cache.store_body(bucket, number, entry, TABLES[0], (b"x" * 100, END))
+                cache.store_body(bucket, number, entry, TABLES[0], (START, b"x" * 100, END))
         assert hits == (1000 if scan else 0)
     assert cache.size == held(cache)
 
@@ -143,9 +143,9 @@ def test_null_properties_are_shared(classes: ClassStore) -> None:
     one, other, third = (
         table.body({"Name": name, **more}) for name, more in (("a", {}), ("b", {"Size": None}), ("c", {"Size": 1}))
     )
-    assert one[1] is other[1]
-    assert one[1] != third[1]
-    assert b'<PROPERTY NAME="Size" TYPE="uint64"></PROPERTY>' in one[1]
+    assert one[2] is other[2]
+    assert one[2] != third[2]
+    assert b'<PROPERTY NAME="Size" TYPE="uint64"></PROPERTY>' in one[2]
     assert b"".join(one).decode() == table.instance({"Name": "a"})
     for document in (one, third):
         assert not faults(b"".join(document))

@@ -28,7 +28,8 @@ PASS_INTERVAL = 5.0
 
 
 class CachedInstance:
-    """What is encoded of one instance at one revision: its INSTANCENAME, and an INSTANCE for each table.
+    """What is encoded of one instance at one revision: what is its own in its INSTANCENAME, and an INSTANCE for each
+    table.
 
     Almost all have one INSTANCE.  A dictionary for each instance would be as large as many a text in it.
     """
@@ -39,13 +40,13 @@ class CachedInstance:
         self.revision = revision
         self.used = now
         self.name: bytes | None = None
-        self._first: tuple[Table, bytes, bytes] | None = None
+        self._first: tuple[Table, bytes, bytes, bytes] | None = None
         self._others: dict[Table, Body] | None = None
 
     @property
     def size(self) -> int:
         """The bytes that it takes, counted when they are wanted: a number would be 40 bytes more of each entry."""
-        bodies = 0 if self._first is None else sum([len(filled) for filled, _ in self.bodies.values()])
+        bodies = 0 if self._first is None else sum([len(own) for _, own, _ in self.bodies.values()])
         return OVERHEAD + len(self.name or b"") + bodies
 
     @property
@@ -63,7 +64,7 @@ class CachedInstance:
         """The INSTANCE that a table wrote; None where none is kept."""
         first = self._first
         if first is not None and first[0] is table:
-            return first[1], first[2]
+            return first[1], first[2], first[3]
         return None if self._others is None else self._others.get(table)
 
     def keep_body(self, table: Table, body: Body) -> None:
@@ -80,7 +81,7 @@ class CachedInstance:
         bodies = self.bodies
         gone = [table] if table in bodies else []
         gone += [each for each in bodies if each is not table][: max(0, len(bodies) - len(gone) - MAX_BODIES + 1)]
-        freed = sum(len(bodies.pop(each)[0]) for each in gone)
+        freed = sum(len(bodies.pop(each)[1]) for each in gone)
         if gone:
             first = next(iter(bodies), None)
             self._others = {each: body for each, body in bodies.items() if each is not first} or None
@@ -125,7 +126,7 @@ class InstanceCache:
         return CachedInstance(revision, now)
 
     def store_name(self, bucket: Bucket, identity: Hashable, entry: CachedInstance, name: bytes) -> None:
-        """Keep the INSTANCENAME of an instance, if there is room."""
+        """Keep what is an instance's own in its INSTANCENAME, if there is room."""
         with self._lock:
             if entry.name is None and self._grow(bucket, identity, entry, len(name)):
                 entry.name = name
@@ -139,10 +140,10 @@ class InstanceCache:
         body: Body,
         name: bytes | None = None,
     ) -> None:
-        """Keep the INSTANCE that `table` wrote, if there is room.  Its second piece is shared, and not counted.
+        """Keep the INSTANCE that `table` wrote, if there is room.  What it shares is not counted.
 
         Parameters:
-            name: the INSTANCENAME, where that is to be kept together with it.
+            name: what is its own in the INSTANCENAME, where that is to be kept together with it.
         """
         with self._lock:
             freed = entry.forget_bodies(table)
@@ -150,7 +151,7 @@ class InstanceCache:
                 self.size -= freed
             if entry.name is not None:
                 name = None
-            if self._grow(bucket, identity, entry, len(body[0]) + len(name or b"")):
+            if self._grow(bucket, identity, entry, len(body[1]) + len(name or b"")):
                 entry.keep_body(table, body)
                 entry.name = entry.name or name
 

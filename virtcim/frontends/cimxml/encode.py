@@ -91,13 +91,15 @@ class ClassOptions:
     plain_arrays: bool = False
 
 
-Body = tuple[bytes, bytes]
-"""An INSTANCE element in two pieces: what is its own, and what others have likewise, with the end.
+Body = tuple[bytes, bytes, bytes]
+"""An INSTANCE element in three pieces: up to its first own value, what is its own, and what others have likewise, with
+the end.
 
-The second holds the values that are usual in the table, and the NULL properties.  It is the same object for all
-instances that have the same of both, which is nine tenths of what is sent, and need not be kept for each."""
+The last holds the values that are usual in the table, and the NULL properties.  It is the same object for all instances
+that have the same of both, which is nine tenths of what is sent, and need not be kept for each.  Neither need the
+first, of which there are a few for each table."""
 
-NO_BODY: Body = b"", b""
+NO_BODY: Body = b"", b"", b""
 
 END = "</INSTANCE>"
 
@@ -141,7 +143,7 @@ class Table:
         lines: for each property: name, the element when NULL, the start, the function for the value, the end.
     """
 
-    __slots__ = ("_ends", "_indices", "_usual", "class_name", "head", "lines")
+    __slots__ = ("_ends", "_indices", "_starts", "_usual", "class_name", "head", "lines")
 
     def __init__(self, class_name: str, lines: tuple[tuple[str, str, str, Write, str], ...]) -> None:
         self.class_name = class_name
@@ -149,6 +151,7 @@ class Table:
         self.lines = lines
         self._indices = {line[0]: index for index, line in enumerate(lines)}
         self._ends: dict[tuple[tuple[int, ...], tuple[int, ...]], bytes] = {}
+        self._starts: dict[int | None, tuple[int, bytes]] = {}
         self._usual: dict[int, str] = {}
 
     def body(self, properties: Mapping[str, Any]) -> Body:
@@ -165,7 +168,7 @@ class Table:
             if end is None:
                 return self._body(together)
             shared.ends[tuple(texts), own] = end
-        return f"{self.head}{self._elements(texts, own)}{shared.elements}".encode(), end
+        return *self._begun(own, self._elements(texts, own) + shared.elements), end
 
     def _shared(self, properties: SharedProperties) -> _SharedTexts:
         """What instances share, written; kept with it for the table that wrote last."""
@@ -204,7 +207,22 @@ class Table:
         if end is None:  # what is not shared is kept, and counted, as its own
             own = tuple(texts)
             end = (self._others(texts, own) + END).encode()
-        return (self.head + self._elements(texts, own)).encode(), end
+        return *self._begun(own, self._elements(texts, own)), end
+
+    def _begun(self, own: tuple[int, ...], elements: str) -> tuple[bytes, bytes]:
+        """The start of the INSTANCE up to the first own value, the same object for all that begin alike, and the rest.
+
+        Parameters:
+            own: the indices of own values.
+            elements: theirs, and others behind them.
+        """
+        first = own[0] if own else None
+        known = self._starts.get(first)
+        if known is None:
+            start = "" if first is None else self.lines[first][2]
+            known = self._starts[first] = len(start), (self.head + start).encode()
+        length, begin = known
+        return begin, elements[length:].encode()
 
     def instance(self, properties: Mapping[str, Any]) -> str:
         """The INSTANCE element as text."""
@@ -270,7 +288,8 @@ class Encoder:
         self.namespace = namespace
         self._host = host
         self._tables: OrderedDict[tuple[str, TableOptions], Table] = OrderedDict()
-        self._keys: dict[str, tuple[tuple[str, str, Write, str], ...]] = {}
+        self._key_lines = lru_cache(maxsize=None)(self._made_key_lines)
+        self.name_frame = lru_cache(maxsize=None)(self._name_frame)
         self.local_namespace = lru_cache(maxsize=64)(self._local_namespace)
         self.class_element = lru_cache(maxsize=256)(self._class_element)
 
@@ -351,22 +370,33 @@ class Encoder:
         Raises:
             ValueError: when a key is missing or does not fit its type.
         """
-        lines = self._keys.get(class_name)
-        if lines is None:
-            lines = self._keys[class_name] = self._key_lines(class_name, keys)
         parts: list[str] = []
-        for name, start, write, end in lines:
+        for name, start, write, end in self._key_lines(class_name):
             value = keys.get(name)
             if value is None:
                 raise ValueError(f"{class_name} without key {name}")
             parts += (start, write(value), end)
         return "".join(parts)
 
-    def _key_lines(self, class_name: str, keys: Mapping[str, Any]) -> tuple[tuple[str, str, Write, str], ...]:
+    def name_inside(self, class_name: str, keys: Mapping[str, Any]) -> bytes:
+        """What is in the INSTANCENAME element from its first value to its last one; raises as `instance_name` does."""
+        lines = self._key_lines(class_name)
+        return self.instance_name(class_name, keys)[len(lines[0][1]) : -len(lines[-1][3])].encode()
+
+    def _name_frame(self, class_name: str) -> tuple[bytes, bytes]:
+        """What stands before and behind `name_inside` in all INSTANCENAME elements of a class.
+
+        Raises:
+            ValueError: the class has no keys.
+        """
+        lines = self._key_lines(class_name)
+        return lines[0][1].encode(), lines[-1][3].encode()
+
+    def _made_key_lines(self, class_name: str) -> tuple[tuple[str, str, Write, str], ...]:
         """For each key: its name, the text before its value, the function for the value, the text behind it."""
         declaration = self._classes.get(class_name)
         if declaration is None or not declaration.keys:
-            raise ValueError(f"{class_name} has no keys: {sorted(keys)}")
+            raise ValueError(f"{class_name} has no keys")
         lines: list[tuple[str, str, Write, str]] = []
         start = f'<INSTANCENAME CLASSNAME="{attribute(class_name)}">'
         for name in declaration.keys:

@@ -91,16 +91,29 @@ class NamespaceWriter:
 
         None when the instance is broken; the log tells why.
         """
+        found = self._encoded(instance, table)
+        return None if found is None else (self._whole_name(instance, found[0]), found[1])
+
+    def _encoded(self, instance: Instance, table: Table | None) -> tuple[bytes, Body] | None:
+        """Likewise, with what is its own of the INSTANCENAME."""
         try:
-            return (self.name_of(instance), NO_BODY) if table is None else self.name_and_body(instance, table)
+            return (self._name_of(instance), NO_BODY) if table is None else self._name_and_body(instance, table)
         except Exception:
             log.exception("A %s is left out: %r", instance.class_name, instance.identity)
             return None
 
     def name_of(self, instance: Instance) -> bytes:
         """The INSTANCENAME of an instance that lives here.  Raises whatever a broken instance raises."""
+        return self._whole_name(instance, self._name_of(instance))
+
+    def _whole_name(self, instance: Instance, own: bytes) -> bytes:
+        start, end = self.encoder.name_frame(instance.class_name)
+        return b"".join((start, own, end))
+
+    def _name_of(self, instance: Instance) -> bytes:
+        """What is an instance's own in its INSTANCENAME."""
         if type(instance) is Link:
-            return self.encoder.instance_name(instance.class_name, self._link_keys(instance)).encode()
+            return self.encoder.name_inside(instance.class_name, self._link_keys(instance))
         return self._name(instance, *self._entry(instance))
 
     def body_of(self, instance: Instance, table: Table) -> Body:
@@ -109,12 +122,11 @@ class NamespaceWriter:
             return table.body({**instance.extra(), **self._link_keys(instance)})
         return self._body(instance, table, *self._entry(instance))
 
-    def name_and_body(self, instance: Instance, table: Table) -> tuple[bytes, Body]:
-        """The INSTANCENAME and INSTANCE of an instance that lives here.  Raises whatever a broken instance raises."""
+    def _name_and_body(self, instance: Instance, table: Table) -> tuple[bytes, Body]:
+        """What is an instance's own in its INSTANCENAME, and its INSTANCE."""
         if type(instance) is Link:
             keys = self._link_keys(instance)
-            name = self.encoder.instance_name(instance.class_name, keys).encode()
-            return name, table.body({**instance.extra(), **keys})
+            return self.encoder.name_inside(instance.class_name, keys), table.body({**instance.extra(), **keys})
         bucket, entry = self._entry(instance)
         if entry.name is None and entry.is_empty:
             name = self._written_name(instance)
@@ -135,7 +147,7 @@ class NamespaceWriter:
         return name
 
     def _written_name(self, instance: Instance) -> bytes:
-        return self.encoder.instance_name(instance.class_name, instance.keys()).encode()
+        return self.encoder.name_inside(instance.class_name, instance.keys())
 
     def _body(self, instance: Instance, table: Table, bucket: Bucket, entry: CachedInstance) -> Body:
         body = entry.body(table)
@@ -188,20 +200,35 @@ class NamespaceWriter:
         if known is not None and revision is not None and known.revision == revision and now < known.until:
             return known.pieces
         found, from_cache = self._found(extent, table, now)
-        if table is None:
-            pieces = [name for name, _ in found]
-        else:
-            pieces = []
-            for name, (filled, rest) in found:
-                pieces += (b"<VALUE.NAMEDINSTANCE>", name, filled, rest, b"</VALUE.NAMEDINSTANCE>")
+        pieces = self._pieces(extent.class_name, table, found) if found else []
         if revision is not None and found and from_cache and all(each.lasting for each in extent.instances):
             self._extents[key] = _WrittenExtent(revision, now + MOMENT, tuple(pieces))
         return pieces
 
+    def _pieces(self, class_name: str, table: Table | None, found: Sequence[tuple[bytes, Body]]) -> list[bytes]:
+        """Lay out instances: what is their own, and between that what they share, in as few pieces as can be."""
+        start, end = self.encoder.name_frame(class_name)
+        if table is None:
+            pieces, between, last = [start], end + start, end
+            for name, _ in found:
+                pieces += (name, between)
+        else:
+            first, last = b"<VALUE.NAMEDINSTANCE>" + start, b"</VALUE.NAMEDINSTANCE>"
+            pieces, between = [first], last + first
+            middles: dict[bytes, bytes] = {}
+            for name, (begin, own, rest) in found:
+                middle = middles.get(begin)
+                if middle is None:
+                    middle = middles[begin] = end + begin
+                pieces += (name, middle, own, rest, between)
+        pieces[-1] = last
+        return pieces
+
     def _found(self, extent: Extent, table: Table | None, now: float) -> tuple[list[tuple[bytes, Body]], bool]:
-        """Every instance as INSTANCENAME and INSTANCE, and whether all of them were taken from the cache."""
+        """What is its own in the INSTANCENAME, and the INSTANCE, of every instance; and whether all of them were taken
+        from the cache."""
         if self._classes[extent.class_name].is_association:
-            return list(filter(None, (self.encoded(each, table) for each in extent.instances))), False
+            return list(filter(None, (self._encoded(each, table) for each in extent.instances))), False
         bucket = self._cache.bucket(self.name, extent.class_name)
         found: list[tuple[bytes, Body]] = []
         missed = 0
@@ -215,7 +242,7 @@ class NamespaceWriter:
                     found.append((name, body))
                     continue
             missed += 1
-            encoded = self.encoded(instance, table)
+            encoded = self._encoded(instance, table)
             if encoded is not None:
                 found.append(encoded)
         if len(bucket) > len(found):
