@@ -92,7 +92,9 @@ HOSTS = HostSource()
 def host_of(guest: Guest) -> HostSystem:
     """The host of a guest."""
     name = host_name(guest.hypervisor)
-    return next(host for host in hosts_of(guest.site, guest.platform) if host.name == name)
+    hypervisors = guest.site.hypervisors(guest.platform)
+    first = next(each for each in hypervisors if each.fqdn and host_name(each) == name)
+    return HostSystem(guest.site, guest.platform, first)
 
 
 def guests_on(site: Site, host: HostSystem) -> Iterable[Guest]:

@@ -11,7 +11,7 @@ from virtcim.providers.interface import CIMError, Instance, InstancePath, Reques
 from virtcim.providers.properties import PropertyTable
 from virtcim.providers.references import element_at
 from virtcim.providers.site import Site
-from virtcim.providers.Virt_ConcreteJob import JOB_TYPES, ConcreteJob
+from virtcim.providers.Virt_ConcreteJob import JOB_TYPES, ConcreteJob, job_element
 
 __all__ = ["JobRelation", "element_of", "jobs_on"]
 
@@ -60,7 +60,8 @@ def element_of(site: Site, path: InstancePath | None) -> Element | None:
 
 def jobs_on(site: Site, element: Element) -> Iterable[tuple[ConcreteJob, InstancePath]]:
     """The jobs of the platform of an element, each with the element's own path."""
-    own = element.path()
-    for job_type in JOB_TYPES:
-        for job in job_type.all_of(site, element.platform):
-            yield job, own
+    jobs = site.jobs.all(element.platform.prefix, site.namespace)
+    if jobs:
+        own = element.path()
+        for job in jobs:
+            yield job_element(site, element.platform, job), own

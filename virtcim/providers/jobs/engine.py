@@ -507,6 +507,8 @@ class Jobs:
                 self._changed.wait(min(max(left, 0.0), _LONGEST_PAUSE))
 
     def _remove_expired(self) -> None:
+        if not self._jobs:
+            return
         now = datetime.now(UTC)
         for job in list(self._jobs.values()):
             removal = job.record.removal
