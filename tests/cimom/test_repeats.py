@@ -11,14 +11,26 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from tests.cimom.harness import RawClient, RunningServer, class_name, intrinsic, system
+from tests.cimom.harness import RawClient, RunningServer, class_name, extrinsic, intrinsic, system, value
 from tests.cimom.toy import Toy, ToyInstance
 from virtcim.cimom.principals import NOBODY, Mechanism, Principal
 from virtcim.cimom.requests import UNKNOWN_CALLER, Caller
-from virtcim.frontends.cimxml.repeats import MAX_BODY, MAX_PIECES, MAX_WHOLE, OVERHEAD, Question, RepeatedAnswers
+from virtcim.frontends.cimxml import frontend
+from virtcim.frontends.cimxml.decode import decode_request
+from virtcim.frontends.cimxml.repeats import (
+    DECODED,
+    MAX_BODY,
+    MAX_PIECES,
+    MAX_WHOLE,
+    OVERHEAD,
+    DecodedRequests,
+    Question,
+    RepeatedAnswers,
+)
 from virtcim.frontends.cimxml.writer import MOMENT, NamespaceWriter
 from virtcim.frontends.http.exchange import OperationNote
 from virtcim.frontends.http.sending import CHUNK, Outgoing
+from virtcim.frontends.reading.raw import RawRequest
 
 MANY = 20
 """Instances of a class that has many."""
@@ -149,6 +161,28 @@ def test_what_does_not_last_is_asked_for_each_time(raw: RawClient, toy: Toy) -> 
     assert b"changed" in raw.post(PLAIN).body
 
 
+def test_what_is_asked_again_is_decoded_once(raw: RawClient, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+
+    def counted_decode(body: bytes, max_elements: int) -> RawRequest:
+        decoded.append(body)
+        return decode_request(body, max_elements)
+
+    monkeypatch.setattr(frontend, "decode_request", counted_decode)
+    linked = intrinsic("Associators", ObjectName=system("plain"))
+    first = raw.post(linked).body
+    other = raw.post(re.sub('<MESSAGE ID="[^"]*"', '<MESSAGE ID="another"', linked)).body
+    assert re.sub(b'<MESSAGE ID="[^"]*"', b'<MESSAGE ID="another"', first) == other
+    toy.provider.change("Toy_Disk", "plain|vda", Size=4711)
+    assert b"<VALUE>4711</VALUE>" in raw.post(linked).body
+    assert len(decoded) == 1
+    assert raw.post(linked, {"CIMObject": "root%2Felsewhere"}).status == 400
+    assert len(decoded) == 2
+    change = extrinsic("Change", system("plain"), State=value(2))
+    assert [raw.post(change).cim_status for _ in range(2)] == [0, 0]
+    assert len(decoded) == 4, "what changes something may hold a password, and is not kept"
+
+
 def test_a_wrong_header_is_refused_all_the_same(
     make_server: Callable[..., RunningServer], toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +224,19 @@ def test_bounded() -> None:
     assert answers.get(questions[0], at(2)) is None
     assert len(answers) == 2
     assert answers.size == 2 * (OVERHEAD + 20)
+
+
+def test_decoded_requests_are_bounded() -> None:
+    requests = DecodedRequests(3 * ((1 + DECODED) * 10 + OVERHEAD))
+    questions = [Question(NOBODY, "", (), f"{number:010}".encode(), b"1") for number in range(5)]
+    read = RawRequest("1", "1.0", "GetInstance", False, "root/toy", None, ())
+    for each in questions[:3]:
+        requests.put(each, read)
+    assert requests.get(questions[0]) == read
+    requests.put(questions[3], read)
+    assert [requests.get(each) is not None for each in questions] == [True, False, True, True, False]
+    requests.put(questions[3], read)
+    assert requests.size == 3 * ((1 + DECODED) * 10 + OVERHEAD)
 
 
 def test_pieces_that_others_hold_are_kept_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:

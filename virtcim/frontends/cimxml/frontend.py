@@ -21,7 +21,7 @@ from virtcim.frontends.cimxml.errors import ErrorWriter
 from virtcim.frontends.cimxml.headers import CONTENT_TYPES, check_against_body, check_charset, check_request_headers
 from virtcim.frontends.cimxml.intrinsics import INTRINSICS
 from virtcim.frontends.cimxml.quirks import NO_QUIRKS, Quirks, quirks_of
-from virtcim.frontends.cimxml.repeats import Question, RepeatedAnswers
+from virtcim.frontends.cimxml.repeats import DecodedRequests, Question, RepeatedAnswers
 from virtcim.frontends.cimxml.requestreader import RequestReader, is_change, is_quick, is_single, question_of
 from virtcim.frontends.cimxml.values import attribute
 from virtcim.frontends.cimxml.writer import Writers
@@ -40,6 +40,9 @@ CONTENT_TYPE = 'application/xml; charset="utf-8"'
 
 REPEATS_SHARE = 16
 """The part of the memory for encoded instances that is for whole answers: one in so many bytes."""
+
+REQUESTS_SHARE = 64
+"""The part of it that is for decoded requests, likewise."""
 
 INLINE_BODY = 64 * 1024
 """Requests up to this many bytes are decoded in the event loop (a millisecond); larger ones in a worker thread."""
@@ -94,8 +97,10 @@ class CIMXML:
         groups = capabilities.functional_profiles if capabilities is not None else ()
         self._functional_groups = ", ".join(group.name.replace("_", " ").title() for group in groups)
         for_repeats = settings.cache_bytes // REPEATS_SHARE
-        self.cache = InstanceCache(settings.cache_bytes - for_repeats, settings.cache_seconds)
+        for_requests = settings.cache_bytes // REQUESTS_SHARE
+        self.cache = InstanceCache(settings.cache_bytes - for_repeats - for_requests, settings.cache_seconds)
         self._repeats = RepeatedAnswers(for_repeats)
+        self._decoded = DecodedRequests(for_requests)
         self._reader = RequestReader(core.classes)
         self._writers = Writers(core.namespaces, core.classes, settings.host_name, self.cache)
         self._writer = AnswerWriter(self._writers)
@@ -105,9 +110,12 @@ class CIMXML:
             Route("OPTIONS", self.options, public=True),
         )
         self.gauges = (
-            Gauge("cache_bytes", "Memory of encoded instances", lambda: self.cache.size + self._repeats.size),
+            Gauge("cache_bytes", "Memory of encoded instances", self._cached_bytes),
             Gauge("cache_entries", "Encoded instances", lambda: len(self.cache)),
         )
+
+    def _cached_bytes(self) -> int:
+        return self.cache.size + self._repeats.size + self._decoded.size
 
     def sweep(self) -> None:
         """Drop the encoded instances that nobody asked for lately."""
@@ -129,10 +137,11 @@ class CIMXML:
             outgoing, note = known
             await exchange.reserve(outgoing.size)
             return _reply(outgoing, started, note)
-        check_charset(exchange.headers, body)
-        decode = partial(decode_request, body, self._max_elements)
-        raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
-        check_against_body(exchange.headers, raw)
+        raw = self._decoded.get(question) if question is not None else None
+        if raw is None:
+            raw = await self._decode(exchange, body)
+            if question is not None and not is_change(raw):
+                self._decoded.put(question, raw)
         quirks = quirks_of(exchange.headers, raw.message_id)
         revision = self._core.revision(raw.namespace)
 
@@ -151,6 +160,14 @@ class CIMXML:
         if answer.lasting and question is not None:
             self._repeats.put(question, revision, answer.pieces, outgoing, replace(note, seconds=0.0))
         return _reply(outgoing, started, note)
+
+    async def _decode(self, exchange: Exchange, body: bytes) -> RawRequest:
+        """Read a request whose headers have been looked at.  Raises RequestFault."""
+        check_charset(exchange.headers, body)
+        decode = partial(decode_request, body, self._max_elements)
+        raw = decode() if len(body) <= INLINE_BODY else await exchange.run(decode)
+        check_against_body(exchange.headers, raw)
+        return raw
 
     async def options(self, _exchange: Exchange) -> Reply:
         """OPTIONS (DSP0200 1.4, section 7.5): what the server can do, in headers of the standard's extension."""

@@ -1,7 +1,8 @@
 """Answers that are given again, byte for byte, to those who ask the same again while nothing has changed.
 
 Consoles ask for the same instances for ever.  What they get is found by the bytes that they send, before anything is
-decoded, and without a thread.
+decoded, and without a thread.  Where it has to be made anew, as that of an association or of something that has
+changed, what they ask is known still.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from multidict import MultiMapping
 
@@ -21,9 +22,10 @@ from virtcim.frontends.cimxml.quirks import THEIR_MESSAGE_ID
 from virtcim.frontends.cimxml.writer import MOMENT
 from virtcim.frontends.http.exchange import OperationNote
 from virtcim.frontends.http.sending import Outgoing
+from virtcim.frontends.reading.raw import RawRequest
 from virtcim.immutable import immutable
 
-__all__ = ["Question", "RepeatedAnswers"]
+__all__ = ["DecodedRequests", "Question", "RepeatedAnswers"]
 
 MAX_BODY = 8 * 1024
 MAX_WHOLE = 32 * 1024
@@ -38,6 +40,9 @@ _MESSAGE_ID = 1
 
 PIECE = 8
 """Bytes that a piece takes which the cache holds."""
+
+DECODED = 4
+"""Bytes that a request takes for each byte of its body once it is decoded, beside the body itself."""
 
 OVERHEAD = 1500
 """Bytes that an entry takes beside body and answer: the headers, for the most part."""
@@ -170,3 +175,38 @@ class RepeatedAnswers:
         kept = self._kept.pop(question, None)
         if kept is not None:
             self.size -= kept.size
+
+
+class DecodedRequests:
+    """A bounded store of requests that were found good, those that came last.  For one thread: that of the event loop.
+
+    Parameters:
+        limit: bytes that it may hold.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[Question, RawRequest] = OrderedDict()
+        self.size = 0
+
+    def get(self, question: Question) -> RawRequest | None:
+        """What was asked, with the identifier that this message has; None when it is not known."""
+        kept = self._kept.get(question)
+        if kept is None:
+            return None
+        self._kept.move_to_end(question)
+        return kept if question.message_id is None else replace(kept, message_id=question.message_id.decode())
+
+    def put(self, question: Question, request: RawRequest) -> None:
+        """Keep what was asked; it must hold nothing that is secret."""
+        if question in self._kept:
+            return
+        self._kept[question] = request
+        self.size += _decoded_size(question)
+        while self.size > self._limit:
+            oldest, _ = self._kept.popitem(last=False)
+            self.size -= _decoded_size(oldest)
+
+
+def _decoded_size(question: Question) -> int:
+    return (1 + DECODED) * len(question.body) + OVERHEAD
