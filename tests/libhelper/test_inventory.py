@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
@@ -23,7 +24,8 @@ from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
-from virtcim.libhelper.inventory.kinds import DOMAIN
+from virtcim.libhelper.inventory.inventory import Inventory
+from virtcim.libhelper.inventory.kinds import DOMAIN, NO_TEXTS, Texts
 from virtcim.libhelper.inventory.parts import PartKind
 from virtcim.libhelper.inventory.readers import Key, Readers, Task
 from virtcim.libhelper.inventory.records import Change, ChangeKind, Document, Domain, Part, Record
@@ -79,32 +81,88 @@ def state_is(name: str, state: DomainState) -> Callable[[Any], bool]:
     return holds
 
 
-def test_a_pause_is_known_without_reading_xml(
-    tmp_path: Path, started: Callable[..., Hypervisor], monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the calls with which libvirt is asked about domains, as they are made."""
+    calls: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        call = getattr(libvirt.virDomain, name)
+
+        def count(self: libvirt.virDomain, *arguments: Any) -> Any:
+            calls.append(name)
+            return call(self, *arguments)
+
+        return count
+
+    for name in (
+        "XMLDesc",
+        "autostart",
+        "hasManagedSaveImage",
+        "isPersistent",
+        "listAllCheckpoints",
+        "snapshotNum",
+        "state",
+    ):
+        monkeypatch.setattr(libvirt.virDomain, name, counted(name))
+    return calls
+
+
+def test_what_a_change_leaves_as_it_was_is_not_asked_for(
+    tmp_path: Path, started: Callable[..., Hypervisor], asked: list[str]
 ) -> None:
-    """Whoever is told of it within milliseconds does not wait for what it leaves as it was."""
-    read: list[str] = []
-    describe = libvirt.virDomain.XMLDesc
-
-    def counted(self: libvirt.virDomain, flags: int = 0) -> str:
-        read.append(self.name())
-        return str(describe(self, flags))
-
+    """Whoever is told of a change within milliseconds does not wait for the rest."""
     node = started(node_file(tmp_path / "node.xml", ["one", "two"]), interval=3600.0)
     before = node.inventory.domain("one")
     assert before is not None
-    monkeypatch.setattr(libvirt.virDomain, "XMLDesc", counted)
-    node.ask("pause", lambda connection: connection.lookupByName("one").suspend(), PATIENCE)
-    assert node.inventory.wait_for(state_is("one", DomainState.PAUSED), PATIENCE)
-    node.ask("go on", lambda connection: connection.lookupByName("one").resume(), PATIENCE)
-    assert node.inventory.wait_for(state_is("one", DomainState.RUNNING), PATIENCE)
+
+    def change(call: str, state: DomainState) -> set[str]:
+        asked.clear()
+        node.ask(call, lambda connection: getattr(connection.lookupByName("one"), call)(), PATIENCE)
+        assert node.inventory.wait_for(state_is("one", state), PATIENCE)
+        return set(asked)
+
+    assert change("suspend", DomainState.PAUSED) == {"state"}
+    assert change("resume", DomainState.RUNNING) == {"state"}
     after = node.inventory.domain("one")
     assert after is not None
     assert after.live_document is before.live_document
-    assert "one" not in read
-    node.ask("stop", lambda connection: connection.lookupByName("one").destroy(), PATIENCE)
-    assert node.inventory.wait_for(state_is("one", DomainState.SHUTOFF), PATIENCE)
-    assert "one" in read
+    assert change("destroy", DomainState.SHUTOFF) == {"state"}
+    stopped = node.inventory.domain("one")
+    assert stopped is not None
+    assert (stopped.live_document, stopped.defined_document) == (None, before.defined_document)
+    assert change("create", DomainState.RUNNING) == {"state", "XMLDesc"}
+    running = node.inventory.domain("one")
+    assert running is not None
+    assert running.live is not None
+    assert running.defined_document is before.defined_document
+    assert "hasManagedSaveImage" in change("managedSave", DomainState.SHUTOFF)
+    assert node.inventory.wait_for(lambda now: is_saved(now, "one"), PATIENCE)
+    change("create", DomainState.RUNNING)
+    assert not is_saved(node.inventory, "one")
+
+
+def test_of_a_new_domain_is_asked_what_it_can_have(
+    tmp_path: Path, started: Callable[..., Hypervisor], asked: list[str]
+) -> None:
+    node = started(node_file(tmp_path / "node.xml", ["one"]), interval=3600.0)
+    (xml,) = (domain.xml for domain in node.inventory.domains())
+    known = DOMAIN.facts_of(node.inventory.domains()[0])
+    asked.clear()
+    new = xml.replace("<name>one</name>", "<name>new</name>").replace(str(known[1]), str(uuid.uuid4()))
+    node.ask("define", lambda connection: connection.defineXML(new), PATIENCE)
+    assert node.inventory.wait_for(lambda now: now.domain("new") is not None, PATIENCE)
+    assert set(asked) == {"state", "XMLDesc"}
+    found = node.inventory.domain("new")
+    assert found is not None
+    assert node.inventory.refresh(found.uuid) is found
+    assert {"autostart", "isPersistent", "snapshotNum"} <= set(asked)
+
+
+def is_saved(inventory: Inventory, name: str) -> bool:
+    """Whether the domain has a saved state."""
+    found = inventory.domain(name)
+    return found is not None and found.has_managed_save
 
 
 def test_default_node(started: Callable[..., Hypervisor]) -> None:
@@ -360,10 +418,10 @@ def test_a_stuck_object_delays_the_first_reading_a_little(
 ) -> None:
     gate, read = threading.Event(), DOMAIN.texts
 
-    def texts(handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
+    def texts(handle: Any, facts: tuple[Any, ...], read_only: bool, kept: Texts = NO_TEXTS) -> Any:
         if handle.name() == "d05":
             gate.wait(3 * PATIENCE)
-        return read(handle, facts, read_only)
+        return read(handle, facts, read_only, kept)
 
     monkeypatch.setattr(DOMAIN, "texts", texts)
     uri = node_file(tmp_path / "node.xml", [f"d{number:02}" for number in range(20)])

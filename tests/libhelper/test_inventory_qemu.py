@@ -154,6 +154,22 @@ def test_files_tell_sooner(guests: Guests, libvirtd: Libvirtd, started: Callable
     assert inventory.wait_for(lambda now: not domain(now, name).autostart, PATIENCE)
 
 
+def test_an_event_hides_nothing_that_a_file_tells(
+    guests: Guests, libvirtd: Libvirtd, started: Callable[..., Hypervisor]
+) -> None:
+    """After an event only that is read which it can have changed: the rest still is what its file tells of."""
+    name = guests.boot_sector("both")
+    libvirtd.virsh("start", name)
+    directories = {libvirtd.xml_directory: "domain", libvirtd.xml_directory / "autostart": "domain"}
+    inventory = started(libvirtd.uri(), interval=3600.0, watch_interval=5.0, watch_directories=directories).inventory
+    libvirtd.virsh("autostart", name)
+    time.sleep(0.2)  # longer than the time of a file may be behind the clock
+    libvirtd.virsh("suspend", name)
+    assert inventory.wait_for(state_is(name, DomainState.PAUSED), PATIENCE)
+    # Once a minute everything is listed, whatever the files tell.
+    assert inventory.wait_for(lambda now: domain(now, name).autostart, PATIENCE / 2)
+
+
 def test_networks_pools_and_filters(libvirtd: Libvirtd, started: Callable[..., Hypervisor], tmp_path: Path) -> None:
     inventory = started(libvirtd.uri(), interval=3600.0).inventory
     pool = tmp_path / "pool"

@@ -31,7 +31,7 @@ from virtcim.libhelper.documents.domain import Disk, DomainConfig
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.disks import Images, disk_capacities, images_of
-from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, DomainFacts, Kind
+from virtcim.libhelper.inventory.kinds import DOMAIN, KINDS, NO_TEXTS, DomainFacts, Kind, Text, Texts
 from virtcim.libhelper.inventory.memory_requests import MemoryRequests
 from virtcim.libhelper.inventory.parts import PartKind
 from virtcim.libhelper.inventory.readers import Key, Readers, Task
@@ -333,7 +333,10 @@ class Inventory:
             return list(self._tables[kind].by_key)
 
     def fetched_since(self, kind: str, key: str, moment: float) -> bool:
-        """Whether an object has been fetched by a fetch that began after `moment`, in seconds since the epoch."""
+        """Whether all of an object has been fetched by a fetch that began after `moment`, in seconds since the epoch.
+
+        After an event only that is fetched which the event can have changed.
+        """
         return self._tables[kind].fetched.get(key, 0.0) > moment
 
     def fetch(self, connection: libvirt.virConnect, key: Key, task: Task, generation: int) -> None:
@@ -346,23 +349,25 @@ class Inventory:
             self._fetch_parts(connection, *_parts_of(key[0]), key[1], generation)
             return
         events = tuple(task.events)
-        self._tables[kind.name].fetched[key[1]] = time.time()
         old = self._tables[kind.name].by_key.get(key[1])
+        follows = task.only_events and (old is None or old.contact)
+        if not follows:
+            self._tables[kind.name].fetched[key[1]] = time.time()
         try:
             handle = kind.lookup(connection, key[1])
-            kept = None
-            if old is not None and old.contact and task.only_events:
-                known = kind.facts_of(old)
-                facts = kind.facts_after(handle, known, events)
-                kept = _texts_of(old) if kind.leaves_texts(known, facts, events) else None
+            kept = NO_TEXTS
+            if follows:
+                facts = kind.facts_after(handle, None if old is None else kind.facts_of(old), events)
+                if old is not None:
+                    kept = kind.kept_texts(old, facts, events)
             else:
                 facts = kind.facts(handle)
-            texts = kept or kind.texts(handle, facts, self._settings.read_only)
+            texts = kind.texts(handle, facts, self._settings.read_only, kept)
             for _ in range(REREAD):
                 if kind.agree(facts, texts):
                     break
                 # Another handle: one knows the number of its domain from when it was made.
-                handle = kind.lookup(connection, key[1])
+                handle, kept = kind.lookup(connection, key[1]), NO_TEXTS
                 facts = kind.facts(handle)
                 texts = kind.texts(handle, facts, self._settings.read_only)
         except libvirt.libvirtError as error:
@@ -370,8 +375,9 @@ class Inventory:
                 raise
             self.remove(kind, key[1], events, generation)
             return
-        facts, texts = kind.shown(None if old is None else kind.facts_of(old), facts, texts)
-        self.put(kind, facts, texts, events, generation)
+        known = None if old is None else kind.facts_of(old)
+        facts, shown = kind.shown(known, facts, (kept[0] or texts[0], kept[1] or texts[1]))
+        self.put(kind, facts, shown, events, generation)
         if events:
             self._list_parts(kind, key[1])
 
@@ -379,7 +385,7 @@ class Inventory:
         self,
         kind: Kind,
         facts: tuple[Any, ...],
-        texts: tuple[str | None, str | None],
+        texts: Texts,
         events: tuple[Event, ...],
         generation: int,
         observed: bool = True,
@@ -684,10 +690,10 @@ def is_gone(error: libvirt.libvirtError) -> bool:
     return LibvirtError.of(error).is_gone
 
 
-def _document(kind: Kind, old: Document[Any] | None, text: str | None) -> Document[Any] | None:
+def _document(kind: Kind, old: Document[Any] | None, text: Text) -> Document[Any] | None:
     """The document of `text`: the one that we have, with all that was parsed of it, when the text is the same."""
-    if text is None:
-        return None
+    if not isinstance(text, str):
+        return text
     if old is not None and old.digest == Document.digest_of(text):
         return old
     return Document(text, kind.parse)
@@ -705,12 +711,6 @@ def _disks_in(text: str) -> str:
     """The part of the XML of a domain in which its disks are, which libvirt writes one after the other."""
     start, end = text.find("<disk"), text.rfind("</disk>")
     return text[start:end] if 0 <= start < end else ""
-
-
-def _texts_of(record: Record) -> tuple[str, str] | None:
-    """The XML of an object as it runs and as it is defined, without passwords; None where it has not both."""
-    live, defined = record.live_document, record.defined_document
-    return None if live is None or defined is None else (live.text, defined.text)
 
 
 def _state_event(old: Domain | None, facts: tuple[Any, ...], events: tuple[Event, ...]) -> Event | None:

@@ -25,6 +25,7 @@ from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.inventory.parts import DOMAIN_CHECKPOINTS, DOMAIN_SNAPSHOTS, STORAGE_VOLUMES, PartKind
 from virtcim.libhelper.inventory.records import (
+    Document,
     Domain,
     Interface,
     Network,
@@ -36,7 +37,7 @@ from virtcim.libhelper.inventory.records import (
 )
 from virtcim.libhelper.states import DomainState, PausedReason, reason_of
 
-__all__ = ["DOMAIN", "KINDS", "DomainFacts", "Facts", "Kind"]
+__all__ = ["DOMAIN", "KINDS", "NO_TEXTS", "DomainFacts", "Facts", "Kind", "Text", "Texts"]
 
 Listing = dict[str, tuple[Any, tuple[Any, ...]]]
 """Key to (libvirt's object, facts)."""
@@ -44,6 +45,14 @@ Listing = dict[str, tuple[Any, tuple[Any, ...]]]
 
 Brief = dict[str, set[str]]
 """Name of a fact to the keys of the objects of which it holds."""
+
+Text = str | Document[Any] | None
+"""XML of an object, or a document that holds it already; None where there is none."""
+
+Texts = tuple[Text, Text]
+"""The XML of an object as it runs and as it is defined."""
+
+NO_TEXTS: Texts = (None, None)
 
 
 class Facts(NamedTuple):
@@ -103,33 +112,40 @@ class Kind(ABC):
     def facts(self, handle: Any) -> tuple[Any, ...]:
         """The facts of one object."""
 
-    def facts_after(self, handle: Any, known: tuple[Any, ...], events: tuple[Event, ...]) -> tuple[Any, ...]:
+    def facts_after(self, handle: Any, known: tuple[Any, ...] | None, events: tuple[Event, ...]) -> tuple[Any, ...]:
         """The facts of one object after events, of which only those are asked for that the events can have changed.
 
         Parameters:
-            known: the facts before the events.
+            known: the facts before the events; None for an object that was not there.
         """
         return self.facts(handle)
 
-    def leaves_texts(self, known: tuple[Any, ...], facts: tuple[Any, ...], events: tuple[Event, ...]) -> bool:
-        """Whether the XML of an object is what it was before events.
+    def kept_texts(self, record: Record, facts: tuple[Any, ...], events: tuple[Event, ...]) -> Texts:
+        """The XML of an object that is what it was before events, and need not be asked for; None in place of the rest.
 
         Parameters:
-            known, facts: before and after.
+            record: what is known from before them.
+            facts: those after them.
         """
-        return False
+        return NO_TEXTS
 
     @abstractmethod
-    def texts(self, handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
-        """The XML as the object runs and as it is defined."""
+    def texts(
+        self, handle: Any, facts: tuple[Any, ...], read_only: bool, kept: Texts = NO_TEXTS
+    ) -> tuple[str | None, str | None]:
+        """The XML as the object runs and as it is defined.
+
+        Parameters:
+            kept: what is known to be the same still, and can be left out.
+        """
 
     def agree(self, facts: tuple[Any, ...], texts: tuple[str | None, str | None]) -> bool:
         """Whether facts and XML, which are asked for one after the other, can be of one moment."""
         return True
 
     def shown(
-        self, known: tuple[Any, ...] | None, facts: tuple[Any, ...], texts: tuple[str | None, str | None]
-    ) -> tuple[tuple[Any, ...], tuple[str | None, str | None]]:
+        self, known: tuple[Any, ...] | None, facts: tuple[Any, ...], texts: Texts
+    ) -> tuple[tuple[Any, ...], Texts]:
         """What a record is made of: leaves out what is half made.
 
         Parameters:
@@ -214,11 +230,33 @@ def _state(domain: libvirt.virDomain) -> tuple[DomainState, int]:
     return _words(state, reason)
 
 
-_PAUSES = {
-    (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED),
-    (libvirt.VIR_DOMAIN_EVENT_RESUMED, libvirt.VIR_DOMAIN_EVENT_RESUMED_UNPAUSED),
-}
-"""Lifecycle events, with their details, of domains that only stop for a while or go on."""
+def _lifecycle(events: tuple[Event, ...]) -> set[tuple[int, int]]:
+    """What the lifecycle events among some tell, each with its detail."""
+    return {(event.detail[0], event.detail[1]) for event in events if event.name == "lifecycle"}
+
+
+_ADDED = (libvirt.VIR_DOMAIN_EVENT_DEFINED, libvirt.VIR_DOMAIN_EVENT_DEFINED_ADDED)
+_BOOTED = (libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED)
+"""The lifecycle events, with their details, of a domain that is there from now on, and of one that starts afresh."""
+_PAUSES = frozenset(
+    {
+        (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED),
+        (libvirt.VIR_DOMAIN_EVENT_RESUMED, libvirt.VIR_DOMAIN_EVENT_RESUMED_UNPAUSED),
+    }
+)
+"""Those of domains that only stop for a while or go on."""
+_RUNS = frozenset(
+    {
+        *_PAUSES,
+        _BOOTED,
+        (libvirt.VIR_DOMAIN_EVENT_SHUTDOWN, libvirt.VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED),
+        (libvirt.VIR_DOMAIN_EVENT_SHUTDOWN, libvirt.VIR_DOMAIN_EVENT_SHUTDOWN_GUEST),
+        (libvirt.VIR_DOMAIN_EVENT_SHUTDOWN, libvirt.VIR_DOMAIN_EVENT_SHUTDOWN_HOST),
+        (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN),
+        (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED),
+    }
+)
+"""Those of domains that begin to run, run and stop, and stay what they are defined as."""
 
 
 class DomainKind(Kind):
@@ -300,13 +338,22 @@ class DomainKind(Kind):
             has_checkpoints=bool(_ask(handle.listAllCheckpoints)),
         )
 
-    def facts_after(self, handle: libvirt.virDomain, known: tuple[Any, ...], events: tuple[Event, ...]) -> DomainFacts:
+    def facts_after(
+        self, handle: libvirt.virDomain, known: tuple[Any, ...] | None, events: tuple[Event, ...]
+    ) -> DomainFacts:
+        told = _lifecycle(events)
+        if known is None:
+            return self._facts_when_added(handle) if told == {_ADDED} and handle.ID() == -1 else self.facts(handle)
         before = DomainFacts._make(known)
-        if all(event.name != "lifecycle" for event in events):
+        if not told:
             return before
         number = handle.ID()
         state, reason = _state(handle)
-        persistent = bool(handle.isPersistent())
+        persistent = before.persistent if told <= _RUNS else bool(handle.isPersistent())
+        is_saved = persistent and number == -1 and before.has_managed_save
+        if persistent and number == -1 and not told <= _RUNS - {_BOOTED}:
+            # One that was saved may have gone on from that, and one that stopped may have been saved.
+            is_saved = bool(_ask(handle.hasManagedSaveImage))
         return before._replace(
             name=handle.name(),
             active=number != -1,
@@ -315,24 +362,44 @@ class DomainKind(Kind):
             id=number if number != -1 else None,
             state=state,
             reason=reason,
-            has_managed_save=persistent and number == -1 and bool(_ask(handle.hasManagedSaveImage)),
+            has_managed_save=is_saved,
         )
 
-    def leaves_texts(self, known: tuple[Any, ...], facts: tuple[Any, ...], events: tuple[Event, ...]) -> bool:
-        # To tell of a pause is a matter of milliseconds, and most of them would go into reading both.
-        before, now = DomainFacts._make(known), DomainFacts._make(facts)
-        is_same = before == now._replace(state=before.state, reason=before.reason)
-        pauses = [each.name == "lifecycle" and tuple(each.detail[:2]) in _PAUSES for each in events]
-        return is_same and bool(pauses) and all(pauses)
+    @staticmethod
+    def _facts_when_added(handle: libvirt.virDomain) -> DomainFacts:
+        """The facts of a domain that was not there before it was defined: libvirt keeps nothing of it yet but that."""
+        state, reason = _state(handle)
+        return DomainFacts(
+            name=handle.name(),
+            uuid=handle.UUIDString(),
+            active=False,
+            persistent=True,
+            autostart=False,
+            id=None,
+            state=state,
+            reason=reason,
+            has_managed_save=False,
+            has_snapshots=False,
+        )
+
+    def kept_texts(self, record: Record, facts: tuple[Any, ...], events: tuple[Event, ...]) -> Texts:
+        # To tell of a change is a matter of milliseconds, and most of them would go into reading what stays.
+        told = _lifecycle(events)
+        if not told or not told <= _RUNS or any(event.name != "lifecycle" for event in events):
+            return NO_TEXTS
+        before, now = DomainFacts._make(self.facts_of(record)), DomainFacts._make(facts)
+        has_paused = told <= _PAUSES and before == now._replace(state=before.state, reason=before.reason)
+        return record.live_document if has_paused else None, record.defined_document
 
     def texts(
-        self, handle: libvirt.virDomain, facts: tuple[Any, ...], read_only: bool
+        self, handle: libvirt.virDomain, facts: tuple[Any, ...], read_only: bool, kept: Texts = NO_TEXTS
     ) -> tuple[str | None, str | None]:
         secure = 0 if read_only else libvirt.VIR_DOMAIN_XML_SECURE
         active, persistent = facts[2], facts[3]
         inactive = libvirt.VIR_DOMAIN_XML_INACTIVE
-        live = _described(handle, secure, 0) if active else None
-        defined = _described(handle, secure | inactive, inactive) if persistent or not active else None
+        live = _described(handle, secure, 0) if active and kept[0] is None else None
+        has_definition = (persistent or not active) and kept[1] is None
+        defined = _described(handle, secure | inactive, inactive) if has_definition else None
         return live, defined
 
     def agree(self, facts: tuple[Any, ...], texts: tuple[str | None, str | None]) -> bool:
@@ -343,8 +410,8 @@ class DomainKind(Kind):
         return texts[0] is None or now.id is None or domain_number(texts[0]) == now.id
 
     def shown(
-        self, known: tuple[Any, ...] | None, facts: tuple[Any, ...], texts: tuple[str | None, str | None]
-    ) -> tuple[tuple[Any, ...], tuple[str | None, str | None]]:
+        self, known: tuple[Any, ...] | None, facts: tuple[Any, ...], texts: Texts
+    ) -> tuple[tuple[Any, ...], Texts]:
         now = DomainFacts._make(facts)
         before = None if known is None else DomainFacts._make(known)
         is_starting = now.state is DomainState.PAUSED and now.reason == PausedReason.STARTING_UP
@@ -460,7 +527,9 @@ class PlainKind(Kind):
             autostart=autostart is not None and bool(_ask(handle.autostart)),
         )
 
-    def texts(self, handle: Any, facts: tuple[Any, ...], read_only: bool) -> tuple[str | None, str | None]:
+    def texts(
+        self, handle: Any, facts: tuple[Any, ...], read_only: bool, kept: Texts = NO_TEXTS
+    ) -> tuple[str | None, str | None]:
         active, persistent = facts[2], facts[3]
         live = handle.XMLDesc(0) if active or self._inactive_flag is None else None
         defined = None
