@@ -154,8 +154,7 @@ class Element(Instance):
         return self.source.lasting
 
     def keys(self: Self) -> dict[str, CIMValue]:
-        table = self.table
-        return {name: table[name].get(self) for name in self.key_names}
+        return self.table.some_of(self, self.key_names)
 
     def declared_values(self: Self) -> Properties:
         """The properties that the table declares, as far as they have a value."""

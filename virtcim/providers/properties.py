@@ -174,6 +174,11 @@ class PropertyTable(Mapping[str, Property[Handle]]):
             self._layers = Layers(self._getters, part)
         return self._layers
 
+    def some_of(self, handle: Handle, names: Iterable[str]) -> dict[str, CIMValue]:
+        """Some properties of one instance, NULL or not."""
+        properties = self._properties
+        return {name: properties[name].get(handle) for name in names}
+
     def values_of(self, handle: Handle) -> dict[str, CIMValue]:
         """All properties of one instance that are not NULL."""
         found: dict[str, CIMValue] = {}

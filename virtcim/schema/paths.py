@@ -14,7 +14,7 @@ from typing import Any
 from virtcim.immutable import immutable
 from virtcim.schema.values import format_datetime, parse_datetime
 
-__all__ = ["InstancePath", "format_path", "parse_path", "same_path"]
+__all__ = ["InstancePath", "format_key", "format_path", "parse_path", "same_path"]
 
 MAX_NESTING = 4
 """References in the keys of references."""
@@ -58,11 +58,12 @@ def format_path(path: InstancePath, namespace: str | None = None) -> str:
     Returns:
         the text; without a namespace it begins with `/:`, as DSP0207 has it.
     """
-    keys = ",".join(f"{name}={_key_text(value)}" for name, value in path.keys.items())
+    keys = ",".join(f"{name}={format_key(value)}" for name, value in path.keys.items())
     return f"/{path.namespace or namespace or ''}:{path.class_name}.{keys}"
 
 
-def _key_text(value: Any) -> str:
+def format_key(value: Any) -> str:
+    """Write the value of a key as it stands in a WBEM URI."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int):

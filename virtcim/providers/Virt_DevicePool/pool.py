@@ -51,7 +51,7 @@ class PoolSource(Source[Place]):
         self, site: Site, platform: Platform, record: Record, element: type[AnyElement]
     ) -> Iterable[AnyElement]:
         if issubclass(element, DevicePool) and isinstance(record, self.records):
-            return (cast(AnyElement, element.pools_on(Place(site, platform)).shown(record)),)
+            return (cast(AnyElement, element.pools_on(site, platform).shown(record)),)
         return ()
 
 
@@ -86,16 +86,16 @@ class DevicePool(Element):
 
     @classmethod
     def made_from(cls, owner: Place) -> Sequence[Self]:
-        return tuple(cls.pools_on(owner).by_id.values())  # type: ignore[arg-type]
+        return tuple(cls.pools_on(*owner).by_id.values())  # type: ignore[arg-type]
 
     @property
     def is_of_record(self) -> bool:
         return self.record is not None
 
     @classmethod
-    def pools_on(cls, place: Place) -> Pools:
+    def pools_on(cls, site: Site, platform: Platform) -> Pools:
         """The pools of this type on a platform."""
-        return place.site.memo((cls, place.platform.prefix), lambda _: Pools(place.site, place.platform, cls))
+        return site.memo((cls, platform.prefix), lambda _: Pools(site, platform, cls))
 
     @classmethod
     def no_such(cls, site: Site, platform: Platform, key: str) -> CIMError:
@@ -114,7 +114,7 @@ class DevicePool(Element):
         kind, _, name = key.partition("/")
         if kind.casefold() != cls.base.casefold():
             return None
-        return cast("Self | None", cls.pools_on(Place(site, platform)).by_id.get(f"{cls.base}/{name}"))
+        return cast("Self | None", cls.pools_on(site, platform).by_id.get(f"{cls.base}/{name}"))
 
     @classmethod
     def records(cls, hypervisor: Hypervisor) -> Sequence[Network | Pool]:

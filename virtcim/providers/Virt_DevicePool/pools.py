@@ -10,7 +10,7 @@ from virtcim.providers.base import ElementProvider
 from virtcim.providers.deviceids import DeviceEntry, DeviceKind
 from virtcim.providers.guest import Guest
 from virtcim.providers.site import Site
-from virtcim.providers.sources import Place, Source
+from virtcim.providers.sources import Source
 from virtcim.providers.Virt_DevicePool.pool import DevicePool
 from virtcim.providers.Virt_DevicePool.Virt_DiskPool import DiskPool
 
@@ -51,7 +51,7 @@ def pool_for(guest: Guest, entry: DeviceEntry) -> DevicePool | None:
     pool_type: type[DevicePool] | None = entry.kind.pool
     if pool_type is None:
         return None
-    return pool_type.place_of(guest, entry, pool_type.pools_on(Place(guest.site, guest.platform)))
+    return pool_type.place_of(guest, entry, pool_type.pools_on(guest.site, guest.platform))
 
 
 def find_pool(site: Site, platform: Platform, instance_id: str) -> DevicePool:

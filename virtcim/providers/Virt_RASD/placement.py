@@ -39,10 +39,14 @@ def _controller_of(entry: DeviceEntry) -> str | None:
     return f"controller:{kind}:{index}"
 
 
-def parent_of(entry: DeviceEntry, entries: Mapping[str, DeviceEntry]) -> str | None:
-    """The identifier of the controller that a resource is attached to; None where there is none in the domain XML."""
-    identifier = controller_of(entry)
-    found = None if identifier is None else entries.get(identifier)
+def parent_of(entry: DeviceEntry, identifier: str, entries: Mapping[str, DeviceEntry]) -> str | None:
+    """The identifier of the controller that a resource is attached to; None where there is none in the domain XML.
+
+    Parameters:
+        identifier: that the controller has.
+        entries: all resources of the guest.
+    """
+    found = entries.get(identifier)
     return identifier if found is not None and isinstance(found.device, Controller) and found is not entry else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, Self, TypeVar, cast
@@ -21,7 +22,7 @@ from virtcim.providers.site import Site
 from virtcim.providers.sources import PARTS_OF_GUESTS
 from virtcim.providers.Virt_DevicePool import pool_for
 from virtcim.providers.Virt_RASD.placement import address_on_parent, controller_of, parent_of
-from virtcim.schema.paths import InstancePath, format_path
+from virtcim.schema.paths import InstancePath, format_key, format_path
 
 __all__ = [
     "ADDRESS",
@@ -137,14 +138,19 @@ def pool_id(setting: ResourceSetting[object]) -> str | None:
 
 def _parent(setting: ResourceSetting[Device]) -> str | None:
     """The controller that the device is attached to, as a WBEM URI (DSP0207)."""
-    if not setting.device.address or controller_of(setting.entry) is None:
-        return None
-    identifier = parent_of(setting.entry, setting.configuration.entries)
+    named = controller_of(setting.entry) if setting.device.address else None
+    identifier = None if named is None else parent_of(setting.entry, named, setting.configuration.entries)
     if identifier is None:
         return None
-    class_name = class_of(setting.platform.prefix, "ControllerResourceAllocationSettingData")
-    keys = {"InstanceID": setting.configuration.resource_id(identifier)}
-    return format_path(InstancePath(class_name, keys, setting.namespace))
+    start = _start_of_path(setting.namespace, setting.platform.prefix)
+    return f"{start}{format_key(setting.configuration.resource_id(identifier))}"
+
+
+@lru_cache(maxsize=1024)
+def _start_of_path(namespace: str, prefix: str) -> str:
+    """What the WBEM URIs of all controllers of a platform begin with, up to the value of their key."""
+    path = InstancePath(class_of(prefix, "ControllerResourceAllocationSettingData"), {"InstanceID": ""}, namespace)
+    return format_path(path).removesuffix(format_key(""))
 
 
 def _address_lists(names: bool) -> Callable[[ResourceSetting[Device]], list[str] | None]:
@@ -169,7 +175,7 @@ COMMON = PropertyTable[ResourceSetting[object]](
         "InstanceID", lambda setting: setting.instance_id, source="domain XML name, and the identifier of the resource"
     ),
     attribute("ElementName", lambda setting: setting.entry.identifier, source="the identifier of the resource"),
-    Property("ChangeableType", lambda setting: setting.configuration.changeable_type, CHANGEABLE_TYPE),
+    attribute("ChangeableType", lambda setting: setting.configuration.changeable_type, source=CHANGEABLE_TYPE),
     constant("ConsumerVisibility", _VIRTUALIZED, "always Virtualized"),
     constant("AutomaticAllocation", True, "always true: allocated when the guest starts"),
     constant("AutomaticDeallocation", True, "always true: released when the guest stops"),

@@ -22,7 +22,6 @@ from virtcim.providers.interface import (
     Status,
 )
 from virtcim.providers.references import element_at
-from virtcim.providers.sources import Place
 from virtcim.providers.values import paths_of, text_of
 from virtcim.providers.Virt_DevicePool import DevicePool, DiskPool, NetworkPool
 from virtcim.providers.Virt_ResourcePoolConfigurationService.networks import new_network
@@ -138,7 +137,7 @@ def _shown(
     if pool_type is DiskPool:
         inventory.refresh_parts(VOLUMES, uuid)
     inventory.wait_for(lambda now: now.find(kind, uuid) is not None, service.site.settings.settle_timeout)
-    pool = pool_type.pools_on(Place(service.site, service.platform)).named(hypervisor, name)
+    pool = pool_type.pools_on(service.site, service.platform).named(hypervisor, name)
     if pool is None:
         raise CIMError(Status.FAILED, "Failed to lookup resulting pool")
     return pool
