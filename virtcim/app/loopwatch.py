@@ -55,7 +55,7 @@ class LoopSettings:
         longest_pause: seconds without an answer that are reported, with what the loop was doing.
     """
 
-    switch_interval: float = 0.0005
+    switch_interval: float = 0.0002
     watch: bool = True
     longest_pause: float = 0.5
 
