@@ -13,7 +13,7 @@ from tests.bed import RawClient, Server, wait_until
 GUESTS = 400
 
 #: Bytes of an encoded instance in the cache, what it takes beside its texts among them.
-MOST_OF_AN_INSTANCE = 1400
+MOST_OF_AN_INSTANCE = 800
 
 #: KiB of memory for each guest whose classes were all read.
 MOST_OF_A_GUEST = 60

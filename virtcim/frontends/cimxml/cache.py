@@ -13,8 +13,8 @@ __all__ = ["Bucket", "CachedInstance", "InstanceCache"]
 MAX_BODIES = 4
 """Bodies kept of one instance: clients differ in IncludeClassOrigin and PropertyList, but not much at one time."""
 
-OVERHEAD = 600
-"""Bytes that an entry takes beside its texts."""
+OVERHEAD = 300
+"""Bytes that an entry takes beside its texts: itself, its place in the bucket, and what each text has in front."""
 
 WANTED = 120.0
 """Seconds for which an entry that was asked for stays, whatever else wants its place.
