@@ -120,7 +120,9 @@ def measure(run: Run, server: Server, uri: str, prefix: str) -> None:
         for name, (operation, parameters) in operations(prefix, guest).items():
             run.timings.append(time_operation(client, server.pid, name, operation, parameters, bare))
         named = prefixed_guest(prefix, guest)
+        answer = client.call("GetInstance", *named)
         for clients in CLIENTS:
+            run.rates[f"bare  {clients:2}"] = bare.rate(answer, named, clients, LOAD_SECONDS)
             for scheme, port in (("http", None), ("https", server.https_port)):
                 label = f"{scheme:5} {clients:2}"
                 run.rates[label] = request_rate(client, server.pid, named, clients, LOAD_SECONDS, port)

@@ -124,10 +124,18 @@ class BareServer:
 
     def cpu(self, answer: bytes, body: bytes, headers: Mapping[str, str]) -> float:
         """The milliseconds of processor time that sending this answer to this request takes, at least."""
-        self._file.write_bytes(answer)
-        with RawClient("127.0.0.1", self._port, None, None, "root/virt") as client:
+        with self._client(answer) as client:
             client.post(body, headers)
             return least_cpu(self._process.pid, lambda: client.post(body, headers))
+
+    def rate(self, answer: bytes, parameters: list[str], clients: int, seconds: float) -> dict[str, float]:
+        """What `request_rate` gives of a server that sends this answer to everything."""
+        with self._client(answer) as client:
+            return request_rate(client, self._process.pid, parameters, clients, seconds)
+
+    def _client(self, answer: bytes) -> RawClient:
+        self._file.write_bytes(answer)
+        return RawClient("127.0.0.1", self._port, None, None, "root/virt")
 
 
 def least_cpu(pid: int, action: Callable[[], Any]) -> float:
