@@ -179,14 +179,18 @@ class Direction:
             and filters.roles_match(self.role, self.result_role)
         )
 
-    def follow(self, source: Instance, filters: Filters, context: RequestContext) -> Iterator[Instance]:
+    def follow(self, source: Instance, filters: Filters, context: RequestContext) -> Iterable[Instance]:
         """The instances at the far end that pass the filters."""
         follow = self.association.to_right if self.is_to_right else self.association.to_left
-        for other in follow(source, context):
-            if filters.result is not None and other.class_name not in filters.result:
-                continue
-            if filters.association is None or self._class_name(source, other) in filters.association:
-                yield other
+        found = follow(source, context)
+        if filters.result is None and filters.association is None:
+            return found
+        return (each for each in found if self._passes(source, each, filters))
+
+    def _passes(self, source: Instance, other: Instance, filters: Filters) -> bool:
+        return (filters.result is None or other.class_name in filters.result) and (
+            filters.association is None or self._class_name(source, other) in filters.association
+        )
 
     def link(self, source: Instance, other: Instance, namespace: str) -> Link:
         """The association between an instance and one of those that are found."""
