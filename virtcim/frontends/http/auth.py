@@ -294,7 +294,7 @@ class BasicAuthenticator(Authenticator):
         self._pending: dict[str, int] = {}
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._workers = WorkerPool(threads, "verify")
-        self._secret = secrets.token_bytes(32)
+        self._salted = hashlib.sha256(secrets.token_bytes(64))
         self._remembered: dict[bytes, tuple[Principal, float]] = {}
         self._files = WorkerPool(1, "stamps")  # beside the passwords, which may keep their threads for seconds
         self._looking: asyncio.Task[None] | None = None
@@ -309,7 +309,9 @@ class BasicAuthenticator(Authenticator):
 
     def _digest(self, authorization: str) -> bytes:
         """What credentials are remembered by: nobody who sees the memory learns the password from it."""
-        return hmac.digest(self._secret, authorization.encode("utf-8", "surrogateescape"), hashlib.sha256)
+        salted = self._salted.copy()
+        salted.update(authorization.encode("utf-8", "surrogateescape"))
+        return salted.digest()
 
     def remembered(self, authorization: str | None) -> Principal | None:
         return None if self._is_look_due() else self._known(authorization)
