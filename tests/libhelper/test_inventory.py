@@ -24,6 +24,7 @@ from virtcim.libhelper.errors import LibvirtError, translated
 from virtcim.libhelper.events import Event
 from virtcim.libhelper.host import qualified_name
 from virtcim.libhelper.hypervisor import Hypervisor
+from virtcim.libhelper.inventory import readers as readers_module
 from virtcim.libhelper.inventory.inventory import Inventory
 from virtcim.libhelper.inventory.kinds import DOMAIN, NO_TEXTS, Texts
 from virtcim.libhelper.inventory.parts import PartKind
@@ -723,6 +724,33 @@ def test_what_can_wait_is_put_off(readers: Callable[..., Readers]) -> None:
     wait_until(lambda: fetched[3:] == ["d"])
     queue.catch_up()
     wait_until(lambda: fetched[4:] == ["disk"])
+
+
+def test_what_can_wait_is_delayed(readers: Callable[..., Readers], monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+    delays: list[float] = []
+    begin: list[Callable[[], None]] = []
+
+    def call_later(seconds: float, call: Callable[[], None]) -> None:
+        delays.append(seconds)
+        begin.append(call)
+
+    monkeypatch.setattr(readers_module, "call_later", call_later)
+    queue = readers(lambda _connection, key, _task, _generation: fetched.append(key[1]))
+    queue.mark_later([("capacities", "a")], 0.5)
+    queue.mark_later([("capacities", "b"), ("capacities", "a")], 0.5)
+    queue.mark(("domain", "guest"))
+    wait_until(lambda: fetched == ["guest"])
+    assert delays == [0.5]
+    begin.pop()()
+    wait_until(lambda: sorted(fetched[1:]) == ["a", "b"])
+    # What was to wait for a connection that is lost is not fetched over the next one.
+    queue.mark_later([("capacities", "c")], 0.5)
+    queue.pause()
+    queue.resume()
+    begin.pop()()
+    queue.mark(("domain", "another"))
+    wait_until(lambda: fetched[3:] == ["another"])
 
 
 def test_domains_that_are_there_at_first_are_compacted_afterwards(tmp_path: Path) -> None:

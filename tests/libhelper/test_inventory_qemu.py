@@ -506,7 +506,7 @@ def test_disks_are_not_looked_at_when_something_else_changes(
     inventory = started(libvirtd.uri(), interval=3600.0).inventory
     uuid = domain(inventory, name).uuid
     asked: list[str] = []
-    monkeypatch.setattr(inventory, "measure_disks", asked.extend)
+    monkeypatch.setattr(inventory, "measure_disks", lambda domains, _delay: asked.extend(domains))
     libvirtd.virsh("desc", name, "--config", "another")
     inventory.refresh(uuid)
     libvirtd.virsh("detach-disk", name, "vda", "--config")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
-__all__ = ["Alarm", "keep"]
+__all__ = ["Alarm", "call_later", "keep"]
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -25,6 +25,12 @@ def keep(life: Coroutine[Any, Any, None]) -> Future[None]:
         the future of its end.
     """
     return asyncio.run_coroutine_threadsafe(life, _running_loop())
+
+
+def call_later(seconds: float, call: Callable[[], None]) -> None:
+    """Have something called in the thread after so many seconds; it must return at once."""
+    loop = _running_loop()
+    loop.call_soon_threadsafe(loop.call_later, seconds, call)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

@@ -63,6 +63,10 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 CAPACITIES = "capacities"
 """In the place of a kind, with a domain's key: the sizes of that domain's disks."""
 
+_ANSWERS_FIRST = 0.1
+"""Seconds after which the disks of a domain are measured that has changed: whoever waits for the change asks at once,
+and would wait for this, too."""
+
 REREAD = 3
 """How often an object is read again that changes between two calls."""
 
@@ -433,23 +437,27 @@ class Inventory:
                 **dict(zip(kind.facts_class._fields, facts, strict=True)),
                 **extra,
             )
-            if kind is not DOMAIN or self.host.contact:
-                # Those of all domains that are there at first are compacted with the measuring of their disks.
-                new.compact()
             if kind is DOMAIN and present is None and key in self._withheld:
                 self._arrived[key] = cast("Domain", new)
                 return
             self._replace(kind, present, new, events)
         self._tell()
+        if kind is not DOMAIN or self.host.contact:
+            # Those of all domains that are there at first are compacted with the measuring of their disks.
+            new.compact()
         self._list_parts(kind, key)
         documents = (None, None) if old is None else (old.live_document, old.defined_document)
         if kind is DOMAIN and self.host.contact and any(map(_changes_disks, documents, (live, defined))):
-            self.measure_disks([key])
+            self.measure_disks([key], _ANSWERS_FIRST)
 
-    def measure_disks(self, domains: Iterable[str]) -> None:
-        """Have the sizes of the disks of these domains read, when there is nothing else to do."""
+    def measure_disks(self, domains: Iterable[str], delay: float = 0.0) -> None:
+        """Have the sizes of the disks of these domains read, when there is nothing else to do.
+
+        Parameters:
+            delay: seconds before which that is not begun.
+        """
         if self.readers is not None:
-            self.readers.mark_later([(CAPACITIES, key) for key in domains])
+            self.readers.mark_later([(CAPACITIES, key) for key in domains], delay)
 
     def measure_changed_disks(self, domains: Iterable[str]) -> None:
         """Have the sizes of the disks of these domains read likewise, where they can be others than they were.

@@ -6,7 +6,7 @@ time.  So whatever is fetched last was also read last, and no older answer can e
 A reader is a turn of one of the threads: it takes from the queue what there is, and gives the thread back.  So a
 hypervisor of which nothing is to be read has no thread.
 
-Layer rule: imports libvirt, connections, errors, events and threads.
+Layer rule: imports libvirt, connections, errors, events, keeper and threads.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import libvirt
 from virtcim.libhelper.connections import Connections, is_alive
 from virtcim.libhelper.errors import LibvirtError
 from virtcim.libhelper.events import Event
+from virtcim.libhelper.keeper import call_later
 from virtcim.libhelper.threads import Threads
 
 __all__ = ["Key", "Readers", "Task"]
@@ -117,6 +118,7 @@ class Readers:
         self._condition = threading.Condition()
         self._dirty: dict[Key, Task] = {}
         self._later: dict[Key, Task] = {}
+        self._delayed: dict[Key, None] = {}
         self._claimed: set[Key] = set()
         self._jobs: deque[_Work] = deque()
         self._running: dict[threading.Thread, _Work] = {}
@@ -172,14 +174,30 @@ class Readers:
             if key not in self._claimed:
                 self._call_reader()
 
-    def mark_later(self, keys: Iterable[Key]) -> None:
+    def mark_later(self, keys: Iterable[Key], delay: float = 0.0) -> None:
         """Have things fetched once there is nothing else to do, by one reader at a time: what can wait should not
-        make clients wait, who get one turn of the interpreter for one of each reader."""
+        make clients wait, who get one turn of the interpreter for one of each reader.
+
+        Parameters:
+            delay: seconds after which that may begin; what is marked meanwhile, too, begins with the first.
+        """
         with self._condition:
-            if self._open:
-                for key in keys:
-                    self._later.setdefault(key, Task(only_events=False))
-                self._call_reader()
+            if not self._open:
+                return
+            if delay:
+                if not self._delayed:
+                    call_later(delay, self._end_delay)
+                self._delayed.update(dict.fromkeys(keys))
+                return
+            for key in keys:
+                self._later.setdefault(key, Task(only_events=False))
+            self._call_reader()
+
+    def _end_delay(self) -> None:
+        """Have that fetched later which has been delayed."""
+        with self._condition:
+            delayed, self._delayed = self._delayed, {}
+        self.mark_later(delayed)
 
     def put_off(self) -> None:
         """Fetch nothing that can wait, until `catch_up`."""
@@ -257,6 +275,7 @@ class Readers:
             work.future.cancel()
         self._dirty.clear()
         self._later.clear()
+        self._delayed.clear()
         self._jobs.clear()
         self._claimed.clear()
         idle, self._idle = self._idle, []
