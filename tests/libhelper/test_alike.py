@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -17,7 +19,7 @@ TEXTS = {path.stem: path.read_text() for path in sorted(DATA.glob("d*/*.xml"))}
 GUEST = """\
 <domain type='kvm'>
   <name>{name}</name>
-  <uuid>00000000-0000-4000-8000-000000000001</uuid>
+  <uuid>00000000-0000-4000-8000-{number:012}</uuid>
   <metadata>
     <note xmlns='urn:note'>  <memory>1</memory></note>
   </metadata>
@@ -41,7 +43,7 @@ GUEST = """\
 
 def guest(name: str, memory: int = 1024, more: str = "") -> str:
     """The XML of a guest as libvirt lays it out."""
-    return GUEST.format(name=name, memory=memory, more=more)
+    return GUEST.format(name=name, number=crc32(name.encode()), memory=memory, more=more)
 
 
 def read_whole(xml: str) -> DomainConfig:
@@ -50,10 +52,10 @@ def read_whole(xml: str) -> DomainConfig:
 
 
 def assert_read_alike(xml: str) -> None:
-    """However often it has come, it is read to the same values, in the same order."""
-    whole = read_whole(xml)
-    for _ in range(3):
-        found = DomainConfig.parse(xml)
+    """However many guests have it, it is read to the same values, in the same order."""
+    for number in range(3):
+        own = re.sub("<uuid>.*</uuid>", f"<uuid>00000000-0000-4000-8000-{number:012}</uuid>", xml)
+        whole, found = read_whole(own), DomainConfig.parse(own)
         assert found == whole
         assert list(found.held_fields()) == list(whole.held_fields())
 
@@ -106,8 +108,8 @@ def test_a_text_that_is_laid_out_otherwise_is_read_as_a_whole(more: str) -> None
 
 
 def test_elements_of_another_namespace_are_no_devices() -> None:
-    xml = guest("two").replace("<domain", "<domain xmlns='urn:other'")
-    assert [DomainConfig.parse(xml) for _ in range(3)] == [DomainConfig()] * 3
+    texts = [guest(name).replace("<domain", "<domain xmlns='urn:other'") for name in ("two", "three", "four")]
+    assert list(map(DomainConfig.parse, texts)) == [DomainConfig()] * 3
 
 
 def test_a_text_without_devices_has_no_outline() -> None:
@@ -117,15 +119,25 @@ def test_a_text_without_devices_has_no_outline() -> None:
 
 def test_a_part_with_a_password_is_not_kept() -> None:
     parts = AlikeParts(str)
-    assert [parts.get("<graphics passwd='x'/>") for _ in range(3)] == [None, None, None]
+    assert [parts.get("<graphics passwd='x'/>", owner) for owner in range(3)] == [None, None, None]
+
+
+def test_what_one_guest_has_is_not_kept() -> None:
+    parts = AlikeParts(str)
+    assert [parts.get("<input/>", owner) for owner in (1, 1, 1, 2, 1)] == [None, None, None, "<input/>", "<input/>"]
+    first = DomainConfig.parse(guest("alone", more=TABLET))
+    later = DomainConfig.parse(guest("alone", more=TABLET).replace("'kvm'", "'kvm' id='1'"))
+    assert first.devices[0] == later.devices[0]
+    assert first.devices[0] is not later.devices[0]
+    assert later.devices[0].kept is None
 
 
 def test_parts_are_kept_within_a_bound() -> None:
     parts = AlikeParts(str)
     for number in range(2 * MAX_PARTS):
         text = f"<input number='{number}'/>"
-        assert [parts.get(text) for _ in range(2)] == [None, text]
-    assert parts.get("<input number='0'/>") == "<input number='0'/>"
+        assert [parts.get(text, owner) for owner in range(2)] == [None, text]
+    assert [parts.get("<input number='0'/>", owner) for owner in (3, 4)][1] == "<input number='0'/>"
     assert len(parts) == MAX_PARTS
 
 

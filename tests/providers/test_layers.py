@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -33,7 +34,9 @@ def test_values_are_those_of_the_table(path) -> None:  # type: ignore[no-untyped
     host = hypervisor(prefix)
     for number in range(COPIES):
         name = path.stem.partition("-")[0]
-        host.put(path.read_text(), name=f"{name}{number}", uuid=f"00000000-0000-4000-8000-{number:012}")
+        uuid = f"00000000-0000-4000-8000-{number:012}"
+        xml = re.sub("<uuid>.*</uuid>", f"<uuid>{uuid}</uuid>", path.read_text())
+        host.put(xml, name=f"{name}{number}", uuid=uuid)
     layered = 0
     for element in elements(Served([(platform(prefix), host)])):
         values = element.declared_values()

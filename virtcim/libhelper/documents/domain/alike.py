@@ -23,9 +23,10 @@ Read = TypeVar("Read")
 
 MAX_PARTS = 1024
 """Parts that are kept, each of a KiB with its text; the guests of a host have some dozens alike."""
-MAX_MET = 16_384
-"""Texts of which is known that they were there once, each as a number."""
+MAX_MET = 4096
+"""Texts of which is known which guest had them, both as numbers: the own ones of a thousand guests."""
 
+_OWNER = re.compile(r"<uuid>[^<]*")
 _MIDDLE = re.compile(r"\n(?=  <(?:maxMemory|memory)[ >])")
 _START, _END = "\n  <devices>\n", "\n  </devices>\n"
 _NEXT = re.compile(r"\n(?=    <[A-Za-z])")
@@ -52,6 +53,12 @@ class Outline:
     devices: Sequence[str]
     end: str
 
+    @property
+    def owner(self) -> int:
+        """A number that stands for the domain, whatever becomes of it."""
+        found = _OWNER.search(self.head)
+        return hash(self.head if found is None else found[0])
+
     def text(self, devices: Iterable[str], has_middle: bool) -> str:
         """Write the domain with these devices, and with its middle or without it."""
         middle = self.middle if has_middle else ""
@@ -75,7 +82,9 @@ def outline_of(xml: str) -> Outline | None:
 
 
 class AlikeParts(Generic[Read]):
-    """What parts were read to, by their texts: those whose text has come more than once.  Safe to use from any thread.
+    """What parts were read to, by their texts: those that more than one guest has.  Safe to use from any thread.
+
+    What is one guest's own is not kept, however often that is read.
 
     Parameters:
         read: reads a part by itself; raises MappingError where that cannot be done.
@@ -85,26 +94,29 @@ class AlikeParts(Generic[Read]):
         self._read = read
         self._lock = threading.Lock()
         self._kept: dict[str, Read] = {}
-        self._met: set[int] = set()
+        self._met: dict[int, int] = {}
 
     def __len__(self) -> int:
         """Count what is kept."""
         return len(self._kept)
 
-    def get(self, text: str) -> Read | None:
-        """Give what a part with this text was read to; None for one that has to be read where it stands."""
-        known = self._kept.get(text)
-        return self._meet(text) if known is None else known
+    def get(self, text: str, owner: int) -> Read | None:
+        """Give what a part with this text was read to; None for one that has to be read where it stands.
 
-    def _meet(self, text: str) -> Read | None:
-        """Take down that a text has come or, of one that came before, read it."""
+        Parameters:
+            owner: stands for the guest that has it.
+        """
+        known = self._kept.get(text)
+        return self._meet(text, owner) if known is None else known
+
+    def _meet(self, text: str, owner: int) -> Read | None:
+        """Take down that a guest has a text or, where another guest had it before, read it."""
         number = hash(text)
-        if number not in self._met or _SECRET in text:
-            with self._lock:
-                if len(self._met) >= MAX_MET:
-                    self._met.clear()
-                self._met.add(number)
-            return None
+        with self._lock:
+            if number not in self._met and len(self._met) >= MAX_MET:
+                self._met.clear()
+            if self._met.setdefault(number, owner) == owner or _SECRET in text:
+                return None
         try:
             made = self._read(text)
         except MappingError:  # it is not whole by itself

@@ -203,9 +203,9 @@ def _are_outlines_same(live: Outline | None, defined: Outline | None) -> bool:
     """
     if live is None or defined is None or len(live.devices) != len(defined.devices):
         return False
-    pairs = zip(live.devices, defined.devices, strict=True)
-    own = [pair for pair in pairs if not _ALIKE_DEVICES.get(_BESIDE.join(pair))]
-    is_middle_same = _ALIKE_MIDDLES.get(_BESIDE.join((live.middle, defined.middle)))
+    pairs, owner = zip(live.devices, defined.devices, strict=True), live.owner
+    own = [pair for pair in pairs if not _ALIKE_DEVICES.get(_BESIDE.join(pair), owner)]
+    is_middle_same = _ALIKE_MIDDLES.get(_BESIDE.join((live.middle, defined.middle)), owner)
     one = live.text([text for text, _ in own], not is_middle_same)
     other = defined.text([text for _, text in own], not is_middle_same)
     try:

@@ -192,10 +192,11 @@ class DomainConfig(
     @classmethod
     def _parsed_in_parts(cls, outline: Outline) -> Self | None:
         """Read a domain with what others have alike; None where it has nothing of it."""
-        middle = _ALIKE_MIDDLES.get(outline.middle)
+        owner = outline.owner
+        middle = _ALIKE_MIDDLES.get(outline.middle, owner)
         counts = Counter(outline.devices)
         # Two devices of one guest are two, however alike they are.
-        alike = [_ALIKE_DEVICES.get(text) if counts[text] == 1 else None for text in outline.devices]
+        alike = [_ALIKE_DEVICES.get(text, owner) if counts[text] == 1 else None for text in outline.devices]
         own = [text for text, device in zip(outline.devices, alike, strict=True) if device is None]
         if middle is None and len(own) == len(alike):
             return None
