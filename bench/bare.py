@@ -1,6 +1,6 @@
 """The floor of every answer: aiohttp with nothing behind it, `python -m bench.bare FILE`.
 
-Answers each POST with the bytes that the file holds, and prints its port.
+Answers each request with the bytes that the file holds, and prints its port.
 """
 
 from __future__ import annotations

@@ -103,7 +103,11 @@ def repeat(action: Callable[[], Any]) -> list[float]:
 
 
 class BareServer:
-    """The floor: a server that sends bytes that it was given, and does nothing else."""
+    """The floor: a server that sends bytes that it was given, and does nothing else.
+
+    Attributes:
+        port: of it, on 127.0.0.1.
+    """
 
     def __init__(self) -> None:
         self._scratch = tempfile.TemporaryDirectory()
@@ -113,7 +117,7 @@ class BareServer:
             [sys.executable, "-m", "bench.bare", str(self._file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._process.stdout is not None
-        self._port = int(self._process.stdout.readline())
+        self.port = int(self._process.stdout.readline())
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +139,7 @@ class BareServer:
 
     def _client(self, answer: bytes) -> RawClient:
         self._file.write_bytes(answer)
-        return RawClient("127.0.0.1", self._port, None, None, "root/virt")
+        return RawClient("127.0.0.1", self.port, None, None, "root/virt")
 
 
 def least_cpu(pid: int, action: Callable[[], Any]) -> float:

@@ -1,6 +1,8 @@
-"""How long the server is silent at the longest while it has much to do: `python -m bench.silence [--small]`.
+"""How long the server is silent at the longest while it has much to do: `python -m bench.silence`.
 
-A prober in a process of its own asks `/health` every 10 ms; each case says what the server does meanwhile.
+A prober in a process of its own asks `/health` every 10 ms; each case says what the server does meanwhile.  Another one
+asks a server that has nothing else to do, at the same time: how long that is silent is the floor of this machine, whose
+processors the clients of the case keep busy as well.
 """
 
 from __future__ import annotations
@@ -19,12 +21,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from bench.measure import BareServer
 from bench.node import guest_name, test_node
 from tests.bed import RawClient, Server
 from tests.bed.server import class_parameter, instance_name, parameter, simple_request, text
 
 #: Seconds between two questions.
 INTERVAL = 0.01
+
+#: Milliseconds of an answer that are counted.
+SLOW = 20.0
 
 #: Guests of the first case, and the size of the answers of the large reads.
 GUESTS = 1500
@@ -41,20 +47,35 @@ LARGE_READS = 4
 UNREAD = 18
 IDLE = 900
 
+#: Seconds for which an attacker goes on: a second would show a hundred answers of the prober only.
+ATTACKED = 10.0
+
 #: Characters of a line in the log, whatever was sent.
 LONGEST_LINE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """What a prober saw, in milliseconds."""
+    """What probers saw, in milliseconds.
+
+    Attributes:
+        longest, median: times of an answer.
+        slow: answers that took more than `SLOW`.
+        asked: answers in all.
+        floor: the longest time of an answer of a server that had nothing else to do.
+    """
 
     longest: float
     median: float
+    slow: int
     asked: int
+    floor: float
 
     def __str__(self) -> str:
-        return f"{self.longest:.0f} ms at the longest, median {self.median:.1f} ms, asked {self.asked} times"
+        return (
+            f"{self.longest:.0f} ms at the longest, median {self.median:.1f} ms, {self.slow} of {self.asked} above "
+            f"{SLOW:.0f} ms; a server that has nothing to do: {self.floor:.0f} ms at the longest"
+        )
 
 
 def probe(host: str, port: int, control: Connection) -> None:
@@ -71,19 +92,29 @@ def probe(host: str, port: int, control: Connection) -> None:
 
 
 @contextlib.contextmanager
-def probed(server: Server, found: list[Silence]) -> Iterator[None]:
-    """Probe a server for the length of a block."""
+def probing(host: str, port: int, took: list[float]) -> Iterator[None]:
+    """Ask a server for the length of a block; then `took` has the times of its answers, the shortest first."""
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=probe, args=(server.host, server.port, there))
+    process = multiprocessing.get_context("spawn").Process(target=probe, args=(host, port, there))
     process.start()
     try:
         here.recv()
         yield
         here.send("stop")
-        took = sorted(here.recv())
-        found.append(Silence(took[-1], took[len(took) // 2], len(took)))
+        took += sorted(here.recv())
     finally:
         process.join(10)
+
+
+@contextlib.contextmanager
+def probed(server: Server, found: list[Silence]) -> Iterator[None]:
+    """Probe a server for the length of a block, and beside it one that has nothing to do."""
+    took: list[float] = []
+    floor: list[float] = []
+    with BareServer() as bare, probing("127.0.0.1", bare.port, floor), probing(server.host, server.port, took):
+        yield
+    slow = sum(each > SLOW for each in took)
+    found.append(Silence(took[-1], took[len(took) // 2], slow, len(took), floor[-1]))
 
 
 def first_looks(server: Server, silences: list[Silence]) -> None:
@@ -178,33 +209,30 @@ def attacks(server: Server, silences: list[Silence]) -> None:
     """What stopped a server once, or filled or forged its log, from one address, while others ask for a guest."""
     keys = {"CreationClassName": "Test_ComputerSystem", "Name": guest_name(0)}
     query = f"SELECT * FROM Test_ComputerSystem WHERE OBJECTPATH('X.a=b<{' ' * 15_800}>\"') = OBJECTPATH('X.a=b')"
+    language = parameter("QueryLanguage", "<VALUE>DMTF:CQL</VALUE>")
     forged = simple_request("GetClass&#10;2026-01-01 00:00:00 INFO virtcim.audit forged", ())
     with server.client() as client, server.client() as other, contextlib.ExitStack() as connections:
         large, headers = client.prepared("EnumerateInstances", class_parameter("ClassName", "CIM_ManagedElement"))
         lines = "".join(f"{name}: {value}\r\n" for name, value in {**client.headers, **headers}.items())
+        asked = client.prepared("ExecQuery", language, parameter("Query", f"<VALUE>{text(query)}</VALUE>"))
         asking = f"POST /cimom HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {len(large)}\r\n\r\n".encode() + large
         with probed(server, silences):
             for _ in range(IDLE):
                 connections.enter_context(socket.create_connection((server.host, server.port)))
             for _ in range(UNREAD):
                 connections.enter_context(unread(server, asking))
-            for count in (2_000, 20_000):
-                client.invoke(
-                    "Test_ComputerSystem", keys, "RequestStateChange", {"RequestedState": '<PROPERTY NAME="x ' * count}
-                )
+            ends = time.monotonic() + ATTACKED
+            while time.monotonic() < ends:
+                for count in (2_000, 20_000):
+                    hostile = {"RequestedState": '<PROPERTY NAME="x ' * count}
+                    client.invoke("Test_ComputerSystem", keys, "RequestStateChange", hostile)
+                    look_at_guest(other)
+                many = dict.fromkeys(map(str, range(80_000)), "")
+                client.invoke("Test_ComputerSystem", keys, "RequestStateChange", many)
                 look_at_guest(other)
-            client.invoke("Test_ComputerSystem", keys, "RequestStateChange", dict.fromkeys(map(str, range(80_000)), ""))
-            look_at_guest(other)
-            client.post(
-                *client.prepared(
-                    "ExecQuery",
-                    parameter("QueryLanguage", "<VALUE>DMTF:CQL</VALUE>"),
-                    parameter("Query", f"<VALUE>{text(query)}</VALUE>"),
-                )
-            )
-            look_at_guest(other)
-            client.post(forged)
-            look_at_guest(other)
+                for each in (asked, (forged, None)):
+                    client.post(*each)
+                    look_at_guest(other)
     lines_written = server.errors.splitlines()
     wrong = [line[:200] for line in lines_written if line.startswith("2026-01-01") or len(line) > LONGEST_LINE]
     if wrong:
